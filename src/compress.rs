@@ -1,0 +1,143 @@
+//! Compressed streams: gzip, bzip2, xz, lzma and zstd behind one pair of functions.
+//!
+//! Decoders read every stream or frame that follows another, and take a stream that ends early or is followed by junk for the
+//! error it is. What is inside the stream, and whether it is trusted, is for others to know.
+
+use std::io::{self, BufRead, Read, Write};
+
+/// How a member, an index or an image is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// RFC 1952.
+    Gzip,
+    /// bzip2, in old packages and indexes.
+    Bzip2,
+    /// The .xz format.
+    Xz,
+    /// The .lzma format that came before xz, in old packages.
+    Lzma,
+    /// RFC 8878.
+    Zstd,
+}
+
+impl Compression {
+    /// The compression that a file's last extension names (`gz`, `tgz`, `xz`, …), [`Compression::None`] for an empty one.
+    pub fn from_extension(extension: &str) -> Option<Compression> {
+        Some(match extension {
+            "" => Compression::None,
+            "gz" | "tgz" => Compression::Gzip,
+            "bz2" => Compression::Bzip2,
+            "xz" | "txz" => Compression::Xz,
+            "lzma" => Compression::Lzma,
+            "zst" | "tzst" => Compression::Zstd,
+            _ => return None,
+        })
+    }
+
+    /// The extension that a file of this compression has, empty for none.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Compression::None => "",
+            Compression::Gzip => "gz",
+            Compression::Bzip2 => "bz2",
+            Compression::Xz => "xz",
+            Compression::Lzma => "lzma",
+            Compression::Zstd => "zst",
+        }
+    }
+}
+
+/// Limit on what a decoder may allocate for its window, in bytes: that of `xz -9` and `zstd --ultra -22 --long=27` with room.
+const WINDOW_LIMIT: u64 = 256 << 20;
+
+/// Decodes `input` to its end. The reader must be read to its own end: only there is a truncated stream, a wrong check or junk
+/// behind the stream found, and it is an error then.
+pub fn decoder<'a>(compression: Compression, input: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    Ok(match compression {
+        Compression::None => Box::new(input),
+        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
+        Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
+        Compression::Xz => {
+            let stream = liblzma::stream::Stream::new_stream_decoder(WINDOW_LIMIT, liblzma::stream::CONCATENATED)?;
+            Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
+        }
+        Compression::Lzma => {
+            let stream = liblzma::stream::Stream::new_lzma_decoder(WINDOW_LIMIT)?;
+            Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
+        }
+        Compression::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
+            decoder.window_log_max(27)?;
+            Box::new(decoder)
+        }
+    })
+}
+
+/// An encoder under way. Without [`Encoder::finish`] the stream stays truncated.
+pub enum Encoder<W: Write> {
+    /// Bytes as they are.
+    None(W),
+    /// gzip without a name and a time in its header.
+    Gzip(flate2::write::GzEncoder<W>),
+    /// xz in blocks, on several threads.
+    Xz(liblzma::write::XzEncoder<W>),
+    /// zstd in jobs, on several threads.
+    Zstd(zstd::stream::write::Encoder<'static, W>),
+}
+
+/// Begins to encode to `output` on up to `threads` threads. The bytes depend on what is written, never on `threads`.
+///
+/// bzip2 and lzma are only ever read; asking to write them is [`io::ErrorKind::Unsupported`].
+pub fn encoder<W: Write>(compression: Compression, output: W, threads: u32) -> io::Result<Encoder<W>> {
+    Ok(match compression {
+        Compression::None => Encoder::None(output),
+        Compression::Gzip => Encoder::Gzip(flate2::write::GzEncoder::new(output, flate2::Compression::default())),
+        Compression::Xz => {
+            let mut builder = liblzma::stream::MtStreamBuilder::new();
+            builder.preset(6).check(liblzma::stream::Check::Crc64).threads(threads.max(1));
+            Encoder::Xz(liblzma::write::XzEncoder::new_stream(output, builder.encoder()?))
+        }
+        Compression::Zstd => {
+            let mut encoder = zstd::stream::write::Encoder::new(output, 9)?;
+            encoder.include_checksum(true)?;
+            // One worker and many give the same bytes; no worker would give others.
+            encoder.multithread(threads.max(1))?;
+            Encoder::Zstd(encoder)
+        }
+        Compression::Bzip2 | Compression::Lzma => return Err(io::ErrorKind::Unsupported.into()),
+    })
+}
+
+impl<W: Write> Encoder<W> {
+    /// Ends the stream and gives the output back.
+    pub fn finish(self) -> io::Result<W> {
+        match self {
+            Encoder::None(output) => Ok(output),
+            Encoder::Gzip(encoder) => encoder.finish(),
+            Encoder::Xz(encoder) => encoder.finish(),
+            Encoder::Zstd(encoder) => encoder.finish(),
+        }
+    }
+}
+
+impl<W: Write> Write for Encoder<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Encoder::None(output) => output.write(bytes),
+            Encoder::Gzip(encoder) => encoder.write(bytes),
+            Encoder::Xz(encoder) => encoder.write(bytes),
+            Encoder::Zstd(encoder) => encoder.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Encoder::None(output) => output.flush(),
+            Encoder::Gzip(encoder) => encoder.flush(),
+            Encoder::Xz(encoder) => encoder.flush(),
+            Encoder::Zstd(encoder) => encoder.flush(),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Digests: hashing while bytes stream past, and comparing with what a signed index promised.
+//!
+//! Knows SHA-256 and SHA-512, by which archives are trusted, and MD5, by which dpkg records conffiles and `md5sums`.
+//! MD5 never decides whether something is trusted, so it is a type of its own and no [`Algorithm`].
+
+use std::fmt;
+use std::io::{self, Write};
+
+use md5::Md5;
+use sha2::{Digest as _, Sha256, Sha512};
+
+/// A digest algorithm that trust may rest on, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Algorithm {
+    /// SHA-256, 32 bytes.
+    Sha256,
+    /// SHA-512, 64 bytes.
+    Sha512,
+}
+
+impl Algorithm {
+    /// Every algorithm, strongest first.
+    pub const STRONGEST_FIRST: [Algorithm; 2] = [Algorithm::Sha512, Algorithm::Sha256];
+
+    /// The field's name in Release and Packages files, which is also the directory's below `by-hash/`.
+    pub fn field(self) -> &'static str {
+        match self {
+            Algorithm::Sha256 => "SHA256",
+            Algorithm::Sha512 => "SHA512",
+        }
+    }
+
+    fn bytes(self) -> usize {
+        match self {
+            Algorithm::Sha256 => 32,
+            Algorithm::Sha512 => 64,
+        }
+    }
+}
+
+/// A digest as an index states it or as [`Hasher`] computed it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest {
+    algorithm: Algorithm,
+    bytes: Vec<u8>,
+}
+
+impl Digest {
+    /// Reads a hexadecimal digest, in either case.
+    pub fn parse(algorithm: Algorithm, hexadecimal: &str) -> Result<Digest, BadDigest> {
+        let bad = || BadDigest { algorithm, found: hexadecimal.chars().take(140).collect() };
+        if hexadecimal.len() != 2 * algorithm.bytes() {
+            return Err(bad());
+        }
+        let nibble = |c: u8| (c as char).to_digit(16).ok_or_else(bad);
+        let pairs = hexadecimal.as_bytes().chunks_exact(2);
+        let bytes = pairs.map(|p| Ok((nibble(p[0])? << 4 | nibble(p[1])?) as u8)).collect::<Result<_, _>>()?;
+        Ok(Digest { algorithm, bytes })
+    }
+
+    /// The algorithm that made it.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The digest in lower-case hexadecimal.
+    pub fn hexadecimal(&self) -> String {
+        hexadecimal(&self.bytes)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.algorithm.field(), self.hexadecimal())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What was given as a digest and is none.
+#[derive(Debug, thiserror::Error)]
+#[error("`{found}` is not a {} digest", algorithm.field())]
+pub struct BadDigest {
+    /// The algorithm that it was given for.
+    pub algorithm: Algorithm,
+    /// The text, cut at 140 characters.
+    pub found: String,
+}
+
+/// Hashes what is written to it.
+#[derive(Clone)]
+pub enum Hasher {
+    /// A SHA-256 under way.
+    Sha256(Sha256),
+    /// A SHA-512 under way.
+    Sha512(Sha512),
+}
+
+impl Hasher {
+    /// Begins a digest.
+    pub fn new(algorithm: Algorithm) -> Hasher {
+        match algorithm {
+            Algorithm::Sha256 => Hasher::Sha256(Sha256::new()),
+            Algorithm::Sha512 => Hasher::Sha512(Sha512::new()),
+        }
+    }
+
+    /// Takes the next bytes in.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Hasher::Sha256(h) => h.update(bytes),
+            Hasher::Sha512(h) => h.update(bytes),
+        }
+    }
+
+    /// The digest of all that was taken in.
+    pub fn finish(self) -> Digest {
+        match self {
+            Hasher::Sha256(h) => Digest { algorithm: Algorithm::Sha256, bytes: h.finalize().to_vec() },
+            Hasher::Sha512(h) => Digest { algorithm: Algorithm::Sha512, bytes: h.finalize().to_vec() },
+        }
+    }
+}
+
+impl Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The digest of bytes that are in memory.
+pub fn digest(algorithm: Algorithm, bytes: &[u8]) -> Digest {
+    let mut hasher = Hasher::new(algorithm);
+    hasher.update(bytes);
+    hasher.finish()
+}
+
+/// An MD5 under way, for dpkg's records of conffiles and contents.
+#[derive(Clone, Default)]
+pub struct Md5Hasher(Md5);
+
+impl Md5Hasher {
+    /// Takes the next bytes in.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The MD5 of all that was taken in, in lower-case hexadecimal.
+    pub fn finish(self) -> String {
+        hexadecimal(&self.0.finalize())
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|n| char::from(b"0123456789abcdef"[usize::from(n)])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_answers() {
+        let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(digest(Algorithm::Sha256, b"abc").hexadecimal(), sha256);
+        assert_eq!(digest(Algorithm::Sha512, b"abc").hexadecimal()[..16], *"ddaf35a193617aba");
+        let mut md5 = Md5Hasher::default();
+        md5.update(b"abc");
+        assert_eq!(md5.finish(), "900150983cd24fb0d6963f7d28e17f72");
+    }
+
+    #[test]
+    fn parsing_refuses_what_is_no_digest() {
+        let good = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(Digest::parse(Algorithm::Sha256, &good.to_uppercase()).unwrap().hexadecimal(), good);
+        for bad in ["", "ab", &good[1..], &good.replace('b', "x"), &"ä".repeat(32)] {
+            assert!(Digest::parse(Algorithm::Sha256, bad).is_err(), "{bad}");
+        }
+        assert!(Digest::parse(Algorithm::Sha512, good).is_err());
+    }
+}

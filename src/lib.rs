@@ -1,0 +1,9 @@
+//! Makes a Debian or Ubuntu root filesystem from the archive itself.
+//!
+//! `bootstrap::run` tells the whole story; docs/architecture.md shows the rooms that it leads through.
+
+pub mod compress;
+pub mod digest;
+pub mod package;
+pub mod report;
+pub mod rootfs;

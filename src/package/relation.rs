@@ -1,0 +1,228 @@
+//! Relations between packages: `libc6 (>= 2.38)`, `python3:any`, `default-mta | mail-transport-agent` (Policy 7.1).
+
+use std::fmt;
+
+use super::version::Version;
+use super::{BadVersion, Relations};
+
+/// How a version is to compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operator {
+    /// `<<`
+    Earlier,
+    /// `<=`, and the obsolete `<`
+    EarlierOrEqual,
+    /// `=`
+    Equal,
+    /// `>=`, and the obsolete `>`
+    LaterOrEqual,
+    /// `>>`
+    Later,
+}
+
+impl Operator {
+    fn as_str(self) -> &'static str {
+        match self {
+            Operator::Earlier => "<<",
+            Operator::EarlierOrEqual => "<=",
+            Operator::Equal => "=",
+            Operator::LaterOrEqual => ">=",
+            Operator::Later => ">>",
+        }
+    }
+}
+
+/// A demand on a version.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Constraint {
+    /// How it is to compare,
+    pub operator: Operator,
+    /// and with what.
+    pub version: Version,
+}
+
+impl Constraint {
+    /// Whether `version` meets it.
+    pub fn admits(&self, version: &Version) -> bool {
+        let order = version.cmp(&self.version);
+        match self.operator {
+            Operator::Earlier => order.is_lt(),
+            Operator::EarlierOrEqual => order.is_le(),
+            Operator::Equal => order.is_eq(),
+            Operator::LaterOrEqual => order.is_ge(),
+            Operator::Later => order.is_gt(),
+        }
+    }
+}
+
+/// What stands behind the colon of a name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ArchQualifier {
+    /// `:any`
+    Any,
+    /// `:native`
+    Native,
+    /// `:amd64`
+    Named(String),
+}
+
+/// One package name with what is demanded of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Relation {
+    /// The name, real or virtual.
+    pub name: String,
+    /// The architecture asked for.
+    pub architecture: Option<ArchQualifier>,
+    /// The version asked for.
+    pub constraint: Option<Constraint>,
+}
+
+impl fmt::Display for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        match &self.architecture {
+            None => {}
+            Some(ArchQualifier::Any) => f.write_str(":any")?,
+            Some(ArchQualifier::Native) => f.write_str(":native")?,
+            Some(ArchQualifier::Named(architecture)) => write!(f, ":{architecture}")?,
+        }
+        match &self.constraint {
+            None => Ok(()),
+            Some(c) => write!(f, " ({} {})", c.operator.as_str(), c.version),
+        }
+    }
+}
+
+/// One entry of Provides.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Provided {
+    /// The virtual name.
+    pub name: String,
+    /// The version provided, from `(= VERSION)`.
+    pub version: Option<Version>,
+    /// The architecture named, which apt heeds.
+    pub architecture: Option<ArchQualifier>,
+}
+
+/// Reads a field of relations. Architecture restrictions and build profiles, which binary packages do not have, are errors.
+pub fn parse_relations(field: &str) -> Result<Relations, BadRelation> {
+    let groups = field.split(',').map(str::trim).filter(|group| !group.is_empty());
+    groups.map(|group| group.split('|').map(|text| parse_relation(text.trim())).collect()).collect()
+}
+
+/// Reads a Provides field.
+pub fn parse_provides(field: &str) -> Result<Vec<Provided>, BadRelation> {
+    let entries = field.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    entries
+        .map(|entry| {
+            let Relation { name, architecture, constraint } = parse_relation(entry)?;
+            match constraint {
+                None => Ok(Provided { name, version: None, architecture }),
+                Some(Constraint { operator: Operator::Equal, version }) => Ok(Provided { name, version: Some(version), architecture }),
+                Some(_) => Err(BadRelation::new(entry, "only `=` can be provided")),
+            }
+        })
+        .collect()
+}
+
+fn parse_relation(text: &str) -> Result<Relation, BadRelation> {
+    let bad = |reason| BadRelation::new(text, reason);
+    let end = text.find(|c: char| c.is_whitespace() || "(:[<".contains(c)).unwrap_or(text.len());
+    let (name, mut rest) = text.split_at(end);
+    let mut architecture = None;
+    if let Some(qualified) = rest.strip_prefix(':') {
+        let end = qualified.find(|c: char| c.is_whitespace() || c == '(').unwrap_or(qualified.len());
+        architecture = Some(match &qualified[..end] {
+            "" => return Err(bad("no architecture behind the colon")),
+            "any" => ArchQualifier::Any,
+            "native" => ArchQualifier::Native,
+            named => ArchQualifier::Named(named.into()),
+        });
+        rest = &qualified[end..];
+    }
+    let rest = rest.trim_start();
+    let constraint = match rest.strip_prefix('(') {
+        None if rest.is_empty() => None,
+        None => return Err(bad("unexpected text behind the name")),
+        Some(inside) => Some(parse_constraint(inside.strip_suffix(')').ok_or_else(|| bad("no closing bracket"))?.trim(), text)?),
+    };
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "+-._$".contains(c)) {
+        return Err(bad("no package name"));
+    }
+    Ok(Relation { name: name.into(), architecture, constraint })
+}
+
+fn parse_constraint(inside: &str, text: &str) -> Result<Constraint, BadRelation> {
+    let end = inside.find(|c| !"<=>".contains(c)).unwrap_or(inside.len());
+    let operator = match &inside[..end] {
+        "<<" => Operator::Earlier,
+        "<=" | "<" => Operator::EarlierOrEqual,
+        "=" => Operator::Equal,
+        ">=" | ">" => Operator::LaterOrEqual,
+        ">>" => Operator::Later,
+        _ => return Err(BadRelation::new(text, "no operator in brackets")),
+    };
+    let version = Version::parse(&inside[end..])?;
+    Ok(Constraint { operator, version })
+}
+
+/// A relation that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum BadRelation {
+    /// The text is no relation.
+    #[error("`{found}` is not a relation: {reason}")]
+    Syntax {
+        /// The text, cut at 200 characters.
+        found: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// The version in it is none.
+    #[error(transparent)]
+    Version(#[from] BadVersion),
+}
+
+impl BadRelation {
+    fn new(text: &str, reason: &'static str) -> BadRelation {
+        BadRelation::Syntax { found: text.chars().take(200).collect(), reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relations_print_as_they_read() {
+        for text in ["a", "a:any", "a:native (= 1)", "a:i386", "libc6 (>= 2.38)", "x (<< 1:2~)", "x (>> 1)", "x (<= 1)"] {
+            assert_eq!(parse_relations(text).unwrap()[0][0].to_string(), text);
+        }
+        let all = parse_relations("a|b (>=1) ,\n c(=2), ").unwrap();
+        let shown: Vec<Vec<String>> = all.iter().map(|g| g.iter().map(Relation::to_string).collect()).collect();
+        assert_eq!(shown, [vec!["a", "b (>= 1)"], vec!["c (= 2)"]]);
+    }
+
+    #[test]
+    fn what_is_no_relation_is_refused() {
+        for bad in ["a b", "a (1)", "a (>= )", "a (>= 1", "a:", "| a", "(>= 1)", "a [amd64]", "a (=> 1)"] {
+            assert!(parse_relations(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn provides_take_versions() {
+        let all = parse_provides("awk, libfoo (= 1:2)").unwrap();
+        assert_eq!((all[0].version.clone(), all[1].version.clone().unwrap().as_str()), (None, "1:2"));
+        assert!(parse_provides("awk (>= 1)").is_err());
+    }
+
+    #[test]
+    fn constraints_admit() {
+        let admits = |constraint: &str, version: &str| {
+            let relation = parse_relations(&format!("a ({constraint})")).unwrap().remove(0).remove(0);
+            relation.constraint.unwrap().admits(&Version::parse(version).unwrap())
+        };
+        assert!(admits(">= 1", "1") && admits("> 1", "1") && !admits(">> 1", "1") && admits(">> 1", "1.1"));
+        assert!(admits("<= 1", "1") && admits("< 1", "1") && !admits("<< 1", "1") && admits("<< 1", "1~") && admits("= 1", "1-0"));
+    }
+}

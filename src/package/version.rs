@@ -1,0 +1,158 @@
+//! Version numbers and their order (deb-version(7), Policy 5.6.12).
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+/// A version as written, ordered as dpkg orders: `1.0` and `0:1.0-0` are equal.
+#[derive(Clone)]
+pub struct Version(String);
+
+impl Version {
+    /// Reads a version: an optional epoch, an upstream version that does not start with a letter's worth of nonsense, a revision.
+    pub fn parse(text: &str) -> Result<Version, BadVersion> {
+        let text = text.trim();
+        let epoch_is_number = text.split_once(':').is_none_or(|(epoch, _)| epoch.parse::<u32>().is_ok());
+        let known = |c: char| c.is_ascii_alphanumeric() || ".+-~:_".contains(c);
+        if text.is_empty() || !epoch_is_number || text.ends_with(':') || !text.chars().all(known) {
+            return Err(BadVersion { found: text.chars().take(80).collect() });
+        }
+        Ok(Version(text.to_owned()))
+    }
+
+    /// The version as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The version without its epoch.
+    pub fn without_epoch(&self) -> &str {
+        self.0.split_once(':').map_or(&self.0, |(_, rest)| rest)
+    }
+
+    fn parts(&self) -> (u32, &str, &str) {
+        let (epoch, rest) = self.0.split_once(':').unwrap_or(("0", &self.0));
+        let (upstream, revision) = rest.rsplit_once('-').unwrap_or((rest, ""));
+        (epoch.parse().unwrap_or(0), upstream, revision)
+    }
+}
+
+/// The order of two upstream versions or revisions: text and numbers in turn; `~` before the end, the end before letters,
+/// letters before all else.
+fn compare(a: &str, b: &str) -> Ordering {
+    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    while !a.is_empty() || !b.is_empty() {
+        loop {
+            let (x, y) = (weight(a.first()), weight(b.first()));
+            if x != y {
+                return x.cmp(&y);
+            }
+            if x == 0 {
+                break;
+            }
+            (a, b) = (&a[1..], &b[1..]);
+        }
+        let (x, y) = (number(&mut a), number(&mut b));
+        let order = x.len().cmp(&y.len()).then_with(|| x.cmp(y));
+        if order.is_ne() {
+            return order;
+        }
+    }
+    Ordering::Equal
+}
+
+/// A character's place in the order; the end and a digit, where a run of text stops, are 0.
+fn weight(character: Option<&u8>) -> i32 {
+    match character {
+        None | Some(b'0'..=b'9') => 0,
+        Some(b'~') => -1,
+        Some(c) if c.is_ascii_alphabetic() => i32::from(*c),
+        Some(c) => i32::from(*c) + 256,
+    }
+}
+
+/// Takes the digits in front, without leading zeros, so that a longer one is the larger, however long.
+fn number<'a>(text: &mut &'a [u8]) -> &'a [u8] {
+    let end = text.iter().position(|c| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    *text = rest;
+    let zeros = digits.iter().take_while(|&&c| c == b'0').count();
+    &digits[zeros..]
+}
+
+impl Ord for Version {
+    fn cmp(&self, other: &Version) -> Ordering {
+        let ((epoch, upstream, revision), (other_epoch, other_upstream, other_revision)) = (self.parts(), other.parts());
+        epoch.cmp(&other_epoch).then_with(|| compare(upstream, other_upstream)).then_with(|| compare(revision, other_revision))
+    }
+}
+
+impl PartialOrd for Version {
+    fn partial_cmp(&self, other: &Version) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Version) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Version {}
+
+impl Hash for Version {
+    /// Hashes what equal versions share, the epoch; versions are looked up by package first, so this is enough.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().0.hash(state);
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What was given as a version and is none.
+#[derive(Debug, thiserror::Error)]
+#[error("`{found}` is not a version number")]
+pub struct BadVersion {
+    /// The text, cut at 80 characters.
+    pub found: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_is_dpkgs() {
+        let version = |text| Version::parse(text).unwrap();
+        let ascending = [
+            "1.0~~", "1.0~~a", "1.0~", "1.0", "1.0-1~bpo12+1", "1.0-1", "1.0-1+b1", "1.0-1.1", "1.0a", "1.0+dfsg", "1.0.1", "1.2", "1.10",
+            "3.13~", "3.13.5-1", "20250101", "99999999999999999999999999", "1:0.1", "2:0",
+        ];
+        for (i, a) in ascending.iter().enumerate() {
+            for (j, b) in ascending.iter().enumerate() {
+                assert_eq!(version(a).cmp(&version(b)), i.cmp(&j), "{a} {b}");
+            }
+        }
+        for (a, b) in [("1.0", "0:1.0"), ("1.0", "1.0-0"), ("1.01", "1.1"), ("1.0-1", "1.00-01"), ("0", "0-0")] {
+            assert_eq!(version(a), version(b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_version_is_refused() {
+        for bad in ["", " ", "a:1", "1:", "1 2", "1/2", "ä"] {
+            assert!(Version::parse(bad).is_err(), "{bad}");
+        }
+    }
+}
