@@ -8,4 +8,13 @@
 
 mod archive;
 mod floors;
+mod flow;
+mod interrupt;
+mod live;
+mod mirror;
+mod pack;
+mod refusals;
+mod target;
+mod trust;
+mod unpacking;
 mod world;
