@@ -17,4 +17,5 @@ pub mod pack;
 pub mod plan;
 pub mod store;
 pub mod suite;
+pub mod target;
 pub mod unpack;

@@ -132,6 +132,7 @@ impl Error {
 #[derive(Debug)]
 pub struct Rootfs {
     directory: OwnedFd,
+    device: u64,
     path: PathBuf,
 }
 
@@ -159,7 +160,9 @@ impl Rootfs {
     pub fn open(path: &Path) -> Result<Rootfs, Error> {
         let directory = rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
         let error = |e: Errno| Error { root: path.into(), path: RootPath::default(), action: "open the tree", source: e.into() };
-        Ok(Rootfs { directory: directory.map_err(error)?, path: path.to_owned() })
+        let directory = directory.map_err(error)?;
+        let device = rustix::fs::fstat(&directory).map_err(error)?.st_dev;
+        Ok(Rootfs { directory, device, path: path.to_owned() })
     }
 
     /// The same tree, for another owner.
@@ -297,23 +300,21 @@ impl Rootfs {
         removed.transpose().map(|done| done.unwrap_or(false)).map_err(|e| self.error(path, "remove it", e))
     }
 
-    /// Removes what is below a directory, not crossing into other file systems, and leaves the directory.
+    /// Removes what is below a directory and leaves the directory itself.
     pub fn empty(&self, path: &RootPath) -> Result<(), Error> {
         for name in self.names(path)? {
-            let below = path.join(&RootPath(name));
-            match self.metadata(&below)? {
-                Some(found) if FileType::from_raw_mode(found.st_mode) == FileType::Directory => self.remove_tree(&below)?,
-                _ => drop(self.remove(&below)?),
-            }
+            self.remove_tree(&path.join(&RootPath(name)))?;
         }
         Ok(())
     }
 
-    /// Removes a directory with all that is below it; what is not there is no error.
+    /// Removes a directory with all that is below it, or a file; what is not there is no error. What another file system holds
+    /// that is mounted below is never touched: the mount point then is an error.
     pub fn remove_tree(&self, path: &RootPath) -> Result<(), Error> {
         match self.metadata(path)? {
             None => return Ok(()),
             Some(found) if FileType::from_raw_mode(found.st_mode) != FileType::Directory => return self.remove(path).map(drop),
+            Some(found) if found.st_dev != self.device => return Err(self.error(path, "remove a mount point", Errno::BUSY)),
             Some(_) => self.empty(path)?,
         }
         let (parent, name) = self.parent(path)?;
