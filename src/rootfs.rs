@@ -167,7 +167,7 @@ impl Rootfs {
 
     /// The same tree, for another owner.
     pub fn try_clone(&self) -> io::Result<Rootfs> {
-        Ok(Rootfs { directory: self.directory.try_clone()?, path: self.path.clone() })
+        Ok(Rootfs { directory: self.directory.try_clone()?, device: self.device, path: self.path.clone() })
     }
 
     /// Where the tree lies on the host, for messages and for handing it to another process.
