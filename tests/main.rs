@@ -7,4 +7,5 @@
 #![expect(unreachable_pub, reason = "what the subjects share is public to them")]
 
 mod archive;
+mod floors;
 mod world;
