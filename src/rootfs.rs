@@ -165,6 +165,11 @@ impl Rootfs {
         Ok(Rootfs { directory, device, path: path.to_owned() })
     }
 
+    /// The same tree, for another owner.
+    pub fn try_clone(&self) -> io::Result<Rootfs> {
+        Ok(Rootfs { directory: self.directory.try_clone()?, device: self.device, path: self.path.clone() })
+    }
+
     /// Where the tree lies on the host, for messages and for handing it to another process.
     pub fn path(&self) -> &Path {
         &self.path
