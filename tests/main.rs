@@ -7,8 +7,10 @@
 #![expect(unreachable_pub, reason = "what the subjects share is public to them")]
 
 mod archive;
+mod database;
 mod floors;
 mod flow;
+mod images;
 mod interrupt;
 mod live;
 mod mirror;
