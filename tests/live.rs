@@ -142,6 +142,13 @@ impl Drop for Docker {
             rustix::process::kill_process(rustix::process::Pid::from_child(&self.engine), rustix::process::Signal::TERM).unwrap();
         }
         self.engine.wait().unwrap();
+        // It leaves its data directory mounted onto itself, and whatever a container that was cut off had.
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        for at in
+            mounts.lines().rev().filter_map(|line| line.split(' ').nth(4)).filter(|at| Path::new(at).starts_with(self.directory.path()))
+        {
+            rustix::mount::unmount(at, rustix::mount::UnmountFlags::DETACH).unwrap();
+        }
     }
 }
 

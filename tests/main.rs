@@ -16,6 +16,7 @@ mod live;
 mod mirror;
 mod pack;
 mod refusals;
+mod suites;
 mod target;
 mod trust;
 mod unpacking;
