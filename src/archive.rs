@@ -1,5 +1,5 @@
 //! Sources → verified releases → the index of packages. (contract; body to come)
-use crate::{report::Report, store::Store, digest::Digest};
+use crate::{digest::Digest, report::Report, store::Store};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// One apt source: a suite of an archive, some of its components.
@@ -18,11 +18,17 @@ pub struct Source {
     pub signed_by: Option<String>,
 }
 #[derive(Clone, Debug)]
-pub enum Trust { Keys(Arc<Keyring>), /// [trusted=yes], --no-check-gpg
-    Unchecked }
+pub enum Trust {
+    Keys(Arc<Keyring>),
+    /// [trusted=yes], --no-check-gpg
+    Unchecked,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiry { Check, /// --no-check-valid-until
-    Ignore }
+pub enum Expiry {
+    Check,
+    /// --no-check-valid-until
+    Ignore,
+}
 /// OpenPGP certificates that may sign a release.
 #[derive(Debug)]
 pub struct Keyring;
@@ -45,13 +51,26 @@ pub struct Release {
 }
 /// One component's and architecture's Packages text, verified.
 #[derive(Debug)]
-pub struct Listing { pub release: Arc<Release>, pub component: String, pub architecture: String, pub text: String }
+pub struct Listing {
+    pub release: Arc<Release>,
+    pub component: String,
+    pub architecture: String,
+    pub text: String,
+}
 /// What all sources offer, in the order of the sources.
 #[derive(Debug, Default)]
-pub struct Index { pub listings: Vec<Listing> }
+pub struct Index {
+    pub listings: Vec<Listing>,
+}
 #[derive(Debug, thiserror::Error)]
 #[error("archive")]
 pub struct Error;
 /// Reads and verifies all sources, in parallel; listings come out in source order. `now`: seconds since the epoch.
-pub fn read(_store: &Store, _sources: &[Source], _now: i64, _report: &Report) -> Result<Index, Error> { unimplemented!() }
-impl Keyring { pub fn parse(_files: &[(&str, &[u8])]) -> Result<Keyring, Error> { unimplemented!() } }
+pub fn read(_store: &Store, _sources: &[Source], _now: i64, _report: &Report) -> Result<Index, Error> {
+    unimplemented!()
+}
+impl Keyring {
+    pub fn parse(_files: &[(&str, &[u8])]) -> Result<Keyring, Error> {
+        unimplemented!()
+    }
+}

@@ -23,7 +23,11 @@ pub struct Finished {
 #[error("chroot")]
 pub struct Error;
 impl Chroot {
-    pub fn open(_root: &Rootfs, _report: &Report) -> Result<Chroot, Error> { unimplemented!() }
+    pub fn open(_root: &Rootfs, _report: &Report) -> Result<Chroot, Error> {
+        unimplemented!()
+    }
     /// Runs a command with / as its directory, stdin /dev/null, and waits for it. Whole lines of its output go to report as Event::Output.
-    pub fn run(&self, _command: &Command) -> Result<Finished, Error> { unimplemented!() }
+    pub fn run(&self, _command: &Command) -> Result<Finished, Error> {
+        unimplemented!()
+    }
 }

@@ -10,12 +10,21 @@ pub struct Deb {
     pub members: Vec<Member>,
 }
 #[derive(Clone, Debug)]
-pub struct Member { pub name: String, pub mode: u32, pub modified: i64, pub content: Vec<u8> }
+pub struct Member {
+    pub name: String,
+    pub mode: u32,
+    pub modified: i64,
+    pub content: Vec<u8>,
+}
 #[derive(Debug, thiserror::Error)]
 #[error("deb")]
 pub struct Error;
 impl Deb {
-    pub fn open(_file: &Verified) -> Result<Deb, Error> { unimplemented!() }
+    pub fn open(_file: &Verified) -> Result<Deb, Error> {
+        unimplemented!()
+    }
     /// The decoded data member, to be read to its end.
-    pub fn data<'a>(&'a self, _file: &'a Verified) -> Result<Box<dyn Read + 'a>, Error> { unimplemented!() }
+    pub fn data<'a>(&'a self, _file: &'a Verified) -> Result<Box<dyn Read + 'a>, Error> {
+        unimplemented!()
+    }
 }

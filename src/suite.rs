@@ -3,7 +3,16 @@ use std::path::Path;
 
 /// What a user may ask for with `--variant`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Variant { Essential, Apt, Minbase, Buildd, Important, Standard, Custom, Extract }
+pub enum Variant {
+    Essential,
+    Apt,
+    Minbase,
+    Buildd,
+    Important,
+    Standard,
+    Custom,
+    Extract,
+}
 
 /// One suite of one distribution as the data has it.
 #[derive(Clone, Debug)]
@@ -35,13 +44,20 @@ pub struct Pocket {
     pub uris: Vec<String>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MergedUsr { /// base-files ships the links
-    Shipped, /// the links are made before the first package
-    MadeFirst, /// no links (older suites)
-    No }
+pub enum MergedUsr {
+    /// base-files ships the links
+    Shipped,
+    /// the links are made before the first package
+    MadeFirst,
+    /// no links (older suites)
+    No,
+}
 #[derive(Clone, Debug)]
-pub struct BuiltInKeyring { pub bytes: &'static [u8], /// path in the tree, for Signed-By
-    pub tree_path: String }
+pub struct BuiltInKeyring {
+    pub bytes: &'static [u8],
+    /// path in the tree, for Signed-By
+    pub tree_path: String,
+}
 
 /// All suites known: compiled in, then the user's (`$XDG_CONFIG_HOME/rbootstrap/suites/*.toml`, /etc/rbootstrap/suites)
 #[derive(Debug)]
@@ -50,7 +66,13 @@ pub struct Suites;
 #[error("suites")]
 pub struct Error;
 impl Suites {
-    pub fn load(_user: &[&Path]) -> Result<Suites, Error> { unimplemented!() }
-    pub fn find(&self, _name: &str) -> Option<&Suite> { unimplemented!() }
-    pub fn all(&self) -> impl Iterator<Item = &Suite> { std::iter::empty() }
+    pub fn load(_user: &[&Path]) -> Result<Suites, Error> {
+        unimplemented!()
+    }
+    pub fn find(&self, _name: &str) -> Option<&Suite> {
+        unimplemented!()
+    }
+    pub fn all(&self) -> impl Iterator<Item = &Suite> {
+        std::iter::empty()
+    }
 }
