@@ -39,6 +39,11 @@ impl RootPath {
         Ok(RootPath(clean))
     }
 
+    /// A path that this program itself spells, normalised but for a leading slash.
+    pub fn known(path: &'static str) -> RootPath {
+        RootPath(path.trim_start_matches('/').into())
+    }
+
     /// The path without a leading slash.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
