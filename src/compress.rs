@@ -69,7 +69,7 @@ pub fn decoder<'a>(compression: Compression, input: impl BufRead + Send + 'a) ->
         }
         Compression::Lzma => {
             let stream = liblzma::stream::Stream::new_lzma_decoder(WINDOW_LIMIT)?;
-            Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
+            Box::new(OneStream(liblzma::bufread::XzDecoder::new_stream(input, stream)))
         }
         Compression::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
@@ -77,6 +77,19 @@ pub fn decoder<'a>(compression: Compression, input: impl BufRead + Send + 'a) ->
             Box::new(decoder)
         }
     })
+}
+
+/// The old .lzma format has one stream a file; what follows it is junk, at which liblzma does not look.
+struct OneStream<R>(liblzma::bufread::XzDecoder<R>);
+
+impl<R: BufRead> Read for OneStream<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(buffer)?;
+        if read == 0 && !buffer.is_empty() && !self.0.get_mut().fill_buf()?.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "junk behind the lzma stream"));
+        }
+        Ok(read)
+    }
 }
 
 /// An encoder under way. Without [`Encoder::finish`] the stream stays truncated.
@@ -145,3 +158,6 @@ impl<W: Write> Write for Encoder<W> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
