@@ -171,6 +171,7 @@ impl Reader<'_> {
         let mut answering = source.clone();
         // The mirror that answered comes first, for it has the rest; the others follow in their order.
         answering.uris = mirrors[position..].iter().chain(&mirrors[..position]).cloned().collect();
+        let url = store::shown(&url);
         let release = match verified {
             Err(source) => Err(Error::Signature { url, source }),
             Ok(text) => match Release::parse(&text, &answering, self.now) {

@@ -33,10 +33,10 @@ impl<'a> Services<'a> {
     /// Puts both in place. A tree without /usr/sbin has no services to keep from starting.
     pub fn hold(root: &'a Rootfs) -> Result<Services<'a>, Error> {
         let mut services = Services { root, held: Vec::new() };
-        if root.is_directory(&path("usr/sbin")) {
-            services.stand_in(path(POLICY.0), POLICY.1)?;
+        if root.is_directory(&RootPath::known("usr/sbin")) {
+            services.stand_in(RootPath::known(POLICY.0), POLICY.1)?;
         }
-        for place in DAEMON_PLACES.map(path) {
+        for place in DAEMON_PLACES.map(RootPath::known) {
             // With a merged /usr both names lead to one file, which by now is the stand-in.
             if root.read(&place)?.is_some_and(|content| content != DAEMON) {
                 services.stand_in(place, DAEMON)?;
@@ -93,13 +93,13 @@ fn put_back(root: &Rootfs, held: &Held) -> Result<(), Error> {
     }
 }
 
-fn path(text: &str) -> RootPath {
-    RootPath::parse(text).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn path(text: &str) -> RootPath {
+        RootPath::parse(text).unwrap()
+    }
 
     fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, Rootfs) {
         let directory = tempfile::tempdir().unwrap();
