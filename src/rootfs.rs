@@ -299,9 +299,9 @@ impl Rootfs {
 
     /// Removes a file, symlink or node. What is not there is no error; true when something was.
     pub fn remove(&self, path: &RootPath) -> Result<bool, Error> {
-        let removed = self.parent_if_there(path)?.map(|(parent, name)| {
-            unless_absent(rustix::fs::unlinkat(&parent, name.as_c_str(), AtFlags::empty()))
-        });
+        let removed = self
+            .parent_if_there(path)?
+            .map(|(parent, name)| unless_absent(rustix::fs::unlinkat(&parent, name.as_c_str(), AtFlags::empty())));
         removed.transpose().map(|done| done.unwrap_or(false)).map_err(|e| self.error(path, "remove it", e))
     }
 
