@@ -96,7 +96,7 @@ struct Scripts<'a> {
 /// off a program that has not yet filled its memory.
 fn open_box(root: &Rootfs, interrupt: &Interrupt, report: &Report) -> Result<Chroot, Error> {
     for mount_point in ["proc", "sys"] {
-        root.make_directory(&RootPath::known(mount_point), 0o555)?; // as base-files ships them
+        root.make_directory(&RootPath::known(mount_point), 0o755)?; // as base-files ships them
     }
     let chroot = Chroot::open(root, report)?;
     let cancel = chroot.cancel();

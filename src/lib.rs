@@ -4,6 +4,7 @@
 
 pub mod apt;
 pub mod archive;
+pub mod bootstrap;
 pub mod chroot;
 pub mod compress;
 pub mod configure;

@@ -87,16 +87,16 @@ pub fn plan(index: &Index, wanted: &Wanted) -> Result<Plan, Error> {
 fn choose(index: &Index, wanted: &Wanted) -> Result<Plan, Error> {
     let pool = Pool::read(index, &wanted.architectures, &wanted.suite);
     let request = demand::read(&pool, index, wanted)?;
-    let plan = two_calls(&pool, &request, wanted);
+    let plan = two_calls(&pool, &request);
     // A stanza that could not be read is the reason for whatever else went wrong.
     pool.finish()?;
     plan
 }
 
-fn two_calls(pool: &Pool<'_>, request: &demand::Request, wanted: &Wanted) -> Result<Plan, Error> {
+fn two_calls(pool: &Pool<'_>, request: &demand::Request) -> Result<Plan, Error> {
     let call = |base: &[VersionId], demands: &[Demand]| {
         let solved = solve::solve(pool, &request.candidates, base, demands);
-        solved.map_err(|refusal| explain::explain(&refusal, request, base, demands, &wanted.exclude))
+        solved.map_err(|refusal| explain::explain(&refusal, &request.candidates, base, demands))
     };
     let first = call(&[], &request.first)?;
     let mut plan = Plan { packages: Vec::new(), essentials: 0, calls: Vec::new() };
@@ -176,14 +176,22 @@ pub enum Error {
         /// Who provides it, by name.
         providers: Vec<String>,
     },
-    /// A package is asked for and left out at once.
+    /// The package is asked for in an architecture that the tree is not to have.
+    #[error("`{package}` is of architecture {architecture}, which the tree is not to have")]
+    Architecture {
+        /// The package.
+        package: String,
+        /// Its architecture.
+        architecture: String,
+    },
+    /// A package, or whatever provides it, is asked for and left out at once.
     #[error("`{package}` is asked for and excluded")]
     Excluded {
         /// The package.
         package: String,
     },
     /// The demands cannot all be met.
-    #[error("{}", explain::headline(demands, reasons))]
+    #[error("{}", explain::message(demands, reasons))]
     Collision {
         /// The smallest set of demands that shows it.
         demands: Vec<String>,

@@ -7,5 +7,17 @@
 #![expect(unreachable_pub, reason = "what the subjects share is public to them")]
 
 mod archive;
+mod database;
 mod floors;
+mod flow;
+mod images;
+mod interrupt;
+mod live;
+mod mirror;
+mod pack;
+mod refusals;
+mod suites;
+mod target;
+mod trust;
+mod unpacking;
 mod world;

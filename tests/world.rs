@@ -47,13 +47,15 @@ impl World {
 
     /// A world with this suite.
     pub fn of(suite: &Suite) -> Option<World> {
-        if let Err(why) = able() {
-            skip(&why);
-            return None;
-        }
-        let world = World::bare();
+        let world = World::bare_if_able()?;
         world.archive.publish(suite);
         Some(world)
+    }
+
+    /// A world whose archive is still empty, where the host can run the tree's programs.
+    pub fn bare_if_able() -> Option<World> {
+        able().map_err(|why| skip(&why)).ok()?;
+        Some(World::bare())
     }
 
     /// A world whose archive is still empty; works on every host.
@@ -135,7 +137,7 @@ impl World {
         let here = self.directory.path().to_str().unwrap();
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         assert!(!mounts.contains(here), "something is still mounted: {mounts}");
-        let known = ["archive", "cache", "home", "keyring.gpg", "root", "tmp"];
+        let known = ["archive", "archive-new", "cache", "home", "keyring.gpg", "root", "tmp"];
         let unexpected = names(self.directory.path()).into_iter().filter(|name| !known.contains(&&name[..])).collect::<Vec<_>>();
         assert!(unexpected.is_empty(), "left beside the target: {unexpected:?}");
         let temporary = names(&self.path("tmp"));
@@ -249,7 +251,7 @@ pub fn names(directory: &Path) -> Vec<String> {
 }
 
 /// Processes whose root or working directory is below `directory`.
-fn processes_below(directory: &Path) -> Vec<String> {
+pub fn processes_below(directory: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         for link in ["root", "cwd"] {

@@ -428,4 +428,4 @@ fn shown(attempts: &[Attempt]) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

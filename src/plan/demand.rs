@@ -1,7 +1,7 @@
 //! What a user writes, and what a variant stands for, as packages of the pool.
 
 use super::links::groups;
-use super::pool::{Asked, PackageId, Pool, VersionId, is_of};
+use super::pool::{Asked, NO_ARCHITECTURE, PackageId, Pool, VersionId, is_of};
 use super::{Error, Wanted, near};
 use crate::archive::Index;
 use crate::package::{Priority, Version};
@@ -50,11 +50,8 @@ pub(super) struct Request {
 /// Reads what is wanted. The demands are in apt's order: the user's own as he wrote them, the variant's packages, its patterns.
 pub(super) fn read(pool: &Pool<'_>, index: &Index, wanted: &Wanted) -> Result<Request, Error> {
     let mut candidates = candidates(pool);
-    for name in &wanted.exclude {
-        let number = pool.name(name).ok_or_else(|| near::unknown(pool, name))?;
-        for package in pool.packages_named(number) {
-            candidates[package.0 as usize] = None;
-        }
+    for package in wanted.exclude.iter().filter_map(|name| pool.name(name)).flat_map(|name| pool.packages_named(name)) {
+        candidates[package.0 as usize] = None;
     }
     let mut reader = Reader { pool, index, candidates };
     let mut own = Vec::new();
@@ -124,6 +121,10 @@ impl Reader<'_, '_> {
             Some((name, architecture)) => (name, Some(architecture)),
             None => (text, None),
         };
+        let unheard_of = |a: &&str| !["any", "native"].contains(a) && self.pool.architecture(a) == NO_ARCHITECTURE;
+        if let Some(architecture) = architecture.filter(unheard_of) {
+            return Err(Error::Architecture { package: text.to_owned(), architecture: architecture.to_owned() });
+        }
         let mut all = self.pool.name(name).map(|name| self.pool.packages_named(name)).into_iter().flatten();
         let asked = |package: &PackageId| {
             let own = self.pool.architectures[usize::from(self.pool[*package].architecture)];
@@ -150,19 +151,18 @@ impl Reader<'_, '_> {
         providers.dedup_by_key(|package| self.pool[*package].name);
         match providers[..] {
             [only] => Ok(only),
-            [] if package.is_ok() => Err(Error::Excluded { package: text.to_owned() }),
+            // What there is has no candidate.
+            [] if package.is_ok() || self.pool.provides(number, Asked::Plainly).next().is_some() => {
+                Err(Error::Excluded { package: text.to_owned() })
+            }
             [] => package,
-            _ => Err(Error::Virtual {
-                name: text.to_owned(),
-                providers: providers.iter().map(|p| self.pool.full_name(*p)).collect(),
-            }),
+            _ => Err(Error::Virtual { name: text.to_owned(), providers: providers.iter().map(|p| self.pool.full_name(*p)).collect() }),
         }
     }
 
     fn version_of(&self, package: PackageId, suite: &str) -> Option<VersionId> {
-        let of_suite = |version: &VersionId| {
-            self.pool.listings(*version).any(|listing| is_of(&self.index.listings[listing as usize], suite))
-        };
+        let of_suite =
+            |version: &VersionId| self.pool.listings(*version).any(|listing| is_of(&self.index.listings[listing as usize], suite));
         self.pool.versions(package).filter(of_suite).max_by(|a, b| Version::compare(self.pool[*a].text, self.pool[*b].text))
     }
 

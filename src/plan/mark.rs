@@ -166,9 +166,11 @@ impl<'p, 'a> State<'p, 'a> {
         }
         all.sort_by_key(|package| self.of(*package).installed.is_none());
         let mut seen = Vec::with_capacity(all.len());
-        all.retain(|package| !self.of(*package).is_barred() && !seen.contains(package) && {
-            seen.push(*package);
-            true
+        all.retain(|package| {
+            !self.of(*package).is_barred() && !seen.contains(package) && {
+                seen.push(*package);
+                true
+            }
         });
         all
     }

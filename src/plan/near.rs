@@ -53,7 +53,9 @@ mod tests {
 
     #[test]
     fn distances_are_bounded() {
-        for (a, b, expected) in [("nginx", "nginx", Some(0)), ("ngnix", "nginx", Some(1)), ("curl", "crul", Some(1)), ("vim", "emacs", None)] {
+        for (a, b, expected) in
+            [("nginx", "nginx", Some(0)), ("ngnix", "nginx", Some(1)), ("curl", "crul", Some(1)), ("vim", "emacs", None)]
+        {
             assert_eq!(distance(a, b, 2), expected, "{a} {b}");
         }
         assert_eq!(distance("", "ab", 2), Some(2));

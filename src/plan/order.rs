@@ -23,7 +23,13 @@ pub(super) fn operations(state: &State<'_, '_>) -> Vec<Operation> {
     let graph = Graph::of(state);
     let order = passes::order(&graph);
     let count = graph.members.len();
-    let mut walk = Walk { graph: &graph, done: vec![Done::Nothing; count], looping: vec![false; count], budget: 1000 * (count + 1), operations: Vec::new() };
+    let mut walk = Walk {
+        graph: &graph,
+        done: vec![Done::Nothing; count],
+        looping: vec![false; count],
+        budget: 1000 * (count + 1),
+        operations: Vec::new(),
+    };
     for member in order {
         if walk.done[member] == Done::Nothing {
             walk.unpack(member, graph.members[member].immediate);

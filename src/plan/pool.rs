@@ -390,4 +390,3 @@ impl At<NameId> for Pool<'_> {
         self.names[name.0 as usize]
     }
 }
-

@@ -24,7 +24,10 @@ pub(super) struct Refusal<'p, 'a> {
 
 /// Plans `demands` on top of `base`.
 pub(super) fn solve<'p, 'a>(
-    pool: &'p Pool<'a>, candidates: &[Option<VersionId>], base: &[VersionId], demands: &[Demand],
+    pool: &'p Pool<'a>,
+    candidates: &[Option<VersionId>],
+    base: &[VersionId],
+    demands: &[Demand],
 ) -> Result<State<'p, 'a>, Refusal<'p, 'a>> {
     let mut state = State::new(pool, candidates, base);
     for demand in demands {

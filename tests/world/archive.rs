@@ -74,11 +74,6 @@ impl Suite {
         }
     }
 
-    /// A suite as Ubuntu publishes its newest: SHA512 alone.
-    pub fn sha512_only(name: &str) -> Suite {
-        Suite { digests: vec![Algorithm::Sha512], ..Suite::new(name) }
-    }
-
     pub fn with(mut self, debs: impl IntoIterator<Item = impl Into<Arc<Deb>>>) -> Suite {
         self.packages.extend(debs.into_iter().map(|deb| ("main".to_owned(), deb.into())));
         self
@@ -106,10 +101,32 @@ impl Archive {
 
     /// Writes the suite's packages to the pool and its indexes and Release to `dists/`.
     pub fn publish(&self, suite: &Suite) {
+        self.publish_indexes(suite, self.indexes(suite));
+    }
+
+    /// As [`Archive::publish`] with the index `name` being `text` whatever the suite's packages are.
+    pub fn publish_text(&self, suite: &Suite, name: &str, text: &str) {
+        self.publish_indexes(suite, BTreeMap::from([(name.to_owned(), text.to_owned())]));
+    }
+
+    /// As [`Archive::publish`] with `stanza` behind the others of the host's architecture.
+    pub fn publish_appended(&self, suite: &Suite, stanza: &str) {
+        let mut indexes = self.indexes(suite);
+        *indexes.get_mut(&format!("main/binary-{}/Packages", super::host_architecture())).unwrap() += stanza;
+        self.publish_indexes(suite, indexes);
+    }
+
+    /// Puts a file into the pool, and gives the lines by which an index promises it.
+    pub fn place(&self, path: &str, bytes: &[u8]) -> String {
+        write(&self.root.join(path), bytes);
+        format!("Filename: {path}\nSize: {}\nSHA256: {}\n", bytes.len(), digest(Algorithm::Sha256, bytes).hexadecimal())
+    }
+
+    fn publish_indexes(&self, suite: &Suite, indexes: BTreeMap<String, String>) {
         let directory = self.root.join("dists").join(&suite.name);
         fs::remove_dir_all(&directory).or_else(absent).unwrap();
         let mut files = BTreeMap::new();
-        for (name, text) in self.indexes(suite) {
+        for (name, text) in indexes {
             for &compression in &suite.compressions {
                 files.insert(format!("{name}{}", extension(compression)), compress(text.as_bytes(), compression));
             }

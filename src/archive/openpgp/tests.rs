@@ -95,6 +95,12 @@ fn inline(text: &str, signers: &[(&SecretKey, u32, HashAlgorithm)]) -> String {
     CleartextSignedMessage::new_many(text, sign).unwrap().to_armored_string(ArmorOptions::default()).unwrap()
 }
 
+/// A release signed by a new key in `created` seconds since the epoch, and the keyring that trusts it.
+pub(in crate::archive) fn signed(text: &str, created: i64) -> (String, Keyring) {
+    let (secret, public) = key(PLAIN);
+    (inline(text, &[(&secret, u32::try_from(created).unwrap(), HashAlgorithm::Sha256)]), keyring(&[&public]))
+}
+
 fn keyring(keys: &[&SignedPublicKey]) -> Keyring {
     let bytes: Vec<u8> = keys.iter().flat_map(|key| key.to_bytes().unwrap()).collect();
     Keyring::parse(&[("test.gpg", &bytes)]).unwrap()
