@@ -15,7 +15,7 @@ use crate::fetch::Fetch;
 use crate::interrupt::Interrupt;
 use crate::plan::{Call, Chosen, Plan};
 use crate::report::{Report, Stage};
-use crate::rootfs::{self, Rootfs};
+use crate::rootfs::{self, RootPath, Rootfs};
 use crate::store;
 use crate::suite::{Suite, Variant};
 use crate::unpack::{self, Preinsts, Supply, Unpacker};
@@ -68,12 +68,16 @@ pub fn install(root: &Rootfs, course: Course<'_>, interrupt: &Interrupt, report:
     let architectures = sources.first().map(|source| source.architectures.clone()).unwrap_or_default();
     dpkg::base(root, &Base { architectures: architectures.clone(), merged_usr: suite.merged_usr })?;
     apt::write_sources(root, suite, sources, &architectures)?;
+    let scripts = match variant {
+        Variant::Extract => None,
+        _ => Some(Scripts { chroot: open_box(root, interrupt, report)?, environment: dpkg::script_environment(epoch), report }),
+    };
     let supply = Supply { plan: Arc::clone(plan), sources: debs, fetch };
     let options = unpack::Options { epoch, jobs, paths: Vec::new(), preinsts: Preinsts::WithEffect };
     let mut unpacker = Unpacker::start(root, supply, options, report.clone())?;
-    match variant {
-        Variant::Extract => unpacker.extract_all()?,
-        _ => run_scripts(root, plan, &mut unpacker, &Scripts { environment: dpkg::script_environment(epoch), interrupt, report })?,
+    match scripts {
+        None => unpacker.extract_all()?,
+        Some(scripts) => run_scripts(root, plan, &mut unpacker, scripts)?,
     }
     unpacker.finish()?;
     tidy::tidy(root)?;
@@ -83,20 +87,30 @@ pub fn install(root: &Rootfs, course: Course<'_>, interrupt: &Interrupt, report:
 }
 
 struct Scripts<'a> {
+    chroot: Chroot,
     environment: Vec<(OsString, OsString)>,
-    interrupt: &'a Interrupt,
     report: &'a Report,
 }
 
-fn run_scripts(root: &Rootfs, plan: &Plan, unpacker: &mut Unpacker<'_>, scripts: &Scripts<'_>) -> Result<(), Error> {
-    unpacker.lay_essentials()?;
-    // Declared before the box, so that on failure the box is closed first.
-    let services = Services::hold(root)?;
-    let chroot = Chroot::open(root, scripts.report)?;
+/// Builds the box before any file is unpacked: a host that does not allow it says so at once, and the process inside is cloned
+/// off a program that has not yet filled its memory.
+fn open_box(root: &Rootfs, interrupt: &Interrupt, report: &Report) -> Result<Chroot, Error> {
+    for mount_point in ["proc", "sys"] {
+        root.make_directory(&RootPath::known(mount_point), 0o755)?; // as base-files ships them
+    }
+    let chroot = Chroot::open(root, report)?;
     let cancel = chroot.cancel();
-    scripts.interrupt.on_raise(move || cancel.cancel());
-    let run = |batch: Batch<'_>| configure(&chroot, batch, &scripts.environment, scripts.report);
-    scripts.report.began(Stage::Configure, plan.packages.len() as u64);
+    interrupt.on_raise(move || cancel.cancel());
+    Ok(chroot)
+}
+
+fn run_scripts(root: &Rootfs, plan: &Plan, unpacker: &mut Unpacker<'_>, scripts: Scripts<'_>) -> Result<(), Error> {
+    unpacker.lay_essentials()?;
+    let services = Services::hold(root)?;
+    // Declared after `services`, so that on every path the box is closed before they are put back.
+    let Scripts { chroot, environment, report } = scripts;
+    let run = |batch: Batch<'_>| configure(&chroot, batch, &environment, report);
+    report.began(Stage::Configure, plan.packages.len() as u64);
     unpacker.register_essentials(&chroot)?;
     run(Batch::Essentials(&names(plan.packages.iter().take(plan.essentials))))?;
     for call in &plan.calls {
@@ -108,7 +122,7 @@ fn run_scripts(root: &Rootfs, plan: &Plan, unpacker: &mut Unpacker<'_>, scripts:
         }
     }
     run(Batch::Pending)?;
-    scripts.report.ended(Stage::Configure);
+    report.ended(Stage::Configure);
     drop(chroot);
     Ok(services.release()?)
 }
