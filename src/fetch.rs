@@ -201,3 +201,134 @@ fn prefer(queue: &mut VecDeque<Digest>, digest: &Digest) {
         queue.push_front(found);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::server::{Reply, Server, Then};
+    use crate::store::tests::{open, wanted};
+
+    fn fetch(directory: &std::path::Path, connections: usize, report: Report) -> Fetch {
+        let store = open(directory, true, Duration::from_secs(600), Report::silent());
+        Fetch::start(Arc::new(store), connections, report)
+    }
+
+    fn echo(server: &Server, path: &str) -> Wanted {
+        let content = format!("/{path}");
+        Wanted { name: path.to_owned(), ..wanted(&[server.url(path)], content.as_bytes()) }
+    }
+
+    #[test]
+    fn many_files_fit_few_descriptors_and_each_is_fetched_once() {
+        let server = Server::start(|asked| Reply::of(asked.target.as_bytes()));
+        let directory = tempfile::tempdir().unwrap();
+        let (advanced, grew) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
+        let totals = (Arc::clone(&advanced), Arc::clone(&grew));
+        let report = Report::new(move |event| match event {
+            Event::Advanced { stage: Stage::Download, by } => *totals.0.lock().unwrap() += by,
+            Event::Grew { stage: Stage::Download, by } => *totals.1.lock().unwrap() += by,
+            _ => {}
+        });
+        let fetch = fetch(directory.path(), 8, report);
+        let all: Vec<Wanted> = (0..1500).map(|n| echo(&server, &format!("{n}"))).collect();
+        for wanted in all.iter().chain(&all) {
+            fetch.want(wanted.clone());
+        }
+        let taken: Vec<_> = all.iter().rev().map(|w| fetch.take(w).unwrap()).collect();
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().count();
+        assert!(open < 500, "{open} descriptors are open");
+        for (wanted, verified) in all.iter().rev().zip(&taken) {
+            let mut found = String::new();
+            verified.open().unwrap().read_to_string(&mut found).unwrap();
+            assert_eq!(found, format!("/{}", wanted.name));
+        }
+        assert_eq!(server.asked().len(), 1500);
+        let bytes: u64 = all.iter().map(|w| w.size).sum();
+        assert_eq!((*advanced.lock().unwrap(), *grew.lock().unwrap()), (bytes, bytes));
+        // Taken, dropped and taken again: from the cache.
+        drop(taken);
+        assert_eq!(fetch.take(&all[7]).unwrap().size(), 2);
+        assert_eq!(server.asked().len(), 1500);
+    }
+
+    #[test]
+    fn what_is_waited_for_comes_first() {
+        let server = Server::start(|asked| Reply::of(asked.target.as_bytes()));
+        let directory = tempfile::tempdir().unwrap();
+        // The only thread stands still at the first file until the last is waited for.
+        let (proceed, gate) = std::sync::mpsc::channel();
+        let gate = Mutex::new(gate);
+        let report = Report::new(move |event| {
+            if matches!(event, Event::Working { item, .. } if item == "0") {
+                gate.lock().unwrap().recv().unwrap();
+            }
+        });
+        let fetch = fetch(directory.path(), 1, report);
+        for number in 0..10 {
+            fetch.want(echo(&server, &format!("{number}")));
+        }
+        let eight = echo(&server, "8");
+        thread::scope(|scope| {
+            scope.spawn(|| fetch.take(&eight).unwrap());
+            while fetch.shared.lock().queue.front() != Some(&eight.digest) {
+                thread::yield_now();
+            }
+            proceed.send(()).unwrap();
+        });
+        fetch.take(&echo(&server, "9")).unwrap();
+        let asked: Vec<_> = server.asked().into_iter().map(|a| a.target).collect();
+        assert_eq!(asked[..2], ["/0", "/8"]);
+        // Not asked for before: asked for now.
+        assert_eq!(fetch.take(&echo(&server, "new")).unwrap().size(), 4);
+    }
+
+    #[test]
+    fn the_first_failure_fails_every_wait() {
+        let server = Server::start(|asked| match asked.target.as_str() {
+            "/missing" => Reply::status(404),
+            "/slow" => Reply::of(b"/slow").cut(1, Then::Hang),
+            other => Reply::of(other.as_bytes()),
+        });
+        let directory = tempfile::tempdir().unwrap();
+        let fetch = fetch(directory.path(), 2, Report::silent());
+        fetch.take(&echo(&server, "good")).unwrap();
+        let slow = echo(&server, "slow");
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| fetch.take(&slow));
+            server.answered.iter().find(|a| a.target == "/slow").unwrap();
+            fetch.want(echo(&server, "missing"));
+            assert!(matches!(*waiting.join().unwrap().unwrap_err(), Error::Missing { .. }));
+        });
+        for path in ["good", "missing", "never asked"] {
+            assert!(matches!(*fetch.take(&echo(&server, path)).unwrap_err(), Error::Missing { .. }), "{path}");
+        }
+    }
+
+    #[test]
+    fn dropping_stops_what_is_under_way_and_the_store_goes_on() {
+        let server = Server::start(|asked| match asked.target.as_str() {
+            "/slow" => Reply::of(b"/slow").cut(1, Then::Hang),
+            other => Reply::of(other.as_bytes()),
+        });
+        let directory = tempfile::tempdir().unwrap();
+        let store = Arc::new(open(directory.path(), true, Duration::from_secs(600), Report::silent()));
+        let fetch = Fetch::start(Arc::clone(&store), 2, Report::silent());
+        fetch.want(echo(&server, "slow"));
+        server.answered.recv().unwrap();
+        drop(fetch);
+        assert_eq!(store.file(&echo(&server, "good"), &drop).unwrap().size(), 5);
+    }
+
+    #[test]
+    fn a_listener_that_panics_leaves_nobody_waiting() {
+        let server = Server::start(|asked| Reply::of(asked.target.as_bytes()));
+        let directory = tempfile::tempdir().unwrap();
+        let report = Report::new(|event| assert!(!matches!(event, Event::Working { .. }), "on purpose"));
+        let fetch = fetch(directory.path(), 2, report);
+        assert!(matches!(*fetch.take(&echo(&server, "a")).unwrap_err(), Error::Cancelled));
+    }
+}

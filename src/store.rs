@@ -16,15 +16,18 @@ mod stop;
 pub(crate) mod tests;
 mod verified;
 
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::{ClientBuilder, Url};
 
-use self::address::Address;
+use self::address::{Address, server_of};
 pub use self::address::{encode, shown};
-use self::cache::{Partial, Shelf};
+use self::cache::{Keep, Partial, Shelf};
 pub use self::error::{Cause, Error, Obstacle};
 use self::http::{Answer, Request, Transport};
 pub(crate) use self::stop::Stop;
@@ -65,6 +68,39 @@ pub struct Wanted {
     pub digest: Digest,
 }
 
+/// A wanted file, and who is to hear of it.
+struct Order<'a> {
+    wanted: &'a Wanted,
+    /// Hears of bytes, of each once.
+    progress: &'a dyn Fn(u64),
+    /// How many it has heard of; a fresh start does not take them back.
+    heard: Cell<u64>,
+    stop: &'a Stop,
+}
+
+impl Order<'_> {
+    /// Tells that so many bytes are here, if it is news.
+    fn reached(&self, bytes: u64) {
+        let heard = self.heard.replace(self.heard.get().max(bytes));
+        if bytes > heard {
+            (self.progress)(bytes - heard);
+        }
+    }
+
+    fn size_mismatch(&self, url: &str, found: u64, at_least: bool) -> Error {
+        Error::SizeMismatch { url: url.to_owned(), name: self.wanted.name.clone(), expected: self.wanted.size, found, at_least }
+    }
+
+    /// Compares a digest.
+    fn check(&self, url: &str, found: Digest) -> Result<(), Error> {
+        if found == self.wanted.digest {
+            return Ok(());
+        }
+        let (name, expected) = (self.wanted.name.clone(), self.wanted.digest.clone());
+        Err(Error::DigestMismatch { url: url.to_owned(), name, expected, found })
+    }
+}
+
 /// Reads URLs. Threads share one store, its connections and its cache.
 #[derive(Debug)]
 pub struct Store {
@@ -73,6 +109,8 @@ pub struct Store {
     tries: u32,
     pause: Duration,
     stop: Stop,
+    /// Servers that failed after every try: others are asked before them.
+    failing: Mutex<BTreeSet<String>>,
     report: Report,
 }
 
@@ -83,10 +121,30 @@ impl Store {
         Store::with(options, report, http::builder, PAUSE)
     }
 
+    /// As [`Store::open`], but everything goes through `proxy` (`http://host:port`, `socks5h://host:port`), whatever the
+    /// environment says.
+    pub fn open_through(proxy: &str, options: Options, report: Report) -> Result<Store, Error> {
+        let bad = |reason: String| Error::BadUrl { url: shown(proxy), reason };
+        // The client would pass over a scheme that it does not know, and ask the servers directly.
+        let scheme = proxy.split_once("://").map_or("http", |(scheme, _)| scheme);
+        if !["http", "https", "socks4", "socks4a", "socks5", "socks5h"].contains(&scheme) {
+            return Err(bad(format!("`{scheme}:` is no kind of proxy")));
+        }
+        let proxy = reqwest::Proxy::all(proxy).map_err(|e| bad(Cause::of(&e).to_string()))?;
+        Store::with(options, report, || http::builder().proxy(proxy.clone()), PAUSE)
+    }
+
+    /// Removes files from the cache, the one longest unused first, until those that are left have at most `bound` bytes. Call it
+    /// when no file of this store is in use any more; while other runs share the cache, what was used in the last hour stays.
+    /// Returns the bytes that were freed.
+    pub fn trim(&self, bound: u64) -> Result<u64, Error> {
+        self.shelf.trim(bound)
+    }
+
     fn with(options: Options, report: Report, builder: impl Fn() -> ClientBuilder, pause: Duration) -> Result<Store, Error> {
         let shelf = Shelf::open(options.cache, &options.temporary, report.clone())?;
         let transport = Transport::open(builder, options.stall)?;
-        Ok(Store { shelf, transport, tries: options.tries.max(1), pause, stop: Stop::new(), report })
+        Ok(Store { shelf, transport, tries: options.tries.max(1), pause, stop: Stop::new(), failing: Mutex::default(), report })
     }
 
     /// A small file without a promise (InRelease): the first of `urls` that answers, at most `limit` bytes, and which URL that
@@ -117,13 +175,14 @@ impl Store {
     /// As [`Store::file`], ended by a [`Stop`] from [`Store::stop`].
     pub(crate) fn file_until(&self, wanted: &Wanted, progress: &dyn Fn(u64), stop: &Stop) -> Result<Verified, Error> {
         stop.check()?;
-        if let Some(found) = self.shelf.find(wanted, stop)? {
-            progress(wanted.size);
+        let order = Order { wanted, progress, heard: Cell::new(0), stop };
+        if let Some(found) = self.shelf.find(&order)? {
+            order.reached(wanted.size);
             return Ok(found);
         }
         let fetch = |address, seen: &str| match address {
-            Address::File(path) => file::verify(&self.shelf, &path, seen, wanted, progress, stop),
-            Address::Web(url) => self.download(&url, seen, wanted, progress, stop),
+            Address::File(path) => file::verify(&self.shelf, &path, seen, &order),
+            Address::Web(url) => self.download(&url, seen, &order),
         };
         self.first(&wanted.urls, &wanted.name, fetch).map(|(_, verified)| verified)
     }
@@ -141,18 +200,31 @@ impl Store {
     /// What `fetch` makes of the first of `urls` that does not fail, or the failure that says most.
     fn first<T>(&self, urls: &[String], name: &str, fetch: impl Fn(Address, &str) -> Result<T, Error>) -> Result<(String, T), Error> {
         let mut failure: Option<Error> = None;
-        for url in urls {
+        for url in self.best_first(urls) {
             if let Some(failure) = &failure {
                 self.report.detail(format!("{}; trying {}", told(failure), shown(url)));
             }
             match Address::parse(url).and_then(|address| fetch(address, &shown(url))) {
                 Ok(got) => return Ok((url.clone(), got)),
                 Err(e) if e.is_final() => return Err(e),
-                Err(e) if failure.as_ref().is_some_and(|f| f.weight() > e.weight()) => {}
-                Err(e) => failure = Some(e),
+                Err(e) => {
+                    if e.may_pass() {
+                        self.failing.lock().unwrap_or_else(PoisonError::into_inner).insert(server_of(url).to_owned());
+                    }
+                    if failure.as_ref().is_none_or(|f| f.weight() <= e.weight()) {
+                        failure = Some(e);
+                    }
+                }
             }
         }
         Err(failure.unwrap_or_else(|| Error::NoUrl { name: name.to_owned() }))
+    }
+
+    /// `urls` in their order, but those of failing servers last: a dead mirror costs its timeouts once, and not for each file.
+    fn best_first<'a>(&self, urls: &'a [String]) -> Vec<&'a String> {
+        let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (bad, good): (Vec<_>, Vec<_>) = urls.iter().partition(|url| failing.contains(server_of(url)));
+        good.into_iter().chain(bad).collect()
     }
 
     fn read_once(&self, url: &Url, seen: &str, limit: u64) -> Result<Vec<u8>, Error> {
@@ -172,23 +244,23 @@ impl Store {
         Ok(content)
     }
 
-    fn download(&self, url: &Url, seen: &str, wanted: &Wanted, progress: &dyn Fn(u64), stop: &Stop) -> Result<Verified, Error> {
-        let mut partial = self.shelf.partial(wanted)?;
+    fn download(&self, url: &Url, seen: &str, order: &Order<'_>) -> Result<Verified, Error> {
+        let mut partial = self.shelf.partial(order, Keep::Cached)?;
         let mut tries = Tries::new(self, seen);
         loop {
             let had = partial.written;
-            match self.pour(url, seen, &mut partial, progress, stop).and_then(|()| partial.check(seen)) {
+            match self.pour(url, seen, &mut partial).and_then(|()| partial.check(seen)) {
                 Ok(()) => return partial.finish(seen),
                 // The parts may be from different versions: what comes in one piece decides.
                 Err(e) if e.is_trust() && partial.resumed => {
                     partial.restart()?;
-                    tries.pause(e, stop)?;
+                    tries.pause(e, order.stop)?;
                 }
                 Err(e) if e.may_pass() => {
                     if partial.written >= had.saturating_add(HEADWAY) {
                         tries.made_headway();
                     }
-                    tries.pause(e, stop)?;
+                    tries.pause(e, order.stop)?;
                 }
                 Err(e) => return Err(e),
             }
@@ -196,10 +268,11 @@ impl Store {
     }
 
     /// One request: from where `partial` ends, if the server goes on there, else from the start.
-    fn pour(&self, url: &Url, seen: &str, partial: &mut Partial<'_>, progress: &dyn Fn(u64), stop: &Stop) -> Result<(), Error> {
+    fn pour(&self, url: &Url, seen: &str, partial: &mut Partial<'_>) -> Result<(), Error> {
         if partial.validator.is_none() && partial.written > 0 {
             partial.restart()?;
         }
+        let stop = partial.order.stop;
         let validator = partial.validator.clone();
         let resume = validator.as_deref().filter(|_| partial.written > 0).map(|v| (partial.written, v));
         let request = Request { url, shown: seen, resume, revalidate: false };
@@ -210,31 +283,32 @@ impl Store {
             }
             answered => answered?,
         };
-        self.begin(&answer, seen, partial)?;
+        begin(&answer, seen, partial)?;
         while let Some(bytes) = self.transport.next(&mut answer, stop)? {
-            partial.write(bytes.as_ref(), seen, progress)?;
+            partial.write(bytes.as_ref(), seen)?;
         }
-        if partial.written < partial.wanted.size {
-            return Err(Error::Short { url: seen.to_owned(), expected: partial.wanted.size, found: partial.written });
+        let (expected, found) = (partial.order.wanted.size, partial.written);
+        if found < expected {
+            return Err(Error::Short { url: seen.to_owned(), expected, found });
         }
         Ok(())
     }
+}
 
-    /// Makes `partial` ready for the body of `answer`.
-    fn begin(&self, answer: &Answer, seen: &str, partial: &mut Partial<'_>) -> Result<(), Error> {
-        if answer.begins_at > 0 && answer.begins_at == partial.written {
-            partial.resumed = true;
-        } else if partial.written > 0 || answer.begins_at > 0 {
-            partial.restart()?;
-        }
-        if answer.begins_at != partial.written {
-            return Err(Error::Broken { url: seen.to_owned(), source: Cause::new("the server sent another part than asked for") });
-        }
-        partial.validator.clone_from(&answer.validator);
-        match answer.length.map(|l| answer.begins_at.saturating_add(l)) {
-            Some(length) if length != partial.wanted.size => Err(partial.size_mismatch(seen, length, false)),
-            _ => Ok(()),
-        }
+/// Makes `partial` ready for the body of `answer`.
+fn begin(answer: &Answer, seen: &str, partial: &mut Partial<'_>) -> Result<(), Error> {
+    if answer.begins_at > 0 && answer.begins_at == partial.written {
+        partial.resumed = true;
+    } else if partial.written > 0 || answer.begins_at > 0 {
+        partial.restart()?;
+    }
+    if answer.begins_at != partial.written {
+        return Err(Error::Broken { url: seen.to_owned(), source: Cause::new("the server sent another part than asked for") });
+    }
+    partial.validator.clone_from(&answer.validator);
+    match answer.length.map(|l| answer.begins_at.saturating_add(l)) {
+        Some(length) if length != partial.order.wanted.size => Err(partial.order.size_mismatch(seen, length, false)),
+        _ => Ok(()),
     }
 }
 

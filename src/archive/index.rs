@@ -312,7 +312,7 @@ fn decode(verified: &Verified, compression: Compression, expected: u64, limit: u
     decode_stream(verified.open().map_err(Undecoded::Io)?, compression, expected, limit)
 }
 
-fn decode_stream(file: impl Read, compression: Compression, expected: u64, limit: u64) -> Result<String, Undecoded> {
+fn decode_stream(file: impl Read + Send, compression: Compression, expected: u64, limit: u64) -> Result<String, Undecoded> {
     let input = BufReader::with_capacity(256 << 10, file);
     // One byte more than is expected lets the last read see the end without growing.
     let room = usize::try_from(expected.min(256 << 20)).unwrap_or(0) + 1;

@@ -61,6 +61,13 @@ pub fn shown(url: &str) -> String {
     format!("{scheme}://{name}:***@{host}{}", &rest[authority.len()..])
 }
 
+/// `url` up to its path: who answers for it.
+pub(super) fn server_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let path = rest.find(['/', '?', '#']).map_or(0, |at| rest.len() - at);
+    &url[..url.len() - path]
+}
+
 /// What to do with a `%`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Percent {
@@ -156,5 +163,7 @@ mod tests {
         ] {
             assert_eq!(shown(url), seen);
         }
+        assert_eq!(server_of("http://u:p@h:1/a/b?c"), "http://u:p@h:1");
+        assert_eq!(server_of("http://h"), "http://h");
     }
 }

@@ -21,6 +21,8 @@ use super::{Cause, Error, Obstacle};
 
 /// Slower than this over twice the stall timeout is as good as nothing. In bytes a second.
 const FLOOR: f64 = 1024.0;
+/// The longest wait for a connection: time for three retransmissions.
+const CONNECT: Duration = Duration::from_secs(10);
 /// Redirects that are followed for one request.
 const REDIRECTS: usize = 10;
 
@@ -89,7 +91,7 @@ impl Transport {
         // Fails only where it was done before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let setup = |source: &dyn StdError| Error::Setup { source: Cause::of(source) };
-        let builder = || builder().connect_timeout(stall).tcp_keepalive(stall);
+        let builder = || builder().connect_timeout(stall.min(CONNECT)).tcp_keepalive(stall);
         let (client, has_roots) = match builder().build() {
             Ok(client) => (client, true),
             // A minimal host has no CA certificates, and plain http does not need them.
@@ -158,7 +160,7 @@ impl Transport {
         if error.is_redirect() {
             return Error::Redirect { url, source };
         }
-        if error.is_timeout() {
+        if error.is_timeout() && !error.is_connect() {
             return Error::Stalled { url, after: self.stall };
         }
         if !error.is_connect() {
@@ -239,15 +241,18 @@ fn obstacle(error: &reqwest::Error) -> Obstacle {
     }
     let mut link: Option<&(dyn StdError + 'static)> = error.source();
     while let Some(error) = link {
-        // An io::Error made of another error skips that one in `source`.
-        let inner = error.downcast_ref::<io::Error>().and_then(|e| e.get_ref());
-        if error.is::<rustls::Error>() || inner.is_some_and(|e| e.is::<rustls::Error>()) {
+        let system = error.downcast_ref::<io::Error>();
+        if error.is::<rustls::Error>() {
             return Obstacle::Tls;
         }
-        if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused) {
+        if system.is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused) {
             return Obstacle::Refused;
         }
-        link = error.source();
+        // An io::Error made of another error skips that one in `source`.
+        link = match system.and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
     }
     Obstacle::Connection
 }

@@ -144,6 +144,7 @@ impl Shared {
                 break;
             }
             let stream = stream.unwrap();
+            stream.set_nodelay(true).unwrap();
             self.open.lock().unwrap().push(stream.try_clone().unwrap());
             let (inside, tell) = (Arc::clone(&self), tell.clone());
             threads.push(thread::spawn(move || inside.serve(stream, number, &tell)));

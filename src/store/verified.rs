@@ -63,9 +63,9 @@ impl Verified {
     }
 
     /// `file` at `path`, steady, whose digest its caller has just found to be `digest`.
-    pub(super) fn named(path: &Path, file: &File, digest: Digest, temporary: Option<TempPath>) -> io::Result<Verified> {
+    pub(super) fn named(path: PathBuf, file: &File, digest: Digest, temporary: Option<TempPath>) -> io::Result<Verified> {
         let metadata = file.metadata()?;
-        let place = Place::Named { path: path.to_owned(), identity: Identity::of(&metadata), _temporary: temporary };
+        let place = Place::Named { path, identity: Identity::of(&metadata), _temporary: temporary };
         Ok(Verified { size: metadata.len(), digest, place })
     }
 
