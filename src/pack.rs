@@ -21,6 +21,7 @@ use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::compress::{self, Compression};
+use crate::interrupt::Interrupt;
 use crate::report::{Report, Stage};
 use crate::rootfs::{self, RootPath, Rootfs};
 
@@ -59,6 +60,8 @@ pub struct Options {
     pub threads: u32,
     /// How to compress: not at all, gzip, xz or zstd.
     pub compression: Compression,
+    /// Heard before every chunk that is written.
+    pub interrupt: Interrupt,
 }
 
 /// A tree that could not be packed.
@@ -146,6 +149,9 @@ pub fn to_file(root: &Rootfs, path: &Path, options: &Options, report: &Report) -
 fn write<W: Write>(output: W, options: &Options, chunks: Receiver<Vec<u8>>, used: &Sender<Vec<u8>>) -> io::Result<compress::Encoder<W>> {
     let mut output = compress::encoder(options.compression, output, options.threads)?;
     for chunk in chunks {
+        if options.interrupt.signal().is_some() {
+            return Err(io::Error::other("interrupted"));
+        }
         output.write_all(&chunk)?;
         // The reader may have ended, and needs none then.
         let _ = used.send(chunk);

@@ -17,7 +17,7 @@ use crate::report::Event;
 const EPOCH: i64 = 1_700_000_000;
 
 fn options(compression: Compression) -> Options {
-    Options { epoch: Some(EPOCH), threads: 2, compression }
+    Options { epoch: Some(EPOCH), threads: 2, compression, interrupt: Default::default() }
 }
 
 fn pack(tree: &Path, options: &Options) -> Vec<u8> {
