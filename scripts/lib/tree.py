@@ -112,7 +112,7 @@ def facts(root: Path, path: str, status: os.stat_result, links: dict[tuple[int, 
         content = Path(on_host).read_bytes()
         made.content = hashlib.sha256(content).hexdigest()
         unchanged = unchanged and shipped.digests.get(path) in (None, hashlib.md5(content).hexdigest())
-        if not unchanged and len(content) <= TEXT_LIMIT:
+        if not unchanged and len(content) <= TEXT_LIMIT and b"\0" not in content:
             made.text = content.decode("utf-8", "backslashreplace")
     if unchanged and made.kind != "directory":
         made.time = int(status.st_mtime)
