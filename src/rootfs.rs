@@ -39,6 +39,11 @@ impl RootPath {
         Ok(RootPath(clean))
     }
 
+    /// A path that this program itself spells, normalised but for a leading slash.
+    pub fn known(path: &'static str) -> RootPath {
+        RootPath(path.trim_start_matches('/').into())
+    }
+
     /// The path without a leading slash.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -132,6 +137,7 @@ impl Error {
 #[derive(Debug)]
 pub struct Rootfs {
     directory: OwnedFd,
+    device: u64,
     path: PathBuf,
 }
 
@@ -159,7 +165,14 @@ impl Rootfs {
     pub fn open(path: &Path) -> Result<Rootfs, Error> {
         let directory = rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
         let error = |e: Errno| Error { root: path.into(), path: RootPath::default(), action: "open the tree", source: e.into() };
-        Ok(Rootfs { directory: directory.map_err(error)?, path: path.to_owned() })
+        let directory = directory.map_err(error)?;
+        let device = rustix::fs::fstat(&directory).map_err(error)?.st_dev;
+        Ok(Rootfs { directory, device, path: path.to_owned() })
+    }
+
+    /// The same tree, for another owner.
+    pub fn try_clone(&self) -> io::Result<Rootfs> {
+        Ok(Rootfs { directory: self.directory.try_clone()?, device: self.device, path: self.path.clone() })
     }
 
     /// Where the tree lies on the host, for messages and for handing it to another process.
@@ -286,29 +299,27 @@ impl Rootfs {
 
     /// Removes a file, symlink or node. What is not there is no error; true when something was.
     pub fn remove(&self, path: &RootPath) -> Result<bool, Error> {
-        let removed = self.parent_if_there(path)?.map(|(parent, name)| {
-            unless_absent(rustix::fs::unlinkat(&parent, name.as_c_str(), AtFlags::empty()))
-        });
+        let removed = self
+            .parent_if_there(path)?
+            .map(|(parent, name)| unless_absent(rustix::fs::unlinkat(&parent, name.as_c_str(), AtFlags::empty())));
         removed.transpose().map(|done| done.unwrap_or(false)).map_err(|e| self.error(path, "remove it", e))
     }
 
-    /// Removes what is below a directory, not crossing into other file systems, and leaves the directory.
+    /// Removes what is below a directory and leaves the directory itself.
     pub fn empty(&self, path: &RootPath) -> Result<(), Error> {
         for name in self.names(path)? {
-            let below = path.join(&RootPath(name));
-            match self.metadata(&below)? {
-                Some(found) if FileType::from_raw_mode(found.st_mode) == FileType::Directory => self.remove_tree(&below)?,
-                _ => drop(self.remove(&below)?),
-            }
+            self.remove_tree(&path.join(&RootPath(name)))?;
         }
         Ok(())
     }
 
-    /// Removes a directory with all that is below it; what is not there is no error.
+    /// Removes a directory with all that is below it, or a file; what is not there is no error. What another file system holds
+    /// that is mounted below is never touched: the mount point then is an error.
     pub fn remove_tree(&self, path: &RootPath) -> Result<(), Error> {
         match self.metadata(path)? {
             None => return Ok(()),
             Some(found) if FileType::from_raw_mode(found.st_mode) != FileType::Directory => return self.remove(path).map(drop),
+            Some(found) if found.st_dev != self.device => return Err(self.error(path, "remove a mount point", Errno::BUSY)),
             Some(_) => self.empty(path)?,
         }
         let (parent, name) = self.parent(path)?;

@@ -1,0 +1,130 @@
+//! The base of a tree: what has to be there before the first package.
+//!
+//! The same directories, device nodes and files as mmdebstrap makes, so that trees can be compared.
+
+use rustix::fs::{FileType, makedev};
+
+use crate::rootfs::{RootPath, Rootfs};
+use crate::suite::MergedUsr;
+
+use super::Error;
+
+/// What the base of a tree depends on.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// The native architecture, then foreign ones.
+    pub architectures: Vec<String>,
+    /// Who makes the links of a merged /usr.
+    pub merged_usr: MergedUsr,
+}
+
+const DIRECTORIES: [&str; 12] = [
+    "etc/apt/apt.conf.d",
+    "etc/apt/sources.list.d",
+    "etc/apt/preferences.d",
+    "var/cache/apt",
+    "var/lib/apt/lists/partial",
+    "etc/dpkg/dpkg.cfg.d",
+    "var/log/apt",
+    "var/lib/dpkg/triggers",
+    "var/lib/dpkg/info",
+    "var/lib/dpkg/alternatives",
+    "var/lib/dpkg/updates",
+    "dev",
+];
+
+const DEVICES: [(&str, u32, u32); 8] = [
+    ("dev/console", 5, 1),
+    ("dev/full", 1, 7),
+    ("dev/null", 1, 3),
+    ("dev/ptmx", 5, 2),
+    ("dev/random", 1, 8),
+    ("dev/tty", 5, 0),
+    ("dev/urandom", 1, 9),
+    ("dev/zero", 1, 5),
+];
+
+const DEVICE_LINKS: [(&str, &str); 4] =
+    [("dev/fd", "/proc/self/fd"), ("dev/stderr", "/proc/self/fd/2"), ("dev/stdin", "/proc/self/fd/0"), ("dev/stdout", "/proc/self/fd/1")];
+
+/// Makes the base of a tree: directories, an empty status, `arch`, /etc/fstab, /dev, and the links of a merged /usr where no
+/// package brings them. Devices that may not be made here, as in a user namespace, are left out.
+pub fn base(root: &Rootfs, base: &Base) -> Result<(), Error> {
+    if base.merged_usr == MergedUsr::MadeFirst {
+        merge_usr(root, base.architectures.first().map_or("", String::as_str))?;
+    }
+    for path in DIRECTORIES {
+        make_directories(root, &RootPath::known(path), 0o755)?;
+    }
+    make_directories(root, &RootPath::known("tmp"), 0o1777)?;
+    root.write(&RootPath::known("var/lib/dpkg/status"), b"", 0o644)?;
+    let architectures: String = base.architectures.iter().map(|a| format!("{a}\n")).collect();
+    root.write(&RootPath::known("var/lib/dpkg/arch"), architectures.as_bytes(), 0o644)?;
+    root.write(&RootPath::known("etc/fstab"), b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n", 0o644)?;
+    make_devices(root)
+}
+
+fn make_devices(root: &Rootfs) -> Result<(), Error> {
+    make_directories(root, &RootPath::known("dev/pts"), 0o755)?;
+    make_directories(root, &RootPath::known("dev/shm"), 0o755)?;
+    for (link, target) in DEVICE_LINKS {
+        root.symlink(target.as_bytes(), &RootPath::known(link))?;
+    }
+    for (path, major, minor) in DEVICES {
+        match root.make_node(&RootPath::known(path), FileType::CharacterDevice, 0o666, makedev(major, minor)) {
+            Err(e) if e.source.kind() == std::io::ErrorKind::PermissionDenied => {}
+            made => made?,
+        }
+    }
+    Ok(())
+}
+
+/// Makes the links of a merged /usr with what they lead to (debootstrap's setup_merged_usr has the list by architecture).
+fn merge_usr(root: &Rootfs, architecture: &str) -> Result<(), Error> {
+    let libraries: &[&str] = match architecture {
+        "amd64" => &["lib32", "lib64", "libx32"],
+        "i386" => &["lib64", "libx32"],
+        "loong64" | "s390x" => &["lib32", "lib64"],
+        "mips" | "mipsel" => &["lib32", "lib64"],
+        "mips64el" | "mipsn32el" => &["lib32", "lib64", "libo32"],
+        "powerpc" | "ppc64" | "ppc64el" => &["lib64"],
+        "sparc" | "sparc64" => &["lib32", "lib64"],
+        "x32" => &["lib32", "lib64", "libx32"],
+        _ => &[],
+    };
+    for name in ["bin", "sbin", "lib"].iter().chain(libraries) {
+        let merged = format!("usr/{name}");
+        make_directories(root, &RootPath::known("usr").join(&RootPath::known(name)), 0o755)?;
+        root.symlink(merged.as_bytes(), &RootPath::known(name))?;
+    }
+    Ok(())
+}
+
+/// Makes a directory and what is missing above it, owned by root whatever group the directory around the tree hands down.
+fn make_directories(root: &Rootfs, path: &RootPath, mode: u32) -> Result<(), Error> {
+    if root.is_directory(path) {
+        return Ok(());
+    }
+    make_directories(root, &path.parent(), 0o755)?;
+    root.make_directory(path, mode)?;
+    Ok(root.set_owner_and_mode(path, 0, 0, Some(mode))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_base_is_what_dpkg_needs() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Rootfs::open(directory.path()).unwrap();
+        let architectures = vec!["amd64".to_owned(), "i386".to_owned()];
+        base(&root, &Base { architectures, merged_usr: MergedUsr::MadeFirst }).unwrap();
+        let read = |path| String::from_utf8(root.read(&RootPath::known(path)).unwrap().unwrap()).unwrap();
+        assert_eq!((read("var/lib/dpkg/arch").as_str(), read("var/lib/dpkg/status").as_str()), ("amd64\ni386\n", ""));
+        assert_eq!(read("etc/fstab"), "# UNCONFIGURED FSTAB FOR BASE SYSTEM\n");
+        assert_eq!(root.read_link(&RootPath::known("lib64")).unwrap().unwrap().as_bytes(), b"usr/lib64");
+        assert_eq!(root.metadata(&RootPath::known("tmp")).unwrap().unwrap().st_mode & 0o7777, 0o1777);
+        assert_eq!(root.names(&RootPath::known("dev")).unwrap().len(), 14);
+    }
+}

@@ -1,0 +1,74 @@
+//! The control member `conffiles` (deb-conffiles(5)) and what the status says of its files.
+
+use crate::rootfs::RootPath;
+
+use super::Error;
+
+/// A line of the member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conffile {
+    /// Its path.
+    pub path: RootPath,
+    /// Whether the line has `remove-on-upgrade`: the package no longer ships the file and wants it gone.
+    pub removed: bool,
+}
+
+/// What is known of a conffile's content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConffileState {
+    /// It waits as `.dpkg-new` until its package is configured.
+    New,
+    /// It is in place; its MD5 in hexadecimal.
+    InPlace(String),
+}
+
+impl ConffileState {
+    pub(super) fn as_str(&self) -> &str {
+        match self {
+            ConffileState::New => "newconffile",
+            ConffileState::InPlace(md5) => md5,
+        }
+    }
+}
+
+/// Reads the member.
+pub fn parse_conffiles(package: &str, content: &[u8]) -> Result<Vec<Conffile>, Error> {
+    let mut all: Vec<Conffile> = Vec::new();
+    for (number, line) in content.split(|&b| b == b'\n').enumerate() {
+        let bad = |problem| Error::Member { package: package.into(), member: "conffiles", line: number + 1, problem };
+        let line = line.trim_ascii_end();
+        if line.is_empty() {
+            continue;
+        }
+        let (removed, path) = match line.strip_prefix(b"remove-on-upgrade ") {
+            Some(path) => (true, path.trim_ascii_start()),
+            None => (false, line),
+        };
+        if !path.starts_with(b"/") {
+            return Err(bad("not an absolute path"));
+        }
+        let path = RootPath::parse(path).map_err(|_| bad("not a path inside the tree"))?;
+        if path.is_root() {
+            return Err(bad("not the path of a file"));
+        }
+        if all.iter().all(|c| c.path != path) {
+            all.push(Conffile { path, removed });
+        }
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_with_and_without_a_word() {
+        let all = parse_conffiles("a", b"/etc/a\nremove-on-upgrade /etc/b c\n\n/etc/d  \n").unwrap();
+        let shown: Vec<_> = all.iter().map(|c| (c.path.to_string(), c.removed)).collect();
+        assert_eq!(shown, [("/etc/a".into(), false), ("/etc/b c".into(), true), ("/etc/d".into(), false)]);
+        for bad in ["etc/a", "/etc/../a", "remove-on-upgrade x", "/"] {
+            assert!(parse_conffiles("a", bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What a maintainer script runs in: its environment, and whether it has to run at all.
+
+use std::ffi::OsString;
+
+/// Where dpkg lays the control members while a preinst runs.
+pub const SCRIPT_DIRECTORY: &str = "var/lib/dpkg/tmp.ci";
+
+/// The environment of every maintainer script and of every dpkg call: what dpkg itself sets, and what keeps scripts from
+/// asking, translating or recording the time of day. `epoch`: SOURCE_DATE_EPOCH, in seconds.
+pub fn script_environment(epoch: i64) -> Vec<(OsString, OsString)> {
+    let epoch = epoch.to_string();
+    let all = [
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("HOME", "/root"),
+        ("LC_ALL", "C.UTF-8"),
+        ("LANGUAGE", "C.UTF-8"),
+        ("LANG", "C.UTF-8"),
+        ("SOURCE_DATE_EPOCH", &epoch),
+        ("DEBIAN_FRONTEND", "noninteractive"),
+        ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
+    ];
+    all.map(|(name, value)| (name.into(), value.into())).to_vec()
+}
+
+/// Whether a preinst can have an effect on a fresh installation. One of nothing but comments, `set`, `exit 0` and calls of
+/// dpkg-maintscript-helper, which heeds only upgrades and removals, has none.
+pub fn has_effect(script: &[u8]) -> bool {
+    let Ok(script) = std::str::from_utf8(script) else { return true };
+    let mut lines = script.lines();
+    let shells = ["#!/bin/sh", "#! /bin/sh", "#!/bin/sh -e", "#!/bin/bash"];
+    if !lines.next().is_some_and(|first| shells.contains(&first.trim_end())) {
+        return true;
+    }
+    let mut command = String::new();
+    for line in lines {
+        // A comment ends with its line, whatever its last character.
+        match line.strip_suffix('\\') {
+            Some(start) if !line.trim_start().starts_with('#') => command.push_str(start),
+            _ => {
+                command.push_str(line);
+                if !is_idle(std::mem::take(&mut command).trim()) {
+                    return true;
+                }
+            }
+        }
+    }
+    !is_idle(command.trim())
+}
+
+fn is_idle(line: &str) -> bool {
+    let words = line.strip_prefix("set -").or_else(|| line.strip_prefix("dpkg-maintscript-helper "));
+    // Anything that could begin a second command, or a substitution, makes it one to run.
+    let plain = |text: &str| text.replace("\"$@\"", "").chars().all(|c| c.is_ascii_alphanumeric() || " /._-~+:@%,\"'\t".contains(c));
+    line.is_empty() || line.starts_with('#') || line == "exit 0" || words.is_some_and(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_without_effect_are_known() {
+        let helper = "dpkg-maintscript-helper rm_conffile /etc/bash_completion.d/x 1:2.0~ -- \"$@\"";
+        for idle in
+            ["", "set -e\n", "set -e\n\n# Automatically added\nexit 0\n", &format!("{helper}\n"), "dpkg-maintscript-helper \\\n  x\n"]
+        {
+            assert!(!has_effect(format!("#!/bin/sh\n{idle}").as_bytes()), "{idle}");
+        }
+        for busy in [
+            "true",
+            "set -e; touch /x",
+            "exit 1",
+            "dpkg-maintscript-helper x && touch /x",
+            "dpkg-maintscript-helper $(touch x)",
+            "if true\nthen exit 0\nfi",
+            "dpkg-maintscript-helper x `y`",
+            "dpkg-maintscript-helper x\\\n; touch y",
+            "settle",
+            "# x \\\ntouch y",
+            "touch \\",
+        ] {
+            assert!(has_effect(format!("#!/bin/sh\n{busy}\n").as_bytes()), "{busy}");
+        }
+        assert!(has_effect(b"#!/usr/bin/perl\n") && has_effect(b"") && has_effect(b"#!/bin/sh\n\xff"));
+    }
+}

@@ -1,0 +1,161 @@
+//! /var/lib/dpkg/status: which packages there are, and how far each is.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use crate::package::fields;
+use crate::rootfs::{RootPath, Rootfs};
+
+use super::{Conffile, ConffileState, Error};
+
+const FILE: &str = "var/lib/dpkg/status";
+
+/// The whole file, as dpkg or we have last written it, with what we add.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    text: Vec<u8>,
+    /// Qualified names of the packages that have been configured.
+    configured: HashSet<String>,
+}
+
+impl Status {
+    /// Reads it; empty when the file is not there.
+    pub fn read(root: &Rootfs) -> Result<Status, Error> {
+        let text = root.read(&RootPath::known(FILE))?.unwrap_or_default();
+        let configured = String::from_utf8_lossy(&text).split("\n\n").filter_map(configured_name).collect();
+        Ok(Status { text, configured })
+    }
+
+    /// Whether a package, by its qualified name, is configured, be it with triggers pending.
+    pub fn is_configured(&self, qualified: &str) -> bool {
+        self.configured.contains(qualified)
+    }
+
+    /// Adds a package's stanza, or the text of several.
+    pub fn push(&mut self, stanza: &str) {
+        if !self.text.is_empty() && !self.text.ends_with(b"\n\n") {
+            self.text.push(b'\n');
+        }
+        self.text.extend_from_slice(stanza.as_bytes());
+        if !stanza.ends_with('\n') {
+            self.text.push(b'\n');
+        }
+        self.text.push(b'\n');
+    }
+
+    /// Writes the file, with one more stanza than there is for the package whose preinst is about to run.
+    pub fn write(&self, root: &Rootfs, half_installed: Option<&str>) -> Result<(), Error> {
+        let path = RootPath::known(FILE);
+        let Some(stanza) = half_installed else { return Ok(root.write(&path, &self.text, 0o644)?) };
+        let mut with = self.clone();
+        with.push(stanza);
+        Ok(root.write(&path, &with.text, 0o644)?)
+    }
+}
+
+/// The qualified name of a stanza's package, when it is configured: in one of dpkg's last three states.
+fn configured_name(stanza: &str) -> Option<String> {
+    let (mut name, mut architecture, mut same, mut configured) = ("", "", false, false);
+    for line in stanza.lines() {
+        let Some((field, value)) = line.split_once(": ") else { continue };
+        match field {
+            "Package" => name = value,
+            "Architecture" => architecture = value,
+            "Multi-Arch" => same = value == "same",
+            "Status" => {
+                let state = value.rsplit(' ').next();
+                configured = matches!(state, Some("installed" | "triggers-pending" | "triggers-awaited"));
+            }
+            _ => {}
+        }
+    }
+    configured.then(|| if same { format!("{name}:{architecture}") } else { name.to_owned() })
+}
+
+/// Fields that only the database has; a control file that brings them is not believed.
+const OF_THE_DATABASE: [&str; 7] = ["Status", "Conffiles", "Config-Version", "Triggers-Pending", "Triggers-Awaited", "Filename", "Size"];
+
+/// The stanza of an unpacked package: its control file's fields, the state, and its conffiles.
+pub fn unpacked_stanza(control: &str, conffiles: &[(Conffile, ConffileState)]) -> String {
+    let mut stanza = String::with_capacity(control.len() + 64 + 80 * conffiles.len());
+    for (name, value) in fields(control) {
+        if OF_THE_DATABASE.iter().any(|f| f.eq_ignore_ascii_case(name)) {
+            continue;
+        }
+        push_field(&mut stanza, name, value);
+        if name.eq_ignore_ascii_case("Package") {
+            stanza.push_str("Status: install ok unpacked\n");
+        }
+    }
+    if !conffiles.is_empty() {
+        stanza.push_str("Conffiles:\n");
+    }
+    for (conffile, state) in conffiles {
+        let word = if conffile.removed { " remove-on-upgrade" } else { "" };
+        let _ = writeln!(stanza, " {} {}{word}", conffile.path, state.as_str());
+    }
+    stanza
+}
+
+/// The stanza of a package whose preinst runs: dpkg knows no more than this of it then.
+pub fn half_installed_stanza(control: &str) -> String {
+    let of = |wanted: &str| fields(control).find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
+    let mut stanza = String::new();
+    for name in ["Package", "Status", "Priority", "Section", "Architecture", "Multi-Arch", "Version"] {
+        let value = if name == "Status" { Some("install reinstreq half-installed") } else { of(name) };
+        if let Some(value) = value {
+            push_field(&mut stanza, name, value);
+        }
+    }
+    stanza
+}
+
+fn push_field(stanza: &mut String, name: &str, value: &str) {
+    stanza.push_str(name);
+    stanza.push_str(if value.starts_with('\n') { ":" } else { ": " });
+    stanza.push_str(value);
+    stanza.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTROL: &str = "Package: a\nConfig-Version: 1\nVersion: 1\nArchitecture: amd64\nMulti-Arch: same\nSection: x\nStatus: no\n\
+                           Description: a\n b\n .\n c\n";
+
+    #[test]
+    fn stanzas_are_dpkgs() {
+        let conffile = |path, removed| Conffile { path: RootPath::known(path), removed };
+        let conffiles = [
+            (conffile("etc/a", false), ConffileState::New),
+            (conffile("etc/b", false), ConffileState::InPlace("0123".into())),
+            (conffile("etc/c", true), ConffileState::New),
+        ];
+        assert_eq!(
+            unpacked_stanza(CONTROL, &conffiles),
+            "Package: a\nStatus: install ok unpacked\nVersion: 1\nArchitecture: amd64\nMulti-Arch: same\nSection: x\n\
+             Description: a\n b\n .\n c\nConffiles:\n /etc/a newconffile\n /etc/b 0123\n /etc/c newconffile remove-on-upgrade\n"
+        );
+        assert_eq!(
+            half_installed_stanza(CONTROL),
+            "Package: a\nStatus: install reinstreq half-installed\nSection: x\nArchitecture: amd64\nMulti-Arch: same\nVersion: 1\n"
+        );
+    }
+
+    #[test]
+    fn stanzas_are_added_to_what_is_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Rootfs::open(directory.path()).unwrap();
+        root.make_directories(&RootPath::known("var/lib/dpkg")).unwrap();
+        let there = "Package: a\nStatus: install ok installed\n\nPackage: b\nStatus: install ok triggers-pending\nMulti-Arch: same\n\
+                     Architecture: i386\n\nPackage: c\nStatus: install ok unpacked\n";
+        root.write(&RootPath::known(FILE), there.as_bytes(), 0o644).unwrap();
+        let mut status = Status::read(&root).unwrap();
+        assert!(status.is_configured("a") && status.is_configured("b:i386") && !status.is_configured("c"));
+        status.push("Package: d\n");
+        status.write(&root, Some("Package: e")).unwrap();
+        let written = root.read(&RootPath::known(FILE)).unwrap().unwrap();
+        assert_eq!(String::from_utf8(written).unwrap(), format!("{there}\nPackage: d\n\nPackage: e\n\n"));
+    }
+}

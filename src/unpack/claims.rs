@@ -1,0 +1,123 @@
+//! Who owns which path: dpkg's rules for two packages that ship the same one.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use crate::dpkg::Diversions;
+use crate::package::{MultiArch, Package};
+use crate::rootfs::RootPath;
+
+use super::Error;
+use super::stage::Staged;
+
+/// What the rules need to know of a package that has claimed paths.
+#[derive(Debug)]
+struct Owner {
+    package: Package,
+    qualified: String,
+    conffiles: HashSet<RootPath>,
+    /// Paths that others have taken over.
+    lost: HashSet<RootPath>,
+}
+
+/// The paths of all packages unpacked so far, directories apart.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    packages: HashMap<usize, Owner>,
+    /// Nearly always there is one owner.
+    paths: HashMap<RootPath, Vec<usize>>,
+    /// Who has lost paths since that was last asked.
+    robbed: BTreeSet<usize>,
+}
+
+/// What a claim comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// The path is the package's.
+    Granted,
+    /// Another architecture of the package has it too: granted if the contents are equal.
+    Shared {
+        /// The other one's number.
+        with: usize,
+    },
+    /// An earlier package replaces this one's: not to be unpacked, not to be listed.
+    Yielded,
+}
+
+impl Claims {
+    /// Makes a package known, before its first claim.
+    pub(super) fn enter(&mut self, staged: &Staged) {
+        self.packages.entry(staged.number).or_insert_with(|| Owner {
+            package: staged.package.clone(),
+            qualified: staged.qualified.clone(),
+            conffiles: staged.conffiles.iter().map(|c| c.path.clone()).collect(),
+            lost: HashSet::new(),
+        });
+    }
+
+    /// How many packages of that name are known: dpkg tells scripts.
+    pub(super) fn instances(&self, name: &str) -> usize {
+        self.packages.values().filter(|owner| owner.package.name == name).count()
+    }
+
+    /// A package's claim to a path.
+    pub(super) fn claim(&mut self, path: &RootPath, number: usize, diversions: &Diversions) -> Result<Claim, Error> {
+        let Some(owners) = self.paths.get_mut(path) else {
+            self.paths.insert(path.clone(), vec![number]);
+            return Ok(Claim::Granted);
+        };
+        let mine = &self.packages[&number].package;
+        let mut claim = Claim::Granted;
+        let mut replaced = Vec::new();
+        for &other in owners.iter().filter(|&&other| other != number) {
+            let theirs = &self.packages[&other].package;
+            if theirs.name == mine.name && theirs.multi_arch == MultiArch::Same && mine.multi_arch == MultiArch::Same {
+                claim = Claim::Shared { with: other };
+            } else if diversions.separates(path, &mine.name, &theirs.name) {
+            } else if replaces(mine, theirs) {
+                replaced.push(other);
+            } else if replaces(theirs, mine) {
+                return Ok(Claim::Yielded);
+            } else {
+                let other = format!("{} ({})", theirs.name, theirs.version);
+                return Err(Error::Overwrite { path: path.clone(), package: mine.name.clone(), other });
+            }
+        }
+        owners.retain(|owner| !replaced.contains(owner));
+        if !owners.contains(&number) {
+            owners.push(number);
+        }
+        for other in replaced {
+            if let Some(owner) = self.packages.get_mut(&other).filter(|owner| !owner.conffiles.contains(path)) {
+                owner.lost.insert(path.clone());
+                self.robbed.insert(other);
+            }
+        }
+        Ok(claim)
+    }
+
+    /// The name of a package that ships this path as something other than a directory.
+    pub(super) fn owner(&self, path: &RootPath) -> Option<&str> {
+        self.paths.get(path)?.first().map(|number| self.packages[number].package.name.as_str())
+    }
+
+    /// The qualified name of a package.
+    pub(super) fn qualified(&self, number: usize) -> &str {
+        &self.packages[&number].qualified
+    }
+
+    /// The packages that have lost paths since this was last asked, in the plan's order.
+    pub(super) fn take_robbed(&mut self) -> BTreeSet<usize> {
+        std::mem::take(&mut self.robbed)
+    }
+
+    /// The paths of a package that others have taken over.
+    pub(super) fn lost(&self, number: usize) -> &HashSet<RootPath> {
+        &self.packages[&number].lost
+    }
+}
+
+/// Whether `new` has a Replaces that names `old` in this version.
+fn replaces(new: &Package, old: &Package) -> bool {
+    let admits = |r: &crate::package::Relation| r.constraint.as_ref().is_none_or(|c| c.admits(&old.version));
+    new.replaces.iter().flatten().any(|r| r.name == old.name && admits(r))
+}
