@@ -1,5 +1,7 @@
 //! The cache, what stands in for it, and `file:` URLs.
 
+#![expect(clippy::disallowed_methods, reason = "tests make and spoil files of their own")]
+
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
