@@ -16,13 +16,15 @@ use crate::rootfs;
 use listener::Listener;
 pub use services::Services;
 
-/// What to configure in one call of dpkg. Names as dpkg takes them: `NAME` or `NAME:ARCHITECTURE`.
+/// What to configure, or to remove, in one call of dpkg. Names as dpkg takes them: `NAME` or `NAME:ARCHITECTURE`.
 #[derive(Clone, Copy, Debug)]
 pub enum Batch<'a> {
     /// The essential packages, which depend on each other in circles that only force breaks.
     Essentials(&'a [String]),
     /// One of apt's lists. Triggers wait for the end.
     Listed(&'a [String]),
+    /// Packages that others take the place of, in spite of what still depends on them.
+    Removed(&'a [String]),
     /// Whatever is unpacked and not configured, and every trigger that waits.
     Pending,
 }
@@ -79,9 +81,10 @@ pub struct LastWords(pub Vec<String>);
 /// Has the tree's dpkg configure a batch. The environment is the whole of it (`dpkg::script_environment`).
 pub fn configure(chroot: &Chroot, batch: Batch<'_>, environment: &[(OsString, OsString)], report: &Report) -> Result<(), Error> {
     let (options, names): (&[&str], &[String]) = match batch {
-        Batch::Essentials([]) | Batch::Listed([]) => return Ok(()),
+        Batch::Essentials([]) | Batch::Listed([]) | Batch::Removed([]) => return Ok(()),
         Batch::Essentials(names) => (&["--force-depends", "--configure"], names),
         Batch::Listed(names) => (&["--no-triggers", "--configure"], names),
+        Batch::Removed(names) => (&["--no-triggers", "--force-depends", "--remove"], names),
         Batch::Pending => (&["--configure", "--pending"], &[]),
     };
     let words = ["dpkg"].iter().chain(options).copied().chain(names.iter().map(String::as_str));

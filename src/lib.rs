@@ -2,6 +2,7 @@
 //!
 //! `bootstrap::run` tells the whole story; docs/architecture.md shows the rooms that it leads through.
 
+pub mod apt;
 pub mod archive;
 pub mod bootstrap;
 pub mod chroot;
@@ -21,4 +22,5 @@ pub mod rootfs;
 pub mod store;
 pub mod suite;
 pub mod target;
+pub mod tidy;
 pub mod unpack;

@@ -80,8 +80,7 @@ fn mount_all(outside: &OwnedFd) -> u32 {
 }
 
 fn make_dev(outside: &OwnedFd) -> Result<(), Errno> {
-    let quiet = MountFlags::NOSUID | MountFlags::NOEXEC;
-    rustix::mount::mount(c"tmpfs", c"/dev", c"tmpfs", quiet, c"mode=0755,size=1m")?;
+    rustix::mount::mount(c"tmpfs", c"/dev", c"tmpfs", MountFlags::NOSUID, c"mode=0755,size=1m")?;
     for (there, here, major, minor) in NODES {
         let mode = Mode::from_raw_mode(0o666);
         let made = rustix::fs::mknodat(CWD, here, FileType::CharacterDevice, mode, rustix::fs::makedev(major, minor));
@@ -96,10 +95,10 @@ fn make_dev(outside: &OwnedFd) -> Result<(), Errno> {
     for directory in [c"/dev/pts", c"/dev/shm"] {
         rustix::fs::mkdirat(CWD, directory, Mode::from_raw_mode(0o755))?;
     }
-    let terminals = |options| rustix::mount::mount(c"devpts", c"/dev/pts", c"devpts", quiet, options);
+    let terminals = |options| rustix::mount::mount(c"devpts", c"/dev/pts", c"devpts", MountFlags::NOSUID | MountFlags::NOEXEC, options);
     // Group 5 is tty; a user namespace may not know it.
     terminals(c"newinstance,ptmxmode=0666,mode=0620,gid=5").or_else(|_| terminals(c"newinstance,ptmxmode=0666,mode=0620"))?;
-    rustix::mount::mount(c"tmpfs", c"/dev/shm", c"tmpfs", quiet | MountFlags::NODEV, c"mode=1777")
+    rustix::mount::mount(c"tmpfs", c"/dev/shm", c"tmpfs", MountFlags::NOSUID | MountFlags::NODEV, c"mode=1777")
 }
 
 /// In a user namespace a node may be made and still not be opened. /dev/tty has no terminal to open.

@@ -133,7 +133,10 @@ mod tests {
     #[test]
     fn every_wording_is_understood() {
         let table = [
-            ("subprocess installed post-installation script returned error exit status 10", "the postinst script of p failed with exit status 10"),
+            (
+                "subprocess installed post-installation script returned error exit status 10",
+                "the postinst script of p failed with exit status 10",
+            ),
             (
                 "installed p package post-installation script subprocess was killed by signal (Killed), core dumped",
                 "the postinst script of p failed with signal (Killed), core dumped",
@@ -164,7 +167,8 @@ mod tests {
             })
         });
         let mut listener = Listener::new(&report);
-        for line in ["Setting up a (1) ...", "Setting up the loudspeaker (x)", "Processing triggers for a (1) ...", "Setting up b (2) ..."] {
+        for line in ["Setting up a (1) ...", "Setting up the loudspeaker (x)", "Processing triggers for a (1) ...", "Setting up b (2) ..."]
+        {
             listener.hear(line);
         }
         listener.finish();
