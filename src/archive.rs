@@ -1,57 +1,188 @@
-//! Sources → verified releases → the index of packages. (contract; body to come)
-use crate::{report::Report, store::Store, digest::Digest};
-use std::{collections::BTreeMap, sync::Arc};
+//! Sources → verified releases → the index of packages.
+//!
+//! The head of the chain of trust: keyring → InRelease → digest of an index. What comes out is text that a trusted key vouches for, in the
+//! order in which apt would read it: source by source, component by component, the native architecture, the foreign ones, then
+//! `all` where it has an index of its own. What a stanza means is for `package` and `plan`; bytes and mirrors are the store's.
+
+pub mod openpgp;
+pub mod release;
+pub mod sources;
+
+mod index;
+
+use std::io;
+use std::sync::Arc;
+
+pub use openpgp::{Attempt, Fault, Keyring, KeyringError, SignatureError};
+pub use release::{BadRelease, Release, Time};
+pub use sources::{BadSource, Entry, HostMirrors, SignedBy, host_mirrors};
+
+use crate::report::Report;
+use crate::store::{self, Store};
+
+/// How far ahead of this machine's clock an archive's clock may be, in seconds.
+pub const CLOCK_TOLERANCE: i64 = 300;
 
 /// One apt source: a suite of an archive, some of its components.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// mirrors of one archive, tried in turn
+    /// Mirrors of one archive, tried in turn.
     pub uris: Vec<String>,
-    /// as in the URL: `trixie`, `trixie-security`, `./` for a flat one
+    /// As in the URL: `trixie`, `trixie-security`, `./` for a flat repository.
     pub suite: String,
+    /// Components; none for a flat repository.
     pub components: Vec<String>,
-    /// native first
+    /// Architectures, native first.
     pub architectures: Vec<String>,
+    /// Who may have signed it.
     pub trust: Trust,
+    /// Whether Valid-Until counts.
     pub expiry: Expiry,
-    /// for the apt sources written into the tree: keyring path there
+    /// The keyring's path in the tree, for the sources that are written there.
     pub signed_by: Option<String>,
 }
-#[derive(Clone, Debug)]
-pub enum Trust { Keys(Arc<Keyring>), /// [trusted=yes], --no-check-gpg
-    Unchecked }
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiry { Check, /// --no-check-valid-until
-    Ignore }
-/// OpenPGP certificates that may sign a release.
-#[derive(Debug)]
-pub struct Keyring;
 
-/// A verified Release file. Made nowhere else.
+/// Who may have signed a source.
 #[derive(Clone, Debug)]
-pub struct Release {
-    pub source: Source,
-    pub origin: Option<String>,
-    pub suite: Option<String>,
-    pub codename: Option<String>,
-    pub version: Option<String>,
-    /// seconds since the epoch
-    pub date: i64,
-    pub components: Vec<String>,
-    pub architectures: Vec<String>,
-    pub not_automatic: bool,
-    pub but_automatic_upgrades: bool,
-    pub files: BTreeMap<String, (u64, Digest)>,
+pub enum Trust {
+    /// A key of this keyring.
+    Keys(Arc<Keyring>),
+    /// Anyone or no one: `[trusted=yes]`, `--no-check-gpg`.
+    Unchecked,
 }
+
+/// Whether an index may be used after its Valid-Until.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// It may not.
+    Check,
+    /// It may: `--no-check-valid-until`, `Check-Valid-Until: no`.
+    Ignore,
+}
+
 /// One component's and architecture's Packages text, verified.
 #[derive(Debug)]
-pub struct Listing { pub release: Arc<Release>, pub component: String, pub architecture: String, pub text: String }
+pub struct Listing {
+    /// The release that vouches for it.
+    pub release: Arc<Release>,
+    /// The component as asked for; empty for a flat repository.
+    pub component: String,
+    /// The index's architecture; in a flat repository, whose index may hold several, the native one.
+    pub architecture: String,
+    /// The stanzas.
+    pub text: String,
+}
+
 /// What all sources offer, in the order of the sources.
 #[derive(Debug, Default)]
-pub struct Index { pub listings: Vec<Listing> }
+pub struct Index {
+    /// The listings, in the order in which apt reads them.
+    pub listings: Vec<Listing>,
+}
+
+/// Reads and verifies all sources, in parallel; listings come out in the order of the sources. `now`: seconds since the epoch.
+///
+/// A component or an architecture that one source lacks is a warning, as a security archive may serve fewer of both; one that no source
+/// has is an error.
+pub fn read(store: &Store, sources: &[Source], now: i64, report: &Report) -> Result<Index, Error> {
+    index::read(store, sources, now, report)
+}
+
+/// Why there is no index.
 #[derive(Debug, thiserror::Error)]
-#[error("archive")]
-pub struct Error;
-/// Reads and verifies all sources, in parallel; listings come out in source order. `now`: seconds since the epoch.
-pub fn read(_store: &Store, _sources: &[Source], _now: i64, _report: &Report) -> Result<Index, Error> { unimplemented!() }
-impl Keyring { pub fn parse(_files: &[(&str, &[u8])]) -> Result<Keyring, Error> { unimplemented!() } }
+pub enum Error {
+    /// A file could not be had from any mirror.
+    #[error("cannot fetch {name}")]
+    Fetch {
+        /// The suite, or the index's path below it.
+        name: String,
+        /// What the store says.
+        source: Box<store::Error>,
+    },
+    /// No trusted key signed a release.
+    #[error("{url} is not trusted")]
+    Signature {
+        /// The Release file's address.
+        url: String,
+        /// Why.
+        source: SignatureError,
+    },
+    /// A release is signed, and is not used.
+    #[error("{url} cannot be used")]
+    Release {
+        /// The Release file's address.
+        url: String,
+        /// Why.
+        source: BadRelease,
+    },
+    /// Indexes did not match their release, however often both were read: a mirror that is broken, or being changed by someone.
+    #[error("{name} of {suite} does not match its release, after {tries} tries")]
+    Mismatch {
+        /// The suite.
+        suite: String,
+        /// The index's path.
+        name: String,
+        /// How often the release was read.
+        tries: u32,
+        /// What the store says of the last try.
+        source: Box<store::Error>,
+    },
+    /// No source has the component.
+    #[error("no source has component {component}; {suite} has {}", offered.join(", "))]
+    NoComponent {
+        /// The component asked for.
+        component: String,
+        /// The first suite that was asked.
+        suite: String,
+        /// What there is.
+        offered: Vec<String>,
+    },
+    /// No source has the architecture.
+    #[error("no source has architecture {architecture}; {suite} has {}", offered.join(", "))]
+    NoArchitecture {
+        /// The architecture asked for.
+        architecture: String,
+        /// The first suite that was asked.
+        suite: String,
+        /// What there is.
+        offered: Vec<String>,
+    },
+    /// A flat repository has no index.
+    #[error("{suite} has no Packages file")]
+    NoIndex {
+        /// The suite.
+        suite: String,
+    },
+    /// A verified index does not decode, or could not be read back.
+    #[error("cannot read {name} of {suite}")]
+    Decode {
+        /// The suite.
+        suite: String,
+        /// The index's path.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A verified index is larger than an index may be.
+    #[error("{name} of {suite} is larger than {limit} bytes")]
+    TooLarge {
+        /// The suite.
+        suite: String,
+        /// The index's path.
+        name: String,
+        /// The limit in bytes, decoded.
+        limit: u64,
+    },
+}
+
+impl Error {
+    /// Whether it is a matter of trust: a signature, a digest, a release that has expired, is from the future or of another suite.
+    pub fn is_trust(&self) -> bool {
+        matches!(self, Error::Signature { .. } | Error::Release { .. } | Error::Mismatch { .. })
+    }
+
+    /// Whether it is the network's or the mirror's doing.
+    pub fn is_network(&self) -> bool {
+        matches!(self, Error::Fetch { .. } | Error::Decode { .. } | Error::TooLarge { .. })
+    }
+}

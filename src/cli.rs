@@ -81,7 +81,7 @@ struct BootstrapArgs {
 struct PackageArgs {
     /// Which packages make the base: essential, apt, minbase (= required), buildd, important (= debootstrap, -), standard, custom
     /// (only --include), extract (as custom, unpacked but not configured)
-    #[arg(long, value_name = "NAME", default_value = "important", env = "RBOOTSTRAP_VARIANT", value_parser = variant)]
+    #[arg(long, value_name = "NAME", default_value = "important", env = "RBOOTSTRAP_VARIANT")]
     variant: Variant,
     /// Packages on top: pkg, pkg=version, pkg/suite, pkg:arch, pkg- for one that must not come in
     #[arg(long, value_name = "PKG[,PKG…]", env = "RBOOTSTRAP_INCLUDE")]
@@ -196,7 +196,7 @@ pub(crate) enum Job {
     /// Make a tree or an image.
     Bootstrap(Box<Request>),
     /// Write a tree as a tar.
-    Pack { directory: PathBuf, image: Image, jobs: usize },
+    Pack { directory: PathBuf, image: Image, jobs: usize, epoch: Option<i64> },
     /// List the suites.
     Suites,
 }
@@ -236,7 +236,7 @@ impl Cli {
             Some(Subcommands::Suites) => Ok(Job::Suites),
             Some(Subcommands::Pack(pack)) => {
                 let image = image(pack.output.as_deref().unwrap_or(Path::new("-")))?;
-                Ok(Job::Pack { directory: pack.directory, image, jobs: jobs(pack.jobs) })
+                Ok(Job::Pack { directory: pack.directory, image, jobs: jobs(pack.jobs), epoch: epoch()? })
             }
             None => Ok(Job::Bootstrap(Box::new(self.bootstrap.into_request()?))),
         }
@@ -330,10 +330,6 @@ fn image(output: &Path) -> Result<Image, UsageError> {
         Format::Directory => rbootstrap::compress::Compression::None,
     };
     Ok(Image { sink: Sink::File(output.to_owned()), compression })
-}
-
-fn variant(name: &str) -> Result<Variant, String> {
-    Variant::parse(name).ok_or_else(|| format!("the variants are {}", Variant::NAMES.join(", ")))
 }
 
 /// Values split at commas and blanks, as debootstrap and mmdebstrap both do.

@@ -3,7 +3,11 @@
 //! Decoders read every stream or frame that follows another, and take a stream that ends early or is followed by junk for the
 //! error it is. What is inside the stream, and whether it is trusted, is for others to know.
 
+mod gzip;
+
 use std::io::{self, BufRead, Read, Write};
+
+use gzip::GzipEncoder;
 
 /// How a member, an index or an image is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,9 +56,12 @@ impl Compression {
 /// Limit on what a decoder may allocate for its window, in bytes: that of `xz -9` and `zstd --ultra -22 --long=27` with room.
 const WINDOW_LIMIT: u64 = 256 << 20;
 
+/// Threads that xz gets at most: each takes some 150 MB.
+const XZ_THREADS: u32 = 16;
+
 /// Decodes `input` to its end. The reader must be read to its own end: only there is a truncated stream, a wrong check or junk
 /// behind the stream found, and it is an error then.
-pub fn decoder<'a>(compression: Compression, input: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+pub fn decoder<'a>(compression: Compression, input: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     Ok(match compression {
         Compression::None => Box::new(input),
         Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
@@ -65,7 +72,7 @@ pub fn decoder<'a>(compression: Compression, input: impl BufRead + 'a) -> io::Re
         }
         Compression::Lzma => {
             let stream = liblzma::stream::Stream::new_lzma_decoder(WINDOW_LIMIT)?;
-            Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
+            Box::new(OneStream(liblzma::bufread::XzDecoder::new_stream(input, stream)))
         }
         Compression::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
@@ -75,12 +82,25 @@ pub fn decoder<'a>(compression: Compression, input: impl BufRead + 'a) -> io::Re
     })
 }
 
+/// The old .lzma format has one stream a file; what follows it is junk, at which liblzma does not look.
+struct OneStream<R>(liblzma::bufread::XzDecoder<R>);
+
+impl<R: BufRead> Read for OneStream<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(buffer)?;
+        if read == 0 && !buffer.is_empty() && !self.0.get_mut().fill_buf()?.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "junk behind the lzma stream"));
+        }
+        Ok(read)
+    }
+}
+
 /// An encoder under way. Without [`Encoder::finish`] the stream stays truncated.
 pub enum Encoder<W: Write> {
     /// Bytes as they are.
     None(W),
-    /// gzip without a name and a time in its header.
-    Gzip(flate2::write::GzEncoder<W>),
+    /// gzip without a name and a time in its header, on several threads.
+    Gzip(GzipEncoder<W>),
     /// xz in blocks, on several threads.
     Xz(liblzma::write::XzEncoder<W>),
     /// zstd in jobs, on several threads.
@@ -93,10 +113,10 @@ pub enum Encoder<W: Write> {
 pub fn encoder<W: Write>(compression: Compression, output: W, threads: u32) -> io::Result<Encoder<W>> {
     Ok(match compression {
         Compression::None => Encoder::None(output),
-        Compression::Gzip => Encoder::Gzip(flate2::write::GzEncoder::new(output, flate2::Compression::default())),
+        Compression::Gzip => Encoder::Gzip(GzipEncoder::new(output, threads)?),
         Compression::Xz => {
             let mut builder = liblzma::stream::MtStreamBuilder::new();
-            builder.preset(6).check(liblzma::stream::Check::Crc64).threads(threads.max(1));
+            builder.preset(6).check(liblzma::stream::Check::Crc64).threads(threads.clamp(1, XZ_THREADS));
             Encoder::Xz(liblzma::write::XzEncoder::new_stream(output, builder.encoder()?))
         }
         Compression::Zstd => {
@@ -141,3 +161,6 @@ impl<W: Write> Write for Encoder<W> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

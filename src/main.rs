@@ -13,6 +13,7 @@ use std::sync::Arc;
 use clap::Parser;
 use rbootstrap::bootstrap::{self, Done, Goal, Image, Request};
 use rbootstrap::interrupt::Interrupt;
+use rbootstrap::pack::Options;
 
 use cli::progress::{Display, Verbosity, bytes};
 use cli::{Cli, Exit, Job};
@@ -39,7 +40,10 @@ fn main() -> ExitCode {
     }
     let result = match job {
         Job::Suites => bootstrap::suites().map(|suites| print(&suites)),
-        Job::Pack { directory, image, jobs } => pack(&directory, &image, jobs, &interrupt, &display),
+        Job::Pack { directory, image, jobs, epoch } => {
+            let threads = u32::try_from(jobs).unwrap_or(u32::MAX);
+            pack(&directory, &image, &Options { epoch, threads, compression: image.compression, interrupt }, &display)
+        }
         Job::Bootstrap(request) => make(&request, &interrupt, &display),
     };
     match result {
@@ -66,9 +70,9 @@ fn make(request: &Request, interrupt: &Interrupt, display: &Arc<Display>) -> Res
     Ok(ExitCode::SUCCESS)
 }
 
-fn pack(directory: &Path, image: &Image, jobs: usize, interrupt: &Interrupt, display: &Arc<Display>) -> Result<ExitCode, bootstrap::Error> {
+fn pack(directory: &Path, image: &Image, options: &Options, display: &Arc<Display>) -> Result<ExitCode, bootstrap::Error> {
     let report = display.report();
-    bootstrap::pack(directory, image, jobs, interrupt, &report)?;
+    bootstrap::pack(directory, image, options, &report)?;
     display.clear();
     report.note(format!("{}: packed in {:.1} s", directory.display(), display.elapsed().as_secs_f64()));
     Ok(ExitCode::SUCCESS)

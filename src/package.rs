@@ -7,7 +7,7 @@ mod relation;
 mod stanza;
 mod version;
 
-pub use relation::{ArchQualifier, BadRelation, Constraint, Operator, Provided, Relation, parse_provides, parse_relations};
+pub use relation::{ArchQualifier, BadRelation, Constraint, Operator, Provided, Relation, RelationText, parse_provides, parse_relations};
 pub use stanza::{Fields, fields, stanzas};
 pub use version::{BadVersion, Version};
 
@@ -213,7 +213,7 @@ impl BadStanza {
         BadStanza::Missing { package: package.into(), field }
     }
 
-    fn relation(package: &str, field: &'static str, source: BadRelation) -> BadStanza {
+    pub(crate) fn relation(package: &str, field: &'static str, source: BadRelation) -> BadStanza {
         BadStanza::Relation { package: package.into(), field, source }
     }
 }

@@ -16,6 +16,8 @@ pub enum Stage {
     Plan,
     /// Fetching .debs.
     Download,
+    /// Decoding .debs ahead of need; seen in [`Event::Span`] only.
+    Decode,
     /// Laying files and the database.
     Unpack,
     /// Maintainer scripts.

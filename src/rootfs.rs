@@ -170,6 +170,11 @@ impl Rootfs {
         Ok(Rootfs { directory, device, path: path.to_owned() })
     }
 
+    /// The same tree, for another owner.
+    pub fn try_clone(&self) -> io::Result<Rootfs> {
+        Ok(Rootfs { directory: self.directory.try_clone()?, device: self.device, path: self.path.clone() })
+    }
+
     /// Where the tree lies on the host, for messages and for handing it to another process.
     pub fn path(&self) -> &Path {
         &self.path
@@ -294,9 +299,9 @@ impl Rootfs {
 
     /// Removes a file, symlink or node. What is not there is no error; true when something was.
     pub fn remove(&self, path: &RootPath) -> Result<bool, Error> {
-        let removed = self.parent_if_there(path)?.map(|(parent, name)| {
-            unless_absent(rustix::fs::unlinkat(&parent, name.as_c_str(), AtFlags::empty()))
-        });
+        let removed = self
+            .parent_if_there(path)?
+            .map(|(parent, name)| unless_absent(rustix::fs::unlinkat(&parent, name.as_c_str(), AtFlags::empty())));
         removed.transpose().map(|done| done.unwrap_or(false)).map_err(|e| self.error(path, "remove it", e))
     }
 

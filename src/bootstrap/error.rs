@@ -59,15 +59,12 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// Keys that are none, or an apt source that is none.
-    #[error("{name}")]
-    Given {
-        /// The file or the line.
-        name: String,
-        /// What is wrong with it.
-        #[source]
-        source: archive::Error,
-    },
+    /// Keys that are none.
+    #[error(transparent)]
+    Keyring(#[from] archive::KeyringError),
+    /// An apt source that is none.
+    #[error(transparent)]
+    Source(#[from] archive::BadSource),
     /// Making a tree takes root.
     #[error("not root: a tree has files of many owners")]
     NotRoot,
@@ -150,7 +147,7 @@ impl Error {
     /// The class that decides the exit code.
     pub fn class(&self) -> Class {
         match self {
-            Error::Suites(_) | Error::Read { .. } | Error::Given { .. } => Class::Usage,
+            Error::Suites(_) | Error::Read { .. } | Error::Keyring(_) | Error::Source(_) => Class::Usage,
             Error::UnknownSuite { .. } | Error::UnlistedSuite { .. } | Error::Architecture { .. } | Error::MergedUsr { .. } => Class::Usage,
             Error::HostArchitecture { .. } => Class::Other,
             Error::NotRoot | Error::Target(_) | Error::Image { .. } | Error::Stdout { .. } | Error::Pack(_) | Error::Rootfs(_) => Class::Target,
@@ -172,8 +169,29 @@ impl Error {
             Error::UnlistedSuite { .. } => Some("rbootstrap --keyring FILE SUITE TARGET MIRROR".into()),
             Error::NotRoot => Some("run it as root, or ask for --simulate or --print-debs, which need no root".into()),
             Error::Target(target::Error::NotEmpty { .. }) => Some("name a directory that is empty or does not exist yet".into()),
-            Error::Archive(error) => error.hint(),
             _ => None,
         }
     }
+}
+
+fn of_store(error: &store::Error) -> Class {
+    match error {
+        _ if error.is_trust() => Class::Trust,
+        _ if error.is_disk() => Class::Target,
+        _ => Class::Network,
+    }
+}
+
+fn of_archive(error: &archive::Error) -> Class {
+    match error {
+        _ if error.is_trust() => Class::Trust,
+        archive::Error::Fetch { source, .. } => of_store(source),
+        _ if error.is_network() => Class::Network,
+        _ => Class::Usage,
+    }
+}
+
+fn of_install(error: &install::Error) -> Class {
+    let _ = error;
+    Class::Script
 }

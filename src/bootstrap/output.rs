@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use super::{Error, Goal, Request};
 use crate::compress::Compression;
-use crate::interrupt::Interrupt;
 use crate::pack;
 use crate::plan::Plan;
 use crate::report::Report;
@@ -73,17 +72,16 @@ impl<'a> Output<'a> {
     /// Runs `work` on the tree, writes the image, and leaves a tree that was asked for in its place.
     pub(super) fn make(
         self,
-        work: impl FnOnce(&Rootfs) -> Result<i64, Error>,
-        jobs: usize,
-        interrupt: &Interrupt,
+        work: impl FnOnce(&Rootfs) -> Result<(), Error>,
+        options: &pack::Options,
         report: &Report,
     ) -> Result<(), Error> {
-        let made = work(self.root()).and_then(|epoch| match self.image {
-            Some(image) => write(self.root(), image, Some(epoch), jobs, interrupt, report),
+        let made = work(self.root()).and_then(|()| match self.image {
+            Some(image) => write(self.root(), image, options, report),
             None => Ok(()),
         });
         // The last look: a signal that came while nothing listened still undoes everything.
-        let made = made.and_then(|()| interrupt.signal().map_or(Ok(()), |signal| Err(Error::Interrupted { signal })));
+        let made = made.and_then(|()| options.interrupt.signal().map_or(Ok(()), |signal| Err(Error::Interrupted { signal })));
         match (&made, self.is_result, self.keep_failed) {
             (Ok(()), true, _) => self.target.keep(),
             (Err(_), _, true) => {
@@ -97,22 +95,13 @@ impl<'a> Output<'a> {
 }
 
 /// Writes a tree as an image, its times no later than `epoch`.
-pub(super) fn write(
-    root: &Rootfs,
-    image: &Image,
-    epoch: Option<i64>,
-    jobs: usize,
-    interrupt: &Interrupt,
-    report: &Report,
-) -> Result<(), Error> {
-    let options = pack::Options { epoch, threads: u32::try_from(jobs).unwrap_or(u32::MAX), compression: image.compression };
-    let stop = interrupt.clone();
+pub(super) fn write(root: &Rootfs, image: &Image, options: &pack::Options, report: &Report) -> Result<(), Error> {
     match &image.sink {
+        Sink::File(file) => Ok(pack::to_file(root, file, options, report)?),
         Sink::Stdout => {
-            let output = Interruptible { output: io::stdout().lock(), interrupt: stop };
-            pack::tar(root, output, &options, report)?.flush().map_err(|source| Error::Stdout { source })
+            let mut output = pack::tar(root, io::stdout().lock(), options, report)?;
+            output.flush().map_err(|source| Error::Stdout { source })
         }
-        Sink::File(file) => Ok(pack::to_file(root, file, &options, &stop, report)?),
     }
 }
 
@@ -126,21 +115,3 @@ fn refuse_unwritable(file: &Path) -> Result<(), Error> {
     tempfile::tempfile_in(above).map(drop).map_err(error)
 }
 
-/// Passes bytes on until it is asked to stop.
-struct Interruptible<W> {
-    output: W,
-    interrupt: Interrupt,
-}
-
-impl<W: Write> Write for Interruptible<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.interrupt.signal() {
-            Some(_) => Err(io::Error::other("interrupted")),
-            None => self.output.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.output.flush()
-    }
-}

@@ -231,6 +231,7 @@ fn name(stage: Stage) -> &'static str {
         Stage::Indexes => "indexes",
         Stage::Plan => "plan",
         Stage::Download => "download",
+        Stage::Decode => "decode",
         Stage::Unpack => "unpack",
         Stage::Configure => "configure",
         Stage::Pack => "pack",

@@ -1,5 +1,6 @@
 //! Relations between packages: `libc6 (>= 2.38)`, `python3:any`, `default-mta | mail-transport-agent` (Policy 7.1).
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use super::version::Version;
@@ -21,6 +22,17 @@ pub enum Operator {
 }
 
 impl Operator {
+    /// Whether a version that compares so with the one that is asked for will do.
+    pub fn admits(self, order: Ordering) -> bool {
+        match self {
+            Operator::Earlier => order.is_lt(),
+            Operator::EarlierOrEqual => order.is_le(),
+            Operator::Equal => order.is_eq(),
+            Operator::LaterOrEqual => order.is_ge(),
+            Operator::Later => order.is_gt(),
+        }
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Operator::Earlier => "<<",
@@ -44,14 +56,7 @@ pub struct Constraint {
 impl Constraint {
     /// Whether `version` meets it.
     pub fn admits(&self, version: &Version) -> bool {
-        let order = version.cmp(&self.version);
-        match self.operator {
-            Operator::Earlier => order.is_lt(),
-            Operator::EarlierOrEqual => order.is_le(),
-            Operator::Equal => order.is_eq(),
-            Operator::LaterOrEqual => order.is_ge(),
-            Operator::Later => order.is_gt(),
-        }
+        self.operator.admits(version.cmp(&self.version))
     }
 }
 
@@ -64,6 +69,17 @@ pub enum ArchQualifier {
     Native,
     /// `:amd64`
     Named(String),
+}
+
+/// A relation as it stands in a field, nothing copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelationText<'a> {
+    /// The name, real or virtual.
+    pub name: &'a str,
+    /// What stands behind its colon: `any`, `native`, an architecture.
+    pub architecture: Option<&'a str>,
+    /// The version asked for, its syntax unchecked.
+    pub constraint: Option<(Operator, &'a str)>,
 }
 
 /// One package name with what is demanded of it.
@@ -107,7 +123,7 @@ pub struct Provided {
 /// Reads a field of relations. Architecture restrictions and build profiles, which binary packages do not have, are errors.
 pub fn parse_relations(field: &str) -> Result<Relations, BadRelation> {
     let groups = field.split(',').map(str::trim).filter(|group| !group.is_empty());
-    groups.map(|group| group.split('|').map(|text| parse_relation(text.trim())).collect()).collect()
+    groups.map(|group| group.split('|').map(parse_relation).collect()).collect()
 }
 
 /// Reads a Provides field.
@@ -126,33 +142,49 @@ pub fn parse_provides(field: &str) -> Result<Vec<Provided>, BadRelation> {
 }
 
 fn parse_relation(text: &str) -> Result<Relation, BadRelation> {
-    let bad = |reason| BadRelation::new(text, reason);
-    let end = text.find(|c: char| c.is_whitespace() || "(:[<".contains(c)).unwrap_or(text.len());
-    let (name, mut rest) = text.split_at(end);
-    let mut architecture = None;
-    if let Some(qualified) = rest.strip_prefix(':') {
-        let end = qualified.find(|c: char| c.is_whitespace() || c == '(').unwrap_or(qualified.len());
-        architecture = Some(match &qualified[..end] {
-            "" => return Err(bad("no architecture behind the colon")),
-            "any" => ArchQualifier::Any,
-            "native" => ArchQualifier::Native,
-            named => ArchQualifier::Named(named.into()),
-        });
-        rest = &qualified[end..];
-    }
-    let rest = rest.trim_start();
-    let constraint = match rest.strip_prefix('(') {
-        None if rest.is_empty() => None,
-        None => return Err(bad("unexpected text behind the name")),
-        Some(inside) => Some(parse_constraint(inside.strip_suffix(')').ok_or_else(|| bad("no closing bracket"))?.trim(), text)?),
+    let RelationText { name, architecture, constraint } = RelationText::parse(text)?;
+    let architecture = architecture.map(|qualifier| match qualifier {
+        "any" => ArchQualifier::Any,
+        "native" => ArchQualifier::Native,
+        named => ArchQualifier::Named(named.into()),
+    });
+    let constraint = match constraint {
+        None => None,
+        Some((operator, version)) => Some(Constraint { operator, version: Version::parse(version)? }),
     };
-    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "+-._$".contains(c)) {
-        return Err(bad("no package name"));
-    }
     Ok(Relation { name: name.into(), architecture, constraint })
 }
 
-fn parse_constraint(inside: &str, text: &str) -> Result<Constraint, BadRelation> {
+impl<'a> RelationText<'a> {
+    /// Reads one member of a group, as it stands between `,` and `|`.
+    pub fn parse(text: &'a str) -> Result<RelationText<'a>, BadRelation> {
+        let text = text.trim();
+        let bad = |reason| BadRelation::new(text, reason);
+        let end = text.bytes().position(|c| c.is_ascii_whitespace() || b"(:[<".contains(&c)).unwrap_or(text.len());
+        let (name, mut rest) = text.split_at(end);
+        let mut architecture = None;
+        if let Some(qualified) = rest.strip_prefix(':') {
+            let end = qualified.find(|c: char| c.is_whitespace() || c == '(').unwrap_or(qualified.len());
+            if end == 0 {
+                return Err(bad("no architecture behind the colon"));
+            }
+            architecture = Some(&qualified[..end]);
+            rest = &qualified[end..];
+        }
+        let rest = rest.trim_start();
+        let constraint = match rest.strip_prefix('(') {
+            None if rest.is_empty() => None,
+            None => return Err(bad("unexpected text behind the name")),
+            Some(inside) => Some(parse_constraint(inside.strip_suffix(')').ok_or_else(|| bad("no closing bracket"))?.trim(), text)?),
+        };
+        if name.is_empty() || !name.bytes().all(|c| c.is_ascii_alphanumeric() || b"+-._$".contains(&c)) {
+            return Err(bad("no package name"));
+        }
+        Ok(RelationText { name, architecture, constraint })
+    }
+}
+
+fn parse_constraint<'a>(inside: &'a str, text: &str) -> Result<(Operator, &'a str), BadRelation> {
     let end = inside.find(|c| !"<=>".contains(c)).unwrap_or(inside.len());
     let operator = match &inside[..end] {
         "<<" => Operator::Earlier,
@@ -162,8 +194,7 @@ fn parse_constraint(inside: &str, text: &str) -> Result<Constraint, BadRelation>
         ">>" => Operator::Later,
         _ => return Err(BadRelation::new(text, "no operator in brackets")),
     };
-    let version = Version::parse(&inside[end..])?;
-    Ok(Constraint { operator, version })
+    Ok((operator, inside[end..].trim()))
 }
 
 /// A relation that cannot be read.

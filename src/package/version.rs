@@ -30,11 +30,22 @@ impl Version {
         self.0.split_once(':').map_or(&self.0, |(_, rest)| rest)
     }
 
-    fn parts(&self) -> (u32, &str, &str) {
-        let (epoch, rest) = self.0.split_once(':').unwrap_or(("0", &self.0));
-        let (upstream, revision) = rest.rsplit_once('-').unwrap_or((rest, ""));
-        (epoch.parse().unwrap_or(0), upstream, revision)
+    /// The order of two versions as they stand in an index, which are too many to be copied. Text that is no version has a place
+    /// in the order too, if a meaningless one.
+    pub fn compare(a: &str, b: &str) -> Ordering {
+        if a == b {
+            return Ordering::Equal;
+        }
+        let ((epoch, upstream, revision), (other_epoch, other_upstream, other_revision)) = (parts(a), parts(b));
+        epoch.cmp(&other_epoch).then_with(|| compare(upstream, other_upstream)).then_with(|| compare(revision, other_revision))
     }
+}
+
+/// Epoch, upstream version, revision.
+fn parts(version: &str) -> (u32, &str, &str) {
+    let (epoch, rest) = version.split_once(':').unwrap_or(("0", version));
+    let (upstream, revision) = rest.rsplit_once('-').unwrap_or((rest, ""));
+    (epoch.parse().unwrap_or(0), upstream, revision)
 }
 
 /// The order of two upstream versions or revisions: text and numbers in turn; `~` before the end, the end before letters,
@@ -82,8 +93,7 @@ fn number<'a>(text: &mut &'a [u8]) -> &'a [u8] {
 
 impl Ord for Version {
     fn cmp(&self, other: &Version) -> Ordering {
-        let ((epoch, upstream, revision), (other_epoch, other_upstream, other_revision)) = (self.parts(), other.parts());
-        epoch.cmp(&other_epoch).then_with(|| compare(upstream, other_upstream)).then_with(|| compare(revision, other_revision))
+        Version::compare(&self.0, &other.0)
     }
 }
 
@@ -104,7 +114,7 @@ impl Eq for Version {}
 impl Hash for Version {
     /// Hashes what equal versions share, the epoch; versions are looked up by package first, so this is enough.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.parts().0.hash(state);
+        parts(&self.0).0.hash(state);
     }
 }
 
@@ -136,8 +146,25 @@ mod tests {
     fn order_is_dpkgs() {
         let version = |text| Version::parse(text).unwrap();
         let ascending = [
-            "1.0~~", "1.0~~a", "1.0~", "1.0", "1.0-1~bpo12+1", "1.0-1", "1.0-1+b1", "1.0-1.1", "1.0a", "1.0+dfsg", "1.0.1", "1.2", "1.10",
-            "3.13~", "3.13.5-1", "20250101", "99999999999999999999999999", "1:0.1", "2:0",
+            "1.0~~",
+            "1.0~~a",
+            "1.0~",
+            "1.0",
+            "1.0-1~bpo12+1",
+            "1.0-1",
+            "1.0-1+b1",
+            "1.0-1.1",
+            "1.0a",
+            "1.0+dfsg",
+            "1.0.1",
+            "1.2",
+            "1.10",
+            "3.13~",
+            "3.13.5-1",
+            "20250101",
+            "99999999999999999999999999",
+            "1:0.1",
+            "2:0",
         ];
         for (i, a) in ascending.iter().enumerate() {
             for (j, b) in ascending.iter().enumerate() {

@@ -1,0 +1,114 @@
+"""How two snapshots differ, and which of it may."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+from tree import Facts, Snapshot, Stanzas
+
+ASPECTS = ("presence", "kind", "mode", "owner", "target", "device", "links", "attributes", "content", "time")
+WIDTH = 120
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One aspect of one path."""
+
+    path: str
+    aspect: str
+    reference: str
+    ours: str
+
+    def __str__(self) -> str:
+        return f"{self.path}\n    {self.aspect}: reference {self.reference}, ours {self.ours}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Paths of which some aspects, or all, may differ, and why."""
+
+    pattern: str
+    aspects: frozenset[str]
+    reason: str
+
+    def allows(self, difference: Difference) -> bool:
+        known = "any" in self.aspects or difference.aspect in self.aspects
+        return known and fnmatch.fnmatchcase(difference.path, self.pattern)
+
+
+def read_rules(file: Path) -> list[Rule]:
+    """Lines of `GLOB ASPECT[,ASPECT…] REASON`; an empty line or one that begins with `#` is none."""
+    rules = []
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        pattern, aspects, reason = (line.split(None, 2) + ["", ""])[:3]
+        unknown = set(aspects.split(",")) - {*ASPECTS, "any"}
+        if unknown or not reason:
+            raise ValueError(f"{file}:{number}: expected GLOB ASPECTS REASON, aspects being any or of {', '.join(ASPECTS)}")
+        rules.append(Rule(pattern, frozenset(aspects.split(",")), reason))
+    return rules
+
+
+def differences(reference: Snapshot, ours: Snapshot, rules: list[Rule]) -> list[Difference]:
+    """What differs and may not, by path."""
+    found = []
+    for path in sorted(reference.paths.keys() | ours.paths.keys()):
+        found += of_path(path, reference, ours)
+    return [difference for difference in found if not any(rule.allows(difference) for rule in rules)]
+
+
+def of_path(path: str, reference: Snapshot, ours: Snapshot) -> list[Difference]:
+    one, other = reference.paths.get(path), ours.paths.get(path)
+    if one is None or other is None:
+        return [Difference(path, "presence", one.kind if one else "absent", other.kind if other else "absent")]
+    if one.kind != other.kind:
+        return [Difference(path, "kind", one.kind, other.kind)]
+    found = []
+    for aspect in ("mode", "owner", "target", "device", "links", "attributes"):
+        if (left := getattr(one, aspect)) != (right := getattr(other, aspect)):
+            found.append(Difference(path, aspect, str(left), str(right)))
+    if path in reference.stanzas and path in ours.stanzas:
+        found += of_stanzas(path, reference.stanzas[path], ours.stanzas[path])
+    elif one.content != other.content:
+        found.append(Difference(path, "content", *first_difference(one, other)))
+    if one.time is not None and other.time is not None and one.time != other.time:
+        found.append(Difference(path, "time", str(one.time), str(other.time)))
+    return found
+
+
+def of_stanzas(path: str, reference: Stanzas, ours: Stanzas) -> list[Difference]:
+    """Every field of every package, the order of stanzas and of fields aside."""
+    found = []
+    for package in sorted(reference.keys() | ours.keys()):
+        one, other = reference.get(package, {}), ours.get(package, {})
+        for name in sorted(one.keys() | other.keys()):
+            left, right = one.get(name), other.get(name)
+            if left != right:
+                found.append(Difference(path, "content", f"{package} {name}: {shown(left)}", shown(right)))
+    return found
+
+
+def first_difference(one: Facts, other: Facts) -> tuple[str, str]:
+    """The first line that differs, where the text is known; the digests otherwise."""
+    if one.text is None or other.text is None:
+        return one.content[:12], other.content[:12]
+    if sorted(one.text.splitlines()) == sorted(other.text.splitlines()):
+        return "the same lines", "in another order"
+    for number, (left, right) in enumerate(zip_longest(one.text.splitlines(), other.text.splitlines()), 1):
+        if left != right:
+            return f"line {number} {shown(left)}", shown(right)
+    return "no newline at the end", "or the reverse"
+
+
+def shown(line: str | None) -> str:
+    """Quoted, and not longer than a terminal is wide."""
+    quoted = "nothing" if line is None else repr(line)
+    return quoted if len(quoted) <= WIDTH else quoted[:WIDTH] + "…"
+
+
+def differing_paths(found: list[Difference]) -> int:
+    return len({difference.path for difference in found})

@@ -1,0 +1,183 @@
+"""Makes trees: with mmdebstrap, debootstrap and rbootstrap, each from the same mirror with the same SOURCE_DATE_EPOCH.
+
+The references are those of trixie or later, fetched and verified by the host's apt where its own are older.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+REFERENCES = {"mmdebstrap": "1.5.7", "debootstrap": "1.0.141"}
+"""The oldest version of each that is compared with."""
+
+REFERENCE_SUITE = "trixie"
+DEBOOTSTRAP_VARIANTS = {"minbase": "minbase", "required": "minbase", "buildd": "buildd", "important": "-"}
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "i386", "ppc64le": "ppc64el"}
+
+
+class Unsupported(Exception):
+    """The reference has nothing of the kind."""
+
+
+class Failed(Exception):
+    """A tool failed; the text is the end of what it said."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is made: one line of a matrix."""
+
+    name: str
+    suite: str
+    variant: str
+    include: tuple[str, ...] = ()
+    options: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def architectures(self) -> list[str]:
+        """The native one and, when the cell asks for one, the foreign one."""
+        machine = platform.machine()
+        return [MACHINES.get(machine, machine), *filter(None, [self.options.get("foreign")])]
+
+
+def read_matrix(file: Path) -> list[Cell]:
+    """Lines of `NAME SUITE VARIANT INCLUDE [KEY=VALUE…]`, `-` for nothing to include; `#` begins a comment."""
+    cells = []
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        if len(words) < 4 or not all("=" in option for option in words[4:]):
+            raise ValueError(f"{file}:{number}: expected NAME SUITE VARIANT INCLUDE [KEY=VALUE…]")
+        name, suite, variant, include = words[:4]
+        packages = () if include == "-" else tuple(include.split(","))
+        cells.append(Cell(name, suite, variant, packages, dict(option.split("=", 1) for option in words[4:])))
+    return cells
+
+
+def run(command: list[str], environment: dict[str, str] | None = None, directory: Path | None = None) -> str:
+    """Runs a tool with nothing on stdin and gives what it printed."""
+    done = subprocess.run(
+        command,
+        env={**os.environ, **(environment or {})},
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode != 0:
+        end = "\n".join(done.stdout.splitlines()[-25:])
+        raise Failed(f"{' '.join(command)}: exit {done.returncode}\n{end}")
+    return done.stdout
+
+
+class Reference:
+    """mmdebstrap or debootstrap, as new as it has to be."""
+
+    def __init__(self, name: str, directory: Path, upstream: str):
+        self.name = name
+        self.directory = directory / "tools"
+        self.program = self._set_up(upstream)
+
+    def _set_up(self, upstream: str) -> list[str]:
+        missing = [package for package in (self.name, "debian-archive-keyring") if not installed_version(package)]
+        if missing:
+            run(["apt-get", "update"])
+            run(["apt-get", "install", "--yes", "--no-install-recommends", *missing], {"DEBIAN_FRONTEND": "noninteractive"})
+        self.version = installed_version(self.name)
+        if is_at_least(self.version, REFERENCES[self.name]):
+            return [self.name]
+        package = self._fetch(upstream)
+        self.version = run(["dpkg-deb", "--field", str(package), "Version"]).strip()
+        unpacked = self.directory / f"{self.name}-{self.version}"
+        run(["dpkg-deb", "--extract", str(package), str(unpacked)])
+        if self.name == "debootstrap":
+            return ["env", f"DEBOOTSTRAP_DIR={unpacked}/usr/share/debootstrap", f"{unpacked}/usr/sbin/debootstrap"]
+        return ["perl", f"{unpacked}/usr/bin/mmdebstrap"]
+
+    def _fetch(self, upstream: str) -> Path:
+        """Has apt fetch the package from a later suite, in a configuration of its own."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        place = self.directory / "apt"
+        for below in ("lists/partial", "archives/partial"):
+            (place / below).mkdir(parents=True, exist_ok=True)
+        sources = place / "sources.list"
+        sources.write_text(f"deb [signed-by={KEYRING}] {upstream} {REFERENCE_SUITE} main\n")
+        options = {
+            "Dir::Etc::SourceList": sources,
+            "Dir::Etc::SourceParts": "/dev/null",
+            "Dir::State::Lists": place / "lists",
+            "Dir::Cache": place,
+            "APT::Sandbox::User": "root",
+        }
+        apt = ["apt-get", *(f"--option={name}={value}" for name, value in options.items())]
+        run([*apt, "update"])
+        run([*apt, "download", self.name], directory=place)
+        return max(place.glob(f"{self.name}_*.deb"), key=lambda found: found.stat().st_mtime)
+
+    def command(self, cell: Cell) -> list[str]:
+        """The command line but for suite, target and mirror."""
+        options = self._mmdebstrap(cell) if self.name == "mmdebstrap" else self._debootstrap(cell)
+        return [*self.program, *options, *packages(cell), f"--keyring={KEYRING}"]
+
+    def make(self, cell: Cell, target: Path, mirror: str, epoch: int) -> None:
+        run([*self.command(cell), cell.suite, str(target), mirror], environment(epoch))
+
+    def _mmdebstrap(self, cell: Cell) -> list[str]:
+        return ["--mode=root", "--format=directory", f"--variant={cell.variant}", f"--architectures={','.join(cell.architectures)}"]
+
+    def _debootstrap(self, cell: Cell) -> list[str]:
+        if cell.variant not in DEBOOTSTRAP_VARIANTS or len(cell.architectures) > 1:
+            raise Unsupported(f"debootstrap has no {cell.variant} for {', '.join(cell.architectures)}")
+        return [f"--variant={DEBOOTSTRAP_VARIANTS[cell.variant]}"]
+
+
+def make_ours(program: Path, cell: Cell, target: Path, mirror: str, epoch: int, cache: Path) -> None:
+    """The tree as rbootstrap makes it."""
+    command = [str(program), f"--variant={cell.variant}", f"--cache-dir={cache}", f"--arch={','.join(cell.architectures)}"]
+    run([*command, *packages(cell), cell.suite, str(target), mirror], environment(epoch))
+
+
+def packages(cell: Cell) -> list[str]:
+    """The options that all three tools share."""
+    shared = [f"--components={cell.options['components']}"] if "components" in cell.options else []
+    return [*shared, f"--include={','.join(cell.include)}"] if cell.include else shared
+
+
+def environment(epoch: int) -> dict[str, str]:
+    """The mirror is on loopback, where no proxy is asked for."""
+    return {"SOURCE_DATE_EPOCH": str(epoch), "LC_ALL": "C.UTF-8", "no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
+
+
+def installed_version(package: str) -> str:
+    found = subprocess.run(["dpkg-query", "--show", "--showformat=${Version}", package], capture_output=True, text=True, check=False)
+    return found.stdout.strip()
+
+
+def is_at_least(version: str, wanted: str) -> bool:
+    return subprocess.run(["dpkg", "--compare-versions", version, "ge", wanted], check=False).returncode == 0
+
+
+def remove(tree: Path) -> None:
+    """Removes a tree, but nothing that is mounted in it."""
+    if tree.exists():
+        run(["rm", "-rf", "--one-file-system", str(tree)])
+
+
+def find_program(project: Path) -> Path | None:
+    """rbootstrap as `$RBOOTSTRAP` says, or as cargo built it."""
+    named = os.environ.get("RBOOTSTRAP")
+    if named:
+        found = shutil.which(named)
+        return Path(found) if found else None
+    built = project / "target/release/rbootstrap"
+    return built if built.exists() else None

@@ -1,0 +1,157 @@
+use super::*;
+
+/// Entries as text, one line each.
+fn shown(text: &str) -> Vec<String> {
+    let entries = parse("test", text).unwrap();
+    let line = |e: &Entry| {
+        let signed_by = match &e.signed_by {
+            None => String::new(),
+            Some(SignedBy::Files(files)) => format!(" by {files:?}"),
+            Some(SignedBy::Inline(key)) => format!(" by key of {} lines", key.lines().count()),
+            Some(SignedBy::Fingerprints(all)) => format!(" by {all:?}"),
+        };
+        let flags = [(e.trusted, " trusted"), (e.expiry == Expiry::Ignore, " unexpiring")];
+        let flags: String = flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect();
+        format!("{} {} {:?} {:?}{signed_by}{flags}", e.uris.join(","), e.suite, e.components, e.architectures)
+    };
+    entries.iter().map(line).collect()
+}
+
+#[test]
+fn lines_are_read() {
+    let text = "# comment\n\ndeb http://m/debian trixie main contrib # more\ndeb-src http://m/debian trixie main\n\
+                deb [arch=amd64,i386 signed-by=/k/a.gpg,/k/b.gpg check-valid-until=no] http://m/x  sid   main\n\
+                deb [ trusted=yes lang=none ] file:/srv/repo ./\n\
+                deb\t[ Arch=amd64 ]\thttp://m/y\tnoble\tmain\n";
+    let expected = [
+        r#"http://m/debian trixie ["main", "contrib"] []"#,
+        r#"http://m/x sid ["main"] ["amd64", "i386"] by ["/k/a.gpg", "/k/b.gpg"] unexpiring"#,
+        r#"file:/srv/repo ./ [] [] trusted"#,
+        r#"http://m/y noble ["main"] ["amd64"]"#,
+    ];
+    assert_eq!(shown(text), expected);
+    assert_eq!(shown("deb http://m/debian sid main").len(), 1);
+    assert_eq!(shown("# nothing\n"), [""; 0]);
+}
+
+#[test]
+fn deb822_is_read() {
+    let text = "# comment\nTypes: deb deb-src\nURIs: http://a/debian http://b/debian\nSuites: trixie trixie-updates\nComponents: main\n\
+                # in between\n contrib\nSigned-By: /k/a.pgp\nArchitectures: amd64\n\n\
+                Enabled: no\nTypes: deb\nURIs: http://c\nSuites: x\nComponents: y\n\n\
+                Types: deb-src\nURIs: http://d\nSuites: x\nComponents: y\n\n\
+                types: deb\nuris: http://e\nsuites: ./\ntrusted: yes\nCheck-Valid-Until: no\nSigned-By:\n\
+                \x20-----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n xyz\n -----END PGP PUBLIC KEY BLOCK-----\n";
+    let expected = [
+        r#"http://a/debian trixie ["main", "contrib"] ["amd64"] by ["/k/a.pgp"]"#,
+        r#"http://a/debian trixie-updates ["main", "contrib"] ["amd64"] by ["/k/a.pgp"]"#,
+        r#"http://b/debian trixie ["main", "contrib"] ["amd64"] by ["/k/a.pgp"]"#,
+        r#"http://b/debian trixie-updates ["main", "contrib"] ["amd64"] by ["/k/a.pgp"]"#,
+        r#"http://e ./ [] [] by key of 4 lines trusted unexpiring"#,
+    ];
+    assert_eq!(shown(text), expected);
+    let fingerprints = "Types: deb\nURIs: http://m\nSuites: s\nComponents: c\nSigned-By: ABCD EF01!\n";
+    assert_eq!(shown(fingerprints), [r#"http://m s ["c"] [] by ["ABCD", "EF01!"]"#]);
+}
+
+#[test]
+fn what_is_no_source_is_named() {
+    for bad in [
+        "deb http://m/debian trixie",
+        "deb http://m/debian",
+        "deb",
+        "deb [arch=amd64 http://m sid main",
+        "deb [arch] http://m sid main",
+        "deb http://m ./ main",
+        "rpm http://m sid main",
+        "<html>",
+        "Types: deb\nSuites: sid\nComponents: main\n",
+        "Types: deb\nURIs: http://m\nComponents: main\n",
+        "Types: deb\nURIs: http://m\nSuites: sid\n",
+        "URIs: http://m\nSuites: sid\nComponents: main\n",
+    ] {
+        assert!(matches!(parse("test", bad), Err(BadSource::Line { .. })), "{bad}");
+    }
+}
+
+#[test]
+fn entries_become_sources() {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("key.gpg"), include_bytes!("../../../suites/keyrings/ubuntu-archive-keyring.gpg")).unwrap();
+    let architectures = ["amd64".to_owned(), "i386".to_owned()];
+    let source = |line: &str| parse("test", line).unwrap()[0].source(&architectures, &Trust::Unchecked, root.path());
+
+    let plain = source("deb http://m s c").unwrap();
+    assert!(matches!(plain.trust, Trust::Unchecked) && plain.architectures == architectures && plain.signed_by.is_none());
+    let signed = source("deb [signed-by=/key.gpg arch=i386,armhf] http://m s c").unwrap();
+    assert!(matches!(&signed.trust, Trust::Keys(keys) if keys.len() == 3));
+    assert_eq!((signed.architectures.concat(), signed.signed_by.as_deref()), ("i386".into(), Some("/key.gpg")));
+    assert!(matches!(source("deb [signed-by=/absent.gpg] http://m s c"), Err(BadSource::Unreadable { .. })));
+
+    let keys = Trust::Keys(Arc::new(Keyring::parse(&[("k", &fs::read(root.path().join("key.gpg")).unwrap())]).unwrap()));
+    let one = parse("test", "deb [signed-by=F6ECB3762474EDA9D21B7022871920D1991BC93C] http://m s c").unwrap();
+    assert!(matches!(one[0].source(&architectures, &keys, root.path()).unwrap().trust, Trust::Keys(keys) if keys.len() == 1));
+    let trusted = parse("test", "deb [trusted=yes] http://m s c").unwrap();
+    assert!(matches!(trusted[0].source(&architectures, &keys, root.path()).unwrap().trust, Trust::Unchecked));
+}
+
+/// A system with these sources.
+fn host(id: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir_all(root.path().join("etc/apt/sources.list.d")).unwrap();
+    fs::write(root.path().join("etc/os-release"), format!("NAME=\"X\"\nID={id}\n")).unwrap();
+    for (name, text) in files {
+        fs::write(root.path().join("etc/apt").join(name), text).unwrap();
+    }
+    root
+}
+
+#[test]
+fn a_hosts_mirrors_are_found() {
+    let suites = ["trixie", "stable", "bookworm", "buster"];
+    let mirrors = |id: &str, files: &[(&str, &str)]| host_mirrors(host(id, files).path(), "debian", &suites);
+    let deb822 = "Types: deb\nURIs: http://near/debian/\nSuites: trixie trixie-updates\nComponents: main\n\
+                  Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n\
+                  Types: deb\nURIs: http://near/debian-security\nSuites: trixie-security\nComponents: main\n";
+    let near = HostMirrors { main: vec!["http://near/debian".into()], security: vec!["http://near/debian-security".into()] };
+    assert_eq!(mirrors("debian", &[("sources.list.d/debian.sources", deb822)]), near);
+    assert_eq!(mirrors("\"debian\"", &[("sources.list.d/debian.sources", deb822)]), near);
+    assert_eq!(mirrors("ubuntu", &[("sources.list.d/debian.sources", deb822)]), HostMirrors::default());
+    assert_eq!(host_mirrors(Path::new("/nowhere"), "debian", &suites), HostMirrors::default());
+
+    let old = "deb http://a/debian bookworm main\ndeb http://a/debian-security buster/updates main\ndeb http://b/debian stable main\n";
+    let found = mirrors("debian", &[("sources.list", old)]);
+    assert_eq!(
+        (found.main.concat(), found.security.concat()),
+        ("http://a/debianhttp://b/debian".into(), "http://a/debian-security".into())
+    );
+}
+
+#[test]
+fn others_archives_are_no_mirrors() {
+    let suites = ["trixie"];
+    let others = "deb http://vendor/debian/13/prod trixie main\n\
+                  deb [signed-by=/etc/apt/vendor.gpg] http://vendor/debian trixie main\n\
+                  deb http://vendor/linux/debian trixie stable\n\
+                  deb [trusted=yes] http://vendor/debian trixie main\n\
+                  deb [check-valid-until=no] http://snapshot/debian trixie main\n\
+                  deb cdrom:[Debian]/ trixie main\n\
+                  deb http://m/debian trixie-backports main\n\
+                  deb http://m/debian-llvm llvm-trixie main\n";
+    let found = host_mirrors(host("debian", &[("sources.list", others)]).path(), "debian", &suites);
+    assert_eq!(found, HostMirrors::default());
+    // What cannot be read is passed over.
+    let files = [("sources.list", "nonsense"), ("sources.list.d/z.list", "deb http://m/debian trixie main")];
+    assert_eq!(host_mirrors(host("debian", &files).path(), "debian", &suites).main, ["http://m/debian"]);
+}
+
+#[test]
+fn a_hosts_mirror_comes_first() {
+    let mirrors = HostMirrors { main: vec!["http://near/debian".into()], security: Vec::new() };
+    let suites = crate::suite::Suites::load(&[]).unwrap();
+    let mut pockets = suites.find("trixie").unwrap().pockets_for("amd64");
+    let taken: Vec<_> = pockets.iter_mut().map(|pocket| mirrors.prefer(pocket)).collect();
+    assert_eq!(taken, [Some("http://near/debian".into()), Some("http://near/debian".into()), None]);
+    assert_eq!(pockets[0].uris, ["http://near/debian", "http://ftp.debian.org/debian"]);
+    assert_eq!(pockets[2].uris, ["http://security.debian.org/debian-security"]);
+}

@@ -1,0 +1,294 @@
+//! Trees as archives, read back by GNU tar, bsdtar, Python and our own reader.
+
+mod world;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+use world::{assert_same, describe, expected, make, world};
+
+use super::*;
+use crate::report::Event;
+
+const EPOCH: i64 = 1_700_000_000;
+
+fn options(compression: Compression) -> Options {
+    Options { epoch: Some(EPOCH), threads: 2, compression, interrupt: Default::default() }
+}
+
+fn pack(tree: &Path, options: &Options) -> Vec<u8> {
+    tar(&Rootfs::open(tree).unwrap(), Vec::new(), options, &Report::silent()).unwrap()
+}
+
+/// Says so when a test cannot run here.
+#[expect(clippy::print_stderr, reason = "a test that skips itself says so")]
+fn skipped(why: &str) -> bool {
+    eprintln!("SKIPPED: {why}");
+    true
+}
+
+fn is_not_root() -> bool {
+    !rustix::process::geteuid().is_root() && skipped("needs root, for owners and devices")
+}
+
+fn is_missing(tool: &str) -> bool {
+    Command::new(tool).arg("--version").output().is_err() && skipped(&format!("needs {tool}"))
+}
+
+fn run(command: &mut Command) -> Output {
+    let output = command.stdin(Stdio::null()).env("LC_ALL", "C.UTF-8").output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+#[test]
+fn gnu_tar_restores_the_tree() {
+    if is_not_root() || is_missing("tar") {
+        return;
+    }
+    let tree = make(&world(), false);
+    for (ending, compression) in
+        [("tar", Compression::None), ("tar.gz", Compression::Gzip), ("tar.xz", Compression::Xz), ("tar.zst", Compression::Zstd)]
+    {
+        let place = tempfile::tempdir().unwrap();
+        let (file, extracted) = (place.path().join(format!("x.{ending}")), place.path().join("extracted"));
+        fs::create_dir(&extracted).unwrap();
+        to_file(&Rootfs::open(tree.path()).unwrap(), &file, &options(compression), &Report::silent()).unwrap();
+        assert_eq!(Format::from_target(&file), Format::Tar(compression));
+        run(Command::new("tar").args(["--numeric-owner", "--xattrs", "--xattrs-include=*", "-xpf"]).arg(&file).arg("-C").arg(&extracted));
+        assert_same(&describe(&extracted), &expected(tree.path()));
+    }
+}
+
+#[test]
+fn bsdtar_and_python_restore_the_tree() {
+    if is_not_root() {
+        return;
+    }
+    let tree = make(&world(), false);
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("x.tar");
+    fs::write(&file, pack(tree.path(), &options(Compression::None))).unwrap();
+    let python = "import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2], numeric_owner=True)";
+    let tools: [(&str, &[&str]); 2] =
+        [("bsdtar", &["--numeric-owner", "-xpf", "FILE", "-C", "TREE"]), ("python3", &["-c", python, "FILE", "TREE"])];
+    for (tool, arguments) in tools {
+        if is_missing(tool) {
+            continue;
+        }
+        let extracted = place.path().join(tool);
+        fs::create_dir(&extracted).unwrap();
+        let place_of = |argument: &&str| match *argument {
+            "FILE" => file.clone().into_os_string(),
+            "TREE" => extracted.clone().into_os_string(),
+            other => other.into(),
+        };
+        run(Command::new(tool).args(arguments.iter().map(place_of)));
+        let strip = |lines: BTreeMap<String, String>| -> BTreeMap<String, String> {
+            lines.into_iter().map(|(name, line)| (name, restorable(tool, &line))).collect()
+        };
+        let (mut found, mut expected) = (strip(describe(&extracted)), strip(expected(tree.path())));
+        if tool == "bsdtar" {
+            // It never sets the time of the directory that it unpacks into.
+            found.remove("");
+            expected.remove("");
+        }
+        assert_same(&found, &expected);
+    }
+}
+
+/// What the tool is able to restore: bsdtar knows ACLs only in an encoding of its own; Python restores no extended attributes at
+/// all, and no times of symlinks.
+fn restorable(tool: &str, line: &str) -> String {
+    let before = |line: &str, word| line.split(word).next().unwrap_or_default().to_owned();
+    let line = before(line, " system.");
+    match tool {
+        "bsdtar" => line,
+        _ if line.starts_with("120777") => line.split(' ').enumerate().filter(|(at, _)| *at != 2).map(|(_, word)| word).collect(),
+        _ => before(&line, " security."),
+    }
+}
+
+#[test]
+fn the_same_tree_gives_the_same_bytes() {
+    if is_not_root() {
+        return;
+    }
+    let (one, other) = (make(&world(), false), make(&world(), true));
+    for compression in [Compression::None, Compression::Gzip, Compression::Xz, Compression::Zstd] {
+        let packed = pack(one.path(), &options(compression));
+        for threads in [1, 16] {
+            assert!(packed == pack(other.path(), &Options { threads, ..options(compression) }), "{compression:?} on {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn the_archive_is_in_order_and_says_what_tar_would() {
+    if is_not_root() {
+        return;
+    }
+    let tree = make(&world(), true);
+    let packed = pack(tree.path(), &options(Compression::None));
+    assert_eq!(packed.len() % RECORD, 0);
+    let mut archive = ::tar::Archive::new(&packed[..]);
+    let mut names = Vec::new();
+    for entry in archive.entries().unwrap() {
+        let entry = entry.unwrap();
+        let header = entry.header();
+        assert_eq!((header.username_bytes(), header.groupname_bytes()), (Some(&b""[..]), Some(&b""[..])));
+        assert!(i64::try_from(header.mtime().unwrap()).unwrap() <= EPOCH);
+        names.push(entry.path_bytes().into_owned());
+    }
+    let text: Vec<&str> = names.iter().filter_map(|name| std::str::from_utf8(name).ok()).collect();
+    assert_eq!(text[..4], ["./", "./bin", "./dev/", "./etc/"]);
+    assert!(text.contains(&"./proc/") && text.contains(&"./sys/") && !text.iter().any(|name| name.starts_with("./dev/n")));
+    let key = |name: &Vec<u8>| name.split(|&b| b == b'/').map(<[u8]>::to_vec).collect::<Vec<_>>();
+    assert!(names.is_sorted_by_key(key));
+}
+
+#[test]
+fn other_file_systems_and_sockets_stay_out() {
+    let tree = tempfile::tempdir().unwrap();
+    let _listener = UnixListener::bind(tree.path().join("socket")).unwrap();
+    fs::create_dir(tree.path().join("mnt")).unwrap();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hearing = heard.clone();
+    let report = Report::new(move |event| {
+        if let Event::Warning(text) = event {
+            hearing.lock().unwrap().push(text);
+        }
+    });
+    let root = Rootfs::open(tree.path()).unwrap();
+    let entries = tree::list(&root, &report).unwrap();
+    assert_eq!(entries.iter().map(|e| e.path.to_string()).collect::<Vec<_>>(), ["/", "/mnt"]);
+    assert_eq!(*heard.lock().unwrap(), ["/socket is a socket: not packed"]);
+}
+
+#[test]
+fn a_mount_point_is_an_empty_directory() {
+    let mounted = |path| fs::metadata(path).is_ok_and(|found| fs::metadata("/dev").unwrap().dev() != found.dev());
+    if !mounted("/dev/pts") && skipped("needs a /dev/pts that is mounted") {
+        return;
+    }
+    let entries = tree::list(&Rootfs::open(Path::new("/dev")).unwrap(), &Report::silent()).unwrap();
+    let names: Vec<String> = entries.iter().map(|entry| entry.path.to_string()).collect();
+    assert!(Path::new("/dev/pts/ptmx").exists() && names.contains(&"/pts".into()));
+    assert!(!names.iter().any(|name| name.starts_with("/pts/")));
+}
+
+#[test]
+fn a_file_that_changes_is_an_error_that_names_it() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("log"), b"12345").unwrap();
+    let root = Rootfs::open(place.path()).unwrap();
+    for (change, size) in [(1, "shorter"), (9, "longer")] {
+        let entries = tree::list(&root, &Report::silent()).unwrap();
+        File::options().write(true).open(place.path().join("log")).unwrap().set_len(change).unwrap();
+        let (chunks, _keep) = sync_channel(CHUNKS);
+        let mut chunks = Chunks { chunk: Vec::with_capacity(CHUNK), length: 0, chunks, used: channel().1 };
+        let error = entries.iter().try_for_each(|entry| entry::write(&root, entry, None, &mut chunks, &Report::silent())).unwrap_err();
+        assert!(matches!(&error, Error::Changed { path } if path.ends_with("log")), "{size}: {error:?}");
+    }
+}
+
+#[test]
+fn what_is_reported_adds_up() {
+    let tree = tempfile::tempdir().unwrap();
+    for size in [0, 1000, 2 * CHUNK] {
+        fs::write(tree.path().join(size.to_string()), vec![0; size]).unwrap();
+    }
+    fs::hard_link(tree.path().join("1000"), tree.path().join("link")).unwrap();
+    let heard = Arc::new(Mutex::new((0, 0, 0)));
+    let hearing = heard.clone();
+    let report = Report::new(move |event| {
+        let mut heard = hearing.lock().unwrap();
+        match event {
+            Event::Began { stage: Stage::Pack, total } => heard.0 = total,
+            Event::Advanced { stage: Stage::Pack, by } => heard.1 += by,
+            Event::Ended { stage: Stage::Pack } => heard.2 += 1,
+            other => panic!("{other:?}"),
+        }
+    });
+    tar(&Rootfs::open(tree.path()).unwrap(), io::sink(), &options(Compression::None), &report).unwrap();
+    let total = 1000 + 2 * CHUNK as u64;
+    assert_eq!(*heard.lock().unwrap(), (total, total, 1));
+}
+
+/// Takes some bytes, and then no more.
+struct Full(usize);
+
+impl Write for Full {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_full_disk_ends_it() {
+    let tree = tempfile::tempdir().unwrap();
+    // Zeros are short where they are compressed, and text that a counter makes is not.
+    let noise: Vec<u8> = (0..2_u64 << 20).flat_map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 29).to_le_bytes()).collect();
+    fs::write(tree.path().join("noise"), noise).unwrap();
+    let root = Rootfs::open(tree.path()).unwrap();
+    for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+        for room in [0, 5, 1 << 20] {
+            let error = tar(&root, Full(room), &options(compression), &Report::silent()).map(drop).unwrap_err();
+            assert!(matches!(&error, Error::Write { source } if source.kind() == io::ErrorKind::StorageFull), "{error:?}");
+        }
+    }
+}
+
+#[test]
+fn a_file_is_complete_or_not_there() {
+    let (tree, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(tree.path().join("file"), b"x").unwrap();
+    let root = Rootfs::open(tree.path()).unwrap();
+    let path = place.path().join("x.tar");
+    let refused = to_file(&root, &path, &options(Compression::Bzip2), &Report::silent()).unwrap_err();
+    assert!(matches!(refused, Error::Write { .. }));
+    assert_eq!(place.path().read_dir().unwrap().count(), 0);
+
+    fs::write(&path, b"the old one").unwrap();
+    symlink("x.tar", place.path().join("link.tar")).unwrap();
+    to_file(&root, &place.path().join("link.tar"), &options(Compression::None), &Report::silent()).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), pack(tree.path(), &options(Compression::None)));
+    assert!(fs::symlink_metadata(place.path().join("link.tar")).unwrap().is_symlink());
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o111, 0);
+    assert_eq!(place.path().read_dir().unwrap().count(), 2);
+
+    to_file(&root, Path::new("/dev/null"), &options(Compression::None), &Report::silent()).unwrap();
+    assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    let inside = to_file(&root, &tree.path().join("x.tar"), &options(Compression::None), &Report::silent()).unwrap_err();
+    assert!(matches!(inside, Error::Inside { .. }));
+    let nowhere = to_file(&root, &place.path().join("no/such/x.tar"), &options(Compression::None), &Report::silent()).unwrap_err();
+    assert!(matches!(nowhere, Error::Output { .. }));
+}
+
+#[test]
+fn endings_name_formats() {
+    let tar = Format::Tar;
+    for (name, format) in [
+        ("noble", Format::Directory),
+        ("./a/noble.tar", tar(Compression::None)),
+        ("noble.tar.gz", tar(Compression::Gzip)),
+        ("noble.tgz", tar(Compression::Gzip)),
+        ("noble.tar.xz", tar(Compression::Xz)),
+        ("noble.txz", tar(Compression::Xz)),
+        ("noble.tar.zst", tar(Compression::Zstd)),
+        ("noble.tar/", Format::Directory),
+        ("noble.gz", Format::Directory),
+        ("tar", Format::Directory),
+    ] {
+        assert_eq!(Format::from_target(name), format, "{name}");
+    }
+}

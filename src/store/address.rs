@@ -1,0 +1,169 @@
+//! URLs: reading them, writing their paths as apt does, and showing them without their passwords.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use reqwest::Url;
+
+use super::Error;
+
+/// Where a file is.
+#[derive(Clone, Debug)]
+pub(super) enum Address {
+    /// Behind HTTP or HTTPS.
+    Web(Url),
+    /// On this host.
+    File(PathBuf),
+}
+
+impl Address {
+    /// Reads a URL. Characters that its path may not contain are encoded; what is encoded already stays.
+    pub(super) fn parse(text: &str) -> Result<Address, Error> {
+        let bad = |reason: &str| Error::BadUrl { url: shown(text), reason: reason.to_owned() };
+        let (scheme, rest) = text.split_once(':').ok_or_else(|| bad("it has no scheme"))?;
+        match scheme.to_ascii_lowercase().as_str() {
+            "http" | "https" => {
+                let (authority, path) = split_authority(rest).filter(|(a, _)| !a.is_empty()).ok_or_else(|| bad("it has no host"))?;
+                let (path, query) = path.find('?').map_or((path, ""), |at| path.split_at(at));
+                let url = format!("{scheme}://{authority}{}{query}", escape(path, Percent::KeepEscapes));
+                Url::parse(&url).map(Address::Web).map_err(|e| bad(&e.to_string()))
+            }
+            "file" => {
+                let path = match split_authority(rest) {
+                    Some(("" | "localhost", path)) => path,
+                    Some(_) => return Err(bad("it names another host")),
+                    None => rest,
+                };
+                let path = decode(path);
+                if !path.starts_with(b"/") || path.contains(&0) {
+                    return Err(bad("its path is not absolute"));
+                }
+                Ok(Address::File(PathBuf::from(OsString::from_vec(path))))
+            }
+            other => Err(bad(&format!("`{other}:` is not known; http, https and file are"))),
+        }
+    }
+}
+
+/// A path as it is written into a URL, the way apt writes it (`pkgAcquire::URIEncode`): `+`, `~`, `%`, spaces and
+/// what is not printable ASCII become `%xx` in lower case. For the Filename fields of indexes, which are not encoded.
+pub fn encode(path: &str) -> String {
+    escape(path, Percent::Escape)
+}
+
+/// `url` with its password, if it has one, replaced by stars.
+pub fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let Some((user, host)) = authority.rsplit_once('@') else { return url.to_owned() };
+    let Some((name, _)) = user.split_once(':') else { return url.to_owned() };
+    format!("{scheme}://{name}:***@{host}{}", &rest[authority.len()..])
+}
+
+/// `url` up to its path: who answers for it.
+pub(super) fn server_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let path = rest.find(['/', '?', '#']).map_or(0, |at| rest.len() - at);
+    &url[..url.len() - path]
+}
+
+/// What to do with a `%`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Percent {
+    /// It is a character like any other.
+    Escape,
+    /// It begins an escape where two hexadecimal digits follow.
+    KeepEscapes,
+}
+
+fn escape(path: &str, percent: Percent) -> String {
+    let bytes = path.as_bytes();
+    let mut escaped = String::with_capacity(path.len() + 8);
+    for (at, &byte) in bytes.iter().enumerate() {
+        let keeps = match byte {
+            b'%' => percent == Percent::KeepEscapes && bytes.get(at + 1..at + 3).is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit)),
+            b'+' | b'~' | b'?' | b'#' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => false,
+            _ => byte.is_ascii_graphic(),
+        };
+        if keeps {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02x}"));
+        }
+    }
+    escaped
+}
+
+/// `//authority/path` → authority, `/path`.
+fn split_authority(rest: &str) -> Option<(&str, &str)> {
+    let rest = rest.strip_prefix("//")?;
+    Some(rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len())))
+}
+
+fn decode(path: &str) -> Vec<u8> {
+    let bytes = path.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let escape = path.get(at + 1..at + 3).filter(|h| byte == b'%' && h.bytes().all(|b| b.is_ascii_hexdigit()));
+        let escaped = escape.and_then(|h| u8::from_str_radix(h, 16).ok());
+        decoded.push(escaped.unwrap_or(byte));
+        at += if escaped.is_some() { 3 } else { 1 };
+    }
+    decoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_written_as_apt_writes_them() {
+        for (url, asked) in [
+            ("http://h/pool/g++_4:1.2~b+c_all.deb", "http://h/pool/g%2b%2b_4:1.2%7eb%2bc_all.deb"),
+            ("http://h/a%20b%3a", "http://h/a%20b%3a"),
+            ("http://h/100% b#c", "http://h/100%25%20b%23c"),
+            ("HTTP://h/a?sign=x+y~", "http://h/a?sign=x+y~"),
+            ("http://u:p@[::1]:81/ä", "http://u:p@[::1]:81/%c3%a4"),
+            ("http://h", "http://h/"),
+        ] {
+            match Address::parse(url).unwrap() {
+                Address::Web(found) => assert_eq!(found.as_str(), asked),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(encode("pool/x/x_1%3a2+b~1_all.deb"), "pool/x/x_1%253a2%2bb%7e1_all.deb");
+    }
+
+    #[test]
+    fn file_urls_are_paths() {
+        for (url, path) in [("file:/a/b", "/a/b"), ("file:///a%20b/c+d", "/a b/c+d"), ("file://localhost/%zz", "/%zz")] {
+            match Address::parse(url).unwrap() {
+                Address::File(found) => assert_eq!(found, PathBuf::from(path)),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused() {
+        for bad in ["", "a", "/etc/passwd", "ftp://h/", "http:", "http:///x", "http://h:99999/", "file:a", "file://h/a", "file:///a%00"] {
+            assert!(matches!(Address::parse(bad), Err(Error::BadUrl { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        for (url, seen) in [
+            ("http://u:secret@h/a@b", "http://u:***@h/a@b"),
+            ("http://u:se:cr@et@h:1", "http://u:***@h:1"),
+            ("http://u@h/", "http://u@h/"),
+            ("file:/a:b@c", "file:/a:b@c"),
+        ] {
+            assert_eq!(shown(url), seen);
+        }
+        assert_eq!(server_of("http://u:p@h:1/a/b?c"), "http://u:p@h:1");
+        assert_eq!(server_of("http://h"), "http://h");
+    }
+}

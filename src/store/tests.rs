@@ -1,0 +1,99 @@
+//! The store against a server with faults, a shared cache and full disks.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use super::server::{Asked, Reply, Server, Then};
+use super::*;
+use crate::digest::{Algorithm, digest};
+use crate::report::Event;
+
+mod faults;
+mod secure;
+mod shelf;
+
+/// A store of a test's own, with what it said.
+struct World {
+    store: Store,
+    said: Arc<Mutex<Vec<String>>>,
+    directory: tempfile::TempDir,
+}
+
+impl World {
+    fn cached() -> World {
+        let directory = tempfile::tempdir().unwrap();
+        World::at(directory, true)
+    }
+
+    fn uncached() -> World {
+        let directory = tempfile::tempdir().unwrap();
+        World::at(directory, false)
+    }
+
+    fn at(directory: tempfile::TempDir, cached: bool) -> World {
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let store = open(directory.path(), cached, Duration::from_millis(300), Report::new(listener(&said)));
+        World { store, said, directory }
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.directory.path().join("cache")
+    }
+
+    fn file(&self, wanted: &Wanted) -> Result<Vec<u8>, Error> {
+        self.store.file(wanted, &drop).map(|v| content(&v))
+    }
+
+    /// Every file below the directory, by its path's last part.
+    fn left(&self) -> Vec<String> {
+        files(self.directory.path())
+    }
+}
+
+fn listener(said: &Arc<Mutex<Vec<String>>>) -> impl Fn(Event) + Send + Sync + 'static {
+    let said = Arc::clone(said);
+    move |event| said.lock().unwrap().push(format!("{event:?}"))
+}
+
+pub(crate) fn open(directory: &Path, cached: bool, stall: Duration, report: Report) -> Store {
+    let cache = cached.then(|| directory.join("cache"));
+    let options = Options { cache, temporary: directory.to_owned(), stall, tries: 3 };
+    Store::with(options, report, || http::builder().no_proxy(), Duration::from_millis(1)).unwrap()
+}
+
+pub(crate) fn wanted(urls: &[String], content: &[u8]) -> Wanted {
+    let digest = digest(Algorithm::Sha256, content);
+    Wanted { name: "thing 1.0 (all)".to_owned(), urls: urls.to_vec(), size: content.len() as u64, digest }
+}
+
+fn content(verified: &Verified) -> Vec<u8> {
+    let mut found = Vec::new();
+    verified.open().unwrap().read_to_end(&mut found).unwrap();
+    assert_eq!(found.len() as u64, verified.size());
+    found
+}
+
+fn files(directory: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    found
+}
+
+/// Bytes that differ everywhere.
+fn bytes(length: usize) -> Vec<u8> {
+    (0..length as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+}
+
+/// Says that a test did not run.
+fn skipped(what: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {what}");
+}

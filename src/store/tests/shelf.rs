@@ -1,0 +1,196 @@
+//! The cache, what stands in for it, and `file:` URLs.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::thread;
+
+use super::*;
+
+#[test]
+fn what_is_cached_is_not_asked_for_but_is_verified() {
+    let whole = bytes(200_000);
+    let served = whole.clone();
+    let server = Server::start(move |_| Reply::of(&served));
+    let wanted = wanted(&[server.url("a")], &whole);
+    let world = World::cached();
+    let name = wanted.digest.hexadecimal();
+    let path = world.cache().join("SHA256").join(&name[..2]).join(&name);
+    let first = world.store.file(&wanted, &drop).unwrap();
+    assert!(world.file(&wanted).unwrap() == whole);
+    assert_eq!(server.asked().len(), 1);
+
+    let mut wrong = whole.clone();
+    wrong[100_000] ^= 1;
+    let spoil: [&dyn Fn(); 4] = [
+        &|| fs::write(&path, &wrong).unwrap(),
+        &|| fs::write(&path, b"short").unwrap(),
+        &|| {
+            fs::rename(&path, world.directory.path().join("elsewhere")).unwrap();
+            std::os::unix::fs::symlink(world.directory.path().join("elsewhere"), &path).unwrap();
+        },
+        &|| {
+            fs::remove_file(&path).unwrap();
+            assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        },
+    ];
+    for (at, spoil) in spoil.iter().enumerate() {
+        spoil();
+        assert!(first.open().is_err(), "{at}: a file that changed is not handed out");
+        assert!(world.file(&wanted).unwrap() == whole, "{at}");
+        assert_eq!(server.asked().len(), at + 2, "{at}");
+        assert_eq!(world.said.lock().unwrap().iter().filter(|s| s.starts_with("Warning")).count(), at + 1);
+        assert!(fs::read(&path).unwrap() == whole && first.open().is_ok(), "{at}: its equal is");
+    }
+
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(first.open().is_err(), "others could change it while it is read");
+    let copy = world.store.file(&wanted, &drop).unwrap();
+    fs::write(&path, &wrong).unwrap();
+    assert!(content(&copy) == whole, "so it is copied");
+    assert_eq!(server.asked().len(), spoil.len() + 1);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(world.file(&wanted).unwrap() == whole, "a damaged one is not");
+    assert_eq!(server.asked().len(), spoil.len() + 2);
+}
+
+#[test]
+fn the_cache_is_trimmed_by_last_use() {
+    let server = Server::start(|asked| Reply::of(asked.target.as_bytes()));
+    let world = World::cached();
+    let mut names = Vec::new();
+    for (path, days) in [("oldest", 3), ("newer", 2), ("newest", 0)] {
+        let wanted = wanted(&[server.url(path)], format!("/{path}").as_bytes());
+        world.file(&wanted).unwrap();
+        let name = wanted.digest.hexadecimal();
+        let path = world.cache().join("SHA256").join(&name[..2]).join(&name);
+        let used = std::time::SystemTime::now() - Duration::from_secs(days * 86_400);
+        fs::File::open(path).unwrap().set_modified(used).unwrap();
+        names.push((name, wanted));
+    }
+    assert_eq!(world.store.trim(1000).unwrap(), 0);
+    // Use makes the oldest the newest.
+    world.file(&names[0].1).unwrap();
+    assert_eq!(world.store.trim(14).unwrap(), 6);
+    assert!(!world.left().contains(&names[1].0));
+
+    let other = open(world.directory.path(), true, Duration::from_secs(30), Report::silent());
+    assert_eq!(world.store.trim(0).unwrap(), 0, "another run may be using them");
+    drop(other);
+    assert_eq!(world.store.trim(0).unwrap(), 14);
+    assert_eq!(World::uncached().store.trim(0).unwrap(), 0);
+}
+
+#[test]
+fn runs_share_a_cache() {
+    let whole = bytes(400_000);
+    let served = whole.clone();
+    let gate = std::sync::Barrier::new(4);
+    let server = Server::start(move |_| {
+        // Nobody is answered before all have asked.
+        gate.wait();
+        Reply::of(&served)
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let wanted = wanted(&[server.url("a")], &whole);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let store = open(directory.path(), true, Duration::from_secs(30), Report::silent());
+                assert!(content(&store.file(&wanted, &drop).unwrap()) == whole);
+            });
+        }
+    });
+    assert_eq!(server.asked().len(), 4);
+    assert_eq!(files(directory.path()), [wanted.digest.hexadecimal()]);
+}
+
+#[test]
+fn leftovers_are_swept_by_age() {
+    let directory = tempfile::tempdir().unwrap();
+    let partial = directory.path().join("cache/partial");
+    fs::create_dir_all(&partial).unwrap();
+    for (name, hours) in [("old", 25), ("new", 23)] {
+        let file = fs::File::create(partial.join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(hours * 3600)).unwrap();
+    }
+    let world = World::at(directory, true);
+    assert_eq!(world.left(), ["new"]);
+}
+
+#[test]
+fn without_a_cache_nothing_has_a_name_and_many_files_fit() {
+    let server = Server::start(|asked| Reply::of(asked.target.as_bytes()));
+    let world = World::uncached();
+    let mut all = Vec::new();
+    for number in 0..400 {
+        let path = format!("{number}");
+        let wanted = wanted(&[server.url(&path)], format!("/{path}").as_bytes());
+        all.push(world.store.file(&wanted, &drop).unwrap());
+        if number == 200 {
+            assert_eq!(world.left(), Vec::<String>::new());
+        }
+    }
+    assert!(world.left().len() < 200);
+    for (number, verified) in all.iter().enumerate() {
+        let (mut one, mut two) = (verified.open().unwrap(), verified.open().unwrap());
+        let mut found = String::new();
+        one.read_to_string(&mut found).unwrap();
+        two.read_to_string(&mut found).unwrap();
+        assert_eq!(found, format!("/{number}/{number}"), "readers have offsets of their own");
+    }
+    drop(all);
+    assert_eq!(world.left(), Vec::<String>::new());
+}
+
+#[test]
+fn file_urls_are_verified_where_they_are() {
+    let world = World::cached();
+    let whole = bytes(100_000);
+    let path = world.directory.path().join("a~b c");
+    fs::write(&path, &whole).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let url = format!("file://{}", path.display()).replace(' ', "%20");
+    let good = wanted(std::slice::from_ref(&url), &whole);
+    let verified = world.store.file(&good, &drop).unwrap();
+    assert!(content(&verified) == whole);
+    assert_eq!(world.left(), ["a~b c"], "no copy is made");
+    fs::write(&path, b"changed").unwrap();
+    assert!(verified.open().is_err());
+    assert!(matches!(world.file(&good), Err(Error::SizeMismatch { .. })));
+    fs::write(&path, vec![0; whole.len()]).unwrap();
+    assert!(matches!(world.file(&good), Err(Error::DigestMismatch { .. })));
+
+    fs::write(&path, &whole).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    let copied = world.store.file(&good, &drop).unwrap();
+    fs::write(&path, b"changed").unwrap();
+    assert!(content(&copied) == whole, "what others can change is copied");
+
+    assert_eq!(world.store.read(&[url], 10).unwrap().1, b"changed");
+    let missing = ["file:///no/such/file".to_owned()];
+    assert!(matches!(world.store.read(&missing, 10), Err(Error::Missing { .. })));
+    assert!(matches!(world.file(&wanted(&missing, b"x")), Err(Error::Missing { .. })));
+    assert!(matches!(world.store.read(&["file:///dev/zero".to_owned()], 10), Err(Error::Unreadable { .. })));
+}
+
+#[test]
+fn a_full_disk_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let mount = |arguments: &[&str]| Command::new(arguments[0]).args(&arguments[1..]).arg(directory.path()).status();
+    if !mount(&["mount", "-t", "tmpfs", "-o", "size=64k", "none"]).is_ok_and(|s| s.success()) {
+        skipped("a_full_disk_is_named: needs root and a tmpfs");
+        return;
+    }
+    let whole = bytes(1_000_000);
+    let served = whole.clone();
+    let server = Server::start(move |_| Reply::of(&served));
+    let store = open(directory.path(), true, Duration::from_secs(30), Report::silent());
+    let error = store.file(&wanted(&[server.url("a"), server.url("b")], &whole), &drop).unwrap_err();
+    let left = files(directory.path());
+    drop(store);
+    assert!(mount(&["umount"]).unwrap().success());
+    assert!(error.is_disk() && told(&error).contains("No space left on device"), "{}", told(&error));
+    assert_eq!((server.asked().len(), left), (1, Vec::new()));
+}

@@ -1,0 +1,166 @@
+use std::fs;
+
+use super::*;
+use crate::archive::Keyring;
+
+fn suites() -> Suites {
+    Suites::load(&[]).unwrap()
+}
+
+#[test]
+fn the_compiled_in_suites_are_read() {
+    let suites = suites();
+    let codenames: Vec<&str> = suites.all().map(|suite| suite.codename.as_str()).collect();
+    let debian = ["buster", "bullseye", "bookworm", "trixie", "forky", "sid"];
+    let ubuntu = ["bionic", "focal", "jammy", "noble", "questing", "resolute", "stonking", "tenacious"];
+    assert_eq!(codenames, [&debian[..], &ubuntu[..]].concat());
+    for suite in suites.all() {
+        let files: Vec<(&str, &[u8])> = suite.keyrings.iter().map(|keyring| (keyring.name.as_str(), &*keyring.bytes)).collect();
+        assert!(!Keyring::parse(&files).unwrap().is_empty(), "{}", suite.codename);
+        let pockets = suite.pockets_for("amd64");
+        assert_eq!((pockets[0].name.as_str(), &pockets[0].suite), ("release", &suite.codename));
+        assert!(pockets.iter().all(|pocket| !pocket.uris.is_empty()), "{}", suite.codename);
+    }
+}
+
+#[test]
+fn suites_are_found_by_every_name() {
+    let suites = suites();
+    let find = |name| suites.find(name).map(|suite| suite.codename.as_str());
+    let expected = [
+        ("trixie", Some("trixie")),
+        ("stable", Some("trixie")),
+        ("oldstable", Some("bookworm")),
+        ("oldoldstable", Some("bullseye")),
+        ("testing", Some("forky")),
+        ("unstable", Some("sid")),
+        ("devel", Some("tenacious")),
+        ("potato", None),
+        ("", None),
+    ];
+    for (name, codename) in expected {
+        assert_eq!(find(name), codename, "{name}");
+    }
+    assert!(suites.names("debian").contains(&"stable") && !suites.names("debian").contains(&"noble"));
+}
+
+/// Each suite's pockets as one line each, for one architecture.
+fn shown(suite: &str, architecture: &str) -> Vec<String> {
+    let pockets = suites().find(suite).unwrap().pockets_for(architecture);
+    pockets.iter().map(|p| format!("{} {} {}", p.name, p.suite, p.uris.join(" "))).collect()
+}
+
+#[test]
+fn pockets_have_the_mirrors_of_their_architecture() {
+    let (debian, security) = ("http://ftp.debian.org/debian", "http://security.debian.org/debian-security");
+    let (old, old_security) = ("http://archive.debian.org/debian", "http://archive.debian.org/debian-security");
+    let expected =
+        [format!("release trixie {debian}"), format!("updates trixie-updates {debian}"), format!("security trixie-security {security}")];
+    assert_eq!(shown("trixie", "riscv64"), expected);
+    assert_eq!(shown("sid", "amd64"), [format!("release sid {debian}")]);
+    let expected =
+        [format!("release buster {old}"), format!("updates buster-updates {old}"), format!("security buster/updates {old_security}")];
+    assert_eq!(shown("buster", "amd64"), expected);
+    assert_eq!(shown("bullseye", "amd64")[2], format!("security bullseye-security {security} {old_security}"));
+
+    assert_eq!(shown("noble", "i386")[2], "security noble-security http://security.ubuntu.com/ubuntu");
+    assert_eq!(shown("noble", "arm64")[2], "security noble-security http://ports.ubuntu.com/ubuntu-ports");
+    let both = "http://archive.ubuntu.com/ubuntu http://old-releases.ubuntu.com/ubuntu";
+    assert_eq!(shown("questing", "amd64")[0], format!("release questing {both}"));
+
+    let noble = suites().find("noble").unwrap().clone();
+    assert!(noble.shares_mirrors("amd64", "i386") && !noble.shares_mirrors("amd64", "arm64"));
+}
+
+#[test]
+fn facts_that_differ_by_suite() {
+    use MergedUsr::{MadeFirst, No, Shipped};
+    let suites = suites();
+    let facts = |name: &str| {
+        let suite = suites.find(name).unwrap();
+        (suite.merged_usr, suite.deb822_sources, suite.end_of_life, suite.beside_essential.concat())
+    };
+    assert_eq!(facts("buster"), (MadeFirst, false, true, String::new()));
+    assert_eq!(facts("bullseye"), (MadeFirst, false, false, String::new()));
+    assert_eq!(facts("bookworm"), (MadeFirst, true, false, "usr-is-merged".into()));
+    assert_eq!(facts("trixie"), (Shipped, true, false, String::new()));
+    assert_eq!(facts("bionic"), (No, false, false, String::new()));
+    assert_eq!(facts("jammy"), (MadeFirst, false, false, String::new()));
+    assert_eq!(facts("noble"), (Shipped, true, false, String::new()));
+}
+
+#[test]
+fn a_users_files_add_and_replace() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write(
+        "debian.toml",
+        "distribution = \"debian\"\n[[suites]]\ncodename = \"duke\"\naliases = [\"testing\"]\n[[suites]]\ncodename = \"sid\"\n",
+    );
+    write(
+        "mine.toml",
+        r#"
+        distribution = "mine"
+        keyrings = ["mine"]
+        [archives.main]
+        mirrors = [{ uris = ["http://mirror.example.org/mine"] }]
+        [pocket.release]
+        suite = "{codename}"
+        archive = "main"
+        [keyring.mine]
+        file = "mine.gpg"
+        tree_path = "/usr/share/keyrings/mine.gpg"
+        [[suites]]
+        codename = "one"
+        "#,
+    );
+    write("mine.gpg", "key");
+    write("notes.txt", "not read");
+    let absent = directory.path().join("absent");
+    let suites = Suites::load(&[&absent, directory.path()]).unwrap();
+    assert_eq!(suites.find("testing").unwrap().codename, "duke");
+    assert_eq!(suites.find("sid").unwrap().pockets_for("amd64").len(), 3);
+    let one = suites.find("one").unwrap();
+    assert_eq!(
+        (&*one.keyrings[0].bytes, one.pockets_for("amd64")[0].uris.concat().as_str()),
+        (&b"key"[..], "http://mirror.example.org/mine")
+    );
+}
+
+#[test]
+fn what_a_user_got_wrong_is_named() {
+    let load = |text: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("x.toml"), text).unwrap();
+        Suites::load(&[directory.path()]).unwrap_err()
+    };
+    assert!(matches!(load("distribution = 1"), Error::Syntax { .. }));
+    assert!(matches!(load("distribution = \"x\"\nmirors = []"), Error::Syntax { .. }));
+    assert!(matches!(load("distribution = \"x\"\n[[suites]]\ncodename = \"y\""), Error::Undescribed { kind: "pocket", .. }));
+    let archive = "distribution = \"debian\"\n[[suites]]\ncodename = \"y\"\nkeyrings = [\"z\"]";
+    let error = load(archive);
+    assert_eq!(error.to_string(), "suite y of debian names the keyring `z`, which is not described");
+}
+
+#[test]
+fn an_unlisted_suite_assumes_little() {
+    let suite = Suite::unlisted("kali-rolling");
+    let pockets = suite.pockets_for("amd64");
+    assert_eq!((pockets.len(), pockets[0].suite.as_str(), pockets[0].uris.len()), (1, "kali-rolling", 0));
+    assert_eq!((suite.merged_usr, suite.deb822_sources, suite.keyrings.len()), (MergedUsr::Shipped, false, 0));
+}
+
+#[test]
+fn links_of_the_architecture() {
+    assert_eq!(merged_usr_links("amd64"), ["bin", "lib", "sbin", "lib32", "lib64", "libx32"]);
+    assert_eq!(merged_usr_links("arm64"), ["bin", "lib", "sbin"]);
+    assert_eq!(merged_usr_links("mips64el"), ["bin", "lib", "sbin", "lib32", "lib64", "libo32"]);
+}
+
+#[test]
+fn variants_have_every_name() {
+    for (name, variant) in [("-", Variant::Important), ("minbase", Variant::Minbase), ("required", Variant::Minbase)] {
+        assert_eq!(name.parse::<Variant>().unwrap(), variant);
+    }
+    assert!("fakechroot".parse::<Variant>().is_err());
+}

@@ -1,0 +1,163 @@
+//! Images: a tar on standard output, in a file, beside a directory; the same bytes whoever makes them.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::process::Command;
+
+use rbootstrap::compress::{self, Compression};
+
+use crate::world::archive::DATE;
+use crate::world::tree::{self, Times};
+use crate::world::{World, outcome};
+
+/// The tar's paths in their order, with type, mode, owner and size.
+fn listing(tar: &[u8]) -> Vec<String> {
+    let mut archive = tar::Archive::new(tar);
+    let line = |entry: tar::Entry<'_, &[u8]>| {
+        let header = entry.header();
+        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let kind = header.entry_type().as_byte() as char;
+        format!("{path} {kind} {:o} {}:{} {}", header.mode().unwrap(), header.uid().unwrap(), header.gid().unwrap(), entry.size())
+    };
+    archive.entries().unwrap().map(|entry| line(entry.unwrap())).collect()
+}
+
+#[test]
+fn standard_output_gets_the_same_tree_as_a_tar() {
+    let Some(world) = World::new([]) else { return };
+    let url = world.server.url();
+    let dash = world.run(["--variant=essential", "fake", "-", &url]).ok();
+    let paths = listing(&dash.stdout);
+    assert!(paths.len() > 100, "{paths:#?}");
+    assert!(paths.iter().all(|line| !line.starts_with('/') && !line.contains("..")), "{paths:#?}");
+    assert!(paths.iter().all(|line| !line.contains("proc/") || line.contains("proc/ ")), "{paths:#?}");
+    world.assert_nothing_left();
+
+    world.make(&["--variant=essential"]).ok();
+    let unpacked = world.path("unpacked");
+    fs::create_dir(&unpacked).unwrap();
+    fs::write(world.path("image.tar"), &dash.stdout).unwrap();
+    let mut extract = Command::new("tar");
+    extract.args(["-xp", "--numeric-owner", "--xattrs", "--xattrs-include=*", "-f"]).arg(world.path("image.tar")).arg("-C").arg(&unpacked);
+    outcome(&mut extract).ok();
+    let lines = |root: &Path| tree::dump(root, Times::Left).into_iter().filter(|line| !line.contains(" /dev/")).collect::<Vec<_>>();
+    assert_eq!(tree::difference(&lines(&world.root()), &lines(&unpacked)), "");
+}
+
+#[test]
+fn no_target_is_standard_output() {
+    let Some(world) = World::new([]) else { return };
+    let (url, keyring) = (world.server.url(), world.path("keyring.gpg"));
+    let mut command = world.command();
+    command.env("RBOOTSTRAP_MIRROR", &url).arg("--keyring").arg(keyring).args(["--variant=essential", "fake"]);
+    let none = outcome(&mut command).ok();
+    let dash = world.run(["--variant=essential", "fake", "-", &url]).ok();
+    assert!(none.stdout == dash.stdout, "{} and {} bytes", none.stdout.len(), dash.stdout.len());
+}
+
+#[test]
+fn the_ending_decides_the_compression() {
+    let Some(world) = World::new([]) else { return };
+    let url = world.server.url();
+    let plain = world.run(["--variant=essential", "fake", "-", &url]).ok().stdout;
+    let rows = [
+        ("a.tar", Compression::None),
+        ("a.tar.gz", Compression::Gzip),
+        ("a.tgz", Compression::Gzip),
+        ("a.tar.xz", Compression::Xz),
+        ("a.txz", Compression::Xz),
+        ("a.tar.zst", Compression::Zstd),
+    ];
+    for (name, compression) in rows {
+        let made = world.run(["--variant=essential", "fake", name, &url]).ok();
+        assert!(made.stdout.is_empty(), "{name}");
+        let bytes = fs::read(world.path(name)).unwrap();
+        let mut decoded = Vec::new();
+        compress::decoder(compression, &bytes[..]).unwrap().read_to_end(&mut decoded).unwrap();
+        assert!(decoded == plain, "{name} holds another tar");
+        outcome(Command::new("tar").arg("-tf").arg(world.path(name))).ok();
+    }
+}
+
+#[test]
+fn a_tar_beside_the_directory_is_the_same_tar() {
+    let Some(world) = World::new([]) else { return };
+    let url = world.server.url();
+    let alone = world.run(["--variant=essential", "fake", "-", &url]).ok().stdout;
+    let beside = world.make(&["--variant=essential", "--tar", "-"]).ok().stdout;
+    assert!(alone == beside, "{} and {} bytes", alone.len(), beside.len());
+    fs::remove_dir_all(world.root()).unwrap();
+    let file = world.path("beside.tar");
+    let quiet = world.make(&["--variant=essential", "--tar", file.to_str().unwrap()]).ok();
+    assert!(quiet.stdout.is_empty());
+    assert!(fs::read(file).unwrap() == alone);
+    assert!(world.root().join("usr/bin/dpkg").exists());
+}
+
+#[test]
+fn format_overrides_the_ending() {
+    let Some(world) = World::new([]) else { return };
+    let url = world.server.url();
+    world.run(["--variant=essential", "--format=dir", "fake", "tree.tar", &url]).ok();
+    assert!(world.path("tree.tar/usr/bin/dpkg").exists());
+    world.run(["--variant=essential", "--format=tar", "fake", "image", &url]).ok();
+    assert!(world.path("image").is_file());
+}
+
+#[test]
+fn a_directory_alone_leaves_standard_output_empty() {
+    let Some(world) = World::new([]) else { return };
+    let made = world.make(&["--variant=essential"]).ok();
+    assert!(made.stdout.is_empty(), "{} bytes", made.stdout.len());
+    assert!(made.stderr.contains("--tar -"), "{}", made.stderr);
+}
+
+#[test]
+fn one_thread_and_eight_give_the_same_bytes() {
+    let Some(world) = World::new([]) else { return };
+    let url = world.server.url();
+    for name in ["-", "image.tar.zst", "image.tar.xz"] {
+        let images = ["1", "3", "8"].map(|jobs| {
+            let made = world.run(["--jobs", jobs, "--downloads", jobs, "--include=hello", "fake", name, &url]).ok();
+            if name == "-" { made.stdout } else { fs::read(world.path(name)).unwrap() }
+        });
+        assert!(images[0] == images[1] && images[1] == images[2], "{name}: {:?}", images.map(|image| image.len()));
+    }
+}
+
+#[test]
+fn times_end_at_the_epoch() {
+    let Some(world) = World::new([]) else { return };
+    let url = world.server.url();
+    let latest = |tar: &[u8]| {
+        let mut archive = tar::Archive::new(tar);
+        archive.entries().unwrap().map(|entry| entry.unwrap().header().mtime().unwrap()).max().unwrap()
+    };
+    let by_date = world.run(["--variant=essential", "fake", "-", &url]).ok().stdout;
+    assert_eq!(latest(&by_date), DATE as u64);
+    let mut command = world.command();
+    command.env("SOURCE_DATE_EPOCH", "1600000000").args(["--variant=essential", "fake", "-", &url]);
+    assert_eq!(latest(&outcome(&mut command).ok().stdout), 1_600_000_000);
+}
+
+#[test]
+fn a_tree_can_be_packed_later() {
+    let Some(world) = World::new([]) else { return };
+    let (root, at_once) = (world.root(), world.make(&["--variant=essential", "--tar", "-"]).ok().stdout);
+    let pack = world.command();
+    // `pack` has nothing to trust, so it takes no keyring: a command of its own.
+    let pack = |arguments: &[&str]| {
+        let mut command = Command::new(pack.get_program());
+        command.env("PATH", "/usr/bin:/bin").env("SOURCE_DATE_EPOCH", DATE.to_string()).arg("pack").arg(&root).args(arguments);
+        outcome(command.current_dir(world.directory.path()).stdin(std::process::Stdio::null())).ok()
+    };
+    let later = pack(&[]).stdout;
+    assert!(later == at_once, "{} and {} bytes", later.len(), at_once.len());
+    assert!(pack(&["-"]).stdout == at_once);
+    pack(&["packed.tar.gz"]);
+    let mut decoded = Vec::new();
+    let bytes = fs::read(world.path("packed.tar.gz")).unwrap();
+    compress::decoder(Compression::Gzip, &bytes[..]).unwrap().read_to_end(&mut decoded).unwrap();
+    assert!(decoded == at_once);
+}

@@ -1,0 +1,184 @@
+//! Signals in every stage: the run ends with 128 and the signal's number, and everything is undone.
+//!
+//! A stage is held where the test wants it by a mirror that stalls or a script that waits; the test waits for the sign of that.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::world::deb::Deb;
+use crate::world::server::Fault;
+use crate::world::{World, processes_below, tree};
+
+/// Starts a run that a test will interrupt.
+fn start(command: &mut Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Sends the signal and waits for the end; asserts the exit code that belongs to it.
+#[track_caller]
+fn interrupted(mut child: Child, signal: Signal) -> String {
+    kill_process(Pid::from_child(&child), signal).unwrap();
+    ended(&mut child);
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(128 + signal.as_raw()), "{stderr}");
+    stderr
+}
+
+/// Waits at most a minute for a process to end, so that one that does not is a failure and no hanging test.
+#[track_caller]
+fn ended(child: &mut Child) {
+    if !within_a_minute(|| child.try_wait().unwrap().is_some()) {
+        child.kill().unwrap();
+        panic!("it did not end in a minute");
+    }
+}
+
+/// Looks again and again until something is so, for a minute.
+fn within_a_minute(mut so: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !so() {
+        if Instant::now() > end {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
+}
+
+/// Waits for a file of this name to appear anywhere in the test's directory, which is where a script inside the tree puts its sign.
+#[track_caller]
+fn wait_for_sign(world: &World, name: &str) {
+    let seen = within_a_minute(|| {
+        let mut seen = false;
+        for place in [world.root(), world.path("tmp")] {
+            if place.exists() {
+                tree::walk(&place, &mut |path, _| seen |= path.file_name().is_some_and(|found| found == name));
+            }
+        }
+        seen
+    });
+    assert!(seen, "the script never left its sign {name}");
+}
+
+#[test]
+fn while_the_mirror_stalls() {
+    for (signal, ending) in [(Signal::INT, "/InRelease"), (Signal::TERM, "Packages"), (Signal::INT, ".deb"), (Signal::HUP, ".deb")] {
+        let Some(world) = World::of(&crate::world::archive::Suite {
+            by_hash: false,
+            compressions: vec![rbootstrap::compress::Compression::None],
+            ..crate::world::suite([])
+        }) else {
+            return;
+        };
+        world.server.fault(ending, Fault::Stall);
+        let child = start(world.command().args(["--variant=essential", "fake", "root", &world.server.url()]));
+        world.server.wait_for(ending);
+        interrupted(child, signal);
+        world.assert_nothing_left();
+    }
+}
+
+#[test]
+fn while_a_script_runs() {
+    let wait = "touch /var/lib/sign; sleep 1000";
+    let deaf = "trap '' INT TERM HUP; touch /var/lib/sign; while :; do sleep 1000; done";
+    let daemon = "(trap '' INT TERM HUP; exec sleep 1000) & touch /var/lib/sign; wait";
+    let rows = [
+        (Signal::INT, "preinst", wait),
+        (Signal::TERM, "postinst", wait),
+        (Signal::INT, "postinst", deaf),
+        (Signal::TERM, "preinst", daemon),
+    ];
+    for (signal, script, body) in rows {
+        let Some(world) = World::new([Deb::new("waiting", "1").script(script, body)]) else { return };
+        let child = start(world.command().args(["--variant=essential", "--include=waiting", "fake", "root", &world.server.url()]));
+        wait_for_sign(&world, "sign");
+        let stderr = interrupted(child, signal);
+        assert!(stderr.contains("interrupted"), "{stderr}");
+        world.assert_nothing_left();
+    }
+}
+
+#[test]
+fn while_an_essential_script_runs() {
+    let essential = Deb::new("waiting", "1")
+        .field("Essential", "yes")
+        .field("Priority", "required")
+        .script("postinst", "touch /var/lib/sign; sleep 1000");
+    let Some(world) = World::new([essential]) else { return };
+    let child = start(world.command().args(["--variant=essential", "fake", "root", &world.server.url()]));
+    wait_for_sign(&world, "sign");
+    interrupted(child, Signal::TERM);
+    world.assert_nothing_left();
+}
+
+#[test]
+fn while_an_image_is_made() {
+    for target in ["-", "image.tar.xz"] {
+        let Some(world) = World::new([Deb::new("waiting", "1").script("postinst", "touch /var/lib/sign; sleep 1000")]) else { return };
+        let child = start(world.command().args(["--variant=essential", "--include=waiting", "fake", target, &world.server.url()]));
+        wait_for_sign(&world, "sign");
+        interrupted(child, Signal::INT);
+        world.assert_nothing_left();
+    }
+}
+
+#[test]
+fn while_an_image_is_written() {
+    let Some(world) = World::new([Deb::new("large", "1").file("usr/share/large", vec![b'x'; 20_000_000])]) else { return };
+    let mut child = start(world.command().args(["--variant=essential", "--include=large", "fake", "-", &world.server.url()]));
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut [0; 512]).unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    // The reader of a pipe goes on reading, as `docker import` does.
+    std::io::copy(&mut stdout, &mut std::io::sink()).unwrap();
+    ended(&mut child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    world.assert_nothing_left();
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it() {
+    let Some(world) = World::new([Deb::new("large", "1").file("usr/share/large", vec![b'x'; 20_000_000])]) else { return };
+    let mut child = start(world.command().args(["--variant=essential", "--include=large", "fake", "-", &world.server.url()]));
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut [0; 512]).unwrap();
+    drop(stdout);
+    ended(&mut child);
+    assert!(!child.wait().unwrap().success());
+    world.assert_nothing_left();
+}
+
+#[test]
+fn a_second_run_goes_on_where_the_first_was_stopped() {
+    let Some(world) = World::new([]) else { return };
+    let last = format!("libhello1_2.10-1_{}.deb", crate::world::host_architecture());
+    world.server.fault(&last, Fault::Stall);
+    let child =
+        start(world.command().args(["--variant=essential", "--include=hello", "--downloads=1", "fake", "root", &world.server.url()]));
+    world.server.wait_for(&last);
+    interrupted(child, Signal::INT);
+    let first: Vec<String> = world.server.paths().into_iter().filter(|path| path.ends_with(".deb") && !path.ends_with(&last)).collect();
+    world.server.heal();
+    world.server.forget();
+    world.make(&["--variant=essential", "--include=hello"]).ok();
+    let again: Vec<String> = world.server.paths().into_iter().filter(|path| first.contains(path)).collect();
+    assert_eq!(again, Vec::<String>::new(), "fetched again");
+}
+
+#[test]
+fn even_killed_it_leaves_no_process_and_no_mount() {
+    let body = "(trap '' INT TERM HUP; exec sleep 1000) & touch /var/lib/sign; sleep 1000";
+    let Some(world) = World::new([Deb::new("waiting", "1").script("postinst", body)]) else { return };
+    let mut child = start(world.command().args(["--variant=essential", "--include=waiting", "fake", "root", &world.server.url()]));
+    wait_for_sign(&world, "sign");
+    child.kill().unwrap();
+    ended(&mut child);
+    assert!(within_a_minute(|| processes_below(world.directory.path()).is_empty()), "{:?}", processes_below(world.directory.path()));
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!mounts.contains(world.directory.path().to_str().unwrap()));
+}

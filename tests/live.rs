@@ -1,0 +1,174 @@
+//! The real thing: trixie from the host's own mirror, and a real Docker engine that runs it.
+//!
+//! Needs root and a mirror that answers; without them each test says so and does nothing. The Docker engine is the test's own,
+//! in the test's directory, without a bridge and without a rule in the host's firewall.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use crate::world::{Outcome, outcome, skip};
+
+/// trixie's minbase as a tar, and its packages: made once for all tests here.
+static TRIXIE: LazyLock<Result<Trixie, String>> = LazyLock::new(make_trixie);
+
+struct Trixie {
+    directory: tempfile::TempDir,
+    packages: usize,
+}
+
+impl Trixie {
+    fn root(&self) -> PathBuf {
+        self.directory.path().join("trixie")
+    }
+
+    fn image(&self) -> PathBuf {
+        self.directory.path().join("trixie.tar")
+    }
+}
+
+fn program(directory: &Path) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("rbootstrap"));
+    command.current_dir(directory).stdin(Stdio::null()).arg("--variant=minbase").arg("--cache-dir").arg(cache());
+    command
+}
+
+/// Kept from run to run, as a user's cache is.
+fn cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("live-cache")
+}
+
+fn make_trixie() -> Result<Trixie, String> {
+    if !rustix::process::geteuid().is_root() {
+        return Err("needs root".to_owned());
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let planned = outcome(program(directory.path()).args(["--print-debs", "trixie"]));
+    if planned.code == Some(5) {
+        return Err(format!("needs a mirror of Debian: {}", planned.stderr.lines().next().unwrap_or_default()));
+    }
+    let packages = planned.ok().text().lines().count();
+    outcome(program(directory.path()).args(["trixie", "trixie", "--tar", "trixie.tar"])).ok();
+    Ok(Trixie { directory, packages })
+}
+
+fn trixie() -> Option<&'static Trixie> {
+    TRIXIE.as_ref().map_err(|why| skip(why)).ok()
+}
+
+#[test]
+fn every_package_is_installed_and_dpkg_has_no_complaint() {
+    let Some(trixie) = trixie() else { return };
+    let in_tree = |arguments: &[&str]| {
+        let mut command = Command::new("chroot");
+        outcome(command.arg(trixie.root()).args(arguments).env_clear().env("PATH", "/usr/sbin:/usr/bin").stdin(Stdio::null())).ok().text()
+    };
+    assert_eq!(in_tree(&["dpkg", "--audit"]), "");
+    let installed = in_tree(&["dpkg-query", "-W", "-f", "${db:Status-Abbrev}\\n"]);
+    assert!(installed.lines().all(|line| line.trim() == "ii"), "{installed}");
+    assert_eq!(installed.lines().count(), trixie.packages);
+    assert!(in_tree(&["apt-get", "check", "-q"]).contains("Reading package lists"));
+    assert_eq!(in_tree(&["dpkg", "--verify"]), "");
+    assert!(fs::read_to_string(trixie.root().join("etc/os-release")).unwrap().contains("VERSION_CODENAME=trixie"));
+}
+
+/// A Docker engine that ends with this.
+struct Docker {
+    directory: tempfile::TempDir,
+    engine: Child,
+}
+
+impl Docker {
+    fn start() -> Result<Docker, String> {
+        let found = |name: &str| {
+            ["/usr/sbin", "/usr/bin", "/usr/local/bin"].iter().map(|place| Path::new(place).join(name)).find(|path| path.exists())
+        };
+        let Some(dockerd) = found("dockerd") else { return Err("needs dockerd (docker.io)".to_owned()) };
+        found("docker").ok_or("needs the docker command (docker.io or docker-cli)")?;
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let log = fs::File::create(at("log")).unwrap();
+        let mut command = Command::new(dockerd);
+        command
+            .args(["--iptables=false", "--bridge=none", "--storage-driver=vfs"])
+            .arg("--host")
+            .arg(format!("unix://{}", at("socket").display()));
+        command
+            .arg("--data-root")
+            .arg(at("data"))
+            .arg("--exec-root")
+            .arg(at("run"))
+            .arg("--pidfile")
+            .arg(at("pid"))
+            .arg("--config-file")
+            .arg(at("none"));
+        fs::write(at("none"), "{}").unwrap();
+        let engine = command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .map_err(|error| format!("dockerd: {error}"))?;
+        let mut docker = Docker { directory, engine };
+        let end = Instant::now() + Duration::from_secs(60);
+        while outcome(docker.command().arg("version")).code != Some(0) {
+            if Instant::now() > end || docker.engine.try_wait().unwrap().is_some() {
+                let log = fs::read_to_string(docker.directory.path().join("log")).unwrap_or_default();
+                return Err(format!("dockerd does not run here: {}", log.lines().last().unwrap_or_default()));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(docker)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("docker");
+        command.env("DOCKER_HOST", format!("unix://{}", self.directory.path().join("socket").display())).stdin(Stdio::null());
+        command.env("DOCKER_CONFIG", self.directory.path());
+        command
+    }
+
+    fn run(&self, image: &str, arguments: &[&str]) -> Outcome {
+        outcome(self.command().args(["run", "--rm", "--network=none", image]).args(arguments))
+    }
+}
+
+impl Drop for Docker {
+    fn drop(&mut self) {
+        // SIGTERM lets the engine end its containerd and undo its mounts.
+        if let Ok(None) = self.engine.try_wait() {
+            rustix::process::kill_process(rustix::process::Pid::from_child(&self.engine), rustix::process::Signal::TERM).unwrap();
+        }
+        self.engine.wait().unwrap();
+        // It leaves its data directory mounted onto itself, and whatever a container that was cut off had.
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        for at in
+            mounts.lines().rev().filter_map(|line| line.split(' ').nth(4)).filter(|at| Path::new(at).starts_with(self.directory.path()))
+        {
+            rustix::mount::unmount(at, rustix::mount::UnmountFlags::DETACH).unwrap();
+        }
+    }
+}
+
+#[test]
+fn docker_imports_and_runs_it() {
+    let Some(trixie) = trixie() else { return };
+    let docker = match Docker::start() {
+        Ok(docker) => docker,
+        Err(why) => return skip(&why),
+    };
+    outcome(docker.command().args(["import", "--change", "CMD [\"/bin/sh\"]"]).arg(trixie.image()).arg("from-file")).ok();
+    let release = docker.run("from-file", &["cat", "/etc/os-release"]).ok().text();
+    assert!(release.contains("VERSION_CODENAME=trixie"), "{release}");
+    assert_eq!(docker.run("from-file", &["dpkg", "--audit"]).ok().text(), "");
+
+    // The way that needs no file: a pipe.
+    let mut made = program(trixie.directory.path()).arg("trixie").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut import = docker.command();
+    let imported = outcome(import.args(["import", "-", "from-pipe"]).stdin(made.stdout.take().unwrap()));
+    assert!(made.wait().unwrap().success());
+    imported.ok();
+    assert_eq!(docker.run("from-pipe", &["cat", "/etc/os-release"]).ok().text(), release);
+}
