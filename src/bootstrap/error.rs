@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::{archive, install, pack, plan, rootfs, store, suite, target};
+use crate::{archive, chroot, configure, install, pack, plan, rootfs, store, suite, target, unpack};
 
 /// Why a run failed. Each stage's own error says what happened; this says in which stage, for the exit code and the hint.
 #[derive(Debug, thiserror::Error)]
@@ -169,6 +169,7 @@ impl Error {
             Error::UnlistedSuite { .. } => Some("rbootstrap --keyring FILE SUITE TARGET MIRROR".into()),
             Error::NotRoot => Some("run it as root, or ask for --simulate or --print-debs, which need no root".into()),
             Error::Target(target::Error::NotEmpty { .. }) => Some("name a directory that is empty or does not exist yet".into()),
+            Error::Install(error) => hint_for_install(error),
             _ => None,
         }
     }
@@ -192,6 +193,41 @@ fn of_archive(error: &archive::Error) -> Class {
 }
 
 fn of_install(error: &install::Error) -> Class {
-    let _ = error;
-    Class::Script
+    match error {
+        install::Error::Database(_) | install::Error::Rootfs(_) => Class::Target,
+        install::Error::Unpack(error) => of_unpack(error),
+        install::Error::Chroot(error) | install::Error::Configure(configure::Error::Chroot(error)) => of_chroot(error),
+        install::Error::Configure(configure::Error::Rootfs(_)) => Class::Target,
+        install::Error::Configure(_) => Class::Script,
+    }
+}
+
+fn of_unpack(error: &unpack::Error) -> Class {
+    match error {
+        unpack::Error::Fetch { source, .. } => of_store(source),
+        unpack::Error::Box { source, .. } => of_chroot(source),
+        unpack::Error::Staging { .. } | unpack::Error::Tree { .. } | unpack::Error::Database(_) | unpack::Error::Place(_) => Class::Target,
+        _ => Class::Script,
+    }
+}
+
+/// What the host does not permit is the host's; what the tree's programs do not do is theirs.
+fn of_chroot(error: &chroot::Error) -> Class {
+    match error {
+        chroot::Error::Permission | chroot::Error::Setup { .. } | chroot::Error::Start(_) | chroot::Error::Foreign { .. } => Class::Target,
+        _ => Class::Script,
+    }
+}
+
+fn hint_for_install(error: &install::Error) -> Option<String> {
+    let error = match error {
+        install::Error::Chroot(error) | install::Error::Configure(configure::Error::Chroot(error)) => error,
+        install::Error::Unpack(unpack::Error::Box { source, .. }) => source,
+        _ => return None,
+    };
+    match error {
+        chroot::Error::Foreign { .. } => Some("install qemu-user-binfmt (or qemu-user-static), which lets the kernel run them".into()),
+        chroot::Error::Permission => Some("run it as root; a container needs CAP_SYS_CHROOT".into()),
+        _ => None,
+    }
 }
