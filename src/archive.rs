@@ -97,7 +97,7 @@ pub enum Error {
         /// The suite, or the index's path below it.
         name: String,
         /// What the store says.
-        source: store::Error,
+        source: Box<store::Error>,
     },
     /// No trusted key signed a release.
     #[error("{url} is not trusted")]
@@ -125,7 +125,7 @@ pub enum Error {
         /// How often the release was read.
         tries: u32,
         /// What the store says of the last try.
-        source: store::Error,
+        source: Box<store::Error>,
     },
     /// No source has the component.
     #[error("no source has component {component}; {suite} has {}", offered.join(", "))]

@@ -56,6 +56,9 @@ impl Compression {
 /// Limit on what a decoder may allocate for its window, in bytes: that of `xz -9` and `zstd --ultra -22 --long=27` with room.
 const WINDOW_LIMIT: u64 = 256 << 20;
 
+/// Threads that xz gets at most: each takes some 150 MB.
+const XZ_THREADS: u32 = 16;
+
 /// Decodes `input` to its end. The reader must be read to its own end: only there is a truncated stream, a wrong check or junk
 /// behind the stream found, and it is an error then.
 pub fn decoder<'a>(compression: Compression, input: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
@@ -113,7 +116,7 @@ pub fn encoder<W: Write>(compression: Compression, output: W, threads: u32) -> i
         Compression::Gzip => Encoder::Gzip(GzipEncoder::new(output, threads)?),
         Compression::Xz => {
             let mut builder = liblzma::stream::MtStreamBuilder::new();
-            builder.preset(6).check(liblzma::stream::Check::Crc64).threads(threads.max(1));
+            builder.preset(6).check(liblzma::stream::Check::Crc64).threads(threads.clamp(1, XZ_THREADS));
             Encoder::Xz(liblzma::write::XzEncoder::new_stream(output, builder.encoder()?))
         }
         Compression::Zstd => {

@@ -14,6 +14,8 @@ mod pool;
 mod scan;
 mod solve;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use crate::archive::Index;
 use crate::package::{BadStanza, Package};
@@ -114,8 +116,7 @@ fn two_calls(pool: &Pool<'_>, request: &demand::Request) -> Result<Plan, Error> 
 impl Plan {
     /// Adds what a call of apt installs, and how. `numbers` are those of `packages`, by package of the pool.
     fn carry_out(&mut self, state: &State<'_, '_>, numbers: &mut [Option<usize>]) -> Result<(), Error> {
-        let removed = state.pool.packages().filter(|p| state.of(*p).installed.is_some() && state.of(*p).planned.is_none());
-        let removed: Vec<usize> = removed.filter_map(|package| numbers[package.0 as usize]).collect();
+        let removed: Vec<usize> = state.removed().filter_map(|package| numbers[package.0 as usize]).collect();
         if !removed.is_empty() {
             self.calls.push(Call::Remove(removed));
         }

@@ -28,7 +28,7 @@ fn small() -> Suite {
 /// Asserts that a run is refused for want of trust, names these things, and fetched no package.
 #[track_caller]
 fn refuses(world: &World, options: &[&str], things: &[&str]) {
-    world.make(&[&["--print-debs"], options].concat()).fails(3).names(things);
+    world.make(&[&["--variant=essential", "--print-debs"], options].concat()).fails(3).names(things);
     assert!(world.server.paths().iter().all(|path| !path.ends_with(".deb")), "{:?}", world.server.paths());
     world.assert_nothing_left();
 }
@@ -38,7 +38,7 @@ fn the_right_key_is_enough() {
     let (world, _) = world(&small());
     for name in ["keyring.gpg", "again.pgp", "again.asc"] {
         world.archive.keyring(&world.path(name));
-        world.make(&["--print-debs", "--keyring", name]).ok();
+        world.make(&["--variant=essential", "--print-debs", "--keyring", name]).ok();
     }
 }
 
@@ -47,7 +47,7 @@ fn several_keys_in_one_armored_file_are_all_read() {
     let (world, _) = world(&small());
     let both = Key::new("Another <another@example.org>").armored() + &world.archive.key.armored();
     fs::write(world.path("keyring.gpg"), both).unwrap();
-    world.make(&["--print-debs"]).ok();
+    world.make(&["--variant=essential", "--print-debs"]).ok();
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn one_good_signature_of_several_is_enough() {
     let (world, _) = world(&small());
     let signers = Some(vec![stranger, world.archive.key.clone()]);
     world.archive.publish(&Suite { signers, inline: false, ..small() });
-    world.make(&["--print-debs"]).ok();
+    world.make(&["--variant=essential", "--print-debs"]).ok();
 }
 
 #[test]
@@ -77,20 +77,20 @@ fn an_expired_key_is_not_enough() {
 #[test]
 fn no_signature_is_not_enough() {
     let (world, _) = world(&Suite { signers: Some(vec![]), ..small() });
-    let refused = world.make(&["--print-debs"]);
+    let refused = world.make(&["--variant=essential", "--print-debs"]);
     assert!(matches!(refused.code, Some(3 | 5)), "{refused:?}");
     world.assert_nothing_left();
-    world.make(&["--print-debs", "--no-check-gpg"]).ok().names(&["signature"]);
+    world.make(&["--variant=essential", "--print-debs", "--no-check-gpg"]).ok().names(&["signature"]);
 }
 
 #[test]
 fn unchecked_signatures_are_said_loudly_and_digests_still_count() {
     let (world, directory) = world(&small());
     fs::write(world.path("keyring.gpg"), Key::new("A stranger <stranger@example.org>").binary()).unwrap();
-    world.make(&["--print-debs", "--no-check-gpg"]).ok().names(&["warning"]);
+    world.make(&["--variant=essential", "--print-debs", "--no-check-gpg"]).ok().names(&["warning"]);
     let text = fs::read_to_string(directory.join("Release")).unwrap();
     fs::write(directory.join("InRelease"), text.replace("SHA256:", "MD5Sum:")).unwrap();
-    world.make(&["--print-debs", "--no-check-gpg"]).fails(3);
+    world.make(&["--variant=essential", "--print-debs", "--no-check-gpg"]).fails(3);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn words_outside_the_signed_part_are_not_read() {
     let changed = [format!("Origin: Evil\nSHA256:\n\n{text}"), format!("{text}\nOrigin: Evil\n")];
     for changed in changed {
         fs::write(directory.join("InRelease"), changed).unwrap();
-        let outcome = world.make(&["--print-debs"]);
+        let outcome = world.make(&["--variant=essential", "--print-debs"]);
         // To refuse it is as good as to read the signed part only.
         assert!(matches!(outcome.code, Some(0 | 3)), "{outcome:?}");
         assert!(!outcome.stderr.contains("Evil"), "{}", outcome.stderr);
@@ -168,7 +168,7 @@ fn a_spoilt_cache_is_mended() {
 fn an_expired_index_is_refused_unless_asked_for() {
     let (world, _) = world(&Suite { valid_until: Some(now() - 60), ..small() });
     refuses(&world, &[], &["--no-check-valid-until"]);
-    world.make(&["--print-debs", "--no-check-valid-until"]).ok();
+    world.make(&["--variant=essential", "--print-debs", "--no-check-valid-until"]).ok();
 }
 
 #[test]
@@ -233,7 +233,15 @@ fn keyrings_that_are_none_are_named() {
     fs::write(world.path("empty.gpg"), "").unwrap();
     for name in ["junk.gpg", "empty.gpg", "absent.gpg"] {
         let mut command = std::process::Command::new(world.command().get_program());
-        command.current_dir(world.directory.path()).args(["--print-debs", "--keyring", name, "fake", "root", &world.server.url()]);
+        command.current_dir(world.directory.path()).args([
+            "--variant=essential",
+            "--print-debs",
+            "--keyring",
+            name,
+            "fake",
+            "root",
+            &world.server.url(),
+        ]);
         crate::world::outcome(&mut command).fails(2).names(&[name]);
     }
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 from tree import Facts, Snapshot, Stanzas
 
 ASPECTS = ("presence", "kind", "mode", "owner", "target", "device", "links", "attributes", "content", "time")
+WIDTH = 120
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def of_stanzas(path: str, reference: Stanzas, ours: Stanzas) -> list[Difference]
         for name in sorted(one.keys() | other.keys()):
             left, right = one.get(name), other.get(name)
             if left != right:
-                found.append(Difference(path, "content", f"{package} {name}: {left!r}", f"{right!r}"))
+                found.append(Difference(path, "content", f"{package} {name}: {shown(left)}", shown(right)))
     return found
 
 
@@ -99,8 +100,14 @@ def first_difference(one: Facts, other: Facts) -> tuple[str, str]:
         return "the same lines", "in another order"
     for number, (left, right) in enumerate(zip_longest(one.text.splitlines(), other.text.splitlines()), 1):
         if left != right:
-            return f"line {number} {left!r}", repr(right)
+            return f"line {number} {shown(left)}", shown(right)
     return "no newline at the end", "or the reverse"
+
+
+def shown(line: str | None) -> str:
+    """Quoted, and not longer than a terminal is wide."""
+    quoted = "nothing" if line is None else repr(line)
+    return quoted if len(quoted) <= WIDTH else quoted[:WIDTH] + "…"
 
 
 def differing_paths(found: list[Difference]) -> int:

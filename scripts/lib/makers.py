@@ -85,7 +85,6 @@ class Reference:
 
     def __init__(self, name: str, directory: Path, upstream: str):
         self.name = name
-        self.keyring = Path(KEYRING)
         self.directory = directory / "tools"
         self.program = self._set_up(upstream)
 
@@ -125,11 +124,13 @@ class Reference:
         run([*apt, "download", self.name], directory=place)
         return max(place.glob(f"{self.name}_*.deb"), key=lambda found: found.stat().st_mtime)
 
+    def command(self, cell: Cell) -> list[str]:
+        """The command line but for suite, target and mirror."""
+        options = self._mmdebstrap(cell) if self.name == "mmdebstrap" else self._debootstrap(cell)
+        return [*self.program, *options, *packages(cell), f"--keyring={KEYRING}"]
+
     def make(self, cell: Cell, target: Path, mirror: str, epoch: int) -> None:
-        command = self._mmdebstrap(cell) if self.name == "mmdebstrap" else self._debootstrap(cell)
-        command += packages(cell)
-        command += [f"--keyring={self.keyring}", cell.suite, str(target), mirror]
-        run(self.program + command, environment(epoch))
+        run([*self.command(cell), cell.suite, str(target), mirror], environment(epoch))
 
     def _mmdebstrap(self, cell: Cell) -> list[str]:
         return ["--mode=root", "--format=directory", f"--variant={cell.variant}", f"--architectures={','.join(cell.architectures)}"]

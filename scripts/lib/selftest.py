@@ -1,4 +1,4 @@
-"""Plants one difference of each kind in small trees and sees whether it is found, and nothing else.
+"""Plants one difference of each kind in small trees and sees whether it is found, and nothing else; tries the mirror.
 
 Needs root, for owners, devices and file capabilities.
 """
@@ -9,10 +9,18 @@ import os
 import shutil
 import stat
 import tempfile
+import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 from difference import differences, differing_paths, read_rules
+from mirror import Mirror, Store
 from tree import Snapshot, take
 
 STATUS = """Package: {0}
@@ -46,7 +54,8 @@ def make(root: Path) -> None:
     (database / "status").write_text(STATUS.format("one") + STATUS.format("two"))
     # `one` knows its files by the name from before /bin became a link.
     (database / "info/one.list").write_text("/.\n/bin\n/bin/shipped\n/bin/changed\n/etc/one.conf\n")
-    (database / "info/one.md5sums").write_text("".join(f"0cc175b9c0f1b6a831c399e269772661  bin/{name}\n" for name in ("shipped", "changed")))
+    sums = [f"0cc175b9c0f1b6a831c399e269772661  bin/{name}\n" for name in ("shipped", "changed")]
+    (database / "info/one.md5sums").write_text("".join(sums))
     for path in root.rglob("*"):
         os.utime(path, (1_000_000_000, 1_000_000_000), follow_symlinks=False)
 
@@ -72,6 +81,10 @@ def other_device(root: Path) -> None:
     replace(root / "dev/null", lambda path: os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 5)))
 
 
+def lost_capability(root: Path) -> None:
+    os.removexattr(root / "usr/bin/shipped", "security.capability")
+
+
 def other_target(root: Path) -> None:
     replace(root / "bin", lambda path: path.symlink_to("/usr/bin"))
     os.utime(root / "bin", (1_000_000_000, 1_000_000_000), follow_symlinks=False)
@@ -91,7 +104,7 @@ PLANTED: list[Planted] = [
     ("another target", other_target, {("/bin", "target")}),
     ("another device", other_device, {("/dev/null", "device")}),
     ("a copy for a link", unlinked, {("/usr/bin/linked", "links"), ("/usr/lib/linked", "links")}),
-    ("a lost capability", lambda root: os.removexattr(root / "usr/bin/shipped", "security.capability"), {("/usr/bin/shipped", "attributes")}),
+    ("a lost capability", lost_capability, {("/usr/bin/shipped", "attributes")}),
     ("other content", lambda root: (root / "etc/made").write_text("first\nSecond\n"), {("/etc/made", "content")}),
     ("another time of a shipped file", lambda root: os.utime(root / "usr/bin/shipped", (1, 1)), {("/usr/bin/shipped", "time")}),
     ("another time of a conffile", lambda root: os.utime(root / "etc/one.conf", (1, 1)), {("/etc/one.conf", "time")}),
@@ -104,7 +117,12 @@ PLANTED: list[Planted] = [
 
 
 def run(exceptions: Path) -> int:
-    """Prints what was missed or found too much; 0 when nothing was."""
+    """Prints what is not as it should be; 0 when all is."""
+    wrong = planted(exceptions) + mirrored()
+    return 1 if wrong else 0
+
+
+def planted(exceptions: Path) -> int:
     rules = read_rules(exceptions)
     wrong = 0
     with tempfile.TemporaryDirectory() as place:
@@ -122,6 +140,63 @@ def run(exceptions: Path) -> int:
                 print(f"{name}: expected {sorted(expected)}, found", *(found or ["nothing"]), sep="\n  ")
             shutil.rmtree(ours)
     print(f"{len(PLANTED) - wrong} of {len(PLANTED)} planted cases found as they should be")
-    return 1 if wrong else 0
+    return wrong
+
+
+class Upstream(SimpleHTTPRequestHandler):
+    """A mirror to mirror, which counts what it is asked for."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        super().do_GET()
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+def fetch(url: str, **headers: str) -> tuple[int, bytes]:
+    request = urllib.request.Request(url, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def mirrored() -> int:
+    """Asks a mirror of a mirror, with everything twice, and once more when what is behind it is gone."""
+    with tempfile.TemporaryDirectory() as place:
+        original, kept = Path(place, "original"), Path(place, "kept")
+        (original / "pool").mkdir(parents=True)
+        (original / "pool/a+b~1_1%3a2.deb").write_text("0123456789")
+        with ThreadingHTTPServer(("127.0.0.1", 0), partial(Upstream, directory=str(original))) as upstream:
+            threading.Thread(target=upstream.serve_forever, daemon=True).start()
+            store = Store(kept, {"x": f"http://127.0.0.1:{upstream.server_port}"})
+            with Mirror(store) as mirror, ThreadPoolExecutor(8) as pool:
+                url = f"{mirror.url}/x/pool/a+b~1_1%253a2.deb"
+                answers = {(200, b"0123456789")} ^ set(pool.map(fetch, [url] * 8))
+                wrong = [f"the file: {answer}" for answer in answers]
+                wrong += expect("a part", fetch(url, Range="bytes=2-4"), (206, b"234"))
+                wrong += expect("the rest", fetch(url, Range="bytes=7-"), (206, b"789"))
+                wrong += expect("the end", fetch(url, Range="bytes=-2"), (206, b"89"))
+                wrong += expect("beyond", fetch(url, Range="bytes=10-"), (416, b""))
+                outdated = fetch(url, Range="bytes=2-4", If_Range="Thu, 01 Jan 1970 00:00:00 GMT")
+                wrong += expect("an outdated part", outdated, (200, b"0123456789"))
+                wrong += expect("what is missing", fetch(f"{mirror.url}/x/no"), (404, b""))
+                wrong += expect("what is missing, again", fetch(f"{mirror.url}/x/no"), (404, b""))
+                wrong += expect("what is outside", fetch(f"{mirror.url}/x/%2e%2e/%2e%2e/etc/passwd"), (404, b""))
+                wrong += expect("requests", sorted(Upstream.asked), ["/no", "/pool/a+b~1_1%253a2.deb"])
+            upstream.shutdown()
+        with Mirror(Store(kept, offline=True)) as mirror:
+            wrong += expect("offline", fetch(f"{mirror.url}/x/pool/a+b~1_1%253a2.deb"), (200, b"0123456789"))
+            wrong += expect("offline, unknown", fetch(f"{mirror.url}/x/other"), (404, b""))
+    print(*wrong, "the mirror stores and serves as it should" if not wrong else "the mirror is broken", sep="\n")
+    return len(wrong)
+
+
+def expect(what: str, found: object, expected: object) -> list[str]:
+    return [] if found == expected else [f"{what}: expected {expected}, found {found}"]
 
 

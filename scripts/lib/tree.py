@@ -101,7 +101,7 @@ def facts(root: Path, path: str, status: os.stat_result, links: dict[tuple[int, 
         mode=f"{stat.S_IMODE(status.st_mode):04o}",
         owner=f"{status.st_uid}:{status.st_gid}",
         links=links.get((status.st_dev, status.st_ino), []),
-        attributes={name: os.getxattr(on_host, name, follow_symlinks=False).hex() for name in os.listxattr(on_host, follow_symlinks=False)},
+        attributes=attributes(on_host),
     )
     unchanged = path in shipped.paths
     if made.kind == "symlink":
@@ -112,11 +112,16 @@ def facts(root: Path, path: str, status: os.stat_result, links: dict[tuple[int, 
         content = Path(on_host).read_bytes()
         made.content = hashlib.sha256(content).hexdigest()
         unchanged = unchanged and shipped.digests.get(path) in (None, hashlib.md5(content).hexdigest())
-        if not unchanged and len(content) <= TEXT_LIMIT:
+        if not unchanged and len(content) <= TEXT_LIMIT and b"\0" not in content:
             made.text = content.decode("utf-8", "backslashreplace")
     if unchanged and made.kind != "directory":
         made.time = int(status.st_mtime)
     return made
+
+
+def attributes(on_host: str) -> dict[str, str]:
+    names = os.listxattr(on_host, follow_symlinks=False)
+    return {name: os.getxattr(on_host, name, follow_symlinks=False).hex() for name in names}
 
 
 class Shipped:

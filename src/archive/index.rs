@@ -144,7 +144,7 @@ impl Reader<'_> {
             let (url, content) = self.store.read(&urls, RELEASE_LIMIT)?;
             Ok((urls.iter().position(|known| *known == url).unwrap_or(0), url, content))
         };
-        let failed = |source: store::Error, name: &str| Error::Fetch { name: name.into(), source };
+        let failed = |source: store::Error, name: &str| Error::Fetch { name: name.into(), source: Box::new(source) };
         let (position, url, content, verified) = match fetch("InRelease") {
             Ok((position, url, content)) => {
                 let verified = match &source.trust {
@@ -214,9 +214,9 @@ impl Reader<'_> {
             let file = Wanted { name: name.clone(), urls, size: *size, digest: digest.clone() };
             match self.store.file(&file, &|bytes| self.report.advanced(Stage::Indexes, bytes)) {
                 Ok(verified) => return Ok((verified, compression, name)),
-                Err(error @ store::Error::Missing { .. }) => missing = Some(NoListing::Changed { name, source: error }),
-                Err(error) if error.is_trust() => return Err(NoListing::Changed { name, source: error }),
-                Err(source) => return Err(NoListing::Failed(Error::Fetch { name, source })),
+                Err(error @ store::Error::Missing { .. }) => missing = Some(NoListing::Changed { name, source: Box::new(error) }),
+                Err(error) if error.is_trust() => return Err(NoListing::Changed { name, source: Box::new(error) }),
+                Err(error) => return Err(NoListing::Failed(Error::Fetch { name, source: Box::new(error) })),
             }
         }
         Err(missing.unwrap_or_else(|| NoListing::Failed(Error::NoIndex { suite: release.source.suite.clone() })))
@@ -228,7 +228,7 @@ enum NoListing {
     /// It is not there or not what the release says: reading the release again may help.
     Changed {
         name: String,
-        source: store::Error,
+        source: Box<store::Error>,
     },
     Failed(Error),
 }

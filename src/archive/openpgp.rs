@@ -169,7 +169,7 @@ fn split(content: &[u8]) -> Result<(String, &[u8]), SignatureError> {
             }
             // The last line's end belongs to the framing.
             text.pop();
-            return Ok((text, armor[..end].as_bytes()));
+            return Ok((text, &armor.as_bytes()[..end]));
         }
         let line = if line.starts_with('-') {
             line.strip_prefix("- ").ok_or_else(|| malformed("a line begins with an unescaped dash"))?

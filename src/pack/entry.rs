@@ -271,4 +271,16 @@ mod tests {
             assert_eq!(written.split(' ').next().unwrap(), written.len().to_string());
         }
     }
+
+    #[test]
+    fn sizes_beyond_the_old_header_are_said() {
+        const SIZE: u64 = 9 << 30;
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::File::create(tree.path().join("sparse")).unwrap().set_len(SIZE).unwrap();
+        let root = Rootfs::open(tree.path()).unwrap();
+        let entries = tree::list(&root, &Report::silent()).unwrap();
+        let mut pax = Pax::default();
+        let header = header(&root, &entries[1], Some(0), &mut pax).unwrap();
+        assert_eq!((pax.0.as_slice(), header.size().unwrap(), header.mtime().unwrap()), (&b"19 size=9663676416\n"[..], SIZE, 0));
+    }
 }

@@ -30,12 +30,25 @@ pub(super) fn operations(state: &State<'_, '_>) -> Vec<Operation> {
         budget: 1000 * (count + 1),
         operations: Vec::new(),
     };
-    for member in order {
+    // What takes the place of something removed comes at once, as an essential package may need it.
+    let (urgent, others): (Vec<usize>, Vec<usize>) = order.into_iter().partition(|member| supplants(state, graph.members[*member].version));
+    let urgent = urgent.into_iter().map(|member| (member, true));
+    for (member, at_once) in urgent.chain(others.into_iter().map(|member| (member, graph.members[member].immediate))) {
         if walk.done[member] == Done::Nothing {
-            walk.unpack(member, graph.members[member].immediate);
+            walk.unpack(member, at_once);
         }
     }
     walk.operations
+}
+
+/// Whether a version is against something that the plan removes.
+fn supplants(state: &State<'_, '_>, version: VersionId) -> bool {
+    let mut negative = state.pool.links(version).iter().filter(|link| link.kind.is_negative());
+    let removed = |hit: VersionId| {
+        let standing = state.of(state.pool[hit].package);
+        standing.installed == Some(hit) && standing.planned.is_none()
+    };
+    negative.any(|link| link.any(state.pool, version, removed))
 }
 
 /// A package that takes part: it is installed, or about to be.

@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 use super::links::{self, Link};
 use super::scan::{self, MENTIONING, Stanza};
 use crate::archive::{Index, Listing};
-use crate::package::{BadStanza, MultiArch, Package, Priority, RelationText};
+use crate::package::{BadStanza, MultiArch, Package, Priority};
 
 /// A name, real or virtual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -179,17 +179,17 @@ impl<'a> Pool<'a> {
         for (place, field) in MENTIONING.into_iter().enumerate() {
             // Negative relations are against all architectures of a name, and number it only where none is known.
             let negative = matches!(field, "Conflicts" | "Breaks" | "Replaces");
-            for (name, qualifier) in scan::mentions(stanza.relations(place)).filter(|(name, _)| !name.is_empty()) {
-                let number = self.number(name);
-                let architecture = match qualifier {
-                    "" => own,
-                    "any" => continue,
-                    "native" => 0,
-                    named => self.architecture(named),
+            for mention in scan::mentions(stanza.relations(place)) {
+                let number = self.number(mention.name);
+                let architecture = match mention.qualifier {
+                    None => own,
+                    Some("any") => continue,
+                    Some("native") => 0,
+                    Some(named) => self.architecture(named),
                 };
                 let known = || self.packages_named(number).next().is_some();
-                if architecture != NO_ARCHITECTURE && !(negative && qualifier.is_empty() && known()) {
-                    self.mention(name, architecture);
+                if architecture != NO_ARCHITECTURE && !(negative && mention.qualifier.is_none() && known()) {
+                    self.mention(mention.name, architecture);
                 }
             }
         }
@@ -198,15 +198,14 @@ impl<'a> Pool<'a> {
     fn provide_all(&mut self, stanza: &Stanza<'a>, owner: VersionId) {
         let (multi_arch, own) = (self[owner].multi_arch, self[self[owner].package].architecture);
         let everywhere = multi_arch == MultiArch::Foreign;
-        for entry in stanza.provides().split(',') {
-            let Ok(provided) = RelationText::parse(entry) else { continue };
-            let architecture = match provided.architecture {
+        for provided in scan::mentions(stanza.provides()) {
+            let architecture = match provided.qualifier {
                 None if everywhere => None,
                 None => Some(own),
                 Some("any") => None,
                 Some(named) => Some(self.architecture(named)),
             };
-            let version = provided.constraint.map(|(_, version)| version);
+            let version = provided.provided();
             let name = self.mention(provided.name, architecture.filter(|a| *a != NO_ARCHITECTURE).unwrap_or_default());
             let name = self[name].name;
             self.provide(name, Asked::Plainly, ProvideEntry { owner, version, architecture, next: NONE });

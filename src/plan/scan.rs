@@ -5,20 +5,36 @@
 
 use memchr::{memchr, memchr2};
 
-/// The relation fields in the order in which apt reads them, and so numbers the names that it meets (debListParser::NewVersion).
-pub(super) const MENTIONING: [&str; 8] =
-    ["Pre-Depends", "Depends", "Conflicts", "Breaks", "Recommends", "Suggests", "Replaces", "Enhances"];
-/// The other fields that are wanted.
-const OTHERS: [&str; 9] =
-    ["Package", "Version", "Architecture", "Multi-Arch", "Priority", "Essential", "Protected", "Important", "Provides"];
-const COUNT: usize = MENTIONING.len() + OTHERS.len();
+/// The fields that are wanted. First those of relations in the order in which apt reads them, and so numbers the names that it
+/// meets (debListParser::NewVersion).
+const NAMES: [&str; 17] = [
+    "Pre-Depends",
+    "Depends",
+    "Conflicts",
+    "Breaks",
+    "Recommends",
+    "Suggests",
+    "Replaces",
+    "Enhances",
+    "Package",
+    "Version",
+    "Architecture",
+    "Multi-Arch",
+    "Priority",
+    "Essential",
+    "Protected",
+    "Important",
+    "Provides",
+];
+/// Those of relations.
+pub(super) const MENTIONING: [&str; 8] = *NAMES.first_chunk().expect("there are more");
 
 /// The fields of a stanza; an absent one is empty.
 #[derive(Debug)]
 pub(super) struct Stanza<'a> {
     /// The whole of it.
     pub text: &'a str,
-    values: [&'a str; COUNT],
+    values: [&'a str; NAMES.len()],
 }
 
 impl<'a> Stanza<'a> {
@@ -92,7 +108,7 @@ pub(super) fn stanzas(text: &str) -> impl Iterator<Item = Stanza<'_>> {
 /// Reads the stanza that starts at `at`, and moves `at` to its end.
 fn stanza<'a>(text: &'a str, at: &mut usize) -> Stanza<'a> {
     let start = *at;
-    let mut values = [""; COUNT];
+    let mut values = [""; NAMES.len()];
     // The field that a continuation line would belong to, and where its value starts.
     let mut open: Option<(usize, usize)> = None;
     while *at < text.len() {
@@ -106,14 +122,10 @@ fn stanza<'a>(text: &'a str, at: &mut usize) -> Stanza<'a> {
                     values[field] = text[value..end].trim_ascii();
                 }
             }
-            Some(first) => {
-                open = None;
-                if b"PDCBRSEVAMIpdcbrsevami".contains(first)
-                    && let Some(colon) = memchr(b':', &line[..line.len().min(16)])
-                    && let Some(field) = field(&line[..colon])
-                {
-                    values[field] = text[from + colon + 1..end].trim_ascii();
-                    open = Some((field, from + colon + 1));
+            Some(_) => {
+                open = field(line).map(|(field, length)| (field, from + length + 1));
+                if let Some((field, value)) = open {
+                    values[field] = text[value..end].trim_ascii();
                 }
             }
         }
@@ -122,24 +134,75 @@ fn stanza<'a>(text: &'a str, at: &mut usize) -> Stanza<'a> {
     Stanza { text: &text[start..*at], values }
 }
 
-fn field(name: &[u8]) -> Option<usize> {
-    let mut all = MENTIONING.iter().chain(&OTHERS);
-    all.position(|f| f.len() == name.len() && f.as_bytes().eq_ignore_ascii_case(name))
+/// Which field a line starts, and how long its name is. Most lines are of none that is wanted, and their first letter tells.
+fn field(line: &[u8]) -> Option<(usize, usize)> {
+    let places: &[usize] = match line[0].to_ascii_lowercase() {
+        b'p' => &[8, 12, 16, 0, 14],
+        b'v' => &[9],
+        b'a' => &[10],
+        b'm' => &[11],
+        b'd' => &[1],
+        b'c' => &[2],
+        b'b' => &[3],
+        b'r' => &[4, 6],
+        b's' => &[5],
+        b'e' => &[7, 13],
+        b'i' => &[15],
+        _ => &[],
+    };
+    let is = |name: &str| line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name.as_bytes());
+    places.iter().map(|place| (*place, NAMES[*place])).find(|(_, name)| is(name)).map(|(place, name)| (place, name.len()))
 }
 
-/// The names in a relation field, each with what stands behind its colon.
-pub(super) fn mentions(field: &str) -> impl Iterator<Item = (&str, &str)> {
-    let mut rest = field;
+/// A name in a relation field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mention<'a> {
+    pub name: &'a str,
+    /// What stands behind its colon.
+    pub qualifier: Option<&'a str>,
+    /// What stands behind that, up to the next name: the version in brackets.
+    rest: &'a str,
+}
+
+impl<'a> Mention<'a> {
+    /// The version that an entry of Provides gives.
+    pub(super) fn provided(&self) -> Option<&'a str> {
+        Some(self.rest.split_once('(')?.1.trim_start_matches(['=', ' ']).trim_end_matches([')', ' ', '\n', '\t']))
+    }
+}
+
+/// What cannot be in a name or an architecture; a table, as each of millions of bytes is asked.
+const ENDS_A_WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut rest: &[u8] = b" \t\r\n(:,|[<";
+    while let [byte, tail @ ..] = rest {
+        table[*byte as usize] = true;
+        rest = tail;
+    }
+    table
+};
+
+/// The names in a relation field.
+pub(super) fn mentions(field: &str) -> impl Iterator<Item = Mention<'_>> {
+    let bytes = field.as_bytes();
+    let mut at = 0;
+    let word = |from: usize| bytes[from..].iter().position(|c| ENDS_A_WORD[usize::from(*c)]).map_or(bytes.len(), |n| from + n);
     std::iter::from_fn(move || {
-        rest = rest.trim_start_matches([' ', '\t', '\n', ',', '|']);
-        if rest.is_empty() {
-            return None;
+        while at < bytes.len() {
+            let start = at + bytes[at..].iter().position(|c| !b" \t\r\n,|".contains(c))?;
+            let end = word(start);
+            let mut rest = end;
+            let mut qualifier = None;
+            if bytes.get(end) == Some(&b':') {
+                rest = word(end + 1);
+                qualifier = Some(&field[end + 1..rest]);
+            }
+            at = memchr2(b',', b'|', &bytes[rest..]).map_or(bytes.len(), |n| rest + n);
+            if start < end {
+                return Some(Mention { name: &field[start..end], qualifier, rest: &field[rest..at] });
+            }
         }
-        let word = |text: &str| text.bytes().position(|c| b" \t\n(:,|[<".contains(&c)).unwrap_or(text.len());
-        let (name, tail) = rest.split_at(word(rest));
-        let qualifier = tail.strip_prefix(':').map_or("", |q| &q[..word(q)]);
-        rest = memchr2(b',', b'|', tail.as_bytes()).map_or("", |n| &tail[n..]);
-        Some((name, qualifier))
+        None
     })
 }
 
@@ -161,9 +224,19 @@ mod tests {
 
     #[test]
     fn mentions_are_names_and_qualifiers() {
-        let all: Vec<_> = mentions("b,\n c | d:any (>= 2)|e(=1), f:i386,").collect();
-        assert_eq!(all, [("b", ""), ("c", ""), ("d", "any"), ("e", ""), ("f", "i386")]);
+        let all: Vec<_> = mentions("b,\n c | d:any (>= 2)|e(=1), f:i386,").map(|m| (m.name, m.qualifier)).collect();
+        assert_eq!(all, [("b", None), ("c", None), ("d", Some("any")), ("e", None), ("f", Some("i386"))]);
+        let all: Vec<_> = mentions("a, b (= 1:2~) , c:any(=3)").map(|m| m.provided()).collect();
+        assert_eq!(all, [None, Some("1:2~"), Some("3")]);
         assert_eq!(mentions(" , ").count(), 0);
+    }
+
+    #[test]
+    fn every_field_is_known_by_its_first_letter() {
+        for (place, name) in NAMES.iter().enumerate() {
+            assert_eq!(field(format!("{name}: x").as_bytes()), Some((place, name.len())));
+            assert_eq!(field(format!("{}:", name.to_lowercase()).as_bytes()), Some((place, name.len())));
+        }
     }
 
     #[test]

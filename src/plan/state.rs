@@ -72,6 +72,11 @@ impl<'p, 'a> State<'p, 'a> {
         numbered.filter_map(|(standing, number)| standing.planned.map(|version| (PackageId(number), version)))
     }
 
+    /// The installed packages that the plan removes, in order of number.
+    pub(super) fn removed(&self) -> impl Iterator<Item = PackageId> + '_ {
+        self.pool.packages().filter(|package| self.of(*package).installed.is_some() && self.of(*package).planned.is_none())
+    }
+
     /// Whether a version is the one that a table has of its package.
     pub(super) fn has(&self, table: Table, version: VersionId) -> bool {
         let standing = self.of(self.pool[version].package);

@@ -106,7 +106,7 @@ pub(super) fn load(user: &[&Path]) -> Result<Vec<Suite>, Error> {
     }
     for directory in user {
         for path in files(directory)? {
-            merge(&mut all, parse(&path, &read(&path)?)?);
+            merge(&mut all, parse(&path, &String::from_utf8_lossy(&read(&path)?))?);
         }
     }
     let suites = all.iter().flat_map(|distribution| distribution.suites.iter().map(|entry| distribution.suite(entry)));
@@ -127,15 +127,15 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths)
 }
 
-fn read(path: &Path) -> Result<String, Error> {
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
-    let mut text = String::new();
+    let mut content = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
-    let length = file.take(FILE_LIMIT + 1).read_to_string(&mut text).map_err(unreadable)?;
+    let length = file.take(FILE_LIMIT + 1).read_to_end(&mut content).map_err(unreadable)?;
     if length as u64 > FILE_LIMIT {
         return Err(Error::TooLarge { path: path.to_owned(), limit: FILE_LIMIT });
     }
-    Ok(text)
+    Ok(content)
 }
 
 fn parse(path: &Path, text: &str) -> Result<Distribution, Error> {
@@ -212,10 +212,7 @@ impl Distribution {
         let undescribed = || self.undescribed(entry, "keyring", name);
         let KeyringFile { built_in, file, tree_path } = self.keyring.get(name).ok_or_else(undescribed)?;
         let (name, bytes) = match (built_in, file) {
-            (_, Some(path)) => {
-                let content = fs::read(path).map_err(|source| Error::Unreadable { path: path.clone(), source })?;
-                (path.display().to_string(), Cow::Owned(content))
-            }
+            (_, Some(path)) => (path.display().to_string(), Cow::Owned(read(path)?)),
             (Some(built_in), None) => {
                 let (name, bytes) = KEYRINGS.into_iter().find(|(known, _)| known == built_in).ok_or_else(undescribed)?;
                 (name.to_owned(), Cow::Borrowed(bytes))

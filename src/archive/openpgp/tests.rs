@@ -6,7 +6,7 @@ use pgp::composed::{ArmorOptions, CleartextSignedMessage, KeyType, SignedKeyDeta
 use pgp::packet::{
     KeyFlags, PacketTrait, PubKeyInner, PublicKey, RevocationCode, SecretKey, SignatureConfig, Subpacket, SubpacketData, UserId,
 };
-use pgp::types::{Duration, KeyVersion, Password, SignedUser, SigningKey, Tag};
+use pgp::types::{Duration, KeyVersion, Password, SignedUser, Tag};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
