@@ -141,7 +141,10 @@ pub fn tar<W: Write>(root: &Rootfs, output: W, options: &Options, report: &Repor
 /// failure leaves nothing. What is no regular file (a FIFO, a device) is written to as it is.
 pub fn to_file(root: &Rootfs, path: &Path, options: &Options, report: &Report) -> Result<(), Error> {
     let output = output::Output::create(path, root)?;
-    let output = tar(root, output, options, report)?;
+    let output = tar(root, output, options, report).map_err(|error| match error {
+        Error::Write { source } => Error::Output { path: path.to_owned(), action: "write it", source },
+        error => error,
+    })?;
     output.finish()
 }
 

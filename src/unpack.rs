@@ -21,6 +21,7 @@ use crate::chroot::{self, Chroot};
 use crate::deb::{self, Deb, Kind, TarError};
 use crate::dpkg::{self, Activations, Database, Masters};
 use crate::fetch::Fetch;
+use crate::package::{BadStanza, Package};
 use crate::plan::Plan;
 use crate::report::{Event, Report, Stage};
 use crate::rootfs::{self, BadPath, RootPath, Rootfs};
@@ -33,6 +34,9 @@ use staging::{Order, Source, Staging};
 
 /// Where packages are staged: on the tree's own file system, so that committing a file is renaming it.
 const STAGING: &str = "var/lib/dpkg/rbootstrap.tmp";
+
+/// How many lines of a failed script's output its error shows.
+const LINES_SHOWN: usize = 20;
 
 /// What is read of base-passwd's lists, in bytes. They have some 2,000.
 const MASTER_LIMIT: u64 = 1 << 20;
@@ -74,14 +78,20 @@ pub enum Preinsts {
 /// A package that could not be unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It could not be fetched.
-    #[error("package `{package}`")]
+    /// A package could not be fetched; which one is in the cause, for the first that fails ends the wait for all.
+    #[error("cannot fetch the packages")]
     Fetch {
-        /// The package.
-        package: String,
         /// Why.
         #[source]
         source: Arc<store::Error>,
+    },
+    /// The file that the index promised for a package is another package's.
+    #[error("the file of package `{package}` is that of `{found}`")]
+    Other {
+        /// The package, with version and architecture.
+        package: String,
+        /// What the file says it is.
+        found: String,
     },
     /// It is no sound .deb.
     #[error("package `{package}` cannot be read")]
@@ -165,7 +175,7 @@ pub enum Error {
         from: RootPath,
     },
     /// Its preinst failed.
-    #[error("the preinst of package `{package}` failed ({status})")]
+    #[error("the preinst of package `{package}` failed ({status}){}", last_words(output))]
     Preinst {
         /// The package.
         package: String,
@@ -192,6 +202,21 @@ pub enum Error {
     /// The threads that stage have ended before their work, or the package was asked for twice.
     #[error("unpacking was stopped")]
     Stopped,
+}
+
+/// That a .deb is the package that its index took it for.
+fn is_of(package: &Package, deb: &Deb) -> Result<(), Error> {
+    let named = |package: &Package| format!("{} {} ({})", package.name, package.version, package.architecture);
+    let control = |source: BadStanza| Error::Control { package: package.name.clone(), source: source.into() };
+    let (promised, found) = (named(package), named(&Package::parse(&deb.stanza).map_err(control)?));
+    if promised == found { Ok(()) } else { Err(Error::Other { package: promised, found }) }
+}
+
+/// The last lines of what a script wrote, for behind the error that names it.
+fn last_words(output: &str) -> String {
+    let lines: Vec<&str> = output.lines().collect();
+    let last: Vec<String> = lines[lines.len().saturating_sub(LINES_SHOWN)..].iter().map(|line| format!("\n    {line}")).collect();
+    if last.is_empty() { String::new() } else { format!("; its output ended with{}", last.concat()) }
 }
 
 impl Error {
@@ -241,10 +266,11 @@ impl<'a> Unpacker<'a> {
         let mut sequence: Vec<usize> = (0..plan.packages.len()).collect();
         sequence[..essentials].sort_by_key(|&number| std::cmp::Reverse(plan.packages[number].package.size));
         let source = move |number: usize| {
-            let package = &plan.packages[number].package.name;
-            let taken = fetch.take(&sources[number]);
-            let verified = taken.map_err(|source| Error::Fetch { package: package.clone(), source })?;
-            Deb::open(&verified).map_err(|source| Error::Deb { package: package.clone(), source })
+            let package = &plan.packages[number].package;
+            let verified = fetch.take(&sources[number]).map_err(|source| Error::Fetch { source })?;
+            let deb = Deb::open(&verified).map_err(|source| Error::Deb { package: package.name.clone(), source })?;
+            is_of(package, &deb)?;
+            Ok(deb)
         };
         Unpacker::from_source(root, (names, essentials, sequence, Box::new(source)), options, report)
     }

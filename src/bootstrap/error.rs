@@ -151,7 +151,9 @@ impl Error {
             Error::Suites(_) | Error::Read { .. } | Error::Keyring(_) | Error::Source(_) => Class::Usage,
             Error::UnknownSuite { .. } | Error::UnlistedSuite { .. } | Error::Architecture { .. } | Error::MergedUsr { .. } => Class::Usage,
             Error::HostArchitecture { .. } => Class::Other,
-            Error::NotRoot | Error::Target(_) | Error::Image { .. } | Error::Stdout { .. } | Error::Pack(_) | Error::Rootfs(_) => Class::Target,
+            Error::NotRoot | Error::Target(_) | Error::Image { .. } | Error::Stdout { .. } | Error::Pack(_) | Error::Rootfs(_) => {
+                Class::Target
+            }
             Error::Unverifiable { .. } => Class::Trust,
             Error::Store(error) => of_store(error),
             Error::Fetch(error) => of_store(error),
@@ -166,7 +168,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::UnknownSuite { similar, .. } if !similar.is_empty() => Some(format!("did you mean {}?", similar.join(" or "))),
-            Error::UnknownSuite { .. } => Some("`rbootstrap suites` lists those that are known; any other needs a MIRROR and a --keyring".into()),
+            Error::UnknownSuite { .. } => {
+                Some("`rbootstrap suites` lists those that are known; any other needs a MIRROR and a --keyring".into())
+            }
             Error::UnlistedSuite { .. } => Some("rbootstrap --keyring FILE SUITE TARGET MIRROR".into()),
             Error::NotRoot => Some("run it as root, or ask for --simulate or --print-debs, which need no root".into()),
             Error::Archive(archive::Error::Release { source: BadRelease::Expired { .. }, .. }) => {
@@ -219,7 +223,8 @@ fn of_unpack(error: &unpack::Error) -> Class {
 
 fn of_chroot(error: &chroot::Error) -> Class {
     match error {
-        chroot::Error::NotFound { .. } => Class::Script,
+        // No such program, or one without its interpreter: what the packages brought, not what the host permits.
+        chroot::Error::NotFound { .. } | chroot::Error::Exec { .. } => Class::Script,
         _ => Class::Target,
     }
 }
