@@ -5,25 +5,26 @@
 
 mod claims;
 mod commit;
+mod error;
 mod filter;
 mod preinst;
 mod stage;
 mod staging;
 mod tree;
 
+pub use error::Error;
 pub use filter::PathRule;
 
 use std::io::{self, Read};
-use std::process::ExitStatus;
 use std::sync::Arc;
 
-use crate::chroot::{self, Chroot};
-use crate::deb::{self, Deb, Kind, TarError};
+use crate::chroot::Chroot;
+use crate::deb::{Deb, Kind};
 use crate::dpkg::{self, Activations, Database, Masters};
 use crate::fetch::Fetch;
 use crate::plan::Plan;
 use crate::report::{Event, Report, Stage};
-use crate::rootfs::{self, BadPath, RootPath, Rootfs};
+use crate::rootfs::{RootPath, Rootfs};
 use crate::store;
 
 use commit::{Commit, Laying};
@@ -69,143 +70,6 @@ pub enum Preinsts {
     WithEffect,
     /// All, as for dpkg.
     All,
-}
-
-/// A package that could not be unpacked.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// It could not be fetched.
-    #[error("package `{package}`")]
-    Fetch {
-        /// The package.
-        package: String,
-        /// Why.
-        #[source]
-        source: Arc<store::Error>,
-    },
-    /// It is no sound .deb.
-    #[error("package `{package}` cannot be read")]
-    Deb {
-        /// The package.
-        package: String,
-        /// What is wrong with it.
-        #[source]
-        source: deb::Error,
-    },
-    /// Its control members contradict the format.
-    #[error("package `{package}` cannot be unpacked")]
-    Control {
-        /// The package.
-        package: String,
-        /// What is wrong with it.
-        #[source]
-        source: dpkg::Error,
-    },
-    /// Its name or architecture is none.
-    #[error("`{name}` is not the name of a package and an architecture")]
-    Name {
-        /// Both, with a colon between them.
-        name: String,
-    },
-    /// It has an entry that could lead out of the tree.
-    #[error("package `{package}` cannot be unpacked")]
-    Path {
-        /// The package.
-        package: String,
-        /// The path.
-        #[source]
-        source: BadPath,
-    },
-    /// Its files could not be decoded to the disk.
-    #[error("package `{package}`: cannot write below /{STAGING}")]
-    Staging {
-        /// The package.
-        package: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// One of its files could not be laid into the tree.
-    #[error("package `{package}` cannot be unpacked")]
-    Tree {
-        /// The package.
-        package: String,
-        /// What could not be done.
-        #[source]
-        source: rootfs::Error,
-    },
-    /// Two packages ship the same path, and neither replaces the other.
-    #[error("package `{package}` is trying to overwrite {path}, which is also in package `{other}`")]
-    Overwrite {
-        /// The path.
-        path: RootPath,
-        /// The package that came second,
-        package: String,
-        /// and the one that came first.
-        other: String,
-    },
-    /// Two architectures of a package ship the same path with different content.
-    #[error("package `{package}` is trying to overwrite {path}, which is different in `{other}`")]
-    Different {
-        /// The path.
-        path: RootPath,
-        /// The package that came second,
-        package: String,
-        /// and the one that came first, with its architecture.
-        other: String,
-    },
-    /// It ships a path that another package's file has been diverted to.
-    #[error("package `{package}` is trying to overwrite {path}, which is the diverted version of {from}")]
-    Diverted {
-        /// The path.
-        path: RootPath,
-        /// The package.
-        package: String,
-        /// Where the other file was.
-        from: RootPath,
-    },
-    /// Its preinst failed.
-    #[error("the preinst of package `{package}` failed ({status})")]
-    Preinst {
-        /// The package.
-        package: String,
-        /// How the script ended.
-        status: ExitStatus,
-        /// The end of what it wrote.
-        output: String,
-    },
-    /// Its preinst could not be run.
-    #[error("the preinst of package `{package}` cannot be run")]
-    Box {
-        /// The package.
-        package: String,
-        /// Why.
-        #[source]
-        source: chroot::Error,
-    },
-    /// The database could not be read or written.
-    #[error(transparent)]
-    Database(#[from] dpkg::Error),
-    /// The staging place could not be made or removed.
-    #[error(transparent)]
-    Place(#[from] rootfs::Error),
-    /// The threads that stage have ended before their work, or the package was asked for twice.
-    #[error("unpacking was stopped")]
-    Stopped,
-}
-
-impl Error {
-    fn tree(package: &str, source: rootfs::Error) -> Error {
-        Error::Tree { package: package.into(), source }
-    }
-
-    fn staging(package: &str, source: impl Into<io::Error>) -> Error {
-        Error::Staging { package: package.into(), source: source.into() }
-    }
-
-    fn data(package: &str, source: TarError) -> Error {
-        Error::Deb { package: package.into(), source: deb::Error::data(source) }
-    }
 }
 
 /// Packages on their way into a tree. Dropping it stops the threads and removes what is staged.
