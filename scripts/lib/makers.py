@@ -16,9 +16,8 @@ REFERENCES = {"mmdebstrap": "1.5.7", "debootstrap": "1.0.141"}
 """The oldest version of each that is compared with."""
 
 REFERENCE_SUITE = "trixie"
-MERGED_LATE = ("buster", "bullseye", "bookworm")
-"""Suites whose base-files does not ship the links of the merged /usr. Left alone, mmdebstrap has usrmerge move every file there
-afterwards, by copying, which loses hard links; its own hook makes the links first, as debootstrap does."""
+MERGED_FIRST = ("buster", "bullseye")
+"""Suites in which nothing merges /usr by itself: the links are made first, for mmdebstrap by its own hook. In bookworm usrmerge does it."""
 
 DEBOOTSTRAP_VARIANTS = {"minbase": "minbase", "required": "minbase", "buildd": "buildd", "important": "-"}
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -140,7 +139,7 @@ class Reference:
 
     def _mmdebstrap(self, cell: Cell) -> list[str]:
         options = ["--mode=root", "--format=directory", f"--variant={cell.variant}", f"--architectures={','.join(cell.architectures)}"]
-        if cell.suite in MERGED_LATE and cell.variant not in ("custom", "extract"):
+        if cell.suite in MERGED_FIRST and cell.variant not in ("custom", "extract"):
             options.append(f"--hook-dir={self.prefix / 'usr/share/mmdebstrap/hooks/merged-usr'}")
         return options
 
