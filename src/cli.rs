@@ -120,8 +120,8 @@ struct SourceArgs {
     /// Where verified downloads are kept [default: $XDG_CACHE_HOME/rbootstrap, /var/cache/rbootstrap for root]
     #[arg(long, value_name = "DIR", env = "RBOOTSTRAP_CACHE_DIR")]
     cache_dir: Option<PathBuf>,
-    /// Keep no downloads
-    #[arg(long, conflicts_with = "cache_dir")]
+    /// Keep no downloads, whatever the environment says of a cache
+    #[arg(long)]
     no_cache: bool,
     /// Connections
     #[arg(long, value_name = "N", default_value_t = 8, env = "RBOOTSTRAP_DOWNLOADS", value_parser = clap::value_parser!(u16).range(1..=64))]

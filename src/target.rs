@@ -5,10 +5,12 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{StatVfsMountFlags, statvfs};
+use rustix::fs::{FlockOperation, Gid, Mode, OFlags, StatVfsMountFlags, Uid, chmod, chown, flock, open, statvfs};
+use rustix::io::Errno;
 
 use crate::rootfs::Rootfs;
 
@@ -16,8 +18,12 @@ use crate::rootfs::Rootfs;
 #[derive(Debug)]
 pub struct Target {
     root: Rootfs,
+    /// Held against other runs into the same directory, as long as this lives.
+    _lock: OwnedFd,
     /// The topmost directory that the claim created; `None` when the target was there.
     created: Option<PathBuf>,
+    /// Mode, owner and group of a target that was there.
+    was: Option<(u32, u32, u32)>,
     kept: bool,
 }
 
@@ -35,6 +41,12 @@ pub enum Error {
     /// It is a file, a device, …
     #[error("the target {} is not a directory", path.display())]
     NotADirectory {
+        /// The target.
+        path: PathBuf,
+    },
+    /// Another run makes a tree in it.
+    #[error("the target {} is being made by another run", path.display())]
+    Busy {
         /// The target.
         path: PathBuf,
     },
@@ -94,15 +106,13 @@ impl Target {
                 if (found.dev(), found.ino()) == (system.dev(), system.ino()) {
                     return Err(Error::RunningSystem { path });
                 }
-                let root = Rootfs::open(&path)?;
-                refuse_content(&path)?;
-                Target { root, created: None, kept: false }.checked()
+                Target::hold(&path, None, Some((found.mode(), found.uid(), found.gid())))?.checked()
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() => {
                 let created = topmost_missing(&path);
                 create(&path).map_err(error("create"))?;
                 // From here on, dropping it takes back what was created.
-                Target { root: Rootfs::open(&path)?, created: Some(created), kept: false }.checked()
+                Target::hold(&path, Some(created), None)?.checked()
             }
             Err(source) => Err(Error::Io { action: "find", path, source }),
         }
@@ -113,7 +123,19 @@ impl Target {
         let error = |source| Error::Io { action: "create", path: parent.to_owned(), source };
         let directory = tempfile::Builder::new().prefix("rbootstrap.").tempdir_in(parent).map_err(error)?;
         let path = directory.keep();
-        Target { root: Rootfs::open(&path)?, created: Some(path.clone()), kept: false }.checked()
+        Target::hold(&path, Some(path.clone()), None)?.checked()
+    }
+
+    /// Takes an empty directory. One that another run holds, or has filled, is its own, whoever created it.
+    fn hold(path: &Path, created: Option<PathBuf>, was: Option<(u32, u32, u32)>) -> Result<Target, Error> {
+        let error = |source: Errno| Error::Io { action: "open", path: path.to_owned(), source: source.into() };
+        let lock = open(path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(error)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => return Err(Error::Busy { path: path.into() }),
+            locked => locked.map_err(error)?,
+        }
+        refuse_content(path)?;
+        Ok(Target { root: Rootfs::open(path)?, _lock: lock, created, was, kept: false })
     }
 
     /// The tree.
@@ -151,7 +173,7 @@ impl Target {
             return Err(Error::CaseInsensitive { path: path.into() });
         }
         drop(probe);
-        rustix::fs::chmod(path, rustix::fs::Mode::from_raw_mode(0o755)).map_err(io::Error::from).map_err(error("set the mode of"))?;
+        own(path, 0o755, 0, 0).map_err(io::Error::from).map_err(error("set owner and mode of"))?;
         Ok(self)
     }
 }
@@ -171,6 +193,9 @@ impl Drop for Target {
                 let _ = root.remove_tree(&path);
             }
         }
+        if let Some((mode, user, group)) = self.was {
+            let _ = own(root.path(), mode, user, group);
+        }
         let mut directory = Some(root.path());
         while let (Some(path), Some(created)) = (directory, &self.created)
             && path.starts_with(created)
@@ -179,6 +204,14 @@ impl Drop for Target {
             directory = path.parent();
         }
     }
+}
+
+fn own(path: &Path, mode: u32, user: u32, group: u32) -> Result<(), Errno> {
+    // Without root no tree is made, but a plan's claim is tried in tests.
+    if rustix::process::geteuid().is_root() {
+        chown(path, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))?;
+    }
+    chmod(path, Mode::from_raw_mode(mode))
 }
 
 fn refuse_content(path: &Path) -> Result<(), Error> {
@@ -201,7 +234,7 @@ fn topmost_missing(path: &Path) -> PathBuf {
 fn create(path: &Path) -> io::Result<()> {
     let missing: Vec<_> = path.ancestors().take_while(|above| above.symlink_metadata().is_err()).collect();
     for directory in missing.into_iter().rev() {
-        rustix::fs::mkdir(directory, rustix::fs::Mode::from_raw_mode(0o755))?;
+        rustix::fs::mkdir(directory, Mode::from_raw_mode(0o755))?;
     }
     Ok(())
 }
@@ -231,6 +264,29 @@ mod tests {
         drop(target);
         let left: Vec<_> = path.path().read_dir().unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(left, ["lost+found"]);
+    }
+
+    #[test]
+    fn an_empty_target_gets_its_owner_and_mode_back() {
+        let path = tempfile::tempdir().unwrap();
+        let look = || path.path().metadata().map(|m| (m.mode() & 0o7777, m.uid())).unwrap();
+        chmod(path.path(), Mode::from_raw_mode(0o2770)).unwrap();
+        let before = look();
+        let target = Target::claim(path.path()).unwrap();
+        assert_eq!(look().0, 0o755);
+        drop(target);
+        assert_eq!(look(), before);
+    }
+
+    #[test]
+    fn one_run_at_a_time() {
+        let above = tempfile::tempdir().unwrap();
+        let path = above.path().join("tree");
+        let first = Target::claim(&path).unwrap();
+        assert!(matches!(Target::claim(&path), Err(Error::Busy { .. })));
+        assert!(path.is_dir());
+        drop(first);
+        assert!(!path.exists());
     }
 
     #[test]
