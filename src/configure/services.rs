@@ -133,7 +133,11 @@ mod tests {
             (&[(daemon, "real"), (policy, "own")], |_| (), "/usr/sbin/policy-rc.d=own /usr/sbin/start-stop-daemon=real"),
             (&[("sbin/start-stop-daemon", "real"), ("usr/sbin/x", "")], |_| (), "/sbin/start-stop-daemon=real /usr/sbin/x="),
             (&[], |_| (), ""),
-            (&[(daemon, "real")], |root| assert!(root.remove(&path(POLICY.0)).unwrap() && root.remove(&path(DAEMON_PLACES[0])).unwrap()), ssd),
+            (
+                &[(daemon, "real")],
+                |root| assert!(root.remove(&path(POLICY.0)).unwrap() && root.remove(&path(DAEMON_PLACES[0])).unwrap()),
+                ssd,
+            ),
             (
                 &[(daemon, "real")],
                 |root| {
