@@ -206,14 +206,13 @@ fn prefer(queue: &mut VecDeque<Digest>, digest: &Digest) {
 mod tests {
     use std::io::Read;
     use std::sync::Mutex;
-    use std::time::Duration;
 
     use super::*;
     use crate::store::server::{Reply, Server, Then};
-    use crate::store::tests::{open, wanted};
+    use crate::store::tests::{PATIENT, open, wanted};
 
     fn fetch(directory: &std::path::Path, connections: usize, report: Report) -> Fetch {
-        let store = open(directory, true, Duration::from_secs(600), Report::silent());
+        let store = open(directory, true, PATIENT, Report::silent());
         Fetch::start(Arc::new(store), connections, report)
     }
 
@@ -261,9 +260,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         // The only thread stands still at the first file until the last is waited for.
         let (proceed, gate) = std::sync::mpsc::channel();
+        let (begin, begun) = std::sync::mpsc::channel();
         let gate = Mutex::new(gate);
         let report = Report::new(move |event| {
             if matches!(event, Event::Working { item, .. } if item == "0") {
+                begin.send(()).unwrap();
                 gate.lock().unwrap().recv().unwrap();
             }
         });
@@ -271,6 +272,7 @@ mod tests {
         for number in 0..10 {
             fetch.want(echo(&server, &format!("{number}")));
         }
+        begun.recv().unwrap();
         let eight = echo(&server, "8");
         thread::scope(|scope| {
             scope.spawn(|| fetch.take(&eight).unwrap());
@@ -315,7 +317,7 @@ mod tests {
             other => Reply::of(other.as_bytes()),
         });
         let directory = tempfile::tempdir().unwrap();
-        let store = Arc::new(open(directory.path(), true, Duration::from_secs(600), Report::silent()));
+        let store = Arc::new(open(directory.path(), true, PATIENT, Report::silent()));
         let fetch = Fetch::start(Arc::clone(&store), 2, Report::silent());
         fetch.want(echo(&server, "slow"));
         server.answered.recv().unwrap();

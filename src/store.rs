@@ -9,6 +9,7 @@ mod cache;
 mod error;
 mod file;
 mod http;
+mod roots;
 #[cfg(test)]
 pub(crate) mod server;
 mod stop;
@@ -118,7 +119,7 @@ impl Store {
     /// A store that warns and explains through `report`. Proxies are those of the environment (`http_proxy`, `https_proxy`,
     /// `all_proxy`, `no_proxy`).
     pub fn open(options: Options, report: Report) -> Result<Store, Error> {
-        Store::with(options, report, http::builder, PAUSE)
+        Store::with(options, report, http::builder()?, PAUSE)
     }
 
     /// As [`Store::open`], but everything goes through `proxy` (`http://host:port`, `socks5h://host:port`), whatever the
@@ -131,7 +132,7 @@ impl Store {
             return Err(bad(format!("`{scheme}:` is no kind of proxy")));
         }
         let proxy = reqwest::Proxy::all(proxy).map_err(|e| bad(Cause::of(&e).to_string()))?;
-        Store::with(options, report, || http::builder().proxy(proxy.clone()), PAUSE)
+        Store::with(options, report, http::builder()?.proxy(proxy), PAUSE)
     }
 
     /// Removes files from the cache, the one longest unused first, until those that are left have at most `bound` bytes. Call it
@@ -141,7 +142,7 @@ impl Store {
         self.shelf.trim(bound)
     }
 
-    fn with(options: Options, report: Report, builder: impl Fn() -> ClientBuilder, pause: Duration) -> Result<Store, Error> {
+    fn with(options: Options, report: Report, builder: ClientBuilder, pause: Duration) -> Result<Store, Error> {
         let shelf = Shelf::open(options.cache, &options.temporary, report.clone())?;
         let transport = Transport::open(builder, options.stall)?;
         Ok(Store { shelf, transport, tries: options.tries.max(1), pause, stop: Stop::new(), failing: Mutex::default(), report })

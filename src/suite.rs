@@ -267,4 +267,5 @@ pub enum Error {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests build their own world")]
 mod tests;

@@ -154,6 +154,16 @@ pub enum Error {
         /// and the one that came first, with its architecture.
         other: String,
     },
+    /// It ships a path that another package's file has been diverted to.
+    #[error("package `{package}` is trying to overwrite {path}, which is the diverted version of {from}")]
+    Diverted {
+        /// The path.
+        path: RootPath,
+        /// The package.
+        package: String,
+        /// Where the other file was.
+        from: RootPath,
+    },
     /// Its preinst failed.
     #[error("the preinst of package `{package}` failed ({status})")]
     Preinst {
@@ -222,29 +232,32 @@ impl std::fmt::Debug for Unpacker<'_> {
 }
 
 impl<'a> Unpacker<'a> {
-    /// Starts staging in the background: each verified .deb, in the plan's order.
+    /// Starts staging in the background: each verified .deb, the essentials first.
     pub fn start(root: &'a Rootfs, supply: Supply, options: Options, report: Report) -> Result<Unpacker<'a>, Error> {
         let Supply { plan, sources, fetch } = supply;
         let names = plan.packages.iter().map(|chosen| chosen.package.name.clone()).collect();
         let essentials = plan.essentials;
+        // The essentials are waited for together: with the largest first, no thread is left with a large one at the end.
+        let mut sequence: Vec<usize> = (0..plan.packages.len()).collect();
+        sequence[..essentials].sort_by_key(|&number| std::cmp::Reverse(plan.packages[number].package.size));
         let source = move |number: usize| {
             let package = &plan.packages[number].package.name;
             let taken = fetch.take(&sources[number]);
             let verified = taken.map_err(|source| Error::Fetch { package: package.clone(), source })?;
             Deb::open(&verified).map_err(|source| Error::Deb { package: package.clone(), source })
         };
-        Unpacker::from_source(root, (names, essentials, Box::new(source)), options, report)
+        Unpacker::from_source(root, (names, essentials, sequence, Box::new(source)), options, report)
     }
 
     fn from_source(
         root: &'a Rootfs,
-        (names, essentials, source): (Vec<String>, usize, Box<Source>),
+        (names, essentials, sequence, source): (Vec<String>, usize, Vec<usize>, Box<Source>),
         options: Options,
         report: Report,
     ) -> Result<Unpacker<'a>, Error> {
         let packages = names.len();
         report.began(Stage::Unpack, packages as u64);
-        let order = Order { names, source, rules: options.paths.clone(), jobs: options.jobs };
+        let order = Order { names, sequence, source, rules: options.paths.clone(), jobs: options.jobs };
         Ok(Unpacker {
             root,
             staging: Staging::start(root, order, report.clone())?,

@@ -53,10 +53,14 @@ fn a_conffile_behind_a_symlink() {
 
 #[test]
 fn a_conffile_that_a_preinst_put_there() {
-    let deb = Deb::new("conf", "1")
-        .script("preinst", "mkdir -p /etc/conf; echo mine >/etc/conf/setting")
-        .conffile("etc/conf/setting", "shipped\n");
-    same_as_dpkg([deb], &["conf"]);
+    let put = |content: &str| format!("mkdir -p /etc/conf; printf '{content}\\n' >/etc/conf/setting");
+    let same = Deb::new("same", "1").script("preinst", &put("shipped")).conffile("etc/conf/setting", "shipped\n");
+    same_as_dpkg([same], &["same"]);
+    // dpkg would ask whose is to stay, and there is nobody to answer: apt fails on it too.
+    let other = Deb::new("other", "1").script("preinst", &put("mine")).conffile("etc/conf/setting", "shipped\n");
+    let Some(world) = World::new([other]) else { return };
+    world.make(&["--variant=essential", "--include=other"]).fails(7).names(&["other", "/etc/conf/setting"]);
+    world.assert_nothing_left();
 }
 
 #[test]
@@ -143,12 +147,11 @@ fn scripts_see_what_dpkg_shows_them() {
     reference::tree(&world, &expected, &["second"]);
     let read = |root: &std::path::Path, name: &str| fs::read_to_string(root.join("var/lib").join(name)).unwrap();
     assert_eq!(read(&world.root(), "note-status"), read(&expected, "note-status"));
-    // apt adds names of its own (DPKG_FRONTEND_LOCKED, DPKG_HOOK_ACTION…); the chroot of the reference has no /proc.
-    let own = |text: String| {
-        text.lines()
-            .filter(|line| !line.contains("FRONTEND") && !line.contains("HOOK") && !line.starts_with('/'))
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
+    // apt and dpkg add names of their own (DPKG_FRONTEND_LOCKED, DPKG_FORCE…); the chroot of the reference has no /proc.
+    let foreign = ["FRONTEND", "HOOK", "APT_CONFIG", "DPKG_COLORS", "DPKG_FORCE"];
+    let own = |text: String| -> Vec<String> {
+        let is_own = |line: &&str| !line.starts_with('/') && !foreign.iter().any(|name| line.contains(name));
+        text.lines().filter(is_own).map(str::to_owned).collect()
     };
     assert_eq!(own(read(&world.root(), "note")), own(read(&expected, "note")));
 }

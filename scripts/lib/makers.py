@@ -16,6 +16,10 @@ REFERENCES = {"mmdebstrap": "1.5.7", "debootstrap": "1.0.141"}
 """The oldest version of each that is compared with."""
 
 REFERENCE_SUITE = "trixie"
+MERGED_LATE = ("buster", "bullseye", "bookworm")
+"""Suites whose base-files does not ship the links of the merged /usr. Left alone, mmdebstrap has usrmerge move every file there
+afterwards, by copying, which loses hard links; its own hook makes the links first, as debootstrap does."""
+
 DEBOOTSTRAP_VARIANTS = {"minbase": "minbase", "required": "minbase", "buildd": "buildd", "important": "-"}
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "i386", "ppc64le": "ppc64el"}
@@ -86,6 +90,7 @@ class Reference:
     def __init__(self, name: str, directory: Path, upstream: str):
         self.name = name
         self.directory = directory / "tools"
+        self.prefix = Path("/")
         self.program = self._set_up(upstream)
 
     def _set_up(self, upstream: str) -> list[str]:
@@ -100,6 +105,7 @@ class Reference:
         self.version = run(["dpkg-deb", "--field", str(package), "Version"]).strip()
         unpacked = self.directory / f"{self.name}-{self.version}"
         run(["dpkg-deb", "--extract", str(package), str(unpacked)])
+        self.prefix = unpacked
         if self.name == "debootstrap":
             return ["env", f"DEBOOTSTRAP_DIR={unpacked}/usr/share/debootstrap", f"{unpacked}/usr/sbin/debootstrap"]
         return ["perl", f"{unpacked}/usr/bin/mmdebstrap"]
@@ -133,7 +139,10 @@ class Reference:
         run([*self.command(cell), cell.suite, str(target), mirror], environment(epoch))
 
     def _mmdebstrap(self, cell: Cell) -> list[str]:
-        return ["--mode=root", "--format=directory", f"--variant={cell.variant}", f"--architectures={','.join(cell.architectures)}"]
+        options = ["--mode=root", "--format=directory", f"--variant={cell.variant}", f"--architectures={','.join(cell.architectures)}"]
+        if cell.suite in MERGED_LATE and cell.variant not in ("custom", "extract"):
+            options.append(f"--hook-dir={self.prefix / 'usr/share/mmdebstrap/hooks/merged-usr'}")
+        return options
 
     def _debootstrap(self, cell: Cell) -> list[str]:
         if cell.variant not in DEBOOTSTRAP_VARIANTS or len(cell.architectures) > 1:

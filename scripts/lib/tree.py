@@ -103,7 +103,7 @@ def facts(root: Path, path: str, status: os.stat_result, links: dict[tuple[int, 
         links=links.get((status.st_dev, status.st_ino), []),
         attributes=attributes(on_host),
     )
-    unchanged = path in shipped.paths
+    unchanged = path in shipped.paths and path not in shipped.directories
     if made.kind == "symlink":
         made.target = os.readlink(on_host)
     elif made.kind.endswith("device"):
@@ -130,6 +130,8 @@ class Shipped:
     def __init__(self, root: Path):
         self.root = root
         self.paths: set[str] = set()
+        self.directories: set[str] = set()
+        """Shipped as directories, whatever they are in the tree: /bin is a symlink there."""
         self.digests: dict[str, str] = {}
         self._above: dict[str, str] = {}
         database = root / "var/lib/dpkg"
@@ -138,6 +140,7 @@ class Shipped:
             package = listing.stem.split(":")[0]
             for line in listing.read_text("utf-8", "surrogateescape").splitlines():
                 self.paths.add(self._place(line, package))
+                self.directories.add(line.rpartition("/")[0])
         for sums in sorted(database.glob("info/*.md5sums")):
             package = sums.stem.split(":")[0]
             for line in sums.read_text("utf-8", "surrogateescape").splitlines():

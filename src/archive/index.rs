@@ -14,7 +14,7 @@ use super::release::{is_flat, suite_url, with_extension};
 use super::{Error, Index, Listing, Release, SignatureError, Source, Trust};
 use crate::compress::{Compression, decoder};
 use crate::report::{Event, Report, Stage};
-use crate::store::{self, Store, Verified, Wanted};
+use crate::store::{self, Stop, Store, Verified, Wanted};
 
 /// How large a Release file may be, in bytes: Debian's are 0.3 MB.
 const RELEASE_LIMIT: u64 = 16 << 20;
@@ -29,6 +29,8 @@ const TRIES: u32 = 3;
 #[derive(Clone, Copy)]
 struct Reader<'a> {
     store: &'a Store,
+    /// Thrown when a source fails, so that no other goes on fetching what nobody will read.
+    stop: &'a Stop,
     now: i64,
     report: &'a Report,
 }
@@ -48,9 +50,10 @@ struct Lacking {
 }
 
 pub(super) fn read(store: &Store, sources: &[Source], now: i64, report: &Report) -> Result<Index, Error> {
-    let reader = Reader { store, now, report };
+    let stop = store.stop();
+    let reader = Reader { store, stop: &stop, now, report };
     report.began(Stage::Indexes, 0);
-    let answers = in_parallel(sources, |source| reader.source(source)).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let answers = all_or_first_failure(in_parallel(sources, |source| reader.source(source).inspect_err(|_| stop.stop())))?;
     lacked_nowhere_else(&answers, report)?;
     report.ended(Stage::Indexes);
     Ok(Index { listings: answers.into_iter().flat_map(|answer| answer.listings).collect() })
@@ -63,6 +66,20 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> 
         let threads: Vec<_> = items.iter().map(|item| scope.spawn(move || work(item))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap_or_else(|payload| panic::resume_unwind(payload))).collect()
     })
+}
+
+/// The failure that is reported is a source's own, not that it was stopped because of another's.
+fn all_or_first_failure<T>(results: Vec<Result<T, Error>>) -> Result<Vec<T>, Error> {
+    let was_stopped = |e: &Error| matches!(e, Error::Fetch { source, .. } if matches!(**source, store::Error::Cancelled));
+    let (mut answers, mut failure) = (Vec::new(), None::<Error>);
+    for result in results {
+        match result {
+            Ok(answer) => answers.push(answer),
+            Err(error) if failure.as_ref().is_none_or(|known| was_stopped(known) && !was_stopped(&error)) => failure = Some(error),
+            Err(_) => {}
+        }
+    }
+    failure.map_or(Ok(answers), Err)
 }
 
 /// Warns of what some source lacks; an error when no other has it.
@@ -212,7 +229,7 @@ impl Reader<'_> {
             self.report.send(Event::Grew { stage: Stage::Indexes, by: *size });
             self.report.send(Event::Working { stage: Stage::Indexes, item: format!("{} {name}", release.source.suite) });
             let file = Wanted { name: name.clone(), urls, size: *size, digest: digest.clone() };
-            match self.store.file(&file, &|bytes| self.report.advanced(Stage::Indexes, bytes)) {
+            match self.store.file_until(&file, &|bytes| self.report.advanced(Stage::Indexes, bytes), self.stop) {
                 Ok(verified) => return Ok((verified, compression, name)),
                 Err(error @ store::Error::Missing { .. }) => missing = Some(NoListing::Changed { name, source: Box::new(error) }),
                 Err(error) if error.is_trust() => return Err(NoListing::Changed { name, source: Box::new(error) }),

@@ -428,4 +428,5 @@ fn shown(attempts: &[Attempt]) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests build their own world")]
 pub(super) mod tests;

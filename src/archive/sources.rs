@@ -346,4 +346,5 @@ pub enum BadSource {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests build their own world")]
 mod tests;

@@ -18,6 +18,8 @@ pub struct Conffile {
 pub enum ConffileState {
     /// It waits as `.dpkg-new` until its package is configured.
     New,
+    /// It was not unpacked, since an earlier package replaces this one.
+    Yielded,
     /// It is in place; its MD5 in hexadecimal.
     InPlace(String),
 }
@@ -26,6 +28,7 @@ impl ConffileState {
     pub(super) fn as_str(&self) -> &str {
         match self {
             ConffileState::New => "newconffile",
+            ConffileState::Yielded => "newconffile obsolete",
             ConffileState::InPlace(md5) => md5,
         }
     }

@@ -43,6 +43,23 @@ impl Status {
         self.text.push(b'\n');
     }
 
+    /// Marks a conffile of a package as obsolete: another package has taken it over.
+    pub fn mark_obsolete(&mut self, qualified: &str, conffile: &RootPath) {
+        let (name, architecture) = qualified.split_once(':').unwrap_or((qualified, ""));
+        let text = String::from_utf8_lossy(&self.text);
+        let is_wanted = |stanza: &str| {
+            let has =
+                |field: &str, value: &str| stanza.lines().any(|l| l.strip_prefix(field).and_then(|l| l.strip_prefix(": ")) == Some(value));
+            has("Package", name) && (architecture.is_empty() || has("Architecture", architecture))
+        };
+        let stanza = text.split_inclusive("\n\n").scan(0, |at, stanza| Some((std::mem::replace(at, *at + stanza.len()), stanza)));
+        let Some((at, stanza)) = stanza.into_iter().find(|(_, stanza)| is_wanted(stanza)) else { return };
+        let start = format!("\n {conffile} ");
+        let Some(line) = stanza.find(&start).map(|found| at + found + start.len()) else { return };
+        let end = memchr::memchr(b'\n', &self.text[line..]).map_or(self.text.len(), |n| line + n);
+        self.text.splice(end..end, *b" obsolete");
+    }
+
     /// Writes the file, with one more stanza than there is for the package whose preinst is about to run.
     pub fn write(&self, root: &Rootfs, half_installed: Option<&str>) -> Result<(), Error> {
         let path = RootPath::known(FILE);

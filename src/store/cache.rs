@@ -3,6 +3,8 @@
 //! Nothing gets its digest as a name before its bytes had that digest, so no lock is needed: whoever renames last replaces a
 //! file by its equal. What is found there is hashed again before it is used. Without a cache, files lose their names at once.
 
+#![expect(clippy::disallowed_methods, reason = "the cache is this file's own")]
+
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::PermissionsExt;

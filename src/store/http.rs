@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time;
 
 use super::address::shown;
+use super::roots::{self, NoRoots};
 use super::stop::Stop;
 use super::{Cause, Error, Obstacle};
 
@@ -27,7 +28,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 const REDIRECTS: usize = 10;
 
 /// A client as rbootstrap wants it: redirects never lead from https to http, and digests see the bytes as they are sent.
-pub(super) fn builder() -> ClientBuilder {
+pub(super) fn builder() -> Result<ClientBuilder, Error> {
     let policy = reqwest::redirect::Policy::custom(|attempt| {
         let downgrade = attempt.previous().last().is_some_and(|u| u.scheme() == "https") && attempt.url().scheme() != "https";
         if downgrade {
@@ -39,7 +40,9 @@ pub(super) fn builder() -> ClientBuilder {
             attempt.follow()
         }
     });
-    Client::builder().user_agent(concat!("rbootstrap/", env!("CARGO_PKG_VERSION"))).referer(false).redirect(policy)
+    let tls = roots::config().map_err(|e| Error::Setup { source: Cause::of(&e) })?;
+    let agent = concat!("rbootstrap/", env!("CARGO_PKG_VERSION"));
+    Ok(Client::builder().user_agent(agent).referer(false).redirect(policy).tls_backend_preconfigured(tls))
 }
 
 /// The client and the thread that drives it.
@@ -49,7 +52,6 @@ pub(super) struct Transport {
     handle: Handle,
     driver: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
     stall: Duration,
-    has_roots: bool,
 }
 
 /// What is asked for.
@@ -87,16 +89,10 @@ pub(super) struct Pace {
 
 impl Transport {
     /// Sets the client up and starts its thread. No byte for `stall` ends a request.
-    pub(super) fn open(builder: impl Fn() -> ClientBuilder, stall: Duration) -> Result<Transport, Error> {
-        // Fails only where it was done before.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+    pub(super) fn open(builder: ClientBuilder, stall: Duration) -> Result<Transport, Error> {
         let setup = |source: &dyn StdError| Error::Setup { source: Cause::of(source) };
-        let builder = || builder().connect_timeout(stall.min(CONNECT)).tcp_keepalive(stall);
-        let (client, has_roots) = match builder().build() {
-            Ok(client) => (client, true),
-            // A minimal host has no CA certificates, and plain http does not need them.
-            Err(_) => (builder().tls_backend_preconfigured(trusting_nobody()).build().map_err(|e| setup(&e))?, false),
-        };
+        let builder = builder.connect_timeout(stall.min(CONNECT)).tcp_keepalive(stall);
+        let client = builder.build().map_err(|e| setup(&e))?;
         let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(|e| setup(&e))?;
         let handle = runtime.handle().clone();
         let (quit, quitting) = oneshot::channel::<()>();
@@ -106,7 +102,7 @@ impl Transport {
             runtime.shutdown_background();
         };
         let thread = thread::Builder::new().name("http".to_owned()).spawn(drive).map_err(|e| setup(&e))?;
-        Ok(Transport { client, handle, driver: Some((quit, thread)), stall, has_roots })
+        Ok(Transport { client, handle, driver: Some((quit, thread)), stall })
     }
 
     /// Sends a request and waits for the head of a good answer.
@@ -166,11 +162,7 @@ impl Transport {
         if !error.is_connect() {
             return Error::Broken { url, source };
         }
-        let obstacle = match obstacle(error) {
-            Obstacle::Tls if !self.has_roots => Obstacle::NoRoots,
-            other => other,
-        };
-        Error::Refused { url, obstacle, source }
+        Error::Refused { url, obstacle: obstacle(error), source }
     }
 }
 
@@ -242,8 +234,10 @@ fn obstacle(error: &reqwest::Error) -> Obstacle {
     let mut link: Option<&(dyn StdError + 'static)> = error.source();
     while let Some(error) = link {
         let system = error.downcast_ref::<io::Error>();
-        if error.is::<rustls::Error>() {
-            return Obstacle::Tls;
+        match error.downcast_ref::<rustls::Error>() {
+            Some(rustls::Error::Other(other)) if other.0.is::<NoRoots>() => return Obstacle::NoRoots,
+            Some(_) => return Obstacle::Tls,
+            None => {}
         }
         if system.is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused) {
             return Obstacle::Refused;
@@ -255,8 +249,4 @@ fn obstacle(error: &reqwest::Error) -> Obstacle {
         };
     }
     Obstacle::Connection
-}
-
-fn trusting_nobody() -> rustls::ClientConfig {
-    rustls::ClientConfig::builder().with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
 }

@@ -14,6 +14,9 @@ mod faults;
 mod secure;
 mod shelf;
 
+/// Longer than any test takes.
+pub(crate) const PATIENT: Duration = Duration::from_secs(600);
+
 /// A store of a test's own, with what it said.
 struct World {
     store: Store,
@@ -34,7 +37,7 @@ impl World {
 
     fn at(directory: tempfile::TempDir, cached: bool) -> World {
         let said = Arc::new(Mutex::new(Vec::new()));
-        let store = open(directory.path(), cached, Duration::from_millis(300), Report::new(listener(&said)));
+        let store = open(directory.path(), cached, PATIENT, Report::new(listener(&said)));
         World { store, said, directory }
     }
 
@@ -60,7 +63,7 @@ fn listener(said: &Arc<Mutex<Vec<String>>>) -> impl Fn(Event) + Send + Sync + 's
 pub(crate) fn open(directory: &Path, cached: bool, stall: Duration, report: Report) -> Store {
     let cache = cached.then(|| directory.join("cache"));
     let options = Options { cache, temporary: directory.to_owned(), stall, tries: 3 };
-    Store::with(options, report, || http::builder().no_proxy(), Duration::from_millis(1)).unwrap()
+    Store::with(options, report, http::builder().unwrap().no_proxy(), Duration::from_millis(1)).unwrap()
 }
 
 pub(crate) fn wanted(urls: &[String], content: &[u8]) -> Wanted {

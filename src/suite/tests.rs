@@ -1,7 +1,6 @@
 use std::fs;
 
 use super::*;
-use crate::archive::Keyring;
 
 fn suites() -> Suites {
     Suites::load(&[]).unwrap()
@@ -15,8 +14,7 @@ fn the_compiled_in_suites_are_read() {
     let ubuntu = ["bionic", "focal", "jammy", "noble", "questing", "resolute", "stonking", "tenacious"];
     assert_eq!(codenames, [&debian[..], &ubuntu[..]].concat());
     for suite in suites.all() {
-        let files: Vec<(&str, &[u8])> = suite.keyrings.iter().map(|keyring| (keyring.name.as_str(), &*keyring.bytes)).collect();
-        assert!(!Keyring::parse(&files).unwrap().is_empty(), "{}", suite.codename);
+        assert!(!suite.keyrings.is_empty(), "{}", suite.codename);
         let pockets = suite.pockets_for("amd64");
         assert_eq!((pockets[0].name.as_str(), &pockets[0].suite), ("release", &suite.codename));
         assert!(pockets.iter().all(|pocket| !pocket.uris.is_empty()), "{}", suite.codename);

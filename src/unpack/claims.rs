@@ -1,6 +1,6 @@
 //! Who owns which path: dpkg's rules for two packages that ship the same one.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::dpkg::Diversions;
 use crate::package::{MultiArch, Package};
@@ -14,7 +14,6 @@ use super::stage::Staged;
 struct Owner {
     package: Package,
     qualified: String,
-    conffiles: HashSet<RootPath>,
     /// Paths that others have taken over.
     lost: HashSet<RootPath>,
 }
@@ -25,8 +24,8 @@ pub(super) struct Claims {
     packages: HashMap<usize, Owner>,
     /// Nearly always there is one owner.
     paths: HashMap<RootPath, Vec<usize>>,
-    /// Who has lost paths since that was last asked.
-    robbed: BTreeSet<usize>,
+    /// Who has lost which paths since that was last asked.
+    robbed: BTreeMap<usize, Vec<RootPath>>,
 }
 
 /// What a claim comes to.
@@ -34,6 +33,8 @@ pub(super) struct Claims {
 pub(super) enum Claim {
     /// The path is the package's.
     Granted,
+    /// So it is now, and other packages that it replaces have it no longer.
+    TakenOver,
     /// Another architecture of the package has it too: granted if the contents are equal.
     Shared {
         /// The other one's number.
@@ -49,7 +50,6 @@ impl Claims {
         self.packages.entry(staged.number).or_insert_with(|| Owner {
             package: staged.package.clone(),
             qualified: staged.qualified.clone(),
-            conffiles: staged.conffiles.iter().map(|c| c.path.clone()).collect(),
             lost: HashSet::new(),
         });
     }
@@ -75,6 +75,7 @@ impl Claims {
             } else if diversions.separates(path, &mine.name, &theirs.name) {
             } else if replaces(mine, theirs) {
                 replaced.push(other);
+                claim = Claim::TakenOver;
             } else if replaces(theirs, mine) {
                 return Ok(Claim::Yielded);
             } else {
@@ -87,9 +88,9 @@ impl Claims {
             owners.push(number);
         }
         for other in replaced {
-            if let Some(owner) = self.packages.get_mut(&other).filter(|owner| !owner.conffiles.contains(path)) {
+            if let Some(owner) = self.packages.get_mut(&other) {
                 owner.lost.insert(path.clone());
-                self.robbed.insert(other);
+                self.robbed.entry(other).or_default().push(path.clone());
             }
         }
         Ok(claim)
@@ -106,7 +107,7 @@ impl Claims {
     }
 
     /// The packages that have lost paths since this was last asked, in the plan's order.
-    pub(super) fn take_robbed(&mut self) -> BTreeSet<usize> {
+    pub(super) fn take_robbed(&mut self) -> BTreeMap<usize, Vec<RootPath>> {
         std::mem::take(&mut self.robbed)
     }
 

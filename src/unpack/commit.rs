@@ -138,6 +138,9 @@ impl<'a> Commit<'a> {
             return Ok(Some(node.path.clone()));
         }
         let diversions = &package.database.diversions;
+        if let Some(from) = diversions.source_of(&node.path) {
+            return Err(Error::Diverted { path: node.path.clone(), package: package.name.into(), from: from.clone() });
+        }
         let claim = self.claims.claim(&node.path, package.number, diversions)?;
         if claim == Claim::Yielded {
             return Ok(None);
@@ -145,9 +148,13 @@ impl<'a> Commit<'a> {
         let place = diversions.place(&node.path, package.name).unwrap_or(&node.path);
         let is_conffile = package.conffiles.iter().any(|c| !c.removed && c.path == node.path);
         let place = match package.laying {
-            Laying::Batch if is_conffile => self.tree.follow(place).map_err(|e| Error::tree(package.name, e))?.with_suffix(".dpkg-new"),
+            Laying::Batch if is_conffile => place.with_suffix(".dpkg-new"),
             _ => place.clone(),
         };
+        if claim == Claim::TakenOver && !is_conffile {
+            // What it takes over may be a conffile that waits to be configured.
+            self.root.remove(&place.with_suffix(".dpkg-new")).map_err(|e| Error::tree(package.name, e))?;
+        }
         if let Claim::Shared { with } = claim
             && !node.left_out
             && !self.is_same(package, node, &place)?
@@ -166,7 +173,7 @@ impl<'a> Commit<'a> {
                 Some(other) => Error::Overwrite { path: place.clone(), package: package.name.into(), other: other.into() },
                 None => Error::tree(package.name, e),
             }),
-            Kind::File => self.lay_file(package, (node.number, node), attributes, &place),
+            Kind::File => self.lay_file(package, node, attributes, &place),
             Kind::HardLink => self.lay_hard_link(package, node, &place, whole),
             Kind::Symlink => self.tree.symlink(&entry.target, &place, attributes).map_err(|e| Error::tree(package.name, e)),
             Kind::Character | Kind::Block | Kind::Fifo => {
@@ -184,10 +191,11 @@ impl<'a> Commit<'a> {
         laid
     }
 
-    /// Moves the staged file `number` to its place, with the owner that the tree gives it.
-    fn lay_file(&mut self, package: &Package<'_>, (number, of): (u32, &Node), wanted: Attributes, place: &RootPath) -> Result<(), Error> {
+    /// Moves a staged file to its place, with the owner and mode that it gets there.
+    fn lay_file(&mut self, package: &Package<'_>, staged: &Node, wanted: Attributes, place: &RootPath) -> Result<(), Error> {
+        let number = staged.number;
         let owner = Some((wanted.uid, wanted.gid)).filter(|owner| *owner != package.creator);
-        let mode = Some(wanted.mode).filter(|mode| *mode != of.entry.mode || (owner.is_some() && mode & 0o6000 != 0));
+        let mode = Some(wanted.mode).filter(|mode| *mode != staged.entry.mode || (owner.is_some() && mode & 0o6000 != 0));
         if owner.is_some() || mode.is_some() {
             set_owner_and_mode(&package.staged, number, owner, mode).map_err(|e| Error::staging(package.name, e))?;
         }
@@ -196,18 +204,19 @@ impl<'a> Commit<'a> {
 
     fn lay_hard_link(&mut self, package: &Package<'_>, node: &Node, place: &RootPath, whole: (&Staged, &Staging<'_>)) -> Result<(), Error> {
         let target = node.link_target(package.name)?;
+        let wanted = attributes(node, package.database);
         if let Some(target) = package.placed.get(&target) {
-            return self.tree.hard_link(target, place).map_err(|e| Error::tree(package.name, e));
+            return self.tree.hard_link(target, place, wanted).map_err(|e| Error::tree(package.name, e));
         }
         let (staged, staging) = whole;
         let left_out = staged.nodes.iter().find(|n| n.path == target && n.left_out && n.entry.kind == Kind::File);
         if let Some(of) = left_out {
             // The content was left out under its first name, but is wanted under this one.
             staging.again(staged, &[of.number])?;
-            return self.lay_file(package, (of.number, of), attributes(of, package.database), place);
+            return self.lay_file(package, of, wanted, place);
         }
         let target = package.database.diversions.place(&target, package.name).unwrap_or(&target);
-        self.tree.hard_link(target, place).map_err(|e| Error::tree(package.name, e))
+        self.tree.hard_link(target, place, wanted).map_err(|e| Error::tree(package.name, e))
     }
 
     /// Whether an entry that another architecture of the package has too is the same in both.
@@ -240,16 +249,23 @@ impl<'a> Commit<'a> {
             md5sums: digests.as_deref(),
         })?;
         self.listed.insert(staged.number);
-        for other in self.claims.take_robbed() {
+        for (other, lost) in self.claims.take_robbed() {
+            let other_name = self.claims.qualified(other);
             if self.listed.contains(&other) {
-                let lost = self.claims.lost(other);
-                info.forget(self.claims.qualified(other), &|line| RootPath::parse(line).is_ok_and(|path| lost.contains(&path)))?;
+                info.forget(other_name, &|line| RootPath::parse(line).is_ok_and(|path| lost.contains(&path)))?;
+            }
+            for path in lost.iter().filter(|path| staged.conffiles.iter().any(|c| c.path == **path)) {
+                database.status.mark_obsolete(other_name, path);
             }
         }
         database.interests.register(self.root, &staged.qualified, &staged.triggers)?;
-        let state = |conffile: &Conffile| match staged.nodes.iter().find(|n| n.path == conffile.path).and_then(|n| n.md5.clone()) {
-            Some(md5) if laying == Laying::Essential && !conffile.removed => ConffileState::InPlace(md5),
-            _ => ConffileState::New,
+        let state = |conffile: &Conffile| {
+            let node = staged.nodes.iter().find(|n| n.path == conffile.path);
+            match node.and_then(|n| n.md5.clone()) {
+                _ if node.is_some_and(|n| n.yielded) => ConffileState::Yielded,
+                Some(md5) if laying == Laying::Essential && !conffile.removed => ConffileState::InPlace(md5),
+                _ => ConffileState::New,
+            }
         };
         let conffiles: Vec<_> = staged.conffiles.iter().map(|c| (c.clone(), state(c))).collect();
         database.status.push(&dpkg::unpacked_stanza(&staged.stanza, &conffiles));

@@ -14,7 +14,7 @@ use crate::deb::{Archive, Deb, Entry, Kind, Member};
 use crate::digest::Md5Hasher;
 use crate::dpkg::{self, Conffile, Directive};
 use crate::package::Package;
-use crate::rootfs::{RootPath, Rootfs, modified_at};
+use crate::rootfs::{BadPath, RootPath, Rootfs, modified_at};
 
 use super::filter::{PathRule, is_left_out};
 use super::{Error, STAGING};
@@ -153,10 +153,11 @@ pub(super) fn stage_again(place: &Place, deb: &Deb, staged: &Staged, numbers: &[
 
 impl Node {
     fn new(number: u32, mut entry: Entry, package: &str, rules: &[PathRule]) -> Result<Node, Error> {
-        let path = RootPath::parse(std::mem::take(&mut entry.path));
-        let path = path.map_err(|source| Error::Path { package: package.into(), source })?;
-        if path.is_root() && entry.kind != Kind::Directory {
-            return Err(Error::Path { package: package.into(), source: crate::rootfs::BadPath { path: "/".into() } });
+        let bad = |source| Error::Path { package: package.into(), source };
+        let path = RootPath::parse(std::mem::take(&mut entry.path)).map_err(bad)?;
+        // A newline would be the end of a line in dpkg's list, and dpkg does not take it either.
+        if path.as_bytes().contains(&b'\n') || (path.is_root() && entry.kind != Kind::Directory) {
+            return Err(bad(BadPath { path: path.to_string() }));
         }
         let left_out = is_left_out(rules, &path, entry.kind);
         Ok(Node { number, path, entry, left_out, yielded: false, md5: None })

@@ -1,6 +1,6 @@
 //! The threads that stage packages ahead of whoever commits them.
 //!
-//! They take the packages in the plan's order. What is staged lies on disk, so they may run ahead as far as they like; what they
+//! They begin with the packages in a given order. What is staged lies on disk, so they may run ahead as far as they like; what they
 //! hold in memory is one package's buffers each and the lists of entries.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -26,9 +26,10 @@ struct Shared {
     place: Place,
     source: Box<Source>,
     names: Vec<String>,
+    sequence: Vec<usize>,
     rules: Vec<PathRule>,
     report: Report,
-    /// The next package that no thread has begun with.
+    /// The next of the sequence that no thread has begun with.
     next: AtomicUsize,
     stop: AtomicBool,
     slots: Mutex<Slots>,
@@ -53,6 +54,8 @@ pub(super) struct Staging<'a> {
 pub(super) struct Order {
     /// The packages' names.
     pub(super) names: Vec<String>,
+    /// Their numbers in the order in which they are begun.
+    pub(super) sequence: Vec<usize>,
     pub(super) source: Box<Source>,
     pub(super) rules: Vec<PathRule>,
     /// The most threads.
@@ -62,13 +65,13 @@ pub(super) struct Order {
 impl Staging<'_> {
     /// Makes the staging place and starts the threads.
     pub(super) fn start(root: &Rootfs, order: Order, report: Report) -> Result<Staging<'_>, rootfs::Error> {
-        let Order { names, source, rules, jobs } = order;
+        let Order { names, sequence, source, rules, jobs } = order;
         let place = Place::create(root)?;
         let packages = names.len();
         let jobs = jobs.clamp(1, packages.max(1));
         let slots = Slots { packages: (0..packages).map(|_| None).collect(), alive: 0 };
         let (next, stop, slots, changed) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(slots), Condvar::new());
-        let shared = Arc::new(Shared { place, source, names, rules, report, next, stop, slots, changed });
+        let shared = Arc::new(Shared { place, source, names, sequence, rules, report, next, stop, slots, changed });
         let mut threads = Vec::new();
         for number in 0..jobs {
             let worker = Worker(Arc::clone(&shared));
@@ -91,7 +94,9 @@ impl Staging<'_> {
                 return staged;
             }
             if slots.alive == 0 {
-                return Err(Error::Stopped);
+                // What stopped the threads is the answer, whichever package it befell.
+                let failure = slots.packages.iter_mut().find(|slot| matches!(slot, Some(Err(_)))).and_then(Option::take);
+                return failure.unwrap_or(Err(Error::Stopped));
             }
             slots = self.shared.changed.wait(slots).unwrap_or_else(PoisonError::into_inner);
         }
@@ -141,8 +146,8 @@ impl Worker {
     fn run(self) {
         let modes_are_kept = own_umask();
         while !self.0.stop.load(Ordering::Relaxed) {
-            let number = self.0.next.fetch_add(1, Ordering::Relaxed);
-            let Some(name) = self.0.names.get(number) else { return };
+            let Some(&number) = self.0.sequence.get(self.0.next.fetch_add(1, Ordering::Relaxed)) else { return };
+            let name = &self.0.names[number];
             let from = Instant::now();
             let wanted = Wanted { number, name, rules: &self.0.rules, modes_are_kept };
             let staged = (self.0.source)(number).and_then(|deb| stage(&self.0.place, deb, wanted));
@@ -151,7 +156,7 @@ impl Worker {
             self.0.lock().packages[number] = Some(staged);
             self.0.changed.notify_all();
             if failed {
-                // Nothing behind this one will be wanted.
+                // Whoever commits will come to this one, or to one that nobody stages any more.
                 self.0.stop.store(true, Ordering::Relaxed);
             }
         }

@@ -1,1 +1,698 @@
+//! Packages made of bytes, unpacked into trees of their own; what scripts would do is done by the test.
 
+use std::cell::RefCell;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+
+use super::*;
+use crate::chroot::{Command, Finished};
+use crate::deb::build::{Item, deb, directory, entry, file, hard_link, on_disk, symlink};
+use crate::dpkg::{Base, base};
+use crate::suite::MergedUsr;
+
+/// A package: name, further fields of its control file, control members, data.
+struct Packed(&'static str, &'static str, Vec<(&'static str, &'static str)>, Vec<Item>);
+
+impl Packed {
+    fn bytes(&self) -> Vec<u8> {
+        let version = if self.1.contains("Version:") { "" } else { "Version: 1\n" };
+        let architecture = if self.1.contains("Architecture:") { "" } else { "Architecture: all\n" };
+        let rest = "Maintainer: a <a@b>\nDescription: x\n";
+        let mut members = self.2.clone();
+        if !members.iter().any(|m| m.0 == "md5sums") && !self.1.contains("X-No-Digests") {
+            members.push(("md5sums", ""));
+        }
+        deb(&format!("Package: {}\n{version}{architecture}{}{rest}", self.0, self.1), &members, &self.3)
+    }
+}
+
+/// A package of files alone.
+fn packed(name: &'static str, data: Vec<Item>) -> Packed {
+    Packed(name, "", vec![], data)
+}
+
+/// What a script does to the tree, by the name of its package.
+type Script<'a> = &'a dyn Fn(&str, &World);
+
+struct World {
+    directory: tempfile::TempDir,
+    root: Rootfs,
+    jobs: usize,
+    paths: Vec<PathRule>,
+    preinsts: Preinsts,
+}
+
+impl World {
+    fn new() -> World {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Rootfs::open(directory.path()).unwrap();
+        base(&root, &Base { architectures: vec!["amd64".into(), "i386".into()], merged_usr: MergedUsr::Shipped }).unwrap();
+        World { directory, root, jobs: 2, paths: vec![], preinsts: Preinsts::WithEffect }
+    }
+
+    /// Lays and registers the first `essentials` packages, then unpacks the others in batches of these sizes.
+    fn run(&self, packages: &[Packed], (essentials, batches): (usize, &[usize]), script: Script<'_>) -> Result<(), Error> {
+        let names = packages.iter().map(|p| p.0.to_owned()).collect();
+        let all: Vec<Vec<u8>> = packages.iter().map(Packed::bytes).collect();
+        let sequence = (0..packages.len()).collect();
+        let source = move |n: usize| Deb::read(on_disk(&all[n])).map_err(|source| Error::Deb { package: n.to_string(), source });
+        let options = Options { epoch: 5, jobs: self.jobs, paths: self.paths.clone(), preinsts: self.preinsts };
+        let work = (names, essentials, sequence, Box::new(source) as Box<Source>);
+        let mut unpacker = Unpacker::from_source(&self.root, work, options, Report::silent())?;
+        let run = |command: &Command| {
+            let value = |name: &str| command.env.iter().find(|(n, _)| n == name).unwrap().1.to_str().unwrap().to_owned();
+            assert_eq!((command.argv[1].to_str(), value("DPKG_MAINTSCRIPT_NAME").as_str()), (Some("install"), "preinst"));
+            script(&value("DPKG_MAINTSCRIPT_PACKAGE"), self);
+            let failed = self.text("fail").is_some();
+            Ok(Finished { status: std::process::ExitStatus::from_raw(if failed { 256 } else { 0 }), output: b"last words".into() })
+        };
+        if essentials > 0 {
+            unpacker.lay_essentials()?;
+            unpacker.register(&run)?;
+        }
+        let mut from = essentials;
+        for size in batches {
+            unpacker.unpack(&(from..from + size).collect::<Vec<_>>(), &run)?;
+            from += size;
+        }
+        unpacker.finish()
+    }
+
+    /// Unpacks all as one batch, no script having an effect.
+    fn batch(&self, packages: &[Packed]) -> Result<(), Error> {
+        self.run(packages, (0, &[packages.len()]), &|_, _| {})
+    }
+
+    fn write(&self, path: &str, content: &str) {
+        std::fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
+        std::fs::write(self.path(path), content).unwrap();
+    }
+
+    fn path(&self, path: &str) -> std::path::PathBuf {
+        self.directory.path().join(path)
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        std::fs::read_to_string(self.path(path)).ok()
+    }
+
+    fn list(&self, qualified: &str) -> String {
+        self.text(&format!("var/lib/dpkg/info/{qualified}.list")).unwrap()
+    }
+
+    /// The stanza of a package in status.
+    fn stanza(&self, name: &str) -> String {
+        let status = self.text("var/lib/dpkg/status").unwrap();
+        status.split("\n\n").find(|s| s.starts_with(&format!("Package: {name}\n"))).unwrap().to_owned()
+    }
+
+    /// The tree as text, one line a path.
+    fn dump(&self) -> String {
+        let mut lines = Vec::new();
+        dump(self.directory.path(), Path::new(""), &mut lines);
+        lines.join("\n")
+    }
+}
+
+fn dump(root: &Path, below: &Path, lines: &mut Vec<String>) {
+    let mut names: Vec<_> = root.join(below).read_dir().unwrap().map(|e| e.unwrap().file_name()).collect();
+    names.sort();
+    for name in names {
+        let path = below.join(name);
+        let found = root.join(&path).symlink_metadata().unwrap();
+        let what = if found.is_symlink() {
+            format!("-> {}", root.join(&path).read_link().unwrap().display())
+        } else if found.is_file() {
+            let content = std::fs::read(root.join(&path)).unwrap();
+            format!("{} {} {}", found.nlink(), if found.mtime() == 1_600_000_000 { "shipped" } else { "new" }, content.escape_ascii())
+        } else {
+            String::new()
+        };
+        let (mode, owner) = (found.permissions().mode(), format!("{}:{}", found.uid(), found.gid()));
+        lines.push(format!("/{} {mode:o} {owner} {what}", path.as_os_str().as_bytes().escape_ascii()));
+        if found.is_dir() {
+            dump(root, &path, lines);
+        }
+    }
+}
+
+fn is_root() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        // A skipped test says so, in the one way that a test may.
+        std::io::Write::write_all(&mut std::io::stderr(), b"skipped: needs root\n").unwrap();
+    }
+    is_root
+}
+
+/// Sets of packages with what is in the tree before them; each is unpacked as one batch.
+fn scenarios() -> Vec<(&'static str, fn(&World), Vec<Packed>)> {
+    let nothing: fn(&World) = |_| {};
+    let (root, usr, etc) = (|| directory("./"), || directory("./usr/"), || directory("./etc/"));
+    // A package that loses all its files disappears for dpkg, so each has one that nobody takes.
+    let owned = |name, content| packed(name, vec![root(), usr(), file("./usr/x", content), file(&format!("./usr/{name}"), "")]);
+    let with = |name, fields, data| Packed(name, fields, vec![], data);
+    let foreign = |architecture, content| {
+        let fields =
+            if architecture == "amd64" { "Multi-Arch: same\nArchitecture: amd64\n" } else { "Multi-Arch: same\nArchitecture: i386\n" };
+        let data =
+            vec![root(), usr(), file("./usr/same", content), symlink("./usr/link", "same"), file(&format!("./usr/{architecture}"), "")];
+        with("shared", fields, data)
+    };
+    let every_kind = vec![
+        root(),
+        symlink("./usr/first", "second"),
+        usr(),
+        file("./usr/su", "su").mode(0o4755),
+        file("./usr/mail", "").mode(0o2755).owner("root", "mail"),
+        file("./usr/nobody", "").owner("no-such", "neither"),
+        entry("./usr/sticky/", b'5', 0o3775).owner("games", "mail"),
+        hard_link("./usr/sticky/su", "./usr/su"),
+        file(&format!("./usr/{}", "l".repeat(200)), "long"),
+        symlink("./usr/to-long", &"m".repeat(200)),
+        Item { path: b"./usr/\xe9".to_vec(), ..file("", "latin") },
+        entry("./usr/pipe", b'6', 0o640),
+        Item { device: (1, 3), ..entry("./usr/null", b'3', 0o666) },
+        entry("./usr/empty/", b'5', 0o700),
+    ];
+    let members = vec![("conffiles", "/etc/a\n/etc/hard\n"), ("triggers", "interest x\ninterest-noawait /usr/x\n"), ("shlibs", "s\n")];
+    let conffiles =
+        vec![root(), etc(), file("./etc/a", "a"), file("./etc/hard", "h"), hard_link("./etc/other", "./etc/hard"), file("./etc/b", "b")];
+    vec![
+        ("every kind of entry", nothing, vec![packed("kinds", every_kind.clone())]),
+        ("no digests", nothing, vec![with("kinds", "X-No-Digests: yes\n", every_kind)]),
+        ("conffiles and triggers", nothing, vec![Packed("conf", "", members.clone(), conffiles.clone())]),
+        ("conffiles without digests", nothing, vec![Packed("conf", "X-No-Digests: yes\nMulti-Arch: foreign\n", members, conffiles)]),
+        (
+            "conffiles that are gone or not shipped",
+            nothing,
+            vec![Packed("conf", "", vec![("conffiles", "/etc/not-shipped\nremove-on-upgrade /etc/gone\n")], vec![root(), etc()])],
+        ),
+        (
+            "a conffile behind a symlink",
+            |world| {
+                world.write("etc/elsewhere/real", "old");
+                std::os::unix::fs::symlink("elsewhere/../elsewhere/real", world.path("etc/a")).unwrap();
+            },
+            vec![Packed("conf", "", vec![("conffiles", "/etc/a\n")], vec![root(), etc(), file("./etc/a", "new")])],
+        ),
+        (
+            "a diversion by a package and a local one",
+            |world| {
+                world
+                    .write("var/lib/dpkg/diversions", "/usr/x\n/usr/x.by\ndiverter\n/etc/a\n/etc/a.local\n:\n/usr/h\n/usr/h.by\ndiverter\n")
+            },
+            vec![
+                Packed(
+                    "diverted",
+                    "",
+                    vec![("conffiles", "/etc/a\n")],
+                    vec![
+                        root(),
+                        usr(),
+                        etc(),
+                        file("./usr/x", "theirs"),
+                        file("./usr/h", "h"),
+                        hard_link("./usr/i", "./usr/h"),
+                        file("./etc/a", "a"),
+                    ],
+                ),
+                owned("diverter", "own"),
+            ],
+        ),
+        (
+            "statoverrides",
+            |world| world.write("var/lib/dpkg/statoverride", "mail games 4750 /usr/x\nroot mail 2775 /usr/dir\nroot mail 600 /etc/a\n"),
+            vec![Packed(
+                "over",
+                "",
+                vec![("conffiles", "/etc/a\n")],
+                vec![root(), usr(), etc(), file("./usr/x", ""), directory("./usr/dir/"), file("./etc/a", "")],
+            )],
+        ),
+        (
+            "the new replaces the old",
+            nothing,
+            vec![owned("old", "1"), with("new", "Replaces: old (<< 2)\n", vec![root(), usr(), file("./usr/x", "2")])],
+        ),
+        (
+            "the old replaces the new",
+            nothing,
+            vec![with("old", "Replaces: new\n", vec![root(), usr(), file("./usr/x", "1")]), owned("new", "2")],
+        ),
+        (
+            "a conffile is taken over",
+            nothing,
+            vec![
+                Packed("old", "", vec![("conffiles", "/etc/a\n")], vec![root(), etc(), file("./etc/a", "1"), file("./etc/old", "")]),
+                Packed("new", "Replaces: old\n", vec![("conffiles", "/etc/a\n")], vec![root(), etc(), file("./etc/a", "2")]),
+            ],
+        ),
+        (
+            "a conffile is taken over by a file",
+            nothing,
+            vec![
+                Packed("old", "", vec![("conffiles", "/etc/a\n")], vec![root(), etc(), file("./etc/a", "1"), file("./etc/old", "")]),
+                Packed("new", "Replaces: old\n", vec![], vec![root(), etc(), file("./etc/a", "2")]),
+            ],
+        ),
+        (
+            "a file is taken over by a conffile",
+            nothing,
+            vec![
+                Packed("old", "", vec![], vec![root(), etc(), file("./etc/a", "1"), file("./etc/old", "")]),
+                Packed("new", "Replaces: old\n", vec![("conffiles", "/etc/a\n")], vec![root(), etc(), file("./etc/a", "2")]),
+            ],
+        ),
+        (
+            "a conffile yields to an earlier one",
+            nothing,
+            vec![
+                Packed("old", "Replaces: new\n", vec![("conffiles", "/etc/a\n")], vec![root(), etc(), file("./etc/a", "1")]),
+                Packed("new", "", vec![("conffiles", "/etc/a\n")], vec![root(), etc(), file("./etc/a", "2")]),
+            ],
+        ),
+        ("two architectures", nothing, vec![foreign("amd64", "equal"), foreign("i386", "equal")]),
+        (
+            "directories and links in each other's place",
+            |world| std::os::unix::fs::symlink("usr", world.path("merged")).unwrap(),
+            vec![
+                packed(
+                    "a",
+                    vec![root(), usr(), directory("./usr/dir/"), file("./usr/dir/x", "1"), directory("./merged/"), file("./merged/y", "")],
+                ),
+                packed("b", vec![root(), usr(), symlink("./usr/dir", "elsewhere"), file("./usr/z", "")]),
+            ],
+        ),
+        (
+            "a directory of two packages",
+            nothing,
+            vec![
+                packed("a", vec![root(), entry("./usr/", b'5', 0o711), file("./usr/a", "")]),
+                packed("b", vec![root(), usr().owner("games", "mail"), file("./usr/b", "")]),
+            ],
+        ),
+    ]
+}
+
+fn set_up(before: fn(&World)) -> World {
+    let world = World::new();
+    world.write("etc/passwd", "root:x:0:0::/:/bin/sh\ngames:x:5:60::/:/bin/sh\nmail:x:8:8::/:/bin/sh\n");
+    world.write("etc/group", "root:x:0:\ngames:x:60:\nmail:x:8:\n");
+    before(&world);
+    world
+}
+
+/// What is to be equal: the tree, and status with its stanzas and their fields sorted.
+fn state(world: &World) -> Vec<String> {
+    let status = world.text("var/lib/dpkg/status").unwrap();
+    let mut stanzas: Vec<String> = status
+        .split("\n\n")
+        .map(|stanza| {
+            let mut fields: Vec<String> = crate::package::fields(stanza).map(|(name, value)| format!("{name}: {value}")).collect();
+            fields.sort();
+            fields.join("\n")
+        })
+        .filter(|stanza| !stanza.is_empty())
+        .collect();
+    stanzas.sort();
+    // What dpkg keeps for itself.
+    let own = ["status", "status-old", "available", "diversions-old", "statoverride-old", "arch-native", "parts", "updates"];
+    let own: Vec<String> = own.iter().map(|name| format!("/var/lib/dpkg/{name} ")).collect();
+    let dump = world.dump();
+    stanzas.extend(dump.lines().filter(|line| !own.iter().any(|o| line.starts_with(o))).map(str::to_owned));
+    stanzas
+}
+
+#[test]
+fn dpkg_cannot_tell() {
+    let there = std::process::Command::new("dpkg").arg("--version").output().is_ok();
+    if !is_root() || !there {
+        return;
+    }
+    let mut differences = Vec::new();
+    for (what, before, packages) in scenarios() {
+        let ours = set_up(before);
+        ours.batch(&packages).unwrap_or_else(|e| panic!("{what}: {e:?}"));
+        let theirs = set_up(before);
+        let debs = tempfile::tempdir().unwrap();
+        let paths = packages.iter().enumerate().map(|(n, package)| {
+            let path = debs.path().join(format!("{n}.deb"));
+            std::fs::write(&path, package.bytes()).unwrap();
+            path
+        });
+        let mut dpkg = std::process::Command::new("dpkg");
+        dpkg.arg("--root")
+            .arg(theirs.directory.path())
+            .args(["--log=/dev/null", "--force-bad-path", "--force-depends", "--unpack"])
+            .args(paths);
+        let output = dpkg.output().unwrap();
+        assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
+        let (ours, theirs) = (state(&ours), state(&theirs));
+        differences.extend(ours.iter().filter(|l| !theirs.contains(l)).map(|l| format!("{what}: ours: {l}")));
+        differences.extend(theirs.iter().filter(|l| !ours.contains(l)).map(|l| format!("{what}: dpkg: {l}")));
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn what_dpkg_refuses_is_refused() {
+    let (root, usr) = (|| directory("./"), || directory("./usr/"));
+    let shared = |architecture, content| Packed("s", architecture, vec![], vec![root(), usr(), file("./usr/x", content)]);
+    let owned = |name, fields| Packed(name, fields, vec![], vec![root(), usr(), file("./usr/x", name)]);
+    let divert: fn(&World) = |world| world.write("var/lib/dpkg/diversions", "/usr/y\n/usr/x\nz\n");
+    let nothing: fn(&World) = |_| {};
+    let (same, other) = ("Multi-Arch: same\nArchitecture: amd64\n", "Multi-Arch: same\nArchitecture: i386\n");
+    for (before, packages, expected) in [
+        (nothing, vec![owned("a", ""), owned("b", "")], "package `b` is trying to overwrite /usr/x, which is also in package `a (1)`"),
+        (
+            nothing,
+            vec![owned("a", ""), owned("b", "Replaces: a (<< 1)\n")],
+            "package `b` is trying to overwrite /usr/x, which is also in package `a (1)`",
+        ),
+        (
+            nothing,
+            vec![shared(same, "1"), shared(other, "2")],
+            "package `s` is trying to overwrite /usr/x, which is different in `s:amd64`",
+        ),
+        (
+            nothing,
+            vec![owned("a", ""), packed("b", vec![root(), directory("./usr/x/")])],
+            "package `b` is trying to overwrite /usr/x, which is also in package `a`",
+        ),
+        (divert, vec![owned("a", "")], "package `a` is trying to overwrite /usr/x, which is the diverted version of /usr/y"),
+        (nothing, vec![owned("../a", "")], "`../a:all` is not the name of a package and an architecture"),
+        (nothing, vec![owned("a", "Architecture: a/b\n")], "`a:a/b` is not the name of a package and an architecture"),
+        (
+            nothing,
+            vec![packed("a", vec![root(), file("./a\nb", "")])],
+            "package `a` cannot be unpacked: `/a?b` is not a path inside the tree",
+        ),
+        (
+            nothing,
+            vec![packed("a", vec![root(), file("./../b", "")])],
+            "package `a` cannot be unpacked: `./../b` is not a path inside the tree",
+        ),
+        (
+            nothing,
+            vec![packed("a", vec![root(), hard_link("./b", "../../b")])],
+            "package `a` cannot be unpacked: `../../b` is not a path inside the tree",
+        ),
+        (nothing, vec![packed("a", vec![symlink("./", "x")])], "package `a` cannot be unpacked: `/` is not a path inside the tree"),
+        (
+            nothing,
+            vec![packed("a", vec![root(), Item { size: Some(1 << 33), ..file("./huge", "1") }])],
+            "package `a` cannot be read: its member `data.tar`: the archive ends within an entry",
+        ),
+        (
+            nothing,
+            vec![Packed("a", "", vec![("conffiles", "etc/a\n")], vec![])],
+            "package `a` cannot be unpacked: package `a`, control member `conffiles`, line 1: not an absolute path",
+        ),
+    ] {
+        let world = set_up(before);
+        let error = world.batch(&packages).expect_err(expected);
+        let mut text = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(deeper) = cause {
+            text = format!("{text}: {deeper}");
+            cause = deeper.source();
+        }
+        assert_eq!(text.replace('\n', "?"), expected);
+        assert!(!world.path(STAGING).exists(), "{expected}");
+    }
+}
+
+#[test]
+fn nothing_leads_outside() {
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("victim"), "untouched").unwrap();
+    std::fs::set_permissions(outside.path().join("victim"), std::fs::Permissions::from_mode(0o640)).unwrap();
+    let (absolute, climbing) = (outside.path().to_str().unwrap(), format!("../../../../../../../..{}", outside.path().display()));
+    let world = World::new();
+    // The inside of the tree has the same path, so what goes through the links has somewhere to go.
+    std::fs::create_dir_all(world.path(&absolute[1..])).unwrap();
+    let links = packed(
+        "links",
+        vec![directory("./"), symlink("./abs", absolute), symlink("./up", &climbing), symlink("./victim", &format!("{absolute}/victim"))],
+    );
+    let through = packed(
+        "through",
+        vec![
+            directory("./"),
+            directory("./abs/"),
+            file("./abs/a", "a"),
+            directory("./up/new/"),
+            file("./up/new/b", "b"),
+            symlink("./abs/c", "x"),
+            hard_link("./abs/d", "./abs/a"),
+            hard_link("./e", "./victim").mode(0o4777),
+        ],
+    );
+    world.run(&[links, through], (0, &[1, 1]), &|_, _| {}).unwrap();
+    let found: Vec<_> = outside.path().read_dir().unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(found, ["victim"]);
+    assert_eq!(outside.path().join("victim").metadata().unwrap().permissions().mode(), 0o100_640);
+    for inside in ["a", "new/b", "d"] {
+        assert!(world.path(&absolute[1..]).join(inside).exists(), "{inside}");
+    }
+}
+
+/// Essentials as they are: a merged /usr that a later package brings, users that only base-passwd's lists know.
+fn essentials() -> Vec<Packed> {
+    let masters = vec![
+        file("./usr/share/base-passwd/passwd.master", "root:*:0:0:root:/root:/bin/sh\ngames:*:50005:60::/:/x\n"),
+        file("./usr/share/base-passwd/group.master", "root:*:0:\nstaff:*:50050:\n"),
+    ];
+    let libc = vec![
+        entry("./", b'5', 0o755),
+        directory("./lib/"),
+        file("./lib/libc", "libc"),
+        entry("./var/local/", b'5', 0o2775).owner("root", "staff"),
+        file("./usr/bin/game", "game").owner("games", "no-such").mode(0o2755),
+        entry("./var/mail/", b'5', 0o700),
+        file("./etc/conf", "abc"),
+    ];
+    let files = vec![symlink("./lib", "usr/lib"), directory("./usr/lib/"), entry("./var/mail/", b'5', 0o2775), directory("./usr/share/")];
+    vec![
+        Packed("libc", "", vec![("conffiles", "/etc/conf\n"), ("preinst", "#!/bin/sh\nset -e\n")], libc),
+        Packed("base-files", "", vec![("preinst", "#!/bin/sh\ndivert\n")], files),
+        Packed("base-passwd", "", vec![("preinst", "#!/bin/sh\nmake /etc/passwd\n")], masters),
+        Packed("dpkg", "Version: 1.22.3ubuntu1\n", vec![("triggers", "interest /usr/watched\n")], vec![file("./usr/bin/dpkg", "dpkg")]),
+    ]
+}
+
+#[test]
+fn essentials_are_laid_and_registered() {
+    if !is_root() {
+        return;
+    }
+    let world = World::new();
+    let seen = RefCell::new(Vec::new());
+    let script = |package: &str, world: &World| {
+        assert!(world.path("var/lib/dpkg/tmp.ci/preinst").exists() && world.path("var/lib/dpkg/tmp.ci/control").exists());
+        let status = world.text("var/lib/dpkg/status").unwrap();
+        let shown = status.lines().filter(|l| l.starts_with("Package: ") || l.starts_with("Status: ")).collect::<Vec<_>>().join(", ");
+        seen.borrow_mut().push(format!("{package}: {shown}"));
+        if package == "base-files" {
+            world.write(
+                "var/lib/dpkg/diversions",
+                "/usr/bin/dpkg\n/usr/bin/dpkg.base\nbase-files\n/usr/bin/game\n/usr/bin/game.own\nlibc\n",
+            );
+            world.write("var/lib/dpkg/statoverride", "#7 root 600 /usr/share/base-passwd/group.master\n");
+        }
+    };
+    world.run(&essentials(), (4, &[]), &script).unwrap();
+    assert_eq!(
+        seen.into_inner(),
+        [
+            "base-files: Package: libc, Status: install ok unpacked, Package: base-files, Status: install reinstreq half-installed",
+            "base-passwd: Package: libc, Status: install ok unpacked, Package: base-files, Status: install ok unpacked, \
+             Package: base-passwd, Status: install reinstreq half-installed",
+        ]
+    );
+    let dump = world.dump();
+    for line in [
+        "/lib 120777 0:0 -> usr/lib",
+        "/usr/lib/libc 100644 0:0 1 shipped libc",
+        "/etc/conf 100644 0:0 1 shipped abc",
+        "/var/local 42775 0:50050 ",
+        "/var/mail 42775 0:0 ",
+        "/usr/bin/game 102755 50005:1234 1 shipped game",
+        "/usr/bin/dpkg 100644 0:0 1 shipped dpkg",
+        "/usr/bin/dpkg.base 100644 0:0 1 shipped dpkg",
+        "/var/lib/dpkg/lock 100640 0:0 1 new ",
+        "/var/lib/dpkg/triggers/Lock 100600 0:0 1 new ",
+        "/var/lib/dpkg/triggers/File 100644 0:0 1 new /usr/watched dpkg\\n",
+        "/var/lib/dpkg/info/format 100644 0:0 1 new 1\\n",
+    ] {
+        assert!(dump.lines().any(|l| l == line), "{line} in\n{dump}");
+    }
+    assert!(dump.contains("/usr/share/base-passwd/group.master 100600 7:0 "), "{dump}");
+    assert!(!world.path("var/lib/dpkg/tmp.ci").exists() && !world.path(STAGING).exists());
+    assert!(world.stanza("libc").ends_with("Conffiles:\n /etc/conf 900150983cd24fb0d6963f7d28e17f72"));
+    assert_eq!(world.list("base-files"), "/usr/lib\n/var/mail\n/usr/share\n/lib\n");
+}
+
+#[test]
+fn a_preinst_sees_and_changes_what_follows() {
+    let script = |package: &str, world: &World| {
+        let exists = |path| world.path(path).exists();
+        match package {
+            "divert" => assert!(exists("usr/first") && exists("var/lib/dpkg/info/first.list") && !exists("usr/own") && !exists("usr/last")),
+            other => panic!("{other}"),
+        }
+        world.write("var/lib/dpkg/diversions", "/usr/own\n/usr/own.divert\ndivert\n/usr/last\n/usr/last.divert\ndivert\n");
+    };
+    let (root, usr) = (|| directory("./"), || directory("./usr/"));
+    let packages = [
+        packed("first", vec![root(), usr(), file("./usr/first", "")]),
+        Packed("divert", "", vec![("preinst", "#!/bin/sh\ndivert\n"), ("config", "c")], vec![root(), usr(), file("./usr/own", "own")]),
+        Packed(
+            "last",
+            "",
+            vec![("preinst", "#!/bin/sh\nexit 0\n")],
+            vec![root(), usr(), file("./usr/last", "last"), file("./usr/own", "last's")],
+        ),
+    ];
+    let world = World::new();
+    world.run(&packages, (0, &[3]), &script).unwrap();
+    let text = |path| world.text(path).unwrap();
+    assert_eq!((text("usr/own").as_str(), text("usr/own.divert").as_str(), text("usr/last.divert").as_str()), ("own", "last's", "last"));
+    assert_eq!(world.list("last"), "/.\n/usr\n/usr/last\n/usr/own\n");
+    assert!(world.path("var/lib/dpkg/info/divert.config").exists() && !world.path("usr/last").exists());
+}
+
+#[test]
+fn preinsts_without_effect_may_be_skipped() {
+    let run = |preinsts| {
+        let ran = RefCell::new(Vec::new());
+        let world = World { preinsts, ..World::new() };
+        let mut packages = essentials();
+        packages.push(Packed("late", "", vec![("preinst", "#!/bin/sh\nexit 0\n")], vec![directory("./"), file("./late", "")]));
+        world.run(&packages, (4, &[1]), &|name, _| ran.borrow_mut().push(name.to_owned())).unwrap();
+        (world.dump(), ran.into_inner().len())
+    };
+    let (skipped, all) = (run(Preinsts::WithEffect), run(Preinsts::All));
+    assert_eq!((skipped.1, all.1), (2, 4));
+    assert_eq!(skipped.0, all.0);
+}
+
+#[test]
+fn a_preinst_that_fails_is_an_error() {
+    let world = World::new();
+    let packages = [Packed("a", "", vec![("preinst", "#!/bin/sh\nfalse\n")], vec![directory("./"), file("./a", "")])];
+    let error = world.run(&packages, (0, &[1]), &|_, world| world.write("fail", "")).unwrap_err();
+    assert!(matches!(&error, Error::Preinst { package, output, .. } if package == "a" && output == "last words"), "{error}");
+    assert!(!world.path("a").exists() && !world.path(STAGING).exists());
+}
+
+#[test]
+fn what_is_configured_hears_of_what_is_unpacked() {
+    let watcher = |name, trigger| Packed(name, "", vec![("triggers", trigger)], vec![directory("./")]);
+    let world = World::new();
+    let configure = |world: &World| {
+        let status = world.text("var/lib/dpkg/status").unwrap().replace("install ok unpacked", "install ok installed");
+        world.write("var/lib/dpkg/status", &status);
+    };
+    let script = |package: &str, world: &World| {
+        assert_eq!(package, "configures");
+        configure(world);
+    };
+    let man = |name| {
+        Packed(
+            name,
+            "",
+            vec![("triggers", "activate other\nactivate-noawait ldconfig\n")],
+            vec![directory("./"), directory("./usr/"), directory("./usr/man/"), file("./usr/man/x", name)],
+        )
+    };
+    let packages = [
+        watcher("before", "interest-noawait /usr/man\ninterest ldconfig\ninterest /usr/man/x\n"),
+        man("unheard"),
+        // The script that configures belongs to a batch of its own, so that the next one reads what it did.
+        Packed("configures", "", vec![("preinst", "#!/bin/sh\nconfigure\n")], vec![directory("./")]),
+        Packed("heard", "Replaces: unheard\n", man("").2, man("heard").3),
+        watcher("after", "interest /usr/man\n"),
+    ];
+    let names = ["before", "unheard", "configures", "heard", "after"];
+    assert_eq!(packages.iter().map(|p| p.0).collect::<Vec<_>>(), names);
+    world.run(&packages, (0, &[2, 1, 2]), &script).unwrap();
+    // What the script wrote was overwritten by the end of its own batch, so nobody has heard anything so far.
+    assert_eq!(world.text("var/lib/dpkg/triggers/Unincorp").unwrap(), "");
+    configure(&world);
+    let more = [Packed("more", "", vec![("triggers", "activate ldconfig\nactivate nobody\n")], man("more").3.split_off(0))];
+    let more = [Packed("more", "Replaces: heard, unheard\n", more[0].2.clone(), more[0].3.clone())];
+    world.batch(&more).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(world.text("var/lib/dpkg/triggers/Unincorp").unwrap(), "/usr/man more\n/usr/man/x more\nldconfig more\n");
+    assert_eq!(world.text("var/lib/dpkg/triggers/ldconfig").unwrap(), "before\n");
+}
+
+#[test]
+fn paths_are_left_out_but_listed() {
+    let world =
+        World { paths: vec![PathRule::Exclude("/usr/doc/*".into()), PathRule::Include("/usr/doc/*/copyright".into())], ..World::new() };
+    let data = vec![
+        directory("./"),
+        directory("./usr/"),
+        directory("./usr/doc/"),
+        directory("./usr/doc/a/"),
+        file("./usr/doc/a/README", "readme"),
+        file("./usr/doc/a/copyright", "c"),
+        hard_link("./usr/linked", "./usr/doc/a/README"),
+        symlink("./usr/doc/a/link", "x"),
+    ];
+    world.batch(&[packed("a", data)]).unwrap();
+    assert_eq!(world.list("a"), "/.\n/usr\n/usr/doc\n/usr/doc/a\n/usr/doc/a/README\n/usr/doc/a/copyright\n/usr/linked\n/usr/doc/a/link\n");
+    let exists = |path| world.path(path).symlink_metadata().is_ok();
+    assert!(!exists("usr/doc/a/README") && exists("usr/doc/a/copyright") && exists("usr/doc/a/link"));
+    assert_eq!(world.text("usr/linked").unwrap(), "readme");
+}
+
+#[test]
+fn one_thread_and_sixteen_give_the_same() {
+    let dump = |jobs| {
+        let world = World { jobs, ..World::new() };
+        let mut packages = essentials();
+        for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+            let data =
+                vec![directory("./"), entry("./usr/", b'5', 0o755), file("./usr/x", name), hard_link(&format!("./usr/{name}"), "./usr/x")];
+            packages.push(Packed(name, "Replaces: a, b, c, d, e, f, g\nX-No-Digests: 1\n", vec![], data));
+        }
+        world.run(&packages, (4, &[3, 5]), &|_, _| {}).unwrap();
+        world.dump()
+    };
+    assert_eq!(dump(1), dump(16));
+}
+
+#[test]
+fn extracting_leaves_no_trace_in_the_database() {
+    let world = World::new();
+    let all: Vec<Vec<u8>> = essentials().iter().map(Packed::bytes).collect();
+    let source = move |n: usize| Deb::read(on_disk(&all[n])).map_err(|source| Error::Deb { package: n.to_string(), source });
+    let options = Options { epoch: 0, jobs: 3, paths: vec![], preinsts: Preinsts::All };
+    let work = (vec![String::new(); 4], 0, (0..4).collect(), Box::new(source) as Box<Source>);
+    let mut unpacker = Unpacker::from_source(&world.root, work, options, Report::silent()).unwrap();
+    unpacker.extract_all().unwrap();
+    unpacker.finish().unwrap();
+    let text = |path| world.text(path).unwrap();
+    assert_eq!((text("usr/lib/libc").as_str(), text("etc/conf").as_str(), text("var/lib/dpkg/status").as_str()), ("libc", "abc", ""));
+    assert_eq!(world.root.names(&RootPath::known("var/lib/dpkg/info")).unwrap().len(), 0);
+}
+
+#[test]
+fn a_package_that_cannot_be_had_ends_it() {
+    let world = World::new();
+    let source = |n: usize| match n {
+        0 => Deb::read(on_disk(&packed("a", vec![directory("./")]).bytes())).map_err(|source| Error::Deb { package: "a".into(), source }),
+        _ => Err(Error::Name { name: "broken".into() }),
+    };
+    for sequence in [vec![0, 1, 2], vec![1, 2, 0]] {
+        let options = Options { epoch: 0, jobs: 1, paths: vec![], preinsts: Preinsts::All };
+        let work = (vec!["x".to_owned(); 3], 3, sequence, Box::new(source) as Box<Source>);
+        let mut unpacker = Unpacker::from_source(&world.root, work, options, Report::silent()).unwrap();
+        assert!(matches!(unpacker.lay_essentials(), Err(Error::Name { name }) if name == "broken"));
+    }
+}

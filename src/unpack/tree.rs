@@ -107,8 +107,8 @@ impl<'a> Tree<'a> {
         set_attributes(parent, name, attributes, false).map_err(error)
     }
 
-    /// Gives a file another name, in place of whatever file has it.
-    pub(super) fn hard_link(&mut self, target: &RootPath, path: &RootPath) -> Result<(), Error> {
+    /// Gives a file another name, in place of whatever file has it, and the attributes that come with that name, as dpkg does.
+    pub(super) fn hard_link(&mut self, target: &RootPath, path: &RootPath, attributes: Attributes) -> Result<(), Error> {
         let error = self.failing(path, "create the hard link");
         let (target_parent, target_name) = self.root.parent(target)?;
         let (parent, name) = self.parent(path)?;
@@ -118,7 +118,11 @@ impl<'a> Tree<'a> {
             Errno::EXIST => rustix::fs::unlinkat(parent, name, AtFlags::empty()).and_then(|()| link()),
             other => Err(other),
         });
-        linked.map_err(error)
+        linked.map_err(&error)?;
+        let found = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(&error)?;
+        // To change a symlink's mode would be to change that of what it leads to, perhaps outside the tree.
+        let has_mode = FileType::from_raw_mode(found.st_mode) != FileType::Symlink;
+        set_attributes(parent, name, attributes, has_mode).map_err(error)
     }
 
     /// Makes a device or FIFO in place of whatever file is there.
@@ -132,18 +136,6 @@ impl<'a> Tree<'a> {
             other => Err(other),
         });
         made.and_then(|()| set_attributes(parent, name, attributes, true)).map_err(error)
-    }
-
-    /// What a path leads to when it is a symlink: the last path that is none. Targets are read as inside the tree.
-    pub(super) fn follow(&self, path: &RootPath) -> Result<RootPath, Error> {
-        let mut at = path.clone();
-        for _ in 0..LINK_LIMIT {
-            match self.root.read_link(&at)? {
-                Some(target) => at = led_to(&at, target.as_bytes()),
-                None => return Ok(at),
-            }
-        }
-        Err(self.root.error(path, "follow the symlinks at it", Errno::LOOP))
     }
 
     /// The directory above a path, open, and the path's last component.

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -71,7 +71,7 @@ impl Server {
         let server = Server { address, shared: shared.clone() };
         thread::spawn(move || {
             for stream in listener.incoming() {
-                if shared.state.lock().unwrap().ended {
+                if shared.lock().ended {
                     break;
                 }
                 let shared = shared.clone();
@@ -89,18 +89,18 @@ impl Server {
 
     /// Orders a fault for every path that ends so.
     pub fn fault(&self, ending: &str, fault: Fault) {
-        self.shared.state.lock().unwrap().faults.insert(ending.to_owned(), fault);
+        self.shared.lock().faults.insert(ending.to_owned(), fault);
     }
 
     /// Takes all faults back.
     pub fn heal(&self) {
-        self.shared.state.lock().unwrap().faults.clear();
+        self.shared.lock().faults.clear();
         self.shared.changed.notify_all();
     }
 
     /// The requests so far.
     pub fn log(&self) -> Vec<Request> {
-        self.shared.state.lock().unwrap().log.clone()
+        self.shared.lock().log.clone()
     }
 
     /// The paths asked for so far, in their order.
@@ -110,13 +110,13 @@ impl Server {
 
     /// Forgets the requests so far.
     pub fn forget(&self) {
-        self.shared.state.lock().unwrap().log.clear();
+        self.shared.lock().log.clear();
     }
 
     /// Waits until a path that ends so was asked for. Panics after a minute.
     pub fn wait_for(&self, ending: &str) {
         let end = Instant::now() + Duration::from_secs(60);
-        let mut state = self.shared.state.lock().unwrap();
+        let mut state = self.shared.lock();
         while !state.log.iter().any(|request| request.path.ends_with(ending)) {
             let left = end.checked_duration_since(Instant::now()).unwrap_or_else(|| panic!("nobody asked for {ending}: {:?}", state.log));
             state = self.shared.changed.wait_timeout(state, left).unwrap().0;
@@ -126,7 +126,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.shared.state.lock().unwrap().ended = true;
+        self.shared.lock().ended = true;
         self.shared.changed.notify_all();
         // Wakes the listener, which then sees that it is over.
         drop(TcpStream::connect(self.address));
@@ -134,6 +134,11 @@ impl Drop for Server {
 }
 
 impl Shared {
+    /// The state, whatever became of the test that held it last: the server still has to end.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn serve(&self, stream: &TcpStream) -> std::io::Result<()> {
         let mut lines = BufReader::new(stream);
         while let Some(request) = read_request(&mut lines)? {
@@ -147,7 +152,7 @@ impl Shared {
 
     /// Writes a request down and says from where and how wrongly it is to be answered.
     fn note(&self, request: &Request) -> (PathBuf, Option<Fault>) {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.lock();
         state.log.push(request.clone());
         self.changed.notify_all();
         let root = state.root.clone();
@@ -214,7 +219,7 @@ impl Shared {
     }
 
     fn wait_for_end(&self) {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.lock();
         while !state.ended && !state.faults.is_empty() {
             state = self.changed.wait(state).unwrap();
         }

@@ -274,3 +274,14 @@ fn decoding_has_its_limits() {
     }
     assert_eq!(decode_stream(&b"Package: a\nX: \xff\n"[..], Compression::None, 0, 100).unwrap(), "Package: a\nX: \u{fffd}\n");
 }
+
+#[test]
+fn a_failure_is_its_own() {
+    let cancelled = || Err(Error::Fetch { name: "a".into(), source: Box::new(store::Error::Cancelled) });
+    let own = || Err(Error::NoIndex { suite: "b".into() });
+    let failure = |results: Vec<Result<(), Error>>| all_or_first_failure(results).unwrap_err().to_string();
+    assert_eq!(failure(vec![Ok(()), cancelled(), own(), cancelled()]), "b has no Packages file");
+    assert_eq!(failure(vec![own(), cancelled()]), "b has no Packages file");
+    assert_eq!(failure(vec![cancelled(), Ok(())]), "cannot fetch a");
+    assert_eq!(all_or_first_failure(vec![Ok(1), Ok(2)]).unwrap(), [1, 2]);
+}

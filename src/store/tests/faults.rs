@@ -74,7 +74,7 @@ fn a_broken_download_goes_on_where_it_stopped() {
 fn faults_that_stay_are_told() {
     type Script = fn(&Asked, &[u8]) -> Reply;
     let whole = bytes(30_000);
-    let cases: [(usize, &str, Script); 11] = [
+    let cases: [(usize, &str, Script); 10] = [
         (1, "URL: 404 Not Found", |_, _| Reply::status(404)),
         (1, "URL: 410 Gone", |_, _| Reply::status(410)),
         (1, "URL: the server answered 403 Forbidden", |_, _| Reply::status(403)),
@@ -83,7 +83,6 @@ fn faults_that_stay_are_told() {
         (1, "URL: thing 1.0 (all) should have 30000 bytes, but has 29999", |_, c| Reply::of(&c[1..])),
         (1, "URL: thing 1.0 (all) should have 30000 bytes, but has 30001", |_, c| Reply::of(&[c, b"x"].concat())),
         (3, "URL: ended after 10 of 30000 bytes", |_, c| Reply { length: None, ..Reply::of(&c[..10]) }.cut(10, Then::Close)),
-        (3, "URL: no data for 0.3 s", |_, c| Reply::of(c).cut(10, Then::Hang)),
         (3, "URL: the connection broke off: ", |_, c| Reply::of(c).cut(10, Then::Close)),
         (1, "URL: thing 1.0 (all) should have SHA256:", |_, c| Reply::of(&vec![7; c.len()])),
     ];
@@ -99,6 +98,16 @@ fn faults_that_stay_are_told() {
         assert_eq!(server.asked().len(), requests, "{message}");
         assert_eq!(world.left(), Vec::<String>::new(), "{message}");
     }
+}
+
+#[test]
+fn a_silent_server_is_given_up() {
+    let server = Server::start(|_| Reply::of(b"all of it").cut(1, Then::Hang));
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path(), false, Duration::from_millis(100), Report::silent());
+    let error = store.file(&wanted(&[server.url("a")], b"all of it"), &drop).unwrap_err();
+    assert!(matches!(error, Error::Stalled { .. }), "{error}");
+    assert!(store.read(&[server.url("b")], 9).is_err());
 }
 
 #[test]
@@ -246,7 +255,7 @@ fn cancelling_ends_what_is_under_way() {
         let served = served.clone();
         let server = Server::start(move |_| script(&served));
         let directory = tempfile::tempdir().unwrap();
-        let store = open(directory.path(), true, Duration::from_secs(600), Report::silent());
+        let store = open(directory.path(), true, PATIENT, Report::silent());
         let wanted = wanted(&[server.url("a"), server.url("b")], &whole);
         thread::scope(|scope| {
             let under_way = scope.spawn(|| store.file(&wanted, &drop));

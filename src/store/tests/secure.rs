@@ -69,8 +69,11 @@ fn certificates_are_checked_and_https_never_becomes_http() {
 
     let directory = tempfile::tempdir().unwrap();
     let options = Options { cache: None, temporary: directory.path().to_owned(), stall: Duration::from_secs(30), tries: 1 };
-    let root = || reqwest::Certificate::from_pem(CERTIFICATE.as_bytes()).unwrap();
-    let trusting = Store::with(options, Report::silent(), || http::builder().no_proxy().tls_certs_only([root()]), PAUSE).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).unwrap()).unwrap();
+    let tls = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let client = http::builder().unwrap().no_proxy().tls_backend_preconfigured(tls);
+    let trusting = Store::with(options, Report::silent(), client, PAUSE).unwrap();
     assert_eq!(trusting.read(&[secure.url("good")], 9).unwrap().1, b"secure");
     let before = plain.asked().len();
     let error = trusting.read(&[secure.url("down")], 9).unwrap_err();

@@ -1,5 +1,7 @@
 //! The cache, what stands in for it, and `file:` URLs.
 
+#![expect(clippy::disallowed_methods, reason = "tests make and spoil files of their own")]
+
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -75,7 +77,7 @@ fn the_cache_is_trimmed_by_last_use() {
     assert_eq!(world.store.trim(14).unwrap(), 6);
     assert!(!world.left().contains(&names[1].0));
 
-    let other = open(world.directory.path(), true, Duration::from_secs(30), Report::silent());
+    let other = open(world.directory.path(), true, PATIENT, Report::silent());
     assert_eq!(world.store.trim(0).unwrap(), 0, "another run may be using them");
     drop(other);
     assert_eq!(world.store.trim(0).unwrap(), 14);
@@ -97,7 +99,7 @@ fn runs_share_a_cache() {
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let store = open(directory.path(), true, Duration::from_secs(30), Report::silent());
+                let store = open(directory.path(), true, PATIENT, Report::silent());
                 assert!(content(&store.file(&wanted, &drop).unwrap()) == whole);
             });
         }
@@ -186,7 +188,7 @@ fn a_full_disk_is_named() {
     let whole = bytes(1_000_000);
     let served = whole.clone();
     let server = Server::start(move |_| Reply::of(&served));
-    let store = open(directory.path(), true, Duration::from_secs(30), Report::silent());
+    let store = open(directory.path(), true, PATIENT, Report::silent());
     let error = store.file(&wanted(&[server.url("a"), server.url("b")], &whole), &drop).unwrap_err();
     let left = files(directory.path());
     drop(store);
