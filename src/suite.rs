@@ -74,8 +74,6 @@ pub struct Suite {
     pub keyrings: Vec<BuiltInKeyring>,
     /// How its /usr is merged.
     pub merged_usr: MergedUsr,
-    /// Packages that are installed together with the essential ones, whatever the variant.
-    pub beside_essential: Vec<String>,
     /// Whether the system's apt sources are written as deb822 with Signed-By.
     pub deb822_sources: bool,
     /// Whether it is no longer on the main mirrors, but only in the archive of old releases.
@@ -123,7 +121,7 @@ pub enum MergedUsr {
     Shipped,
     /// The links are made before the first package is unpacked.
     MadeFirst,
-    /// They do not: /bin and /usr/bin are two directories.
+    /// They do not, unless a package (usrmerge) makes them: at first /bin and /usr/bin are two directories.
     No,
 }
 
@@ -151,7 +149,6 @@ impl Suite {
             default_components: vec!["main".into()],
             keyrings: Vec::new(),
             merged_usr: MergedUsr::Shipped,
-            beside_essential: Vec::new(),
             deb822_sources: false,
             end_of_life: false,
             pockets: vec![PocketMirrors { pocket, mirrors: Vec::new() }],

@@ -144,14 +144,6 @@ fn links_of_a_merged_usr_are_made_where_no_package_has_them() {
 }
 
 #[test]
-fn packages_beside_the_essential_ones_come_in() {
-    let Some(world) = World::of(&suite([Deb::new("usr-is-merged", "37").file("usr/share/usr-is-merged", "x")])) else { return };
-    write_suite_file(&world, "beside_essential = [\"usr-is-merged\"]\npockets = [\"release\"]");
-    let printed = run(&world, &["--variant=essential", "--print-debs", "fake", "root"]).ok().text();
-    assert!(printed.contains("usr-is-merged=37:"), "{printed}");
-}
-
-#[test]
 fn own_suites_are_listed() {
     let world = World::bare();
     write_suite_file(&world, "");

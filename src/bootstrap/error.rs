@@ -4,7 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::{archive, chroot, configure, install, pack, plan, rootfs, store, suite, target, unpack};
+use crate::archive::BadRelease;
+use crate::{archive, chroot, configure, dpkg, install, pack, plan, rootfs, store, suite, target, unpack};
 
 /// Why a run failed. Each stage's own error says what happened; this says in which stage, for the exit code and the hint.
 #[derive(Debug, thiserror::Error)]
@@ -168,8 +169,10 @@ impl Error {
             Error::UnknownSuite { .. } => Some("`rbootstrap suites` lists those that are known; any other needs a MIRROR and a --keyring".into()),
             Error::UnlistedSuite { .. } => Some("rbootstrap --keyring FILE SUITE TARGET MIRROR".into()),
             Error::NotRoot => Some("run it as root, or ask for --simulate or --print-debs, which need no root".into()),
+            Error::Archive(archive::Error::Release { source: BadRelease::Expired { .. }, .. }) => {
+                Some("a mirror that is behind or a snapshot can be accepted with --no-check-valid-until".into())
+            }
             Error::Target(target::Error::NotEmpty { .. }) => Some("name a directory that is empty or does not exist yet".into()),
-            Error::Install(error) => hint_for_install(error),
             _ => None,
         }
     }
@@ -194,40 +197,37 @@ fn of_archive(error: &archive::Error) -> Class {
 
 fn of_install(error: &install::Error) -> Class {
     match error {
-        install::Error::Database(_) | install::Error::Rootfs(_) => Class::Target,
         install::Error::Unpack(error) => of_unpack(error),
-        install::Error::Chroot(error) | install::Error::Configure(configure::Error::Chroot(error)) => of_chroot(error),
-        install::Error::Configure(configure::Error::Rootfs(_)) => Class::Target,
+        install::Error::Configure(configure::Error::Chroot(error)) | install::Error::Chroot(error) => of_chroot(error),
+        install::Error::Configure(configure::Error::Rootfs(_)) | install::Error::Rootfs(_) => Class::Target,
+        install::Error::Database(error) => of_dpkg(error),
         install::Error::Configure(_) => Class::Script,
     }
 }
 
+/// A package that dpkg would not unpack is dpkg's failure; a tree that cannot be written is the target's.
 fn of_unpack(error: &unpack::Error) -> Class {
     match error {
         unpack::Error::Fetch { source, .. } => of_store(source),
+        unpack::Error::Staging { .. } | unpack::Error::Tree { .. } | unpack::Error::Place(_) => Class::Target,
         unpack::Error::Box { source, .. } => of_chroot(source),
-        unpack::Error::Staging { .. } | unpack::Error::Tree { .. } | unpack::Error::Database(_) | unpack::Error::Place(_) => Class::Target,
+        unpack::Error::Control { source, .. } => of_dpkg(source),
+        unpack::Error::Database(error) => of_dpkg(error),
         _ => Class::Script,
     }
 }
 
-/// What the host does not permit is the host's; what the tree's programs do not do is theirs.
 fn of_chroot(error: &chroot::Error) -> Class {
     match error {
-        chroot::Error::Permission | chroot::Error::Setup { .. } | chroot::Error::Start(_) | chroot::Error::Foreign { .. } => Class::Target,
-        _ => Class::Script,
+        chroot::Error::NotFound { .. } => Class::Script,
+        _ => Class::Target,
     }
 }
 
-fn hint_for_install(error: &install::Error) -> Option<String> {
-    let error = match error {
-        install::Error::Chroot(error) | install::Error::Configure(configure::Error::Chroot(error)) => error,
-        install::Error::Unpack(unpack::Error::Box { source, .. }) => source,
-        _ => return None,
-    };
+/// What a package's database members say wrongly is the package's; the rest is the tree's.
+fn of_dpkg(error: &dpkg::Error) -> Class {
     match error {
-        chroot::Error::Foreign { .. } => Some("install qemu-user-binfmt (or qemu-user-static), which lets the kernel run them".into()),
-        chroot::Error::Permission => Some("run it as root; a container needs CAP_SYS_CHROOT".into()),
-        _ => None,
+        dpkg::Error::Tree(_) => Class::Target,
+        _ => Class::Script,
     }
 }

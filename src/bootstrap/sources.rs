@@ -87,7 +87,6 @@ fn merged_as_asked(mut suite: Suite, request: &Request) -> Result<Suite, Error> 
     let refuse = |asked| Err(Error::MergedUsr { suite: request.suite.clone(), asked });
     match (request.merged_usr, suite.merged_usr) {
         (Some(false), MergedUsr::Shipped) => return refuse("no-merged-usr"),
-        (Some(false), MergedUsr::MadeFirst) if !suite.beside_essential.is_empty() => return refuse("no-merged-usr"),
         (Some(false), _) => suite.merged_usr = MergedUsr::No,
         (Some(true), MergedUsr::No) => suite.merged_usr = MergedUsr::MadeFirst,
         _ => {}

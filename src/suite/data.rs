@@ -84,8 +84,6 @@ struct SuiteEntry {
     pockets: Option<Vec<String>>,
     keyrings: Option<Vec<String>>,
     merged_usr: Option<MergedUsr>,
-    #[serde(default)]
-    beside_essential: Vec<String>,
     deb822_sources: Option<bool>,
 }
 
@@ -183,7 +181,6 @@ impl Distribution {
             default_components: entry.components.as_ref().or(self.components.as_ref()).cloned().unwrap_or_else(|| vec!["main".into()]),
             keyrings: keyrings.iter().map(|name| self.keyring(entry, name)).collect::<Result<_, _>>()?,
             merged_usr: entry.merged_usr.or(self.merged_usr).unwrap_or(MergedUsr::Shipped),
-            beside_essential: entry.beside_essential.clone(),
             deb822_sources: entry.deb822_sources.or(self.deb822_sources).unwrap_or(false),
             end_of_life: entry.mirrors == Place::Old,
             pockets: pockets.iter().map(|name| self.pocket(entry, name)).collect::<Result<_, _>>()?,

@@ -76,15 +76,15 @@ fn facts_that_differ_by_suite() {
     let suites = suites();
     let facts = |name: &str| {
         let suite = suites.find(name).unwrap();
-        (suite.merged_usr, suite.deb822_sources, suite.end_of_life, suite.beside_essential.concat())
+        (suite.merged_usr, suite.deb822_sources, suite.end_of_life)
     };
-    assert_eq!(facts("buster"), (MadeFirst, false, true, String::new()));
-    assert_eq!(facts("bullseye"), (MadeFirst, false, false, String::new()));
-    assert_eq!(facts("bookworm"), (MadeFirst, true, false, "usr-is-merged".into()));
-    assert_eq!(facts("trixie"), (Shipped, true, false, String::new()));
-    assert_eq!(facts("bionic"), (No, false, false, String::new()));
-    assert_eq!(facts("jammy"), (MadeFirst, false, false, String::new()));
-    assert_eq!(facts("noble"), (Shipped, true, false, String::new()));
+    assert_eq!(facts("buster"), (MadeFirst, false, true));
+    assert_eq!(facts("bullseye"), (MadeFirst, false, false));
+    assert_eq!(facts("bookworm"), (No, true, false));
+    assert_eq!(facts("trixie"), (Shipped, true, false));
+    assert_eq!(facts("bionic"), (No, false, false));
+    assert_eq!(facts("jammy"), (MadeFirst, false, false));
+    assert_eq!(facts("noble"), (Shipped, true, false));
 }
 
 #[test]
