@@ -91,6 +91,9 @@ pub fn plan(index: &Index, wanted: &Wanted) -> Result<Plan, Error> {
 }
 
 fn choose(index: &Index, wanted: &Wanted) -> Result<Plan, Error> {
+    if wanted.architectures.is_empty() {
+        return Err(Error::NoArchitecture);
+    }
     let pool = Pool::read(index, &wanted.architectures, &wanted.suite);
     let request = demand::read(&pool, wanted)?;
     let plan = two_calls(&pool, request);
@@ -218,6 +221,9 @@ pub enum Error {
         /// The chains that lead from the demands to what cannot be, one line each.
         reasons: Vec<String>,
     },
+    /// No architecture was named.
+    #[error("a tree needs an architecture")]
+    NoArchitecture,
     /// `pkg/suite` asks for versions of essential packages which, once there, ask for others without end.
     #[error("the suites asked for with pkg/suite ask for ever other versions of the essential packages")]
     Restless,
