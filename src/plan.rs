@@ -11,6 +11,7 @@ mod mark;
 mod near;
 mod order;
 mod pool;
+mod release;
 mod scan;
 mod solve;
 mod state;
@@ -20,9 +21,9 @@ mod tests;
 use crate::archive::Index;
 use crate::package::{BadStanza, Package};
 use crate::suite::Variant;
-use demand::Demand;
+use demand::{Demand, Request};
 use order::Operation;
-use pool::{Pool, VersionId};
+use pool::{PackageId, Pool, VersionId};
 use state::State;
 
 /// What a user wants installed.
@@ -77,6 +78,9 @@ pub struct Plan {
 /// The recursions of marking and ordering follow chains of dependencies, which are as long as an index makes them.
 const STACK: usize = 256 << 20;
 
+/// How often the essentials are chosen anew because of versions that a demand for a suite brings.
+const REPLANNINGS: usize = 5;
+
 /// Chooses the packages, as apt would.
 pub fn plan(index: &Index, wanted: &Wanted) -> Result<Plan, Error> {
     std::thread::scope(|scope| {
@@ -87,33 +91,51 @@ pub fn plan(index: &Index, wanted: &Wanted) -> Result<Plan, Error> {
 }
 
 fn choose(index: &Index, wanted: &Wanted) -> Result<Plan, Error> {
+    if wanted.architectures.is_empty() {
+        return Err(Error::NoArchitecture);
+    }
     let pool = Pool::read(index, &wanted.architectures, &wanted.suite);
-    let request = demand::read(&pool, index, wanted)?;
-    let plan = two_calls(&pool, &request);
+    let request = demand::read(&pool, wanted)?;
+    let plan = two_calls(&pool, request);
     // A stanza that could not be read is the reason for whatever else went wrong.
     pool.finish()?;
     plan
 }
 
-fn two_calls(pool: &Pool<'_>, request: &demand::Request) -> Result<Plan, Error> {
-    let call = |base: &[VersionId], demands: &[Demand]| {
-        let solved = solve::solve(pool, &request.candidates, base, demands);
-        solved.map_err(|refusal| explain::explain(&refusal, &request.candidates, base, demands))
-    };
-    let first = call(&[], &request.first)?;
-    let mut plan = Plan { packages: Vec::new(), essentials: 0, calls: Vec::new() };
-    let mut numbers = vec![None; pool.packages().len()];
-    plan.carry_out(&first, &mut numbers)?;
-    plan.calls.clear();
-    plan.essentials = plan.packages.len();
-    plan.packages.iter_mut().for_each(|chosen| chosen.automatic = false);
-    let base: Vec<VersionId> = first.planned().map(|(_, version)| version).collect();
-    let then = call(&base, &request.then)?;
-    plan.carry_out(&then, &mut numbers)?;
-    Ok(plan)
+fn two_calls(pool: &Pool<'_>, mut request: Request<'_>) -> Result<Plan, Error> {
+    for _ in 0..REPLANNINGS {
+        let call = |base: &[VersionId], demands: &[Demand<'_>]| {
+            let solved = solve::solve(pool, &request.candidates, base, demands);
+            solved.map_err(|refusal| explain::explain(&refusal, &request.candidates, base, demands))
+        };
+        let first = call(&[], &request.first)?;
+        let base: Vec<VersionId> = first.planned().map(|(_, version)| version).collect();
+        let then = call(&base, &request.then)?;
+        // Where the second call would put another version of an essential in place, that one is laid in the first place.
+        let other = |(package, version): &(PackageId, VersionId)| then.of(*package).installed.is_some_and(|old| old != *version);
+        let others: Vec<(PackageId, VersionId)> = then.planned().filter(other).collect();
+        if others.is_empty() {
+            return Plan::of(&first, &then);
+        }
+        for (package, version) in others {
+            request.candidates[package.0 as usize] = Some(version);
+        }
+    }
+    Err(Error::Restless)
 }
 
 impl Plan {
+    fn of(first: &State<'_, '_>, then: &State<'_, '_>) -> Result<Plan, Error> {
+        let mut plan = Plan { packages: Vec::new(), essentials: 0, calls: Vec::new() };
+        let mut numbers = vec![None; first.pool.packages().len()];
+        plan.carry_out(first, &mut numbers)?;
+        plan.calls.clear();
+        plan.essentials = plan.packages.len();
+        plan.packages.iter_mut().for_each(|chosen| chosen.automatic = false);
+        plan.carry_out(then, &mut numbers)?;
+        Ok(plan)
+    }
+
     /// Adds what a call of apt installs, and how. `numbers` are those of `packages`, by package of the pool.
     fn carry_out(&mut self, state: &State<'_, '_>, numbers: &mut [Option<usize>]) -> Result<(), Error> {
         let removed: Vec<usize> = state.removed().filter_map(|package| numbers[package.0 as usize]).collect();
@@ -199,6 +221,12 @@ pub enum Error {
         /// The chains that lead from the demands to what cannot be, one line each.
         reasons: Vec<String>,
     },
+    /// No architecture was named.
+    #[error("a tree needs an architecture")]
+    NoArchitecture,
+    /// `pkg/suite` asks for versions of essential packages which, once there, ask for others without end.
+    #[error("the suites asked for with pkg/suite ask for ever other versions of the essential packages")]
+    Restless,
     /// A stanza that is needed cannot be read.
     #[error(transparent)]
     Stanza(#[from] BadStanza),

@@ -126,14 +126,19 @@ mod tests {
     #[test]
     fn all_is_as_before() {
         let ssd = "/usr/sbin/start-stop-daemon=real";
+        type Files<'a> = &'a [(&'a str, &'a str)];
         type Meanwhile = fn(&Rootfs);
         let (policy, daemon) = ("usr/sbin/policy-rc.d", "usr/sbin/start-stop-daemon");
-        let table: [(&[(&str, &str)], Meanwhile, &str); 7] = [
+        let table: [(Files<'_>, Meanwhile, &str); 7] = [
             (&[(daemon, "real")], |_| (), ssd),
             (&[(daemon, "real"), (policy, "own")], |_| (), "/usr/sbin/policy-rc.d=own /usr/sbin/start-stop-daemon=real"),
             (&[("sbin/start-stop-daemon", "real"), ("usr/sbin/x", "")], |_| (), "/sbin/start-stop-daemon=real /usr/sbin/x="),
             (&[], |_| (), ""),
-            (&[(daemon, "real")], |root| assert!(root.remove(&path(POLICY.0)).unwrap() && root.remove(&path(DAEMON_PLACES[0])).unwrap()), ssd),
+            (
+                &[(daemon, "real")],
+                |root| assert!(root.remove(&path(POLICY.0)).unwrap() && root.remove(&path(DAEMON_PLACES[0])).unwrap()),
+                ssd,
+            ),
             (
                 &[(daemon, "real")],
                 |root| {

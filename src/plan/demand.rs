@@ -1,25 +1,25 @@
 //! What a user writes, and what a variant stands for, as packages of the pool.
 
-use super::links::groups;
-use super::pool::{Asked, NO_ARCHITECTURE, PackageId, Pool, VersionId, is_of};
+use super::pool::{Asked, NO_ARCHITECTURE, PackageId, Pool, VersionId};
 use super::{Error, Wanted, near};
-use crate::archive::Index;
 use crate::package::{Priority, Version};
 use crate::suite::Variant;
 
 /// One thing asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Demand {
+pub(super) enum Demand<'w> {
     /// To be installed.
     Present(PackageId),
+    /// To be installed from that suite: `name/suite`.
+    From(PackageId, &'w str),
     /// Not to be installed: `name-`.
     Absent(PackageId),
 }
 
-impl Demand {
+impl Demand<'_> {
     pub(super) fn present(&self) -> Option<PackageId> {
         match self {
-            Demand::Present(package) => Some(*package),
+            Demand::Present(package) | Demand::From(package, _) => Some(*package),
             Demand::Absent(_) => None,
         }
     }
@@ -39,21 +39,21 @@ pub(super) fn candidates(pool: &Pool<'_>) -> Vec<Option<VersionId>> {
 
 /// All that is asked for: the demands of both calls, and the candidates with what the user chose himself.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct Request<'w> {
     pub candidates: Vec<Option<VersionId>>,
     /// What is laid before any script runs,
-    pub first: Vec<Demand>,
+    pub first: Vec<Demand<'w>>,
     /// and what is installed on top of that.
-    pub then: Vec<Demand>,
+    pub then: Vec<Demand<'w>>,
 }
 
 /// Reads what is wanted. The demands are in apt's order: the user's own as he wrote them, the variant's packages, its patterns.
-pub(super) fn read(pool: &Pool<'_>, index: &Index, wanted: &Wanted) -> Result<Request, Error> {
+pub(super) fn read<'w>(pool: &Pool<'_>, wanted: &'w Wanted) -> Result<Request<'w>, Error> {
     let mut candidates = candidates(pool);
     for package in wanted.exclude.iter().filter_map(|name| pool.name(name)).flat_map(|name| pool.packages_named(name)) {
         candidates[package.0 as usize] = None;
     }
-    let mut reader = Reader { pool, index, candidates };
+    let mut reader = Reader { pool, candidates };
     let mut own = Vec::new();
     for text in &wanted.include {
         own.push(reader.read(text)?);
@@ -75,7 +75,7 @@ pub(super) fn read(pool: &Pool<'_>, index: &Index, wanted: &Wanted) -> Result<Re
     let native = || pool.packages().filter(|package| pool[*package].architecture == 0).filter(present);
     let of_suite = |package: PackageId| pool.versions(package).filter(|version| pool[*version].of_suite);
     let first = native().filter(|package| pool[*package].essential && of_suite(*package).next().is_some());
-    let first: Vec<Demand> = first.map(Demand::Present).collect();
+    let first: Vec<Demand<'_>> = first.map(Demand::Present).collect();
     let wanted = |version: VersionId| pool[version].priority.is_some_and(|priority| priorities.contains(&priority));
     own.extend(native().filter(|package| !pool[*package].essential && of_suite(*package).any(wanted)).map(Demand::Present));
     Ok(Request { candidates, first, then: own })
@@ -83,13 +83,12 @@ pub(super) fn read(pool: &Pool<'_>, index: &Index, wanted: &Wanted) -> Result<Re
 
 struct Reader<'r, 'a> {
     pool: &'r Pool<'a>,
-    index: &'r Index,
     candidates: Vec<Option<VersionId>>,
 }
 
 impl Reader<'_, '_> {
     /// Reads `pkg`, `pkg:arch`, `pkg=version`, `pkg/suite`, `pkg-`.
-    fn read(&mut self, text: &str) -> Result<Demand, Error> {
+    fn read<'w>(&mut self, text: &'w str) -> Result<Demand<'w>, Error> {
         let text = text.trim();
         if let Some((name, version)) = text.split_once('=') {
             let package = self.real(name)?;
@@ -100,10 +99,9 @@ impl Reader<'_, '_> {
         }
         if let Some((name, suite)) = text.split_once('/') {
             let package = self.real(name)?;
-            let found = self.version_of(package, suite).ok_or_else(|| self.no_suite(package, suite))?;
+            let found = self.pool.version_of(package, suite).ok_or_else(|| self.no_suite(package, suite))?;
             self.candidates[package.0 as usize] = Some(found);
-            self.follow_suite(found, suite);
-            return Ok(Demand::Present(package));
+            return Ok(Demand::From(package, suite));
         }
         match self.present(text) {
             Err(error) => match (text.strip_suffix('-'), text.strip_suffix('+')) {
@@ -143,10 +141,11 @@ impl Reader<'_, '_> {
         {
             return Ok(package);
         }
-        let name = text.split_once(':').map_or(text, |(name, _)| name);
-        let Some(number) = self.pool.name(name) else { return package };
-        let provides = self.pool.provides(number, Asked::Plainly).map(|entry| (self.pool[entry.owner].package, entry.owner));
-        let mut providers: Vec<PackageId> = provides.filter(|(p, v)| candidate(*p) == Some(*v)).map(|(p, _)| p).collect();
+        let (name, architecture) = text.split_once(':').map_or((text, 0), |(name, named)| (name, self.pool.architecture(named)));
+        let Some(number) = self.pool.name(name).filter(|name| self.pool.package(*name, architecture).is_some()) else { return package };
+        let serving = self.pool.provides(number, Asked::Plainly).filter(|e| e.architecture.is_none_or(|a| a == architecture));
+        let providers = serving.filter(|entry| self.is_candidate(entry.owner)).map(|entry| self.pool[entry.owner].package);
+        let mut providers: Vec<PackageId> = providers.collect();
         providers.sort_by_key(|package| (&self.pool[self.pool[*package].name], self.pool[*package].architecture));
         providers.dedup_by_key(|package| self.pool[*package].name);
         match providers[..] {
@@ -160,29 +159,8 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn version_of(&self, package: PackageId, suite: &str) -> Option<VersionId> {
-        let of_suite =
-            |version: &VersionId| self.pool.listings(*version).any(|listing| is_of(&self.index.listings[listing as usize], suite));
-        self.pool.versions(package).filter(of_suite).max_by(|a, b| Version::compare(self.pool[*a].text, self.pool[*b].text))
-    }
-
-    /// What a package of another suite needs and the candidates do not give is taken from that suite too.
-    fn follow_suite(&mut self, version: VersionId, suite: &str) {
-        let mut open = vec![version];
-        while let Some(version) = open.pop() {
-            for group in groups(self.pool.links(version)).filter(|group| group[0].kind.is_demand()) {
-                let is_candidate = |v: VersionId| self.candidates[self.pool[v].package.0 as usize] == Some(v);
-                if group.iter().any(|link| link.any(self.pool, version, is_candidate)) {
-                    continue;
-                }
-                let mut targets = group.iter().flat_map(|link| link.targets(self.pool, version));
-                let found = targets.find(|target| self.version_of(self.pool[*target].package, suite) == Some(*target));
-                if let Some(found) = found {
-                    self.candidates[self.pool[found].package.0 as usize] = Some(found);
-                    open.push(found);
-                }
-            }
-        }
+    fn is_candidate(&self, version: VersionId) -> bool {
+        self.candidates[self.pool[version].package.0 as usize] == Some(version)
     }
 
     fn no_version(&self, package: PackageId, wanted: &str) -> Error {
@@ -191,7 +169,7 @@ impl Reader<'_, '_> {
 
     fn no_suite(&self, package: PackageId, suite: &str) -> Error {
         let listings = self.pool.versions(package).flat_map(|version| self.pool.listings(version));
-        let mut found: Vec<String> = listings.map(|n| self.index.listings[n as usize].release.source.suite.clone()).collect();
+        let mut found: Vec<String> = listings.map(|listing| listing.release.source.suite.clone()).collect();
         found.sort();
         found.dedup();
         Error::NoSuite { package: self.pool.full_name(package), suite: suite.to_owned(), found }

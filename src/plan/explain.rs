@@ -15,7 +15,7 @@ use super::state::Table;
 const LINES: usize = 20;
 
 /// The error for demands that `solve` refuses on top of `base`.
-pub(super) fn explain(refusal: &Refusal<'_, '_>, candidates: &[Option<VersionId>], base: &[VersionId], demands: &[Demand]) -> Error {
+pub(super) fn explain(refusal: &Refusal<'_, '_>, candidates: &[Option<VersionId>], base: &[VersionId], demands: &[Demand<'_>]) -> Error {
     let pool = refusal.state.pool;
     let demands = thin_out(pool, candidates, base, demands);
     let mut lines = reasons::derive(pool, candidates, base, &demands).unwrap_or_else(|| leftovers(refusal));
@@ -24,23 +24,23 @@ pub(super) fn explain(refusal: &Refusal<'_, '_>, candidates: &[Option<VersionId>
         lines.truncate(LINES);
         lines.push(format!("… and {more} more"));
     }
-    let name = |demand: &Demand| match demand {
-        Demand::Present(package) => pool.full_name(*package),
+    let name = |demand: &Demand<'_>| match demand {
+        Demand::Present(package) | Demand::From(package, _) => pool.full_name(*package),
         Demand::Absent(package) => format!("{}-", pool.full_name(*package)),
     };
     Error::Collision { demands: demands.iter().map(name).collect(), reasons: lines }
 }
 
 /// The demands that are still refused when any one of them is left out no more. The later ones, which are the variant's, go first.
-fn thin_out(pool: &Pool<'_>, candidates: &[Option<VersionId>], base: &[VersionId], demands: &[Demand]) -> Vec<Demand> {
-    let refused = |demands: &[Demand]| solve(pool, candidates, base, demands).is_err();
+fn thin_out<'w>(pool: &Pool<'_>, candidates: &[Option<VersionId>], base: &[VersionId], demands: &[Demand<'w>]) -> Vec<Demand<'w>> {
+    let refused = |demands: &[Demand<'_>]| solve(pool, candidates, base, demands).is_err();
     let mut left = demands.to_vec();
     let mut step = left.len().div_ceil(2);
     while step > 0 {
         let mut end = left.len();
         while end > 0 {
             let start = end.saturating_sub(step);
-            let without: Vec<Demand> = left[..start].iter().chain(&left[end..]).copied().collect();
+            let without: Vec<Demand<'_>> = left[..start].iter().chain(&left[end..]).copied().collect();
             if refused(&without) {
                 left = without;
             }

@@ -92,7 +92,8 @@ pub(super) fn groups<'l, 'a>(links: &'l [Link<'a>]) -> impl Iterator<Item = &'l 
 }
 
 impl<'a> Link<'a> {
-    fn admits(&self, version: &str) -> bool {
+    /// Whether a version of the package, or one that is provided, is as asked for.
+    pub(super) fn admits(&self, version: &str) -> bool {
         self.constraint.is_none_or(|(operator, wanted)| operator.admits(Version::compare(version, wanted)))
     }
 

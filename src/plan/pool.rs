@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 use super::links::{self, Link};
 use super::scan::{self, MENTIONING, Stanza};
 use crate::archive::{Index, Listing};
-use crate::package::{BadStanza, MultiArch, Package, Priority};
+use crate::package::{BadStanza, MultiArch, Package, Priority, Version};
 
 /// A name, real or virtual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,6 +88,7 @@ pub(super) struct Pool<'a> {
     packages: Vec<PackageEntry>,
     versions: Vec<VersionEntry<'a>>,
     provides: Vec<ProvideEntry<'a>>,
+    listings: Vec<&'a Listing>,
     /// Versions that further listings have too.
     again: Vec<(VersionId, u32)>,
     /// The first stanza whose relations could not be read when they were needed.
@@ -99,9 +100,7 @@ impl<'a> Pool<'a> {
     pub(super) fn read(index: &'a Index, architectures: &'a [String], suite: &'a str) -> Pool<'a> {
         let known = index.listings.iter().any(|listing| is_of(listing, suite));
         let mut pool = Pool::new(architectures, if known { suite } else { "" });
-        for (number, listing) in index.listings.iter().enumerate() {
-            pool.add(number as u32, listing);
-        }
+        index.listings.iter().for_each(|listing| pool.add(listing));
         pool
     }
 
@@ -116,13 +115,16 @@ impl<'a> Pool<'a> {
             packages: Vec::new(),
             versions: Vec::new(),
             provides: Vec::new(),
+            listings: Vec::new(),
             again: Vec::new(),
             broken: OnceCell::new(),
         }
     }
 
     /// Adds a listing behind the others.
-    fn add(&mut self, number: u32, listing: &'a Listing) {
+    fn add(&mut self, listing: &'a Listing) {
+        let number = self.listings.len() as u32;
+        self.listings.push(listing);
         let (pin, of_suite) = (pin(listing), self.suite.is_empty() || is_of(listing, self.suite));
         for stanza in scan::stanzas(&listing.text) {
             let architecture = match stanza.architecture() {
@@ -307,9 +309,15 @@ impl<'a> Pool<'a> {
     }
 
     /// The listings that have a version, the first one first.
-    pub(super) fn listings(&self, version: VersionId) -> impl Iterator<Item = u32> + '_ {
+    pub(super) fn listings(&self, version: VersionId) -> impl Iterator<Item = &'a Listing> {
         let again = self.again.iter().filter(move |(v, _)| *v == version).map(|(_, listing)| *listing);
-        std::iter::once(self[version].listing).chain(again)
+        std::iter::once(self[version].listing).chain(again).map(|number| self.listings[number as usize])
+    }
+
+    /// The highest version that a suite has of a package.
+    pub(super) fn version_of(&self, package: PackageId, suite: &str) -> Option<VersionId> {
+        let of_suite = self.versions(package).filter(|version| self.listings(*version).any(|listing| is_of(listing, suite)));
+        of_suite.max_by(|a, b| Version::compare(self[*a].text, self[*b].text))
     }
 
     /// What a version asks for and what it is against. Of a stanza that cannot be read: nothing; `finish` reports it.
@@ -352,7 +360,7 @@ pub(super) enum Asked {
 }
 
 /// Whether a listing belongs to a suite, by any of the names that it goes by.
-pub(super) fn is_of(listing: &Listing, suite: &str) -> bool {
+fn is_of(listing: &Listing, suite: &str) -> bool {
     let release = &listing.release;
     release.suite.as_deref() == Some(suite) || release.codename.as_deref() == Some(suite) || release.source.suite == suite
 }

@@ -38,11 +38,6 @@ pub(super) struct Stanza<'a> {
 }
 
 impl<'a> Stanza<'a> {
-    /// The relation fields in apt's order.
-    pub(super) fn mentioning(&self) -> &[&'a str] {
-        &self.values[..MENTIONING.len()]
-    }
-
     /// One of `MENTIONING`, by its place.
     pub(super) fn relations(&self, place: usize) -> &'a str {
         self.values[place]
@@ -243,7 +238,7 @@ mod tests {
     fn nonsense_is_passed_over() {
         for text in ["", "\n\n", ":", " x", "Package", "Package:\nVersion\r\n\r\nä: ö", "Depends: ((((:::", "Depends: :any, ,|"] {
             for stanza in stanzas(text) {
-                stanza.mentioning().iter().for_each(|field| drop(mentions(field).count()));
+                (0..MENTIONING.len()).for_each(|place| drop(mentions(stanza.relations(place)).count()));
             }
         }
     }

@@ -27,18 +27,22 @@ pub(super) fn solve<'p, 'a>(
     pool: &'p Pool<'a>,
     candidates: &[Option<VersionId>],
     base: &[VersionId],
-    demands: &[Demand],
+    demands: &[Demand<'_>],
 ) -> Result<State<'p, 'a>, Refusal<'p, 'a>> {
     let mut state = State::new(pool, candidates, base);
     for demand in demands {
-        match demand {
-            Demand::Absent(package) => state.bar(*package),
-            Demand::Present(_) => {}
+        if let Demand::Absent(package) = demand {
+            state.bar(*package);
         }
     }
     let wanted: Vec<PackageId> = demands.iter().filter_map(Demand::present).collect();
     for package in &wanted {
         state.demand(*package);
+    }
+    for demand in demands {
+        if let Demand::From(package, suite) = demand {
+            state.follow(*package, suite);
+        }
     }
     for package in &wanted {
         state.mark(*package, By::User, 0);

@@ -33,14 +33,18 @@ fn listing(suite: &str, architecture: &str, stanzas: &str) -> Listing {
     let release = Release {
         source,
         origin: None,
+        label: None,
         suite: Some(suite.to_owned()),
         codename: None,
         version: None,
         date: 0,
+        valid_until: None,
         components: Vec::new(),
         architectures: Vec::new(),
         not_automatic: suite == "experimental",
         but_automatic_upgrades: false,
+        acquire_by_hash: false,
+        separate_all: false,
         files: BTreeMap::new(),
     };
     let text = stanzas.lines().filter_map(stanza).collect();

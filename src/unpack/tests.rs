@@ -1,5 +1,9 @@
 //! Packages made of bytes, unpacked into trees of their own; what scripts would do is done by the test.
 
+#![expect(clippy::disallowed_methods, reason = "tests make their own world, with every writer of the standard library")]
+
+mod dpkg;
+
 use std::cell::RefCell;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -147,282 +151,12 @@ fn is_root() -> bool {
     is_root
 }
 
-/// Sets of packages with what is in the tree before them; each is unpacked as one batch.
-fn scenarios() -> Vec<(&'static str, fn(&World), Vec<Packed>)> {
-    let nothing: fn(&World) = |_| {};
-    let (root, usr, etc) = (|| directory("./"), || directory("./usr/"), || directory("./etc/"));
-    // A package that loses all its files disappears for dpkg, so each has one that nobody takes.
-    let owned = |name, content| packed(name, vec![root(), usr(), file("./usr/x", content), file(&format!("./usr/{name}"), "")]);
-    let with = |name, fields, data| Packed(name, fields, vec![], data);
-    let foreign = |architecture, content| {
-        let fields =
-            if architecture == "amd64" { "Multi-Arch: same\nArchitecture: amd64\n" } else { "Multi-Arch: same\nArchitecture: i386\n" };
-        let data =
-            vec![root(), usr(), file("./usr/same", content), symlink("./usr/link", "same"), file(&format!("./usr/{architecture}"), "")];
-        with("shared", fields, data)
-    };
-    let every_kind = vec![
-        root(),
-        symlink("./usr/first", "second"),
-        usr(),
-        file("./usr/su", "su").mode(0o4755),
-        file("./usr/mail", "").mode(0o2755).owner("root", "mail"),
-        file("./usr/nobody", "").owner("no-such", "neither"),
-        entry("./usr/sticky/", b'5', 0o3775).owner("games", "mail"),
-        hard_link("./usr/sticky/su", "./usr/su"),
-        file(&format!("./usr/{}", "l".repeat(200)), "long"),
-        symlink("./usr/to-long", &"m".repeat(200)),
-        Item { path: b"./usr/\xe9".to_vec(), ..file("", "latin") },
-        entry("./usr/pipe", b'6', 0o640),
-        Item { device: (1, 3), ..entry("./usr/null", b'3', 0o666) },
-        entry("./usr/empty/", b'5', 0o700),
-    ];
-    let members = vec![("conffiles", "/etc/a\n/etc/hard\n"), ("triggers", "interest x\ninterest-noawait /usr/x\n"), ("shlibs", "s\n")];
-    let conffiles =
-        vec![root(), etc(), file("./etc/a", "a"), file("./etc/hard", "h"), hard_link("./etc/other", "./etc/hard"), file("./etc/b", "b")];
-    vec![
-        ("every kind of entry", nothing, vec![packed("kinds", every_kind.clone())]),
-        ("no digests", nothing, vec![with("kinds", "X-No-Digests: yes\n", every_kind)]),
-        ("conffiles and triggers", nothing, vec![Packed("conf", "", members.clone(), conffiles.clone())]),
-        ("conffiles without digests", nothing, vec![Packed("conf", "X-No-Digests: yes\nMulti-Arch: foreign\n", members, conffiles)]),
-        (
-            "conffiles that are gone or not shipped",
-            nothing,
-            vec![Packed("conf", "", vec![("conffiles", "/etc/not-shipped\nremove-on-upgrade /etc/gone\n")], vec![root(), etc()])],
-        ),
-        (
-            "a conffile behind a symlink",
-            |world| {
-                world.write("etc/elsewhere/real", "old");
-                std::os::unix::fs::symlink("elsewhere/../elsewhere/real", world.path("etc/a")).unwrap();
-            },
-            vec![Packed("conf", "", vec![("conffiles", "/etc/a\n")], vec![root(), etc(), file("./etc/a", "new")])],
-        ),
-        (
-            "a diversion by a package and a local one",
-            |world| {
-                world
-                    .write("var/lib/dpkg/diversions", "/usr/x\n/usr/x.by\ndiverter\n/etc/a\n/etc/a.local\n:\n/usr/h\n/usr/h.by\ndiverter\n")
-            },
-            vec![
-                Packed(
-                    "diverted",
-                    "",
-                    vec![("conffiles", "/etc/a\n")],
-                    vec![
-                        root(),
-                        usr(),
-                        etc(),
-                        file("./usr/x", "theirs"),
-                        file("./usr/h", "h"),
-                        hard_link("./usr/i", "./usr/h"),
-                        file("./etc/a", "a"),
-                    ],
-                ),
-                owned("diverter", "own"),
-            ],
-        ),
-        (
-            "statoverrides",
-            |world| world.write("var/lib/dpkg/statoverride", "mail games 4750 /usr/x\nroot mail 2775 /usr/dir\nroot mail 600 /etc/a\n"),
-            vec![Packed(
-                "over",
-                "",
-                vec![("conffiles", "/etc/a\n")],
-                vec![root(), usr(), etc(), file("./usr/x", ""), directory("./usr/dir/"), file("./etc/a", "")],
-            )],
-        ),
-        (
-            "the new replaces the old",
-            nothing,
-            vec![owned("old", "1"), with("new", "Replaces: old (<< 2)\n", vec![root(), usr(), file("./usr/x", "2")])],
-        ),
-        (
-            "the old replaces the new",
-            nothing,
-            vec![with("old", "Replaces: new\n", vec![root(), usr(), file("./usr/x", "1")]), owned("new", "2")],
-        ),
-        (
-            "a conffile is taken over",
-            nothing,
-            vec![
-                Packed("old", "", vec![("conffiles", "/etc/a\n")], vec![root(), etc(), file("./etc/a", "1"), file("./etc/old", "")]),
-                Packed("new", "Replaces: old\n", vec![("conffiles", "/etc/a\n")], vec![root(), etc(), file("./etc/a", "2")]),
-            ],
-        ),
-        (
-            "a conffile is taken over by a file",
-            nothing,
-            vec![
-                Packed("old", "", vec![("conffiles", "/etc/a\n")], vec![root(), etc(), file("./etc/a", "1"), file("./etc/old", "")]),
-                Packed("new", "Replaces: old\n", vec![], vec![root(), etc(), file("./etc/a", "2")]),
-            ],
-        ),
-        (
-            "a file is taken over by a conffile",
-            nothing,
-            vec![
-                Packed("old", "", vec![], vec![root(), etc(), file("./etc/a", "1"), file("./etc/old", "")]),
-                Packed("new", "Replaces: old\n", vec![("conffiles", "/etc/a\n")], vec![root(), etc(), file("./etc/a", "2")]),
-            ],
-        ),
-        (
-            "a conffile yields to an earlier one",
-            nothing,
-            vec![
-                Packed("old", "Replaces: new\n", vec![("conffiles", "/etc/a\n")], vec![root(), etc(), file("./etc/a", "1")]),
-                Packed("new", "", vec![("conffiles", "/etc/a\n")], vec![root(), etc(), file("./etc/a", "2")]),
-            ],
-        ),
-        ("two architectures", nothing, vec![foreign("amd64", "equal"), foreign("i386", "equal")]),
-        (
-            "directories and links in each other's place",
-            |world| std::os::unix::fs::symlink("usr", world.path("merged")).unwrap(),
-            vec![
-                packed(
-                    "a",
-                    vec![root(), usr(), directory("./usr/dir/"), file("./usr/dir/x", "1"), directory("./merged/"), file("./merged/y", "")],
-                ),
-                packed("b", vec![root(), usr(), symlink("./usr/dir", "elsewhere"), file("./usr/z", "")]),
-            ],
-        ),
-        (
-            "a directory of two packages",
-            nothing,
-            vec![
-                packed("a", vec![root(), entry("./usr/", b'5', 0o711), file("./usr/a", "")]),
-                packed("b", vec![root(), usr().owner("games", "mail"), file("./usr/b", "")]),
-            ],
-        ),
-    ]
-}
-
 fn set_up(before: fn(&World)) -> World {
     let world = World::new();
     world.write("etc/passwd", "root:x:0:0::/:/bin/sh\ngames:x:5:60::/:/bin/sh\nmail:x:8:8::/:/bin/sh\n");
     world.write("etc/group", "root:x:0:\ngames:x:60:\nmail:x:8:\n");
     before(&world);
     world
-}
-
-/// What is to be equal: the tree, and status with its stanzas and their fields sorted.
-fn state(world: &World) -> Vec<String> {
-    let status = world.text("var/lib/dpkg/status").unwrap();
-    let mut stanzas: Vec<String> = status
-        .split("\n\n")
-        .map(|stanza| {
-            let mut fields: Vec<String> = crate::package::fields(stanza).map(|(name, value)| format!("{name}: {value}")).collect();
-            fields.sort();
-            fields.join("\n")
-        })
-        .filter(|stanza| !stanza.is_empty())
-        .collect();
-    stanzas.sort();
-    // What dpkg keeps for itself.
-    let own = ["status", "status-old", "available", "diversions-old", "statoverride-old", "arch-native", "parts", "updates"];
-    let own: Vec<String> = own.iter().map(|name| format!("/var/lib/dpkg/{name} ")).collect();
-    let dump = world.dump();
-    stanzas.extend(dump.lines().filter(|line| !own.iter().any(|o| line.starts_with(o))).map(str::to_owned));
-    stanzas
-}
-
-#[test]
-fn dpkg_cannot_tell() {
-    let there = std::process::Command::new("dpkg").arg("--version").output().is_ok();
-    if !is_root() || !there {
-        return;
-    }
-    let mut differences = Vec::new();
-    for (what, before, packages) in scenarios() {
-        let ours = set_up(before);
-        ours.batch(&packages).unwrap_or_else(|e| panic!("{what}: {e:?}"));
-        let theirs = set_up(before);
-        let debs = tempfile::tempdir().unwrap();
-        let paths = packages.iter().enumerate().map(|(n, package)| {
-            let path = debs.path().join(format!("{n}.deb"));
-            std::fs::write(&path, package.bytes()).unwrap();
-            path
-        });
-        let mut dpkg = std::process::Command::new("dpkg");
-        dpkg.arg("--root")
-            .arg(theirs.directory.path())
-            .args(["--log=/dev/null", "--force-bad-path", "--force-depends", "--unpack"])
-            .args(paths);
-        let output = dpkg.output().unwrap();
-        assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
-        let (ours, theirs) = (state(&ours), state(&theirs));
-        differences.extend(ours.iter().filter(|l| !theirs.contains(l)).map(|l| format!("{what}: ours: {l}")));
-        differences.extend(theirs.iter().filter(|l| !ours.contains(l)).map(|l| format!("{what}: dpkg: {l}")));
-    }
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
-}
-
-#[test]
-fn what_dpkg_refuses_is_refused() {
-    let (root, usr) = (|| directory("./"), || directory("./usr/"));
-    let shared = |architecture, content| Packed("s", architecture, vec![], vec![root(), usr(), file("./usr/x", content)]);
-    let owned = |name, fields| Packed(name, fields, vec![], vec![root(), usr(), file("./usr/x", name)]);
-    let divert: fn(&World) = |world| world.write("var/lib/dpkg/diversions", "/usr/y\n/usr/x\nz\n");
-    let nothing: fn(&World) = |_| {};
-    let (same, other) = ("Multi-Arch: same\nArchitecture: amd64\n", "Multi-Arch: same\nArchitecture: i386\n");
-    for (before, packages, expected) in [
-        (nothing, vec![owned("a", ""), owned("b", "")], "package `b` is trying to overwrite /usr/x, which is also in package `a (1)`"),
-        (
-            nothing,
-            vec![owned("a", ""), owned("b", "Replaces: a (<< 1)\n")],
-            "package `b` is trying to overwrite /usr/x, which is also in package `a (1)`",
-        ),
-        (
-            nothing,
-            vec![shared(same, "1"), shared(other, "2")],
-            "package `s` is trying to overwrite /usr/x, which is different in `s:amd64`",
-        ),
-        (
-            nothing,
-            vec![owned("a", ""), packed("b", vec![root(), directory("./usr/x/")])],
-            "package `b` is trying to overwrite /usr/x, which is also in package `a`",
-        ),
-        (divert, vec![owned("a", "")], "package `a` is trying to overwrite /usr/x, which is the diverted version of /usr/y"),
-        (nothing, vec![owned("../a", "")], "`../a:all` is not the name of a package and an architecture"),
-        (nothing, vec![owned("a", "Architecture: a/b\n")], "`a:a/b` is not the name of a package and an architecture"),
-        (
-            nothing,
-            vec![packed("a", vec![root(), file("./a\nb", "")])],
-            "package `a` cannot be unpacked: `/a?b` is not a path inside the tree",
-        ),
-        (
-            nothing,
-            vec![packed("a", vec![root(), file("./../b", "")])],
-            "package `a` cannot be unpacked: `./../b` is not a path inside the tree",
-        ),
-        (
-            nothing,
-            vec![packed("a", vec![root(), hard_link("./b", "../../b")])],
-            "package `a` cannot be unpacked: `../../b` is not a path inside the tree",
-        ),
-        (nothing, vec![packed("a", vec![symlink("./", "x")])], "package `a` cannot be unpacked: `/` is not a path inside the tree"),
-        (
-            nothing,
-            vec![packed("a", vec![root(), Item { size: Some(1 << 33), ..file("./huge", "1") }])],
-            "package `a` cannot be read: its member `data.tar`: the archive ends within an entry",
-        ),
-        (
-            nothing,
-            vec![Packed("a", "", vec![("conffiles", "etc/a\n")], vec![])],
-            "package `a` cannot be unpacked: package `a`, control member `conffiles`, line 1: not an absolute path",
-        ),
-    ] {
-        let world = set_up(before);
-        let error = world.batch(&packages).expect_err(expected);
-        let mut text = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(deeper) = cause {
-            text = format!("{text}: {deeper}");
-            cause = deeper.source();
-        }
-        assert_eq!(text.replace('\n', "?"), expected);
-        assert!(!world.path(STAGING).exists(), "{expected}");
-    }
 }
 
 #[test]
@@ -592,42 +326,27 @@ fn a_preinst_that_fails_is_an_error() {
 #[test]
 fn what_is_configured_hears_of_what_is_unpacked() {
     let watcher = |name, trigger| Packed(name, "", vec![("triggers", trigger)], vec![directory("./")]);
+    let man = |name, triggers, path| {
+        let data = vec![directory("./"), directory("./usr/"), directory("./usr/man/"), file(path, "")];
+        Packed(name, "", vec![("triggers", triggers)], data)
+    };
     let world = World::new();
-    let configure = |world: &World| {
-        let status = world.text("var/lib/dpkg/status").unwrap().replace("install ok unpacked", "install ok installed");
-        world.write("var/lib/dpkg/status", &status);
-    };
-    let script = |package: &str, world: &World| {
-        assert_eq!(package, "configures");
-        configure(world);
-    };
-    let man = |name| {
-        Packed(
-            name,
-            "",
-            vec![("triggers", "activate other\nactivate-noawait ldconfig\n")],
-            vec![directory("./"), directory("./usr/"), directory("./usr/man/"), file("./usr/man/x", name)],
-        )
-    };
-    let packages = [
-        watcher("before", "interest-noawait /usr/man\ninterest ldconfig\ninterest /usr/man/x\n"),
-        man("unheard"),
-        // The script that configures belongs to a batch of its own, so that the next one reads what it did.
-        Packed("configures", "", vec![("preinst", "#!/bin/sh\nconfigure\n")], vec![directory("./")]),
-        Packed("heard", "Replaces: unheard\n", man("").2, man("heard").3),
-        watcher("after", "interest /usr/man\n"),
+    let unincorporated = |world: &World| world.text("var/lib/dpkg/triggers/Unincorp").unwrap();
+    // Who is unpacked together with an interest, or before it, is not heard.
+    let together = [
+        watcher("early", "interest-noawait /usr/man\ninterest ldconfig\ninterest /usr/man/x\n"),
+        man("a", "activate ldconfig\n", "./usr/man/a"),
     ];
-    let names = ["before", "unheard", "configures", "heard", "after"];
-    assert_eq!(packages.iter().map(|p| p.0).collect::<Vec<_>>(), names);
-    world.run(&packages, (0, &[2, 1, 2]), &script).unwrap();
-    // What the script wrote was overwritten by the end of its own batch, so nobody has heard anything so far.
-    assert_eq!(world.text("var/lib/dpkg/triggers/Unincorp").unwrap(), "");
-    configure(&world);
-    let more = [Packed("more", "", vec![("triggers", "activate ldconfig\nactivate nobody\n")], man("more").3.split_off(0))];
-    let more = [Packed("more", "Replaces: heard, unheard\n", more[0].2.clone(), more[0].3.clone())];
-    world.batch(&more).unwrap_or_else(|e| panic!("{e}"));
-    assert_eq!(world.text("var/lib/dpkg/triggers/Unincorp").unwrap(), "/usr/man more\n/usr/man/x more\nldconfig more\n");
-    assert_eq!(world.text("var/lib/dpkg/triggers/ldconfig").unwrap(), "before\n");
+    world.batch(&together).unwrap();
+    assert_eq!(unincorporated(&world), "");
+    let status = world.text("var/lib/dpkg/status").unwrap().replace("install ok unpacked", "install ok installed");
+    world.write("var/lib/dpkg/status", &status);
+    world
+        .batch(&[watcher("late", "interest /usr/man\n"), man("b", "activate-noawait ldconfig\nactivate nobody\n", "./usr/man/x")])
+        .unwrap();
+    assert_eq!(unincorporated(&world), "/usr/man -\n/usr/man/x b\nldconfig -\n");
+    assert_eq!(world.text("var/lib/dpkg/triggers/File").unwrap(), "/usr/man early/noawait\n/usr/man/x early\n/usr/man late\n");
+    assert_eq!(world.text("var/lib/dpkg/triggers/ldconfig").unwrap(), "early\n");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::plan::links::{Kind, Link, groups, may_coexist};
 use crate::plan::pool::{PackageId, Pool, VersionId};
 
 /// The reasons why the demands collide, in an order that can be read; `None` when none can be derived.
-pub(super) fn derive(pool: &Pool<'_>, candidates: &[Option<VersionId>], base: &[VersionId], demands: &[Demand]) -> Option<Vec<String>> {
+pub(super) fn derive(pool: &Pool<'_>, candidates: &[Option<VersionId>], base: &[VersionId], demands: &[Demand<'_>]) -> Option<Vec<String>> {
     let mut reasons = Reasons::new(pool, candidates);
     let reason = reasons.contradiction(base, demands)?;
     let mut story = Story { reasons: &reasons, told: HashSet::new(), lines: Vec::new() };
@@ -71,7 +71,7 @@ impl<'r, 'a> Reasons<'r, 'a> {
     }
 
     /// Draws conclusions until they contradict each other.
-    fn contradiction(&mut self, base: &[VersionId], demands: &[Demand]) -> Option<Reason> {
+    fn contradiction(&mut self, base: &[VersionId], demands: &[Demand<'_>]) -> Option<Reason> {
         for version in base {
             let entry = self.pool[self.pool[*version].package];
             if entry.essential || entry.protected {
