@@ -58,7 +58,9 @@ mod tests {
         let (interrupt, count) = (Interrupt::default(), Arc::new(AtomicI32::new(0)));
         let add = |by| {
             let count = Arc::clone(&count);
-            move || drop(count.fetch_add(by, Ordering::SeqCst))
+            move || {
+                count.fetch_add(by, Ordering::SeqCst);
+            }
         };
         interrupt.on_raise(add(1));
         assert_eq!((interrupt.signal(), count.load(Ordering::SeqCst)), (None, 0));

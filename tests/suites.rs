@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::world::archive::Suite;
 use crate::world::deb::{Deb, Kind};
-use crate::world::{Outcome, World, base, outcome, suite};
+use crate::world::{Outcome, World, base, outcome};
 
 /// The user's suite file; `more` goes to the suite's own entry.
 fn write_suite_file(world: &World, more: &str) {

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use rbootstrap::compress::Compression;
 
 use crate::world::deb::{Damage, Deb, Entry, Kind};
-use crate::world::{World, base, host_architecture, reference, suite};
+use crate::world::{World, base, reference, suite};
 
 /// Makes the essentials and `include`, and asserts that apt and dpkg make the same tree.
 #[track_caller]

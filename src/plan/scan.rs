@@ -238,7 +238,9 @@ mod tests {
     fn nonsense_is_passed_over() {
         for text in ["", "\n\n", ":", " x", "Package", "Package:\nVersion\r\n\r\nä: ö", "Depends: ((((:::", "Depends: :any, ,|"] {
             for stanza in stanzas(text) {
-                (0..MENTIONING.len()).for_each(|place| drop(mentions(stanza.relations(place)).count()));
+                (0..MENTIONING.len()).for_each(|place| {
+                    mentions(stanza.relations(place)).count();
+                });
             }
         }
     }

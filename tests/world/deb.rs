@@ -349,7 +349,7 @@ fn member(out: &mut Vec<u8>, mut header: tar::Header, content: &[u8]) {
 pub fn ar(members: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut out = b"!<arch>\n".to_vec();
     for (name, content) in members {
-        write!(out, "{name:<16}{SHIPPED:<12}0     0     100644  {:<10}`\n", content.len()).unwrap();
+        writeln!(out, "{name:<16}{SHIPPED:<12}0     0     100644  {:<10}`", content.len()).unwrap();
         out.extend_from_slice(content);
         if content.len() % 2 == 1 {
             out.push(b'\n');
