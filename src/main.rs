@@ -85,6 +85,7 @@ fn summary(request: &Request, done: &Done, display: &Display) -> String {
     format!("{}: {count} packages, {size}, in {elapsed:.1} s ({times})", request.suite)
 }
 
+#[expect(clippy::disallowed_methods, reason = "the log is a file of the user's, never one in the tree")]
 fn display(reporting: &cli::Reporting) -> Result<Arc<Display>, LogError> {
     let verbosity = match (reporting.quiet, reporting.verbose) {
         (true, _) => Verbosity::Quiet,
