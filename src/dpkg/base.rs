@@ -18,11 +18,12 @@ pub struct Base {
     pub merged_usr: MergedUsr,
 }
 
-const DIRECTORIES: [&str; 12] = [
+const DIRECTORIES: [&str; 13] = [
     "etc/apt/apt.conf.d",
     "etc/apt/sources.list.d",
     "etc/apt/preferences.d",
     "var/cache/apt",
+    "var/cache/apt/archives/partial",
     "var/lib/apt/lists/partial",
     "etc/dpkg/dpkg.cfg.d",
     "var/log/apt",
