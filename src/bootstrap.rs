@@ -136,7 +136,16 @@ fn story(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<Do
     };
     output.has_room_for(&plan)?;
     let epoch = request.epoch.unwrap_or_else(|| released(&index));
-    let course = Course { suite: &sources.suite, variant: request.variant, sources: &sources.list, plan: &plan, debs, fetch, epoch, jobs: request.jobs };
+    let course = Course {
+        suite: &sources.suite,
+        variant: request.variant,
+        sources: &sources.list,
+        plan: &plan,
+        debs,
+        fetch,
+        epoch,
+        jobs: request.jobs,
+    };
     output.make(|root| Ok(install::install(root, course, interrupt, report)?), &packing(request, epoch, interrupt), report)?;
     Ok(Done { plan })
 }
@@ -199,7 +208,12 @@ fn debs(plan: &Plan, index: &Index) -> Result<Vec<store::Wanted>, Error> {
 
 fn packing(request: &Request, epoch: i64, interrupt: &Interrupt) -> pack::Options {
     let compression = request.image.as_ref().map_or(Compression::None, |image| image.compression);
-    pack::Options { epoch: Some(epoch), threads: u32::try_from(request.jobs).unwrap_or(u32::MAX), compression, interrupt: interrupt.clone() }
+    pack::Options {
+        epoch: Some(epoch),
+        threads: u32::try_from(request.jobs).unwrap_or(u32::MAX),
+        compression,
+        interrupt: interrupt.clone(),
+    }
 }
 
 /// The archive's own time: the latest Date of its releases.

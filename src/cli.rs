@@ -21,7 +21,9 @@ use progress::Progress;
 #[derive(Debug, Parser)]
 #[command(name = "rbootstrap", version, max_term_width = 110, styles = Styles::plain())]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, disable_help_subcommand = true)]
-#[command(override_usage = "rbootstrap [OPTIONS] SUITE [TARGET] [MIRROR]\n       rbootstrap pack [OPTIONS] DIR [OUTPUT]\n       rbootstrap suites")]
+#[command(
+    override_usage = "rbootstrap [OPTIONS] SUITE [TARGET] [MIRROR]\n       rbootstrap pack [OPTIONS] DIR [OUTPUT]\n       rbootstrap suites"
+)]
 #[command(after_help = "The three ways to Docker:\n  \
     rbootstrap noble ./noble --tar - | docker import - noble\n  \
     rbootstrap noble | docker import - noble\n  \
@@ -416,10 +418,17 @@ mod tests {
 
     #[test]
     fn lists_are_split_and_options_of_debootstrap_accepted() {
-        let made = request("rbootstrap --include=a,b --include=c --components=main,universe --merged-usr --variant=- noble n http://m/").unwrap();
+        let made =
+            request("rbootstrap --include=a,b --include=c --components=main,universe --merged-usr --variant=- noble n http://m/").unwrap();
         assert_eq!((made.include.join(" "), made.components.join(" ")), ("a b c".into(), "main universe".into()));
         assert_eq!((made.variant, made.merged_usr, made.mirror.as_deref()), (Variant::Important, Some(true), Some("http://m/")));
-        for bad in ["rbootstrap", "rbootstrap --variant=fat noble n", "rbootstrap noble n m", "rbootstrap noble a http://b c", "rbootstrap -q -v noble n"] {
+        for bad in [
+            "rbootstrap",
+            "rbootstrap --variant=fat noble n",
+            "rbootstrap noble n m",
+            "rbootstrap noble a http://b c",
+            "rbootstrap -q -v noble n",
+        ] {
             assert!(request(bad).is_err(), "{bad}");
         }
     }

@@ -120,7 +120,8 @@ fn listen_for_signals(interrupt: &Interrupt) -> io::Result<()> {
 
 fn is_pipe() -> bool {
     let stdout = io::stdout();
-    !stdout.is_terminal() && rustix::fs::fstat(&stdout).is_ok_and(|s| rustix::fs::FileType::from_raw_mode(s.st_mode) == rustix::fs::FileType::Fifo)
+    !stdout.is_terminal()
+        && rustix::fs::fstat(&stdout).is_ok_and(|s| rustix::fs::FileType::from_raw_mode(s.st_mode) == rustix::fs::FileType::Fifo)
 }
 
 /// Data on standard output. A reader that went away is no failure of ours.

@@ -114,4 +114,3 @@ fn refuse_unwritable(file: &Path) -> Result<(), Error> {
     let above = file.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
     tempfile::tempfile_in(above).map(drop).map_err(error)
 }
-

@@ -99,7 +99,8 @@ fn pockets(suites: &Suites, suite: &Suite, architecture: &str, request: &Request
     let mut pockets = suite.pockets_for(architecture);
     if let Some(mirror) = &request.mirror {
         // The name that was asked for is the name that the mirror is asked for, as debootstrap does.
-        let release = pockets.into_iter().take(1).map(|pocket| Pocket { suite: request.suite.clone(), uris: vec![mirror.clone()], ..pocket });
+        let release =
+            pockets.into_iter().take(1).map(|pocket| Pocket { suite: request.suite.clone(), uris: vec![mirror.clone()], ..pocket });
         return Ok(with_further_mirrors(release.collect(), request));
     }
     if !request.pockets {

@@ -145,7 +145,8 @@ impl Display {
             bar
         });
         let mut state = self.state();
-        let course = state.courses.entry(stage).or_insert_with(|| Course { began: Instant::now(), took: None, total: 0, done: 0, bar: None });
+        let course =
+            state.courses.entry(stage).or_insert_with(|| Course { began: Instant::now(), took: None, total: 0, done: 0, bar: None });
         course.total += total;
         course.took = None;
         if course.bar.is_none() {
