@@ -129,7 +129,7 @@ fn story(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<Do
     }
     let debs = debs(&plan, &index)?;
     let fetch = Arc::new(Fetch::start(store, request.downloads, report.clone()));
-    debs.iter().for_each(|deb| fetch.want(deb.clone()));
+    fetch.want(&debs);
     let Some(output) = output else {
         debs.iter().try_for_each(|deb| fetch.take(deb).map(drop)).map_err(Error::Fetch)?;
         return Ok(Done { plan });

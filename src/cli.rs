@@ -4,6 +4,7 @@
 //! `bootstrap` to know; how its progress looks, for `progress`.
 
 pub(crate) mod progress;
+pub(crate) mod timings;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -184,6 +185,9 @@ pub(crate) struct Reporting {
     /// Write everything that happens into a file
     #[arg(long, global = true, value_name = "FILE", env = "RBOOTSTRAP_LOG")]
     pub(crate) log: Option<PathBuf>,
+    /// Write a page that shows where the time went
+    #[arg(long, global = true, value_name = "FILE.html")]
+    pub(crate) timings: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

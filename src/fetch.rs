@@ -35,6 +35,8 @@ struct State {
     /// What no thread has begun with.
     queue: VecDeque<Digest>,
     failure: Option<Arc<Error>>,
+    /// Files asked for that are not here yet.
+    outstanding: usize,
     /// Threads that can still bring something.
     alive: usize,
     closed: bool,
@@ -67,11 +69,13 @@ impl Fetch {
         Fetch { shared, threads }
     }
 
-    /// Asks for a file, at any time. A file that was asked for before is fetched once.
-    pub fn want(&self, wanted: Wanted) {
+    /// Asks for files, at any time. A file that was asked for before is fetched once. The stage ends when all are here.
+    pub fn want(&self, all: &[Wanted]) {
         let mut state = self.shared.lock();
-        if !state.files.contains_key(&wanted.digest) {
-            self.shared.enqueue(&mut state, wanted);
+        for wanted in all {
+            if !state.files.contains_key(&wanted.digest) {
+                self.shared.enqueue(&mut state, wanted.clone());
+            }
         }
     }
 
@@ -126,6 +130,7 @@ impl Shared {
 
     fn enqueue(&self, state: &mut State, wanted: Wanted) {
         self.report.send(Event::Grew { stage: Stage::Download, by: wanted.size });
+        state.outstanding += 1;
         state.queue.push_back(wanted.digest.clone());
         state.files.insert(wanted.digest.clone(), Fetched::Queued(wanted));
         self.changed.notify_all();
@@ -141,7 +146,13 @@ impl Worker {
             let fetched = self.fetch(&wanted);
             let mut state = self.0.lock();
             match fetched {
-                Ok(verified) => drop(state.files.insert(wanted.digest, Fetched::Here(Arc::new(verified)))),
+                Ok(verified) => {
+                    state.files.insert(wanted.digest, Fetched::Here(Arc::new(verified)));
+                    state.outstanding -= 1;
+                    if state.outstanding == 0 {
+                        self.0.report.ended(Stage::Download);
+                    }
+                }
                 Err(error) => {
                     state.failure.get_or_insert_with(|| Arc::new(error));
                     // What the others are at is of no use any more.
@@ -235,7 +246,7 @@ mod tests {
         let fetch = fetch(directory.path(), 8, report);
         let all: Vec<Wanted> = (0..1500).map(|n| echo(&server, &format!("{n}"))).collect();
         for wanted in all.iter().chain(&all) {
-            fetch.want(wanted.clone());
+            fetch.want(std::slice::from_ref(wanted));
         }
         let taken: Vec<_> = all.iter().rev().map(|w| fetch.take(w).unwrap()).collect();
         let open = std::fs::read_dir("/proc/self/fd").unwrap().count();
@@ -270,7 +281,7 @@ mod tests {
         });
         let fetch = fetch(directory.path(), 1, report);
         for number in 0..10 {
-            fetch.want(echo(&server, &format!("{number}")));
+            fetch.want(&[echo(&server, &format!("{number}"))]);
         }
         begun.recv().unwrap();
         let eight = echo(&server, "8");
@@ -302,7 +313,7 @@ mod tests {
         thread::scope(|scope| {
             let waiting = scope.spawn(|| fetch.take(&slow));
             server.answered.iter().find(|a| a.target == "/slow").unwrap();
-            fetch.want(echo(&server, "missing"));
+            fetch.want(&[echo(&server, "missing")]);
             assert!(matches!(*waiting.join().unwrap().unwrap_err(), Error::Missing { .. }));
         });
         for path in ["good", "missing", "never asked"] {
@@ -319,7 +330,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = Arc::new(open(directory.path(), true, PATIENT, Report::silent()));
         let fetch = Fetch::start(Arc::clone(&store), 2, Report::silent());
-        fetch.want(echo(&server, "slow"));
+        fetch.want(&[echo(&server, "slow")]);
         server.answered.recv().unwrap();
         drop(fetch);
         assert_eq!(store.file(&echo(&server, "good"), &drop).unwrap().size(), 5);

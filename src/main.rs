@@ -6,7 +6,7 @@ mod cli;
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
         }
     };
+    let timings = cli.reporting.timings.clone();
     let display = match display(&cli.reporting) {
         Ok(display) => display,
         Err(error) => return fail(None, &error, None, Exit::Target.into()),
@@ -46,6 +47,9 @@ fn main() -> ExitCode {
         }
         Job::Bootstrap(request) => make(&request, &interrupt, &display),
     };
+    if let Some(Err(error)) = timings.map(|path| write_timings(&path, &display)) {
+        return fail(Some(&display), &error, None, Exit::Target.into());
+    }
     match result {
         Ok(code) => code,
         Err(error) => fail(Some(&display), &error, error.hint().as_deref(), code(&error)),
@@ -85,7 +89,6 @@ fn summary(request: &Request, done: &Done, display: &Display) -> String {
     format!("{}: {count} packages, {size}, in {elapsed:.1} s ({times})", request.suite)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the log is a file of the user's, never one in the tree")]
 fn display(reporting: &cli::Reporting) -> Result<Arc<Display>, LogError> {
     let verbosity = match (reporting.quiet, reporting.verbose) {
         (true, _) => Verbosity::Quiet,
@@ -93,15 +96,25 @@ fn display(reporting: &cli::Reporting) -> Result<Arc<Display>, LogError> {
         (_, 1) => Verbosity::Verbose,
         _ => Verbosity::Everything,
     };
-    let log = reporting.log.as_ref().map(|path| File::create(path).map_err(|source| LogError { path: path.display().to_string(), source }));
+    let log = reporting.log.as_deref().map(create);
     Ok(Display::new(reporting.progress, verbosity, log.transpose()?))
 }
 
-/// The log that cannot be written.
+#[expect(clippy::disallowed_methods, reason = "logs and pages are files of the user's, never ones in the tree")]
+fn create(path: &Path) -> Result<File, LogError> {
+    File::create(path).map_err(|source| LogError { path: path.to_owned(), source })
+}
+
+fn write_timings(path: &Path, display: &Display) -> Result<(), LogError> {
+    let written = create(path)?.write_all(display.timings("rbootstrap").as_bytes());
+    written.map_err(|source| LogError { path: path.to_owned(), source })
+}
+
+/// A log or a page that cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the log {path}")]
+#[error("cannot write {}", path.display())]
 struct LogError {
-    path: String,
+    path: PathBuf,
     source: io::Error,
 }
 

@@ -17,6 +17,7 @@ pub use filter::PathRule;
 
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::chroot::Chroot;
 use crate::deb::{Deb, Kind};
@@ -182,12 +183,12 @@ impl<'a> Unpacker<'a> {
         }
         self.commit.lay_directories(&self.laid, &self.database)?;
         for staged in &mut self.laid {
-            self.report.send(Event::Working { stage: Stage::Unpack, item: staged.package.name.clone() });
+            let from = begin(&self.report, staged);
             self.commit.claims.enter(staged);
             note_dpkg(&mut self.dpkg, staged);
             let no_directory = |node: &Node| node.entry.kind != Kind::Directory;
             self.commit.lay(staged, (Laying::Essential, &no_directory), (&self.database, &self.staging), None)?;
-            self.report.advanced(Stage::Unpack, 1);
+            end(&self.report, staged, from);
         }
         Ok(())
     }
@@ -226,7 +227,7 @@ impl<'a> Unpacker<'a> {
         let mut activations = Activations::listen(&self.database.interests, &self.database.status);
         for &number in packages {
             let mut staged = self.staging.take(number)?;
-            self.report.send(Event::Working { stage: Stage::Unpack, item: staged.package.name.clone() });
+            let from = begin(&self.report, &staged);
             self.commit.claims.enter(&staged);
             note_dpkg(&mut self.dpkg, &staged);
             self.run_preinst(&staged, run)?;
@@ -234,7 +235,7 @@ impl<'a> Unpacker<'a> {
             self.commit.lay(&mut staged, (Laying::Batch, &all), place, Some(&mut activations))?;
             self.commit.register(&staged, Laying::Batch, &mut self.database)?;
             activations.directives(&staged.triggers, &staged.qualified);
-            self.report.advanced(Stage::Unpack, 1);
+            end(&self.report, &staged, from);
         }
         activations.write(self.root)?;
         Ok(self.database.status.write(self.root, None)?)
@@ -275,6 +276,18 @@ fn note_dpkg(version: &mut Option<String>, staged: &Staged) {
         let end = whole.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(whole.len());
         *version = Some(whole[..end].to_owned());
     }
+}
+
+/// Tells that a package is being laid, and notes when that began.
+fn begin(report: &Report, staged: &Staged) -> Instant {
+    report.send(Event::Working { stage: Stage::Unpack, item: staged.package.name.clone() });
+    Instant::now()
+}
+
+/// Tells that a package has been laid.
+fn end(report: &Report, staged: &Staged, from: Instant) {
+    report.send(Event::Span { stage: Stage::Unpack, item: staged.package.name.clone(), from, to: Instant::now() });
+    report.advanced(Stage::Unpack, 1);
 }
 
 #[cfg(test)]

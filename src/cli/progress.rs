@@ -13,6 +13,8 @@ use clap::ValueEnum;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rbootstrap::report::{Event, Report, Stage};
 
+use super::timings::{self, Step};
+
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Progress {
@@ -62,6 +64,7 @@ pub(crate) struct Display {
 struct State {
     courses: BTreeMap<Stage, Course>,
     log: Option<File>,
+    steps: Vec<Step>,
 }
 
 impl Display {
@@ -101,6 +104,11 @@ impl Display {
         shares.collect::<Vec<_>>().join(", ")
     }
 
+    /// The page of `--timings`.
+    pub(crate) fn timings(&self, title: &str) -> String {
+        timings::page(title, self.began, self.elapsed(), &self.state().steps)
+    }
+
     /// How long it has all taken.
     pub(crate) fn elapsed(&self) -> Duration {
         self.began.elapsed()
@@ -117,6 +125,9 @@ impl Display {
     }
 
     fn hear(&self, event: Event) {
+        if let Event::Span { stage, item, from, to } = &event {
+            self.state().steps.push(Step { stage: *stage, item: item.clone(), from: *from, to: *to });
+        }
         if self.how == Progress::Json {
             return self.json(&event);
         }
@@ -163,6 +174,9 @@ impl Display {
         };
         course.total += grew;
         course.done += by;
+        if grew > 0 {
+            course.took = None;
+        }
         if let Some(bar) = &course.bar {
             bar.set_length(course.total.max(course.done));
             bar.set_position(course.done);

@@ -72,7 +72,11 @@ impl Chart {
         let step = [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0].into_iter().find(|s| seconds / s <= 14.0).unwrap_or(600.0);
         for n in 0..=(seconds / step) as usize {
             let (at, x) = (n as f64 * step, NAMES + n as f64 * step * self.scale);
-            let _ = write!(out, "<line class=grid x1={x:.1} x2={x:.1} y1=0 y2={height:.0} /><text class=tick x={x:.1} y={:.0}>{at:.2} s</text>", height + 12.0);
+            let _ = write!(
+                out,
+                "<line class=grid x1={x:.1} x2={x:.1} y1=0 y2={height:.0} /><text class=tick x={x:.1} y={:.0}>{at:.2} s</text>",
+                height + 12.0
+            );
         }
     }
 
@@ -101,7 +105,11 @@ fn legend(out: &mut String, steps: &[Step]) {
         let of_kind = steps.iter().filter(|s| s.stage == stage);
         let (count, busy) = of_kind.fold((0, Duration::ZERO), |(n, sum), s| (n + 1, sum + (s.to - s.from)));
         if count > 0 {
-            let _ = write!(out, "<span><i style='background:{colour}'></i>{name} <small>{count} in {:.2} s of work</small></span>", busy.as_secs_f64());
+            let _ = write!(
+                out,
+                "<span><i style='background:{colour}'></i>{name} <small>{count} in {:.2} s of work</small></span>",
+                busy.as_secs_f64()
+            );
         }
     }
     out.push_str("</p>");
@@ -119,7 +127,15 @@ fn lanes(out: &mut String, chart: &Chart, steps: &[Step]) {
             *changes.entry(step.from).or_default() += 1;
             *changes.entry(step.to).or_default() -= 1;
         }
-        let most = changes.values().scan(0, |now, change| { *now += change; Some(*now) }).max().unwrap_or(0).max(1);
+        let most = changes
+            .values()
+            .scan(0, |now, change| {
+                *now += change;
+                Some(*now)
+            })
+            .max()
+            .unwrap_or(0)
+            .max(1);
         let bottom = LANE * (lane + 1) as f64;
         let level = |now: i64| bottom - (LANE - 8.0) * now as f64 / most as f64;
         let (mut outline, mut now) = (format!("M{NAMES} {bottom:.1}"), 0);
@@ -174,7 +190,7 @@ fn path(out: &mut String, chart: &Chart, waited: &[Step]) {
 fn rows(out: &mut String, chart: &Chart, steps: &[Step], waited: &[Step]) {
     let mut by_item: BTreeMap<&str, Vec<&Step>> = BTreeMap::new();
     for step in steps {
-        by_item.entry(&step.item).or_default().push(step);
+        by_item.entry(package(&step.item)).or_default().push(step);
     }
     let mut items: Vec<_> = by_item.into_iter().collect();
     items.sort_by_key(|(_, steps)| steps.iter().map(|s| s.from).min());
@@ -190,6 +206,11 @@ fn rows(out: &mut String, chart: &Chart, steps: &[Step], waited: &[Step]) {
         }
     }
     out.push_str("</svg>");
+}
+
+/// A package's name in what the stages call it: `bash 5.2.37-2 (amd64)`, `bash:amd64`.
+fn package(item: &str) -> &str {
+    item.split([' ', ':']).next().unwrap_or(item)
 }
 
 fn escape(text: &str) -> String {
@@ -233,11 +254,10 @@ mod tests {
             step("big", Stage::Configure, began, 91, 100),
         ];
         let path = critical_path(&steps, began + Duration::from_millis(100));
-        assert_eq!(path.iter().map(|s| (s.item.as_str(), s.stage)).collect::<Vec<_>>(), [
-            ("big", Stage::Download),
-            ("big", Stage::Decode),
-            ("big", Stage::Configure)
-        ]);
+        assert_eq!(
+            path.iter().map(|s| (s.item.as_str(), s.stage)).collect::<Vec<_>>(),
+            [("big", Stage::Download), ("big", Stage::Decode), ("big", Stage::Configure)]
+        );
     }
 
     #[test]

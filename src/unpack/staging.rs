@@ -151,7 +151,7 @@ impl Worker {
             let from = Instant::now();
             let wanted = Wanted { number, name, rules: &self.0.rules, modes_are_kept };
             let staged = (self.0.source)(number).and_then(|deb| stage(&self.0.place, deb, wanted));
-            self.0.report.send(Event::Span { stage: Stage::Unpack, item: name.clone(), from, to: Instant::now() });
+            self.0.report.send(Event::Span { stage: Stage::Decode, item: name.clone(), from, to: Instant::now() });
             let failed = staged.is_err();
             self.0.lock().packages[number] = Some(staged);
             self.0.changed.notify_all();
