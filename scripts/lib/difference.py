@@ -33,6 +33,10 @@ class Rule:
     pattern: str
     aspects: frozenset[str]
     reason: str
+    cells: str = "*"
+
+    def holds_in(self, cell: str) -> bool:
+        return fnmatch.fnmatchcase(cell, self.cells)
 
     def allows(self, difference: Difference) -> bool:
         known = "any" in self.aspects or difference.aspect in self.aspects
@@ -40,16 +44,21 @@ class Rule:
 
 
 def read_rules(file: Path) -> list[Rule]:
-    """Lines of `GLOB ASPECT[,ASPECT…] REASON`; an empty line or one that begins with `#` is none."""
+    """Lines of `GLOB ASPECT[,ASPECT…] REASON`; an empty line or one that begins with `#` is none. A line `[GLOB]` says in which cells the
+    lines below it hold; those above the first hold in all."""
     rules = []
+    cells = "*"
     for number, line in enumerate(file.read_text().splitlines(), 1):
         if not line.strip() or line.startswith("#"):
+            continue
+        if line.startswith("["):
+            cells = line.strip("[] ")
             continue
         pattern, aspects, reason = (line.split(None, 2) + ["", ""])[:3]
         unknown = set(aspects.split(",")) - {*ASPECTS, "any"}
         if unknown or not reason:
             raise ValueError(f"{file}:{number}: expected GLOB ASPECTS REASON, aspects being any or of {', '.join(ASPECTS)}")
-        rules.append(Rule(pattern, frozenset(aspects.split(",")), reason))
+        rules.append(Rule(pattern, frozenset(aspects.split(",")), reason, cells))
     return rules
 
 
