@@ -257,7 +257,7 @@ fn a_file_is_complete_or_not_there() {
     let root = Rootfs::open(tree.path()).unwrap();
     let path = place.path().join("x.tar");
     let refused = to_file(&root, &path, &options(Compression::Bzip2), &Report::silent()).unwrap_err();
-    assert!(matches!(refused, Error::Write { .. }));
+    assert!(matches!(refused, Error::Output { .. }));
     assert_eq!(place.path().read_dir().unwrap().count(), 0);
 
     fs::write(&path, b"the old one").unwrap();
