@@ -91,7 +91,11 @@ impl Display {
 
     /// Takes the bars away, so that what is printed next stands alone.
     pub(crate) fn clear(&self) {
-        let _ = self.bars.clear();
+        for course in self.state().courses.values_mut() {
+            if let Some(bar) = course.bar.take() {
+                bar.finish_and_clear();
+            }
+        }
     }
 
     /// The last line's times: each stage that ran, with its share.
