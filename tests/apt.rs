@@ -5,6 +5,7 @@
 //! where they start.
 
 #![expect(clippy::print_stderr, clippy::unwrap_used, reason = "a test tells what it compared")]
+#![expect(clippy::disallowed_methods, reason = "the world of apt that it makes is no tree of ours")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -276,14 +277,18 @@ fn index(suite: &str, architecture: &str, text: String) -> Index {
     let release = Release {
         source,
         origin: None,
+        label: None,
         suite: None,
         codename: Some(suite.to_owned()),
         version: None,
         date: 0,
+        valid_until: None,
         components: Vec::new(),
         architectures: Vec::new(),
         not_automatic: false,
         but_automatic_upgrades: false,
+        acquire_by_hash: false,
+        separate_all: false,
         files: BTreeMap::new(),
     };
     let listing = Listing { release: Arc::new(release), component: "main".to_owned(), architecture: architecture.to_owned(), text };
