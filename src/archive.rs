@@ -69,7 +69,7 @@ pub struct Listing {
     pub component: String,
     /// The index's architecture; in a flat repository, whose index may hold several, the native one.
     pub architecture: String,
-    /// The stanzas.
+    /// The stanzas, with the fields of which [`crate::package::is_read`] is true.
     pub text: String,
 }
 
@@ -80,12 +80,22 @@ pub struct Index {
     pub listings: Vec<Listing>,
 }
 
-/// Reads and verifies all sources, in parallel; listings come out in the order of the sources. `now`: seconds since the epoch.
+/// What reading tells before it is done, from several threads.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen<'a> {
+    /// A stanza of a verified index, with the release that vouches for it; those of an index come in order.
+    Stanza(&'a Release, &'a str),
+    /// A source has told all its stanzas.
+    Source,
+}
+
+/// Reads and verifies all sources, in parallel; listings come out in the order of the sources. `now`: seconds since the epoch. `seen` hears
+/// of stanzas while the rest is still on its way.
 ///
 /// A component or an architecture that one source lacks is a warning, as a security archive may serve fewer of both; one that no source
 /// has is an error.
-pub fn read(store: &Store, sources: &[Source], now: i64, report: &Report) -> Result<Index, Error> {
-    index::read(store, sources, now, report)
+pub fn read(store: &Store, sources: &[Source], now: i64, seen: &(dyn Fn(Seen<'_>) + Sync), report: &Report) -> Result<Index, Error> {
+    index::read(store, sources, now, seen, report)
 }
 
 /// Why there is no index.

@@ -6,6 +6,7 @@
 
 mod demand;
 mod explain;
+mod foresight;
 mod links;
 mod mark;
 mod near;
@@ -21,7 +22,8 @@ mod tests;
 use crate::archive::Index;
 use crate::package::{BadStanza, Package};
 use crate::suite::Variant;
-use demand::{Demand, Request};
+use demand::{Demand, Request, named_by_variant};
+pub use foresight::{Foreseen, Foresight};
 use order::Operation;
 use pool::{PackageId, Pool, VersionId};
 use state::State;

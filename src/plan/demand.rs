@@ -58,15 +58,10 @@ pub(super) fn read<'w>(pool: &Pool<'_>, wanted: &'w Wanted) -> Result<Request<'w
     for text in &wanted.include {
         own.push(reader.read(text)?);
     }
-    let (named, priorities): (&[&str], &[Priority]) = match wanted.variant {
-        Variant::Custom | Variant::Extract => return Ok(Request { candidates: reader.candidates, first: own, then: Vec::new() }),
-        Variant::Essential => (&[], &[]),
-        Variant::Apt => (&["apt"], &[]),
-        Variant::Buildd => (&["apt", "build-essential"], &[]),
-        Variant::Minbase => (&["apt"], &[Priority::Required]),
-        Variant::Important => (&["apt"], &[Priority::Required, Priority::Important]),
-        Variant::Standard => (&["apt"], &[Priority::Required, Priority::Important, Priority::Standard]),
-    };
+    if matches!(wanted.variant, Variant::Custom | Variant::Extract) {
+        return Ok(Request { candidates: reader.candidates, first: own, then: Vec::new() });
+    }
+    let (named, priorities) = named_by_variant(wanted.variant);
     for name in named.iter().filter(|name| !wanted.exclude.iter().any(|excluded| excluded == *name)) {
         own.push(reader.read(name)?);
     }
@@ -79,6 +74,18 @@ pub(super) fn read<'w>(pool: &Pool<'_>, wanted: &'w Wanted) -> Result<Request<'w
     let wanted = |version: VersionId| pool[version].priority.is_some_and(|priority| priorities.contains(&priority));
     own.extend(native().filter(|package| !pool[*package].essential && of_suite(*package).any(wanted)).map(Demand::Present));
     Ok(Request { candidates, first, then: own })
+}
+
+/// The packages and the priorities that a variant asks for beside the essential ones.
+pub(super) fn named_by_variant(variant: Variant) -> (&'static [&'static str], &'static [Priority]) {
+    match variant {
+        Variant::Custom | Variant::Extract | Variant::Essential => (&[], &[]),
+        Variant::Apt => (&["apt"], &[]),
+        Variant::Buildd => (&["apt", "build-essential"], &[]),
+        Variant::Minbase => (&["apt"], &[Priority::Required]),
+        Variant::Important => (&["apt"], &[Priority::Required, Priority::Important]),
+        Variant::Standard => (&["apt"], &[Priority::Required, Priority::Important, Priority::Standard]),
+    }
 }
 
 struct Reader<'r, 'a> {

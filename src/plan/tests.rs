@@ -10,6 +10,11 @@ use super::{Call, Error, Plan, Wanted, plan};
 use crate::archive::{Expiry, Index, Listing, Release, Source, Trust};
 use crate::suite::Variant;
 
+/// A release of `suite`, `experimental` being NotAutomatic.
+pub(super) fn release(suite: &str) -> Arc<Release> {
+    listing(suite, "amd64", "").release
+}
+
 /// A listing of `suite`, `experimental` being NotAutomatic.
 fn listing(suite: &str, architecture: &str, stanzas: &str) -> Listing {
     let stanza = |line: &str| {

@@ -124,6 +124,7 @@ pub(super) fn stage(place: &Place, deb: Deb, wanted: Wanted<'_>) -> Result<Stage
         nodes.push(node);
     }
     drop(data);
+    deb.keep_copy();
     nodes.sort_by_key(|node| node.entry.kind == Kind::Symlink);
     let qualified = dpkg::qualified_name(&package);
     let Deb { stanza, members, .. } = deb;
