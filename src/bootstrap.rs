@@ -22,7 +22,7 @@ use crate::package::Package;
 use crate::plan::{self, Chosen, Foreseen, Foresight, Plan, Wanted};
 use crate::report::Report;
 use crate::rootfs::Rootfs;
-use crate::store::{self, Store};
+use crate::store::{self, Kind, Store};
 use crate::suite::Variant;
 use crate::unpack::Supply;
 
@@ -185,7 +185,16 @@ fn choose(
         }
     };
     let index = archive::read(store, &sources.list, now(), &see, report)?;
-    let plan = plan::plan(&index, &wanted)?;
+    let key = plan::key(&index, &wanted);
+    let recalled = store.recall(Kind::Plan, &key).and_then(|bytes| Plan::recalled(&index, &bytes));
+    let plan = match recalled {
+        Some(plan) => plan,
+        None => {
+            let plan = plan::plan(&index, &wanted)?;
+            store.remember(Kind::Plan, &key, &plan.to_bytes());
+            plan
+        }
+    };
     let mirrors = |chosen: &Chosen| &index.listings[chosen.listing].release.source.uris;
     let debs = plan.packages.iter().map(|chosen| deb(&chosen.package, mirrors(chosen))).collect::<Result<_, _>>()?;
     let epoch = request.epoch.unwrap_or_else(|| released(&index));

@@ -21,6 +21,7 @@ mod verified;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -167,6 +168,23 @@ impl Store {
     /// The file of that kind that was made of what has the digest `of`, if it is kept and its seal is right.
     pub fn derived(&self, kind: Kind, of: &Digest) -> Option<Verified> {
         self.derived.as_ref()?.find(kind, of)
+    }
+
+    /// All of a derived file.
+    pub fn recall(&self, kind: Kind, of: &Digest) -> Option<Vec<u8>> {
+        let found = self.derived(kind, of)?;
+        let mut content = Vec::with_capacity(usize::try_from(found.size()).ok()?);
+        let read = found.open().ok()?.take(found.size()).read_to_end(&mut content).ok()?;
+        (read as u64 == found.size()).then_some(content)
+    }
+
+    /// Derives a whole file. That it cannot be kept is no failure.
+    pub fn remember(&self, kind: Kind, of: &Digest, content: &[u8]) {
+        if let Some(mut draft) = self.draft(kind, of)
+            && let Err(e) = draft.write_all(content).and_then(|()| draft.keep())
+        {
+            self.report.detail(format!("nothing decoded is kept: {e}"));
+        }
     }
 
     /// A file to derive. None where nothing is kept.

@@ -15,8 +15,9 @@ use super::openpgp::unchecked_text;
 use super::release::{is_flat, suite_url, with_extension};
 use super::{Error, Index, Listing, Release, Seen, SignatureError, Source, Trust};
 use crate::compress::Compression;
+use crate::package;
 use crate::report::{Event, Report, Stage};
-use crate::store::{self, Stop, Store, Verified, Wanted};
+use crate::store::{self, Kind, Stop, Store, Verified, Wanted};
 
 /// How large a Release file may be, in bytes: Debian's are 0.3 MB.
 const RELEASE_LIMIT: u64 = 16 << 20;
@@ -209,6 +210,31 @@ impl Reader<'_> {
 
     fn listing(self, release: &Arc<Release>, wanted: &WantedIndex, rate: f64) -> Result<Listing, NoListing> {
         let began = Instant::now();
+        // Whichever compression is fetched, its text is kept under this digest.
+        let digest = cheapest_first(release, &wanted.path, rate).into_iter().map(|c| with_extension(&wanted.path, c)).max();
+        let digest = digest.and_then(|name| release.files.get(&name)).map(|(_, digest)| digest);
+        let kept = digest.and_then(|digest| self.store.recall(Kind::Index, digest)).and_then(|text| String::from_utf8(text).ok());
+        let (name, text) = match kept {
+            Some(text) => {
+                package::stanzas(&text).for_each(|stanza| (self.seen)(Seen::Stanza(release, stanza)));
+                (wanted.path.clone(), text)
+            }
+            None => {
+                let (name, text) = self.decoded(release, wanted, rate)?;
+                if let Some(digest) = digest {
+                    self.store.remember(Kind::Index, digest, text.as_bytes());
+                }
+                (name, text)
+            }
+        };
+        let item = format!("{} {name}", release.source.suite);
+        self.report.send(Event::Span { stage: Stage::Indexes, item, from: began, to: Instant::now() });
+        let (component, architecture) = (wanted.component.clone(), wanted.architecture.clone());
+        Ok(Listing { release: Arc::clone(release), component, architecture, text })
+    }
+
+    /// The index's text and which file it is from.
+    fn decoded(self, release: &Arc<Release>, wanted: &WantedIndex, rate: f64) -> Result<(String, String), NoListing> {
         let suite = &release.source.suite;
         let (verified, compression, name) = self.file(release, wanted, rate)?;
         let expected = release.files.get(&wanted.path).map_or(0, |(size, _)| *size);
@@ -219,10 +245,7 @@ impl Reader<'_> {
                 Undecoded::Io(source) => Error::Decode { suite: suite.clone(), name: name.clone(), source },
             })
         })?;
-        let item = format!("{suite} {name}");
-        self.report.send(Event::Span { stage: Stage::Indexes, item, from: began, to: Instant::now() });
-        let (component, architecture) = (wanted.component.clone(), wanted.architecture.clone());
-        Ok(Listing { release: Arc::clone(release), component, architecture, text })
+        Ok((name, text))
     }
 
     /// The index in the cheapest compression that the mirror really has.

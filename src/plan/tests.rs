@@ -16,7 +16,7 @@ pub(super) fn release(suite: &str) -> Arc<Release> {
 }
 
 /// A listing of `suite`, `experimental` being NotAutomatic.
-fn listing(suite: &str, architecture: &str, stanzas: &str) -> Listing {
+pub(super) fn listing(suite: &str, architecture: &str, stanzas: &str) -> Listing {
     let stanza = |line: &str| {
         let mut words = line.split_whitespace();
         let (name, version) = (words.next()?, words.next()?);

@@ -16,7 +16,8 @@ fn proxies_of_the_environment_are_used() {
     const CHILD: &str = "RBOOTSTRAP_TEST_PROXY_CHILD";
     if std::env::var_os(CHILD).is_some() {
         let directory = tempfile::tempdir().unwrap();
-        let options = Options { cache: None, state: None, temporary: directory.path().to_owned(), stall: Duration::from_secs(30), tries: 1 };
+        let options =
+            Options { cache: None, state: None, temporary: directory.path().to_owned(), stall: Duration::from_secs(30), tries: 1 };
         let store = Store::open(options, Report::silent()).unwrap();
         let content = store.read(&["http://mirror.invalid/g++".to_owned()], 100).unwrap().content;
         assert_eq!(content, b"http://mirror.invalid/g%2b%2b");
