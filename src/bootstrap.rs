@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::apt;
 use crate::archive::{self, Index};
 use crate::compress::Compression;
 use crate::fetch::Fetch;
@@ -123,6 +124,7 @@ fn story(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<Do
     let sources = sources::choose(request, report)?;
     let store = open_store(request, interrupt, report)?;
     let index = archive::read(&store, &sources.list, now(), report)?;
+    let preferences = apt::preferences(&index)?;
     let plan = Arc::new(plan::plan(&index, &wanted(request, &sources))?);
     if matches!(request.goal, Goal::PrintDebs | Goal::Simulate) {
         return Ok(Done { plan });
@@ -140,6 +142,7 @@ fn story(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<Do
         suite: &sources.suite,
         variant: request.variant,
         sources: &sources.list,
+        preferences: &preferences,
         plan: &plan,
         debs,
         fetch,

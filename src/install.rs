@@ -30,6 +30,8 @@ pub struct Course<'a> {
     pub variant: Variant,
     /// apt's sources, native architecture first.
     pub sources: &'a [Source],
+    /// apt's preferences; empty where no source is pinned.
+    pub preferences: &'a str,
     /// The packages and their order.
     pub plan: &'a Arc<Plan>,
     /// What to ask `fetch` for, one for each of the plan's packages.
@@ -64,10 +66,11 @@ pub enum Error {
 
 /// Installs a plan into an empty tree. When it returns, nothing runs in the tree and nothing is mounted, whether it failed or not.
 pub fn install(root: &Rootfs, course: Course<'_>, interrupt: &Interrupt, report: &Report) -> Result<(), Error> {
-    let Course { suite, variant, sources, plan, debs, fetch, epoch, jobs } = course;
+    let Course { suite, variant, sources, preferences, plan, debs, fetch, epoch, jobs } = course;
     let architectures = sources.first().map(|source| source.architectures.clone()).unwrap_or_default();
     dpkg::base(root, &Base { architectures: architectures.clone(), merged_usr: suite.merged_usr })?;
     apt::write_sources(root, suite, sources, &architectures)?;
+    apt::write_preferences(root, preferences)?;
     let scripts = match variant {
         Variant::Extract => None,
         _ => Some(Scripts { chroot: open_box(root, interrupt, report)?, environment: dpkg::script_environment(epoch), report }),

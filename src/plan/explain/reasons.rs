@@ -6,7 +6,7 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::plan::demand::Demand;
+use crate::plan::demand::{Demand, is_pinned_away};
 use crate::plan::links::{Kind, Link, groups, may_coexist};
 use crate::plan::pool::{PackageId, Pool, VersionId};
 
@@ -198,6 +198,7 @@ impl<'r, 'a> Reasons<'r, 'a> {
         }
         let candidates: Vec<String> = real.filter_map(|p| self.candidates[p.0 as usize]).map(|v| shown(self.pool, v)).collect();
         match &candidates[..] {
+            [] if named.iter().all(|package| is_pinned_away(self.pool, *package)) => format!("{line}, which only pinned sources have"),
             [] => format!("{line}, which is excluded"),
             _ => format!("{line}, but there is only {}", candidates.join(", ")),
         }
