@@ -13,8 +13,8 @@ use crate::host::{Answer, Apt, Question};
 const AT_ONCE: usize = 2;
 
 /// The order of plans up to so many packages is asked of apt, of others one in `ONE_IN`.
-const SHORT: usize = 150;
-const ONE_IN: usize = 10;
+const SHORT: usize = 110;
+const ONE_IN: usize = 20;
 
 /// Something asked of both.
 #[derive(Clone, Debug)]
@@ -44,6 +44,9 @@ pub(crate) fn compare(apt: &Apt, demands: &[Demand]) -> Vec<String> {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(demand) = demands.get(number) else { break };
                     let result = differs(apt, demand, number % ONE_IN == 0);
+                    if let Err(difference) = &result {
+                        eprintln!("{}", shown(apt, demand, difference));
+                    }
                     results.lock().unwrap().push((demand, result));
                 }
             });
@@ -57,9 +60,7 @@ pub(crate) fn compare(apt: &Apt, demands: &[Demand]) -> Vec<String> {
             Ok(false) => of_kind.refused += 1,
             Err(difference) => {
                 of_kind.differ += 1;
-                let line = format!("{} {:?} {}: {difference}", apt.setting.name, demand.variant, demand.words.join(" "));
-                eprintln!("{line}");
-                differences.push(line);
+                differences.push(shown(apt, demand, &difference));
             }
         }
     }
@@ -68,6 +69,10 @@ pub(crate) fn compare(apt: &Apt, demands: &[Demand]) -> Vec<String> {
         eprintln!("| {} | {kind} | {all} | {equal} | {refused} | {differ} |", apt.setting.name);
     }
     differences
+}
+
+fn shown(apt: &Apt, demand: &Demand, difference: &str) -> String {
+    format!("{} {:?} {}: {difference}", apt.setting.name, demand.variant, demand.words.join(" "))
 }
 
 /// `Ok(true)` if both find the same plan, `Ok(false)` if both find none.
@@ -99,9 +104,11 @@ pub(crate) fn equal(theirs: &Answer, ours: &Answer) -> Result<(), String> {
         return Ok(());
     }
     // Where a demand puts another version of an essential in place, we lay that one in the first place.
-    let replaced = |line: &&String| line.strip_prefix("Inst ").is_some_and(|new| theirs.base.iter().any(|old| name(old) == name(new)));
-    if theirs.operations.iter().any(|line| replaced(&line)) {
-        return Ok(());
+    let replaced = theirs.operations.iter().filter_map(|line| line.strip_prefix("Inst "));
+    let mut replaced = replaced.filter(|new| theirs.base.iter().any(|old| name(old) == name(new))).peekable();
+    if replaced.peek().is_some() {
+        let again = replaced.find(|new| theirs.base.iter().any(|old| old == new));
+        return again.map_or(Ok(()), |new| Err(format!("apt does not know that {new} is installed")));
     }
     in_order("the order of the base", &theirs.base, &ours.base)?;
     // What is left to configure at the end is one `dpkg --configure --pending`, which apt's simulation spells out.

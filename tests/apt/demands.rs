@@ -52,14 +52,14 @@ impl<'a> Catalogue<'a> {
         };
         let (mut real, mut provided) = (BTreeSet::new(), BTreeSet::new());
         let mut all_versions: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
-        let native = &index.listings[0].architecture;
+        let (native, own) = (&index.listings[0].architecture, index.listings[0].release.source.suite.as_str());
         for listing in index.listings.iter().filter(|listing| listing.architecture == *native) {
             let suite = listing.release.source.suite.as_str();
             for stanza in stanzas(&listing.text) {
                 let all: Fields<'_> = fields(stanza).collect();
                 let (Some(name), Some(version)) = (all.one("Package"), all.one("Version")) else { continue };
                 all_versions.entry(name).or_default().push((version, suite));
-                if real.insert(name) {
+                if real.insert(name) && suite == own {
                     catalogue.add(name, &all);
                 }
                 provided.extend(relations(all.one("Provides")).flatten().map(|(name, _)| name));

@@ -24,12 +24,14 @@ pub(crate) struct Setting {
     pub sources: Vec<(String, Option<i16>)>,
     /// A second architecture.
     pub foreign: Option<&'static str>,
+    /// The archive, where it is not the host's mirror.
+    pub mirror: Option<String>,
 }
 
 impl Setting {
     /// One suite's main component.
     pub(crate) fn plain(suite: &str) -> Setting {
-        Setting { name: suite.to_owned(), suite: suite.to_owned(), sources: vec![(suite.to_owned(), None)], foreign: None }
+        Setting { name: suite.to_owned(), suite: suite.to_owned(), sources: vec![(suite.to_owned(), None)], foreign: None, mirror: None }
     }
 
     /// With further suites.
@@ -98,10 +100,7 @@ impl Apt {
     /// Fetches the indexes and asks for the essentials; an error where the host has no apt, or no mirror answers.
     pub(crate) fn new(setting: Setting) -> Result<Apt, String> {
         let native = output(Command::new("dpkg").arg("--print-architecture"))?;
-        let mirrors = output(Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]))?;
-        let mirror = |archive: &str| mirrors.lines().find(|uri| uri.trim_end_matches('/').ends_with(archive)).map(str::to_owned);
-        let main = mirror("/debian").ok_or("the host's apt knows no mirror of Debian")?;
-        let security = mirror("/debian-security").unwrap_or_else(|| main.replace("/debian", "/debian-security"));
+        let (main, security) = setting.mirror.clone().map_or_else(mirrors, |mirror| Ok((mirror.clone(), mirror)))?;
         let (mut lines, mut preferences) = (String::new(), String::new());
         for (suite, pin) in &setting.sources {
             let mirror = if suite.ends_with("-security") { &security } else { &main };
@@ -117,6 +116,8 @@ impl Apt {
         let mut apt = Apt { setting, index, architectures, directory, essentials: Vec::new() };
         apt.essentials = apt.ask(Base::Nothing, &[apt.pattern("?essential")])?.ok_or("apt finds no essentials")?;
         apt.install_essentials();
+        // Not before: apt takes a version for another one where its stanza is not the same.
+        apt.index.listings.iter_mut().for_each(|listing| listing.text = shortened(&listing.text));
         Ok(apt)
     }
 
@@ -259,6 +260,15 @@ pub(crate) fn described(all: &Fields<'_>, native: &str) -> String {
     format!("{}:{own} {} [{architecture}]", field("Package"), field("Version"))
 }
 
+/// The host's mirrors of Debian and of its security updates.
+fn mirrors() -> Result<(String, String), String> {
+    let uris = output(Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]))?;
+    let mirror = |archive: &str| uris.lines().find(|uri| uri.trim_end_matches('/').ends_with(archive)).map(str::to_owned);
+    let main = mirror("/debian").ok_or("the host's apt knows no mirror of Debian")?;
+    let security = mirror("/debian-security").unwrap_or_else(|| main.replace("/debian", "/debian-security"));
+    Ok((main, security))
+}
+
 /// A directory in which apt lives.
 fn world(sources: &str, preferences: &str, architectures: &[String]) -> std::io::Result<tempfile::TempDir> {
     let directory = tempfile::tempdir()?;
@@ -271,7 +281,7 @@ fn world(sources: &str, preferences: &str, architectures: &[String]) -> std::io:
         "Dir::State \"{0}/state\";\nDir::State::status \"{0}/status\";\nDir::Cache \"{0}/cache\";\nDir::Etc \"{0}/etc\";\n\
          Dir::Log \"{0}/log\";\nDir::Etc::main \"/dev/null\";\nDir::Etc::parts \"/dev/null\";\n{named}\
          pkgCacheGen::ForceEssential \",\";\nAPT::Install-Recommends \"false\";\nAPT::Sandbox::User \"root\";\n\
-         Acquire::Languages \"none\";\nDebug::NoLocking \"true\";\n",
+         Acquire::Languages \"none\";\nAcquire::Check-Valid-Until \"false\";\nDebug::NoLocking \"true\";\n",
         at.display()
     );
     for (name, text) in [("apt.conf", &configuration[..]), ("etc/sources.list", sources), ("etc/preferences", preferences), ("status", "")]
@@ -289,7 +299,7 @@ fn listings(at: &Path, setting: &Setting) -> Result<Index, String> {
         let all: Fields<'_> = fields(target).collect();
         let field = |name: &str| all.one(name).unwrap_or_default();
         let (file, component, architecture) = (field("Filename"), field("Component"), field("Architecture"));
-        let text = shortened(&output(apt(at, "/usr/lib/apt/apt-helper").args(["cat-file", file]))?);
+        let text = output(apt(at, "/usr/lib/apt/apt-helper").args(["cat-file", file]))?;
         let line: usize = field("Sourcesentry").rsplit(':').next().and_then(|line| line.parse().ok()).unwrap_or(0);
         let (suite, pin) = setting.sources.get(line.wrapping_sub(1)).ok_or("apt names an unknown source")?;
         listings.push(listing(file, component, architecture, suite, *pin, text)?);

@@ -10,6 +10,7 @@
 mod cases;
 mod compare;
 mod demands;
+mod excerpt;
 mod host;
 #[path = "../../src/plan/tests/world.rs"]
 mod world;
@@ -170,6 +171,12 @@ fn several(setting: Setting) {
 #[ignore = "asks apt some 100 times"]
 fn a_second_architecture_of_trixie() {
     hold(Setting::plain("trixie").with("i386"), |catalogue, dice| catalogue.foreign("i386", count() / 5, dice));
+}
+
+#[test]
+#[ignore = "asks apt some 100 times"]
+fn another_second_architecture_of_trixie() {
+    hold(Setting::plain("trixie").with("arm64"), |catalogue, dice| catalogue.foreign("arm64", count() / 5, dice));
 }
 
 #[test]
