@@ -11,6 +11,7 @@ pub mod sources;
 mod index;
 
 use std::io;
+use std::num::NonZeroI16;
 use std::sync::Arc;
 
 pub use openpgp::{Attempt, Fault, Keyring, KeyringError, SignatureError};
@@ -40,6 +41,8 @@ pub struct Source {
     pub expiry: Expiry,
     /// The keyring's path in the tree, for the sources that are written there.
     pub signed_by: Option<String>,
+    /// What apt calls the priority of its versions, where the user sets it; never 0, which apt refuses.
+    pub pin: Option<NonZeroI16>,
 }
 
 /// Who may have signed a source.

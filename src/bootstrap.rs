@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::apt;
 use crate::archive::{self, Index, Seen};
 use crate::compress::Compression;
 use crate::fetch::Fetch;
@@ -185,6 +186,7 @@ fn choose(
         }
     };
     let index = archive::read(store, &sources.list, now(), &see, report)?;
+    let preferences = apt::preferences(&index)?;
     let key = plan::key(&index, &wanted);
     let recalled = store.recall(Kind::Plan, &key).and_then(|bytes| Plan::recalled(&index, &bytes));
     let plan = match recalled {
@@ -198,7 +200,7 @@ fn choose(
     let mirrors = |chosen: &Chosen| &index.listings[chosen.listing].release.source.uris;
     let debs = plan.packages.iter().map(|chosen| deb(&chosen.package, mirrors(chosen))).collect::<Result<_, _>>()?;
     let epoch = request.epoch.unwrap_or_else(|| released(&index));
-    Ok(Course { plan, debs, epoch })
+    Ok(Course { plan, debs, preferences, epoch })
 }
 
 fn ground<'a>(request: &Request, sources: &'a Sources, fetch: &Arc<Fetch>) -> Ground<'a> {

@@ -102,7 +102,7 @@ struct SourceArgs {
     /// Components of the archive [default: main]
     #[arg(long, value_name = "C[,C…]", env = "RBOOTSTRAP_COMPONENTS")]
     components: Vec<String>,
-    /// One more apt source: a `deb …` line, a .list or a .sources file
+    /// One more apt source: a `deb …` line, a .list or a .sources file; `[pin-priority=N]` in a line, or a field Pin-Priority, pins its versions
     #[arg(long, value_name = "LINE|FILE")]
     source: Vec<String>,
     /// A further mirror of the same archive, tried when one fails

@@ -43,6 +43,8 @@ pub struct Course {
     pub plan: Plan,
     /// What to ask `fetch` for, one for each of the plan's packages.
     pub debs: Vec<store::Wanted>,
+    /// apt's preferences; empty where no source is pinned.
+    pub preferences: String,
     /// SOURCE_DATE_EPOCH of the scripts, in seconds.
     pub epoch: i64,
 }
@@ -102,7 +104,8 @@ impl<'a> Installation<'a> {
     /// Installs a plan. When it returns, nothing runs in the tree and nothing is mounted, whether it failed or not.
     pub fn install(self, course: &Course) -> Result<(), Error> {
         let Installation { root, architectures, mut unpacker, chroot, report } = self;
-        let Course { plan, debs, epoch } = course;
+        let Course { plan, debs, preferences, epoch } = course;
+        apt::write_preferences(root, preferences)?;
         let supply = |(chosen, deb): (&Chosen, &store::Wanted)| Supply { package: chosen.package.name.clone(), deb: deb.clone() };
         unpacker.plan(plan.packages.iter().zip(debs).map(supply).collect(), plan.essentials, *epoch);
         match chroot {

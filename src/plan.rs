@@ -222,6 +222,12 @@ pub enum Error {
         /// The package.
         package: String,
     },
+    /// All sources of a package are pinned below 0.
+    #[error("`{package}` is only in sources that are pinned below 0")]
+    PinnedAway {
+        /// The package.
+        package: String,
+    },
     /// The demands cannot all be met.
     #[error("{}", explain::message(demands, reasons))]
     Collision {

@@ -15,6 +15,7 @@ mod interrupt;
 mod live;
 mod mirror;
 mod pack;
+mod pins;
 mod refusals;
 mod suites;
 mod target;

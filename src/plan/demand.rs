@@ -37,6 +37,11 @@ pub(super) fn candidates(pool: &Pool<'_>) -> Vec<Option<VersionId>> {
     pool.packages().map(best).collect()
 }
 
+/// Whether the user's pins leave nothing of a package.
+pub(super) fn is_pinned_away(pool: &Pool<'_>, package: PackageId) -> bool {
+    pool.versions(package).all(|version| pool[version].pin <= 0)
+}
+
 /// All that is asked for: the demands of both calls, and the candidates with what the user chose himself.
 #[derive(Debug)]
 pub(super) struct Request<'w> {
@@ -159,7 +164,10 @@ impl Reader<'_, '_> {
             [only] => Ok(only),
             // What there is has no candidate.
             [] if package.is_ok() || self.pool.provides(number, Asked::Plainly).next().is_some() => {
-                Err(Error::Excluded { package: text.to_owned() })
+                let named = || self.pool.packages_named(number).filter(|package| self.pool.versions(*package).next().is_some());
+                let pinned = named().next().is_some() && named().all(|package| is_pinned_away(self.pool, package));
+                let package = text.to_owned();
+                Err(if pinned { Error::PinnedAway { package } } else { Error::Excluded { package } })
             }
             [] => package,
             _ => Err(Error::Virtual { name: text.to_owned(), providers: providers.iter().map(|p| self.pool.full_name(*p)).collect() }),

@@ -378,8 +378,11 @@ fn is_of(listing: &Listing, suite: &str) -> bool {
     release.suite.as_deref() == Some(suite) || release.codename.as_deref() == Some(suite) || release.source.suite == suite
 }
 
-/// apt_preferences(5), "APT's Default Priority Assignments".
+/// apt_preferences(5): what the user says, or else "APT's Default Priority Assignments".
 fn pin(listing: &Listing) -> i32 {
+    if let Some(pin) = listing.release.source.pin {
+        return pin.get().into();
+    }
     match (listing.release.not_automatic, listing.release.but_automatic_upgrades) {
         (true, true) => 100,
         (true, false) => 1,

@@ -18,7 +18,7 @@ pub fn key(index: &Index, wanted: &Wanted) -> Digest {
         let release = &listing.release;
         let content = blake3::hash(listing.text.as_bytes());
         let says = (&release.source.suite, &release.suite, &release.codename, &release.origin, &release.label, &release.version);
-        let counts = (release.not_automatic, release.but_automatic_upgrades, &listing.component, &listing.architecture);
+        let counts = (release.source.pin, release.not_automatic, release.but_automatic_upgrades, &listing.component, &listing.architecture);
         let _ = writeln!(text, "{content} {says:?} {counts:?}");
     }
     digest(Algorithm::Sha256, text.as_bytes())

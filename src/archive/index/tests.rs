@@ -62,6 +62,7 @@ fn source(uri: String, suite: &str) -> Source {
         trust: Trust::Unchecked,
         expiry: Expiry::Check,
         signed_by: None,
+        pin: None,
     }
 }
 
