@@ -16,11 +16,20 @@ REFERENCES = {"mmdebstrap": "1.5.7", "debootstrap": "1.0.141"}
 """The oldest version of each that is compared with."""
 
 REFERENCE_SUITE = "trixie"
-MERGED_FIRST = ("buster", "bullseye")
+MERGED_FIRST = ("buster", "bullseye", "focal", "jammy")
 """Suites in which nothing merges /usr by itself: the links are made first, for mmdebstrap by its own hook. In bookworm usrmerge does it."""
 
+OPTIONS = ("archive", "components", "expired", "foreign", "sources")
+"""What a line of the matrix may say beyond suite, variant and packages."""
+
 DEBOOTSTRAP_VARIANTS = {"minbase": "minbase", "required": "minbase", "buildd": "buildd", "important": "-"}
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+KEYRINGS = {
+    "debian": "/usr/share/keyrings/debian-archive-keyring.gpg",
+    "ubuntu": str(Path(__file__).resolve().parents[2] / "suites/keyrings/ubuntu-archive-keyring.gpg"),
+}
+CONFINED = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+"""Whatever ends a comparison ends the reference too, with all that it has started and mounted: its namespaces go with its first process."""
+
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "i386", "ppc64le": "ppc64el"}
 
 
@@ -48,6 +57,21 @@ class Cell:
         machine = platform.machine()
         return [MACHINES.get(machine, machine), *filter(None, [self.options.get("foreign")])]
 
+    @property
+    def archive(self) -> str:
+        """The first component of the path on the mirror, `debian` or `ubuntu`."""
+        return self.options.get("archive", "debian")
+
+    @property
+    def suites(self) -> list[str]:
+        """The suite and those read beside it."""
+        return [self.suite, *filter(None, self.options.get("sources", "").split(","))]
+
+    def further_sources(self, mirror: str) -> list[str]:
+        """apt's lines for the suites read beside the cell's own."""
+        components = self.options.get("components", "main").replace(",", " ")
+        return [f"deb {mirror}/{self.archive} {suite} {components}" for suite in self.suites[1:]]
+
 
 def read_matrix(file: Path) -> list[Cell]:
     """Lines of `NAME SUITE VARIANT INCLUDE [KEY=VALUE…]`, `-` for nothing to include; `#` begins a comment."""
@@ -60,7 +84,10 @@ def read_matrix(file: Path) -> list[Cell]:
             raise ValueError(f"{file}:{number}: expected NAME SUITE VARIANT INCLUDE [KEY=VALUE…]")
         name, suite, variant, include = words[:4]
         packages = () if include == "-" else tuple(include.split(","))
-        cells.append(Cell(name, suite, variant, packages, dict(option.split("=", 1) for option in words[4:])))
+        options = dict(option.split("=", 1) for option in words[4:])
+        if unknown := options.keys() - set(OPTIONS):
+            raise ValueError(f"{file}:{number}: no key `{min(unknown)}`; there are {', '.join(OPTIONS)}")
+        cells.append(Cell(name, suite, variant, packages, options))
     return cells
 
 
@@ -116,7 +143,7 @@ class Reference:
         for below in ("lists/partial", "archives/partial"):
             (place / below).mkdir(parents=True, exist_ok=True)
         sources = place / "sources.list"
-        sources.write_text(f"deb [signed-by={KEYRING}] {upstream} {REFERENCE_SUITE} main\n")
+        sources.write_text(f"deb [signed-by={KEYRINGS['debian']}] {upstream} {REFERENCE_SUITE} main\n")
         options = {
             "Dir::Etc::SourceList": sources,
             "Dir::Etc::SourceParts": "/dev/null",
@@ -132,27 +159,32 @@ class Reference:
     def command(self, cell: Cell) -> list[str]:
         """The command line but for suite, target and mirror."""
         options = self._mmdebstrap(cell) if self.name == "mmdebstrap" else self._debootstrap(cell)
-        return [*self.program, *options, *packages(cell), f"--keyring={KEYRING}"]
+        return [*self.program, *options, *packages(cell), f"--keyring={KEYRINGS[cell.archive]}"]
 
     def make(self, cell: Cell, target: Path, mirror: str, epoch: int) -> None:
-        run([*self.command(cell), cell.suite, str(target), mirror], environment(epoch))
+        sources = [f"{mirror}/{cell.archive}", *cell.further_sources(mirror)]
+        run([*CONFINED, *self.command(cell), cell.suite, str(target), *sources], environment(epoch))
 
     def _mmdebstrap(self, cell: Cell) -> list[str]:
         options = ["--mode=root", "--format=directory", f"--variant={cell.variant}", f"--architectures={','.join(cell.architectures)}"]
         if cell.suite in MERGED_FIRST and cell.variant not in ("custom", "extract"):
             options.append(f"--hook-dir={self.prefix / 'usr/share/mmdebstrap/hooks/merged-usr'}")
+        if "expired" in cell.options:
+            options.append("--aptopt=Acquire::Check-Valid-Until false")
         return options
 
     def _debootstrap(self, cell: Cell) -> list[str]:
-        if cell.variant not in DEBOOTSTRAP_VARIANTS or len(cell.architectures) > 1:
-            raise Unsupported(f"debootstrap has no {cell.variant} for {', '.join(cell.architectures)}")
+        if cell.variant not in DEBOOTSTRAP_VARIANTS or len(cell.architectures) > 1 or len(cell.suites) > 1:
+            raise Unsupported(f"debootstrap has no {cell.variant} for {', '.join(cell.architectures)} of {', '.join(cell.suites)}")
         return [f"--variant={DEBOOTSTRAP_VARIANTS[cell.variant]}"]
 
 
 def make_ours(program: Path, cell: Cell, target: Path, mirror: str, epoch: int, cache: Path) -> None:
     """The tree as rbootstrap makes it."""
     command = [str(program), f"--variant={cell.variant}", f"--cache-dir={cache}", f"--arch={','.join(cell.architectures)}"]
-    run([*command, *packages(cell), cell.suite, str(target), mirror], environment(epoch))
+    command += [f"--source={source}" for source in cell.further_sources(mirror)]
+    command += ["--no-check-valid-until"] if "expired" in cell.options else []
+    run([*command, *packages(cell), cell.suite, str(target), f"{mirror}/{cell.archive}"], environment(epoch))
 
 
 def packages(cell: Cell) -> list[str]:

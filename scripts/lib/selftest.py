@@ -23,6 +23,9 @@ from difference import differences, differing_paths, read_rules
 from mirror import Mirror, Store
 from tree import Snapshot, take
 
+BEGAN = 1_500_000_000
+"""Between the time of what is in the trees and now: when their making is said to have begun."""
+
 STATUS = """Package: {0}
 Status: install ok installed
 Architecture: amd64
@@ -37,7 +40,7 @@ Description: first line
 
 def make(root: Path) -> None:
     """A tree with some of everything, and a dpkg database that knows of part of it."""
-    for directory in ("etc", "usr/bin", "usr/lib", "var/lib/dpkg/info", "var/log", "dev"):
+    for directory in ("etc", "usr/bin", "usr/lib", "usr/share/empty", "var/lib/dpkg/info", "var/log", "dev"):
         (root / directory).mkdir(parents=True)
     (root / "bin").symlink_to("usr/bin")
     for name in ("shipped", "changed", "linked"):
@@ -53,7 +56,7 @@ def make(root: Path) -> None:
     database = root / "var/lib/dpkg"
     (database / "status").write_text(STATUS.format("one") + STATUS.format("two"))
     # `one` knows its files by the name from before /bin became a link.
-    (database / "info/one.list").write_text("/.\n/bin\n/bin/shipped\n/bin/changed\n/etc/one.conf\n")
+    (database / "info/one.list").write_text("/.\n/bin\n/bin/shipped\n/bin/changed\n/etc/one.conf\n/usr/share/empty\n")
     sums = [f"0cc175b9c0f1b6a831c399e269772661  bin/{name}\n" for name in ("shipped", "changed")]
     (database / "info/one.md5sums").write_text("".join(sums))
     for path in root.rglob("*"):
@@ -85,6 +88,11 @@ def lost_capability(root: Path) -> None:
     os.removexattr(root / "usr/bin/shipped", "security.capability")
 
 
+def touched(root: Path) -> None:
+    """Something was made in the directory, and removed."""
+    os.utime(root / "usr/share/empty")
+
+
 def other_target(root: Path) -> None:
     replace(root / "bin", lambda path: path.symlink_to("/usr/bin"))
 
@@ -107,6 +115,8 @@ PLANTED: list[Planted] = [
     ("other content", lambda root: (root / "etc/made").write_text("first\nSecond\n"), {("/etc/made", "content")}),
     ("another time of a shipped file", lambda root: os.utime(root / "usr/bin/shipped", (1, 1)), {("/usr/bin/shipped", "time")}),
     ("another time of a conffile", lambda root: os.utime(root / "etc/one.conf", (1, 1)), {("/etc/one.conf", "time")}),
+    ("another time of a directory", lambda root: os.utime(root / "usr/share/empty", (1, 1)), {("/usr/share/empty", "time")}),
+    ("a directory that was used", touched, {("/usr/share/empty", "time")}),
     ("another time of /bin", lambda root: os.utime(root / "bin", (1, 1), follow_symlinks=False), set()),
     ("another time of a changed file", lambda root: os.utime(root / "usr/bin/changed", (1, 1)), set()),
     ("another time of what nobody ships", lambda root: os.utime(root / "etc/made", (1, 1)), set()),
@@ -129,12 +139,12 @@ def planted(exceptions: Path) -> int:
         reference, ours = Path(place, "reference"), Path(place, "ours")
         reference.mkdir(mode=0o755)
         make(reference)
-        before = Snapshot.from_json(take(reference).to_json())
+        before = Snapshot.from_json(take(reference, BEGAN).to_json())
         for name, plant, expected in PLANTED:
             ours.mkdir(mode=0o755)
             make(ours)
             plant(ours)
-            found = differences(before, take(ours), rules)
+            found = differences(before, take(ours, BEGAN), rules)
             if {(difference.path, difference.aspect) for difference in found} != expected or differing_paths(found) > len(expected):
                 wrong += 1
                 print(f"{name}: expected {sorted(expected)}, found", *(found or ["nothing"]), sep="\n  ")
