@@ -92,10 +92,10 @@ def read_matrix(file: Path) -> list[Cell]:
 
 
 def run(command: list[str], environment: dict[str, str] | None = None, directory: Path | None = None) -> str:
-    """Runs a tool with nothing on stdin and gives what it printed."""
+    """Runs a tool with nothing on stdin and gives what it printed. The environment is the caller's, or the one that is given, whole."""
     done = subprocess.run(
         command,
-        env={**os.environ, **(environment or {})},
+        env=environment,
         cwd=directory,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -123,7 +123,7 @@ class Reference:
         missing = [package for package in (self.name, "debian-archive-keyring") if not installed_version(package)]
         if missing:
             run(["apt-get", "update"])
-            run(["apt-get", "install", "--yes", "--no-install-recommends", *missing], {"DEBIAN_FRONTEND": "noninteractive"})
+            run(["apt-get", "install", "--yes", "--no-install-recommends", *missing], {**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
         self.version = installed_version(self.name)
         if is_at_least(self.version, REFERENCES[self.name]):
             return [self.name]
@@ -194,8 +194,10 @@ def packages(cell: Cell) -> list[str]:
 
 
 def environment(epoch: int) -> dict[str, str]:
-    """The mirror is on loopback, where no proxy is asked for."""
-    return {"SOURCE_DATE_EPOCH": str(epoch), "LC_ALL": "C.UTF-8", "no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
+    """The whole of it: mmdebstrap hands its own on to the maintainer scripts, and PYTHONDONTWRITEBYTECODE, for one, is seen in the tree.
+    No proxy either, since the mirror is on loopback."""
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    return {"PATH": path, "HOME": "/root", "LC_ALL": "C.UTF-8", "SOURCE_DATE_EPOCH": str(epoch)}
 
 
 def installed_version(package: str) -> str:
