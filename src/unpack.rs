@@ -5,9 +5,10 @@
 
 mod claims;
 mod commit;
+mod disappear;
 mod error;
 mod filter;
-mod preinst;
+mod script;
 mod stage;
 mod staging;
 mod tree;
@@ -15,13 +16,14 @@ mod tree;
 pub use error::Error;
 pub use filter::PathRule;
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::chroot::Chroot;
 use crate::deb::{Deb, Kind};
-use crate::dpkg::{self, Activations, Database, Masters};
+use crate::dpkg::{self, Activations, Database, Directive, Masters};
 use crate::fetch::Fetch;
 use crate::package::{BadStanza, Package};
 use crate::plan::Plan;
@@ -30,7 +32,7 @@ use crate::rootfs::{RootPath, Rootfs};
 use crate::store;
 
 use commit::{Commit, Laying};
-use preinst::{Run, Surroundings};
+use script::{Run, Surroundings};
 use stage::{Node, Staged};
 use staging::{Order, Source, Staging};
 
@@ -89,6 +91,8 @@ pub struct Unpacker<'a> {
     laid: Vec<Staged>,
     /// The version of dpkg in the tree, for scripts that ask.
     dpkg: Option<String>,
+    /// The packages that others have replaced completely.
+    gone: BTreeSet<usize>,
 }
 
 impl std::fmt::Debug for Unpacker<'_> {
@@ -144,6 +148,7 @@ impl<'a> Unpacker<'a> {
             database: Database::open(root, Masters::default())?,
             laid: Vec::new(),
             dpkg: None,
+            gone: BTreeSet::new(),
         })
     }
 
@@ -165,6 +170,11 @@ impl<'a> Unpacker<'a> {
     /// Unpacks a batch of the plan's packages as one call of `dpkg --unpack` would. dpkg may have run since the last batch.
     pub fn batch(&mut self, chroot: &Chroot, packages: &[usize]) -> Result<(), Error> {
         self.unpack(packages, &|command| chroot.run(command))
+    }
+
+    /// The packages that have disappeared, since others have replaced them completely: there is nothing left of them to be configured.
+    pub fn disappeared(&self) -> &BTreeSet<usize> {
+        &self.gone
     }
 
     /// Ends staging and removes its place.
@@ -196,9 +206,16 @@ impl<'a> Unpacker<'a> {
     fn register(&mut self, run: Run<'_>) -> Result<(), Error> {
         self.database.prepare()?;
         for mut staged in std::mem::take(&mut self.laid) {
-            self.run_preinst(&staged, run)?;
+            self.run_preinst(&staged, Laying::Essential, run)?;
             self.lay_again(&mut staged)?;
-            self.commit.register(&staged, Laying::Essential, &mut self.database)?;
+            self.commit.register(&staged, &mut self.database)?;
+            self.commit.keep(&staged);
+            self.database.status.push(&commit::stanza(&staged, Laying::Essential));
+        }
+        for number in self.commit.unkept() {
+            if let Some(by) = self.commit.claims.taker(number) {
+                self.let_disappear(number, (by, None), run)?;
+            }
         }
         Ok(self.database.status.write(self.root, None)?)
     }
@@ -223,6 +240,7 @@ impl<'a> Unpacker<'a> {
     fn unpack(&mut self, packages: &[usize], run: Run<'_>) -> Result<(), Error> {
         self.database.prepare()?;
         self.database.reread()?;
+        self.commit.forget_removed(&self.database.status);
         self.commit.tree.forget_directories();
         let mut activations = Activations::listen(&self.database.interests, &self.database.status);
         for &number in packages {
@@ -230,10 +248,16 @@ impl<'a> Unpacker<'a> {
             let from = begin(&self.report, &staged);
             self.commit.claims.enter(&staged);
             note_dpkg(&mut self.dpkg, &staged);
-            self.run_preinst(&staged, run)?;
+            self.run_preinst(&staged, Laying::Batch, run)?;
             let (place, all) = ((&self.database, &self.staging), |_: &Node| true);
             self.commit.lay(&mut staged, (Laying::Batch, &all), place, Some(&mut activations))?;
-            self.commit.register(&staged, Laying::Batch, &mut self.database)?;
+            self.commit.register(&staged, &mut self.database)?;
+            for threatened in self.commit.threatened(&staged) {
+                let gone = self.let_disappear(threatened, (number, Some(&staged.stanza)), run)?;
+                activations.directives(&gone, "-");
+            }
+            self.commit.keep(&staged);
+            self.database.status.push(&commit::stanza(&staged, Laying::Batch));
             activations.directives(&staged.triggers, &staged.qualified);
             end(&self.report, &staged, from);
         }
@@ -242,16 +266,37 @@ impl<'a> Unpacker<'a> {
     }
 
     /// Runs a package's preinst, where it has one that matters, with everything before it on disk and in the database.
-    fn run_preinst(&mut self, staged: &Staged, run: Run<'_>) -> Result<(), Error> {
-        if !preinst::has_to_run(staged, self.options.preinsts) {
+    fn run_preinst(&mut self, staged: &Staged, laying: Laying, run: Run<'_>) -> Result<(), Error> {
+        if !script::has_to_run(staged, self.options.preinsts) {
             return Ok(());
         }
-        let instances = self.commit.claims.instances(&staged.package.name);
-        let surroundings = Surroundings { epoch: self.options.epoch, dpkg: self.dpkg.as_deref(), instances };
         self.database.status.write(self.root, Some(&dpkg::half_installed_stanza(&staged.stanza)))?;
-        preinst::run(self.root, staged, &surroundings, run)?;
+        script::run_preinst(self.root, staged, &self.surroundings(&staged.package.name, laying), run)?;
         self.commit.tree.forget_directories();
         Ok(self.database.reread_after_script()?)
+    }
+
+    /// Lets a package disappear in favour of another, whose stanza is given while it is being unpacked, if nothing keeps it. Gives what its
+    /// going activates.
+    fn let_disappear(&mut self, number: usize, (by, stanza): (usize, Option<&str>), run: Run<'_>) -> Result<Vec<Directive>, Error> {
+        if !self.commit.disappears(number, by, &self.database)? {
+            return Ok(Vec::new());
+        }
+        let (gone, other) = (self.commit.claims.of(number), self.commit.claims.of(by));
+        self.report.detail(format!("{} disappears, which {} has replaced completely", gone.qualified, other.qualified));
+        self.database.status.write(self.root, stanza.map(dpkg::half_installed_stanza).as_deref())?;
+        let laying = if stanza.is_some() { Laying::Batch } else { Laying::Essential };
+        let surroundings = self.surroundings(&gone.package.name, laying);
+        script::run_postrm(self.root, (&gone.package, &gone.qualified), (&other.qualified, &other.package), &surroundings, run)?;
+        self.commit.tree.forget_directories();
+        self.database.reread_after_script()?;
+        self.gone.insert(number);
+        self.commit.let_go(number, &mut self.database)
+    }
+
+    fn surroundings(&self, package: &str, laying: Laying) -> Surroundings<'_> {
+        let instances = self.commit.claims.instances(package);
+        Surroundings { epoch: self.options.epoch, dpkg: self.dpkg.as_deref(), instances, laying }
     }
 
     /// base-passwd's lists of users and groups, out of what is staged.

@@ -26,6 +26,7 @@ PURGED = 10
 
 ENTERING = """set -e
 mount --types proc proc "$1/proc"
+mount --types sysfs --options ro sysfs "$1/sys"
 mount --types tmpfs --options mode=755 tmpfs "$1/dev"
 for name in null zero full random urandom tty; do
     touch "$1/dev/$name"

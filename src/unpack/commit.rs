@@ -14,6 +14,7 @@ use crate::rootfs::{RootPath, Rootfs};
 
 use super::Error;
 use super::claims::{Claim, Claims};
+use super::disappear::Keepers;
 use super::stage::{Node, Staged, set_owner_and_mode};
 use super::staging::Staging;
 use super::tree::{Attributes, Tree};
@@ -32,8 +33,9 @@ pub(super) struct Commit<'a> {
     pub(super) root: &'a Rootfs,
     pub(super) tree: Tree<'a>,
     pub(super) claims: Claims,
+    pub(super) keepers: Keepers,
     /// Packages whose lists have been written.
-    listed: HashSet<usize>,
+    pub(super) listed: HashSet<usize>,
 }
 
 /// One package while it is laid.
@@ -52,7 +54,7 @@ struct Package<'a> {
 
 impl<'a> Commit<'a> {
     pub(super) fn new(root: &'a Rootfs) -> Commit<'a> {
-        Commit { root, tree: Tree::new(root), claims: Claims::default(), listed: HashSet::new() }
+        Commit { root, tree: Tree::new(root), claims: Claims::default(), keepers: Keepers::default(), listed: HashSet::new() }
     }
 
     /// Lays the top-level symlinks of a package: where they make a merged /usr, everything else goes through them.
@@ -159,7 +161,7 @@ impl<'a> Commit<'a> {
             && !node.left_out
             && !self.is_same(package, node, &place)?
         {
-            let (path, package, other) = (node.path.clone(), package.name.to_owned(), self.claims.qualified(with).to_owned());
+            let (path, package, other) = (node.path.clone(), package.name.to_owned(), self.claims.of(with).qualified.clone());
             return Err(Error::Different { path, package, other });
         }
         Ok(Some(place))
@@ -237,8 +239,8 @@ impl<'a> Commit<'a> {
         }
     }
 
-    /// Registers a package that has been laid: its files of info/, its interests in triggers, its stanza.
-    pub(super) fn register(&mut self, staged: &Staged, laying: Laying, database: &mut Database<'_>) -> Result<(), Error> {
+    /// Registers a package that has been laid: its files of info/, its interests in triggers. Its stanza is still to be pushed.
+    pub(super) fn register(&mut self, staged: &Staged, database: &mut Database<'_>) -> Result<(), Error> {
         let lost = self.claims.lost(staged.number);
         let digests = staged.members.iter().all(|m| m.name != "md5sums").then(|| digests(staged));
         let info = InfoDirectory::open(self.root)?;
@@ -250,7 +252,7 @@ impl<'a> Commit<'a> {
         })?;
         self.listed.insert(staged.number);
         for (other, lost) in self.claims.take_robbed() {
-            let other_name = self.claims.qualified(other);
+            let other_name = &self.claims.of(other).qualified;
             if self.listed.contains(&other) {
                 info.forget(other_name, &|line| RootPath::parse(line).is_ok_and(|path| lost.contains(&path)))?;
             }
@@ -259,18 +261,22 @@ impl<'a> Commit<'a> {
             }
         }
         database.interests.register(self.root, &staged.qualified, &staged.triggers)?;
-        let state = |conffile: &Conffile| {
-            let node = staged.nodes.iter().find(|n| n.path == conffile.path);
-            match node.and_then(|n| n.md5.clone()) {
-                _ if node.is_some_and(|n| n.yielded) => ConffileState::Yielded,
-                Some(md5) if laying == Laying::Essential && !conffile.removed => ConffileState::InPlace(md5),
-                _ => ConffileState::New,
-            }
-        };
-        let conffiles: Vec<_> = staged.conffiles.iter().map(|c| (c.clone(), state(c))).collect();
-        database.status.push(&dpkg::unpacked_stanza(&staged.stanza, &conffiles));
         Ok(())
     }
+}
+
+/// The stanza of a package that has been laid.
+pub(super) fn stanza(staged: &Staged, laying: Laying) -> String {
+    let state = |conffile: &Conffile| {
+        let node = staged.nodes.iter().find(|n| n.path == conffile.path);
+        match node.and_then(|n| n.md5.clone()) {
+            _ if node.is_some_and(|n| n.yielded) => ConffileState::Yielded,
+            Some(md5) if laying == Laying::Essential && !conffile.removed => ConffileState::InPlace(md5),
+            _ => ConffileState::New,
+        }
+    };
+    let conffiles: Vec<_> = staged.conffiles.iter().map(|c| (c.clone(), state(c))).collect();
+    dpkg::unpacked_stanza(&staged.stanza, &conffiles)
 }
 
 /// Owner, group, mode and time that an entry gets: names before numbers, and a statoverride before both.

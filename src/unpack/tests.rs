@@ -319,7 +319,7 @@ fn a_preinst_that_fails_is_an_error() {
     let world = World::new();
     let packages = [Packed("a", "", vec![("preinst", "#!/bin/sh\nfalse\n")], vec![directory("./"), file("./a", "")])];
     let error = world.run(&packages, (0, &[1]), &|_, world| world.write("fail", "")).unwrap_err();
-    assert!(matches!(&error, Error::Preinst { package, output, .. } if package == "a" && output == "last words"), "{error}");
+    assert!(matches!(&error, Error::Script { package, output, .. } if package == "a" && output == "last words"), "{error}");
     assert!(!world.path("a").exists() && !world.path(STAGING).exists());
 }
 

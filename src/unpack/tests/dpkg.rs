@@ -8,7 +8,7 @@ type Scenario = (&'static str, fn(&World), Vec<Packed>);
 fn scenarios() -> Vec<Scenario> {
     let nothing: fn(&World) = |_| {};
     let (root, usr, etc) = (|| directory("./"), || directory("./usr/"), || directory("./etc/"));
-    // A package that loses all its files disappears for dpkg, so each has one that nobody takes.
+    // A package that loses all its files disappears, so each has one that nobody takes.
     let owned = |name, content| packed(name, vec![root(), usr(), file("./usr/x", content), file(&format!("./usr/{name}"), "")]);
     let with = |name, fields, data| Packed(name, fields, vec![], data);
     let foreign = |architecture, content| {
@@ -141,6 +141,95 @@ fn scenarios() -> Vec<Scenario> {
                     vec![root(), usr(), directory("./usr/dir/"), file("./usr/dir/x", "1"), directory("./merged/"), file("./merged/y", "")],
                 ),
                 packed("b", vec![root(), usr(), symlink("./usr/dir", "elsewhere"), file("./usr/z", "")]),
+            ],
+        ),
+        (
+            "a package that is replaced completely",
+            nothing,
+            vec![
+                Packed(
+                    "old",
+                    "",
+                    vec![("triggers", "interest x\nactivate y\n"), ("shlibs", "")],
+                    vec![root(), usr(), file("./usr/x", "1")],
+                ),
+                packed("witness", vec![root(), usr(), file("./usr/witness", "")]),
+                with("new", "Replaces: old\n", vec![root(), usr(), file("./usr/x", "2")]),
+            ],
+        ),
+        (
+            "a package that is replaced but for a directory",
+            nothing,
+            vec![
+                packed("old", vec![root(), usr(), directory("./usr/own/"), file("./usr/x", "1")]),
+                with("new", "Replaces: old\n", vec![root(), usr(), file("./usr/x", "2")]),
+            ],
+        ),
+        (
+            "a directory that others come to share, two packages that go in turn",
+            nothing,
+            vec![
+                packed("old", vec![root(), usr(), directory("./usr/own/"), file("./usr/x", "1")]),
+                with("new", "Replaces: old\n", vec![root(), usr(), file("./usr/x", "2"), file("./usr/y", "2")]),
+                packed("third", vec![root(), usr(), directory("./usr/own/"), file("./usr/third", "3")]),
+                with(
+                    "last",
+                    "Replaces: new, third\n",
+                    vec![root(), usr(), file("./usr/x", "4"), file("./usr/y", "4"), file("./usr/third", "")],
+                ),
+                packed("more", vec![root(), usr(), directory("./usr/own/"), file("./usr/more", "")]),
+            ],
+        ),
+        (
+            "nothing but directories, and nothing at all",
+            nothing,
+            vec![
+                packed("directories", vec![root(), usr(), directory("./usr/d/")]),
+                packed("nothing", vec![root()]),
+                packed("other", vec![root(), usr(), directory("./usr/d/"), file("./usr/d/x", "")]),
+            ],
+        ),
+        (
+            "a replaced package that others need, or do not yet",
+            nothing,
+            vec![
+                packed("needed", vec![root(), usr(), file("./usr/a", "1")]),
+                with("provider", "Provides: virtual\n", vec![root(), usr(), file("./usr/b", "1")]),
+                packed("wished", vec![root(), usr(), file("./usr/c", "1")]),
+                with(
+                    "user",
+                    "Pre-Depends: needed | nobody\nDepends: virtual\nRecommends: wished\n",
+                    vec![root(), usr(), file("./usr/u", "")],
+                ),
+                with(
+                    "new",
+                    "Replaces: needed, provider, wished\n",
+                    vec![root(), usr(), file("./usr/a", "2"), file("./usr/b", "2"), file("./usr/c", "2")],
+                ),
+            ],
+        ),
+        (
+            "a replaced package that the new one stands in for, or needs itself",
+            nothing,
+            vec![
+                packed("old", vec![root(), usr(), file("./usr/a", "1")]),
+                with("user", "Pre-Depends: old\n", vec![root(), usr(), file("./usr/u", "")]),
+                with("new", "Replaces: old\nProvides: old\n", vec![root(), usr(), file("./usr/a", "2")]),
+                with("newer", "Replaces: new\nDepends: new\n", vec![root(), usr(), file("./usr/a", "3")]),
+            ],
+        ),
+        (
+            "a diverted path keeps its package",
+            |world| world.write("var/lib/dpkg/diversions", "/usr/x\n/usr/x.old\nnew\n"),
+            vec![packed("old", vec![root(), usr(), file("./usr/x", "1")]), packed("new", vec![root(), usr(), file("./usr/x", "2")])],
+        ),
+        (
+            "a replaced package of two architectures",
+            nothing,
+            vec![
+                with("s", "Multi-Arch: same\nArchitecture: amd64\n", vec![root(), usr(), file("./usr/x", "")]),
+                with("s", "Multi-Arch: same\nArchitecture: i386\n", vec![root(), usr(), file("./usr/x", "")]),
+                with("new", "Replaces: s\n", vec![root(), usr(), file("./usr/x", "2")]),
             ],
         ),
         (
