@@ -210,7 +210,7 @@ impl<'a> Unpacker<'a> {
             self.lay_again(&mut staged)?;
             self.commit.register(&staged, &mut self.database)?;
             self.commit.keep(&staged);
-            self.database.status.push(&commit::stanza(&staged, Laying::Essential));
+            self.database.status.push(&self.commit.stanza(&staged, Laying::Essential));
         }
         for number in self.commit.unkept() {
             if let Some(by) = self.commit.claims.taker(number) {
@@ -220,15 +220,14 @@ impl<'a> Unpacker<'a> {
         Ok(self.database.status.write(self.root, None)?)
     }
 
-    /// Lays again what dpkg, which unpacks after the preinst, would now lay elsewhere or with another owner.
+    /// Lays again what dpkg, which unpacks after the preinst, would now lay elsewhere.
     fn lay_again(&mut self, staged: &mut Staged) -> Result<(), Error> {
         let (database, name) = (&self.database, staged.package.name.clone());
-        if database.diversions.is_empty() && database.overrides.is_empty() {
+        if database.diversions.is_empty() {
             return Ok(());
         }
         let moved = |node: &Node| {
-            let elsewhere = database.diversions.place(&node.path, &name).is_some() || database.overrides.of(&node.path).is_some();
-            elsewhere && node.entry.kind != Kind::Directory && !node.left_out && !node.yielded
+            database.diversions.place(&node.path, &name).is_some() && node.entry.kind != Kind::Directory && !node.left_out && !node.yielded
         };
         let files: Vec<u32> = staged.nodes.iter().filter(|n| moved(n) && n.entry.kind == Kind::File).map(|n| n.number).collect();
         if !files.is_empty() {
@@ -257,7 +256,7 @@ impl<'a> Unpacker<'a> {
                 activations.directives(&gone, "-");
             }
             self.commit.keep(&staged);
-            self.database.status.push(&commit::stanza(&staged, Laying::Batch));
+            self.database.status.push(&self.commit.stanza(&staged, Laying::Batch));
             activations.directives(&staged.triggers, &staged.qualified);
             end(&self.report, &staged, from);
         }

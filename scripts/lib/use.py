@@ -24,6 +24,10 @@ INSTALLED = ("ed", "hello", "less", "zutils")
 PURGED = 10
 """How many of the tree's packages dpkg purges; fewer where others need all that are left."""
 
+FORCED = ("--force-depends", "--force-remove-essential")
+RUN_ON = ("bash", "coreutils", "dash", "debconf", "debianutils", "dpkg", "findutils", "grep", "init-system-helpers", "perl-base", "sed", "tar")
+"""What stays, with all that it needs, when only force can purge anything."""
+
 ENTERING = """set -e
 mount --types proc proc "$1/proc"
 mount --types sysfs --options ro sysfs "$1/sys"
@@ -172,7 +176,19 @@ def to_purge(stanzas: Stanzas, root: Path) -> list[str]:
         if not free:
             break
         chosen.append(min(free, key=lambda name: (-hardness(stanzas[name], root), name)))
+    if not chosen:
+        return [*FORCED, *forcible(stanzas, root)]
     return sorted(by_name(stanzas[name]) for name in chosen)
+
+
+def forcible(stanzas: Stanzas, root: Path) -> list[str]:
+    """The hardest packages of a tree in which each is needed; but for what dpkg and scripts themselves run on."""
+    kept = set(RUN_ON)
+    while more := {name for stanza in stanzas.values() if own_names(stanza) & kept for name in needed_names(stanza)} - kept:
+        kept |= more
+    names = [name for name, stanza in stanzas.items() if not own_names(stanza) & kept]
+    names.sort(key=lambda name: (-hardness(stanzas[name], root), name))
+    return sorted(by_name(stanzas[name]) for name in names[:PURGED])
 
 
 def hardness(stanza: dict[str, str], root: Path) -> int:
@@ -240,4 +256,5 @@ def end(output: str) -> str:
 
 
 def summary(used: Used, found: list[Difference]) -> str:
-    return f"use: {len(found)} differences after {len(used.steps)} commands, {len(used.purged)} packages purged"
+    purged = len(set(used.purged) - set(FORCED))
+    return f"use: {len(found)} differences after {len(used.steps)} commands, {purged} packages purged"

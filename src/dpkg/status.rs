@@ -59,12 +59,24 @@ impl Status {
 
     /// Marks a conffile of a package as obsolete: another package has taken it over.
     pub fn mark_obsolete(&mut self, qualified: &str, conffile: &RootPath) {
-        let Some(stanza) = self.stanza_of(qualified) else { return };
-        let start = format!("\n {conffile} ");
-        let Some(found) = memchr::memmem::find(&self.text[stanza.clone()], start.as_bytes()) else { return };
-        let line = stanza.start + found + start.len();
+        if let Some(words) = self.conffile(qualified, conffile) {
+            self.text.splice(words.end..words.end, *b" obsolete");
+        }
+    }
+
+    /// What the database has as the digest of a package's conffile: the MD5, or `newconffile`. Not when it is the package's no longer.
+    pub fn conffile_digest(&self, qualified: &str, conffile: &RootPath) -> Option<String> {
+        let words = String::from_utf8_lossy(&self.text[self.conffile(qualified, conffile)?]).into_owned();
+        (!words.ends_with(" obsolete")).then(|| words.split(' ').next().unwrap_or_default().to_owned())
+    }
+
+    /// Where in the text the words behind a conffile's path are.
+    fn conffile(&self, qualified: &str, conffile: &RootPath) -> Option<Range<usize>> {
+        let stanza = self.stanza_of(qualified)?;
+        let start = [b"\n /", conffile.as_bytes(), b" "].concat();
+        let line = stanza.start + memchr::memmem::find(&self.text[stanza], &start)? + start.len();
         let end = memchr::memchr(b'\n', &self.text[line..]).map_or(self.text.len(), |n| line + n);
-        self.text.splice(end..end, *b" obsolete");
+        Some(line..end)
     }
 
     /// Takes a package's stanza away.
@@ -143,7 +155,7 @@ pub fn unpacked_stanza(control: &str, conffiles: &[(Conffile, ConffileState)]) -
     }
     for (conffile, state) in conffiles {
         let word = if conffile.removed { " remove-on-upgrade" } else { "" };
-        let _ = writeln!(stanza, " {} {}{word}", conffile.path, state.as_str());
+        let _ = writeln!(stanza, " {} {state}{word}", conffile.path);
     }
     stanza
 }

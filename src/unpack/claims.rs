@@ -26,8 +26,11 @@ pub(super) struct Claims {
     /// Nearly always there is one owner.
     paths: HashMap<RootPath, Vec<usize>>,
     /// Who has lost which paths since that was last asked.
-    robbed: BTreeMap<usize, Vec<RootPath>>,
+    robbed: Robbed,
 }
+
+/// Who has lost which paths.
+pub(super) type Robbed = BTreeMap<usize, Vec<RootPath>>;
 
 /// What a claim comes to.
 #[derive(Debug, PartialEq, Eq)]
@@ -112,6 +115,11 @@ impl Claims {
         self.packages.iter().map(|(&number, owner)| (number, owner))
     }
 
+    /// The packages that have a path as something other than a directory.
+    pub(super) fn owners(&self, path: &RootPath) -> &[usize] {
+        self.paths.get(path).map_or(&[], Vec::as_slice)
+    }
+
     /// Whether a path is some package's as something other than a directory.
     pub(super) fn is_claimed(&self, path: &RootPath) -> bool {
         self.paths.contains_key(path)
@@ -139,7 +147,7 @@ impl Claims {
     }
 
     /// The packages that have lost paths since this was last asked, in the plan's order.
-    pub(super) fn take_robbed(&mut self) -> BTreeMap<usize, Vec<RootPath>> {
+    pub(super) fn take_robbed(&mut self) -> Robbed {
         std::mem::take(&mut self.robbed)
     }
 

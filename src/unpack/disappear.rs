@@ -74,10 +74,12 @@ impl Commit<'_> {
             return Ok(false);
         }
         let list = InfoDirectory::open(self.root)?.list(&owner.qualified)?;
+        let mut keeper = list.iter().find(|path| self.claims.is_sole(path, number)).cloned();
+        // A path that one of the two diverts keeps a package this time, and has to be looked at again the next time.
         let diverted = |path: &RootPath| database.diversions.separates(path, &owner.package.name, &other.package.name);
-        let mut keeper = list.iter().find(|path| self.claims.is_sole(path, number) || diverted(path)).cloned();
         let is_registered = |n: usize| n == by || self.listed.contains(&n);
-        if keeper.is_none() && !self.claims.is_needed((number, by), &is_registered, &database.status) {
+        let is_kept = || list.iter().any(diverted) || self.claims.is_needed((number, by), &is_registered, &database.status);
+        if keeper.is_none() && !is_kept() {
             keeper = self.directory_of_its_own(number, &list)?;
             if keeper.is_none() {
                 return Ok(true);
@@ -112,10 +114,13 @@ impl Commit<'_> {
         Ok(triggers)
     }
 
-    /// Forgets the packages that dpkg has removed meanwhile.
+    /// Forgets the packages that dpkg has removed meanwhile, but for the conffiles that it has left of them.
     pub(super) fn forget_removed(&mut self, status: &Status) {
         let removed: Vec<usize> = self.listed.iter().copied().filter(|&n| !status.is_there(&self.claims.of(n).qualified)).collect();
-        removed.into_iter().for_each(|number| self.forget(number));
+        for number in removed {
+            self.removed.push(self.claims.of(number).qualified.clone());
+            self.forget(number);
+        }
     }
 
     fn forget(&mut self, number: usize) {

@@ -48,6 +48,30 @@ fn scenarios() -> Vec<Scenario> {
             vec![Packed("conf", "", vec![("conffiles", "/etc/not-shipped\nremove-on-upgrade /etc/gone\n")], vec![root(), etc()])],
         ),
         (
+            "conffiles that are to go, one of them behind a symlink, one diverted",
+            |world| {
+                for (path, content) in
+                    [("etc/gone", "1"), ("etc/gone.dpkg-dist", "2"), ("etc/real", "3"), ("etc/off", "4"), ("etc/own", "5")]
+                {
+                    world.write(path, content);
+                }
+                std::os::unix::fs::symlink("real", world.path("etc/link")).unwrap();
+                world.write("var/lib/dpkg/diversions", "/etc/on\n/etc/off\n:\n");
+            },
+            vec![
+                packed("other", vec![root(), etc(), file("./etc/own", "own")]),
+                Packed(
+                    "conf",
+                    "",
+                    vec![(
+                        "conffiles",
+                        "remove-on-upgrade /etc/gone\nremove-on-upgrade /etc/link\nremove-on-upgrade /etc/on\nremove-on-upgrade /etc/own\n",
+                    )],
+                    vec![root(), etc(), file("./etc/more", "")],
+                ),
+            ],
+        ),
+        (
             "a conffile behind a symlink",
             |world| {
                 world.write("etc/elsewhere/real", "old");
@@ -219,9 +243,14 @@ fn scenarios() -> Vec<Scenario> {
             ],
         ),
         (
-            "a diverted path keeps its package",
-            |world| world.write("var/lib/dpkg/diversions", "/usr/x\n/usr/x.old\nnew\n"),
-            vec![packed("old", vec![root(), usr(), file("./usr/x", "1")]), packed("new", vec![root(), usr(), file("./usr/x", "2")])],
+            "a diverted path keeps its package while the diverting one is unpacked, not after it",
+            |world| world.write("var/lib/dpkg/diversions", "/usr/x\n/usr/x.old\nnew\n/usr/y\n/usr/y.old\nlast\n"),
+            vec![
+                packed("old", vec![root(), usr(), file("./usr/x", "1")]),
+                packed("new", vec![root(), usr(), file("./usr/x", "2"), file("./usr/new", "")]),
+                packed("third", vec![root(), usr(), file("./usr/y", "3")]),
+                packed("last", vec![root(), usr(), file("./usr/y", "4")]),
+            ],
         ),
         (
             "a replaced package of two architectures",
@@ -264,10 +293,73 @@ fn state(world: &World) -> Vec<String> {
     stanzas
 }
 
+/// Has the host's dpkg unpack packages into a tree as one batch.
+fn unpack_with_dpkg(world: &World, packages: &[Packed], options: &[&str]) -> std::process::Output {
+    let debs = tempfile::tempdir().unwrap();
+    let paths = packages.iter().enumerate().map(|(n, package)| {
+        let path = debs.path().join(format!("{n}.deb"));
+        std::fs::write(&path, package.bytes()).unwrap();
+        path
+    });
+    let paths: Vec<_> = paths.collect();
+    let mut dpkg = std::process::Command::new("dpkg");
+    dpkg.arg("--root").arg(world.directory.path()).args(["--log=/dev/null", "--force-bad-path", "--force-depends"]).args(options);
+    dpkg.arg("--unpack").args(paths).output().unwrap()
+}
+
+fn is_able() -> bool {
+    is_root() && std::process::Command::new("dpkg").arg("--version").output().is_ok()
+}
+
+#[test]
+fn paths_are_left_out_as_by_dpkg() {
+    if !is_able() {
+        return;
+    }
+    let rules = [
+        ("exclude", "/usr/doc/*"),
+        ("include", "/usr/doc/*/copyright"),
+        ("exclude", "/usr/[m-n]an/??/*"),
+        ("exclude", "/usr/links/*"),
+        ("include", "/usr/links/kept"),
+    ];
+    let ours_of = |(word, pattern): (&str, &str)| match word {
+        "exclude" => PathRule::Exclude(pattern.into()),
+        _ => PathRule::Include(pattern.into()),
+    };
+    let mut data = vec![directory("./"), directory("./usr/"), directory("./usr/doc/"), directory("./usr/doc/a/"), directory("./usr/man/")];
+    data.extend(
+        ["de", "fra"].iter().flat_map(|name| [directory(&format!("./usr/man/{name}/")), file(&format!("./usr/man/{name}/x"), "m")]),
+    );
+    data.extend([file("./usr/doc/a/README", "readme"), file("./usr/doc/a/copyright", "c"), symlink("./usr/doc/a/link", "x")]);
+    data.extend([
+        directory("./usr/links/"),
+        file("./usr/links/kept", "k"),
+        file("./usr/links/gone", ""),
+        entry("./usr/linked", b'6', 0o644),
+    ]);
+    let conffile = Packed("conf", "", vec![("conffiles", "/usr/doc/conf\n/usr/links/kept2\n")], vec![file("./usr/doc/conf", "c")]);
+    let packages = [packed("a", data.clone()), conffile, Packed("sums", "X-No-Digests: yes\n", vec![], vec![file("./usr/doc/sums", "s")])];
+    let set_up = || World { paths: rules.map(ours_of).to_vec(), ..set_up(|_| {}) };
+    let (ours, theirs) = (set_up(), set_up());
+    ours.batch(&packages).unwrap();
+    let options = rules.map(|(word, pattern)| format!("--path-{word}={pattern}"));
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let output = unpack_with_dpkg(&theirs, &packages, &options);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(state(&ours).join("\n"), state(&theirs).join("\n"));
+    // dpkg stops at a hard link over a path that it has left out; here the file appears under the link's name.
+    data.push(hard_link("./usr/over", "./usr/doc/a/README"));
+    let (ours, theirs) = (set_up(), set_up());
+    assert!(!unpack_with_dpkg(&theirs, &[packed("a", data.clone())], &options).status.success());
+    ours.batch(&[packed("a", data)]).unwrap();
+    assert_eq!(ours.text("usr/over").unwrap(), "readme");
+    assert!(!ours.path("usr/doc/a/README").exists() && ours.list("a").contains("/usr/doc/a/README\n/usr"));
+}
+
 #[test]
 fn dpkg_cannot_tell() {
-    let there = std::process::Command::new("dpkg").arg("--version").output().is_ok();
-    if !is_root() || !there {
+    if !is_able() {
         return;
     }
     let mut differences = Vec::new();
@@ -275,18 +367,7 @@ fn dpkg_cannot_tell() {
         let ours = set_up(before);
         ours.batch(&packages).unwrap_or_else(|e| panic!("{what}: {e:?}"));
         let theirs = set_up(before);
-        let debs = tempfile::tempdir().unwrap();
-        let paths = packages.iter().enumerate().map(|(n, package)| {
-            let path = debs.path().join(format!("{n}.deb"));
-            std::fs::write(&path, package.bytes()).unwrap();
-            path
-        });
-        let mut dpkg = std::process::Command::new("dpkg");
-        dpkg.arg("--root")
-            .arg(theirs.directory.path())
-            .args(["--log=/dev/null", "--force-bad-path", "--force-depends", "--unpack"])
-            .args(paths);
-        let output = dpkg.output().unwrap();
+        let output = unpack_with_dpkg(&theirs, &packages, &[]);
         assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
         let (ours, theirs) = (state(&ours), state(&theirs));
         differences.extend(ours.iter().filter(|l| !theirs.contains(l)).map(|l| format!("{what}: ours: {l}")));
