@@ -27,8 +27,13 @@ KEYRINGS = {
     "debian": "/usr/share/keyrings/debian-archive-keyring.gpg",
     "ubuntu": str(Path(__file__).resolve().parents[2] / "suites/keyrings/ubuntu-archive-keyring.gpg"),
 }
-CONFINED = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-"""Whatever ends a comparison ends the reference too, with all that it has started and mounted: its namespaces go with its first process."""
+CONFINED = [
+    *("setpriv", "--pdeathsig=KILL"),
+    *("unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"),
+    *("sh", "-c", 'echo localhost >/proc/sys/kernel/hostname && exec "$@"', "sh"),
+]
+"""How a reference runs. Whatever ends a comparison ends it too, with all that it has started and mounted: its namespaces go with their
+first process. Scripts that ask for the host's name hear the one that ours hear."""
 
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "i386", "ppc64le": "ppc64el"}
 
@@ -43,7 +48,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Cell:
-    """What is made: one line of a matrix."""
+    """What is made: one line of a matrix, in one of its suites."""
 
     name: str
     suite: str
@@ -74,20 +79,21 @@ class Cell:
 
 
 def read_matrix(file: Path) -> list[Cell]:
-    """Lines of `NAME SUITE VARIANT INCLUDE [KEY=VALUE…]`, `-` for nothing to include; `#` begins a comment."""
+    """Lines of `NAME SUITE[,SUITE…] VARIANT INCLUDE [KEY=VALUE…]`, `-` for nothing to include; `#` begins a comment. Each suite's cell is
+    called `SUITE-NAME`."""
     cells = []
     for number, line in enumerate(file.read_text().splitlines(), 1):
         words = line.partition("#")[0].split()
         if not words:
             continue
         if len(words) < 4 or not all("=" in option for option in words[4:]):
-            raise ValueError(f"{file}:{number}: expected NAME SUITE VARIANT INCLUDE [KEY=VALUE…]")
-        name, suite, variant, include = words[:4]
+            raise ValueError(f"{file}:{number}: expected NAME SUITE[,SUITE…] VARIANT INCLUDE [KEY=VALUE…]")
+        name, suites, variant, include = words[:4]
         packages = () if include == "-" else tuple(include.split(","))
         options = dict(option.split("=", 1) for option in words[4:])
         if unknown := options.keys() - set(OPTIONS):
             raise ValueError(f"{file}:{number}: no key `{min(unknown)}`; there are {', '.join(OPTIONS)}")
-        cells.append(Cell(name, suite, variant, packages, options))
+        cells += [Cell(f"{suite}-{name}", suite, variant, packages, options) for suite in suites.split(",")]
     return cells
 
 
@@ -159,11 +165,11 @@ class Reference:
     def command(self, cell: Cell) -> list[str]:
         """The command line but for suite, target and mirror."""
         options = self._mmdebstrap(cell) if self.name == "mmdebstrap" else self._debootstrap(cell)
-        return [*self.program, *options, *packages(cell), f"--keyring={KEYRINGS[cell.archive]}"]
+        return [*CONFINED, *self.program, *options, *packages(cell), f"--keyring={KEYRINGS[cell.archive]}"]
 
     def make(self, cell: Cell, target: Path, mirror: str, epoch: int) -> None:
         sources = [f"{mirror}/{cell.archive}", *cell.further_sources(mirror)]
-        run([*CONFINED, *self.command(cell), cell.suite, str(target), *sources], environment(epoch))
+        run([*self.command(cell), cell.suite, str(target), *sources], environment(epoch))
 
     def _mmdebstrap(self, cell: Cell) -> list[str]:
         options = ["--mode=root", "--format=directory", f"--variant={cell.variant}", f"--architectures={','.join(cell.architectures)}"]
