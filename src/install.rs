@@ -112,13 +112,18 @@ fn run_scripts(root: &Rootfs, plan: &Plan, unpacker: &mut Unpacker<'_>, scripts:
     let run = |batch: Batch<'_>| configure(&chroot, batch, &environment, report);
     report.began(Stage::Configure, plan.packages.len() as u64);
     unpacker.register_essentials(&chroot)?;
-    run(Batch::Essentials(&names(plan.packages.iter().take(plan.essentials))))?;
+    // apt, too, leaves out what dpkg said has disappeared.
+    let there = |numbers: &[usize], unpacker: &Unpacker<'_>| -> Vec<String> {
+        let there = numbers.iter().filter(|&&number| !unpacker.has_disappeared(number));
+        names(there.filter_map(|&number| plan.packages.get(number)))
+    };
+    let essentials: Vec<usize> = (0..plan.essentials).collect();
+    run(Batch::Essentials(&there(&essentials, unpacker)))?;
     for call in &plan.calls {
-        let named = |numbers: &[usize]| names(numbers.iter().filter_map(|&number| plan.packages.get(number)));
         match call {
             Call::Unpack(packages) => unpacker.batch(&chroot, packages)?,
-            Call::Configure(packages) => run(Batch::Listed(&named(packages)))?,
-            Call::Remove(packages) => run(Batch::Removed(&named(packages)))?,
+            Call::Configure(packages) => run(Batch::Listed(&there(packages, unpacker)))?,
+            Call::Remove(packages) => run(Batch::Removed(&there(packages, unpacker)))?,
         }
     }
     run(Batch::Pending)?;

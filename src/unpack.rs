@@ -5,6 +5,7 @@
 
 mod claims;
 mod commit;
+mod disappear;
 mod error;
 mod filter;
 mod preinst;
@@ -15,6 +16,7 @@ mod tree;
 pub use error::Error;
 pub use filter::PathRule;
 
+use std::collections::HashSet;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Instant;
@@ -89,6 +91,10 @@ pub struct Unpacker<'a> {
     laid: Vec<Staged>,
     /// The version of dpkg in the tree, for scripts that ask.
     dpkg: Option<String>,
+    /// Its force options, once they are asked for: while the essentials are registered, and later.
+    forces: [Option<Option<String>>; 2],
+    /// Packages that have been unpacked, and are gone since.
+    disappeared: HashSet<usize>,
 }
 
 impl std::fmt::Debug for Unpacker<'_> {
@@ -144,6 +150,8 @@ impl<'a> Unpacker<'a> {
             database: Database::open(root, Masters::default())?,
             laid: Vec::new(),
             dpkg: None,
+            forces: [None, None],
+            disappeared: HashSet::new(),
         })
     }
 
@@ -165,6 +173,11 @@ impl<'a> Unpacker<'a> {
     /// Unpacks a batch of the plan's packages as one call of `dpkg --unpack` would. dpkg may have run since the last batch.
     pub fn batch(&mut self, chroot: &Chroot, packages: &[usize]) -> Result<(), Error> {
         self.unpack(packages, &|command| chroot.run(command))
+    }
+
+    /// Whether a package, by its number in the plan, is gone again: another took over all that it had.
+    pub fn has_disappeared(&self, package: usize) -> bool {
+        self.disappeared.contains(&package)
     }
 
     /// Ends staging and removes its place.
@@ -196,9 +209,10 @@ impl<'a> Unpacker<'a> {
     fn register(&mut self, run: Run<'_>) -> Result<(), Error> {
         self.database.prepare()?;
         for mut staged in std::mem::take(&mut self.laid) {
-            self.run_preinst(&staged, run)?;
+            self.run_preinst(&staged, Laying::Essential, run)?;
             self.lay_again(&mut staged)?;
-            self.commit.register(&staged, Laying::Essential, &mut self.database)?;
+            let emptied = self.commit.register(&staged, Laying::Essential, &mut self.database)?;
+            self.let_disappear(&emptied, &staged, Laying::Essential, run)?;
         }
         Ok(self.database.status.write(self.root, None)?)
     }
@@ -230,10 +244,11 @@ impl<'a> Unpacker<'a> {
             let from = begin(&self.report, &staged);
             self.commit.claims.enter(&staged);
             note_dpkg(&mut self.dpkg, &staged);
-            self.run_preinst(&staged, run)?;
+            self.run_preinst(&staged, Laying::Batch, run)?;
             let (place, all) = ((&self.database, &self.staging), |_: &Node| true);
             self.commit.lay(&mut staged, (Laying::Batch, &all), place, Some(&mut activations))?;
-            self.commit.register(&staged, Laying::Batch, &mut self.database)?;
+            let emptied = self.commit.register(&staged, Laying::Batch, &mut self.database)?;
+            self.let_disappear(&emptied, &staged, Laying::Batch, run)?;
             activations.directives(&staged.triggers, &staged.qualified);
             end(&self.report, &staged, from);
         }
@@ -242,16 +257,55 @@ impl<'a> Unpacker<'a> {
     }
 
     /// Runs a package's preinst, where it has one that matters, with everything before it on disk and in the database.
-    fn run_preinst(&mut self, staged: &Staged, run: Run<'_>) -> Result<(), Error> {
+    fn run_preinst(&mut self, staged: &Staged, laying: Laying, run: Run<'_>) -> Result<(), Error> {
         if !preinst::has_to_run(staged, self.options.preinsts) {
             return Ok(());
         }
+        let forces = self.forces(laying, &staged.package.name, run)?;
         let instances = self.commit.claims.instances(&staged.package.name);
-        let surroundings = Surroundings { epoch: self.options.epoch, dpkg: self.dpkg.as_deref(), instances };
+        let surroundings = Surroundings { epoch: self.options.epoch, dpkg: self.dpkg.as_deref(), forces: forces.as_deref(), instances };
         self.database.status.write(self.root, Some(&dpkg::half_installed_stanza(&staged.stanza)))?;
         preinst::run(self.root, staged, &surroundings, run)?;
         self.commit.tree.forget_directories();
         Ok(self.database.reread_after_script()?)
+    }
+
+    /// Those of the packages that a new one has emptied which nothing needs disappear, as for dpkg.
+    fn let_disappear(&mut self, emptied: &[usize], by: &Staged, laying: Laying, run: Run<'_>) -> Result<(), Error> {
+        for &number in emptied {
+            let claims = &self.commit.claims;
+            let Some((_, old, qualified)) = claims.packages().find(|(known, ..)| *known == number) else { continue };
+            if disappear::is_needed(number, by.number, claims, &self.database) {
+                continue;
+            }
+            let (old, qualified) = (old.clone(), qualified.to_owned());
+            let forces = self.forces(laying, &old.name, run)?;
+            let instances = self.commit.claims.instances(&old.name);
+            let surroundings = Surroundings { epoch: self.options.epoch, dpkg: self.dpkg.as_deref(), forces: forces.as_deref(), instances };
+            let dpkg = (&mut self.database, run);
+            disappear::disappear(self.root, (&old, &qualified), &by.package, &surroundings, dpkg)?;
+            self.commit.tree.forget_directories();
+            self.commit.claims.forget(number);
+            self.disappeared.insert(number);
+        }
+        Ok(())
+    }
+
+    /// What the tree's dpkg tells a package's scripts of its force options. Nothing while there is no dpkg.
+    fn forces(&mut self, laying: Laying, package: &str, run: Run<'_>) -> Result<Option<String>, Error> {
+        if self.dpkg.is_none() {
+            return Ok(None);
+        }
+        // The call that installs the essentials has an option more.
+        let (slot, options): (_, &[&str]) = match laying {
+            Laying::Essential => (0, &["--force-depends"]),
+            Laying::Batch => (1, &[]),
+        };
+        if self.forces[slot].is_none() {
+            let asked = preinst::forces(options, self.options.epoch, run);
+            self.forces[slot] = Some(asked.map_err(|source| Error::Box { package: package.into(), source })?);
+        }
+        Ok(self.forces[slot].clone().flatten())
     }
 
     /// base-passwd's lists of users and groups, out of what is staged.

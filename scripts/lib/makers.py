@@ -30,10 +30,10 @@ KEYRINGS = {
 CONFINED = [
     *("setpriv", "--pdeathsig=KILL"),
     *("unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"),
-    *("sh", "-c", 'echo localhost >/proc/sys/kernel/hostname && exec "$@"', "sh"),
+    *("sh", "-c", 'echo localhost >/proc/sys/kernel/hostname && mount --bind /dev/null /etc/resolv.conf && exec "$@"', "sh"),
 ]
 """How a reference runs. Whatever ends a comparison ends it too, with all that it has started and mounted: its namespaces go with their
-first process. Scripts that ask for the host's name hear the one that ours hear."""
+first process. Scripts that ask for the host's name, or for a name from its network, hear what ours hear: `localhost`, and nothing."""
 
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "i386", "ppc64le": "ppc64el"}
 

@@ -89,12 +89,26 @@ impl InfoDirectory<'_> {
         self.write_file(&name("list"), files.list, (0o644, None))
     }
 
-    /// Takes paths, given as lines of a list, out of a package's list: others have taken them over.
-    pub fn forget(&self, qualified: &str, lost: &dyn Fn(&[u8]) -> bool) -> Result<(), Error> {
+    /// Takes paths, given as lines of a list, out of a package's list: others have taken them over. Gives what is left of the list.
+    pub fn forget(&self, qualified: &str, lost: &dyn Fn(&[u8]) -> bool) -> Result<Vec<u8>, Error> {
         let name = format!("{qualified}.list");
         let list = self.root.read(&path_of(&name))?.unwrap_or_default();
         let kept: Vec<u8> = list.split_inclusive(|&b| b == b'\n').filter(|l| !lost(l.trim_ascii_end())).flatten().copied().collect();
-        self.write_file(&name, &kept, (0o644, None))
+        self.write_file(&name, &kept, (0o644, None))?;
+        Ok(kept)
+    }
+
+    /// Removes a package's files.
+    pub fn remove(&self, qualified: &str) -> Result<(), Error> {
+        for name in self.root.names(&RootPath::known(DIRECTORY))? {
+            let own = name.strip_prefix(qualified.as_bytes()).and_then(|rest| rest.strip_prefix(b"."));
+            if let (Some(member), Ok(path)) = (own, RootPath::parse(&name))
+                && !member.contains(&b'.')
+            {
+                self.root.remove(&RootPath::known(DIRECTORY).join(&path))?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes a file anew; the new one takes the place of the old one's name, never of its content.

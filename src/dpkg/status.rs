@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use crate::package::fields;
 use crate::rootfs::{RootPath, Rootfs};
@@ -45,19 +46,41 @@ impl Status {
 
     /// Marks a conffile of a package as obsolete: another package has taken it over.
     pub fn mark_obsolete(&mut self, qualified: &str, conffile: &RootPath) {
-        let (name, architecture) = qualified.split_once(':').unwrap_or((qualified, ""));
-        let text = String::from_utf8_lossy(&self.text);
-        let is_wanted = |stanza: &str| {
-            let has =
-                |field: &str, value: &str| stanza.lines().any(|l| l.strip_prefix(field).and_then(|l| l.strip_prefix(": ")) == Some(value));
-            has("Package", name) && (architecture.is_empty() || has("Architecture", architecture))
-        };
-        let stanza = text.split_inclusive("\n\n").scan(0, |at, stanza| Some((std::mem::replace(at, *at + stanza.len()), stanza)));
-        let Some((at, stanza)) = stanza.into_iter().find(|(_, stanza)| is_wanted(stanza)) else { return };
+        let Some(stanza) = self.stanza(qualified) else { return };
         let start = format!("\n {conffile} ");
-        let Some(line) = stanza.find(&start).map(|found| at + found + start.len()) else { return };
+        let Some(found) = memchr::memmem::find(&self.text[stanza.clone()], start.as_bytes()) else { return };
+        let line = stanza.start + found + start.len();
         let end = memchr::memchr(b'\n', &self.text[line..]).map_or(self.text.len(), |n| line + n);
         self.text.splice(end..end, *b" obsolete");
+    }
+
+    /// Takes out a package's stanza.
+    pub fn remove(&mut self, qualified: &str) {
+        if let Some(stanza) = self.stanza(qualified) {
+            self.text.drain(stanza);
+            self.configured.remove(qualified);
+        }
+    }
+
+    /// Where a package's stanza is, with the empty line behind it.
+    fn stanza(&self, qualified: &str) -> Option<Range<usize>> {
+        let (name, architecture) = qualified.split_once(':').unwrap_or((qualified, ""));
+        let is_wanted = |stanza: &[u8]| {
+            let has = |field: &str, value: &str| {
+                let line = format!("{field}: {value}");
+                stanza.split(|&b| b == b'\n').any(|found| found == line.as_bytes())
+            };
+            has("Package", name) && (architecture.is_empty() || has("Architecture", architecture))
+        };
+        let mut start = 0;
+        while start < self.text.len() {
+            let end = memchr::memmem::find(&self.text[start..], b"\n\n").map_or(self.text.len(), |found| start + found + 2);
+            if is_wanted(&self.text[start..end]) {
+                return Some(start..end);
+            }
+            start = end;
+        }
+        None
     }
 
     /// Writes the file, with one more stanza than there is for the package whose preinst is about to run.

@@ -101,6 +101,19 @@ impl Claims {
         self.paths.get(path)?.first().map(|number| self.packages[number].package.name.as_str())
     }
 
+    /// The packages that are known, with their numbers and qualified names.
+    pub(super) fn packages(&self) -> impl Iterator<Item = (usize, &Package, &str)> {
+        self.packages.iter().map(|(number, owner)| (*number, &owner.package, owner.qualified.as_str()))
+    }
+
+    /// Forgets a package that has disappeared, with what it still owned.
+    pub(super) fn forget(&mut self, number: usize) {
+        self.packages.remove(&number);
+        for owners in self.paths.values_mut() {
+            owners.retain(|&owner| owner != number);
+        }
+    }
+
     /// The qualified name of a package.
     pub(super) fn qualified(&self, number: usize) -> &str {
         &self.packages[&number].qualified

@@ -16,7 +16,7 @@ use super::Error;
 use super::claims::{Claim, Claims};
 use super::stage::{Node, Staged, set_owner_and_mode};
 use super::staging::Staging;
-use super::tree::{Attributes, Tree};
+use super::tree::{Attributes, Tree, led_to};
 
 /// How a package comes into the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,17 +67,43 @@ impl<'a> Commit<'a> {
     /// Lays the directories of all packages that come before any script; of several entries for one, the last sets owner, mode
     /// and time.
     pub(super) fn lay_directories(&mut self, all: &[Staged], database: &Database<'_>) -> Result<(), Error> {
-        let mut last: HashMap<&RootPath, (&Node, &str)> = HashMap::new();
+        let mut last: HashMap<&RootPath, (&Staged, &Node)> = HashMap::new();
         for staged in all {
-            let name = staged.package.name.as_str();
             for node in staged.nodes.iter().filter(|n| n.entry.kind == Kind::Directory && !n.left_out) {
-                if last.insert(&node.path, (node, name)).is_none() && !node.path.is_root() {
-                    self.tree.directory(&node.path, attributes(node, database)).map_err(|e| Error::tree(name, e))?;
+                if last.insert(&node.path, (staged, node)).is_none() && !node.path.is_root() {
+                    self.tree.directory(&node.path, attributes(node, database)).map_err(|e| Error::tree(&staged.package.name, e))?;
                 }
             }
         }
-        for (path, (node, name)) in last {
-            self.tree.set_directory_attributes(path, attributes(node, database)).map_err(|e| Error::tree(name, e))?;
+        self.lay_links_to_directories(all, &last, database)?;
+        for (path, (staged, node)) in last {
+            let set = self.tree.set_directory_attributes(path, attributes(node, database));
+            set.map_err(|e| Error::tree(&staged.package.name, e))?;
+        }
+        Ok(())
+    }
+
+    /// Lays the symlinks to directories that do not change the time of the directory they are in. The essential packages of the
+    /// reference go through tar and then through dpkg. tar sets a directory's time when the archive has left it, so a symlink counts that
+    /// comes later; dpkg leaves a symlink alone that leads to the same directory.
+    fn lay_links_to_directories(
+        &mut self,
+        all: &[Staged],
+        last: &HashMap<&RootPath, (&Staged, &Node)>,
+        database: &Database<'_>,
+    ) -> Result<(), Error> {
+        for (at, staged) in all.iter().enumerate() {
+            for link in staged.nodes.iter().filter(|n| n.entry.kind == Kind::Symlink && !n.left_out) {
+                let above = link.path.parent();
+                let Some(&(setter, directory)) = last.get(&above) else { continue };
+                let between = |n: &&Node| n.number > directory.number && n.number < link.number;
+                let is_later = !std::ptr::eq(setter, staged) && all[at..].iter().any(|later| std::ptr::eq(later, setter));
+                let is_in_time = std::ptr::eq(setter, staged) && staged.nodes.iter().filter(between).all(|n| n.path.is_within(&above));
+                if (is_later || is_in_time) && self.root.is_directory(&led_to(&link.path, &link.entry.target)) {
+                    let made = self.tree.symlink(&link.entry.target, &link.path, attributes(link, database));
+                    made.map_err(|e| Error::tree(&staged.package.name, e))?;
+                }
+            }
         }
         Ok(())
     }
@@ -237,8 +263,9 @@ impl<'a> Commit<'a> {
         }
     }
 
-    /// Registers a package that has been laid: its files of info/, its interests in triggers, its stanza.
-    pub(super) fn register(&mut self, staged: &Staged, laying: Laying, database: &mut Database<'_>) -> Result<(), Error> {
+    /// Registers a package that has been laid: its files of info/, its interests in triggers, its stanza. Gives the packages of which
+    /// it has left nothing but directories that it ships itself.
+    pub(super) fn register(&mut self, staged: &Staged, laying: Laying, database: &mut Database<'_>) -> Result<Vec<usize>, Error> {
         let lost = self.claims.lost(staged.number);
         let digests = staged.members.iter().all(|m| m.name != "md5sums").then(|| digests(staged));
         let info = InfoDirectory::open(self.root)?;
@@ -249,10 +276,16 @@ impl<'a> Commit<'a> {
             md5sums: digests.as_deref(),
         })?;
         self.listed.insert(staged.number);
+        let mut emptied = Vec::new();
         for (other, lost) in self.claims.take_robbed() {
             let other_name = self.claims.qualified(other);
             if self.listed.contains(&other) {
-                info.forget(other_name, &|line| RootPath::parse(line).is_ok_and(|path| lost.contains(&path)))?;
+                let kept = info.forget(other_name, &|line| RootPath::parse(line).is_ok_and(|path| lost.contains(&path)))?;
+                let is_shipped =
+                    |line: &[u8]| RootPath::parse(line).is_ok_and(|path| staged.nodes.iter().any(|n| n.path == path && !n.yielded));
+                if kept.split(|&b| b == b'\n').filter(|line| !line.is_empty()).all(is_shipped) {
+                    emptied.push(other);
+                }
             }
             for path in lost.iter().filter(|path| staged.conffiles.iter().any(|c| c.path == **path)) {
                 database.status.mark_obsolete(other_name, path);
@@ -269,7 +302,7 @@ impl<'a> Commit<'a> {
         };
         let conffiles: Vec<_> = staged.conffiles.iter().map(|c| (c.clone(), state(c))).collect();
         database.status.push(&dpkg::unpacked_stanza(&staged.stanza, &conffiles));
-        Ok(())
+        Ok(emptied)
     }
 }
 

@@ -111,18 +111,20 @@ pub enum Error {
         /// Where the other file was.
         from: RootPath,
     },
-    /// Its preinst failed.
-    #[error("the preinst of package `{package}` failed ({status}){}", last_words(output))]
-    Preinst {
+    /// A script of its failed.
+    #[error("the {script} of package `{package}` failed ({status}){}", last_words(output))]
+    Script {
         /// The package.
         package: String,
+        /// `preinst`, or `postrm` when it disappears.
+        script: &'static str,
         /// How the script ended.
         status: ExitStatus,
         /// The end of what it wrote.
         output: String,
     },
-    /// Its preinst could not be run.
-    #[error("the preinst of package `{package}` cannot be run")]
+    /// A command that it needs, such as its preinst, could not be run.
+    #[error("a script of package `{package}` cannot be run")]
     Box {
         /// The package.
         package: String,

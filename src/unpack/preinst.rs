@@ -1,9 +1,10 @@
-//! Running a preinst as dpkg runs it.
+//! Running a preinst as dpkg runs it, and what dpkg tells every script.
 
 use std::ffi::OsString;
 
 use crate::chroot::{self, Command, Finished};
 use crate::dpkg::{SCRIPT_DIRECTORY, has_effect, script_environment};
+use crate::package::Package;
 use crate::rootfs::{RootPath, Rootfs};
 
 use super::stage::Staged;
@@ -12,12 +13,14 @@ use super::{Error, Preinsts};
 /// Runs a command inside the tree.
 pub(super) type Run<'r> = &'r dyn Fn(&Command) -> Result<Finished, chroot::Error>;
 
-/// What a preinst hears of the world around it.
+/// What a script hears of the world around it.
 pub(super) struct Surroundings<'a> {
     /// SOURCE_DATE_EPOCH, in seconds.
     pub(super) epoch: i64,
     /// The version of the tree's dpkg, where that is known.
     pub(super) dpkg: Option<&'a str>,
+    /// dpkg's force options, where it tells them.
+    pub(super) forces: Option<&'a str>,
     /// How many packages of this name there are, itself counted.
     pub(super) instances: usize,
 }
@@ -41,27 +44,39 @@ pub(super) fn run(root: &Rootfs, staged: &Staged, surroundings: &Surroundings<'_
         root.write(&directory.join(&path), content, mode).map_err(tree)?;
     }
     let script = format!("/{SCRIPT_DIRECTORY}/preinst");
-    let command = Command { argv: vec![script.into(), "install".into()], env: environment(staged, surroundings) };
+    let command = Command { argv: vec![script.into(), "install".into()], env: environment(&staged.package, "preinst", surroundings) };
     let finished = run(&command).map_err(|source| Error::Box { package: name.clone(), source })?;
     if !finished.status.success() {
         let output = String::from_utf8_lossy(&finished.output).into_owned();
-        return Err(Error::Preinst { package: name.clone(), status: finished.status, output });
+        return Err(Error::Script { package: name.clone(), script: "preinst", status: finished.status, output });
     }
     root.remove_tree(&directory).map_err(tree)
 }
 
-fn environment(staged: &Staged, surroundings: &Surroundings<'_>) -> Vec<(OsString, OsString)> {
+/// The force options that are in effect for a call of the tree's dpkg with `options`, as it tells them to scripts. Its configuration
+/// has a say in them, so it is asked; one that does not answer (before 1.19.5) does not tell scripts either.
+pub(super) fn forces(options: &[&str], epoch: i64, run: Run<'_>) -> Result<Option<String>, chroot::Error> {
+    let argv = ["dpkg"].iter().chain(options).chain(&["--force-help"]).map(OsString::from).collect();
+    let finished = run(&Command { argv, env: script_environment(epoch) })?;
+    let output = String::from_utf8_lossy(&finished.output);
+    let mut lines = output.lines().skip_while(|line| !line.starts_with("Currently enabled options:")).skip(1);
+    Ok(lines.next().map(|line| line.trim().to_owned()))
+}
+
+/// The environment of a package's script.
+pub(super) fn environment(package: &Package, script: &str, surroundings: &Surroundings<'_>) -> Vec<(OsString, OsString)> {
     let mut all = script_environment(surroundings.epoch);
     let own = [
-        ("DPKG_MAINTSCRIPT_PACKAGE", staged.package.name.as_str()),
+        ("DPKG_MAINTSCRIPT_PACKAGE", package.name.as_str()),
         ("DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT", &surroundings.instances.to_string()),
-        ("DPKG_MAINTSCRIPT_ARCH", &staged.package.architecture),
-        ("DPKG_MAINTSCRIPT_NAME", "preinst"),
+        ("DPKG_MAINTSCRIPT_ARCH", &package.architecture),
+        ("DPKG_MAINTSCRIPT_NAME", script),
         ("DPKG_MAINTSCRIPT_DEBUG", "0"),
         ("DPKG_ADMINDIR", "/var/lib/dpkg"),
         ("DPKG_ROOT", ""),
     ];
     all.extend(own.map(|(name, value)| (name.into(), value.into())));
     all.extend(surroundings.dpkg.map(|version| ("DPKG_RUNNING_VERSION".into(), version.into())));
+    all.extend(surroundings.forces.map(|forces| ("DPKG_FORCE".into(), forces.into())));
     all
 }
