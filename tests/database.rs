@@ -147,8 +147,8 @@ fn scripts_see_what_dpkg_shows_them() {
     reference::tree(&world, &expected, &["second"]);
     let read = |root: &std::path::Path, name: &str| fs::read_to_string(root.join("var/lib").join(name)).unwrap();
     assert_eq!(read(&world.root(), "note-status"), read(&expected, "note-status"));
-    // apt and dpkg add names of their own (DPKG_FRONTEND_LOCKED, DPKG_FORCE…); the chroot of the reference has no /proc.
-    let foreign = ["FRONTEND", "HOOK", "APT_CONFIG", "DPKG_COLORS", "DPKG_FORCE"];
+    // apt adds names of its own (DPKG_FRONTEND_LOCKED…); the chroot of the reference has no /proc.
+    let foreign = ["FRONTEND", "HOOK", "APT_CONFIG", "DPKG_COLORS"];
     let own = |text: String| -> Vec<String> {
         let is_own = |line: &&str| !line.starts_with('/') && !foreign.iter().any(|name| line.contains(name));
         text.lines().filter(is_own).map(str::to_owned).collect()
@@ -232,6 +232,31 @@ fn the_older_replaces_the_newer() {
     let Some(world) = same_as_dpkg([old, new], &["comer"]) else { return };
     assert_eq!(world.read("usr/share/thing"), "kept\n");
     assert!(!world.read("var/lib/dpkg/info/comer.list").contains("/usr/share/thing"));
+}
+
+#[test]
+fn a_package_without_anything_left_disappears() {
+    let postrm = "echo \"$DPKG_MAINTSCRIPT_PACKAGE $DPKG_MAINTSCRIPT_NAME\" \"$@\" >>/var/lib/gone";
+    let postinst = "echo configured >/var/lib/never";
+    let old = Deb::new("a-old", "1").file("usr/share/thing", "old\n").triggers("interest-noawait old-news");
+    let old = old.script("postrm", postrm).script("postinst", postinst);
+    let new = Deb::new("b-new", "2:3").field("Replaces", "a-old").file("usr/share/thing", "new\n").file("usr/share/more", "");
+    let user = Deb::new("user", "1").depends("a-old | b-new");
+    let Some(world) = same_as_dpkg([old, new, user], &["a-old", "b-new", "user"]) else { return };
+    assert_eq!(world.read("var/lib/gone"), "a-old postrm disappear b-new 2:3\n");
+    assert!(!world.read("var/lib/dpkg/status").contains("Package: a-old\n"));
+    assert!(!world.root().join("var/lib/never").exists());
+}
+
+#[test]
+fn a_package_that_is_needed_stays_without_anything() {
+    let old = Deb::new("old-owner", "1").file("usr/share/thing", "old\n");
+    let user = Deb::new("user", "1").depends("old-owner");
+    // By then what depends on the old one is configured.
+    let new = Deb::new("new-owner", "1").field("Replaces", "old-owner").field("Pre-Depends", "user").file("usr/share/thing", "new\n");
+    let Some(world) = same_as_dpkg([old, user, new], &["new-owner"]) else { return };
+    assert!(world.read("var/lib/dpkg/status").contains("Package: old-owner\n"));
+    assert_eq!(world.read("usr/share/thing"), "new\n");
 }
 
 #[test]
