@@ -72,10 +72,10 @@ class Cell:
         """The suite and those read beside it."""
         return [self.suite, *filter(None, self.options.get("sources", "").split(","))]
 
-    def further_sources(self, mirror: str) -> list[str]:
-        """apt's lines for the suites read beside the cell's own."""
+    def sources(self, mirror: str, option: str = "") -> list[str]:
+        """apt's lines for the suites: the cell's own, and those read beside it."""
         components = self.options.get("components", "main").replace(",", " ")
-        return [f"deb {mirror}/{self.archive} {suite} {components}" for suite in self.suites[1:]]
+        return [f"deb {option}{mirror}/{self.archive} {suite} {components}" for suite in self.suites]
 
 
 def read_matrix(file: Path) -> list[Cell]:
@@ -168,15 +168,14 @@ class Reference:
         return [*CONFINED, *self.program, *options, *packages(cell), f"--keyring={KEYRINGS[cell.archive]}"]
 
     def make(self, cell: Cell, target: Path, mirror: str, epoch: int) -> None:
-        sources = [f"{mirror}/{cell.archive}", *cell.further_sources(mirror)]
+        expired = "[check-valid-until=no] " if "expired" in cell.options else ""
+        sources = [f"{mirror}/{cell.archive}"] if self.name == "debootstrap" else cell.sources(mirror, expired)
         run([*self.command(cell), cell.suite, str(target), *sources], environment(epoch))
 
     def _mmdebstrap(self, cell: Cell) -> list[str]:
         options = ["--mode=root", "--format=directory", f"--variant={cell.variant}", f"--architectures={','.join(cell.architectures)}"]
         if cell.suite in MERGED_FIRST and cell.variant not in ("custom", "extract"):
             options.append(f"--hook-dir={self.prefix / 'usr/share/mmdebstrap/hooks/merged-usr'}")
-        if "expired" in cell.options:
-            options.append("--aptopt=Acquire::Check-Valid-Until false")
         return options
 
     def _debootstrap(self, cell: Cell) -> list[str]:
@@ -188,7 +187,7 @@ class Reference:
 def make_ours(program: Path, cell: Cell, target: Path, mirror: str, epoch: int, cache: Path) -> None:
     """The tree as rbootstrap makes it."""
     command = [str(program), f"--variant={cell.variant}", f"--cache-dir={cache}", f"--arch={','.join(cell.architectures)}"]
-    command += [f"--source={source}" for source in cell.further_sources(mirror)]
+    command += [f"--source={source}" for source in cell.sources(mirror)[1:]]
     command += ["--no-check-valid-until"] if "expired" in cell.options else []
     run([*command, *packages(cell), cell.suite, str(target), f"{mirror}/{cell.archive}"], environment(epoch))
 
