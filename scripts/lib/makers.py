@@ -17,7 +17,10 @@ REFERENCES = {"mmdebstrap": "1.5.7", "debootstrap": "1.0.141"}
 
 REFERENCE_SUITE = "trixie"
 MERGED_FIRST = ("buster", "bullseye", "focal", "jammy")
-"""Suites in which nothing merges /usr by itself: the links are made first, for mmdebstrap by its own hook. In bookworm usrmerge does it."""
+"""Suites in which nothing merges /usr by itself: the links are made first, as debootstrap makes them. In bookworm usrmerge does it."""
+
+MERGED = {"amd64": "bin sbin lib lib32 lib64 libx32", "i386": "bin sbin lib lib64 libx32", "ppc64el": "bin sbin lib lib64"}
+"""Which links these are, where there are more than three."""
 
 OPTIONS = ("archive", "components", "expired", "foreign", "sources")
 """What a line of the matrix may say beyond suite, variant and packages."""
@@ -122,7 +125,6 @@ class Reference:
     def __init__(self, name: str, directory: Path, upstream: str):
         self.name = name
         self.directory = directory / "tools"
-        self.prefix = Path("/")
         self.program = self._set_up(upstream)
 
     def _set_up(self, upstream: str) -> list[str]:
@@ -137,7 +139,6 @@ class Reference:
         self.version = run(["dpkg-deb", "--field", str(package), "Version"]).strip()
         unpacked = self.directory / f"{self.name}-{self.version}"
         run(["dpkg-deb", "--extract", str(package), str(unpacked)])
-        self.prefix = unpacked
         if self.name == "debootstrap":
             return ["env", f"DEBOOTSTRAP_DIR={unpacked}/usr/share/debootstrap", f"{unpacked}/usr/sbin/debootstrap"]
         return ["perl", f"{unpacked}/usr/bin/mmdebstrap"]
@@ -175,7 +176,8 @@ class Reference:
     def _mmdebstrap(self, cell: Cell) -> list[str]:
         options = ["--mode=root", "--format=directory", f"--variant={cell.variant}", f"--architectures={','.join(cell.architectures)}"]
         if cell.suite in MERGED_FIRST and cell.variant not in ("custom", "extract"):
-            options.append(f"--hook-dir={self.prefix / 'usr/share/mmdebstrap/hooks/merged-usr'}")
+            names = MERGED.get(cell.architectures[0], "bin sbin lib")
+            options.append(f'--setup-hook=for name in {names}; do mkdir -p "$1/usr/$name" && ln -s "usr/$name" "$1/$name"; done')
         return options
 
     def _debootstrap(self, cell: Cell) -> list[str]:
