@@ -176,27 +176,28 @@ mod tests {
     #[test]
     fn names_are_asked_of_nobody() {
         type Meanwhile = fn(&Rootfs);
-        let table: [(&[(&str, &str)], Meanwhile, Option<&[u8]>); 5] = [
-            (&[("etc/x", "")], |_| (), None),
-            (&[("etc/resolv.conf", "own")], |_| (), Some(b"own")),
-            (&[("etc/resolv.conf", "")], |_| (), Some(b"")),
-            (&[("etc/x", "")], |root| root.write(&path(RESOLVER), b"nameserver ::1", 0o644).unwrap(), Some(b"nameserver ::1")),
+        let table: [(&str, Meanwhile, Option<&str>); 5] = [
+            ("etc/x", |_| (), None),
+            (RESOLVER, |_| (), Some("own")),
+            (RESOLVER, |root| root.write(&path(RESOLVER), b"", 0o644).unwrap(), Some("")),
+            ("etc/x", |root| root.write(&path(RESOLVER), b"nameserver ::1", 0o644).unwrap(), Some("nameserver ::1")),
             (
-                &[("etc/x", "")],
+                "etc/x",
                 |root| {
                     root.remove(&path(RESOLVER)).unwrap();
-                    root.symlink(b"x", &path(RESOLVER)).unwrap();
+                    root.write(&path("etc/empty"), b"", 0o644).unwrap();
+                    root.symlink(b"empty", &path(RESOLVER)).unwrap();
                 },
-                Some(b""),
+                Some(""),
             ),
         ];
-        for (files, meanwhile, expected) in table {
-            let (_directory, root) = tree(files);
+        for (file, meanwhile, expected) in table {
+            let (_directory, root) = tree(&[(file, "own")]);
             let services = Services::hold(&root).unwrap();
             assert!(root.exists(&path(RESOLVER)).unwrap());
             meanwhile(&root);
             services.release().unwrap();
-            assert_eq!(root.read(&path(RESOLVER)).unwrap().as_deref(), expected, "{files:?}");
+            assert_eq!(root.read(&path(RESOLVER)).unwrap().as_deref(), expected.map(str::as_bytes), "{file} {expected:?}");
         }
     }
 
