@@ -40,6 +40,17 @@ pub struct Source {
     pub expiry: Expiry,
     /// The keyring's path in the tree, for the sources that are written there.
     pub signed_by: Option<String>,
+    /// What its own entry does without. The command line's leave is for this run alone, and no part of it.
+    pub leave: Leave,
+}
+
+/// What an entry of apt's sources does without, and the tree's apt with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leave {
+    /// `Trusted: yes`
+    pub unsigned: bool,
+    /// `Check-Valid-Until: no`
+    pub expired: bool,
 }
 
 /// Who may have signed a source.

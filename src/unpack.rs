@@ -91,6 +91,8 @@ pub struct Unpacker<'a> {
     laid: Vec<Staged>,
     /// The version of dpkg in the tree, for scripts that ask.
     dpkg: Option<String>,
+    /// dpkg's force options, once they are asked for: while the essentials are registered, and later.
+    forces: [Option<Option<String>>; 2],
     /// The packages that others have replaced completely.
     gone: BTreeSet<usize>,
 }
@@ -148,6 +150,7 @@ impl<'a> Unpacker<'a> {
             database: Database::open(root, Masters::default())?,
             laid: Vec::new(),
             dpkg: None,
+            forces: [None, None],
             gone: BTreeSet::new(),
         })
     }
@@ -269,6 +272,7 @@ impl<'a> Unpacker<'a> {
         if !script::has_to_run(staged, self.options.preinsts) {
             return Ok(());
         }
+        self.ask_forces(laying, &staged.package.name, run)?;
         self.database.status.write(self.root, Some(&dpkg::half_installed_stanza(&staged.stanza)))?;
         script::run_preinst(self.root, staged, &self.surroundings(&staged.package.name, laying), run)?;
         self.commit.tree.forget_directories();
@@ -281,10 +285,11 @@ impl<'a> Unpacker<'a> {
         if !self.commit.disappears(number, by, &self.database)? {
             return Ok(Vec::new());
         }
+        let laying = if stanza.is_some() { Laying::Batch } else { Laying::Essential };
+        self.ask_forces(laying, &self.commit.claims.of(number).package.name.clone(), run)?;
         let (gone, other) = (self.commit.claims.of(number), self.commit.claims.of(by));
         self.report.detail(format!("{} disappears, which {} has replaced completely", gone.qualified, other.qualified));
         self.database.status.write(self.root, stanza.map(dpkg::half_installed_stanza).as_deref())?;
-        let laying = if stanza.is_some() { Laying::Batch } else { Laying::Essential };
         let surroundings = self.surroundings(&gone.package.name, laying);
         script::run_postrm(self.root, (&gone.package, &gone.qualified), (&other.qualified, &other.package), &surroundings, run)?;
         self.commit.tree.forget_directories();
@@ -294,8 +299,24 @@ impl<'a> Unpacker<'a> {
     }
 
     fn surroundings(&self, package: &str, laying: Laying) -> Surroundings<'_> {
+        let forces = self.forces[laying as usize].as_ref().and_then(|told| told.as_deref());
         let instances = self.commit.claims.instances(package);
-        Surroundings { epoch: self.options.epoch, dpkg: self.dpkg.as_deref(), instances, laying }
+        Surroundings { epoch: self.options.epoch, dpkg: self.dpkg.as_deref(), forces, instances }
+    }
+
+    /// Asks the tree's dpkg, once, what it tells a package's scripts of its force options. Nothing while there is no dpkg.
+    fn ask_forces(&mut self, laying: Laying, package: &str, run: Run<'_>) -> Result<(), Error> {
+        // The call that installs the essentials has an option more.
+        let options: &[&str] = match laying {
+            Laying::Essential => &["--force-depends"],
+            Laying::Batch => &[],
+        };
+        let slot = &mut self.forces[laying as usize];
+        if slot.is_none() && self.dpkg.is_some() {
+            let asked = script::forces(options, self.options.epoch, run);
+            *slot = Some(asked.map_err(|source| Error::Box { package: package.into(), script: "preinst", source })?);
+        }
+        Ok(())
     }
 
     /// base-passwd's lists of users and groups, out of what is staged.

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use rbootstrap::archive::{Expiry, Index, Listing, Release, Source, Trust};
+use rbootstrap::archive::{Expiry, Index, Leave, Listing, Release, Source, Trust};
 use rbootstrap::package::{Fields, fields, stanzas};
 use rbootstrap::plan::{Call, Plan, Wanted, plan};
 use rbootstrap::suite::Variant;
@@ -273,6 +273,7 @@ fn index(suite: &str, architecture: &str, text: String) -> Index {
         trust: Trust::Unchecked,
         expiry: Expiry::Ignore,
         signed_by: None,
+        leave: Leave::default(),
     };
     let release = Release {
         source,

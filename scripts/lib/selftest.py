@@ -122,7 +122,7 @@ PLANTED: list[Planted] = [
     ("another time of what nobody ships", lambda root: os.utime(root / "etc/made", (1, 1)), set()),
     ("another order of stanzas", swapped_stanzas, set()),
     ("another field in the database", changed_field, {("/var/lib/dpkg/status", "content")}),
-    ("another log", lambda root: (root / "var/log/dpkg.log").unlink(), set()),
+    ("another log", lambda root: (root / "var/log/dpkg.log").write_text("2"), set()),
 ]
 
 

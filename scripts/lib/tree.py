@@ -1,8 +1,8 @@
 """What a root file system is made of, path by path, in a form that can be kept as JSON.
 
 A snapshot has all that dpkg, tar or a booting system could tell apart: type, mode, owner, link target, device, hard links, extended
-attributes, content; and the time of what packages ship. A directory has its package's time until something is made or removed in it, so
-of a directory this is compared, and that time only where it still stands. The dpkg database's own files are read as stanzas as well.
+attributes, content; and the time of what packages ship. Where that is later than the beginning of the run (a directory in which something
+was made, a link that a script made anew), this is all that counts. The dpkg database's own files are read as stanzas as well.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STANZA_FILES = ("/var/lib/dpkg/status", "/var/lib/apt/extended_states")
 """Compared field by field, whatever the order of stanzas."""
 
 IN_THE_RUN = -1
-"""The time of a shipped directory in which the run has made or removed something."""
+"""The time of what a package ships and the run has made anew, or of a directory that it has made or removed something in."""
 
 KINDS = {
     stat.S_IFREG: "file",
@@ -50,7 +50,7 @@ class Facts:
     content: str = ""
     """SHA-256 of a regular file."""
     time: int | None = None
-    """Only of what a package ships and no script has changed; `IN_THE_RUN` of a directory that the run has changed."""
+    """Only of what a package ships, if it still has the content that is known of it; perhaps `IN_THE_RUN`."""
     text: str | None = None
 
 
@@ -87,8 +87,9 @@ def take(root: Path, began: float) -> Snapshot:
     paths = {path: facts(root, path, found[path], links, shipped) for path in sorted(found)}
     for path in shipped.paths & paths.keys():
         if paths[path].kind == "directory":
-            modified = found[path].st_mtime
-            paths[path].time = IN_THE_RUN if modified >= began else int(modified)
+            paths[path].time = int(found[path].st_mtime)
+        if paths[path].time is not None and found[path].st_mtime >= began:
+            paths[path].time = IN_THE_RUN
     stanzas = {path: read_stanzas(text) for path in STANZA_FILES if (text := read_text(root, path)) is not None}
     return Snapshot(paths, stanzas)
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::release::is_flat;
-use super::{Expiry, Keyring, KeyringError, Source, Trust};
+use super::{Expiry, Keyring, KeyringError, Leave, Source, Trust};
 use crate::package::{Fields, fields, stanzas};
 use crate::suite::Pocket;
 
@@ -171,6 +171,7 @@ impl Entry {
             trust,
             expiry: self.expiry,
             signed_by,
+            leave: Leave { unsigned: self.trusted, expired: self.expiry == Expiry::Ignore },
         })
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Error, Request, Trust};
-use crate::archive::{self, Expiry, HostMirrors, Keyring, Source};
+use crate::archive::{self, Expiry, HostMirrors, Keyring, Leave, Source};
 use crate::report::Report;
 use crate::suite::{BuiltInKeyring, MergedUsr, Pocket, Suite, Suites};
 
@@ -46,6 +46,7 @@ pub(super) fn choose(request: &Request, report: &Report) -> Result<Sources, Erro
             trust: trust.clone(),
             expiry: if request.accept_expired { Expiry::Ignore } else { Expiry::Check },
             signed_by: suite.keyrings.first().map(|keyring| keyring.tree_path.clone()).filter(|_| suite.deb822_sources),
+            leave: Leave::default(),
         });
     }
     for given in &request.extra_sources {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Call, Error, Plan, Wanted, plan};
-use crate::archive::{Expiry, Index, Listing, Release, Source, Trust};
+use crate::archive::{Expiry, Index, Leave, Listing, Release, Source, Trust};
 use crate::suite::Variant;
 
 /// A listing of `suite`, `experimental` being NotAutomatic.
@@ -29,6 +29,7 @@ fn listing(suite: &str, architecture: &str, stanzas: &str) -> Listing {
         trust: Trust::Unchecked,
         expiry: Expiry::Ignore,
         signed_by: None,
+        leave: Leave::default(),
     };
     let release = Release {
         source,

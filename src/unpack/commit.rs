@@ -17,7 +17,7 @@ use super::claims::{Claim, Claims, Robbed};
 use super::disappear::Keepers;
 use super::stage::{Node, Staged, set_owner_and_mode};
 use super::staging::Staging;
-use super::tree::{Attributes, Tree};
+use super::tree::{Attributes, Tree, led_to};
 
 /// How a package comes into the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,17 +81,43 @@ impl<'a> Commit<'a> {
     /// Lays the directories of all packages that come before any script; of several entries for one, the last sets owner, mode
     /// and time.
     pub(super) fn lay_directories(&mut self, all: &[Staged], database: &Database<'_>) -> Result<(), Error> {
-        let mut last: HashMap<&RootPath, (&Node, &str)> = HashMap::new();
+        let mut last: HashMap<&RootPath, (&Staged, &Node)> = HashMap::new();
         for staged in all {
-            let name = staged.package.name.as_str();
             for node in staged.nodes.iter().filter(|n| n.entry.kind == Kind::Directory && !n.left_out) {
-                if last.insert(&node.path, (node, name)).is_none() && !node.path.is_root() {
-                    self.tree.directory(&node.path, attributes(node, database)).map_err(|e| Error::tree(name, e))?;
+                if last.insert(&node.path, (staged, node)).is_none() && !node.path.is_root() {
+                    self.tree.directory(&node.path, attributes(node, database)).map_err(|e| Error::tree(&staged.package.name, e))?;
                 }
             }
         }
-        for (path, (node, name)) in last {
-            self.tree.set_directory_attributes(path, attributes(node, database)).map_err(|e| Error::tree(name, e))?;
+        self.lay_links_to_directories(all, &last, database)?;
+        for (path, (staged, node)) in last {
+            let set = self.tree.set_directory_attributes(path, attributes(node, database));
+            set.map_err(|e| Error::tree(&staged.package.name, e))?;
+        }
+        Ok(())
+    }
+
+    /// Lays the symlinks to directories that do not change the time of the directory they are in. The essential packages of the
+    /// reference go through tar and then through dpkg. tar sets a directory's time when the archive has left it, so a symlink counts that
+    /// comes later; dpkg leaves a symlink alone that leads to the same directory.
+    fn lay_links_to_directories(
+        &mut self,
+        all: &[Staged],
+        last: &HashMap<&RootPath, (&Staged, &Node)>,
+        database: &Database<'_>,
+    ) -> Result<(), Error> {
+        for (at, staged) in all.iter().enumerate() {
+            for link in staged.nodes.iter().filter(|n| n.entry.kind == Kind::Symlink && !n.left_out) {
+                let above = link.path.parent();
+                let Some(&(setter, directory)) = last.get(&above) else { continue };
+                let between = |n: &&Node| n.number > directory.number && n.number < link.number;
+                let is_later = !std::ptr::eq(setter, staged) && all[at..].iter().any(|later| std::ptr::eq(later, setter));
+                let is_in_time = std::ptr::eq(setter, staged) && staged.nodes.iter().filter(between).all(|n| n.path.is_within(&above));
+                if (is_later || is_in_time) && self.root.is_directory(&led_to(&link.path, &link.entry.target)) {
+                    let made = self.tree.symlink(&link.entry.target, &link.path, attributes(link, database));
+                    made.map_err(|e| Error::tree(&staged.package.name, e))?;
+                }
+            }
         }
         Ok(())
     }

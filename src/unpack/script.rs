@@ -7,7 +7,6 @@ use crate::dpkg::{SCRIPT_DIRECTORY, has_effect, script_environment};
 use crate::package::Package;
 use crate::rootfs::{RootPath, Rootfs};
 
-use super::commit::Laying;
 use super::stage::Staged;
 use super::{Error, Preinsts};
 
@@ -20,10 +19,10 @@ pub(super) struct Surroundings<'a> {
     pub(super) epoch: i64,
     /// The version of the tree's dpkg, where that is known.
     pub(super) dpkg: Option<&'a str>,
+    /// dpkg's force options, where it tells them.
+    pub(super) forces: Option<&'a str>,
     /// How many packages of this name there are, itself counted.
     pub(super) instances: usize,
-    /// Essential packages are installed by a dpkg that is forced to overlook dependencies.
-    pub(super) laying: Laying,
 }
 
 /// A script that is in the tree.
@@ -76,6 +75,16 @@ pub(super) fn run_postrm(
     run_script(&Script { package, name: "postrm", path: format!("/{path}"), arguments: &arguments }, surroundings, run)
 }
 
+/// The force options that are in effect for a call of the tree's dpkg with `options`, as it tells them to scripts. Its configuration
+/// has a say in them, so it is asked; one that does not answer (before 1.19.5) does not tell scripts either.
+pub(super) fn forces(options: &[&str], epoch: i64, run: Run<'_>) -> Result<Option<String>, chroot::Error> {
+    let argv = ["dpkg"].iter().chain(options).chain(&["--force-help"]).map(OsString::from).collect();
+    let finished = run(&Command { argv, env: script_environment(epoch) })?;
+    let output = String::from_utf8_lossy(&finished.output);
+    let mut lines = output.lines().skip_while(|line| !line.starts_with("Currently enabled options:")).skip(1);
+    Ok(lines.next().map(|line| line.trim().to_owned()))
+}
+
 fn run_script(script: &Script<'_>, surroundings: &Surroundings<'_>, run: Run<'_>) -> Result<(), Error> {
     let words = [script.path.as_str()].into_iter().chain(script.arguments.iter().copied());
     let command = Command { argv: words.map(OsString::from).collect(), env: environment(script, surroundings) };
@@ -90,11 +99,6 @@ fn run_script(script: &Script<'_>, surroundings: &Surroundings<'_>, run: Run<'_>
 
 fn environment(script: &Script<'_>, surroundings: &Surroundings<'_>) -> Vec<(OsString, OsString)> {
     let mut all = script_environment(surroundings.epoch);
-    // dpkg names what is forced in the order of its own table.
-    let forced = match surroundings.laying {
-        Laying::Essential => "security-mac,downgrade,depends",
-        Laying::Batch => "security-mac,downgrade",
-    };
     let own = [
         ("DPKG_MAINTSCRIPT_PACKAGE", script.package.name.as_str()),
         ("DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT", &surroundings.instances.to_string()),
@@ -103,9 +107,9 @@ fn environment(script: &Script<'_>, surroundings: &Surroundings<'_>) -> Vec<(OsS
         ("DPKG_MAINTSCRIPT_DEBUG", "0"),
         ("DPKG_ADMINDIR", "/var/lib/dpkg"),
         ("DPKG_ROOT", ""),
-        ("DPKG_FORCE", forced),
     ];
     all.extend(own.map(|(name, value)| (name.into(), value.into())));
     all.extend(surroundings.dpkg.map(|version| ("DPKG_RUNNING_VERSION".into(), version.into())));
+    all.extend(surroundings.forces.map(|forces| ("DPKG_FORCE".into(), forces.into())));
     all
 }

@@ -204,7 +204,7 @@ fn set_attributes(parent: BorrowedFd<'_>, name: &OsStr, attributes: Attributes, 
 }
 
 /// Where a symlink at `path` leads, by its words: `..` takes a component away, and nothing leads above the root.
-fn led_to(path: &RootPath, target: &[u8]) -> RootPath {
+pub(super) fn led_to(path: &RootPath, target: &[u8]) -> RootPath {
     let above = path.parent();
     let start: &[u8] = if target.starts_with(b"/") { b"" } else { above.as_bytes() };
     let mut components: Vec<&[u8]> = Vec::new();

@@ -49,7 +49,8 @@ fn a_package_that_is_replaced_completely_disappears() {
     let ancient = Deb::new("ancient", "1")
         .file("usr/share/thing", "old\n")
         .script("postrm", note)
-        .script("postinst", "echo configured >>/var/lib/note");
+        .script("postinst", "echo configured >>/var/lib/note")
+        .triggers("interest-noawait ancient-news\nactivate ancient-news");
     let modern = Deb::new("modern", "2:3-1").field("Replaces", "ancient").field("Provides", "ancient").file("usr/share/thing", "new\n");
     // In one batch the old one is never configured; after a Pre-Depends it was.
     let other = Deb::new("other", "1").depends("modern").file("usr/share/other", "x");
@@ -67,8 +68,12 @@ fn a_replaced_package_that_is_needed_stays() {
     let old = Deb::new("old", "1").file("usr/share/thing", "old\n");
     let user = Deb::new("user", "1").field("Pre-Depends", "old").file("usr/share/user", "x");
     let new = Deb::new("new", "1").field("Replaces", "old").depends("user").file("usr/share/thing", "new\n");
-    let Some(world) = same_as_dpkg([old, user, new], &["new"]) else { return };
+    let Some(world) = same_as_dpkg([old.clone(), user, new.clone()], &["new"]) else { return };
     assert_eq!(world.read("var/lib/dpkg/info/old.list"), "/.\n/usr\n/usr/share\n");
+    // What has only a Depends counts once it is configured.
+    let user = Deb::new("user", "1").depends("old").file("usr/share/user", "x");
+    let Some(world) = same_as_dpkg([old, user, new.field("Pre-Depends", "user")], &["new"]) else { return };
+    assert!(world.read("var/lib/dpkg/status").contains("Package: old\n"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::archive::openpgp::tests::signed;
-use crate::archive::{BadRelease, Expiry, Fault};
+use crate::archive::{BadRelease, Expiry, Fault, Leave};
 use crate::compress::encoder;
 use crate::digest::{Algorithm, digest};
 use crate::store::server::{Reply, Server};
@@ -62,6 +62,7 @@ fn source(uri: String, suite: &str) -> Source {
         trust: Trust::Unchecked,
         expiry: Expiry::Check,
         signed_by: None,
+        leave: Leave::default(),
     }
 }
 

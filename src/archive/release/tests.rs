@@ -1,5 +1,5 @@
 use super::*;
-use crate::archive::Trust;
+use crate::archive::{Leave, Trust};
 
 /// 2026-09-13T00:00:00Z
 const NOW: i64 = 1_789_257_600;
@@ -14,6 +14,7 @@ fn source(suite: &str) -> Source {
         trust: Trust::Unchecked,
         expiry: Expiry::Check,
         signed_by: None,
+        leave: Leave::default(),
     }
 }
 

@@ -155,6 +155,38 @@ fn scenarios() -> Vec<Scenario> {
                 Packed("new", "", vec![("conffiles", "/etc/a\n")], vec![root(), etc(), file("./etc/a", "2")]),
             ],
         ),
+        (
+            "all is taken over",
+            nothing,
+            vec![
+                Packed(
+                    "old",
+                    "",
+                    vec![("triggers", "interest x\n"), ("conffiles", "/etc/a\n")],
+                    vec![root(), usr(), etc(), file("./usr/x", ""), file("./etc/a", "1")],
+                ),
+                Packed(
+                    "new",
+                    "Replaces: old\n",
+                    vec![("conffiles", "/etc/a\n")],
+                    vec![root(), usr(), etc(), file("./usr/x", "2"), file("./etc/a", "2")],
+                ),
+            ],
+        ),
+        (
+            "all but a directory is taken over",
+            nothing,
+            vec![
+                packed("old", vec![root(), usr(), directory("./usr/old/"), file("./usr/x", "")]),
+                with("new", "Replaces: old\n", vec![root(), usr(), file("./usr/x", "2")]),
+            ],
+        ),
+        ("all is taken over, but needed", nothing, taken_over("Depends: old (>= 1)\n", "Replaces: old\nProvides: old\n")),
+        ("all is taken over, but recommended", nothing, taken_over("Recommends: old\n", "Replaces: old\n")),
+        ("all is taken over, and suggested", nothing, taken_over("Suggests: old\n", "Replaces: old\n")),
+        ("all is taken over, and provided", nothing, taken_over("Depends: other | old (<< 2)\n", "Replaces: old\nProvides: old (= 1.5)\n")),
+        ("all is taken over by what depends on it", nothing, taken_over("", "Replaces: old\nDepends: old\n")),
+        ("all is taken over of what a third provides", nothing, taken_over("Provides: old\nDepends: old\n", "Replaces: old\n")),
         ("two architectures", nothing, vec![foreign("amd64", "equal"), foreign("i386", "equal")]),
         (
             "directories and links in each other's place",
@@ -270,6 +302,13 @@ fn scenarios() -> Vec<Scenario> {
             ],
         ),
     ]
+}
+
+/// A package, one that has to do with it, and one that has the same file.
+fn taken_over(related: &'static str, fields: &'static str) -> Vec<Packed> {
+    let data = |content| vec![directory("./"), directory("./usr/"), file("./usr/x", content)];
+    let of = vec![directory("./"), directory("./usr/"), file("./usr/related", "")];
+    vec![Packed("old", "", vec![], data("1")), Packed("related", related, vec![], of), Packed("new", fields, vec![], data("2"))]
 }
 
 /// What is to be equal: the tree, and status with its stanzas and their fields sorted.
