@@ -19,6 +19,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
+import use
 from difference import differences, differing_paths, read_rules
 from mirror import Mirror, Store
 from tree import Snapshot, take
@@ -128,7 +129,7 @@ PLANTED: list[Planted] = [
 
 def run(exceptions: Path) -> int:
     """Prints what is not as it should be; 0 when all is."""
-    wrong = planted(exceptions) + mirrored()
+    wrong = planted(exceptions) + used() + mirrored()
     return 1 if wrong else 0
 
 
@@ -151,6 +152,43 @@ def planted(exceptions: Path) -> int:
             shutil.rmtree(ours)
     print(f"{len(PLANTED) - wrong} of {len(PLANTED)} planted cases found as they should be")
     return wrong
+
+
+STANZAS = {
+    "needed": {"Package": "needed", "Architecture": "amd64", "Conffiles": " /etc/needed x"},
+    "library": {"Package": "library", "Architecture": "amd64", "Multi-Arch": "same", "Provides": "virtual (= 1), other"},
+    "user": {"Package": "user", "Architecture": "all", "Depends": "needed (>= 1), absent | virtual", "Pre-Depends": "dpkg:any"},
+    "hard": {"Package": "hard", "Architecture": "amd64", "Conffiles": " /etc/hard x"},
+    "dpkg": {"Package": "dpkg", "Architecture": "amd64", "Essential": "yes"},
+}
+
+
+def used() -> int:
+    """Chooses packages to purge, and finds each way in which the use of two trees can differ."""
+    reference = use.Used(["a"], [use.Step(["dpkg", "--audit"], 0, "", True), use.Step(["apt-get", "install"], 0, "1", False)])
+    found = {
+        "as it should be": ([("--audit", 0, ""), ("install", 0, "2")], []),
+        "not silent": ([("--audit", 0, "x"), ("install", 0, "")], ["dpkg --audit"]),
+        "a failure": ([("--audit", 0, ""), ("install", 1, "")], ["apt-get install"]),
+        "another command": ([("--audit", 0, ""), ("remove", 0, "")], ["apt-get remove"]),
+        "a command less": ([("--audit", 0, "")], ["commands"]),
+    }
+    wrong = []
+    with tempfile.TemporaryDirectory() as place:
+        chosen = use.to_purge(STANZAS, Path(place))
+        wrong += expect("packages to purge", chosen, ["hard:amd64", "library:amd64", "needed:amd64", "user"])
+        some = {name: stanza for name, stanza in STANZAS.items() if name in ("dpkg", "needed")}
+        some["dpkg"] = {**some["dpkg"], "Depends": "needed"}
+        wrong += expect("packages that force alone can purge", use.to_purge(some, Path(place)), list(use.FORCED))
+    for name, (steps, expected) in found.items():
+        step = lambda word, code, text: use.Step(["dpkg" if word == "--audit" else "apt-get", word], code, text, word == "--audit")  # noqa: E731
+        ours = use.Used.from_json(use.Used(["a"], [step(*words) for words in steps]).to_json())
+        paths = [difference.path for difference in use.compare(reference, ours, [])]
+        wrong += expect(name, sorted(set(paths)), expected)
+    failing = use.Used([], [use.Step(["dpkg", "--purge"], 1, "no", False)])
+    wrong += expect("a failure in both", len(use.compare(failing, failing, [])), 1)
+    print(*wrong, "the use of trees is compared as it should be" if not wrong else "the use of trees is not compared as it should be", sep="\n")
+    return len(wrong)
 
 
 class Upstream(SimpleHTTPRequestHandler):
