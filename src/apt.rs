@@ -41,6 +41,8 @@ fn deb822(sources: &[Source], architectures: &[String]) -> String {
             ("Components", first.components.join(" ")),
             ("Architectures", own_architectures(first, architectures).join(" ")),
             ("Signed-By", first.signed_by.clone().unwrap_or_default()),
+            ("Trusted", if first.leave.unsigned { "yes".into() } else { String::new() }),
+            ("Check-Valid-Until", if first.leave.expired { "no".into() } else { String::new() }),
         ];
         text.push_str(if text.is_empty() { "" } else { "\n" });
         for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
@@ -57,6 +59,8 @@ fn one_line(sources: &[Source], architectures: &[String]) -> String {
         let mut options = Vec::new();
         options.extend((!architectures.is_empty()).then(|| format!("arch={}", architectures.join(","))));
         options.extend(source.signed_by.iter().map(|keyring| format!("signed-by={keyring}")));
+        options.extend(source.leave.unsigned.then(|| "trusted=yes".to_owned()));
+        options.extend(source.leave.expired.then(|| "check-valid-until=no".to_owned()));
         let options = if options.is_empty() { String::new() } else { format!("[{}] ", options.join(" ")) };
         let words = [uri(source), &source.suite].into_iter().chain(source.components.iter().map(String::as_str));
         let _ = writeln!(text, "deb {options}{}", words.collect::<Vec<_>>().join(" "));
@@ -70,7 +74,8 @@ fn uri(source: &Source) -> &str {
 }
 
 fn differ_in_suite_alone(a: &Source, b: &Source) -> bool {
-    (uri(a), &a.components, &a.architectures, &a.signed_by) == (uri(b), &b.components, &b.architectures, &b.signed_by)
+    let same_place = (uri(a), &a.components, &a.architectures) == (uri(b), &b.components, &b.architectures);
+    same_place && (&a.signed_by, a.leave) == (&b.signed_by, b.leave)
         // A flat repository has a path for a suite, and no components.
         && !a.components.is_empty()
 }
@@ -83,7 +88,7 @@ fn own_architectures<'a>(source: &'a Source, architectures: &[String]) -> &'a [S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::{Expiry, Trust};
+    use crate::archive::{Expiry, Leave, Trust};
 
     fn source(uri: &str, suite: &str, components: &[&str], architectures: &[&str], signed_by: Option<&str>) -> Source {
         let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
@@ -96,6 +101,7 @@ mod tests {
             expiry: Expiry::Check,
             signed_by: signed_by.map(str::to_owned),
             pin: None,
+            leave: Leave::default(),
         }
     }
 
@@ -109,17 +115,19 @@ mod tests {
             source("http://b/debian-security", "trixie-security", &["main"], &["amd64", "i386"], key),
             source("file:///srv/flat", "./", &[], &["amd64"], None),
             source("file:///srv/flat", "sub/", &[], &["amd64"], None),
+            Source { leave: Leave { unsigned: true, expired: true }, ..source("http://c", "x", &["main"], &["amd64", "i386"], None) },
         ];
         let deb822_text = "Types: deb\nURIs: http://a/debian\nSuites: trixie trixie-updates\nComponents: main contrib\n\
             Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n\
             Types: deb\nURIs: http://b/debian-security\nSuites: trixie-security\nComponents: main\n\
             Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n\
             Types: deb\nURIs: file:///srv/flat\nSuites: ./\nArchitectures: amd64\n\n\
-            Types: deb\nURIs: file:///srv/flat\nSuites: sub/\nArchitectures: amd64\n";
+            Types: deb\nURIs: file:///srv/flat\nSuites: sub/\nArchitectures: amd64\n\n\
+            Types: deb\nURIs: http://c\nSuites: x\nComponents: main\nTrusted: yes\nCheck-Valid-Until: no\n";
         assert_eq!(deb822(&all, &tree), deb822_text);
         let lines = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://a/debian trixie main contrib\n\
-            deb [arch=amd64] file:///srv/flat ./\n";
-        assert_eq!(one_line(&[all[0].clone(), all[3].clone()], &tree), lines);
+            deb [arch=amd64] file:///srv/flat ./\ndeb [trusted=yes check-valid-until=no] http://c x main\n";
+        assert_eq!(one_line(&[all[0].clone(), all[3].clone(), all[5].clone()], &tree), lines);
         assert_eq!(one_line(&[source("http://a", "x", &["main"], &["amd64", "i386"], None)], &tree), "deb http://a x main\n");
     }
 }

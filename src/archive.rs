@@ -43,6 +43,17 @@ pub struct Source {
     pub signed_by: Option<String>,
     /// What apt calls the priority of its versions, where the user sets it; never 0, which apt refuses.
     pub pin: Option<NonZeroI16>,
+    /// What its own entry does without. The command line's leave is for this run alone, and no part of it.
+    pub leave: Leave,
+}
+
+/// What an entry of apt's sources does without, and the tree's apt with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leave {
+    /// `Trusted: yes`
+    pub unsigned: bool,
+    /// `Check-Valid-Until: no`
+    pub expired: bool,
 }
 
 /// Who may have signed a source.

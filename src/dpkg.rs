@@ -117,13 +117,14 @@ impl Database<'_> {
     pub fn reread(&mut self) -> Result<(), Error> {
         self.status = Status::read(self.root)?;
         self.interests = Interests::read(self.root)?;
+        self.overrides = StatOverrides::read(self.root)?;
         self.reread_after_script()
     }
 
-    /// Reads again what a script may have changed: diversions, statoverrides, users and groups.
+    /// Reads again what a script may have changed and dpkg would heed: diversions, users and groups. It reads statoverrides once, when it is
+    /// called.
     pub fn reread_after_script(&mut self) -> Result<(), Error> {
         self.diversions = Diversions::read(self.root)?;
-        self.overrides = StatOverrides::read(self.root)?;
         self.users = Users::read(self.root, &self.masters)?;
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! essential packages are laid before any script runs, because scripts need them; all others are unpacked and configured as
 //! apt would have dpkg do it, since what a script finds depends on it.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::sync::Arc;
 
@@ -149,13 +150,13 @@ fn run_scripts(root: &Rootfs, plan: &Plan, unpacker: &mut Unpacker<'_>, scripts:
     let run = |batch: Batch<'_>| configure(&chroot, batch, &environment, report);
     report.began(Stage::Configure, plan.packages.len() as u64);
     unpacker.register_essentials(&chroot)?;
-    run(Batch::Essentials(&names(plan.packages.iter().take(plan.essentials))))?;
+    let essentials: Vec<usize> = (0..plan.essentials).collect();
+    run(Batch::Essentials(&names(plan, &essentials, unpacker.disappeared())))?;
     for call in &plan.calls {
-        let named = |numbers: &[usize]| names(numbers.iter().filter_map(|&number| plan.packages.get(number)));
         match call {
             Call::Unpack(packages) => unpacker.batch(&chroot, packages)?,
-            Call::Configure(packages) => run(Batch::Listed(&named(packages)))?,
-            Call::Remove(packages) => run(Batch::Removed(&named(packages)))?,
+            Call::Configure(packages) => run(Batch::Listed(&names(plan, packages, unpacker.disappeared())))?,
+            Call::Remove(packages) => run(Batch::Removed(&names(plan, packages, unpacker.disappeared())))?,
         }
     }
     run(Batch::Pending)?;
@@ -164,13 +165,13 @@ fn run_scripts(root: &Rootfs, plan: &Plan, unpacker: &mut Unpacker<'_>, scripts:
     Ok(services.release()?)
 }
 
-/// Packages as apt names them to dpkg.
-fn names<'a>(packages: impl Iterator<Item = &'a Chosen>) -> Vec<String> {
+/// Packages as apt names them to dpkg, without those that are no longer there.
+fn names(plan: &Plan, numbers: &[usize], disappeared: &BTreeSet<usize>) -> Vec<String> {
     let name = |Chosen { package, .. }: &Chosen| match package.architecture.as_str() {
         "all" => package.name.clone(),
         architecture => format!("{}:{architecture}", package.name),
     };
-    packages.map(name).collect()
+    numbers.iter().filter(|number| !disappeared.contains(number)).filter_map(|&number| plan.packages.get(number)).map(name).collect()
 }
 
 /// What came in only because something else needs it, in the plan's order. apt counts what is for all architectures as native.

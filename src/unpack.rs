@@ -5,9 +5,10 @@
 
 mod claims;
 mod commit;
+mod disappear;
 mod error;
 mod filter;
-mod preinst;
+mod script;
 mod stage;
 mod staging;
 mod tree;
@@ -15,13 +16,14 @@ mod tree;
 pub use error::Error;
 pub use filter::PathRule;
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::chroot::Chroot;
 use crate::deb::{Deb, Kind};
-use crate::dpkg::{self, Activations, Database, Masters};
+use crate::dpkg::{self, Activations, Database, Directive, Masters};
 use crate::fetch::Fetch;
 use crate::package::{BadStanza, Package};
 use crate::report::{Event, Report, Stage};
@@ -29,7 +31,7 @@ use crate::rootfs::{RootPath, Rootfs};
 use crate::store::Form;
 
 use commit::{Commit, Laying};
-use preinst::{Run, Surroundings};
+use script::{Run, Surroundings};
 use stage::{Node, Staged};
 pub use staging::{Ahead, Supply};
 use staging::{Manner, Source, Staging};
@@ -65,8 +67,8 @@ pub enum Preinsts {
 pub struct Unpacker<'a> {
     root: &'a Rootfs,
     staging: Staging<'a>,
-    /// The staged packages' numbers, in the plan's order, and how many of them are laid before any script.
-    numbers: Vec<usize>,
+    /// Where the plan's packages are staged, in its order, and how many of them are laid before any script.
+    slots: Vec<usize>,
     essentials: usize,
     /// SOURCE_DATE_EPOCH for the scripts, in seconds.
     epoch: i64,
@@ -78,11 +80,15 @@ pub struct Unpacker<'a> {
     laid: Vec<Staged>,
     /// The version of dpkg in the tree, for scripts that ask.
     dpkg: Option<String>,
+    /// dpkg's force options, once they are asked for: while the essentials are registered, and later.
+    forces: [Option<Option<String>>; 2],
+    /// The packages that others have replaced completely.
+    gone: BTreeSet<usize>,
 }
 
 impl std::fmt::Debug for Unpacker<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unpacker").field("root", &self.root.path()).field("packages", &self.numbers.len()).finish_non_exhaustive()
+        f.debug_struct("Unpacker").field("root", &self.root.path()).field("packages", &self.slots.len()).finish_non_exhaustive()
     }
 }
 
@@ -114,7 +120,7 @@ impl<'a> Unpacker<'a> {
         Ok(Unpacker {
             root,
             staging: Staging::start(root, Manner { source, rules: paths, jobs }, report.clone())?,
-            numbers: Vec::new(),
+            slots: Vec::new(),
             essentials: 0,
             epoch: 0,
             preinsts,
@@ -123,6 +129,8 @@ impl<'a> Unpacker<'a> {
             database: Database::open(root, Masters::default())?,
             laid: Vec::new(),
             dpkg: None,
+            forces: [None, None],
+            gone: BTreeSet::new(),
         })
     }
 
@@ -138,7 +146,7 @@ impl<'a> Unpacker<'a> {
         // The essentials are waited for together: with the largest first, no thread is left with a large one at the end.
         let mut sequence: Vec<usize> = (0..supplies.len()).collect();
         sequence[..essentials].sort_by_key(|&number| std::cmp::Reverse(supplies[number].deb.size));
-        (self.numbers, self.essentials, self.epoch) = (self.staging.plan(supplies, &sequence), essentials, epoch);
+        (self.slots, self.essentials, self.epoch) = (self.staging.plan(supplies, &sequence), essentials, epoch);
     }
 
     /// Lays the essential set; no script runs, and dpkg does not know of it yet.
@@ -148,7 +156,7 @@ impl<'a> Unpacker<'a> {
 
     /// Lays every package and registers none, as mmdebstrap's variant `extract` does.
     pub fn extract_all(&mut self) -> Result<(), Error> {
-        self.lay(self.numbers.len())
+        self.lay(self.slots.len())
     }
 
     /// Runs the essentials' preinsts and registers them, each seeing the database as dpkg would have it at that moment.
@@ -161,6 +169,11 @@ impl<'a> Unpacker<'a> {
         self.unpack(packages, &|command| chroot.run(command))
     }
 
+    /// The packages that have disappeared, since others have replaced them completely: there is nothing left of them to be configured.
+    pub fn disappeared(&self) -> &BTreeSet<usize> {
+        &self.gone
+    }
+
     /// Ends staging and removes its place.
     pub fn finish(self) -> Result<(), Error> {
         self.staging.finish()?;
@@ -168,9 +181,14 @@ impl<'a> Unpacker<'a> {
         Ok(())
     }
 
+    /// Waits for one of the plan's packages.
+    fn take(&self, number: usize) -> Result<Staged, Error> {
+        Ok(Staged { number, ..self.staging.take(self.slots[number])? })
+    }
+
     /// Lays the first packages of the plan as tar would: top-level symlinks, directories, then files.
     fn lay(&mut self, packages: usize) -> Result<(), Error> {
-        self.laid = self.numbers[..packages].iter().map(|&number| self.staging.take(number)).collect::<Result<_, _>>()?;
+        self.laid = (0..packages).map(|number| self.take(number)).collect::<Result<_, _>>()?;
         self.staging.give_way();
         self.database = Database::open(self.root, self.masters()?)?;
         for staged in &self.laid {
@@ -191,22 +209,28 @@ impl<'a> Unpacker<'a> {
     fn register(&mut self, run: Run<'_>) -> Result<(), Error> {
         self.database.prepare()?;
         for mut staged in std::mem::take(&mut self.laid) {
-            self.run_preinst(&staged, run)?;
+            self.run_preinst(&staged, Laying::Essential, run)?;
             self.lay_again(&mut staged)?;
-            self.commit.register(&staged, Laying::Essential, &mut self.database)?;
+            self.commit.register(&staged, &mut self.database)?;
+            self.commit.keep(&staged);
+            self.database.status.push(&self.commit.stanza(&staged, Laying::Essential));
+        }
+        for number in self.commit.unkept() {
+            if let Some(by) = self.commit.claims.taker(number) {
+                self.let_disappear(number, (by, None), run)?;
+            }
         }
         Ok(self.database.status.write(self.root, None)?)
     }
 
-    /// Lays again what dpkg, which unpacks after the preinst, would now lay elsewhere or with another owner.
+    /// Lays again what dpkg, which unpacks after the preinst, would now lay elsewhere.
     fn lay_again(&mut self, staged: &mut Staged) -> Result<(), Error> {
         let (database, name) = (&self.database, staged.package.name.clone());
-        if database.diversions.is_empty() && database.overrides.is_empty() {
+        if database.diversions.is_empty() {
             return Ok(());
         }
         let moved = |node: &Node| {
-            let elsewhere = database.diversions.place(&node.path, &name).is_some() || database.overrides.of(&node.path).is_some();
-            elsewhere && node.entry.kind != Kind::Directory && !node.left_out && !node.yielded
+            database.diversions.place(&node.path, &name).is_some() && node.entry.kind != Kind::Directory && !node.left_out && !node.yielded
         };
         let files: Vec<u32> = staged.nodes.iter().filter(|n| moved(n) && n.entry.kind == Kind::File).map(|n| n.number).collect();
         if !files.is_empty() {
@@ -218,17 +242,24 @@ impl<'a> Unpacker<'a> {
     fn unpack(&mut self, packages: &[usize], run: Run<'_>) -> Result<(), Error> {
         self.database.prepare()?;
         self.database.reread()?;
+        self.commit.forget_removed(&self.database.status);
         self.commit.tree.forget_directories();
         let mut activations = Activations::listen(&self.database.interests, &self.database.status);
-        for &package in packages {
-            let mut staged = self.staging.take(self.numbers[package])?;
+        for &number in packages {
+            let mut staged = self.take(number)?;
             let from = begin(&self.report, &staged);
             self.commit.claims.enter(&staged);
             note_dpkg(&mut self.dpkg, &staged);
-            self.run_preinst(&staged, run)?;
+            self.run_preinst(&staged, Laying::Batch, run)?;
             let (place, all) = ((&self.database, &self.staging), |_: &Node| true);
             self.commit.lay(&mut staged, (Laying::Batch, &all), place, Some(&mut activations))?;
-            self.commit.register(&staged, Laying::Batch, &mut self.database)?;
+            self.commit.register(&staged, &mut self.database)?;
+            for threatened in self.commit.threatened(&staged) {
+                let gone = self.let_disappear(threatened, (number, Some(&staged.stanza)), run)?;
+                activations.directives(&gone, "-");
+            }
+            self.commit.keep(&staged);
+            self.database.status.push(&self.commit.stanza(&staged, Laying::Batch));
             activations.directives(&staged.triggers, &staged.qualified);
             end(&self.report, &staged, from);
         }
@@ -237,16 +268,55 @@ impl<'a> Unpacker<'a> {
     }
 
     /// Runs a package's preinst, where it has one that matters, with everything before it on disk and in the database.
-    fn run_preinst(&mut self, staged: &Staged, run: Run<'_>) -> Result<(), Error> {
-        if !preinst::has_to_run(staged, self.preinsts) {
+    fn run_preinst(&mut self, staged: &Staged, laying: Laying, run: Run<'_>) -> Result<(), Error> {
+        if !script::has_to_run(staged, self.preinsts) {
             return Ok(());
         }
-        let instances = self.commit.claims.instances(&staged.package.name);
-        let surroundings = Surroundings { epoch: self.epoch, dpkg: self.dpkg.as_deref(), instances };
+        self.ask_forces(laying, &staged.package.name, run)?;
         self.database.status.write(self.root, Some(&dpkg::half_installed_stanza(&staged.stanza)))?;
-        preinst::run(self.root, staged, &surroundings, run)?;
+        script::run_preinst(self.root, staged, &self.surroundings(&staged.package.name, laying), run)?;
         self.commit.tree.forget_directories();
         Ok(self.database.reread_after_script()?)
+    }
+
+    /// Lets a package disappear in favour of another, whose stanza is given while it is being unpacked, if nothing keeps it. Gives what its
+    /// going activates.
+    fn let_disappear(&mut self, number: usize, (by, stanza): (usize, Option<&str>), run: Run<'_>) -> Result<Vec<Directive>, Error> {
+        if !self.commit.disappears(number, by, &self.database)? {
+            return Ok(Vec::new());
+        }
+        let laying = if stanza.is_some() { Laying::Batch } else { Laying::Essential };
+        self.ask_forces(laying, &self.commit.claims.of(number).package.name.clone(), run)?;
+        let (gone, other) = (self.commit.claims.of(number), self.commit.claims.of(by));
+        self.report.detail(format!("{} disappears, which {} has replaced completely", gone.qualified, other.qualified));
+        self.database.status.write(self.root, stanza.map(dpkg::half_installed_stanza).as_deref())?;
+        let surroundings = self.surroundings(&gone.package.name, laying);
+        script::run_postrm(self.root, (&gone.package, &gone.qualified), (&other.qualified, &other.package), &surroundings, run)?;
+        self.commit.tree.forget_directories();
+        self.database.reread_after_script()?;
+        self.gone.insert(number);
+        self.commit.let_go(number, &mut self.database)
+    }
+
+    fn surroundings(&self, package: &str, laying: Laying) -> Surroundings<'_> {
+        let forces = self.forces[laying as usize].as_ref().and_then(|told| told.as_deref());
+        let instances = self.commit.claims.instances(package);
+        Surroundings { epoch: self.epoch, dpkg: self.dpkg.as_deref(), forces, instances }
+    }
+
+    /// Asks the tree's dpkg, once, what it tells a package's scripts of its force options. Nothing while there is no dpkg.
+    fn ask_forces(&mut self, laying: Laying, package: &str, run: Run<'_>) -> Result<(), Error> {
+        // The call that installs the essentials has an option more.
+        let options: &[&str] = match laying {
+            Laying::Essential => &["--force-depends"],
+            Laying::Batch => &[],
+        };
+        let slot = &mut self.forces[laying as usize];
+        if slot.is_none() && self.dpkg.is_some() {
+            let asked = script::forces(options, self.epoch, run);
+            *slot = Some(asked.map_err(|source| Error::Box { package: package.into(), script: "preinst", source })?);
+        }
+        Ok(())
     }
 
     /// base-passwd's lists of users and groups, out of what is staged.
@@ -256,7 +326,7 @@ impl<'a> Unpacker<'a> {
             let found = self.laid.iter().find_map(|s| Some((s, s.nodes.iter().find(|n| n.path == path && n.is_staged())?)));
             let Some((staged, node)) = found else { return Ok(Vec::new()) };
             let mut content = Vec::new();
-            let file = self.staging.place().file(staged.number, node.number).map_err(io::Error::from);
+            let file = self.staging.place().file(staged.slot, node.number).map_err(io::Error::from);
             let read = file.and_then(|file| file.take(MASTER_LIMIT).read_to_end(&mut content));
             read.map(|_| content).map_err(|e| Error::staging(&staged.package.name, e))
         };

@@ -7,7 +7,6 @@
 #![expect(unreachable_pub, reason = "what the subjects share is public to them")]
 
 mod archive;
-mod database;
 mod floors;
 mod flow;
 mod images;
@@ -15,10 +14,10 @@ mod interrupt;
 mod live;
 mod mirror;
 mod pack;
+mod packages;
 mod pins;
 mod refusals;
 mod suites;
 mod target;
 mod trust;
-mod unpacking;
 mod world;

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from tree import Facts, Snapshot, Stanzas
+from tree import IN_THE_RUN, Facts, Snapshot, Stanzas
 
 ASPECTS = ("presence", "kind", "mode", "owner", "target", "device", "links", "attributes", "content", "time")
 WIDTH = 120
@@ -85,7 +85,7 @@ def of_path(path: str, reference: Snapshot, ours: Snapshot) -> list[Difference]:
     elif one.content != other.content:
         found.append(Difference(path, "content", *first_difference(one, other)))
     if one.time is not None and other.time is not None and one.time != other.time:
-        found.append(Difference(path, "time", str(one.time), str(other.time)))
+        found.append(Difference(path, "time", *("of the run" if time == IN_THE_RUN else str(time) for time in (one.time, other.time))))
     return found
 
 

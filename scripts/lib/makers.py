@@ -16,11 +16,28 @@ REFERENCES = {"mmdebstrap": "1.5.7", "debootstrap": "1.0.141"}
 """The oldest version of each that is compared with."""
 
 REFERENCE_SUITE = "trixie"
-MERGED_FIRST = ("buster", "bullseye")
-"""Suites in which nothing merges /usr by itself: the links are made first, for mmdebstrap by its own hook. In bookworm usrmerge does it."""
+MERGED_FIRST = ("buster", "bullseye", "focal", "jammy")
+"""Suites in which nothing merges /usr by itself: the links are made first, as debootstrap makes them. In bookworm usrmerge does it."""
+
+MERGED = {"amd64": "bin sbin lib lib32 lib64 libx32", "i386": "bin sbin lib lib64 libx32", "ppc64el": "bin sbin lib lib64"}
+"""Which links these are, where there are more than three."""
+
+OPTIONS = ("archive", "components", "expired", "foreign", "sources")
+"""What a line of the matrix may say beyond suite, variant and packages."""
 
 DEBOOTSTRAP_VARIANTS = {"minbase": "minbase", "required": "minbase", "buildd": "buildd", "important": "-"}
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+KEYRINGS = {
+    "debian": "/usr/share/keyrings/debian-archive-keyring.gpg",
+    "ubuntu": str(Path(__file__).resolve().parents[2] / "suites/keyrings/ubuntu-archive-keyring.gpg"),
+}
+CONFINED = [
+    *("setpriv", "--pdeathsig=KILL"),
+    *("unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"),
+    *("sh", "-c", 'echo localhost >/proc/sys/kernel/hostname && mount --bind /dev/null /etc/resolv.conf && exec "$@"', "sh"),
+]
+"""How a reference runs. Whatever ends a comparison ends it too, with all that it has started and mounted: its namespaces go with their
+first process. Scripts that ask for the host's name, or for a name from its network, hear what ours hear: `localhost`, and nothing."""
+
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "i386", "ppc64le": "ppc64el"}
 
 
@@ -34,7 +51,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Cell:
-    """What is made: one line of a matrix."""
+    """What is made: one line of a matrix, in one of its suites."""
 
     name: str
     suite: str
@@ -48,27 +65,46 @@ class Cell:
         machine = platform.machine()
         return [MACHINES.get(machine, machine), *filter(None, [self.options.get("foreign")])]
 
+    @property
+    def archive(self) -> str:
+        """The first component of the path on the mirror, `debian` or `ubuntu`."""
+        return self.options.get("archive", "debian")
+
+    @property
+    def suites(self) -> list[str]:
+        """The suite and those read beside it."""
+        return [self.suite, *filter(None, self.options.get("sources", "").split(","))]
+
+    def sources(self, mirror: str, option: str = "") -> list[str]:
+        """apt's lines for the suites: the cell's own, and those read beside it."""
+        components = self.options.get("components", "main").replace(",", " ")
+        return [f"deb {option}{mirror}/{self.archive} {suite} {components}" for suite in self.suites]
+
 
 def read_matrix(file: Path) -> list[Cell]:
-    """Lines of `NAME SUITE VARIANT INCLUDE [KEY=VALUE…]`, `-` for nothing to include; `#` begins a comment."""
+    """Lines of `NAME SUITE[,SUITE…] VARIANT INCLUDE [KEY=VALUE…]`, `-` for nothing to include; `#` begins a comment. Each suite's cell is
+    called `SUITE-NAME`."""
     cells = []
     for number, line in enumerate(file.read_text().splitlines(), 1):
         words = line.partition("#")[0].split()
         if not words:
             continue
         if len(words) < 4 or not all("=" in option for option in words[4:]):
-            raise ValueError(f"{file}:{number}: expected NAME SUITE VARIANT INCLUDE [KEY=VALUE…]")
-        name, suite, variant, include = words[:4]
+            raise ValueError(f"{file}:{number}: expected NAME SUITE[,SUITE…] VARIANT INCLUDE [KEY=VALUE…]")
+        name, suites, variant, include = words[:4]
         packages = () if include == "-" else tuple(include.split(","))
-        cells.append(Cell(name, suite, variant, packages, dict(option.split("=", 1) for option in words[4:])))
+        options = dict(option.split("=", 1) for option in words[4:])
+        if unknown := options.keys() - set(OPTIONS):
+            raise ValueError(f"{file}:{number}: no key `{min(unknown)}`; there are {', '.join(OPTIONS)}")
+        cells += [Cell(f"{suite}-{name}", suite, variant, packages, options) for suite in suites.split(",")]
     return cells
 
 
 def run(command: list[str], environment: dict[str, str] | None = None, directory: Path | None = None) -> str:
-    """Runs a tool with nothing on stdin and gives what it printed."""
+    """Runs a tool with nothing on stdin and gives what it printed. The environment is the caller's, or the one that is given, whole."""
     done = subprocess.run(
         command,
-        env={**os.environ, **(environment or {})},
+        env=environment,
         cwd=directory,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -89,14 +125,13 @@ class Reference:
     def __init__(self, name: str, directory: Path, upstream: str):
         self.name = name
         self.directory = directory / "tools"
-        self.prefix = Path("/")
         self.program = self._set_up(upstream)
 
     def _set_up(self, upstream: str) -> list[str]:
         missing = [package for package in (self.name, "debian-archive-keyring") if not installed_version(package)]
         if missing:
             run(["apt-get", "update"])
-            run(["apt-get", "install", "--yes", "--no-install-recommends", *missing], {"DEBIAN_FRONTEND": "noninteractive"})
+            run(["apt-get", "install", "--yes", "--no-install-recommends", *missing], {**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
         self.version = installed_version(self.name)
         if is_at_least(self.version, REFERENCES[self.name]):
             return [self.name]
@@ -104,7 +139,6 @@ class Reference:
         self.version = run(["dpkg-deb", "--field", str(package), "Version"]).strip()
         unpacked = self.directory / f"{self.name}-{self.version}"
         run(["dpkg-deb", "--extract", str(package), str(unpacked)])
-        self.prefix = unpacked
         if self.name == "debootstrap":
             return ["env", f"DEBOOTSTRAP_DIR={unpacked}/usr/share/debootstrap", f"{unpacked}/usr/sbin/debootstrap"]
         return ["perl", f"{unpacked}/usr/bin/mmdebstrap"]
@@ -116,7 +150,7 @@ class Reference:
         for below in ("lists/partial", "archives/partial"):
             (place / below).mkdir(parents=True, exist_ok=True)
         sources = place / "sources.list"
-        sources.write_text(f"deb [signed-by={KEYRING}] {upstream} {REFERENCE_SUITE} main\n")
+        sources.write_text(f"deb [signed-by={KEYRINGS['debian']}] {upstream} {REFERENCE_SUITE} main\n")
         options = {
             "Dir::Etc::SourceList": sources,
             "Dir::Etc::SourceParts": "/dev/null",
@@ -132,27 +166,32 @@ class Reference:
     def command(self, cell: Cell) -> list[str]:
         """The command line but for suite, target and mirror."""
         options = self._mmdebstrap(cell) if self.name == "mmdebstrap" else self._debootstrap(cell)
-        return [*self.program, *options, *packages(cell), f"--keyring={KEYRING}"]
+        return [*CONFINED, *self.program, *options, *packages(cell), f"--keyring={KEYRINGS[cell.archive]}"]
 
     def make(self, cell: Cell, target: Path, mirror: str, epoch: int) -> None:
-        run([*self.command(cell), cell.suite, str(target), mirror], environment(epoch))
+        expired = "[check-valid-until=no] " if "expired" in cell.options else ""
+        sources = [f"{mirror}/{cell.archive}"] if self.name == "debootstrap" else cell.sources(mirror, expired)
+        run([*self.command(cell), cell.suite, str(target), *sources], environment(epoch))
 
     def _mmdebstrap(self, cell: Cell) -> list[str]:
         options = ["--mode=root", "--format=directory", f"--variant={cell.variant}", f"--architectures={','.join(cell.architectures)}"]
         if cell.suite in MERGED_FIRST and cell.variant not in ("custom", "extract"):
-            options.append(f"--hook-dir={self.prefix / 'usr/share/mmdebstrap/hooks/merged-usr'}")
+            names = MERGED.get(cell.architectures[0], "bin sbin lib")
+            options.append(f'--setup-hook=for name in {names}; do mkdir -p "$1/usr/$name" && ln -s "usr/$name" "$1/$name"; done')
         return options
 
     def _debootstrap(self, cell: Cell) -> list[str]:
-        if cell.variant not in DEBOOTSTRAP_VARIANTS or len(cell.architectures) > 1:
-            raise Unsupported(f"debootstrap has no {cell.variant} for {', '.join(cell.architectures)}")
+        if cell.variant not in DEBOOTSTRAP_VARIANTS or len(cell.architectures) > 1 or len(cell.suites) > 1:
+            raise Unsupported(f"debootstrap has no {cell.variant} for {', '.join(cell.architectures)} of {', '.join(cell.suites)}")
         return [f"--variant={DEBOOTSTRAP_VARIANTS[cell.variant]}"]
 
 
 def make_ours(program: Path, cell: Cell, target: Path, mirror: str, epoch: int, cache: Path) -> None:
     """The tree as rbootstrap makes it."""
     command = [str(program), f"--variant={cell.variant}", f"--cache-dir={cache}", f"--arch={','.join(cell.architectures)}"]
-    run([*command, *packages(cell), cell.suite, str(target), mirror], environment(epoch))
+    command += [f"--source={source}" for source in cell.sources(mirror)[1:]]
+    command += ["--no-check-valid-until"] if "expired" in cell.options else []
+    run([*command, *packages(cell), cell.suite, str(target), f"{mirror}/{cell.archive}"], environment(epoch))
 
 
 def packages(cell: Cell) -> list[str]:
@@ -162,8 +201,10 @@ def packages(cell: Cell) -> list[str]:
 
 
 def environment(epoch: int) -> dict[str, str]:
-    """The mirror is on loopback, where no proxy is asked for."""
-    return {"SOURCE_DATE_EPOCH": str(epoch), "LC_ALL": "C.UTF-8", "no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
+    """The whole of it: mmdebstrap hands its own on to the maintainer scripts, and PYTHONDONTWRITEBYTECODE, for one, is seen in the tree.
+    No proxy either, since the mirror is on loopback."""
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    return {"PATH": path, "HOME": "/root", "LC_ALL": "C.UTF-8", "SOURCE_DATE_EPOCH": str(epoch)}
 
 
 def installed_version(package: str) -> str:

@@ -1,8 +1,9 @@
 """A loopback mirror that fetches from the real one once and stores what passes through it.
 
-`/debian/…` is fetched from the host's main mirror, `/debian-security/…` from its security mirror (both as apt is configured), any
-other first component from where `--upstream NAME=URL` says. What is stored is never asked for again, and neither is what was
-missing: two tools that use the same directory see the same archive, and with `offline` nothing is fetched at all.
+`/debian/…` and `/ubuntu/…` are fetched from the host's main mirror, `/debian-security/…` from its security mirror (as apt is configured,
+or from the archives' own servers), any other first component from where `--upstream NAME=URL` says. What is stored is never asked for
+again, and neither is what was missing: two tools that use the same directory see the same archive, and with `offline` nothing is
+fetched at all.
 """
 
 from __future__ import annotations
@@ -32,8 +33,12 @@ TIMEOUT = 60.0
 
 
 def host_upstreams() -> dict[str, str]:
-    """Where the host's apt fetches Debian from; Debian's own servers for what it is not configured for."""
-    found = {"debian-security": "http://security.debian.org/debian-security", "debian": "http://ftp.debian.org/debian"}
+    """Where the host's apt fetches Debian or Ubuntu from; their own servers for what it is not configured for."""
+    found = {
+        "debian-security": "http://security.debian.org/debian-security",
+        "debian": "http://ftp.debian.org/debian",
+        "ubuntu": "http://archive.ubuntu.com/ubuntu",
+    }
     files = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
     text = "\n".join(file.read_text(errors="replace") for file in files if file.suffix in (".list", ".sources") and file.is_file())
     text = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))

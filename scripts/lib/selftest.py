@@ -19,9 +19,13 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
+import use
 from difference import differences, differing_paths, read_rules
 from mirror import Mirror, Store
 from tree import Snapshot, take
+
+BEGAN = 1_500_000_000
+"""Between the time of what is in the trees and now: when their making is said to have begun."""
 
 STATUS = """Package: {0}
 Status: install ok installed
@@ -37,7 +41,7 @@ Description: first line
 
 def make(root: Path) -> None:
     """A tree with some of everything, and a dpkg database that knows of part of it."""
-    for directory in ("etc", "usr/bin", "usr/lib", "var/lib/dpkg/info", "var/log", "dev"):
+    for directory in ("etc", "usr/bin", "usr/lib", "usr/share/empty", "var/lib/dpkg/info", "var/log", "dev"):
         (root / directory).mkdir(parents=True)
     (root / "bin").symlink_to("usr/bin")
     for name in ("shipped", "changed", "linked"):
@@ -53,7 +57,7 @@ def make(root: Path) -> None:
     database = root / "var/lib/dpkg"
     (database / "status").write_text(STATUS.format("one") + STATUS.format("two"))
     # `one` knows its files by the name from before /bin became a link.
-    (database / "info/one.list").write_text("/.\n/bin\n/bin/shipped\n/bin/changed\n/etc/one.conf\n")
+    (database / "info/one.list").write_text("/.\n/bin\n/bin/shipped\n/bin/changed\n/etc/one.conf\n/usr/share/empty\n")
     sums = [f"0cc175b9c0f1b6a831c399e269772661  bin/{name}\n" for name in ("shipped", "changed")]
     (database / "info/one.md5sums").write_text("".join(sums))
     for path in root.rglob("*"):
@@ -85,6 +89,11 @@ def lost_capability(root: Path) -> None:
     os.removexattr(root / "usr/bin/shipped", "security.capability")
 
 
+def touched(root: Path) -> None:
+    """Something was made in the directory, and removed."""
+    os.utime(root / "usr/share/empty")
+
+
 def other_target(root: Path) -> None:
     replace(root / "bin", lambda path: path.symlink_to("/usr/bin"))
 
@@ -107,18 +116,20 @@ PLANTED: list[Planted] = [
     ("other content", lambda root: (root / "etc/made").write_text("first\nSecond\n"), {("/etc/made", "content")}),
     ("another time of a shipped file", lambda root: os.utime(root / "usr/bin/shipped", (1, 1)), {("/usr/bin/shipped", "time")}),
     ("another time of a conffile", lambda root: os.utime(root / "etc/one.conf", (1, 1)), {("/etc/one.conf", "time")}),
+    ("another time of a directory", lambda root: os.utime(root / "usr/share/empty", (1, 1)), {("/usr/share/empty", "time")}),
+    ("a directory that was used", touched, {("/usr/share/empty", "time")}),
     ("another time of /bin", lambda root: os.utime(root / "bin", (1, 1), follow_symlinks=False), set()),
     ("another time of a changed file", lambda root: os.utime(root / "usr/bin/changed", (1, 1)), set()),
     ("another time of what nobody ships", lambda root: os.utime(root / "etc/made", (1, 1)), set()),
     ("another order of stanzas", swapped_stanzas, set()),
     ("another field in the database", changed_field, {("/var/lib/dpkg/status", "content")}),
-    ("another log", lambda root: (root / "var/log/dpkg.log").unlink(), set()),
+    ("another log", lambda root: (root / "var/log/dpkg.log").write_text("2"), set()),
 ]
 
 
 def run(exceptions: Path) -> int:
     """Prints what is not as it should be; 0 when all is."""
-    wrong = planted(exceptions) + mirrored()
+    wrong = planted(exceptions) + used() + mirrored()
     return 1 if wrong else 0
 
 
@@ -129,18 +140,55 @@ def planted(exceptions: Path) -> int:
         reference, ours = Path(place, "reference"), Path(place, "ours")
         reference.mkdir(mode=0o755)
         make(reference)
-        before = Snapshot.from_json(take(reference).to_json())
+        before = Snapshot.from_json(take(reference, BEGAN).to_json())
         for name, plant, expected in PLANTED:
             ours.mkdir(mode=0o755)
             make(ours)
             plant(ours)
-            found = differences(before, take(ours), rules)
+            found = differences(before, take(ours, BEGAN), rules)
             if {(difference.path, difference.aspect) for difference in found} != expected or differing_paths(found) > len(expected):
                 wrong += 1
                 print(f"{name}: expected {sorted(expected)}, found", *(found or ["nothing"]), sep="\n  ")
             shutil.rmtree(ours)
     print(f"{len(PLANTED) - wrong} of {len(PLANTED)} planted cases found as they should be")
     return wrong
+
+
+STANZAS = {
+    "needed": {"Package": "needed", "Architecture": "amd64", "Conffiles": " /etc/needed x"},
+    "library": {"Package": "library", "Architecture": "amd64", "Multi-Arch": "same", "Provides": "virtual (= 1), other"},
+    "user": {"Package": "user", "Architecture": "all", "Depends": "needed (>= 1), absent | virtual", "Pre-Depends": "dpkg:any"},
+    "hard": {"Package": "hard", "Architecture": "amd64", "Conffiles": " /etc/hard x"},
+    "dpkg": {"Package": "dpkg", "Architecture": "amd64", "Essential": "yes"},
+}
+
+
+def used() -> int:
+    """Chooses packages to purge, and finds each way in which the use of two trees can differ."""
+    reference = use.Used(["a"], [use.Step(["dpkg", "--audit"], 0, "", True), use.Step(["apt-get", "install"], 0, "1", False)])
+    found = {
+        "as it should be": ([("--audit", 0, ""), ("install", 0, "2")], []),
+        "not silent": ([("--audit", 0, "x"), ("install", 0, "")], ["dpkg --audit"]),
+        "a failure": ([("--audit", 0, ""), ("install", 1, "")], ["apt-get install"]),
+        "another command": ([("--audit", 0, ""), ("remove", 0, "")], ["apt-get remove"]),
+        "a command less": ([("--audit", 0, "")], ["commands"]),
+    }
+    wrong = []
+    with tempfile.TemporaryDirectory() as place:
+        chosen = use.to_purge(STANZAS, Path(place))
+        wrong += expect("packages to purge", chosen, ["hard:amd64", "library:amd64", "needed:amd64", "user"])
+        some = {name: stanza for name, stanza in STANZAS.items() if name in ("dpkg", "needed")}
+        some["dpkg"] = {**some["dpkg"], "Depends": "needed"}
+        wrong += expect("packages that force alone can purge", use.to_purge(some, Path(place)), list(use.FORCED))
+    for name, (steps, expected) in found.items():
+        step = lambda word, code, text: use.Step(["dpkg" if word == "--audit" else "apt-get", word], code, text, word == "--audit")  # noqa: E731
+        ours = use.Used.from_json(use.Used(["a"], [step(*words) for words in steps]).to_json())
+        paths = [difference.path for difference in use.compare(reference, ours, [])]
+        wrong += expect(name, sorted(set(paths)), expected)
+    failing = use.Used([], [use.Step(["dpkg", "--purge"], 1, "no", False)])
+    wrong += expect("a failure in both", len(use.compare(failing, failing, [])), 1)
+    print(*wrong, "the use of trees is compared as it should be" if not wrong else "the use of trees is not compared as it should be", sep="\n")
+    return len(wrong)
 
 
 class Upstream(SimpleHTTPRequestHandler):

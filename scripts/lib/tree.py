@@ -1,7 +1,8 @@
 """What a root file system is made of, path by path, in a form that can be kept as JSON.
 
 A snapshot has all that dpkg, tar or a booting system could tell apart: type, mode, owner, link target, device, hard links, extended
-attributes, content; and of files that packages ship, the time. The dpkg database's own files are read as stanzas as well.
+attributes, content; and the time of what packages ship. Where that is later than the beginning of the run (a directory in which something
+was made, a link that a script made anew), this is all that counts. The dpkg database's own files are read as stanzas as well.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ TEXT_LIMIT = 64 << 10
 
 STANZA_FILES = ("/var/lib/dpkg/status", "/var/lib/apt/extended_states")
 """Compared field by field, whatever the order of stanzas."""
+
+IN_THE_RUN = -1
+"""The time of what a package ships and the run has made anew, or of a directory that it has made or removed something in."""
 
 KINDS = {
     stat.S_IFREG: "file",
@@ -46,7 +50,7 @@ class Facts:
     content: str = ""
     """SHA-256 of a regular file."""
     time: int | None = None
-    """Only of what a package ships and no script has changed."""
+    """Only of what a package ships, if it still has the content that is known of it; perhaps `IN_THE_RUN`."""
     text: str | None = None
 
 
@@ -66,8 +70,8 @@ class Snapshot:
         return Snapshot({path: Facts(**facts) for path, facts in read["paths"].items()}, read["stanzas"])
 
 
-def take(root: Path) -> Snapshot:
-    """Reads the tree below `root`, without following a symlink or crossing into another file system."""
+def take(root: Path, began: float) -> Snapshot:
+    """Reads the tree below `root`, whose making began then, without following a symlink or crossing into another file system."""
     shipped = Shipped(root)
     found: dict[str, os.stat_result] = {"/": root.lstat()}
     device = found["/"].st_dev
@@ -81,6 +85,11 @@ def take(root: Path) -> Snapshot:
                 pending.append(path)
     links = hard_links(found)
     paths = {path: facts(root, path, found[path], links, shipped) for path in sorted(found)}
+    for path in shipped.paths & paths.keys():
+        if paths[path].kind == "directory":
+            paths[path].time = int(found[path].st_mtime)
+        if paths[path].time is not None and found[path].st_mtime >= began:
+            paths[path].time = IN_THE_RUN
     stanzas = {path: read_stanzas(text) for path in STANZA_FILES if (text := read_text(root, path)) is not None}
     return Snapshot(paths, stanzas)
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::release::is_flat;
-use super::{Expiry, Keyring, KeyringError, Source, Trust};
+use super::{Expiry, Keyring, KeyringError, Leave, Source, Trust};
 use crate::package::{Fields, fields, stanzas};
 use crate::suite::Pocket;
 
@@ -180,6 +180,7 @@ impl Entry {
             expiry: self.expiry,
             signed_by,
             pin: self.pin,
+            leave: Leave { unsigned: self.trusted, expired: self.expiry == Expiry::Ignore },
         })
     }
 }

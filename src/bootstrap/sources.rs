@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Error, Request, Trust};
-use crate::archive::{self, Expiry, HostMirrors, Keyring, Source};
+use crate::archive::{self, Expiry, HostMirrors, Keyring, Leave, Source};
 use crate::report::Report;
 use crate::suite::{BuiltInKeyring, MergedUsr, Pocket, Suite, Suites};
 
@@ -47,6 +47,7 @@ pub(super) fn choose(request: &Request, report: &Report) -> Result<Sources, Erro
             expiry: if request.accept_expired { Expiry::Ignore } else { Expiry::Check },
             signed_by: suite.keyrings.first().map(|keyring| keyring.tree_path.clone()).filter(|_| suite.deb822_sources),
             pin: None,
+            leave: Leave::default(),
         });
     }
     for given in &request.extra_sources {

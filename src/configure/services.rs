@@ -1,10 +1,14 @@
-//! Keeping services from starting while packages are configured.
+//! What scripts find while packages are configured, and nobody finds afterwards: above all, no way to start a service.
 //!
 //! /usr/sbin/policy-rc.d forbids what goes through invoke-rc.d, and a start-stop-daemon that does nothing stands in for the real
-//! one. Both are put back as they were on every path; a package that brings its own meanwhile wins.
+//! one. /etc/resolv.conf names no server: there is no network, but some scripts tell a machine without the file from one that has it.
+//! All are put back as they were on every path; a package that brings its own meanwhile wins.
+
+use rustix::fs::FileType;
 
 use crate::rootfs::{Error, RootPath, Rootfs};
 
+const RESOLVER: &str = "etc/resolv.conf";
 const POLICY: (&str, &[u8]) = ("usr/sbin/policy-rc.d", b"#!/bin/sh\nexit 101\n");
 const DAEMON: &[u8] = b"#!/bin/sh\necho \"Warning: Fake start-stop-daemon called, doing nothing\">&2\n";
 /// Where it is, by age of the suite.
@@ -30,16 +34,19 @@ struct Held {
 }
 
 impl<'a> Services<'a> {
-    /// Puts both in place. A tree without /usr/sbin has no services to keep from starting.
+    /// Puts all in place. A tree without /usr/sbin has no services to keep from starting.
     pub fn hold(root: &'a Rootfs) -> Result<Services<'a>, Error> {
         let mut services = Services { root, held: Vec::new() };
         if root.is_directory(&RootPath::known("usr/sbin")) {
-            services.stand_in(RootPath::known(POLICY.0), POLICY.1)?;
+            services.stand_in(RootPath::known(POLICY.0), POLICY.1, 0o755)?;
+        }
+        if root.is_directory(&RootPath::known("etc")) && !root.exists(&RootPath::known(RESOLVER))? {
+            services.stand_in(RootPath::known(RESOLVER), b"", 0o644)?;
         }
         for place in DAEMON_PLACES.map(RootPath::known) {
             // With a merged /usr both names lead to one file, which by now is the stand-in.
             if root.read(&place)?.is_some_and(|content| content != DAEMON) {
-                services.stand_in(place, DAEMON)?;
+                services.stand_in(place, DAEMON, 0o755)?;
             }
         }
         Ok(services)
@@ -50,13 +57,13 @@ impl<'a> Services<'a> {
         self.put_back()
     }
 
-    fn stand_in(&mut self, path: RootPath, content: &'static [u8]) -> Result<(), Error> {
+    fn stand_in(&mut self, path: RootPath, content: &'static [u8], mode: u32) -> Result<(), Error> {
         let aside = self.root.exists(&path)?;
         if aside {
             self.root.rename(&path, &path.with_suffix(ASIDE))?;
         }
         self.held.push(Held { path: path.clone(), content, aside });
-        self.root.write(&path, content, 0o755)
+        self.root.write(&path, content, mode)
     }
 
     fn put_back(&mut self) -> Result<(), Error> {
@@ -80,7 +87,8 @@ fn put_back(root: &Rootfs, held: &Held) -> Result<(), Error> {
     let aside = held.path.with_suffix(ASIDE);
     let stand_in = [held.path.clone(), held.path.with_suffix(".distrib")]; // the second: a package diverted it
     for path in &stand_in {
-        if root.read(path)?.is_some_and(|content| content == held.content) {
+        let is_file = root.metadata(path)?.is_some_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile);
+        if is_file && root.read(path)?.is_some_and(|content| content == held.content) {
             return if held.aside && root.exists(&aside)? { root.rename(&aside, path) } else { root.remove(path).map(drop) };
         }
     }
@@ -162,6 +170,34 @@ mod tests {
             meanwhile(&root);
             services.release().unwrap();
             assert_eq!(listing(&root), expected, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_asked_of_nobody() {
+        type Meanwhile = fn(&Rootfs);
+        let table: [(&str, Meanwhile, Option<&str>); 5] = [
+            ("etc/x", |_| (), None),
+            (RESOLVER, |_| (), Some("own")),
+            (RESOLVER, |root| root.write(&path(RESOLVER), b"", 0o644).unwrap(), Some("")),
+            ("etc/x", |root| root.write(&path(RESOLVER), b"nameserver ::1", 0o644).unwrap(), Some("nameserver ::1")),
+            (
+                "etc/x",
+                |root| {
+                    root.remove(&path(RESOLVER)).unwrap();
+                    root.write(&path("etc/empty"), b"", 0o644).unwrap();
+                    root.symlink(b"empty", &path(RESOLVER)).unwrap();
+                },
+                Some(""),
+            ),
+        ];
+        for (file, meanwhile, expected) in table {
+            let (_directory, root) = tree(&[(file, "own")]);
+            let services = Services::hold(&root).unwrap();
+            assert!(root.exists(&path(RESOLVER)).unwrap());
+            meanwhile(&root);
+            services.release().unwrap();
+            assert_eq!(root.read(&path(RESOLVER)).unwrap().as_deref(), expected.map(str::as_bytes), "{file} {expected:?}");
         }
     }
 

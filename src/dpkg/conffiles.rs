@@ -18,18 +18,18 @@ pub struct Conffile {
 pub enum ConffileState {
     /// It waits as `.dpkg-new` until its package is configured.
     New,
-    /// It was not unpacked, since an earlier package replaces this one.
-    Yielded,
-    /// It is in place; its MD5 in hexadecimal.
+    /// It was not unpacked, since an earlier package replaces this one; what the database says of that one's, if it is a conffile.
+    Yielded(Option<String>),
+    /// It is in place, be it another package's so far; its MD5 in hexadecimal.
     InPlace(String),
 }
 
-impl ConffileState {
-    pub(super) fn as_str(&self) -> &str {
+impl std::fmt::Display for ConffileState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            ConffileState::New => "newconffile",
-            ConffileState::Yielded => "newconffile obsolete",
-            ConffileState::InPlace(md5) => md5,
+            ConffileState::New => f.write_str("newconffile"),
+            ConffileState::Yielded(digest) => write!(f, "{} obsolete", digest.as_deref().unwrap_or("newconffile")),
+            ConffileState::InPlace(md5) => f.write_str(md5),
         }
     }
 }

@@ -89,10 +89,33 @@ impl InfoDirectory<'_> {
         self.write_file(&name("list"), files.list, (0o644, None))
     }
 
+    /// A control member of a package, if it has it.
+    pub fn member(&self, qualified: &str, member: &str) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.root.read(&path_of(&format!("{qualified}.{member}")))?)
+    }
+
+    /// The paths in a package's list.
+    pub fn list(&self, qualified: &str) -> Result<Vec<RootPath>, Error> {
+        let list = self.member(qualified, "list")?.unwrap_or_default();
+        Ok(list.split(|&b| b == b'\n').filter(|line| !line.is_empty()).filter_map(|line| RootPath::parse(line).ok()).collect())
+    }
+
+    /// Removes all files of a package.
+    pub fn remove(&self, qualified: &str) -> Result<(), Error> {
+        let start = format!("{qualified}.");
+        for name in self.root.names(&RootPath::known(DIRECTORY))? {
+            // A package's name may have dots, the name of a member has none.
+            if name.strip_prefix(start.as_bytes()).is_some_and(|member| !member.contains(&b'.')) {
+                self.root.remove(&path_of(&String::from_utf8_lossy(&name)))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes paths, given as lines of a list, out of a package's list: others have taken them over.
     pub fn forget(&self, qualified: &str, lost: &dyn Fn(&[u8]) -> bool) -> Result<(), Error> {
         let name = format!("{qualified}.list");
-        let list = self.root.read(&path_of(&name))?.unwrap_or_default();
+        let list = self.member(qualified, "list")?.unwrap_or_default();
         let kept: Vec<u8> = list.split_inclusive(|&b| b == b'\n').filter(|l| !lost(l.trim_ascii_end())).flatten().copied().collect();
         self.write_file(&name, &kept, (0o644, None))
     }

@@ -1,7 +1,8 @@
 //! /var/lib/dpkg/status: which packages there are, and how far each is.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use crate::package::fields;
 use crate::rootfs::{RootPath, Rootfs};
@@ -14,21 +15,34 @@ const FILE: &str = "var/lib/dpkg/status";
 #[derive(Clone, Debug, Default)]
 pub struct Status {
     text: Vec<u8>,
-    /// Qualified names of the packages that have been configured.
-    configured: HashSet<String>,
+    /// How far each package had come when the file was read, by its qualified name.
+    states: HashMap<String, State>,
+}
+
+/// How far a package has come; of those that are gone, but for their conffiles, nothing is noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Unpacked,
+    /// Configured, be it with triggers pending.
+    Configured,
 }
 
 impl Status {
     /// Reads it; empty when the file is not there.
     pub fn read(root: &Rootfs) -> Result<Status, Error> {
         let text = root.read(&RootPath::known(FILE))?.unwrap_or_default();
-        let configured = String::from_utf8_lossy(&text).split("\n\n").filter_map(configured_name).collect();
-        Ok(Status { text, configured })
+        let states = String::from_utf8_lossy(&text).split("\n\n").filter_map(name_and_state).collect();
+        Ok(Status { text, states })
     }
 
     /// Whether a package, by its qualified name, is configured, be it with triggers pending.
     pub fn is_configured(&self, qualified: &str) -> bool {
-        self.configured.contains(qualified)
+        self.states.get(qualified) == Some(&State::Configured)
+    }
+
+    /// Whether a package, by its qualified name, was there when the file was read.
+    pub fn is_there(&self, qualified: &str) -> bool {
+        self.states.contains_key(qualified)
     }
 
     /// Adds a package's stanza, or the text of several.
@@ -45,19 +59,48 @@ impl Status {
 
     /// Marks a conffile of a package as obsolete: another package has taken it over.
     pub fn mark_obsolete(&mut self, qualified: &str, conffile: &RootPath) {
-        let (name, architecture) = qualified.split_once(':').unwrap_or((qualified, ""));
-        let text = String::from_utf8_lossy(&self.text);
-        let is_wanted = |stanza: &str| {
-            let has =
-                |field: &str, value: &str| stanza.lines().any(|l| l.strip_prefix(field).and_then(|l| l.strip_prefix(": ")) == Some(value));
-            has("Package", name) && (architecture.is_empty() || has("Architecture", architecture))
-        };
-        let stanza = text.split_inclusive("\n\n").scan(0, |at, stanza| Some((std::mem::replace(at, *at + stanza.len()), stanza)));
-        let Some((at, stanza)) = stanza.into_iter().find(|(_, stanza)| is_wanted(stanza)) else { return };
-        let start = format!("\n {conffile} ");
-        let Some(line) = stanza.find(&start).map(|found| at + found + start.len()) else { return };
+        if let Some(words) = self.conffile(qualified, conffile) {
+            self.text.splice(words.end..words.end, *b" obsolete");
+        }
+    }
+
+    /// What the database has as the digest of a package's conffile: the MD5, or `newconffile`. Not when it is the package's no longer.
+    pub fn conffile_digest(&self, qualified: &str, conffile: &RootPath) -> Option<String> {
+        let words = String::from_utf8_lossy(&self.text[self.conffile(qualified, conffile)?]).into_owned();
+        (!words.ends_with(" obsolete")).then(|| words.split(' ').next().unwrap_or_default().to_owned())
+    }
+
+    /// Where in the text the words behind a conffile's path are.
+    fn conffile(&self, qualified: &str, conffile: &RootPath) -> Option<Range<usize>> {
+        let stanza = self.stanza_of(qualified)?;
+        let start = [b"\n /", conffile.as_bytes(), b" "].concat();
+        let line = stanza.start + memchr::memmem::find(&self.text[stanza], &start)? + start.len();
         let end = memchr::memchr(b'\n', &self.text[line..]).map_or(self.text.len(), |n| line + n);
-        self.text.splice(end..end, *b" obsolete");
+        Some(line..end)
+    }
+
+    /// Takes a package's stanza away.
+    pub fn remove(&mut self, qualified: &str) {
+        if let Some(stanza) = self.stanza_of(qualified) {
+            self.text.drain(stanza);
+        }
+        self.states.remove(qualified);
+    }
+
+    /// Where in the text a package's stanza is, the blank line behind it included.
+    fn stanza_of(&self, qualified: &str) -> Option<Range<usize>> {
+        let (name, architecture) = qualified.split_once(':').unwrap_or((qualified, ""));
+        let (name, architecture) = (format!("Package: {name}"), format!("Architecture: {architecture}"));
+        let mut start = 0;
+        while start < self.text.len() {
+            let end = memchr::memmem::find(&self.text[start..], b"\n\n").map_or(self.text.len(), |at| start + at + 2);
+            let has = |field: &str| self.text[start..end].split(|&b| b == b'\n').any(|line| line == field.as_bytes());
+            if has(&name) && (!qualified.contains(':') || has(&architecture)) {
+                return Some(start..end);
+            }
+            start = end;
+        }
+        None
     }
 
     /// Writes the file, with one more stanza than there is for the package whose preinst is about to run.
@@ -70,9 +113,9 @@ impl Status {
     }
 }
 
-/// The qualified name of a stanza's package, when it is configured: in one of dpkg's last three states.
-fn configured_name(stanza: &str) -> Option<String> {
-    let (mut name, mut architecture, mut same, mut configured) = ("", "", false, false);
+/// The qualified name of a stanza's package, and its state.
+fn name_and_state(stanza: &str) -> Option<(String, State)> {
+    let (mut name, mut architecture, mut same, mut state) = ("", "", false, None);
     for line in stanza.lines() {
         let Some((field, value)) = line.split_once(": ") else { continue };
         match field {
@@ -80,13 +123,16 @@ fn configured_name(stanza: &str) -> Option<String> {
             "Architecture" => architecture = value,
             "Multi-Arch" => same = value == "same",
             "Status" => {
-                let state = value.rsplit(' ').next();
-                configured = matches!(state, Some("installed" | "triggers-pending" | "triggers-awaited"));
+                state = match value.rsplit(' ').next() {
+                    Some("installed" | "triggers-pending" | "triggers-awaited") => Some(State::Configured),
+                    Some("not-installed" | "config-files") | None => None,
+                    Some(_) => Some(State::Unpacked),
+                };
             }
             _ => {}
         }
     }
-    configured.then(|| if same { format!("{name}:{architecture}") } else { name.to_owned() })
+    Some((if same { format!("{name}:{architecture}") } else { name.to_owned() }, state?))
 }
 
 /// Fields that only the database has; a control file that brings them is not believed.
@@ -109,7 +155,7 @@ pub fn unpacked_stanza(control: &str, conffiles: &[(Conffile, ConffileState)]) -
     }
     for (conffile, state) in conffiles {
         let word = if conffile.removed { " remove-on-upgrade" } else { "" };
-        let _ = writeln!(stanza, " {} {}{word}", conffile.path, state.as_str());
+        let _ = writeln!(stanza, " {} {state}{word}", conffile.path);
     }
     stanza
 }

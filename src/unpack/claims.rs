@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::dpkg::Diversions;
-use crate::package::{MultiArch, Package};
+use crate::package::Package;
 use crate::rootfs::RootPath;
 
 use super::Error;
+use super::disappear::are_instances;
 use super::stage::Staged;
 
 /// What the rules need to know of a package that has claimed paths.
 #[derive(Debug)]
-struct Owner {
-    package: Package,
-    qualified: String,
+pub(super) struct Owner {
+    pub(super) package: Package,
+    pub(super) qualified: String,
     /// Paths that others have taken over.
     lost: HashSet<RootPath>,
 }
@@ -25,8 +26,11 @@ pub(super) struct Claims {
     /// Nearly always there is one owner.
     paths: HashMap<RootPath, Vec<usize>>,
     /// Who has lost which paths since that was last asked.
-    robbed: BTreeMap<usize, Vec<RootPath>>,
+    robbed: Robbed,
 }
+
+/// Who has lost which paths.
+pub(super) type Robbed = BTreeMap<usize, Vec<RootPath>>;
 
 /// What a claim comes to.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,7 +74,7 @@ impl Claims {
         let mut replaced = Vec::new();
         for &other in owners.iter().filter(|&&other| other != number) {
             let theirs = &self.packages[&other].package;
-            if theirs.name == mine.name && theirs.multi_arch == MultiArch::Same && mine.multi_arch == MultiArch::Same {
+            if are_instances(theirs, mine) {
                 claim = Claim::Shared { with: other };
             } else if diversions.separates(path, &mine.name, &theirs.name) {
             } else if replaces(mine, theirs) {
@@ -101,13 +105,49 @@ impl Claims {
         self.paths.get(path)?.first().map(|number| self.packages[number].package.name.as_str())
     }
 
-    /// The qualified name of a package.
-    pub(super) fn qualified(&self, number: usize) -> &str {
-        &self.packages[&number].qualified
+    /// A package that is known.
+    pub(super) fn of(&self, number: usize) -> &Owner {
+        &self.packages[&number]
+    }
+
+    /// All packages that are known.
+    pub(super) fn all(&self) -> impl Iterator<Item = (usize, &Owner)> {
+        self.packages.iter().map(|(&number, owner)| (number, owner))
+    }
+
+    /// The packages that have a path as something other than a directory.
+    pub(super) fn owners(&self, path: &RootPath) -> &[usize] {
+        self.paths.get(path).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a path is some package's as something other than a directory.
+    pub(super) fn is_claimed(&self, path: &RootPath) -> bool {
+        self.paths.contains_key(path)
+    }
+
+    /// Whether a path, no directory, is this package's alone, its other architectures aside.
+    pub(super) fn is_sole(&self, path: &RootPath, number: usize) -> bool {
+        let mine = |other: usize| other == number || are_instances(&self.packages[&other].package, &self.packages[&number].package);
+        self.paths.get(path).is_some_and(|owners| owners.contains(&number) && owners.iter().all(|&other| mine(other)))
+    }
+
+    /// Who has taken over a path of this package.
+    pub(super) fn taker(&self, number: usize) -> Option<usize> {
+        self.packages[&number].lost.iter().find_map(|path| self.paths.get(path)?.first().copied())
+    }
+
+    /// Forgets a package and its claims.
+    pub(super) fn remove(&mut self, number: usize) {
+        self.packages.remove(&number);
+        self.robbed.remove(&number);
+        self.paths.retain(|_, owners| {
+            owners.retain(|&owner| owner != number);
+            !owners.is_empty()
+        });
     }
 
     /// The packages that have lost paths since this was last asked, in the plan's order.
-    pub(super) fn take_robbed(&mut self) -> BTreeMap<usize, Vec<RootPath>> {
+    pub(super) fn take_robbed(&mut self) -> Robbed {
         std::mem::take(&mut self.robbed)
     }
 

@@ -9,14 +9,15 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::FileType;
 
 use crate::deb::Kind;
-use crate::dpkg::{self, Activations, Conffile, ConffileState, Database, InfoDirectory, InfoFiles};
+use crate::dpkg::{self, Activations, Conffile, ConffileState, Database, Diversions, InfoDirectory, InfoFiles, Status};
 use crate::rootfs::{RootPath, Rootfs};
 
 use super::Error;
-use super::claims::{Claim, Claims};
+use super::claims::{Claim, Claims, Robbed};
+use super::disappear::Keepers;
 use super::stage::{Node, Staged, set_owner_and_mode};
 use super::staging::Staging;
-use super::tree::{Attributes, Tree};
+use super::tree::{Attributes, Tree, led_to};
 
 /// How a package comes into the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +33,13 @@ pub(super) struct Commit<'a> {
     pub(super) root: &'a Rootfs,
     pub(super) tree: Tree<'a>,
     pub(super) claims: Claims,
+    pub(super) keepers: Keepers,
     /// Packages whose lists have been written.
-    listed: HashSet<usize>,
+    pub(super) listed: HashSet<usize>,
+    /// Qualified names of packages that dpkg has removed, but for their conffiles.
+    pub(super) removed: Vec<String>,
+    /// What the database says of the conffiles that the package registered last has from others.
+    inherited: HashMap<RootPath, String>,
 }
 
 /// One package while it is laid.
@@ -52,7 +58,15 @@ struct Package<'a> {
 
 impl<'a> Commit<'a> {
     pub(super) fn new(root: &'a Rootfs) -> Commit<'a> {
-        Commit { root, tree: Tree::new(root), claims: Claims::default(), listed: HashSet::new() }
+        Commit {
+            root,
+            tree: Tree::new(root),
+            claims: Claims::default(),
+            keepers: Keepers::default(),
+            listed: HashSet::new(),
+            removed: Vec::new(),
+            inherited: HashMap::new(),
+        }
     }
 
     /// Lays the top-level symlinks of a package: where they make a merged /usr, everything else goes through them.
@@ -67,17 +81,43 @@ impl<'a> Commit<'a> {
     /// Lays the directories of all packages that come before any script; of several entries for one, the last sets owner, mode
     /// and time.
     pub(super) fn lay_directories(&mut self, all: &[Staged], database: &Database<'_>) -> Result<(), Error> {
-        let mut last: HashMap<&RootPath, (&Node, &str)> = HashMap::new();
+        let mut last: HashMap<&RootPath, (&Staged, &Node)> = HashMap::new();
         for staged in all {
-            let name = staged.package.name.as_str();
             for node in staged.nodes.iter().filter(|n| n.entry.kind == Kind::Directory && !n.left_out) {
-                if last.insert(&node.path, (node, name)).is_none() && !node.path.is_root() {
-                    self.tree.directory(&node.path, attributes(node, database)).map_err(|e| Error::tree(name, e))?;
+                if last.insert(&node.path, (staged, node)).is_none() && !node.path.is_root() {
+                    self.tree.directory(&node.path, attributes(node, database)).map_err(|e| Error::tree(&staged.package.name, e))?;
                 }
             }
         }
-        for (path, (node, name)) in last {
-            self.tree.set_directory_attributes(path, attributes(node, database)).map_err(|e| Error::tree(name, e))?;
+        self.lay_links_to_directories(all, &last, database)?;
+        for (path, (staged, node)) in last {
+            let set = self.tree.set_directory_attributes(path, attributes(node, database));
+            set.map_err(|e| Error::tree(&staged.package.name, e))?;
+        }
+        Ok(())
+    }
+
+    /// Lays the symlinks to directories that do not change the time of the directory they are in. The essential packages of the
+    /// reference go through tar and then through dpkg. tar sets a directory's time when the archive has left it, so a symlink counts that
+    /// comes later; dpkg leaves a symlink alone that leads to the same directory.
+    fn lay_links_to_directories(
+        &mut self,
+        all: &[Staged],
+        last: &HashMap<&RootPath, (&Staged, &Node)>,
+        database: &Database<'_>,
+    ) -> Result<(), Error> {
+        for (at, staged) in all.iter().enumerate() {
+            for link in staged.nodes.iter().filter(|n| n.entry.kind == Kind::Symlink && !n.left_out) {
+                let above = link.path.parent();
+                let Some(&(setter, directory)) = last.get(&above) else { continue };
+                let between = |n: &&Node| n.number > directory.number && n.number < link.number;
+                let is_later = !std::ptr::eq(setter, staged) && all[at..].iter().any(|later| std::ptr::eq(later, setter));
+                let is_in_time = std::ptr::eq(setter, staged) && staged.nodes.iter().filter(between).all(|n| n.path.is_within(&above));
+                if (is_later || is_in_time) && self.root.is_directory(&led_to(&link.path, &link.entry.target)) {
+                    let made = self.tree.symlink(&link.entry.target, &link.path, attributes(link, database));
+                    made.map_err(|e| Error::tree(&staged.package.name, e))?;
+                }
+            }
         }
         Ok(())
     }
@@ -95,7 +135,7 @@ impl<'a> Commit<'a> {
         let mut package = Package {
             name: &name,
             number: staged.number,
-            staged: staging.place().package(staged.number).map_err(|e| Error::staging(&name, e))?,
+            staged: staging.place().package(staged.slot).map_err(|e| Error::staging(&name, e))?,
             laying,
             conffiles: &conffiles,
             database,
@@ -159,7 +199,7 @@ impl<'a> Commit<'a> {
             && !node.left_out
             && !self.is_same(package, node, &place)?
         {
-            let (path, package, other) = (node.path.clone(), package.name.to_owned(), self.claims.qualified(with).to_owned());
+            let (path, package, other) = (node.path.clone(), package.name.to_owned(), self.claims.of(with).qualified.clone());
             return Err(Error::Different { path, package, other });
         }
         Ok(Some(place))
@@ -237,8 +277,8 @@ impl<'a> Commit<'a> {
         }
     }
 
-    /// Registers a package that has been laid: its files of info/, its interests in triggers, its stanza.
-    pub(super) fn register(&mut self, staged: &Staged, laying: Laying, database: &mut Database<'_>) -> Result<(), Error> {
+    /// Registers a package that has been laid: its files of info/, its interests in triggers. Its stanza is still to be pushed.
+    pub(super) fn register(&mut self, staged: &Staged, database: &mut Database<'_>) -> Result<(), Error> {
         let lost = self.claims.lost(staged.number);
         let digests = staged.members.iter().all(|m| m.name != "md5sums").then(|| digests(staged));
         let info = InfoDirectory::open(self.root)?;
@@ -249,8 +289,10 @@ impl<'a> Commit<'a> {
             md5sums: digests.as_deref(),
         })?;
         self.listed.insert(staged.number);
-        for (other, lost) in self.claims.take_robbed() {
-            let other_name = self.claims.qualified(other);
+        let robbed = self.claims.take_robbed();
+        self.inherited = self.inherited_digests(staged, &robbed, &database.status);
+        for (other, lost) in robbed {
+            let other_name = &self.claims.of(other).qualified;
             if self.listed.contains(&other) {
                 info.forget(other_name, &|line| RootPath::parse(line).is_ok_and(|path| lost.contains(&path)))?;
             }
@@ -258,18 +300,56 @@ impl<'a> Commit<'a> {
                 database.status.mark_obsolete(other_name, path);
             }
         }
+        for other in self.removed.iter().filter(|_| !staged.conffiles.is_empty()) {
+            let taken = |path: &RootPath| staged.conffiles.iter().any(|c| c.path == *path);
+            info.forget(other, &|line| RootPath::parse(line).is_ok_and(|path| taken(&path)))?;
+            staged.conffiles.iter().for_each(|c| database.status.mark_obsolete(other, &c.path));
+        }
+        self.remove_unwanted(staged, &database.diversions)?;
         database.interests.register(self.root, &staged.qualified, &staged.triggers)?;
+        Ok(())
+    }
+
+    /// What the database says of a package's conffiles that other packages have, or had: their digests pass to this one.
+    fn inherited_digests(&self, staged: &Staged, robbed: &Robbed, status: &Status) -> HashMap<RootPath, String> {
+        let mut all = HashMap::new();
+        for Conffile { path, .. } in &staged.conffiles {
+            let losers = robbed.iter().filter(|(_, lost)| lost.contains(path)).map(|(&number, _)| number);
+            let others = self.claims.owners(path).iter().copied().chain(losers).filter(|&number| number != staged.number);
+            let names = others.map(|number| &self.claims.of(number).qualified).chain(&self.removed);
+            let digest = names.filter_map(|name| status.conffile_digest(name, path)).next_back();
+            all.extend(digest.map(|digest| (path.clone(), digest)));
+        }
+        all
+    }
+
+    /// Puts aside the conffiles that a package no longer ships and wants gone, where they are nevertheless there and nobody else's.
+    fn remove_unwanted(&mut self, staged: &Staged, diversions: &Diversions) -> Result<(), Error> {
+        for conffile in staged.conffiles.iter().filter(|c| c.removed && self.claims.owners(&c.path).is_empty()) {
+            let tree = |e| Error::tree(&staged.package.name, e);
+            let place = diversions.place(&conffile.path, &staged.package.name).unwrap_or(&conffile.path);
+            let place = self.tree.followed(place).map_err(tree)?;
+            self.root.remove(&place.with_suffix(".dpkg-dist")).map_err(tree)?;
+            if self.root.exists(&place).map_err(tree)? {
+                self.root.rename(&place, &place.with_suffix(".dpkg-old")).map_err(tree)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The stanza of a package that has been laid and registered.
+    pub(super) fn stanza(&self, staged: &Staged, laying: Laying) -> String {
         let state = |conffile: &Conffile| {
             let node = staged.nodes.iter().find(|n| n.path == conffile.path);
+            let inherited = self.inherited.get(&conffile.path).cloned();
             match node.and_then(|n| n.md5.clone()) {
-                _ if node.is_some_and(|n| n.yielded) => ConffileState::Yielded,
+                _ if node.is_some_and(|n| n.yielded) => ConffileState::Yielded(inherited),
                 Some(md5) if laying == Laying::Essential && !conffile.removed => ConffileState::InPlace(md5),
-                _ => ConffileState::New,
+                _ => inherited.map_or(ConffileState::New, ConffileState::InPlace),
             }
         };
         let conffiles: Vec<_> = staged.conffiles.iter().map(|c| (c.clone(), state(c))).collect();
-        database.status.push(&dpkg::unpacked_stanza(&staged.stanza, &conffiles));
-        Ok(())
+        dpkg::unpacked_stanza(&staged.stanza, &conffiles)
     }
 }
 

@@ -111,21 +111,25 @@ pub enum Error {
         /// Where the other file was.
         from: RootPath,
     },
-    /// Its preinst failed.
-    #[error("the preinst of package `{package}` failed ({status}){}", last_words(output))]
-    Preinst {
+    /// Its preinst failed, or the postrm of one that disappears.
+    #[error("the {script} of package `{package}` failed ({status}){}", last_words(output))]
+    Script {
         /// The package.
         package: String,
+        /// `preinst`, `postrm`
+        script: &'static str,
         /// How the script ended.
         status: ExitStatus,
         /// The end of what it wrote.
         output: String,
     },
-    /// Its preinst could not be run.
-    #[error("the preinst of package `{package}` cannot be run")]
+    /// One of its scripts could not be run.
+    #[error("the {script} of package `{package}` cannot be run")]
     Box {
         /// The package.
         package: String,
+        /// `preinst`, `postrm`
+        script: &'static str,
         /// Why.
         #[source]
         source: chroot::Error,

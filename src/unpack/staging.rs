@@ -166,7 +166,7 @@ impl Staging<'_> {
 
     /// Stages some files of a package once more.
     pub(super) fn again(&self, staged: &Staged, numbers: &[u32]) -> Result<(), Error> {
-        let supply = Arc::clone(&self.shared.lock().slots[staged.number].supply);
+        let supply = Arc::clone(&self.shared.lock().slots[staged.slot].supply);
         stage_again(&self.shared.place, &(self.shared.source)(&supply)?, staged, numbers)
     }
 
@@ -267,7 +267,7 @@ impl Worker {
                 gives_way = true;
             }
             let from = Instant::now();
-            let wanted = Wanted { number, name: &supply.package, rules: &self.0.rules, modes_are_kept };
+            let wanted = Wanted { slot: number, name: &supply.package, rules: &self.0.rules, modes_are_kept };
             let staged = (self.0.source)(&supply).and_then(|deb| stage(&self.0.place, deb, wanted));
             self.0.report.send(Event::Span { stage: Stage::Decode, item: supply.package.clone(), from, to: Instant::now() });
             self.0.lock().done(number, staged, planned);

@@ -138,6 +138,16 @@ impl<'a> Tree<'a> {
         made.and_then(|()| set_attributes(parent, name, attributes, true)).map_err(error)
     }
 
+    /// Where a path leads when what is there is a symlink.
+    pub(super) fn followed(&self, path: &RootPath) -> Result<RootPath, Error> {
+        let mut place = path.clone();
+        for _ in 0..LINK_LIMIT {
+            let Some(target) = self.root.read_link(&place)? else { return Ok(place) };
+            place = led_to(&place, target.as_bytes());
+        }
+        Err(self.root.error(path, "follow the symlinks at it", Errno::LOOP))
+    }
+
     /// The directory above a path, open, and the path's last component.
     fn parent<'b>(&mut self, path: &'b RootPath) -> Result<(BorrowedFd<'_>, &'b OsStr), Error> {
         let name = path.name();
@@ -194,7 +204,7 @@ fn set_attributes(parent: BorrowedFd<'_>, name: &OsStr, attributes: Attributes, 
 }
 
 /// Where a symlink at `path` leads, by its words: `..` takes a component away, and nothing leads above the root.
-fn led_to(path: &RootPath, target: &[u8]) -> RootPath {
+pub(super) fn led_to(path: &RootPath, target: &[u8]) -> RootPath {
     let above = path.parent();
     let start: &[u8] = if target.starts_with(b"/") { b"" } else { above.as_bytes() };
     let mut components: Vec<&[u8]> = Vec::new();

@@ -6,17 +6,32 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use super::archive::DATE;
+use super::deb::Deb;
 use super::tree::{self, Times};
 use super::{Outcome, World, base, built, host_architecture, outcome};
 
-/// Makes a tree at `root` of the base distribution's essential packages and what they need, then of what is asked for.
+/// Makes a tree at `root` of the base distribution's essential packages and what they need, then of what is asked for. A demand for
+/// `NAME:ARCHITECTURE` makes that a foreign architecture of the tree.
 #[track_caller]
 pub fn tree(world: &World, root: &Path, demands: &[&str]) {
+    tree_with(world, root, &[], demands);
+}
+
+/// As [`tree`], with further packages in the first set, behind the base distribution's.
+#[track_caller]
+pub fn tree_with(world: &World, root: &Path, essentials: &[Arc<Deb>], demands: &[&str]) {
     lay_base(root);
+    let foreign: Vec<&str> = demands.iter().filter_map(|demand| Some(demand.split_once(':')?.1)).collect();
+    if !foreign.is_empty() {
+        let architectures: String = [host_architecture()].iter().chain(&foreign).map(|name| format!("{name}\n")).collect();
+        fs::write(root.join("var/lib/dpkg/arch"), architectures).unwrap();
+    }
     let mut paths = Vec::new();
-    for deb in base::base().iter().filter(|deb| deb.fields.iter().any(|(_, value)| value == "required")) {
+    let is_required = |deb: &&Arc<Deb>| deb.fields.iter().any(|(_, value)| value == "required");
+    for deb in base::base().iter().filter(is_required).chain(essentials) {
         let path = format!("debs/{}", deb.file_name());
         fs::write(root.join(&path), &*built(deb)).unwrap();
         let unpack = "dpkg-deb --fsys-tarfile \"$1\" | tar -xp --keep-directory-symlink -C \"$2\"";

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::archive::openpgp::tests::signed;
-use crate::archive::{BadRelease, Expiry, Fault};
+use crate::archive::{BadRelease, Expiry, Fault, Leave};
 use crate::compress::encoder;
 use crate::digest::{Algorithm, digest};
 use crate::store::server::{Reply, Server};
@@ -63,6 +63,7 @@ fn source(uri: String, suite: &str) -> Source {
         expiry: Expiry::Check,
         signed_by: None,
         pin: None,
+        leave: Leave::default(),
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::archive::Trust;
+use crate::archive::{Leave, Trust};
 
 /// 2026-09-13T00:00:00Z
 const NOW: i64 = 1_789_257_600;
@@ -15,6 +15,7 @@ fn source(suite: &str) -> Source {
         expiry: Expiry::Check,
         signed_by: None,
         pin: None,
+        leave: Leave::default(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::archive::{Expiry, Listing, Release, Source, Trust};
+use super::archive::{Expiry, Leave, Listing, Release, Source, Trust};
 
 /// A release known by its suite's name in the URL alone.
 pub(super) fn release(suite: &str, architecture: &str) -> Release {
@@ -16,6 +16,7 @@ pub(super) fn release(suite: &str, architecture: &str) -> Release {
         expiry: Expiry::Ignore,
         signed_by: None,
         pin: None,
+        leave: Leave::default(),
     };
     Release {
         source,
