@@ -144,7 +144,7 @@ def measured_rows(results: Results, found: list[tuple[str, Series]]) -> list[lis
             f"{cpu:.2f} s",
             f"{memory:.0f} MiB",
             f"{ratio.median:.2f} ({ratio.least:.2f}–{ratio.most:.2f})" if ratio else "",
-            str(len(measured.rounds)),
+            f"{len(measured.rounds)}" + (f", {measured.failed} failed" if measured.failed else ""),
             str(measured.packages or ""),
         ])  # fmt: skip
     return table
@@ -175,13 +175,25 @@ def draw(results: Results, cells: dict[str, Cell], output: Path) -> list[str]:
     if drawn:
         (output / "scale.svg").write_text(chart.lines("rbootstrap: wall time a package, by size of the set", drawn, "ms"))
         shown.append("![What a package costs as the set grows](scale.svg)\n")
-    return ["## Charts\n", "Bars are medians, lines in them reach from the least to the most.\n", *shown] if shown else []
+    return (
+        [
+            "## Charts\n",
+            "Bars are medians, lines in them reach from the least to the most. × says how many times as long as rbootstrap, likewise cold or warm.\n",
+            *shown,
+        ]
+        if shown
+        else []
+    )
 
 
 def panel(results: Results, heading: str, series: list[tuple[str, Series]]) -> chart.Panel:
     found = [(label, one, results.get(one)) for label, one in series]
     packages = next((measured.packages for _, one, measured in found if one.peer == OURS and measured.packages), 0)
-    bars = [chart.Bar(label, measured.spread("wall"), one.peer == OURS, one.start != "cold") for label, one, measured in found]
+    bars = []
+    for label, one, measured in found:
+        ratio = results.ratio(one, Series(OURS, one.cell, one.form, one.start, one.jobs, one.medium)) if one.peer != OURS else None
+        note = f"× {chart.figure(ratio.median)}" if ratio else ""
+        bars.append(chart.Bar(label, measured.spread("wall"), one.peer == OURS, one.start != "cold", note))
     return chart.Panel(f"{heading}, {packages} packages" if packages else heading, bars)
 
 

@@ -37,6 +37,8 @@ class Measured:
     rounds: dict[str, Cost] = field(default_factory=dict)
     program: str = ""
     """Digest of the program, where it is ours."""
+    failed: int = 0
+    """Runs that failed, and are in no round."""
     packages: int = 0
     size: int = 0
     """Bytes of all files in the tree."""
