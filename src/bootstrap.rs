@@ -10,7 +10,7 @@ mod sources;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::archive::{self, Index};
 use crate::compress::Compression;
@@ -19,7 +19,7 @@ use crate::install::{self, Course};
 use crate::interrupt::Interrupt;
 use crate::pack;
 use crate::plan::{self, Chosen, Plan, Wanted};
-use crate::report::Report;
+use crate::report::{Event, Report, Stage};
 use crate::rootfs::Rootfs;
 use crate::store::{self, Store};
 use crate::suite::Variant;
@@ -123,7 +123,7 @@ fn story(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<Do
     let sources = sources::choose(request, report)?;
     let store = open_store(request, interrupt, report)?;
     let index = archive::read(&store, &sources.list, now(), report)?;
-    let plan = Arc::new(plan::plan(&index, &wanted(request, &sources))?);
+    let plan = Arc::new(planned(&index, &wanted(request, &sources), report)?);
     if matches!(request.goal, Goal::PrintDebs | Goal::Simulate) {
         return Ok(Done { plan });
     }
@@ -178,6 +178,14 @@ fn open_store(request: &Request, interrupt: &Interrupt, report: &Report) -> Resu
     let stopped = Arc::clone(&store);
     interrupt.on_raise(move || stopped.cancel());
     Ok(store)
+}
+
+/// Chooses the packages, and tells how long that took.
+fn planned(index: &Index, wanted: &Wanted, report: &Report) -> Result<Plan, Error> {
+    let from = Instant::now();
+    let plan = plan::plan(index, wanted)?;
+    report.send(Event::Span { stage: Stage::Plan, item: "plan".into(), from, to: Instant::now() });
+    Ok(plan)
 }
 
 fn wanted(request: &Request, sources: &Sources) -> Wanted {

@@ -18,6 +18,7 @@ mod pack;
 mod refusals;
 mod suites;
 mod target;
+mod timings;
 mod trust;
 mod unpacking;
 mod world;
