@@ -202,6 +202,12 @@ class Ours(Peer):
         found = run([*self._options(cell), "--no-cache", "--print-debs", cell.suite, str(place.root / "none"), place.mirror])
         return sorted({line.partition("=")[0].partition(":")[0] for line in found.splitlines() if "=" in line})
 
+    def warm(self, cell: Cell, place: Place) -> None:
+        """Has the mirror asked for all that a run asks for."""
+        cache = place.root / "caches/warming"
+        run([*self._options(cell), f"--cache-dir={cache}", "--download-only", cell.suite, str(place.root / "none"), place.mirror])
+        remove(cache)
+
     def prepare(self, series: Series, place: Place) -> None:
         super().prepare(series, place)
         cache = place.cache(series)

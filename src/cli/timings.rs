@@ -182,8 +182,9 @@ impl<'a> Page<'a> {
     /// The critical path: one strip, and how much of it each kind of step has.
     fn strip(&self, out: &mut String) {
         out.push_str(
-            "<h2>What the end waited for</h2><p>Each of these steps had to end before the next could begin. In every chart they are the ones in full \
-             colour between two lines; a shorter run needs one of them shorter. Hatched: no step of a package was what it waited for.</p><div class=plot>",
+            "<h2>What the end waited for</h2><p>Each of these steps had to end before the next could begin. In every chart they are the \
+             ones in full colour between two lines; a shorter run needs one of them shorter. Hatched: it waited for none of the steps.</p>\
+             <div class=plot>",
         );
         self.grid(out);
         out.push_str("<div class=strip><div class=track style='height:100%'><div class=clip>");
@@ -230,7 +231,8 @@ impl<'a> Page<'a> {
              <label><input type=checkbox id=only> only what the end waited for</label> <span id=shown></span> \
              <button id=reset>whole run</button>\
              <span><kbd>↓</kbd> <kbd>↑</kbd> package, <kbd>←</kbd> <kbd>→</kbd> step, <kbd>n</kbd> <kbd>p</kbd> along the path, \
-             <kbd>+</kbd> <kbd>−</kbd> <kbd>0</kbd> closer, farther, all, <kbd>/</kbd> filter, <kbd>Esc</kbd> back</span></div><div class=plot>",
+             <kbd>+</kbd> <kbd>−</kbd> <kbd>0</kbd> closer, farther, all, <kbd>/</kbd> filter, <kbd>Esc</kbd> back</span></div>\
+             <div class=plot>",
         );
         self.grid(out);
         self.axis(out);

@@ -38,6 +38,7 @@
     new MouseEvent(type, { clientX: track.left + track.width * share, clientY: track.top, button: 0, bubbles: true }));
   drag("mousedown", 0.25);
   drag("mouseup", 0.75);
+  expect("only what was at work then is shown", visible() > 0 && visible() < count(".row"));
   expect("dragging looks closer", Math.abs(span() - whole / 2) < whole / 50);
   press("Escape");
   expect("escape goes back", span() === whole);

@@ -69,6 +69,7 @@ function show(a, b) {
     if (!isAxis) put(node, "div", "", "at");
   }
   document.getElementById("reset").hidden = from === 0 && to === run.took;
+  sift();
 }
 
 function timeAt(event) {
@@ -102,13 +103,16 @@ document.addEventListener("mousemove", (event) => {
   else { tell(null); tellTime(ms); }
 });
 
-// Rows: filter, order, and a place that the keyboard moves.
+// Rows: those with a step in the window of time, filter, order, and a place that the keyboard moves.
 const filter = document.getElementById("filter"), only = document.getElementById("only"), order = document.getElementById("order");
+const stepsOf = new Map(rows.map((one) => [one, [...one.querySelectorAll("[data-s]")].map((bar) => Number(bar.dataset.s))]));
 function sift() {
   const wanted = filter.value.trim().toLowerCase();
+  const isWithin = (number) => run.steps[number][2] <= to && run.steps[number][3] >= from;
   let shown = 0;
   for (const one of rows) {
-    one.hidden = (wanted && !one.dataset.name.toLowerCase().includes(wanted)) || (only.checked && !one.querySelector(".waited"));
+    one.hidden = (wanted && !one.dataset.name.toLowerCase().includes(wanted)) || !stepsOf.get(one).some(isWithin)
+      || (only.checked && !one.querySelector(".waited"));
     shown += !one.hidden;
   }
   document.getElementById("shown").textContent = `${shown} of ${rows.length}`;
@@ -116,7 +120,8 @@ function sift() {
 function arrange() {
   const by = order.value;
   const value = (one) => Number(one.dataset[by]);
-  rows.sort((a, b) => (by === "name" ? a.dataset.name.localeCompare(b.dataset.name) : by === "start" ? value(a) - value(b) : value(b) - value(a)));
+  const isBefore = { name: (a, b) => a.dataset.name.localeCompare(b.dataset.name), start: (a, b) => value(a) - value(b) };
+  rows.sort(isBefore[by] || ((a, b) => value(b) - value(a)));
   document.querySelector(".rows").append(...rows);
 }
 filter.addEventListener("input", sift);
@@ -130,7 +135,7 @@ function enter(next) {
   row = next;
   row.classList.add("on");
   row.scrollIntoView({ block: "nearest" });
-  tell(Number(row.querySelector("[data-s]").dataset.s));
+  tell(stepsOf.get(row)[0]);
 }
 function move(by) {
   const seen = rows.filter((one) => !one.hidden);
@@ -139,7 +144,7 @@ function move(by) {
 }
 function stepIn(by) {
   if (!row) return move(0);
-  const steps = [...row.querySelectorAll("[data-s]")].map((bar) => Number(bar.dataset.s));
+  const steps = stepsOf.get(row);
   tell(steps[Math.max(0, Math.min(steps.length - 1, steps.indexOf(chosen) + by))]);
 }
 function zoom(by) {
@@ -191,5 +196,4 @@ more.addEventListener("click", () => { wide = !wide; curtail(); });
 
 all(".tools, #detail").forEach((node) => { node.hidden = false; });
 curtail();
-sift();
 show(0, run.took);
