@@ -1,8 +1,10 @@
 //! The story of a run, from a request to a tree or an image, and the one error over its stages.
 //!
 //! [`run`] is the stages in their order; each hands its successor a value that cannot be had otherwise. Details are the stages'
-//! own: where packages come from is in `bootstrap::sources`, where the result goes in `bootstrap::output`.
+//! own: where packages come from is in `bootstrap::sources`, which they are in `bootstrap::choice`, where the result goes in
+//! `bootstrap::output`.
 
+mod choice;
 mod error;
 mod output;
 mod sources;
@@ -10,26 +12,25 @@ mod sources;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use crate::apt;
-use crate::archive::{self, Index, Seen};
 use crate::compress::Compression;
 use crate::fetch::Fetch;
 use crate::install::{Course, Ground, Installation};
 use crate::interrupt::Interrupt;
 use crate::pack;
 use crate::package::Package;
-use crate::plan::{self, Chosen, Foreseen, Foresight, Plan, Wanted};
+use crate::plan::{Chosen, Plan};
 use crate::report::Report;
 use crate::rootfs::Rootfs;
-use crate::store::{self, Kind, Store};
+use crate::store::{self, Store};
 use crate::suite::Variant;
 use crate::unpack::Supply;
 
 pub use error::{Class, Error};
 pub use output::{Image, Sink};
 
+use choice::choose;
 use output::Output;
 use sources::Sources;
 
@@ -168,41 +169,6 @@ fn without_a_tree(request: &Request, sources: &Sources, store: &Store, fetch: &F
     Ok(Done { plan })
 }
 
-/// Reads the indexes and makes the plan. `foreseen` hears of packages that will be in it while it is not yet made.
-fn choose(
-    request: &Request,
-    sources: &Sources,
-    store: &Store,
-    foreseen: &(dyn Fn(Package, store::Wanted) + Sync),
-    report: &Report,
-) -> Result<Course, Error> {
-    let wanted = wanted(request, sources);
-    let foresight = Foresight::new(&wanted, sources.list.len());
-    let see = |seen: Seen<'_>| {
-        for Foreseen { package, mirrors, .. } in foresight.see(seen) {
-            if let Ok(deb) = deb(&package, &mirrors) {
-                foreseen(package, deb);
-            }
-        }
-    };
-    let index = archive::read(store, &sources.list, now(), &see, report)?;
-    let preferences = apt::preferences(&index)?;
-    let key = plan::key(&index, &wanted);
-    let recalled = store.recall(Kind::Plan, &key).and_then(|bytes| Plan::recalled(&index, &bytes));
-    let plan = match recalled {
-        Some(plan) => plan,
-        None => {
-            let plan = plan::plan(&index, &wanted)?;
-            store.remember(Kind::Plan, &key, &plan.to_bytes());
-            plan
-        }
-    };
-    let mirrors = |chosen: &Chosen| &index.listings[chosen.listing].release.source.uris;
-    let debs = plan.packages.iter().map(|chosen| deb(&chosen.package, mirrors(chosen))).collect::<Result<_, _>>()?;
-    let epoch = request.epoch.unwrap_or_else(|| released(&index));
-    Ok(Course { plan, debs, preferences, epoch })
-}
-
 fn ground<'a>(request: &Request, sources: &'a Sources, fetch: &Arc<Fetch>) -> Ground<'a> {
     Ground { suite: &sources.suite, variant: request.variant, sources: &sources.list, fetch: Arc::clone(fetch), jobs: request.jobs }
 }
@@ -255,23 +221,6 @@ fn bound_cache(store: &Store, request: &Request, report: &Report) {
     }
 }
 
-fn wanted(request: &Request, sources: &Sources) -> Wanted {
-    Wanted {
-        variant: request.variant,
-        suite: request.suite.clone(),
-        architectures: sources.architectures.clone(),
-        include: request.include.clone(),
-        exclude: request.exclude.clone(),
-    }
-}
-
-/// What to fetch for a package.
-fn deb(package: &Package, mirrors: &[String]) -> Result<store::Wanted, Error> {
-    let digest = package.digest.clone().ok_or_else(|| Error::Unverifiable { package: package.name.clone() })?;
-    let url = |mirror: &String| format!("{}/{}", mirror.trim_end_matches('/'), package.filename);
-    Ok(store::Wanted { name: package.to_string(), urls: mirrors.iter().map(url).collect(), size: package.size, digest })
-}
-
 fn packing(request: &Request, epoch: i64, interrupt: &Interrupt) -> pack::Options {
     let compression = request.image.as_ref().map_or(Compression::None, |image| image.compression);
     pack::Options {
@@ -280,16 +229,6 @@ fn packing(request: &Request, epoch: i64, interrupt: &Interrupt) -> pack::Option
         compression,
         interrupt: interrupt.clone(),
     }
-}
-
-/// The archive's own time: the latest Date of its releases.
-fn released(index: &Index) -> i64 {
-    index.listings.iter().map(|listing| listing.release.date).max().unwrap_or(0)
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 impl Done {

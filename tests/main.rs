@@ -19,5 +19,6 @@ mod pins;
 mod refusals;
 mod suites;
 mod target;
+mod timings;
 mod trust;
 mod world;
