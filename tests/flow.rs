@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::world::archive::Suite;
 use crate::world::deb::Deb;
-use crate::world::{World, host_architecture, outcome, suite};
+use crate::world::{World, host_architecture, outcome, suite, tree};
 
 /// What the base distribution's essential set is.
 const ESSENTIAL: [&str; 8] = ["base-files", "base-passwd", "coreutils", "dash", "dpkg", "libc-bin", "libc6", "mawk"];
@@ -182,6 +182,48 @@ fn a_second_run_fetches_no_package_and_gives_the_same_bytes() {
     let second = world.run(["--include=hello", "fake", "-", &url]).ok().stdout;
     assert!(world.server.paths().iter().all(|path| !path.ends_with(".deb")), "{:?}", world.server.paths());
     assert!(first == second, "{} and {} bytes", first.len(), second.len());
+}
+
+#[test]
+fn what_is_decoded_in_the_cache_gives_the_same_bytes_and_is_not_trusted_for_it() {
+    let Some(world) = World::new([]) else { return };
+    let url = world.server.url();
+    let make = |options: &[&str]| {
+        world.server.forget();
+        world.run([&["--include=hello"], options, &["fake", "-", &url]].concat()).ok().stdout
+    };
+    let derived = || {
+        let mut found = Vec::new();
+        tree::walk(&world.path("cache/derived"), &mut |path, metadata| found.extend(metadata.is_file().then(|| path.to_owned())));
+        found
+    };
+    let slow = make(&["--no-cache", "--jobs=1"]);
+    assert!(make(&[]) == slow);
+    assert!(derived().len() > ESSENTIAL.len(), "packages, the index and the plan: {:?}", derived());
+    assert!(make(&[]) == slow);
+    assert!(world.server.paths().iter().all(|path| path.ends_with("/InRelease")), "{:?}", world.server.paths());
+    // Damaged ones are made anew, from downloads that are still there.
+    for file in derived() {
+        let mut content = fs::read(&file).unwrap();
+        let middle = content.len() / 2;
+        content[middle] ^= 1;
+        fs::write(&file, content).unwrap();
+    }
+    assert!(make(&[]) == slow);
+    // Those of another host, whose key this one has not, count for nothing either.
+    fs::remove_dir_all(world.path("state")).unwrap();
+    assert!(make(&[]) == slow);
+    assert!(world.server.paths().iter().all(|path| !path.ends_with(".deb")), "{:?}", world.server.paths());
+}
+
+#[test]
+fn the_cache_keeps_within_its_bound() {
+    let Some(world) = World::new([]) else { return };
+    world.make(&["--cache-max-size=1K", "-v"]).ok().names(&["the cache has", "were freed"]);
+    let mut left = 0;
+    tree::walk(&world.path("cache"), &mut |_, metadata| left += if metadata.is_file() { metadata.len() } else { 0 });
+    assert!(left <= 1024, "{left} bytes");
+    world.run(["--cache-max-size=many", "fake", "x"]).fails(2).names(&["many", "no size"]);
 }
 
 #[test]

@@ -84,7 +84,11 @@ impl World {
     pub fn command(&self) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("rbootstrap"));
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", self.path("home")).env("TMPDIR", self.path("tmp"));
-        command.env("RBOOTSTRAP_CACHE_DIR", self.path("cache")).current_dir(self.directory.path()).stdin(std::process::Stdio::null());
+        command
+            .env("RBOOTSTRAP_CACHE_DIR", self.path("cache"))
+            .env("RBOOTSTRAP_STATE_DIR", self.path("state"))
+            .current_dir(self.directory.path())
+            .stdin(std::process::Stdio::null());
         command.arg("--keyring").arg(self.path("keyring.gpg"));
         command
     }
@@ -137,7 +141,7 @@ impl World {
         let here = self.directory.path().to_str().unwrap();
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         assert!(!mounts.contains(here), "something is still mounted: {mounts}");
-        let known = ["archive", "archive-new", "cache", "home", "keyring.gpg", "root", "tmp"];
+        let known = ["archive", "archive-new", "cache", "home", "keyring.gpg", "root", "state", "tmp"];
         let unexpected = names(self.directory.path()).into_iter().filter(|name| !known.contains(&&name[..])).collect::<Vec<_>>();
         assert!(unexpected.is_empty(), "left beside the target: {unexpected:?}");
         let temporary = names(&self.path("tmp"));

@@ -1,3 +1,5 @@
+use std::io::Write;
+
 use super::build::{Item, ar, compressed, control_tar, deb, directory, entry, file, hard_link, on_disk, symlink, tar};
 use super::*;
 
@@ -213,6 +215,29 @@ fn control_members_are_bounded_and_plain() {
     }
     let latin = Item { content: b"Package: a\nMaintainer: Ren\xe9\n".to_vec(), ..file("control", "") };
     assert_eq!(with(&[latin]).unwrap().stanza, "Package: a\nMaintainer: René\n");
+}
+
+#[test]
+fn a_decoded_copy_is_the_package_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = crate::store::tests::sealed(directory.path(), "state");
+    for compression in [Compression::Xz, Compression::Zstd, Compression::Gzip, Compression::None] {
+        let name = |member: &str| format!("{member}{}{}", if compression == Compression::None { "" } else { "." }, compression.extension());
+        let whole = with_members((&name("control.tar"), compression), (&name("data.tar"), compression));
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&whole).unwrap();
+        let wanted = crate::store::tests::wanted(&[format!("file://{}", file.path().display())], &whole);
+        let verified = store.file(&wanted, &drop).unwrap();
+        let first = Deb::open(&verified, store.draft(crate::store::Kind::Package, &wanted.digest)).unwrap();
+        assert_eq!(all_of(&first).unwrap(), 2);
+        first.keep_copy();
+        let copy = store.derived(crate::store::Kind::Package, &wanted.digest).unwrap();
+        let second = Deb::open(&copy, None).unwrap();
+        assert_eq!((&first.stanza, &first.members[0].content), (&second.stanza, &second.members[0].content));
+        assert_eq!((all_of(&second).unwrap(), second.data.compression), (2, Compression::None), "{compression:?}");
+    }
+    let damaged = store.derived(crate::store::Kind::Package, &crate::store::tests::wanted(&[], b"x").digest);
+    assert!(damaged.is_none());
 }
 
 #[test]

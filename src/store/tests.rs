@@ -10,6 +10,7 @@ use super::*;
 use crate::digest::{Algorithm, digest};
 use crate::report::Event;
 
+mod derived;
 mod faults;
 mod secure;
 mod shelf;
@@ -64,6 +65,13 @@ pub(crate) fn open(directory: &Path, cached: bool, stall: Duration, report: Repo
     let cache = cached.then(|| directory.join("cache"));
     let options = Options { cache, state: None, temporary: directory.to_owned(), stall, tries: 3 };
     Store::with(options, report, http::builder().unwrap().no_proxy(), Duration::from_millis(1)).unwrap()
+}
+
+/// A store with a cache, and a key in `state` beside it.
+pub(crate) fn sealed(directory: &Path, state: &str) -> Store {
+    let (cache, state) = (Some(directory.join("cache")), Some(directory.join(state)));
+    let options = Options { cache, state, temporary: directory.to_owned(), stall: PATIENT, tries: 1 };
+    Store::with(options, Report::silent(), http::builder().unwrap().no_proxy(), Duration::from_millis(1)).unwrap()
 }
 
 pub(crate) fn wanted(urls: &[String], content: &[u8]) -> Wanted {

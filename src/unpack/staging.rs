@@ -74,7 +74,7 @@ enum State {
     /// In the queue, or a guess that failed.
     Waiting,
     UnderWay,
-    Done(Result<Staged, Error>),
+    Done(Box<Result<Staged, Error>>),
     Taken,
 }
 
@@ -155,7 +155,7 @@ impl Staging<'_> {
                 && matches!(slot.state, State::Done(_))
                 && let State::Done(staged) = mem::replace(&mut slot.state, State::Taken)
             {
-                return staged;
+                return *staged;
             }
             if queue.alive == 0 {
                 return Err(queue.failure().unwrap_or(Error::Stopped));
@@ -235,7 +235,7 @@ impl Queue {
         if staged.is_ok() || planned {
             // Whoever commits will come to a failed one, or to one that nobody stages any more.
             self.stop |= staged.is_err();
-            slot.state = State::Done(staged);
+            slot.state = State::Done(Box::new(staged));
             return;
         }
         slot.state = State::Waiting;
@@ -246,9 +246,9 @@ impl Queue {
 
     /// What stopped the threads is the answer, whichever package it befell.
     fn failure(&mut self) -> Option<Error> {
-        let failed = self.slots.iter_mut().find(|slot| matches!(slot.state, State::Done(Err(_))))?;
+        let failed = self.slots.iter_mut().find(|slot| matches!(&slot.state, State::Done(staged) if staged.is_err()))?;
         match mem::replace(&mut failed.state, State::Taken) {
-            State::Done(Err(error)) => Some(error),
+            State::Done(staged) => staged.err(),
             _ => None,
         }
     }
