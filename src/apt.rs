@@ -1,10 +1,14 @@
-//! What apt finds in the tree: its sources.
+//! What apt finds in the tree: its sources, and the preferences that pin some of them.
 //!
 //! Written as the suite's own installer would: one deb822 file named after the distribution, with Signed-By, where the suite has
 //! come that far; sources.list before. A mirror is written as it was given; what is reached through another one in its place is the
 //! finished system's own affair.
 
+mod preferences;
+
 use std::fmt::Write as _;
+
+pub use preferences::{Indistinguishable, preferences, write_preferences};
 
 use crate::archive::Source;
 use crate::rootfs::{Error, RootPath, Rootfs};
@@ -96,6 +100,7 @@ mod tests {
             trust: Trust::Unchecked,
             expiry: Expiry::Check,
             signed_by: signed_by.map(str::to_owned),
+            pin: None,
             leave: Leave::default(),
         }
     }

@@ -11,6 +11,7 @@ pub mod sources;
 mod index;
 
 use std::io;
+use std::num::NonZeroI16;
 use std::sync::Arc;
 
 pub use openpgp::{Attempt, Fault, Keyring, KeyringError, SignatureError};
@@ -40,6 +41,8 @@ pub struct Source {
     pub expiry: Expiry,
     /// The keyring's path in the tree, for the sources that are written there.
     pub signed_by: Option<String>,
+    /// What apt calls the priority of its versions, where the user sets it; never 0, which apt refuses.
+    pub pin: Option<NonZeroI16>,
     /// What its own entry does without. The command line's leave is for this run alone, and no part of it.
     pub leave: Leave,
 }
@@ -80,7 +83,7 @@ pub struct Listing {
     pub component: String,
     /// The index's architecture; in a flat repository, whose index may hold several, the native one.
     pub architecture: String,
-    /// The stanzas.
+    /// The stanzas, with the fields of which [`crate::package::is_read`] is true.
     pub text: String,
 }
 
@@ -91,12 +94,22 @@ pub struct Index {
     pub listings: Vec<Listing>,
 }
 
-/// Reads and verifies all sources, in parallel; listings come out in the order of the sources. `now`: seconds since the epoch.
+/// What reading tells before it is done, from several threads.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen<'a> {
+    /// A stanza of a verified index, with the release that vouches for it; those of an index come in order.
+    Stanza(&'a Release, &'a str),
+    /// A source has told all its stanzas.
+    Source,
+}
+
+/// Reads and verifies all sources, in parallel; listings come out in the order of the sources. `now`: seconds since the epoch. `seen` hears
+/// of stanzas while the rest is still on its way.
 ///
 /// A component or an architecture that one source lacks is a warning, as a security archive may serve fewer of both; one that no source
 /// has is an error.
-pub fn read(store: &Store, sources: &[Source], now: i64, report: &Report) -> Result<Index, Error> {
-    index::read(store, sources, now, report)
+pub fn read(store: &Store, sources: &[Source], now: i64, seen: &(dyn Fn(Seen<'_>) + Sync), report: &Report) -> Result<Index, Error> {
+    index::read(store, sources, now, seen, report)
 }
 
 /// Why there is no index.

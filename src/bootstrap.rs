@@ -1,8 +1,10 @@
 //! The story of a run, from a request to a tree or an image, and the one error over its stages.
 //!
 //! [`run`] is the stages in their order; each hands its successor a value that cannot be had otherwise. Details are the stages'
-//! own: where packages come from is in `bootstrap::sources`, where the result goes in `bootstrap::output`.
+//! own: where packages come from is in `bootstrap::sources`, which they are in `bootstrap::choice`, where the result goes in
+//! `bootstrap::output`.
 
+mod choice;
 mod error;
 mod output;
 mod sources;
@@ -10,23 +12,25 @@ mod sources;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use crate::archive::{self, Index};
 use crate::compress::Compression;
 use crate::fetch::Fetch;
-use crate::install::{self, Course};
+use crate::install::{Course, Ground, Installation};
 use crate::interrupt::Interrupt;
 use crate::pack;
-use crate::plan::{self, Chosen, Plan, Wanted};
+use crate::package::Package;
+use crate::plan::{Chosen, Plan};
 use crate::report::Report;
 use crate::rootfs::Rootfs;
 use crate::store::{self, Store};
 use crate::suite::Variant;
+use crate::unpack::Supply;
 
 pub use error::{Class, Error};
 pub use output::{Image, Sink};
 
+use choice::choose;
 use output::Output;
 use sources::Sources;
 
@@ -75,6 +79,10 @@ pub struct Request {
     pub merged_usr: Option<bool>,
     /// Where verified downloads are kept; nowhere without it.
     pub cache: Option<PathBuf>,
+    /// How large the cache may be when the run is over, in bytes.
+    pub cache_bound: u64,
+    /// Where this host's key for what is decoded and cached is.
+    pub state: Option<PathBuf>,
     /// How many connections to open.
     pub downloads: usize,
     /// How many threads to unpack and compress on.
@@ -110,7 +118,7 @@ pub enum Trust {
 /// What came of a run.
 #[derive(Clone, Debug)]
 pub struct Done {
-    plan: Arc<Plan>,
+    plan: Plan,
 }
 
 /// Makes what `request` asks for. On failure, and when `interrupt` is raised, nothing stays but verified downloads.
@@ -122,32 +130,47 @@ fn story(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<Do
     let output = Output::claim(request)?;
     let sources = sources::choose(request, report)?;
     let store = open_store(request, interrupt, report)?;
-    let index = archive::read(&store, &sources.list, now(), report)?;
-    let plan = Arc::new(plan::plan(&index, &wanted(request, &sources))?);
-    if matches!(request.goal, Goal::PrintDebs | Goal::Simulate) {
-        return Ok(Done { plan });
-    }
-    let debs = debs(&plan, &index)?;
-    let fetch = Arc::new(Fetch::start(store, request.downloads, report.clone()));
-    fetch.want(&debs);
-    let Some(output) = output else {
+    let fetch = Arc::new(Fetch::start(Arc::clone(&store), request.downloads, report.clone()));
+    let Some(output) = output else { return without_a_tree(request, &sources, &store, &fetch, report) };
+    let done = output.make(interrupt, report, |output| {
+        let installation = Installation::begin(output.root(), ground(request, &sources, &fetch), interrupt, report)?;
+        let ahead = installation.ahead();
+        let foreseen = |package: Package, deb: store::Wanted| {
+            fetch.foresee(deb.clone());
+            // The essentials are needed before any script runs. The others can be staged while it does.
+            if package.essential == Some(true) {
+                ahead.stage(Supply { package: package.name, deb });
+            }
+        };
+        let course = choose(request, &sources, &store, &foreseen, report)?;
+        output.has_room_for(&course.plan)?;
+        fetch.want(&course.debs);
+        installation.install(&course)?;
+        Ok((Done { plan: course.plan }, packing(request, course.epoch, interrupt)))
+    })?;
+    drop(fetch);
+    bound_cache(&store, request, report);
+    Ok(done)
+}
+
+/// The shorter stories, which end with a plan or with its packages in the cache.
+fn without_a_tree(request: &Request, sources: &Sources, store: &Store, fetch: &Fetch, report: &Report) -> Result<Done, Error> {
+    let foreseen = |_, deb| {
+        if request.goal == Goal::Download {
+            fetch.foresee(deb);
+        }
+    };
+    let Course { plan, debs, .. } = choose(request, sources, store, &foreseen, report)?;
+    if request.goal == Goal::Download {
+        fetch.want(&debs);
         debs.iter().try_for_each(|deb| fetch.take(deb).map(drop)).map_err(Error::Fetch)?;
-        return Ok(Done { plan });
-    };
-    output.has_room_for(&plan)?;
-    let epoch = request.epoch.unwrap_or_else(|| released(&index));
-    let course = Course {
-        suite: &sources.suite,
-        variant: request.variant,
-        sources: &sources.list,
-        plan: &plan,
-        debs,
-        fetch,
-        epoch,
-        jobs: request.jobs,
-    };
-    output.make(|root| Ok(install::install(root, course, interrupt, report)?), &packing(request, epoch, interrupt), report)?;
+        bound_cache(store, request, report);
+    }
     Ok(Done { plan })
+}
+
+fn ground<'a>(request: &Request, sources: &'a Sources, fetch: &Arc<Fetch>) -> Ground<'a> {
+    Ground { suite: &sources.suite, variant: request.variant, sources: &sources.list, fetch: Arc::clone(fetch), jobs: request.jobs }
 }
 
 /// Writes an existing tree as an image.
@@ -173,37 +196,29 @@ fn interrupted(interrupt: &Interrupt) -> Option<Error> {
 }
 
 fn open_store(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<Arc<Store>, Error> {
-    let options = store::Options { cache: request.cache.clone(), temporary: std::env::temp_dir(), stall: STALL, tries: TRIES };
+    let options = store::Options {
+        cache: request.cache.clone(),
+        state: request.state.clone(),
+        temporary: std::env::temp_dir(),
+        stall: STALL,
+        tries: TRIES,
+    };
     let store = Arc::new(Store::open(options, report.clone())?);
     let stopped = Arc::clone(&store);
     interrupt.on_raise(move || stopped.cancel());
     Ok(store)
 }
 
-fn wanted(request: &Request, sources: &Sources) -> Wanted {
-    Wanted {
-        variant: request.variant,
-        suite: request.suite.clone(),
-        architectures: sources.architectures.clone(),
-        include: request.include.clone(),
-        exclude: request.exclude.clone(),
+/// Keeps the cache within its bound. A tree that is made is not lost for that.
+fn bound_cache(store: &Store, request: &Request, report: &Report) {
+    match store.trim(request.cache_bound).and_then(|freed| Ok((freed, store.size()?))) {
+        Ok((freed, (files, bytes))) if files > 0 || freed > 0 => {
+            let megabytes = |bytes: u64| bytes as f64 / 1e6;
+            report.detail(format!("the cache has {files} files, {:.1} MB; {:.1} MB were freed", megabytes(bytes), megabytes(freed)));
+        }
+        Ok(_) => {}
+        Err(error) => report.warning(format!("the cache cannot be kept within its bound: {error}")),
     }
-}
-
-/// What is to be fetched, in the plan's order.
-fn debs(plan: &Plan, index: &Index) -> Result<Vec<store::Wanted>, Error> {
-    let deb = |chosen: &Chosen| {
-        let package = &chosen.package;
-        let source = &index.listings[chosen.listing].release.source;
-        let digest = package.digest.clone().ok_or_else(|| Error::Unverifiable { package: package.name.clone() })?;
-        Ok(store::Wanted {
-            name: format!("{} {} ({})", package.name, package.version, package.architecture),
-            urls: source.uris.iter().map(|uri| format!("{}/{}", uri.trim_end_matches('/'), package.filename)).collect(),
-            size: package.size,
-            digest,
-        })
-    };
-    plan.packages.iter().map(deb).collect()
 }
 
 fn packing(request: &Request, epoch: i64, interrupt: &Interrupt) -> pack::Options {
@@ -214,16 +229,6 @@ fn packing(request: &Request, epoch: i64, interrupt: &Interrupt) -> pack::Option
         compression,
         interrupt: interrupt.clone(),
     }
-}
-
-/// The archive's own time: the latest Date of its releases.
-fn released(index: &Index) -> i64 {
-    index.listings.iter().map(|listing| listing.release.date).max().unwrap_or(0)
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 impl Done {

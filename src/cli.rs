@@ -102,7 +102,7 @@ struct SourceArgs {
     /// Components of the archive [default: main]
     #[arg(long, value_name = "C[,C…]", env = "RBOOTSTRAP_COMPONENTS")]
     components: Vec<String>,
-    /// One more apt source: a `deb …` line, a .list or a .sources file
+    /// One more apt source: a `deb …` line, a .list or a .sources file; `[pin-priority=N]` in a line, or a field Pin-Priority, pins its versions
     #[arg(long, value_name = "LINE|FILE")]
     source: Vec<String>,
     /// A further mirror of the same archive, tried when one fails
@@ -126,6 +126,12 @@ struct SourceArgs {
     /// Keep no downloads, whatever the environment says of a cache
     #[arg(long)]
     no_cache: bool,
+    /// How large the cache may be when a run is over; what was not used for longest goes first (K, M, G, T)
+    #[arg(long, value_name = "SIZE", default_value = "8G", env = "RBOOTSTRAP_CACHE_MAX_SIZE", value_parser = size)]
+    cache_max_size: u64,
+    /// Where this host's key for the cache is [default: $XDG_STATE_HOME/rbootstrap, /var/lib/rbootstrap for root]
+    #[arg(long, value_name = "DIR", env = "RBOOTSTRAP_STATE_DIR")]
+    state_dir: Option<PathBuf>,
     /// Connections
     #[arg(long, value_name = "N", default_value_t = 8, env = "RBOOTSTRAP_DOWNLOADS", value_parser = clap::value_parser!(u16).range(1..=64))]
     downloads: u16,
@@ -281,7 +287,9 @@ impl BootstrapArgs {
                 (_, true) => Some(false),
                 _ => None,
             },
-            cache: if self.sources.no_cache { None } else { Some(self.sources.cache_dir.unwrap_or_else(default_cache)) },
+            cache: if self.sources.no_cache { None } else { Some(self.sources.cache_dir.unwrap_or_else(|| own_directory(Own::Cache))) },
+            cache_bound: self.sources.cache_max_size,
+            state: Some(self.sources.state_dir.unwrap_or_else(|| own_directory(Own::State))),
             downloads: self.sources.downloads.into(),
             jobs: jobs(self.result.jobs),
             keep: self.result.keep,
@@ -354,14 +362,40 @@ fn epoch() -> Result<Option<i64>, UsageError> {
     number.map(Some).ok_or_else(|| UsageError::Epoch(value.to_string_lossy().into_owned()))
 }
 
-fn default_cache() -> PathBuf {
+/// A size in bytes: `500000`, `500M`, `2G`, `1.5G`; powers of 1,024, with or without `B` or `iB`.
+fn size(text: &str) -> Result<u64, String> {
+    let bad = || format!("`{text}` is no size such as 500M or 2G");
+    let upper = text.trim().to_ascii_uppercase();
+    let short = upper.strip_suffix("IB").or_else(|| upper.strip_suffix('B')).unwrap_or(&upper);
+    let (number, power) = match short.chars().last().and_then(|unit| "KMGT".find(unit)) {
+        Some(place) => (&short[..short.len() - 1], place as i32 + 1),
+        None => (short, 0),
+    };
+    let number: f64 = number.trim().parse().map_err(|_| bad())?;
+    let bytes = number * 1024f64.powi(power);
+    if (0.0..=9e18).contains(&bytes) { Ok(bytes as u64) } else { Err(bad()) }
+}
+
+/// The directories that are ours on this host.
+#[derive(Clone, Copy)]
+enum Own {
+    Cache,
+    State,
+}
+
+/// Where the XDG base directory specification puts it; below /var for root.
+fn own_directory(own: Own) -> PathBuf {
     let set = |name: &str| std::env::var_os(name).filter(|value: &OsString| !value.is_empty()).map(PathBuf::from);
-    if let Some(cache) = set("XDG_CACHE_HOME") {
-        return cache.join("rbootstrap");
+    let (variable, below_home, of_root) = match own {
+        Own::Cache => ("XDG_CACHE_HOME", ".cache/rbootstrap", "/var/cache/rbootstrap"),
+        Own::State => ("XDG_STATE_HOME", ".local/state/rbootstrap", "/var/lib/rbootstrap"),
+    };
+    if let Some(directory) = set(variable) {
+        return directory.join("rbootstrap");
     }
     match set("HOME") {
-        Some(home) if !rustix::process::geteuid().is_root() => home.join(".cache/rbootstrap"),
-        _ => "/var/cache/rbootstrap".into(),
+        Some(home) if !rustix::process::geteuid().is_root() => home.join(below_home),
+        _ => of_root.into(),
     }
 }
 

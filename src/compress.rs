@@ -53,6 +53,15 @@ impl Compression {
     }
 }
 
+/// Whether a stream's own check is worth its time: that of xz takes a twentieth of decoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Integrity {
+    /// It is: nothing else vouches for the bytes.
+    Unknown,
+    /// It is not: a digest that was trusted did.
+    Known,
+}
+
 /// Limit on what a decoder may allocate for its window, in bytes: that of `xz -9` and `zstd --ultra -22 --long=27` with room.
 const WINDOW_LIMIT: u64 = 256 << 20;
 
@@ -61,13 +70,21 @@ const XZ_THREADS: u32 = 16;
 
 /// Decodes `input` to its end. The reader must be read to its own end: only there is a truncated stream, a wrong check or junk
 /// behind the stream found, and it is an error then.
-pub fn decoder<'a>(compression: Compression, input: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+pub fn decoder<'a>(
+    compression: Compression,
+    input: impl BufRead + Send + 'a,
+    integrity: Integrity,
+) -> io::Result<Box<dyn Read + Send + 'a>> {
     Ok(match compression {
         Compression::None => Box::new(input),
         Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
         Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
         Compression::Xz => {
-            let stream = liblzma::stream::Stream::new_stream_decoder(WINDOW_LIMIT, liblzma::stream::CONCATENATED)?;
+            let flags = match integrity {
+                Integrity::Unknown => liblzma::stream::CONCATENATED,
+                Integrity::Known => liblzma::stream::CONCATENATED | liblzma::stream::IGNORE_CHECK,
+            };
+            let stream = liblzma::stream::Stream::new_stream_decoder(WINDOW_LIMIT, flags)?;
             Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
         }
         Compression::Lzma => {

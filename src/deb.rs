@@ -3,6 +3,7 @@
 //! Reads the control member whole (it is small, and bounded) and lends the data member as a stream. The format before dpkg 0.93
 //! (deb-old(5)) is read too. Where the entries go is known to `unpack`, what the control members mean to `dpkg`.
 
+mod copy;
 mod tar;
 
 pub use tar::{Archive, Entry, Kind, TarError};
@@ -11,9 +12,10 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 
-use crate::compress::{self, Compression};
+use crate::compress::{self, Compression, Integrity};
 use crate::package;
-use crate::store::Verified;
+use crate::store::{Draft, Form, Verified};
+use copy::{Copying, Part, sections_of_copy};
 
 /// The most that the control members may come to. The largest real ones are some 5 MiB of triggers and digests.
 const CONTROL_LIMIT: u64 = 64 << 20;
@@ -31,6 +33,8 @@ pub struct Deb {
     pub members: Vec<Member>,
     file: File,
     data: Section,
+    integrity: Integrity,
+    copy: Copying,
 }
 
 /// A control member.
@@ -107,23 +111,38 @@ struct Section {
 }
 
 impl Deb {
-    /// Reads a verified .deb up to its data.
-    pub fn open(file: &Verified) -> Result<Deb, Error> {
-        Deb::read(file.open().map_err(Error::Read)?)
+    /// Reads a verified .deb up to its data, from a decoded copy where it is one. `draft` gets such a copy, see [`Deb::keep_copy`].
+    pub fn open(file: &Verified, draft: Option<Draft>) -> Result<Deb, Error> {
+        let opened = file.open().map_err(Error::Read)?;
+        match file.form() {
+            Form::Fetched => {
+                let sections = sections(&opened)?;
+                Deb::of(opened, sections, Integrity::Known, draft)
+            }
+            Form::Derived => {
+                let sections = sections_of_copy(&opened, file.size())?;
+                Deb::of(opened, sections, Integrity::Known, None)
+            }
+        }
     }
 
     /// Reads any .deb up to its data.
     pub fn read(file: File) -> Result<Deb, Error> {
-        let (control, data) = sections(&file)?;
+        let sections = sections(&file)?;
+        Deb::of(file, sections, Integrity::Unknown, None)
+    }
+
+    fn of(file: File, (control, data): (Section, Section), integrity: Integrity, draft: Option<Draft>) -> Result<Deb, Error> {
         let mut stanza = None;
         let mut members = Vec::new();
-        for member in control_members(&file, control)? {
+        let copy = Copying::into(draft);
+        for member in control_members(&file, control, integrity, &copy)? {
             match member.name.as_str() {
                 "control" => stanza = package::stanzas(&text(member.content)).next().map(str::to_owned),
                 _ => members.push(member),
             }
         }
-        Ok(Deb { stanza: stanza.ok_or(Error::Missing { expected: "control" })?, members, file, data })
+        Ok(Deb { stanza: stanza.ok_or(Error::Missing { expected: "control" })?, members, file, data, integrity, copy })
     }
 
     /// The control member of that name.
@@ -133,7 +152,12 @@ impl Deb {
 
     /// The data, to be read to its end: only there is a damaged stream found out. An error of it belongs into [`Error::data`].
     pub fn data(&self) -> Result<Archive<Box<dyn Read + '_>>, Error> {
-        archive(&self.file, self.data).map_err(Error::data)
+        archive(&self.file, self.data, self.integrity, (&self.copy, Part::Data)).map_err(Error::data)
+    }
+
+    /// Keeps the decoded copy, once the data was read to its end.
+    pub fn keep_copy(&self) {
+        self.copy.keep();
     }
 }
 
@@ -235,8 +259,8 @@ fn sections_of_old(file: &File, size: u64) -> Result<(Section, Section), Error> 
     Ok((section(at, length), section(at + length, size - at - length)))
 }
 
-fn control_members(file: &File, section: Section) -> Result<Vec<Member>, Error> {
-    let mut archive = archive(file, section).map_err(Error::control)?;
+fn control_members(file: &File, section: Section, integrity: Integrity, copy: &Copying) -> Result<Vec<Member>, Error> {
+    let mut archive = archive(file, section, integrity, (copy, Part::Control)).map_err(Error::control)?;
     let mut members: Vec<Member> = Vec::new();
     let mut total = 0;
     while let Some(entry) = archive.next_entry().map_err(Error::control)? {
@@ -266,10 +290,21 @@ fn control_members(file: &File, section: Section) -> Result<Vec<Member>, Error> 
     Ok(members)
 }
 
-fn archive(file: &File, section: Section) -> Result<Archive<Box<dyn Read + '_>>, TarError> {
+/// Reads a member; what is read goes into `copy` too, as the part that it is.
+fn archive<'a>(
+    file: &'a File,
+    section: Section,
+    integrity: Integrity,
+    (copy, part): (&'a Copying, Part),
+) -> Result<Archive<Box<dyn Read + 'a>>, TarError> {
     let input = SectionReader { file, at: section.at, end: section.at + section.length };
+    if section.compression == Compression::None {
+        // The archive reads ahead by itself.
+        return Ok(Archive::new(Box::new(copy.tee(input, part))));
+    }
     let input = BufReader::with_capacity(section.length.clamp(512, READ_AHEAD) as usize, input);
-    Ok(Archive::new(compress::decoder(section.compression, input)?))
+    let input = compress::decoder(section.compression, input, integrity)?;
+    Ok(Archive::new(Box::new(copy.tee(input, part))))
 }
 
 /// Reads a section without moving the file's own position, so that two readers do not disturb each other.

@@ -1,16 +1,16 @@
 //! A plan's .debs, many at a time, in the background.
 //!
-//! Files are fetched in the order in which they are asked for, but what somebody waits for comes first. Knows nothing of URLs
+//! They come as they are, or decoded where the cache has them so. Files are fetched in the order in which they are asked for, but what somebody waits for comes first. Knows nothing of URLs
 //! and digests beyond what the store does with them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crate::digest::Digest;
 use crate::report::{Event, Report, Stage};
-use crate::store::{Error, Stop, Store, Verified, Wanted};
+use crate::store::{Draft, Error, Kind, Stop, Store, Verified, Wanted};
 
 /// Downloads under way. Dropping it stops them.
 #[derive(Debug)]
@@ -32,11 +32,15 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     files: HashMap<Digest, Fetched>,
+    /// What was only foreseen: that it fails is no failure yet.
+    guesses: HashSet<Digest>,
     /// What no thread has begun with.
     queue: VecDeque<Digest>,
     failure: Option<Arc<Error>>,
     /// Files asked for that are not here yet.
     outstanding: usize,
+    /// Something was wanted for certain.
+    is_certain: bool,
     /// Threads that can still bring something.
     alive: usize,
     closed: bool,
@@ -50,6 +54,8 @@ enum Fetched {
     Here(Arc<Verified>),
     /// Handed over: whoever took it decides how long it stays.
     Taken(Weak<Verified>),
+    /// A guess that could not be had.
+    Failed(Arc<Error>),
 }
 
 impl Fetch {
@@ -69,14 +75,32 @@ impl Fetch {
         Fetch { shared, threads }
     }
 
-    /// Asks for files, at any time. A file that was asked for before is fetched once. The stage ends when all are here.
-    pub fn want(&self, all: &[Wanted]) {
+    /// Asks for a file that will most likely be wanted. Its failing is no failure unless it is.
+    pub fn foresee(&self, wanted: Wanted) {
         let mut state = self.shared.lock();
+        if !state.files.contains_key(&wanted.digest) {
+            state.guesses.insert(wanted.digest.clone());
+            state.enqueue(wanted);
+            self.shared.changed.notify_all();
+        }
+    }
+
+    /// Asks for files, at any time. A file that was asked for before is fetched once. The stage ends when all are here. What was foreseen and
+    /// not begun is not fetched any more unless it is among them.
+    pub fn want(&self, all: &[Wanted]) {
+        let mut guard = self.shared.lock();
+        let state = &mut *guard;
         for wanted in all {
-            if !state.files.contains_key(&wanted.digest) {
-                self.shared.enqueue(&mut state, wanted.clone());
+            let was_guess = state.guesses.remove(&wanted.digest);
+            match state.files.get(&wanted.digest) {
+                None | Some(Fetched::Failed(_)) => self.shared.enqueue(state, wanted.clone()),
+                Some(Fetched::Queued(_)) if was_guess => self.shared.count(wanted),
+                Some(_) => {}
             }
         }
+        state.drop_guesses();
+        state.is_certain = true;
+        self.shared.end_if_all_are_here(state);
     }
 
     /// Waits until the file is here and verified, and hands it over. The first failure of any file fails every wait. A file
@@ -101,6 +125,7 @@ impl Fetch {
                 }
                 Some(Fetched::Queued(_)) => prefer(&mut state.queue, &wanted.digest),
                 Some(Fetched::UnderWay) => {}
+                Some(Fetched::Failed(error)) => return Err(Arc::clone(error)),
                 None => self.shared.enqueue(&mut state, wanted.clone()),
             }
             if state.alive == 0 {
@@ -108,6 +133,13 @@ impl Fetch {
             }
             state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+}
+
+impl Fetch {
+    /// A place for the package that `wanted` is, decoded. None where nothing is kept.
+    pub fn draft(&self, wanted: &Wanted) -> Option<Draft> {
+        self.shared.store.draft(Kind::Package, &wanted.digest)
     }
 }
 
@@ -129,11 +161,40 @@ impl Shared {
     }
 
     fn enqueue(&self, state: &mut State, wanted: Wanted) {
-        self.report.send(Event::Grew { stage: Stage::Download, by: wanted.size });
-        state.outstanding += 1;
-        state.queue.push_back(wanted.digest.clone());
-        state.files.insert(wanted.digest.clone(), Fetched::Queued(wanted));
+        self.count(&wanted);
+        state.enqueue(wanted);
         self.changed.notify_all();
+    }
+
+    /// Guesses count from when they are begun, or are none any more.
+    fn count(&self, wanted: &Wanted) {
+        self.report.send(Event::Grew { stage: Stage::Download, by: wanted.size });
+    }
+
+    fn end_if_all_are_here(&self, state: &State) {
+        if state.is_certain && state.outstanding == 0 {
+            self.report.ended(Stage::Download);
+        }
+    }
+}
+
+impl State {
+    fn enqueue(&mut self, wanted: Wanted) {
+        self.outstanding += 1;
+        self.queue.push_back(wanted.digest.clone());
+        self.files.insert(wanted.digest.clone(), Fetched::Queued(wanted));
+    }
+
+    fn drop_guesses(&mut self) {
+        let State { files, guesses, queue, outstanding, .. } = self;
+        queue.retain(|digest| {
+            let is_guess = guesses.contains(digest);
+            if is_guess {
+                files.remove(digest);
+                *outstanding -= 1;
+            }
+            !is_guess
+        });
     }
 }
 
@@ -149,9 +210,11 @@ impl Worker {
                 Ok(verified) => {
                     state.files.insert(wanted.digest, Fetched::Here(Arc::new(verified)));
                     state.outstanding -= 1;
-                    if state.outstanding == 0 {
-                        self.0.report.ended(Stage::Download);
-                    }
+                    self.0.end_if_all_are_here(&state);
+                }
+                Err(error) if state.guesses.contains(&wanted.digest) => {
+                    state.files.insert(wanted.digest, Fetched::Failed(Arc::new(error)));
+                    state.outstanding -= 1;
                 }
                 Err(error) => {
                     state.failure.get_or_insert_with(|| Arc::new(error));
@@ -173,6 +236,9 @@ impl Worker {
             if let Some(digest) = state.queue.pop_front() {
                 // What is in the queue is queued.
                 if let Some(Fetched::Queued(wanted)) = state.files.insert(digest, Fetched::UnderWay) {
+                    if state.guesses.contains(&wanted.digest) {
+                        self.0.count(&wanted);
+                    }
                     return Some(wanted);
                 }
                 continue;
@@ -186,7 +252,7 @@ impl Worker {
         let (stage, item) = (Stage::Download, wanted.name.clone());
         let from = Instant::now();
         report.send(Event::Working { stage, item: item.clone() });
-        let verified = store.file_until(wanted, &|by| report.advanced(stage, by), stop)?;
+        let verified = store.deb_until(wanted, &|by| report.advanced(stage, by), stop)?;
         report.send(Event::Span { stage, item, from, to: Instant::now() });
         Ok(verified)
     }
@@ -319,6 +385,64 @@ mod tests {
         for path in ["good", "missing", "never asked"] {
             assert!(matches!(*fetch.take(&echo(&server, path)).unwrap_err(), Error::Missing { .. }), "{path}");
         }
+    }
+
+    #[test]
+    fn a_guess_that_fails_counts_only_if_it_is_wanted() {
+        let server = Server::start(|asked| match asked.target.as_str() {
+            path if path.starts_with("/missing") => Reply::status(404),
+            other => Reply::of(other.as_bytes()),
+        });
+        let directory = tempfile::tempdir().unwrap();
+        let (grew, ended) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
+        let heard = (Arc::clone(&grew), Arc::clone(&ended));
+        let fetch = fetch(
+            directory.path(),
+            1,
+            Report::new(move |event| match event {
+                Event::Grew { by, .. } => *heard.0.lock().unwrap() += by,
+                Event::Ended { .. } => *heard.1.lock().unwrap() += 1,
+                _ => {}
+            }),
+        );
+        let [missing, good, other] = ["missing", "good", "other"].map(|path| echo(&server, path));
+        fetch.foresee(missing.clone());
+        assert!(matches!(*fetch.take(&missing).unwrap_err(), Error::Missing { .. }));
+        fetch.foresee(good.clone());
+        fetch.take(&good).unwrap();
+        assert_eq!((*grew.lock().unwrap(), *ended.lock().unwrap()), (missing.size + good.size, 0), "more may follow");
+        fetch.want(&[good.clone(), other.clone()]);
+        fetch.take(&other).unwrap();
+        assert_eq!((*grew.lock().unwrap(), *ended.lock().unwrap()), (missing.size + good.size + other.size, 1));
+        // Wanted after all: asked for again, and a failure now.
+        fetch.want(std::slice::from_ref(&missing));
+        assert!(matches!(*fetch.take(&missing).unwrap_err(), Error::Missing { .. }));
+        assert!(fetch.take(&other).is_err());
+        assert_eq!(server.asked().iter().filter(|a| a.target == "/missing").count(), 2);
+    }
+
+    #[test]
+    fn guesses_not_begun_are_dropped_when_all_is_known() {
+        let server = Server::start(|asked| Reply::of(asked.target.as_bytes()));
+        let directory = tempfile::tempdir().unwrap();
+        // The only thread stands still at the first file until all is known.
+        let (proceed, gate) = std::sync::mpsc::channel();
+        let (begin, begun) = std::sync::mpsc::channel();
+        let gate = Mutex::new(gate);
+        let report = Report::new(move |event| {
+            if matches!(event, Event::Working { item, .. } if item == "first") {
+                begin.send(()).unwrap();
+                gate.lock().unwrap().recv().unwrap();
+            }
+        });
+        let fetch = fetch(directory.path(), 1, report);
+        let all = ["first", "second", "third"].map(|path| echo(&server, path));
+        all.iter().cloned().for_each(|wanted| fetch.foresee(wanted));
+        begun.recv().unwrap();
+        fetch.want(&[all[2].clone()]);
+        proceed.send(()).unwrap();
+        fetch.take(&all[2]).unwrap();
+        assert_eq!(server.asked().iter().map(|a| a.target.as_str()).collect::<Vec<_>>(), ["/first", "/third"]);
     }
 
     #[test]

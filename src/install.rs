@@ -19,28 +19,46 @@ use crate::report::{Report, Stage};
 use crate::rootfs::{self, RootPath, Rootfs};
 use crate::store;
 use crate::suite::{Suite, Variant};
-use crate::unpack::{self, Preinsts, Supply, Unpacker};
+use crate::unpack::{self, Ahead, Preinsts, Supply, Unpacker};
 use crate::{apt, tidy};
 
-/// What is to be installed, and how.
+/// What is known of an installation before its packages are.
 #[derive(Clone, Debug)]
-pub struct Course<'a> {
+pub struct Ground<'a> {
     /// The suite that is made.
     pub suite: &'a Suite,
     /// Whether scripts run at all is its to say.
     pub variant: Variant,
     /// apt's sources, native architecture first.
     pub sources: &'a [Source],
-    /// The packages and their order.
-    pub plan: &'a Arc<Plan>,
-    /// What to ask `fetch` for, one for each of the plan's packages.
-    pub debs: Vec<store::Wanted>,
-    /// Downloads under way.
+    /// Who brings the packages.
     pub fetch: Arc<Fetch>,
-    /// SOURCE_DATE_EPOCH of the scripts, in seconds.
-    pub epoch: i64,
     /// Threads that unpack.
     pub jobs: usize,
+}
+
+/// What is to be installed.
+#[derive(Clone, Debug)]
+pub struct Course {
+    /// The packages and their order.
+    pub plan: Plan,
+    /// What to ask `fetch` for, one for each of the plan's packages.
+    pub debs: Vec<store::Wanted>,
+    /// apt's preferences; empty where no source is pinned.
+    pub preferences: String,
+    /// SOURCE_DATE_EPOCH of the scripts, in seconds.
+    pub epoch: i64,
+}
+
+/// A tree that has its base and waits for packages; what is foreseen is being staged in it.
+#[derive(Debug)]
+pub struct Installation<'a> {
+    root: &'a Rootfs,
+    architectures: Vec<String>,
+    unpacker: Unpacker<'a>,
+    /// The box; none where no script runs.
+    chroot: Option<Chroot>,
+    report: &'a Report,
 }
 
 /// Why the tree could not be made.
@@ -63,28 +81,47 @@ pub enum Error {
     Rootfs(#[from] rootfs::Error),
 }
 
-/// Installs a plan into an empty tree. When it returns, nothing runs in the tree and nothing is mounted, whether it failed or not.
-pub fn install(root: &Rootfs, course: Course<'_>, interrupt: &Interrupt, report: &Report) -> Result<(), Error> {
-    let Course { suite, variant, sources, plan, debs, fetch, epoch, jobs } = course;
-    let architectures = sources.first().map(|source| source.architectures.clone()).unwrap_or_default();
-    dpkg::base(root, &Base { architectures: architectures.clone(), merged_usr: suite.merged_usr })?;
-    apt::write_sources(root, suite, sources, &architectures)?;
-    let scripts = match variant {
-        Variant::Extract => None,
-        _ => Some(Scripts { chroot: open_box(root, interrupt, report)?, environment: dpkg::script_environment(epoch), report }),
-    };
-    let supply = Supply { plan: Arc::clone(plan), sources: debs, fetch };
-    let options = unpack::Options { epoch, jobs, paths: Vec::new(), preinsts: Preinsts::WithEffect };
-    let mut unpacker = Unpacker::start(root, supply, options, report.clone())?;
-    match scripts {
-        None => unpacker.extract_all()?,
-        Some(scripts) => run_scripts(root, plan, &mut unpacker, scripts)?,
+impl<'a> Installation<'a> {
+    /// Makes the base of an empty tree, builds the box and starts the threads that stage packages.
+    pub fn begin(root: &'a Rootfs, ground: Ground<'_>, interrupt: &Interrupt, report: &'a Report) -> Result<Installation<'a>, Error> {
+        let Ground { suite, variant, sources, fetch, jobs } = ground;
+        let architectures = sources.first().map(|source| source.architectures.clone()).unwrap_or_default();
+        dpkg::base(root, &Base { architectures: architectures.clone(), merged_usr: suite.merged_usr })?;
+        apt::write_sources(root, suite, sources, &architectures)?;
+        let chroot = match variant {
+            Variant::Extract => None,
+            _ => Some(open_box(root, interrupt, report)?),
+        };
+        let options = unpack::Options { jobs, paths: Vec::new(), preinsts: Preinsts::WithEffect };
+        let unpacker = Unpacker::start(root, fetch, options, report.clone())?;
+        Ok(Installation { root, architectures, unpacker, chroot, report })
     }
-    unpacker.finish()?;
-    tidy::tidy(root)?;
-    dpkg::extended_states(root, &automatic(plan, architectures.first()))?;
-    dpkg::own_apt_directories(root)?;
-    Ok(())
+
+    /// A way to have packages staged that will be in the plan.
+    pub fn ahead(&self) -> Ahead {
+        self.unpacker.ahead()
+    }
+
+    /// Installs a plan. When it returns, nothing runs in the tree and nothing is mounted, whether it failed or not.
+    pub fn install(self, course: &Course) -> Result<(), Error> {
+        let Installation { root, architectures, mut unpacker, chroot, report } = self;
+        let Course { plan, debs, preferences, epoch } = course;
+        apt::write_preferences(root, preferences)?;
+        let supply = |(chosen, deb): (&Chosen, &store::Wanted)| Supply { package: chosen.package.name.clone(), deb: deb.clone() };
+        unpacker.plan(plan.packages.iter().zip(debs).map(supply).collect(), plan.essentials, *epoch);
+        match chroot {
+            None => unpacker.extract_all()?,
+            Some(chroot) => {
+                let scripts = Scripts { chroot, environment: dpkg::script_environment(*epoch), report };
+                run_scripts(root, plan, &mut unpacker, scripts)?;
+            }
+        }
+        unpacker.finish()?;
+        tidy::tidy(root)?;
+        dpkg::extended_states(root, &automatic(plan, architectures.first()))?;
+        dpkg::own_apt_directories(root)?;
+        Ok(())
+    }
 }
 
 struct Scripts<'a> {

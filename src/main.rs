@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Ok(job) => job,
         Err(error) => return fail(Some(&display), &error, error.hint(), Exit::Usage.into()),
     };
+    let (made, jobs) = about(&job);
     let interrupt = Interrupt::default();
     if let Err(error) = listen_for_signals(&interrupt) {
         return fail(Some(&display), &error, None, Exit::Other.into());
@@ -47,12 +48,21 @@ fn main() -> ExitCode {
         }
         Job::Bootstrap(request) => make(&request, &interrupt, &display),
     };
-    if let Some(Err(error)) = timings.map(|path| write_timings(&path, &display)) {
+    if let Some(Err(error)) = timings.map(|path| write(&path, &display.timings(&made, jobs))) {
         return fail(Some(&display), &error, None, Exit::Target.into());
     }
     match result {
         Ok(code) => code,
         Err(error) => fail(Some(&display), &error, error.hint().as_deref(), code(&error)),
+    }
+}
+
+/// What a page of timings is headed with, and how many threads the run is allowed.
+fn about(job: &Job) -> (String, usize) {
+    match job {
+        Job::Suites => ("rbootstrap suites".into(), 1),
+        Job::Pack { directory, jobs, .. } => (format!("rbootstrap pack {}", directory.display()), *jobs),
+        Job::Bootstrap(request) => (format!("rbootstrap {}", request.suite), request.jobs),
     }
 }
 
@@ -105,8 +115,8 @@ fn create(path: &Path) -> Result<File, LogError> {
     File::create(path).map_err(|source| LogError { path: path.to_owned(), source })
 }
 
-fn write_timings(path: &Path, display: &Display) -> Result<(), LogError> {
-    let written = create(path)?.write_all(display.timings("rbootstrap").as_bytes());
+fn write(path: &Path, page: &str) -> Result<(), LogError> {
+    let written = create(path)?.write_all(page.as_bytes());
     written.map_err(|source| LogError { path: path.to_owned(), source })
 }
 

@@ -8,8 +8,10 @@ mod stanza;
 mod version;
 
 pub use relation::{ArchQualifier, BadRelation, Constraint, Operator, Provided, Relation, RelationText, parse_provides, parse_relations};
-pub use stanza::{Fields, fields, stanzas};
+pub use stanza::{Fields, fields, keep_fields, stanzas};
 pub use version::{BadVersion, Version};
+
+use std::fmt;
 
 use crate::digest::{Algorithm, Digest};
 
@@ -105,6 +107,39 @@ pub struct Package {
     pub source: String,
 }
 
+/// The fields of an index that decide anything.
+const READ: [&str; 24] = [
+    "Package",
+    "Version",
+    "Architecture",
+    "Multi-Arch",
+    "Priority",
+    "Section",
+    "Essential",
+    "Protected",
+    "Important",
+    "Source",
+    "Pre-Depends",
+    "Depends",
+    "Recommends",
+    "Suggests",
+    "Enhances",
+    "Conflicts",
+    "Breaks",
+    "Replaces",
+    "Provides",
+    "Filename",
+    "Size",
+    "Installed-Size",
+    "SHA256",
+    "SHA512",
+];
+
+/// Whether anything is read of the field of that name, in any case.
+pub fn is_read(field: &[u8]) -> bool {
+    READ.iter().any(|known| known.len() == field.len() && known.as_bytes().eq_ignore_ascii_case(field))
+}
+
 impl Package {
     /// Reads one stanza. A field that is missing, or that cannot be read, is an error that names it.
     pub fn parse(stanza: &str) -> Result<Package, BadStanza> {
@@ -148,6 +183,13 @@ impl Package {
             source: all.one("Source").and_then(|s| s.split_whitespace().next()).unwrap_or(name).into(),
             name: name.into(),
         })
+    }
+}
+
+/// `NAME VERSION (ARCHITECTURE)`
+impl fmt::Display for Package {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({})", self.name, self.version, self.architecture)
     }
 }
 

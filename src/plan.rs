@@ -6,11 +6,13 @@
 
 mod demand;
 mod explain;
+mod foresight;
 mod links;
 mod mark;
 mod near;
 mod order;
 mod pool;
+mod recall;
 mod release;
 mod scan;
 mod solve;
@@ -18,12 +20,16 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use crate::archive::Index;
 use crate::package::{BadStanza, Package};
 use crate::suite::Variant;
-use demand::{Demand, Request};
+use demand::{Demand, Request, named_by_variant};
+pub use foresight::{Foreseen, Foresight};
 use order::Operation;
 use pool::{PackageId, Pool, VersionId};
+pub use recall::key;
 use state::State;
 
 /// What a user wants installed.
@@ -49,6 +55,8 @@ pub struct Chosen {
     pub package: Package,
     /// The first of `Index::listings` that has this very version.
     pub listing: usize,
+    /// Where its stanza is in that listing's text.
+    pub stanza: Range<usize>,
     /// It came in only as a dependency (apt's Auto-Installed). Never so in the essential set.
     pub automatic: bool,
 }
@@ -148,7 +156,8 @@ impl Plan {
             let number = *numbers[package.0 as usize].get_or_insert(next);
             if number == next {
                 let (listing, automatic) = (state.pool[version].listing as usize, state.of(package).automatic);
-                self.packages.push(Chosen { package: state.pool.parse(version)?, listing, automatic });
+                let stanza = state.pool.place(version);
+                self.packages.push(Chosen { package: state.pool.parse(version)?, listing, stanza, automatic });
             }
             match (operation, self.calls.last_mut()) {
                 (Operation::Unpack(_), Some(Call::Unpack(all))) | (Operation::Configure(_), Some(Call::Configure(all))) => all.push(number),
@@ -210,6 +219,12 @@ pub enum Error {
     /// A package, or whatever provides it, is asked for and left out at once.
     #[error("`{package}` is asked for and excluded")]
     Excluded {
+        /// The package.
+        package: String,
+    },
+    /// All sources of a package are pinned below 0.
+    #[error("`{package}` is only in sources that are pinned below 0")]
+    PinnedAway {
         /// The package.
         package: String,
     },

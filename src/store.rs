@@ -6,6 +6,7 @@
 
 mod address;
 mod cache;
+mod derived;
 mod error;
 mod file;
 mod http;
@@ -20,19 +21,22 @@ mod verified;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{ClientBuilder, Url};
 
 use self::address::{Address, server_of};
 pub use self::address::{encode, shown};
 use self::cache::{Keep, Partial, Shelf};
+use self::derived::Derived;
+pub use self::derived::{Draft, Kind};
 pub use self::error::{Cause, Error, Obstacle};
 use self::http::{Answer, Request, Transport};
 pub(crate) use self::stop::Stop;
-pub use self::verified::Verified;
+pub use self::verified::{Form, Verified};
 use crate::digest::Digest;
 use crate::report::Report;
 
@@ -48,6 +52,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub struct Options {
     /// Where verified downloads are kept; without it nowhere: they are files without names below `temporary`.
     pub cache: Option<PathBuf>,
+    /// Where this host's key for derived files is; without it, or where it cannot be made, nothing derived is kept.
+    pub state: Option<PathBuf>,
     /// Where files are made when there is no cache.
     pub temporary: PathBuf,
     /// A connection that brings no byte for this long is given up, and so is one that brings less than 1 KiB/s for twice as long.
@@ -106,6 +112,7 @@ impl Order<'_> {
 #[derive(Debug)]
 pub struct Store {
     shelf: Shelf,
+    derived: Option<Derived>,
     transport: Transport,
     tries: u32,
     pause: Duration,
@@ -113,6 +120,17 @@ pub struct Store {
     /// Servers that failed after every try: others are asked before them.
     failing: Mutex<BTreeSet<String>>,
     report: Report,
+}
+
+/// A file that nothing vouches for but what is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unverified {
+    /// The URL that gave it.
+    pub url: String,
+    /// All of it.
+    pub content: Vec<u8>,
+    /// How long its bytes took to come, from the first to the last.
+    pub took: Duration,
 }
 
 impl Store {
@@ -142,19 +160,56 @@ impl Store {
         self.shelf.trim(bound)
     }
 
-    fn with(options: Options, report: Report, builder: ClientBuilder, pause: Duration) -> Result<Store, Error> {
-        let shelf = Shelf::open(options.cache, &options.temporary, report.clone())?;
-        let transport = Transport::open(builder, options.stall)?;
-        Ok(Store { shelf, transport, tries: options.tries.max(1), pause, stop: Stop::new(), failing: Mutex::default(), report })
+    /// How many files the cache has, and how many bytes they come to.
+    pub fn size(&self) -> Result<(usize, u64), Error> {
+        self.shelf.size()
     }
 
-    /// A small file without a promise (InRelease): the first of `urls` that answers, at most `limit` bytes, and which URL that
-    /// was. It is never taken from the cache.
-    pub fn read(&self, urls: &[String], limit: u64) -> Result<(String, Vec<u8>), Error> {
+    /// The file of that kind that was made of what has the digest `of`, if it is kept and its seal is right.
+    pub fn derived(&self, kind: Kind, of: &Digest) -> Option<Verified> {
+        self.derived.as_ref()?.find(kind, of)
+    }
+
+    /// All of a derived file.
+    pub fn recall(&self, kind: Kind, of: &Digest) -> Option<Vec<u8>> {
+        let found = self.derived(kind, of)?;
+        let mut content = Vec::with_capacity(usize::try_from(found.size()).ok()?);
+        let read = found.open().ok()?.take(found.size()).read_to_end(&mut content).ok()?;
+        (read as u64 == found.size()).then_some(content)
+    }
+
+    /// Derives a whole file. That it cannot be kept is no failure.
+    pub fn remember(&self, kind: Kind, of: &Digest, content: &[u8]) {
+        if let Some(mut draft) = self.draft(kind, of)
+            && let Err(e) = draft.write_all(content).and_then(|()| draft.keep())
+        {
+            self.report.detail(format!("nothing decoded is kept: {e}"));
+        }
+    }
+
+    /// A file to derive. None where nothing is kept.
+    pub fn draft(&self, kind: Kind, of: &Digest) -> Option<Draft> {
+        let draft = self.derived.as_ref()?.draft(kind, of);
+        draft.inspect_err(|e| self.report.detail(format!("nothing decoded is kept: {e}"))).ok()
+    }
+
+    fn with(options: Options, report: Report, builder: ClientBuilder, pause: Duration) -> Result<Store, Error> {
+        let derived = options.cache.as_deref().zip(options.state.as_deref()).and_then(|(cache, state)| {
+            let opened = Derived::open(cache, state);
+            opened.inspect_err(|e| report.detail(format!("nothing decoded is kept, for there is no key: {e}"))).ok()
+        });
+        let shelf = Shelf::open(options.cache, &options.temporary, report.clone())?;
+        let transport = Transport::open(builder, options.stall)?;
+        Ok(Store { shelf, derived, transport, tries: options.tries.max(1), pause, stop: Stop::new(), failing: Mutex::default(), report })
+    }
+
+    /// A small file without a promise (InRelease), of at most `limit` bytes, from the first of `urls` that answers. It is never taken from
+    /// the cache.
+    pub fn read(&self, urls: &[String], limit: u64) -> Result<Unverified, Error> {
         let name = urls.first().map_or_else(String::new, |u| shown(u));
         self.first(urls, &name, |address, seen| {
             let url = match address {
-                Address::File(path) => return file::read(&path, seen, limit),
+                Address::File(path) => return file::read(&path, seen, limit).map(|content| (content, Duration::ZERO)),
                 Address::Web(url) => url,
             };
             let mut tries = Tries::new(self, seen);
@@ -165,6 +220,7 @@ impl Store {
                 }
             }
         })
+        .map(|(url, (content, took))| Unverified { url, content, took })
     }
 
     /// A verified file: from the cache, else from the first URL that gives it. `progress` hears of bytes as they come, of each
@@ -186,6 +242,18 @@ impl Store {
             Address::Web(url) => self.download(&url, seen, &order),
         };
         self.first(&wanted.urls, &wanted.name, fetch).map(|(_, verified)| verified)
+    }
+
+    /// A verified .deb as [`Store::file_until`] has it, or decoded, where it is kept so.
+    pub(crate) fn deb_until(&self, wanted: &Wanted, progress: &dyn Fn(u64), stop: &Stop) -> Result<Verified, Error> {
+        stop.check()?;
+        match self.derived(Kind::Package, &wanted.digest) {
+            Some(found) => {
+                progress(wanted.size);
+                Ok(found)
+            }
+            None => self.file_until(wanted, progress, stop),
+        }
     }
 
     /// Makes everything under way, and everything asked for later, end with [`Error::Cancelled`].
@@ -228,21 +296,21 @@ impl Store {
         good.into_iter().chain(bad).collect()
     }
 
-    fn read_once(&self, url: &Url, seen: &str, limit: u64) -> Result<Vec<u8>, Error> {
+    fn read_once(&self, url: &Url, seen: &str, limit: u64) -> Result<(Vec<u8>, Duration), Error> {
         let request = Request { url, shown: seen, resume: None, revalidate: true };
         let mut answer = self.transport.ask(&request, &self.stop)?;
         let too_large = || Error::TooLarge { url: seen.to_owned(), limit };
         if answer.length.is_some_and(|l| l > limit) {
             return Err(too_large());
         }
-        let mut content = Vec::new();
+        let (mut content, began) = (Vec::new(), Instant::now());
         while let Some(bytes) = self.transport.next(&mut answer, &self.stop)? {
             content.extend_from_slice(bytes.as_ref());
             if content.len() as u64 > limit {
                 return Err(too_large());
             }
         }
-        Ok(content)
+        Ok((content, began.elapsed()))
     }
 
     fn download(&self, url: &Url, seen: &str, order: &Order<'_>) -> Result<Verified, Error> {

@@ -27,15 +27,15 @@ use crate::deb::{Deb, Kind};
 use crate::dpkg::{self, Activations, Database, Directive, Masters};
 use crate::fetch::Fetch;
 use crate::package::{BadStanza, Package};
-use crate::plan::Plan;
 use crate::report::{Event, Report, Stage};
 use crate::rootfs::{RootPath, Rootfs};
-use crate::store;
+use crate::store::Form;
 
 use commit::{Commit, Laying};
 use script::{Run, Surroundings};
 use stage::{Node, Staged};
-use staging::{Order, Source, Staging};
+pub use staging::{Ahead, Supply};
+use staging::{Manner, Source, Staging};
 
 /// Where packages are staged: on the tree's own file system, so that committing a file is renaming it.
 const STAGING: &str = "var/lib/dpkg/rbootstrap.tmp";
@@ -43,22 +43,9 @@ const STAGING: &str = "var/lib/dpkg/rbootstrap.tmp";
 /// What is read of base-passwd's lists, in bytes. They have some 2,000.
 const MASTER_LIMIT: u64 = 1 << 20;
 
-/// What is to be unpacked, and where it comes from.
-#[derive(Clone, Debug)]
-pub struct Supply {
-    /// The packages in their order.
-    pub plan: Arc<Plan>,
-    /// What to ask for, one for each of the plan's packages.
-    pub sources: Vec<store::Wanted>,
-    /// Whom to ask.
-    pub fetch: Arc<Fetch>,
-}
-
 /// How it is to be unpacked.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// SOURCE_DATE_EPOCH for the scripts, in seconds.
-    pub epoch: i64,
     /// How many threads stage, at least one. The tree does not depend on it.
     pub jobs: usize,
     /// Paths that are left out; of all rules that match one, the last counts.
@@ -81,10 +68,12 @@ pub enum Preinsts {
 pub struct Unpacker<'a> {
     root: &'a Rootfs,
     staging: Staging<'a>,
-    /// How many packages there are, and how many of them are laid before any script.
-    packages: usize,
+    /// Where the plan's packages are staged, in its order, and how many of them are laid before any script.
+    slots: Vec<usize>,
     essentials: usize,
-    options: Options,
+    /// SOURCE_DATE_EPOCH for the scripts, in seconds.
+    epoch: i64,
+    preinsts: Preinsts,
     report: Report,
     commit: Commit<'a>,
     database: Database<'a>,
@@ -100,52 +89,42 @@ pub struct Unpacker<'a> {
 
 impl std::fmt::Debug for Unpacker<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unpacker").field("root", &self.root.path()).field("packages", &self.packages).finish_non_exhaustive()
+        f.debug_struct("Unpacker").field("root", &self.root.path()).field("packages", &self.slots.len()).finish_non_exhaustive()
     }
 }
 
 /// That a .deb is the package that its index took it for.
-fn is_of(package: &Package, deb: &Deb) -> Result<(), Error> {
-    let named = |package: &Package| format!("{} {} ({})", package.name, package.version, package.architecture);
-    let control = |source: BadStanza| Error::Control { package: package.name.clone(), source: source.into() };
-    let (promised, found) = (named(package), named(&Package::parse(&deb.stanza).map_err(control)?));
-    if promised == found { Ok(()) } else { Err(Error::Other { package: promised, found }) }
+fn is_of(supply: &Supply, deb: &Deb) -> Result<(), Error> {
+    let control = |source: BadStanza| Error::Control { package: supply.package.clone(), source: source.into() };
+    let found = Package::parse(&deb.stanza).map_err(control)?.to_string();
+    if supply.deb.name == found { Ok(()) } else { Err(Error::Other { package: supply.deb.name.clone(), found }) }
 }
 
 impl<'a> Unpacker<'a> {
-    /// Starts staging in the background: each verified .deb, the essentials first.
-    pub fn start(root: &'a Rootfs, supply: Supply, options: Options, report: Report) -> Result<Unpacker<'a>, Error> {
-        let Supply { plan, sources, fetch } = supply;
-        let names = plan.packages.iter().map(|chosen| chosen.package.name.clone()).collect();
-        let essentials = plan.essentials;
-        // The essentials are waited for together: with the largest first, no thread is left with a large one at the end.
-        let mut sequence: Vec<usize> = (0..plan.packages.len()).collect();
-        sequence[..essentials].sort_by_key(|&number| std::cmp::Reverse(plan.packages[number].package.size));
-        let source = move |number: usize| {
-            let package = &plan.packages[number].package;
-            let verified = fetch.take(&sources[number]).map_err(|source| Error::Fetch { source })?;
-            let deb = Deb::open(&verified).map_err(|source| Error::Deb { package: package.name.clone(), source })?;
-            is_of(package, &deb)?;
+    /// Starts the threads that stage packages in the background, each of its .deb as `fetch` brings it.
+    pub fn start(root: &'a Rootfs, fetch: Arc<Fetch>, options: Options, report: Report) -> Result<Unpacker<'a>, Error> {
+        let source = move |supply: &Supply| {
+            let verified = fetch.take(&supply.deb).map_err(|source| Error::Fetch { source })?;
+            let draft = match verified.form() {
+                Form::Fetched => fetch.draft(&supply.deb),
+                Form::Derived => None,
+            };
+            let deb = Deb::open(&verified, draft).map_err(|source| Error::Deb { package: supply.package.clone(), source })?;
+            is_of(supply, &deb)?;
             Ok(deb)
         };
-        Unpacker::from_source(root, (names, essentials, sequence, Box::new(source)), options, report)
+        Unpacker::from_source(root, Box::new(source), options, report)
     }
 
-    fn from_source(
-        root: &'a Rootfs,
-        (names, essentials, sequence, source): (Vec<String>, usize, Vec<usize>, Box<Source>),
-        options: Options,
-        report: Report,
-    ) -> Result<Unpacker<'a>, Error> {
-        let packages = names.len();
-        report.began(Stage::Unpack, packages as u64);
-        let order = Order { names, sequence, source, rules: options.paths.clone(), jobs: options.jobs };
+    fn from_source(root: &'a Rootfs, source: Box<Source>, options: Options, report: Report) -> Result<Unpacker<'a>, Error> {
+        let Options { jobs, paths, preinsts } = options;
         Ok(Unpacker {
             root,
-            staging: Staging::start(root, order, report.clone())?,
-            packages,
-            essentials,
-            options,
+            staging: Staging::start(root, Manner { source, rules: paths, jobs }, report.clone())?,
+            slots: Vec::new(),
+            essentials: 0,
+            epoch: 0,
+            preinsts,
             report,
             commit: Commit::new(root),
             database: Database::open(root, Masters::default())?,
@@ -156,6 +135,21 @@ impl<'a> Unpacker<'a> {
         })
     }
 
+    /// A way to have packages staged before the plan is known.
+    pub fn ahead(&self) -> Ahead {
+        self.staging.ahead()
+    }
+
+    /// What is to be unpacked, in order, the first `essentials` before any script runs; `epoch` is the scripts' SOURCE_DATE_EPOCH, in
+    /// seconds.
+    pub fn plan(&mut self, supplies: Vec<Supply>, essentials: usize, epoch: i64) {
+        self.report.began(Stage::Unpack, supplies.len() as u64);
+        // The essentials are waited for together: with the largest first, no thread is left with a large one at the end.
+        let mut sequence: Vec<usize> = (0..supplies.len()).collect();
+        sequence[..essentials].sort_by_key(|&number| std::cmp::Reverse(supplies[number].deb.size));
+        (self.slots, self.essentials, self.epoch) = (self.staging.plan(supplies, &sequence), essentials, epoch);
+    }
+
     /// Lays the essential set; no script runs, and dpkg does not know of it yet.
     pub fn lay_essentials(&mut self) -> Result<(), Error> {
         self.lay(self.essentials)
@@ -163,7 +157,7 @@ impl<'a> Unpacker<'a> {
 
     /// Lays every package and registers none, as mmdebstrap's variant `extract` does.
     pub fn extract_all(&mut self) -> Result<(), Error> {
-        self.lay(self.packages)
+        self.lay(self.slots.len())
     }
 
     /// Runs the essentials' preinsts and registers them, each seeing the database as dpkg would have it at that moment.
@@ -188,9 +182,15 @@ impl<'a> Unpacker<'a> {
         Ok(())
     }
 
+    /// Waits for one of the plan's packages.
+    fn take(&self, number: usize) -> Result<Staged, Error> {
+        Ok(Staged { number, ..self.staging.take(self.slots[number])? })
+    }
+
     /// Lays the first packages of the plan as tar would: top-level symlinks, directories, then files.
     fn lay(&mut self, packages: usize) -> Result<(), Error> {
-        self.laid = (0..packages).map(|number| self.staging.take(number)).collect::<Result<_, _>>()?;
+        self.laid = (0..packages).map(|number| self.take(number)).collect::<Result<_, _>>()?;
+        self.staging.give_way();
         self.database = Database::open(self.root, self.masters()?)?;
         for staged in &self.laid {
             self.commit.lay_top_symlinks(staged, &self.database)?;
@@ -247,7 +247,7 @@ impl<'a> Unpacker<'a> {
         self.commit.tree.forget_directories();
         let mut activations = Activations::listen(&self.database.interests, &self.database.status);
         for &number in packages {
-            let mut staged = self.staging.take(number)?;
+            let mut staged = self.take(number)?;
             let from = begin(&self.report, &staged);
             self.commit.claims.enter(&staged);
             note_dpkg(&mut self.dpkg, &staged);
@@ -270,7 +270,7 @@ impl<'a> Unpacker<'a> {
 
     /// Runs a package's preinst, where it has one that matters, with everything before it on disk and in the database.
     fn run_preinst(&mut self, staged: &Staged, laying: Laying, run: Run<'_>) -> Result<(), Error> {
-        if !script::has_to_run(staged, self.options.preinsts) {
+        if !script::has_to_run(staged, self.preinsts) {
             return Ok(());
         }
         self.ask_forces(laying, &staged.package.name, run)?;
@@ -302,7 +302,7 @@ impl<'a> Unpacker<'a> {
     fn surroundings(&self, package: &str, laying: Laying) -> Surroundings<'_> {
         let forces = self.forces[laying as usize].as_ref().and_then(|told| told.as_deref());
         let instances = self.commit.claims.instances(package);
-        Surroundings { epoch: self.options.epoch, dpkg: self.dpkg.as_deref(), forces, instances }
+        Surroundings { epoch: self.epoch, dpkg: self.dpkg.as_deref(), forces, instances }
     }
 
     /// Asks the tree's dpkg, once, what it tells a package's scripts of its force options. Nothing while there is no dpkg.
@@ -314,7 +314,7 @@ impl<'a> Unpacker<'a> {
         };
         let slot = &mut self.forces[laying as usize];
         if slot.is_none() && self.dpkg.is_some() {
-            let asked = script::forces(options, self.options.epoch, run);
+            let asked = script::forces(options, self.epoch, run);
             *slot = Some(asked.map_err(|source| Error::Box { package: package.into(), script: "preinst", source })?);
         }
         Ok(())
@@ -327,7 +327,7 @@ impl<'a> Unpacker<'a> {
             let found = self.laid.iter().find_map(|s| Some((s, s.nodes.iter().find(|n| n.path == path && n.is_staged())?)));
             let Some((staged, node)) = found else { return Ok(Vec::new()) };
             let mut content = Vec::new();
-            let file = self.staging.place().file(staged.number, node.number).map_err(io::Error::from);
+            let file = self.staging.place().file(staged.slot, node.number).map_err(io::Error::from);
             let read = file.and_then(|file| file.take(MASTER_LIMIT).read_to_end(&mut content));
             read.map(|_| content).map_err(|e| Error::staging(&staged.package.name, e))
         };

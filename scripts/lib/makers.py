@@ -5,8 +5,10 @@ The references are those of trixie or later, fetched and verified by the host's 
 
 from __future__ import annotations
 
+import email.utils
 import os
 import platform
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -128,10 +130,7 @@ class Reference:
         self.program = self._set_up(upstream)
 
     def _set_up(self, upstream: str) -> list[str]:
-        missing = [package for package in (self.name, "debian-archive-keyring") if not installed_version(package)]
-        if missing:
-            run(["apt-get", "update"])
-            run(["apt-get", "install", "--yes", "--no-install-recommends", *missing], {**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+        need(self.name, "debian-archive-keyring")
         self.version = installed_version(self.name)
         if is_at_least(self.version, REFERENCES[self.name]):
             return [self.name]
@@ -205,6 +204,22 @@ def environment(epoch: int) -> dict[str, str]:
     No proxy either, since the mirror is on loopback."""
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return {"PATH": path, "HOME": "/root", "LC_ALL": "C.UTF-8", "SOURCE_DATE_EPOCH": str(epoch)}
+
+
+def need(*packages: str) -> None:
+    """Installs those of the host's packages that are missing."""
+    missing = [package for package in packages if not installed_version(package)]
+    if missing:
+        run(["apt-get", "update"])
+        run(["apt-get", "install", "--yes", "--no-install-recommends", *missing], {**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+
+
+def release_date(release: str) -> int:
+    """A Release's own date, in seconds."""
+    date = re.search(r"^Date: (.*)$", release, re.MULTILINE)
+    if not date:
+        raise Failed("a Release without a Date")
+    return int(email.utils.parsedate_to_datetime(date.group(1)).timestamp())
 
 
 def installed_version(package: str) -> str:

@@ -3,18 +3,21 @@
 //! When an index is not what its release promises, the mirror changed between the two (a window of minutes, several times a day): the release
 //! is read again and the source starts over, a few times. What a release means is in `release`, who may sign it in `openpgp`.
 
-use std::io::{self, BufReader, Read};
+mod decode;
+
 use std::panic;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use self::decode::{Decoding, Undecoded, decode};
 use super::openpgp::unchecked_text;
 use super::release::{is_flat, suite_url, with_extension};
-use super::{Error, Index, Listing, Release, SignatureError, Source, Trust};
-use crate::compress::{Compression, decoder};
+use super::{Error, Index, Listing, Release, Seen, SignatureError, Source, Trust};
+use crate::compress::Compression;
+use crate::package;
 use crate::report::{Event, Report, Stage};
-use crate::store::{self, Stop, Store, Verified, Wanted};
+use crate::store::{self, Kind, Stop, Store, Verified, Wanted};
 
 /// How large a Release file may be, in bytes: Debian's are 0.3 MB.
 const RELEASE_LIMIT: u64 = 16 << 20;
@@ -32,6 +35,7 @@ struct Reader<'a> {
     /// Thrown when a source fails, so that no other goes on fetching what nobody will read.
     stop: &'a Stop,
     now: i64,
+    seen: &'a (dyn Fn(Seen<'_>) + Sync),
     report: &'a Report,
 }
 
@@ -49,9 +53,9 @@ struct Lacking {
     architectures: Vec<String>,
 }
 
-pub(super) fn read(store: &Store, sources: &[Source], now: i64, report: &Report) -> Result<Index, Error> {
+pub(super) fn read(store: &Store, sources: &[Source], now: i64, seen: &(dyn Fn(Seen<'_>) + Sync), report: &Report) -> Result<Index, Error> {
     let stop = store.stop();
-    let reader = Reader { store, stop: &stop, now, report };
+    let reader = Reader { store, stop: &stop, now, seen, report };
     report.began(Stage::Indexes, 0);
     let answers = all_or_first_failure(in_parallel(sources, |source| reader.source(source).inspect_err(|_| stop.stop())))?;
     lacked_nowhere_else(&answers, report)?;
@@ -114,7 +118,10 @@ impl Reader<'_> {
             let (wanted, lacking) = wanted_indexes(&release)?;
             let listings = in_parallel(&wanted, |index| self.listing(&release, index, rate));
             match listings.into_iter().collect::<Result<Vec<_>, _>>() {
-                Ok(listings) => return Ok(Answer { release, listings, lacking }),
+                Ok(listings) => {
+                    (self.seen)(Seen::Source);
+                    return Ok(Answer { release, listings, lacking });
+                }
                 Err(NoListing::Changed { name, source }) if turn >= TRIES && source.is_trust() => {
                     return Err(Error::Mismatch { suite: release.source.suite.clone(), name, tries: turn, source });
                 }
@@ -155,40 +162,39 @@ impl Reader<'_> {
     /// Which of the mirrors answered first, and what its release is worth. An error when none answered.
     #[expect(clippy::type_complexity, reason = "the two failures are told apart: no answer, and an answer that is refused")]
     fn release_of(self, source: &Source, mirrors: &[String]) -> Result<(usize, Result<(Release, f64), Error>), Error> {
-        let began = Instant::now();
         let fetch = |name: &str| {
             let urls: Vec<String> = mirrors.iter().map(|uri| format!("{}/{name}", suite_url(uri, &source.suite))).collect();
-            let (url, content) = self.store.read(&urls, RELEASE_LIMIT)?;
-            Ok((urls.iter().position(|known| *known == url).unwrap_or(0), url, content))
+            let found = self.store.read(&urls, RELEASE_LIMIT)?;
+            Ok((urls.iter().position(|known| *known == found.url).unwrap_or(0), found))
         };
         let failed = |source: store::Error, name: &str| Error::Fetch { name: name.into(), source: Box::new(source) };
-        let (position, url, content, verified) = match fetch("InRelease") {
-            Ok((position, url, content)) => {
+        let (position, found, verified) = match fetch("InRelease") {
+            Ok((position, found)) => {
                 let verified = match &source.trust {
-                    Trust::Keys(keys) => keys.verify_inline(&content, self.now),
-                    Trust::Unchecked => unchecked_text(&content),
+                    Trust::Keys(keys) => keys.verify_inline(&found.content, self.now),
+                    Trust::Unchecked => unchecked_text(&found.content),
                 };
-                (position, url, content, verified)
+                (position, found, verified)
             }
             Err(store::Error::Missing { .. }) => {
-                let (position, url, content) = fetch("Release").map_err(|e| failed(e, &source.suite))?;
+                let (position, found) = fetch("Release").map_err(|e| failed(e, &source.suite))?;
                 let verified = match &source.trust {
-                    Trust::Keys(keys) => match self.store.read(&[format!("{url}.gpg")], SIGNATURE_LIMIT) {
-                        Ok((_, signatures)) => keys.verify_detached(&content, &signatures, self.now),
+                    Trust::Keys(keys) => match self.store.read(&[format!("{}.gpg", found.url)], SIGNATURE_LIMIT) {
+                        Ok(signatures) => keys.verify_detached(&found.content, &signatures.content, self.now),
                         Err(store::Error::Missing { .. }) => Err(SignatureError::Unsigned),
                         Err(e) => return Err(failed(e, &source.suite)),
                     },
-                    Trust::Unchecked => unchecked_text(&content),
+                    Trust::Unchecked => unchecked_text(&found.content),
                 };
-                (position, url, content, verified)
+                (position, found, verified)
             }
             Err(e) => return Err(failed(e, &source.suite)),
         };
-        let rate = rate(content.len(), began.elapsed());
+        let rate = rate(found.content.len(), found.took);
         let mut answering = source.clone();
         // The mirror that answered comes first, for it has the rest; the others follow in their order.
         answering.uris = mirrors[position..].iter().chain(&mirrors[..position]).cloned().collect();
-        let url = store::shown(&url);
+        let url = store::shown(&found.url);
         let release = match verified {
             Err(source) => Err(Error::Signature { url, source }),
             Ok(text) => match Release::parse(&text, &answering, self.now) {
@@ -204,19 +210,42 @@ impl Reader<'_> {
 
     fn listing(self, release: &Arc<Release>, wanted: &WantedIndex, rate: f64) -> Result<Listing, NoListing> {
         let began = Instant::now();
+        // Whichever compression is fetched, its text is kept under this digest.
+        let digest = cheapest_first(release, &wanted.path, rate).into_iter().map(|c| with_extension(&wanted.path, c)).max();
+        let digest = digest.and_then(|name| release.files.get(&name)).map(|(_, digest)| digest);
+        let kept = digest.and_then(|digest| self.store.recall(Kind::Index, digest)).and_then(|text| String::from_utf8(text).ok());
+        let (name, text) = match kept {
+            Some(text) => {
+                package::stanzas(&text).for_each(|stanza| (self.seen)(Seen::Stanza(release, stanza)));
+                (wanted.path.clone(), text)
+            }
+            None => {
+                let (name, text) = self.decoded(release, wanted, rate)?;
+                if let Some(digest) = digest {
+                    self.store.remember(Kind::Index, digest, text.as_bytes());
+                }
+                (name, text)
+            }
+        };
+        let item = format!("{} {name}", release.source.suite);
+        self.report.send(Event::Span { stage: Stage::Indexes, item, from: began, to: Instant::now() });
+        let (component, architecture) = (wanted.component.clone(), wanted.architecture.clone());
+        Ok(Listing { release: Arc::clone(release), component, architecture, text })
+    }
+
+    /// The index's text and which file it is from.
+    fn decoded(self, release: &Arc<Release>, wanted: &WantedIndex, rate: f64) -> Result<(String, String), NoListing> {
         let suite = &release.source.suite;
         let (verified, compression, name) = self.file(release, wanted, rate)?;
         let expected = release.files.get(&wanted.path).map_or(0, |(size, _)| *size);
-        let text = decode(&verified, compression, expected, INDEX_LIMIT).map_err(|undecoded| {
+        let decoding = Decoding { compression, expected, limit: INDEX_LIMIT, seen: &|stanza| (self.seen)(Seen::Stanza(release, stanza)) };
+        let text = decode(&verified, decoding).map_err(|undecoded| {
             NoListing::Failed(match undecoded {
                 Undecoded::TooLarge => Error::TooLarge { suite: suite.clone(), name: name.clone(), limit: INDEX_LIMIT },
                 Undecoded::Io(source) => Error::Decode { suite: suite.clone(), name: name.clone(), source },
             })
         })?;
-        let item = format!("{suite} {name}");
-        self.report.send(Event::Span { stage: Stage::Indexes, item, from: began, to: Instant::now() });
-        let (component, architecture) = (wanted.component.clone(), wanted.architecture.clone());
-        Ok(Listing { release: Arc::clone(release), component, architecture, text })
+        Ok((name, text))
     }
 
     /// The index in the cheapest compression that the mirror really has.
@@ -312,33 +341,10 @@ fn decoding_rate(compression: Compression) -> f64 {
     }
 }
 
-/// A mirror's rate in bytes a second, from one file. Connecting counts, so a far mirror seems slower than it is, which errs towards the
-/// smaller file.
+/// A mirror's rate in bytes a second, from one file. A connection is slow at first, so a far mirror seems slower than it is, which errs
+/// towards the smaller file.
 fn rate(bytes: usize, elapsed: Duration) -> f64 {
     bytes.max(1) as f64 / elapsed.as_secs_f64().max(1e-6)
-}
-
-#[derive(Debug)]
-enum Undecoded {
-    TooLarge,
-    Io(io::Error),
-}
-
-/// The text of an index. Bytes that are no UTF-8 become replacement characters: they occur in old descriptions, never in names.
-fn decode(verified: &Verified, compression: Compression, expected: u64, limit: u64) -> Result<String, Undecoded> {
-    decode_stream(verified.open().map_err(Undecoded::Io)?, compression, expected, limit)
-}
-
-fn decode_stream(file: impl Read + Send, compression: Compression, expected: u64, limit: u64) -> Result<String, Undecoded> {
-    let input = BufReader::with_capacity(256 << 10, file);
-    // One byte more than is expected lets the last read see the end without growing.
-    let room = usize::try_from(expected.min(256 << 20)).unwrap_or(0) + 1;
-    let mut bytes = Vec::with_capacity(room);
-    let read = decoder(compression, input).and_then(|stream| stream.take(limit + 1).read_to_end(&mut bytes)).map_err(Undecoded::Io)?;
-    if read as u64 > limit {
-        return Err(Undecoded::TooLarge);
-    }
-    Ok(String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! answers, and who signed it, is for `archive` to find out.
 
 use std::fs;
+use std::num::NonZeroI16;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ pub struct Entry {
     pub trusted: bool,
     /// Check-Valid-Until: no
     pub expiry: Expiry,
+    /// Pin-Priority, which is no option of apt's own: apt has it in its preferences.
+    pub pin: Option<NonZeroI16>,
 }
 
 /// The Signed-By of an entry.
@@ -80,7 +83,7 @@ fn parse_lines(name: &str, text: &str) -> Result<Vec<Entry>, BadSource> {
             let (key, value) = option.split_once('=').ok_or_else(|| bad("an option has no ="))?;
             // `arch+=` and `arch-=` change apt's own list of architectures, which is not asked here.
             let key = key.to_ascii_lowercase();
-            entry.set(if key == "arch" { "architectures" } else { &key }, &value.replace(',', " "));
+            entry.set(if key == "arch" { "architectures" } else { &key }, &value.replace(',', " ")).map_err(bad)?;
         }
         entries.push(entry.checked().map_err(bad)?);
     }
@@ -111,7 +114,7 @@ fn parse_deb822(name: &str, text: &str) -> Result<Vec<Entry>, BadSource> {
             for suite in &suites {
                 let mut entry = Entry::new(vec![uri.clone()], suite.clone(), words("Components"));
                 for (field, value) in fields(stanza) {
-                    entry.set(&field.to_ascii_lowercase(), value);
+                    entry.set(&field.to_ascii_lowercase(), value).map_err(bad)?;
                 }
                 entries.push(entry.checked().map_err(bad)?);
             }
@@ -122,18 +125,23 @@ fn parse_deb822(name: &str, text: &str) -> Result<Vec<Entry>, BadSource> {
 
 impl Entry {
     fn new(uris: Vec<String>, suite: String, components: Vec<String>) -> Entry {
-        Entry { uris, suite, components, architectures: Vec::new(), signed_by: None, trusted: false, expiry: Expiry::Check }
+        Entry { uris, suite, components, architectures: Vec::new(), signed_by: None, trusted: false, expiry: Expiry::Check, pin: None }
     }
 
     /// Sets an option by its name in lower case; those that say nothing about binary packages are passed over.
-    fn set(&mut self, option: &str, value: &str) {
+    fn set(&mut self, option: &str, value: &str) -> Result<(), &'static str> {
         match option {
             "architectures" => self.architectures = value.split_whitespace().map(str::to_owned).collect(),
             "trusted" => self.trusted = is_yes(value),
             "check-valid-until" if is_no(value) => self.expiry = Expiry::Ignore,
             "signed-by" => self.signed_by = SignedBy::parse(value),
+            "pin-priority" => {
+                let pin = value.trim().parse().map_err(|_| "its pin-priority is no number from -32768 to 32767 other than 0")?;
+                self.pin = Some(pin);
+            }
             _ => {}
         }
+        Ok(())
     }
 
     fn checked(self) -> Result<Entry, &'static str> {
@@ -171,6 +179,7 @@ impl Entry {
             trust,
             expiry: self.expiry,
             signed_by,
+            pin: self.pin,
             leave: Leave { unsigned: self.trusted, expired: self.expiry == Expiry::Ignore },
         })
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::archive::BadRelease;
-use crate::{archive, chroot, configure, dpkg, install, pack, plan, rootfs, store, suite, target, unpack};
+use crate::{apt, archive, chroot, configure, dpkg, install, pack, plan, rootfs, store, suite, target, unpack};
 
 /// Why a run failed. Each stage's own error says what happened; this says in which stage, for the exit code and the hint.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,9 @@ pub enum Error {
     /// An apt source that is none.
     #[error(transparent)]
     Source(#[from] archive::BadSource),
+    /// A pin that apt cannot be told of.
+    #[error(transparent)]
+    Pin(#[from] apt::Indistinguishable),
     /// Making a tree takes root.
     #[error("not root: a tree has files of many owners")]
     NotRoot,
@@ -148,7 +151,7 @@ impl Error {
     /// The class that decides the exit code.
     pub fn class(&self) -> Class {
         match self {
-            Error::Suites(_) | Error::Read { .. } | Error::Keyring(_) | Error::Source(_) => Class::Usage,
+            Error::Suites(_) | Error::Read { .. } | Error::Keyring(_) | Error::Source(_) | Error::Pin(_) => Class::Usage,
             Error::UnknownSuite { .. } | Error::UnlistedSuite { .. } | Error::Architecture { .. } | Error::MergedUsr { .. } => Class::Usage,
             Error::HostArchitecture { .. } => Class::Other,
             Error::NotRoot | Error::Target(_) | Error::Image { .. } | Error::Stdout { .. } | Error::Pack(_) | Error::Rootfs(_) => {

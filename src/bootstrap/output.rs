@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Error, Goal, Request};
 use crate::compress::Compression;
+use crate::interrupt::Interrupt;
 use crate::pack;
 use crate::plan::Plan;
 use crate::report::Report;
@@ -69,21 +70,22 @@ impl<'a> Output<'a> {
         self.target.has_room_for(plan.packages.iter().map(|chosen| chosen.package.installed_size * 1024).sum())
     }
 
-    /// Runs `work` on the tree, writes the image, and leaves a tree that was asked for in its place.
-    pub(super) fn make(
+    /// Has `work` make the tree, writes the image, and leaves a tree that was asked for in its place. `work` gives what it has to tell, and
+    /// how the image is to be written.
+    pub(super) fn make<T>(
         self,
-        work: impl FnOnce(&Rootfs) -> Result<(), Error>,
-        options: &pack::Options,
+        interrupt: &Interrupt,
         report: &Report,
-    ) -> Result<(), Error> {
-        let made = work(self.root()).and_then(|()| match self.image {
-            Some(image) => write(self.root(), image, options, report),
-            None => Ok(()),
+        work: impl FnOnce(&Self) -> Result<(T, pack::Options), Error>,
+    ) -> Result<T, Error> {
+        let made = work(&self).and_then(|(told, options)| match self.image {
+            Some(image) => write(self.root(), image, &options, report).map(|()| told),
+            None => Ok(told),
         });
         // The last look: a signal that came while nothing listened still undoes everything.
-        let made = made.and_then(|()| options.interrupt.signal().map_or(Ok(()), |signal| Err(Error::Interrupted { signal })));
+        let made = made.and_then(|told| interrupt.signal().map_or(Ok(told), |signal| Err(Error::Interrupted { signal })));
         match (&made, self.is_result, self.keep_failed) {
-            (Ok(()), true, _) => self.target.keep(),
+            (Ok(_), true, _) => self.target.keep(),
             (Err(_), _, true) => {
                 report.warning(format!("the failed tree stays in {}", self.root().path().display()));
                 self.target.keep();

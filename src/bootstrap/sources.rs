@@ -46,6 +46,7 @@ pub(super) fn choose(request: &Request, report: &Report) -> Result<Sources, Erro
             trust: trust.clone(),
             expiry: if request.accept_expired { Expiry::Ignore } else { Expiry::Check },
             signed_by: suite.keyrings.first().map(|keyring| keyring.tree_path.clone()).filter(|_| suite.deb822_sources),
+            pin: None,
             leave: Leave::default(),
         });
     }

@@ -108,9 +108,9 @@ impl Display {
         shares.collect::<Vec<_>>().join(", ")
     }
 
-    /// The page of `--timings`.
-    pub(crate) fn timings(&self, title: &str) -> String {
-        timings::page(title, self.began, self.elapsed(), &self.state().steps)
+    /// The page of `--timings`, for a run that was allowed so many threads.
+    pub(crate) fn timings(&self, title: &str, jobs: usize) -> String {
+        timings::page(&timings::Run { title, began: self.began, took: self.elapsed(), jobs, steps: &self.state().steps })
     }
 
     /// How long it has all taken.
@@ -198,10 +198,15 @@ impl Display {
         }
         let took = course.began.elapsed();
         course.took = Some(took);
+        let began = course.began;
         let amount = if in_bytes(stage) { bytes(course.done) } else { format!("{} packages", course.done) };
         if let Some(bar) = &course.bar {
             bar.set_message("");
             bar.finish();
+        }
+        if stage == Stage::Pack {
+            // The one stage that has no spans: an image is written in one go.
+            state.steps.push(Step { stage, item: "image".into(), from: began, to: began + took });
         }
         drop(state);
         let line = format!("{:<10} {amount} in {:.1} s", name(stage), took.as_secs_f64());
@@ -278,7 +283,7 @@ pub(crate) fn bytes(number: u64) -> String {
     }
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {

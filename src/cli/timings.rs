@@ -1,9 +1,12 @@
 //! The page of `--timings`: where the time of a run went, to look at in a browser.
 //!
-//! One row a package with a bar for each step it went through, above it how busy the network, the decoders, the tree and the
-//! scripts were, and the chain of steps that the end of the run waited for. The page is one file without scripts.
+//! One file that asks for nothing else. It shows the steps that the end waited for, every step in lanes by what it kept busy, how much
+//! was at work at once, a row a package, and the slowest in a table. Its script only adds answers to mouse and keyboard.
 
-use std::collections::BTreeMap;
+mod charts;
+mod path;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
@@ -22,195 +25,307 @@ pub(crate) struct Step {
     pub(crate) to: Instant,
 }
 
-/// Pixels for the whole run's width, a row's height, and the names' column.
-const WIDTH: f64 = 1000.0;
-const ROW: f64 = 14.0;
-const NAMES: f64 = 210.0;
-/// How many pixels a lane of the chart above is high.
-const LANE: f64 = 46.0;
+/// A run, as the page tells of it.
+#[derive(Debug)]
+pub(crate) struct Run<'a> {
+    /// What was made.
+    pub(crate) title: &'a str,
+    /// When it began.
+    pub(crate) began: Instant,
+    /// How long it took.
+    pub(crate) took: Duration,
+    /// How many threads it was allowed.
+    pub(crate) jobs: usize,
+    /// What it did, in no order.
+    pub(crate) steps: &'a [Step],
+}
 
-/// The kinds of step in the order of a package's life, each with its colour.
-const KINDS: [(Stage, &str, &str); 6] = [
-    (Stage::Indexes, "index", "#8a8f98"),
-    (Stage::Download, "download", "#3b82c4"),
-    (Stage::Decode, "decode", "#e0a030"),
-    (Stage::Unpack, "unpack", "#4fa060"),
-    (Stage::Configure, "configure", "#b0527a"),
-    (Stage::Pack, "pack", "#6f5fb0"),
+/// The kinds of step in the order of a package's life: what each is called, and what it does.
+const KINDS: [(Stage, &str, &str); 7] = [
+    (Stage::Indexes, "index", "package indexes fetched and decoded"),
+    (Stage::Plan, "plan", "packages chosen"),
+    (Stage::Download, "download", "packages fetched and verified"),
+    (Stage::Decode, "decode", "packages decoded into the staging place"),
+    (Stage::Unpack, "unpack", "packages laid into the tree, with their preinst"),
+    (Stage::Configure, "configure", "packages and triggers set up by dpkg"),
+    (Stage::Pack, "pack", "images written"),
 ];
 
-/// The page for a run that began at `began` and took `took`.
-pub(crate) fn page(title: &str, began: Instant, took: Duration, steps: &[Step]) -> String {
-    let chart = Chart { began, scale: WIDTH / took.as_secs_f64().max(1e-6), took };
-    let waited = critical_path(steps, began + took);
-    let mut page = String::from(HEAD);
-    let title = escape(title);
-    let _ = write!(page, "<title>{title}</title></head><body><h1>{title}</h1>");
-    let _ = write!(page, "<p class=sum>{:.2} s, {} steps</p>", took.as_secs_f64(), steps.len());
-    legend(&mut page, steps);
-    lanes(&mut page, &chart, steps);
-    path(&mut page, &chart, &waited);
-    rows(&mut page, &chart, steps, &waited);
-    page.push_str("</body></html>\n");
-    page
+/// Distances between two marks of an axis, in milliseconds.
+const TICKS: [f64; 17] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 10e3, 60e3];
+
+/// The browser's word that the page gets nothing from elsewhere.
+const ALONE: &str =
+    "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">";
+
+/// How many lines the table shows before it is asked for all.
+const SHOWN: usize = 25;
+
+/// A step in milliseconds since the run began.
+#[derive(Debug)]
+struct Timed {
+    stage: Stage,
+    item: String,
+    /// What it shares with the other steps of its package.
+    row: String,
+    from: f64,
+    to: f64,
 }
 
-struct Chart {
-    began: Instant,
-    took: Duration,
-    /// Pixels a second.
-    scale: f64,
+struct Page<'a> {
+    run: &'a Run<'a>,
+    took: f64,
+    steps: Vec<Timed>,
+    /// The steps that the end waited for, and since when.
+    path: Vec<(usize, f64)>,
+    waited: BTreeSet<usize>,
 }
 
-impl Chart {
-    fn x(&self, at: Instant) -> f64 {
-        at.saturating_duration_since(self.began).as_secs_f64() * self.scale
-    }
-
-    fn axis(&self, out: &mut String, height: f64) {
-        let seconds = self.took.as_secs_f64();
-        let step = [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0].into_iter().find(|s| seconds / s <= 14.0).unwrap_or(600.0);
-        for n in 0..=(seconds / step) as usize {
-            let (at, x) = (n as f64 * step, NAMES + n as f64 * step * self.scale);
-            let _ = write!(
-                out,
-                "<line class=grid x1={x:.1} x2={x:.1} y1=0 y2={height:.0} /><text class=tick x={x:.1} y={:.0}>{at:.2} s</text>",
-                height + 12.0
-            );
-        }
-    }
-
-    fn bar(&self, out: &mut String, step: &Step, y: f64, class: &str) {
-        let (x, width) = (NAMES + self.x(step.from), (self.x(step.to) - self.x(step.from)).max(0.7));
-        let milliseconds = (step.to - step.from).as_secs_f64() * 1e3;
-        let (name, colour) = kind(step.stage);
-        let _ = write!(
-            out,
-            "<rect class='{class}' x={x:.1} y={:.1} width={width:.1} height={:.1} fill='{colour}'><title>{} {}: {milliseconds:.1} ms</title></rect>",
-            y + 2.0,
-            ROW - 4.0,
-            name,
-            escape(&step.item)
-        );
-    }
-}
-
-fn kind(stage: Stage) -> (&'static str, &'static str) {
-    KINDS.iter().find(|(s, ..)| *s == stage).map_or(("plan", "#555"), |(_, name, colour)| (name, colour))
-}
-
-fn legend(out: &mut String, steps: &[Step]) {
-    out.push_str("<p class=legend>");
-    for (stage, name, colour) in KINDS {
-        let of_kind = steps.iter().filter(|s| s.stage == stage);
-        let (count, busy) = of_kind.fold((0, Duration::ZERO), |(n, sum), s| (n + 1, sum + (s.to - s.from)));
-        if count > 0 {
-            let _ = write!(
-                out,
-                "<span><i style='background:{colour}'></i>{name} <small>{count} in {:.2} s of work</small></span>",
-                busy.as_secs_f64()
-            );
-        }
-    }
-    out.push_str("</p>");
-}
-
-/// How many steps of each kind were under way at each moment.
-fn lanes(out: &mut String, chart: &Chart, steps: &[Step]) {
-    let kinds: Vec<_> = KINDS.iter().filter(|(stage, ..)| steps.iter().any(|s| s.stage == *stage)).collect();
-    let height = LANE * kinds.len() as f64;
-    let _ = write!(out, "<h2>At work at once</h2><svg width={:.0} height={:.0}>", NAMES + WIDTH + 40.0, height + 20.0);
-    chart.axis(out, height);
-    for (lane, (stage, name, colour)) in kinds.into_iter().enumerate() {
-        let mut changes: BTreeMap<Instant, i64> = BTreeMap::new();
-        for step in steps.iter().filter(|s| s.stage == *stage) {
-            *changes.entry(step.from).or_default() += 1;
-            *changes.entry(step.to).or_default() -= 1;
-        }
-        let most = changes
-            .values()
-            .scan(0, |now, change| {
-                *now += change;
-                Some(*now)
-            })
-            .max()
-            .unwrap_or(0)
-            .max(1);
-        let bottom = LANE * (lane + 1) as f64;
-        let level = |now: i64| bottom - (LANE - 8.0) * now as f64 / most as f64;
-        let (mut outline, mut now) = (format!("M{NAMES} {bottom:.1}"), 0);
-        for (at, change) in changes {
-            let x = NAMES + chart.x(at);
-            let _ = write!(outline, "L{x:.1} {:.1}L{x:.1} {:.1}", level(now), level(now + change));
-            now += change;
-        }
-        let _ = write!(out, "<text class=name x={:.0} y={:.0}>{name}, at most {most}</text>", NAMES - 8.0, bottom - 14.0);
-        let _ = write!(out, "<path d='{outline}Z' fill='{colour}' fill-opacity=.75 />");
-    }
-    out.push_str("</svg>");
-}
-
-/// The steps that the end waited for: from the last one to end, each time the one that ended last before it began.
-fn critical_path(steps: &[Step], end: Instant) -> Vec<Step> {
-    let mut by_end: Vec<&Step> = steps.iter().collect();
-    by_end.sort_by_key(|s| s.to);
-    let (mut path, mut before) = (Vec::new(), end);
-    while let Some(step) = by_end.pop() {
-        if step.to <= before {
-            before = step.from;
-            path.push(step.clone());
-        }
-    }
-    path.reverse();
-    path
-}
-
-fn path(out: &mut String, chart: &Chart, waited: &[Step]) {
-    let covered: Duration = waited.iter().map(|s| s.to - s.from).sum();
+/// The page for a run.
+pub(crate) fn page(run: &Run) -> String {
+    let page = Page::new(run);
+    let title = escape(run.title);
+    let mut out = String::from("<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8>");
     let _ = write!(
         out,
-        "<h2>What the end waited for</h2><p class=sum>{} steps, {:.2} s of {:.2} s</p><svg width={:.0} height={:.0}>",
-        waited.len(),
-        covered.as_secs_f64(),
-        chart.took.as_secs_f64(),
-        NAMES + WIDTH + 40.0,
-        ROW + 20.0
+        "<meta name=viewport content='width=device-width'><title>{title}</title><style>{}</style>",
+        include_str!("timings/page.css")
     );
-    chart.axis(out, ROW);
-    waited.iter().for_each(|step| chart.bar(out, step, 0.0, "bar"));
-    out.push_str("</svg><ol>");
-    let mut longest: Vec<&Step> = waited.iter().collect();
-    longest.sort_by_key(|s| std::cmp::Reverse(s.to - s.from));
-    for step in longest.into_iter().take(12) {
-        let _ = write!(out, "<li>{} {}: {:.0} ms</li>", kind(step.stage).0, escape(&step.item), (step.to - step.from).as_secs_f64() * 1e3);
-    }
-    out.push_str("</ol>");
+    out.push_str(ALONE);
+    let _ = write!(out, "<style>:root{{--from:0;--span:{:.3}}}</style></head><body><h1>{title}</h1>", page.took);
+    page.tiles(&mut out);
+    page.strip(&mut out);
+    charts::lanes(&mut out, &page);
+    charts::levels(&mut out, &page);
+    page.rows(&mut out);
+    page.table(&mut out);
+    out.push_str("<div id=detail role=status hidden>Point at a bar, or use the keyboard.</div>");
+    let _ = write!(out, "<script type='application/json' id=run>{}</script>", page.data());
+    let _ = writeln!(out, "<script>{}</script></body></html>", include_str!("timings/page.js"));
+    out
 }
 
-fn rows(out: &mut String, chart: &Chart, steps: &[Step], waited: &[Step]) {
-    let mut by_item: BTreeMap<&str, Vec<&Step>> = BTreeMap::new();
-    for step in steps {
-        by_item.entry(package(&step.item)).or_default().push(step);
+impl<'a> Page<'a> {
+    fn new(run: &'a Run<'a>) -> Page<'a> {
+        let since = |at: Instant| at.saturating_duration_since(run.began).as_secs_f64() * 1e3;
+        let timed = |step: &Step| Timed {
+            stage: step.stage,
+            item: step.item.clone(),
+            row: row(step).to_owned(),
+            from: since(step.from),
+            to: since(step.to),
+        };
+        let mut steps: Vec<Timed> = run.steps.iter().map(timed).collect();
+        steps.sort_by(|a, b| a.from.total_cmp(&b.from).then(a.stage.cmp(&b.stage)));
+        let end = steps.iter().map(|step| step.to).fold(0.1, f64::max);
+        let path = path::critical(&steps);
+        let waited = path.iter().map(|&(number, _)| number).collect();
+        Page { run, took: (run.took.as_secs_f64() * 1e3).max(end), steps, path, waited }
     }
-    let mut items: Vec<_> = by_item.into_iter().collect();
-    items.sort_by_key(|(_, steps)| steps.iter().map(|s| s.from).min());
-    let height = ROW * items.len() as f64;
-    let _ = write!(out, "<h2>Every package</h2><svg width={:.0} height={:.0}>", NAMES + WIDTH + 40.0, height + 20.0);
-    chart.axis(out, height);
-    for (row, (item, steps)) in items.into_iter().enumerate() {
-        let y = ROW * row as f64;
-        let _ = write!(out, "<text class=name x={:.0} y={:.1}>{}</text>", NAMES - 8.0, y + ROW - 4.0, escape(item));
-        for step in steps {
-            let critical = waited.iter().any(|w| (w.from, w.to, w.stage) == (step.from, step.to, step.stage));
-            chart.bar(out, step, y, if critical { "bar critical" } else { "bar" });
+
+    /// A bar for a step, where a step is shown.
+    fn bar(&self, out: &mut String, number: usize) {
+        let step = &self.steps[number];
+        let waited = if self.waited.contains(&number) { " waited" } else { "" };
+        let (class, length) = (kind(step.stage).1, step.to - step.from);
+        let _ = write!(out, "<i class='b {class}{waited}' data-s={number} style='--a:{:.2};--d:{length:.2}'></i>", step.from);
+    }
+
+    /// Where the lines go that mark the time.
+    fn grid(&self, out: &mut String) {
+        out.push_str("<div class=grid>");
+        for at in self.marks() {
+            let _ = write!(out, "<i style='--a:{at}'></i>");
         }
+        out.push_str("</div>");
     }
-    out.push_str("</svg>");
+
+    fn axis(&self, out: &mut String) {
+        out.push_str("<div class=axis>");
+        for at in self.marks() {
+            let _ = write!(out, "<span style='--a:{at}'>{:.2} s</span>", at / 1e3);
+        }
+        out.push_str("</div>");
+    }
+
+    fn marks(&self) -> impl Iterator<Item = f64> {
+        let step = TICKS.into_iter().find(|step| self.took / step <= 12.0).unwrap_or(60e3);
+        (0..=(self.took / step) as usize).map(move |number| number as f64 * step)
+    }
+
+    fn tiles(&self, out: &mut String) {
+        let packages = self.packages().count();
+        let _ = write!(
+            out,
+            "<div class=tiles><div class=tile><b>{:.2} s</b><small>{packages} packages, {} threads</small></div>",
+            self.took / 1e3,
+            self.run.jobs
+        );
+        for (stage, name, what) in KINDS {
+            let steps = || self.steps.iter().filter(|step| step.stage == stage);
+            let (count, work) = steps().fold((0, 0.0), |(count, work), step| (count + 1, work + step.to - step.from));
+            if count > 0 {
+                let (from, to) = steps().fold((f64::MAX, 0.0), |(from, to), step| (step.from.min(from), step.to.max(to)));
+                let _ = write!(
+                    out,
+                    "<div class='tile {name}' title='{what}'><b>{name} {:.2} s</b><small>{count} step{}, {:.2} to {:.2} s</small></div>",
+                    work / 1e3,
+                    if count == 1 { "" } else { "s" },
+                    from / 1e3,
+                    to / 1e3
+                );
+            }
+        }
+        out.push_str("</div>");
+    }
+
+    /// The critical path: one strip, and how much of it each kind of step has.
+    fn strip(&self, out: &mut String) {
+        out.push_str(
+            "<h2>What the end waited for</h2><p>Each of these steps had to end before the next could begin. In every chart they are the \
+             ones in full colour between two lines; a shorter run needs one of them shorter. Hatched: it waited for none of the steps.</p>\
+             <div class=plot>",
+        );
+        self.grid(out);
+        out.push_str("<div class=strip><div class=track style='height:100%'><div class=clip>");
+        let (mut shares, mut last): (BTreeMap<&str, (usize, f64)>, f64) = (BTreeMap::new(), 0.0);
+        let gap = |out: &mut String, from: f64, to: f64| {
+            if to > from {
+                let _ = write!(out, "<i class='b gap' style='--a:{from:.2};--d:{:.2}'></i>", to - from);
+            }
+            (to - from).max(0.0)
+        };
+        let mut waiting = 0.0;
+        for &(number, since) in &self.path {
+            let (step, class) = (&self.steps[number], kind(self.steps[number].stage).1);
+            waiting += gap(out, last, since);
+            let _ = write!(out, "<i class='b {class}' data-s={number} style='--a:{since:.2};--d:{:.2}'></i>", step.to - since);
+            let share = shares.entry(class).or_default();
+            *share = (share.0 + 1, share.1 + step.to - since);
+            last = step.to;
+        }
+        waiting += gap(out, last, self.took);
+        out.push_str("</div></div></div>");
+        self.axis(out);
+        out.push_str("</div><table><thead><tr><th>of the path<th>steps<th>time<th>share</tr></thead><tbody>");
+        for (_, name, what) in KINDS {
+            if let Some((count, time)) = shares.get(name) {
+                let share = time / self.took * 100.0;
+                let _ = write!(out, "<tr class={name}><td><i></i>{what}<td>{count}<td>{time:.0} ms<td>{share:.0} %</tr>");
+            }
+        }
+        let share = waiting / self.took * 100.0;
+        let _ = write!(out, "<tr class=gap><td><i></i>none of these<td><td>{waiting:.0} ms<td>{share:.0} %</tr></tbody></table>");
+    }
+
+    /// A row a package, in the order in which they were first turned to.
+    fn rows(&self, out: &mut String) {
+        let by_row = self.by_row();
+        let mut ordered: Vec<_> = by_row.iter().collect();
+        ordered.sort_by_key(|(_, steps)| steps.first());
+        out.push_str(
+            "<h2>Every package</h2><p>A row each, from the download to its setting up. Drag over a chart to look closer.</p>\
+             <div class=tools hidden><input type=search id=filter placeholder='part of a name' aria-label='part of a name'>\
+             <label>order <select id=order><option value=start>as begun<option value=work>most work<option value=longest>longest step\
+             <option value=end>last done<option value=name>name</select></label>\
+             <label><input type=checkbox id=only> only what the end waited for</label> <span id=shown></span> \
+             <button id=reset>whole run</button>\
+             <span><kbd>↓</kbd> <kbd>↑</kbd> package, <kbd>←</kbd> <kbd>→</kbd> step, <kbd>n</kbd> <kbd>p</kbd> along the path, \
+             <kbd>+</kbd> <kbd>−</kbd> <kbd>0</kbd> closer, farther, all, <kbd>/</kbd> filter, <kbd>Esc</kbd> back</span></div>\
+             <div class=plot>",
+        );
+        self.grid(out);
+        self.axis(out);
+        out.push_str("<div class=rows>");
+        for (name, steps) in ordered {
+            let lengths = || steps.iter().map(|&number| self.steps[number].to - self.steps[number].from);
+            let end = steps.iter().map(|&number| self.steps[number].to).fold(0.0, f64::max);
+            let (name, start) = (escape(name), steps.first().map_or(0.0, |&number| self.steps[number].from));
+            let _ = write!(
+                out,
+                "<div class=row data-name='{name}' data-start={start:.2} data-work={:.2} data-longest={:.2} data-end={end:.2}>\
+                 <span class=name title='{name}'>{name}</span><div class=track style='height:100%'><div class=clip>",
+                lengths().sum::<f64>(),
+                lengths().fold(0.0, f64::max)
+            );
+            steps.iter().for_each(|&number| self.bar(out, number));
+            out.push_str("</div></div></div>");
+        }
+        out.push_str("</div></div>");
+    }
+
+    /// The packages that took the most work.
+    fn table(&self, out: &mut String) {
+        const COLUMNS: [Stage; 4] = [Stage::Download, Stage::Decode, Stage::Unpack, Stage::Configure];
+        out.push_str("<h2>The slowest packages</h2><p>Milliseconds. A click on a heading orders by it.</p><table id=slowest><thead><tr>");
+        let headings = ["package", "download", "decode", "unpack", "configure"].map(|heading| format!("<th><button>{heading}</button>"));
+        let _ = write!(out, "{}<th aria-sort=descending><button>together</button><th></tr></thead><tbody>", headings.concat());
+        let by_row = self.by_row();
+        let of = |steps: &[usize], stage| -> f64 {
+            steps.iter().map(|&number| &self.steps[number]).filter(|step| step.stage == stage).map(|step| step.to - step.from).sum()
+        };
+        let together = |steps: &[usize]| -> f64 { COLUMNS.into_iter().map(|stage| of(steps, stage)).sum() };
+        let mut slowest: Vec<(&str, Vec<usize>)> = self.packages().map(|name| (name, by_row[name].clone())).collect();
+        slowest.sort_by(|a, b| together(&b.1).total_cmp(&together(&a.1)));
+        let most = slowest.first().map_or(1.0, |(_, steps)| together(steps)).max(0.001);
+        for (name, steps) in slowest {
+            let name = escape(name);
+            let _ = write!(out, "<tr><td data-v='{name}'>{name}");
+            for time in COLUMNS.map(|stage| of(&steps, stage)).into_iter().chain([together(&steps)]) {
+                let _ = if time > 0.0 { write!(out, "<td data-v={time:.3}>{time:.1}") } else { write!(out, "<td data-v=0>–") };
+            }
+            out.push_str("<td class=share><span class=mix>");
+            for stage in COLUMNS {
+                let _ = write!(out, "<i class={} style='width:{:.2}%'></i>", kind(stage).1, of(&steps, stage) / most * 100.0);
+            }
+            out.push_str("</span></tr>");
+        }
+        out.push_str("</tbody></table><button id=more class=more hidden></button>");
+    }
+
+    /// The rows that are packages.
+    fn packages(&self) -> impl Iterator<Item = &str> {
+        let is_package = |stage| matches!(stage, Stage::Download | Stage::Decode | Stage::Unpack | Stage::Configure);
+        let names: BTreeSet<&str> = self.steps.iter().filter(|step| is_package(step.stage)).map(|step| step.row.as_str()).collect();
+        names.into_iter()
+    }
+
+    fn by_row(&self) -> BTreeMap<&str, Vec<usize>> {
+        let mut by_row: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        self.steps.iter().enumerate().for_each(|(number, step)| by_row.entry(&step.row).or_default().push(number));
+        by_row
+    }
+
+    /// What the script needs: JSON that no name can end early.
+    fn data(&self) -> String {
+        let place = |stage| KINDS.iter().position(|(s, ..)| *s == stage).unwrap_or_default();
+        let steps = self.steps.iter().enumerate().map(|(number, step)| {
+            let waited = u8::from(self.waited.contains(&number));
+            format!("[{},{},{:.3},{:.3},{waited}]", place(step.stage), super::progress::quoted(&step.item), step.from, step.to)
+        });
+        let path = self.path.iter().map(|(number, _)| number.to_string());
+        let json = format!(
+            "{{\"took\":{:.3},\"shown\":{SHOWN},\"ticks\":[{}],\"kinds\":[{}],\"path\":[{}],\"steps\":[{}]}}",
+            self.took,
+            TICKS.map(|tick| tick.to_string()).join(","),
+            KINDS.map(|(_, name, _)| format!("\"{name}\"")).join(","),
+            path.collect::<Vec<_>>().join(","),
+            steps.collect::<Vec<_>>().join(",")
+        );
+        json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+    }
 }
 
-/// A package's name in what the stages call it: `bash 5.2.37-2 (amd64)`, `bash:amd64`.
-fn package(item: &str) -> &str {
-    item.split([' ', ':']).next().unwrap_or(item)
+fn kind(stage: Stage) -> (Stage, &'static str, &'static str) {
+    KINDS.into_iter().find(|(s, ..)| *s == stage).unwrap_or(KINDS[0])
+}
+
+/// What a step's row is called: the package, of `bash 5.2.37-2 (amd64)` and of `bash:amd64`; all of it where it is none.
+fn row(step: &Step) -> &str {
+    match step.stage {
+        Stage::Indexes | Stage::Plan | Stage::Pack => &step.item,
+        Stage::Download | Stage::Decode | Stage::Unpack | Stage::Configure => step.item.split([' ', ':']).next().unwrap_or(&step.item),
+    }
 }
 
 fn escape(text: &str) -> String {
@@ -227,45 +342,5 @@ fn escape(text: &str) -> String {
     })
 }
 
-const HEAD: &str = "<!DOCTYPE html><html lang=en><head><meta charset=utf-8><style>\
-    body{font:14px/1.4 system-ui,sans-serif;margin:24px;color:#222;background:#fff}h1{font-size:20px}h2{font-size:15px;margin:28px 0 6px}\
-    .sum{color:#666;margin:0 0 6px}.legend span{margin-right:18px}.legend i{display:inline-block;width:11px;height:11px;margin-right:5px}\
-    small{color:#888}svg{display:block;overflow:visible}.grid{stroke:#e4e4e4}.tick{font-size:10px;fill:#888;text-anchor:middle}\
-    .name{font-size:11px;text-anchor:end;fill:#444}.critical{stroke:#000;stroke-width:1.2}ol{columns:3;font-size:13px;color:#444}\
-    @media(prefers-color-scheme:dark){body{background:#16181c;color:#ddd}.grid{stroke:#2c3036}.name,ol{color:#bbb;fill:#bbb}.critical{stroke:#fff}}\
-    </style>";
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn step(item: &str, stage: Stage, began: Instant, from: u64, to: u64) -> Step {
-        Step { stage, item: item.into(), from: began + Duration::from_millis(from), to: began + Duration::from_millis(to) }
-    }
-
-    #[test]
-    fn the_critical_path_is_what_the_end_waited_for() {
-        let began = Instant::now();
-        let steps = [
-            step("big", Stage::Download, began, 0, 50),
-            step("small", Stage::Download, began, 0, 10),
-            step("small", Stage::Decode, began, 10, 20),
-            step("big", Stage::Decode, began, 50, 90),
-            step("big", Stage::Configure, began, 91, 100),
-        ];
-        let path = critical_path(&steps, began + Duration::from_millis(100));
-        assert_eq!(
-            path.iter().map(|s| (s.item.as_str(), s.stage)).collect::<Vec<_>>(),
-            [("big", Stage::Download), ("big", Stage::Decode), ("big", Stage::Configure)]
-        );
-    }
-
-    #[test]
-    fn the_page_escapes_names_and_has_a_row_each() {
-        let began = Instant::now();
-        let steps = [step("<a&b>", Stage::Download, began, 0, 50), step("c", Stage::Unpack, began, 50, 60)];
-        let page = page("noble", began, Duration::from_millis(100), &steps);
-        assert!(page.contains("&lt;a&amp;b&gt;") && !page.contains("<a&b>"));
-        assert!(!page.contains("<script") && page.ends_with("</html>\n"));
-    }
-}
+mod tests;

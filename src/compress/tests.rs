@@ -47,7 +47,7 @@ fn encode_in(compression: Compression, content: &[u8], threads: u32, pieces: usi
 
 fn decoded(compression: Compression, input: &[u8]) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    decoder(compression, input)?.read_to_end(&mut content)?;
+    decoder(compression, input, Integrity::Unknown)?.read_to_end(&mut content)?;
     Ok(content)
 }
 
@@ -212,6 +212,6 @@ fn a_decoder_may_go_to_another_thread() {
     }
     let stream = encoded(Compression::Xz, b"content");
     let mut content = String::new();
-    sent(decoder(Compression::Xz, &stream[..]).unwrap()).read_to_string(&mut content).unwrap();
+    sent(decoder(Compression::Xz, &stream[..], Integrity::Unknown).unwrap()).read_to_string(&mut content).unwrap();
     assert_eq!(content, "content");
 }

@@ -42,6 +42,34 @@ fn line_end(text: &str) -> usize {
     memchr::memchr(b'\n', text.as_bytes()).map_or(text.len(), |at| at + 1)
 }
 
+/// Appends to `kept` those lines of `text`, whole stanzas, that belong to fields of which `is_wanted` is true, and the blank lines.
+pub fn keep_fields(text: &[u8], is_wanted: impl Fn(&[u8]) -> bool, kept: &mut Vec<u8>) {
+    // What is kept is copied in runs of lines.
+    let (mut run, mut at, mut wanted) = (0, 0, true);
+    while at < text.len() {
+        let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |n| at + n + 1);
+        let keeps = match text[at] {
+            b' ' | b'\t' => wanted,
+            b'\n' | b'\r' => true,
+            _ => {
+                let name = memchr::memchr(b':', &text[at..end]).unwrap_or(end - at);
+                is_wanted(&text[at..at + name])
+            }
+        };
+        if keeps != wanted {
+            if wanted {
+                kept.extend_from_slice(&text[run..at]);
+            }
+            run = at;
+            wanted = keeps;
+        }
+        at = end;
+    }
+    if wanted {
+        kept.extend_from_slice(&text[run..]);
+    }
+}
+
 /// The fields of one stanza, to be looked up by name in any case. A stanza has few enough that a list serves.
 #[derive(Clone, Debug, Default)]
 pub struct Fields<'a>(Vec<(&'a str, &'a str)>);
@@ -72,6 +100,16 @@ mod tests {
     fn stanzas_are_split_at_blank_lines() {
         assert_eq!(stanzas("\n\nA: 1\nB: 2\n\n\nA: 3").collect::<Vec<_>>(), ["A: 1\nB: 2\n", "A: 3"]);
         assert_eq!(stanzas("").count() + stanzas("\n\n").count(), 0);
+    }
+
+    #[test]
+    fn unwanted_fields_go_with_their_continuations() {
+        let text = b"B: 1\nA: 1\nB: 2\n b\n\tb\nA: 3\n a\nnonsense\n\n\nA:4\nB";
+        for (wanted, expected) in [("A", "A: 1\nA: 3\n a\n\n\nA:4\n"), ("B", "B: 1\nB: 2\n b\n\tb\n\n\nB"), ("", "\n\n")] {
+            let mut kept = b"x".to_vec();
+            keep_fields(text, |name| name == wanted.as_bytes(), &mut kept);
+            assert_eq!(String::from_utf8(kept).unwrap(), format!("x{expected}"));
+        }
     }
 
     #[test]

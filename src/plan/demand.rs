@@ -37,6 +37,11 @@ pub(super) fn candidates(pool: &Pool<'_>) -> Vec<Option<VersionId>> {
     pool.packages().map(best).collect()
 }
 
+/// Whether the user's pins leave nothing of a package.
+pub(super) fn is_pinned_away(pool: &Pool<'_>, package: PackageId) -> bool {
+    pool.versions(package).all(|version| pool[version].pin <= 0)
+}
+
 /// All that is asked for: the demands of both calls, and the candidates with what the user chose himself.
 #[derive(Debug)]
 pub(super) struct Request<'w> {
@@ -58,15 +63,10 @@ pub(super) fn read<'w>(pool: &Pool<'_>, wanted: &'w Wanted) -> Result<Request<'w
     for text in &wanted.include {
         own.push(reader.read(text)?);
     }
-    let (named, priorities): (&[&str], &[Priority]) = match wanted.variant {
-        Variant::Custom | Variant::Extract => return Ok(Request { candidates: reader.candidates, first: own, then: Vec::new() }),
-        Variant::Essential => (&[], &[]),
-        Variant::Apt => (&["apt"], &[]),
-        Variant::Buildd => (&["apt", "build-essential"], &[]),
-        Variant::Minbase => (&["apt"], &[Priority::Required]),
-        Variant::Important => (&["apt"], &[Priority::Required, Priority::Important]),
-        Variant::Standard => (&["apt"], &[Priority::Required, Priority::Important, Priority::Standard]),
-    };
+    if matches!(wanted.variant, Variant::Custom | Variant::Extract) {
+        return Ok(Request { candidates: reader.candidates, first: own, then: Vec::new() });
+    }
+    let (named, priorities) = named_by_variant(wanted.variant);
     for name in named.iter().filter(|name| !wanted.exclude.iter().any(|excluded| excluded == *name)) {
         own.push(reader.read(name)?);
     }
@@ -79,6 +79,18 @@ pub(super) fn read<'w>(pool: &Pool<'_>, wanted: &'w Wanted) -> Result<Request<'w
     let wanted = |version: VersionId| pool[version].priority.is_some_and(|priority| priorities.contains(&priority));
     own.extend(native().filter(|package| !pool[*package].essential && of_suite(*package).any(wanted)).map(Demand::Present));
     Ok(Request { candidates, first, then: own })
+}
+
+/// The packages and the priorities that a variant asks for beside the essential ones.
+pub(super) fn named_by_variant(variant: Variant) -> (&'static [&'static str], &'static [Priority]) {
+    match variant {
+        Variant::Custom | Variant::Extract | Variant::Essential => (&[], &[]),
+        Variant::Apt => (&["apt"], &[]),
+        Variant::Buildd => (&["apt", "build-essential"], &[]),
+        Variant::Minbase => (&["apt"], &[Priority::Required]),
+        Variant::Important => (&["apt"], &[Priority::Required, Priority::Important]),
+        Variant::Standard => (&["apt"], &[Priority::Required, Priority::Important, Priority::Standard]),
+    }
 }
 
 struct Reader<'r, 'a> {
@@ -152,7 +164,10 @@ impl Reader<'_, '_> {
             [only] => Ok(only),
             // What there is has no candidate.
             [] if package.is_ok() || self.pool.provides(number, Asked::Plainly).next().is_some() => {
-                Err(Error::Excluded { package: text.to_owned() })
+                let named = || self.pool.packages_named(number).filter(|package| self.pool.versions(*package).next().is_some());
+                let pinned = named().next().is_some() && named().all(|package| is_pinned_away(self.pool, package));
+                let package = text.to_owned();
+                Err(if pinned { Error::PinnedAway { package } } else { Error::Excluded { package } })
             }
             [] => package,
             _ => Err(Error::Virtual { name: text.to_owned(), providers: providers.iter().map(|p| self.pool.full_name(*p)).collect() }),

@@ -5,7 +5,7 @@
 //! added one by one, in source order, and need not all be there when the first is. Relations are read only of what is reached.
 
 use std::cell::OnceCell;
-use std::ops::Index as At;
+use std::ops::{Index as At, Range};
 
 use hashbrown::HashMap;
 
@@ -32,6 +32,9 @@ pub(super) type ArchitectureId = u8;
 pub(super) const NO_ARCHITECTURE: ArchitectureId = ArchitectureId::MAX;
 
 const NONE: u32 = u32::MAX;
+
+/// Shorter than stanzas are on average, in bytes, as an index keeps them.
+const SHORT_STANZA: usize = 400;
 
 /// What is known of a package apart from its versions.
 #[derive(Clone, Copy, Debug)]
@@ -99,22 +102,25 @@ impl<'a> Pool<'a> {
     /// Reads all listings. `suite` is the one whose priorities and essentials count.
     pub(super) fn read(index: &'a Index, architectures: &'a [String], suite: &'a str) -> Pool<'a> {
         let known = index.listings.iter().any(|listing| is_of(listing, suite));
-        let mut pool = Pool::new(architectures, if known { suite } else { "" });
+        // Rather too much: what is not used costs nothing, while to grow is to copy.
+        let stanzas = index.listings.iter().map(|listing| listing.text.len() / SHORT_STANZA).sum();
+        let mut pool = Pool::new(architectures, if known { suite } else { "" }, stanzas);
         index.listings.iter().for_each(|listing| pool.add(listing));
         pool
     }
 
-    fn new(architectures: &'a [String], suite: &'a str) -> Pool<'a> {
+    fn new(architectures: &'a [String], suite: &'a str, stanzas: usize) -> Pool<'a> {
+        let names = 2 * stanzas;
         Pool {
             architectures: architectures.iter().map(String::as_str).collect(),
             suite,
-            numbers: HashMap::with_capacity(1 << 17),
-            names: Vec::new(),
-            packages_of: Vec::new(),
-            provides_of: Vec::new(),
-            packages: Vec::new(),
-            versions: Vec::new(),
-            provides: Vec::new(),
+            numbers: HashMap::with_capacity(names),
+            names: Vec::with_capacity(names),
+            packages_of: Vec::with_capacity(names * architectures.len()),
+            provides_of: Vec::with_capacity(names),
+            packages: Vec::with_capacity(names * architectures.len()),
+            versions: Vec::with_capacity(stanzas),
+            provides: Vec::with_capacity(2 * names),
             listings: Vec::new(),
             again: Vec::new(),
             broken: OnceCell::new(),
@@ -288,6 +294,13 @@ impl<'a> Pool<'a> {
         &self.names
     }
 
+    /// Where a version's stanza is in the text of its listing.
+    pub(super) fn place(&self, version: VersionId) -> Range<usize> {
+        let entry = &self[version];
+        let start = entry.stanza.as_ptr().addr() - self.listings[entry.listing as usize].text.as_ptr().addr();
+        start..start + entry.stanza.len()
+    }
+
     /// A package's versions, the last read first.
     pub(super) fn versions(&self, package: PackageId) -> impl Iterator<Item = VersionId> + '_ {
         let mut next = self[package].newest;
@@ -365,8 +378,11 @@ fn is_of(listing: &Listing, suite: &str) -> bool {
     release.suite.as_deref() == Some(suite) || release.codename.as_deref() == Some(suite) || release.source.suite == suite
 }
 
-/// apt_preferences(5), "APT's Default Priority Assignments".
+/// apt_preferences(5): what the user says, or else "APT's Default Priority Assignments".
 fn pin(listing: &Listing) -> i32 {
+    if let Some(pin) = listing.release.source.pin {
+        return pin.get().into();
+    }
     match (listing.release.not_automatic, listing.release.but_automatic_upgrades) {
         (true, true) => 100,
         (true, false) => 1,

@@ -1,17 +1,22 @@
 //! Small archives, each made to show one rule.
 //!
 //! A line is a stanza: name, version, then fields without a blank in them. That the rules together give what apt gives is shown by
-//! tests/apt.rs, which asks apt itself.
+//! tests/apt, which asks apt itself.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod refusals;
+mod world;
 
 use super::{Call, Error, Plan, Wanted, plan};
-use crate::archive::{Expiry, Index, Leave, Listing, Release, Source, Trust};
+use crate::archive::{self, Index, Listing, Release};
 use crate::suite::Variant;
 
+/// A release of `suite`, `experimental` being NotAutomatic.
+pub(super) fn release(suite: &str) -> std::sync::Arc<Release> {
+    listing(suite, "amd64", "").release
+}
+
 /// A listing of `suite`, `experimental` being NotAutomatic.
-fn listing(suite: &str, architecture: &str, stanzas: &str) -> Listing {
+pub(super) fn listing(suite: &str, architecture: &str, stanzas: &str) -> Listing {
     let stanza = |line: &str| {
         let mut words = line.split_whitespace();
         let (name, version) = (words.next()?, words.next()?);
@@ -21,35 +26,8 @@ fn listing(suite: &str, architecture: &str, stanzas: &str) -> Listing {
         }
         Some(format!("Package: {name}\nVersion: {version}\n{}\n\n", fields.join("\n")))
     };
-    let source = Source {
-        uris: Vec::new(),
-        suite: suite.to_owned(),
-        components: vec!["main".to_owned()],
-        architectures: vec![architecture.to_owned()],
-        trust: Trust::Unchecked,
-        expiry: Expiry::Ignore,
-        signed_by: None,
-        leave: Leave::default(),
-    };
-    let release = Release {
-        source,
-        origin: None,
-        label: None,
-        suite: Some(suite.to_owned()),
-        codename: None,
-        version: None,
-        date: 0,
-        valid_until: None,
-        components: Vec::new(),
-        architectures: Vec::new(),
-        not_automatic: suite == "experimental",
-        but_automatic_upgrades: false,
-        acquire_by_hash: false,
-        separate_all: false,
-        files: BTreeMap::new(),
-    };
-    let text = stanzas.lines().filter_map(stanza).collect();
-    Listing { release: Arc::new(release), component: "main".to_owned(), architecture: architecture.to_owned(), text }
+    let release = Release { not_automatic: suite == "experimental", ..world::release(suite, architecture) };
+    world::listing(release, architecture, stanzas.lines().filter_map(stanza).collect())
 }
 
 fn solve(listings: Vec<Listing>, variant: Variant, include: &str, exclude: &str) -> Result<Plan, Error> {

@@ -1,11 +1,12 @@
 //! Where verified files are kept: `ALGORITHM/xx/HEX` in a directory that several runs may share.
 //!
 //! Nothing gets its digest as a name before its bytes had that digest, so no lock is needed: whoever renames last replaces a
-//! file by its equal. What is found there is hashed again before it is used. Without a cache, files lose their names at once.
+//! file by its equal. What is found there is hashed again before it is used. Without a cache, files lose their names at once. What is
+//! made of files, and kept beside them, is `derived`'s.
 
 #![expect(clippy::disallowed_methods, reason = "the cache is this file's own")]
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use tempfile::NamedTempFile;
 
 use super::verified::{Permit, Verified, digest_of, is_steady, open_regular};
-use super::{Error, Order, Wanted};
+use super::{Error, Order, Wanted, derived};
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::report::Report;
 
@@ -90,11 +91,7 @@ impl Shelf {
             Ok(_) => return damaged(&"is damaged"),
             Err(e) => return damaged(&format_args!("cannot be read ({e})")),
         }
-        let now = SystemTime::now();
-        if metadata.modified().is_ok_and(|m| now.duration_since(m).is_ok_and(|age| age > USE)) {
-            // Only the order in which files are evicted depends on it.
-            let _ = File::open(&path).and_then(|f| f.set_modified(now));
-        }
+        used_now(&path, &metadata);
         Verified::named(path.clone(), &file, wanted.digest.clone(), None).map(Some).map_err(|source| Error::Disk { path, source })
     }
 
@@ -133,6 +130,13 @@ impl Shelf {
         // Where locks do not work, nobody relies on them.
         let _ = lock.lock_shared();
         trimmed.map_err(|source| Error::Disk { path: cache.clone(), source })
+    }
+
+    /// See [`Store::size`](super::Store::size).
+    pub(super) fn size(&self) -> Result<(usize, u64), Error> {
+        let Some(cache) = &self.cache else { return Ok((0, 0)) };
+        let files = files(cache).map_err(|source| Error::Disk { path: cache.clone(), source })?;
+        Ok((files.len(), files.iter().map(|(_, _, size)| size).sum()))
     }
 
     fn path(&self, digest: &Digest) -> Option<PathBuf> {
@@ -220,6 +224,14 @@ impl Partial<'_> {
     }
 }
 
+/// Notes that a file was used. Only the order in which files are evicted depends on it.
+pub(super) fn used_now(path: &Path, metadata: &Metadata) {
+    let now = SystemTime::now();
+    if metadata.modified().is_ok_and(|m| now.duration_since(m).is_ok_and(|age| age > USE)) {
+        let _ = File::open(path).and_then(|f| f.set_modified(now));
+    }
+}
+
 /// Removes what killed runs left behind. Whatever fails here, another run may have done.
 fn sweep(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else { return };
@@ -233,18 +245,7 @@ fn sweep(directory: &Path) {
 
 /// Removes files unused for at least `spared`, the one longest unused first, until at most `bound` bytes are left.
 fn trim(cache: &Path, bound: u64, spared: Duration) -> io::Result<u64> {
-    let mut files = Vec::new();
-    for algorithm in Algorithm::STRONGEST_FIRST {
-        for directory in entries(&cache.join(algorithm.field()))? {
-            for path in entries(&directory)? {
-                match fs::symlink_metadata(&path) {
-                    Ok(metadata) => files.push((metadata.modified()?, path, metadata.len())),
-                    Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                    Err(e) => return Err(e),
-                }
-            }
-        }
-    }
+    let mut files = files(cache)?;
     files.sort();
     let mut left: u64 = files.iter().map(|(_, _, size)| size).sum();
     let before = left;
@@ -258,6 +259,25 @@ fn trim(cache: &Path, bound: u64, spared: Duration) -> io::Result<u64> {
         }
     }
     Ok(before - left)
+}
+
+/// All files of a cache: when each was used last, where it is, and how long it is in bytes.
+fn files(cache: &Path) -> io::Result<Vec<(SystemTime, PathBuf, u64)>> {
+    let mut shelves: Vec<PathBuf> = Algorithm::STRONGEST_FIRST.map(|algorithm| cache.join(algorithm.field())).into();
+    shelves.extend(entries(&cache.join(derived::DIRECTORY))?);
+    let mut files = Vec::new();
+    for shelf in shelves {
+        for directory in entries(&shelf)? {
+            for path in entries(&directory)? {
+                match fs::symlink_metadata(&path) {
+                    Ok(metadata) => files.push((metadata.modified()?, path, metadata.len())),
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                    Err(e) => return Err(e),
+                }
+            }
+        }
+    }
+    Ok(files)
 }
 
 /// The paths in a directory that may not exist.

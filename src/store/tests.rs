@@ -62,7 +62,7 @@ fn listener(said: &Arc<Mutex<Vec<String>>>) -> impl Fn(Event) + Send + Sync + 's
 
 pub(crate) fn open(directory: &Path, cached: bool, stall: Duration, report: Report) -> Store {
     let cache = cached.then(|| directory.join("cache"));
-    let options = Options { cache, temporary: directory.to_owned(), stall, tries: 3 };
+    let options = Options { cache, state: None, temporary: directory.to_owned(), stall, tries: 3 };
     Store::with(options, report, http::builder().unwrap().no_proxy(), Duration::from_millis(1)).unwrap()
 }
 

@@ -19,7 +19,17 @@ use crate::digest::{Algorithm, Digest, Hasher};
 pub struct Verified {
     size: u64,
     digest: Digest,
+    form: Form,
     place: Place,
+}
+
+/// Whether a file is what was promised, or was made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// It is, byte for byte.
+    Fetched,
+    /// It was made of what has the digest, by this program on this host.
+    Derived,
 }
 
 /// Where the bytes are. A path costs no descriptor, so that thousands of files fit a limit of 1,024.
@@ -57,7 +67,12 @@ impl Verified {
         self.size
     }
 
-    /// Its digest.
+    /// What it is.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Its digest, or that of what it was made of.
     pub fn digest(&self) -> &Digest {
         &self.digest
     }
@@ -66,17 +81,23 @@ impl Verified {
     pub(super) fn named(path: PathBuf, file: &File, digest: Digest, temporary: Option<TempPath>) -> io::Result<Verified> {
         let metadata = file.metadata()?;
         let place = Place::Named { path, identity: Identity::of(&metadata), _temporary: temporary };
-        Ok(Verified { size: metadata.len(), digest, place })
+        Ok(Verified { size: metadata.len(), digest, form: Form::Fetched, place })
+    }
+
+    /// The first `size` bytes of `file` at `path`, steady, whose seal its caller has just found to be right.
+    pub(super) fn derived(path: PathBuf, file: &File, digest: Digest, size: u64) -> io::Result<Verified> {
+        let place = Place::Named { path, identity: Identity::of(&file.metadata()?), _temporary: None };
+        Ok(Verified { size, digest, form: Form::Derived, place })
     }
 
     /// `file`, which has no name and whose digest its caller has just found to be `digest`.
     pub(super) fn held(file: File, permit: Permit, size: u64, digest: Digest) -> Verified {
-        Verified { size, digest, place: Place::Held { file, _permit: permit } }
+        Verified { size, digest, form: Form::Fetched, place: Place::Held { file, _permit: permit } }
     }
 
     fn holds_for(&self, file: &mut File) -> io::Result<bool> {
         let metadata = file.metadata()?;
-        if metadata.len() != self.size || !is_steady(&metadata) {
+        if self.form == Form::Derived || metadata.len() != self.size || !is_steady(&metadata) {
             return Ok(false);
         }
         let mut hasher = Hasher::new(self.digest.algorithm());

@@ -135,7 +135,7 @@ impl<'a> Commit<'a> {
         let mut package = Package {
             name: &name,
             number: staged.number,
-            staged: staging.place().package(staged.number).map_err(|e| Error::staging(&name, e))?,
+            staged: staging.place().package(staged.slot).map_err(|e| Error::staging(&name, e))?,
             laying,
             conffiles: &conffiles,
             database,

@@ -22,7 +22,9 @@ use super::{Error, STAGING};
 /// A package that waits to be committed.
 #[derive(Debug)]
 pub(super) struct Staged {
-    /// Its number in the plan, which names its directory.
+    /// What names its directory.
+    pub(super) slot: usize,
+    /// Its number in the plan, once that is known.
     pub(super) number: usize,
     pub(super) package: Package,
     pub(super) qualified: String,
@@ -60,7 +62,7 @@ pub(super) struct Place {
 /// How one package is to be staged.
 #[derive(Clone, Copy)]
 pub(super) struct Wanted<'a> {
-    pub(super) number: usize,
+    pub(super) slot: usize,
     /// What to call it before its control file is read.
     pub(super) name: &'a str,
     pub(super) rules: &'a [PathRule],
@@ -105,8 +107,8 @@ pub(super) fn stage(place: &Place, deb: Deb, wanted: Wanted<'_>) -> Result<Stage
     let member = |member| deb.member(member).map_or(&[][..], |m| &m.content);
     let conffiles = dpkg::parse_conffiles(&name, member("conffiles")).map_err(control)?;
     let triggers = dpkg::parse_triggers(&name, member("triggers")).map_err(control)?;
-    let number = wanted.number.to_string();
-    let made = rustix::fs::mkdirat(&place.directory, &*number, Mode::RWXU).and_then(|()| place.package(wanted.number));
+    let slot = wanted.slot.to_string();
+    let made = rustix::fs::mkdirat(&place.directory, &*slot, Mode::RWXU).and_then(|()| place.package(wanted.slot));
     let mut writer = Writer {
         directory: made.map_err(|e| Error::staging(&name, e))?,
         name: &name,
@@ -124,17 +126,18 @@ pub(super) fn stage(place: &Place, deb: Deb, wanted: Wanted<'_>) -> Result<Stage
         nodes.push(node);
     }
     drop(data);
+    deb.keep_copy();
     nodes.sort_by_key(|node| node.entry.kind == Kind::Symlink);
     let qualified = dpkg::qualified_name(&package);
     let Deb { stanza, members, .. } = deb;
-    Ok(Staged { number: wanted.number, package, qualified, stanza, members, conffiles, triggers, nodes })
+    Ok(Staged { slot: wanted.slot, number: wanted.slot, package, qualified, stanza, members, conffiles, triggers, nodes })
 }
 
 /// Stages some files of a package again, since the first copies have gone elsewhere or were left out.
 pub(super) fn stage_again(place: &Place, deb: &Deb, staged: &Staged, numbers: &[u32]) -> Result<(), Error> {
     let name = &staged.package.name;
     let mut writer = Writer {
-        directory: place.package(staged.number).map_err(|e| Error::staging(name, e))?,
+        directory: place.package(staged.slot).map_err(|e| Error::staging(name, e))?,
         name,
         modes_are_kept: false,
         hash_all: false,

@@ -1,9 +1,12 @@
 //! The threads that stage packages ahead of whoever commits them.
 //!
-//! They begin with the packages in a given order. What is staged lies on disk, so they may run ahead as far as they like; what they
-//! hold in memory is one package's buffers each and the lists of entries.
+//! They begin before the plan is made, with packages that are foreseen; the plan then says what is needed, and in which order. What is
+//! staged lies on disk, so they may run ahead as far as they like; what they hold in memory is one package's buffers each and the lists of
+//! entries.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::{HashMap, VecDeque};
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -11,36 +14,68 @@ use std::time::Instant;
 use rustix::fs::Mode;
 
 use crate::deb::Deb;
+use crate::digest::Digest;
 use crate::report::{Event, Report, Stage};
 use crate::rootfs::{self, RootPath, Rootfs};
+use crate::store;
 
 use super::filter::PathRule;
 use super::stage::{Place, Staged, Wanted, stage, stage_again};
 use super::{Error, STAGING};
 
+/// The nice value of threads that give way: a tenth of a script's share.
+const NICE: i32 = 10;
+
+/// A package to be staged.
+#[derive(Clone, Debug)]
+pub struct Supply {
+    /// Its name.
+    pub package: String,
+    /// Its .deb, whose name is that of the package with its version and architecture.
+    pub deb: store::Wanted,
+}
+
 /// Brings a package's .deb, waiting for it where need be.
-pub(super) type Source = dyn Fn(usize) -> Result<Deb, Error> + Send + Sync;
+pub(super) type Source = dyn Fn(&Supply) -> Result<Deb, Error> + Send + Sync;
 
 /// What the threads share.
 struct Shared {
     place: Place,
     source: Box<Source>,
-    names: Vec<String>,
-    sequence: Vec<usize>,
     rules: Vec<PathRule>,
     report: Report,
-    /// The next of the sequence that no thread has begun with.
-    next: AtomicUsize,
-    stop: AtomicBool,
-    slots: Mutex<Slots>,
-    /// A slot was filled, or a thread has ended.
+    /// Whoever commits, and its scripts, have the right of way.
+    gives_way: AtomicBool,
+    queue: Mutex<Queue>,
+    /// Something was asked for or staged, or a thread has ended.
     changed: Condvar,
 }
 
-struct Slots {
-    packages: Vec<Option<Result<Staged, Error>>>,
+#[derive(Default)]
+struct Queue {
+    /// All that was ever asked for; a package's number is its place here.
+    slots: Vec<Slot>,
+    numbers: HashMap<Digest, usize>,
+    /// What no thread has begun with, in the order in which it is to be staged.
+    waiting: VecDeque<usize>,
     /// Threads that can still fill a slot.
     alive: usize,
+    stop: bool,
+}
+
+struct Slot {
+    supply: Arc<Supply>,
+    /// Whether it is certain that it is needed. A guess that fails is no failure.
+    planned: bool,
+    state: State,
+}
+
+enum State {
+    /// In the queue, or a guess that failed.
+    Waiting,
+    UnderWay,
+    Done(Result<Staged, Error>),
+    Taken,
 }
 
 /// Staging under way. Dropping it stops the threads, waits for them and removes what they have made.
@@ -50,30 +85,35 @@ pub(super) struct Staging<'a> {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What is to be staged.
-pub(super) struct Order {
-    /// The packages' names.
-    pub(super) names: Vec<String>,
-    /// Their numbers in the order in which they are begun.
-    pub(super) sequence: Vec<usize>,
+/// How packages are staged.
+pub(super) struct Manner {
     pub(super) source: Box<Source>,
     pub(super) rules: Vec<PathRule>,
-    /// The most threads.
+    /// The number of threads, at least one.
     pub(super) jobs: usize,
+}
+
+/// A way to have packages staged before it is certain that they are needed.
+#[derive(Clone)]
+pub struct Ahead(Arc<Shared>);
+
+impl Ahead {
+    /// Has a package staged. It goes again if it turns out not to be needed.
+    pub fn stage(&self, supply: Supply) {
+        self.0.lock().enqueue(supply);
+        self.0.changed.notify_all();
+    }
 }
 
 impl Staging<'_> {
     /// Makes the staging place and starts the threads.
-    pub(super) fn start(root: &Rootfs, order: Order, report: Report) -> Result<Staging<'_>, rootfs::Error> {
-        let Order { names, sequence, source, rules, jobs } = order;
+    pub(super) fn start(root: &Rootfs, manner: Manner, report: Report) -> Result<Staging<'_>, rootfs::Error> {
+        let Manner { source, rules, jobs } = manner;
         let place = Place::create(root)?;
-        let packages = names.len();
-        let jobs = jobs.clamp(1, packages.max(1));
-        let slots = Slots { packages: (0..packages).map(|_| None).collect(), alive: 0 };
-        let (next, stop, slots, changed) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(slots), Condvar::new());
-        let shared = Arc::new(Shared { place, source, names, sequence, rules, report, next, stop, slots, changed });
+        let (gives_way, queue, changed) = (AtomicBool::new(false), Mutex::default(), Condvar::new());
+        let shared = Arc::new(Shared { place, source, rules, report, gives_way, queue, changed });
         let mut threads = Vec::new();
-        for number in 0..jobs {
+        for number in 0..jobs.max(1) {
             let worker = Worker(Arc::clone(&shared));
             shared.lock().alive += 1;
             // A thread that cannot be started drops its worker, which counts it out again.
@@ -82,33 +122,54 @@ impl Staging<'_> {
         Ok(Staging { root, shared, threads })
     }
 
+    pub(super) fn ahead(&self) -> Ahead {
+        Ahead(Arc::clone(&self.shared))
+    }
+
+    /// Has these packages staged, in the order of `sequence`, and nothing else any more. Returns their numbers.
+    pub(super) fn plan(&self, supplies: Vec<Supply>, sequence: &[usize]) -> Vec<usize> {
+        let mut queue = self.shared.lock();
+        let numbers: Vec<usize> = supplies.into_iter().map(|supply| queue.enqueue(supply)).collect();
+        numbers.iter().for_each(|&number| queue.slots[number].planned = true);
+        let waits = |number: &usize| matches!(queue.slots[*number].state, State::Waiting);
+        queue.waiting = sequence.iter().map(|&at| numbers[at]).filter(waits).collect();
+        drop(queue);
+        self.shared.changed.notify_all();
+        numbers
+    }
+
+    /// From here on somebody works with what is staged, and a processor that they could use is theirs.
+    pub(super) fn give_way(&self) {
+        self.shared.gives_way.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn place(&self) -> &Place {
         &self.shared.place
     }
 
-    /// Waits until a package is staged, and hands it over. Each can be had once.
+    /// Waits until a planned package is staged, and hands it over. Each can be had once.
     pub(super) fn take(&self, number: usize) -> Result<Staged, Error> {
-        let mut slots = self.shared.lock();
+        let mut queue = self.shared.lock();
         loop {
-            if let Some(staged) = slots.packages.get_mut(number).and_then(Option::take) {
+            if let Some(slot) = queue.slots.get_mut(number)
+                && matches!(slot.state, State::Done(_))
+                && let State::Done(staged) = mem::replace(&mut slot.state, State::Taken)
+            {
                 return staged;
             }
-            if slots.alive == 0 {
-                // What stopped the threads is the answer, whichever package it befell.
-                let failure = slots.packages.iter_mut().find(|slot| matches!(slot, Some(Err(_)))).and_then(Option::take);
-                return failure.unwrap_or(Err(Error::Stopped));
+            if queue.alive == 0 {
+                return Err(queue.failure().unwrap_or(Error::Stopped));
             }
-            slots = self.shared.changed.wait(slots).unwrap_or_else(PoisonError::into_inner);
+            queue = self.shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// Stages some files of a package once more.
     pub(super) fn again(&self, staged: &Staged, numbers: &[u32]) -> Result<(), Error> {
-        stage_again(&self.shared.place, &(self.shared.source)(staged.number)?, staged, numbers)
+        let supply = Arc::clone(&self.shared.lock().slots[staged.slot].supply);
+        stage_again(&self.shared.place, &(self.shared.source)(&supply)?, staged, numbers)
     }
-}
 
-impl Staging<'_> {
     /// Stops the threads and removes the staging place.
     pub(super) fn finish(mut self) -> Result<(), rootfs::Error> {
         self.join();
@@ -116,7 +177,8 @@ impl Staging<'_> {
     }
 
     fn join(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
+        self.shared.lock().stop = true;
+        self.shared.changed.notify_all();
         for thread in self.threads.drain(..) {
             // What a thread panicked with has been reported by the panic itself.
             let _ = thread.join();
@@ -134,8 +196,61 @@ impl Drop for Staging<'_> {
 
 impl Shared {
     /// No step between lock and unlock can fail half-way, so a poisoned state is a sound one.
-    fn lock(&self) -> MutexGuard<'_, Slots> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next package to stage, and whether it is needed for certain; none when it is time to end.
+    fn next(&self) -> Option<(usize, Arc<Supply>, bool)> {
+        let mut queue = self.lock();
+        loop {
+            if queue.stop {
+                return None;
+            }
+            if let Some(number) = queue.waiting.pop_front() {
+                let slot = &mut queue.slots[number];
+                slot.state = State::UnderWay;
+                return Some((number, Arc::clone(&slot.supply), slot.planned));
+            }
+            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Queue {
+    /// The number of a package, which waits from now on unless it was asked for before.
+    fn enqueue(&mut self, supply: Supply) -> usize {
+        let next = self.slots.len();
+        let number = *self.numbers.entry(supply.deb.digest.clone()).or_insert(next);
+        if number == next {
+            self.slots.push(Slot { supply: Arc::new(supply), planned: false, state: State::Waiting });
+            self.waiting.push_back(number);
+        }
+        number
+    }
+
+    /// Keeps what came of a package. `planned`: whether it was needed for certain when it was begun.
+    fn done(&mut self, number: usize, staged: Result<Staged, Error>, planned: bool) {
+        let slot = &mut self.slots[number];
+        if staged.is_ok() || planned {
+            // Whoever commits will come to a failed one, or to one that nobody stages any more.
+            self.stop |= staged.is_err();
+            slot.state = State::Done(staged);
+            return;
+        }
+        slot.state = State::Waiting;
+        if slot.planned {
+            self.waiting.push_front(number);
+        }
+    }
+
+    /// What stopped the threads is the answer, whichever package it befell.
+    fn failure(&mut self) -> Option<Error> {
+        let failed = self.slots.iter_mut().find(|slot| matches!(slot.state, State::Done(Err(_))))?;
+        match mem::replace(&mut failed.state, State::Taken) {
+            State::Done(Err(error)) => Some(error),
+            _ => None,
+        }
     }
 }
 
@@ -145,20 +260,18 @@ struct Worker(Arc<Shared>);
 impl Worker {
     fn run(self) {
         let modes_are_kept = own_umask();
-        while !self.0.stop.load(Ordering::Relaxed) {
-            let Some(&number) = self.0.sequence.get(self.0.next.fetch_add(1, Ordering::Relaxed)) else { return };
-            let name = &self.0.names[number];
-            let from = Instant::now();
-            let wanted = Wanted { number, name, rules: &self.0.rules, modes_are_kept };
-            let staged = (self.0.source)(number).and_then(|deb| stage(&self.0.place, deb, wanted));
-            self.0.report.send(Event::Span { stage: Stage::Decode, item: name.clone(), from, to: Instant::now() });
-            let failed = staged.is_err();
-            self.0.lock().packages[number] = Some(staged);
-            self.0.changed.notify_all();
-            if failed {
-                // Whoever commits will come to this one, or to one that nobody stages any more.
-                self.0.stop.store(true, Ordering::Relaxed);
+        let mut gives_way = false;
+        while let Some((number, supply, planned)) = self.0.next() {
+            if !gives_way && self.0.gives_way.load(Ordering::Relaxed) {
+                give_way();
+                gives_way = true;
             }
+            let from = Instant::now();
+            let wanted = Wanted { slot: number, name: &supply.package, rules: &self.0.rules, modes_are_kept };
+            let staged = (self.0.source)(&supply).and_then(|deb| stage(&self.0.place, deb, wanted));
+            self.0.report.send(Event::Span { stage: Stage::Decode, item: supply.package.clone(), from, to: Instant::now() });
+            self.0.lock().done(number, staged, planned);
+            self.0.changed.notify_all();
         }
     }
 }
@@ -178,4 +291,10 @@ fn own_umask() -> bool {
     }
     rustix::process::umask(Mode::empty());
     true
+}
+
+/// Lowers this thread's priority: on Linux a nice value is a thread's own.
+fn give_way() {
+    // Where that is refused, scripts wait a little longer.
+    let _ = rustix::process::setpriority_process(None, NICE);
 }

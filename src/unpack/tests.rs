@@ -37,6 +37,17 @@ fn packed(name: &'static str, data: Vec<Item>) -> Packed {
     Packed(name, "", vec![], data)
 }
 
+/// A package to be staged by its number, which a test finds again as its size.
+fn supply(number: usize) -> Supply {
+    let digest = crate::digest::digest(crate::digest::Algorithm::Sha256, &number.to_le_bytes());
+    let deb = crate::store::Wanted { name: String::new(), urls: vec![], size: number as u64, digest };
+    Supply { package: number.to_string(), deb }
+}
+
+fn read(bytes: &[u8]) -> Result<Deb, Error> {
+    Deb::read(on_disk(bytes)).map_err(|source| Error::Deb { package: String::new(), source })
+}
+
 /// What a script does to the tree, by the name of its package.
 type Script<'a> = &'a dyn Fn(&str, &World);
 
@@ -58,13 +69,12 @@ impl World {
 
     /// Lays and registers the first `essentials` packages, then unpacks the others in batches of these sizes.
     fn run(&self, packages: &[Packed], (essentials, batches): (usize, &[usize]), script: Script<'_>) -> Result<(), Error> {
-        let names = packages.iter().map(|p| p.0.to_owned()).collect();
         let all: Vec<Vec<u8>> = packages.iter().map(Packed::bytes).collect();
-        let sequence = (0..packages.len()).collect();
-        let source = move |n: usize| Deb::read(on_disk(&all[n])).map_err(|source| Error::Deb { package: n.to_string(), source });
-        let options = Options { epoch: 5, jobs: self.jobs, paths: self.paths.clone(), preinsts: self.preinsts };
-        let work = (names, essentials, sequence, Box::new(source) as Box<Source>);
-        let mut unpacker = Unpacker::from_source(&self.root, work, options, Report::silent())?;
+        let source = move |supply: &Supply| read(&all[supply.deb.size as usize]);
+        let options = Options { jobs: self.jobs, paths: self.paths.clone(), preinsts: self.preinsts };
+        let mut unpacker = Unpacker::from_source(&self.root, Box::new(source), options, Report::silent())?;
+        let named = |n: usize| Supply { package: packages[n].0.to_owned(), ..supply(n) };
+        unpacker.plan((0..packages.len()).map(named).collect(), essentials, 5);
         let run = |command: &Command| {
             if command.argv[0] == "dpkg" {
                 let options = if command.argv[1] == "--force-depends" { "depends,downgrade" } else { "downgrade" };
@@ -396,10 +406,10 @@ fn one_thread_and_sixteen_give_the_same() {
 fn extracting_leaves_no_trace_in_the_database() {
     let world = World::new();
     let all: Vec<Vec<u8>> = essentials().iter().map(Packed::bytes).collect();
-    let source = move |n: usize| Deb::read(on_disk(&all[n])).map_err(|source| Error::Deb { package: n.to_string(), source });
-    let options = Options { epoch: 0, jobs: 3, paths: vec![], preinsts: Preinsts::All };
-    let work = (vec![String::new(); 4], 0, (0..4).collect(), Box::new(source) as Box<Source>);
-    let mut unpacker = Unpacker::from_source(&world.root, work, options, Report::silent()).unwrap();
+    let source = move |supply: &Supply| read(&all[supply.deb.size as usize]);
+    let options = Options { jobs: 3, paths: vec![], preinsts: Preinsts::All };
+    let mut unpacker = Unpacker::from_source(&world.root, Box::new(source), options, Report::silent()).unwrap();
+    unpacker.plan((0..4).map(supply).collect(), 0, 0);
     unpacker.extract_all().unwrap();
     unpacker.finish().unwrap();
     let text = |path| world.text(path).unwrap();
@@ -407,17 +417,49 @@ fn extracting_leaves_no_trace_in_the_database() {
     assert_eq!(world.root.names(&RootPath::known("var/lib/dpkg/info")).unwrap().len(), 0);
 }
 
+/// One package is sound, and all others are broken.
+fn one_sound(supply: &Supply) -> Result<Deb, Error> {
+    match supply.deb.size {
+        0 => read(&packed("a", vec![directory("./")]).bytes()),
+        _ => Err(Error::Name { name: "broken".into() }),
+    }
+}
+
 #[test]
 fn a_package_that_cannot_be_had_ends_it() {
     let world = World::new();
-    let source = |n: usize| match n {
-        0 => Deb::read(on_disk(&packed("a", vec![directory("./")]).bytes())).map_err(|source| Error::Deb { package: "a".into(), source }),
-        _ => Err(Error::Name { name: "broken".into() }),
-    };
-    for sequence in [vec![0, 1, 2], vec![1, 2, 0]] {
-        let options = Options { epoch: 0, jobs: 1, paths: vec![], preinsts: Preinsts::All };
-        let work = (vec!["x".to_owned(); 3], 3, sequence, Box::new(source) as Box<Source>);
-        let mut unpacker = Unpacker::from_source(&world.root, work, options, Report::silent()).unwrap();
+    for numbers in [[0, 1, 2], [1, 2, 0]] {
+        let options = Options { jobs: 1, paths: vec![], preinsts: Preinsts::All };
+        let mut unpacker = Unpacker::from_source(&world.root, Box::new(one_sound), options, Report::silent()).unwrap();
+        unpacker.plan(numbers.map(supply).into(), 3, 0);
         assert!(matches!(unpacker.lay_essentials(), Err(Error::Name { name }) if name == "broken"));
     }
+}
+
+#[test]
+fn what_is_foreseen_and_not_needed_leaves_nothing() {
+    let world = World::new();
+    let options = Options { jobs: 2, paths: vec![], preinsts: Preinsts::All };
+    let (told, staged) = std::sync::mpsc::channel();
+    let report = Report::new(move |event| {
+        if matches!(event, Event::Span { stage: Stage::Decode, .. }) {
+            told.send(()).unwrap();
+        }
+    });
+    let mut unpacker = Unpacker::from_source(&world.root, Box::new(one_sound), options, report).unwrap();
+    let ahead = unpacker.ahead();
+    // A sound one, and one that fails: neither is needed in the end.
+    (0..2).for_each(|number| ahead.stage(supply(number)));
+    (0..2).for_each(|_| staged.recv().unwrap());
+    unpacker.plan(vec![], 0, 0);
+    unpacker.lay_essentials().unwrap();
+    unpacker.finish().unwrap();
+    assert_eq!(world.root.metadata(&RootPath::known(STAGING)).unwrap().map(drop), None);
+    assert!(world.text("a").is_none());
+    // One that failed as a guess fails for good when it is needed.
+    let options = Options { jobs: 2, paths: vec![], preinsts: Preinsts::All };
+    let mut unpacker = Unpacker::from_source(&world.root, Box::new(one_sound), options, Report::silent()).unwrap();
+    unpacker.ahead().stage(supply(1));
+    unpacker.plan(vec![supply(0), supply(1)], 2, 0);
+    assert!(matches!(unpacker.lay_essentials(), Err(Error::Name { .. })));
 }

@@ -14,6 +14,7 @@ fn source(suite: &str) -> Source {
         trust: Trust::Unchecked,
         expiry: Expiry::Check,
         signed_by: None,
+        pin: None,
         leave: Leave::default(),
     }
 }

@@ -69,8 +69,29 @@ fn what_is_no_source_is_named() {
         "Types: deb\nURIs: http://m\nComponents: main\n",
         "Types: deb\nURIs: http://m\nSuites: sid\n",
         "URIs: http://m\nSuites: sid\nComponents: main\n",
+        "deb [pin-priority=0] http://m sid main",
+        "deb [pin-priority=] http://m sid main",
+        "deb [pin-priority=low] http://m sid main",
+        "deb [pin-priority=32768] http://m sid main",
+        "deb [pin-priority=1.5] http://m sid main",
+        "Types: deb\nURIs: http://m\nSuites: sid\nComponents: main\nPin-Priority: 0\n",
     ] {
         assert!(matches!(parse("test", bad), Err(BadSource::Line { .. })), "{bad}");
+    }
+}
+
+#[test]
+fn pins_are_read() {
+    for (text, expected) in [
+        ("deb http://m s c", None),
+        ("deb [pin-priority=50] http://m s c", Some(50)),
+        ("deb [arch=amd64 Pin-Priority=-1] http://m s c", Some(-1)),
+        ("Types: deb\nURIs: http://m\nSuites: s\nComponents: c\nPin-Priority: 1001\n", Some(1001)),
+        ("Types: deb\nURIs: http://m\nSuites: s\nComponents: c\npin-priority: -32768\n", Some(i16::MIN)),
+    ] {
+        let entry = &parse("test", text).unwrap()[0];
+        let source = entry.source(&["amd64".to_owned()], &Trust::Unchecked, Path::new("/")).unwrap();
+        assert_eq!(source.pin.map(NonZeroI16::get), expected, "{text}");
     }
 }
 

@@ -6,7 +6,7 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::plan::demand::Demand;
+use crate::plan::demand::{Demand, is_pinned_away};
 use crate::plan::links::{Kind, Link, groups, may_coexist};
 use crate::plan::pool::{PackageId, Pool, VersionId};
 
@@ -74,8 +74,10 @@ impl<'r, 'a> Reasons<'r, 'a> {
     fn contradiction(&mut self, base: &[VersionId], demands: &[Demand<'_>]) -> Option<Reason> {
         for version in base {
             let entry = self.pool[self.pool[*version].package];
-            if entry.essential || entry.protected {
-                self.require(*version, Reason::default());
+            if (entry.essential || entry.protected)
+                && let Some(reason) = self.require(*version, Reason::default())
+            {
+                return Some(reason);
             }
         }
         for package in demands.iter().filter_map(|demand| if let Demand::Absent(package) = demand { Some(*package) } else { None }) {
@@ -85,8 +87,8 @@ impl<'r, 'a> Reasons<'r, 'a> {
             if self.is_impossible(package) {
                 return Some(Reason { line: None, because: vec![Fact::Must(package), Fact::Cannot(package)] });
             }
-            if let Some(version) = self.candidates[package.0 as usize] {
-                self.require(version, Reason::default());
+            if let Some(reason) = self.candidates[package.0 as usize].and_then(|version| self.require(version, Reason::default())) {
+                return Some(reason);
             }
         }
         let mut considered = 0;
@@ -104,11 +106,13 @@ impl<'r, 'a> Reasons<'r, 'a> {
         None
     }
 
-    fn require(&mut self, version: VersionId, reason: Reason) {
-        if !self.versions.insert(version) {
-            return;
+    /// Adds what must be installed; a reason if it cannot be beside what must be already.
+    fn require(&mut self, version: VersionId, reason: Reason) -> Option<Reason> {
+        if self.versions.contains(&version) {
+            return None;
         }
-        let owner = self.pool[version].package;
+        let (owner, clash) = (self.pool[version].package, self.clash(version));
+        self.versions.insert(version);
         self.must.push((version, reason));
         for link in self.pool.links(version).iter().filter(|link| link.kind.is_negative()) {
             for hit in link.targets(self.pool, version) {
@@ -116,6 +120,8 @@ impl<'r, 'a> Reasons<'r, 'a> {
                 self.hit.entry(hit).or_insert_with(|| Reason { line, because: vec![Fact::Must(owner)] });
             }
         }
+        self.cannot.insert(owner, clash?);
+        Some(Reason { line: None, because: vec![Fact::Must(owner), Fact::Cannot(owner)] })
     }
 
     /// What a package that must be installed brings about; a reason when it cannot be.
@@ -128,7 +134,12 @@ impl<'r, 'a> Reasons<'r, 'a> {
             because.extend(cannot.iter().map(|target: &&VersionId| Fact::Cannot(self.pool[**target].package)));
             match left[..] {
                 [] => return Some(Reason { line: Some(self.lacking(version, group, all.is_empty())), because }),
-                [only] => self.require(*only, Reason { line: Some(need(self.pool, version, group)), because }),
+                [only] => {
+                    let reason = self.require(*only, Reason { line: Some(need(self.pool, version, group)), because });
+                    if reason.is_some() {
+                        return reason;
+                    }
+                }
                 _ => {}
             }
         }
@@ -158,6 +169,23 @@ impl<'r, 'a> Reasons<'r, 'a> {
 
     fn obstacle(&mut self, version: VersionId) -> Option<Reason> {
         let pool = self.pool;
+        let clash = self.clash(version);
+        if clash.is_some() {
+            return clash;
+        }
+        for group in groups(pool.links(version)).filter(|group| group[0].kind.is_demand()) {
+            let all = self.alternatives(version, group);
+            if all.iter().all(|target| self.is_impossible(pool[*target].package)) {
+                let line = Some(self.lacking(version, group, all.is_empty()));
+                return Some(Reason { line, because: all.iter().map(|target| Fact::Cannot(pool[*target].package)).collect() });
+            }
+        }
+        None
+    }
+
+    /// What that must be installed does not stand a version, or the other way round.
+    fn clash(&self, version: VersionId) -> Option<Reason> {
+        let pool = self.pool;
         if let Some(reason) = self.hit.get(&version) {
             return Some(reason.clone());
         }
@@ -173,13 +201,6 @@ impl<'r, 'a> Reasons<'r, 'a> {
             if let Some(hit) = link.targets(pool, version).into_iter().find(|target| self.versions.contains(target)) {
                 let because = vec![Fact::Must(pool[hit].package)];
                 return Some(Reason { line: Some(against(pool, version, link, hit)), because });
-            }
-        }
-        for group in groups(pool.links(version)).filter(|group| group[0].kind.is_demand()) {
-            let all = self.alternatives(version, group);
-            if all.iter().all(|target| self.is_impossible(pool[*target].package)) {
-                let line = Some(self.lacking(version, group, all.is_empty()));
-                return Some(Reason { line, because: all.iter().map(|target| Fact::Cannot(pool[*target].package)).collect() });
             }
         }
         None
@@ -198,6 +219,7 @@ impl<'r, 'a> Reasons<'r, 'a> {
         }
         let candidates: Vec<String> = real.filter_map(|p| self.candidates[p.0 as usize]).map(|v| shown(self.pool, v)).collect();
         match &candidates[..] {
+            [] if named.iter().all(|package| is_pinned_away(self.pool, *package)) => format!("{line}, which only pinned sources have"),
             [] => format!("{line}, which is excluded"),
             _ => format!("{line}, but there is only {}", candidates.join(", ")),
         }

@@ -16,9 +16,10 @@ fn proxies_of_the_environment_are_used() {
     const CHILD: &str = "RBOOTSTRAP_TEST_PROXY_CHILD";
     if std::env::var_os(CHILD).is_some() {
         let directory = tempfile::tempdir().unwrap();
-        let options = Options { cache: None, temporary: directory.path().to_owned(), stall: Duration::from_secs(30), tries: 1 };
+        let options =
+            Options { cache: None, state: None, temporary: directory.path().to_owned(), stall: Duration::from_secs(30), tries: 1 };
         let store = Store::open(options, Report::silent()).unwrap();
-        let (_, content) = store.read(&["http://mirror.invalid/g++".to_owned()], 100).unwrap();
+        let content = store.read(&["http://mirror.invalid/g++".to_owned()], 100).unwrap().content;
         assert_eq!(content, b"http://mirror.invalid/g%2b%2b");
         return;
     }
@@ -37,9 +38,9 @@ fn proxies_of_the_environment_are_used() {
     assert_eq!(proxy.asked()[0].header("proxy-authorization"), "Basic bWU6d29yZA==");
 
     let directory = tempfile::tempdir().unwrap();
-    let options = Options { cache: None, temporary: directory.path().to_owned(), stall: Duration::from_secs(30), tries: 1 };
+    let options = Options { cache: None, state: None, temporary: directory.path().to_owned(), stall: Duration::from_secs(30), tries: 1 };
     let store = Store::open_through(&proxy.url(""), options.clone(), Report::silent()).unwrap();
-    assert_eq!(store.read(&["http://other.invalid/".to_owned()], 100).unwrap().1, b"http://other.invalid/");
+    assert_eq!(store.read(&["http://other.invalid/".to_owned()], 100).unwrap().content, b"http://other.invalid/");
     assert!(matches!(Store::open_through("ftp://h", options, Report::silent()), Err(Error::BadUrl { .. })));
 }
 
@@ -50,7 +51,7 @@ fn certificates_are_checked_and_https_never_becomes_http() {
     let secure = Secure::start(plain.url("a"));
     let strange = World::uncached().store;
     if std::env::var_os(CHILD).is_some() {
-        assert_eq!(strange.read(&[plain.url("a")], 1).unwrap().1, b"x", "plain HTTP needs no certificates");
+        assert_eq!(strange.read(&[plain.url("a")], 1).unwrap().content, b"x", "plain HTTP needs no certificates");
         let error = strange.read(&[secure.url("good")], 9).unwrap_err();
         assert!(matches!(error, Error::Refused { obstacle: Obstacle::NoRoots, .. }), "{error:?}");
         return;
@@ -68,13 +69,13 @@ fn certificates_are_checked_and_https_never_becomes_http() {
     assert!(matches!(error, Error::Refused { obstacle: Obstacle::Tls | Obstacle::NoRoots, .. }), "{error:?}");
 
     let directory = tempfile::tempdir().unwrap();
-    let options = Options { cache: None, temporary: directory.path().to_owned(), stall: Duration::from_secs(30), tries: 1 };
+    let options = Options { cache: None, state: None, temporary: directory.path().to_owned(), stall: Duration::from_secs(30), tries: 1 };
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).unwrap()).unwrap();
     let tls = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     let client = http::builder().unwrap().no_proxy().tls_backend_preconfigured(tls);
     let trusting = Store::with(options, Report::silent(), client, PAUSE).unwrap();
-    assert_eq!(trusting.read(&[secure.url("good")], 9).unwrap().1, b"secure");
+    assert_eq!(trusting.read(&[secure.url("good")], 9).unwrap().content, b"secure");
     let before = plain.asked().len();
     let error = trusting.read(&[secure.url("down")], 9).unwrap_err();
     assert!(told(&error).contains("it leads from https to http://127.0.0.1:"), "{}", told(&error));

@@ -170,7 +170,7 @@ fn file_urls_are_verified_where_they_are() {
     fs::write(&path, b"changed").unwrap();
     assert!(content(&copied) == whole, "what others can change is copied");
 
-    assert_eq!(world.store.read(&[url], 10).unwrap().1, b"changed");
+    assert_eq!(world.store.read(&[url], 10).unwrap().content, b"changed");
     let missing = ["file:///no/such/file".to_owned()];
     assert!(matches!(world.store.read(&missing, 10), Err(Error::Missing { .. })));
     assert!(matches!(world.file(&wanted(&missing, b"x")), Err(Error::Missing { .. })));

@@ -1,0 +1,115 @@
+"""Runs a command and says what it cost: wall time, CPU of its whole process tree, and memory.
+
+CPU and the largest process are the kernel's own account (wait4) of the command and of every process that it, or one of its orphans,
+left to be waited for. The command's own peak is read from /proc while it runs, since the account does not tell a parent from a child.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from makers import Failed
+
+PR_SET_CHILD_SUBREAPER = 36
+EVERY = 0.02
+"""Seconds between two readings of a command's own peak, which only grows: what it took in its last moment is missed."""
+KIB = 1 << 10
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run cost; seconds and bytes."""
+
+    wall: float
+    user: float
+    system: float
+    largest: int
+    """Peak memory of the largest process."""
+    own: int
+    """Peak memory of the command itself; 0 where it was not seen."""
+
+    @property
+    def cpu(self) -> float:
+        return self.user + self.system
+
+
+def adopt_orphans() -> None:
+    """Has the kernel hand this process what its children leave behind, so that nothing escapes the account."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def measure(command: list[str], environment: dict[str, str], directory: Path, to_pipe: bool = False) -> Cost:
+    """Runs the command to its end. What it prints is shown only when it fails; with `to_pipe` its stdout goes to a reader that drops it."""
+    sink = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) if to_pipe else None
+    with tempfile.TemporaryFile() as said:
+        began = time.monotonic()
+        child = subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=sink.stdin if sink else said,
+            stderr=said,
+        )
+        watch = Watch(child.pid)
+        _, status, usage = os.wait4(child.pid, 0)
+        wall = time.monotonic() - began
+        child.returncode = os.waitstatus_to_exitcode(status)
+        own = watch.end()
+        if sink:
+            sink.stdin.close()
+            sink.wait()
+        user, system, largest = usage.ru_utime, usage.ru_stime, usage.ru_maxrss
+        for orphan in orphans():
+            user, system, largest = user + orphan.ru_utime, system + orphan.ru_stime, max(largest, orphan.ru_maxrss)
+        if child.returncode != 0:
+            said.seek(0)
+            end = "\n".join(said.read().decode("utf-8", "replace").splitlines()[-25:])
+            raise Failed(f"{' '.join(command)[:400]}: exit {child.returncode}\n{end}")
+    return Cost(wall, user, system, largest * KIB, own)
+
+
+def orphans():
+    """The accounts of what was handed to this process and has ended; what still runs is left alone."""
+    while True:
+        try:
+            process, _, usage = os.wait4(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if process == 0:
+            return
+        yield usage
+
+
+class Watch:
+    """Reads a process's own peak until told to end."""
+
+    def __init__(self, process: int):
+        self._status = Path(f"/proc/{process}/status")
+        self._peak = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def end(self) -> int:
+        self._ended.set()
+        self._thread.join()
+        return self._peak
+
+    def _read(self) -> None:
+        while not self._ended.wait(EVERY):
+            try:
+                text = self._status.read_text()
+            except OSError:
+                return
+            found = text.partition("VmHWM:")[2].split(None, 1)
+            if found:
+                self._peak = max(self._peak, int(found[0]) * KIB)

@@ -1,0 +1,247 @@
+"""The tools that are measured: how each is installed, run, and given a cold or a warm start.
+
+Each sees the same mirror and the same SOURCE_DATE_EPOCH, and checks the archive's signature; `Peer.signatures` says where that fails.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmirror import Mirrors
+from makers import KEYRING, Cell, Failed, Reference, Unsupported, installed_version, need, packages, remove, run
+
+RDEBOOTSTRAP = "0.4.0"
+ALL = "rbootstrap", "rdebootstrap", "mmdebstrap", "cdebootstrap", "debootstrap"
+OURS = "rbootstrap"
+FLAVOURS = {"minbase": "minimal", "buildd": "build", "important": "standard"}
+
+
+@dataclass(frozen=True)
+class Series:
+    """What is run many times, and compared with others of the same round."""
+
+    peer: str
+    cell: Cell
+    form: str = "directory"
+    """directory, tar (to a pipe) or tar.zst."""
+    start: str = "cold"
+    """cold: nothing kept before or after. first: as cold, but filling a cache. warm: that cache filled."""
+    jobs: int = 0
+    """0 leaves it to the tool."""
+    medium: str = "tmpfs"
+
+    @property
+    def key(self) -> str:
+        return "/".join((self.cell.name, self.form, self.start, self.medium, str(self.jobs), self.peer))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run works: all that it writes is below `root`."""
+
+    root: Path
+    mirror: str
+
+    @property
+    def target(self) -> Path:
+        return self.root / "target"
+
+    def cache(self, series: Series) -> Path:
+        return self.root / "caches" / f"{series.peer}-{series.cell.name}-{series.start}"
+
+    def output(self, series: Series) -> str:
+        return {"directory": str(self.target), "tar": "-", "tar.zst": f"{self.target}.tar.zst"}[series.form]
+
+
+class Peer:
+    """A tool that makes a tree; what all have in common."""
+
+    name = ""
+    version = ""
+    signatures = "checked"
+    forms: tuple[str, ...] = ("directory",)
+    starts: tuple[str, ...] = ("cold",)
+
+    def check(self, series: Series) -> None:
+        """Raises `Unsupported` where the tool has nothing of the kind."""
+        if series.form not in self.forms or series.start not in self.starts:
+            raise Unsupported(f"{self.name} has no {series.form}, {series.start}")
+
+    def prepare(self, series: Series, place: Place) -> None:
+        """What has to be there, or gone, before the clock starts; by default nothing but the target."""
+        remove(place.target)
+        Path(f"{place.target}.tar.zst").unlink(missing_ok=True)
+
+    def command(self, series: Series, place: Place) -> list[str]:
+        raise NotImplementedError
+
+
+class Referenced(Peer):
+    """mmdebstrap and debootstrap, in the versions that rbootstrap's trees are compared with."""
+
+    def __init__(self, name: str, state: Path, mirror: str):
+        self.name = name
+        self.reference = Reference(name, state, mirror)
+        self.version = self.reference.version
+        if name == "mmdebstrap":
+            need("zstd")
+            self.forms = "directory", "tar", "tar.zst"
+
+    def check(self, series: Series) -> None:
+        super().check(series)
+        self.reference.command(series.cell)
+
+    def command(self, series: Series, place: Place) -> list[str]:
+        options = [option for option in self.reference.command(series.cell) if series.form == "directory" or option != "--format=directory"]
+        if series.form != "directory":
+            options.append("--format=tar")
+        return [*options, series.cell.suite, place.output(series), place.mirror]
+
+
+class Cdebootstrap(Peer):
+    name = "cdebootstrap"
+
+    def __init__(self, state: Path, dists: Path):
+        need("cdebootstrap", "gpgv", "debian-archive-keyring")
+        self.version = installed_version("cdebootstrap")
+        self.options = ["--quiet", f"--keyring={KEYRING}"]
+        self.trusting = state / "tools" / f"cdebootstrap-{self.version}-trusting"
+        self._trust(dists)
+
+    def _trust(self, dists: Path) -> None:
+        """It reads Release and Release.gpg only. Where the mirror's two do not belong together, nothing is checked, and said so."""
+        signed = ["gpgv", "--keyring", KEYRING, str(dists / "Release.gpg"), str(dists / "Release")]
+        if subprocess.run(signed, capture_output=True, check=False).returncode == 0:
+            return
+        self.signatures = "not checked: the mirror's Release.gpg is not of its Release"
+        if not self.trusting.exists():
+            self._make_trusting()
+        self.options += ["--allow-unauthenticated", f"--helperdir={self.trusting}"]
+
+    def _make_trusting(self) -> None:
+        """Its own helpers, of which one has the tree's apt read the indexes: told that they are trusted."""
+        part = self.trusting.with_suffix(".part")
+        remove(part)
+        shutil.copytree("/usr/share/cdebootstrap", part)
+        helper = part / "cdebootstrap-helper-apt.deb"
+        run(["dpkg-deb", "--raw-extract", str(helper), str(part / "helper")])
+        script = part / "helper/DEBIAN/postinst"
+        script.write_text(script.read_text().replace("deb bootstrap:", "deb [trusted=yes] bootstrap:"))
+        run(["dpkg-deb", "--root-owner-group", "--build", str(part / "helper"), str(helper)])
+        part.rename(self.trusting)
+
+    def check(self, series: Series) -> None:
+        super().check(series)
+        if series.cell.variant not in FLAVOURS or series.cell.include:
+            raise Unsupported(f"cdebootstrap has no {series.cell.name}")
+
+    def command(self, series: Series, place: Place) -> list[str]:
+        flavour = f"--flavour={FLAVOURS[series.cell.variant]}"
+        return ["cdebootstrap", *self.options, flavour, f"Debian/{series.cell.suite}", str(place.target), place.mirror]
+
+
+class Rdebootstrap(Peer):
+    """Cold is `update` (indexes, lock) and `build` with an empty cache; warm is `build` with the lock and every package kept."""
+
+    name = "rdebootstrap"
+    version = RDEBOOTSTRAP
+    starts = "cold", "warm"
+
+    def __init__(self, state: Path, ours: Ours):
+        self.ours = ours
+        root = state / "tools" / f"rdebootstrap-{RDEBOOTSTRAP}"
+        self.program = root / "bin/rdebootstrap"
+        if not self.program.exists():
+            need("libgpgme-dev", "libcurl4-openssl-dev", "pkg-config", "gcc", "libc6-dev")
+            run(["cargo", "install", "--quiet", "--locked", "--root", str(root), f"rdebootstrap@{RDEBOOTSTRAP}"])
+
+    def prepare(self, series: Series, place: Place) -> None:
+        super().prepare(series, place)
+        cache = place.cache(series)
+        if series.start == "warm" and cache.exists():
+            return
+        remove(cache)
+        cache.mkdir(parents=True)
+        include = ", ".join(f'"{name}"' for name in self.ours.plan(series.cell, place))
+        archive = f'url = "{place.mirror}"\nsuites = ["{series.cell.suite}"]\ncomponents = ["main"]\nsigned-by = "{KEYRING}"'
+        (cache / "Manifest.toml").write_text(f"[[archive]]\n{archive}\n\n[spec]\ninclude = [{include}]\n")
+        if series.start == "warm":
+            run(["sh", "-c", f"{self._update(cache)} && {self._build(cache, place)}"])
+            remove(place.target)
+
+    def command(self, series: Series, place: Place) -> list[str]:
+        cache = place.cache(series)
+        if series.start == "warm":
+            return ["sh", "-c", f"exec {self._build(cache, place)}"]
+        return ["sh", "-c", f"{self._update(cache)} && {self._build(cache, place)}"]
+
+    def _update(self, cache: Path) -> str:
+        return f"{self._program(cache)} update"
+
+    def _build(self, cache: Path, place: Place) -> str:
+        return f"{self._program(cache)} build --path {place.target}"
+
+    def _program(self, cache: Path) -> str:
+        return f"{self.program} --quiet --cache-dir {cache}/files --manifest {cache}/Manifest.toml"
+
+
+class Ours(Peer):
+    name = OURS
+    forms = "directory", "tar", "tar.zst"
+    starts = "cold", "first", "warm"
+
+    def __init__(self, program: Path):
+        self.program = program
+        self.version = run([str(program), "--version"]).split()[-1]
+
+    def plan(self, cell: Cell, place: Place) -> list[str]:
+        """The packages of a set by name."""
+        found = run([*self._options(cell), "--no-cache", "--print-debs", cell.suite, str(place.root / "none"), place.mirror])
+        return sorted({line.partition("=")[0].partition(":")[0] for line in found.splitlines() if "=" in line})
+
+    def warm(self, cell: Cell, place: Place) -> None:
+        """Has the mirror asked for all that a run asks for."""
+        cache = place.root / "caches/warming"
+        run([*self._options(cell), f"--cache-dir={cache}", "--download-only", cell.suite, str(place.root / "none"), place.mirror])
+        remove(cache)
+
+    def prepare(self, series: Series, place: Place) -> None:
+        super().prepare(series, place)
+        cache = place.cache(series)
+        if series.start == "first" or (series.start == "warm" and not cache.exists()):
+            remove(cache)
+            cache.mkdir(parents=True)
+        if series.start == "warm" and not any(cache.iterdir()):
+            run([*self._options(series.cell), f"--cache-dir={cache}", series.cell.suite, str(place.target), place.mirror])
+            remove(place.target)
+
+    def command(self, series: Series, place: Place) -> list[str]:
+        cache = ["--no-cache"] if series.start == "cold" else [f"--cache-dir={place.cache(series)}"]
+        jobs = [f"--jobs={series.jobs}"] if series.jobs else []
+        return [*self._options(series.cell), *cache, *jobs, series.cell.suite, place.output(series), place.mirror]
+
+    def _options(self, cell: Cell) -> list[str]:
+        return [str(self.program), "--quiet", "--progress=none", f"--variant={cell.variant}", *packages(cell)]
+
+
+def set_up(names: list[str], program: Path, state: Path, mirrors: Mirrors) -> tuple[dict[str, Peer], dict[str, str]]:
+    """Those that could be installed, and why the others could not."""
+    ours = Ours(program)
+    mirror = f"{mirrors.filling_url}/debian"
+    makers = {
+        OURS: lambda: ours,
+        "rdebootstrap": lambda: Rdebootstrap(state, ours),
+        "mmdebstrap": lambda: Referenced("mmdebstrap", state, mirror),
+        "cdebootstrap": lambda: Cdebootstrap(state, mirrors.dists),
+        "debootstrap": lambda: Referenced("debootstrap", state, mirror),
+    }
+    peers, missing = {}, {}
+    for name in names:
+        try:
+            peers[name] = makers[name]()
+        except (Failed, Unsupported, OSError) as error:
+            missing[name] = str(error).splitlines()[0]
+    return peers, missing

@@ -1,0 +1,179 @@
+//! What was made of verified files and costs time to make again: decoded packages, what is read of an index, plans.
+//!
+//! No index promises the digest of such a file, so it bears a seal: a keyed hash of its content, of what it was made of and of the program that
+//! made it. The key is this host's own and not in the cache, so that a cache which others can write to, or which came from elsewhere, is
+//! trusted no further than its downloads are. A file whose seal is not right counts as absent. To lose one costs time and nothing else.
+
+#![expect(clippy::disallowed_methods, reason = "the cache is the store's own")]
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use tempfile::NamedTempFile;
+
+use super::cache::used_now;
+use super::verified::{Verified, is_steady, open_regular};
+use crate::digest::Digest;
+
+/// The directory in the cache.
+pub(super) const DIRECTORY: &str = "derived";
+/// The key's name in the state directory.
+const KEY: &str = "cache.key";
+const KEY_LENGTH: usize = 32;
+/// How long a seal is, in bytes. It stands at the end of its file.
+const SEAL_LENGTH: u64 = 32;
+
+/// A kind of derived file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A .deb's members, decoded.
+    Package,
+    /// What is read of an index.
+    Index,
+    /// A plan.
+    Plan,
+}
+
+impl Kind {
+    /// Its directory.
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Package => "package",
+            Kind::Index => "index",
+            Kind::Plan => "plan",
+        }
+    }
+}
+
+/// The derived files of a cache.
+#[derive(Debug)]
+pub(super) struct Derived {
+    directory: PathBuf,
+    partial: PathBuf,
+    key: [u8; KEY_LENGTH],
+    /// The program that runs: another one may derive something else.
+    program: String,
+}
+
+impl Derived {
+    /// Those of `cache`, sealed with the key in `state`, which is made when it is missing. None where there can be no key that is safe.
+    pub(super) fn open(cache: &Path, state: &Path) -> io::Result<Derived> {
+        let key = key(state)?;
+        let program = fs::metadata("/proc/self/exe")?;
+        let modified = program.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let program = format!("{} {} {}", env!("CARGO_PKG_VERSION"), program.len(), modified.as_nanos());
+        Ok(Derived { directory: cache.join(DIRECTORY), partial: cache.join("partial"), key, program })
+    }
+
+    /// The file of that kind that was made of what has the digest `of`.
+    pub(super) fn find(&self, kind: Kind, of: &Digest) -> Option<Verified> {
+        let path = self.path(kind, of);
+        let mut file = open_regular(&path).ok()?;
+        let metadata = file.metadata().ok()?;
+        let length = metadata.len().checked_sub(SEAL_LENGTH).filter(|_| is_steady(&metadata))?;
+        let mut hasher = self.hasher(kind, of);
+        let mut buffer = vec![0; (length as usize).clamp(1, 256 << 10)];
+        let mut left = length;
+        while left > 0 {
+            let wanted = buffer.len().min(left as usize);
+            file.read_exact(&mut buffer[..wanted]).ok()?;
+            hasher.update(&buffer[..wanted]);
+            left -= wanted as u64;
+        }
+        let mut seal = [0; SEAL_LENGTH as usize];
+        file.read_exact(&mut seal).ok()?;
+        if hasher.finalize() != seal {
+            return None;
+        }
+        used_now(&path, &metadata);
+        Verified::derived(path, &file, of.clone(), length).ok()
+    }
+
+    /// A new file of that kind.
+    pub(super) fn draft(&self, kind: Kind, of: &Digest) -> io::Result<Draft> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".rbootstrap-").permissions(Permissions::from_mode(0o644));
+        let file = builder.tempfile_in(&self.partial)?;
+        Ok(Draft { file, hasher: self.hasher(kind, of), destination: self.path(kind, of) })
+    }
+
+    fn path(&self, kind: Kind, of: &Digest) -> PathBuf {
+        let name = of.hexadecimal();
+        self.directory.join(kind.name()).join(&name[..2]).join(&name)
+    }
+
+    fn hasher(&self, kind: Kind, of: &Digest) -> blake3::Hasher {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        for part in [kind.name(), &self.program, of.algorithm().field(), &of.hexadecimal()] {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+        }
+        hasher
+    }
+}
+
+/// A derived file under way; gone when it is dropped.
+#[derive(Debug)]
+pub struct Draft {
+    file: NamedTempFile,
+    hasher: blake3::Hasher,
+    destination: PathBuf,
+}
+
+impl Draft {
+    /// Seals the file and gives it its place.
+    pub fn keep(mut self) -> io::Result<()> {
+        let seal = self.hasher.finalize();
+        self.file.write_all(seal.as_bytes())?;
+        if let Some(directory) = self.destination.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        // No fsync: after a crash the seal is not right.
+        self.file.persist(&self.destination)?;
+        Ok(())
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// The key in `state`, which only we can read or write.
+fn key(state: &Path) -> io::Result<[u8; KEY_LENGTH]> {
+    let path = state.join(KEY);
+    match read_key(&path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        read => return read,
+    }
+    fs::create_dir_all(state)?;
+    let mut key = [0; KEY_LENGTH];
+    File::open("/dev/urandom")?.read_exact(&mut key)?;
+    // tempfile makes it with mode 0600.
+    let mut file = tempfile::Builder::new().prefix(".rbootstrap-").tempfile_in(state)?;
+    file.write_all(&key)?;
+    match file.persist_noclobber(&path) {
+        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => read_key(&path),
+        persisted => persisted.map(|_| key).map_err(|e| e.error),
+    }
+}
+
+fn read_key(path: &Path) -> io::Result<[u8; KEY_LENGTH]> {
+    let mut file = open_regular(path)?;
+    let metadata = file.metadata()?;
+    if metadata.mode() & 0o077 != 0 || !is_steady(&metadata) || metadata.len() != KEY_LENGTH as u64 {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{} is no key that others cannot read", path.display())));
+    }
+    let mut key = [0; KEY_LENGTH];
+    file.read_exact(&mut key)?;
+    Ok(key)
+}

@@ -1,0 +1,186 @@
+//! Holds the resolver against apt itself: the packages, their versions and architectures, and the order.
+//!
+//! A sample runs with every test run, where the host has apt and a mirror of Debian answers. The whole takes about half an hour:
+//! `cargo test --release --test apt -- --ignored --nocapture`. RBOOTSTRAP_APT_DEMANDS is the number of random demands a suite (500), from which the
+//! others follow; RBOOTSTRAP_APT_SEED is where they start. What the figures were is in docs/resolver.md.
+
+#![expect(clippy::print_stderr, clippy::unwrap_used, reason = "a test tells what it compared")]
+#![expect(clippy::disallowed_methods, reason = "the world of apt that it makes is no tree of ours")]
+
+mod cases;
+mod compare;
+mod demands;
+mod excerpt;
+mod host;
+#[path = "../../src/plan/tests/world.rs"]
+mod world;
+
+use std::sync::Mutex;
+
+use rbootstrap::archive;
+use rbootstrap::suite::Variant;
+
+use compare::Demand;
+use demands::{Catalogue, Dice};
+use host::{Apt, Setting};
+
+/// One test at a time asks apt.
+static TURN: Mutex<()> = Mutex::new(());
+
+const VARIANTS: [Variant; 7] =
+    [Variant::Essential, Variant::Apt, Variant::Buildd, Variant::Minbase, Variant::Important, Variant::Standard, Variant::Custom];
+
+fn number(variable: &str, default: usize) -> usize {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// The number of random demands a suite.
+fn count() -> usize {
+    number("RBOOTSTRAP_APT_DEMANDS", 500)
+}
+
+/// Puts the demands that `draw` makes of a setting's packages to both.
+fn hold(setting: Setting, draw: impl FnOnce(&Catalogue<'_>, &mut Dice) -> Vec<Demand>) {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let name = setting.name.clone();
+    let apt = match Apt::new(setting) {
+        Ok(apt) => apt,
+        Err(reason) => return eprintln!("skipped {name}: {reason}"),
+    };
+    let mut dice = Dice::new(number("RBOOTSTRAP_APT_SEED", 1) as u64);
+    let demands = draw(&Catalogue::of(&apt.index), &mut dice);
+    let differences = compare::compare(&apt, &demands);
+    assert!(differences.is_empty(), "{} of {} differ:\n{}", differences.len(), demands.len(), differences.join("\n"));
+}
+
+#[test]
+fn a_sample_is_answered_as_by_apt() {
+    for suite in ["trixie", "bookworm"] {
+        hold(Setting::plain(suite), |catalogue, dice| {
+            let mut demands = catalogue.random(14, dice);
+            demands.extend(catalogue.clashing(6, dice));
+            demands
+        });
+    }
+}
+
+#[test]
+#[ignore = "asks apt some 700 times"]
+fn random_demands_of_trixie() {
+    random("trixie");
+}
+
+#[test]
+#[ignore = "asks apt some 700 times"]
+fn random_demands_of_bookworm() {
+    random("bookworm");
+}
+
+fn random(suite: &str) {
+    hold(Setting::plain(suite), |catalogue, dice| {
+        let mut demands = catalogue.random(count(), dice);
+        demands.extend(catalogue.clashing(count() * 2 / 5, dice));
+        demands
+    });
+}
+
+#[test]
+#[ignore = "asks apt some 700 times"]
+fn variants_of_trixie() {
+    variants("trixie");
+}
+
+#[test]
+#[ignore = "asks apt some 700 times"]
+fn variants_of_bookworm() {
+    variants("bookworm");
+}
+
+fn variants(suite: &str) {
+    hold(Setting::plain(suite), |catalogue, dice| {
+        let mut demands = Vec::new();
+        for variant in VARIANTS {
+            let kind = match variant {
+                Variant::Essential => "essential",
+                Variant::Apt => "apt",
+                Variant::Buildd => "buildd",
+                Variant::Minbase => "minbase",
+                Variant::Important => "important",
+                Variant::Standard => "standard",
+                Variant::Custom | Variant::Extract => "custom",
+            };
+            if variant != Variant::Custom {
+                demands.push(Demand { kind, variant, words: Vec::new() });
+            }
+            let random = catalogue.random(count() / 5, dice).into_iter().map(|demand| Demand { kind, variant, ..demand });
+            demands.extend(random);
+        }
+        demands
+    });
+}
+
+#[test]
+#[ignore = "asks apt some 400 times"]
+fn pockets_of_trixie() {
+    several(Setting::plain("trixie").and(&[("trixie-updates", None), ("trixie-security", None), ("trixie-backports", None)]));
+}
+
+#[test]
+#[ignore = "asks apt some 400 times"]
+fn pockets_of_bookworm() {
+    several(Setting::plain("bookworm").and(&[("bookworm-updates", None), ("bookworm-security", None), ("bookworm-backports", None)]));
+}
+
+#[test]
+#[ignore = "asks apt some 400 times"]
+fn a_newer_suite_pinned_low_beside_trixie() {
+    several(Setting::plain("trixie").and(&[("sid", Some(50))]));
+}
+
+#[test]
+#[ignore = "asks apt some 400 times"]
+fn a_newer_suite_pinned_low_beside_bookworm() {
+    several(Setting::plain("bookworm").and(&[("trixie", Some(50))]));
+}
+
+#[test]
+#[ignore = "asks apt some 100 times"]
+fn an_older_suite_pinned_high_beside_trixie() {
+    let setting = Setting::plain("trixie").and(&[("bookworm", Some(990))]);
+    hold(setting, |catalogue, dice| catalogue.of_several(count() / 5, dice));
+}
+
+#[test]
+#[ignore = "asks apt some 100 times"]
+fn a_newer_suite_as_good_as_bookworm() {
+    let setting = Setting::plain("bookworm").and(&[("trixie", None)]);
+    hold(setting, |catalogue, dice| catalogue.of_several(count() / 5, dice));
+}
+
+fn several(setting: Setting) {
+    hold(setting, |catalogue, dice| {
+        let mut demands = catalogue.of_several(count() / 5, dice);
+        for kind in ["pkg=version", "pkg/suite", "pkg-"] {
+            demands.extend(catalogue.written(kind, count() / 5, dice));
+        }
+        demands
+    });
+}
+
+#[test]
+#[ignore = "asks apt some 100 times"]
+fn a_second_architecture_of_trixie() {
+    hold(Setting::plain("trixie").with("i386"), |catalogue, dice| catalogue.foreign("i386", count() / 5, dice));
+}
+
+#[test]
+#[ignore = "asks apt some 100 times"]
+fn another_second_architecture_of_trixie() {
+    hold(Setting::plain("trixie").with("arm64"), |catalogue, dice| catalogue.foreign("arm64", count() / 5, dice));
+}
+
+#[test]
+#[ignore = "asks apt some 100 times"]
+fn a_second_architecture_of_bookworm() {
+    hold(Setting::plain("bookworm").with("i386"), |catalogue, dice| catalogue.foreign("i386", count() / 5, dice));
+}
