@@ -5,6 +5,7 @@
 
 mod claims;
 mod commit;
+mod conffiles;
 mod disappear;
 mod error;
 mod filter;

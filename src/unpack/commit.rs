@@ -9,11 +9,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::FileType;
 
 use crate::deb::Kind;
-use crate::dpkg::{self, Activations, Conffile, ConffileState, Database, Diversions, InfoDirectory, InfoFiles, Status};
+use crate::dpkg::{self, Activations, Conffile, Database, InfoDirectory, InfoFiles};
 use crate::rootfs::{RootPath, Rootfs};
 
 use super::Error;
-use super::claims::{Claim, Claims, Robbed};
+use super::claims::{Claim, Claims};
 use super::disappear::Keepers;
 use super::stage::{Node, Staged, set_owner_and_mode};
 use super::staging::Staging;
@@ -39,7 +39,7 @@ pub(super) struct Commit<'a> {
     /// Qualified names of packages that dpkg has removed, but for their conffiles.
     pub(super) removed: Vec<String>,
     /// What the database says of the conffiles that the package registered last has from others.
-    inherited: HashMap<RootPath, String>,
+    pub(super) inherited: HashMap<RootPath, String>,
 }
 
 /// One package while it is laid.
@@ -308,48 +308,6 @@ impl<'a> Commit<'a> {
         self.remove_unwanted(staged, &database.diversions)?;
         database.interests.register(self.root, &staged.qualified, &staged.triggers)?;
         Ok(())
-    }
-
-    /// What the database says of a package's conffiles that other packages have, or had: their digests pass to this one.
-    fn inherited_digests(&self, staged: &Staged, robbed: &Robbed, status: &Status) -> HashMap<RootPath, String> {
-        let mut all = HashMap::new();
-        for Conffile { path, .. } in &staged.conffiles {
-            let losers = robbed.iter().filter(|(_, lost)| lost.contains(path)).map(|(&number, _)| number);
-            let others = self.claims.owners(path).iter().copied().chain(losers).filter(|&number| number != staged.number);
-            let names = others.map(|number| &self.claims.of(number).qualified).chain(&self.removed);
-            let digest = names.filter_map(|name| status.conffile_digest(name, path)).next_back();
-            all.extend(digest.map(|digest| (path.clone(), digest)));
-        }
-        all
-    }
-
-    /// Puts aside the conffiles that a package no longer ships and wants gone, where they are nevertheless there and nobody else's.
-    fn remove_unwanted(&mut self, staged: &Staged, diversions: &Diversions) -> Result<(), Error> {
-        for conffile in staged.conffiles.iter().filter(|c| c.removed && self.claims.owners(&c.path).is_empty()) {
-            let tree = |e| Error::tree(&staged.package.name, e);
-            let place = diversions.place(&conffile.path, &staged.package.name).unwrap_or(&conffile.path);
-            let place = self.tree.followed(place).map_err(tree)?;
-            self.root.remove(&place.with_suffix(".dpkg-dist")).map_err(tree)?;
-            if self.root.exists(&place).map_err(tree)? {
-                self.root.rename(&place, &place.with_suffix(".dpkg-old")).map_err(tree)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The stanza of a package that has been laid and registered.
-    pub(super) fn stanza(&self, staged: &Staged, laying: Laying) -> String {
-        let state = |conffile: &Conffile| {
-            let node = staged.nodes.iter().find(|n| n.path == conffile.path);
-            let inherited = self.inherited.get(&conffile.path).cloned();
-            match node.and_then(|n| n.md5.clone()) {
-                _ if node.is_some_and(|n| n.yielded) => ConffileState::Yielded(inherited),
-                Some(md5) if laying == Laying::Essential && !conffile.removed => ConffileState::InPlace(md5),
-                _ => inherited.map_or(ConffileState::New, ConffileState::InPlace),
-            }
-        };
-        let conffiles: Vec<_> = staged.conffiles.iter().map(|c| (c.clone(), state(c))).collect();
-        dpkg::unpacked_stanza(&staged.stanza, &conffiles)
     }
 }
 

@@ -142,7 +142,9 @@ impl<'a> Tree<'a> {
     pub(super) fn followed(&self, path: &RootPath) -> Result<RootPath, Error> {
         let mut place = path.clone();
         for _ in 0..LINK_LIMIT {
-            let Some(target) = self.root.read_link(&place)? else { return Ok(place) };
+            // A directory on the way may be missing, so whether anything is there comes first.
+            let target = if self.root.exists(&place)? { self.root.read_link(&place)? } else { None };
+            let Some(target) = target else { return Ok(place) };
             place = led_to(&place, target.as_bytes());
         }
         Err(self.root.error(path, "follow the symlinks at it", Errno::LOOP))
