@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tree import IN_THE_RUN, Facts, Snapshot, Stanzas
 
-ASPECTS = ("presence", "kind", "mode", "owner", "target", "device", "links", "attributes", "content", "time")
+ASPECTS = ("presence", "kind", "mode", "owner", "target", "device", "links", "attributes", "content", "time", "directory-time")
 WIDTH = 120
 
 
@@ -35,8 +35,8 @@ class Rule:
     reason: str
     cells: str = "*"
 
-    def holds_in(self, cell: str) -> bool:
-        return fnmatch.fnmatchcase(cell, self.cells)
+    def holds_in(self, reference: str, cell: str) -> bool:
+        return fnmatch.fnmatchcase(f"{reference}/{cell}", self.cells)
 
     def allows(self, difference: Difference) -> bool:
         known = "any" in self.aspects or difference.aspect in self.aspects
@@ -44,8 +44,8 @@ class Rule:
 
 
 def read_rules(file: Path) -> list[Rule]:
-    """Lines of `GLOB ASPECT[,ASPECT…] REASON`; an empty line or one that begins with `#` is none. A line `[GLOB]` says in which cells the
-    lines below it hold; those above the first hold in all."""
+    """Lines of `GLOB ASPECT[,ASPECT…] REASON`; an empty line or one that begins with `#` is none. A line `[GLOB]` says for which
+    REFERENCE/CELL the lines below it hold; those above the first hold for all."""
     rules = []
     cells = "*"
     for number, line in enumerate(file.read_text().splitlines(), 1):
@@ -85,7 +85,8 @@ def of_path(path: str, reference: Snapshot, ours: Snapshot) -> list[Difference]:
     elif one.content != other.content:
         found.append(Difference(path, "content", *first_difference(one, other)))
     if one.time is not None and other.time is not None and one.time != other.time:
-        found.append(Difference(path, "time", *("of the run" if time == IN_THE_RUN else str(time) for time in (one.time, other.time))))
+        aspect = "directory-time" if one.kind == "directory" else "time"
+        found.append(Difference(path, aspect, *("of the run" if time == IN_THE_RUN else str(time) for time in (one.time, other.time))))
     return found
 
 

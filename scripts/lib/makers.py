@@ -134,16 +134,20 @@ class Reference:
         self.version = installed_version(self.name)
         if is_at_least(self.version, REFERENCES[self.name]):
             return [self.name]
-        package = self._fetch(upstream)
-        self.version = run(["dpkg-deb", "--field", str(package), "Version"]).strip()
-        unpacked = self.directory / f"{self.name}-{self.version}"
-        run(["dpkg-deb", "--extract", str(package), str(unpacked)])
+        unpacked = self._kept() or self._fetch(upstream)
+        self.version = unpacked.name.removeprefix(f"{self.name}-")
         if self.name == "debootstrap":
             return ["env", f"DEBOOTSTRAP_DIR={unpacked}/usr/share/debootstrap", f"{unpacked}/usr/sbin/debootstrap"]
         return ["perl", f"{unpacked}/usr/bin/mmdebstrap"]
 
+    def _kept(self) -> Path | None:
+        """Where an earlier run has unpacked one that is new enough."""
+        found = sorted(self.directory.glob(f"{self.name}-*"), key=lambda kept: kept.stat().st_mtime)
+        fitting = (kept for kept in reversed(found) if is_at_least(kept.name.removeprefix(f"{self.name}-"), REFERENCES[self.name]))
+        return next(fitting, None)
+
     def _fetch(self, upstream: str) -> Path:
-        """Has apt fetch the package from a later suite, in a configuration of its own."""
+        """Has apt fetch the package from a later suite, in a configuration of its own, and unpacks it."""
         self.directory.mkdir(parents=True, exist_ok=True)
         place = self.directory / "apt"
         for below in ("lists/partial", "archives/partial"):
@@ -160,7 +164,12 @@ class Reference:
         apt = ["apt-get", *(f"--option={name}={value}" for name, value in options.items())]
         run([*apt, "update"])
         run([*apt, "download", self.name], directory=place)
-        return max(place.glob(f"{self.name}_*.deb"), key=lambda found: found.stat().st_mtime)
+        package = max(place.glob(f"{self.name}_*.deb"), key=lambda found: found.stat().st_mtime)
+        unpacked = self.directory / f"{self.name}-{run(['dpkg-deb', '--field', str(package), 'Version']).strip()}"
+        part = unpacked.with_name(f".{unpacked.name}.part")
+        run(["dpkg-deb", "--extract", str(package), str(part)])
+        part.replace(unpacked)
+        return unpacked
 
     def command(self, cell: Cell) -> list[str]:
         """The command line but for suite, target and mirror."""

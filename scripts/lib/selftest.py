@@ -116,8 +116,8 @@ PLANTED: list[Planted] = [
     ("other content", lambda root: (root / "etc/made").write_text("first\nSecond\n"), {("/etc/made", "content")}),
     ("another time of a shipped file", lambda root: os.utime(root / "usr/bin/shipped", (1, 1)), {("/usr/bin/shipped", "time")}),
     ("another time of a conffile", lambda root: os.utime(root / "etc/one.conf", (1, 1)), {("/etc/one.conf", "time")}),
-    ("another time of a directory", lambda root: os.utime(root / "usr/share/empty", (1, 1)), {("/usr/share/empty", "time")}),
-    ("a directory that was used", touched, {("/usr/share/empty", "time")}),
+    ("another time of a directory", lambda root: os.utime(root / "usr/share/empty", (1, 1)), {("/usr/share/empty", "directory-time")}),
+    ("a directory that was used", touched, {("/usr/share/empty", "directory-time")}),
     ("another time of /bin", lambda root: os.utime(root / "bin", (1, 1), follow_symlinks=False), set()),
     ("another time of a changed file", lambda root: os.utime(root / "usr/bin/changed", (1, 1)), set()),
     ("another time of what nobody ships", lambda root: os.utime(root / "etc/made", (1, 1)), set()),
@@ -134,7 +134,7 @@ def run(exceptions: Path) -> int:
 
 
 def planted(exceptions: Path) -> int:
-    rules = read_rules(exceptions)
+    rules = [rule for rule in read_rules(exceptions) if rule.holds_in("mmdebstrap", "trixie-minbase")]
     wrong = 0
     with tempfile.TemporaryDirectory() as place:
         reference, ours = Path(place, "reference"), Path(place, "ours")
