@@ -144,10 +144,16 @@ def measured_rows(results: Results, found: list[tuple[str, Series]]) -> list[lis
             f"{cpu:.2f} s",
             f"{memory:.0f} MiB",
             f"{ratio.median:.2f} ({ratio.least:.2f}–{ratio.most:.2f})" if ratio else "",
-            f"{len(measured.rounds)}" + (f", {measured.failed} failed" if measured.failed else ""),
+            f"{len(measured.rounds)}{notes(measured)}",
             str(measured.packages or ""),
         ])  # fmt: skip
     return table
+
+
+def notes(measured: Measured) -> str:
+    """What is to be known of a series' rounds."""
+    disturbed = sum(cost.disturbed for cost in measured.rounds.values())
+    return (f", {measured.failed} failed" if measured.failed else "") + (f", {disturbed} disturbed" if disturbed else "")
 
 
 HEADINGS = ["", "wall (least–most)", "CPU", "peak memory", "rbootstrap to it", "rounds", "packages"]
@@ -265,7 +271,8 @@ that of two runs of the same round, and the median of those is shown. The clock 
 EXPLAINED = """\
 *cold* keeps nothing and finds nothing kept; *first* fills a cache; *warm* finds it filled. rdebootstrap's cold run is `update` and `build`
 with an empty cache, its warm run `build` with its lock and every package kept. CPU is that of the whole process tree. Peak memory is that of
-the largest process, for rbootstrap its own. *rbootstrap to it* is the ratio of wall times.
+the largest process, for rbootstrap its own. A run during which others had more than 15 % of the machine is repeated, at most twice, and called
+disturbed when that did not help. *rbootstrap to it* is the ratio of wall times.
 """
 
 TAIL = """\

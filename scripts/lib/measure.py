@@ -20,6 +20,8 @@ from makers import Failed
 PR_SET_CHILD_SUBREAPER = 36
 EVERY = 0.02
 """Seconds between two readings of a command's own peak, which only grows: what it took in its last moment is missed."""
+DISTURBED = 0.15
+"""Share of all cores that others may have; the mirror takes some of it."""
 KIB = 1 << 10
 
 
@@ -34,6 +36,13 @@ class Cost:
     """Peak memory of the largest process."""
     own: int
     """Peak memory of the command itself; 0 where it was not seen."""
+    others: float = 0.0
+    """CPU that was not the command's while it ran: the mirror's, the measuring, whoever else was at work, a host that took it away."""
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether others had so much of the machine that the wall time tells of them too."""
+        return self.others > self.wall * len(os.sched_getaffinity(0)) * DISTURBED
 
     @property
     def cpu(self) -> float:
@@ -50,7 +59,7 @@ def measure(command: list[str], environment: dict[str, str], directory: Path, to
     """Runs the command to its end. What it prints is shown only when it fails; with `to_pipe` its stdout goes to a reader that drops it."""
     sink = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) if to_pipe else None
     with tempfile.TemporaryFile() as said:
-        began = time.monotonic()
+        busy, began = machine_busy(), time.monotonic()
         child = subprocess.Popen(
             command,
             env={**os.environ, **environment},
@@ -61,7 +70,7 @@ def measure(command: list[str], environment: dict[str, str], directory: Path, to
         )
         watch = Watch(child.pid)
         _, status, usage = os.wait4(child.pid, 0)
-        wall = time.monotonic() - began
+        wall, busy = time.monotonic() - began, machine_busy() - busy
         child.returncode = os.waitstatus_to_exitcode(status)
         own = watch.end()
         if sink:
@@ -74,7 +83,13 @@ def measure(command: list[str], environment: dict[str, str], directory: Path, to
             said.seek(0)
             end = "\n".join(said.read().decode("utf-8", "replace").splitlines()[-25:])
             raise Failed(f"{' '.join(command)[:400]}: exit {child.returncode}\n{end}")
-    return Cost(wall, user, system, largest * KIB, own)
+    return Cost(wall, user, system, largest * KIB, own, max(0.0, busy - user - system))
+
+
+def machine_busy() -> float:
+    """CPU time of all cores that was not idle, in seconds, with what a host took away."""
+    user, nice, system, _, _, *rest = map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
+    return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
 
 
 def orphans():
