@@ -5,9 +5,11 @@
 //! added one by one, in source order, and need not all be there when the first is. Relations are read only of what is reached.
 
 use std::cell::OnceCell;
+use std::hash::BuildHasher;
 use std::ops::{Index as At, Range};
 
-use hashbrown::HashMap;
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::links::{self, Link};
 use super::scan::{self, MENTIONING, Stanza};
@@ -82,7 +84,9 @@ pub(super) struct ProvideEntry<'a> {
 pub(super) struct Pool<'a> {
     pub architectures: Vec<&'a str>,
     suite: &'a str,
-    numbers: HashMap<&'a str, NameId>,
+    /// The names again, to be found by what they are.
+    numbers: HashTable<NameId>,
+    hasher: DefaultHashBuilder,
     names: Vec<&'a str>,
     /// For each name a number for each architecture.
     packages_of: Vec<u32>,
@@ -114,7 +118,8 @@ impl<'a> Pool<'a> {
         Pool {
             architectures: architectures.iter().map(String::as_str).collect(),
             suite,
-            numbers: HashMap::with_capacity(names),
+            numbers: HashTable::with_capacity(names),
+            hasher: DefaultHashBuilder::default(),
             names: Vec::with_capacity(names),
             packages_of: Vec::with_capacity(names * architectures.len()),
             provides_of: Vec::with_capacity(names),
@@ -248,14 +253,20 @@ impl<'a> Pool<'a> {
     }
 
     fn number(&mut self, name: &'a str) -> NameId {
-        let next = NameId(self.names.len() as u32);
-        let number = *self.numbers.entry(name).or_insert(next);
-        if number == next {
-            self.names.push(name);
-            self.packages_of.extend(self.architectures.iter().map(|_| NONE));
-            self.provides_of.push([NONE; 2]);
+        let Pool { numbers, hasher, names, .. } = self;
+        let known = |number: &NameId| names[number.0 as usize] == name;
+        let hash = |number: &NameId| hasher.hash_one(names[number.0 as usize]);
+        match numbers.entry(hasher.hash_one(name), known, hash) {
+            Entry::Occupied(found) => *found.get(),
+            Entry::Vacant(free) => {
+                let number = NameId(names.len() as u32);
+                free.insert(number);
+                names.push(name);
+                self.packages_of.extend(self.architectures.iter().map(|_| NONE));
+                self.provides_of.push([NONE; 2]);
+                number
+            }
         }
-        number
     }
 
     /// The number of an architecture, `NO_ARCHITECTURE` when the tree will not have it.
@@ -265,7 +276,7 @@ impl<'a> Pool<'a> {
 
     /// The number of a name that some listing speaks of.
     pub(super) fn name(&self, name: &str) -> Option<NameId> {
-        self.numbers.get(name).copied()
+        self.numbers.find(self.hasher.hash_one(name), |number| self.names[number.0 as usize] == name).copied()
     }
 
     /// A name's packages, by architecture.
