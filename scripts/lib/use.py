@@ -186,7 +186,9 @@ def forcible(stanzas: Stanzas, root: Path) -> list[str]:
     kept = set(RUN_ON)
     while more := {name for stanza in stanzas.values() if own_names(stanza) & kept for name in needed_names(stanza)} - kept:
         kept |= more
-    names = [name for name, stanza in stanzas.items() if not own_names(stanza) & kept]
+    # No force that every dpkg knows removes what is protected without being essential.
+    free = {name for name, stanza in stanzas.items() if stanza.get("Essential") == "yes" or not is_protected(stanza)}
+    names = [name for name in free if not own_names(stanzas[name]) & kept]
     names.sort(key=lambda name: (-hardness(stanzas[name], root), name))
     return sorted(by_name(stanzas[name]) for name in names[:PURGED])
 

@@ -50,7 +50,7 @@ fn a_package_that_is_replaced_completely_disappears() {
         .file("usr/share/thing", "old\n")
         .script("postrm", note)
         .script("postinst", "echo configured >>/var/lib/note")
-        .triggers("interest-noawait ancient-news\nactivate ancient-news");
+        .triggers("interest-noawait ancient-news");
     let modern = Deb::new("modern", "2:3-1").field("Replaces", "ancient").field("Provides", "ancient").file("usr/share/thing", "new\n");
     // In one batch the old one is never configured; after a Pre-Depends it was.
     let other = Deb::new("other", "1").depends("modern").file("usr/share/other", "x");
