@@ -198,7 +198,7 @@ fn make(suite: &'static str) {
     for (case, answer) in &answers {
         case.shows(answer.as_ref()).unwrap_or_else(|difference| panic!("{suite} {}: {difference}", case.demand));
     }
-    let text = excerpt::reduce(&apt, &answers, |index, case| ours(index, case));
+    let text = excerpt::reduce(&apt, &answers, ours);
     write(&format!("{suite}.Packages.xz"), &text);
     write(&format!("{suite}.answers.xz"), &written(&answers));
 }

@@ -15,6 +15,9 @@ mod host;
 #[path = "../../src/plan/tests/world.rs"]
 mod world;
 
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
 use std::sync::Mutex;
 
 use rbootstrap::archive;
@@ -39,6 +42,14 @@ fn count() -> usize {
     number("RBOOTSTRAP_APT_DEMANDS", 500)
 }
 
+/// Says why nothing was compared; `scripts/test` shows what is said here. Of apt's own words the last are enough.
+fn skip(setting: &str, why: &str) {
+    let line = format!("skipped the comparison with apt over {setting}: {}\n", why.trim_end().lines().last().unwrap_or_default());
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped");
+    fs::OpenOptions::new().create(true).append(true).open(file).unwrap().write_all(line.as_bytes()).unwrap();
+}
+
 /// The demands that the environment has.
 fn asked() -> Option<Vec<Demand>> {
     let text = std::env::var("RBOOTSTRAP_APT_ASK").ok()?;
@@ -52,7 +63,7 @@ fn hold(setting: Setting, draw: impl FnOnce(&Catalogue<'_>, &mut Dice) -> Vec<De
     let name = setting.name.clone();
     let apt = match Apt::new(setting) {
         Ok(apt) => apt,
-        Err(reason) => return eprintln!("skipped {name}: {reason}"),
+        Err(reason) => return skip(&name, &reason),
     };
     let mut dice = Dice::new(number("RBOOTSTRAP_APT_SEED", 1) as u64);
     let demands = asked().unwrap_or_else(|| draw(&Catalogue::of(&apt.index), &mut dice));
