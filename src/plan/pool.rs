@@ -391,13 +391,12 @@ fn is_of(listing: &Listing, suite: &str) -> bool {
 
 /// apt_preferences(5): what the user says, or else "APT's Default Priority Assignments".
 fn pin(listing: &Listing) -> i32 {
-    if let Some(pin) = listing.release.source.pin {
-        return pin.get().into();
-    }
-    match (listing.release.not_automatic, listing.release.but_automatic_upgrades) {
-        (true, true) => 100,
-        (true, false) => 1,
-        (false, _) => 500,
+    let release = &listing.release;
+    match (release.source.pin, release.not_automatic, release.but_automatic_upgrades) {
+        (Some(pin), ..) => pin.get().into(),
+        (None, true, true) => 100,
+        (None, true, false) => 1,
+        (None, false, _) => 500,
     }
 }
 

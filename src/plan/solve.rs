@@ -39,11 +39,8 @@ pub(super) fn solve<'p, 'a>(
     for package in &wanted {
         state.demand(*package);
     }
-    for demand in demands {
-        if let Demand::From(package, suite) = demand {
-            state.follow(*package, suite);
-        }
-    }
+    let from = demands.iter().filter_map(|demand| if let Demand::From(package, suite) = demand { Some((*package, *suite)) } else { None });
+    state.follow(&from.collect::<Vec<_>>());
     for package in &wanted {
         state.mark(*package, By::User, 0);
     }

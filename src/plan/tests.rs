@@ -150,9 +150,14 @@ fn what_is_excluded_is_as_absent() {
 fn candidates_come_from_all_sources() {
     let listings = || {
         vec![
-            listing("trixie", "amd64", "a 1\nb 1\nc 1 Depends:b\nold 1 Priority:required"),
+            listing("trixie", "amd64", "a 1\nb 1\nc 1 Depends:b\nold 1 Priority:required\nperl 1 Multi-Arch:allowed\nhelper 1\nfallback 1"),
             listing("trixie-security", "amd64", "a 2\nnew 1 Priority:required"),
-            listing("experimental", "amd64", "a 3 Depends:b(>=2)\nb 2\nc 1"),
+            listing(
+                "experimental",
+                "amd64",
+                "a 3 Depends:b(>=2)\nb 2\nc 1\nhelper 2\npython-any 2 Depends:perl:any(>=1),helper(>=2)|fallback\n\
+                 python-plain 2 Depends:perl(>=1),helper(=2)",
+            ),
         ]
     };
     let versions = |variant, include| {
@@ -169,6 +174,8 @@ fn candidates_come_from_all_sources() {
         ("a/trixie", "a=1@0"),
         ("c", "b=1@0 c=1@0"),
         ("c/experimental", "b=1@0 c=1@0"),
+        ("python-any/experimental", "fallback=1@0 perl=1@0 python-any=2@2"),
+        ("python-plain/experimental", "helper=2@2 perl=1@0 python-plain=2@2"),
     ] {
         assert_eq!(versions(Variant::Custom, include), expected, "{include}");
     }

@@ -2,7 +2,7 @@
 //!
 //! A sample runs with every test run, where the host has apt and a mirror of Debian answers. The whole takes about half an hour:
 //! `cargo test --release --test apt -- --ignored --nocapture`. RBOOTSTRAP_APT_DEMANDS is the number of random demands a suite (500), from which the
-//! others follow; RBOOTSTRAP_APT_SEED is where they start. What the figures were is in docs/resolver.md.
+//! others follow; RBOOTSTRAP_APT_SEED is where they start; RBOOTSTRAP_APT_ASK has demands to put instead of those, with `;` between them. What the figures were is in docs/resolver.md.
 
 #![expect(clippy::print_stderr, clippy::unwrap_used, reason = "a test tells what it compared")]
 #![expect(clippy::disallowed_methods, reason = "the world of apt that it makes is no tree of ours")]
@@ -15,6 +15,9 @@ mod host;
 #[path = "../../src/plan/tests/world.rs"]
 mod world;
 
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
 use std::sync::Mutex;
 
 use rbootstrap::archive;
@@ -39,16 +42,31 @@ fn count() -> usize {
     number("RBOOTSTRAP_APT_DEMANDS", 500)
 }
 
+/// Says why nothing was compared; `scripts/test` shows what is said here. Of apt's own words the last are enough.
+fn skip(setting: &str, why: &str) {
+    let line = format!("skipped the comparison with apt over {setting}: {}\n", why.trim_end().lines().last().unwrap_or_default());
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped");
+    fs::OpenOptions::new().create(true).append(true).open(file).unwrap().write_all(line.as_bytes()).unwrap();
+}
+
+/// The demands that the environment has.
+fn asked() -> Option<Vec<Demand>> {
+    let text = std::env::var("RBOOTSTRAP_APT_ASK").ok()?;
+    let words = |demand: &str| demand.split_whitespace().map(str::to_owned).collect();
+    Some(text.split(';').map(|demand| Demand { kind: "asked", variant: Variant::Minbase, words: words(demand) }).collect())
+}
+
 /// Puts the demands that `draw` makes of a setting's packages to both.
 fn hold(setting: Setting, draw: impl FnOnce(&Catalogue<'_>, &mut Dice) -> Vec<Demand>) {
     let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let name = setting.name.clone();
     let apt = match Apt::new(setting) {
         Ok(apt) => apt,
-        Err(reason) => return eprintln!("skipped {name}: {reason}"),
+        Err(reason) => return skip(&name, &reason),
     };
     let mut dice = Dice::new(number("RBOOTSTRAP_APT_SEED", 1) as u64);
-    let demands = draw(&Catalogue::of(&apt.index), &mut dice);
+    let demands = asked().unwrap_or_else(|| draw(&Catalogue::of(&apt.index), &mut dice));
     let differences = compare::compare(&apt, &demands);
     assert!(differences.is_empty(), "{} of {} differ:\n{}", differences.len(), demands.len(), differences.join("\n"));
 }
