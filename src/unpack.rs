@@ -196,9 +196,11 @@ impl<'a> Unpacker<'a> {
     fn register(&mut self, run: Run<'_>) -> Result<(), Error> {
         self.database.prepare()?;
         for mut staged in std::mem::take(&mut self.laid) {
+            let from = Instant::now();
             self.run_preinst(&staged, run)?;
             self.lay_again(&mut staged)?;
             self.commit.register(&staged, Laying::Essential, &mut self.database)?;
+            span(&self.report, &staged, from);
         }
         Ok(self.database.status.write(self.root, None)?)
     }
@@ -284,9 +286,14 @@ fn begin(report: &Report, staged: &Staged) -> Instant {
     Instant::now()
 }
 
+/// Tells how long a step of a package's unpacking took.
+fn span(report: &Report, staged: &Staged, from: Instant) {
+    report.send(Event::Span { stage: Stage::Unpack, item: staged.package.name.clone(), from, to: Instant::now() });
+}
+
 /// Tells that a package has been laid.
 fn end(report: &Report, staged: &Staged, from: Instant) {
-    report.send(Event::Span { stage: Stage::Unpack, item: staged.package.name.clone(), from, to: Instant::now() });
+    span(report, staged, from);
     report.advanced(Stage::Unpack, 1);
 }
 
