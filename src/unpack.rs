@@ -210,11 +210,13 @@ impl<'a> Unpacker<'a> {
     fn register(&mut self, run: Run<'_>) -> Result<(), Error> {
         self.database.prepare()?;
         for mut staged in std::mem::take(&mut self.laid) {
+            let from = Instant::now();
             self.run_preinst(&staged, Laying::Essential, run)?;
             self.lay_again(&mut staged)?;
             self.commit.register(&staged, &mut self.database)?;
             self.commit.keep(&staged);
             self.database.status.push(&self.commit.stanza(&staged, Laying::Essential));
+            span(&self.report, &staged, from);
         }
         for number in self.commit.unkept() {
             if let Some(by) = self.commit.claims.taker(number) {
@@ -350,9 +352,14 @@ fn begin(report: &Report, staged: &Staged) -> Instant {
     Instant::now()
 }
 
+/// Tells how long a step of a package's unpacking took.
+fn span(report: &Report, staged: &Staged, from: Instant) {
+    report.send(Event::Span { stage: Stage::Unpack, item: staged.package.name.clone(), from, to: Instant::now() });
+}
+
 /// Tells that a package has been laid.
 fn end(report: &Report, staged: &Staged, from: Instant) {
-    report.send(Event::Span { stage: Stage::Unpack, item: staged.package.name.clone(), from, to: Instant::now() });
+    span(report, staged, from);
     report.advanced(Stage::Unpack, 1);
 }
 

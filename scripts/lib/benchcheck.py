@@ -83,6 +83,10 @@ def snapshot(bench, series: Series) -> Snapshot:
     place = bench.place(series, bench.mirrors.url)
     bench.attempt(bench.peers[series.peer], series, place)
     try:
-        return take(place.target)
+        taken = take(place.target)
+        for facts in taken.paths.values():
+            # What a script made has the time of the run; in an image it is the archive's own, as it is here.
+            facts.time = facts.time and min(facts.time, bench.mirrors.epoch)
+        return taken
     finally:
         remove(place.target)

@@ -69,7 +69,11 @@ def measure(command: list[str], environment: dict[str, str], directory: Path, to
             stderr=said,
         )
         watch = Watch(child.pid)
-        _, status, usage = os.wait4(child.pid, 0)
+        try:
+            _, status, usage = os.wait4(child.pid, 0)
+        except BaseException:
+            child.terminate()
+            raise
         wall, busy = time.monotonic() - began, machine_busy() - busy
         child.returncode = os.waitstatus_to_exitcode(status)
         own = watch.end()

@@ -90,14 +90,13 @@ class Results:
         return found if found and found.rounds else None
 
     def ratio(self, one: Series, other: Series, aspect: str = "wall") -> Spread | None:
-        """One series to another, in pairs where they were run in the same rounds."""
+        """One series to another, in pairs of the same round; `None` where they were never run together."""
         left, right = self.get(one), self.get(other)
         if not left or not right:
             return None
         shared = left.rounds.keys() & right.rounds.keys()
         if not shared:
-            quotient = left.median(aspect) / right.median(aspect)
-            return Spread(quotient, quotient, quotient)
+            return None
         return Spread.of([getattr(left.rounds[name], aspect) / getattr(right.rounds[name], aspect) for name in shared])
 
 
