@@ -118,7 +118,9 @@ impl<'a> Installation<'a> {
         }
         unpacker.finish()?;
         tidy::tidy(root)?;
-        dpkg::extended_states(root, &automatic(plan, architectures.first()))?;
+        if !plan.calls.is_empty() {
+            dpkg::extended_states(root, &automatic(plan, architectures.first()))?;
+        }
         dpkg::own_apt_directories(root)?;
         Ok(())
     }

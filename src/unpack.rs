@@ -232,9 +232,7 @@ impl<'a> Unpacker<'a> {
         if database.diversions.is_empty() {
             return Ok(());
         }
-        let moved = |node: &Node| {
-            database.diversions.place(&node.path, &name).is_some() && node.entry.kind != Kind::Directory && !node.left_out && !node.yielded
-        };
+        let moved = |node: &Node| database.diversions.place(&node.path, &name).is_some() && !node.left_out && !node.yielded;
         let files: Vec<u32> = staged.nodes.iter().filter(|n| moved(n) && n.entry.kind == Kind::File).map(|n| n.number).collect();
         if !files.is_empty() {
             self.staging.again(staged, &files)?;

@@ -6,11 +6,9 @@ use crate::rootfs::{RootPath, Rootfs};
 
 use super::{Error, Masters, Users};
 
-/// Writes /var/lib/apt/extended_states: the name and architecture of each package that nobody asked for. None, no file.
+/// Writes /var/lib/apt/extended_states: the name and architecture of each package that nobody asked for, if any. apt writes it when it
+/// first installs something.
 pub fn extended_states(root: &Rootfs, automatic: &[(String, String)]) -> Result<(), Error> {
-    if automatic.is_empty() {
-        return Ok(());
-    }
     let mut text = String::new();
     for (name, architecture) in automatic {
         let _ = write!(text, "Package: {name}\nArchitecture: {architecture}\nAuto-Installed: 1\n\n");

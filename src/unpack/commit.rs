@@ -174,10 +174,11 @@ impl<'a> Commit<'a> {
 
     /// Where an entry goes; none when it yields to another package's.
     fn destination(&mut self, package: &Package<'_>, node: &Node) -> Result<Option<RootPath>, Error> {
-        if node.entry.kind == Kind::Directory {
-            return Ok(Some(node.path.clone()));
-        }
         let diversions = &package.database.diversions;
+        if node.entry.kind == Kind::Directory {
+            // dpkg-divert is not made for directories, but base-files of noble diverts /bin, and dpkg heeds it.
+            return Ok(Some(diversions.place(&node.path, package.name).unwrap_or(&node.path).clone()));
+        }
         if let Some(from) = diversions.source_of(&node.path) {
             return Err(Error::Diverted { path: node.path.clone(), package: package.name.into(), from: from.clone() });
         }

@@ -110,6 +110,28 @@ fn dpkg_cannot_tell() {
 }
 
 #[test]
+fn directories_keep_their_time_as_after_tar_and_dpkg() {
+    let top = || vec![directory("./"), directory("./usr/")];
+    let with = |name, data: Vec<Item>| packed(name, [top(), data].concat());
+    let packages = [
+        with("a", vec![directory("./usr/in/"), directory("./usr/in/real/"), symlink("./usr/in/link", "real")]),
+        with("b", vec![directory("./usr/out/"), directory("./usr/out/real/"), directory("./usr/x/"), symlink("./usr/out/link", "real")]),
+        with(
+            "c",
+            vec![directory("./usr/again/"), directory("./usr/again/real/"), file("./usr/c", ""), symlink("./usr/again/link", "real")],
+        ),
+        with("d", vec![directory("./usr/again/")]),
+        with("e", vec![directory("./usr/files/"), file("./usr/files/real", ""), symlink("./usr/files/link", "real")]),
+        with("f", vec![directory("./usr/empty/")]),
+    ];
+    let world = World::new();
+    world.run(&packages, (packages.len(), &[]), &|_, _| {}).unwrap();
+    let is_shipped = |path: &str| world.path(path).metadata().unwrap().mtime() == 1_600_000_000;
+    let expected = [("in", true), ("out", false), ("again", true), ("files", false), ("empty", true), ("in/real", true)];
+    assert_eq!(expected.map(|(name, _)| (name, is_shipped(&format!("usr/{name}")))), expected);
+}
+
+#[test]
 fn what_dpkg_refuses_is_refused() {
     let (root, usr) = (|| directory("./"), || directory("./usr/"));
     let shared = |architecture, content| Packed("s", architecture, vec![], vec![root(), usr(), file("./usr/x", content)]);
