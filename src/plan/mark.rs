@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 
 use super::links::{Link, groups};
-use super::pool::{PackageId, VersionId};
+use super::pool::{Asked, PackageId, VersionId};
 use super::state::{State, Table};
 use crate::package::MultiArch;
 
@@ -182,7 +182,8 @@ impl<'p, 'a> State<'p, 'a> {
         let priority = standing.candidate.and_then(|version| self.pool[version].priority);
         let same = standing.candidate.is_some_and(|version| self.pool[version].multi_arch == MultiArch::Same);
         let beside = same && self.pool.packages_named(entry.name).any(|p| p != package && self.of(p).installed.is_some());
-        let named = entry.name == link.name;
+        // To apt `name:any` is a name of its own, which nobody bears.
+        let named = entry.name == link.name && link.asked == Asked::Plainly;
         (
             Reverse((standing.protected, beside, standing.installed.is_some(), named, entry.essential, entry.protected)),
             entry.architecture,

@@ -73,6 +73,12 @@ fn marking_follows_apt() {
         ("the highest version", "a 1\na 3\na 2", "a", "a"),
         ("cycles", "a 1 Depends:b\nb 1 Depends:c\nc 1 Pre-Depends:a", "a", "a b c"),
         ("any", "a 1 Depends:b:any\nb 1 Multi-Arch:allowed", "a", "a b"),
+        (
+            "any is nobody's own name",
+            "a 1 Depends:m:any\nm 1 Multi-Arch:allowed\nm-guile 1 Multi-Arch:allowed Provides:m(=1)",
+            "a",
+            "a m-guile",
+        ),
         ("any of what does not allow it", "a 1 Depends:b:any|c\nb 1\nc 1", "a", "a c"),
         ("a virtual name with one provider", "a 1 Provides:v", "v", "a"),
         ("a name that ends in +", "a++ 1\na 1", "a++", "a++"),
