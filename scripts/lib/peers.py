@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmirror import Mirrors
-from makers import KEYRING, Cell, Failed, Reference, Unsupported, installed_version, need, packages, remove, run
+from makers import CONFINED, KEYRINGS, Cell, Failed, Reference, Unsupported, installed_version, need, packages, read_matrix, remove, run
 
+KEYRING = KEYRINGS["debian"]
 RDEBOOTSTRAP = "0.4.0"
 ALL = "rbootstrap", "rdebootstrap", "mmdebstrap", "cdebootstrap", "debootstrap"
 OURS = "rbootstrap"
@@ -95,7 +96,9 @@ class Referenced(Peer):
         self.reference.command(series.cell)
 
     def command(self, series: Series, place: Place) -> list[str]:
-        options = [option for option in self.reference.command(series.cell) if series.form == "directory" or option != "--format=directory"]
+        # Without the namespaces that a comparison runs it in, which are not its own.
+        whole = self.reference.command(series.cell)[len(CONFINED) :]
+        options = [option for option in whole if series.form == "directory" or option != "--format=directory"]
         if series.form != "directory":
             options.append("--format=tar")
         return [*options, series.cell.suite, place.output(series), place.mirror]
@@ -225,6 +228,12 @@ class Ours(Peer):
 
     def _options(self, cell: Cell) -> list[str]:
         return [str(self.program), "--quiet", "--progress=none", f"--variant={cell.variant}", *packages(cell)]
+
+
+def read_sets(file: Path) -> dict[str, Cell]:
+    """The sets by their names: lines as in a matrix, of one suite each."""
+    sets = [replace(cell, name=cell.name.removeprefix(f"{cell.suite}-")) for cell in read_matrix(file)]
+    return {cell.name: cell for cell in sets}
 
 
 def set_up(names: list[str], program: Path, state: Path, mirrors: Mirrors) -> tuple[dict[str, Peer], dict[str, str]]:
