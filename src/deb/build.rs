@@ -15,6 +15,8 @@ pub(crate) struct Item {
     /// What the header says of the content's length, where that is to be a lie.
     pub(crate) size: Option<u64>,
     pub(crate) device: (u32, u32),
+    /// Seconds since the epoch.
+    pub(crate) modified: u32,
 }
 
 /// A directory, root's, 0755.
@@ -40,12 +42,16 @@ pub(crate) fn hard_link(path: &str, target: &str) -> Item {
 /// Any entry.
 pub(crate) fn entry(path: &str, letter: u8, mode: u32) -> Item {
     let (content, target) = (Vec::new(), Vec::new());
-    Item { path: path.into(), letter, mode, owner: ("root", "root"), content, target, size: None, device: (0, 0) }
+    Item { path: path.into(), letter, mode, owner: ("root", "root"), content, target, size: None, device: (0, 0), modified: 1_600_000_000 }
 }
 
 impl Item {
     pub(crate) fn mode(self, mode: u32) -> Item {
         Item { mode, ..self }
+    }
+
+    pub(crate) fn modified(self, modified: u32) -> Item {
+        Item { modified, ..self }
     }
 
     pub(crate) fn owner(self, user: &'static str, group: &'static str) -> Item {
@@ -63,7 +69,7 @@ impl Item {
         let mut put = |at: usize, field: &[u8]| header[at..at + field.len()].copy_from_slice(field);
         put(0, &self.path[..self.path.len().min(100)]);
         put(100, format!("{:07o}\0{:07o}\0{:07o}\0", self.mode, 1234, 1234).as_bytes());
-        put(124, format!("{:011o}\0{:011o}\0", self.size.unwrap_or(self.content.len() as u64), 1_600_000_000).as_bytes());
+        put(124, format!("{:011o}\0{:011o}\0", self.size.unwrap_or(self.content.len() as u64), self.modified).as_bytes());
         put(156, &[self.letter]);
         put(157, &self.target[..self.target.len().min(100)]);
         put(257, b"ustar  \0");

@@ -115,7 +115,7 @@ impl InfoDirectory<'_> {
     /// Takes paths, given as lines of a list, out of a package's list: others have taken them over.
     pub fn forget(&self, qualified: &str, lost: &dyn Fn(&[u8]) -> bool) -> Result<(), Error> {
         let name = format!("{qualified}.list");
-        let list = self.member(qualified, "list")?.unwrap_or_default();
+        let Some(list) = self.member(qualified, "list")? else { return Ok(()) };
         let kept: Vec<u8> = list.split_inclusive(|&b| b == b'\n').filter(|l| !lost(l.trim_ascii_end())).flatten().copied().collect();
         self.write_file(&name, &kept, (0o644, None))
     }

@@ -56,6 +56,16 @@ struct Package<'a> {
     has_hard_links: bool,
 }
 
+/// What becomes of an entry.
+enum Destination {
+    /// It is laid there.
+    Place(RootPath),
+    /// What another architecture of the package has put there is the same, and stays with its time, as for dpkg.
+    Kept(RootPath),
+    /// It yields to another package's.
+    Another,
+}
+
 impl<'a> Commit<'a> {
     pub(super) fn new(root: &'a Rootfs) -> Commit<'a> {
         Commit {
@@ -159,12 +169,11 @@ impl<'a> Commit<'a> {
                     let path = database.diversions.place(&node.path, &name).unwrap_or(&node.path);
                     activations.path(path, &staged.qualified);
                 }
-                let Some(place) = self.destination(&package, node)? else {
-                    staged.nodes[at].yielded = true;
-                    continue;
-                };
-                if !node.left_out {
-                    self.lay_node(&mut package, node, place, (staged, staging))?;
+                match self.destination(&package, node)? {
+                    Destination::Place(_) if node.left_out => {}
+                    Destination::Place(place) => self.lay_node(&mut package, node, place, (staged, staging))?,
+                    Destination::Kept(place) => drop(package.placed.insert(node.path.clone(), place)),
+                    Destination::Another => staged.nodes[at].yielded = true,
                 }
             }
         }
@@ -172,19 +181,19 @@ impl<'a> Commit<'a> {
         Ok(())
     }
 
-    /// Where an entry goes; none when it yields to another package's.
-    fn destination(&mut self, package: &Package<'_>, node: &Node) -> Result<Option<RootPath>, Error> {
+    /// Where an entry goes.
+    fn destination(&mut self, package: &Package<'_>, node: &Node) -> Result<Destination, Error> {
         let diversions = &package.database.diversions;
         if node.entry.kind == Kind::Directory {
             // dpkg-divert is not made for directories, but base-files of noble diverts /bin, and dpkg heeds it.
-            return Ok(Some(diversions.place(&node.path, package.name).unwrap_or(&node.path).clone()));
+            return Ok(Destination::Place(diversions.place(&node.path, package.name).unwrap_or(&node.path).clone()));
         }
         if let Some(from) = diversions.source_of(&node.path) {
             return Err(Error::Diverted { path: node.path.clone(), package: package.name.into(), from: from.clone() });
         }
         let claim = self.claims.claim(&node.path, package.number, diversions)?;
         if claim == Claim::Yielded {
-            return Ok(None);
+            return Ok(Destination::Another);
         }
         let place = diversions.place(&node.path, package.name).unwrap_or(&node.path);
         let is_conffile = package.conffiles.iter().any(|c| !c.removed && c.path == node.path);
@@ -198,12 +207,16 @@ impl<'a> Commit<'a> {
         }
         if let Claim::Shared { with } = claim
             && !node.left_out
-            && !self.is_same(package, node, &place)?
         {
-            let (path, package, other) = (node.path.clone(), package.name.to_owned(), self.claims.of(with).qualified.clone());
-            return Err(Error::Different { path, package, other });
+            if !self.is_same(package, node, &place)? {
+                let (path, package, other) = (node.path.clone(), package.name.to_owned(), self.claims.of(with).qualified.clone());
+                return Err(Error::Different { path, package, other });
+            }
+            if !is_conffile && self.root.exists(&place).map_err(|e| Error::tree(package.name, e))? {
+                return Ok(Destination::Kept(place));
+            }
         }
-        Ok(Some(place))
+        Ok(Destination::Place(place))
     }
 
     fn lay_node(&mut self, package: &mut Package<'_>, node: &Node, place: RootPath, whole: (&Staged, &Staging<'_>)) -> Result<(), Error> {

@@ -14,8 +14,11 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     let foreign = |architecture, content| {
         let fields =
             if architecture == "amd64" { "Multi-Arch: same\nArchitecture: amd64\n" } else { "Multi-Arch: same\nArchitecture: i386\n" };
-        let data =
-            vec![root(), usr(), file("./usr/same", content), symlink("./usr/link", "same"), file(&format!("./usr/{architecture}"), "")];
+        // The later one was built later, which does not show in what both have.
+        let built = if architecture == "amd64" { 1_600_000_000 } else { 1_600_000_009 };
+        let shared = [file("./usr/same", content), symlink("./usr/link", "same")];
+        let shared = shared.map(|item| item.modified(built)).into();
+        let data = [vec![root(), usr()], shared, vec![file(&format!("./usr/{architecture}"), "")]].concat();
         with("shared", fields, data)
     };
     let every_kind = vec![
