@@ -9,17 +9,19 @@ pub mod release;
 pub mod sources;
 
 mod index;
+mod reading;
+mod signed;
 
 use std::io;
 use std::num::NonZeroI16;
 use std::sync::Arc;
 
 pub use openpgp::{Attempt, Fault, Keyring, KeyringError, SignatureError};
+pub use reading::{Reading, promise};
 pub use release::{BadRelease, Release, Time};
 pub use sources::{BadSource, Entry, HostMirrors, SignedBy, host_mirrors};
 
-use crate::report::Report;
-use crate::store::{self, Store};
+use crate::store;
 
 /// How far ahead of this machine's clock an archive's clock may be, in seconds.
 pub const CLOCK_TOLERANCE: i64 = 300;
@@ -101,15 +103,6 @@ pub enum Seen<'a> {
     Stanza(&'a Release, &'a str),
     /// A source has told all its stanzas.
     Source,
-}
-
-/// Reads and verifies all sources, in parallel; listings come out in the order of the sources. `now`: seconds since the epoch. `seen` hears
-/// of stanzas while the rest is still on its way.
-///
-/// A component or an architecture that one source lacks is a warning, as a security archive may serve fewer of both; one that no source
-/// has is an error.
-pub fn read(store: &Store, sources: &[Source], now: i64, seen: &(dyn Fn(Seen<'_>) + Sync), report: &Report) -> Result<Index, Error> {
-    index::read(store, sources, now, seen, report)
 }
 
 /// Why there is no index.

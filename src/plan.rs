@@ -20,9 +20,9 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
+use std::sync::Arc;
 
-use crate::archive::Index;
+use crate::archive::{Index, Release};
 use crate::package::{BadStanza, Package};
 use crate::suite::Variant;
 use demand::{Demand, Request, named_by_variant};
@@ -53,10 +53,10 @@ pub struct Wanted {
 pub struct Chosen {
     /// The package.
     pub package: Package,
-    /// The first of `Index::listings` that has this very version.
-    pub listing: usize,
-    /// Where its stanza is in that listing's text.
-    pub stanza: Range<usize>,
+    /// What the index says of it.
+    pub stanza: String,
+    /// The release of the first source that has this very version.
+    pub release: Arc<Release>,
     /// It came in only as a dependency (apt's Auto-Installed). Never so in the essential set.
     pub automatic: bool,
 }
@@ -155,9 +155,9 @@ impl Plan {
             let (package, next) = (state.pool[version].package, self.packages.len());
             let number = *numbers[package.0 as usize].get_or_insert(next);
             if number == next {
-                let (listing, automatic) = (state.pool[version].listing as usize, state.of(package).automatic);
-                let stanza = state.pool.place(version);
-                self.packages.push(Chosen { package: state.pool.parse(version)?, listing, stanza, automatic });
+                let (stanza, automatic) = (state.pool[version].stanza.to_owned(), state.of(package).automatic);
+                let release = state.pool.release(version);
+                self.packages.push(Chosen { package: state.pool.parse(version)?, stanza, release, automatic });
             }
             match (operation, self.calls.last_mut()) {
                 (Operation::Unpack(_), Some(Call::Unpack(all))) | (Operation::Configure(_), Some(Call::Configure(all))) => all.push(number),

@@ -217,6 +217,28 @@ fn what_is_decoded_in_the_cache_gives_the_same_bytes_and_is_not_trusted_for_it()
 }
 
 #[test]
+fn a_plan_is_found_again_without_an_index_while_the_archive_stays_as_it_is() {
+    let world = World::bare();
+    let shape = |version: &str| suite([Deb::new("one", version).field("Essential", "yes")]);
+    world.archive.publish(&shape("1"));
+    let plan = |options: &[&str]| {
+        world.server.forget();
+        world.make(&[&["--variant=essential", "--print-debs"], options].concat()).ok().text()
+    };
+    let first = plan(&[]);
+    fs::remove_dir_all(world.path("cache/SHA256")).unwrap();
+    fs::remove_dir_all(world.path("cache/derived/index")).unwrap();
+    assert_eq!(plan(&[]), first);
+    assert!(world.server.paths().iter().all(|path| path.ends_with("/InRelease")), "{:?}", world.server.paths());
+    // Asked for something else, the archive is read anew; when the archive changes, too.
+    assert_eq!(plan(&["--exclude=two"]), first);
+    assert!(world.server.paths().iter().any(|path| path.contains("Packages") || path.contains("by-hash")), "{:?}", world.server.paths());
+    world.archive.publish(&shape("2"));
+    assert_eq!(plan(&[]), first.replace("=1:", "=2:"));
+    assert_eq!(plan(&[]), first.replace("=1:", "=2:"));
+}
+
+#[test]
 fn the_cache_keeps_within_its_bound() {
     let Some(world) = World::new([]) else { return };
     world.make(&["--cache-max-size=1K", "-v"]).ok().names(&["the cache has", "were freed"]);

@@ -4,20 +4,20 @@
 //! host that they come from; where neither does, the user is told rather than a tree made whose apt would decide otherwise.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use crate::archive::{Index, Release};
+use crate::archive::Release;
 use crate::rootfs::{Error, RootPath, Rootfs};
 
 /// Where they are written; apt reads what ends in `.pref`.
 const PATH: &str = "etc/apt/preferences.d/pinned-sources.pref";
 
 /// The preferences that give the tree's apt the priorities of the sources; empty where none is pinned.
-pub fn preferences(index: &Index) -> Result<String, Indistinguishable> {
-    let releases: Vec<&Release> = index.listings.iter().map(|listing| &*listing.release).collect();
+pub fn preferences(releases: &[Arc<Release>]) -> Result<String, Indistinguishable> {
     let mut pins: Vec<String> = Vec::new();
-    for release in &releases {
+    for release in releases {
         let Some(pin) = release.source.pin else { continue };
-        let others: Vec<&Release> = releases.iter().copied().filter(|other| other.source.pin != release.source.pin).collect();
+        let others: Vec<&Arc<Release>> = releases.iter().filter(|other| other.source.pin != release.source.pin).collect();
         let told = [Mark::fields(release), Mark::host(release)].into_iter().flatten().find(|mark| !others.iter().any(|o| mark.is_on(o)));
         let mark = told.ok_or_else(|| Indistinguishable { suite: release.source.suite.clone(), uri: uri(release).to_owned() })?;
         let stanza = format!("Package: *\nPin: {}\nPin-Priority: {pin}\n", mark.text());

@@ -5,10 +5,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::sources::Sources;
 use super::{Error, Request};
 use crate::apt;
-use crate::archive::{self, Index, Seen};
+use crate::archive::{self, Reading, Seen};
 use crate::install::Course;
 use crate::package::Package;
-use crate::plan::{self, Chosen, Foreseen, Foresight, Plan, Wanted};
+use crate::plan::{self, Foreseen, Foresight, Plan, Wanted};
 use crate::report::{Event, Report, Stage};
 use crate::store::{self, Kind, Store};
 
@@ -21,6 +21,7 @@ pub(super) fn choose(
     report: &Report,
 ) -> Result<Course, Error> {
     let wanted = wanted(request, sources);
+    let reading = Reading::new(store, &sources.list, now(), report);
     let foresight = Foresight::new(&wanted, sources.list.len());
     let see = |seen: Seen<'_>| {
         for Foreseen { package, mirrors, .. } in foresight.see(seen) {
@@ -29,30 +30,38 @@ pub(super) fn choose(
             }
         }
     };
-    let index = archive::read(store, &sources.list, now(), &see, report)?;
-    let preferences = apt::preferences(&index)?;
-    let plan = planned(store, &index, &wanted, report)?;
-    let mirrors = |chosen: &Chosen| &index.listings[chosen.listing].release.source.uris;
-    let debs = plan.packages.iter().map(|chosen| deb(&chosen.package, mirrors(chosen))).collect::<Result<_, _>>()?;
-    let epoch = request.epoch.unwrap_or_else(|| released(&index));
+    let plan = planned(store, &reading, &wanted, &see, report)?;
+    let releases = reading.releases()?;
+    let preferences = apt::preferences(&releases)?;
+    let debs = plan.packages.iter().map(|chosen| deb(&chosen.package, &chosen.release.source.uris)).collect::<Result<_, _>>()?;
+    let epoch = request.epoch.unwrap_or_else(|| releases.iter().map(|release| release.date).max().unwrap_or(0));
     Ok(Course { plan, debs, preferences, epoch })
 }
 
-/// Chooses the packages as the last run did that was asked the same, or anew, and tells how long that took.
-fn planned(store: &Store, index: &Index, wanted: &Wanted, report: &Report) -> Result<Plan, Error> {
-    let from = Instant::now();
-    let key = plan::key(index, wanted);
-    let recalled = store.recall(Kind::Plan, &key).and_then(|bytes| Plan::recalled(index, &bytes));
-    let plan = match recalled {
-        Some(plan) => plan,
-        None => {
-            let plan = plan::plan(index, wanted)?;
-            store.remember(Kind::Plan, &key, &plan.to_bytes());
-            plan
+/// Chooses the packages: as the last run did that was asked the same, where the archive still promises the same, or anew.
+fn planned(store: &Store, reading: &Reading<'_>, wanted: &Wanted, see: &(dyn Fn(Seen<'_>) + Sync), report: &Report) -> Result<Plan, Error> {
+    let key = plan::key(wanted, reading.sources());
+    // Only then is it worth it to hold the indexes back until all releases are there.
+    if let Some(bytes) = store.recall(Kind::Plan, &key) {
+        let releases = reading.releases()?;
+        let from = Instant::now();
+        if let Some(plan) = Plan::recalled(&releases, &archive::promise(&releases)?, &bytes) {
+            reading.lacked_nowhere_else()?;
+            spanned(report, from);
+            return Ok(plan);
         }
-    };
-    report.send(Event::Span { stage: Stage::Plan, item: "plan".into(), from, to: Instant::now() });
+    }
+    let index = reading.index(see)?;
+    let from = Instant::now();
+    let plan = plan::plan(&index, wanted)?;
+    spanned(report, from);
+    let releases = reading.releases()?;
+    store.remember(Kind::Plan, &key, &plan.to_bytes(&releases, &archive::promise(&releases)?));
     Ok(plan)
+}
+
+fn spanned(report: &Report, from: Instant) {
+    report.send(Event::Span { stage: Stage::Plan, item: "plan".into(), from, to: Instant::now() });
 }
 
 fn wanted(request: &Request, sources: &Sources) -> Wanted {
@@ -70,11 +79,6 @@ fn deb(package: &Package, mirrors: &[String]) -> Result<store::Wanted, Error> {
     let digest = package.digest.clone().ok_or_else(|| Error::Unverifiable { package: package.name.clone() })?;
     let url = |mirror: &String| format!("{}/{}", mirror.trim_end_matches('/'), package.filename);
     Ok(store::Wanted { name: package.to_string(), urls: mirrors.iter().map(url).collect(), size: package.size, digest })
-}
-
-/// The archive's own time: the latest Date of its releases.
-fn released(index: &Index) -> i64 {
-    index.listings.iter().map(|listing| listing.release.date).max().unwrap_or(0)
 }
 
 fn now() -> i64 {

@@ -6,14 +6,15 @@
 
 use std::cell::OnceCell;
 use std::hash::BuildHasher;
-use std::ops::{Index as At, Range};
+use std::ops::Index as At;
+use std::sync::Arc;
 
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::links::{self, Link};
 use super::scan::{self, MENTIONING, Stanza};
-use crate::archive::{Index, Listing};
+use crate::archive::{Index, Listing, Release};
 use crate::package::{BadStanza, MultiArch, Package, Priority, Version};
 
 /// A name, real or virtual.
@@ -305,11 +306,9 @@ impl<'a> Pool<'a> {
         &self.names
     }
 
-    /// Where a version's stanza is in the text of its listing.
-    pub(super) fn place(&self, version: VersionId) -> Range<usize> {
-        let entry = &self[version];
-        let start = entry.stanza.as_ptr().addr() - self.listings[entry.listing as usize].text.as_ptr().addr();
-        start..start + entry.stanza.len()
+    /// The release of the first listing that has a version.
+    pub(super) fn release(&self, version: VersionId) -> Arc<Release> {
+        Arc::clone(&self.listings[self[version].listing as usize].release)
     }
 
     /// A package's versions, the last read first.

@@ -1,80 +1,96 @@
-//! A plan as bytes, and the key under which it can be found again: whoever asks for the same of the same indexes gets the same plan.
+//! A plan as bytes, and the key under which it is found again: whoever asks for the same, of sources that promise the same, gets the same plan.
 //!
-//! The bytes are lines: how many essentials, then a line a package (listing, place of its stanza there, whether it is automatic), then a
-//! line a call. What they say of packages is read from the indexes again.
+//! The bytes are a head of lines, a blank one, and the stanzas of the packages, so that a plan is found without reading an index. The head
+//! has what the releases promised, how many essentials there are, which release each package is from, which are automatic, and a line a call.
 
 use std::fmt::Write;
-use std::ops::Range;
+use std::sync::Arc;
 
 use super::{Call, Chosen, Plan, Wanted};
-use crate::archive::Index;
+use crate::archive::{Release, Source};
 use crate::digest::{Algorithm, Digest, digest};
-use crate::package::Package;
+use crate::package::{Package, stanzas};
 
-/// What a plan depends on: every listing's text and what its release says of it, and what is wanted.
-pub fn key(index: &Index, wanted: &Wanted) -> Digest {
+/// What the last plan of the same request is kept under: what is wanted, and of which sources.
+pub fn key(wanted: &Wanted, sources: &[Source]) -> Digest {
     let mut text = format!("{wanted:?}\n");
-    for listing in &index.listings {
-        let release = &listing.release;
-        let content = blake3::hash(listing.text.as_bytes());
-        let says = (&release.source.suite, &release.suite, &release.codename, &release.origin, &release.label, &release.version);
-        let counts = (release.source.pin, release.not_automatic, release.but_automatic_upgrades, &listing.component, &listing.architecture);
-        let _ = writeln!(text, "{content} {says:?} {counts:?}");
+    for Source { uris, suite, components, architectures, pin, .. } in sources {
+        let _ = writeln!(text, "{uris:?} {suite:?} {components:?} {architectures:?} {pin:?}");
     }
     digest(Algorithm::Sha256, text.as_bytes())
 }
 
 impl Plan {
-    /// The plan as bytes, to be read by [`Plan::recalled`].
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut text = format!("essentials {}\n", self.essentials);
-        for Chosen { listing, stanza, automatic, .. } in &self.packages {
-            let _ = writeln!(text, "package {listing} {} {} {}", stanza.start, stanza.end, u8::from(*automatic));
-        }
+    /// The plan as bytes, to be read by [`Plan::recalled`]. It was made of what `releases` promise with `promise`.
+    pub fn to_bytes(&self, releases: &[Arc<Release>], promise: &str) -> Vec<u8> {
+        let mut text = format!("promise {}\nessentials {}\n", of(promise), self.essentials);
+        let mut line = |word: &str, numbers: &mut dyn Iterator<Item = usize>| {
+            text.push_str(word);
+            numbers.for_each(|number| {
+                let _ = write!(text, " {number}");
+            });
+            text.push('\n');
+        };
+        let number = |release: &Arc<Release>| releases.iter().position(|known| Arc::ptr_eq(known, release)).unwrap_or(usize::MAX);
+        line("from", &mut self.packages.iter().map(|chosen| number(&chosen.release)));
+        line("automatic", &mut self.packages.iter().map(|chosen| usize::from(chosen.automatic)));
         for call in &self.calls {
             let (word, numbers) = match call {
                 Call::Unpack(numbers) => ("unpack", numbers),
                 Call::Configure(numbers) => ("configure", numbers),
                 Call::Remove(numbers) => ("remove", numbers),
             };
-            text.push_str(word);
-            numbers.iter().for_each(|number| {
-                let _ = write!(text, " {number}");
-            });
+            line(word, &mut numbers.iter().copied());
+        }
+        for Chosen { stanza, .. } in &self.packages {
+            text.push('\n');
+            text.push_str(stanza.trim_end());
             text.push('\n');
         }
         text.into_bytes()
     }
 
-    /// The plan that was written as `bytes`, of the same index. None where they are none of ours.
-    pub fn recalled(index: &Index, bytes: &[u8]) -> Option<Plan> {
+    /// The plan that was written as `bytes`. None where they are none of ours, or were made of another promise.
+    pub fn recalled(releases: &[Arc<Release>], promise: &str, bytes: &[u8]) -> Option<Plan> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let (head, rest) = text.split_once("\n\n").unwrap_or((text.trim_end(), ""));
+        let (first, head) = head.split_once('\n')?;
+        if first.strip_prefix("promise ")? != of(promise) {
+            return None;
+        }
         let mut plan = Plan { packages: Vec::new(), essentials: 0, calls: Vec::new() };
-        for line in std::str::from_utf8(bytes).ok()?.lines() {
-            let (word, rest) = line.split_once(' ')?;
-            let numbers = rest.split(' ').map(|number| number.parse().ok()).collect::<Option<Vec<usize>>>()?;
-            match (word, numbers.as_slice()) {
-                ("essentials", [number]) => plan.essentials = *number,
-                ("package", [listing, start, end, automatic]) => {
-                    plan.packages.push(chosen(index, *listing, *start..*end, *automatic != 0)?);
-                }
-                ("unpack", _) => plan.calls.push(Call::Unpack(numbers)),
-                ("configure", _) => plan.calls.push(Call::Configure(numbers)),
-                ("remove", _) => plan.calls.push(Call::Remove(numbers)),
+        let (mut from, mut automatic) = (Vec::new(), Vec::new());
+        for line in head.lines() {
+            let (word, numbers) = line.split_once(' ').unwrap_or((line, ""));
+            let numbers = numbers.split_terminator(' ').map(|number| number.parse().ok()).collect::<Option<Vec<usize>>>()?;
+            match word {
+                "essentials" => plan.essentials = *numbers.first()?,
+                "from" => from = numbers,
+                "automatic" => automatic = numbers,
+                "unpack" => plan.calls.push(Call::Unpack(numbers)),
+                "configure" => plan.calls.push(Call::Configure(numbers)),
+                "remove" => plan.calls.push(Call::Remove(numbers)),
                 _ => return None,
             }
         }
-        let known = |numbers: &[usize]| numbers.iter().all(|number| *number < plan.packages.len());
-        let is_whole = plan.essentials <= plan.packages.len()
-            && plan.calls.iter().all(|call| match call {
-                Call::Unpack(numbers) | Call::Configure(numbers) | Call::Remove(numbers) => known(numbers),
-            });
-        is_whole.then_some(plan)
+        for ((stanza, from), automatic) in stanzas(rest).zip(&from).zip(&automatic) {
+            let (package, release) = (Package::parse(stanza).ok()?, Arc::clone(releases.get(*from)?));
+            plan.packages.push(Chosen { package, stanza: stanza.to_owned(), release, automatic: *automatic != 0 });
+        }
+        plan.is_whole(from.len()).then_some(plan)
+    }
+
+    fn is_whole(&self, packages: usize) -> bool {
+        let known = |numbers: &[usize]| numbers.iter().all(|number| *number < packages);
+        let calls = self.calls.iter().all(|call| match call {
+            Call::Unpack(numbers) | Call::Configure(numbers) | Call::Remove(numbers) => known(numbers),
+        });
+        self.packages.len() == packages && self.essentials <= packages && calls
     }
 }
 
-fn chosen(index: &Index, listing: usize, stanza: Range<usize>, automatic: bool) -> Option<Chosen> {
-    let package = Package::parse(index.listings.get(listing)?.text.get(stanza.clone())?).ok()?;
-    Some(Chosen { package, listing, stanza, automatic })
+fn of(promise: &str) -> String {
+    blake3::hash(promise.as_bytes()).to_hex().to_string()
 }
 
 #[cfg(test)]
@@ -82,10 +98,15 @@ mod tests {
     use super::super::plan;
     use super::super::tests::listing;
     use super::*;
+    use crate::archive::Index;
     use crate::suite::Variant;
 
     fn index_of(stanzas: &str) -> Index {
         Index { listings: vec![listing("trixie", "amd64", stanzas)] }
+    }
+
+    fn releases(index: &Index) -> Vec<Arc<Release>> {
+        index.listings.iter().map(|listing| Arc::clone(&listing.release)).collect()
     }
 
     fn wants(include: &str) -> Wanted {
@@ -96,22 +117,45 @@ mod tests {
     #[test]
     fn a_plan_is_recalled_as_it_was() {
         let index = index_of("a 1 Essential:yes\nb 1 Depends:c Priority:required\nc 2\nd 1\napt 1");
-        let (wanted, other) = (wants("d"), wants("c"));
+        let (releases, wanted) = (releases(&index), wants("d"));
         let made = plan(&index, &wanted).unwrap();
-        let recalled = Plan::recalled(&index, &made.to_bytes()).unwrap();
-        assert_eq!(format!("{made:?}"), format!("{recalled:?}"));
+        let bytes = made.to_bytes(&releases, "this");
+        let recalled = Plan::recalled(&releases, "this", &bytes).unwrap();
+        let shown = |plan: &Plan| format!("{plan:?}").replace("\\n\\n\"", "\\n\"");
+        assert_eq!(shown(&made), shown(&recalled));
+        assert_eq!(recalled.to_bytes(&releases, "this"), bytes);
         assert_eq!((made.packages.len(), made.essentials), (5, 1));
-        assert_eq!(key(&index, &wanted), key(&index, &wanted));
-        assert_ne!(key(&index, &wanted), key(&index, &other));
-        assert_ne!(key(&index, &wanted), key(&index_of("a 1 Essential:yes"), &wanted));
+        assert!(Plan::recalled(&releases, "that", &bytes).is_none());
+        assert!(Plan::recalled(&[], "this", &bytes).is_none());
+    }
+
+    #[test]
+    fn the_same_request_has_the_same_key() {
+        let release = &index_of("a 1").listings[0].release;
+        let sources = |pin: i16| vec![Source { pin: std::num::NonZeroI16::new(pin), ..release.source.clone() }];
+        assert_eq!(key(&wants("d"), &sources(0)), key(&wants("d"), &sources(0)));
+        assert_ne!(key(&wants("d"), &sources(0)), key(&wants("c"), &sources(0)));
+        assert_ne!(key(&wants("d"), &sources(0)), key(&wants("d"), &sources(1)));
     }
 
     #[test]
     fn what_is_no_plan_is_none() {
         let index = index_of("a 1");
-        for text in ["nonsense", "essentials 1\n", "package 0 0 9999 0\n", "package 1 0 1 0\n", "unpack 0\n", "essentials x\n"] {
-            assert!(Plan::recalled(&index, text.as_bytes()).is_none(), "{text}");
+        let releases = releases(&index);
+        let good = String::from_utf8(plan(&index, &wants("a")).map_or_else(|_| empty(), |plan| plan).to_bytes(&releases, "this")).unwrap();
+        assert!(Plan::recalled(&releases, "this", good.as_bytes()).is_some(), "{good}");
+        let head = format!("promise {}\n", of("this"));
+        for text in
+            ["nonsense", "essentials 1", "from 0", "from 0\nautomatic 0", "from 1\nautomatic 0\n\nPackage: a", "unpack 0", "essentials x"]
+        {
+            assert!(Plan::recalled(&releases, "this", format!("{head}{text}\n").as_bytes()).is_none(), "{text}");
         }
-        assert!(Plan { packages: vec![], essentials: 0, calls: vec![Call::Unpack(vec![])] }.to_bytes().ends_with(b"unpack\n"));
+        let bytes = empty().to_bytes(&releases, "this");
+        assert_eq!(Plan::recalled(&releases, "this", &bytes).unwrap().packages.len(), 0);
+        assert!(Plan::recalled(&releases, "this", &bytes[1..]).is_none());
+    }
+
+    fn empty() -> Plan {
+        Plan { packages: vec![], essentials: 0, calls: vec![Call::Unpack(vec![])] }
     }
 }

@@ -168,20 +168,20 @@ fn candidates_come_from_all_sources() {
     };
     let versions = |variant, include| {
         let plan = solve(listings(), variant, include, "").unwrap();
-        let shown = plan.packages.iter().map(|c| format!("{}={}@{}", c.package.name, c.package.version, c.listing));
+        let shown = plan.packages.iter().map(|c| format!("{}={}@{}", c.package.name, c.package.version, c.release.source.suite));
         let mut shown: Vec<String> = shown.collect();
         shown.sort_unstable();
         shown.join(" ")
     };
     for (include, expected) in [
-        ("a", "a=2@1"),
-        ("a=1", "a=1@0"),
-        ("a/experimental", "a=3@2 b=2@2"),
-        ("a/trixie", "a=1@0"),
-        ("c", "b=1@0 c=1@0"),
-        ("c/experimental", "b=1@0 c=1@0"),
-        ("python-any/experimental", "fallback=1@0 perl=1@0 python-any=2@2"),
-        ("python-plain/experimental", "helper=2@2 perl=1@0 python-plain=2@2"),
+        ("a", "a=2@trixie-security"),
+        ("a=1", "a=1@trixie"),
+        ("a/experimental", "a=3@experimental b=2@experimental"),
+        ("a/trixie", "a=1@trixie"),
+        ("c", "b=1@trixie c=1@trixie"),
+        ("c/experimental", "b=1@trixie c=1@trixie"),
+        ("python-any/experimental", "fallback=1@trixie perl=1@trixie python-any=2@experimental"),
+        ("python-plain/experimental", "helper=2@experimental perl=1@trixie python-plain=2@experimental"),
     ] {
         assert_eq!(versions(Variant::Custom, include), expected, "{include}");
     }

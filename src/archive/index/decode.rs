@@ -73,8 +73,8 @@ fn end_of_last_stanza(block: &[u8]) -> usize {
 mod tests {
     use std::cell::RefCell;
 
-    use super::super::tests::{compress, packages};
     use super::*;
+    use crate::archive::reading::tests::{compress, packages};
 
     fn decoded(packed: &[u8], compression: Compression, expected: u64, limit: u64) -> Result<String, Undecoded> {
         decode_stream(packed, Decoding { compression, expected, limit, seen: &|_| {} })

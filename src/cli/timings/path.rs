@@ -27,7 +27,7 @@ fn precedes(before: &Timed, after: &Timed) -> bool {
     use Stage::{Configure, Decode, Download, Indexes, Pack, Plan, Unpack};
     let same = before.row == after.row;
     let is_wanted = match after.stage {
-        Indexes => false,
+        Indexes => before.stage == Indexes && is_release_of(&before.item, &after.item),
         Plan => before.stage == Indexes,
         Download => matches!(before.stage, Indexes | Plan | Download),
         Decode => (before.stage == Download && same) || matches!(before.stage, Decode | Indexes | Plan),
@@ -37,6 +37,11 @@ fn precedes(before: &Timed, after: &Timed) -> bool {
     };
     let is_earlier_step = same && before.stage < after.stage && before.to < after.to && before.from <= after.from;
     is_wanted && (before.to <= after.from || is_earlier_step)
+}
+
+/// Whether one item is `trixie InRelease`, and the other an index that it vouches for: `trixie main/binary-amd64/Packages.xz`.
+fn is_release_of(release: &str, index: &str) -> bool {
+    release.strip_suffix("InRelease").is_some_and(|suite| suite.ends_with(' ') && index.starts_with(suite) && index != release)
 }
 
 #[cfg(test)]
@@ -56,7 +61,7 @@ mod tests {
         let step = |line: &str| {
             let words: Vec<&str> = line.split_whitespace().collect();
             let [word, row, from, to] = words[..] else { panic!("{line}") };
-            Timed { stage: stage(word), item: row.into(), row: row.into(), from: from.parse().unwrap(), to: to.parse().unwrap() }
+            Timed { stage: stage(word), item: row.replace('_', " "), row: row.into(), from: from.parse().unwrap(), to: to.parse().unwrap() }
         };
         lines.lines().filter(|line| !line.trim().is_empty()).map(step).collect()
     }
@@ -73,6 +78,11 @@ mod tests {
             ("not what another package downloads", "download a 0 5\n decode a 5 10\n download z 0 9\n unpack a 10 20", "a 0, a 5, a 10"),
             ("dpkg's turn", "unpack a 0 5\n configure a 5 9\n unpack b 9 12\n configure b 13 20", "a 0, a 5, b 9, b 13"),
             ("a package that is decoded as it comes in", "download a 0 50\n decode a 10 60\n unpack a 60 61", "a 0, a 50, a 60"),
+            (
+                "its release before an index",
+                "index t_InRelease 0 3\n index u_InRelease 0 4\n index t_main 4 7\n plan p 7 9",
+                "t_InRelease 0, t_main 4, p 7",
+            ),
             ("the index first", "index i 0 7\n plan p 7 9\n download a 9 12", "i 0, p 7, a 9"),
             ("the image last", "unpack a 0 5\n configure a 5 9\n pack t 9 30", "a 0, a 5, t 9"),
             ("nothing", "", ""),

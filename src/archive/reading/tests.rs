@@ -1,12 +1,14 @@
 use std::collections::HashMap;
 use std::io::Write;
-use std::sync::Mutex;
+use std::time::Duration;
 
 use super::*;
+use crate::archive::index::cheapest_first;
 use crate::archive::openpgp::tests::signed;
-use crate::archive::{BadRelease, Expiry, Fault, Leave};
-use crate::compress::encoder;
+use crate::archive::{BadRelease, Expiry, Fault, Leave, SignatureError, Trust};
+use crate::compress::{Compression, encoder};
 use crate::digest::{Algorithm, digest};
+use crate::report::Event;
 use crate::store::server::{Reply, Server};
 use crate::store::tests::open;
 
@@ -15,11 +17,11 @@ const NOW: i64 = 1_789_257_600;
 
 type Files = HashMap<String, Vec<u8>>;
 
-pub(super) fn packages(names: &[&str]) -> String {
+pub(in crate::archive) fn packages(names: &[&str]) -> String {
     names.iter().map(|name| format!("Package: {name}\nVersion: 1\n\n")).collect()
 }
 
-pub(super) fn compress(compression: Compression, text: &str) -> Vec<u8> {
+pub(in crate::archive) fn compress(compression: Compression, text: &str) -> Vec<u8> {
     let mut out = encoder(compression, Vec::new(), 1).unwrap();
     out.write_all(text.as_bytes()).unwrap();
     out.finish().unwrap()
@@ -79,7 +81,7 @@ fn read_all(sources: &[Source]) -> (Result<Index, Error>, Vec<String>) {
         })
     };
     let store = open(directory.path(), false, Duration::from_secs(10), report.clone());
-    let index = read(&store, sources, NOW, &|_| {}, &report);
+    let index = Reading::new(&store, sources, NOW, &report).index(&|_| {});
     let heard = heard.lock().unwrap().clone();
     (index, heard)
 }
