@@ -140,19 +140,26 @@ mod tests {
 
     #[test]
     fn what_is_no_plan_is_none() {
-        let index = index_of("a 1");
+        let index = index_of("a 1 Essential:yes\napt 1");
         let releases = releases(&index);
-        let good = String::from_utf8(plan(&index, &wants("a")).map_or_else(|_| empty(), |plan| plan).to_bytes(&releases, "this")).unwrap();
-        assert!(Plan::recalled(&releases, "this", good.as_bytes()).is_some(), "{good}");
-        let head = format!("promise {}\n", of("this"));
-        for text in
-            ["nonsense", "essentials 1", "from 0", "from 0\nautomatic 0", "from 1\nautomatic 0\n\nPackage: a", "unpack 0", "essentials x"]
-        {
-            assert!(Plan::recalled(&releases, "this", format!("{head}{text}\n").as_bytes()).is_none(), "{text}");
+        let bytes = plan(&index, &wants("a")).unwrap().to_bytes(&releases, "this");
+        let good = String::from_utf8(bytes).unwrap();
+        let recalled = |text: &str| Plan::recalled(&releases, "this", text.as_bytes());
+        assert!(recalled(&good).is_some(), "{good}");
+        for (what, text) in [
+            ("a stanza is missing", good.replace("\n\nPackage: apt", "\n\n")),
+            ("a stanza is none", good.replace("Version: 1", "Version")),
+            ("a source is unknown", good.replace("from 0 0", "from 0 1")),
+            ("a number is none", good.replace("from 0 0", "from 0 x")),
+            ("more essentials than packages", good.replace("essentials 1", "essentials 3")),
+            ("a call of an unknown package", good.replace("unpack 1", "unpack 2")),
+            ("a word is unknown", good.replace("automatic", "autumnal")),
+            ("its beginning is missing", good[1..].to_owned()),
+        ] {
+            assert_ne!(text, good, "{what}");
+            assert!(recalled(&text).is_none(), "{what}: {text}");
         }
-        let bytes = empty().to_bytes(&releases, "this");
-        assert_eq!(Plan::recalled(&releases, "this", &bytes).unwrap().packages.len(), 0);
-        assert!(Plan::recalled(&releases, "this", &bytes[1..]).is_none());
+        assert_eq!(recalled(std::str::from_utf8(&empty().to_bytes(&releases, "this")).unwrap()).unwrap().packages.len(), 0);
     }
 
     fn empty() -> Plan {
