@@ -113,6 +113,21 @@ impl Release {
         }
     }
 
+    /// Whether a suite is this one, by any of the names that it goes by.
+    pub fn is_called(&self, suite: &str) -> bool {
+        self.suite.as_deref() == Some(suite) || self.codename.as_deref() == Some(suite) || self.source.suite == suite
+    }
+
+    /// The priority of its packages (apt_preferences(5)): what the user says, or else "APT's Default Priority Assignments".
+    pub fn priority(&self) -> i32 {
+        match (self.source.pin, self.not_automatic, self.but_automatic_upgrades) {
+            (Some(pin), ..) => pin.get().into(),
+            (None, true, true) => 100,
+            (None, true, false) => 1,
+            (None, false, _) => 500,
+        }
+    }
+
     /// The path of the index of a component and an architecture below the suite, without a compression's extension; `None` where the
     /// release has none. A flat repository has one for all. `component` may be asked for as `main` or `updates/main`.
     pub fn index_path(&self, component: &str, architecture: &str) -> Option<String> {

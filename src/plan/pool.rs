@@ -106,7 +106,7 @@ pub(super) struct Pool<'a> {
 impl<'a> Pool<'a> {
     /// Reads all listings. `suite` is the one whose priorities and essentials count.
     pub(super) fn read(index: &'a Index, architectures: &'a [String], suite: &'a str) -> Pool<'a> {
-        let known = index.listings.iter().any(|listing| is_of(listing, suite));
+        let known = index.listings.iter().any(|listing| listing.release.is_called(suite));
         // Rather too much: what is not used costs nothing, while to grow is to copy.
         let stanzas = index.listings.iter().map(|listing| listing.text.len() / SHORT_STANZA).sum();
         let mut pool = Pool::new(architectures, if known { suite } else { "" }, stanzas);
@@ -137,7 +137,7 @@ impl<'a> Pool<'a> {
     fn add(&mut self, listing: &'a Listing) {
         let number = self.listings.len() as u32;
         self.listings.push(listing);
-        let (pin, of_suite) = (pin(listing), self.suite.is_empty() || is_of(listing, self.suite));
+        let (pin, of_suite) = (listing.release.priority(), self.suite.is_empty() || listing.release.is_called(self.suite));
         for stanza in scan::stanzas(&listing.text) {
             let architecture = match stanza.architecture() {
                 "all" => 0,
@@ -339,7 +339,7 @@ impl<'a> Pool<'a> {
 
     /// The highest version that a suite has of a package.
     pub(super) fn version_of(&self, package: PackageId, suite: &str) -> Option<VersionId> {
-        let of_suite = self.versions(package).filter(|version| self.listings(*version).any(|listing| is_of(listing, suite)));
+        let of_suite = self.versions(package).filter(|version| self.listings(*version).any(|listing| listing.release.is_called(suite)));
         of_suite.max_by(|a, b| Version::compare(self[*a].text, self[*b].text))
     }
 
@@ -380,23 +380,6 @@ pub(super) enum Asked {
     Plainly,
     /// `python3:any`
     ForAny,
-}
-
-/// Whether a listing belongs to a suite, by any of the names that it goes by.
-fn is_of(listing: &Listing, suite: &str) -> bool {
-    let release = &listing.release;
-    release.suite.as_deref() == Some(suite) || release.codename.as_deref() == Some(suite) || release.source.suite == suite
-}
-
-/// apt_preferences(5): what the user says, or else "APT's Default Priority Assignments".
-fn pin(listing: &Listing) -> i32 {
-    let release = &listing.release;
-    match (release.source.pin, release.not_automatic, release.but_automatic_upgrades) {
-        (Some(pin), ..) => pin.get().into(),
-        (None, true, true) => 100,
-        (None, true, false) => 1,
-        (None, false, _) => 500,
-    }
 }
 
 impl At<PackageId> for Pool<'_> {
