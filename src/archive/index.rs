@@ -11,6 +11,7 @@ use self::decode::{Decoding, Undecoded, decode};
 use super::release::{is_flat, with_extension};
 use super::{Error, Listing, Release, Seen};
 use crate::compress::Compression;
+use crate::digest::{Algorithm, digest};
 use crate::package;
 use crate::report::{Event, Report, Stage};
 use crate::store::{self, Kind, Stop, Store, Verified, Wanted};
@@ -34,10 +35,8 @@ impl Indexes<'_> {
     /// One index, from what was kept of it or from a mirror.
     pub(super) fn listing(self, release: &Arc<Release>, wanted: &WantedIndex) -> Result<Listing, NoListing> {
         let began = Instant::now();
-        // Whichever compression is fetched, its text is kept under this digest.
-        let digest = cheapest_first(release, &wanted.path, self.rate).into_iter().map(|c| with_extension(&wanted.path, c)).max();
-        let digest = digest.and_then(|name| release.files.get(&name)).map(|(_, digest)| digest);
-        let kept = digest.and_then(|digest| self.store.recall(Kind::Index, digest)).and_then(|text| String::from_utf8(text).ok());
+        let key = digest(Algorithm::Sha256, promised(release, &wanted.path).as_bytes());
+        let kept = self.store.recall(Kind::Index, &key).and_then(|text| String::from_utf8(text).ok());
         let (name, text) = match kept {
             Some(text) => {
                 package::stanzas(&text).for_each(|stanza| (self.seen)(Seen::Stanza(release, stanza)));
@@ -45,9 +44,7 @@ impl Indexes<'_> {
             }
             None => {
                 let (name, text) = self.decoded(release, wanted)?;
-                if let Some(digest) = digest {
-                    self.store.remember(Kind::Index, digest, text.as_bytes());
-                }
+                self.store.remember(Kind::Index, &key, text.as_bytes());
                 (name, text)
             }
         };
@@ -147,6 +144,13 @@ pub(super) fn wanted_indexes(release: &Release) -> Result<(Vec<WantedIndex>, Lac
         }
     }
     Ok((wanted, lacking))
+}
+
+/// What a release promises of an index: size and digest in every compression. One of them would not do to know a text again that another
+/// gave: a release that nobody signed can name the true digest of one beside an index of its own making in another.
+pub(super) fn promised(release: &Release, path: &str) -> String {
+    let file = |compression| release.files.get_key_value(&with_extension(path, compression));
+    format!("{:?}", release.compressions(path).filter_map(file).collect::<Vec<_>>())
 }
 
 /// The compressions of an index, that first which takes the least time to fetch at `rate` and to decode; not compressed at all last, as

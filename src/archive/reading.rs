@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use super::index::{Indexes, Lacking, NoListing, WantedIndex, wanted_indexes};
-use super::release::with_extension;
+use super::index::{Indexes, Lacking, NoListing, WantedIndex, promised, wanted_indexes};
 use super::signed::Releases;
 use super::{Error, Index, Listing, Release, Seen, Source};
 use crate::report::{Event, Report, Stage};
@@ -171,8 +170,7 @@ pub fn promise(releases: &[Arc<Release>]) -> Result<String, Error> {
         let counts = (release.source.pin, release.not_automatic, release.but_automatic_upgrades);
         let _ = writeln!(text, "{named:?} {counts:?}");
         for WantedIndex { component, architecture, path } in wanted_indexes(release)?.0 {
-            let files = release.compressions(&path).filter_map(|compression| release.files.get(&with_extension(&path, compression)));
-            let _ = writeln!(text, "{component} {architecture} {path} {:?}", files.collect::<Vec<_>>());
+            let _ = writeln!(text, "{component} {architecture} {}", promised(release, &path));
         }
     }
     Ok(text)

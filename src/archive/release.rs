@@ -1,7 +1,7 @@
 //! The Release file of a suite: what it is, until when it holds, and which files it vouches for.
 //!
-//! Only [`super::Reading`] makes one, from a text whose signature was checked (or that the user trusts as it is). The names of indexes, and the
-//! places where a mirror keeps them, are worked out here; fetching them is for `archive` and the store.
+//! Only [`super::Reading`] makes one, from a text whose signature was checked (or that the user trusts as it is). The names of indexes,
+//! and the places where a mirror keeps them, are worked out here; fetching them is for `archive` and the store.
 
 use std::collections::BTreeMap;
 use std::fmt;

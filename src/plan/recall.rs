@@ -1,4 +1,5 @@
-//! A plan as bytes, and the key under which it is found again: whoever asks for the same, of sources that promise the same, gets the same plan.
+//! A plan as bytes, and the key under which it is found again: whoever asks for the same, of sources that promise the same, gets the
+//! same plan.
 //!
 //! The bytes are a head of lines, a blank one, and the stanzas of the packages, so that a plan is found without reading an index. The head
 //! has what the releases promised, how many essentials there are, which release each package is from, which are automatic, and a line a call.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::archive::index::cheapest_first;
 use crate::archive::openpgp::tests::signed;
+use crate::archive::release::with_extension;
 use crate::archive::{BadRelease, Expiry, Fault, Leave, SignatureError, Trust};
 use crate::compress::{Compression, encoder};
 use crate::digest::{Algorithm, digest};
@@ -258,6 +259,25 @@ fn the_cheapest_compression_is_taken() {
     let (xz, gz, plain) = (Compression::Xz, Compression::Gzip, Compression::None);
     for (rate, expected) in [(1e6, [xz, gz, plain]), (10e6, [xz, gz, plain]), (20e6, [gz, xz, plain]), (1e9, [gz, xz, plain])] {
         assert_eq!(cheapest_first(&release, "Packages", rate), expected, "{rate}");
+    }
+}
+
+#[test]
+fn a_text_is_not_known_by_one_of_its_compressions() {
+    let (good, evil) = (packages(&["good"]), packages(&["evil"]));
+    let of = |plain: &str| files(&[("main/binary-amd64", Compression::Gzip, plain), ("main/binary-amd64", Compression::Xz, &good)]);
+    let (honest, forged) = (of(&good), of(&evil));
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path(), true, Duration::from_secs(10), Report::silent());
+    for (all, expected) in [(&forged, "trixie main amd64 evil"), (&honest, "trixie main amd64 good")] {
+        let server = mirror(archive("trixie", &release("trixie", "", all), &{
+            let mut there = all.clone();
+            there.retain(|path, _| path.ends_with(".gz"));
+            there
+        }));
+        let sources = [source(server.url(""), "trixie")];
+        let index = Reading::new(&store, &sources, NOW, &Report::silent()).index(&|_| {}).unwrap();
+        assert_eq!(shown(&index), [expected]);
     }
 }
 
