@@ -11,7 +11,7 @@ use crate::compress::{Compression, encoder};
 use crate::digest::{Algorithm, digest};
 use crate::report::Event;
 use crate::store::server::{Reply, Server};
-use crate::store::tests::open;
+use crate::store::tests::{open, sealed};
 
 /// 2026-09-13T00:00:00Z
 const NOW: i64 = 1_789_257_600;
@@ -268,7 +268,7 @@ fn a_text_is_not_known_by_one_of_its_compressions() {
     let of = |plain: &str| files(&[("main/binary-amd64", Compression::Gzip, plain), ("main/binary-amd64", Compression::Xz, &good)]);
     let (honest, forged) = (of(&good), of(&evil));
     let directory = tempfile::tempdir().unwrap();
-    let store = open(directory.path(), true, Duration::from_secs(10), Report::silent());
+    let store = sealed(directory.path(), "state");
     for (all, expected) in [(&forged, "trixie main amd64 evil"), (&honest, "trixie main amd64 good")] {
         let server = mirror(archive("trixie", &release("trixie", "", all), &{
             let mut there = all.clone();
