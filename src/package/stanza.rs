@@ -2,13 +2,14 @@
 
 /// The stanzas of an index: runs of lines between blank ones, in order. A stanza keeps its last line's newline.
 pub fn stanzas(text: &str) -> impl Iterator<Item = &str> {
+    let blank = memchr::memmem::Finder::new("\n\n");
     let mut rest = text;
     std::iter::from_fn(move || {
         rest = rest.trim_start_matches(['\n', '\r']);
         if rest.is_empty() {
             return None;
         }
-        let end = memchr::memmem::find(rest.as_bytes(), b"\n\n").map_or(rest.len(), |at| at + 1);
+        let end = blank.find(rest.as_bytes()).map_or(rest.len(), |at| at + 1);
         let (stanza, tail) = rest.split_at(end);
         rest = tail;
         Some(stanza)

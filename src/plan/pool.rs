@@ -146,7 +146,8 @@ impl<'a> Pool<'a> {
             if stanza.package().is_empty() || stanza.version().is_empty() || architecture == NO_ARCHITECTURE {
                 continue;
             }
-            let package = self.mention(stanza.package(), architecture);
+            let name = self.number(stanza.package());
+            let package = self.package_or_new(name, architecture);
             let entry = &mut self.packages[package.0 as usize];
             entry.essential = stanza.essential().unwrap_or(entry.essential);
             entry.protected = stanza.protected().unwrap_or(entry.protected);
@@ -203,7 +204,7 @@ impl<'a> Pool<'a> {
                 };
                 let known = || self.packages_named(number).next().is_some();
                 if architecture != NO_ARCHITECTURE && !(negative && mention.qualifier.is_none() && known()) {
-                    self.mention(mention.name, architecture);
+                    self.package_or_new(number, architecture);
                 }
             }
         }
@@ -220,8 +221,8 @@ impl<'a> Pool<'a> {
                 Some(named) => Some(self.architecture(named)),
             };
             let version = provided.provided();
-            let name = self.mention(provided.name, architecture.filter(|a| *a != NO_ARCHITECTURE).unwrap_or_default());
-            let name = self[name].name;
+            let name = self.number(provided.name);
+            self.package_or_new(name, architecture.filter(|a| *a != NO_ARCHITECTURE).unwrap_or_default());
             self.provide(name, Asked::Plainly, ProvideEntry { owner, version, architecture, next: NONE });
             if multi_arch == MultiArch::Allowed {
                 self.provide(name, Asked::ForAny, ProvideEntry { owner, version, architecture: None, next: NONE });
@@ -243,8 +244,7 @@ impl<'a> Pool<'a> {
     }
 
     /// Numbers a package when it is new.
-    fn mention(&mut self, name: &'a str, architecture: ArchitectureId) -> PackageId {
-        let name = self.number(name);
+    fn package_or_new(&mut self, name: NameId, architecture: ArchitectureId) -> PackageId {
         let place = name.0 as usize * self.architectures.len() + usize::from(architecture);
         if self.packages_of[place] == NONE {
             self.packages_of[place] = self.packages.len() as u32;

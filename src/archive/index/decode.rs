@@ -55,7 +55,10 @@ pub(super) fn decode_stream(file: impl Read + Send, decoding: Decoding<'_>) -> R
         let from = text.len();
         kept.clear();
         package::keep_fields(&block[..whole], package::is_read, &mut kept);
-        text.push_str(&String::from_utf8_lossy(&kept));
+        match str::from_utf8(&kept) {
+            Ok(kept) => text.push_str(kept),
+            Err(_) => text.push_str(&String::from_utf8_lossy(&kept)), // many times slower, so only where it is needed
+        }
         package::stanzas(&text[from..]).for_each(seen);
         if read == 0 {
             return Ok(text);
