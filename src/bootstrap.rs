@@ -19,8 +19,7 @@ use crate::fetch::Fetch;
 use crate::install::{Course, Ground, Installation};
 use crate::interrupt::Interrupt;
 use crate::pack;
-use crate::package::Package;
-use crate::plan::{Chosen, Plan};
+use crate::plan::{Chosen, Foreseen, Plan};
 use crate::report::Report;
 use crate::rootfs::Rootfs;
 use crate::store::{self, Store};
@@ -135,10 +134,10 @@ fn story(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<Do
     let done = output.make(interrupt, report, |output| {
         let installation = Installation::begin(output.root(), ground(request, &sources, &fetch), interrupt, report)?;
         let ahead = installation.ahead();
-        let foreseen = |package: Package, deb: store::Wanted| {
+        let foreseen = |Foreseen { package, first, .. }: Foreseen, deb: store::Wanted| {
             fetch.foresee(deb.clone());
-            // The essentials are needed before any script runs. The others can be staged while it does.
-            if package.essential == Some(true) {
+            // These are needed before any script runs. The others can be staged while it does.
+            if first {
                 ahead.stage(Supply { package: package.name, deb });
             }
         };

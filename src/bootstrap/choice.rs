@@ -17,16 +17,16 @@ pub(super) fn choose(
     request: &Request,
     sources: &Sources,
     store: &Store,
-    foreseen: &(dyn Fn(Package, store::Wanted) + Sync),
+    foreseen: &(dyn Fn(Foreseen, store::Wanted) + Sync),
     report: &Report,
 ) -> Result<Course, Error> {
     let wanted = wanted(request, sources);
     let reading = Reading::new(store, &sources.list, now(), report);
     let foresight = Foresight::new(&wanted, sources.list.len());
     let see = |seen: Seen<'_>| {
-        for Foreseen { package, mirrors, .. } in foresight.see(seen) {
-            if let Ok(deb) = deb(&package, &mirrors) {
-                foreseen(package, deb);
+        for one in foresight.see(seen) {
+            if let Ok(deb) = deb(&one.package, &one.mirrors) {
+                foreseen(one, deb);
             }
         }
     };

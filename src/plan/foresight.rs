@@ -1,13 +1,15 @@
 //! Which packages are as good as chosen before all indexes are read.
 //!
-//! An essential package is wanted whatever follows, and so is one whose priority the variant asks for. To fetch it while the largest index
-//! is still being decoded is a guess, which costs a download where it is wrong; so it is made only when no other source can bring a
-//! higher version any more. The plan does not depend on it.
+//! An essential package is wanted whatever follows, with what it depends on and nothing else can serve, and so is one whose priority the
+//! variant asks for. To fetch it while the largest index is still being decoded is a guess, which costs a download where it is wrong; so
+//! it is made only when no other source can bring a higher version any more. The plan does not depend on it.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, HashSet};
+use std::hash::BuildHasher;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use memchr::memmem;
+use hashbrown::DefaultHashBuilder;
+use memchr::memmem::Finder;
 
 use super::{Wanted, named_by_variant};
 use crate::archive::{Release, Seen};
@@ -19,6 +21,9 @@ use crate::suite::Variant;
 pub struct Foresight<'a> {
     wanted: &'a Wanted,
     priorities: &'static [Priority],
+    priority: Finder<'static>,
+    essential: Finder<'static>,
+    hasher: DefaultHashBuilder,
     state: Mutex<State>,
 }
 
@@ -28,6 +33,11 @@ struct State {
     unread: usize,
     /// The best version of each package so far.
     best: BTreeMap<String, Foreseen>,
+    /// Names of packages that essentials cannot do without.
+    needed: HashSet<String>,
+    /// Hashes of the names that nothing needed when a stanza of them came. Another source may have a higher version of such a
+    /// package than the one that comes when it is needed.
+    passed: HashSet<u64>,
 }
 
 /// A package that will be wanted.
@@ -37,6 +47,8 @@ pub struct Foreseen {
     pub package: Package,
     /// The mirrors that have it.
     pub mirrors: Vec<String>,
+    /// Whether it belongs to those that are laid before any script runs.
+    pub first: bool,
     /// Whether it was told already.
     told: bool,
 }
@@ -45,36 +57,43 @@ impl<'a> Foresight<'a> {
     /// Nothing is seen yet of so many sources.
     pub fn new(wanted: &'a Wanted, sources: usize) -> Foresight<'a> {
         let (_, priorities) = named_by_variant(wanted.variant);
-        Foresight { wanted, priorities, state: Mutex::new(State { unread: sources, best: BTreeMap::new() }) }
+        let state = State { unread: sources, best: BTreeMap::new(), needed: HashSet::new(), passed: HashSet::new() };
+        let (priority, essential) = (Finder::new("\nPriority: "), Finder::new("\nEssential: yes\n"));
+        Foresight { wanted, priorities, priority, essential, hasher: DefaultHashBuilder::default(), state: Mutex::new(state) }
     }
 
     /// Takes note of what was seen; what is certain by that, and was not told before.
     pub fn see(&self, seen: Seen<'_>) -> Vec<Foreseen> {
-        let found = match seen {
-            Seen::Stanza(_, stanza) if !self.may_be_wanted(stanza) => return Vec::new(),
-            Seen::Stanza(release, stanza) => self.wanted_package(release, stanza),
-            Seen::Source => None,
+        let (release, stanza) = match seen {
+            Seen::Stanza(..) if matches!(self.wanted.variant, Variant::Custom | Variant::Extract) => return Vec::new(),
+            Seen::Stanza(release, stanza) => (release, stanza),
+            Seen::Source => {
+                let mut state = self.lock();
+                state.unread = state.unread.saturating_sub(1);
+                return state.tell();
+            }
         };
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match found {
-            None if matches!(seen, Seen::Source) => state.unread = state.unread.saturating_sub(1),
-            None => return Vec::new(),
-            Some(found) => state.add(found),
+        let (by_itself, name) = (self.is_wanted_by_itself(stanza), name(stanza));
+        if !self.lock().is_wanted(by_itself, name, self.hasher.hash_one(name)) {
+            return Vec::new();
         }
-        if state.unread > 1 { Vec::new() } else { state.tell() }
+        let Some(found) = self.wanted_package(release, stanza) else { return Vec::new() };
+        let mut state = self.lock();
+        state.add(found, |name| self.hasher.hash_one(name));
+        state.tell()
     }
 
-    /// The quick look that nearly all stanzas get.
-    fn may_be_wanted(&self, stanza: &str) -> bool {
-        if matches!(self.wanted.variant, Variant::Custom | Variant::Extract) {
-            return false;
-        }
+    /// Whether the variant asks for a package whatever others depend on: the quick look that every stanza gets.
+    fn is_wanted_by_itself(&self, stanza: &str) -> bool {
         let priority = || {
-            let (_, behind) = stanza.split_at(memmem::find(stanza.as_bytes(), b"\nPriority: ")? + "\nPriority: ".len());
+            let (_, behind) = stanza.split_at(self.priority.find(stanza.as_bytes())? + self.priority.needle().len());
             Some(Priority::parse(behind.lines().next()?))
         };
-        priority().is_some_and(|priority| self.priorities.contains(&priority))
-            || memmem::find(stanza.as_bytes(), b"\nEssential: yes\n").is_some()
+        priority().is_some_and(|priority| self.priorities.contains(&priority)) || self.essential.find(stanza.as_bytes()).is_some()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wanted_package(&self, release: &Release, stanza: &str) -> Option<Foreseen> {
@@ -84,23 +103,52 @@ impl<'a> Foresight<'a> {
         // Who asks for a version or a suite may not want this one.
         let named = include.iter().filter_map(|text| text.split(['=', '/']).next().filter(|name| name.len() < text.len()));
         let is_asked_otherwise = exclude.iter().map(String::as_str).chain(named).any(|name| name == package.name);
-        (is_native && !is_asked_otherwise && !release.not_automatic).then(|| Foreseen {
-            package,
-            mirrors: release.source.uris.clone(),
-            told: false,
-        })
+        let first = package.essential == Some(true);
+        let mirrors = release.source.uris.clone();
+        (is_native && !is_asked_otherwise && !release.not_automatic).then_some(Foreseen { package, mirrors, first, told: false })
     }
 }
 
+/// The name of a stanza's package, which indexes begin with; empty where this one does not.
+fn name(stanza: &str) -> &str {
+    stanza.lines().next().and_then(|line| line.strip_prefix("Package: ")).unwrap_or_default()
+}
+
 impl State {
-    fn add(&mut self, found: Foreseen) {
+    /// Whether a stanza is to be read, be it that its package is wanted by itself or that it is needed.
+    fn is_wanted(&mut self, by_itself: bool, name: &str, hash: u64) -> bool {
+        if by_itself || self.needed.contains(name) {
+            return true;
+        }
+        if self.unread > 1 {
+            self.passed.insert(hash);
+        }
+        false
+    }
+
+    fn add(&mut self, mut found: Foreseen, hash: impl Fn(&str) -> u64) {
+        found.first |= self.needed.contains(&found.package.name);
+        if found.first {
+            for group in found.package.pre_depends.iter().chain(&found.package.depends) {
+                // Where there is a choice, who knows what it will be.
+                if let [only] = &group[..]
+                    && !self.passed.contains(&hash(&only.name))
+                {
+                    self.needed.insert(only.name.clone());
+                }
+            }
+        }
         match self.best.get(&found.package.name) {
             Some(known) if known.package.version >= found.package.version => {}
             _ => drop(self.best.insert(found.package.name.clone(), found)),
         }
     }
 
+    /// What is certain and was not told.
     fn tell(&mut self) -> Vec<Foreseen> {
+        if self.unread > 1 {
+            return Vec::new();
+        }
         let untold = self.best.values_mut().filter(|found| !found.told);
         untold
             .map(|found| {
@@ -140,6 +188,31 @@ mod tests {
         assert_eq!(see(Seen::Stanza(&release, &essential("a", "1"))), [""; 0], "it is known that there is a better one");
         assert_eq!(see(Seen::Stanza(&release, &essential("c", "1"))), ["c 1"]);
         assert_eq!(see(Seen::Source), [""; 0]);
+    }
+
+    #[test]
+    fn what_essentials_cannot_do_without_comes_with_them() {
+        let (wanted, release) = (wanted(Variant::Minbase), release("s"));
+        let told = |foresight: &Foresight<'_>, name: &str, more: &str| -> Vec<(String, bool)> {
+            let all = foresight.see(Seen::Stanza(&release, &stanza(name, "1", more)));
+            all.into_iter().map(|f| (f.package.name, f.first)).collect()
+        };
+        let first = |name: &str| vec![(name.to_owned(), true)];
+        let foresight = Foresight::new(&wanted, 2);
+        // The other source, of which it is not known yet that it will be asked for `safe`, may have the higher version.
+        assert_eq!(told(&foresight, "safe", ""), []);
+        assert_eq!(told(&foresight, "left-out", ""), []);
+        foresight.see(Seen::Source);
+        assert_eq!(told(&foresight, "before", ""), [], "nothing needs it yet");
+        let relations = "Essential: yes\nPre-Depends: lib:any (>= 1)\nDepends: one | other, safe, left-out, before";
+        assert_eq!(told(&foresight, "a", relations), first("a"));
+        assert_eq!(told(&foresight, "lib", "Depends: further"), first("lib"));
+        assert_eq!(told(&foresight, "further", ""), first("further"));
+        for name in ["one", "other", "safe", "left-out"] {
+            assert_eq!(told(&foresight, name, ""), [], "{name}");
+        }
+        assert_eq!(told(&foresight, "b", "Priority: required\nDepends: late"), [("b".to_owned(), false)]);
+        assert_eq!(told(&foresight, "late", ""), [], "only essentials are laid before scripts run");
     }
 
     #[test]
