@@ -190,6 +190,7 @@ mod refused {
     pub(super) const DEV: u32 = 64;
     pub(super) const PROC: u32 = 128;
     pub(super) const SYS: u32 = 256;
+    pub(super) const LISTENER: u32 = 512;
 }
 
 impl Chroot {

@@ -2,8 +2,12 @@
 //!
 //! It is cloned off a program with many threads, so it may neither allocate nor panic nor take a lock: all that it needs is made
 //! ready in [`Inside::new`], and what follows is a list of system calls. It ends when its socket is closed, and with it, by the
-//! kernel's hand, ends all that it started and every mount that it made.
-#![expect(unsafe_code, reason = "clone, exec and signals after it are beyond what the compiler can check")]
+//! kernel's hand, ends all that it started and every mount that it made. A request is read by `request`, a command started by `launch`.
+#![expect(unsafe_code, reason = "clone and signals after it are beyond what the compiler can check")]
+
+mod launch;
+mod processors;
+mod request;
 
 use std::ffi::{c_char, c_int, c_void};
 use std::mem;
@@ -18,10 +22,11 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::thread::UnshareFlags;
 
-use super::wire::{ANSWER, Answer, HEADER, MOST_BYTES, MOST_STRINGS};
+use super::wire::{ANSWER, Answer};
 use super::{HOSTNAME, Step, filter, mounts, refused};
-
-const STACK: usize = 256 * 1024;
+use launch::{Launcher, STACK, top};
+use processors::Processors;
+use request::Room;
 
 /// All that the process inside works with.
 pub(super) struct Inside {
@@ -32,44 +37,32 @@ pub(super) struct Inside {
     without: u32,
     /// whether this is PID 1 of a namespace of its own
     is_init: bool,
-    filter: Vec<libc::sock_filter>,
-    strings: Vec<u8>,
-    pointers: Vec<*const c_char>,
-    stack: Vec<u8>,
+    /// where somebody listens to it, and where nobody does
+    filters: [Vec<libc::sock_filter>; 2],
+    /// keeps commands on one processor, where that is not seen
+    processors: Option<Processors>,
+    room: Room,
+    launcher: Launcher,
     /// the command under way
     running: Option<c_int>,
     /// /proc's list of this process's children, where it is not PID 1
     children: RawFd,
-    command: Command,
-}
-
-/// What the child of one command needs, between clone and exec.
-struct Command {
-    programs: *const *const c_char,
-    argv: *const *const c_char,
-    env: *const *const c_char,
-    output: RawFd,
-    null: RawFd,
-    /// set by the child, which shares this memory, when nothing could be executed
-    error: c_int,
 }
 
 impl Inside {
     pub(super) fn new(socket: BorrowedFd<'_>, tree: BorrowedFd<'_>, null: BorrowedFd<'_>, without: u32) -> Inside {
-        let command = Command { programs: ptr::null(), argv: ptr::null(), env: ptr::null(), output: -1, null: -1, error: 0 };
         Inside {
             socket: socket.as_raw_fd(),
             tree: tree.as_raw_fd(),
             null: null.as_raw_fd(),
             without,
             is_init: false,
-            filter: filter::program(),
-            strings: vec![0; MOST_BYTES],
-            pointers: vec![ptr::null(); MOST_STRINGS],
-            stack: vec![0; STACK],
+            filters: [true, false].map(filter::program),
+            processors: None,
+            room: Room::new(),
+            launcher: Launcher::new(null.as_raw_fd()),
             running: None,
             children: -1,
-            command,
         }
     }
 
@@ -152,10 +145,27 @@ impl Inside {
         child.add(nix::sys::signal::Signal::SIGCHLD);
         let signals = SignalFd::with_flags(&child, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
         let signals = signals.map_err(|e| (Step::Signals, Errno::from_raw_os_error(e as i32)))?;
-        if self.without & refused::FILTER != 0 || !set_filter(&self.filter) {
-            refused |= refused::FILTER;
-        }
+        refused |= self.filter();
         Ok((refused, signals))
+    }
+
+    /// Sets the filter, with a listener where there are processors to be kept from and processes are known by their numbers.
+    fn filter(&mut self) -> u32 {
+        if self.without & refused::FILTER != 0 {
+            return refused::FILTER;
+        }
+        let [listened_to, plain] = &self.filters;
+        let listening = processors::all().filter(|_| self.is_init && self.without & refused::LISTENER == 0).and_then(|all| {
+            let listener = set_filter(listened_to, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)?;
+            // SAFETY: with that flag the answer is a descriptor, which is nobody else's.
+            Some(Processors::new(all, unsafe { OwnedFd::from_raw_fd(listener) }))
+        });
+        self.processors = listening;
+        match self.processors {
+            Some(_) => 0,
+            None if set_filter(plain, 0).is_some() => refused::LISTENER,
+            None => refused::FILTER,
+        }
     }
 
     /// Leaves the host's namespaces, one by one, so that a refused one does not take the others with it.
@@ -192,11 +202,21 @@ impl Inside {
     fn serve(&mut self, signals: &SignalFd) {
         let socket = self.socket;
         loop {
-            let mut watched = [PollFd::new(borrow(&socket), PollFlags::POLLIN), PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-            if poll(&mut watched, PollTimeout::NONE).is_err() {
+            let listener = self.processors.as_ref().map_or(signals.as_fd(), Processors::listener);
+            let mut watched = [borrow(&socket), signals.as_fd(), listener].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            let timeout = self.processors.as_ref().map_or(PollTimeout::NONE, Processors::timeout);
+            if poll(&mut watched, timeout).is_err() {
                 continue;
             }
-            let [asked, ended] = watched.map(|one| one.revents().is_some_and(|events| !events.is_empty()));
+            let [asked, ended, asked_for_processors] = watched.map(|one| one.revents().is_some_and(|events| !events.is_empty()));
+            if let Some(processors) = &mut self.processors {
+                if asked_for_processors {
+                    processors.answer();
+                }
+                if processors.is_late() {
+                    self.launcher.newest().iter().for_each(|newest| processors.release_all(*newest));
+                }
+            }
             if ended {
                 while let Ok(Some(_)) = signals.read_signal() {}
                 self.reap();
@@ -218,6 +238,7 @@ impl Inside {
             }
             if self.running == Some(pid) {
                 self.running = None;
+                self.processors.iter_mut().for_each(Processors::ended);
                 self.answer(Answer::Ended(status));
             }
         }
@@ -225,53 +246,15 @@ impl Inside {
 
     /// Reads one request and starts it. False when there is none to come.
     fn receive(&mut self) -> bool {
-        let mut header = [0u8; HEADER];
-        let Some(output) = receive_header(self.socket, &mut header) else { return false };
-        let [programs, arguments, variables, bytes] = counts(&header);
-        let Some(strings) = self.strings.get_mut(..bytes) else { return false };
-        if programs + arguments + variables + 3 > MOST_STRINGS || !read_exactly(self.socket, strings) {
-            return false;
-        }
-        let strings = &self.strings[..bytes];
-        let (mut at, mut slot) = (0, 0);
-        for count in [programs, arguments, variables] {
-            for _ in 0..count {
-                let Some(string) = strings.get(at..) else { return false };
-                let Some(length) = string.iter().position(|&b| b == 0) else { return false };
-                self.pointers[slot] = string.as_ptr().cast();
-                (slot, at) = (slot + 1, at + length + 1);
+        let Some(request) = self.room.read(self.socket) else { return false };
+        match self.launcher.start(&request, self.processors.is_some()) {
+            Ok(pid) => {
+                self.running = Some(pid);
+                self.processors.iter_mut().for_each(Processors::started);
             }
-            self.pointers[slot] = ptr::null();
-            slot += 1;
+            Err(error) => self.answer(Answer::NotStarted(error.raw_os_error())),
         }
-        let [argv, env] = [programs + 1, programs + arguments + 2].map(|from| self.pointers[from..].as_ptr());
-        let programs = self.pointers.as_ptr();
-        self.command = Command { programs, argv, env, output: output.as_raw_fd(), null: self.null, error: 0 };
-        self.execute();
         true
-    }
-
-    fn execute(&mut self) {
-        extern "C" fn child(command: *mut c_void) -> c_int {
-            // SAFETY: the pointer is `Inside::command`; its owner sleeps (CLONE_VFORK) as long as this runs.
-            unsafe { become_command(&mut *command.cast::<Command>()) }
-        }
-        let command: *mut Command = &mut self.command;
-        // SAFETY: the child runs on a stack of its own in this process's memory while this process is suspended, until it has
-        // executed a program or left. A copy of the memory, which may be large, is never made.
-        let pid = unsafe { libc::clone(child, top(&mut self.stack), libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD, command.cast()) };
-        if pid < 0 {
-            let error = Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::AGAIN);
-            return self.answer(Answer::NotStarted(error.raw_os_error()));
-        }
-        // SAFETY: reading an int that the child, now gone from this memory, may have written.
-        let error = unsafe { ptr::read_volatile(&raw const self.command.error) };
-        if error != 0 {
-            // SAFETY: waits for the child that found nothing to execute; its status is of no use.
-            unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
-            return self.answer(Answer::NotStarted(error));
-        }
-        self.running = Some(pid);
     }
 
     fn answer(&self, answer: Answer) {
@@ -299,79 +282,6 @@ impl Inside {
             }
         }
     }
-}
-
-/// The child's way to the command. It shares the memory of its parent and must leave it as it was.
-///
-/// # Safety
-///
-/// The pointers of `command` are NULL-ended arrays of strings, as `execve` takes them.
-unsafe fn become_command(command: &mut Command) -> c_int {
-    // SAFETY: system calls on plain numbers and on the strings that the caller vouches for.
-    unsafe {
-        libc::setsid(); // `kill 0` in a script hits that script alone
-        libc::dup2(command.null, 0);
-        libc::dup2(command.output, 1);
-        libc::dup2(command.output, 2);
-        let mut none: libc::sigset_t = mem::zeroed();
-        libc::sigemptyset(&mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &none, ptr::null_mut());
-        let mut error = libc::ENOENT;
-        let mut program = command.programs;
-        while !(*program).is_null() {
-            libc::execve(*program, command.argv, command.env);
-            // As execvp: what is not there is looked for further on; the first other reason is the one to tell.
-            error = *libc::__errno_location();
-            if error != libc::ENOENT && error != libc::ENOTDIR {
-                break;
-            }
-            program = program.add(1);
-        }
-        // Only here, when no exec succeeded: the parent reads it afterwards.
-        command.error = error;
-    }
-    127
-}
-
-/// The first message of a request: its header, and the pipe that the command writes to.
-fn receive_header(socket: RawFd, header: &mut [u8; HEADER]) -> Option<OwnedFd> {
-    #[repr(align(8))]
-    struct Control([u8; 64]);
-    let mut control = Control([0; 64]);
-    let mut part = libc::iovec { iov_base: header.as_mut_ptr().cast(), iov_len: HEADER };
-    // SAFETY: all-zero is a valid msghdr; its pointers are set to buffers that outlive the call, with their sizes. The kernel
-    // fills the control buffer with whole headers, which CMSG_FIRSTHDR finds; the descriptor in it is ours alone.
-    unsafe {
-        let mut message: libc::msghdr = mem::zeroed();
-        message.msg_iov = &mut part;
-        message.msg_iovlen = 1;
-        message.msg_control = control.0.as_mut_ptr().cast();
-        message.msg_controllen = control.0.len() as _;
-        let read = libc::recvmsg(socket, &mut message, libc::MSG_CMSG_CLOEXEC | libc::MSG_WAITALL);
-        let passed = libc::CMSG_FIRSTHDR(&message);
-        if read != HEADER as isize || passed.is_null() || (*passed).cmsg_type != libc::SCM_RIGHTS {
-            return None;
-        }
-        let fd = ptr::read_unaligned(libc::CMSG_DATA(passed).cast::<c_int>());
-        Some(OwnedFd::from_raw_fd(fd))
-    }
-}
-
-fn counts(header: &[u8; HEADER]) -> [usize; 4] {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *header;
-    [[a, b, c, d], [e, f, g, h], [i, j, k, l], [m, n, o, p]].map(|bytes| (u32::from_ne_bytes(bytes) as usize).min(MOST_BYTES))
-}
-
-fn read_exactly(socket: RawFd, mut into: &mut [u8]) -> bool {
-    while !into.is_empty() {
-        match rustix::io::read(borrow(&socket), &mut *into) {
-            Ok(0) => return false,
-            Ok(read) => into = into.get_mut(read..).unwrap_or_default(),
-            Err(Errno::INTR) => {}
-            Err(_) => return false,
-        }
-    }
-    true
 }
 
 /// Every signal as a new process expects it: Rust's own programs ignore SIGPIPE, ours also catches SIGINT.
@@ -405,11 +315,13 @@ fn raise_loopback() {
     }
 }
 
-/// Without CAP_SYS_ADMIN the kernel wants `no_new_privs` first, which would take setuid from what scripts start: then rather none.
-fn set_filter(program: &[libc::sock_filter]) -> bool {
+/// What the kernel answers, where it takes the filter. Without CAP_SYS_ADMIN it wants `no_new_privs` first, which would take setuid from
+/// what scripts start: then rather none.
+fn set_filter(program: &[libc::sock_filter], flags: libc::c_ulong) -> Option<c_int> {
     let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
     // SAFETY: the kernel copies the program, which is only read.
-    unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) == 0 }
+    let answer = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
+    c_int::try_from(answer).ok().filter(|answer| *answer >= 0)
 }
 
 fn close_range(from: RawFd, to: RawFd) {
@@ -423,10 +335,4 @@ fn close_range(from: RawFd, to: RawFd) {
 fn borrow(fd: &RawFd) -> BorrowedFd<'_> {
     // SAFETY: socket, tree, null and children are closed by nobody here.
     unsafe { BorrowedFd::borrow_raw(*fd) }
-}
-
-/// Where a stack begins: its end, aligned as every architecture wants it.
-fn top(stack: &mut [u8]) -> *mut c_void {
-    let end = stack.as_mut_ptr_range().end;
-    end.wrapping_sub(end as usize % 16).cast()
 }

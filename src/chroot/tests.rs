@@ -21,7 +21,7 @@ impl Tree {
         for directory in ["dev", "proc", "sys", "tmp", "bin"] {
             std::fs::create_dir(tree.path().join(directory)).unwrap();
         }
-        for program in ["sh", "sleep", "cat", "stat", "sync", "ls", "uname", "setsid"] {
+        for program in ["sh", "sleep", "cat", "stat", "sync", "ls", "uname", "setsid", "nproc"] {
             tree.copy_program(program);
         }
         Some(tree)
@@ -232,6 +232,42 @@ fn fsync_is_answered_at_once() {
     assert_eq!(said(&chroot, "echo x | sync /dev/stdin && sync && echo done"), "done\n");
     let open = Chroot::open_without(&tree.root(), &Report::silent(), refused::FILTER).unwrap();
     assert!(!open.run(&shell("echo x | sync /dev/stdin")).unwrap().status.success());
+}
+
+/// The processors that a process may use, as its status tells.
+fn kept_to(status: &str) -> Option<&str> {
+    status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).map(str::trim)
+}
+
+#[test]
+fn commands_stay_on_one_processor_until_somebody_would_notice() {
+    let Some(tree) = Tree::new() else { return };
+    let host = std::fs::read_to_string("/proc/self/status").unwrap();
+    let all = kept_to(&host).unwrap();
+    if rustix::thread::sched_getaffinity(None).unwrap().count() < 2 {
+        return writeln_stderr("skipped: there is one processor only");
+    }
+    let chroot = Chroot::open(&tree.root(), &Report::silent()).unwrap();
+    let at_first = said(&chroot, "cat /proc/self/status");
+    if kept_to(&at_first) == Some(all) {
+        return writeln_stderr("skipped: the host hears of no calls, so commands are not kept");
+    }
+    assert!(kept_to(&at_first).unwrap().parse::<u32>().is_ok(), "{at_first}");
+    // Who asks is told the truth, and may use it.
+    let nproc = std::process::Command::new("nproc").output().unwrap().stdout;
+    assert_eq!(said(&chroot, "nproc").as_bytes(), nproc);
+    // What runs when a command has taken long is let go, be it of another command: a daemon, and what the shell starts afterwards.
+    let daemon = said(&chroot, "sleep 98765 >/dev/null 2>&1 & echo $!");
+    let daemon = format!("/proc/{}/status", daemon.trim());
+    assert_ne!(kept_to(&said(&chroot, &format!("cat {daemon}"))), Some(all));
+    let released = said(&chroot, &format!("for i in 1 2 3 4 5 6 7 8 9; do sleep 0.1; done; cat {daemon}; cat /proc/self/status"));
+    assert_eq!(released.lines().filter(|line| kept_to(line) == Some(all)).count(), 2, "{released}");
+    assert_ne!(kept_to(&said(&chroot, "cat /proc/self/status")), Some(all), "the next command stays again");
+    // Where nobody can listen, nobody is kept.
+    for without in [refused::LISTENER, refused::PID, refused::FILTER] {
+        let chroot = Chroot::open_without(&tree.root(), &Report::silent(), without).unwrap();
+        assert_eq!(kept_to(&said(&chroot, "cat /proc/self/status")), Some(all), "{without}");
+    }
 }
 
 #[test]
