@@ -73,8 +73,6 @@ pub struct Package {
     pub multi_arch: MultiArch,
     /// Priority; `None` when the field is absent.
     pub priority: Option<Priority>,
-    /// Section
-    pub section: Option<String>,
     /// Essential; `None` when the field is absent.
     pub essential: Option<bool>,
     /// `Protected: yes` or `Important: yes`.
@@ -103,8 +101,6 @@ pub struct Package {
     pub digest: Option<Digest>,
     /// Installed-Size in KiB, 0 when absent.
     pub installed_size: u64,
-    /// Source, without its version; the package's own name when the field is absent.
-    pub source: String,
 }
 
 /// The fields of an index that decide anything, by their first letter: an index has a million lines to be asked of.
@@ -120,7 +116,7 @@ const fn read_with(first: u8) -> &'static [&'static str] {
         b'm' => &["Multi-Arch"],
         b'p' => &["Package", "Priority", "Pre-Depends", "Provides", "Protected"],
         b'r' => &["Recommends", "Replaces"],
-        b's' => &["Section", "Source", "Size", "SHA256", "SHA512", "Suggests"],
+        b's' => &["Size", "SHA256", "SHA512", "Suggests"],
         b'v' => &["Version"],
         _ => &[],
     }
@@ -156,7 +152,6 @@ impl Package {
                 _ => MultiArch::No,
             },
             priority: all.one("Priority").map(Priority::parse),
-            section: all.one("Section").map(str::to_owned),
             essential: all.one("Essential").map(|v| v == "yes"),
             protected: all.one("Protected") == Some("yes") || all.one("Important") == Some("yes"),
             pre_depends: relations("Pre-Depends")?,
@@ -172,7 +167,6 @@ impl Package {
             size: number(&all, name, "Size")?,
             digest: digest.transpose().map_err(|source| BadStanza::Digest { package: name.into(), source })?,
             installed_size: number(&all, name, "Installed-Size")?,
-            source: all.one("Source").and_then(|s| s.split_whitespace().next()).unwrap_or(name).into(),
             name: name.into(),
         })
     }
@@ -263,7 +257,7 @@ mod tests {
     #[test]
     fn a_whole_stanza() {
         let dash = Package::parse(DASH).unwrap();
-        assert_eq!((dash.name.as_str(), dash.size, dash.essential, dash.source.as_str()), ("dash", 97000, Some(true), "dash"));
+        assert_eq!((dash.name.as_str(), dash.size, dash.essential), ("dash", 97000, Some(true)));
         assert_eq!((dash.depends.len(), dash.depends[0].len(), dash.provides.len()), (2, 2, 2));
         assert_eq!((dash.multi_arch, dash.priority), (MultiArch::Foreign, Some(Priority::Required)));
         assert_eq!(dash.digest.unwrap().algorithm(), Algorithm::Sha256);

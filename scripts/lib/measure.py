@@ -33,7 +33,7 @@ class Cost:
     user: float
     system: float
     largest: int
-    """Peak memory of the largest process."""
+    """Peak memory of the largest process. The kernel counts this program's own, which started it, so that it is never less than that."""
     own: int
     """Peak memory of the command itself; 0 where it was not seen."""
     others: float = 0.0

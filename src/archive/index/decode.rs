@@ -98,7 +98,7 @@ mod tests {
                 assert!(matches!(decoded(&packed[..packed.len() - 3], compression, 0, limit), Err(Undecoded::Io(_))));
             }
         }
-        assert_eq!(decoded(b"Package: a\nSource: \xff\n", Compression::None, 0, 100).unwrap(), "Package: a\nSource: \u{fffd}\n");
+        assert_eq!(decoded(b"Package: a\nFilename: \xff\n", Compression::None, 0, 100).unwrap(), "Package: a\nFilename: \u{fffd}\n");
     }
 
     #[test]

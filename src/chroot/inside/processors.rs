@@ -5,7 +5,8 @@
 //! processor that it was started on. Whoever asks how many there are (java writes other files where there is but one, xz cuts other blocks) is
 //! let go first and gets the true answer, and a command that takes long is let go with everything else in the box.
 //!
-//! This runs in the process inside and may not allocate, as all that it does (`inside`).
+//! This runs in the process inside and may not allocate, as all that it does (`inside`). A kernel with openat2, without which nothing here
+//! works, also knows the answer "go on" (Linux 5.5).
 #![expect(unsafe_code, reason = "seccomp's notifications are structures that the kernel fills")]
 
 use std::ffi::c_int;
