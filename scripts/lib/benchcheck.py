@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from pathlib import Path
 
 from difference import differences, differing_paths, read_rules
@@ -39,7 +40,7 @@ def check(bench, sets: dict[str, Cell]) -> list[str]:
                 compare(bench, cell, f"{start} with `--jobs 1 --no-cache`", slow, snapshot(bench, Series(OURS, cell, start=start)), [])
             )
         if "mmdebstrap" in bench.peers:
-            rules = [rule for rule in read_rules(EXCEPTIONS) if rule.holds_in(f"{cell.suite}-{cell.name}")]
+            rules = [rule for rule in read_rules(EXCEPTIONS) if rule.holds_in("mmdebstrap", f"{cell.suite}-{cell.name}")]
             reference = snapshot(bench, Series("mmdebstrap", cell))
             lines.append(
                 compare(bench, cell, "the slow run with mmdebstrap, what `compare-exceptions` lists aside", reference, slow, rules)
@@ -81,9 +82,10 @@ def conclude(bench, line: str, differs: bool) -> str:
 
 def snapshot(bench, series: Series) -> Snapshot:
     place = bench.place(series, bench.mirrors.url)
+    began = time.time()
     bench.attempt(bench.peers[series.peer], series, place)
     try:
-        taken = take(place.target)
+        taken = take(place.target, began)
         for facts in taken.paths.values():
             # What a script made has the time of the run; in an image it is the archive's own, as it is here.
             facts.time = facts.time and min(facts.time, bench.mirrors.epoch)
