@@ -327,6 +327,7 @@ impl Chroot {
             (refused::IPC, "no IPC namespace"),
             (refused::UTS, "no UTS namespace: scripts see the host's name"),
             (refused::FILTER, "no seccomp filter: fsync reaches the disk"),
+            (refused::LISTENER, "commands are not kept on one processor"),
             (refused::DEV, "no /dev of the box's own"),
             (refused::PROC, "no /proc"),
             (refused::SYS, "no /sys"),

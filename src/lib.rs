@@ -19,6 +19,8 @@ pub mod package;
 pub mod plan;
 pub mod report;
 pub mod rootfs;
+#[cfg(test)]
+mod skipping;
 pub mod store;
 pub mod suite;
 pub mod target;

@@ -23,7 +23,6 @@ pub struct Foresight<'a> {
     priorities: &'static [Priority],
     priority: Finder<'static>,
     essential: Finder<'static>,
-    hasher: DefaultHashBuilder,
     state: Mutex<State>,
 }
 
@@ -35,9 +34,10 @@ struct State {
     best: BTreeMap<String, Foreseen>,
     /// Names of packages that essentials cannot do without.
     needed: HashSet<String>,
-    /// Hashes of the names that nothing needed when a stanza of them came. Another source may have a higher version of such a
-    /// package than the one that comes when it is needed.
+    /// The names that nothing needed when a stanza of them came, as hashes, since it may be all of an index. Another source may have a
+    /// higher version of such a package than the one that comes when it is needed.
     passed: HashSet<u64>,
+    hasher: DefaultHashBuilder,
 }
 
 /// A package that will be wanted.
@@ -57,9 +57,15 @@ impl<'a> Foresight<'a> {
     /// Nothing is seen yet of so many sources.
     pub fn new(wanted: &'a Wanted, sources: usize) -> Foresight<'a> {
         let (_, priorities) = named_by_variant(wanted.variant);
-        let state = State { unread: sources, best: BTreeMap::new(), needed: HashSet::new(), passed: HashSet::new() };
+        let state = State {
+            unread: sources,
+            best: BTreeMap::new(),
+            needed: HashSet::new(),
+            passed: HashSet::new(),
+            hasher: DefaultHashBuilder::default(),
+        };
         let (priority, essential) = (Finder::new("\nPriority: "), Finder::new("\nEssential: yes\n"));
-        Foresight { wanted, priorities, priority, essential, hasher: DefaultHashBuilder::default(), state: Mutex::new(state) }
+        Foresight { wanted, priorities, priority, essential, state: Mutex::new(state) }
     }
 
     /// Takes note of what was seen; what is certain by that, and was not told before.
@@ -73,13 +79,12 @@ impl<'a> Foresight<'a> {
                 return state.tell();
             }
         };
-        let (by_itself, name) = (self.is_wanted_by_itself(stanza), name(stanza));
-        if !self.lock().is_wanted(by_itself, name, self.hasher.hash_one(name)) {
+        if !self.is_wanted_by_itself(stanza) && !self.lock().needs(name(stanza)) {
             return Vec::new();
         }
         let Some(found) = self.wanted_package(release, stanza) else { return Vec::new() };
         let mut state = self.lock();
-        state.add(found, |name| self.hasher.hash_one(name));
+        state.add(found);
         state.tell()
     }
 
@@ -115,24 +120,22 @@ fn name(stanza: &str) -> &str {
 }
 
 impl State {
-    /// Whether a stanza is to be read, be it that its package is wanted by itself or that it is needed.
-    fn is_wanted(&mut self, by_itself: bool, name: &str, hash: u64) -> bool {
-        if by_itself || self.needed.contains(name) {
-            return true;
+    /// Whether an essential cannot do without the package of a stanza that comes now.
+    fn needs(&mut self, name: &str) -> bool {
+        let needed = self.needed.contains(name);
+        if !needed && self.unread > 1 {
+            self.passed.insert(self.hasher.hash_one(name));
         }
-        if self.unread > 1 {
-            self.passed.insert(hash);
-        }
-        false
+        needed
     }
 
-    fn add(&mut self, mut found: Foreseen, hash: impl Fn(&str) -> u64) {
+    fn add(&mut self, mut found: Foreseen) {
         found.first |= self.needed.contains(&found.package.name);
         if found.first {
             for group in found.package.pre_depends.iter().chain(&found.package.depends) {
                 // Where there is a choice, who knows what it will be.
                 if let [only] = &group[..]
-                    && !self.passed.contains(&hash(&only.name))
+                    && !self.passed.contains(&self.hasher.hash_one(&only.name))
                 {
                     self.needed.insert(only.name.clone());
                 }

@@ -1,7 +1,7 @@
 //! The store against a server with faults, a shared cache and full disks.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -102,9 +102,4 @@ fn files(directory: &Path) -> Vec<String> {
 /// Bytes that differ everywhere.
 fn bytes(length: usize) -> Vec<u8> {
     (0..length as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
-}
-
-/// Says that a test did not run.
-fn skipped(what: &str) {
-    let _ = writeln!(std::io::stderr(), "skipped: {what}");
 }

@@ -160,8 +160,7 @@ fn dump(root: &Path, below: &Path, lines: &mut Vec<String>) {
 fn is_root() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
-        // A skipped test says so, in the one way that a test may.
-        std::io::Write::write_all(&mut std::io::stderr(), b"skipped: needs root\n").unwrap();
+        crate::skipping::skip("needs root");
     }
     is_root
 }

@@ -182,7 +182,7 @@ fn a_full_disk_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let mount = |arguments: &[&str]| Command::new(arguments[0]).args(&arguments[1..]).arg(directory.path()).status();
     if !mount(&["mount", "-t", "tmpfs", "-o", "size=64k", "none"]).is_ok_and(|s| s.success()) {
-        skipped("a_full_disk_is_named: needs root and a tmpfs");
+        crate::skipping::skip("needs root and a tmpfs");
         return;
     }
     let whole = bytes(1_000_000);
