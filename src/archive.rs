@@ -195,11 +195,17 @@ pub enum Error {
 impl Error {
     /// Whether it is a matter of trust: a signature, a digest, a release that has expired, is from the future or of another suite.
     pub fn is_trust(&self) -> bool {
-        matches!(self, Error::Signature { .. } | Error::Release { .. } | Error::Mismatch { .. })
+        matches!(
+            self,
+            Error::Signature { .. } | Error::Release { .. } | Error::Mismatch { .. }
+        )
     }
 
     /// Whether it is the network's or the mirror's doing.
     pub fn is_network(&self) -> bool {
-        matches!(self, Error::Fetch { .. } | Error::Decode { .. } | Error::TooLarge { .. })
+        matches!(
+            self,
+            Error::Fetch { .. } | Error::Decode { .. } | Error::TooLarge { .. }
+        )
     }
 }

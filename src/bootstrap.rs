@@ -129,23 +129,40 @@ fn story(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<Do
     let output = Output::claim(request)?;
     let sources = sources::choose(request, report)?;
     let store = open_store(request, interrupt, report)?;
-    let fetch = Arc::new(Fetch::start(Arc::clone(&store), request.downloads, report.clone()));
-    let Some(output) = output else { return without_a_tree(request, &sources, &store, &fetch, report) };
+    let fetch = Arc::new(Fetch::start(
+        Arc::clone(&store),
+        request.downloads,
+        report.clone(),
+    ));
+    let Some(output) = output else {
+        return without_a_tree(request, &sources, &store, &fetch, report);
+    };
     let done = output.make(interrupt, report, |output| {
-        let installation = Installation::begin(output.root(), ground(request, &sources, &fetch), interrupt, report)?;
+        let installation = Installation::begin(
+            output.root(),
+            ground(request, &sources, &fetch),
+            interrupt,
+            report,
+        )?;
         let ahead = installation.ahead();
         let foreseen = |Foreseen { package, first, .. }: Foreseen, deb: store::Wanted| {
             fetch.foresee(deb.clone());
             // These are needed before any script runs. The others can be staged while it does.
             if first {
-                ahead.stage(Supply { package: package.name, deb });
+                ahead.stage(Supply {
+                    package: package.name,
+                    deb,
+                });
             }
         };
         let course = choose(request, &sources, &store, &foreseen, report)?;
         output.has_room_for(&course.plan)?;
         fetch.want(&course.debs);
         installation.install(&course)?;
-        Ok((Done { plan: course.plan }, packing(request, course.epoch, interrupt)))
+        Ok((
+            Done { plan: course.plan },
+            packing(request, course.epoch, interrupt),
+        ))
     })?;
     drop(fetch);
     bound_cache(&store, request, report);
@@ -153,7 +170,13 @@ fn story(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<Do
 }
 
 /// The shorter stories, which end with a plan or with its packages in the cache.
-fn without_a_tree(request: &Request, sources: &Sources, store: &Store, fetch: &Fetch, report: &Report) -> Result<Done, Error> {
+fn without_a_tree(
+    request: &Request,
+    sources: &Sources,
+    store: &Store,
+    fetch: &Fetch,
+    report: &Report,
+) -> Result<Done, Error> {
     let foreseen = |_, deb| {
         if request.goal == Goal::Download {
             fetch.foresee(deb);
@@ -162,20 +185,34 @@ fn without_a_tree(request: &Request, sources: &Sources, store: &Store, fetch: &F
     let Course { plan, debs, .. } = choose(request, sources, store, &foreseen, report)?;
     if request.goal == Goal::Download {
         fetch.want(&debs);
-        debs.iter().try_for_each(|deb| fetch.take(deb).map(drop)).map_err(Error::Fetch)?;
+        debs.iter()
+            .try_for_each(|deb| fetch.take(deb).map(drop))
+            .map_err(Error::Fetch)?;
         bound_cache(store, request, report);
     }
     Ok(Done { plan })
 }
 
 fn ground<'a>(request: &Request, sources: &'a Sources, fetch: &Arc<Fetch>) -> Ground<'a> {
-    Ground { suite: &sources.suite, variant: request.variant, sources: &sources.list, fetch: Arc::clone(fetch), jobs: request.jobs }
+    Ground {
+        suite: &sources.suite,
+        variant: request.variant,
+        sources: &sources.list,
+        fetch: Arc::clone(fetch),
+        jobs: request.jobs,
+    }
 }
 
 /// Writes an existing tree as an image.
-pub fn pack(directory: &Path, image: &Image, options: &pack::Options, report: &Report) -> Result<(), Error> {
+pub fn pack(
+    directory: &Path,
+    image: &Image,
+    options: &pack::Options,
+    report: &Report,
+) -> Result<(), Error> {
     let root = Rootfs::open(directory)?;
-    output::write(&root, image, options, report).map_err(|error| interrupted(&options.interrupt).unwrap_or(error))
+    output::write(&root, image, options, report)
+        .map_err(|error| interrupted(&options.interrupt).unwrap_or(error))
 }
 
 /// The suites that are known, as lines of a table: codename, distribution, version, what else it is called, where it is.
@@ -183,18 +220,36 @@ pub fn suites() -> Result<String, Error> {
     let mut table = String::new();
     for suite in sources::suites()?.all() {
         let version = suite.version.as_deref().unwrap_or("-");
-        let aliases = if suite.aliases.is_empty() { "-".into() } else { suite.aliases.join(",") };
-        let state = if suite.end_of_life { "archived" } else { "served" };
-        let _ = writeln!(table, "{:<10} {:<8} {version:<6} {aliases:<14} {state}", suite.codename, suite.distribution);
+        let aliases = if suite.aliases.is_empty() {
+            "-".into()
+        } else {
+            suite.aliases.join(",")
+        };
+        let state = if suite.end_of_life {
+            "archived"
+        } else {
+            "served"
+        };
+        let _ = writeln!(
+            table,
+            "{:<10} {:<8} {version:<6} {aliases:<14} {state}",
+            suite.codename, suite.distribution
+        );
     }
     Ok(table)
 }
 
 fn interrupted(interrupt: &Interrupt) -> Option<Error> {
-    interrupt.signal().map(|signal| Error::Interrupted { signal })
+    interrupt
+        .signal()
+        .map(|signal| Error::Interrupted { signal })
 }
 
-fn open_store(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<Arc<Store>, Error> {
+fn open_store(
+    request: &Request,
+    interrupt: &Interrupt,
+    report: &Report,
+) -> Result<Arc<Store>, Error> {
     let options = store::Options {
         cache: request.cache.clone(),
         state: request.state.clone(),
@@ -210,18 +265,30 @@ fn open_store(request: &Request, interrupt: &Interrupt, report: &Report) -> Resu
 
 /// Keeps the cache within its bound. A tree that is made is not lost for that.
 fn bound_cache(store: &Store, request: &Request, report: &Report) {
-    match store.trim(request.cache_bound).and_then(|freed| Ok((freed, store.size()?))) {
+    match store
+        .trim(request.cache_bound)
+        .and_then(|freed| Ok((freed, store.size()?)))
+    {
         Ok((freed, (files, bytes))) if files > 0 || freed > 0 => {
             let megabytes = |bytes: u64| bytes as f64 / 1e6;
-            report.detail(format!("the cache has {files} files, {:.1} MB; {:.1} MB were freed", megabytes(bytes), megabytes(freed)));
+            report.detail(format!(
+                "the cache has {files} files, {:.1} MB; {:.1} MB were freed",
+                megabytes(bytes),
+                megabytes(freed)
+            ));
         }
         Ok(_) => {}
-        Err(error) => report.warning(format!("the cache cannot be kept within its bound: {error}")),
+        Err(error) => report.warning(format!(
+            "the cache cannot be kept within its bound: {error}"
+        )),
     }
 }
 
 fn packing(request: &Request, epoch: i64, interrupt: &Interrupt) -> pack::Options {
-    let compression = request.image.as_ref().map_or(Compression::None, |image| image.compression);
+    let compression = request
+        .image
+        .as_ref()
+        .map_or(Compression::None, |image| image.compression);
     pack::Options {
         epoch: Some(epoch),
         threads: u32::try_from(request.jobs).unwrap_or(u32::MAX),
@@ -238,12 +305,21 @@ impl Done {
 
     /// How large their .debs are together, in bytes.
     pub fn download_size(&self) -> u64 {
-        self.plan.packages.iter().map(|chosen| chosen.package.size).sum()
+        self.plan
+            .packages
+            .iter()
+            .map(|chosen| chosen.package.size)
+            .sum()
     }
 
     /// `name=version:arch`, a line each, sorted.
     pub fn lines(&self) -> String {
-        let line = |chosen: &Chosen| format!("{}={}:{}\n", chosen.package.name, chosen.package.version, chosen.package.architecture);
+        let line = |chosen: &Chosen| {
+            format!(
+                "{}={}:{}\n",
+                chosen.package.name, chosen.package.version, chosen.package.architecture
+            )
+        };
         let mut lines: Vec<String> = self.plan.packages.iter().map(line).collect();
         lines.sort();
         lines.concat()
@@ -252,17 +328,41 @@ impl Done {
     /// The plan for a person: the packages in the order of their unpacking, with what they cost.
     pub fn table(&self) -> String {
         let mut table = String::new();
-        for (number, Chosen { package, automatic, .. }) in self.plan.packages.iter().enumerate() {
+        for (
+            number,
+            Chosen {
+                package, automatic, ..
+            },
+        ) in self.plan.packages.iter().enumerate()
+        {
             let why = match (number < self.plan.essentials, automatic) {
                 (true, _) => "essential",
                 (_, true) => "needed",
                 (_, false) => "asked for",
             };
-            let (name, version, size) = (&package.name, package.version.as_str(), package.installed_size);
-            let _ = writeln!(table, "{name:<32} {version:<28} {:<6} {size:>8} KiB  {why}", package.architecture);
+            let (name, version, size) = (
+                &package.name,
+                package.version.as_str(),
+                package.installed_size,
+            );
+            let _ = writeln!(
+                table,
+                "{name:<32} {version:<28} {:<6} {size:>8} KiB  {why}",
+                package.architecture
+            );
         }
-        let installed: u64 = self.plan.packages.iter().map(|chosen| chosen.package.installed_size).sum();
-        let _ = writeln!(table, "{} packages, {} KiB to fetch, {installed} KiB installed", self.packages(), self.download_size() / 1024);
+        let installed: u64 = self
+            .plan
+            .packages
+            .iter()
+            .map(|chosen| chosen.package.installed_size)
+            .sum();
+        let _ = writeln!(
+            table,
+            "{} packages, {} KiB to fetch, {installed} KiB installed",
+            self.packages(),
+            self.download_size() / 1024
+        );
         table
     }
 }

@@ -79,7 +79,10 @@ pub struct Command {
 
 impl Command {
     fn program(&self) -> String {
-        self.argv.first().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default()
+        self.argv
+            .first()
+            .map(|program| program.to_string_lossy().into_owned())
+            .unwrap_or_default()
     }
 }
 
@@ -203,19 +206,40 @@ impl Chroot {
     fn open_without(root: &Rootfs, report: &Report, without: u32) -> Result<Chroot, Error> {
         let (socket, theirs) = UnixStream::pair().map_err(Error::Start)?;
         let root = root.try_clone().map_err(Error::Start)?;
-        let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").map_err(Error::Start)?;
+        let null = std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/null")
+            .map_err(Error::Start)?;
         let inside = Inside::new(theirs.as_fd(), root.as_fd(), null.as_fd(), without);
         let process = inside.start().map_err(|e| Error::Start(e.into()))?;
-        let line = Arc::new(Line { socket, cancelled: AtomicBool::new(false) });
-        let chroot = Chroot { line, turn: Mutex::new(()), process, root, report: report.clone() };
+        let line = Arc::new(Line {
+            socket,
+            cancelled: AtomicBool::new(false),
+        });
+        let chroot = Chroot {
+            line,
+            turn: Mutex::new(()),
+            process,
+            root,
+            report: report.clone(),
+        };
         drop(theirs); // or we would never see the other side's end
         match chroot.answer()? {
             Answer::Ready(refused) => chroot.tell(refused),
-            Answer::Refused(step, libc::EPERM) if step == Step::Chroot as u32 => return Err(Error::Permission),
+            Answer::Refused(step, libc::EPERM) if step == Step::Chroot as u32 => {
+                return Err(Error::Permission);
+            }
             Answer::Refused(step, error) => {
                 let steps = [Step::Tree, Step::Chroot, Step::Pivot, Step::Signals];
-                let step = steps.into_iter().find(|&known| known as u32 == step).unwrap_or(Step::Tree);
-                return Err(Error::Setup { step, source: io::Error::from_raw_os_error(error) });
+                let step = steps
+                    .into_iter()
+                    .find(|&known| known as u32 == step)
+                    .unwrap_or(Step::Tree);
+                return Err(Error::Setup {
+                    step,
+                    source: io::Error::from_raw_os_error(error),
+                });
             }
             Answer::NotStarted(_) | Answer::Ended(_) => return Err(Error::Died),
         }
@@ -244,7 +268,10 @@ impl Chroot {
         let answer = self.attend(output, &mut heard)?;
         let output = heard.finish();
         match answer {
-            Answer::Ended(status) => Ok(Finished { status: ExitStatus::from_raw(status), output }),
+            Answer::Ended(status) => Ok(Finished {
+                status: ExitStatus::from_raw(status),
+                output,
+            }),
             Answer::NotStarted(error) => Err(self.not_started(command.program(), error)),
             Answer::Ready(_) | Answer::Refused(..) => Err(Error::Died),
         }
@@ -254,7 +281,13 @@ impl Chroot {
         let (header, strings) = request.split_at(wire::HEADER);
         let passed = [output.as_raw_fd()];
         let socket = self.line.socket.as_raw_fd();
-        let sent = sendmsg::<()>(socket, &[IoSlice::new(header)], &[ControlMessage::ScmRights(&passed)], MsgFlags::MSG_NOSIGNAL, None);
+        let sent = sendmsg::<()>(
+            socket,
+            &[IoSlice::new(header)],
+            &[ControlMessage::ScmRights(&passed)],
+            MsgFlags::MSG_NOSIGNAL,
+            None,
+        );
         sent.map_err(|_| self.gone())?;
         let mut rest = strings;
         while !rest.is_empty() {
@@ -283,7 +316,9 @@ impl Chroot {
                 Err(e) => return Err(Error::Start(e.into())),
                 Ok(_) => {}
             }
-            let answered = watched[0].revents().is_some_and(|events| !events.is_empty());
+            let answered = watched[0]
+                .revents()
+                .is_some_and(|events| !events.is_empty());
             let answer = answered.then(|| self.answer()).transpose()?;
             if open {
                 open = drain(&mut output, heard);
@@ -296,36 +331,62 @@ impl Chroot {
 
     fn answer(&self) -> Result<Answer, Error> {
         let mut bytes = [0; ANSWER];
-        (&self.line.socket).read_exact(&mut bytes).map_err(|_| self.gone())?;
+        (&self.line.socket)
+            .read_exact(&mut bytes)
+            .map_err(|_| self.gone())?;
         Answer::decode(&bytes).ok_or(Error::Died)
     }
 
     fn gone(&self) -> Error {
-        if self.line.cancelled.load(Ordering::SeqCst) { Error::Cancelled } else { Error::Died }
+        if self.line.cancelled.load(Ordering::SeqCst) {
+            Error::Cancelled
+        } else {
+            Error::Died
+        }
     }
 
     fn not_started(&self, program: String, error: i32) -> Error {
         let foreign = machine::foreign(&self.root, &program);
         match (error, foreign) {
-            (libc::ENOEXEC | libc::ENOENT, Some(architecture)) => Error::Foreign { program, architecture },
-            (libc::ENOENT | libc::ENOTDIR, None) if !machine::is_there(&self.root, &program) => Error::NotFound { program },
-            _ => Error::Exec { program, source: io::Error::from_raw_os_error(error) },
+            (libc::ENOEXEC | libc::ENOENT, Some(architecture)) => Error::Foreign {
+                program,
+                architecture,
+            },
+            (libc::ENOENT | libc::ENOTDIR, None) if !machine::is_there(&self.root, &program) => {
+                Error::NotFound { program }
+            }
+            _ => Error::Exec {
+                program,
+                source: io::Error::from_raw_os_error(error),
+            },
         }
     }
 
     /// Says what the host did not let us have, and what that means.
     fn tell(&self, refused: u32) {
         let warnings = [
-            (refused::MOUNT, "no mount namespace: scripts see the tree's own /dev, no /proc and no /sys"),
-            (refused::PID, "no PID namespace: scripts see the host's processes"),
-            (refused::NET, "no network namespace: scripts can reach the network"),
+            (
+                refused::MOUNT,
+                "no mount namespace: scripts see the tree's own /dev, no /proc and no /sys",
+            ),
+            (
+                refused::PID,
+                "no PID namespace: scripts see the host's processes",
+            ),
+            (
+                refused::NET,
+                "no network namespace: scripts can reach the network",
+            ),
         ];
         for (_, warning) in warnings.iter().filter(|(bit, _)| refused & bit != 0) {
             self.report.warning(format!("the host allows {warning}"));
         }
         let details = [
             (refused::IPC, "no IPC namespace"),
-            (refused::UTS, "no UTS namespace: scripts see the host's name"),
+            (
+                refused::UTS,
+                "no UTS namespace: scripts see the host's name",
+            ),
             (refused::FILTER, "no seccomp filter: fsync reaches the disk"),
             (refused::LISTENER, "commands are not kept on one processor"),
             (refused::DEV, "no /dev of the box's own"),

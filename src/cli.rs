@@ -21,7 +21,11 @@ use progress::Progress;
 /// Makes a Debian or Ubuntu root filesystem, or an image of one, from the archive.
 #[derive(Debug, Parser)]
 #[command(name = "rbootstrap", version, max_term_width = 110, styles = Styles::plain())]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, disable_help_subcommand = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true
+)]
 #[command(
     override_usage = "rbootstrap [OPTIONS] SUITE [TARGET] [MIRROR]\n       rbootstrap pack [OPTIONS] DIR [OUTPUT]\n       rbootstrap suites"
 )]
@@ -84,7 +88,12 @@ struct BootstrapArgs {
 struct PackageArgs {
     /// Which packages make the base: essential, apt, minbase (= required), buildd, important (= debootstrap, -), standard, custom
     /// (only --include), extract (as custom, unpacked but not configured)
-    #[arg(long, value_name = "NAME", default_value = "important", env = "RBOOTSTRAP_VARIANT")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "important",
+        env = "RBOOTSTRAP_VARIANT"
+    )]
     variant: Variant,
     /// Packages on top: pkg, pkg=version, pkg/suite, pkg:arch, pkg- for one that must not come in
     #[arg(long, value_name = "PKG[,PKG…]", env = "RBOOTSTRAP_INCLUDE")]
@@ -186,7 +195,13 @@ pub(crate) struct Reporting {
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
     /// How progress is shown
-    #[arg(long, global = true, value_name = "HOW", default_value = "auto", env = "RBOOTSTRAP_PROGRESS")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOW",
+        default_value = "auto",
+        env = "RBOOTSTRAP_PROGRESS"
+    )]
     pub(crate) progress: Progress,
     /// Write everything that happens into a file
     #[arg(long, global = true, value_name = "FILE", env = "RBOOTSTRAP_LOG")]
@@ -208,7 +223,12 @@ pub(crate) enum Job {
     /// Make a tree or an image.
     Bootstrap(Box<Request>),
     /// Write a tree as a tar.
-    Pack { directory: PathBuf, image: Image, jobs: usize, epoch: Option<i64> },
+    Pack {
+        directory: PathBuf,
+        image: Image,
+        jobs: usize,
+        epoch: Option<i64>,
+    },
     /// List the suites.
     Suites,
 }
@@ -234,8 +254,12 @@ impl UsageError {
     /// What to do about it.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
-            UsageError::TarToTerminal => Some("name a TARGET (a directory, or a file ending in .tar), or pipe into `docker import -`"),
-            UsageError::Mirror(_) => Some("the order is SUITE TARGET MIRROR, and a mirror begins with http://, https:// or file:"),
+            UsageError::TarToTerminal => Some(
+                "name a TARGET (a directory, or a file ending in .tar), or pipe into `docker import -`",
+            ),
+            UsageError::Mirror(_) => Some(
+                "the order is SUITE TARGET MIRROR, and a mirror begins with http://, https:// or file:",
+            ),
             _ => None,
         }
     }
@@ -248,7 +272,12 @@ impl Cli {
             Some(Subcommands::Suites) => Ok(Job::Suites),
             Some(Subcommands::Pack(pack)) => {
                 let image = image(pack.output.as_deref().unwrap_or(Path::new("-")))?;
-                Ok(Job::Pack { directory: pack.directory, image, jobs: jobs(pack.jobs), epoch: epoch()? })
+                Ok(Job::Pack {
+                    directory: pack.directory,
+                    image,
+                    jobs: jobs(pack.jobs),
+                    epoch: epoch()?,
+                })
             }
             None => Ok(Job::Bootstrap(Box::new(self.bootstrap.into_request()?))),
         }
@@ -260,7 +289,10 @@ impl BootstrapArgs {
         let goal = self.result.goal();
         let (directory, image) = self.outputs(goal)?;
         for mirror in self.mirror.iter().chain(&self.sources.mirrors) {
-            if !["http://", "https://", "file:"].iter().any(|scheme| mirror.starts_with(scheme)) {
+            if !["http://", "https://", "file:"]
+                .iter()
+                .any(|scheme| mirror.starts_with(scheme))
+            {
                 return Err(UsageError::Mirror(mirror.clone()));
             }
         }
@@ -274,22 +306,45 @@ impl BootstrapArgs {
             include: words(&self.packages.include),
             exclude: words(&self.packages.exclude),
             architectures: words(&self.packages.arch),
-            components: if components.is_empty() { vec!["main".into()] } else { components },
+            components: if components.is_empty() {
+                vec!["main".into()]
+            } else {
+                components
+            },
             mirror: self.mirror,
             further_mirrors: self.sources.mirrors,
             extra_sources: self.sources.source,
             keyrings: self.sources.keyring,
-            trust: if self.sources.no_check_gpg { Trust::Unchecked } else { Trust::Signatures },
+            trust: if self.sources.no_check_gpg {
+                Trust::Unchecked
+            } else {
+                Trust::Signatures
+            },
             accept_expired: self.sources.no_check_valid_until,
             pockets: !self.sources.no_pockets,
-            merged_usr: match (self.compatibility.merged_usr, self.compatibility.no_merged_usr) {
+            merged_usr: match (
+                self.compatibility.merged_usr,
+                self.compatibility.no_merged_usr,
+            ) {
                 (true, _) => Some(true),
                 (_, true) => Some(false),
                 _ => None,
             },
-            cache: if self.sources.no_cache { None } else { Some(self.sources.cache_dir.unwrap_or_else(|| own_directory(Own::Cache))) },
+            cache: if self.sources.no_cache {
+                None
+            } else {
+                Some(
+                    self.sources
+                        .cache_dir
+                        .unwrap_or_else(|| own_directory(Own::Cache)),
+                )
+            },
             cache_bound: self.sources.cache_max_size,
-            state: Some(self.sources.state_dir.unwrap_or_else(|| own_directory(Own::State))),
+            state: Some(
+                self.sources
+                    .state_dir
+                    .unwrap_or_else(|| own_directory(Own::State)),
+            ),
             downloads: self.sources.downloads.into(),
             jobs: jobs(self.result.jobs),
             keep: self.result.keep,
@@ -307,8 +362,12 @@ impl BootstrapArgs {
             Some(FormatName::Dir) if self.target.is_none() => return Err(UsageError::NoDirectory),
             Some(FormatName::Dir) => Format::Directory,
             Some(FormatName::Tar) => Format::Tar(image(&target)?.compression),
-            None if target == Path::new("-") => Format::Tar(rbootstrap::compress::Compression::None),
-            None if target.to_string_lossy().ends_with(".oci.tar") => return Err(UsageError::Oci(target)),
+            None if target == Path::new("-") => {
+                Format::Tar(rbootstrap::compress::Compression::None)
+            }
+            None if target.to_string_lossy().ends_with(".oci.tar") => {
+                return Err(UsageError::Oci(target));
+            }
             None => Format::from_target(&target),
         };
         match (format, &self.result.tar) {
@@ -337,43 +396,71 @@ fn image(output: &Path) -> Result<Image, UsageError> {
         if io::stdout().is_terminal() {
             return Err(UsageError::TarToTerminal);
         }
-        return Ok(Image { sink: Sink::Stdout, compression: rbootstrap::compress::Compression::None });
+        return Ok(Image {
+            sink: Sink::Stdout,
+            compression: rbootstrap::compress::Compression::None,
+        });
     }
     let compression = match Format::from_target(output) {
         Format::Tar(compression) => compression,
         Format::Directory => rbootstrap::compress::Compression::None,
     };
-    Ok(Image { sink: Sink::File(output.to_owned()), compression })
+    Ok(Image {
+        sink: Sink::File(output.to_owned()),
+        compression,
+    })
 }
 
 /// Values split at commas and blanks, as debootstrap and mmdebstrap both do.
 fn words(values: &[String]) -> Vec<String> {
-    let words = values.iter().flat_map(|value| value.split([',', ' ', '\t', '\n']));
-    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    let words = values
+        .iter()
+        .flat_map(|value| value.split([',', ' ', '\t', '\n']));
+    words
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn jobs(asked: Option<u16>) -> usize {
-    asked.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+    asked.map_or_else(
+        || std::thread::available_parallelism().map_or(1, usize::from),
+        usize::from,
+    )
 }
 
 fn epoch() -> Result<Option<i64>, UsageError> {
-    let Some(value) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|v| !v.is_empty()) else { return Ok(None) };
-    let number = value.to_str().and_then(|text| text.parse().ok()).filter(|seconds| *seconds >= 0);
-    number.map(Some).ok_or_else(|| UsageError::Epoch(value.to_string_lossy().into_owned()))
+    let Some(value) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|v| !v.is_empty()) else {
+        return Ok(None);
+    };
+    let number = value
+        .to_str()
+        .and_then(|text| text.parse().ok())
+        .filter(|seconds| *seconds >= 0);
+    number
+        .map(Some)
+        .ok_or_else(|| UsageError::Epoch(value.to_string_lossy().into_owned()))
 }
 
 /// A size in bytes: `500000`, `500M`, `2G`, `1.5G`; powers of 1,024, with or without `B` or `iB`.
 fn size(text: &str) -> Result<u64, String> {
     let bad = || format!("`{text}` is no size such as 500M or 2G");
     let upper = text.trim().to_ascii_uppercase();
-    let short = upper.strip_suffix("IB").or_else(|| upper.strip_suffix('B')).unwrap_or(&upper);
+    let short = upper
+        .strip_suffix("IB")
+        .or_else(|| upper.strip_suffix('B'))
+        .unwrap_or(&upper);
     let (number, power) = match short.chars().last().and_then(|unit| "KMGT".find(unit)) {
         Some(place) => (&short[..short.len() - 1], place as i32 + 1),
         None => (short, 0),
     };
     let number: f64 = number.trim().parse().map_err(|_| bad())?;
     let bytes = number * 1024f64.powi(power);
-    if (0.0..=9e18).contains(&bytes) { Ok(bytes as u64) } else { Err(bad()) }
+    if (0.0..=9e18).contains(&bytes) {
+        Ok(bytes as u64)
+    } else {
+        Err(bad())
+    }
 }
 
 /// The directories that are ours on this host.
@@ -385,10 +472,22 @@ enum Own {
 
 /// Where the XDG base directory specification puts it; below /var for root.
 fn own_directory(own: Own) -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).filter(|value: &OsString| !value.is_empty()).map(PathBuf::from);
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value: &OsString| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let (variable, below_home, of_root) = match own {
-        Own::Cache => ("XDG_CACHE_HOME", ".cache/rbootstrap", "/var/cache/rbootstrap"),
-        Own::State => ("XDG_STATE_HOME", ".local/state/rbootstrap", "/var/lib/rbootstrap"),
+        Own::Cache => (
+            "XDG_CACHE_HOME",
+            ".cache/rbootstrap",
+            "/var/cache/rbootstrap",
+        ),
+        Own::State => (
+            "XDG_STATE_HOME",
+            ".local/state/rbootstrap",
+            "/var/lib/rbootstrap",
+        ),
     };
     if let Some(directory) = set(variable) {
         return directory.join("rbootstrap");
@@ -440,16 +539,37 @@ mod tests {
     fn target_decides_what_is_made() {
         let made = |arguments: &str| {
             let request = request(arguments).unwrap();
-            (request.directory, request.image.map(|i| (i.sink, i.compression)))
+            (
+                request.directory,
+                request.image.map(|i| (i.sink, i.compression)),
+            )
         };
         use rbootstrap::compress::Compression;
         let file = |name: &str, compression| Some((Sink::File(name.into()), compression));
-        assert_eq!(made("rbootstrap noble ./noble"), (Some("./noble".into()), None));
-        assert_eq!(made("rbootstrap noble n.tar.zst"), (None, file("n.tar.zst", Compression::Zstd)));
-        assert_eq!(made("rbootstrap noble n.tgz"), (None, file("n.tgz", Compression::Gzip)));
-        assert_eq!(made("rbootstrap --format dir noble n.tar"), (Some("n.tar".into()), None));
-        assert_eq!(made("rbootstrap --format tar noble n"), (None, file("n", Compression::None)));
-        assert_eq!(made("rbootstrap noble n --tar n.tar.xz"), (Some("n".into()), file("n.tar.xz", Compression::Xz)));
+        assert_eq!(
+            made("rbootstrap noble ./noble"),
+            (Some("./noble".into()), None)
+        );
+        assert_eq!(
+            made("rbootstrap noble n.tar.zst"),
+            (None, file("n.tar.zst", Compression::Zstd))
+        );
+        assert_eq!(
+            made("rbootstrap noble n.tgz"),
+            (None, file("n.tgz", Compression::Gzip))
+        );
+        assert_eq!(
+            made("rbootstrap --format dir noble n.tar"),
+            (Some("n.tar".into()), None)
+        );
+        assert_eq!(
+            made("rbootstrap --format tar noble n"),
+            (None, file("n", Compression::None))
+        );
+        assert_eq!(
+            made("rbootstrap noble n --tar n.tar.xz"),
+            (Some("n".into()), file("n.tar.xz", Compression::Xz))
+        );
         assert!(request("rbootstrap noble n.tar --tar m.tar").is_err());
         assert!(request("rbootstrap noble n.oci.tar").is_err());
     }
@@ -458,8 +578,14 @@ mod tests {
     fn lists_are_split_and_options_of_debootstrap_accepted() {
         let made =
             request("rbootstrap --include=a,b --include=c --components=main,universe --merged-usr --variant=- noble n http://m/").unwrap();
-        assert_eq!((made.include.join(" "), made.components.join(" ")), ("a b c".into(), "main universe".into()));
-        assert_eq!((made.variant, made.merged_usr, made.mirror.as_deref()), (Variant::Important, Some(true), Some("http://m/")));
+        assert_eq!(
+            (made.include.join(" "), made.components.join(" ")),
+            ("a b c".into(), "main universe".into())
+        );
+        assert_eq!(
+            (made.variant, made.merged_usr, made.mirror.as_deref()),
+            (Variant::Important, Some(true), Some("http://m/"))
+        );
         for bad in [
             "rbootstrap",
             "rbootstrap --variant=fat noble n",

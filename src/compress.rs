@@ -89,7 +89,9 @@ pub fn decoder<'a>(
         }
         Compression::Lzma => {
             let stream = liblzma::stream::Stream::new_lzma_decoder(WINDOW_LIMIT)?;
-            Box::new(OneStream(liblzma::bufread::XzDecoder::new_stream(input, stream)))
+            Box::new(OneStream(liblzma::bufread::XzDecoder::new_stream(
+                input, stream,
+            )))
         }
         Compression::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
@@ -106,7 +108,10 @@ impl<R: BufRead> Read for OneStream<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.0.read(buffer)?;
         if read == 0 && !buffer.is_empty() && !self.0.get_mut().fill_buf()?.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "junk behind the lzma stream"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "junk behind the lzma stream",
+            ));
         }
         Ok(read)
     }
@@ -127,14 +132,24 @@ pub enum Encoder<W: Write> {
 /// Begins to encode to `output` on up to `threads` threads. The bytes depend on what is written, never on `threads`.
 ///
 /// bzip2 and lzma are only ever read; asking to write them is [`io::ErrorKind::Unsupported`].
-pub fn encoder<W: Write>(compression: Compression, output: W, threads: u32) -> io::Result<Encoder<W>> {
+pub fn encoder<W: Write>(
+    compression: Compression,
+    output: W,
+    threads: u32,
+) -> io::Result<Encoder<W>> {
     Ok(match compression {
         Compression::None => Encoder::None(output),
         Compression::Gzip => Encoder::Gzip(GzipEncoder::new(output, threads)?),
         Compression::Xz => {
             let mut builder = liblzma::stream::MtStreamBuilder::new();
-            builder.preset(6).check(liblzma::stream::Check::Crc64).threads(threads.clamp(1, XZ_THREADS));
-            Encoder::Xz(liblzma::write::XzEncoder::new_stream(output, builder.encoder()?))
+            builder
+                .preset(6)
+                .check(liblzma::stream::Check::Crc64)
+                .threads(threads.clamp(1, XZ_THREADS));
+            Encoder::Xz(liblzma::write::XzEncoder::new_stream(
+                output,
+                builder.encoder()?,
+            ))
         }
         Compression::Zstd => {
             let mut encoder = zstd::stream::write::Encoder::new(output, 9)?;

@@ -79,7 +79,12 @@ pub enum Error {
 pub struct LastWords(pub Vec<String>);
 
 /// Has the tree's dpkg configure a batch. The environment is the whole of it (`dpkg::script_environment`).
-pub fn configure(chroot: &Chroot, batch: Batch<'_>, environment: &[(OsString, OsString)], report: &Report) -> Result<(), Error> {
+pub fn configure(
+    chroot: &Chroot,
+    batch: Batch<'_>,
+    environment: &[(OsString, OsString)],
+    report: &Report,
+) -> Result<(), Error> {
     let (options, names): (&[&str], &[String]) = match batch {
         Batch::Essentials([]) | Batch::Listed([]) | Batch::Removed([]) => return Ok(()),
         Batch::Essentials(names) => (&["--force-depends", "--configure"], names),
@@ -87,9 +92,20 @@ pub fn configure(chroot: &Chroot, batch: Batch<'_>, environment: &[(OsString, Os
         Batch::Removed(names) => (&["--no-triggers", "--force-depends", "--remove"], names),
         Batch::Pending => (&["--configure", "--pending"], &[]),
     };
-    let words = ["dpkg"].iter().chain(options).copied().chain(names.iter().map(String::as_str));
-    let command = Command { argv: words.map(OsString::from).collect(), env: environment.to_vec() };
-    report.detail(format!("dpkg {} ({} packages)", options.join(" "), names.len()));
+    let words = ["dpkg"]
+        .iter()
+        .chain(options)
+        .copied()
+        .chain(names.iter().map(String::as_str));
+    let command = Command {
+        argv: words.map(OsString::from).collect(),
+        env: environment.to_vec(),
+    };
+    report.detail(format!(
+        "dpkg {} ({} packages)",
+        options.join(" "),
+        names.len()
+    ));
     let mut listener = Listener::new(report);
     let finished = chroot.watch(&command, &mut |line| listener.hear(line))?;
     match finished.status.success() {

@@ -132,17 +132,35 @@ impl Deb {
         Deb::of(file, sections, Integrity::Unknown, None)
     }
 
-    fn of(file: File, (control, data): (Section, Section), integrity: Integrity, draft: Option<Draft>) -> Result<Deb, Error> {
+    fn of(
+        file: File,
+        (control, data): (Section, Section),
+        integrity: Integrity,
+        draft: Option<Draft>,
+    ) -> Result<Deb, Error> {
         let mut stanza = None;
         let mut members = Vec::new();
         let copy = Copying::into(draft);
         for member in control_members(&file, control, integrity, &copy)? {
             match member.name.as_str() {
-                "control" => stanza = package::stanzas(&text(member.content)).next().map(str::to_owned),
+                "control" => {
+                    stanza = package::stanzas(&text(member.content))
+                        .next()
+                        .map(str::to_owned)
+                }
                 _ => members.push(member),
             }
         }
-        Ok(Deb { stanza: stanza.ok_or(Error::Missing { expected: "control" })?, members, file, data, integrity, copy })
+        Ok(Deb {
+            stanza: stanza.ok_or(Error::Missing {
+                expected: "control",
+            })?,
+            members,
+            file,
+            data,
+            integrity,
+            copy,
+        })
     }
 
     /// The control member of that name.
@@ -152,7 +170,13 @@ impl Deb {
 
     /// The data, to be read to its end: only there is a damaged stream found out. An error of it belongs into [`Error::data`].
     pub fn data(&self) -> Result<Archive<Box<dyn Read + '_>>, Error> {
-        archive(&self.file, self.data, self.integrity, (&self.copy, Part::Data)).map_err(Error::data)
+        archive(
+            &self.file,
+            self.data,
+            self.integrity,
+            (&self.copy, Part::Data),
+        )
+        .map_err(Error::data)
     }
 
     /// Keeps the decoded copy, once the data was read to its end.
@@ -164,11 +188,17 @@ impl Deb {
 impl Error {
     /// An error about the data member.
     pub fn data(source: TarError) -> Error {
-        Error::Tar { member: "data.tar", source }
+        Error::Tar {
+            member: "data.tar",
+            source,
+        }
     }
 
     fn control(source: TarError) -> Error {
-        Error::Tar { member: "control.tar", source }
+        Error::Tar {
+            member: "control.tar",
+            source,
+        }
     }
 }
 
@@ -208,15 +238,40 @@ fn sections_of_ar(file: &File, size: u64) -> Result<(Section, Section), Error> {
         });
         match (number, control, compression) {
             (0, _, Some(Compression::None)) => check_version(file, section)?,
-            (0, _, _) => return Err(Error::Unexpected { found: name, expected }),
-            (_, None, Some(compression)) => control = Some(Section { compression, ..section }),
-            (_, Some(control), Some(compression)) => return Ok((control, Section { compression, ..section })),
+            (0, _, _) => {
+                return Err(Error::Unexpected {
+                    found: name,
+                    expected,
+                });
+            }
+            (_, None, Some(compression)) => {
+                control = Some(Section {
+                    compression,
+                    ..section
+                })
+            }
+            (_, Some(control), Some(compression)) => {
+                return Ok((
+                    control,
+                    Section {
+                        compression,
+                        ..section
+                    },
+                ));
+            }
             // deb(5): members whose names begin with an underscore are to be passed over; `_gpgorigin` is one.
             _ if name.starts_with('_') => {}
-            _ => return Err(Error::Unexpected { found: name, expected }),
+            _ => {
+                return Err(Error::Unexpected {
+                    found: name,
+                    expected,
+                });
+            }
         }
     }
-    Err(Error::Missing { expected: "data.tar" })
+    Err(Error::Missing {
+        expected: "data.tar",
+    })
 }
 
 /// One member of the ar archive: 16 bytes of name, 32 of things that do not matter, 10 of length, two of magic.
@@ -227,23 +282,37 @@ fn ar_member(file: &File, at: u64, size: u64) -> Result<(String, Section), Error
     }
     let mut header = [0; 60];
     file.read_exact_at(&mut header, at).map_err(Error::Read)?;
-    let text = |range: std::ops::Range<usize>| std::str::from_utf8(&header[range]).map(str::trim_end).map_err(|_| bad());
+    let text = |range: std::ops::Range<usize>| {
+        std::str::from_utf8(&header[range])
+            .map(str::trim_end)
+            .map_err(|_| bad())
+    };
     let name = text(0..16)?;
     let length = text(48..58)?.parse::<u64>().map_err(|_| bad())?;
     if header[58..] != *b"`\n" || length > size - at - 60 {
         return Err(bad());
     }
     let name = name.strip_suffix('/').unwrap_or(name);
-    Ok((name.to_owned(), Section { at: at + 60, length, compression: Compression::None }))
+    Ok((
+        name.to_owned(),
+        Section {
+            at: at + 60,
+            length,
+            compression: Compression::None,
+        },
+    ))
 }
 
 fn check_version(file: &File, section: Section) -> Result<(), Error> {
     let mut version = vec![0; section.length.min(20) as usize];
-    file.read_exact_at(&mut version, section.at).map_err(Error::Read)?;
+    file.read_exact_at(&mut version, section.at)
+        .map_err(Error::Read)?;
     if version.starts_with(b"2.") && version.contains(&b'\n') {
         return Ok(());
     }
-    Err(Error::Version { found: String::from_utf8_lossy(&version).trim_end().into() })
+    Err(Error::Version {
+        found: String::from_utf8_lossy(&version).trim_end().into(),
+    })
 }
 
 /// deb-old(5): a line with the version, one with the control member's length, then the two members, both gzip.
@@ -251,21 +320,44 @@ fn sections_of_old(file: &File, size: u64) -> Result<(Section, Section), Error> 
     let mut start = vec![0; size.min(40) as usize];
     file.read_exact_at(&mut start, 0).map_err(Error::Read)?;
     let mut lines = start.split(|&b| b == b'\n');
-    let (version, length) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    let (version, length) = (
+        lines.next().unwrap_or_default(),
+        lines.next().unwrap_or_default(),
+    );
     let at = (version.len() + length.len() + 2) as u64;
-    let length = std::str::from_utf8(length).ok().and_then(|n| n.trim().parse::<u64>().ok());
-    let length = length.filter(|&n| lines.next().is_some() && n <= size - at).ok_or(Error::Member { at: 9 })?;
-    let section = |at, length| Section { at, length, compression: Compression::Gzip };
-    Ok((section(at, length), section(at + length, size - at - length)))
+    let length = std::str::from_utf8(length)
+        .ok()
+        .and_then(|n| n.trim().parse::<u64>().ok());
+    let length = length
+        .filter(|&n| lines.next().is_some() && n <= size - at)
+        .ok_or(Error::Member { at: 9 })?;
+    let section = |at, length| Section {
+        at,
+        length,
+        compression: Compression::Gzip,
+    };
+    Ok((
+        section(at, length),
+        section(at + length, size - at - length),
+    ))
 }
 
-fn control_members(file: &File, section: Section, integrity: Integrity, copy: &Copying) -> Result<Vec<Member>, Error> {
-    let mut archive = archive(file, section, integrity, (copy, Part::Control)).map_err(Error::control)?;
+fn control_members(
+    file: &File,
+    section: Section,
+    integrity: Integrity,
+    copy: &Copying,
+) -> Result<Vec<Member>, Error> {
+    let mut archive =
+        archive(file, section, integrity, (copy, Part::Control)).map_err(Error::control)?;
     let mut members: Vec<Member> = Vec::new();
     let mut total = 0;
     while let Some(entry) = archive.next_entry().map_err(Error::control)? {
         let name = String::from_utf8_lossy(&entry.path).into_owned();
-        let plain = name.strip_prefix("./").or_else(|| name.strip_prefix('/')).unwrap_or(&name);
+        let plain = name
+            .strip_prefix("./")
+            .or_else(|| name.strip_prefix('/'))
+            .unwrap_or(&name);
         if entry.kind == Kind::Directory && matches!(plain, "" | ".") {
             continue;
         }
@@ -274,7 +366,10 @@ fn control_members(file: &File, section: Section, integrity: Integrity, copy: &C
         }
         total += entry.size + 512;
         if total > CONTROL_LIMIT {
-            return Err(Error::control(TarError::Limit { what: "more control bytes", limit: CONTROL_LIMIT }));
+            return Err(Error::control(TarError::Limit {
+                what: "more control bytes",
+                limit: CONTROL_LIMIT,
+            }));
         }
         let mut content = Vec::new();
         loop {
@@ -285,7 +380,12 @@ fn control_members(file: &File, section: Section, integrity: Integrity, copy: &C
             content.extend_from_slice(chunk);
         }
         members.retain(|m| m.name != plain);
-        members.push(Member { name: plain.to_owned(), mode: entry.mode & 0o777, modified: entry.modified, content });
+        members.push(Member {
+            name: plain.to_owned(),
+            mode: entry.mode & 0o777,
+            modified: entry.modified,
+            content,
+        });
     }
     Ok(members)
 }
@@ -297,7 +397,11 @@ fn archive<'a>(
     integrity: Integrity,
     (copy, part): (&'a Copying, Part),
 ) -> Result<Archive<Box<dyn Read + 'a>>, TarError> {
-    let input = SectionReader { file, at: section.at, end: section.at + section.length };
+    let input = SectionReader {
+        file,
+        at: section.at,
+        end: section.at + section.length,
+    };
     if section.compression == Compression::None {
         // The archive reads ahead by itself.
         return Ok(Archive::new(Box::new(copy.tee(input, part))));
@@ -316,7 +420,9 @@ struct SectionReader<'a> {
 
 impl Read for SectionReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let wanted = buffer.len().min(usize::try_from(self.end - self.at).unwrap_or(usize::MAX));
+        let wanted = buffer
+            .len()
+            .min(usize::try_from(self.end - self.at).unwrap_or(usize::MAX));
         let read = self.file.read_at(&mut buffer[..wanted], self.at)?;
         if read == 0 && wanted > 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -328,7 +434,8 @@ impl Read for SectionReader<'_> {
 
 /// Control files are UTF-8 (Policy 5.1); those of old packages may be Latin-1.
 fn text(content: Vec<u8>) -> String {
-    String::from_utf8(content).unwrap_or_else(|e| e.as_bytes().iter().copied().map(char::from).collect())
+    String::from_utf8(content)
+        .unwrap_or_else(|e| e.as_bytes().iter().copied().map(char::from).collect())
 }
 
 #[cfg(test)]

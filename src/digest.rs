@@ -48,13 +48,18 @@ pub struct Digest {
 impl Digest {
     /// Reads a hexadecimal digest, in either case.
     pub fn parse(algorithm: Algorithm, hexadecimal: &str) -> Result<Digest, BadDigest> {
-        let bad = || BadDigest { algorithm, found: hexadecimal.chars().take(140).collect() };
+        let bad = || BadDigest {
+            algorithm,
+            found: hexadecimal.chars().take(140).collect(),
+        };
         if hexadecimal.len() != 2 * algorithm.bytes() {
             return Err(bad());
         }
         let nibble = |c: u8| (c as char).to_digit(16).ok_or_else(bad);
         let pairs = hexadecimal.as_bytes().chunks_exact(2);
-        let bytes = pairs.map(|p| Ok((nibble(p[0])? << 4 | nibble(p[1])?) as u8)).collect::<Result<_, _>>()?;
+        let bytes = pairs
+            .map(|p| Ok((nibble(p[0])? << 4 | nibble(p[1])?) as u8))
+            .collect::<Result<_, _>>()?;
         Ok(Digest { algorithm, bytes })
     }
 
@@ -120,8 +125,14 @@ impl Hasher {
     /// The digest of all that was taken in.
     pub fn finish(self) -> Digest {
         match self {
-            Hasher::Sha256(h) => Digest { algorithm: Algorithm::Sha256, bytes: h.finalize().to_vec() },
-            Hasher::Sha512(h) => Digest { algorithm: Algorithm::Sha512, bytes: h.finalize().to_vec() },
+            Hasher::Sha256(h) => Digest {
+                algorithm: Algorithm::Sha256,
+                bytes: h.finalize().to_vec(),
+            },
+            Hasher::Sha512(h) => Digest {
+                algorithm: Algorithm::Sha512,
+                bytes: h.finalize().to_vec(),
+            },
         }
     }
 }
@@ -161,7 +172,11 @@ impl Md5Hasher {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|n| char::from(b"0123456789abcdef"[usize::from(n)])).collect()
+    bytes
+        .iter()
+        .flat_map(|b| [b >> 4, b & 15])
+        .map(|n| char::from(b"0123456789abcdef"[usize::from(n)]))
+        .collect()
 }
 
 #[cfg(test)]
@@ -172,7 +187,10 @@ mod tests {
     fn known_answers() {
         let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(digest(Algorithm::Sha256, b"abc").hexadecimal(), sha256);
-        assert_eq!(digest(Algorithm::Sha512, b"abc").hexadecimal()[..16], *"ddaf35a193617aba");
+        assert_eq!(
+            digest(Algorithm::Sha512, b"abc").hexadecimal()[..16],
+            *"ddaf35a193617aba"
+        );
         let mut md5 = Md5Hasher::default();
         md5.update(b"abc");
         assert_eq!(md5.finish(), "900150983cd24fb0d6963f7d28e17f72");
@@ -181,8 +199,19 @@ mod tests {
     #[test]
     fn parsing_refuses_what_is_no_digest() {
         let good = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(Digest::parse(Algorithm::Sha256, &good.to_uppercase()).unwrap().hexadecimal(), good);
-        for bad in ["", "ab", &good[1..], &good.replace('b', "x"), &"ä".repeat(32)] {
+        assert_eq!(
+            Digest::parse(Algorithm::Sha256, &good.to_uppercase())
+                .unwrap()
+                .hexadecimal(),
+            good
+        );
+        for bad in [
+            "",
+            "ab",
+            &good[1..],
+            &good.replace('b', "x"),
+            &"ä".repeat(32),
+        ] {
             assert!(Digest::parse(Algorithm::Sha256, bad).is_err(), "{bad}");
         }
         assert!(Digest::parse(Algorithm::Sha512, good).is_err());

@@ -133,7 +133,12 @@ impl Database<'_> {
 /// The lines of a file of the database with their numbers from 1; no line when it is not there.
 fn lines_of(root: &Rootfs, path: &'static str) -> Result<Vec<(usize, Vec<u8>)>, Error> {
     let content = root.read(&RootPath::known(path))?.unwrap_or_default();
-    let mut lines: Vec<_> = content.split(|&b| b == b'\n').map(<[u8]>::to_vec).enumerate().map(|(i, line)| (i + 1, line)).collect();
+    let mut lines: Vec<_> = content
+        .split(|&b| b == b'\n')
+        .map(<[u8]>::to_vec)
+        .enumerate()
+        .map(|(i, line)| (i + 1, line))
+        .collect();
     if lines.last().is_some_and(|(_, line)| line.is_empty()) {
         lines.pop();
     }
@@ -141,5 +146,9 @@ fn lines_of(root: &Rootfs, path: &'static str) -> Result<Vec<(usize, Vec<u8>)>, 
 }
 
 fn malformed(path: &'static str, line: usize, problem: &'static str) -> Error {
-    Error::Malformed { path: RootPath::known(path), line, problem }
+    Error::Malformed {
+        path: RootPath::known(path),
+        line,
+        problem,
+    }
 }

@@ -62,12 +62,21 @@ impl Fetch {
     /// Starts `connections` threads, at least one, that fetch what is wanted.
     pub fn start(store: Arc<Store>, connections: usize, report: Report) -> Fetch {
         let stop = store.stop();
-        let shared = Arc::new(Shared { store, report, stop, state: Mutex::default(), changed: Condvar::new() });
+        let shared = Arc::new(Shared {
+            store,
+            report,
+            stop,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
         let mut threads = Vec::new();
         for number in 0..connections.max(1) {
             let worker = Arc::clone(&shared);
             shared.lock().alive += 1;
-            match thread::Builder::new().name(format!("fetch-{number}")).spawn(move || Worker(worker).run()) {
+            match thread::Builder::new()
+                .name(format!("fetch-{number}"))
+                .spawn(move || Worker(worker).run())
+            {
                 Ok(thread) => threads.push(thread),
                 Err(_) => shared.lock().alive -= 1,
             }
@@ -114,7 +123,10 @@ impl Fetch {
             match state.files.get(&wanted.digest) {
                 Some(Fetched::Here(verified)) => {
                     let verified = Arc::clone(verified);
-                    state.files.insert(wanted.digest.clone(), Fetched::Taken(Arc::downgrade(&verified)));
+                    state.files.insert(
+                        wanted.digest.clone(),
+                        Fetched::Taken(Arc::downgrade(&verified)),
+                    );
                     return Ok(verified);
                 }
                 Some(Fetched::Taken(verified)) => {
@@ -131,7 +143,11 @@ impl Fetch {
             if state.alive == 0 {
                 return Err(Arc::new(Error::Cancelled));
             }
-            state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .shared
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -168,7 +184,10 @@ impl Shared {
 
     /// Guesses count from when they are begun, or are none any more.
     fn count(&self, wanted: &Wanted) {
-        self.report.send(Event::Grew { stage: Stage::Download, by: wanted.size });
+        self.report.send(Event::Grew {
+            stage: Stage::Download,
+            by: wanted.size,
+        });
     }
 
     fn end_if_all_are_here(&self, state: &State) {
@@ -182,11 +201,18 @@ impl State {
     fn enqueue(&mut self, wanted: Wanted) {
         self.outstanding += 1;
         self.queue.push_back(wanted.digest.clone());
-        self.files.insert(wanted.digest.clone(), Fetched::Queued(wanted));
+        self.files
+            .insert(wanted.digest.clone(), Fetched::Queued(wanted));
     }
 
     fn drop_guesses(&mut self) {
-        let State { files, guesses, queue, outstanding, .. } = self;
+        let State {
+            files,
+            guesses,
+            queue,
+            outstanding,
+            ..
+        } = self;
         queue.retain(|digest| {
             let is_guess = guesses.contains(digest);
             if is_guess {
@@ -208,12 +234,16 @@ impl Worker {
             let mut state = self.0.lock();
             match fetched {
                 Ok(verified) => {
-                    state.files.insert(wanted.digest, Fetched::Here(Arc::new(verified)));
+                    state
+                        .files
+                        .insert(wanted.digest, Fetched::Here(Arc::new(verified)));
                     state.outstanding -= 1;
                     self.0.end_if_all_are_here(&state);
                 }
                 Err(error) if state.guesses.contains(&wanted.digest) => {
-                    state.files.insert(wanted.digest, Fetched::Failed(Arc::new(error)));
+                    state
+                        .files
+                        .insert(wanted.digest, Fetched::Failed(Arc::new(error)));
                     state.outstanding -= 1;
                 }
                 Err(error) => {
@@ -235,7 +265,8 @@ impl Worker {
             }
             if let Some(digest) = state.queue.pop_front() {
                 // What is in the queue is queued.
-                if let Some(Fetched::Queued(wanted)) = state.files.insert(digest, Fetched::UnderWay) {
+                if let Some(Fetched::Queued(wanted)) = state.files.insert(digest, Fetched::UnderWay)
+                {
                     if state.guesses.contains(&wanted.digest) {
                         self.0.count(&wanted);
                     }
@@ -243,17 +274,34 @@ impl Worker {
                 }
                 continue;
             }
-            state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .0
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     fn fetch(&self, wanted: &Wanted) -> Result<Verified, Error> {
-        let Shared { store, report, stop, .. } = &*self.0;
+        let Shared {
+            store,
+            report,
+            stop,
+            ..
+        } = &*self.0;
         let (stage, item) = (Stage::Download, wanted.name.clone());
         let from = Instant::now();
-        report.send(Event::Working { stage, item: item.clone() });
+        report.send(Event::Working {
+            stage,
+            item: item.clone(),
+        });
         let verified = store.deb_until(wanted, &|by| report.advanced(stage, by), stop)?;
-        report.send(Event::Span { stage, item, from, to: Instant::now() });
+        report.send(Event::Span {
+            stage,
+            item,
+            from,
+            to: Instant::now(),
+        });
         Ok(verified)
     }
 }
@@ -263,7 +311,9 @@ impl Drop for Worker {
         let mut state = self.0.lock();
         state.alive -= 1;
         if thread::panicking() {
-            state.failure.get_or_insert_with(|| Arc::new(Error::Cancelled));
+            state
+                .failure
+                .get_or_insert_with(|| Arc::new(Error::Cancelled));
         }
         drop(state);
         self.0.changed.notify_all();
@@ -295,7 +345,10 @@ mod tests {
 
     fn echo(server: &Server, path: &str) -> Wanted {
         let content = format!("/{path}");
-        Wanted { name: path.to_owned(), ..wanted(&[server.url(path)], content.as_bytes()) }
+        Wanted {
+            name: path.to_owned(),
+            ..wanted(&[server.url(path)], content.as_bytes())
+        }
     }
 
     #[test]
@@ -305,8 +358,14 @@ mod tests {
         let (advanced, grew) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
         let totals = (Arc::clone(&advanced), Arc::clone(&grew));
         let report = Report::new(move |event| match event {
-            Event::Advanced { stage: Stage::Download, by } => *totals.0.lock().unwrap() += by,
-            Event::Grew { stage: Stage::Download, by } => *totals.1.lock().unwrap() += by,
+            Event::Advanced {
+                stage: Stage::Download,
+                by,
+            } => *totals.0.lock().unwrap() += by,
+            Event::Grew {
+                stage: Stage::Download,
+                by,
+            } => *totals.1.lock().unwrap() += by,
             _ => {}
         });
         let fetch = fetch(directory.path(), 8, report);
@@ -324,7 +383,10 @@ mod tests {
         }
         assert_eq!(server.asked().len(), 1500);
         let bytes: u64 = all.iter().map(|w| w.size).sum();
-        assert_eq!((*advanced.lock().unwrap(), *grew.lock().unwrap()), (bytes, bytes));
+        assert_eq!(
+            (*advanced.lock().unwrap(), *grew.lock().unwrap()),
+            (bytes, bytes)
+        );
         // Taken, dropped and taken again: from the cache.
         drop(taken);
         assert_eq!(fetch.take(&all[7]).unwrap().size(), 2);
@@ -378,12 +440,25 @@ mod tests {
         let slow = echo(&server, "slow");
         thread::scope(|scope| {
             let waiting = scope.spawn(|| fetch.take(&slow));
-            server.answered.iter().find(|a| a.target == "/slow").unwrap();
+            server
+                .answered
+                .iter()
+                .find(|a| a.target == "/slow")
+                .unwrap();
             fetch.want(&[echo(&server, "missing")]);
-            assert!(matches!(*waiting.join().unwrap().unwrap_err(), Error::Missing { .. }));
+            assert!(matches!(
+                *waiting.join().unwrap().unwrap_err(),
+                Error::Missing { .. }
+            ));
         });
         for path in ["good", "missing", "never asked"] {
-            assert!(matches!(*fetch.take(&echo(&server, path)).unwrap_err(), Error::Missing { .. }), "{path}");
+            assert!(
+                matches!(
+                    *fetch.take(&echo(&server, path)).unwrap_err(),
+                    Error::Missing { .. }
+                ),
+                "{path}"
+            );
         }
     }
 
@@ -407,18 +482,38 @@ mod tests {
         );
         let [missing, good, other] = ["missing", "good", "other"].map(|path| echo(&server, path));
         fetch.foresee(missing.clone());
-        assert!(matches!(*fetch.take(&missing).unwrap_err(), Error::Missing { .. }));
+        assert!(matches!(
+            *fetch.take(&missing).unwrap_err(),
+            Error::Missing { .. }
+        ));
         fetch.foresee(good.clone());
         fetch.take(&good).unwrap();
-        assert_eq!((*grew.lock().unwrap(), *ended.lock().unwrap()), (missing.size + good.size, 0), "more may follow");
+        assert_eq!(
+            (*grew.lock().unwrap(), *ended.lock().unwrap()),
+            (missing.size + good.size, 0),
+            "more may follow"
+        );
         fetch.want(&[good.clone(), other.clone()]);
         fetch.take(&other).unwrap();
-        assert_eq!((*grew.lock().unwrap(), *ended.lock().unwrap()), (missing.size + good.size + other.size, 1));
+        assert_eq!(
+            (*grew.lock().unwrap(), *ended.lock().unwrap()),
+            (missing.size + good.size + other.size, 1)
+        );
         // Wanted after all: asked for again, and a failure now.
         fetch.want(std::slice::from_ref(&missing));
-        assert!(matches!(*fetch.take(&missing).unwrap_err(), Error::Missing { .. }));
+        assert!(matches!(
+            *fetch.take(&missing).unwrap_err(),
+            Error::Missing { .. }
+        ));
         assert!(fetch.take(&other).is_err());
-        assert_eq!(server.asked().iter().filter(|a| a.target == "/missing").count(), 2);
+        assert_eq!(
+            server
+                .asked()
+                .iter()
+                .filter(|a| a.target == "/missing")
+                .count(),
+            2
+        );
     }
 
     #[test]
@@ -442,7 +537,14 @@ mod tests {
         fetch.want(&[all[2].clone()]);
         proceed.send(()).unwrap();
         fetch.take(&all[2]).unwrap();
-        assert_eq!(server.asked().iter().map(|a| a.target.as_str()).collect::<Vec<_>>(), ["/first", "/third"]);
+        assert_eq!(
+            server
+                .asked()
+                .iter()
+                .map(|a| a.target.as_str())
+                .collect::<Vec<_>>(),
+            ["/first", "/third"]
+        );
     }
 
     #[test]
@@ -464,8 +566,12 @@ mod tests {
     fn a_listener_that_panics_leaves_nobody_waiting() {
         let server = Server::start(|asked| Reply::of(asked.target.as_bytes()));
         let directory = tempfile::tempdir().unwrap();
-        let report = Report::new(|event| assert!(!matches!(event, Event::Working { .. }), "on purpose"));
+        let report =
+            Report::new(|event| assert!(!matches!(event, Event::Working { .. }), "on purpose"));
         let fetch = fetch(directory.path(), 2, report);
-        assert!(matches!(*fetch.take(&echo(&server, "a")).unwrap_err(), Error::Cancelled));
+        assert!(matches!(
+            *fetch.take(&echo(&server, "a")).unwrap_err(),
+            Error::Cancelled
+        ));
     }
 }

@@ -83,18 +83,48 @@ pub enum Error {
 
 impl<'a> Installation<'a> {
     /// Makes the base of an empty tree, builds the box and starts the threads that stage packages.
-    pub fn begin(root: &'a Rootfs, ground: Ground<'_>, interrupt: &Interrupt, report: &'a Report) -> Result<Installation<'a>, Error> {
-        let Ground { suite, variant, sources, fetch, jobs } = ground;
-        let architectures = sources.first().map(|source| source.architectures.clone()).unwrap_or_default();
-        dpkg::base(root, &Base { architectures: architectures.clone(), merged_usr: suite.merged_usr })?;
+    pub fn begin(
+        root: &'a Rootfs,
+        ground: Ground<'_>,
+        interrupt: &Interrupt,
+        report: &'a Report,
+    ) -> Result<Installation<'a>, Error> {
+        let Ground {
+            suite,
+            variant,
+            sources,
+            fetch,
+            jobs,
+        } = ground;
+        let architectures = sources
+            .first()
+            .map(|source| source.architectures.clone())
+            .unwrap_or_default();
+        dpkg::base(
+            root,
+            &Base {
+                architectures: architectures.clone(),
+                merged_usr: suite.merged_usr,
+            },
+        )?;
         apt::write_sources(root, suite, sources, &architectures)?;
         let chroot = match variant {
             Variant::Extract => None,
             _ => Some(open_box(root, interrupt, report)?),
         };
-        let options = unpack::Options { jobs, paths: Vec::new(), preinsts: Preinsts::WithEffect };
+        let options = unpack::Options {
+            jobs,
+            paths: Vec::new(),
+            preinsts: Preinsts::WithEffect,
+        };
         let unpacker = Unpacker::start(root, fetch, options, report.clone())?;
-        Ok(Installation { root, architectures, unpacker, chroot, report })
+        Ok(Installation {
+            root,
+            architectures,
+            unpacker,
+            chroot,
+            report,
+        })
     }
 
     /// A way to have packages staged that will be in the plan.
@@ -104,15 +134,37 @@ impl<'a> Installation<'a> {
 
     /// Installs a plan. When it returns, nothing runs in the tree and nothing is mounted, whether it failed or not.
     pub fn install(self, course: &Course) -> Result<(), Error> {
-        let Installation { root, architectures, mut unpacker, chroot, report } = self;
-        let Course { plan, debs, preferences, epoch } = course;
+        let Installation {
+            root,
+            architectures,
+            mut unpacker,
+            chroot,
+            report,
+        } = self;
+        let Course {
+            plan,
+            debs,
+            preferences,
+            epoch,
+        } = course;
         apt::write_preferences(root, preferences)?;
-        let supply = |(chosen, deb): (&Chosen, &store::Wanted)| Supply { package: chosen.package.name.clone(), deb: deb.clone() };
-        unpacker.plan(plan.packages.iter().zip(debs).map(supply).collect(), plan.essentials, *epoch);
+        let supply = |(chosen, deb): (&Chosen, &store::Wanted)| Supply {
+            package: chosen.package.name.clone(),
+            deb: deb.clone(),
+        };
+        unpacker.plan(
+            plan.packages.iter().zip(debs).map(supply).collect(),
+            plan.essentials,
+            *epoch,
+        );
         match chroot {
             None => unpacker.extract_all()?,
             Some(chroot) => {
-                let scripts = Scripts { chroot, environment: dpkg::script_environment(*epoch), report };
+                let scripts = Scripts {
+                    chroot,
+                    environment: dpkg::script_environment(*epoch),
+                    report,
+                };
                 run_scripts(root, plan, &mut unpacker, scripts)?;
             }
         }
@@ -144,21 +196,42 @@ fn open_box(root: &Rootfs, interrupt: &Interrupt, report: &Report) -> Result<Chr
     Ok(chroot)
 }
 
-fn run_scripts(root: &Rootfs, plan: &Plan, unpacker: &mut Unpacker<'_>, scripts: Scripts<'_>) -> Result<(), Error> {
+fn run_scripts(
+    root: &Rootfs,
+    plan: &Plan,
+    unpacker: &mut Unpacker<'_>,
+    scripts: Scripts<'_>,
+) -> Result<(), Error> {
     unpacker.lay_essentials()?;
     let services = Services::hold(root)?;
     // Declared after `services`, so that on every path the box is closed before they are put back.
-    let Scripts { chroot, environment, report } = scripts;
+    let Scripts {
+        chroot,
+        environment,
+        report,
+    } = scripts;
     let run = |batch: Batch<'_>| configure(&chroot, batch, &environment, report);
     report.began(Stage::Configure, plan.packages.len() as u64);
     unpacker.register_essentials(&chroot)?;
     let essentials: Vec<usize> = (0..plan.essentials).collect();
-    run(Batch::Essentials(&names(plan, &essentials, unpacker.disappeared())))?;
+    run(Batch::Essentials(&names(
+        plan,
+        &essentials,
+        unpacker.disappeared(),
+    )))?;
     for call in &plan.calls {
         match call {
             Call::Unpack(packages) => unpacker.batch(&chroot, packages)?,
-            Call::Configure(packages) => run(Batch::Listed(&names(plan, packages, unpacker.disappeared())))?,
-            Call::Remove(packages) => run(Batch::Removed(&names(plan, packages, unpacker.disappeared())))?,
+            Call::Configure(packages) => run(Batch::Listed(&names(
+                plan,
+                packages,
+                unpacker.disappeared(),
+            )))?,
+            Call::Remove(packages) => run(Batch::Removed(&names(
+                plan,
+                packages,
+                unpacker.disappeared(),
+            )))?,
         }
     }
     run(Batch::Pending)?;
@@ -173,12 +246,19 @@ fn names(plan: &Plan, numbers: &[usize], disappeared: &BTreeSet<usize>) -> Vec<S
         "all" => package.name.clone(),
         architecture => format!("{}:{architecture}", package.name),
     };
-    numbers.iter().filter(|number| !disappeared.contains(number)).filter_map(|&number| plan.packages.get(number)).map(name).collect()
+    numbers
+        .iter()
+        .filter(|number| !disappeared.contains(number))
+        .filter_map(|&number| plan.packages.get(number))
+        .map(name)
+        .collect()
 }
 
 /// What came in only because something else needs it, in the plan's order. apt counts what is for all architectures as native.
 fn automatic(plan: &Plan, native: Option<&String>) -> Vec<(String, String)> {
     let automatic = plan.packages.iter().filter(|chosen| chosen.automatic);
     let architecture = |own: &String| native.filter(|_| own == "all").unwrap_or(own).clone();
-    automatic.map(|Chosen { package, .. }| (package.name.clone(), architecture(&package.architecture))).collect()
+    automatic
+        .map(|Chosen { package, .. }| (package.name.clone(), architecture(&package.architecture)))
+        .collect()
 }

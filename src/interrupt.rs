@@ -22,8 +22,17 @@ struct Shared {
 impl Interrupt {
     /// Asks to stop because of `signal`, and runs what was registered. The first signal stays the reason.
     pub fn raise(&self, signal: i32) {
-        let _ = self.0.signal.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
-        for action in self.0.actions.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        let _ = self
+            .0
+            .signal
+            .compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
+        for action in self
+            .0
+            .actions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+        {
             action();
         }
     }
@@ -35,7 +44,11 @@ impl Interrupt {
 
     /// Has `action` run, on the thread that raises, when it is asked to stop; at once when it was asked already.
     pub fn on_raise(&self, action: impl Fn() + Send + 'static) {
-        let mut actions = self.0.actions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut actions = self
+            .0
+            .actions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if self.signal().is_some() {
             action();
         }
@@ -63,10 +76,16 @@ mod tests {
             }
         };
         interrupt.on_raise(add(1));
-        assert_eq!((interrupt.signal(), count.load(Ordering::SeqCst)), (None, 0));
+        assert_eq!(
+            (interrupt.signal(), count.load(Ordering::SeqCst)),
+            (None, 0)
+        );
         interrupt.raise(15);
         interrupt.on_raise(add(10));
         interrupt.raise(2);
-        assert_eq!((interrupt.signal(), count.load(Ordering::SeqCst)), (Some(15), 22));
+        assert_eq!(
+            (interrupt.signal(), count.load(Ordering::SeqCst)),
+            (Some(15), 22)
+        );
     }
 }

@@ -23,7 +23,11 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
+            return if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                ExitCode::SUCCESS
+            };
         }
     };
     let timings = cli.reporting.timings.clone();
@@ -42,9 +46,24 @@ fn main() -> ExitCode {
     }
     let result = match job {
         Job::Suites => bootstrap::suites().map(|suites| print(&suites)),
-        Job::Pack { directory, image, jobs, epoch } => {
+        Job::Pack {
+            directory,
+            image,
+            jobs,
+            epoch,
+        } => {
             let threads = u32::try_from(jobs).unwrap_or(u32::MAX);
-            pack(&directory, &image, &Options { epoch, threads, compression: image.compression, interrupt }, &display)
+            pack(
+                &directory,
+                &image,
+                &Options {
+                    epoch,
+                    threads,
+                    compression: image.compression,
+                    interrupt,
+                },
+                &display,
+            )
         }
         Job::Bootstrap(request) => make(&request, &interrupt, &display),
     };
@@ -53,7 +72,12 @@ fn main() -> ExitCode {
     }
     match result {
         Ok(code) => code,
-        Err(error) => fail(Some(&display), &error, error.hint().as_deref(), code(&error)),
+        Err(error) => fail(
+            Some(&display),
+            &error,
+            error.hint().as_deref(),
+            code(&error),
+        ),
     }
 }
 
@@ -61,12 +85,18 @@ fn main() -> ExitCode {
 fn about(job: &Job) -> (String, usize) {
     match job {
         Job::Suites => ("rbootstrap suites".into(), 1),
-        Job::Pack { directory, jobs, .. } => (format!("rbootstrap pack {}", directory.display()), *jobs),
+        Job::Pack {
+            directory, jobs, ..
+        } => (format!("rbootstrap pack {}", directory.display()), *jobs),
         Job::Bootstrap(request) => (format!("rbootstrap {}", request.suite), request.jobs),
     }
 }
 
-fn make(request: &Request, interrupt: &Interrupt, display: &Arc<Display>) -> Result<ExitCode, bootstrap::Error> {
+fn make(
+    request: &Request,
+    interrupt: &Interrupt,
+    display: &Arc<Display>,
+) -> Result<ExitCode, bootstrap::Error> {
     let report = display.report();
     let done = bootstrap::run(request, interrupt, &report)?;
     display.clear();
@@ -79,16 +109,27 @@ fn make(request: &Request, interrupt: &Interrupt, display: &Arc<Display>) -> Res
     }
     report.note(summary(request, &done, display));
     if request.image.is_none() && request.goal == Goal::Make && is_pipe() {
-        report.note("standard output is a pipe and got nothing: add `--tar -` to have the image on it");
+        report.note(
+            "standard output is a pipe and got nothing: add `--tar -` to have the image on it",
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn pack(directory: &Path, image: &Image, options: &Options, display: &Arc<Display>) -> Result<ExitCode, bootstrap::Error> {
+fn pack(
+    directory: &Path,
+    image: &Image,
+    options: &Options,
+    display: &Arc<Display>,
+) -> Result<ExitCode, bootstrap::Error> {
     let report = display.report();
     bootstrap::pack(directory, image, options, &report)?;
     display.clear();
-    report.note(format!("{}: packed in {:.1} s", directory.display(), display.elapsed().as_secs_f64()));
+    report.note(format!(
+        "{}: packed in {:.1} s",
+        directory.display(),
+        display.elapsed().as_secs_f64()
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -96,7 +137,10 @@ fn pack(directory: &Path, image: &Image, options: &Options, display: &Arc<Displa
 fn summary(request: &Request, done: &Done, display: &Display) -> String {
     let (elapsed, times) = (display.elapsed().as_secs_f64(), display.times());
     let (count, size) = (done.packages(), bytes(done.download_size()));
-    format!("{}: {count} packages, {size}, in {elapsed:.1} s ({times})", request.suite)
+    format!(
+        "{}: {count} packages, {size}, in {elapsed:.1} s ({times})",
+        request.suite
+    )
 }
 
 fn display(reporting: &cli::Reporting) -> Result<Arc<Display>, LogError> {
@@ -107,17 +151,30 @@ fn display(reporting: &cli::Reporting) -> Result<Arc<Display>, LogError> {
         _ => Verbosity::Everything,
     };
     let log = reporting.log.as_deref().map(create);
-    Ok(Display::new(reporting.progress, verbosity, log.transpose()?))
+    Ok(Display::new(
+        reporting.progress,
+        verbosity,
+        log.transpose()?,
+    ))
 }
 
-#[expect(clippy::disallowed_methods, reason = "logs and pages are files of the user's, never ones in the tree")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "logs and pages are files of the user's, never ones in the tree"
+)]
 fn create(path: &Path) -> Result<File, LogError> {
-    File::create(path).map_err(|source| LogError { path: path.to_owned(), source })
+    File::create(path).map_err(|source| LogError {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn write(path: &Path, page: &str) -> Result<(), LogError> {
     let written = create(path)?.write_all(page.as_bytes());
-    written.map_err(|source| LogError { path: path.to_owned(), source })
+    written.map_err(|source| LogError {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// A log or a page that cannot be written.
@@ -133,18 +190,22 @@ fn listen_for_signals(interrupt: &Interrupt) -> io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let interrupt = interrupt.clone();
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
-        for signal in signals.forever() {
-            interrupt.raise(signal);
-        }
-    })?;
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            for signal in signals.forever() {
+                interrupt.raise(signal);
+            }
+        })?;
     Ok(())
 }
 
 fn is_pipe() -> bool {
     let stdout = io::stdout();
     !stdout.is_terminal()
-        && rustix::fs::fstat(&stdout).is_ok_and(|s| rustix::fs::FileType::from_raw_mode(s.st_mode) == rustix::fs::FileType::Fifo)
+        && rustix::fs::fstat(&stdout).is_ok_and(|s| {
+            rustix::fs::FileType::from_raw_mode(s.st_mode) == rustix::fs::FileType::Fifo
+        })
 }
 
 /// Data on standard output. A reader that went away is no failure of ours.
@@ -156,7 +217,12 @@ fn print(text: &str) -> ExitCode {
 }
 
 /// `error:` with its chain of causes, a blank line, `hint:`.
-fn fail(display: Option<&Arc<Display>>, error: &dyn std::error::Error, hint: Option<&str>, code: ExitCode) -> ExitCode {
+fn fail(
+    display: Option<&Arc<Display>>,
+    error: &dyn std::error::Error,
+    hint: Option<&str>,
+    code: ExitCode,
+) -> ExitCode {
     let mut text = format!("error: {error}");
     let mut last = error.to_string();
     let mut cause = error.source();

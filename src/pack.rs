@@ -46,8 +46,12 @@ impl Format {
             (".tar.zst", Compression::Zstd),
         ];
         let name = name.as_ref().as_bytes();
-        let ending = ENDINGS.iter().find(|(ending, _)| name.ends_with(ending.as_bytes()));
-        ending.map_or(Format::Directory, |&(_, compression)| Format::Tar(compression))
+        let ending = ENDINGS
+            .iter()
+            .find(|(ending, _)| name.ends_with(ending.as_bytes()));
+        ending.map_or(Format::Directory, |&(_, compression)| {
+            Format::Tar(compression)
+        })
     }
 }
 
@@ -116,20 +120,37 @@ const RECORD: usize = 10_240;
 /// Writes the tree to `output` as a tar archive (pax), compressed as `options` say.
 ///
 /// Names are those that `tar -C TREE -c .` writes: `./`, `./bin`, `./etc/`, … Sockets are left out with a warning.
-pub fn tar<W: Write>(root: &Rootfs, output: W, options: &Options, report: &Report) -> Result<W, Error> {
+pub fn tar<W: Write>(
+    root: &Rootfs,
+    output: W,
+    options: &Options,
+    report: &Report,
+) -> Result<W, Error> {
     let entries = tree::list(root, report)?;
-    report.began(Stage::Pack, entries.iter().map(tree::Entry::content_size).sum());
+    report.began(
+        Stage::Pack,
+        entries.iter().map(tree::Entry::content_size).sum(),
+    );
     let written = thread::scope(|scope| {
         let (chunks, to_write) = sync_channel(CHUNKS);
         let (used, to_fill) = channel();
         let reader = scope.spawn(|| {
-            let mut chunks = Chunks { chunk: Vec::with_capacity(CHUNK), length: 0, chunks, used: to_fill };
-            entries.iter().try_for_each(|entry| entry::write(root, entry, options.epoch, &mut chunks, report))?;
+            let mut chunks = Chunks {
+                chunk: Vec::with_capacity(CHUNK),
+                length: 0,
+                chunks,
+                used: to_fill,
+            };
+            entries.iter().try_for_each(|entry| {
+                entry::write(root, entry, options.epoch, &mut chunks, report)
+            })?;
             chunks.end().map_err(|source| Error::Write { source })
         });
         let written = write(output, options, to_write, &used);
         // When writing failed the reader finds nobody to read for, and that is not the cause.
-        let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let read = reader
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let written = written.map_err(|source| Error::Write { source })?;
         read.and_then(|()| written.finish().map_err(|source| Error::Write { source }))
     })?;
@@ -139,17 +160,31 @@ pub fn tar<W: Write>(root: &Rootfs, output: W, options: &Options, report: &Repor
 
 /// Writes the tree to the file `path`. It is made under a temporary name beside its own, which it gets when it is complete; a
 /// failure leaves nothing. What is no regular file (a FIFO, a device) is written to as it is.
-pub fn to_file(root: &Rootfs, path: &Path, options: &Options, report: &Report) -> Result<(), Error> {
+pub fn to_file(
+    root: &Rootfs,
+    path: &Path,
+    options: &Options,
+    report: &Report,
+) -> Result<(), Error> {
     let output = output::Output::create(path, root)?;
     let output = tar(root, output, options, report).map_err(|error| match error {
-        Error::Write { source } => Error::Output { path: path.to_owned(), action: "write it", source },
+        Error::Write { source } => Error::Output {
+            path: path.to_owned(),
+            action: "write it",
+            source,
+        },
         error => error,
     })?;
     output.finish()
 }
 
 /// Writes the chunks as they come and gives them back to be filled again.
-fn write<W: Write>(output: W, options: &Options, chunks: Receiver<Vec<u8>>, used: &Sender<Vec<u8>>) -> io::Result<compress::Encoder<W>> {
+fn write<W: Write>(
+    output: W,
+    options: &Options,
+    chunks: Receiver<Vec<u8>>,
+    used: &Sender<Vec<u8>>,
+) -> io::Result<compress::Encoder<W>> {
     let mut output = compress::encoder(options.compression, output, options.threads)?;
     for chunk in chunks {
         if options.interrupt.signal().is_some() {
@@ -180,7 +215,11 @@ impl Chunks {
 
     /// Sees to it that there is room for at least one byte.
     fn make_room(&mut self) -> io::Result<()> {
-        if self.chunk.len() >= CHUNK { self.send() } else { Ok(()) }
+        if self.chunk.len() >= CHUNK {
+            self.send()
+        } else {
+            Ok(())
+        }
     }
 
     /// Reads as much of `file` as there is room for, 0 bytes at its end.
@@ -198,10 +237,15 @@ impl Chunks {
     }
 
     fn send(&mut self) -> io::Result<()> {
-        let mut next = self.used.try_recv().unwrap_or_else(|_| Vec::with_capacity(CHUNK));
+        let mut next = self
+            .used
+            .try_recv()
+            .unwrap_or_else(|_| Vec::with_capacity(CHUNK));
         next.clear();
         let full = std::mem::replace(&mut self.chunk, next);
-        self.chunks.send(full).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        self.chunks
+            .send(full)
+            .map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }
 

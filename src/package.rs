@@ -7,7 +7,10 @@ mod relation;
 mod stanza;
 mod version;
 
-pub use relation::{ArchQualifier, BadRelation, Constraint, Operator, Provided, Relation, RelationText, parse_provides, parse_relations};
+pub use relation::{
+    ArchQualifier, BadRelation, Constraint, Operator, Provided, Relation, RelationText,
+    parse_provides, parse_relations,
+};
 pub use stanza::{Fields, fields, keep_fields, stanzas};
 pub use version::{BadVersion, Version};
 
@@ -114,7 +117,13 @@ const fn read_with(first: u8) -> &'static [&'static str] {
         b'f' => &["Filename"],
         b'i' => &["Installed-Size", "Important"],
         b'm' => &["Multi-Arch"],
-        b'p' => &["Package", "Priority", "Pre-Depends", "Provides", "Protected"],
+        b'p' => &[
+            "Package",
+            "Priority",
+            "Pre-Depends",
+            "Provides",
+            "Protected",
+        ],
         b'r' => &["Recommends", "Replaces"],
         b's' => &["Size", "SHA256", "SHA512", "Suggests"],
         b'v' => &["Version"],
@@ -124,8 +133,11 @@ const fn read_with(first: u8) -> &'static [&'static str] {
 
 /// Whether anything is read of the field of that name, in any case.
 pub fn is_read(field: &[u8]) -> bool {
-    let alike = |known: &&str| known.len() == field.len() && known.as_bytes().eq_ignore_ascii_case(field);
-    field.first().is_some_and(|first| read_with(*first).iter().any(alike))
+    let alike =
+        |known: &&str| known.len() == field.len() && known.as_bytes().eq_ignore_ascii_case(field);
+    field
+        .first()
+        .is_some_and(|first| read_with(*first).iter().any(alike))
 }
 
 impl Package {
@@ -135,15 +147,26 @@ impl Package {
         for (name, value) in fields(stanza) {
             all.insert(name, value);
         }
-        let name = all.one("Package").ok_or_else(|| BadStanza::missing("?", "Package"))?;
-        let required = |field: &'static str| all.one(field).ok_or_else(|| BadStanza::missing(name, field));
+        let name = all
+            .one("Package")
+            .ok_or_else(|| BadStanza::missing("?", "Package"))?;
+        let required = |field: &'static str| {
+            all.one(field)
+                .ok_or_else(|| BadStanza::missing(name, field))
+        };
         let relations = |field: &'static str| {
-            parse_relations(all.one(field).unwrap_or_default()).map_err(|source| BadStanza::relation(name, field, source))
+            parse_relations(all.one(field).unwrap_or_default())
+                .map_err(|source| BadStanza::relation(name, field, source))
         };
         let version = required("Version")?;
-        let digest = Algorithm::STRONGEST_FIRST.into_iter().find_map(|a| all.one(a.field()).map(|hex| Digest::parse(a, hex)));
+        let digest = Algorithm::STRONGEST_FIRST
+            .into_iter()
+            .find_map(|a| all.one(a.field()).map(|hex| Digest::parse(a, hex)));
         Ok(Package {
-            version: Version::parse(version).map_err(|source| BadStanza::Version { package: name.into(), source })?,
+            version: Version::parse(version).map_err(|source| BadStanza::Version {
+                package: name.into(),
+                source,
+            })?,
             architecture: required("Architecture")?.into(),
             multi_arch: match all.one("Multi-Arch") {
                 Some("same") => MultiArch::Same,
@@ -165,7 +188,10 @@ impl Package {
                 .map_err(|source| BadStanza::relation(name, "Provides", source))?,
             filename: all.one("Filename").unwrap_or_default().into(),
             size: number(&all, name, "Size")?,
-            digest: digest.transpose().map_err(|source| BadStanza::Digest { package: name.into(), source })?,
+            digest: digest.transpose().map_err(|source| BadStanza::Digest {
+                package: name.into(),
+                source,
+            })?,
             installed_size: number(&all, name, "Installed-Size")?,
             name: name.into(),
         })
@@ -180,8 +206,14 @@ impl fmt::Display for Package {
 }
 
 fn number(all: &Fields<'_>, package: &str, field: &'static str) -> Result<u64, BadStanza> {
-    let Some(text) = all.one(field) else { return Ok(0) };
-    text.parse().map_err(|_| BadStanza::Number { package: package.into(), field, found: text.into() })
+    let Some(text) = all.one(field) else {
+        return Ok(0);
+    };
+    text.parse().map_err(|_| BadStanza::Number {
+        package: package.into(),
+        field,
+        found: text.into(),
+    })
 }
 
 /// A stanza that cannot be used.
@@ -238,11 +270,18 @@ pub enum BadStanza {
 
 impl BadStanza {
     fn missing(package: &str, field: &'static str) -> BadStanza {
-        BadStanza::Missing { package: package.into(), field }
+        BadStanza::Missing {
+            package: package.into(),
+            field,
+        }
     }
 
     pub(crate) fn relation(package: &str, field: &'static str, source: BadRelation) -> BadStanza {
-        BadStanza::Relation { package: package.into(), field, source }
+        BadStanza::Relation {
+            package: package.into(),
+            field,
+            source,
+        }
     }
 }
 
@@ -257,24 +296,46 @@ mod tests {
     #[test]
     fn a_whole_stanza() {
         let dash = Package::parse(DASH).unwrap();
-        assert_eq!((dash.name.as_str(), dash.size, dash.essential), ("dash", 97000, Some(true)));
-        assert_eq!((dash.depends.len(), dash.depends[0].len(), dash.provides.len()), (2, 2, 2));
-        assert_eq!((dash.multi_arch, dash.priority), (MultiArch::Foreign, Some(Priority::Required)));
+        assert_eq!(
+            (dash.name.as_str(), dash.size, dash.essential),
+            ("dash", 97000, Some(true))
+        );
+        assert_eq!(
+            (
+                dash.depends.len(),
+                dash.depends[0].len(),
+                dash.provides.len()
+            ),
+            (2, 2, 2)
+        );
+        assert_eq!(
+            (dash.multi_arch, dash.priority),
+            (MultiArch::Foreign, Some(Priority::Required))
+        );
         assert_eq!(dash.digest.unwrap().algorithm(), Algorithm::Sha256);
     }
 
     #[test]
     fn the_strongest_digest_counts() {
         let both = format!("{DASH}SHA512: {}\n", "0".repeat(128));
-        assert_eq!(Package::parse(&both).unwrap().digest.unwrap().algorithm(), Algorithm::Sha512);
+        assert_eq!(
+            Package::parse(&both).unwrap().digest.unwrap().algorithm(),
+            Algorithm::Sha512
+        );
     }
 
     #[test]
     fn errors_name_package_and_field() {
         let broken = DASH.replace("Size: 97000", "Size: many");
-        assert_eq!(Package::parse(&broken).unwrap_err().to_string(), "package `dash`: Size is `many`, not a number");
+        assert_eq!(
+            Package::parse(&broken).unwrap_err().to_string(),
+            "package `dash`: Size is `many`, not a number"
+        );
         let broken = DASH.replace("Version: 0.5.12-12\n", "");
-        assert_eq!(Package::parse(&broken).unwrap_err().to_string(), "the stanza of package `dash` has no Version field");
+        assert_eq!(
+            Package::parse(&broken).unwrap_err().to_string(),
+            "the stanza of package `dash` has no Version field"
+        );
         assert!(Package::parse("").is_err());
     }
 }

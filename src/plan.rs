@@ -92,9 +92,15 @@ const REPLANNINGS: usize = 5;
 /// Chooses the packages, as apt would.
 pub fn plan(index: &Index, wanted: &Wanted) -> Result<Plan, Error> {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("plan".into()).stack_size(STACK);
-        let thread = thread.spawn_scoped(scope, || choose(index, wanted)).map_err(|source| Error::Thread { source })?;
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        let thread = std::thread::Builder::new()
+            .name("plan".into())
+            .stack_size(STACK);
+        let thread = thread
+            .spawn_scoped(scope, || choose(index, wanted))
+            .map_err(|source| Error::Thread { source })?;
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
@@ -120,7 +126,11 @@ fn two_calls(pool: &Pool<'_>, mut request: Request<'_>) -> Result<Plan, Error> {
         let base: Vec<VersionId> = first.planned().map(|(_, version)| version).collect();
         let then = call(&base, &request.then)?;
         // Where the second call would put another version of an essential in place, that one is laid in the first place.
-        let other = |(package, version): &(PackageId, VersionId)| then.of(*package).installed.is_some_and(|old| old != *version);
+        let other = |(package, version): &(PackageId, VersionId)| {
+            then.of(*package)
+                .installed
+                .is_some_and(|old| old != *version)
+        };
         let others: Vec<(PackageId, VersionId)> = then.planned().filter(other).collect();
         if others.is_empty() {
             return Plan::of(&first, &then);
@@ -134,19 +144,32 @@ fn two_calls(pool: &Pool<'_>, mut request: Request<'_>) -> Result<Plan, Error> {
 
 impl Plan {
     fn of(first: &State<'_, '_>, then: &State<'_, '_>) -> Result<Plan, Error> {
-        let mut plan = Plan { packages: Vec::new(), essentials: 0, calls: Vec::new() };
+        let mut plan = Plan {
+            packages: Vec::new(),
+            essentials: 0,
+            calls: Vec::new(),
+        };
         let mut numbers = vec![None; first.pool.packages().len()];
         plan.carry_out(first, &mut numbers)?;
         plan.calls.clear();
         plan.essentials = plan.packages.len();
-        plan.packages.iter_mut().for_each(|chosen| chosen.automatic = false);
+        plan.packages
+            .iter_mut()
+            .for_each(|chosen| chosen.automatic = false);
         plan.carry_out(then, &mut numbers)?;
         Ok(plan)
     }
 
     /// Adds what a call of apt installs, and how. `numbers` are those of `packages`, by package of the pool.
-    fn carry_out(&mut self, state: &State<'_, '_>, numbers: &mut [Option<usize>]) -> Result<(), Error> {
-        let removed: Vec<usize> = state.removed().filter_map(|package| numbers[package.0 as usize]).collect();
+    fn carry_out(
+        &mut self,
+        state: &State<'_, '_>,
+        numbers: &mut [Option<usize>],
+    ) -> Result<(), Error> {
+        let removed: Vec<usize> = state
+            .removed()
+            .filter_map(|package| numbers[package.0 as usize])
+            .collect();
         if !removed.is_empty() {
             self.calls.push(Call::Remove(removed));
         }
@@ -155,12 +178,21 @@ impl Plan {
             let (package, next) = (state.pool[version].package, self.packages.len());
             let number = *numbers[package.0 as usize].get_or_insert(next);
             if number == next {
-                let (stanza, automatic) = (state.pool[version].stanza.to_owned(), state.of(package).automatic);
+                let (stanza, automatic) = (
+                    state.pool[version].stanza.to_owned(),
+                    state.of(package).automatic,
+                );
                 let release = state.pool.release(version);
-                self.packages.push(Chosen { package: state.pool.parse(version)?, stanza, release, automatic });
+                self.packages.push(Chosen {
+                    package: state.pool.parse(version)?,
+                    stanza,
+                    release,
+                    automatic,
+                });
             }
             match (operation, self.calls.last_mut()) {
-                (Operation::Unpack(_), Some(Call::Unpack(all))) | (Operation::Configure(_), Some(Call::Configure(all))) => all.push(number),
+                (Operation::Unpack(_), Some(Call::Unpack(all)))
+                | (Operation::Configure(_), Some(Call::Configure(all))) => all.push(number),
                 (Operation::Unpack(_), _) => self.calls.push(Call::Unpack(vec![number])),
                 (Operation::Configure(_), _) => self.calls.push(Call::Configure(vec![number])),
             }
@@ -240,7 +272,9 @@ pub enum Error {
     #[error("a tree needs an architecture")]
     NoArchitecture,
     /// `pkg/suite` asks for versions of essential packages which, once there, ask for others without end.
-    #[error("the suites asked for with pkg/suite ask for ever other versions of the essential packages")]
+    #[error(
+        "the suites asked for with pkg/suite ask for ever other versions of the essential packages"
+    )]
     Restless,
     /// A stanza that is needed cannot be read.
     #[error(transparent)]
@@ -257,6 +291,12 @@ pub enum Error {
 fn meant(near: &[String]) -> String {
     match near {
         [] => String::new(),
-        near => format!("; did you mean {}?", near.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+        near => format!(
+            "; did you mean {}?",
+            near.iter()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
     }
 }

@@ -12,7 +12,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, UTIME_OMIT, Uid};
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, UTIME_OMIT, Uid,
+};
 use rustix::io::Errno;
 
 /// A path inside the tree: normalised, without `..`, `.`, empty components or NUL. The root itself is empty.
@@ -22,7 +24,9 @@ pub struct RootPath(Vec<u8>);
 impl RootPath {
     /// Reads a path as archives and databases write it: `./usr/bin`, `/usr/bin`, `usr/bin/`.
     pub fn parse(path: impl AsRef<[u8]>) -> Result<RootPath, BadPath> {
-        let bad = || BadPath { path: String::from_utf8_lossy(path.as_ref()).into_owned() };
+        let bad = || BadPath {
+            path: String::from_utf8_lossy(path.as_ref()).into_owned(),
+        };
         let mut clean = Vec::with_capacity(path.as_ref().len());
         for component in path.as_ref().split(|&b| b == b'/') {
             match component {
@@ -80,7 +84,11 @@ impl RootPath {
 
     /// Whether this is `above` or something below it.
     pub fn is_within(&self, above: &RootPath) -> bool {
-        above.is_root() || self.0.strip_prefix(&above.0[..]).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+        above.is_root()
+            || self
+                .0
+                .strip_prefix(&above.0[..])
+                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
     }
 
     fn split(&self) -> (&[u8], &[u8]) {
@@ -129,7 +137,10 @@ pub struct Error {
 impl Error {
     /// Whether the disk, or a quota on it, is full.
     pub fn is_full(&self) -> bool {
-        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        matches!(
+            self.source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        )
     }
 }
 
@@ -163,16 +174,33 @@ const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICL
 impl Rootfs {
     /// Opens a tree whose root directory exists.
     pub fn open(path: &Path) -> Result<Rootfs, Error> {
-        let directory = rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-        let error = |e: Errno| Error { root: path.into(), path: RootPath::default(), action: "open the tree", source: e.into() };
+        let directory = rustix::fs::open(
+            path,
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        );
+        let error = |e: Errno| Error {
+            root: path.into(),
+            path: RootPath::default(),
+            action: "open the tree",
+            source: e.into(),
+        };
         let directory = directory.map_err(error)?;
         let device = rustix::fs::fstat(&directory).map_err(error)?.st_dev;
-        Ok(Rootfs { directory, device, path: path.to_owned() })
+        Ok(Rootfs {
+            directory,
+            device,
+            path: path.to_owned(),
+        })
     }
 
     /// The same tree, for another owner.
     pub fn try_clone(&self) -> io::Result<Rootfs> {
-        Ok(Rootfs { directory: self.directory.try_clone()?, device: self.device, path: self.path.clone() })
+        Ok(Rootfs {
+            directory: self.directory.try_clone()?,
+            device: self.device,
+            path: self.path.clone(),
+        })
     }
 
     /// Where the tree lies on the host, for messages and for handing it to another process.
@@ -181,25 +209,43 @@ impl Rootfs {
     }
 
     /// An error about `path`, for callers that work on a [`Directory`] themselves.
-    pub fn error(&self, path: &RootPath, action: &'static str, source: impl Into<io::Error>) -> Error {
-        Error { root: self.path.clone(), path: path.clone(), action, source: source.into() }
+    pub fn error(
+        &self,
+        path: &RootPath,
+        action: &'static str,
+        source: impl Into<io::Error>,
+    ) -> Error {
+        Error {
+            root: self.path.clone(),
+            path: path.clone(),
+            action,
+            source: source.into(),
+        }
     }
 
     /// Opens `path` inside the tree with `flags`, following symlinks inside the tree.
     pub fn open_at(&self, path: &RootPath, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
-        let name = if path.is_root() { OsStr::new(".") } else { OsStr::from_bytes(path.as_bytes()) };
+        let name = if path.is_root() {
+            OsStr::new(".")
+        } else {
+            OsStr::from_bytes(path.as_bytes())
+        };
         rustix::fs::openat2(&self.directory, name, flags | OFlags::CLOEXEC, mode, INSIDE)
     }
 
     /// Opens a directory, through symlinks that stay inside the tree.
     pub fn directory(&self, path: &RootPath) -> Result<Directory, Error> {
         let opened = self.open_at(path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty());
-        opened.map(Directory).map_err(|e| self.error(path, "open the directory", e))
+        opened
+            .map(Directory)
+            .map_err(|e| self.error(path, "open the directory", e))
     }
 
     /// What `path` itself is, not following a last symlink; `None` when nothing is there.
     pub fn metadata(&self, path: &RootPath) -> Result<Option<Stat>, Error> {
-        let found = self.open_at(path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty()).and_then(rustix::fs::fstat);
+        let found = self
+            .open_at(path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty())
+            .and_then(rustix::fs::fstat);
         absent_is_none(found).map_err(|e| self.error(path, "look at it", e))
     }
 
@@ -210,15 +256,21 @@ impl Rootfs {
 
     /// Whether `path` is a directory or a symlink that leads to one inside the tree.
     pub fn is_directory(&self, path: &RootPath) -> bool {
-        self.open_at(path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).is_ok()
+        self.open_at(path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
+            .is_ok()
     }
 
     /// The content of a file, `None` when it is not there.
     pub fn read(&self, path: &RootPath) -> Result<Option<Vec<u8>>, Error> {
-        let opened = absent_is_none(self.open_at(path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()));
-        let Some(file) = opened.map_err(|e| self.error(path, "read it", e))? else { return Ok(None) };
+        let opened =
+            absent_is_none(self.open_at(path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()));
+        let Some(file) = opened.map_err(|e| self.error(path, "read it", e))? else {
+            return Ok(None);
+        };
         let mut content = Vec::new();
-        File::from(file).read_to_end(&mut content).map_err(|e| self.error(path, "read it", e))?;
+        File::from(file)
+            .read_to_end(&mut content)
+            .map_err(|e| self.error(path, "read it", e))?;
         Ok(Some(content))
     }
 
@@ -228,12 +280,24 @@ impl Rootfs {
         let (parent, name) = self.parent(path)?;
         let temporary = [path.name(), b".rbootstrap-new"].concat();
         let temporary = OsStr::from_bytes(&temporary);
-        unless_absent(rustix::fs::unlinkat(&parent, temporary, AtFlags::empty())).map_err(|e| error(e.into()))?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&parent, temporary, flags, Mode::from_raw_mode(0o600)).map_err(|e| error(e.into()))?;
+        unless_absent(rustix::fs::unlinkat(&parent, temporary, AtFlags::empty()))
+            .map_err(|e| error(e.into()))?;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&parent, temporary, flags, Mode::from_raw_mode(0o600))
+            .map_err(|e| error(e.into()))?;
         let mut file = File::from(file);
-        let written = file.write_all(content).and_then(|()| Ok(rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?));
-        let done = written.and_then(|()| Ok(rustix::fs::renameat(&parent, temporary, &parent, name.as_c_str())?));
+        let written = file
+            .write_all(content)
+            .and_then(|()| Ok(rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?));
+        let done = written.and_then(|()| {
+            Ok(rustix::fs::renameat(
+                &parent,
+                temporary,
+                &parent,
+                name.as_c_str(),
+            )?)
+        });
         done.map_err(|e| {
             let _ = rustix::fs::unlinkat(&parent, temporary, AtFlags::empty());
             error(e)
@@ -248,8 +312,14 @@ impl Rootfs {
         let (parent, name) = self.parent(path)?;
         match rustix::fs::mkdirat(&parent, name.as_c_str(), Mode::from_raw_mode(mode)) {
             Ok(()) => {
-                let set = rustix::fs::chmodat(&parent, name.as_c_str(), Mode::from_raw_mode(mode), AtFlags::empty());
-                set.map(|()| true).map_err(|e| self.error(path, "set the mode", e))
+                let set = rustix::fs::chmodat(
+                    &parent,
+                    name.as_c_str(),
+                    Mode::from_raw_mode(mode),
+                    AtFlags::empty(),
+                );
+                set.map(|()| true)
+                    .map_err(|e| self.error(path, "set the mode", e))
             }
             Err(Errno::EXIST) if self.is_directory(path) => Ok(false),
             Err(e) => Err(self.error(path, "create the directory", e)),
@@ -283,26 +353,58 @@ impl Rootfs {
     }
 
     /// Makes a character or block device, or a FIFO, with this mode.
-    pub fn make_node(&self, path: &RootPath, kind: FileType, mode: u32, device: u64) -> Result<(), Error> {
+    pub fn make_node(
+        &self,
+        path: &RootPath,
+        kind: FileType,
+        mode: u32,
+        device: u64,
+    ) -> Result<(), Error> {
         let (parent, name) = self.parent(path)?;
-        let made = rustix::fs::mknodat(&parent, name.as_c_str(), kind, Mode::from_raw_mode(mode), device)
-            .and_then(|()| rustix::fs::chmodat(&parent, name.as_c_str(), Mode::from_raw_mode(mode), AtFlags::empty()));
+        let made = rustix::fs::mknodat(
+            &parent,
+            name.as_c_str(),
+            kind,
+            Mode::from_raw_mode(mode),
+            device,
+        )
+        .and_then(|()| {
+            rustix::fs::chmodat(
+                &parent,
+                name.as_c_str(),
+                Mode::from_raw_mode(mode),
+                AtFlags::empty(),
+            )
+        });
         made.map_err(|e| self.error(path, "create the device node", e))
     }
 
     /// Moves a file over whatever file is at `to`.
     pub fn rename(&self, from: &RootPath, to: &RootPath) -> Result<(), Error> {
-        let ((from_parent, from_name), (to_parent, to_name)) = (self.parent(from)?, self.parent(to)?);
-        let moved = rustix::fs::renameat(&from_parent, from_name.as_c_str(), &to_parent, to_name.as_c_str());
+        let ((from_parent, from_name), (to_parent, to_name)) =
+            (self.parent(from)?, self.parent(to)?);
+        let moved = rustix::fs::renameat(
+            &from_parent,
+            from_name.as_c_str(),
+            &to_parent,
+            to_name.as_c_str(),
+        );
         moved.map_err(|e| self.error(to, "move a file here", e))
     }
 
     /// Removes a file, symlink or node. What is not there is no error; true when something was.
     pub fn remove(&self, path: &RootPath) -> Result<bool, Error> {
-        let removed = self
-            .parent_if_there(path)?
-            .map(|(parent, name)| unless_absent(rustix::fs::unlinkat(&parent, name.as_c_str(), AtFlags::empty())));
-        removed.transpose().map(|done| done.unwrap_or(false)).map_err(|e| self.error(path, "remove it", e))
+        let removed = self.parent_if_there(path)?.map(|(parent, name)| {
+            unless_absent(rustix::fs::unlinkat(
+                &parent,
+                name.as_c_str(),
+                AtFlags::empty(),
+            ))
+        });
+        removed
+            .transpose()
+            .map(|done| done.unwrap_or(false))
+            .map_err(|e| self.error(path, "remove it", e))
     }
 
     /// Removes what is below a directory and leaves the directory itself.
@@ -318,19 +420,32 @@ impl Rootfs {
     pub fn remove_tree(&self, path: &RootPath) -> Result<(), Error> {
         match self.metadata(path)? {
             None => return Ok(()),
-            Some(found) if FileType::from_raw_mode(found.st_mode) != FileType::Directory => return self.remove(path).map(drop),
-            Some(found) if found.st_dev != self.device => return Err(self.error(path, "remove a mount point", Errno::BUSY)),
+            Some(found) if FileType::from_raw_mode(found.st_mode) != FileType::Directory => {
+                return self.remove(path).map(drop);
+            }
+            Some(found) if found.st_dev != self.device => {
+                return Err(self.error(path, "remove a mount point", Errno::BUSY));
+            }
             Some(_) => self.empty(path)?,
         }
         let (parent, name) = self.parent(path)?;
-        let removed = unless_absent(rustix::fs::unlinkat(&parent, name.as_c_str(), AtFlags::REMOVEDIR));
-        removed.map(drop).map_err(|e| self.error(path, "remove the directory", e))
+        let removed = unless_absent(rustix::fs::unlinkat(
+            &parent,
+            name.as_c_str(),
+            AtFlags::REMOVEDIR,
+        ));
+        removed
+            .map(drop)
+            .map_err(|e| self.error(path, "remove the directory", e))
     }
 
     /// The names in a directory, sorted by byte; none when it is not there.
     pub fn names(&self, path: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
         let error = |e: Errno| self.error(path, "list the directory", e);
-        let Some(opened) = absent_is_none(self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())).map_err(error)? else {
+        let Some(opened) =
+            absent_is_none(self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()))
+                .map_err(error)?
+        else {
             return Ok(Vec::new());
         };
         let mut names = Vec::new();
@@ -345,34 +460,73 @@ impl Rootfs {
     }
 
     /// Sets mode and owner of `path` itself, a symlink's owner too. The mode comes second: a new owner takes setuid away.
-    pub fn set_owner_and_mode(&self, path: &RootPath, uid: u32, gid: u32, mode: Option<u32>) -> Result<(), Error> {
+    pub fn set_owner_and_mode(
+        &self,
+        path: &RootPath,
+        uid: u32,
+        gid: u32,
+        mode: Option<u32>,
+    ) -> Result<(), Error> {
         let (parent, name) = self.parent(path)?;
         let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-        let owned = rustix::fs::chownat(&parent, name.as_c_str(), Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW);
+        let owned = rustix::fs::chownat(
+            &parent,
+            name.as_c_str(),
+            Some(uid),
+            Some(gid),
+            AtFlags::SYMLINK_NOFOLLOW,
+        );
         owned.map_err(|e| self.error(path, "set the owner", e))?;
         let Some(mode) = mode else { return Ok(()) };
-        let set = rustix::fs::chmodat(&parent, name.as_c_str(), Mode::from_raw_mode(mode), AtFlags::empty());
+        let set = rustix::fs::chmodat(
+            &parent,
+            name.as_c_str(),
+            Mode::from_raw_mode(mode),
+            AtFlags::empty(),
+        );
         set.map_err(|e| self.error(path, "set the mode", e))
     }
 
     /// Sets the modification time of `path` itself, in seconds since the epoch.
     pub fn set_modified(&self, path: &RootPath, seconds: i64) -> Result<(), Error> {
         let (parent, name) = self.parent(path)?;
-        let set = rustix::fs::utimensat(&parent, name.as_c_str(), &modified_at(seconds), AtFlags::SYMLINK_NOFOLLOW);
+        let set = rustix::fs::utimensat(
+            &parent,
+            name.as_c_str(),
+            &modified_at(seconds),
+            AtFlags::SYMLINK_NOFOLLOW,
+        );
         set.map_err(|e| self.error(path, "set the time", e))
     }
 
     /// The directory of `path`, open, and its name there. Never for the root itself.
     pub fn parent(&self, path: &RootPath) -> Result<(Directory, CString), Error> {
-        let name = CString::new(path.name()).map_err(|e| self.error(path, "name it", io::Error::from(e)))?;
-        let parent = self.open_at(&path.parent(), OFlags::PATH | OFlags::DIRECTORY, Mode::empty());
-        Ok((parent.map(Directory).map_err(|e| self.error(path, "open the directory above it", e))?, name))
+        let name = CString::new(path.name())
+            .map_err(|e| self.error(path, "name it", io::Error::from(e)))?;
+        let parent = self.open_at(
+            &path.parent(),
+            OFlags::PATH | OFlags::DIRECTORY,
+            Mode::empty(),
+        );
+        Ok((
+            parent
+                .map(Directory)
+                .map_err(|e| self.error(path, "open the directory above it", e))?,
+            name,
+        ))
     }
 
     fn parent_if_there(&self, path: &RootPath) -> Result<Option<(Directory, CString)>, Error> {
         match self.parent(path) {
             Ok(found) => Ok(Some(found)),
-            Err(e) if matches!(e.source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            Err(e)
+                if matches!(
+                    e.source.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(None)
+            }
             Err(e) => Err(e),
         }
     }
@@ -380,7 +534,16 @@ impl Rootfs {
 
 /// A modification time for `utimensat`, leaving the access time alone.
 pub fn modified_at(seconds: i64) -> Timestamps {
-    Timestamps { last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT }, last_modification: Timespec { tv_sec: seconds, tv_nsec: 0 } }
+    Timestamps {
+        last_access: Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_OMIT,
+        },
+        last_modification: Timespec {
+            tv_sec: seconds,
+            tv_nsec: 0,
+        },
+    }
 }
 
 fn absent_is_none<T>(found: Result<T, Errno>) -> Result<Option<T>, Errno> {
@@ -411,8 +574,15 @@ mod tests {
         for bad in ["..", "a/../b", "../a", "a\0b"] {
             assert!(RootPath::parse(bad).is_err(), "{bad:?}");
         }
-        assert!(path("./").is_root() && path("usr/bin").is_within(&path("usr")) && !path("usrx").is_within(&path("usr")));
-        assert_eq!((path("a/b").parent(), path("a/b").name(), path("a").parent()), (path("a"), &b"b"[..], path("/")));
+        assert!(
+            path("./").is_root()
+                && path("usr/bin").is_within(&path("usr"))
+                && !path("usrx").is_within(&path("usr"))
+        );
+        assert_eq!(
+            (path("a/b").parent(), path("a/b").name(), path("a").parent()),
+            (path("a"), &b"b"[..], path("/"))
+        );
     }
 
     #[test]
@@ -420,8 +590,10 @@ mod tests {
         let target = tempfile::tempdir().unwrap();
         let outside = tempfile::tempdir().unwrap();
         let root = Rootfs::open(target.path()).unwrap();
-        root.symlink(outside.path().as_os_str().as_bytes(), &path("absolute")).unwrap();
-        root.symlink(b"../../../../../../../..", &path("relative")).unwrap();
+        root.symlink(outside.path().as_os_str().as_bytes(), &path("absolute"))
+            .unwrap();
+        root.symlink(b"../../../../../../../..", &path("relative"))
+            .unwrap();
         assert!(root.write(&path("absolute/file"), b"x", 0o644).is_err());
         root.write(&path("relative/file"), b"x", 0o644).unwrap();
         assert_eq!(outside.path().read_dir().unwrap().count(), 0);
@@ -434,13 +606,25 @@ mod tests {
         let root = Rootfs::open(target.path()).unwrap();
         root.make_directories(&path("usr/bin")).unwrap();
         root.symlink(b"usr/bin", &path("bin")).unwrap();
-        assert!(!root.make_directory(&path("bin"), 0o755).unwrap() && root.make_directory(&path("tmp"), 0o1777).unwrap());
+        assert!(
+            !root.make_directory(&path("bin"), 0o755).unwrap()
+                && root.make_directory(&path("tmp"), 0o1777).unwrap()
+        );
         root.write(&path("bin/x"), b"1", 0o4755).unwrap();
         root.write(&path("bin/x"), b"2", 0o755).unwrap();
         assert_eq!(root.read(&path("usr/bin/x")).unwrap().unwrap(), b"2");
-        assert_eq!(root.metadata(&path("tmp")).unwrap().unwrap().st_mode & 0o7777, 0o1777);
-        assert_eq!(root.read_link(&path("bin")).unwrap().unwrap().as_bytes(), b"usr/bin");
-        assert_eq!(root.names(&path("/")).unwrap(), [&b"bin"[..], b"tmp", b"usr"]);
+        assert_eq!(
+            root.metadata(&path("tmp")).unwrap().unwrap().st_mode & 0o7777,
+            0o1777
+        );
+        assert_eq!(
+            root.read_link(&path("bin")).unwrap().unwrap().as_bytes(),
+            b"usr/bin"
+        );
+        assert_eq!(
+            root.names(&path("/")).unwrap(),
+            [&b"bin"[..], b"tmp", b"usr"]
+        );
         assert!(root.remove(&path("bin/x")).unwrap() && !root.remove(&path("no/such")).unwrap());
         root.remove_tree(&path("usr")).unwrap();
         assert!(root.read(&path("bin/x")).unwrap().is_none() && !root.is_directory(&path("bin")));

@@ -95,7 +95,13 @@ impl Order<'_> {
     }
 
     fn size_mismatch(&self, url: &str, found: u64, at_least: bool) -> Error {
-        Error::SizeMismatch { url: url.to_owned(), name: self.wanted.name.clone(), expected: self.wanted.size, found, at_least }
+        Error::SizeMismatch {
+            url: url.to_owned(),
+            name: self.wanted.name.clone(),
+            expected: self.wanted.size,
+            found,
+            at_least,
+        }
     }
 
     /// Compares a digest.
@@ -104,7 +110,12 @@ impl Order<'_> {
             return Ok(());
         }
         let (name, expected) = (self.wanted.name.clone(), self.wanted.digest.clone());
-        Err(Error::DigestMismatch { url: url.to_owned(), name, expected, found })
+        Err(Error::DigestMismatch {
+            url: url.to_owned(),
+            name,
+            expected,
+            found,
+        })
     }
 }
 
@@ -143,7 +154,10 @@ impl Store {
     /// As [`Store::open`], but everything goes through `proxy` (`http://host:port`, `socks5h://host:port`), whatever the
     /// environment says.
     pub fn open_through(proxy: &str, options: Options, report: Report) -> Result<Store, Error> {
-        let bad = |reason: String| Error::BadUrl { url: shown(proxy), reason };
+        let bad = |reason: String| Error::BadUrl {
+            url: shown(proxy),
+            reason,
+        };
         // The client would pass over a scheme that it does not know, and ask the servers directly.
         let scheme = proxy.split_once("://").map_or("http", |(scheme, _)| scheme);
         if !["http", "https", "socks4", "socks4a", "socks5", "socks5h"].contains(&scheme) {
@@ -174,7 +188,12 @@ impl Store {
     pub fn recall(&self, kind: Kind, of: &Digest) -> Option<Vec<u8>> {
         let found = self.derived(kind, of)?;
         let mut content = Vec::with_capacity(usize::try_from(found.size()).ok()?);
-        let read = found.open().ok()?.take(found.size()).read_to_end(&mut content).ok()?;
+        let read = found
+            .open()
+            .ok()?
+            .take(found.size())
+            .read_to_end(&mut content)
+            .ok()?;
         (read as u64 == found.size()).then_some(content)
     }
 
@@ -190,17 +209,41 @@ impl Store {
     /// A file to derive. None where nothing is kept.
     pub fn draft(&self, kind: Kind, of: &Digest) -> Option<Draft> {
         let draft = self.derived.as_ref()?.draft(kind, of);
-        draft.inspect_err(|e| self.report.detail(format!("nothing decoded is kept: {e}"))).ok()
+        draft
+            .inspect_err(|e| self.report.detail(format!("nothing decoded is kept: {e}")))
+            .ok()
     }
 
-    fn with(options: Options, report: Report, builder: ClientBuilder, pause: Duration) -> Result<Store, Error> {
-        let derived = options.cache.as_deref().zip(options.state.as_deref()).and_then(|(cache, state)| {
-            let opened = Derived::open(cache, state);
-            opened.inspect_err(|e| report.detail(format!("nothing decoded is kept, for there is no key: {e}"))).ok()
-        });
+    fn with(
+        options: Options,
+        report: Report,
+        builder: ClientBuilder,
+        pause: Duration,
+    ) -> Result<Store, Error> {
+        let derived = options
+            .cache
+            .as_deref()
+            .zip(options.state.as_deref())
+            .and_then(|(cache, state)| {
+                let opened = Derived::open(cache, state);
+                opened
+                    .inspect_err(|e| {
+                        report.detail(format!("nothing decoded is kept, for there is no key: {e}"))
+                    })
+                    .ok()
+            });
         let shelf = Shelf::open(options.cache, &options.temporary, report.clone())?;
         let transport = Transport::open(builder, options.stall)?;
-        Ok(Store { shelf, derived, transport, tries: options.tries.max(1), pause, stop: Stop::new(), failing: Mutex::default(), report })
+        Ok(Store {
+            shelf,
+            derived,
+            transport,
+            tries: options.tries.max(1),
+            pause,
+            stop: Stop::new(),
+            failing: Mutex::default(),
+            report,
+        })
     }
 
     /// A small file without a promise (InRelease), of at most `limit` bytes, from the first of `urls` that answers. It is never taken from
@@ -209,7 +252,9 @@ impl Store {
         let name = urls.first().map_or_else(String::new, |u| shown(u));
         self.first(urls, &name, |address, seen| {
             let url = match address {
-                Address::File(path) => return file::read(&path, seen, limit).map(|content| (content, Duration::ZERO)),
+                Address::File(path) => {
+                    return file::read(&path, seen, limit).map(|content| (content, Duration::ZERO));
+                }
                 Address::Web(url) => url,
             };
             let mut tries = Tries::new(self, seen);
@@ -230,9 +275,19 @@ impl Store {
     }
 
     /// As [`Store::file`], ended by a [`Stop`] from [`Store::stop`].
-    pub(crate) fn file_until(&self, wanted: &Wanted, progress: &dyn Fn(u64), stop: &Stop) -> Result<Verified, Error> {
+    pub(crate) fn file_until(
+        &self,
+        wanted: &Wanted,
+        progress: &dyn Fn(u64),
+        stop: &Stop,
+    ) -> Result<Verified, Error> {
         stop.check()?;
-        let order = Order { wanted, progress, heard: Cell::new(0), stop };
+        let order = Order {
+            wanted,
+            progress,
+            heard: Cell::new(0),
+            stop,
+        };
         if let Some(found) = self.shelf.find(&order)? {
             order.reached(wanted.size);
             return Ok(found);
@@ -241,11 +296,17 @@ impl Store {
             Address::File(path) => file::verify(&self.shelf, &path, seen, &order),
             Address::Web(url) => self.download(&url, seen, &order),
         };
-        self.first(&wanted.urls, &wanted.name, fetch).map(|(_, verified)| verified)
+        self.first(&wanted.urls, &wanted.name, fetch)
+            .map(|(_, verified)| verified)
     }
 
     /// A verified .deb as [`Store::file_until`] has it, or decoded, where it is kept so.
-    pub(crate) fn deb_until(&self, wanted: &Wanted, progress: &dyn Fn(u64), stop: &Stop) -> Result<Verified, Error> {
+    pub(crate) fn deb_until(
+        &self,
+        wanted: &Wanted,
+        progress: &dyn Fn(u64),
+        stop: &Stop,
+    ) -> Result<Verified, Error> {
         stop.check()?;
         match self.derived(Kind::Package, &wanted.digest) {
             Some(found) => {
@@ -267,18 +328,27 @@ impl Store {
     }
 
     /// What `fetch` makes of the first of `urls` that does not fail, or the failure that says most.
-    fn first<T>(&self, urls: &[String], name: &str, fetch: impl Fn(Address, &str) -> Result<T, Error>) -> Result<(String, T), Error> {
+    fn first<T>(
+        &self,
+        urls: &[String],
+        name: &str,
+        fetch: impl Fn(Address, &str) -> Result<T, Error>,
+    ) -> Result<(String, T), Error> {
         let mut failure: Option<Error> = None;
         for url in self.best_first(urls) {
             if let Some(failure) = &failure {
-                self.report.detail(format!("{}; trying {}", told(failure), shown(url)));
+                self.report
+                    .detail(format!("{}; trying {}", told(failure), shown(url)));
             }
             match Address::parse(url).and_then(|address| fetch(address, &shown(url))) {
                 Ok(got) => return Ok((url.clone(), got)),
                 Err(e) if e.is_final() => return Err(e),
                 Err(e) => {
                     if e.may_pass() {
-                        self.failing.lock().unwrap_or_else(PoisonError::into_inner).insert(server_of(url).to_owned());
+                        self.failing
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .insert(server_of(url).to_owned());
                     }
                     if failure.as_ref().is_none_or(|f| f.weight() <= e.weight()) {
                         failure = Some(e);
@@ -286,20 +356,32 @@ impl Store {
                 }
             }
         }
-        Err(failure.unwrap_or_else(|| Error::NoUrl { name: name.to_owned() }))
+        Err(failure.unwrap_or_else(|| Error::NoUrl {
+            name: name.to_owned(),
+        }))
     }
 
     /// `urls` in their order, but those of failing servers last: a dead mirror costs its timeouts once, and not for each file.
     fn best_first<'a>(&self, urls: &'a [String]) -> Vec<&'a String> {
         let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (bad, good): (Vec<_>, Vec<_>) = urls.iter().partition(|url| failing.contains(server_of(url)));
+        let (bad, good): (Vec<_>, Vec<_>) = urls
+            .iter()
+            .partition(|url| failing.contains(server_of(url)));
         good.into_iter().chain(bad).collect()
     }
 
     fn read_once(&self, url: &Url, seen: &str, limit: u64) -> Result<(Vec<u8>, Duration), Error> {
-        let request = Request { url, shown: seen, resume: None, revalidate: true };
+        let request = Request {
+            url,
+            shown: seen,
+            resume: None,
+            revalidate: true,
+        };
         let mut answer = self.transport.ask(&request, &self.stop)?;
-        let too_large = || Error::TooLarge { url: seen.to_owned(), limit };
+        let too_large = || Error::TooLarge {
+            url: seen.to_owned(),
+            limit,
+        };
         if answer.length.is_some_and(|l| l > limit) {
             return Err(too_large());
         }
@@ -318,7 +400,10 @@ impl Store {
         let mut tries = Tries::new(self, seen);
         loop {
             let had = partial.written;
-            match self.pour(url, seen, &mut partial).and_then(|()| partial.check(seen)) {
+            match self
+                .pour(url, seen, &mut partial)
+                .and_then(|()| partial.check(seen))
+            {
                 Ok(()) => return partial.finish(seen),
                 // The parts may be from different versions: what comes in one piece decides.
                 Err(e) if e.is_trust() && partial.resumed => {
@@ -343,8 +428,16 @@ impl Store {
         }
         let stop = partial.order.stop;
         let validator = partial.validator.clone();
-        let resume = validator.as_deref().filter(|_| partial.written > 0).map(|v| (partial.written, v));
-        let request = Request { url, shown: seen, resume, revalidate: false };
+        let resume = validator
+            .as_deref()
+            .filter(|_| partial.written > 0)
+            .map(|v| (partial.written, v));
+        let request = Request {
+            url,
+            shown: seen,
+            resume,
+            revalidate: false,
+        };
         let mut answer = match self.transport.ask(&request, stop) {
             Err(e @ Error::Status { status: 416, .. }) => {
                 partial.restart()?;
@@ -358,7 +451,11 @@ impl Store {
         }
         let (expected, found) = (partial.order.wanted.size, partial.written);
         if found < expected {
-            return Err(Error::Short { url: seen.to_owned(), expected, found });
+            return Err(Error::Short {
+                url: seen.to_owned(),
+                expected,
+                found,
+            });
         }
         Ok(())
     }
@@ -372,11 +469,16 @@ fn begin(answer: &Answer, seen: &str, partial: &mut Partial<'_>) -> Result<(), E
         partial.restart()?;
     }
     if answer.begins_at != partial.written {
-        return Err(Error::Broken { url: seen.to_owned(), source: Cause::new("the server sent another part than asked for") });
+        return Err(Error::Broken {
+            url: seen.to_owned(),
+            source: Cause::new("the server sent another part than asked for"),
+        });
     }
     partial.validator.clone_from(&answer.validator);
     match answer.length.map(|l| answer.begins_at.saturating_add(l)) {
-        Some(length) if length != partial.order.wanted.size => Err(partial.order.size_mismatch(seen, length, false)),
+        Some(length) if length != partial.order.wanted.size => {
+            Err(partial.order.size_mismatch(seen, length, false))
+        }
         _ => Ok(()),
     }
 }
@@ -391,7 +493,12 @@ struct Tries<'a> {
 
 impl<'a> Tries<'a> {
     fn new(store: &'a Store, url: &'a str) -> Tries<'a> {
-        Tries { store, url, made: 0, pauses: 0 }
+        Tries {
+            store,
+            url,
+            made: 0,
+            pauses: 0,
+        }
     }
 
     fn made_headway(&mut self) {
@@ -406,11 +513,22 @@ impl<'a> Tries<'a> {
         }
         self.pauses += 1;
         let pause = match &error {
-            Error::Status { retry_after: Some(wish), .. } => *wish,
-            _ => self.store.pause.saturating_mul(1 << (self.made - 1).min(10)).mul_f64(self.jitter()),
+            Error::Status {
+                retry_after: Some(wish),
+                ..
+            } => *wish,
+            _ => self
+                .store
+                .pause
+                .saturating_mul(1 << (self.made - 1).min(10))
+                .mul_f64(self.jitter()),
         };
         let pause = pause.min(LONGEST_PAUSE);
-        self.store.report.detail(format!("{}; trying again in {:.1} s", told(&error), pause.as_secs_f64()));
+        self.store.report.detail(format!(
+            "{}; trying again in {:.1} s",
+            told(&error),
+            pause.as_secs_f64()
+        ));
         self.store.transport.pause(pause, stop)
     }
 

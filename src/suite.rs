@@ -51,7 +51,9 @@ impl FromStr for Variant {
 
 /// A `--variant` that is none.
 #[derive(Debug, thiserror::Error)]
-#[error("`{found}` is no variant; there are essential, apt, minbase, buildd, important, standard, custom and extract")]
+#[error(
+    "`{found}` is no variant; there are essential, apt, minbase, buildd, important, standard, custom and extract"
+)]
 pub struct UnknownVariant {
     /// What was given.
     pub found: String,
@@ -140,7 +142,13 @@ impl Suite {
     /// A suite that no file lists: its mirror and its keyring are the user's to name, and nothing is assumed of it but that its
     /// packages know best, so no link is made for them and its apt sources are written in the form that every apt reads.
     pub fn unlisted(name: &str) -> Suite {
-        let pocket = Pocket { suite: name.into(), name: "release".into(), archive: "main".into(), uris: Vec::new(), snapshot: None };
+        let pocket = Pocket {
+            suite: name.into(),
+            name: "release".into(),
+            archive: "main".into(),
+            uris: Vec::new(),
+            snapshot: None,
+        };
         Suite {
             distribution: String::new(),
             codename: name.into(),
@@ -151,7 +159,10 @@ impl Suite {
             merged_usr: MergedUsr::Shipped,
             deb822_sources: false,
             end_of_life: false,
-            pockets: vec![PocketMirrors { pocket, mirrors: Vec::new() }],
+            pockets: vec![PocketMirrors {
+                pocket,
+                mirrors: Vec::new(),
+            }],
         }
     }
 
@@ -162,11 +173,24 @@ impl Suite {
 
     /// What is read for an architecture, in order, the release first.
     pub fn pockets_for(&self, architecture: &str) -> Vec<Pocket> {
-        let serves = |mirrors: &&Mirrors| mirrors.architectures.is_empty() || mirrors.architectures.iter().any(|a| a == architecture);
-        let resolved = self.pockets.iter().map(|PocketMirrors { pocket, mirrors }| {
-            let uris = mirrors.iter().filter_map(|list| list.iter().find(serves)).flat_map(|found| found.uris.clone()).collect();
-            Pocket { uris, ..pocket.clone() }
-        });
+        let serves = |mirrors: &&Mirrors| {
+            mirrors.architectures.is_empty()
+                || mirrors.architectures.iter().any(|a| a == architecture)
+        };
+        let resolved = self
+            .pockets
+            .iter()
+            .map(|PocketMirrors { pocket, mirrors }| {
+                let uris = mirrors
+                    .iter()
+                    .filter_map(|list| list.iter().find(serves))
+                    .flat_map(|found| found.uris.clone())
+                    .collect();
+                Pocket {
+                    uris,
+                    ..pocket.clone()
+                }
+            });
         resolved.collect()
     }
 
@@ -185,7 +209,9 @@ pub fn merged_usr_links(architecture: &str) -> Vec<&'static str> {
         "mips" | "mipsel" | "ppc64" | "sparc64" | "loong64" => &["lib32", "lib64"],
         "powerpc" | "ppc64el" | "sparc" => &["lib64"],
         "s390x" => &["lib32"],
-        _ if architecture.starts_with("mips64") || architecture.starts_with("mipsn32") => &["lib32", "lib64", "libo32"],
+        _ if architecture.starts_with("mips64") || architecture.starts_with("mipsn32") => {
+            &["lib32", "lib64", "libo32"]
+        }
         _ => &[],
     };
     [&["bin", "lib", "sbin"], own].concat()
@@ -201,7 +227,9 @@ impl Suites {
     /// The compiled-in suites, and what the `*.toml` files in `user` add to them; of two directories, or two files in one, that say
     /// different things the later holds. A directory that is not there has no files.
     pub fn load(user: &[&Path]) -> Result<Suites, Error> {
-        Ok(Suites { all: data::load(user)? })
+        Ok(Suites {
+            all: data::load(user)?,
+        })
     }
 
     /// The suite of that codename, else the one that goes by that name now.
@@ -217,8 +245,13 @@ impl Suites {
 
     /// Codenames and aliases of a distribution's suites.
     pub fn names(&self, distribution: &str) -> Vec<&str> {
-        let own = self.all.iter().filter(|suite| suite.distribution == distribution);
-        own.flat_map(|suite| suite.aliases.iter().chain([&suite.codename])).map(String::as_str).collect()
+        let own = self
+            .all
+            .iter()
+            .filter(|suite| suite.distribution == distribution);
+        own.flat_map(|suite| suite.aliases.iter().chain([&suite.codename]))
+            .map(String::as_str)
+            .collect()
     }
 }
 

@@ -9,7 +9,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, Gid, Mode, OFlags, StatVfsMountFlags, Uid, chmod, chown, flock, open, statvfs};
+use rustix::fs::{
+    FlockOperation, Gid, Mode, OFlags, StatVfsMountFlags, Uid, chmod, chown, flock, open, statvfs,
+};
 use rustix::io::Errno;
 
 use crate::rootfs::Rootfs;
@@ -97,7 +99,13 @@ pub enum Error {
 impl Target {
     /// Claims `path`: creates it, with what is missing above it, or finds it empty (an empty `lost+found` is allowed).
     pub fn claim(path: &Path) -> Result<Target, Error> {
-        let error = |action| move |source| Error::Io { action, path: path.to_owned(), source };
+        let error = |action| {
+            move |source| Error::Io {
+                action,
+                path: path.to_owned(),
+                source,
+            }
+        };
         let path = std::path::absolute(path).map_err(error("find"))?;
         match path.metadata() {
             Ok(found) if !found.is_dir() => Err(Error::NotADirectory { path }),
@@ -114,28 +122,58 @@ impl Target {
                 // From here on, dropping it takes back what was created.
                 Target::hold(&path, Some(created), None)?.checked()
             }
-            Err(source) => Err(Error::Io { action: "find", path, source }),
+            Err(source) => Err(Error::Io {
+                action: "find",
+                path,
+                source,
+            }),
         }
     }
 
     /// A directory of its own below `parent`, for an image that is written elsewhere. It goes when this is dropped.
     pub fn temporary(parent: &Path) -> Result<Target, Error> {
-        let error = |source| Error::Io { action: "create", path: parent.to_owned(), source };
-        let directory = tempfile::Builder::new().prefix("rbootstrap.").tempdir_in(parent).map_err(error)?;
+        let error = |source| Error::Io {
+            action: "create",
+            path: parent.to_owned(),
+            source,
+        };
+        let directory = tempfile::Builder::new()
+            .prefix("rbootstrap.")
+            .tempdir_in(parent)
+            .map_err(error)?;
         let path = directory.keep();
         Target::hold(&path, Some(path.clone()), None)?.checked()
     }
 
     /// Takes an empty directory. One that another run holds, or has filled, is its own, whoever created it.
-    fn hold(path: &Path, created: Option<PathBuf>, was: Option<(u32, u32, u32)>) -> Result<Target, Error> {
-        let error = |source: Errno| Error::Io { action: "open", path: path.to_owned(), source: source.into() };
-        let lock = open(path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(error)?;
+    fn hold(
+        path: &Path,
+        created: Option<PathBuf>,
+        was: Option<(u32, u32, u32)>,
+    ) -> Result<Target, Error> {
+        let error = |source: Errno| Error::Io {
+            action: "open",
+            path: path.to_owned(),
+            source: source.into(),
+        };
+        let lock = open(
+            path,
+            OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(error)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::WOULDBLOCK) => return Err(Error::Busy { path: path.into() }),
             locked => locked.map_err(error)?,
         }
         refuse_content(path)?;
-        Ok(Target { root: Rootfs::open(path)?, _lock: lock, created, was, kept: false })
+        Ok(Target {
+            root: Rootfs::open(path)?,
+            _lock: lock,
+            created,
+            was,
+            kept: false,
+        })
     }
 
     /// The tree.
@@ -151,29 +189,54 @@ impl Target {
     /// That `needed` bytes fit.
     pub fn has_room_for(&self, needed: u64) -> Result<(), Error> {
         let path = self.root.path();
-        let found = statvfs(path).map_err(|e| Error::Io { action: "measure", path: path.into(), source: e.into() })?;
+        let found = statvfs(path).map_err(|e| Error::Io {
+            action: "measure",
+            path: path.into(),
+            source: e.into(),
+        })?;
         let free = found.f_bavail.saturating_mul(found.f_frsize);
         // Some file systems state no size at all.
         if found.f_blocks > 0 && free < needed {
-            return Err(Error::NoRoom { path: path.into(), free, needed });
+            return Err(Error::NoRoom {
+                path: path.into(),
+                free,
+                needed,
+            });
         }
         Ok(())
     }
 
     fn checked(self) -> Result<Target, Error> {
         let path = self.root.path();
-        let error = |action| move |source: io::Error| Error::Io { action, path: path.to_owned(), source };
-        let mounted = statvfs(path).map_err(io::Error::from).map_err(error("look at"))?;
+        let error = |action| {
+            move |source: io::Error| Error::Io {
+                action,
+                path: path.to_owned(),
+                source,
+            }
+        };
+        let mounted = statvfs(path)
+            .map_err(io::Error::from)
+            .map_err(error("look at"))?;
         if mounted.f_flag.contains(StatVfsMountFlags::NOEXEC) {
             return Err(Error::NoExec { path: path.into() });
         }
-        let probe = tempfile::Builder::new().prefix("CASE.").tempdir_in(path).map_err(error("write into"))?;
-        let lower = probe.path().file_name().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
+        let probe = tempfile::Builder::new()
+            .prefix("CASE.")
+            .tempdir_in(path)
+            .map_err(error("write into"))?;
+        let lower = probe
+            .path()
+            .file_name()
+            .map(|name| name.to_ascii_lowercase())
+            .unwrap_or_default();
         if path.join(lower).exists() {
             return Err(Error::CaseInsensitive { path: path.into() });
         }
         drop(probe);
-        own(path, 0o755, 0, 0).map_err(io::Error::from).map_err(error("set owner and mode of"))?;
+        own(path, 0o755, 0, 0)
+            .map_err(io::Error::from)
+            .map_err(error("set owner and mode of"))?;
         Ok(self)
     }
 }
@@ -215,24 +278,40 @@ fn own(path: &Path, mode: u32, user: u32, group: u32) -> Result<(), Errno> {
 }
 
 fn refuse_content(path: &Path) -> Result<(), Error> {
-    let error = |source| Error::Io { action: "list", path: path.to_owned(), source };
+    let error = |source| Error::Io {
+        action: "list",
+        path: path.to_owned(),
+        source,
+    };
     for entry in path.read_dir().map_err(error)? {
         let entry = entry.map_err(error)?;
-        let empty_lost_and_found = entry.file_name() == "lost+found" && entry.path().read_dir().is_ok_and(|mut d| d.next().is_none());
+        let empty_lost_and_found = entry.file_name() == "lost+found"
+            && entry
+                .path()
+                .read_dir()
+                .is_ok_and(|mut d| d.next().is_none());
         if !empty_lost_and_found {
-            return Err(Error::NotEmpty { path: path.into(), found: entry.file_name() });
+            return Err(Error::NotEmpty {
+                path: path.into(),
+                found: entry.file_name(),
+            });
         }
     }
     Ok(())
 }
 
 fn topmost_missing(path: &Path) -> PathBuf {
-    let missing = path.ancestors().take_while(|above| above.symlink_metadata().is_err());
+    let missing = path
+        .ancestors()
+        .take_while(|above| above.symlink_metadata().is_err());
     missing.last().unwrap_or(path).to_owned()
 }
 
 fn create(path: &Path) -> io::Result<()> {
-    let missing: Vec<_> = path.ancestors().take_while(|above| above.symlink_metadata().is_err()).collect();
+    let missing: Vec<_> = path
+        .ancestors()
+        .take_while(|above| above.symlink_metadata().is_err())
+        .collect();
     for directory in missing.into_iter().rev() {
         rustix::fs::mkdir(directory, Mode::from_raw_mode(0o755))?;
     }
@@ -240,7 +319,10 @@ fn create(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests make targets of every kind, with every writer of the standard library")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests make targets of every kind, with every writer of the standard library"
+)]
 mod tests {
     use super::*;
 
@@ -249,7 +331,10 @@ mod tests {
         let above = tempfile::tempdir().unwrap();
         let path = above.path().join("a/b/c");
         let target = Target::claim(&path).unwrap();
-        target.root().write(&crate::rootfs::RootPath::parse("x").unwrap(), b"", 0o644).unwrap();
+        target
+            .root()
+            .write(&crate::rootfs::RootPath::parse("x").unwrap(), b"", 0o644)
+            .unwrap();
         drop(target);
         assert_eq!(above.path().read_dir().unwrap().count(), 0);
         Target::claim(&path).unwrap().keep();
@@ -261,16 +346,29 @@ mod tests {
         let path = tempfile::tempdir().unwrap();
         std::fs::create_dir(path.path().join("lost+found")).unwrap();
         let target = Target::claim(path.path()).unwrap();
-        target.root().make_directories(&crate::rootfs::RootPath::parse("usr/bin").unwrap()).unwrap();
+        target
+            .root()
+            .make_directories(&crate::rootfs::RootPath::parse("usr/bin").unwrap())
+            .unwrap();
         drop(target);
-        let left: Vec<_> = path.path().read_dir().unwrap().map(|e| e.unwrap().file_name()).collect();
+        let left: Vec<_> = path
+            .path()
+            .read_dir()
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
         assert_eq!(left, ["lost+found"]);
     }
 
     #[test]
     fn an_empty_target_gets_its_owner_and_mode_back() {
         let path = tempfile::tempdir().unwrap();
-        let look = || path.path().metadata().map(|m| (m.mode() & 0o7777, m.uid())).unwrap();
+        let look = || {
+            path.path()
+                .metadata()
+                .map(|m| (m.mode() & 0o7777, m.uid()))
+                .unwrap()
+        };
         chmod(path.path(), Mode::from_raw_mode(0o2770)).unwrap();
         let before = look();
         let target = Target::claim(path.path()).unwrap();
@@ -295,11 +393,22 @@ mod tests {
         let above = tempfile::tempdir().unwrap();
         let file = above.path().join("file");
         std::fs::write(&file, "x").unwrap();
-        assert!(matches!(Target::claim(&file), Err(Error::NotADirectory { .. })));
-        assert!(matches!(Target::claim(above.path()), Err(Error::NotEmpty { found, .. }) if found == "file"));
-        assert!(matches!(Target::claim(Path::new("/")), Err(Error::RunningSystem { .. })));
+        assert!(matches!(
+            Target::claim(&file),
+            Err(Error::NotADirectory { .. })
+        ));
+        assert!(
+            matches!(Target::claim(above.path()), Err(Error::NotEmpty { found, .. }) if found == "file")
+        );
+        assert!(matches!(
+            Target::claim(Path::new("/")),
+            Err(Error::RunningSystem { .. })
+        ));
         std::os::unix::fs::symlink("nowhere", above.path().join("dangling")).unwrap();
-        assert!(matches!(Target::claim(&above.path().join("dangling")), Err(Error::Io { .. })));
+        assert!(matches!(
+            Target::claim(&above.path().join("dangling")),
+            Err(Error::Io { .. })
+        ));
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "x");
     }
 
@@ -307,7 +416,10 @@ mod tests {
     fn room_is_measured() {
         let target = Target::temporary(&std::env::temp_dir()).unwrap();
         assert!(target.has_room_for(1).is_ok());
-        assert!(matches!(target.has_room_for(u64::MAX), Err(Error::NoRoom { .. })));
+        assert!(matches!(
+            target.has_room_for(u64::MAX),
+            Err(Error::NoRoom { .. })
+        ));
         let path = target.root().path().to_owned();
         drop(target);
         assert!(!path.exists());

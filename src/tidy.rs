@@ -46,7 +46,9 @@ pub fn tidy(root: &Rootfs) -> Result<(), Error> {
     for (directory, kept) in EMPTIED {
         empty_but(root, &RootPath::known(directory), kept)?;
     }
-    remove_where(root, "var/cache/apt/archives", |name| name.ends_with(b".deb") || name == b"lock")?;
+    remove_where(root, "var/cache/apt/archives", |name| {
+        name.ends_with(b".deb") || name == b"lock"
+    })?;
     for directory in WITH_BACKUPS {
         remove_where(root, directory, |name| name.ends_with(b"-old"))?;
     }
@@ -57,7 +59,11 @@ pub fn tidy(root: &Rootfs) -> Result<(), Error> {
 /// machine-id(5): an image for many machines has an empty file, which the first boot fills.
 fn forget_machine(root: &Rootfs) -> Result<(), Error> {
     let path = RootPath::known("etc/machine-id");
-    if is_file(&root.metadata(&path)?) { root.write(&path, b"", 0o644) } else { Ok(()) }
+    if is_file(&root.metadata(&path)?) {
+        root.write(&path, b"", 0o644)
+    } else {
+        Ok(())
+    }
 }
 
 fn empty_but(root: &Rootfs, directory: &RootPath, kept: &[&[u8]]) -> Result<(), Error> {
@@ -73,7 +79,11 @@ fn empty_but(root: &Rootfs, directory: &RootPath, kept: &[&[u8]]) -> Result<(), 
     Ok(())
 }
 
-fn remove_where(root: &Rootfs, directory: &'static str, unwanted: fn(&[u8]) -> bool) -> Result<(), Error> {
+fn remove_where(
+    root: &Rootfs,
+    directory: &'static str,
+    unwanted: fn(&[u8]) -> bool,
+) -> Result<(), Error> {
     let directory = RootPath::known(directory);
     for name in root.names(&directory)? {
         let path = below(&directory, &name);
@@ -93,7 +103,11 @@ fn empty_logs(root: &Rootfs, directory: &RootPath, depth: usize) -> Result<(), E
         let path = below(directory, &name);
         let found = root.metadata(&path)?;
         if is_file(&found) && found.is_some_and(|found| found.st_size > 0) {
-            let emptied = root.open_at(&path, OFlags::WRONLY | OFlags::TRUNC | OFlags::NOFOLLOW, Mode::empty());
+            let emptied = root.open_at(
+                &path,
+                OFlags::WRONLY | OFlags::TRUNC | OFlags::NOFOLLOW,
+                Mode::empty(),
+            );
             emptied.map_err(|e| root.error(&path, "empty it", e))?;
         } else if is_directory(&found) {
             empty_logs(root, &path, depth + 1)?;
@@ -141,7 +155,11 @@ mod tests {
             match is_directory(&found) {
                 true if root.names(&path).unwrap().is_empty() => into.push(format!("{path}/")),
                 true => listing(root, &path, into),
-                false => into.push(format!("{path} {:o} {}", found.unwrap().st_mode & 0o777, found.unwrap().st_size)),
+                false => into.push(format!(
+                    "{path} {:o} {}",
+                    found.unwrap().st_mode & 0o777,
+                    found.unwrap().st_size
+                )),
             }
         }
     }
@@ -190,15 +208,26 @@ mod tests {
     #[test]
     fn links_are_not_followed_and_nothing_is_needed() {
         let (_directory, root) = tree(&["kept/x", "kept/status-old"]);
-        for (target, link) in [("kept", "tmp"), ("kept", "run"), ("kept/x", "log"), ("kept/x", "machine-id")] {
-            root.symlink(target.as_bytes(), &RootPath::known(link)).unwrap();
+        for (target, link) in [
+            ("kept", "tmp"),
+            ("kept", "run"),
+            ("kept/x", "log"),
+            ("kept/x", "machine-id"),
+        ] {
+            root.symlink(target.as_bytes(), &RootPath::known(link))
+                .unwrap();
         }
         root.make_directories(&RootPath::known("var/log")).unwrap();
         root.make_directories(&RootPath::known("etc")).unwrap();
-        root.rename(&RootPath::known("log"), &RootPath::known("var/log/x")).unwrap();
-        root.symlink(b"/kept/x", &RootPath::known("etc/machine-id")).unwrap();
+        root.rename(&RootPath::known("log"), &RootPath::known("var/log/x"))
+            .unwrap();
+        root.symlink(b"/kept/x", &RootPath::known("etc/machine-id"))
+            .unwrap();
         tidy(&root).unwrap();
-        assert_eq!(root.read(&RootPath::known("kept/x")).unwrap().unwrap(), b"x");
+        assert_eq!(
+            root.read(&RootPath::known("kept/x")).unwrap().unwrap(),
+            b"x"
+        );
         assert_eq!(root.names(&RootPath::known("kept")).unwrap().len(), 2);
         let (_directory, empty) = tree(&[]);
         tidy(&empty).unwrap();

@@ -89,38 +89,78 @@ pub struct Unpacker<'a> {
 
 impl std::fmt::Debug for Unpacker<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unpacker").field("root", &self.root.path()).field("packages", &self.slots.len()).finish_non_exhaustive()
+        f.debug_struct("Unpacker")
+            .field("root", &self.root.path())
+            .field("packages", &self.slots.len())
+            .finish_non_exhaustive()
     }
 }
 
 /// That a .deb is the package that its index took it for.
 fn is_of(supply: &Supply, deb: &Deb) -> Result<(), Error> {
-    let control = |source: BadStanza| Error::Control { package: supply.package.clone(), source: source.into() };
+    let control = |source: BadStanza| Error::Control {
+        package: supply.package.clone(),
+        source: source.into(),
+    };
     let found = Package::parse(&deb.stanza).map_err(control)?.to_string();
-    if supply.deb.name == found { Ok(()) } else { Err(Error::Other { package: supply.deb.name.clone(), found }) }
+    if supply.deb.name == found {
+        Ok(())
+    } else {
+        Err(Error::Other {
+            package: supply.deb.name.clone(),
+            found,
+        })
+    }
 }
 
 impl<'a> Unpacker<'a> {
     /// Starts the threads that stage packages in the background, each of its .deb as `fetch` brings it.
-    pub fn start(root: &'a Rootfs, fetch: Arc<Fetch>, options: Options, report: Report) -> Result<Unpacker<'a>, Error> {
+    pub fn start(
+        root: &'a Rootfs,
+        fetch: Arc<Fetch>,
+        options: Options,
+        report: Report,
+    ) -> Result<Unpacker<'a>, Error> {
         let source = move |supply: &Supply| {
-            let verified = fetch.take(&supply.deb).map_err(|source| Error::Fetch { source })?;
+            let verified = fetch
+                .take(&supply.deb)
+                .map_err(|source| Error::Fetch { source })?;
             let draft = match verified.form() {
                 Form::Fetched => fetch.draft(&supply.deb),
                 Form::Derived => None,
             };
-            let deb = Deb::open(&verified, draft).map_err(|source| Error::Deb { package: supply.package.clone(), source })?;
+            let deb = Deb::open(&verified, draft).map_err(|source| Error::Deb {
+                package: supply.package.clone(),
+                source,
+            })?;
             is_of(supply, &deb)?;
             Ok(deb)
         };
         Unpacker::from_source(root, Box::new(source), options, report)
     }
 
-    fn from_source(root: &'a Rootfs, source: Box<Source>, options: Options, report: Report) -> Result<Unpacker<'a>, Error> {
-        let Options { jobs, paths, preinsts } = options;
+    fn from_source(
+        root: &'a Rootfs,
+        source: Box<Source>,
+        options: Options,
+        report: Report,
+    ) -> Result<Unpacker<'a>, Error> {
+        let Options {
+            jobs,
+            paths,
+            preinsts,
+        } = options;
         Ok(Unpacker {
             root,
-            staging: Staging::start(root, Manner { source, rules: paths, jobs }, report.clone())?,
+            staging: Staging::start(
+                root,
+                Manner {
+                    source,
+                    rules: paths,
+                    jobs,
+                },
+                report.clone(),
+            )?,
             slots: Vec::new(),
             essentials: 0,
             epoch: 0,
@@ -147,7 +187,8 @@ impl<'a> Unpacker<'a> {
         // The essentials are waited for together: with the largest first, no thread is left with a large one at the end.
         let mut sequence: Vec<usize> = (0..supplies.len()).collect();
         sequence[..essentials].sort_by_key(|&number| std::cmp::Reverse(supplies[number].deb.size));
-        (self.slots, self.essentials, self.epoch) = (self.staging.plan(supplies, &sequence), essentials, epoch);
+        (self.slots, self.essentials, self.epoch) =
+            (self.staging.plan(supplies, &sequence), essentials, epoch);
     }
 
     /// Lays the essential set; no script runs, and dpkg does not know of it yet.
@@ -184,12 +225,17 @@ impl<'a> Unpacker<'a> {
 
     /// Waits for one of the plan's packages.
     fn take(&self, number: usize) -> Result<Staged, Error> {
-        Ok(Staged { number, ..self.staging.take(self.slots[number])? })
+        Ok(Staged {
+            number,
+            ..self.staging.take(self.slots[number])?
+        })
     }
 
     /// Lays the first packages of the plan as tar would: top-level symlinks, directories, then files.
     fn lay(&mut self, packages: usize) -> Result<(), Error> {
-        self.laid = (0..packages).map(|number| self.take(number)).collect::<Result<_, _>>()?;
+        self.laid = (0..packages)
+            .map(|number| self.take(number))
+            .collect::<Result<_, _>>()?;
         self.staging.give_way();
         self.database = Database::open(self.root, self.masters()?)?;
         for staged in &self.laid {
@@ -201,7 +247,12 @@ impl<'a> Unpacker<'a> {
             self.commit.claims.enter(staged);
             note_dpkg(&mut self.dpkg, staged);
             let no_directory = |node: &Node| node.entry.kind != Kind::Directory;
-            self.commit.lay(staged, (Laying::Essential, &no_directory), (&self.database, &self.staging), None)?;
+            self.commit.lay(
+                staged,
+                (Laying::Essential, &no_directory),
+                (&self.database, &self.staging),
+                None,
+            )?;
             end(&self.report, staged, from);
         }
         Ok(())
@@ -215,7 +266,9 @@ impl<'a> Unpacker<'a> {
             self.lay_again(&mut staged)?;
             self.commit.register(&staged, &mut self.database)?;
             self.commit.keep(&staged);
-            self.database.status.push(&self.commit.stanza(&staged, Laying::Essential));
+            self.database
+                .status
+                .push(&self.commit.stanza(&staged, Laying::Essential));
             span(&self.report, &staged, from);
         }
         for number in self.commit.unkept() {
@@ -232,12 +285,26 @@ impl<'a> Unpacker<'a> {
         if database.diversions.is_empty() {
             return Ok(());
         }
-        let moved = |node: &Node| database.diversions.place(&node.path, &name).is_some() && !node.left_out && !node.yielded;
-        let files: Vec<u32> = staged.nodes.iter().filter(|n| moved(n) && n.entry.kind == Kind::File).map(|n| n.number).collect();
+        let moved = |node: &Node| {
+            database.diversions.place(&node.path, &name).is_some()
+                && !node.left_out
+                && !node.yielded
+        };
+        let files: Vec<u32> = staged
+            .nodes
+            .iter()
+            .filter(|n| moved(n) && n.entry.kind == Kind::File)
+            .map(|n| n.number)
+            .collect();
         if !files.is_empty() {
             self.staging.again(staged, &files)?;
         }
-        self.commit.lay(staged, (Laying::Essential, &moved), (database, &self.staging), None)
+        self.commit.lay(
+            staged,
+            (Laying::Essential, &moved),
+            (database, &self.staging),
+            None,
+        )
     }
 
     fn unpack(&mut self, packages: &[usize], run: Run<'_>) -> Result<(), Error> {
@@ -253,14 +320,21 @@ impl<'a> Unpacker<'a> {
             note_dpkg(&mut self.dpkg, &staged);
             self.run_preinst(&staged, Laying::Batch, run)?;
             let (place, all) = ((&self.database, &self.staging), |_: &Node| true);
-            self.commit.lay(&mut staged, (Laying::Batch, &all), place, Some(&mut activations))?;
+            self.commit.lay(
+                &mut staged,
+                (Laying::Batch, &all),
+                place,
+                Some(&mut activations),
+            )?;
             self.commit.register(&staged, &mut self.database)?;
             for threatened in self.commit.threatened(&staged) {
                 let gone = self.let_disappear(threatened, (number, Some(&staged.stanza)), run)?;
                 activations.directives(&gone, "-");
             }
             self.commit.keep(&staged);
-            self.database.status.push(&self.commit.stanza(&staged, Laying::Batch));
+            self.database
+                .status
+                .push(&self.commit.stanza(&staged, Laying::Batch));
             activations.directives(&staged.triggers, &staged.qualified);
             end(&self.report, &staged, from);
         }
@@ -274,25 +348,58 @@ impl<'a> Unpacker<'a> {
             return Ok(());
         }
         self.ask_forces(laying, &staged.package.name, run)?;
-        self.database.status.write(self.root, Some(&dpkg::half_installed_stanza(&staged.stanza)))?;
-        script::run_preinst(self.root, staged, &self.surroundings(&staged.package.name, laying), run)?;
+        self.database.status.write(
+            self.root,
+            Some(&dpkg::half_installed_stanza(&staged.stanza)),
+        )?;
+        script::run_preinst(
+            self.root,
+            staged,
+            &self.surroundings(&staged.package.name, laying),
+            run,
+        )?;
         self.commit.tree.forget_directories();
         Ok(self.database.reread_after_script()?)
     }
 
     /// Lets a package disappear in favour of another, whose stanza is given while it is being unpacked, if nothing keeps it. Gives what its
     /// going activates.
-    fn let_disappear(&mut self, number: usize, (by, stanza): (usize, Option<&str>), run: Run<'_>) -> Result<Vec<Directive>, Error> {
+    fn let_disappear(
+        &mut self,
+        number: usize,
+        (by, stanza): (usize, Option<&str>),
+        run: Run<'_>,
+    ) -> Result<Vec<Directive>, Error> {
         if !self.commit.disappears(number, by, &self.database)? {
             return Ok(Vec::new());
         }
-        let laying = if stanza.is_some() { Laying::Batch } else { Laying::Essential };
-        self.ask_forces(laying, &self.commit.claims.of(number).package.name.clone(), run)?;
+        let laying = if stanza.is_some() {
+            Laying::Batch
+        } else {
+            Laying::Essential
+        };
+        self.ask_forces(
+            laying,
+            &self.commit.claims.of(number).package.name.clone(),
+            run,
+        )?;
         let (gone, other) = (self.commit.claims.of(number), self.commit.claims.of(by));
-        self.report.detail(format!("{} disappears, which {} has replaced completely", gone.qualified, other.qualified));
-        self.database.status.write(self.root, stanza.map(dpkg::half_installed_stanza).as_deref())?;
+        self.report.detail(format!(
+            "{} disappears, which {} has replaced completely",
+            gone.qualified, other.qualified
+        ));
+        self.database.status.write(
+            self.root,
+            stanza.map(dpkg::half_installed_stanza).as_deref(),
+        )?;
         let surroundings = self.surroundings(&gone.package.name, laying);
-        script::run_postrm(self.root, (&gone.package, &gone.qualified), (&other.qualified, &other.package), &surroundings, run)?;
+        script::run_postrm(
+            self.root,
+            (&gone.package, &gone.qualified),
+            (&other.qualified, &other.package),
+            &surroundings,
+            run,
+        )?;
         self.commit.tree.forget_directories();
         self.database.reread_after_script()?;
         self.gone.insert(number);
@@ -300,9 +407,16 @@ impl<'a> Unpacker<'a> {
     }
 
     fn surroundings(&self, package: &str, laying: Laying) -> Surroundings<'_> {
-        let forces = self.forces[laying as usize].as_ref().and_then(|told| told.as_deref());
+        let forces = self.forces[laying as usize]
+            .as_ref()
+            .and_then(|told| told.as_deref());
         let instances = self.commit.claims.instances(package);
-        Surroundings { epoch: self.epoch, dpkg: self.dpkg.as_deref(), forces, instances }
+        Surroundings {
+            epoch: self.epoch,
+            dpkg: self.dpkg.as_deref(),
+            forces,
+            instances,
+        }
     }
 
     /// Asks the tree's dpkg, once, what it tells a package's scripts of its force options. Nothing while there is no dpkg.
@@ -315,7 +429,11 @@ impl<'a> Unpacker<'a> {
         let slot = &mut self.forces[laying as usize];
         if slot.is_none() && self.dpkg.is_some() {
             let asked = script::forces(options, self.epoch, run);
-            *slot = Some(asked.map_err(|source| Error::Box { package: package.into(), script: "preinst", source })?);
+            *slot = Some(asked.map_err(|source| Error::Box {
+                package: package.into(),
+                script: "preinst",
+                source,
+            })?);
         }
         Ok(())
     }
@@ -324,14 +442,27 @@ impl<'a> Unpacker<'a> {
     fn masters(&self) -> Result<Masters, Error> {
         let read = |path: &'static str| {
             let path = RootPath::known(path);
-            let found = self.laid.iter().find_map(|s| Some((s, s.nodes.iter().find(|n| n.path == path && n.is_staged())?)));
-            let Some((staged, node)) = found else { return Ok(Vec::new()) };
+            let found = self
+                .laid
+                .iter()
+                .find_map(|s| Some((s, s.nodes.iter().find(|n| n.path == path && n.is_staged())?)));
+            let Some((staged, node)) = found else {
+                return Ok(Vec::new());
+            };
             let mut content = Vec::new();
-            let file = self.staging.place().file(staged.slot, node.number).map_err(io::Error::from);
+            let file = self
+                .staging
+                .place()
+                .file(staged.slot, node.number)
+                .map_err(io::Error::from);
             let read = file.and_then(|file| file.take(MASTER_LIMIT).read_to_end(&mut content));
-            read.map(|_| content).map_err(|e| Error::staging(&staged.package.name, e))
+            read.map(|_| content)
+                .map_err(|e| Error::staging(&staged.package.name, e))
         };
-        Ok(Masters { passwd: read("usr/share/base-passwd/passwd.master")?, group: read("usr/share/base-passwd/group.master")? })
+        Ok(Masters {
+            passwd: read("usr/share/base-passwd/passwd.master")?,
+            group: read("usr/share/base-passwd/group.master")?,
+        })
     }
 }
 
@@ -339,20 +470,30 @@ impl<'a> Unpacker<'a> {
 fn note_dpkg(version: &mut Option<String>, staged: &Staged) {
     if staged.package.name == "dpkg" {
         let whole = staged.package.version.without_epoch();
-        let end = whole.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(whole.len());
+        let end = whole
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(whole.len());
         *version = Some(whole[..end].to_owned());
     }
 }
 
 /// Tells that a package is being laid, and notes when that began.
 fn begin(report: &Report, staged: &Staged) -> Instant {
-    report.send(Event::Working { stage: Stage::Unpack, item: staged.package.name.clone() });
+    report.send(Event::Working {
+        stage: Stage::Unpack,
+        item: staged.package.name.clone(),
+    });
     Instant::now()
 }
 
 /// Tells how long a step of a package's unpacking took.
 fn span(report: &Report, staged: &Staged, from: Instant) {
-    report.send(Event::Span { stage: Stage::Unpack, item: staged.package.name.clone(), from, to: Instant::now() });
+    report.send(Event::Span {
+        stage: Stage::Unpack,
+        item: staged.package.name.clone(),
+        from,
+        to: Instant::now(),
+    });
 }
 
 /// Tells that a package has been laid.

@@ -8,12 +8,26 @@ use crate::world::{World, outcome, suite};
 
 #[test]
 fn apt_takes_it() {
-    let shapes = [suite([]), Suite { inline: false, ..suite([]) }, Suite { all_apart: true, ..suite([]) }];
+    let shapes = [
+        suite([]),
+        Suite {
+            inline: false,
+            ..suite([])
+        },
+        Suite {
+            all_apart: true,
+            ..suite([])
+        },
+    ];
     for shape in shapes {
-        let Some(world) = World::of(&shape) else { return };
+        let Some(world) = World::of(&shape) else {
+            return;
+        };
         let update = apt(&world, &world.root(), &["update", "--error-on=any"]).ok();
         assert!(!update.stderr.contains("W:"), "{}", update.stderr);
-        let plan = apt(&world, &world.root(), &["install", "-s", "hello", "apt"]).ok().text();
+        let plan = apt(&world, &world.root(), &["install", "-s", "hello", "apt"])
+            .ok()
+            .text();
         for name in ["hello", "libhello1", "libc6", "apt"] {
             assert!(plan.contains(&format!("Inst {name} ")), "{name}: {plan}");
         }
@@ -25,11 +39,28 @@ fn dpkg_and_apt_can_install_from_it() {
     let Some(world) = World::new([]) else { return };
     reference::tree(&world, &world.root(), &["hello"]);
     let installed = world.installed();
-    assert!(installed.iter().all(|line| line.ends_with(" install ok installed")), "{installed:#?}");
+    assert!(
+        installed
+            .iter()
+            .all(|line| line.ends_with(" install ok installed")),
+        "{installed:#?}"
+    );
     assert_eq!(installed.len(), 10, "{installed:#?}");
-    assert_eq!(outcome(Command::new("chroot").arg(world.root()).arg("/usr/bin/hello")).ok().text(), "hello\n");
+    assert_eq!(
+        outcome(
+            Command::new("chroot")
+                .arg(world.root())
+                .arg("/usr/bin/hello")
+        )
+        .ok()
+        .text(),
+        "hello\n"
+    );
     assert_eq!(world.line("bin"), "l 0777 0:0 ->usr/bin /bin");
-    assert_eq!(world.line("etc/alternatives/awk"), "l 0777 0:0 ->/usr/bin/mawk /etc/alternatives/awk");
+    assert_eq!(
+        world.line("etc/alternatives/awk"),
+        "l 0777 0:0 ->/usr/bin/mawk /etc/alternatives/awk"
+    );
 }
 
 #[test]

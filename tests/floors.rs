@@ -11,13 +11,24 @@ type Rooms = BTreeMap<String, (u32, usize)>;
 /// so a later row may name an earlier one.
 fn rooms(architecture: &str) -> Rooms {
     let mut rooms = Rooms::new();
-    let table = architecture.lines().skip_while(|line| !line.starts_with("| floor | room |")).skip(2);
+    let table = architecture
+        .lines()
+        .skip_while(|line| !line.starts_with("| floor | room |"))
+        .skip(2);
     for line in table.take_while(|line| line.starts_with('|')) {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        let floor = cells[1].parse().unwrap_or_else(|_| panic!("no floor in `{line}`"));
+        let floor = cells[1]
+            .parse()
+            .unwrap_or_else(|_| panic!("no floor in `{line}`"));
         for name in cells[2].split(',') {
             let place = rooms.len();
-            rooms.insert(name.trim().trim_matches('`').trim_end_matches(".rs").to_owned(), (floor, place));
+            rooms.insert(
+                name.trim()
+                    .trim_matches('`')
+                    .trim_end_matches(".rs")
+                    .to_owned(),
+                (floor, place),
+            );
         }
     }
     rooms
@@ -27,7 +38,11 @@ fn rooms(architecture: &str) -> Rooms {
 fn imports(source: &str, roots: &[&str]) -> BTreeSet<String> {
     // A room's own tests may lean on whoever is there.
     let source = source.split("\n#[cfg(test)]").next().unwrap_or_default();
-    let code: String = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code: String = source
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n");
     let mut named = BTreeSet::new();
     for root in roots {
         for (at, _) in code.match_indices(&format!("{root}::")) {
@@ -65,7 +80,10 @@ fn heads(group: &str) -> Vec<String> {
 
 /// The module at the start of `text`; a type or a constant at the crate's root is none.
 fn word(text: &str) -> Option<String> {
-    let word: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let word: String = text
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect();
     word.starts_with(|c: char| c.is_lowercase()).then_some(word)
 }
 
@@ -76,7 +94,9 @@ fn sources(directory: &Path) -> Vec<(String, PathBuf)> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 below(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && !path.ends_with("tests.rs")
+            {
                 found.push(path);
             }
         }
@@ -85,17 +105,30 @@ fn sources(directory: &Path) -> Vec<(String, PathBuf)> {
     below(directory, &mut found);
     found.sort();
     let room = |path: &PathBuf| {
-        let first = path.strip_prefix(directory).unwrap().iter().next().unwrap().to_string_lossy();
+        let first = path
+            .strip_prefix(directory)
+            .unwrap()
+            .iter()
+            .next()
+            .unwrap()
+            .to_string_lossy();
         first.trim_end_matches(".rs").to_owned()
     };
-    found.into_iter().map(|path| (room(&path), path)).filter(|(room, _)| room != "lib").collect()
+    found
+        .into_iter()
+        .map(|path| (room(&path), path))
+        .filter(|(room, _)| room != "lib")
+        .collect()
 }
 
 #[test]
 fn imports_point_down() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let rooms = rooms(&fs::read_to_string(project.join("docs/architecture.md")).unwrap());
-    assert!(rooms.len() > 10, "docs/architecture.md has no table of rooms: {rooms:?}");
+    assert!(
+        rooms.len() > 10,
+        "docs/architecture.md has no table of rooms: {rooms:?}"
+    );
     let mut wrong = Vec::new();
     let mut seen = BTreeSet::new();
     for (room, path) in sources(&project.join("src")) {
@@ -105,19 +138,34 @@ fn imports_point_down() {
             continue;
         };
         let is_program = ["main", "cli"].contains(&&room[..]);
-        let roots: &[&str] = if is_program { &["rbootstrap"] } else { &["crate"] };
-        for other in imports(&fs::read_to_string(&path).unwrap(), roots).into_iter().filter(|other| *other != room) {
+        let roots: &[&str] = if is_program {
+            &["rbootstrap"]
+        } else {
+            &["crate"]
+        };
+        for other in imports(&fs::read_to_string(&path).unwrap(), roots)
+            .into_iter()
+            .filter(|other| *other != room)
+        {
             match rooms.get(&other) {
-                None => wrong.push(format!("{name}: imports `{other}`, which is not in the table")),
-                Some(there) if there >= here => {
-                    wrong.push(format!("{name}: imports `{other}` from floor {}, being on floor {}", there.0, here.0))
-                }
+                None => wrong.push(format!(
+                    "{name}: imports `{other}`, which is not in the table"
+                )),
+                Some(there) if there >= here => wrong.push(format!(
+                    "{name}: imports `{other}` from floor {}, being on floor {}",
+                    there.0, here.0
+                )),
                 Some(_) => {}
             }
         }
         seen.insert(room);
     }
-    wrong.extend(rooms.keys().filter(|room| !seen.contains(*room)).map(|room| format!("the table has `{room}`, src/ has not")));
+    wrong.extend(
+        rooms
+            .keys()
+            .filter(|room| !seen.contains(*room))
+            .map(|room| format!("the table has `{room}`, src/ has not")),
+    );
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
@@ -132,6 +180,17 @@ fn imports_are_found() {
 #[test]
 fn the_table_is_read() {
     let table = "text\n| floor | room | knows |\n| --- | --- | --- |\n| 3 | `archive.rs` | a |\n| 3 | `plan` | b |\n| 0 | `digest`, `report` | c |\n\nmore";
-    let read: Vec<(String, u32)> = rooms(table).into_iter().map(|(name, (floor, _))| (name, floor)).collect();
-    assert_eq!(read, [("archive".into(), 3), ("digest".into(), 0), ("plan".into(), 3), ("report".into(), 0)]);
+    let read: Vec<(String, u32)> = rooms(table)
+        .into_iter()
+        .map(|(name, (floor, _))| (name, floor))
+        .collect();
+    assert_eq!(
+        read,
+        [
+            ("archive".into(), 3),
+            ("digest".into(), 0),
+            ("plan".into(), 3),
+            ("report".into(), 0)
+        ]
+    );
 }

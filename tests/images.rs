@@ -18,9 +18,19 @@ fn listing(tar: &[u8]) -> Vec<String> {
         let header = entry.header();
         let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let kind = header.entry_type().as_byte() as char;
-        format!("{path} {kind} {:o} {}:{} {}", header.mode().unwrap(), header.uid().unwrap(), header.gid().unwrap(), entry.size())
+        format!(
+            "{path} {kind} {:o} {}:{} {}",
+            header.mode().unwrap(),
+            header.uid().unwrap(),
+            header.gid().unwrap(),
+            entry.size()
+        )
     };
-    archive.entries().unwrap().map(|entry| line(entry.unwrap())).collect()
+    archive
+        .entries()
+        .unwrap()
+        .map(|entry| line(entry.unwrap()))
+        .collect()
 }
 
 #[test]
@@ -30,8 +40,18 @@ fn standard_output_gets_the_same_tree_as_a_tar() {
     let dash = world.run(["--variant=essential", "fake", "-", &url]).ok();
     let paths = listing(&dash.stdout);
     assert!(paths.len() > 100, "{paths:#?}");
-    assert!(paths.iter().all(|line| !line.starts_with('/') && !line.contains("..")), "{paths:#?}");
-    assert!(paths.iter().all(|line| !line.contains("proc/") || line.contains("proc/ ")), "{paths:#?}");
+    assert!(
+        paths
+            .iter()
+            .all(|line| !line.starts_with('/') && !line.contains("..")),
+        "{paths:#?}"
+    );
+    assert!(
+        paths
+            .iter()
+            .all(|line| !line.contains("proc/") || line.contains("proc/ ")),
+        "{paths:#?}"
+    );
     world.assert_nothing_left();
 
     world.make(&["--variant=essential"]).ok();
@@ -39,10 +59,28 @@ fn standard_output_gets_the_same_tree_as_a_tar() {
     fs::create_dir(&unpacked).unwrap();
     fs::write(world.path("image.tar"), &dash.stdout).unwrap();
     let mut extract = Command::new("tar");
-    extract.args(["-xp", "--numeric-owner", "--xattrs", "--xattrs-include=*", "-f"]).arg(world.path("image.tar")).arg("-C").arg(&unpacked);
+    extract
+        .args([
+            "-xp",
+            "--numeric-owner",
+            "--xattrs",
+            "--xattrs-include=*",
+            "-f",
+        ])
+        .arg(world.path("image.tar"))
+        .arg("-C")
+        .arg(&unpacked);
     outcome(&mut extract).ok();
-    let lines = |root: &Path| tree::dump(root, Times::Left).into_iter().filter(|line| !line.contains(" /dev/")).collect::<Vec<_>>();
-    assert_eq!(tree::difference(&lines(&world.root()), &lines(&unpacked)), "");
+    let lines = |root: &Path| {
+        tree::dump(root, Times::Left)
+            .into_iter()
+            .filter(|line| !line.contains(" /dev/"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        tree::difference(&lines(&world.root()), &lines(&unpacked)),
+        ""
+    );
 }
 
 #[test]
@@ -50,10 +88,19 @@ fn no_target_is_standard_output() {
     let Some(world) = World::new([]) else { return };
     let (url, keyring) = (world.server.url(), world.path("keyring.gpg"));
     let mut command = world.command();
-    command.env("RBOOTSTRAP_MIRROR", &url).arg("--keyring").arg(keyring).args(["--variant=essential", "fake"]);
+    command
+        .env("RBOOTSTRAP_MIRROR", &url)
+        .arg("--keyring")
+        .arg(keyring)
+        .args(["--variant=essential", "fake"]);
     let none = outcome(&mut command).ok();
     let dash = world.run(["--variant=essential", "fake", "-", &url]).ok();
-    assert!(none.stdout == dash.stdout, "{} and {} bytes", none.stdout.len(), dash.stdout.len());
+    assert!(
+        none.stdout == dash.stdout,
+        "{} and {} bytes",
+        none.stdout.len(),
+        dash.stdout.len()
+    );
 }
 
 #[test]
@@ -61,7 +108,11 @@ fn the_ending_decides_the_compression() {
     let Some(world) = World::new([]) else { return };
     let url = world.server.url();
     // A small tree: xz is slow on a large one.
-    let small = ["--variant=extract", "--include=netbase,manual-pages", "fake"];
+    let small = [
+        "--variant=extract",
+        "--include=netbase,manual-pages",
+        "fake",
+    ];
     let plain = world.run(small.into_iter().chain(["-", &url])).ok().stdout;
     let rows = [
         ("a.tar", Compression::None),
@@ -76,7 +127,10 @@ fn the_ending_decides_the_compression() {
         assert!(made.stdout.is_empty(), "{name}");
         let bytes = fs::read(world.path(name)).unwrap();
         let mut decoded = Vec::new();
-        compress::decoder(compression, &bytes[..], compress::Integrity::Unknown).unwrap().read_to_end(&mut decoded).unwrap();
+        compress::decoder(compression, &bytes[..], compress::Integrity::Unknown)
+            .unwrap()
+            .read_to_end(&mut decoded)
+            .unwrap();
         assert!(decoded == plain, "{name} holds another tar");
         outcome(Command::new("tar").arg("-tf").arg(world.path(name))).ok();
     }
@@ -86,12 +140,25 @@ fn the_ending_decides_the_compression() {
 fn a_tar_beside_the_directory_is_the_same_tar() {
     let Some(world) = World::new([]) else { return };
     let url = world.server.url();
-    let alone = world.run(["--variant=essential", "fake", "-", &url]).ok().stdout;
-    let beside = world.make(&["--variant=essential", "--tar", "-"]).ok().stdout;
-    assert!(alone == beside, "{} and {} bytes", alone.len(), beside.len());
+    let alone = world
+        .run(["--variant=essential", "fake", "-", &url])
+        .ok()
+        .stdout;
+    let beside = world
+        .make(&["--variant=essential", "--tar", "-"])
+        .ok()
+        .stdout;
+    assert!(
+        alone == beside,
+        "{} and {} bytes",
+        alone.len(),
+        beside.len()
+    );
     fs::remove_dir_all(world.root()).unwrap();
     let file = world.path("beside.tar");
-    let quiet = world.make(&["--variant=essential", "--tar", file.to_str().unwrap()]).ok();
+    let quiet = world
+        .make(&["--variant=essential", "--tar", file.to_str().unwrap()])
+        .ok();
     assert!(quiet.stdout.is_empty());
     assert!(fs::read(file).unwrap() == alone);
     assert!(world.root().join("usr/bin/dpkg").exists());
@@ -101,9 +168,19 @@ fn a_tar_beside_the_directory_is_the_same_tar() {
 fn format_overrides_the_ending() {
     let Some(world) = World::new([]) else { return };
     let url = world.server.url();
-    world.run(["--variant=essential", "--format=dir", "fake", "tree.tar", &url]).ok();
+    world
+        .run([
+            "--variant=essential",
+            "--format=dir",
+            "fake",
+            "tree.tar",
+            &url,
+        ])
+        .ok();
     assert!(world.path("tree.tar/usr/bin/dpkg").exists());
-    world.run(["--variant=essential", "--format=tar", "fake", "image", &url]).ok();
+    world
+        .run(["--variant=essential", "--format=tar", "fake", "image", &url])
+        .ok();
     assert!(world.path("image").is_file());
 }
 
@@ -120,12 +197,37 @@ fn one_thread_and_eight_give_the_same_bytes() {
     let Some(world) = World::new([]) else { return };
     let url = world.server.url();
     // xz is slow: it gets a tree of libraries alone.
-    for (name, variant) in [("-", "important"), ("image.tar.zst", "important"), ("image.tar.xz", "extract")] {
+    for (name, variant) in [
+        ("-", "important"),
+        ("image.tar.zst", "important"),
+        ("image.tar.xz", "extract"),
+    ] {
         let images = ["1", "3", "8"].map(|jobs| {
-            let made = world.run(["--jobs", jobs, "--downloads", jobs, "--variant", variant, "--include=hello", "fake", name, &url]).ok();
-            if name == "-" { made.stdout } else { fs::read(world.path(name)).unwrap() }
+            let made = world
+                .run([
+                    "--jobs",
+                    jobs,
+                    "--downloads",
+                    jobs,
+                    "--variant",
+                    variant,
+                    "--include=hello",
+                    "fake",
+                    name,
+                    &url,
+                ])
+                .ok();
+            if name == "-" {
+                made.stdout
+            } else {
+                fs::read(world.path(name)).unwrap()
+            }
         });
-        assert!(images[0] == images[1] && images[1] == images[2], "{name}: {:?}", images.map(|image| image.len()));
+        assert!(
+            images[0] == images[1] && images[1] == images[2],
+            "{name}: {:?}",
+            images.map(|image| image.len())
+        );
     }
 }
 
@@ -135,32 +237,66 @@ fn times_end_at_the_epoch() {
     let url = world.server.url();
     let latest = |tar: &[u8]| {
         let mut archive = tar::Archive::new(tar);
-        archive.entries().unwrap().map(|entry| entry.unwrap().header().mtime().unwrap()).max().unwrap()
+        archive
+            .entries()
+            .unwrap()
+            .map(|entry| entry.unwrap().header().mtime().unwrap())
+            .max()
+            .unwrap()
     };
-    let by_date = world.run(["--variant=essential", "fake", "-", &url]).ok().stdout;
+    let by_date = world
+        .run(["--variant=essential", "fake", "-", &url])
+        .ok()
+        .stdout;
     assert_eq!(latest(&by_date), DATE as u64);
     let mut command = world.command();
-    command.env("SOURCE_DATE_EPOCH", "1600000000").args(["--variant=essential", "fake", "-", &url]);
+    command
+        .env("SOURCE_DATE_EPOCH", "1600000000")
+        .args(["--variant=essential", "fake", "-", &url]);
     assert_eq!(latest(&outcome(&mut command).ok().stdout), 1_600_000_000);
 }
 
 #[test]
 fn a_tree_can_be_packed_later() {
     let Some(world) = World::new([]) else { return };
-    let (root, at_once) = (world.root(), world.make(&["--variant=essential", "--tar", "-"]).ok().stdout);
+    let (root, at_once) = (
+        world.root(),
+        world
+            .make(&["--variant=essential", "--tar", "-"])
+            .ok()
+            .stdout,
+    );
     let pack = world.command();
     // `pack` has nothing to trust, so it takes no keyring: a command of its own.
     let pack = |arguments: &[&str]| {
         let mut command = Command::new(pack.get_program());
-        command.env("PATH", "/usr/bin:/bin").env("SOURCE_DATE_EPOCH", DATE.to_string()).arg("pack").arg(&root).args(arguments);
-        outcome(command.current_dir(world.directory.path()).stdin(std::process::Stdio::null())).ok()
+        command
+            .env("PATH", "/usr/bin:/bin")
+            .env("SOURCE_DATE_EPOCH", DATE.to_string())
+            .arg("pack")
+            .arg(&root)
+            .args(arguments);
+        outcome(
+            command
+                .current_dir(world.directory.path())
+                .stdin(std::process::Stdio::null()),
+        )
+        .ok()
     };
     let later = pack(&[]).stdout;
-    assert!(later == at_once, "{} and {} bytes", later.len(), at_once.len());
+    assert!(
+        later == at_once,
+        "{} and {} bytes",
+        later.len(),
+        at_once.len()
+    );
     assert!(pack(&["-"]).stdout == at_once);
     pack(&["packed.tar.gz"]);
     let mut decoded = Vec::new();
     let bytes = fs::read(world.path("packed.tar.gz")).unwrap();
-    compress::decoder(Compression::Gzip, &bytes[..], compress::Integrity::Unknown).unwrap().read_to_end(&mut decoded).unwrap();
+    compress::decoder(Compression::Gzip, &bytes[..], compress::Integrity::Unknown)
+        .unwrap()
+        .read_to_end(&mut decoded)
+        .unwrap();
     assert!(decoded == at_once);
 }

@@ -14,7 +14,11 @@ use crate::world::{World, processes_below, tree};
 
 /// Starts a run that a test will interrupt.
 fn start(command: &mut Command) -> Child {
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 /// Sends the signal and waits for the end; asserts the exit code that belongs to it.
@@ -24,7 +28,11 @@ fn interrupted(mut child: Child, signal: Signal) -> String {
     ended(&mut child);
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(128 + signal.as_raw()), "{stderr}");
+    assert_eq!(
+        output.status.code(),
+        Some(128 + signal.as_raw()),
+        "{stderr}"
+    );
     stderr
 }
 
@@ -56,7 +64,9 @@ fn wait_for_sign(world: &World, name: &str) {
         let mut seen = false;
         for place in [world.root(), world.path("tmp")] {
             if place.exists() {
-                tree::walk(&place, &mut |path, _| seen |= path.file_name().is_some_and(|found| found == name));
+                tree::walk(&place, &mut |path, _| {
+                    seen |= path.file_name().is_some_and(|found| found == name)
+                });
             }
         }
         seen
@@ -66,7 +76,12 @@ fn wait_for_sign(world: &World, name: &str) {
 
 #[test]
 fn while_the_mirror_stalls() {
-    for (signal, ending) in [(Signal::INT, "/InRelease"), (Signal::TERM, "Packages"), (Signal::INT, ".deb"), (Signal::HUP, ".deb")] {
+    for (signal, ending) in [
+        (Signal::INT, "/InRelease"),
+        (Signal::TERM, "Packages"),
+        (Signal::INT, ".deb"),
+        (Signal::HUP, ".deb"),
+    ] {
         let Some(world) = World::of(&crate::world::archive::Suite {
             by_hash: false,
             compressions: vec![rbootstrap::compress::Compression::None],
@@ -75,7 +90,12 @@ fn while_the_mirror_stalls() {
             return;
         };
         world.server.fault(ending, Fault::Stall);
-        let child = start(world.command().args(["--variant=essential", "fake", "root", &world.server.url()]));
+        let child = start(world.command().args([
+            "--variant=essential",
+            "fake",
+            "root",
+            &world.server.url(),
+        ]));
         world.server.wait_for(ending);
         interrupted(child, signal);
         world.assert_nothing_left();
@@ -94,8 +114,16 @@ fn while_a_script_runs() {
         (Signal::TERM, "preinst", daemon),
     ];
     for (signal, script, body) in rows {
-        let Some(world) = World::new([Deb::new("waiting", "1").script(script, body)]) else { return };
-        let child = start(world.command().args(["--variant=essential", "--include=waiting", "fake", "root", &world.server.url()]));
+        let Some(world) = World::new([Deb::new("waiting", "1").script(script, body)]) else {
+            return;
+        };
+        let child = start(world.command().args([
+            "--variant=essential",
+            "--include=waiting",
+            "fake",
+            "root",
+            &world.server.url(),
+        ]));
         wait_for_sign(&world, "sign");
         let stderr = interrupted(child, signal);
         assert!(stderr.contains("interrupted"), "{stderr}");
@@ -109,8 +137,15 @@ fn while_an_essential_script_runs() {
         .field("Essential", "yes")
         .field("Priority", "required")
         .script("postinst", "touch /var/lib/sign; sleep 1000");
-    let Some(world) = World::new([essential]) else { return };
-    let child = start(world.command().args(["--variant=essential", "fake", "root", &world.server.url()]));
+    let Some(world) = World::new([essential]) else {
+        return;
+    };
+    let child =
+        start(
+            world
+                .command()
+                .args(["--variant=essential", "fake", "root", &world.server.url()]),
+        );
     wait_for_sign(&world, "sign");
     interrupted(child, Signal::TERM);
     world.assert_nothing_left();
@@ -119,8 +154,18 @@ fn while_an_essential_script_runs() {
 #[test]
 fn while_an_image_is_made() {
     for target in ["-", "image.tar.xz"] {
-        let Some(world) = World::new([Deb::new("waiting", "1").script("postinst", "touch /var/lib/sign; sleep 1000")]) else { return };
-        let child = start(world.command().args(["--variant=essential", "--include=waiting", "fake", target, &world.server.url()]));
+        let Some(world) = World::new([
+            Deb::new("waiting", "1").script("postinst", "touch /var/lib/sign; sleep 1000")
+        ]) else {
+            return;
+        };
+        let child = start(world.command().args([
+            "--variant=essential",
+            "--include=waiting",
+            "fake",
+            target,
+            &world.server.url(),
+        ]));
         wait_for_sign(&world, "sign");
         interrupted(child, Signal::INT);
         world.assert_nothing_left();
@@ -129,8 +174,18 @@ fn while_an_image_is_made() {
 
 #[test]
 fn while_an_image_is_written() {
-    let Some(world) = World::new([Deb::new("large", "1").file("usr/share/large", vec![b'x'; 20_000_000])]) else { return };
-    let mut child = start(world.command().args(["--variant=essential", "--include=large", "fake", "-", &world.server.url()]));
+    let Some(world) =
+        World::new([Deb::new("large", "1").file("usr/share/large", vec![b'x'; 20_000_000])])
+    else {
+        return;
+    };
+    let mut child = start(world.command().args([
+        "--variant=essential",
+        "--include=large",
+        "fake",
+        "-",
+        &world.server.url(),
+    ]));
     let mut stdout = child.stdout.take().unwrap();
     stdout.read_exact(&mut [0; 512]).unwrap();
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
@@ -143,8 +198,18 @@ fn while_an_image_is_written() {
 
 #[test]
 fn a_reader_that_goes_away_ends_it() {
-    let Some(world) = World::new([Deb::new("large", "1").file("usr/share/large", vec![b'x'; 20_000_000])]) else { return };
-    let mut child = start(world.command().args(["--variant=essential", "--include=large", "fake", "-", &world.server.url()]));
+    let Some(world) =
+        World::new([Deb::new("large", "1").file("usr/share/large", vec![b'x'; 20_000_000])])
+    else {
+        return;
+    };
+    let mut child = start(world.command().args([
+        "--variant=essential",
+        "--include=large",
+        "fake",
+        "-",
+        &world.server.url(),
+    ]));
     let mut stdout = child.stdout.take().unwrap();
     stdout.read_exact(&mut [0; 512]).unwrap();
     drop(stdout);
@@ -158,27 +223,55 @@ fn a_second_run_goes_on_where_the_first_was_stopped() {
     let Some(world) = World::new([]) else { return };
     let last = format!("libhello1_2.10-1_{}.deb", crate::world::host_architecture());
     world.server.fault(&last, Fault::Stall);
-    let child =
-        start(world.command().args(["--variant=essential", "--include=hello", "--downloads=1", "fake", "root", &world.server.url()]));
+    let child = start(world.command().args([
+        "--variant=essential",
+        "--include=hello",
+        "--downloads=1",
+        "fake",
+        "root",
+        &world.server.url(),
+    ]));
     world.server.wait_for(&last);
     interrupted(child, Signal::INT);
-    let first: Vec<String> = world.server.paths().into_iter().filter(|path| path.ends_with(".deb") && !path.ends_with(&last)).collect();
+    let first: Vec<String> = world
+        .server
+        .paths()
+        .into_iter()
+        .filter(|path| path.ends_with(".deb") && !path.ends_with(&last))
+        .collect();
     world.server.heal();
     world.server.forget();
     world.make(&["--variant=essential", "--include=hello"]).ok();
-    let again: Vec<String> = world.server.paths().into_iter().filter(|path| first.contains(path)).collect();
+    let again: Vec<String> = world
+        .server
+        .paths()
+        .into_iter()
+        .filter(|path| first.contains(path))
+        .collect();
     assert_eq!(again, Vec::<String>::new(), "fetched again");
 }
 
 #[test]
 fn even_killed_it_leaves_no_process_and_no_mount() {
     let body = "(trap '' INT TERM HUP; exec sleep 1000) & touch /var/lib/sign; sleep 1000";
-    let Some(world) = World::new([Deb::new("waiting", "1").script("postinst", body)]) else { return };
-    let mut child = start(world.command().args(["--variant=essential", "--include=waiting", "fake", "root", &world.server.url()]));
+    let Some(world) = World::new([Deb::new("waiting", "1").script("postinst", body)]) else {
+        return;
+    };
+    let mut child = start(world.command().args([
+        "--variant=essential",
+        "--include=waiting",
+        "fake",
+        "root",
+        &world.server.url(),
+    ]));
     wait_for_sign(&world, "sign");
     child.kill().unwrap();
     ended(&mut child);
-    assert!(within_a_minute(|| processes_below(world.directory.path()).is_empty()), "{:?}", processes_below(world.directory.path()));
+    assert!(
+        within_a_minute(|| processes_below(world.directory.path()).is_empty()),
+        "{:?}",
+        processes_below(world.directory.path())
+    );
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!mounts.contains(world.directory.path().to_str().unwrap()));
 }

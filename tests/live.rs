@@ -31,7 +31,12 @@ impl Trixie {
 
 fn program(directory: &Path) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("rbootstrap"));
-    command.current_dir(directory).stdin(Stdio::null()).arg("--variant=minbase").arg("--cache-dir").arg(cache());
+    command
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .arg("--variant=minbase")
+        .arg("--cache-dir")
+        .arg(cache());
     command
 }
 
@@ -47,11 +52,17 @@ fn make_trixie() -> Result<Trixie, String> {
     let directory = tempfile::tempdir().unwrap();
     let planned = outcome(program(directory.path()).args(["--print-debs", "trixie"]));
     if planned.code == Some(5) {
-        return Err(format!("needs a mirror of Debian: {}", planned.stderr.lines().next().unwrap_or_default()));
+        return Err(format!(
+            "needs a mirror of Debian: {}",
+            planned.stderr.lines().next().unwrap_or_default()
+        ));
     }
     let packages = planned.ok().text().lines().count();
     outcome(program(directory.path()).args(["trixie", "trixie", "--tar", "trixie.tar"])).ok();
-    Ok(Trixie { directory, packages })
+    Ok(Trixie {
+        directory,
+        packages,
+    })
 }
 
 fn trixie() -> Option<&'static Trixie> {
@@ -63,15 +74,31 @@ fn every_package_is_installed_and_dpkg_has_no_complaint() {
     let Some(trixie) = trixie() else { return };
     let in_tree = |arguments: &[&str]| {
         let mut command = Command::new("chroot");
-        outcome(command.arg(trixie.root()).args(arguments).env_clear().env("PATH", "/usr/sbin:/usr/bin").stdin(Stdio::null())).ok().text()
+        outcome(
+            command
+                .arg(trixie.root())
+                .args(arguments)
+                .env_clear()
+                .env("PATH", "/usr/sbin:/usr/bin")
+                .stdin(Stdio::null()),
+        )
+        .ok()
+        .text()
     };
     assert_eq!(in_tree(&["dpkg", "--audit"]), "");
     let installed = in_tree(&["dpkg-query", "-W", "-f", "${db:Status-Abbrev}\\n"]);
-    assert!(installed.lines().all(|line| line.trim() == "ii"), "{installed}");
+    assert!(
+        installed.lines().all(|line| line.trim() == "ii"),
+        "{installed}"
+    );
     assert_eq!(installed.lines().count(), trixie.packages);
     assert!(in_tree(&["apt-get", "check", "-q"]).contains("Reading package lists"));
     assert_eq!(in_tree(&["dpkg", "--verify"]), "");
-    assert!(fs::read_to_string(trixie.root().join("etc/os-release")).unwrap().contains("VERSION_CODENAME=trixie"));
+    assert!(
+        fs::read_to_string(trixie.root().join("etc/os-release"))
+            .unwrap()
+            .contains("VERSION_CODENAME=trixie")
+    );
 }
 
 /// A Docker engine that ends with this.
@@ -83,9 +110,14 @@ struct Docker {
 impl Docker {
     fn start() -> Result<Docker, String> {
         let found = |name: &str| {
-            ["/usr/sbin", "/usr/bin", "/usr/local/bin"].iter().map(|place| Path::new(place).join(name)).find(|path| path.exists())
+            ["/usr/sbin", "/usr/bin", "/usr/local/bin"]
+                .iter()
+                .map(|place| Path::new(place).join(name))
+                .find(|path| path.exists())
         };
-        let Some(dockerd) = found("dockerd") else { return Err("needs dockerd (docker.io)".to_owned()) };
+        let Some(dockerd) = found("dockerd") else {
+            return Err("needs dockerd (docker.io)".to_owned());
+        };
         found("docker").ok_or("needs the docker command (docker.io or docker-cli)")?;
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
@@ -115,8 +147,12 @@ impl Docker {
         let end = Instant::now() + Duration::from_secs(60);
         while outcome(docker.command().arg("version")).code != Some(0) {
             if Instant::now() > end || docker.engine.try_wait().unwrap().is_some() {
-                let log = fs::read_to_string(docker.directory.path().join("log")).unwrap_or_default();
-                return Err(format!("dockerd does not run here: {}", log.lines().last().unwrap_or_default()));
+                let log =
+                    fs::read_to_string(docker.directory.path().join("log")).unwrap_or_default();
+                return Err(format!(
+                    "dockerd does not run here: {}",
+                    log.lines().last().unwrap_or_default()
+                ));
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -125,13 +161,22 @@ impl Docker {
 
     fn command(&self) -> Command {
         let mut command = Command::new("docker");
-        command.env("DOCKER_HOST", format!("unix://{}", self.directory.path().join("socket").display())).stdin(Stdio::null());
+        command
+            .env(
+                "DOCKER_HOST",
+                format!("unix://{}", self.directory.path().join("socket").display()),
+            )
+            .stdin(Stdio::null());
         command.env("DOCKER_CONFIG", self.directory.path());
         command
     }
 
     fn run(&self, image: &str, arguments: &[&str]) -> Outcome {
-        outcome(self.command().args(["run", "--rm", "--network=none", image]).args(arguments))
+        outcome(
+            self.command()
+                .args(["run", "--rm", "--network=none", image])
+                .args(arguments),
+        )
     }
 }
 
@@ -139,13 +184,20 @@ impl Drop for Docker {
     fn drop(&mut self) {
         // SIGTERM lets the engine end its containerd and undo its mounts.
         if let Ok(None) = self.engine.try_wait() {
-            rustix::process::kill_process(rustix::process::Pid::from_child(&self.engine), rustix::process::Signal::TERM).unwrap();
+            rustix::process::kill_process(
+                rustix::process::Pid::from_child(&self.engine),
+                rustix::process::Signal::TERM,
+            )
+            .unwrap();
         }
         self.engine.wait().unwrap();
         // It leaves its data directory mounted onto itself, and whatever a container that was cut off had.
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-        for at in
-            mounts.lines().rev().filter_map(|line| line.split(' ').nth(4)).filter(|at| Path::new(at).starts_with(self.directory.path()))
+        for at in mounts
+            .lines()
+            .rev()
+            .filter_map(|line| line.split(' ').nth(4))
+            .filter(|at| Path::new(at).starts_with(self.directory.path()))
         {
             rustix::mount::unmount(at, rustix::mount::UnmountFlags::DETACH).unwrap();
         }
@@ -159,16 +211,44 @@ fn docker_imports_and_runs_it() {
         Ok(docker) => docker,
         Err(why) => return skip(&why),
     };
-    outcome(docker.command().args(["import", "--change", "CMD [\"/bin/sh\"]"]).arg(trixie.image()).arg("from-file")).ok();
-    let release = docker.run("from-file", &["cat", "/etc/os-release"]).ok().text();
+    outcome(
+        docker
+            .command()
+            .args(["import", "--change", "CMD [\"/bin/sh\"]"])
+            .arg(trixie.image())
+            .arg("from-file"),
+    )
+    .ok();
+    let release = docker
+        .run("from-file", &["cat", "/etc/os-release"])
+        .ok()
+        .text();
     assert!(release.contains("VERSION_CODENAME=trixie"), "{release}");
-    assert_eq!(docker.run("from-file", &["dpkg", "--audit"]).ok().text(), "");
+    assert_eq!(
+        docker.run("from-file", &["dpkg", "--audit"]).ok().text(),
+        ""
+    );
 
     // The way that needs no file: a pipe.
-    let mut made = program(trixie.directory.path()).arg("trixie").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut made = program(trixie.directory.path())
+        .arg("trixie")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut import = docker.command();
-    let imported = outcome(import.args(["import", "-", "from-pipe"]).stdin(made.stdout.take().unwrap()));
+    let imported = outcome(
+        import
+            .args(["import", "-", "from-pipe"])
+            .stdin(made.stdout.take().unwrap()),
+    );
     assert!(made.wait().unwrap().success());
     imported.ok();
-    assert_eq!(docker.run("from-pipe", &["cat", "/etc/os-release"]).ok().text(), release);
+    assert_eq!(
+        docker
+            .run("from-pipe", &["cat", "/etc/os-release"])
+            .ok()
+            .text(),
+        release
+    );
 }

@@ -2,8 +2,14 @@
 //!
 //! `cargo test --test all flow::` runs one subject's.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by its panic")]
-#![expect(clippy::disallowed_methods, reason = "tests make their own world, with every writer of the standard library")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by its panic"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests make their own world, with every writer of the standard library"
+)]
 #![expect(unreachable_pub, reason = "what the subjects share is public to them")]
 
 mod archive;

@@ -12,51 +12,134 @@ use crate::world::{World, host_architecture, suite};
 
 #[test]
 fn every_shape_of_archive_is_read() {
-    let one = |compression| Suite { compressions: vec![compression], ..suite([]) };
+    let one = |compression| Suite {
+        compressions: vec![compression],
+        ..suite([])
+    };
     let rows: [(&str, Suite); 12] = [
         ("as Debian has it", suite([])),
         ("plain indexes", one(Compression::None)),
         ("gzip alone", one(Compression::Gzip)),
         ("xz alone", one(Compression::Xz)),
-        ("zstd and xz", Suite { compressions: vec![Compression::Zstd, Compression::Xz], ..suite([]) }),
-        ("bzip2 and gzip", Suite { compressions: vec![Compression::Bzip2, Compression::Gzip], ..suite([]) }),
-        ("SHA512 alone, as the newest Ubuntu", Suite { digests: vec![Algorithm::Sha512], ..suite([]) }),
-        ("SHA256 and SHA512", Suite { digests: vec![Algorithm::Sha256, Algorithm::Sha512], ..suite([]) }),
-        ("an index of its own for all", Suite { all_apart: true, ..suite([]) }),
-        ("no by-hash", Suite { by_hash: false, ..suite([]) }),
-        ("InRelease alone", Suite { detached: false, ..suite([]) }),
-        ("Release and Release.gpg alone", Suite { inline: false, ..suite([]) }),
+        (
+            "zstd and xz",
+            Suite {
+                compressions: vec![Compression::Zstd, Compression::Xz],
+                ..suite([])
+            },
+        ),
+        (
+            "bzip2 and gzip",
+            Suite {
+                compressions: vec![Compression::Bzip2, Compression::Gzip],
+                ..suite([])
+            },
+        ),
+        (
+            "SHA512 alone, as the newest Ubuntu",
+            Suite {
+                digests: vec![Algorithm::Sha512],
+                ..suite([])
+            },
+        ),
+        (
+            "SHA256 and SHA512",
+            Suite {
+                digests: vec![Algorithm::Sha256, Algorithm::Sha512],
+                ..suite([])
+            },
+        ),
+        (
+            "an index of its own for all",
+            Suite {
+                all_apart: true,
+                ..suite([])
+            },
+        ),
+        (
+            "no by-hash",
+            Suite {
+                by_hash: false,
+                ..suite([])
+            },
+        ),
+        (
+            "InRelease alone",
+            Suite {
+                detached: false,
+                ..suite([])
+            },
+        ),
+        (
+            "Release and Release.gpg alone",
+            Suite {
+                inline: false,
+                ..suite([])
+            },
+        ),
     ];
     for (name, shape) in rows {
-        let Some(world) = World::of(&shape) else { return };
+        let Some(world) = World::of(&shape) else {
+            return;
+        };
         let printed = world.make(&["--include=hello", "--print-debs"]);
         assert_eq!(printed.code, Some(0), "{name}: {}", printed.stderr);
-        assert!(printed.text().contains("manual-pages") || printed.text().contains("netbase=6.4:"), "{name}: {}", printed.text());
+        assert!(
+            printed.text().contains("manual-pages") || printed.text().contains("netbase=6.4:"),
+            "{name}: {}",
+            printed.text()
+        );
     }
 }
 
 #[test]
 fn sha512_alone_goes_all_the_way() {
-    let Some(world) = World::of(&Suite { digests: vec![Algorithm::Sha512], ..suite([]) }) else { return };
+    let Some(world) = World::of(&Suite {
+        digests: vec![Algorithm::Sha512],
+        ..suite([])
+    }) else {
+        return;
+    };
     world.make(&["--include=hello"]).ok();
 }
 
 #[test]
 fn by_hash_is_used_where_it_is_offered() {
-    for digests in [vec![Algorithm::Sha256], vec![Algorithm::Sha256, Algorithm::Sha512]] {
+    for digests in [
+        vec![Algorithm::Sha256],
+        vec![Algorithm::Sha256, Algorithm::Sha512],
+    ] {
         let strongest = digests.iter().max().unwrap().field();
-        let Some(world) = World::of(&Suite { digests, ..suite([]) }) else { return };
+        let Some(world) = World::of(&Suite {
+            digests,
+            ..suite([])
+        }) else {
+            return;
+        };
         world.make(&["--print-debs"]).ok();
-        let indexes: Vec<String> = world.server.paths().into_iter().filter(|path| path.contains("/binary-")).collect();
+        let indexes: Vec<String> = world
+            .server
+            .paths()
+            .into_iter()
+            .filter(|path| path.contains("/binary-"))
+            .collect();
         assert!(!indexes.is_empty());
-        assert!(indexes.iter().all(|path| path.contains(&format!("/by-hash/{strongest}/"))), "{indexes:?}");
+        assert!(
+            indexes
+                .iter()
+                .all(|path| path.contains(&format!("/by-hash/{strongest}/"))),
+            "{indexes:?}"
+        );
     }
 }
 
 #[test]
 fn a_missing_by_hash_file_is_read_by_its_name() {
     let Some(world) = World::new([]) else { return };
-    let directory = world.archive.root.join(format!("dists/fake/main/binary-{}/by-hash", host_architecture()));
+    let directory = world.archive.root.join(format!(
+        "dists/fake/main/binary-{}/by-hash",
+        host_architecture()
+    ));
     fs::remove_dir_all(directory).unwrap();
     world.make(&["--print-debs"]).ok();
 }
@@ -64,8 +147,18 @@ fn a_missing_by_hash_file_is_read_by_its_name() {
 #[test]
 fn a_file_mirror_serves() {
     let Some(world) = World::new([]) else { return };
-    for url in [format!("file:{}", world.archive.root.display()), format!("file://{}", world.archive.root.display())] {
-        let made = world.run(["--variant=essential".as_ref(), "fake".as_ref(), world.root().as_os_str(), url.as_ref()]).ok();
+    for url in [
+        format!("file:{}", world.archive.root.display()),
+        format!("file://{}", world.archive.root.display()),
+    ] {
+        let made = world
+            .run([
+                "--variant=essential".as_ref(),
+                "fake".as_ref(),
+                world.root().as_os_str(),
+                url.as_ref(),
+            ])
+            .ok();
         assert!(made.stdout.is_empty());
         fs::remove_dir_all(world.root()).unwrap();
     }
@@ -75,16 +168,34 @@ fn a_file_mirror_serves() {
 #[test]
 fn the_paths_of_ports_and_odd_versions_are_escaped() {
     let odd = Deb::new("odd", "1:2.0+dfsg~rc1-1").file("usr/share/odd", "odd\n");
-    let Some(mut world) = World::bare_if_able() else { return };
+    let Some(mut world) = World::bare_if_able() else {
+        return;
+    };
     let ports = world.archive.root.join("ubuntu-ports");
-    let archive = Archive { root: ports, key: world.archive.key.clone() };
+    let archive = Archive {
+        root: ports,
+        key: world.archive.key.clone(),
+    };
     archive.publish(&suite([odd]));
     world.archive = archive;
     let url = format!("{}/ubuntu-ports/", world.server.url());
-    world.run(["--variant=essential".as_ref(), "--include=odd".as_ref(), "fake".as_ref(), world.root().as_os_str(), url.as_ref()]).ok();
+    world
+        .run([
+            "--variant=essential".as_ref(),
+            "--include=odd".as_ref(),
+            "fake".as_ref(),
+            world.root().as_os_str(),
+            url.as_ref(),
+        ])
+        .ok();
     assert_eq!(world.read("usr/share/odd"), "odd\n");
     assert!(
-        world.server.paths().iter().all(|path| path.starts_with("/ubuntu-ports/dists/") || path.starts_with("/ubuntu-ports/pool/")),
+        world
+            .server
+            .paths()
+            .iter()
+            .all(|path| path.starts_with("/ubuntu-ports/dists/")
+                || path.starts_with("/ubuntu-ports/pool/")),
         "{:?}",
         world.server.paths()
     );
@@ -92,21 +203,41 @@ fn the_paths_of_ports_and_odd_versions_are_escaped() {
 
 #[test]
 fn components_are_what_was_asked_for() {
-    let shape = suite([]).component("contrib", [Deb::new("odd-one", "1")]).component("non-free", [Deb::new("odder-one", "1")]);
-    let Some(world) = World::of(&shape) else { return };
-    world.make(&["--include=odd-one", "--print-debs"]).fails(4).names(&["odd-one"]);
-    for option in [&["--components=main,contrib"][..], &["--components", "main", "--components", "contrib"]] {
-        world.make(&[option, &["--include=odd-one", "--print-debs"]].concat()).ok();
+    let shape = suite([])
+        .component("contrib", [Deb::new("odd-one", "1")])
+        .component("non-free", [Deb::new("odder-one", "1")]);
+    let Some(world) = World::of(&shape) else {
+        return;
+    };
+    world
+        .make(&["--include=odd-one", "--print-debs"])
+        .fails(4)
+        .names(&["odd-one"]);
+    for option in [
+        &["--components=main,contrib"][..],
+        &["--components", "main", "--components", "contrib"],
+    ] {
+        world
+            .make(&[option, &["--include=odd-one", "--print-debs"]].concat())
+            .ok();
     }
-    world.make(&["--components=main,nonsense", "--print-debs"]).fails(2).names(&["nonsense"]);
+    world
+        .make(&["--components=main,nonsense", "--print-debs"])
+        .fails(2)
+        .names(&["nonsense"]);
 }
 
 #[test]
 fn pockets_are_resolved_together() {
-    let security = Suite::new("fake-security").with([Deb::new("netbase", "6.4+deb13u1").field("Priority", "important")]);
+    let security = Suite::new("fake-security")
+        .with([Deb::new("netbase", "6.4+deb13u1").field("Priority", "important")]);
     let Some(world) = World::new([]) else { return };
     world.archive.publish(&security);
-    let line = format!("deb [signed-by={}] {} fake-security main", world.path("keyring.gpg").display(), world.server.url());
+    let line = format!(
+        "deb [signed-by={}] {} fake-security main",
+        world.path("keyring.gpg").display(),
+        world.server.url()
+    );
     let printed = world.make(&["--print-debs", "--source", &line]).ok().text();
     assert!(printed.contains("netbase=6.4+deb13u1:"), "{printed}");
     fs::write(world.path("more.list"), format!("# security\n{line}\n")).unwrap();
@@ -118,7 +249,10 @@ fn pockets_are_resolved_together() {
     fs::write(world.path("more.sources"), stanza).unwrap();
     for file in ["more.list", "more.sources"] {
         let printed = world.make(&["--print-debs", "--source", file]).ok().text();
-        assert!(printed.contains("netbase=6.4+deb13u1:"), "{file}: {printed}");
+        assert!(
+            printed.contains("netbase=6.4+deb13u1:"),
+            "{file}: {printed}"
+        );
     }
 }
 
@@ -126,25 +260,54 @@ fn pockets_are_resolved_together() {
 fn backports_wait_to_be_asked() {
     let backports = Suite {
         extra: "NotAutomatic: yes\nButAutomaticUpgrades: yes\n".to_owned(),
-        ..Suite::new("fake-backports").with([Deb::new("hello", "3.0~bpo1").architecture(host_architecture())])
+        ..Suite::new("fake-backports")
+            .with([Deb::new("hello", "3.0~bpo1").architecture(host_architecture())])
     };
     let Some(world) = World::new([]) else { return };
     world.archive.publish(&backports);
-    let line = format!("deb [signed-by={}] {} fake-backports main", world.path("keyring.gpg").display(), world.server.url());
-    let printed = world.make(&["--print-debs", "--include=hello", "--source", &line]).ok().text();
+    let line = format!(
+        "deb [signed-by={}] {} fake-backports main",
+        world.path("keyring.gpg").display(),
+        world.server.url()
+    );
+    let printed = world
+        .make(&["--print-debs", "--include=hello", "--source", &line])
+        .ok()
+        .text();
     assert!(printed.contains("hello=2.10-1:"), "{printed}");
-    let printed = world.make(&["--print-debs", "--include=hello/fake-backports", "--source", &line]).ok().text();
+    let printed = world
+        .make(&[
+            "--print-debs",
+            "--include=hello/fake-backports",
+            "--source",
+            &line,
+        ])
+        .ok()
+        .text();
     assert!(printed.contains("hello=3.0~bpo1:"), "{printed}");
 }
 
 #[test]
 fn a_known_suite_comes_from_another_mirror() {
-    let shape = Suite { name: "trixie".to_owned(), suite: "stable".to_owned(), codename: "trixie".to_owned(), ..suite([]) };
-    let Some(world) = World::of(&shape) else { return };
+    let shape = Suite {
+        name: "trixie".to_owned(),
+        suite: "stable".to_owned(),
+        codename: "trixie".to_owned(),
+        ..suite([])
+    };
+    let Some(world) = World::of(&shape) else {
+        return;
+    };
     let url = world.server.url();
-    world.run(["--variant=minbase", "trixie", "root", &url]).ok();
+    world
+        .run(["--variant=minbase", "trixie", "root", &url])
+        .ok();
     assert!(
-        world.server.paths().iter().all(|path| path.starts_with("/dists/trixie/") || path.starts_with("/pool/")),
+        world
+            .server
+            .paths()
+            .iter()
+            .all(|path| path.starts_with("/dists/trixie/") || path.starts_with("/pool/")),
         "{:?}",
         world.server.paths()
     );
@@ -168,7 +331,9 @@ fn a_further_mirror_takes_over() {
     let Some(world) = World::new([]) else { return };
     let second = Server::start(world.archive.root.clone());
     world.server.fault(".deb", Fault::Missing);
-    world.make(&["--variant=essential", "--mirror", &second.url()]).ok();
+    world
+        .make(&["--variant=essential", "--mirror", &second.url()])
+        .ok();
     assert!(second.paths().iter().any(|path| path.ends_with(".deb")));
 }
 
@@ -176,7 +341,10 @@ fn a_further_mirror_takes_over() {
 fn redirects_are_followed() {
     let Some(world) = World::new([]) else { return };
     let second = Server::start(world.archive.root.clone());
-    world.server.fault("/dists/fake/InRelease", Fault::Redirect(format!("{}/dists/fake/InRelease", second.url())));
+    world.server.fault(
+        "/dists/fake/InRelease",
+        Fault::Redirect(format!("{}/dists/fake/InRelease", second.url())),
+    );
     world.make(&["--print-debs"]).ok();
     assert_eq!(second.paths(), ["/dists/fake/InRelease"]);
 }
@@ -184,12 +352,29 @@ fn redirects_are_followed() {
 #[test]
 fn a_mirror_that_moves_between_release_and_index_is_read_again() {
     for by_hash in [true, false] {
-        let Some(world) = World::bare_if_able() else { return };
-        let old = Archive { root: world.path("archive"), key: world.archive.key.clone() };
-        old.publish(&Suite { by_hash, ..suite([Deb::new("news", "1")]) });
-        let new = Archive { root: world.path("archive-new"), key: world.archive.key.clone() };
-        new.publish(&Suite { by_hash, date: crate::world::archive::DATE + 3600, ..suite([Deb::new("news", "2")]) });
-        world.server.fault("/dists/fake/InRelease", Fault::MoveTo(new.root.clone()));
+        let Some(world) = World::bare_if_able() else {
+            return;
+        };
+        let old = Archive {
+            root: world.path("archive"),
+            key: world.archive.key.clone(),
+        };
+        old.publish(&Suite {
+            by_hash,
+            ..suite([Deb::new("news", "1")])
+        });
+        let new = Archive {
+            root: world.path("archive-new"),
+            key: world.archive.key.clone(),
+        };
+        new.publish(&Suite {
+            by_hash,
+            date: crate::world::archive::DATE + 3600,
+            ..suite([Deb::new("news", "2")])
+        });
+        world
+            .server
+            .fault("/dists/fake/InRelease", Fault::MoveTo(new.root.clone()));
         let printed = world.make(&["--print-debs", "--include=news"]).ok().text();
         assert!(printed.contains("news=2:"), "{printed}");
     }
@@ -198,9 +383,18 @@ fn a_mirror_that_moves_between_release_and_index_is_read_again() {
 #[test]
 fn a_cut_index_or_package_is_not_taken_for_whole() {
     for ending in ["Packages.xz", ".deb"] {
-        let Some(world) = World::of(&Suite { by_hash: false, compressions: vec![Compression::Xz], ..suite([]) }) else { return };
+        let Some(world) = World::of(&Suite {
+            by_hash: false,
+            compressions: vec![Compression::Xz],
+            ..suite([])
+        }) else {
+            return;
+        };
         world.server.fault(ending, Fault::Reset(1000));
-        world.make(&["--variant=essential"]).fails(5).names(&[ending, &world.server.url()]);
+        world
+            .make(&["--variant=essential"])
+            .fails(5)
+            .names(&[ending, &world.server.url()]);
         world.assert_nothing_left();
     }
 }

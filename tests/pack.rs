@@ -13,7 +13,11 @@ use crate::world::{Outcome, World, outcome};
 
 fn pack(world: &World, arguments: &[&str]) -> Outcome {
     let mut command = Command::new(world.command().get_program());
-    command.env_clear().env("PATH", "/usr/bin:/bin").env("TMPDIR", world.path("tmp")).current_dir(world.directory.path());
+    command
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("TMPDIR", world.path("tmp"))
+        .current_dir(world.directory.path());
     outcome(command.arg("pack").args(arguments).stdin(Stdio::null()))
 }
 
@@ -29,11 +33,19 @@ fn zoo(root: &Path) {
     file("usr/bin/setuid", 0o4755, 0);
     file("usr/bin/plain", 0o755, 0);
     file("home/far", 0o600, 3_000_000);
-    file(&format!("usr/{}/{}", "d".repeat(120), "f".repeat(200)), 0o644, 0);
+    file(
+        &format!("usr/{}/{}", "d".repeat(120), "f".repeat(200)),
+        0o644,
+        0,
+    );
     file("usr/naïve €", 0o644, 0);
     file("usr/line\nbreak", 0o644, 0);
     file("usr/no-access", 0, 0);
-    fs::write(root.join(std::ffi::OsStr::from_bytes(b"usr/caf\xe9")), "latin").unwrap();
+    fs::write(
+        root.join(std::ffi::OsStr::from_bytes(b"usr/caf\xe9")),
+        "latin",
+    )
+    .unwrap();
     fs::write(root.join("usr/empty"), "").unwrap();
     fs::hard_link(root.join("usr/bin/plain"), root.join("usr/bin/again")).unwrap();
     fs::hard_link(root.join("usr/bin/plain"), root.join("a-first")).unwrap();
@@ -44,12 +56,39 @@ fn zoo(root: &Path) {
         fs::create_dir_all(root.join(directory)).unwrap();
     }
     fs::set_permissions(root.join("empty"), fs::Permissions::from_mode(0o1777)).unwrap();
-    mknodat(CWD, root.join("usr/null"), FileType::CharacterDevice, 0o666.into(), makedev(1, 3)).unwrap();
-    mknodat(CWD, root.join("usr/block"), FileType::BlockDevice, 0o600.into(), makedev(259, 300)).unwrap();
+    mknodat(
+        CWD,
+        root.join("usr/null"),
+        FileType::CharacterDevice,
+        0o666.into(),
+        makedev(1, 3),
+    )
+    .unwrap();
+    mknodat(
+        CWD,
+        root.join("usr/block"),
+        FileType::BlockDevice,
+        0o600.into(),
+        makedev(259, 300),
+    )
+    .unwrap();
     mknodat(CWD, root.join("usr/pipe"), FileType::Fifo, 0o644.into(), 0).unwrap();
-    mknodat(CWD, root.join("dev/null"), FileType::CharacterDevice, 0o666.into(), makedev(1, 3)).unwrap();
+    mknodat(
+        CWD,
+        root.join("dev/null"),
+        FileType::CharacterDevice,
+        0o666.into(),
+        makedev(1, 3),
+    )
+    .unwrap();
     let capability = [1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    rustix::fs::setxattr(root.join("usr/bin/plain"), "security.capability", &capability, rustix::fs::XattrFlags::empty()).unwrap();
+    rustix::fs::setxattr(
+        root.join("usr/bin/plain"),
+        "security.capability",
+        &capability,
+        rustix::fs::XattrFlags::empty(),
+    )
+    .unwrap();
 }
 
 fn chown_link(path: &Path, owner: u32) {
@@ -77,16 +116,35 @@ fn gnu_tar_reads_back_what_was_packed() {
     fs::create_dir(&back).unwrap();
     let mut extract = Command::new("tar");
     extract
-        .args(["-xp", "--numeric-owner", "--xattrs", "--xattrs-include=*", "-f"])
+        .args([
+            "-xp",
+            "--numeric-owner",
+            "--xattrs",
+            "--xattrs-include=*",
+            "-f",
+        ])
         .arg(world.path("archive/zoo.tar"))
         .arg("-C")
         .arg(&back);
     outcome(&mut extract).ok();
-    let free = |line: &String| [" /dev/", " /proc/", " /sys/"].iter().any(|free| line.contains(free));
-    let lines = |root: &Path| tree::dump(root, Times::Shown).into_iter().filter(|line| !free(line)).collect::<Vec<_>>();
+    let free = |line: &String| {
+        [" /dev/", " /proc/", " /sys/"]
+            .iter()
+            .any(|free| line.contains(free))
+    };
+    let lines = |root: &Path| {
+        tree::dump(root, Times::Shown)
+            .into_iter()
+            .filter(|line| !free(line))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(tree::difference(&lines(&world.root()), &lines(&back)), "");
     for directory in ["dev", "proc", "sys"] {
-        assert_eq!(crate::world::names(&back.join(directory)), Vec::<String>::new(), "{directory}");
+        assert_eq!(
+            crate::world::names(&back.join(directory)),
+            Vec::<String>::new(),
+            "{directory}"
+        );
     }
 }
 
@@ -106,7 +164,11 @@ fn the_same_tree_gives_the_same_bytes() {
         archive
             .entries()
             .unwrap()
-            .map(|entry| String::from_utf8_lossy(&entry.unwrap().path_bytes()).trim_end_matches('/').to_owned())
+            .map(|entry| {
+                String::from_utf8_lossy(&entry.unwrap().path_bytes())
+                    .trim_end_matches('/')
+                    .to_owned()
+            })
             .collect()
     };
     let mut sorted = names.clone();
@@ -117,7 +179,10 @@ fn the_same_tree_gives_the_same_bytes() {
             pack(&world, &["--jobs", jobs, "root", compressed]).ok();
             fs::read(world.path(compressed)).unwrap()
         });
-        assert!(images[0] == images[1] && images[1] == images[2], "{compressed}");
+        assert!(
+            images[0] == images[1] && images[1] == images[2],
+            "{compressed}"
+        );
     }
 }
 
@@ -130,17 +195,26 @@ fn the_tree_stays_as_it_was() {
     zoo(&world.root());
     let before = tree::dump(&world.root(), Times::Shown);
     pack(&world, &["root", "archive/zoo.tar.zst"]).ok();
-    assert_eq!(tree::difference(&before, &tree::dump(&world.root(), Times::Shown)), "");
+    assert_eq!(
+        tree::difference(&before, &tree::dump(&world.root(), Times::Shown)),
+        ""
+    );
     world.assert_nothing_besides_target();
 }
 
 #[test]
 fn what_is_no_tree_is_refused() {
     let world = World::bare();
-    pack(&world, &["no-such-tree"]).fails(6).names(&["no-such-tree"]);
-    pack(&world, &["keyring.gpg"]).fails(6).names(&["keyring.gpg"]);
+    pack(&world, &["no-such-tree"])
+        .fails(6)
+        .names(&["no-such-tree"]);
+    pack(&world, &["keyring.gpg"])
+        .fails(6)
+        .names(&["keyring.gpg"]);
     fs::create_dir(world.root()).unwrap();
-    pack(&world, &["root", "no/such/place.tar"]).fails(6).names(&["no/such/place.tar"]);
+    pack(&world, &["root", "no/such/place.tar"])
+        .fails(6)
+        .names(&["no/such/place.tar"]);
     assert_eq!(fs::metadata(world.root()).unwrap().nlink(), 2);
     world.assert_nothing_besides_target();
 }

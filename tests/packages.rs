@@ -63,7 +63,10 @@ fn same_as_dpkg_of(suite: &Suite, include: &[&str]) -> Option<World> {
     let expected = world.path("expected");
     reference::tree(&world, &expected, include);
     let difference = reference::difference(&expected, &world.root());
-    assert!(difference.is_empty(), "- apt and dpkg, + rbootstrap:\n{difference}");
+    assert!(
+        difference.is_empty(),
+        "- apt and dpkg, + rbootstrap:\n{difference}"
+    );
     Some(world)
 }
 
@@ -78,14 +81,29 @@ fn every_case_has_its_test() {
         ("owners", include_str!("packages/owners.rs")),
         ("scripts", include_str!("packages/scripts.rs")),
         ("triggers", include_str!("packages/triggers.rs")),
-        ("unpack::tests::dpkg", include_str!("../src/unpack/tests/dpkg.rs")),
+        (
+            "unpack::tests::dpkg",
+            include_str!("../src/unpack/tests/dpkg.rs"),
+        ),
     ];
-    let rows = include_str!("packages.rs").lines().filter_map(|line| line.strip_prefix("//! | ")?.split_once(" | ")).skip(2);
-    let names: Vec<&str> = rows.flat_map(|(_, tests)| tests.split('`').skip(1).step_by(2)).collect();
+    let rows = include_str!("packages.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! | ")?.split_once(" | "))
+        .skip(2);
+    let names: Vec<&str> = rows
+        .flat_map(|(_, tests)| tests.split('`').skip(1).step_by(2))
+        .collect();
     assert!(names.len() > 30, "{names:?}");
     for name in names {
         let (module, function) = name.rsplit_once("::").unwrap();
-        let source = sources.iter().find(|(known, _)| *known == module).unwrap_or_else(|| panic!("no module {module}")).1;
-        assert!(source.contains(&format!("#[test]\nfn {function}()")), "no test {name}");
+        let source = sources
+            .iter()
+            .find(|(known, _)| *known == module)
+            .unwrap_or_else(|| panic!("no module {module}"))
+            .1;
+        assert!(
+            source.contains(&format!("#[test]\nfn {function}()")),
+            "no test {name}"
+        );
     }
 }

@@ -12,7 +12,10 @@ fn world() -> Option<World> {
     let world = World::new([])?;
     for (name, version) in [("fake-old", "1.0"), ("fake-next", "3.0")] {
         let only_here = Deb::new(&format!("only-in-{name}"), "1").architecture("all");
-        world.archive.publish(&Suite::new(name).with([Deb::new("hello", version).architecture(host_architecture()), only_here]));
+        world.archive.publish(&Suite::new(name).with([
+            Deb::new("hello", version).architecture(host_architecture()),
+            only_here,
+        ]));
     }
     Some(world)
 }
@@ -36,8 +39,19 @@ fn candidates_are_chosen_by_pin() {
         ("fake-old", "pin-priority=501", "1.0"),
         ("fake-old", "pin-priority=1001", "1.0"),
     ] {
-        let printed = world.make(&["--print-debs", "--include=hello", "--source", &line(&world, suite, pin)]).ok().text();
-        assert!(printed.contains(&format!("hello={expected}:")), "{suite} {pin}: {printed}");
+        let printed = world
+            .make(&[
+                "--print-debs",
+                "--include=hello",
+                "--source",
+                &line(&world, suite, pin),
+            ])
+            .ok()
+            .text();
+        assert!(
+            printed.contains(&format!("hello={expected}:")),
+            "{suite} {pin}: {printed}"
+        );
     }
     let stanza = format!(
         "Types: deb\nURIs: {}\nSuites: fake-next\nComponents: main\nSigned-By: {}\nPin-Priority: 100\n",
@@ -45,11 +59,25 @@ fn candidates_are_chosen_by_pin() {
         world.path("keyring.gpg").display()
     );
     fs::write(world.path("next.sources"), stanza).unwrap();
-    for (include, expected) in
-        [("hello", "2.10-1"), ("hello/fake-next", "3.0"), ("hello=3.0", "3.0"), ("only-in-fake-next,hello", "2.10-1")]
-    {
-        let printed = world.make(&["--print-debs", &format!("--include={include}"), "--source", "next.sources"]).ok().text();
-        assert!(printed.contains(&format!("hello={expected}:")), "{include}: {printed}");
+    for (include, expected) in [
+        ("hello", "2.10-1"),
+        ("hello/fake-next", "3.0"),
+        ("hello=3.0", "3.0"),
+        ("only-in-fake-next,hello", "2.10-1"),
+    ] {
+        let printed = world
+            .make(&[
+                "--print-debs",
+                &format!("--include={include}"),
+                "--source",
+                "next.sources",
+            ])
+            .ok()
+            .text();
+        assert!(
+            printed.contains(&format!("hello={expected}:")),
+            "{include}: {printed}"
+        );
     }
 }
 
@@ -57,44 +85,103 @@ fn candidates_are_chosen_by_pin() {
 fn what_is_pinned_below_zero_is_never_chosen() {
     let Some(world) = world() else { return };
     let include = "--include=only-in-fake-next";
-    world.make(&["--print-debs", include, "--source", &line(&world, "fake-next", "pin-priority=1")]).ok();
-    let refused = world.make(&["--print-debs", include, "--source", &line(&world, "fake-next", "pin-priority=-1")]);
+    world
+        .make(&[
+            "--print-debs",
+            include,
+            "--source",
+            &line(&world, "fake-next", "pin-priority=1"),
+        ])
+        .ok();
+    let refused = world.make(&[
+        "--print-debs",
+        include,
+        "--source",
+        &line(&world, "fake-next", "pin-priority=-1"),
+    ]);
     refused.fails(4).names(&["only-in-fake-next", "pinned"]);
 }
 
 #[test]
 fn a_pin_that_is_none_is_a_wrong_command_line() {
     let Some(world) = world() else { return };
-    for pin in ["pin-priority=0", "pin-priority=high", "pin-priority=32768", "pin-priority="] {
+    for pin in [
+        "pin-priority=0",
+        "pin-priority=high",
+        "pin-priority=32768",
+        "pin-priority=",
+    ] {
         let line = line(&world, "fake-next", pin);
-        world.make(&["--print-debs", "--source", &line]).fails(2).names(&["pin-priority", "32767"]);
+        world
+            .make(&["--print-debs", "--source", &line])
+            .fails(2)
+            .names(&["pin-priority", "32767"]);
     }
     // The suite's own archive once more: nothing that apt knows tells the two apart.
-    world.make(&["--print-debs", "--source", &line(&world, "fake", "pin-priority=50")]).fails(2).names(&["fake", "pinned"]);
+    world
+        .make(&[
+            "--print-debs",
+            "--source",
+            &line(&world, "fake", "pin-priority=50"),
+        ])
+        .fails(2)
+        .names(&["fake", "pinned"]);
 }
 
 #[test]
 fn the_trees_own_apt_has_the_same_pins() {
     let Some(world) = world() else { return };
     let elsewhere = line(&world, "fake", "pin-priority=700").replace("127.0.0.1", "localhost");
-    let (old, next) = (line(&world, "fake-old", "pin-priority=-5"), line(&world, "fake-next", "pin-priority=42"));
-    world.make(&["--include=hello", "--source", &old, "--source", &next, "--source", &elsewhere]).ok();
+    let (old, next) = (
+        line(&world, "fake-old", "pin-priority=-5"),
+        line(&world, "fake-next", "pin-priority=42"),
+    );
+    world
+        .make(&[
+            "--include=hello",
+            "--source",
+            &old,
+            "--source",
+            &next,
+            "--source",
+            &elsewhere,
+        ])
+        .ok();
     let preferences = "Package: *\nPin: release o=Fake,l=Fake,n=fake-old\nPin-Priority: -5\n\n\
         Package: *\nPin: release o=Fake,l=Fake,n=fake-next\nPin-Priority: 42\n\n\
         Package: *\nPin: origin \"localhost\"\nPin-Priority: 700\n";
-    assert_eq!(world.read("etc/apt/preferences.d/pinned-sources.pref"), preferences);
+    assert_eq!(
+        world.read("etc/apt/preferences.d/pinned-sources.pref"),
+        preferences
+    );
     let sources = world.read("etc/apt/sources.list");
-    assert!(sources.contains(" fake-next main") && !sources.contains("pin"), "{sources}");
+    assert!(
+        sources.contains(" fake-next main") && !sources.contains("pin"),
+        "{sources}"
+    );
     if Command::new("apt-get").arg("--version").output().is_err() {
         return skip("needs apt");
     }
     let root = world.root();
     let apt = |program: &str, arguments: &[&str]| {
         let mut command = Command::new(program);
-        command.env_clear().env("PATH", "/usr/bin:/bin").env("APT_CONFIG", "/dev/null");
-        command.arg("-o").arg(format!("Dir={}", root.display())).arg("-o");
-        command.arg(format!("Dir::State::status={}", root.join("var/lib/dpkg/status").display()));
-        for option in ["Acquire::AllowInsecureRepositories=true", "APT::Sandbox::User=root", "Acquire::Languages=none"] {
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("APT_CONFIG", "/dev/null");
+        command
+            .arg("-o")
+            .arg(format!("Dir={}", root.display()))
+            .arg("-o");
+        command.arg(format!(
+            "Dir::State::status={}",
+            root.join("var/lib/dpkg/status").display()
+        ));
+        for option in [
+            "Acquire::AllowInsecureRepositories=true",
+            "APT::Sandbox::User=root",
+            "Acquire::Languages=none",
+        ] {
             command.args(["-o", option]);
         }
         outcome(command.args(arguments)).ok().text()

@@ -60,15 +60,23 @@ fn run(world: &World, arguments: &[&str]) -> Outcome {
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOME", world.path("home"))
         .env("XDG_CONFIG_HOME", world.path("home/.config"));
-    command.env("TMPDIR", world.path("tmp")).env("RBOOTSTRAP_CACHE_DIR", world.path("cache")).current_dir(world.directory.path());
+    command
+        .env("TMPDIR", world.path("tmp"))
+        .env("RBOOTSTRAP_CACHE_DIR", world.path("cache"))
+        .current_dir(world.directory.path());
     outcome(command.args(arguments))
 }
 
 /// A world with three pockets: `netbase` is newer in security, `news` only in updates.
 fn three_pockets() -> Option<World> {
     let world = World::new([])?;
-    world.archive.publish(&Suite::new("fake-updates").with([Deb::new("news", "1").file("usr/share/news", "x")]));
-    world.archive.publish(&Suite::new("fake-security").with([Deb::new("netbase", "6.4+deb1u1").field("Priority", "important")]));
+    world.archive.publish(
+        &Suite::new("fake-updates").with([Deb::new("news", "1").file("usr/share/news", "x")]),
+    );
+    world.archive.publish(
+        &Suite::new("fake-security")
+            .with([Deb::new("netbase", "6.4+deb1u1").field("Priority", "important")]),
+    );
     Some(world)
 }
 
@@ -77,21 +85,52 @@ fn all_pockets_are_resolved_together() {
     let Some(world) = three_pockets() else { return };
     write_suite_file(&world, "");
     for name in ["fake", "newest"] {
-        let printed = run(&world, &["--print-debs", "--include=news", name, "root"]).ok().text();
-        assert!(printed.contains("netbase=6.4+deb1u1:") && printed.contains("news=1:"), "{name}: {printed}");
+        let printed = run(&world, &["--print-debs", "--include=news", name, "root"])
+            .ok()
+            .text();
+        assert!(
+            printed.contains("netbase=6.4+deb1u1:") && printed.contains("news=1:"),
+            "{name}: {printed}"
+        );
     }
-    let printed = run(&world, &["--print-debs", "--no-pockets", "fake", "root"]).ok().text();
+    let printed = run(&world, &["--print-debs", "--no-pockets", "fake", "root"])
+        .ok()
+        .text();
     assert!(printed.contains("netbase=6.4:"), "{printed}");
-    run(&world, &["--print-debs", "--no-pockets", "--include=news", "fake", "root"]).fails(4).names(&["news"]);
+    run(
+        &world,
+        &[
+            "--print-debs",
+            "--no-pockets",
+            "--include=news",
+            "fake",
+            "root",
+        ],
+    )
+    .fails(4)
+    .names(&["news"]);
 }
 
 #[test]
 fn a_mirror_on_the_command_line_is_the_release_pocket_alone() {
     let Some(world) = three_pockets() else { return };
     write_suite_file(&world, "");
-    let printed = run(&world, &["--print-debs", "fake", "root", &world.server.url()]).ok().text();
+    let printed = run(
+        &world,
+        &["--print-debs", "fake", "root", &world.server.url()],
+    )
+    .ok()
+    .text();
     assert!(printed.contains("netbase=6.4:"), "{printed}");
-    assert!(world.server.paths().iter().all(|path| !path.contains("fake-")), "{:?}", world.server.paths());
+    assert!(
+        world
+            .server
+            .paths()
+            .iter()
+            .all(|path| !path.contains("fake-")),
+        "{:?}",
+        world.server.paths()
+    );
 }
 
 #[test]
@@ -99,7 +138,9 @@ fn a_pocket_that_fails_is_named() {
     let Some(world) = three_pockets() else { return };
     write_suite_file(&world, "");
     fs::remove_dir_all(world.archive.root.join("dists/fake-security")).unwrap();
-    run(&world, &["fake", "root"]).fails(5).names(&["fake-security"]);
+    run(&world, &["fake", "root"])
+        .fails(5)
+        .names(&["fake-security"]);
     world.assert_nothing_left();
 }
 
@@ -108,12 +149,25 @@ fn the_tree_has_the_same_sources() {
     let Some(world) = three_pockets() else { return };
     write_suite_file(&world, "");
     run(&world, &["fake", "root"]).ok();
-    let sources = fs::read_dir(world.root().join("etc/apt/sources.list.d")).unwrap().map(|entry| entry.unwrap().path());
-    let text: String = sources.map(|path| fs::read_to_string(path).unwrap()).collect();
-    for thing in [&world.server.url()[..], "fake-updates", "fake-security", "Signed-By: /usr/share/keyrings/fake-archive-keyring.gpg"] {
+    let sources = fs::read_dir(world.root().join("etc/apt/sources.list.d"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let text: String = sources
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    for thing in [
+        &world.server.url()[..],
+        "fake-updates",
+        "fake-security",
+        "Signed-By: /usr/share/keyrings/fake-archive-keyring.gpg",
+    ] {
         assert!(text.contains(thing), "{thing}: {text}");
     }
-    assert!(world.line("etc/apt/sources.list.d").starts_with("d 0755 0:0"));
+    assert!(
+        world
+            .line("etc/apt/sources.list.d")
+            .starts_with("d 0755 0:0")
+    );
 }
 
 #[test]
@@ -122,7 +176,11 @@ fn an_older_apt_gets_the_older_form() {
     write_suite_file(&world, "deb822_sources = false");
     run(&world, &["fake", "root"]).ok();
     let list = world.read("etc/apt/sources.list");
-    assert_eq!(list.lines().filter(|line| line.starts_with("deb ")).count(), 3, "{list}");
+    assert_eq!(
+        list.lines().filter(|line| line.starts_with("deb ")).count(),
+        3,
+        "{list}"
+    );
 }
 
 #[test]
@@ -130,17 +188,29 @@ fn links_of_a_merged_usr_are_made_where_no_package_has_them() {
     let base = base::base().into_iter().map(|deb| {
         let mut deb = Deb::clone(&deb);
         if deb.name == "base-files" {
-            deb.entries.retain(|entry| !matches!(entry.kind, Kind::Symlink(_)) || entry.path.contains(&b'/'));
+            deb.entries.retain(|entry| {
+                !matches!(entry.kind, Kind::Symlink(_)) || entry.path.contains(&b'/')
+            });
         }
         Arc::new(deb)
     });
-    let Some(world) = World::of(&Suite::new("fake").with(base)) else { return };
-    write_suite_file(&world, "merged_usr = \"made-first\"\npockets = [\"release\"]");
+    let Some(world) = World::of(&Suite::new("fake").with(base)) else {
+        return;
+    };
+    write_suite_file(
+        &world,
+        "merged_usr = \"made-first\"\npockets = [\"release\"]",
+    );
     run(&world, &["fake", "root"]).ok();
     for name in ["bin", "lib", "sbin"] {
         assert_eq!(world.line(name), format!("l 0777 0:0 ->usr/{name} /{name}"));
     }
-    assert!(world.installed().iter().all(|line| line.ends_with("install ok installed")));
+    assert!(
+        world
+            .installed()
+            .iter()
+            .all(|line| line.ends_with("install ok installed"))
+    );
 }
 
 #[test]
@@ -148,13 +218,18 @@ fn own_suites_are_listed() {
     let world = World::bare();
     write_suite_file(&world, "");
     let listed = run(&world, &["suites"]).ok().text();
-    assert!(listed.contains("fake") && listed.contains("newest") && listed.contains("trixie"), "{listed}");
+    assert!(
+        listed.contains("fake") && listed.contains("newest") && listed.contains("trixie"),
+        "{listed}"
+    );
 }
 
 #[test]
 fn a_suite_file_that_is_wrong_is_named() {
     let world = World::bare();
     write_suite_file(&world, "merged_usr = \"perhaps\"");
-    run(&world, &["fake", "root"]).fails(2).names(&["fake.toml"]);
+    run(&world, &["fake", "root"])
+        .fails(2)
+        .names(&["fake.toml"]);
     world.assert_nothing_left();
 }

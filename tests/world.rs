@@ -60,14 +60,21 @@ impl World {
 
     /// A world whose archive is still empty; works on every host.
     pub fn bare() -> World {
-        let directory = tempfile::Builder::new().prefix("rbootstrap-test-").tempdir().unwrap();
+        let directory = tempfile::Builder::new()
+            .prefix("rbootstrap-test-")
+            .tempdir()
+            .unwrap();
         let archive = Archive::new(&directory.path().join("archive"));
         archive.keyring(&directory.path().join("keyring.gpg"));
         for name in ["home", "tmp"] {
             fs::create_dir(directory.path().join(name)).unwrap();
         }
         let server = Server::start(archive.root.clone());
-        World { directory, archive, server }
+        World {
+            directory,
+            archive,
+            server,
+        }
     }
 
     /// A path in this test's own directory.
@@ -83,7 +90,11 @@ impl World {
     /// The program, in an environment of its own, with the archive's keyring and a cache in the test's directory.
     pub fn command(&self) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("rbootstrap"));
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", self.path("home")).env("TMPDIR", self.path("tmp"));
+        command
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", self.path("home"))
+            .env("TMPDIR", self.path("tmp"));
         command
             .env("RBOOTSTRAP_CACHE_DIR", self.path("cache"))
             .env("RBOOTSTRAP_STATE_DIR", self.path("state"))
@@ -101,13 +112,20 @@ impl World {
     /// Makes suite `fake` from the server into [`World::root`] with these options.
     pub fn make(&self, options: &[&str]) -> Outcome {
         let (root, url) = (self.root(), self.server.url());
-        self.run(options.iter().map(OsStr::new).chain([OsStr::new("fake"), root.as_os_str(), OsStr::new(&url)]))
+        self.run(options.iter().map(OsStr::new).chain([
+            OsStr::new("fake"),
+            root.as_os_str(),
+            OsStr::new(&url),
+        ]))
     }
 
     /// The tree's file.
     pub fn read(&self, path: &str) -> String {
         let full = self.root().join(path);
-        String::from_utf8_lossy(&fs::read(&full).unwrap_or_else(|error| panic!("{}: {error}", full.display()))).into_owned()
+        String::from_utf8_lossy(
+            &fs::read(&full).unwrap_or_else(|error| panic!("{}: {error}", full.display())),
+        )
+        .into_owned()
     }
 
     /// The tree's lines without times.
@@ -123,15 +141,28 @@ impl World {
     /// What the tree's own dpkg-query says of all packages: `name version status`.
     pub fn installed(&self) -> Vec<String> {
         let mut query = Command::new("dpkg-query");
-        query.arg("--admindir").arg(self.root().join("var/lib/dpkg"));
-        let output = query.args(["-W", "-f", "${binary:Package} ${Version} ${Status}\n"]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+        query
+            .arg("--admindir")
+            .arg(self.root().join("var/lib/dpkg"));
+        let output = query
+            .args(["-W", "-f", "${binary:Package} ${Version} ${Status}\n"])
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Asserts that a failed run left nothing: no target, no mount, no temporary file, no process in the tree.
     #[track_caller]
     pub fn assert_nothing_left(&self) {
-        assert!(!self.root().exists(), "the target is still there: {:#?}", self.tree());
+        assert!(
+            !self.root().exists(),
+            "the target is still there: {:#?}",
+            self.tree()
+        );
         self.assert_nothing_besides_target();
     }
 
@@ -140,19 +171,45 @@ impl World {
     pub fn assert_nothing_besides_target(&self) {
         let here = self.directory.path().to_str().unwrap();
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-        assert!(!mounts.contains(here), "something is still mounted: {mounts}");
-        let known = ["archive", "archive-new", "cache", "home", "keyring.gpg", "root", "state", "tmp"];
-        let unexpected = names(self.directory.path()).into_iter().filter(|name| !known.contains(&&name[..])).collect::<Vec<_>>();
-        assert!(unexpected.is_empty(), "left beside the target: {unexpected:?}");
+        assert!(
+            !mounts.contains(here),
+            "something is still mounted: {mounts}"
+        );
+        let known = [
+            "archive",
+            "archive-new",
+            "cache",
+            "home",
+            "keyring.gpg",
+            "root",
+            "state",
+            "tmp",
+        ];
+        let unexpected = names(self.directory.path())
+            .into_iter()
+            .filter(|name| !known.contains(&&name[..]))
+            .collect::<Vec<_>>();
+        assert!(
+            unexpected.is_empty(),
+            "left beside the target: {unexpected:?}"
+        );
         let temporary = names(&self.path("tmp"));
         assert!(temporary.is_empty(), "left in TMPDIR: {temporary:?}");
         if self.path("cache").exists() {
             tree::walk(&self.path("cache"), &mut |path, _| {
                 let name = path.file_name().unwrap().to_string_lossy();
-                assert!(!name.contains("tmp") || name == "tmp", "left in the cache: {}", path.display());
+                assert!(
+                    !name.contains("tmp") || name == "tmp",
+                    "left in the cache: {}",
+                    path.display()
+                );
             });
         }
-        assert_eq!(processes_below(self.directory.path()), Vec::<String>::new(), "still running in the tree");
+        assert_eq!(
+            processes_below(self.directory.path()),
+            Vec::<String>::new(),
+            "still running in the tree"
+        );
     }
 }
 
@@ -174,7 +231,11 @@ impl Outcome {
     #[track_caller]
     pub fn names(self, things: &[&str]) -> Outcome {
         for thing in things {
-            assert!(self.stderr.contains(thing), "`{thing}` is not named in:\n{}", self.stderr);
+            assert!(
+                self.stderr.contains(thing),
+                "`{thing}` is not named in:\n{}",
+                self.stderr
+            );
         }
         self
     }
@@ -188,7 +249,11 @@ impl Outcome {
 /// Runs a command to its end.
 pub fn outcome(command: &mut Command) -> Outcome {
     let output = command.output().unwrap();
-    Outcome { code: output.status.code(), stdout: output.stdout, stderr: String::from_utf8_lossy(&output.stderr).into_owned() }
+    Outcome {
+        code: output.status.code(),
+        stdout: output.stdout,
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
 }
 
 /// The suite `fake`: the base distribution and these packages.
@@ -200,14 +265,17 @@ pub fn suite(debs: impl IntoIterator<Item = Deb>) -> Suite {
 pub fn host_architecture() -> &'static str {
     static ARCHITECTURE: LazyLock<String> = LazyLock::new(|| {
         let output = Command::new("dpkg").arg("--print-architecture").output();
-        output.map_or("amd64".to_owned(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        output.map_or("amd64".to_owned(), |output| {
+            String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        })
     });
     &ARCHITECTURE
 }
 
 /// The key that archives are signed with unless a test says otherwise; one for all tests of a process.
 pub fn archive_key() -> Arc<Key> {
-    static KEY: LazyLock<Arc<Key>> = LazyLock::new(|| Arc::new(Key::new("The fake archive <archive@example.org>")));
+    static KEY: LazyLock<Arc<Key>> =
+        LazyLock::new(|| Arc::new(Key::new("The fake archive <archive@example.org>")));
     KEY.clone()
 }
 
@@ -220,7 +288,10 @@ pub fn built(deb: &Arc<Deb>) -> Arc<Vec<u8>> {
         return Arc::new(deb.build());
     }
     let mut built = BUILT.lock().unwrap();
-    built.entry(Arc::as_ptr(deb) as usize).or_insert_with(|| Arc::new(deb.build())).clone()
+    built
+        .entry(Arc::as_ptr(deb) as usize)
+        .or_insert_with(|| Arc::new(deb.build()))
+        .clone()
 }
 
 /// Whether this host can run a tree made of its own programs.
@@ -242,14 +313,20 @@ pub fn skip(why: &str) {
     let line = format!("skipped {name}: {why}\n");
     std::io::stderr().write_all(line.as_bytes()).unwrap();
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped");
-    let mut file = fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
+    let mut file = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)
+        .unwrap();
     file.write_all(line.as_bytes()).unwrap();
 }
 
 /// The names in a directory, sorted.
 pub fn names(directory: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
     names.sort();
     names
 }
@@ -259,10 +336,16 @@ pub fn processes_below(directory: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         for link in ["root", "cwd"] {
-            let Ok(at) = fs::read_link(entry.path().join(link)) else { continue };
+            let Ok(at) = fs::read_link(entry.path().join(link)) else {
+                continue;
+            };
             if at.starts_with(directory) {
                 let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-                found.push(format!("{} {}", entry.file_name().to_string_lossy(), String::from_utf8_lossy(&command).replace('\0', " ")));
+                found.push(format!(
+                    "{} {}",
+                    entry.file_name().to_string_lossy(),
+                    String::from_utf8_lossy(&command).replace('\0', " ")
+                ));
             }
         }
     }

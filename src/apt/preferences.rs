@@ -16,10 +16,21 @@ const PATH: &str = "etc/apt/preferences.d/pinned-sources.pref";
 pub fn preferences(releases: &[Arc<Release>]) -> Result<String, Indistinguishable> {
     let mut pins: Vec<String> = Vec::new();
     for release in releases {
-        let Some(pin) = release.source.pin else { continue };
-        let others: Vec<&Arc<Release>> = releases.iter().filter(|other| other.source.pin != release.source.pin).collect();
-        let told = [Mark::fields(release), Mark::host(release)].into_iter().flatten().find(|mark| !others.iter().any(|o| mark.is_on(o)));
-        let mark = told.ok_or_else(|| Indistinguishable { suite: release.source.suite.clone(), uri: uri(release).to_owned() })?;
+        let Some(pin) = release.source.pin else {
+            continue;
+        };
+        let others: Vec<&Arc<Release>> = releases
+            .iter()
+            .filter(|other| other.source.pin != release.source.pin)
+            .collect();
+        let told = [Mark::fields(release), Mark::host(release)]
+            .into_iter()
+            .flatten()
+            .find(|mark| !others.iter().any(|o| mark.is_on(o)));
+        let mark = told.ok_or_else(|| Indistinguishable {
+            suite: release.source.suite.clone(),
+            uri: uri(release).to_owned(),
+        })?;
         let stanza = format!("Package: *\nPin: {}\nPin-Priority: {pin}\n", mark.text());
         if !pins.contains(&stanza) {
             pins.push(stanza);
@@ -40,7 +51,9 @@ pub fn write_preferences(root: &Rootfs, preferences: &str) -> Result<(), Error> 
 
 /// Nothing that apt's preferences know tells a pinned source from one with another priority.
 #[derive(Debug, thiserror::Error)]
-#[error("apt could not tell {suite} of {uri}, which is pinned, from another source of the same release and host")]
+#[error(
+    "apt could not tell {suite} of {uri}, which is pinned, from another source of the same release and host"
+)]
 pub struct Indistinguishable {
     /// The suite of the pinned source.
     pub suite: String,
@@ -60,9 +73,23 @@ enum Mark<'r> {
 impl<'r> Mark<'r> {
     fn fields(release: &'r Release) -> Option<Mark<'r>> {
         let named = ('n', release.codename.as_deref());
-        let suite = ('a', release.suite.as_deref().filter(|_| release.codename.is_none()));
-        let all = [('o', release.origin.as_deref()), ('l', release.label.as_deref()), named, suite];
-        let fields: Vec<_> = all.into_iter().filter_map(|(letter, value)| Some((letter, value.filter(|v| is_plain(v))?))).collect();
+        let suite = (
+            'a',
+            release
+                .suite
+                .as_deref()
+                .filter(|_| release.codename.is_none()),
+        );
+        let all = [
+            ('o', release.origin.as_deref()),
+            ('l', release.label.as_deref()),
+            named,
+            suite,
+        ];
+        let fields: Vec<_> = all
+            .into_iter()
+            .filter_map(|(letter, value)| Some((letter, value.filter(|v| is_plain(v))?)))
+            .collect();
         (!fields.is_empty()).then_some(Mark::Fields(fields))
     }
 
@@ -78,7 +105,9 @@ impl<'r> Mark<'r> {
             _ => &release.suite,
         };
         match self {
-            Mark::Fields(fields) => fields.iter().all(|(letter, value)| field(*letter).as_deref() == Some(*value)),
+            Mark::Fields(fields) => fields
+                .iter()
+                .all(|(letter, value)| field(*letter).as_deref() == Some(*value)),
             Mark::Host(name) => host(uri(release)) == *name,
         }
     }
@@ -89,7 +118,11 @@ impl<'r> Mark<'r> {
             Mark::Fields(fields) => {
                 let mut text = "release".to_owned();
                 for (number, (letter, value)) in fields.iter().enumerate() {
-                    let _ = write!(text, "{}{letter}={value}", if number == 0 { " " } else { "," });
+                    let _ = write!(
+                        text,
+                        "{}{letter}={value}",
+                        if number == 0 { " " } else { "," }
+                    );
                 }
                 text
             }
@@ -108,9 +141,13 @@ fn uri(release: &Release) -> &str {
 
 /// The host of a URI without its port; empty for a local file.
 fn host(uri: &str) -> &str {
-    let Some((_, rest)) = uri.split_once("://") else { return "" };
+    let Some((_, rest)) = uri.split_once("://") else {
+        return "";
+    };
     let authority = rest.split('/').next().unwrap_or_default();
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|c| c.is_ascii_digit()) => name,
         _ => host,

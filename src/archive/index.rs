@@ -33,13 +33,24 @@ pub(super) struct Indexes<'a> {
 
 impl Indexes<'_> {
     /// One index, from what was kept of it or from a mirror.
-    pub(super) fn listing(self, release: &Arc<Release>, wanted: &WantedIndex) -> Result<Listing, NoListing> {
+    pub(super) fn listing(
+        self,
+        release: &Arc<Release>,
+        wanted: &WantedIndex,
+    ) -> Result<Listing, NoListing> {
         let began = Instant::now();
-        let key = digest(Algorithm::Sha256, promised(release, &wanted.path).as_bytes());
-        let kept = self.store.recall(Kind::Index, &key).and_then(|text| String::from_utf8(text).ok());
+        let key = digest(
+            Algorithm::Sha256,
+            promised(release, &wanted.path).as_bytes(),
+        );
+        let kept = self
+            .store
+            .recall(Kind::Index, &key)
+            .and_then(|text| String::from_utf8(text).ok());
         let (name, text) = match kept {
             Some(text) => {
-                package::stanzas(&text).for_each(|stanza| (self.seen)(Seen::Stanza(release, stanza)));
+                package::stanzas(&text)
+                    .for_each(|stanza| (self.seen)(Seen::Stanza(release, stanza)));
                 (wanted.path.clone(), text)
             }
             None => {
@@ -49,44 +60,111 @@ impl Indexes<'_> {
             }
         };
         let item = format!("{} {name}", release.source.suite);
-        self.report.send(Event::Span { stage: Stage::Indexes, item, from: began, to: Instant::now() });
+        self.report.send(Event::Span {
+            stage: Stage::Indexes,
+            item,
+            from: began,
+            to: Instant::now(),
+        });
         let (component, architecture) = (wanted.component.clone(), wanted.architecture.clone());
-        Ok(Listing { release: Arc::clone(release), component, architecture, text })
+        Ok(Listing {
+            release: Arc::clone(release),
+            component,
+            architecture,
+            text,
+        })
     }
 
     /// The index's text and which file it is from.
-    fn decoded(self, release: &Arc<Release>, wanted: &WantedIndex) -> Result<(String, String), NoListing> {
+    fn decoded(
+        self,
+        release: &Arc<Release>,
+        wanted: &WantedIndex,
+    ) -> Result<(String, String), NoListing> {
         let suite = &release.source.suite;
         let (verified, compression, name) = self.file(release, wanted)?;
         let expected = release.files.get(&wanted.path).map_or(0, |(size, _)| *size);
-        let decoding = Decoding { compression, expected, limit: INDEX_LIMIT, seen: &|stanza| (self.seen)(Seen::Stanza(release, stanza)) };
+        let decoding = Decoding {
+            compression,
+            expected,
+            limit: INDEX_LIMIT,
+            seen: &|stanza| (self.seen)(Seen::Stanza(release, stanza)),
+        };
         let text = decode(&verified, decoding).map_err(|undecoded| {
             NoListing::Failed(match undecoded {
-                Undecoded::TooLarge => Error::TooLarge { suite: suite.clone(), name: name.clone(), limit: INDEX_LIMIT },
-                Undecoded::Io(source) => Error::Decode { suite: suite.clone(), name: name.clone(), source },
+                Undecoded::TooLarge => Error::TooLarge {
+                    suite: suite.clone(),
+                    name: name.clone(),
+                    limit: INDEX_LIMIT,
+                },
+                Undecoded::Io(source) => Error::Decode {
+                    suite: suite.clone(),
+                    name: name.clone(),
+                    source,
+                },
             })
         })?;
         Ok((name, text))
     }
 
     /// The index in the cheapest compression that the mirror really has.
-    fn file(self, release: &Release, wanted: &WantedIndex) -> Result<(Verified, Compression, String), NoListing> {
+    fn file(
+        self,
+        release: &Release,
+        wanted: &WantedIndex,
+    ) -> Result<(Verified, Compression, String), NoListing> {
         let mut missing = None;
         for compression in cheapest_first(release, &wanted.path, self.rate) {
             let name = with_extension(&wanted.path, compression);
-            let Some((size, digest)) = release.files.get(&name) else { continue };
+            let Some((size, digest)) = release.files.get(&name) else {
+                continue;
+            };
             let urls = release.urls(&name, digest);
-            self.report.send(Event::Grew { stage: Stage::Indexes, by: *size });
-            self.report.send(Event::Working { stage: Stage::Indexes, item: format!("{} {name}", release.source.suite) });
-            let file = Wanted { name: name.clone(), urls, size: *size, digest: digest.clone() };
-            match self.store.file_until(&file, &|bytes| self.report.advanced(Stage::Indexes, bytes), self.stop) {
+            self.report.send(Event::Grew {
+                stage: Stage::Indexes,
+                by: *size,
+            });
+            self.report.send(Event::Working {
+                stage: Stage::Indexes,
+                item: format!("{} {name}", release.source.suite),
+            });
+            let file = Wanted {
+                name: name.clone(),
+                urls,
+                size: *size,
+                digest: digest.clone(),
+            };
+            match self.store.file_until(
+                &file,
+                &|bytes| self.report.advanced(Stage::Indexes, bytes),
+                self.stop,
+            ) {
                 Ok(verified) => return Ok((verified, compression, name)),
-                Err(error @ store::Error::Missing { .. }) => missing = Some(NoListing::Changed { name, source: Box::new(error) }),
-                Err(error) if error.is_trust() => return Err(NoListing::Changed { name, source: Box::new(error) }),
-                Err(error) => return Err(NoListing::Failed(Error::Fetch { name, source: Box::new(error) })),
+                Err(error @ store::Error::Missing { .. }) => {
+                    missing = Some(NoListing::Changed {
+                        name,
+                        source: Box::new(error),
+                    })
+                }
+                Err(error) if error.is_trust() => {
+                    return Err(NoListing::Changed {
+                        name,
+                        source: Box::new(error),
+                    });
+                }
+                Err(error) => {
+                    return Err(NoListing::Failed(Error::Fetch {
+                        name,
+                        source: Box::new(error),
+                    }));
+                }
             }
         }
-        Err(missing.unwrap_or_else(|| NoListing::Failed(Error::NoIndex { suite: release.source.suite.clone() })))
+        Err(missing.unwrap_or_else(|| {
+            NoListing::Failed(Error::NoIndex {
+                suite: release.source.suite.clone(),
+            })
+        }))
     }
 }
 
@@ -121,22 +199,44 @@ pub(super) struct Lacking {
 pub(super) fn wanted_indexes(release: &Release) -> Result<(Vec<WantedIndex>, Lacking), Error> {
     let source = &release.source;
     if is_flat(&source.suite) {
-        let path = release.index_path("", "").ok_or_else(|| Error::NoIndex { suite: source.suite.clone() })?;
+        let path = release.index_path("", "").ok_or_else(|| Error::NoIndex {
+            suite: source.suite.clone(),
+        })?;
         let architecture = source.architectures.first().cloned().unwrap_or_default();
-        return Ok((vec![WantedIndex { component: String::new(), architecture, path }], Lacking::default()));
+        return Ok((
+            vec![WantedIndex {
+                component: String::new(),
+                architecture,
+                path,
+            }],
+            Lacking::default(),
+        ));
     }
     let (mut wanted, mut lacking) = (Vec::new(), Lacking::default());
     let offered = release.offered_components();
     for component in &source.components {
-        let last = component.rsplit_once('/').map_or(component.as_str(), |(_, last)| last);
-        if !offered.iter().any(|known| known == component || known == last) {
+        let last = component
+            .rsplit_once('/')
+            .map_or(component.as_str(), |(_, last)| last);
+        if !offered
+            .iter()
+            .any(|known| known == component || known == last)
+        {
             lacking.components.push(component.clone());
             continue;
         }
-        let all = if release.separate_all { &["all".to_owned()][..] } else { &[] };
+        let all = if release.separate_all {
+            &["all".to_owned()][..]
+        } else {
+            &[]
+        };
         for architecture in source.architectures.iter().chain(all) {
             match release.index_path(component, architecture) {
-                Some(path) => wanted.push(WantedIndex { component: component.clone(), architecture: architecture.clone(), path }),
+                Some(path) => wanted.push(WantedIndex {
+                    component: component.clone(),
+                    architecture: architecture.clone(),
+                    path,
+                }),
                 None if architecture == "all" || lacking.architectures.contains(architecture) => {}
                 None if release.architectures.contains(architecture) => {}
                 None => lacking.architectures.push(architecture.clone()),
@@ -149,18 +249,42 @@ pub(super) fn wanted_indexes(release: &Release) -> Result<(Vec<WantedIndex>, Lac
 /// What a release promises of an index: size and digest in every compression. One of them would not do to know a text again that another
 /// gave: a release that nobody signed can name the true digest of one beside an index of its own making in another.
 pub(super) fn promised(release: &Release, path: &str) -> String {
-    let file = |compression| release.files.get_key_value(&with_extension(path, compression));
-    format!("{:?}", release.compressions(path).filter_map(file).collect::<Vec<_>>())
+    let file = |compression| {
+        release
+            .files
+            .get_key_value(&with_extension(path, compression))
+    };
+    format!(
+        "{:?}",
+        release
+            .compressions(path)
+            .filter_map(file)
+            .collect::<Vec<_>>()
+    )
 }
 
 /// The compressions of an index, that first which takes the least time to fetch at `rate` and to decode; not compressed at all last, as
 /// releases list that form and mirrors seldom have it.
 pub(super) fn cheapest_first(release: &Release, path: &str, rate: f64) -> Vec<Compression> {
-    let size = |compression| release.files.get(&with_extension(path, compression)).map_or(0, |(size, _)| *size) as f64;
-    let plain = if size(Compression::None) > 0.0 { size(Compression::None) } else { 4.0 * size(Compression::Gzip) };
-    let seconds = |compression: Compression| size(compression) / rate + plain / decoding_rate(compression);
+    let size = |compression| {
+        release
+            .files
+            .get(&with_extension(path, compression))
+            .map_or(0, |(size, _)| *size) as f64
+    };
+    let plain = if size(Compression::None) > 0.0 {
+        size(Compression::None)
+    } else {
+        4.0 * size(Compression::Gzip)
+    };
+    let seconds =
+        |compression: Compression| size(compression) / rate + plain / decoding_rate(compression);
     let mut all: Vec<Compression> = release.compressions(path).collect();
-    all.sort_by(|&a, &b| (a == Compression::None).cmp(&(b == Compression::None)).then(seconds(a).total_cmp(&seconds(b))));
+    all.sort_by(|&a, &b| {
+        (a == Compression::None)
+            .cmp(&(b == Compression::None))
+            .then(seconds(a).total_cmp(&seconds(b)))
+    });
     all
 }
 

@@ -46,7 +46,10 @@ impl Keyring {
                 return Err(KeyringError::Keybox { file: file.into() });
             }
             let before = certificates.len();
-            let unreadable = |e: pgp::errors::Error| KeyringError::Unreadable { file: file.into(), reason: cut(&e.to_string()) };
+            let unreadable = |e: pgp::errors::Error| KeyringError::Unreadable {
+                file: file.into(),
+                reason: cut(&e.to_string()),
+            };
             let mut fault = None;
             for block in blocks(content) {
                 let packets = packets(block).map_err(unreadable)?;
@@ -56,7 +59,9 @@ impl Keyring {
                 }
             }
             if certificates.len() == before {
-                return Err(fault.map_or_else(|| KeyringError::Empty { file: file.into() }, unreadable));
+                return Err(
+                    fault.map_or_else(|| KeyringError::Empty { file: file.into() }, unreadable)
+                );
             }
         }
         Ok(Keyring { certificates })
@@ -66,10 +71,18 @@ impl Keyring {
     pub fn only(&self, fingerprints: &[String]) -> Keyring {
         let is_named = |key: &dyn KeyDetails| {
             let fingerprint = key.fingerprint().to_string();
-            fingerprints.iter().any(|named| named.trim_end_matches('!').eq_ignore_ascii_case(&fingerprint))
+            fingerprints.iter().any(|named| {
+                named
+                    .trim_end_matches('!')
+                    .eq_ignore_ascii_case(&fingerprint)
+            })
         };
-        let holds = |c: &&SignedPublicKey| is_named(&c.primary_key) || c.public_subkeys.iter().any(|subkey| is_named(&subkey.key));
-        Keyring { certificates: self.certificates.iter().filter(holds).cloned().collect() }
+        let holds = |c: &&SignedPublicKey| {
+            is_named(&c.primary_key) || c.public_subkeys.iter().any(|subkey| is_named(&subkey.key))
+        };
+        Keyring {
+            certificates: self.certificates.iter().filter(holds).cloned().collect(),
+        }
     }
 
     /// The number of certificates.
@@ -86,17 +99,31 @@ impl Keyring {
     /// message is an error. `now`: seconds since the epoch.
     pub fn verify_inline(&self, content: &[u8], now: i64) -> Result<String, SignatureError> {
         let (text, armor) = split(content)?;
-        self.verify(text.replace('\n', "\r\n").as_bytes(), &signatures(armor)?, now)?;
+        self.verify(
+            text.replace('\n', "\r\n").as_bytes(),
+            &signatures(armor)?,
+            now,
+        )?;
         Ok(text)
     }
 
     /// The text of a Release file, if one of the detached signatures is good. `now`: seconds since the epoch.
-    pub fn verify_detached(&self, content: &[u8], detached: &[u8], now: i64) -> Result<String, SignatureError> {
+    pub fn verify_detached(
+        &self,
+        content: &[u8],
+        detached: &[u8],
+        now: i64,
+    ) -> Result<String, SignatureError> {
         self.verify(content, &signatures(detached)?, now)?;
         text(content)
     }
 
-    fn verify(&self, data: &[u8], signatures: &[Signature], now: i64) -> Result<(), SignatureError> {
+    fn verify(
+        &self,
+        data: &[u8],
+        signatures: &[Signature],
+        now: i64,
+    ) -> Result<(), SignatureError> {
         if signatures.is_empty() {
             return Err(SignatureError::Unsigned);
         }
@@ -107,7 +134,10 @@ impl Keyring {
         for signature in signatures {
             match self.attempt(data, signature, now) {
                 Ok(()) => return Ok(()),
-                Err(fault) => attempts.push(Attempt { key: issuer(signature), fault }),
+                Err(fault) => attempts.push(Attempt {
+                    key: issuer(signature),
+                    fault,
+                }),
             }
         }
         Err(SignatureError::NoneGood { attempts })
@@ -125,13 +155,19 @@ impl Keyring {
         if i64::from(created.as_secs()) > now + CLOCK_TOLERANCE {
             return Err(Fault::Future);
         }
-        let lifetime = signature.signature_expiration_time().map_or(0, |lifetime| lifetime.as_secs());
+        let lifetime = signature
+            .signature_expiration_time()
+            .map_or(0, |lifetime| lifetime.as_secs());
         if lifetime != 0 && i64::from(created.as_secs()) + i64::from(lifetime) < now {
             return Err(Fault::Expired);
         }
         // Several certificates may hold the key that signed (one file given twice, one of them renewed): any will do.
         let mut fault = Fault::UnknownKey;
-        for certificate in self.certificates.iter().filter(|certificate| holds_issuer(certificate, signature)) {
+        for certificate in self
+            .certificates
+            .iter()
+            .filter(|certificate| holds_issuer(certificate, signature))
+        {
             match verify_with(certificate, data, signature, created) {
                 Ok(()) => return Ok(()),
                 Err(found) => fault = found,
@@ -143,18 +179,26 @@ impl Keyring {
 
 /// The text of an InRelease or a Release file, unchecked: for sources that the user trusts as they are.
 pub(super) fn unchecked_text(content: &[u8]) -> Result<String, SignatureError> {
-    if content.starts_with(BEGIN_MESSAGE.as_bytes()) { split(content).map(|(text, _)| text) } else { text(content) }
+    if content.starts_with(BEGIN_MESSAGE.as_bytes()) {
+        split(content).map(|(text, _)| text)
+    } else {
+        text(content)
+    }
 }
 
 /// Takes a clearsigned message (RFC 9580, section 7) apart: the text that was hashed, its lines ended by `\n`, and the signatures' armor.
 /// Stricter than the RFC where a lax reader and a lax signer may see different lines.
 fn split(content: &[u8]) -> Result<(String, &[u8]), SignatureError> {
-    let malformed = |reason: &str| SignatureError::Malformed { reason: reason.into() };
+    let malformed = |reason: &str| SignatureError::Malformed {
+        reason: reason.into(),
+    };
     let whole = std::str::from_utf8(content).map_err(|_| SignatureError::NotText)?;
     let mut rest = whole;
     match next_line(&mut rest) {
         Some(BEGIN_MESSAGE) => {}
-        _ if whole.contains(BEGIN_MESSAGE) => return Err(malformed("there is text before the signed message")),
+        _ if whole.contains(BEGIN_MESSAGE) => {
+            return Err(malformed("there is text before the signed message"));
+        }
         _ => return Err(SignatureError::Unsigned),
     }
     while let Some(header) = next_line(&mut rest).filter(|line| !line.is_empty()) {
@@ -165,9 +209,13 @@ fn split(content: &[u8]) -> Result<(String, &[u8]), SignatureError> {
     let mut text = String::with_capacity(rest.len());
     loop {
         let armor = rest;
-        let line = next_line(&mut rest).ok_or_else(|| malformed("the signed message does not end"))?;
+        let line =
+            next_line(&mut rest).ok_or_else(|| malformed("the signed message does not end"))?;
         if line == BEGIN_SIGNATURE {
-            let end = armor.find(END_SIGNATURE).ok_or_else(|| malformed("the signature does not end"))? + END_SIGNATURE.len();
+            let end = armor
+                .find(END_SIGNATURE)
+                .ok_or_else(|| malformed("the signature does not end"))?
+                + END_SIGNATURE.len();
             if !armor[end..].trim().is_empty() {
                 return Err(malformed("there is text behind the signed message"));
             }
@@ -176,7 +224,8 @@ fn split(content: &[u8]) -> Result<(String, &[u8]), SignatureError> {
             return Ok((text, &armor.as_bytes()[..end]));
         }
         let line = if line.starts_with('-') {
-            line.strip_prefix("- ").ok_or_else(|| malformed("a line begins with an unescaped dash"))?
+            line.strip_prefix("- ")
+                .ok_or_else(|| malformed("a line begins with an unescaped dash"))?
         } else {
             line
         };
@@ -202,10 +251,16 @@ fn next_line<'a>(rest: &mut &'a str) -> Option<&'a str> {
 fn signatures(file: &[u8]) -> Result<Vec<Signature>, SignatureError> {
     let mut all = Vec::new();
     for block in blocks(file) {
-        for packet in packets(block).map_err(|e| SignatureError::Malformed { reason: cut(&e.to_string()) })? {
+        for packet in packets(block).map_err(|e| SignatureError::Malformed {
+            reason: cut(&e.to_string()),
+        })? {
             match packet {
                 Packet::Signature(signature) => all.push(signature),
-                _ => return Err(SignatureError::Malformed { reason: "something else is among the signatures".into() }),
+                _ => {
+                    return Err(SignatureError::Malformed {
+                        reason: "something else is among the signatures".into(),
+                    });
+                }
             }
         }
     }
@@ -216,7 +271,12 @@ fn text(content: &[u8]) -> Result<String, SignatureError> {
     String::from_utf8(content.to_vec()).map_err(|_| SignatureError::NotText)
 }
 
-fn verify_with(certificate: &SignedPublicKey, data: &[u8], signature: &Signature, created: Timestamp) -> Result<(), Fault> {
+fn verify_with(
+    certificate: &SignedPublicKey,
+    data: &[u8],
+    signature: &Signature,
+    created: Timestamp,
+) -> Result<(), Fault> {
     if is_weak(certificate.primary_key.public_params()) {
         return Err(Fault::WeakKey);
     }
@@ -225,11 +285,20 @@ fn verify_with(certificate: &SignedPublicKey, data: &[u8], signature: &Signature
         return Err(Fault::KeyRevoked);
     }
     let verifiers = checked.valid_signing_capable_component_keys_at(created);
-    let Some(verifier) = verifiers.iter().find(|v| is_issuer(v.as_componentkey(), signature)) else {
+    let Some(verifier) = verifiers
+        .iter()
+        .find(|v| is_issuer(v.as_componentkey(), signature))
+    else {
         let expired = checked.primary_creation_time() <= created
-            && checked.active_certificate_self_signature_at(created).is_some()
+            && checked
+                .active_certificate_self_signature_at(created)
+                .is_some()
             && matches!(checked.primary_valid_at(created), Ok(false));
-        return Err(if expired { Fault::KeyExpired } else { Fault::KeyUnfit });
+        return Err(if expired {
+            Fault::KeyExpired
+        } else {
+            Fault::KeyUnfit
+        });
     };
     let key: &ComponentKeyPub = verifier.as_componentkey();
     if is_weak(key.public_params()) {
@@ -245,7 +314,8 @@ fn verify_with(certificate: &SignedPublicKey, data: &[u8], signature: &Signature
 fn own_signatures(certificate: &SignedPublicKey) -> SignedPublicKey {
     let mut own = certificate.clone();
     let primary = certificate.primary_key.clone();
-    let by_itself = |signature: &Signature| issuers_are_absent(signature) || is_issuer(&primary, signature);
+    let by_itself =
+        |signature: &Signature| issuers_are_absent(signature) || is_issuer(&primary, signature);
     own.details.direct_signatures.retain(by_itself);
     for user in &mut own.details.users {
         user.signatures.retain(by_itself);
@@ -259,23 +329,33 @@ fn issuers_are_absent(signature: &Signature) -> bool {
 }
 
 fn holds_issuer(certificate: &SignedPublicKey, signature: &Signature) -> bool {
-    is_issuer(&certificate.primary_key, signature) || certificate.public_subkeys.iter().any(|subkey| is_issuer(&subkey.key, signature))
+    is_issuer(&certificate.primary_key, signature)
+        || certificate
+            .public_subkeys
+            .iter()
+            .any(|subkey| is_issuer(&subkey.key, signature))
 }
 
 fn is_issuer(key: &impl KeyDetails, signature: &Signature) -> bool {
     let (id, fingerprint) = (key.legacy_key_id(), key.fingerprint());
-    signature.issuer_fingerprint().contains(&&fingerprint) || signature.issuer_key_id().contains(&&id)
+    signature.issuer_fingerprint().contains(&&fingerprint)
+        || signature.issuer_key_id().contains(&&id)
 }
 
 /// The signer as the signature names it: its fingerprint, else its key ID, in upper-case hexadecimal.
 fn issuer(signature: &Signature) -> String {
-    let fingerprint = signature.issuer_fingerprint().first().map(ToString::to_string);
+    let fingerprint = signature
+        .issuer_fingerprint()
+        .first()
+        .map(ToString::to_string);
     let named = fingerprint.or_else(|| signature.issuer_key_id().first().map(ToString::to_string));
     named.unwrap_or_else(|| "unnamed key".into()).to_uppercase()
 }
 
 fn is_rsa(signature: &Signature) -> bool {
-    signature.config().is_some_and(|config| config.pub_alg == PublicKeyAlgorithm::RSA)
+    signature
+        .config()
+        .is_some_and(|config| config.pub_alg == PublicKeyAlgorithm::RSA)
 }
 
 fn is_strong(algorithm: HashAlgorithm) -> bool {
@@ -299,9 +379,15 @@ fn blocks(content: &[u8]) -> Vec<&[u8]> {
     if is_binary(content) {
         return vec![content];
     }
-    let starts: Vec<usize> = memchr::memmem::find_iter(content, BEGIN).filter(|&at| at == 0 || content[at - 1] == b'\n').collect();
+    let starts: Vec<usize> = memchr::memmem::find_iter(content, BEGIN)
+        .filter(|&at| at == 0 || content[at - 1] == b'\n')
+        .collect();
     let ends = starts.iter().skip(1).copied().chain([content.len()]);
-    starts.iter().zip(ends).map(|(&start, end)| &content[start..end]).collect()
+    starts
+        .iter()
+        .zip(ends)
+        .map(|(&start, end)| &content[start..end])
+        .collect()
 }
 
 /// The packets of a block, without those that say nothing about trust here: GnuPG's own trust packets, which its exported keyrings may
@@ -311,12 +397,20 @@ fn packets(block: &[u8]) -> Result<Vec<Packet>, pgp::errors::Error> {
     let binary = if is_binary(block) {
         block
     } else {
-        Dearmor::with_options(block, DearmorOptions::new().set_limit(block.len())).read_to_end(&mut bytes)?;
+        Dearmor::with_options(block, DearmorOptions::new().set_limit(block.len()))
+            .read_to_end(&mut bytes)?;
         &bytes
     };
     let known = PacketParser::new(binary).filter(|packet| match packet {
-        Ok(packet) => !matches!(packet, Packet::Trust(_) | Packet::Marker(_) | Packet::Padding(_)),
-        Err(e) => !matches!(e, pgp::errors::Error::Unsupported { .. } | pgp::errors::Error::InvalidPacketContent { .. }),
+        Ok(packet) => !matches!(
+            packet,
+            Packet::Trust(_) | Packet::Marker(_) | Packet::Padding(_)
+        ),
+        Err(e) => !matches!(
+            e,
+            pgp::errors::Error::Unsupported { .. }
+                | pgp::errors::Error::InvalidPacketContent { .. }
+        ),
     });
     known.collect()
 }
@@ -328,14 +422,19 @@ fn is_binary(content: &[u8]) -> bool {
 /// A reason in one line of bounded length: the parser's errors quote their input.
 fn cut(reason: &str) -> String {
     let line = reason.lines().next().unwrap_or_default();
-    line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(160).collect()
+    line.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(160)
+        .collect()
 }
 
 /// A keyring file that cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
     /// It is a GnuPG keybox, a format of GnuPG's own.
-    #[error("keyring {file} is a GnuPG keybox; export the keys with `gpg --no-default-keyring --keyring {file} --export`")]
+    #[error(
+        "keyring {file} is a GnuPG keybox; export the keys with `gpg --no-default-keyring --keyring {file} --export`"
+    )]
     Keybox {
         /// The file.
         file: String,
@@ -431,7 +530,10 @@ impl fmt::Display for Fault {
 }
 
 fn shown(attempts: &[Attempt]) -> String {
-    let all: Vec<String> = attempts.iter().map(|attempt| format!("{} {}", attempt.key, attempt.fault)).collect();
+    let all: Vec<String> = attempts
+        .iter()
+        .map(|attempt| format!("{} {}", attempt.key, attempt.fault))
+        .collect();
     all.join("; ")
 }
 

@@ -43,9 +43,21 @@ struct Offer {
 
 impl<'a> Reading<'a> {
     /// `now`: seconds since the epoch.
-    pub fn new(store: &'a Store, sources: &'a [Source], now: i64, report: &'a Report) -> Reading<'a> {
+    pub fn new(
+        store: &'a Store,
+        sources: &'a [Source],
+        now: i64,
+        report: &'a Report,
+    ) -> Reading<'a> {
         let offers = sources.iter().map(|_| Mutex::default()).collect();
-        Reading { store, sources, now, report, stop: store.stop(), offers }
+        Reading {
+            store,
+            sources,
+            now,
+            report,
+            stop: store.stop(),
+            offers,
+        }
     }
 
     /// What is read.
@@ -55,7 +67,9 @@ impl<'a> Reading<'a> {
 
     /// The releases of the sources, verified, in their order: read where [`index`](Reading::index) has not read them yet.
     pub fn releases(&self) -> Result<Vec<Arc<Release>>, Error> {
-        let known: Option<Vec<Offer>> = (0..self.sources.len()).map(|number| self.known(number)).collect();
+        let known: Option<Vec<Offer>> = (0..self.sources.len())
+            .map(|number| self.known(number))
+            .collect();
         let offers = match known {
             Some(offers) => offers,
             None => {
@@ -77,20 +91,34 @@ impl<'a> Reading<'a> {
         let listings = self.of_all(|number| self.listings(number, seen))?;
         self.lacked_nowhere_else()?;
         self.report.ended(Stage::Indexes);
-        Ok(Index { listings: listings.into_iter().flatten().collect() })
+        Ok(Index {
+            listings: listings.into_iter().flatten().collect(),
+        })
     }
 
     /// Warns of what some source lacks; an error when no other has it.
     pub fn lacked_nowhere_else(&self) -> Result<(), Error> {
-        let offers: Vec<Offer> = (0..self.sources.len()).filter_map(|number| self.known(number)).collect();
-        let listed = |has: &dyn Fn(&WantedIndex) -> bool| offers.iter().flat_map(|offer| &offer.wanted).any(has);
-        for Offer { release, lacking, .. } in &offers {
+        let offers: Vec<Offer> = (0..self.sources.len())
+            .filter_map(|number| self.known(number))
+            .collect();
+        let listed = |has: &dyn Fn(&WantedIndex) -> bool| {
+            offers.iter().flat_map(|offer| &offer.wanted).any(has)
+        };
+        for Offer {
+            release, lacking, ..
+        } in &offers
+        {
             let suite = release.source.suite.clone();
             for component in &lacking.components {
                 if !listed(&|index| index.component == *component) {
-                    return Err(Error::NoComponent { component: component.clone(), suite, offered: release.offered_components() });
+                    return Err(Error::NoComponent {
+                        component: component.clone(),
+                        suite,
+                        offered: release.offered_components(),
+                    });
                 }
-                self.report.warning(format!("{suite} has no component {component}"));
+                self.report
+                    .warning(format!("{suite} has no component {component}"));
             }
             for architecture in &lacking.architectures {
                 if !listed(&|index| index.architecture == *architecture) {
@@ -100,26 +128,49 @@ impl<'a> Reading<'a> {
                         offered: release.architectures.clone(),
                     });
                 }
-                self.report.warning(format!("{suite} has no architecture {architecture}"));
+                self.report
+                    .warning(format!("{suite} has no architecture {architecture}"));
             }
         }
         Ok(())
     }
 
     /// `work` on every source at once. What fails ends the others.
-    fn of_all<T: Send>(&self, work: impl Fn(usize) -> Result<T, Error> + Sync) -> Result<Vec<T>, Error> {
+    fn of_all<T: Send>(
+        &self,
+        work: impl Fn(usize) -> Result<T, Error> + Sync,
+    ) -> Result<Vec<T>, Error> {
         let numbers: Vec<usize> = (0..self.sources.len()).collect();
-        all_or_first_failure(in_parallel(&numbers, |number| work(*number).inspect_err(|_| self.stop.stop())))
+        all_or_first_failure(in_parallel(&numbers, |number| {
+            work(*number).inspect_err(|_| self.stop.stop())
+        }))
     }
 
-    fn listings(&self, number: usize, seen: &(dyn Fn(Seen<'_>) + Sync)) -> Result<Vec<Listing>, Error> {
+    fn listings(
+        &self,
+        number: usize,
+        seen: &(dyn Fn(Seen<'_>) + Sync),
+    ) -> Result<Vec<Listing>, Error> {
         let mut source = self.sources[number].clone();
         let mut known = self.known(number);
         let mut turn = 0;
         loop {
             turn += 1;
-            let Offer { release, rate, wanted, .. } = known.take().map_or_else(|| self.offer(number, &source), Ok)?;
-            let indexes = Indexes { store: self.store, stop: &self.stop, seen, report: self.report, rate };
+            let Offer {
+                release,
+                rate,
+                wanted,
+                ..
+            } = known
+                .take()
+                .map_or_else(|| self.offer(number, &source), Ok)?;
+            let indexes = Indexes {
+                store: self.store,
+                stop: &self.stop,
+                seen,
+                report: self.report,
+                rate,
+            };
             let listings = in_parallel(&wanted, |index| indexes.listing(&release, index));
             match listings.into_iter().collect::<Result<Vec<_>, _>>() {
                 Ok(listings) => {
@@ -127,11 +178,21 @@ impl<'a> Reading<'a> {
                     return Ok(listings);
                 }
                 Err(NoListing::Changed { name, source }) if turn >= TRIES && source.is_trust() => {
-                    return Err(Error::Mismatch { suite: release.source.suite.clone(), name, tries: turn, source });
+                    return Err(Error::Mismatch {
+                        suite: release.source.suite.clone(),
+                        name,
+                        tries: turn,
+                        source,
+                    });
                 }
-                Err(NoListing::Changed { name, source }) if turn >= TRIES => return Err(Error::Fetch { name, source }),
+                Err(NoListing::Changed { name, source }) if turn >= TRIES => {
+                    return Err(Error::Fetch { name, source });
+                }
                 Err(NoListing::Changed { name, .. }) => {
-                    self.report.detail(format!("{name} of {} does not match its release; reading both again", source.suite));
+                    self.report.detail(format!(
+                        "{name} of {} does not match its release; reading both again",
+                        source.suite
+                    ));
                     if let [_, _, ..] = source.uris[..] {
                         source.uris.rotate_left(1);
                     }
@@ -144,11 +205,26 @@ impl<'a> Reading<'a> {
     /// Reads a source's release, and keeps what it offers.
     fn offer(&self, number: usize, source: &Source) -> Result<Offer, Error> {
         let from = Instant::now();
-        let (release, rate) = Releases { store: self.store, now: self.now, report: self.report }.release(source)?;
+        let (release, rate) = Releases {
+            store: self.store,
+            now: self.now,
+            report: self.report,
+        }
+        .release(source)?;
         let item = format!("{} InRelease", source.suite);
-        self.report.send(Event::Span { stage: Stage::Indexes, item, from, to: Instant::now() });
+        self.report.send(Event::Span {
+            stage: Stage::Indexes,
+            item,
+            from,
+            to: Instant::now(),
+        });
         let (wanted, lacking) = wanted_indexes(&release)?;
-        let offer = Offer { release: Arc::new(release), rate, wanted, lacking };
+        let offer = Offer {
+            release: Arc::new(release),
+            rate,
+            wanted,
+            lacking,
+        };
         *self.slot(number) = Some(offer.clone());
         Ok(offer)
     }
@@ -158,7 +234,9 @@ impl<'a> Reading<'a> {
     }
 
     fn slot(&self, number: usize) -> MutexGuard<'_, Option<Offer>> {
-        self.offers[number].lock().unwrap_or_else(PoisonError::into_inner)
+        self.offers[number]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -166,11 +244,31 @@ impl<'a> Reading<'a> {
 pub fn promise(releases: &[Arc<Release>]) -> Result<String, Error> {
     let mut text = String::new();
     for release in releases {
-        let named = (&release.source.suite, &release.suite, &release.codename, &release.origin, &release.label, &release.version);
-        let counts = (release.source.pin, release.not_automatic, release.but_automatic_upgrades);
+        let named = (
+            &release.source.suite,
+            &release.suite,
+            &release.codename,
+            &release.origin,
+            &release.label,
+            &release.version,
+        );
+        let counts = (
+            release.source.pin,
+            release.not_automatic,
+            release.but_automatic_upgrades,
+        );
         let _ = writeln!(text, "{named:?} {counts:?}");
-        for WantedIndex { component, architecture, path } in wanted_indexes(release)?.0 {
-            let _ = writeln!(text, "{component} {architecture} {}", promised(release, &path));
+        for WantedIndex {
+            component,
+            architecture,
+            path,
+        } in wanted_indexes(release)?.0
+        {
+            let _ = writeln!(
+                text,
+                "{component} {architecture} {}",
+                promised(release, &path)
+            );
         }
     }
     Ok(text)
@@ -180,8 +278,18 @@ pub fn promise(releases: &[Arc<Release>]) -> Result<String, Error> {
 fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let work = &work;
     thread::scope(|scope| {
-        let threads: Vec<_> = items.iter().map(|item| scope.spawn(move || work(item))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|payload| panic::resume_unwind(payload))).collect()
+        let threads: Vec<_> = items
+            .iter()
+            .map(|item| scope.spawn(move || work(item)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|payload| panic::resume_unwind(payload))
+            })
+            .collect()
     })
 }
 
@@ -192,7 +300,13 @@ fn all_or_first_failure<T>(results: Vec<Result<T, Error>>) -> Result<Vec<T>, Err
     for result in results {
         match result {
             Ok(answer) => answers.push(answer),
-            Err(error) if failure.as_ref().is_none_or(|known| was_stopped(known) && !was_stopped(&error)) => failure = Some(error),
+            Err(error)
+                if failure
+                    .as_ref()
+                    .is_none_or(|known| was_stopped(known) && !was_stopped(&error)) =>
+            {
+                failure = Some(error)
+            }
             Err(_) => {}
         }
     }

@@ -51,8 +51,14 @@ pub struct Release {
 }
 
 /// The compressions that an index may have, in no order.
-const COMPRESSIONS: [Compression; 6] =
-    [Compression::Xz, Compression::Zstd, Compression::Gzip, Compression::Bzip2, Compression::Lzma, Compression::None];
+const COMPRESSIONS: [Compression; 6] = [
+    Compression::Xz,
+    Compression::Zstd,
+    Compression::Gzip,
+    Compression::Bzip2,
+    Compression::Lzma,
+    Compression::None,
+];
 
 impl Release {
     /// Reads a Release file whose signature was checked, and checks that it is the one that `source` asks for and that it holds at `now`,
@@ -60,14 +66,28 @@ impl Release {
     pub(super) fn parse(text: &str, source: &Source, now: i64) -> Result<Release, BadRelease> {
         let all: Fields<'_> = fields(text).collect();
         let word = |name: &str| all.one(name).map(str::to_owned);
-        let words = |name: &str| all.one(name).unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        let yes = |name: &str| all.one(name).is_some_and(|value| value.eq_ignore_ascii_case("yes"));
+        let words = |name: &str| {
+            all.one(name)
+                .unwrap_or_default()
+                .split_ascii_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let yes = |name: &str| {
+            all.one(name)
+                .is_some_and(|value| value.eq_ignore_ascii_case("yes"))
+        };
         let time = |field: &'static str| match all.one(field) {
             None => Ok(None),
-            Some(value) => parse_date(value).map(Some).ok_or_else(|| BadRelease::Date { field, found: value.chars().take(60).collect() }),
+            Some(value) => parse_date(value).map(Some).ok_or_else(|| BadRelease::Date {
+                field,
+                found: value.chars().take(60).collect(),
+            }),
         };
         let architectures = words("Architectures");
-        let repeats_all = words("No-Support-for-Architecture-all").iter().any(|index| index == "Packages");
+        let repeats_all = words("No-Support-for-Architecture-all")
+            .iter()
+            .any(|index| index == "Packages");
         let release = Release {
             origin: word("Origin"),
             label: word("Label"),
@@ -77,7 +97,10 @@ impl Release {
             date: time("Date")?.ok_or(BadRelease::Missing { field: "Date" })?,
             valid_until: time("Valid-Until")?,
             components: words("Components"),
-            separate_all: !repeats_all && architectures.iter().any(|architecture| architecture == "all"),
+            separate_all: !repeats_all
+                && architectures
+                    .iter()
+                    .any(|architecture| architecture == "all"),
             architectures,
             not_automatic: yes("NotAutomatic"),
             but_automatic_upgrades: yes("ButAutomaticUpgrades"),
@@ -94,20 +117,36 @@ impl Release {
     /// archive's old form `buster/updates` calls itself `buster`. A release that names neither cannot be compared.
     fn is_of(&self, asked: &str) -> Result<(), BadRelease> {
         let plain = asked.strip_suffix("/updates").unwrap_or(asked);
-        let mut named = [&self.suite, &self.codename].into_iter().flatten().peekable();
-        if is_flat(asked) || named.peek().is_none() || named.any(|name| name == asked || name == plain) {
+        let mut named = [&self.suite, &self.codename]
+            .into_iter()
+            .flatten()
+            .peekable();
+        if is_flat(asked)
+            || named.peek().is_none()
+            || named.any(|name| name == asked || name == plain)
+        {
             return Ok(());
         }
-        Err(BadRelease::OtherSuite { asked: asked.into(), suite: self.suite.clone(), codename: self.codename.clone() })
+        Err(BadRelease::OtherSuite {
+            asked: asked.into(),
+            suite: self.suite.clone(),
+            codename: self.codename.clone(),
+        })
     }
 
     fn holds_at(&self, now: i64) -> Result<(), BadRelease> {
         if self.date > now + CLOCK_TOLERANCE {
-            return Err(BadRelease::Future { date: Time(self.date), now: Time(now) });
+            return Err(BadRelease::Future {
+                date: Time(self.date),
+                now: Time(now),
+            });
         }
         match self.valid_until {
             Some(until) if until < now && self.source.expiry == Expiry::Check => {
-                Err(BadRelease::Expired { until: Time(until), now: Time(now) })
+                Err(BadRelease::Expired {
+                    until: Time(until),
+                    now: Time(now),
+                })
             }
             _ => Ok(()),
         }
@@ -115,12 +154,18 @@ impl Release {
 
     /// Whether a suite is this one, by any of the names that it goes by.
     pub fn is_called(&self, suite: &str) -> bool {
-        self.suite.as_deref() == Some(suite) || self.codename.as_deref() == Some(suite) || self.source.suite == suite
+        self.suite.as_deref() == Some(suite)
+            || self.codename.as_deref() == Some(suite)
+            || self.source.suite == suite
     }
 
     /// The priority of its packages (apt_preferences(5)): what the user says, or else "APT's Default Priority Assignments".
     pub fn priority(&self) -> i32 {
-        match (self.source.pin, self.not_automatic, self.but_automatic_upgrades) {
+        match (
+            self.source.pin,
+            self.not_automatic,
+            self.but_automatic_upgrades,
+        ) {
             (Some(pin), ..) => pin.get().into(),
             (None, true, true) => 100,
             (None, true, false) => 1,
@@ -134,32 +179,66 @@ impl Release {
         let paths = if is_flat(&self.source.suite) {
             vec!["Packages".into(), "./Packages".into()]
         } else {
-            let last = component.rsplit_once('/').map_or(component, |(_, last)| last);
-            vec![format!("{component}/binary-{architecture}/Packages"), format!("{last}/binary-{architecture}/Packages")]
+            let last = component
+                .rsplit_once('/')
+                .map_or(component, |(_, last)| last);
+            vec![
+                format!("{component}/binary-{architecture}/Packages"),
+                format!("{last}/binary-{architecture}/Packages"),
+            ]
         };
-        paths.into_iter().find(|path| self.compressions(path).next().is_some())
+        paths
+            .into_iter()
+            .find(|path| self.compressions(path).next().is_some())
     }
 
     /// The compressions in which the release has the index at `path`.
     pub fn compressions(&self, path: &str) -> impl Iterator<Item = Compression> {
-        COMPRESSIONS.into_iter().filter(move |compression| self.files.contains_key(&with_extension(path, *compression)))
+        COMPRESSIONS
+            .into_iter()
+            .filter(move |compression| self.files.contains_key(&with_extension(path, *compression)))
     }
 
     /// The components for which there is an index of any architecture, as a user names them.
     pub fn offered_components(&self) -> Vec<String> {
-        let mut found: Vec<String> =
-            self.files.keys().filter_map(|path| path.split_once("/binary-")).map(|(component, _)| component.to_owned()).collect();
+        let mut found: Vec<String> = self
+            .files
+            .keys()
+            .filter_map(|path| path.split_once("/binary-"))
+            .map(|(component, _)| component.to_owned())
+            .collect();
         found.dedup();
         found
     }
 
     /// Where a file of the release is to be had, best first: for each mirror by its digest, where that is offered, and by its name.
     pub fn urls(&self, path: &str, digest: &Digest) -> Vec<String> {
-        let directory = path.rsplit_once('/').map_or(String::new(), |(directory, _)| format!("{directory}/"));
-        let by_hash = format!("{directory}by-hash/{}/{}", digest.algorithm().field(), digest.hexadecimal());
-        let below = self.source.uris.iter().map(|uri| suite_url(uri, &self.source.suite));
-        let paths = if self.acquire_by_hash { vec![by_hash, path.to_owned()] } else { vec![path.to_owned()] };
-        below.flat_map(|base| paths.iter().map(move |path| format!("{base}/{path}")).collect::<Vec<_>>()).collect()
+        let directory = path
+            .rsplit_once('/')
+            .map_or(String::new(), |(directory, _)| format!("{directory}/"));
+        let by_hash = format!(
+            "{directory}by-hash/{}/{}",
+            digest.algorithm().field(),
+            digest.hexadecimal()
+        );
+        let below = self
+            .source
+            .uris
+            .iter()
+            .map(|uri| suite_url(uri, &self.source.suite));
+        let paths = if self.acquire_by_hash {
+            vec![by_hash, path.to_owned()]
+        } else {
+            vec![path.to_owned()]
+        };
+        below
+            .flat_map(|base| {
+                paths
+                    .iter()
+                    .map(move |path| format!("{base}/{path}"))
+                    .collect::<Vec<_>>()
+            })
+            .collect()
     }
 }
 
@@ -175,7 +254,11 @@ pub(super) fn suite_url(uri: &str, suite: &str) -> String {
         return format!("{uri}/dists/{suite}");
     }
     let path = suite.trim_start_matches("./").trim_matches('/');
-    if path.is_empty() { uri.to_owned() } else { format!("{uri}/{path}") }
+    if path.is_empty() {
+        uri.to_owned()
+    } else {
+        format!("{uri}/{path}")
+    }
 }
 
 /// A path with the extension that a compression has.
@@ -188,7 +271,9 @@ pub(super) fn with_extension(path: &str, compression: Compression) -> String {
 
 /// The files with the strongest digests that the release gives. MD5 and SHA-1 are not looked at: a release that has no others is refused.
 fn strongest_list(all: &Fields<'_>) -> Result<BTreeMap<String, (u64, Digest)>, BadRelease> {
-    let list = Algorithm::STRONGEST_FIRST.into_iter().find_map(|algorithm| Some((algorithm, all.one(algorithm.field())?)));
+    let list = Algorithm::STRONGEST_FIRST
+        .into_iter()
+        .find_map(|algorithm| Some((algorithm, all.one(algorithm.field())?)));
     let (algorithm, list) = list.ok_or(BadRelease::NoStrongDigests)?;
     let entry = |line: &str| {
         let mut words = line.split_ascii_whitespace();
@@ -198,13 +283,21 @@ fn strongest_list(all: &Fields<'_>) -> Result<BTreeMap<String, (u64, Digest)>, B
         words.next().is_none().then_some((path, (size, digest)))
     };
     let lines = list.lines().filter(|line| !line.trim().is_empty());
-    lines.map(|line| entry(line).ok_or_else(|| BadRelease::File { line: line.trim().chars().take(200).collect() })).collect()
+    lines
+        .map(|line| {
+            entry(line).ok_or_else(|| BadRelease::File {
+                line: line.trim().chars().take(200).collect(),
+            })
+        })
+        .collect()
 }
 
 /// Reads `Sat, 12 Sep 2026 07:55:41 UTC`, as seconds since the epoch. Hours may have one digit, as Ubuntu writes them; no zone but UTC is
 /// known, as to apt.
 fn parse_date(text: &str) -> Option<i64> {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
     let text = text.split_once(',').map_or(text, |(_, rest)| rest);
     let mut words = text.split_ascii_whitespace();
     let day: i8 = words.next()?.parse().ok()?;
@@ -213,10 +306,22 @@ fn parse_date(text: &str) -> Option<i64> {
     let year: i16 = words.next()?.parse().ok()?;
     let mut clock = words.next()?.split(':').map(|part| part.parse::<i8>().ok());
     let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    if clock.next().is_some() || !matches!(words.next()?, "UTC" | "GMT" | "Z" | "+0000") || words.next().is_some() {
+    if clock.next().is_some()
+        || !matches!(words.next()?, "UTC" | "GMT" | "Z" | "+0000")
+        || words.next().is_some()
+    {
         return None;
     }
-    let time = civil::DateTime::new(year, i8::try_from(month).ok()?, day, hour, minute, second, 0).ok()?;
+    let time = civil::DateTime::new(
+        year,
+        i8::try_from(month).ok()?,
+        day,
+        hour,
+        minute,
+        second,
+        0,
+    )
+    .ok()?;
     Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
 }
 

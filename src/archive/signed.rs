@@ -41,20 +41,41 @@ impl Releases<'_> {
             mirrors.drain(..=position);
             match distrusted {
                 Some(error) if mirrors.is_empty() => return Err(error),
-                _ => self.report.detail(format!("{} is not used from that mirror; trying the next", source.suite)),
+                _ => self.report.detail(format!(
+                    "{} is not used from that mirror; trying the next",
+                    source.suite
+                )),
             }
         }
     }
 
     /// Which of the mirrors answered first, and what its release is worth. An error when none answered.
-    #[expect(clippy::type_complexity, reason = "the two failures are told apart: no answer, and an answer that is refused")]
-    fn release_of(self, source: &Source, mirrors: &[String]) -> Result<(usize, Result<(Release, f64), Error>), Error> {
+    #[expect(
+        clippy::type_complexity,
+        reason = "the two failures are told apart: no answer, and an answer that is refused"
+    )]
+    fn release_of(
+        self,
+        source: &Source,
+        mirrors: &[String],
+    ) -> Result<(usize, Result<(Release, f64), Error>), Error> {
         let fetch = |name: &str| {
-            let urls: Vec<String> = mirrors.iter().map(|uri| format!("{}/{name}", suite_url(uri, &source.suite))).collect();
+            let urls: Vec<String> = mirrors
+                .iter()
+                .map(|uri| format!("{}/{name}", suite_url(uri, &source.suite)))
+                .collect();
             let found = self.store.read(&urls, RELEASE_LIMIT)?;
-            Ok((urls.iter().position(|known| *known == found.url).unwrap_or(0), found))
+            Ok((
+                urls.iter()
+                    .position(|known| *known == found.url)
+                    .unwrap_or(0),
+                found,
+            ))
         };
-        let failed = |source: store::Error, name: &str| Error::Fetch { name: name.into(), source: Box::new(source) };
+        let failed = |source: store::Error, name: &str| Error::Fetch {
+            name: name.into(),
+            source: Box::new(source),
+        };
         let (position, found, verified) = match fetch("InRelease") {
             Ok((position, found)) => {
                 let verified = match &source.trust {
@@ -66,8 +87,13 @@ impl Releases<'_> {
             Err(store::Error::Missing { .. }) => {
                 let (position, found) = fetch("Release").map_err(|e| failed(e, &source.suite))?;
                 let verified = match &source.trust {
-                    Trust::Keys(keys) => match self.store.read(&[format!("{}.gpg", found.url)], SIGNATURE_LIMIT) {
-                        Ok(signatures) => keys.verify_detached(&found.content, &signatures.content, self.now),
+                    Trust::Keys(keys) => match self
+                        .store
+                        .read(&[format!("{}.gpg", found.url)], SIGNATURE_LIMIT)
+                    {
+                        Ok(signatures) => {
+                            keys.verify_detached(&found.content, &signatures.content, self.now)
+                        }
                         Err(store::Error::Missing { .. }) => Err(SignatureError::Unsigned),
                         Err(e) => return Err(failed(e, &source.suite)),
                     },
@@ -80,14 +106,19 @@ impl Releases<'_> {
         let rate = rate(found.content.len(), found.took);
         let mut answering = source.clone();
         // The mirror that answered comes first, for it has the rest; the others follow in their order.
-        answering.uris = mirrors[position..].iter().chain(&mirrors[..position]).cloned().collect();
+        answering.uris = mirrors[position..]
+            .iter()
+            .chain(&mirrors[..position])
+            .cloned()
+            .collect();
         let url = store::shown(&found.url);
         let release = match verified {
             Err(source) => Err(Error::Signature { url, source }),
             Ok(text) => match Release::parse(&text, &answering, self.now) {
                 Err(source) => Err(Error::Release { url, source }),
                 Ok(release) => {
-                    self.report.detail(format!("read {url}, dated {}", super::Time(release.date)));
+                    self.report
+                        .detail(format!("read {url}, dated {}", super::Time(release.date)));
                     Ok((release, rate))
                 }
             },

@@ -33,13 +33,34 @@ pub(super) fn choose(
     let plan = planned(store, &reading, &wanted, &see, report)?;
     let releases = reading.releases()?;
     let preferences = apt::preferences(&releases)?;
-    let debs = plan.packages.iter().map(|chosen| deb(&chosen.package, &chosen.release.source.uris)).collect::<Result<_, _>>()?;
-    let epoch = request.epoch.unwrap_or_else(|| releases.iter().map(|release| release.date).max().unwrap_or(0));
-    Ok(Course { plan, debs, preferences, epoch })
+    let debs = plan
+        .packages
+        .iter()
+        .map(|chosen| deb(&chosen.package, &chosen.release.source.uris))
+        .collect::<Result<_, _>>()?;
+    let epoch = request.epoch.unwrap_or_else(|| {
+        releases
+            .iter()
+            .map(|release| release.date)
+            .max()
+            .unwrap_or(0)
+    });
+    Ok(Course {
+        plan,
+        debs,
+        preferences,
+        epoch,
+    })
 }
 
 /// Chooses the packages: as the last run did that was asked the same, where the archive still promises the same, or anew.
-fn planned(store: &Store, reading: &Reading<'_>, wanted: &Wanted, see: &(dyn Fn(Seen<'_>) + Sync), report: &Report) -> Result<Plan, Error> {
+fn planned(
+    store: &Store,
+    reading: &Reading<'_>,
+    wanted: &Wanted,
+    see: &(dyn Fn(Seen<'_>) + Sync),
+    report: &Report,
+) -> Result<Plan, Error> {
     let key = plan::key(wanted, reading.sources());
     // Only then is it worth it to hold the indexes back until all releases are there.
     if let Some(bytes) = store.recall(Kind::Plan, &key) {
@@ -56,12 +77,21 @@ fn planned(store: &Store, reading: &Reading<'_>, wanted: &Wanted, see: &(dyn Fn(
     let plan = plan::plan(&index, wanted)?;
     spanned(report, from);
     let releases = reading.releases()?;
-    store.remember(Kind::Plan, &key, &plan.to_bytes(&releases, &archive::promise(&releases)?));
+    store.remember(
+        Kind::Plan,
+        &key,
+        &plan.to_bytes(&releases, &archive::promise(&releases)?),
+    );
     Ok(plan)
 }
 
 fn spanned(report: &Report, from: Instant) {
-    report.send(Event::Span { stage: Stage::Plan, item: "plan".into(), from, to: Instant::now() });
+    report.send(Event::Span {
+        stage: Stage::Plan,
+        item: "plan".into(),
+        from,
+        to: Instant::now(),
+    });
 }
 
 fn wanted(request: &Request, sources: &Sources) -> Wanted {
@@ -76,12 +106,21 @@ fn wanted(request: &Request, sources: &Sources) -> Wanted {
 
 /// What to fetch for a package.
 fn deb(package: &Package, mirrors: &[String]) -> Result<store::Wanted, Error> {
-    let digest = package.digest.clone().ok_or_else(|| Error::Unverifiable { package: package.name.clone() })?;
+    let digest = package.digest.clone().ok_or_else(|| Error::Unverifiable {
+        package: package.name.clone(),
+    })?;
     let url = |mirror: &String| format!("{}/{}", mirror.trim_end_matches('/'), package.filename);
-    Ok(store::Wanted { name: package.to_string(), urls: mirrors.iter().map(url).collect(), size: package.size, digest })
+    Ok(store::Wanted {
+        name: package.to_string(),
+        urls: mirrors.iter().map(url).collect(),
+        size: package.size,
+        digest,
+    })
 }
 
 fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

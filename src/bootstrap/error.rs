@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::archive::BadRelease;
-use crate::{apt, archive, chroot, configure, dpkg, install, pack, plan, rootfs, store, suite, target, unpack};
+use crate::{
+    apt, archive, chroot, configure, dpkg, install, pack, plan, rootfs, store, suite, target,
+    unpack,
+};
 
 /// Why a run failed. Each stage's own error says what happened; this says in which stage, for the exit code and the hint.
 #[derive(Debug, thiserror::Error)]
@@ -151,12 +154,22 @@ impl Error {
     /// The class that decides the exit code.
     pub fn class(&self) -> Class {
         match self {
-            Error::Suites(_) | Error::Read { .. } | Error::Keyring(_) | Error::Source(_) | Error::Pin(_) => Class::Usage,
-            Error::UnknownSuite { .. } | Error::UnlistedSuite { .. } | Error::Architecture { .. } | Error::MergedUsr { .. } => Class::Usage,
+            Error::Suites(_)
+            | Error::Read { .. }
+            | Error::Keyring(_)
+            | Error::Source(_)
+            | Error::Pin(_) => Class::Usage,
+            Error::UnknownSuite { .. }
+            | Error::UnlistedSuite { .. }
+            | Error::Architecture { .. }
+            | Error::MergedUsr { .. } => Class::Usage,
             Error::HostArchitecture { .. } => Class::Other,
-            Error::NotRoot | Error::Target(_) | Error::Image { .. } | Error::Stdout { .. } | Error::Pack(_) | Error::Rootfs(_) => {
-                Class::Target
-            }
+            Error::NotRoot
+            | Error::Target(_)
+            | Error::Image { .. }
+            | Error::Stdout { .. }
+            | Error::Pack(_)
+            | Error::Rootfs(_) => Class::Target,
             Error::Unverifiable { .. } => Class::Trust,
             Error::Store(error) => of_store(error),
             Error::Fetch(error) => of_store(error),
@@ -205,8 +218,11 @@ fn of_archive(error: &archive::Error) -> Class {
 fn of_install(error: &install::Error) -> Class {
     match error {
         install::Error::Unpack(error) => of_unpack(error),
-        install::Error::Configure(configure::Error::Chroot(error)) | install::Error::Chroot(error) => of_chroot(error),
-        install::Error::Configure(configure::Error::Rootfs(_)) | install::Error::Rootfs(_) => Class::Target,
+        install::Error::Configure(configure::Error::Chroot(error))
+        | install::Error::Chroot(error) => of_chroot(error),
+        install::Error::Configure(configure::Error::Rootfs(_)) | install::Error::Rootfs(_) => {
+            Class::Target
+        }
         install::Error::Database(error) => of_dpkg(error),
         install::Error::Configure(_) => Class::Script,
     }
@@ -216,7 +232,9 @@ fn of_install(error: &install::Error) -> Class {
 fn of_unpack(error: &unpack::Error) -> Class {
     match error {
         unpack::Error::Fetch { source, .. } => of_store(source),
-        unpack::Error::Staging { .. } | unpack::Error::Tree { .. } | unpack::Error::Place(_) => Class::Target,
+        unpack::Error::Staging { .. } | unpack::Error::Tree { .. } | unpack::Error::Place(_) => {
+            Class::Target
+        }
         unpack::Error::Box { source, .. } => of_chroot(source),
         unpack::Error::Control { source, .. } => of_dpkg(source),
         unpack::Error::Database(error) => of_dpkg(error),

@@ -50,7 +50,11 @@ impl<'a> Output<'a> {
         if !rustix::process::geteuid().is_root() {
             return Err(Error::NotRoot);
         }
-        if let Some(Image { sink: Sink::File(file), .. }) = &request.image {
+        if let Some(Image {
+            sink: Sink::File(file),
+            ..
+        }) = &request.image
+        {
             refuse_unwritable(file)?;
         }
         let target = match &request.directory {
@@ -58,7 +62,12 @@ impl<'a> Output<'a> {
             None => Target::temporary(&std::env::temp_dir())?,
         };
         let is_result = request.directory.is_some();
-        Ok(Some(Output { target, image: request.image.as_ref(), is_result, keep_failed: request.keep }))
+        Ok(Some(Output {
+            target,
+            image: request.image.as_ref(),
+            is_result,
+            keep_failed: request.keep,
+        }))
     }
 
     pub(super) fn root(&self) -> &Rootfs {
@@ -67,7 +76,12 @@ impl<'a> Output<'a> {
 
     /// That the plan's packages fit.
     pub(super) fn has_room_for(&self, plan: &Plan) -> Result<(), target::Error> {
-        self.target.has_room_for(plan.packages.iter().map(|chosen| chosen.package.installed_size * 1024).sum())
+        self.target.has_room_for(
+            plan.packages
+                .iter()
+                .map(|chosen| chosen.package.installed_size * 1024)
+                .sum(),
+        )
     }
 
     /// Has `work` make the tree, writes the image, and leaves a tree that was asked for in its place. `work` gives what it has to tell, and
@@ -83,11 +97,18 @@ impl<'a> Output<'a> {
             None => Ok(told),
         });
         // The last look: a signal that came while nothing listened still undoes everything.
-        let made = made.and_then(|told| interrupt.signal().map_or(Ok(told), |signal| Err(Error::Interrupted { signal })));
+        let made = made.and_then(|told| {
+            interrupt
+                .signal()
+                .map_or(Ok(told), |signal| Err(Error::Interrupted { signal }))
+        });
         match (&made, self.is_result, self.keep_failed) {
             (Ok(_), true, _) => self.target.keep(),
             (Err(_), _, true) => {
-                report.warning(format!("the failed tree stays in {}", self.root().path().display()));
+                report.warning(format!(
+                    "the failed tree stays in {}",
+                    self.root().path().display()
+                ));
                 self.target.keep();
             }
             _ => {}
@@ -97,7 +118,12 @@ impl<'a> Output<'a> {
 }
 
 /// Writes a tree as an image, its times no later than `epoch`.
-pub(super) fn write(root: &Rootfs, image: &Image, options: &pack::Options, report: &Report) -> Result<(), Error> {
+pub(super) fn write(
+    root: &Rootfs,
+    image: &Image,
+    options: &pack::Options,
+    report: &Report,
+) -> Result<(), Error> {
     match &image.sink {
         Sink::File(file) => Ok(pack::to_file(root, file, options, report)?),
         Sink::Stdout => {
@@ -109,10 +135,16 @@ pub(super) fn write(root: &Rootfs, image: &Image, options: &pack::Options, repor
 
 /// Finds out now, rather than after minutes of work, that an image cannot be written.
 fn refuse_unwritable(file: &Path) -> Result<(), Error> {
-    let error = |source| Error::Image { path: file.to_owned(), source };
+    let error = |source| Error::Image {
+        path: file.to_owned(),
+        source,
+    };
     if file.is_dir() {
         return Err(error(io::ErrorKind::IsADirectory.into()));
     }
-    let above = file.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let above = file
+        .parent()
+        .filter(|above| !above.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     tempfile::tempfile_in(above).map(drop).map_err(error)
 }

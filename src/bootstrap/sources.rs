@@ -19,7 +19,11 @@ pub(super) struct Sources {
 
 /// All suites that are known, the user's among them.
 pub(super) fn suites() -> Result<Suites, Error> {
-    let home = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let own = home("XDG_CONFIG_HOME").or_else(|| home("HOME").map(|home| home.join(".config")));
     let mut directories = vec![PathBuf::from("/etc/rbootstrap/suites")];
     directories.extend(own.map(|own| own.join("rbootstrap/suites")));
@@ -44,8 +48,16 @@ pub(super) fn choose(request: &Request, report: &Report) -> Result<Sources, Erro
             components: request.components.clone(),
             architectures: architectures.clone(),
             trust: trust.clone(),
-            expiry: if request.accept_expired { Expiry::Ignore } else { Expiry::Check },
-            signed_by: suite.keyrings.first().map(|keyring| keyring.tree_path.clone()).filter(|_| suite.deb822_sources),
+            expiry: if request.accept_expired {
+                Expiry::Ignore
+            } else {
+                Expiry::Check
+            },
+            signed_by: suite
+                .keyrings
+                .first()
+                .map(|keyring| keyring.tree_path.clone())
+                .filter(|_| suite.deb822_sources),
             pin: None,
             leave: Leave::default(),
         });
@@ -53,7 +65,11 @@ pub(super) fn choose(request: &Request, report: &Report) -> Result<Sources, Erro
     for given in &request.extra_sources {
         list.extend(extra(given, &architectures, &trust, request)?);
     }
-    Ok(Sources { suite, list, architectures })
+    Ok(Sources {
+        suite,
+        list,
+        architectures,
+    })
 }
 
 fn find(suites: &Suites, request: &Request) -> Result<Suite, Error> {
@@ -61,13 +77,24 @@ fn find(suites: &Suites, request: &Request) -> Result<Suite, Error> {
     match suites.find(name) {
         Some(suite) => Ok(suite.clone()),
         None if request.mirror.is_none() && request.keyrings.is_empty() => {
-            let names = suites.all().flat_map(|suite| suite.aliases.iter().chain([&suite.codename]));
+            let names = suites
+                .all()
+                .flat_map(|suite| suite.aliases.iter().chain([&suite.codename]));
             let similar = names.filter(|known| alike(known, name)).cloned().collect();
-            Err(Error::UnknownSuite { name: name.clone(), similar })
+            Err(Error::UnknownSuite {
+                name: name.clone(),
+                similar,
+            })
         }
-        None if request.mirror.is_none() => Err(Error::UnlistedSuite { name: name.clone(), needs: "a MIRROR" }),
+        None if request.mirror.is_none() => Err(Error::UnlistedSuite {
+            name: name.clone(),
+            needs: "a MIRROR",
+        }),
         None if request.keyrings.is_empty() && request.trust == Trust::Signatures => {
-            Err(Error::UnlistedSuite { name: name.clone(), needs: "a --keyring" })
+            Err(Error::UnlistedSuite {
+                name: name.clone(),
+                needs: "a --keyring",
+            })
         }
         None => Ok(Suite::unlisted(name)),
     }
@@ -86,7 +113,12 @@ fn alike(a: &str, b: &str) -> bool {
 }
 
 fn merged_as_asked(mut suite: Suite, request: &Request) -> Result<Suite, Error> {
-    let refuse = |asked| Err(Error::MergedUsr { suite: request.suite.clone(), asked });
+    let refuse = |asked| {
+        Err(Error::MergedUsr {
+            suite: request.suite.clone(),
+            asked,
+        })
+    };
     match (request.merged_usr, suite.merged_usr) {
         (Some(false), MergedUsr::Shipped) => return refuse("no-merged-usr"),
         (Some(false), _) => suite.merged_usr = MergedUsr::No,
@@ -97,24 +129,41 @@ fn merged_as_asked(mut suite: Suite, request: &Request) -> Result<Suite, Error> 
 }
 
 /// The pockets to read: those of the suite's file, with the host's own mirrors in front, or the one mirror's release.
-fn pockets(suites: &Suites, suite: &Suite, architecture: &str, request: &Request, report: &Report) -> Result<Vec<Pocket>, Error> {
+fn pockets(
+    suites: &Suites,
+    suite: &Suite,
+    architecture: &str,
+    request: &Request,
+    report: &Report,
+) -> Result<Vec<Pocket>, Error> {
     let mut pockets = suite.pockets_for(architecture);
     if let Some(mirror) = &request.mirror {
         // The name that was asked for is the name that the mirror is asked for, as debootstrap does.
-        let release =
-            pockets.into_iter().take(1).map(|pocket| Pocket { suite: request.suite.clone(), uris: vec![mirror.clone()], ..pocket });
+        let release = pockets.into_iter().take(1).map(|pocket| Pocket {
+            suite: request.suite.clone(),
+            uris: vec![mirror.clone()],
+            ..pocket
+        });
         return Ok(with_further_mirrors(release.collect(), request));
     }
     if !request.pockets {
         pockets.truncate(1);
     }
-    let host_is_served_alike = host_architecture().is_ok_and(|host| suite.shares_mirrors(architecture, &host));
+    let host_is_served_alike =
+        host_architecture().is_ok_and(|host| suite.shares_mirrors(architecture, &host));
     if !suite.end_of_life && host_is_served_alike {
-        let host = archive::host_mirrors(Path::new("/"), &suite.distribution, &suites.names(&suite.distribution));
+        let host = archive::host_mirrors(
+            Path::new("/"),
+            &suite.distribution,
+            &suites.names(&suite.distribution),
+        );
         prefer(&host, &mut pockets, report);
     }
     if pockets.iter().any(|pocket| pocket.uris.is_empty()) {
-        return Err(Error::Architecture { suite: request.suite.clone(), architecture: architecture.to_owned() });
+        return Err(Error::Architecture {
+            suite: request.suite.clone(),
+            architecture: architecture.to_owned(),
+        });
     }
     Ok(with_further_mirrors(pockets, request))
 }
@@ -134,7 +183,10 @@ fn prefer(host: &HostMirrors, pockets: &mut [Pocket], report: &Report) {
 /// `--mirror` names mirrors of the archive that has the release; security updates are elsewhere.
 fn with_further_mirrors(mut pockets: Vec<Pocket>, request: &Request) -> Vec<Pocket> {
     let main = pockets.first().map(|release| release.archive.clone());
-    for pocket in pockets.iter_mut().filter(|pocket| Some(&pocket.archive) == main.as_ref()) {
+    for pocket in pockets
+        .iter_mut()
+        .filter(|pocket| Some(&pocket.archive) == main.as_ref())
+    {
         pocket.uris.extend(request.further_mirrors.iter().cloned());
     }
     pockets
@@ -145,18 +197,35 @@ fn trust(suite: &Suite, request: &Request, report: &Report) -> Result<archive::T
         report.warning("signatures are NOT checked: whoever is between this machine and the mirror decides what is installed");
         return Ok(archive::Trust::Unchecked);
     }
-    let given = request.keyrings.iter().map(|path| Ok((path.display().to_string(), read(path)?)));
+    let given = request
+        .keyrings
+        .iter()
+        .map(|path| Ok((path.display().to_string(), read(path)?)));
     let mut keys = given.collect::<Result<Vec<_>, Error>>()?;
     if keys.is_empty() {
-        keys.extend(suite.keyrings.iter().map(|BuiltInKeyring { name, bytes, .. }| (name.clone(), bytes.to_vec())));
+        keys.extend(
+            suite
+                .keyrings
+                .iter()
+                .map(|BuiltInKeyring { name, bytes, .. }| (name.clone(), bytes.to_vec())),
+        );
     }
-    let files: Vec<(&str, &[u8])> = keys.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    let files: Vec<(&str, &[u8])> = keys
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+        .collect();
     Ok(archive::Trust::Keys(Arc::new(Keyring::parse(&files)?)))
 }
 
 /// `--source`: a file of sources, or a line.
-fn extra(given: &str, architectures: &[String], trust: &archive::Trust, request: &Request) -> Result<Vec<Source>, Error> {
-    let entries = match given.trim_start().starts_with("deb") && given.contains(char::is_whitespace) {
+fn extra(
+    given: &str,
+    architectures: &[String],
+    trust: &archive::Trust,
+    request: &Request,
+) -> Result<Vec<Source>, Error> {
+    let entries = match given.trim_start().starts_with("deb") && given.contains(char::is_whitespace)
+    {
         true => archive::sources::parse("--source", given)?,
         false => archive::sources::read_file(Path::new(given))?,
     };
@@ -170,13 +239,19 @@ fn extra(given: &str, architectures: &[String], trust: &archive::Trust, request:
             source.expiry = Expiry::Ignore;
         }
         // Several URIs of an entry are several archives to apt.
-        sources.extend(source.uris.iter().map(|uri| Source { uris: vec![uri.clone()], ..source.clone() }));
+        sources.extend(source.uris.iter().map(|uri| Source {
+            uris: vec![uri.clone()],
+            ..source.clone()
+        }));
     }
     Ok(sources)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+    fs::read(path).map_err(|source| Error::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Debian's name for the architecture that this program was built for, and so can run.
@@ -189,7 +264,11 @@ fn host_architecture() -> Result<String, Error> {
         "powerpc64" if cfg!(target_endian = "little") => "ppc64el",
         "loongarch64" => "loong64",
         same @ ("riscv64" | "s390x") => same,
-        found => return Err(Error::HostArchitecture { found: found.into() }),
+        found => {
+            return Err(Error::HostArchitecture {
+                found: found.into(),
+            });
+        }
     };
     Ok(name.into())
 }

@@ -27,14 +27,28 @@ pub(super) fn program(listens: bool) -> Vec<sock_filter> {
     let mut program = vec![instruction(BPF_LD | BPF_W | BPF_ABS, ARCHITECTURE, 0, 0)];
     for (architecture, calls, asks) in CALLS {
         let block = calls.len() as u8 + 5;
-        program.push(instruction(BPF_JMP | BPF_JEQ | BPF_K, architecture, 0, block));
+        program.push(instruction(
+            BPF_JMP | BPF_JEQ | BPF_K,
+            architecture,
+            0,
+            block,
+        ));
         program.push(instruction(BPF_LD | BPF_W | BPF_ABS, NUMBER, 0, 0));
         for (behind, call) in (3..=calls.len() as u8 + 2).rev().zip(calls) {
             program.push(instruction(BPF_JMP | BPF_JEQ | BPF_K, call, behind, 0));
         }
         program.push(instruction(BPF_JMP | BPF_JEQ | BPF_K, asks, 1, 0));
         program.push(instruction(BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0));
-        program.push(instruction(BPF_RET | BPF_K, if listens { SECCOMP_RET_USER_NOTIF } else { SECCOMP_RET_ALLOW }, 0, 0));
+        program.push(instruction(
+            BPF_RET | BPF_K,
+            if listens {
+                SECCOMP_RET_USER_NOTIF
+            } else {
+                SECCOMP_RET_ALLOW
+            },
+            0,
+            0,
+        ));
         program.push(instruction(BPF_RET | BPF_K, SECCOMP_RET_ERRNO, 0, 0));
     }
     program.push(instruction(BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0));
@@ -42,7 +56,12 @@ pub(super) fn program(listens: bool) -> Vec<sock_filter> {
 }
 
 fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
-    sock_filter { code: code as u16, jt, jf, k }
+    sock_filter {
+        code: code as u16,
+        jt,
+        jf,
+        k,
+    }
 }
 
 #[cfg(test)]
@@ -56,7 +75,13 @@ mod tests {
             let step = &program[at];
             at += 1;
             match u32::from(step.code) {
-                code if code == BPF_LD | BPF_W | BPF_ABS => loaded = if step.k == NUMBER { number } else { architecture },
+                code if code == BPF_LD | BPF_W | BPF_ABS => {
+                    loaded = if step.k == NUMBER {
+                        number
+                    } else {
+                        architecture
+                    }
+                }
                 code if code == BPF_RET | BPF_K => return step.k,
                 _ => at += usize::from(if loaded == step.k { step.jt } else { step.jf }),
             }
@@ -67,13 +92,18 @@ mod tests {
     fn only_waiting_for_the_disk_is_answered() {
         for (architecture, calls, asks) in CALLS {
             for number in 0..500 {
-                for (listens, asked) in [(true, SECCOMP_RET_USER_NOTIF), (false, SECCOMP_RET_ALLOW)] {
+                for (listens, asked) in [(true, SECCOMP_RET_USER_NOTIF), (false, SECCOMP_RET_ALLOW)]
+                {
                     let expected = match number {
                         _ if calls.contains(&number) => SECCOMP_RET_ERRNO,
                         _ if number == asks => asked,
                         _ => SECCOMP_RET_ALLOW,
                     };
-                    assert_eq!(answer(listens, architecture, number), expected, "{architecture:x} {number}");
+                    assert_eq!(
+                        answer(listens, architecture, number),
+                        expected,
+                        "{architecture:x} {number}"
+                    );
                 }
             }
         }
@@ -82,7 +112,18 @@ mod tests {
 
     #[test]
     fn the_numbers_are_those_of_this_machine() {
-        let here = [libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_sync, libc::SYS_sync_file_range, libc::SYS_syncfs];
-        assert!(CALLS.iter().any(|(_, calls, asks)| calls.map(i64::from) == here && i64::from(*asks) == libc::SYS_sched_getaffinity));
+        let here = [
+            libc::SYS_fsync,
+            libc::SYS_fdatasync,
+            libc::SYS_sync,
+            libc::SYS_sync_file_range,
+            libc::SYS_syncfs,
+        ];
+        assert!(
+            CALLS
+                .iter()
+                .any(|(_, calls, asks)| calls.map(i64::from) == here
+                    && i64::from(*asks) == libc::SYS_sched_getaffinity)
+        );
     }
 }

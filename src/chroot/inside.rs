@@ -3,7 +3,10 @@
 //! It is cloned off a program with many threads, so it may neither allocate nor panic nor take a lock: all that it needs is made
 //! ready in [`Inside::new`], and what follows is a list of system calls. It ends when its socket is closed, and with it, by the
 //! kernel's hand, ends all that it started and every mount that it made. A request is read by `request`, a command started by `launch`.
-#![expect(unsafe_code, reason = "clone and signals after it are beyond what the compiler can check")]
+#![expect(
+    unsafe_code,
+    reason = "clone and signals after it are beyond what the compiler can check"
+)]
 
 mod launch;
 mod processors;
@@ -50,7 +53,12 @@ pub(super) struct Inside {
 }
 
 impl Inside {
-    pub(super) fn new(socket: BorrowedFd<'_>, tree: BorrowedFd<'_>, null: BorrowedFd<'_>, without: u32) -> Inside {
+    pub(super) fn new(
+        socket: BorrowedFd<'_>,
+        tree: BorrowedFd<'_>,
+        null: BorrowedFd<'_>,
+        without: u32,
+    ) -> Inside {
         Inside {
             socket: socket.as_raw_fd(),
             tree: tree.as_raw_fd(),
@@ -72,7 +80,11 @@ impl Inside {
         let before = SigSet::all().thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_SETMASK)?;
         let mut stack = vec![0; STACK];
         self.is_init = self.without & refused::PID == 0;
-        let mut started = if self.is_init { self.clone_off(&mut stack, libc::CLONE_NEWPID) } else { Err(nix::Error::EPERM) };
+        let mut started = if self.is_init {
+            self.clone_off(&mut stack, libc::CLONE_NEWPID)
+        } else {
+            Err(nix::Error::EPERM)
+        };
         if started.is_err() {
             self.is_init = false;
             started = self.clone_off(&mut stack, 0);
@@ -126,7 +138,11 @@ impl Inside {
         if !self.is_init {
             // Orphans come to this process, as they do to PID 1.
             let _ = rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1));
-            let list = rustix::fs::open(c"/proc/thread-self/children", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+            let list = rustix::fs::open(
+                c"/proc/thread-self/children",
+                OFlags::RDONLY | OFlags::CLOEXEC,
+                Mode::empty(),
+            );
             self.children = list.map_or(-1, IntoRawFd::into_raw_fd);
         }
         refused |= self.unshare();
@@ -155,11 +171,15 @@ impl Inside {
             return refused::FILTER;
         }
         let [listened_to, plain] = &self.filters;
-        let listening = processors::all().filter(|_| self.is_init && self.without & refused::LISTENER == 0).and_then(|all| {
-            let listener = set_filter(listened_to, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)?;
-            // SAFETY: with that flag the answer is a descriptor, which is nobody else's.
-            Some(Processors::new(all, unsafe { OwnedFd::from_raw_fd(listener) }))
-        });
+        let listening = processors::all()
+            .filter(|_| self.is_init && self.without & refused::LISTENER == 0)
+            .and_then(|all| {
+                let listener = set_filter(listened_to, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)?;
+                // SAFETY: with that flag the answer is a descriptor, which is nobody else's.
+                Some(Processors::new(all, unsafe {
+                    OwnedFd::from_raw_fd(listener)
+                }))
+            });
         self.processors = listening;
         match self.processors {
             Some(_) => 0,
@@ -179,7 +199,9 @@ impl Inside {
         let mut refused = 0;
         for (bit, namespace) in namespaces {
             // SAFETY: none of these touches the descriptor table, and this process has one thread.
-            if self.without & bit != 0 || unsafe { rustix::thread::unshare_unsafe(namespace) }.is_err() {
+            if self.without & bit != 0
+                || unsafe { rustix::thread::unshare_unsafe(namespace) }.is_err()
+            {
                 refused |= bit;
             }
         }
@@ -202,19 +224,30 @@ impl Inside {
     fn serve(&mut self, signals: &SignalFd) {
         let socket = self.socket;
         loop {
-            let listener = self.processors.as_ref().map_or(signals.as_fd(), Processors::listener);
-            let mut watched = [borrow(&socket), signals.as_fd(), listener].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-            let timeout = self.processors.as_ref().map_or(PollTimeout::NONE, Processors::timeout);
+            let listener = self
+                .processors
+                .as_ref()
+                .map_or(signals.as_fd(), Processors::listener);
+            let mut watched = [borrow(&socket), signals.as_fd(), listener]
+                .map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            let timeout = self
+                .processors
+                .as_ref()
+                .map_or(PollTimeout::NONE, Processors::timeout);
             if poll(&mut watched, timeout).is_err() {
                 continue;
             }
-            let [asked, ended, asked_for_processors] = watched.map(|one| one.revents().is_some_and(|events| !events.is_empty()));
+            let [asked, ended, asked_for_processors] =
+                watched.map(|one| one.revents().is_some_and(|events| !events.is_empty()));
             if let Some(processors) = &mut self.processors {
                 if asked_for_processors {
                     processors.answer();
                 }
                 if processors.is_late() {
-                    self.launcher.newest().iter().for_each(|newest| processors.release_all(*newest));
+                    self.launcher
+                        .newest()
+                        .iter()
+                        .for_each(|newest| processors.release_all(*newest));
                 }
             }
             if ended {
@@ -246,7 +279,9 @@ impl Inside {
 
     /// Reads one request and starts it. False when there is none to come.
     fn receive(&mut self) -> bool {
-        let Some(request) = self.room.read(self.socket) else { return false };
+        let Some(request) = self.room.read(self.socket) else {
+            return false;
+        };
         match self.launcher.start(&request, self.processors.is_some()) {
             Ok(pid) => {
                 self.running = Some(pid);
@@ -260,19 +295,33 @@ impl Inside {
     fn answer(&self, answer: Answer) {
         let bytes: [u8; ANSWER] = answer.encode();
         // SAFETY: reads `bytes`; a socket that nobody listens at any more is an error, not a signal.
-        unsafe { libc::send(self.socket, bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) };
+        unsafe {
+            libc::send(
+                self.socket,
+                bytes.as_ptr().cast(),
+                bytes.len(),
+                libc::MSG_NOSIGNAL,
+            )
+        };
     }
 
     /// Without a PID namespace nobody ends the leftovers for us: kills every child, then those that become ours by that.
     fn kill_all(&self) {
         let mut text = [0u8; 4096];
         loop {
-            let Ok(length) = rustix::io::pread(borrow(&self.children), &mut text, 0) else { return };
+            let Ok(length) = rustix::io::pread(borrow(&self.children), &mut text, 0) else {
+                return;
+            };
             let listed = text.get(..length).unwrap_or_default();
             let mut killed = false;
-            for number in listed.split_inclusive(|&b| b == b' ').filter(|number| number.ends_with(b" ")) {
+            for number in listed
+                .split_inclusive(|&b| b == b' ')
+                .filter(|number| number.ends_with(b" "))
+            {
                 let digits = number.iter().filter(|b| b.is_ascii_digit());
-                let pid = digits.fold(0, |pid: c_int, b| pid.wrapping_mul(10).wrapping_add(c_int::from(b - b'0')));
+                let pid = digits.fold(0, |pid: c_int, b| {
+                    pid.wrapping_mul(10).wrapping_add(c_int::from(b - b'0'))
+                });
                 // SAFETY: a child of ours that is not yet reaped, so the number is still its own; 0 and below are groups.
                 killed |= pid > 1 && unsafe { libc::kill(pid, libc::SIGKILL) } == 0;
             }
@@ -318,9 +367,19 @@ fn raise_loopback() {
 /// What the kernel answers, where it takes the filter. Without CAP_SYS_ADMIN it wants `no_new_privs` first, which would take setuid from
 /// what scripts start: then rather none.
 fn set_filter(program: &[libc::sock_filter], flags: libc::c_ulong) -> Option<c_int> {
-    let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
+    let program = libc::sock_fprog {
+        len: program.len() as u16,
+        filter: program.as_ptr().cast_mut(),
+    };
     // SAFETY: the kernel copies the program, which is only read.
-    let answer = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
+    let answer = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            flags,
+            &raw const program,
+        )
+    };
     c_int::try_from(answer).ok().filter(|answer| *answer >= 0)
 }
 

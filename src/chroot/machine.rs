@@ -26,8 +26,13 @@ const DEEPEST: usize = 4;
 pub(super) fn foreign(root: &Rootfs, program: &str) -> Option<&'static str> {
     let mut start = candidates(program).find_map(|path| start_of(root, &path))?;
     for _ in 0..DEEPEST {
-        let Some(line) = start.strip_prefix(b"#!") else { break };
-        let interpreter = line.trim_ascii_start().split(|b| b.is_ascii_whitespace()).next()?;
+        let Some(line) = start.strip_prefix(b"#!") else {
+            break;
+        };
+        let interpreter = line
+            .trim_ascii_start()
+            .split(|b| b.is_ascii_whitespace())
+            .next()?;
         start = start_of(root, &RootPath::parse(interpreter).ok()?)?;
     }
     let named = machine(&start)?;
@@ -41,12 +46,20 @@ pub(super) fn is_there(root: &Rootfs, program: &str) -> bool {
 }
 
 fn candidates(program: &str) -> impl Iterator<Item = RootPath> {
-    let directories: &[&str] = if program.contains('/') { &[""] } else { &["usr/sbin/", "usr/bin/", "sbin/", "bin/"] };
-    directories.iter().filter_map(move |directory| RootPath::parse(format!("{directory}{program}")).ok())
+    let directories: &[&str] = if program.contains('/') {
+        &[""]
+    } else {
+        &["usr/sbin/", "usr/bin/", "sbin/", "bin/"]
+    };
+    directories
+        .iter()
+        .filter_map(move |directory| RootPath::parse(format!("{directory}{program}")).ok())
 }
 
 fn start_of(root: &Rootfs, path: &RootPath) -> Option<Vec<u8>> {
-    let file = root.open_at(path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).ok()?;
+    let file = root
+        .open_at(path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty())
+        .ok()?;
     head(file.into())
 }
 
@@ -61,6 +74,13 @@ fn machine(start: &[u8]) -> Option<&'static str> {
         return None;
     }
     let number: [u8; 2] = start.get(18..20)?.try_into().ok()?;
-    let number = if start.get(5) == Some(&2) { u16::from_be_bytes(number) } else { u16::from_le_bytes(number) };
-    MACHINES.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
+    let number = if start.get(5) == Some(&2) {
+        u16::from_be_bytes(number)
+    } else {
+        u16::from_le_bytes(number)
+    };
+    MACHINES
+        .iter()
+        .find(|(known, _)| *known == number)
+        .map(|(_, name)| *name)
 }

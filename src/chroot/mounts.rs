@@ -8,7 +8,9 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+};
 
 use super::{Step, refused};
 
@@ -37,7 +39,11 @@ pub(super) fn enter(own_namespace: bool) -> Result<u32, (Step, Errno)> {
         refused |= refused::MOUNT;
         rustix::process::chroot(c".").map_err(|e| (Step::Chroot, e))?;
     } else {
-        let outside = rustix::fs::open(c"/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+        let outside = rustix::fs::open(
+            c"/",
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        );
         let outside = outside.map_err(|e| (Step::Pivot, e))?;
         // The first root of a machine (an initramfs) cannot be moved: then the root is changed within our mounts.
         let pivoted = rustix::process::pivot_root(c".", c".").is_ok();
@@ -58,9 +64,22 @@ pub(super) fn enter(own_namespace: bool) -> Result<u32, (Step, Errno)> {
 /// Makes the tree, which is the current directory, a mount of its own and goes there.
 fn attach_tree() -> Result<(), Errno> {
     // First of all: nothing that follows may travel to the host.
-    rustix::mount::mount_change(c"/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
-    let tree = rustix::mount::open_tree(CWD, c".", OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)?;
-    rustix::mount::move_mount(&tree, c"", CWD, c".", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
+    rustix::mount::mount_change(
+        c"/",
+        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+    )?;
+    let tree = rustix::mount::open_tree(
+        CWD,
+        c".",
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
+    )?;
+    rustix::mount::move_mount(
+        &tree,
+        c"",
+        CWD,
+        c".",
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+    )?;
     rustix::process::fchdir(&tree)
 }
 
@@ -73,17 +92,37 @@ fn mount_all(outside: &OwnedFd) -> u32 {
     if rustix::mount::mount(c"proc", c"/proc", c"proc", quiet | MountFlags::RDONLY, None).is_err() {
         refused |= refused::PROC;
     }
-    if rustix::mount::mount(c"sysfs", c"/sys", c"sysfs", quiet | MountFlags::RDONLY, None).is_err() {
+    if rustix::mount::mount(
+        c"sysfs",
+        c"/sys",
+        c"sysfs",
+        quiet | MountFlags::RDONLY,
+        None,
+    )
+    .is_err()
+    {
         refused |= refused::SYS;
     }
     refused
 }
 
 fn make_dev(outside: &OwnedFd) -> Result<(), Errno> {
-    rustix::mount::mount(c"tmpfs", c"/dev", c"tmpfs", MountFlags::NOSUID, c"mode=0755,size=1m")?;
+    rustix::mount::mount(
+        c"tmpfs",
+        c"/dev",
+        c"tmpfs",
+        MountFlags::NOSUID,
+        c"mode=0755,size=1m",
+    )?;
     for (there, here, major, minor) in NODES {
         let mode = Mode::from_raw_mode(0o666);
-        let made = rustix::fs::mknodat(CWD, here, FileType::CharacterDevice, mode, rustix::fs::makedev(major, minor));
+        let made = rustix::fs::mknodat(
+            CWD,
+            here,
+            FileType::CharacterDevice,
+            mode,
+            rustix::fs::makedev(major, minor),
+        );
         match made.and_then(|()| works(here)) {
             Ok(()) => rustix::fs::chmodat(CWD, here, mode, rustix::fs::AtFlags::empty())?,
             Err(_) => bind_node(outside, there, here)?,
@@ -95,15 +134,34 @@ fn make_dev(outside: &OwnedFd) -> Result<(), Errno> {
     for directory in [c"/dev/pts", c"/dev/shm"] {
         rustix::fs::mkdirat(CWD, directory, Mode::from_raw_mode(0o755))?;
     }
-    let terminals = |options| rustix::mount::mount(c"devpts", c"/dev/pts", c"devpts", MountFlags::NOSUID | MountFlags::NOEXEC, options);
+    let terminals = |options| {
+        rustix::mount::mount(
+            c"devpts",
+            c"/dev/pts",
+            c"devpts",
+            MountFlags::NOSUID | MountFlags::NOEXEC,
+            options,
+        )
+    };
     // Group 5 is tty; a user namespace may not know it.
-    terminals(c"newinstance,ptmxmode=0666,mode=0620,gid=5").or_else(|_| terminals(c"newinstance,ptmxmode=0666,mode=0620"))?;
-    rustix::mount::mount(c"tmpfs", c"/dev/shm", c"tmpfs", MountFlags::NOSUID | MountFlags::NODEV, c"mode=1777")
+    terminals(c"newinstance,ptmxmode=0666,mode=0620,gid=5")
+        .or_else(|_| terminals(c"newinstance,ptmxmode=0666,mode=0620"))?;
+    rustix::mount::mount(
+        c"tmpfs",
+        c"/dev/shm",
+        c"tmpfs",
+        MountFlags::NOSUID | MountFlags::NODEV,
+        c"mode=1777",
+    )
 }
 
 /// In a user namespace a node may be made and still not be opened. /dev/tty has no terminal to open.
 fn works(node: &CStr) -> Result<(), Errno> {
-    match rustix::fs::open(node, OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty()) {
+    match rustix::fs::open(
+        node,
+        OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK,
+        Mode::empty(),
+    ) {
         Ok(_) | Err(Errno::NXIO) => Ok(()),
         Err(e) => Err(e),
     }
@@ -112,7 +170,21 @@ fn works(node: &CStr) -> Result<(), Errno> {
 /// The host's node in place of one that we may not make.
 fn bind_node(outside: &OwnedFd, there: &CStr, here: &CStr) -> Result<(), Errno> {
     let _ = rustix::fs::unlinkat(CWD, here, rustix::fs::AtFlags::empty());
-    drop(rustix::fs::open(here, OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC, Mode::from_raw_mode(0o666))?);
-    let node = rustix::mount::open_tree(outside.as_fd(), there, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)?;
-    rustix::mount::move_mount(&node, c"", CWD, here, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+    drop(rustix::fs::open(
+        here,
+        OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC,
+        Mode::from_raw_mode(0o666),
+    )?);
+    let node = rustix::mount::open_tree(
+        outside.as_fd(),
+        there,
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
+    )?;
+    rustix::mount::move_mount(
+        &node,
+        c"",
+        CWD,
+        here,
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+    )
 }

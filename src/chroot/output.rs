@@ -16,7 +16,12 @@ pub(super) struct Output<'a> {
 
 impl<'a> Output<'a> {
     pub(super) fn new(report: &'a Report, hear: &'a mut dyn FnMut(&str)) -> Output<'a> {
-        Output { report, hear, line: Vec::new(), end: Vec::new() }
+        Output {
+            report,
+            hear,
+            line: Vec::new(),
+            end: Vec::new(),
+        }
     }
 
     pub(super) fn take(&mut self, bytes: &[u8]) {
@@ -25,7 +30,8 @@ impl<'a> Output<'a> {
             self.end.drain(..self.end.len() - KEPT);
         }
         for piece in bytes.split_inclusive(|&b| b == b'\n') {
-            self.line.extend_from_slice(piece.strip_suffix(b"\n").unwrap_or(piece));
+            self.line
+                .extend_from_slice(piece.strip_suffix(b"\n").unwrap_or(piece));
             if piece.ends_with(b"\n") || self.line.len() > LONGEST_LINE {
                 self.hand_on();
             }

@@ -63,32 +63,67 @@ impl Answer {
 pub(super) fn encode(command: &Command) -> Result<Vec<u8>, Error> {
     let programs = programs(command);
     let mut strings = Vec::new();
-    let variables = command.env.iter().map(|(name, value)| [name.as_bytes(), value.as_bytes()].join(&b'='));
-    let arguments = command.argv.iter().map(|argument| argument.as_bytes().to_vec());
+    let variables = command
+        .env
+        .iter()
+        .map(|(name, value)| [name.as_bytes(), value.as_bytes()].join(&b'='));
+    let arguments = command
+        .argv
+        .iter()
+        .map(|argument| argument.as_bytes().to_vec());
     for string in programs.iter().cloned().chain(arguments).chain(variables) {
         if string.contains(&0) {
-            return Err(Error::Nul { argument: String::from_utf8_lossy(&string).into_owned() });
+            return Err(Error::Nul {
+                argument: String::from_utf8_lossy(&string).into_owned(),
+            });
         }
         strings.extend_from_slice(&string);
         strings.push(0);
     }
-    let counts = [programs.len(), command.argv.len(), command.env.len(), strings.len()];
-    if command.argv.is_empty() || strings.len() > MOST_BYTES || counts[..3].iter().sum::<usize>() + 3 > MOST_STRINGS {
-        return Err(Error::TooLong { program: command.program(), bytes: strings.len() });
+    let counts = [
+        programs.len(),
+        command.argv.len(),
+        command.env.len(),
+        strings.len(),
+    ];
+    if command.argv.is_empty()
+        || strings.len() > MOST_BYTES
+        || counts[..3].iter().sum::<usize>() + 3 > MOST_STRINGS
+    {
+        return Err(Error::TooLong {
+            program: command.program(),
+            bytes: strings.len(),
+        });
     }
-    let mut request: Vec<u8> = counts.iter().flat_map(|&count| (count as u32).to_ne_bytes()).collect();
+    let mut request: Vec<u8> = counts
+        .iter()
+        .flat_map(|&count| (count as u32).to_ne_bytes())
+        .collect();
     request.append(&mut strings);
     Ok(request)
 }
 
 fn programs(command: &Command) -> Vec<Vec<u8>> {
-    let name = command.argv.first().map(|name| name.as_bytes()).unwrap_or_default();
+    let name = command
+        .argv
+        .first()
+        .map(|name| name.as_bytes())
+        .unwrap_or_default();
     if name.contains(&b'/') {
         return vec![name.to_vec()];
     }
-    let path = command.env.iter().find(|(variable, _)| variable == "PATH").map(|(_, value)| value.as_os_str());
-    let path = path.unwrap_or(OsStr::new("/usr/sbin:/usr/bin:/sbin:/bin")).as_bytes();
-    path.split(|&b| b == b':').filter(|directory| directory.starts_with(b"/")).map(|directory| [directory, b"/", name].concat()).collect()
+    let path = command
+        .env
+        .iter()
+        .find(|(variable, _)| variable == "PATH")
+        .map(|(_, value)| value.as_os_str());
+    let path = path
+        .unwrap_or(OsStr::new("/usr/sbin:/usr/bin:/sbin:/bin"))
+        .as_bytes();
+    path.split(|&b| b == b':')
+        .filter(|directory| directory.starts_with(b"/"))
+        .map(|directory| [directory, b"/", name].concat())
+        .collect()
 }
 
 #[cfg(test)]
@@ -96,30 +131,60 @@ mod tests {
     use super::*;
 
     fn command(argv: &[&str], env: &[(&str, &str)]) -> Command {
-        Command { argv: argv.iter().map(Into::into).collect(), env: env.iter().map(|(n, v)| (n.into(), v.into())).collect() }
+        Command {
+            argv: argv.iter().map(Into::into).collect(),
+            env: env.iter().map(|(n, v)| (n.into(), v.into())).collect(),
+        }
     }
 
     #[test]
     fn requests_name_every_program_to_try() {
-        let request = encode(&command(&["dpkg", "-l"], &[("PATH", "/a:relative:/b"), ("X", "")])).unwrap();
+        let request = encode(&command(
+            &["dpkg", "-l"],
+            &[("PATH", "/a:relative:/b"), ("X", "")],
+        ))
+        .unwrap();
         let strings = b"/a/dpkg\0/b/dpkg\0dpkg\0-l\0PATH=/a:relative:/b\0X=\0";
-        let mut expected: Vec<u8> = [2, 2, 2, strings.len() as u32].iter().flat_map(|n| n.to_ne_bytes()).collect();
+        let mut expected: Vec<u8> = [2, 2, 2, strings.len() as u32]
+            .iter()
+            .flat_map(|n| n.to_ne_bytes())
+            .collect();
         expected.extend_from_slice(strings);
         assert_eq!(request, expected);
-        assert!(encode(&command(&["/bin/true"], &[])).unwrap()[HEADER..].starts_with(b"/bin/true\0/bin/true\0"));
+        assert!(
+            encode(&command(&["/bin/true"], &[])).unwrap()[HEADER..]
+                .starts_with(b"/bin/true\0/bin/true\0")
+        );
     }
 
     #[test]
     fn what_exec_cannot_take_is_refused() {
-        assert!(matches!(encode(&command(&["a\0b"], &[])), Err(Error::Nul { .. })));
-        assert!(matches!(encode(&command(&[], &[])), Err(Error::TooLong { .. })));
-        assert!(matches!(encode(&command(&["x", &"y".repeat(MOST_BYTES)], &[])), Err(Error::TooLong { .. })));
-        assert!(matches!(encode(&command(&vec!["x"; MOST_STRINGS], &[])), Err(Error::TooLong { .. })));
+        assert!(matches!(
+            encode(&command(&["a\0b"], &[])),
+            Err(Error::Nul { .. })
+        ));
+        assert!(matches!(
+            encode(&command(&[], &[])),
+            Err(Error::TooLong { .. })
+        ));
+        assert!(matches!(
+            encode(&command(&["x", &"y".repeat(MOST_BYTES)], &[])),
+            Err(Error::TooLong { .. })
+        ));
+        assert!(matches!(
+            encode(&command(&vec!["x"; MOST_STRINGS], &[])),
+            Err(Error::TooLong { .. })
+        ));
     }
 
     #[test]
     fn answers_come_back_as_they_went() {
-        for answer in [Answer::Ready(5), Answer::Refused(3, 1), Answer::NotStarted(8), Answer::Ended(-1)] {
+        for answer in [
+            Answer::Ready(5),
+            Answer::Refused(3, 1),
+            Answer::NotStarted(8),
+            Answer::Ended(-1),
+        ] {
             assert_eq!(Answer::decode(&answer.encode()), Some(answer));
         }
         assert_eq!(Answer::decode(&[9; ANSWER]), None);

@@ -76,11 +76,22 @@ impl Display {
             (how, _) => how,
         };
         let bars = match how {
-            Progress::Auto => MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)),
+            Progress::Auto => {
+                MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10))
+            }
             _ => MultiProgress::with_draw_target(ProgressDrawTarget::hidden()),
         };
-        let state = Mutex::new(State { log, ..State::default() });
-        Arc::new(Display { how, verbosity, bars, began: Instant::now(), state })
+        let state = Mutex::new(State {
+            log,
+            ..State::default()
+        });
+        Arc::new(Display {
+            how,
+            verbosity,
+            bars,
+            began: Instant::now(),
+            state,
+        })
     }
 
     /// A report that this display hears.
@@ -110,7 +121,13 @@ impl Display {
 
     /// The page of `--timings`, for a run that was allowed so many threads.
     pub(crate) fn timings(&self, title: &str, jobs: usize) -> String {
-        timings::page(&timings::Run { title, began: self.began, took: self.elapsed(), jobs, steps: &self.state().steps })
+        timings::page(&timings::Run {
+            title,
+            began: self.began,
+            took: self.elapsed(),
+            jobs,
+            steps: &self.state().steps,
+        })
     }
 
     /// How long it has all taken.
@@ -125,12 +142,25 @@ impl Display {
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn hear(&self, event: Event) {
-        if let Event::Span { stage, item, from, to } = &event {
-            self.state().steps.push(Step { stage: *stage, item: item.clone(), from: *from, to: *to });
+        if let Event::Span {
+            stage,
+            item,
+            from,
+            to,
+        } = &event
+        {
+            self.state().steps.push(Step {
+                stage: *stage,
+                item: item.clone(),
+                from: *from,
+                to: *to,
+            });
         }
         if self.how == Progress::Json {
             return self.json(&event);
@@ -146,22 +176,38 @@ impl Display {
             Event::Advanced { stage, by } => self.advance(*stage, 0, *by, None),
             Event::Working { stage, item } => self.advance(*stage, 0, 0, Some(item)),
             Event::Ended { stage } => self.end(*stage),
-            Event::Span { stage, item, from, to } => {
-                self.log(&format!("{} {item}: {:.3} s", name(*stage), (*to - *from).as_secs_f64()));
+            Event::Span {
+                stage,
+                item,
+                from,
+                to,
+            } => {
+                self.log(&format!(
+                    "{} {item}: {:.3} s",
+                    name(*stage),
+                    (*to - *from).as_secs_f64()
+                ));
             }
         }
     }
 
     fn begin(&self, stage: Stage, total: u64) {
         let bar = (self.how == Progress::Auto).then(|| {
-            let bar = self.bars.add(ProgressBar::new(total).with_style(style(stage)));
+            let bar = self
+                .bars
+                .add(ProgressBar::new(total).with_style(style(stage)));
             bar.set_prefix(name(stage));
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
         let mut state = self.state();
-        let course =
-            state.courses.entry(stage).or_insert_with(|| Course { began: Instant::now(), took: None, total: 0, done: 0, bar: None });
+        let course = state.courses.entry(stage).or_insert_with(|| Course {
+            began: Instant::now(),
+            took: None,
+            total: 0,
+            done: 0,
+            bar: None,
+        });
         course.total += total;
         course.took = None;
         if course.bar.is_none() {
@@ -192,24 +238,39 @@ impl Display {
 
     fn end(&self, stage: Stage) {
         let mut state = self.state();
-        let Some(course) = state.courses.get_mut(&stage) else { return };
+        let Some(course) = state.courses.get_mut(&stage) else {
+            return;
+        };
         if course.took.is_some() {
             return;
         }
         let took = course.began.elapsed();
         course.took = Some(took);
         let began = course.began;
-        let amount = if in_bytes(stage) { bytes(course.done) } else { format!("{} packages", course.done) };
+        let amount = if in_bytes(stage) {
+            bytes(course.done)
+        } else {
+            format!("{} packages", course.done)
+        };
         if let Some(bar) = &course.bar {
             bar.set_message("");
             bar.finish();
         }
         if stage == Stage::Pack {
             // The one stage that has no spans: an image is written in one go.
-            state.steps.push(Step { stage, item: "image".into(), from: began, to: began + took });
+            state.steps.push(Step {
+                stage,
+                item: "image".into(),
+                from: began,
+                to: began + took,
+            });
         }
         drop(state);
-        let line = format!("{:<10} {amount} in {:.1} s", name(stage), took.as_secs_f64());
+        let line = format!(
+            "{:<10} {amount} in {:.1} s",
+            name(stage),
+            took.as_secs_f64()
+        );
         self.log(&line);
         if self.how == Progress::Plain {
             self.show(&line);
@@ -235,15 +296,46 @@ impl Display {
             Event::Warning(text) => ("warning", format!("\"text\":{}", quoted(text))),
             Event::Detail(text) => ("detail", format!("\"text\":{}", quoted(text))),
             Event::Output(text) => ("output", format!("\"text\":{}", quoted(text))),
-            Event::Began { stage, total } => ("began", format!("\"stage\":\"{}\",\"total\":{total}", name(*stage))),
-            Event::Grew { stage, by } => ("grew", format!("\"stage\":\"{}\",\"by\":{by}", name(*stage))),
-            Event::Advanced { stage, by } => ("advanced", format!("\"stage\":\"{}\",\"by\":{by}", name(*stage))),
-            Event::Working { stage, item } => ("working", format!("\"stage\":\"{}\",\"item\":{}", name(*stage), quoted(item))),
+            Event::Began { stage, total } => (
+                "began",
+                format!("\"stage\":\"{}\",\"total\":{total}", name(*stage)),
+            ),
+            Event::Grew { stage, by } => (
+                "grew",
+                format!("\"stage\":\"{}\",\"by\":{by}", name(*stage)),
+            ),
+            Event::Advanced { stage, by } => (
+                "advanced",
+                format!("\"stage\":\"{}\",\"by\":{by}", name(*stage)),
+            ),
+            Event::Working { stage, item } => (
+                "working",
+                format!("\"stage\":\"{}\",\"item\":{}", name(*stage), quoted(item)),
+            ),
             Event::Ended { stage } => ("ended", format!("\"stage\":\"{}\"", name(*stage))),
-            Event::Span { stage, item, from, to } => {
-                let (from, to) = (from.saturating_duration_since(self.began), to.saturating_duration_since(self.began));
-                let times = format!("\"from\":{:.6},\"to\":{:.6}", from.as_secs_f64(), to.as_secs_f64());
-                ("span", format!("\"stage\":\"{}\",\"item\":{},{times}", name(*stage), quoted(item)))
+            Event::Span {
+                stage,
+                item,
+                from,
+                to,
+            } => {
+                let (from, to) = (
+                    from.saturating_duration_since(self.began),
+                    to.saturating_duration_since(self.began),
+                );
+                let times = format!(
+                    "\"from\":{:.6},\"to\":{:.6}",
+                    from.as_secs_f64(),
+                    to.as_secs_f64()
+                );
+                (
+                    "span",
+                    format!(
+                        "\"stage\":\"{}\",\"item\":{},{times}",
+                        name(*stage),
+                        quoted(item)
+                    ),
+                )
             }
         };
         self.line(&format!("{{\"at\":{at:.6},\"event\":\"{kind}\",{rest}}}"));
@@ -267,10 +359,16 @@ fn in_bytes(stage: Stage) -> bool {
 }
 
 fn style(stage: Stage) -> ProgressStyle {
-    let amounts = if in_bytes(stage) { "{bytes:>10} / {total_bytes:<10}" } else { "{pos:>10} / {len:<10}" };
+    let amounts = if in_bytes(stage) {
+        "{bytes:>10} / {total_bytes:<10}"
+    } else {
+        "{pos:>10} / {len:<10}"
+    };
     let template = format!("{{prefix:<10}} [{{bar:30}}] {amounts} {{wide_msg}}");
     // A template that does not parse would be a slip in the line above; the default bar then serves.
-    ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+    ProgressStyle::with_template(&template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
 }
 
 /// A number of bytes in decimal units, as archives state theirs.
@@ -302,7 +400,10 @@ mod tests {
 
     #[test]
     fn amounts_are_readable() {
-        assert_eq!([0, 999, 1500, 75_300_000, 1_500_000_000].map(bytes), ["0 B", "999 B", "1.5 kB", "75.3 MB", "1.50 GB"]);
+        assert_eq!(
+            [0, 999, 1500, 75_300_000, 1_500_000_000].map(bytes),
+            ["0 B", "999 B", "1.5 kB", "75.3 MB", "1.50 GB"]
+        );
     }
 
     #[test]

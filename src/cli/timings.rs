@@ -42,21 +42,38 @@ pub(crate) struct Run<'a> {
 
 /// The kinds of step in the order of a package's life: what each is called, and what it does.
 const KINDS: [(Stage, &str, &str); 7] = [
-    (Stage::Indexes, "index", "package indexes fetched and decoded"),
+    (
+        Stage::Indexes,
+        "index",
+        "package indexes fetched and decoded",
+    ),
     (Stage::Plan, "plan", "packages chosen"),
     (Stage::Download, "download", "packages fetched and verified"),
-    (Stage::Decode, "decode", "packages decoded into the staging place"),
-    (Stage::Unpack, "unpack", "packages laid into the tree, with their preinst"),
-    (Stage::Configure, "configure", "packages and triggers set up by dpkg"),
+    (
+        Stage::Decode,
+        "decode",
+        "packages decoded into the staging place",
+    ),
+    (
+        Stage::Unpack,
+        "unpack",
+        "packages laid into the tree, with their preinst",
+    ),
+    (
+        Stage::Configure,
+        "configure",
+        "packages and triggers set up by dpkg",
+    ),
     (Stage::Pack, "pack", "images written"),
 ];
 
 /// Distances between two marks of an axis, in milliseconds.
-const TICKS: [f64; 17] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 10e3, 60e3];
+const TICKS: [f64; 17] = [
+    0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 10e3, 60e3,
+];
 
 /// The browser's word that the page gets nothing from elsewhere.
-const ALONE: &str =
-    "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">";
+const ALONE: &str = "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">";
 
 /// How many lines the table shows before it is asked for all.
 const SHOWN: usize = 25;
@@ -92,7 +109,11 @@ pub(crate) fn page(run: &Run) -> String {
         include_str!("timings/page.css")
     );
     out.push_str(ALONE);
-    let _ = write!(out, "<style>:root{{--from:0;--span:{:.3}}}</style></head><body><h1>{title}</h1>", page.took);
+    let _ = write!(
+        out,
+        "<style>:root{{--from:0;--span:{:.3}}}</style></head><body><h1>{title}</h1>",
+        page.took
+    );
     page.tiles(&mut out);
     page.strip(&mut out);
     charts::lanes(&mut out, &page);
@@ -100,8 +121,16 @@ pub(crate) fn page(run: &Run) -> String {
     page.rows(&mut out);
     page.table(&mut out);
     out.push_str("<div id=detail role=status hidden>Point at a bar, or use the keyboard.</div>");
-    let _ = write!(out, "<script type='application/json' id=run>{}</script>", page.data());
-    let _ = writeln!(out, "<script>{}</script></body></html>", include_str!("timings/page.js"));
+    let _ = write!(
+        out,
+        "<script type='application/json' id=run>{}</script>",
+        page.data()
+    );
+    let _ = writeln!(
+        out,
+        "<script>{}</script></body></html>",
+        include_str!("timings/page.js")
+    );
     out
 }
 
@@ -120,15 +149,29 @@ impl<'a> Page<'a> {
         let end = steps.iter().map(|step| step.to).fold(0.1, f64::max);
         let path = path::critical(&steps);
         let waited = path.iter().map(|&(number, _)| number).collect();
-        Page { run, took: (run.took.as_secs_f64() * 1e3).max(end), steps, path, waited }
+        Page {
+            run,
+            took: (run.took.as_secs_f64() * 1e3).max(end),
+            steps,
+            path,
+            waited,
+        }
     }
 
     /// A bar for a step, where a step is shown.
     fn bar(&self, out: &mut String, number: usize) {
         let step = &self.steps[number];
-        let waited = if self.waited.contains(&number) { " waited" } else { "" };
+        let waited = if self.waited.contains(&number) {
+            " waited"
+        } else {
+            ""
+        };
         let (class, length) = (kind(step.stage).1, step.to - step.from);
-        let _ = write!(out, "<i class='b {class}{waited}' data-s={number} style='--a:{:.2};--d:{length:.2}'></i>", step.from);
+        let _ = write!(
+            out,
+            "<i class='b {class}{waited}' data-s={number} style='--a:{:.2};--d:{length:.2}'></i>",
+            step.from
+        );
     }
 
     /// Where the lines go that mark the time.
@@ -149,7 +192,10 @@ impl<'a> Page<'a> {
     }
 
     fn marks(&self) -> impl Iterator<Item = f64> {
-        let step = TICKS.into_iter().find(|step| self.took / step <= 12.0).unwrap_or(60e3);
+        let step = TICKS
+            .into_iter()
+            .find(|step| self.took / step <= 12.0)
+            .unwrap_or(60e3);
         (0..=(self.took / step) as usize).map(move |number| number as f64 * step)
     }
 
@@ -163,9 +209,13 @@ impl<'a> Page<'a> {
         );
         for (stage, name, what) in KINDS {
             let steps = || self.steps.iter().filter(|step| step.stage == stage);
-            let (count, work) = steps().fold((0, 0.0), |(count, work), step| (count + 1, work + step.to - step.from));
+            let (count, work) = steps().fold((0, 0.0), |(count, work), step| {
+                (count + 1, work + step.to - step.from)
+            });
             if count > 0 {
-                let (from, to) = steps().fold((f64::MAX, 0.0), |(from, to), step| (step.from.min(from), step.to.max(to)));
+                let (from, to) = steps().fold((f64::MAX, 0.0), |(from, to), step| {
+                    (step.from.min(from), step.to.max(to))
+                });
                 let _ = write!(
                     out,
                     "<div class='tile {name}' title='{what}'><b>{name} {:.2} s</b><small>{count} step{}, {:.2} to {:.2} s</small></div>",
@@ -191,7 +241,11 @@ impl<'a> Page<'a> {
         let (mut shares, mut last): (BTreeMap<&str, (usize, f64)>, f64) = (BTreeMap::new(), 0.0);
         let gap = |out: &mut String, from: f64, to: f64| {
             if to > from {
-                let _ = write!(out, "<i class='b gap' style='--a:{from:.2};--d:{:.2}'></i>", to - from);
+                let _ = write!(
+                    out,
+                    "<i class='b gap' style='--a:{from:.2};--d:{:.2}'></i>",
+                    to - from
+                );
             }
             (to - from).max(0.0)
         };
@@ -199,7 +253,11 @@ impl<'a> Page<'a> {
         for &(number, since) in &self.path {
             let (step, class) = (&self.steps[number], kind(self.steps[number].stage).1);
             waiting += gap(out, last, since);
-            let _ = write!(out, "<i class='b {class}' data-s={number} style='--a:{since:.2};--d:{:.2}'></i>", step.to - since);
+            let _ = write!(
+                out,
+                "<i class='b {class}' data-s={number} style='--a:{since:.2};--d:{:.2}'></i>",
+                step.to - since
+            );
             let share = shares.entry(class).or_default();
             *share = (share.0 + 1, share.1 + step.to - since);
             last = step.to;
@@ -207,15 +265,23 @@ impl<'a> Page<'a> {
         waiting += gap(out, last, self.took);
         out.push_str("</div></div></div>");
         self.axis(out);
-        out.push_str("</div><table><thead><tr><th>of the path<th>steps<th>time<th>share</tr></thead><tbody>");
+        out.push_str(
+            "</div><table><thead><tr><th>of the path<th>steps<th>time<th>share</tr></thead><tbody>",
+        );
         for (_, name, what) in KINDS {
             if let Some((count, time)) = shares.get(name) {
                 let share = time / self.took * 100.0;
-                let _ = write!(out, "<tr class={name}><td><i></i>{what}<td>{count}<td>{time:.0} ms<td>{share:.0} %</tr>");
+                let _ = write!(
+                    out,
+                    "<tr class={name}><td><i></i>{what}<td>{count}<td>{time:.0} ms<td>{share:.0} %</tr>"
+                );
             }
         }
         let share = waiting / self.took * 100.0;
-        let _ = write!(out, "<tr class=gap><td><i></i>none of these<td><td>{waiting:.0} ms<td>{share:.0} %</tr></tbody></table>");
+        let _ = write!(
+            out,
+            "<tr class=gap><td><i></i>none of these<td><td>{waiting:.0} ms<td>{share:.0} %</tr></tbody></table>"
+        );
     }
 
     /// A row a package, in the order in which they were first turned to.
@@ -238,9 +304,19 @@ impl<'a> Page<'a> {
         self.axis(out);
         out.push_str("<div class=rows>");
         for (name, steps) in ordered {
-            let lengths = || steps.iter().map(|&number| self.steps[number].to - self.steps[number].from);
-            let end = steps.iter().map(|&number| self.steps[number].to).fold(0.0, f64::max);
-            let (name, start) = (escape(name), steps.first().map_or(0.0, |&number| self.steps[number].from));
+            let lengths = || {
+                steps
+                    .iter()
+                    .map(|&number| self.steps[number].to - self.steps[number].from)
+            };
+            let end = steps
+                .iter()
+                .map(|&number| self.steps[number].to)
+                .fold(0.0, f64::max);
+            let (name, start) = (
+                escape(name),
+                steps.first().map_or(0.0, |&number| self.steps[number].from),
+            );
             let _ = write!(
                 out,
                 "<div class=row data-name='{name}' data-start={start:.2} data-work={:.2} data-longest={:.2} data-end={end:.2}>\
@@ -256,27 +332,62 @@ impl<'a> Page<'a> {
 
     /// The packages that took the most work.
     fn table(&self, out: &mut String) {
-        const COLUMNS: [Stage; 4] = [Stage::Download, Stage::Decode, Stage::Unpack, Stage::Configure];
+        const COLUMNS: [Stage; 4] = [
+            Stage::Download,
+            Stage::Decode,
+            Stage::Unpack,
+            Stage::Configure,
+        ];
         out.push_str("<h2>The slowest packages</h2><p>Milliseconds. A click on a heading orders by it.</p><table id=slowest><thead><tr>");
-        let headings = ["package", "download", "decode", "unpack", "configure"].map(|heading| format!("<th><button>{heading}</button>"));
-        let _ = write!(out, "{}<th aria-sort=descending><button>together</button><th></tr></thead><tbody>", headings.concat());
+        let headings = ["package", "download", "decode", "unpack", "configure"]
+            .map(|heading| format!("<th><button>{heading}</button>"));
+        let _ = write!(
+            out,
+            "{}<th aria-sort=descending><button>together</button><th></tr></thead><tbody>",
+            headings.concat()
+        );
         let by_row = self.by_row();
         let of = |steps: &[usize], stage| -> f64 {
-            steps.iter().map(|&number| &self.steps[number]).filter(|step| step.stage == stage).map(|step| step.to - step.from).sum()
+            steps
+                .iter()
+                .map(|&number| &self.steps[number])
+                .filter(|step| step.stage == stage)
+                .map(|step| step.to - step.from)
+                .sum()
         };
-        let together = |steps: &[usize]| -> f64 { COLUMNS.into_iter().map(|stage| of(steps, stage)).sum() };
-        let mut slowest: Vec<(&str, Vec<usize>)> = self.packages().map(|name| (name, by_row[name].clone())).collect();
+        let together =
+            |steps: &[usize]| -> f64 { COLUMNS.into_iter().map(|stage| of(steps, stage)).sum() };
+        let mut slowest: Vec<(&str, Vec<usize>)> = self
+            .packages()
+            .map(|name| (name, by_row[name].clone()))
+            .collect();
         slowest.sort_by(|a, b| together(&b.1).total_cmp(&together(&a.1)));
-        let most = slowest.first().map_or(1.0, |(_, steps)| together(steps)).max(0.001);
+        let most = slowest
+            .first()
+            .map_or(1.0, |(_, steps)| together(steps))
+            .max(0.001);
         for (name, steps) in slowest {
             let name = escape(name);
             let _ = write!(out, "<tr><td data-v='{name}'>{name}");
-            for time in COLUMNS.map(|stage| of(&steps, stage)).into_iter().chain([together(&steps)]) {
-                let _ = if time > 0.0 { write!(out, "<td data-v={time:.3}>{time:.1}") } else { write!(out, "<td data-v=0>–") };
+            for time in COLUMNS
+                .map(|stage| of(&steps, stage))
+                .into_iter()
+                .chain([together(&steps)])
+            {
+                let _ = if time > 0.0 {
+                    write!(out, "<td data-v={time:.3}>{time:.1}")
+                } else {
+                    write!(out, "<td data-v=0>–")
+                };
             }
             out.push_str("<td class=share><span class=mix>");
             for stage in COLUMNS {
-                let _ = write!(out, "<i class={} style='width:{:.2}%'></i>", kind(stage).1, of(&steps, stage) / most * 100.0);
+                let _ = write!(
+                    out,
+                    "<i class={} style='width:{:.2}%'></i>",
+                    kind(stage).1,
+                    of(&steps, stage) / most * 100.0
+                );
             }
             out.push_str("</span></tr>");
         }
@@ -285,23 +396,47 @@ impl<'a> Page<'a> {
 
     /// The rows that are packages.
     fn packages(&self) -> impl Iterator<Item = &str> {
-        let is_package = |stage| matches!(stage, Stage::Download | Stage::Decode | Stage::Unpack | Stage::Configure);
-        let names: BTreeSet<&str> = self.steps.iter().filter(|step| is_package(step.stage)).map(|step| step.row.as_str()).collect();
+        let is_package = |stage| {
+            matches!(
+                stage,
+                Stage::Download | Stage::Decode | Stage::Unpack | Stage::Configure
+            )
+        };
+        let names: BTreeSet<&str> = self
+            .steps
+            .iter()
+            .filter(|step| is_package(step.stage))
+            .map(|step| step.row.as_str())
+            .collect();
         names.into_iter()
     }
 
     fn by_row(&self) -> BTreeMap<&str, Vec<usize>> {
         let mut by_row: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        self.steps.iter().enumerate().for_each(|(number, step)| by_row.entry(&step.row).or_default().push(number));
+        self.steps
+            .iter()
+            .enumerate()
+            .for_each(|(number, step)| by_row.entry(&step.row).or_default().push(number));
         by_row
     }
 
     /// What the script needs: JSON that no name can end early.
     fn data(&self) -> String {
-        let place = |stage| KINDS.iter().position(|(s, ..)| *s == stage).unwrap_or_default();
+        let place = |stage| {
+            KINDS
+                .iter()
+                .position(|(s, ..)| *s == stage)
+                .unwrap_or_default()
+        };
         let steps = self.steps.iter().enumerate().map(|(number, step)| {
             let waited = u8::from(self.waited.contains(&number));
-            format!("[{},{},{:.3},{:.3},{waited}]", place(step.stage), super::progress::quoted(&step.item), step.from, step.to)
+            format!(
+                "[{},{},{:.3},{:.3},{waited}]",
+                place(step.stage),
+                super::progress::quoted(&step.item),
+                step.from,
+                step.to
+            )
         });
         let path = self.path.iter().map(|(number, _)| number.to_string());
         let json = format!(
@@ -312,19 +447,26 @@ impl<'a> Page<'a> {
             path.collect::<Vec<_>>().join(","),
             steps.collect::<Vec<_>>().join(",")
         );
-        json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+        json.replace('<', "\\u003c")
+            .replace('>', "\\u003e")
+            .replace('&', "\\u0026")
     }
 }
 
 fn kind(stage: Stage) -> (Stage, &'static str, &'static str) {
-    KINDS.into_iter().find(|(s, ..)| *s == stage).unwrap_or(KINDS[0])
+    KINDS
+        .into_iter()
+        .find(|(s, ..)| *s == stage)
+        .unwrap_or(KINDS[0])
 }
 
 /// What a step's row is called: the package, of `bash 5.2.37-2 (amd64)` and of `bash:amd64`; all of it where it is none.
 fn row(step: &Step) -> &str {
     match step.stage {
         Stage::Indexes | Stage::Plan | Stage::Pack => &step.item,
-        Stage::Download | Stage::Decode | Stage::Unpack | Stage::Configure => step.item.split([' ', ':']).next().unwrap_or(&step.item),
+        Stage::Download | Stage::Decode | Stage::Unpack | Stage::Configure => {
+            step.item.split([' ', ':']).next().unwrap_or(&step.item)
+        }
     }
 }
 

@@ -46,10 +46,19 @@ impl<W: Write> GzipEncoder<W> {
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..threads {
             let queue = queue.clone();
-            thread::Builder::new().name("gzip".into()).spawn(move || deflate_jobs(&queue))?;
+            thread::Builder::new()
+                .name("gzip".into())
+                .spawn(move || deflate_jobs(&queue))?;
         }
         let block = Vec::with_capacity(BLOCK);
-        Ok(GzipEncoder { output, block, checksum: Crc::new(), jobs, pending: VecDeque::new(), most_pending: 2 * threads + 1 })
+        Ok(GzipEncoder {
+            output,
+            block,
+            checksum: Crc::new(),
+            jobs,
+            pending: VecDeque::new(),
+            most_pending: 2 * threads + 1,
+        })
     }
 
     /// Ends the stream and gives the output back.
@@ -59,7 +68,8 @@ impl<W: Write> GzipEncoder<W> {
             self.write_oldest()?;
         }
         self.output.write_all(&self.checksum.sum().to_le_bytes())?;
-        self.output.write_all(&self.checksum.amount().to_le_bytes())?;
+        self.output
+            .write_all(&self.checksum.amount().to_le_bytes())?;
         Ok(self.output)
     }
 
@@ -70,14 +80,20 @@ impl<W: Write> GzipEncoder<W> {
         self.checksum.update(&self.block);
         let (done, result) = sync_channel(1);
         let input = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK));
-        self.jobs.send(Job { input, flush, done }).map_err(|_| io::Error::other("the gzip threads have ended"))?;
+        self.jobs
+            .send(Job { input, flush, done })
+            .map_err(|_| io::Error::other("the gzip threads have ended"))?;
         self.pending.push_back(result);
         Ok(())
     }
 
     fn write_oldest(&mut self) -> io::Result<()> {
-        let Some(result) = self.pending.pop_front() else { return Ok(()) };
-        let block = result.recv().map_err(|_| io::Error::other("a gzip thread has ended"))??;
+        let Some(result) = self.pending.pop_front() else {
+            return Ok(());
+        };
+        let block = result
+            .recv()
+            .map_err(|_| io::Error::other("a gzip thread has ended"))??;
         self.output.write_all(&block)
     }
 }
@@ -104,18 +120,26 @@ fn deflate_jobs(queue: &Mutex<Receiver<Job>>) {
     loop {
         // The lock is held while waiting: only one thread can take the next job anyway.
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { input, flush, done }) = job else { return };
+        let Ok(Job { input, flush, done }) = job else {
+            return;
+        };
         // Nobody listens when the stream was dropped: no error.
         let _ = done.send(deflate_block(&mut deflate, &input, flush));
     }
 }
 
-fn deflate_block(deflate: &mut Compress, input: &[u8], flush: FlushCompress) -> io::Result<Vec<u8>> {
+fn deflate_block(
+    deflate: &mut Compress,
+    input: &[u8],
+    flush: FlushCompress,
+) -> io::Result<Vec<u8>> {
     deflate.reset();
     let mut output = Vec::with_capacity(input.len() / 2 + 1024);
     loop {
         let taken = deflate.total_in() as usize;
-        deflate.compress_vec(&input[taken..], &mut output, flush).map_err(io::Error::other)?;
+        deflate
+            .compress_vec(&input[taken..], &mut output, flush)
+            .map_err(io::Error::other)?;
         // Room left over means that the flush, too, came out whole.
         if deflate.total_in() as usize == input.len() && output.len() < output.capacity() {
             return Ok(output);

@@ -1,10 +1,19 @@
 //! Streams that are whole, joined, cut, followed by junk, or ask for too much memory.
 
-#![expect(clippy::disallowed_methods, reason = "tests make their own world, with every writer of the standard library")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests make their own world, with every writer of the standard library"
+)]
 
 use super::*;
 
-const READ: [Compression; 5] = [Compression::Gzip, Compression::Bzip2, Compression::Xz, Compression::Lzma, Compression::Zstd];
+const READ: [Compression; 5] = [
+    Compression::Gzip,
+    Compression::Bzip2,
+    Compression::Xz,
+    Compression::Lzma,
+    Compression::Zstd,
+];
 const WRITTEN: [Compression; 3] = [Compression::Gzip, Compression::Xz, Compression::Zstd];
 
 /// Text that is neither random nor all the same, `length` bytes of it.
@@ -14,7 +23,13 @@ fn text(length: usize) -> Vec<u8> {
         if bytes.len() >= length {
             break;
         }
-        bytes.extend_from_slice(format!("usr/share/doc/{}/copyright\n", at.wrapping_mul(2_654_435_761) >> 12).as_bytes());
+        bytes.extend_from_slice(
+            format!(
+                "usr/share/doc/{}/copyright\n",
+                at.wrapping_mul(2_654_435_761) >> 12
+            )
+            .as_bytes(),
+        );
     }
     bytes.truncate(length);
     bytes
@@ -41,7 +56,9 @@ fn encoded(compression: Compression, content: &[u8]) -> Vec<u8> {
 
 fn encode_in(compression: Compression, content: &[u8], threads: u32, pieces: usize) -> Vec<u8> {
     let mut encoder = encoder(compression, Vec::new(), threads).unwrap();
-    content.chunks(pieces).for_each(|piece| encoder.write_all(piece).unwrap());
+    content
+        .chunks(pieces)
+        .for_each(|piece| encoder.write_all(piece).unwrap());
     encoder.finish().unwrap()
 }
 
@@ -53,10 +70,21 @@ fn decoded(compression: Compression, input: &[u8]) -> io::Result<Vec<u8>> {
 
 #[test]
 fn what_is_written_is_read() {
-    for length in [0, 1, 5000, gzip::BLOCK - 1, gzip::BLOCK, gzip::BLOCK + 1, 3 * gzip::BLOCK] {
+    for length in [
+        0,
+        1,
+        5000,
+        gzip::BLOCK - 1,
+        gzip::BLOCK,
+        gzip::BLOCK + 1,
+        3 * gzip::BLOCK,
+    ] {
         let content = [text(5000.min(length)), vec![0; length.saturating_sub(5000)]].concat();
         for compression in READ {
-            assert!(decoded(compression, &encoded(compression, &content)).unwrap() == content, "{compression:?} of {length}");
+            assert!(
+                decoded(compression, &encoded(compression, &content)).unwrap() == content,
+                "{compression:?} of {length}"
+            );
         }
         assert!(decoded(Compression::None, &content).unwrap() == content);
     }
@@ -66,12 +94,17 @@ fn what_is_written_is_read() {
 fn bytes_that_do_not_compress_are_kept() {
     let mut state = 1_u64;
     let noise = std::iter::repeat_with(|| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         (state >> 56) as u8
     });
     let noise: Vec<u8> = noise.take(2 * gzip::BLOCK + 7).collect();
     for compression in WRITTEN {
-        assert!(decoded(compression, &encoded(compression, &noise)).unwrap() == noise, "{compression:?}");
+        assert!(
+            decoded(compression, &encoded(compression, &noise)).unwrap() == noise,
+            "{compression:?}"
+        );
     }
 }
 
@@ -79,40 +112,75 @@ fn bytes_that_do_not_compress_are_kept() {
 fn the_number_of_threads_changes_no_byte() {
     // More than two of xz's blocks (24 MiB) and of zstd's jobs.
     let mut content = vec![0; 50 << 20];
-    content.chunks_mut(3 << 20).enumerate().for_each(|(at, piece)| piece[..9999].copy_from_slice(&text(10_000 + at)[at..][..9999]));
+    content
+        .chunks_mut(3 << 20)
+        .enumerate()
+        .for_each(|(at, piece)| piece[..9999].copy_from_slice(&text(10_000 + at)[at..][..9999]));
     for compression in WRITTEN {
         let one = encode_in(compression, &content, 1, 1 << 20);
         for (threads, pieces) in [(2, content.len()), (16, 77_777)] {
-            assert!(encode_in(compression, &content, threads, pieces) == one, "{compression:?} on {threads} threads");
+            assert!(
+                encode_in(compression, &content, threads, pieces) == one,
+                "{compression:?} on {threads} threads"
+            );
         }
-        assert!(decoded(compression, &one).unwrap() == content, "{compression:?}");
+        assert!(
+            decoded(compression, &one).unwrap() == content,
+            "{compression:?}"
+        );
     }
 }
 
 #[test]
 fn the_system_tools_read_it() {
     let content = text(gzip::BLOCK + 99);
-    for (compression, tool) in [(Compression::Gzip, "gzip"), (Compression::Xz, "xz"), (Compression::Zstd, "zstd")] {
+    for (compression, tool) in [
+        (Compression::Gzip, "gzip"),
+        (Compression::Xz, "xz"),
+        (Compression::Zstd, "zstd"),
+    ] {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("stream");
         std::fs::write(&file, encoded(compression, &content)).unwrap();
         let input = std::fs::File::open(file).unwrap();
-        if let Ok(output) = std::process::Command::new(tool).arg("-dc").stdin(input).output() {
-            assert!(output.status.success() && output.stdout == content && output.stderr.is_empty(), "{tool}");
+        if let Ok(output) = std::process::Command::new(tool)
+            .arg("-dc")
+            .stdin(input)
+            .output()
+        {
+            assert!(
+                output.status.success() && output.stdout == content && output.stderr.is_empty(),
+                "{tool}"
+            );
         }
     }
 }
 
 #[test]
 fn streams_that_follow_are_read() {
-    for compression in [Compression::Gzip, Compression::Bzip2, Compression::Xz, Compression::Zstd] {
-        let three = [&b"one "[..], b"", b"two"].map(|content| encoded(compression, content)).concat();
-        assert_eq!(decoded(compression, &three).unwrap(), b"one two", "{compression:?}");
+    for compression in [
+        Compression::Gzip,
+        Compression::Bzip2,
+        Compression::Xz,
+        Compression::Zstd,
+    ] {
+        let three = [&b"one "[..], b"", b"two"]
+            .map(|content| encoded(compression, content))
+            .concat();
+        assert_eq!(
+            decoded(compression, &three).unwrap(),
+            b"one two",
+            "{compression:?}"
+        );
     }
     // gzip as it was written before, in members of a single deflate stream.
     let mut member = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     member.write_all(b"three").unwrap();
-    let both = [encoded(Compression::Gzip, b"one "), member.finish().unwrap()].concat();
+    let both = [
+        encoded(Compression::Gzip, b"one "),
+        member.finish().unwrap(),
+    ]
+    .concat();
     assert_eq!(decoded(Compression::Gzip, &both).unwrap(), b"one three");
 }
 
@@ -122,11 +190,21 @@ fn a_truncated_stream_is_an_error() {
     for compression in READ {
         let whole = encoded(compression, &content);
         let twice = [&whole[..], &whole[..]].concat();
-        for cut in (0..whole.len()).step_by(7).chain(whole.len().saturating_sub(16)..whole.len()) {
+        for cut in (0..whole.len())
+            .step_by(7)
+            .chain(whole.len().saturating_sub(16)..whole.len())
+        {
             let outcome = decoded(compression, &whole[..cut]);
-            assert!(outcome.is_err() || cut == 0 && outcome.unwrap().is_empty(), "{compression:?} cut at {cut} of {}", whole.len());
+            assert!(
+                outcome.is_err() || cut == 0 && outcome.unwrap().is_empty(),
+                "{compression:?} cut at {cut} of {}",
+                whole.len()
+            );
             if cut > 0 && compression != Compression::Lzma {
-                assert!(decoded(compression, &twice[..whole.len() + cut]).is_err(), "the second {compression:?} cut at {cut}");
+                assert!(
+                    decoded(compression, &twice[..whole.len() + cut]).is_err(),
+                    "the second {compression:?} cut at {cut}"
+                );
             }
         }
     }
@@ -143,9 +221,18 @@ fn nothing_is_no_stream() {
 #[test]
 fn junk_behind_a_stream_is_an_error() {
     for compression in READ {
-        for junk in [&b"x"[..], b"\0", b"\0\0\0\0\0", b"junk that is longer than any header would be", b"\x1f\x8b"] {
+        for junk in [
+            &b"x"[..],
+            b"\0",
+            b"\0\0\0\0\0",
+            b"junk that is longer than any header would be",
+            b"\x1f\x8b",
+        ] {
             let stream = [&encoded(compression, b"content")[..], junk].concat();
-            assert!(decoded(compression, &stream).is_err(), "{compression:?} with {junk:?}");
+            assert!(
+                decoded(compression, &stream).is_err(),
+                "{compression:?} with {junk:?}"
+            );
         }
     }
 }
@@ -154,12 +241,20 @@ fn junk_behind_a_stream_is_an_error() {
 fn a_flipped_bit_is_an_error() {
     let content = text(3000);
     // The old lzma format has no check.
-    for compression in [Compression::Gzip, Compression::Bzip2, Compression::Xz, Compression::Zstd] {
+    for compression in [
+        Compression::Gzip,
+        Compression::Bzip2,
+        Compression::Xz,
+        Compression::Zstd,
+    ] {
         let whole = encoded(compression, &content);
         for at in (whole.len() / 4..whole.len()).step_by(11) {
             let mut broken = whole.clone();
             broken[at] ^= 0x10;
-            assert!(decoded(compression, &broken).map_or(true, |got| got == content), "{compression:?} with byte {at} changed");
+            assert!(
+                decoded(compression, &broken).map_or(true, |got| got == content),
+                "{compression:?} with byte {at} changed"
+            );
         }
     }
 }
@@ -168,7 +263,11 @@ fn a_flipped_bit_is_an_error() {
 #[test]
 fn windows_have_a_limit() {
     // RFC 8878, 3.1.1.1: magic, no flags, window 2^31, then a last raw block of one byte.
-    let zstd = [&0xfd2f_b528_u32.to_le_bytes()[..], &[0, (31 - 10) << 3, 9, 0, 0, b'x']].concat();
+    let zstd = [
+        &0xfd2f_b528_u32.to_le_bytes()[..],
+        &[0, (31 - 10) << 3, 9, 0, 0, b'x'],
+    ]
+    .concat();
     assert!(decoded(Compression::Zstd, &zstd).is_err());
 
     let mut lzma = encoded(Compression::Lzma, b"content");
@@ -178,7 +277,9 @@ fn windows_have_a_limit() {
     // The block header's first byte is its size in fours less one; size of the dictionary is behind the filter's id and length.
     let mut xz = encoded(Compression::Xz, b"content");
     let (start, size) = (12, (usize::from(xz[12]) + 1) * 4);
-    let filter = (start..start + size).find(|&at| xz[at..at + 2] == [0x21, 1]).unwrap();
+    let filter = (start..start + size)
+        .find(|&at| xz[at..at + 2] == [0x21, 1])
+        .unwrap();
     xz[filter + 2] = 36;
     let mut check = flate2::Crc::new();
     check.update(&xz[start..start + size - 4]);
@@ -194,15 +295,27 @@ fn an_encoder_that_is_dropped_leaves_nothing_behind() {
         encoder.write_all(&vec![1; 5 * gzip::BLOCK]).unwrap();
         drop(encoder);
     }
-    assert!(encoder(Compression::Bzip2, Vec::new(), 1).is_err() && encoder(Compression::Lzma, Vec::new(), 1).is_err());
+    assert!(
+        encoder(Compression::Bzip2, Vec::new(), 1).is_err()
+            && encoder(Compression::Lzma, Vec::new(), 1).is_err()
+    );
 }
 
 #[test]
 fn extensions_name_compressions() {
     for compression in [Compression::None].into_iter().chain(READ) {
-        assert_eq!(Compression::from_extension(compression.extension()), Some(compression));
+        assert_eq!(
+            Compression::from_extension(compression.extension()),
+            Some(compression)
+        );
     }
-    assert_eq!((Compression::from_extension("tgz"), Compression::from_extension("tar")), (Some(Compression::Gzip), None));
+    assert_eq!(
+        (
+            Compression::from_extension("tgz"),
+            Compression::from_extension("tar")
+        ),
+        (Some(Compression::Gzip), None)
+    );
 }
 
 #[test]
@@ -212,6 +325,8 @@ fn a_decoder_may_go_to_another_thread() {
     }
     let stream = encoded(Compression::Xz, b"content");
     let mut content = String::new();
-    sent(decoder(Compression::Xz, &stream[..], Integrity::Unknown).unwrap()).read_to_string(&mut content).unwrap();
+    sent(decoder(Compression::Xz, &stream[..], Integrity::Unknown).unwrap())
+        .read_to_string(&mut content)
+        .unwrap();
     assert_eq!(content, "content");
 }

@@ -31,7 +31,13 @@ struct Failed {
 
 impl<'a> Listener<'a> {
     pub(super) fn new(report: &'a Report) -> Listener<'a> {
-        Listener { report, current: None, last: VecDeque::new(), awaited: None, failed: None }
+        Listener {
+            report,
+            current: None,
+            last: VecDeque::new(),
+            awaited: None,
+            failed: None,
+        }
     }
 
     pub(super) fn hear(&mut self, line: &str) {
@@ -54,19 +60,41 @@ impl<'a> Listener<'a> {
     /// The last package is done too.
     pub(super) fn finish(&mut self) {
         if let Some((item, from, counts)) = self.current.take() {
-            self.report.send(Event::Span { stage: Stage::Configure, item, from, to: Instant::now() });
+            self.report.send(Event::Span {
+                stage: Stage::Configure,
+                item,
+                from,
+                to: Instant::now(),
+            });
             self.report.advanced(Stage::Configure, counts.into());
         }
     }
 
     pub(super) fn failure(self, status: ExitStatus) -> Error {
-        let Some(Failed { package, reason, last }) = self.failed else {
-            return Error::Dpkg { status, output: LastWords(self.last.into()) };
+        let Some(Failed {
+            package,
+            reason,
+            last,
+        }) = self.failed
+        else {
+            return Error::Dpkg {
+                status,
+                output: LastWords(self.last.into()),
+            };
         };
         let output = LastWords(last);
         match script_in(&reason) {
-            Some((script, ended)) => Error::Script { package, script, ended: ended.into(), output },
-            None => Error::Package { package, reason, output },
+            Some((script, ended)) => Error::Script {
+                package,
+                script,
+                ended: ended.into(),
+                output,
+            },
+            None => Error::Package {
+                package,
+                reason,
+                output,
+            },
         }
     }
 
@@ -74,20 +102,34 @@ impl<'a> Listener<'a> {
         self.finish();
         self.last.clear();
         self.current = Some((package.into(), Instant::now(), counts));
-        self.report.send(Event::Working { stage: Stage::Configure, item: package.into() });
+        self.report.send(Event::Working {
+            stage: Stage::Configure,
+            item: package.into(),
+        });
     }
 
     /// The first failing script is the cause; a package without its dependencies only follows from one.
     fn note_failure(&mut self, package: String, reason: &str) {
-        let is_first_script = self.failed.as_ref().is_none_or(|failed| script_in(&failed.reason).is_none()) && script_in(reason).is_some();
+        let is_first_script = self
+            .failed
+            .as_ref()
+            .is_none_or(|failed| script_in(&failed.reason).is_none())
+            && script_in(reason).is_some();
         if self.failed.is_none() || is_first_script {
-            self.failed = Some(Failed { package, reason: reason.into(), last: self.last.iter().cloned().collect() });
+            self.failed = Some(Failed {
+                package,
+                reason: reason.into(),
+                last: self.last.iter().cloned().collect(),
+            });
         }
     }
 }
 
 fn between<'t>(line: &'t str, before: &str, after: &str) -> Option<&'t str> {
-    line.strip_prefix(before)?.split(after).next().filter(|name| !name.is_empty() && !name.contains(' '))
+    line.strip_prefix(before)?
+        .split(after)
+        .next()
+        .filter(|name| !name.is_empty() && !name.contains(' '))
 }
 
 /// The script that dpkg blames, and how it ended: `installed x package post-installation script subprocess returned error exit
@@ -99,8 +141,12 @@ fn script_in(reason: &str) -> Option<(&'static str, &str)> {
         ("pre-removal script", "prerm"),
         ("post-removal script", "postrm"),
     ];
-    let (_, script) = SCRIPTS.into_iter().find(|(words, _)| reason.contains(words))?;
-    let ended = ["exit status ", "signal ("].into_iter().find_map(|words| reason.find(words));
+    let (_, script) = SCRIPTS
+        .into_iter()
+        .find(|(words, _)| reason.contains(words))?;
+    let ended = ["exit status ", "signal ("]
+        .into_iter()
+        .find_map(|words| reason.find(words));
     Some((script, ended.map_or(reason, |at| &reason[at..])))
 }
 
@@ -125,9 +171,17 @@ mod tests {
              dpkg: dependency problems prevent configuration of c:\n c depends on b.\n\ndpkg: error processing package c (--configure):\n \
              dependency problems - leaving unconfigured\nErrors were encountered while processing:\n b:amd64\n c\n",
         );
-        assert_eq!(error.to_string(), "the postinst script of b:amd64 failed with exit status 3");
-        let Error::Script { output, .. } = error else { panic!() };
-        assert_eq!(output.0, ["Setting up b:amd64 (2-1) ...", "I try", "I fail"]);
+        assert_eq!(
+            error.to_string(),
+            "the postinst script of b:amd64 failed with exit status 3"
+        );
+        let Error::Script { output, .. } = error else {
+            panic!()
+        };
+        assert_eq!(
+            output.0,
+            ["Setting up b:amd64 (2-1) ...", "I try", "I fail"]
+        );
     }
 
     #[test]
@@ -141,17 +195,31 @@ mod tests {
                 "installed p package post-installation script subprocess was killed by signal (Killed), core dumped",
                 "the postinst script of p failed with signal (Killed), core dumped",
             ),
-            ("dependency problems - leaving unconfigured", "dpkg could not configure p: dependency problems - leaving unconfigured"),
+            (
+                "dependency problems - leaving unconfigured",
+                "dpkg could not configure p: dependency problems - leaving unconfigured",
+            ),
             (
                 "package p is not ready for configuration\ncannot configure (current status 'not-installed')",
                 "dpkg could not configure p: package p is not ready for configuration",
             ),
         ];
         for (reason, expected) in table {
-            assert_eq!(error(&format!("dpkg: error processing package p (--configure):\n {reason}\n")).to_string(), expected);
+            assert_eq!(
+                error(&format!(
+                    "dpkg: error processing package p (--configure):\n {reason}\n"
+                ))
+                .to_string(),
+                expected
+            );
         }
-        let dpkg = error("dpkg: error: parsing file '/var/lib/dpkg/status' near line 3:\n missing 'package' field\n");
-        assert!(matches!(&dpkg, Error::Dpkg { output, .. } if output.0.len() == 2), "{dpkg:?}");
+        let dpkg = error(
+            "dpkg: error: parsing file '/var/lib/dpkg/status' near line 3:\n missing 'package' field\n",
+        );
+        assert!(
+            matches!(&dpkg, Error::Dpkg { output, .. } if output.0.len() == 2),
+            "{dpkg:?}"
+        );
     }
 
     #[test]
@@ -167,11 +235,20 @@ mod tests {
             })
         });
         let mut listener = Listener::new(&report);
-        for line in ["Setting up a (1) ...", "Setting up the loudspeaker (x)", "Processing triggers for a (1) ...", "Setting up b (2) ..."]
-        {
+        for line in [
+            "Setting up a (1) ...",
+            "Setting up the loudspeaker (x)",
+            "Processing triggers for a (1) ...",
+            "Setting up b (2) ...",
+        ] {
             listener.hear(line);
         }
         listener.finish();
-        assert_eq!(*events.lock().unwrap(), ["at a", "did a", "+1", "at a", "did a", "+0", "at b", "did b", "+1"]);
+        assert_eq!(
+            *events.lock().unwrap(),
+            [
+                "at a", "did a", "+1", "at a", "did a", "+0", "at b", "did b", "+1"
+            ]
+        );
     }
 }

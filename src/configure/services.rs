@@ -10,7 +10,8 @@ use crate::rootfs::{Error, RootPath, Rootfs};
 
 const RESOLVER: &str = "etc/resolv.conf";
 const POLICY: (&str, &[u8]) = ("usr/sbin/policy-rc.d", b"#!/bin/sh\nexit 101\n");
-const DAEMON: &[u8] = b"#!/bin/sh\necho \"Warning: Fake start-stop-daemon called, doing nothing\">&2\n";
+const DAEMON: &[u8] =
+    b"#!/bin/sh\necho \"Warning: Fake start-stop-daemon called, doing nothing\">&2\n";
 /// Where it is, by age of the suite.
 const DAEMON_PLACES: [&str; 2] = ["usr/sbin/start-stop-daemon", "sbin/start-stop-daemon"];
 /// Where the real ones wait. debootstrap and mmdebstrap use the same ending.
@@ -36,7 +37,10 @@ struct Held {
 impl<'a> Services<'a> {
     /// Puts all in place. A tree without /usr/sbin has no services to keep from starting.
     pub fn hold(root: &'a Rootfs) -> Result<Services<'a>, Error> {
-        let mut services = Services { root, held: Vec::new() };
+        let mut services = Services {
+            root,
+            held: Vec::new(),
+        };
         if root.is_directory(&RootPath::known("usr/sbin")) {
             services.stand_in(RootPath::known(POLICY.0), POLICY.1, 0o755)?;
         }
@@ -62,7 +66,11 @@ impl<'a> Services<'a> {
         if aside {
             self.root.rename(&path, &path.with_suffix(ASIDE))?;
         }
-        self.held.push(Held { path: path.clone(), content, aside });
+        self.held.push(Held {
+            path: path.clone(),
+            content,
+            aside,
+        });
         self.root.write(&path, content, mode)
     }
 
@@ -87,9 +95,19 @@ fn put_back(root: &Rootfs, held: &Held) -> Result<(), Error> {
     let aside = held.path.with_suffix(ASIDE);
     let stand_in = [held.path.clone(), held.path.with_suffix(".distrib")]; // the second: a package diverted it
     for path in &stand_in {
-        let is_file = root.metadata(path)?.is_some_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile);
-        if is_file && root.read(path)?.is_some_and(|content| content == held.content) {
-            return if held.aside && root.exists(&aside)? { root.rename(&aside, path) } else { root.remove(path).map(drop) };
+        let is_file = root
+            .metadata(path)?
+            .is_some_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile);
+        if is_file
+            && root
+                .read(path)?
+                .is_some_and(|content| content == held.content)
+        {
+            return if held.aside && root.exists(&aside)? {
+                root.rename(&aside, path)
+            } else {
+                root.remove(path).map(drop)
+            };
         }
     }
     match (held.aside && root.exists(&aside)?, root.exists(&held.path)?) {
@@ -139,12 +157,25 @@ mod tests {
         let (policy, daemon) = ("usr/sbin/policy-rc.d", "usr/sbin/start-stop-daemon");
         let table: [(Files<'_>, Meanwhile, &str); 7] = [
             (&[(daemon, "real")], |_| (), ssd),
-            (&[(daemon, "real"), (policy, "own")], |_| (), "/usr/sbin/policy-rc.d=own /usr/sbin/start-stop-daemon=real"),
-            (&[("sbin/start-stop-daemon", "real"), ("usr/sbin/x", "")], |_| (), "/sbin/start-stop-daemon=real /usr/sbin/x="),
+            (
+                &[(daemon, "real"), (policy, "own")],
+                |_| (),
+                "/usr/sbin/policy-rc.d=own /usr/sbin/start-stop-daemon=real",
+            ),
+            (
+                &[("sbin/start-stop-daemon", "real"), ("usr/sbin/x", "")],
+                |_| (),
+                "/sbin/start-stop-daemon=real /usr/sbin/x=",
+            ),
             (&[], |_| (), ""),
             (
                 &[(daemon, "real")],
-                |root| assert!(root.remove(&path(POLICY.0)).unwrap() && root.remove(&path(DAEMON_PLACES[0])).unwrap()),
+                |root| {
+                    assert!(
+                        root.remove(&path(POLICY.0)).unwrap()
+                            && root.remove(&path(DAEMON_PLACES[0])).unwrap()
+                    )
+                },
                 ssd,
             ),
             (
@@ -158,7 +189,11 @@ mod tests {
             (
                 &[(daemon, "real")],
                 |root| {
-                    root.rename(&path(DAEMON_PLACES[0]), &path("usr/sbin/start-stop-daemon.distrib")).unwrap();
+                    root.rename(
+                        &path(DAEMON_PLACES[0]),
+                        &path("usr/sbin/start-stop-daemon.distrib"),
+                    )
+                    .unwrap();
                     root.write(&path(DAEMON_PLACES[0]), b"new", 0o755).unwrap();
                 },
                 "/usr/sbin/start-stop-daemon=new /usr/sbin/start-stop-daemon.distrib=real",
@@ -179,8 +214,19 @@ mod tests {
         let table: [(&str, Meanwhile, Option<&str>); 5] = [
             ("etc/x", |_| (), None),
             (RESOLVER, |_| (), Some("own")),
-            (RESOLVER, |root| root.write(&path(RESOLVER), b"", 0o644).unwrap(), Some("")),
-            ("etc/x", |root| root.write(&path(RESOLVER), b"nameserver ::1", 0o644).unwrap(), Some("nameserver ::1")),
+            (
+                RESOLVER,
+                |root| root.write(&path(RESOLVER), b"", 0o644).unwrap(),
+                Some(""),
+            ),
+            (
+                "etc/x",
+                |root| {
+                    root.write(&path(RESOLVER), b"nameserver ::1", 0o644)
+                        .unwrap()
+                },
+                Some("nameserver ::1"),
+            ),
             (
                 "etc/x",
                 |root| {
@@ -197,7 +243,11 @@ mod tests {
             assert!(root.exists(&path(RESOLVER)).unwrap());
             meanwhile(&root);
             services.release().unwrap();
-            assert_eq!(root.read(&path(RESOLVER)).unwrap().as_deref(), expected.map(str::as_bytes), "{file} {expected:?}");
+            assert_eq!(
+                root.read(&path(RESOLVER)).unwrap().as_deref(),
+                expected.map(str::as_bytes),
+                "{file} {expected:?}"
+            );
         }
     }
 
@@ -206,10 +256,26 @@ mod tests {
         let (_directory, root) = tree(&[("usr/sbin/start-stop-daemon", "real")]);
         root.symlink(b"usr/sbin", &path("sbin")).unwrap();
         let services = Services::hold(&root).unwrap();
-        assert_eq!(root.read(&path("sbin/start-stop-daemon")).unwrap().unwrap(), DAEMON);
-        assert_eq!(root.metadata(&path("usr/sbin/policy-rc.d")).unwrap().unwrap().st_mode & 0o7777, 0o755);
+        assert_eq!(
+            root.read(&path("sbin/start-stop-daemon")).unwrap().unwrap(),
+            DAEMON
+        );
+        assert_eq!(
+            root.metadata(&path("usr/sbin/policy-rc.d"))
+                .unwrap()
+                .unwrap()
+                .st_mode
+                & 0o7777,
+            0o755
+        );
         drop(services);
-        assert_eq!(root.names(&path("usr/sbin")).unwrap(), [b"start-stop-daemon"]);
-        assert_eq!(root.read(&path("sbin/start-stop-daemon")).unwrap().unwrap(), b"real");
+        assert_eq!(
+            root.names(&path("usr/sbin")).unwrap(),
+            [b"start-stop-daemon"]
+        );
+        assert_eq!(
+            root.read(&path("sbin/start-stop-daemon")).unwrap().unwrap(),
+            b"real"
+        );
     }
 }

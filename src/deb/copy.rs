@@ -37,17 +37,30 @@ pub(super) enum Part {
 impl Copying {
     /// A copy into `draft`.
     pub(super) fn into(draft: Option<Draft>) -> Copying {
-        Copying(RefCell::new(draft.map(|draft| Copied { draft, control: 0, data: 0 })))
+        Copying(RefCell::new(draft.map(|draft| Copied {
+            draft,
+            control: 0,
+            data: 0,
+        })))
     }
 
     /// What is read of `input` goes into the copy too.
     pub(super) fn tee<R: Read>(&self, input: R, part: Part) -> Tee<'_, R> {
-        Tee { input, copying: self, part }
+        Tee {
+            input,
+            copying: self,
+            part,
+        }
     }
 
     /// Keeps the copy, all parts being read to their ends.
     pub(super) fn keep(&self) {
-        if let Some(Copied { mut draft, control, data }) = self.0.take() {
+        if let Some(Copied {
+            mut draft,
+            control,
+            data,
+        }) = self.0.take()
+        {
             let lengths = [control.to_le_bytes(), data.to_le_bytes()].concat();
             // Without it the next run decodes the package again.
             let _ = draft.write_all(&lengths).and_then(|()| draft.keep());
@@ -83,12 +96,17 @@ impl<R: Read> Read for Tee<'_, R> {
 pub(super) fn sections_of_copy(file: &File, size: u64) -> Result<(Section, Section), Error> {
     let lengths_at = size.checked_sub(LENGTHS as u64).ok_or(Error::Format)?;
     let mut lengths = [0; LENGTHS];
-    file.read_exact_at(&mut lengths, lengths_at).map_err(Error::Read)?;
+    file.read_exact_at(&mut lengths, lengths_at)
+        .map_err(Error::Read)?;
     let lengths = u128::from_le_bytes(lengths);
     let (control, data) = (lengths as u64, (lengths >> 64) as u64);
     if control.checked_add(data) != Some(lengths_at) {
         return Err(Error::Format);
     }
-    let section = |at, length| Section { at, length, compression: Compression::None };
+    let section = |at, length| Section {
+        at,
+        length,
+        compression: Compression::None,
+    };
     Ok((section(0, control), section(control, data)))
 }

@@ -143,10 +143,15 @@ impl<R: Read> Archive<R> {
         loop {
             while !self.chunk()?.is_empty() {}
             let at = self.at;
-            let Some(header) = self.header()? else { return self.drain().map(|()| None) };
+            let Some(header) = self.header()? else {
+                return self.drain().map(|()| None);
+            };
             self.entries += 1;
             if self.entries > ENTRY_LIMIT {
-                return Err(TarError::Limit { what: "more entries", limit: ENTRY_LIMIT });
+                return Err(TarError::Limit {
+                    what: "more entries",
+                    limit: ENTRY_LIMIT,
+                });
             }
             let size = header.number(124..136, "size")?;
             let size = u64::try_from(size).map_err(|_| TarError::Field { at, field: "size" })?;
@@ -243,7 +248,10 @@ impl<R: Read> Archive<R> {
     /// A small content as a whole.
     fn whole(&mut self, size: u64, limit: u64) -> Result<Vec<u8>, TarError> {
         if size > limit {
-            return Err(TarError::Limit { what: "a longer name or attribute", limit });
+            return Err(TarError::Limit {
+                what: "a longer name or attribute",
+                limit,
+            });
         }
         self.expect(size);
         let mut whole = Vec::new();
@@ -279,16 +287,29 @@ struct Attributes {
 impl Attributes {
     /// Reads pax records: `LENGTH KEY=VALUE` and a newline each, the length in bytes and including itself.
     fn read(&mut self, mut text: &[u8], at: u64) -> Result<(), TarError> {
-        let bad = || TarError::Field { at, field: "pax record" };
+        let bad = || TarError::Field {
+            at,
+            field: "pax record",
+        };
         while !text.is_empty() {
             let space = memchr::memchr(b' ', text).ok_or_else(bad)?;
-            let length = std::str::from_utf8(&text[..space]).ok().and_then(|n| n.parse::<usize>().ok()).ok_or_else(bad)?;
-            let record = text.get(space + 1..length).and_then(|r| r.strip_suffix(b"\n")).ok_or_else(bad)?;
+            let length = std::str::from_utf8(&text[..space])
+                .ok()
+                .and_then(|n| n.parse::<usize>().ok())
+                .ok_or_else(bad)?;
+            let record = text
+                .get(space + 1..length)
+                .and_then(|r| r.strip_suffix(b"\n"))
+                .ok_or_else(bad)?;
             let equals = memchr::memchr(b'=', record).ok_or_else(bad)?;
             let value = &record[equals + 1..];
             let number = || {
                 let whole = value.split(|&b| b == b'.').next().unwrap_or_default();
-                std::str::from_utf8(whole).ok().and_then(|n| n.parse().ok()).map(Some).ok_or_else(bad)
+                std::str::from_utf8(whole)
+                    .ok()
+                    .and_then(|n| n.parse().ok())
+                    .map(Some)
+                    .ok_or_else(bad)
             };
             match &record[..equals] {
                 b"path" => self.path = Some(value.to_vec()),
@@ -318,9 +339,19 @@ impl Header {
         let header = Header { bytes, at };
         let stated = header.number(148..156, "check sum")?;
         let counted = |(i, &b): (usize, &u8)| if (148..156).contains(&i) { b' ' } else { b };
-        let unsigned: i64 = header.bytes.iter().enumerate().map(|x| i64::from(counted(x))).sum();
+        let unsigned: i64 = header
+            .bytes
+            .iter()
+            .enumerate()
+            .map(|x| i64::from(counted(x)))
+            .sum();
         // Some old writers summed signed characters.
-        let signed: i64 = header.bytes.iter().enumerate().map(|x| i64::from(counted(x) as i8)).sum();
+        let signed: i64 = header
+            .bytes
+            .iter()
+            .enumerate()
+            .map(|x| i64::from(counted(x) as i8))
+            .sum();
         if stated != unsigned && stated != signed {
             return Err(TarError::Checksum { at });
         }
@@ -344,9 +375,14 @@ impl Header {
         };
         let is_link = matches!(kind, Kind::HardLink | Kind::Symlink);
         let is_device = matches!(kind, Kind::Character | Kind::Block);
-        let size = attributes.size.map_or(Ok(size), u64::try_from).map_err(|_| field("size"))?;
-        let id =
-            |given: Option<i64>, range, name| u32::try_from(given.map_or_else(|| self.number(range, name), Ok)?).map_err(|_| field(name));
+        let size = attributes
+            .size
+            .map_or(Ok(size), u64::try_from)
+            .map_err(|_| field("size"))?;
+        let id = |given: Option<i64>, range, name| {
+            u32::try_from(given.map_or_else(|| self.number(range, name), Ok)?)
+                .map_err(|_| field(name))
+        };
         let part = |range, name| u32::try_from(self.number(range, name)?).map_err(|_| field(name));
         Ok(Entry {
             kind,
@@ -356,39 +392,70 @@ impl Header {
             user: attributes.user.unwrap_or_else(|| self.name(265..297)),
             group: attributes.group.unwrap_or_else(|| self.name(297..329)),
             size: if kind == Kind::File { size } else { 0 },
-            modified: attributes.modified.map_or_else(|| self.number(136..148, "time"), Ok)?,
+            modified: attributes
+                .modified
+                .map_or_else(|| self.number(136..148, "time"), Ok)?,
             target: match attributes.target {
                 _ if !is_link => Vec::new(),
                 Some(target) => target,
                 None => until_nul(&self.bytes[157..257]).to_vec(),
             },
-            device: if is_device { (part(329..337, "device")?, part(337..345, "device")?) } else { (0, 0) },
+            device: if is_device {
+                (part(329..337, "device")?, part(337..345, "device")?)
+            } else {
+                (0, 0)
+            },
             path,
         })
     }
 
     fn path(&self) -> Vec<u8> {
-        let (name, prefix) = (until_nul(&self.bytes[..100]), until_nul(&self.bytes[345..500]));
-        if self.bytes[257..263] == *b"ustar\0" && !prefix.is_empty() { [prefix, b"/", name].concat() } else { name.to_vec() }
+        let (name, prefix) = (
+            until_nul(&self.bytes[..100]),
+            until_nul(&self.bytes[345..500]),
+        );
+        if self.bytes[257..263] == *b"ustar\0" && !prefix.is_empty() {
+            [prefix, b"/", name].concat()
+        } else {
+            name.to_vec()
+        }
     }
 
     fn name(&self, range: std::ops::Range<usize>) -> Box<str> {
-        if self.bytes[257..262] == *b"ustar" { lossy(until_nul(&self.bytes[range])) } else { "".into() }
+        if self.bytes[257..262] == *b"ustar" {
+            lossy(until_nul(&self.bytes[range]))
+        } else {
+            "".into()
+        }
     }
 
     /// A number in octal, or in GNU's base 256, which a first byte with its top bit set announces.
     fn number(&self, range: std::ops::Range<usize>, name: &'static str) -> Result<i64, TarError> {
-        let bad = || TarError::Field { at: self.at, field: name };
+        let bad = || TarError::Field {
+            at: self.at,
+            field: name,
+        };
         let field = &self.bytes[range];
         if field[0] & 0x80 != 0 {
             let negative = field[0] & 0x40 != 0;
-            let start = if negative { -1 } else { i64::from(field[0] & 0x3f) };
-            return field[1..].iter().try_fold(start, |sum, &b| sum.checked_mul(256)?.checked_add(i64::from(b))).ok_or_else(bad);
+            let start = if negative {
+                -1
+            } else {
+                i64::from(field[0] & 0x3f)
+            };
+            return field[1..]
+                .iter()
+                .try_fold(start, |sum, &b| {
+                    sum.checked_mul(256)?.checked_add(i64::from(b))
+                })
+                .ok_or_else(bad);
         }
         let digits = until_nul(field).trim_ascii();
         digits.iter().try_fold(0i64, |sum, &b| {
             let digit = (b as char).to_digit(8).ok_or_else(bad)?;
-            sum.checked_mul(8).map(|sum| sum + i64::from(digit)).ok_or_else(bad)
+            sum.checked_mul(8)
+                .map(|sum| sum + i64::from(digit))
+                .ok_or_else(bad)
         })
     }
 }

@@ -1,6 +1,9 @@
 use std::io::Write;
 
-use super::build::{Item, ar, compressed, control_tar, deb, directory, entry, file, hard_link, on_disk, symlink, tar};
+use super::build::{
+    Item, ar, compressed, control_tar, deb, directory, entry, file, hard_link, on_disk, symlink,
+    tar,
+};
 use super::*;
 
 const CONTROL: &str = "Package: a\nVersion: 1\nArchitecture: all\n";
@@ -19,7 +22,16 @@ fn listing(archive: Vec<u8>) -> Result<Vec<String>, TarError> {
         }
         assert_eq!(content as u64, e.size);
         let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
-        lines.push(format!("{:?} {} {:o} {}:{} {} {}", e.kind, text(&e.path), e.mode, e.user, e.group, e.size, text(&e.target)));
+        lines.push(format!(
+            "{:?} {} {:o} {}:{} {} {}",
+            e.kind,
+            text(&e.path),
+            e.mode,
+            e.user,
+            e.group,
+            e.size,
+            text(&e.target)
+        ));
     }
     Ok(lines)
 }
@@ -37,17 +49,26 @@ fn all_of(deb: &Deb) -> Result<usize, TarError> {
 fn with_members(control: (&str, Compression), data: (&str, Compression)) -> Vec<u8> {
     let control_member = compressed(control.1, &control_tar(CONTROL, &[("preinst", "x")]));
     let data_member = compressed(data.1, &tar(&[directory("./"), file("./x", "1")]));
-    ar(&[("debian-binary", b"2.0\n"), (control.0, &control_member), (data.0, &data_member)])
+    ar(&[
+        ("debian-binary", b"2.0\n"),
+        (control.0, &control_member),
+        (data.0, &data_member),
+    ])
 }
 
 #[test]
 fn every_kind_of_entry() {
     let lines = listing(tar(&[
         directory("./"),
-        file("./bin/su", "12345").mode(0o4755).owner("root", "shadow"),
+        file("./bin/su", "12345")
+            .mode(0o4755)
+            .owner("root", "shadow"),
         symlink("./bin/sh", "dash"),
         hard_link("./bin/x", "./bin/su"),
-        Item { device: (1, 3), ..entry("./dev/null", b'3', 0o666) },
+        Item {
+            device: (1, 3),
+            ..entry("./dev/null", b'3', 0o666)
+        },
         entry("./dev/pipe", b'6', 0o600),
         entry("./tmp/", b'5', 0o1777),
     ]));
@@ -65,27 +86,56 @@ fn every_kind_of_entry() {
 
 /// A pax record, which begins with its own length.
 fn record(text: &str) -> Vec<u8> {
-    let length = (1..).map(|digits| digits + 2 + text.len()).find(|n| n.to_string().len() + 2 + text.len() == *n);
+    let length = (1..)
+        .map(|digits| digits + 2 + text.len())
+        .find(|n| n.to_string().len() + 2 + text.len() == *n);
     format!("{} {text}\n", length.unwrap()).into_bytes()
 }
 
 #[test]
 fn long_and_strange_names() {
     let long = format!("./{}/x", "d".repeat(300));
-    let pax = |records: &[&str]| Item { content: records.iter().flat_map(|r| record(r)).collect(), ..entry("pax", b'x', 0o644) };
+    let pax = |records: &[&str]| Item {
+        content: records.iter().flat_map(|r| record(r)).collect(),
+        ..entry("pax", b'x', 0o644)
+    };
     let lines = listing(tar(&[
         file(&long, "1"),
         symlink("./l", &long),
-        Item { path: b"./\xe9t\xe9".to_vec(), ..file("", "2") },
-        pax(&["path=./long", "linkpath=../some", "uname=x", "mtime=1234.56789", "SCHILY.dev=12"]),
+        Item {
+            path: b"./\xe9t\xe9".to_vec(),
+            ..file("", "2")
+        },
+        pax(&[
+            "path=./long",
+            "linkpath=../some",
+            "uname=x",
+            "mtime=1234.56789",
+            "SCHILY.dev=12",
+        ]),
         symlink("./short", "x"),
-        Item { letter: b'g', ..pax(&["gname=g"]) },
+        Item {
+            letter: b'g',
+            ..pax(&["gname=g"])
+        },
         file("./after", ""),
     ]));
     let lines = lines.unwrap();
-    assert_eq!(lines[..2], [format!("File {long} 644 root:root 1 "), format!("Symlink ./l 777 root:root 0 {long}")]);
+    assert_eq!(
+        lines[..2],
+        [
+            format!("File {long} 644 root:root 1 "),
+            format!("Symlink ./l 777 root:root 0 {long}")
+        ]
+    );
     assert_eq!(lines[2], "File ./\\xe9t\\xe9 644 root:root 1 ");
-    assert_eq!(lines[3..], ["Symlink ./long 777 x:root 0 ../some", "File ./after 644 root:g 0 "]);
+    assert_eq!(
+        lines[3..],
+        [
+            "Symlink ./long 777 x:root 0 ../some",
+            "File ./after 644 root:g 0 "
+        ]
+    );
 }
 
 #[test]
@@ -98,33 +148,86 @@ fn numbers_in_base_256_and_v7_headers() {
     let sum: u32 = archive[..512].iter().map(|&b| u32::from(b)).sum();
     archive[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     let entry = Archive::new(&archive[..]).next_entry().unwrap().unwrap();
-    assert_eq!((entry.kind, entry.uid, &*entry.user), (Kind::Directory, 0x0102_0304, ""));
+    assert_eq!(
+        (entry.kind, entry.uid, &*entry.user),
+        (Kind::Directory, 0x0102_0304, "")
+    );
 }
 
 #[test]
 fn hostile_archives_are_errors() {
-    let sized = |size| Item { size: Some(size), ..file("./x", "1") };
-    let long = |letter, size| Item { size: Some(size), letter, ..file("./x", "1") };
+    let sized = |size| Item {
+        size: Some(size),
+        ..file("./x", "1")
+    };
+    let long = |letter, size| Item {
+        size: Some(size),
+        letter,
+        ..file("./x", "1")
+    };
     let mut damaged = tar(&[file("./x", "1")]);
     damaged[0] = b'/';
     let cut = |length: usize| tar(&[file("./x", &"1".repeat(600))])[..length].to_vec();
     for (what, archive, expected) in [
-        ("content longer than the archive", tar(&[sized(1 << 32)]), "the archive ends within an entry"),
-        ("a length near the end of numbers", tar(&[sized((1 << 33) - 1)]), "the archive ends within an entry"),
-        ("an endless name", tar(&[long(b'L', 1 << 30)]), "it has a longer name or attribute than 65536"),
-        ("an endless attribute", tar(&[long(b'x', 1 << 30)]), "it has a longer name or attribute than 1048576"),
+        (
+            "content longer than the archive",
+            tar(&[sized(1 << 32)]),
+            "the archive ends within an entry",
+        ),
+        (
+            "a length near the end of numbers",
+            tar(&[sized((1 << 33) - 1)]),
+            "the archive ends within an entry",
+        ),
+        (
+            "an endless name",
+            tar(&[long(b'L', 1 << 30)]),
+            "it has a longer name or attribute than 65536",
+        ),
+        (
+            "an endless attribute",
+            tar(&[long(b'x', 1 << 30)]),
+            "it has a longer name or attribute than 1048576",
+        ),
         (
             "an attribute that lies about its length",
-            tar(&[Item { letter: b'x', ..file("./x", "8 path=x\n") }]),
+            tar(&[Item {
+                letter: b'x',
+                ..file("./x", "8 path=x\n")
+            }]),
             "the header at byte 0 has no valid pax record",
         ),
-        ("an unknown type", tar(&[long(b'S', 0)]), "the entry at byte 0 is of the unknown type `S`"),
-        ("a damaged header", damaged, "the header at byte 0 is damaged"),
-        ("half a header", cut(300), "the archive ends within an entry"),
-        ("half a content", cut(700), "the archive ends within an entry"),
-        ("no padding", cut(512 + 600), "the archive ends within an entry"),
+        (
+            "an unknown type",
+            tar(&[long(b'S', 0)]),
+            "the entry at byte 0 is of the unknown type `S`",
+        ),
+        (
+            "a damaged header",
+            damaged,
+            "the header at byte 0 is damaged",
+        ),
+        (
+            "half a header",
+            cut(300),
+            "the archive ends within an entry",
+        ),
+        (
+            "half a content",
+            cut(700),
+            "the archive ends within an entry",
+        ),
+        (
+            "no padding",
+            cut(512 + 600),
+            "the archive ends within an entry",
+        ),
     ] {
-        assert_eq!(listing(archive).unwrap_err().to_string(), expected, "{what}");
+        assert_eq!(
+            listing(archive).unwrap_err().to_string(),
+            expected,
+            "{what}"
+        );
     }
     // The end of the stream at the end of an entry is an end too, as it is for dpkg.
     assert_eq!(listing(cut(1536)).unwrap().len(), 1);
@@ -140,7 +243,14 @@ fn every_compression_and_a_bare_tar() {
         (("control.tar.xz/", Xz), ("data.tar.gz/", Gzip)),
     ] {
         let deb = Deb::read(on_disk(&with_members(control, data))).unwrap();
-        assert_eq!((deb.stanza.as_str(), deb.members.len(), deb.member("preinst").unwrap().mode), (CONTROL, 1, 0o755));
+        assert_eq!(
+            (
+                deb.stanza.as_str(),
+                deb.members.len(),
+                deb.member("preinst").unwrap().mode
+            ),
+            (CONTROL, 1, 0o755)
+        );
         assert_eq!(all_of(&deb).unwrap(), 2);
     }
 }
@@ -149,8 +259,11 @@ fn every_compression_and_a_bare_tar() {
 fn other_members_are_heeded_or_refused() {
     let control = compressed(Compression::Gzip, &control_tar(CONTROL, &[]));
     let data = compressed(Compression::Gzip, &tar(&[directory("./")]));
-    let (version, control, data): ((&str, &[u8]), _, _) =
-        (("debian-binary", b"2.0\n"), ("control.tar.gz", &control[..]), ("data.tar.gz", &data[..]));
+    let (version, control, data): ((&str, &[u8]), _, _) = (
+        ("debian-binary", b"2.0\n"),
+        ("control.tar.gz", &control[..]),
+        ("data.tar.gz", &data[..]),
+    );
     let extra: (&str, &[u8]) = ("_gpgorigin", b"odd");
     let read = |members: &[(&str, &[u8])]| Deb::read(on_disk(&ar(members)));
     for good in [
@@ -161,14 +274,29 @@ fn other_members_are_heeded_or_refused() {
         assert_eq!(all_of(&read(good).unwrap()).unwrap(), 1);
     }
     for (bad, expected) in [
-        (&[control, data][..], "its member `control.tar.gz` is not the `debian-binary` that has to be there"),
-        (&[version, data, control], "its member `data.tar.gz` is not the `control.tar` that has to be there"),
-        (&[version, ("junk", b""), control, data], "its member `junk` is not the `control.tar` that has to be there"),
-        (&[version, control, ("data.tar.rar", b"")], "its member `data.tar.rar` is not the `data.tar` that has to be there"),
+        (
+            &[control, data][..],
+            "its member `control.tar.gz` is not the `debian-binary` that has to be there",
+        ),
+        (
+            &[version, data, control],
+            "its member `data.tar.gz` is not the `control.tar` that has to be there",
+        ),
+        (
+            &[version, ("junk", b""), control, data],
+            "its member `junk` is not the `control.tar` that has to be there",
+        ),
+        (
+            &[version, control, ("data.tar.rar", b"")],
+            "its member `data.tar.rar` is not the `data.tar` that has to be there",
+        ),
         (&[version, control], "it has no member `data.tar`"),
         (&[version], "it has no member `control.tar`"),
         (&[], "it has no member `debian-binary`"),
-        (&[("debian-binary", b"3.0\n"), control, data], "it has version `3.0` of the format, not 2"),
+        (
+            &[("debian-binary", b"3.0\n"), control, data],
+            "it has version `3.0` of the format, not 2",
+        ),
     ] {
         assert_eq!(read(bad).unwrap_err().to_string(), expected);
     }
@@ -177,77 +305,199 @@ fn other_members_are_heeded_or_refused() {
 #[test]
 fn damaged_packages_are_errors() {
     use Compression::{Gzip, Xz, Zstd};
-    for (name, compression) in [("data.tar.gz", Gzip), ("data.tar.xz", Xz), ("data.tar.zst", Zstd)] {
+    for (name, compression) in [
+        ("data.tar.gz", Gzip),
+        ("data.tar.xz", Xz),
+        ("data.tar.zst", Zstd),
+    ] {
         let whole = with_members(("control.tar.gz", Gzip), (name, compression));
-        assert!(matches!(Deb::read(on_disk(&whole[..whole.len() - 20])), Err(Error::Member { .. })), "{name}: cut");
+        assert!(
+            matches!(
+                Deb::read(on_disk(&whole[..whole.len() - 20])),
+                Err(Error::Member { .. })
+            ),
+            "{name}: cut"
+        );
         let data = compressed(compression, &tar(&[file("./x", &"1".repeat(5000))]));
         let control = compressed(Gzip, &control_tar(CONTROL, &[]));
         let read = |data: &[u8]| {
-            all_of(&Deb::read(on_disk(&ar(&[("debian-binary", b"2.0\n"), ("control.tar.gz", &control), (name, data)]))).unwrap())
+            all_of(
+                &Deb::read(on_disk(&ar(&[
+                    ("debian-binary", b"2.0\n"),
+                    ("control.tar.gz", &control),
+                    (name, data),
+                ])))
+                .unwrap(),
+            )
         };
         let mut flipped = data.clone();
-        *flipped.iter_mut().nth_back(if compression == Xz { 13 } else { 3 }).unwrap() ^= 0x55;
+        *flipped
+            .iter_mut()
+            .nth_back(if compression == Xz { 13 } else { 3 })
+            .unwrap() ^= 0x55;
         assert!(read(&data).is_ok());
-        assert!(matches!(read(&data[..data.len() - 1]), Err(TarError::Stream(_))), "{name}: truncated stream");
-        assert!(matches!(read(&flipped), Err(TarError::Stream(_))), "{name}: wrong check");
-        assert!(matches!(read(&[&data[..], b"trailing junk"].concat()), Err(TarError::Stream(_))), "{name}: junk");
+        assert!(
+            matches!(read(&data[..data.len() - 1]), Err(TarError::Stream(_))),
+            "{name}: truncated stream"
+        );
+        assert!(
+            matches!(read(&flipped), Err(TarError::Stream(_))),
+            "{name}: wrong check"
+        );
+        assert!(
+            matches!(
+                read(&[&data[..], b"trailing junk"].concat()),
+                Err(TarError::Stream(_))
+            ),
+            "{name}: junk"
+        );
     }
-    for not_a_deb in [&b""[..], b"!<arch>\n", b"PK\x03\x04 something else", b"!<arch>\ndebian-binary", b"0.939000\nx"] {
+    for not_a_deb in [
+        &b""[..],
+        b"!<arch>\n",
+        b"PK\x03\x04 something else",
+        b"!<arch>\ndebian-binary",
+        b"0.939000\nx",
+    ] {
         assert!(Deb::read(on_disk(not_a_deb)).is_err(), "{not_a_deb:?}");
     }
     let mut long = ar(&[("debian-binary", b"2.0\n")]);
     long[8 + 48..8 + 58].copy_from_slice(b"9999999999");
-    assert!(matches!(Deb::read(on_disk(&long)), Err(Error::Member { at: 8 })));
+    assert!(matches!(
+        Deb::read(on_disk(&long)),
+        Err(Error::Member { at: 8 })
+    ));
 }
 
 #[test]
 fn control_members_are_bounded_and_plain() {
     let with = |items: &[Item]| {
         let control = compressed(Compression::Gzip, &tar(items));
-        Deb::read(on_disk(&ar(&[("debian-binary", b"2.0\n"), ("control.tar.gz", &control), ("data.tar", &tar(&[]))])))
+        Deb::read(on_disk(&ar(&[
+            ("debian-binary", b"2.0\n"),
+            ("control.tar.gz", &control),
+            ("data.tar", &tar(&[])),
+        ])))
     };
     let control = || file("./control", CONTROL);
-    let huge = Item { size: Some(CONTROL_LIMIT + 1), ..file("./templates", "") };
-    assert!(with(&[control(), huge]).unwrap_err().to_string().contains("control.tar"));
-    assert!(matches!(with(&[file("./preinst", "")]), Err(Error::Missing { expected: "control" })));
-    for odd in [file("./sub/x", ""), file("../x", ""), file("./..", ""), symlink("./preinst", "/bin/sh"), directory("./sub")] {
-        assert!(matches!(with(&[control(), odd.clone()]), Err(Error::Control { .. })), "{odd:?}");
+    let huge = Item {
+        size: Some(CONTROL_LIMIT + 1),
+        ..file("./templates", "")
+    };
+    assert!(
+        with(&[control(), huge])
+            .unwrap_err()
+            .to_string()
+            .contains("control.tar")
+    );
+    assert!(matches!(
+        with(&[file("./preinst", "")]),
+        Err(Error::Missing {
+            expected: "control"
+        })
+    ));
+    for odd in [
+        file("./sub/x", ""),
+        file("../x", ""),
+        file("./..", ""),
+        symlink("./preinst", "/bin/sh"),
+        directory("./sub"),
+    ] {
+        assert!(
+            matches!(with(&[control(), odd.clone()]), Err(Error::Control { .. })),
+            "{odd:?}"
+        );
     }
-    let latin = Item { content: b"Package: a\nMaintainer: Ren\xe9\n".to_vec(), ..file("control", "") };
-    assert_eq!(with(&[latin]).unwrap().stanza, "Package: a\nMaintainer: René\n");
+    let latin = Item {
+        content: b"Package: a\nMaintainer: Ren\xe9\n".to_vec(),
+        ..file("control", "")
+    };
+    assert_eq!(
+        with(&[latin]).unwrap().stanza,
+        "Package: a\nMaintainer: René\n"
+    );
 }
 
 #[test]
 fn a_decoded_copy_is_the_package_again() {
     let directory = tempfile::tempdir().unwrap();
     let store = crate::store::tests::sealed(directory.path(), "state");
-    for compression in [Compression::Xz, Compression::Zstd, Compression::Gzip, Compression::None] {
-        let name = |member: &str| format!("{member}{}{}", if compression == Compression::None { "" } else { "." }, compression.extension());
-        let whole = with_members((&name("control.tar"), compression), (&name("data.tar"), compression));
+    for compression in [
+        Compression::Xz,
+        Compression::Zstd,
+        Compression::Gzip,
+        Compression::None,
+    ] {
+        let name = |member: &str| {
+            format!(
+                "{member}{}{}",
+                if compression == Compression::None {
+                    ""
+                } else {
+                    "."
+                },
+                compression.extension()
+            )
+        };
+        let whole = with_members(
+            (&name("control.tar"), compression),
+            (&name("data.tar"), compression),
+        );
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&whole).unwrap();
-        let wanted = crate::store::tests::wanted(&[format!("file://{}", file.path().display())], &whole);
+        let wanted =
+            crate::store::tests::wanted(&[format!("file://{}", file.path().display())], &whole);
         let verified = store.file(&wanted, &drop).unwrap();
-        let first = Deb::open(&verified, store.draft(crate::store::Kind::Package, &wanted.digest)).unwrap();
+        let first = Deb::open(
+            &verified,
+            store.draft(crate::store::Kind::Package, &wanted.digest),
+        )
+        .unwrap();
         assert_eq!(all_of(&first).unwrap(), 2);
         first.keep_copy();
-        let copy = store.derived(crate::store::Kind::Package, &wanted.digest).unwrap();
+        let copy = store
+            .derived(crate::store::Kind::Package, &wanted.digest)
+            .unwrap();
         let second = Deb::open(&copy, None).unwrap();
-        assert_eq!((&first.stanza, &first.members[0].content), (&second.stanza, &second.members[0].content));
-        assert_eq!((all_of(&second).unwrap(), second.data.compression), (2, Compression::None), "{compression:?}");
+        assert_eq!(
+            (&first.stanza, &first.members[0].content),
+            (&second.stanza, &second.members[0].content)
+        );
+        assert_eq!(
+            (all_of(&second).unwrap(), second.data.compression),
+            (2, Compression::None),
+            "{compression:?}"
+        );
     }
-    let damaged = store.derived(crate::store::Kind::Package, &crate::store::tests::wanted(&[], b"x").digest);
+    let damaged = store.derived(
+        crate::store::Kind::Package,
+        &crate::store::tests::wanted(&[], b"x").digest,
+    );
     assert!(damaged.is_none());
 }
 
 #[test]
 fn the_old_format_is_read() {
     let control = compressed(Compression::Gzip, &control_tar(CONTROL, &[]));
-    let data = compressed(Compression::Gzip, &tar(&[directory("./"), file("./x", "1")]));
-    let old = [format!("0.939000\n{}\n", control.len()).as_bytes(), &control, &data].concat();
+    let data = compressed(
+        Compression::Gzip,
+        &tar(&[directory("./"), file("./x", "1")]),
+    );
+    let old = [
+        format!("0.939000\n{}\n", control.len()).as_bytes(),
+        &control,
+        &data,
+    ]
+    .concat();
     let read = Deb::read(on_disk(&old)).unwrap();
     assert_eq!((read.stanza.as_str(), all_of(&read).unwrap()), (CONTROL, 2));
     let bad = [&b"0.939000\n999999999\n"[..], &control].concat();
-    assert!(matches!(Deb::read(on_disk(&bad)), Err(Error::Member { at: 9 })));
-    assert_eq!(all_of(&Deb::read(on_disk(&deb(CONTROL, &[], &[]))).unwrap()).unwrap(), 0);
+    assert!(matches!(
+        Deb::read(on_disk(&bad)),
+        Err(Error::Member { at: 9 })
+    ));
+    assert_eq!(
+        all_of(&Deb::read(on_disk(&deb(CONTROL, &[], &[]))).unwrap()).unwrap(),
+        0
+    );
 }

@@ -11,17 +11,26 @@ use super::{Error, Masters, Users};
 pub fn extended_states(root: &Rootfs, automatic: &[(String, String)]) -> Result<(), Error> {
     let mut text = String::new();
     for (name, architecture) in automatic {
-        let _ = write!(text, "Package: {name}\nArchitecture: {architecture}\nAuto-Installed: 1\n\n");
+        let _ = write!(
+            text,
+            "Package: {name}\nArchitecture: {architecture}\nAuto-Installed: 1\n\n"
+        );
     }
     root.make_directories(&RootPath::known("var/lib/apt"))?;
-    Ok(root.write(&RootPath::known("var/lib/apt/extended_states"), text.as_bytes(), 0o644)?)
+    Ok(root.write(
+        &RootPath::known("var/lib/apt/extended_states"),
+        text.as_bytes(),
+        0o644,
+    )?)
 }
 
 /// Gives the `partial` directories to apt's user, as apt does when it first runs: mode 0700, owner `_apt`. Without that user, or
 /// without apt's directories, nothing is done.
 pub fn own_apt_directories(root: &Rootfs) -> Result<(), Error> {
     let users = Users::read(root, &Masters::default())?;
-    let Some(uid) = users.user("_apt") else { return Ok(()) };
+    let Some(uid) = users.user("_apt") else {
+        return Ok(());
+    };
     for above in ["var/lib/apt/lists", "var/cache/apt/archives"] {
         let above = RootPath::known(above);
         if root.is_directory(&above) {

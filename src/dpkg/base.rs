@@ -45,8 +45,12 @@ const DEVICES: [(&str, u32, u32); 8] = [
     ("dev/zero", 1, 5),
 ];
 
-const DEVICE_LINKS: [(&str, &str); 4] =
-    [("dev/fd", "/proc/self/fd"), ("dev/stderr", "/proc/self/fd/2"), ("dev/stdin", "/proc/self/fd/0"), ("dev/stdout", "/proc/self/fd/1")];
+const DEVICE_LINKS: [(&str, &str); 4] = [
+    ("dev/fd", "/proc/self/fd"),
+    ("dev/stderr", "/proc/self/fd/2"),
+    ("dev/stdin", "/proc/self/fd/0"),
+    ("dev/stdout", "/proc/self/fd/1"),
+];
 
 /// Makes the base of a tree: directories, an empty status, `arch`, /etc/fstab, /dev, and the links of a merged /usr where no
 /// package brings them. Devices that may not be made here, as in a user namespace, are left out.
@@ -59,9 +63,21 @@ pub fn base(root: &Rootfs, base: &Base) -> Result<(), Error> {
     }
     make_directories(root, &RootPath::known("tmp"), 0o1777)?;
     root.write(&RootPath::known("var/lib/dpkg/status"), b"", 0o644)?;
-    let architectures: String = base.architectures.iter().map(|a| format!("{a}\n")).collect();
-    root.write(&RootPath::known("var/lib/dpkg/arch"), architectures.as_bytes(), 0o644)?;
-    root.write(&RootPath::known("etc/fstab"), b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n", 0o644)?;
+    let architectures: String = base
+        .architectures
+        .iter()
+        .map(|a| format!("{a}\n"))
+        .collect();
+    root.write(
+        &RootPath::known("var/lib/dpkg/arch"),
+        architectures.as_bytes(),
+        0o644,
+    )?;
+    root.write(
+        &RootPath::known("etc/fstab"),
+        b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n",
+        0o644,
+    )?;
     make_devices(root)
 }
 
@@ -72,7 +88,12 @@ fn make_devices(root: &Rootfs) -> Result<(), Error> {
         root.symlink(target.as_bytes(), &RootPath::known(link))?;
     }
     for (path, major, minor) in DEVICES {
-        match root.make_node(&RootPath::known(path), FileType::CharacterDevice, 0o666, makedev(major, minor)) {
+        match root.make_node(
+            &RootPath::known(path),
+            FileType::CharacterDevice,
+            0o666,
+            makedev(major, minor),
+        ) {
             Err(e) if e.source.kind() == std::io::ErrorKind::PermissionDenied => {}
             made => made?,
         }
@@ -95,7 +116,11 @@ fn merge_usr(root: &Rootfs, architecture: &str) -> Result<(), Error> {
     };
     for name in ["bin", "sbin", "lib"].iter().chain(libraries) {
         let merged = format!("usr/{name}");
-        make_directories(root, &RootPath::known("usr").join(&RootPath::known(name)), 0o755)?;
+        make_directories(
+            root,
+            &RootPath::known("usr").join(&RootPath::known(name)),
+            0o755,
+        )?;
         root.symlink(merged.as_bytes(), &RootPath::known(name))?;
     }
     Ok(())
@@ -120,12 +145,39 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let root = Rootfs::open(directory.path()).unwrap();
         let architectures = vec!["amd64".to_owned(), "i386".to_owned()];
-        base(&root, &Base { architectures, merged_usr: MergedUsr::MadeFirst }).unwrap();
-        let read = |path| String::from_utf8(root.read(&RootPath::known(path)).unwrap().unwrap()).unwrap();
-        assert_eq!((read("var/lib/dpkg/arch").as_str(), read("var/lib/dpkg/status").as_str()), ("amd64\ni386\n", ""));
+        base(
+            &root,
+            &Base {
+                architectures,
+                merged_usr: MergedUsr::MadeFirst,
+            },
+        )
+        .unwrap();
+        let read =
+            |path| String::from_utf8(root.read(&RootPath::known(path)).unwrap().unwrap()).unwrap();
+        assert_eq!(
+            (
+                read("var/lib/dpkg/arch").as_str(),
+                read("var/lib/dpkg/status").as_str()
+            ),
+            ("amd64\ni386\n", "")
+        );
         assert_eq!(read("etc/fstab"), "# UNCONFIGURED FSTAB FOR BASE SYSTEM\n");
-        assert_eq!(root.read_link(&RootPath::known("lib64")).unwrap().unwrap().as_bytes(), b"usr/lib64");
-        assert_eq!(root.metadata(&RootPath::known("tmp")).unwrap().unwrap().st_mode & 0o7777, 0o1777);
+        assert_eq!(
+            root.read_link(&RootPath::known("lib64"))
+                .unwrap()
+                .unwrap()
+                .as_bytes(),
+            b"usr/lib64"
+        );
+        assert_eq!(
+            root.metadata(&RootPath::known("tmp"))
+                .unwrap()
+                .unwrap()
+                .st_mode
+                & 0o7777,
+            0o1777
+        );
         assert_eq!(root.names(&RootPath::known("dev")).unwrap().len(), 14);
     }
 }

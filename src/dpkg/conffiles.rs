@@ -28,7 +28,9 @@ impl std::fmt::Display for ConffileState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             ConffileState::New => f.write_str("newconffile"),
-            ConffileState::Yielded(digest) => write!(f, "{} obsolete", digest.as_deref().unwrap_or("newconffile")),
+            ConffileState::Yielded(digest) => {
+                write!(f, "{} obsolete", digest.as_deref().unwrap_or("newconffile"))
+            }
             ConffileState::InPlace(md5) => f.write_str(md5),
         }
     }
@@ -38,7 +40,12 @@ impl std::fmt::Display for ConffileState {
 pub fn parse_conffiles(package: &str, content: &[u8]) -> Result<Vec<Conffile>, Error> {
     let mut all: Vec<Conffile> = Vec::new();
     for (number, line) in content.split(|&b| b == b'\n').enumerate() {
-        let bad = |problem| Error::Member { package: package.into(), member: "conffiles", line: number + 1, problem };
+        let bad = |problem| Error::Member {
+            package: package.into(),
+            member: "conffiles",
+            line: number + 1,
+            problem,
+        };
         let line = line.trim_ascii_end();
         if line.is_empty() {
             continue;
@@ -67,9 +74,20 @@ mod tests {
 
     #[test]
     fn lines_with_and_without_a_word() {
-        let all = parse_conffiles("a", b"/etc/a\nremove-on-upgrade /etc/b c\n\n/etc/d  \n").unwrap();
-        let shown: Vec<_> = all.iter().map(|c| (c.path.to_string(), c.removed)).collect();
-        assert_eq!(shown, [("/etc/a".into(), false), ("/etc/b c".into(), true), ("/etc/d".into(), false)]);
+        let all =
+            parse_conffiles("a", b"/etc/a\nremove-on-upgrade /etc/b c\n\n/etc/d  \n").unwrap();
+        let shown: Vec<_> = all
+            .iter()
+            .map(|c| (c.path.to_string(), c.removed))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("/etc/a".into(), false),
+                ("/etc/b c".into(), true),
+                ("/etc/d".into(), false)
+            ]
+        );
         for bad in ["etc/a", "/etc/../a", "remove-on-upgrade x", "/"] {
             assert!(parse_conffiles("a", bad.as_bytes()).is_err(), "{bad}");
         }

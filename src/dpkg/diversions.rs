@@ -29,9 +29,16 @@ impl Diversions {
         let mut all = Diversions::default();
         for entry in lines_of(root, FILE)?.chunks(3) {
             let [(line, from), (_, to), (_, by)] = entry else {
-                return Err(malformed(FILE, entry[0].0, "an entry of fewer than three lines"));
+                return Err(malformed(
+                    FILE,
+                    entry[0].0,
+                    "an entry of fewer than three lines",
+                ));
             };
-            let path = |text| RootPath::parse(text).map_err(|_| malformed(FILE, *line, "not a path inside the tree"));
+            let path = |text| {
+                RootPath::parse(text)
+                    .map_err(|_| malformed(FILE, *line, "not a path inside the tree"))
+            };
             let by = (by != b":").then(|| String::from_utf8_lossy(by).into_owned());
             let (from, to) = (path(from)?, path(to)?);
             all.by_target.insert(to.clone(), from.clone());
@@ -47,7 +54,10 @@ impl Diversions {
 
     /// Where a package's file of that path goes, when not to the path itself.
     pub fn place(&self, path: &RootPath, package: &str) -> Option<&RootPath> {
-        self.by_source.get(path).filter(|d| d.by.as_deref() != Some(package)).map(|d| &d.to)
+        self.by_source
+            .get(path)
+            .filter(|d| d.by.as_deref() != Some(package))
+            .map(|d| &d.to)
     }
 
     /// What is diverted to this path.
@@ -57,7 +67,10 @@ impl Diversions {
 
     /// Whether two packages may both have this path, since one of them diverts the other's.
     pub fn separates(&self, path: &RootPath, one: &str, other: &str) -> bool {
-        self.by_source.get(path).and_then(|d| d.by.as_deref()).is_some_and(|by| by == one || by == other)
+        self.by_source
+            .get(path)
+            .and_then(|d| d.by.as_deref())
+            .is_some_and(|by| by == one || by == other)
     }
 }
 
@@ -69,17 +82,29 @@ mod tests {
     fn entries_divert_all_but_their_own_package() {
         let directory = tempfile::tempdir().unwrap();
         let root = Rootfs::open(directory.path()).unwrap();
-        root.make_directories(&RootPath::known("var/lib/dpkg")).unwrap();
+        root.make_directories(&RootPath::known("var/lib/dpkg"))
+            .unwrap();
         assert_eq!(Diversions::read(&root).unwrap(), Diversions::default());
-        root.write(&RootPath::known(FILE), b"/bin/sh\n/bin/sh.distrib\ndash\n/etc/x\n/etc/x.local\n:\n", 0o644).unwrap();
+        root.write(
+            &RootPath::known(FILE),
+            b"/bin/sh\n/bin/sh.distrib\ndash\n/etc/x\n/etc/x.local\n:\n",
+            0o644,
+        )
+        .unwrap();
         let all = Diversions::read(&root).unwrap();
         let sh = RootPath::known("bin/sh");
-        assert_eq!((all.place(&sh, "bash"), all.place(&sh, "dash")), (Some(&RootPath::known("bin/sh.distrib")), None));
-        assert!(all.place(&RootPath::known("etc/x"), "any").is_some() && all.source_of(&sh).is_none());
+        assert_eq!(
+            (all.place(&sh, "bash"), all.place(&sh, "dash")),
+            (Some(&RootPath::known("bin/sh.distrib")), None)
+        );
+        assert!(
+            all.place(&RootPath::known("etc/x"), "any").is_some() && all.source_of(&sh).is_none()
+        );
         assert_eq!(all.source_of(&RootPath::known("bin/sh.distrib")), Some(&sh));
         assert!(all.separates(&sh, "dash", "bash") && !all.separates(&sh, "bash", "busybox"));
         assert!(!all.separates(&RootPath::known("etc/x"), "a", "b"));
-        root.write(&RootPath::known(FILE), b"/bin/sh\n/bin/sh.distrib\n", 0o644).unwrap();
+        root.write(&RootPath::known(FILE), b"/bin/sh\n/bin/sh.distrib\n", 0o644)
+            .unwrap();
         assert!(Diversions::read(&root).is_err());
     }
 }

@@ -74,14 +74,21 @@ pub struct InfoDirectory<'a> {
 impl InfoDirectory<'_> {
     /// Opens it. No script may run while it is open, since one could put another directory in its place.
     pub fn open(root: &Rootfs) -> Result<InfoDirectory<'_>, Error> {
-        Ok(InfoDirectory { root, directory: root.directory(&RootPath::known(DIRECTORY))? })
+        Ok(InfoDirectory {
+            root,
+            directory: root.directory(&RootPath::known(DIRECTORY))?,
+        })
     }
 
     /// Writes a package's files.
     pub fn write(&self, files: &InfoFiles<'_>) -> Result<(), Error> {
         let name = |suffix: &str| format!("{}.{suffix}", files.qualified);
         for member in files.members.iter().filter(|m| is_info_member(&m.name)) {
-            self.write_file(&name(&member.name), &member.content, (member.mode, Some(member.modified)))?;
+            self.write_file(
+                &name(&member.name),
+                &member.content,
+                (member.mode, Some(member.modified)),
+            )?;
         }
         if let Some(md5sums) = files.md5sums {
             self.write_file(&name("md5sums"), md5sums, (0o644, None))?;
@@ -97,7 +104,11 @@ impl InfoDirectory<'_> {
     /// The paths in a package's list.
     pub fn list(&self, qualified: &str) -> Result<Vec<RootPath>, Error> {
         let list = self.member(qualified, "list")?.unwrap_or_default();
-        Ok(list.split(|&b| b == b'\n').filter(|line| !line.is_empty()).filter_map(|line| RootPath::parse(line).ok()).collect())
+        Ok(list
+            .split(|&b| b == b'\n')
+            .filter(|line| !line.is_empty())
+            .filter_map(|line| RootPath::parse(line).ok())
+            .collect())
     }
 
     /// Removes all files of a package.
@@ -105,8 +116,12 @@ impl InfoDirectory<'_> {
         let start = format!("{qualified}.");
         for name in self.root.names(&RootPath::known(DIRECTORY))? {
             // A package's name may have dots, the name of a member has none.
-            if name.strip_prefix(start.as_bytes()).is_some_and(|member| !member.contains(&b'.')) {
-                self.root.remove(&path_of(&String::from_utf8_lossy(&name)))?;
+            if name
+                .strip_prefix(start.as_bytes())
+                .is_some_and(|member| !member.contains(&b'.'))
+            {
+                self.root
+                    .remove(&path_of(&String::from_utf8_lossy(&name)))?;
             }
         }
         Ok(())
@@ -115,16 +130,36 @@ impl InfoDirectory<'_> {
     /// Takes paths, given as lines of a list, out of a package's list: others have taken them over.
     pub fn forget(&self, qualified: &str, lost: &dyn Fn(&[u8]) -> bool) -> Result<(), Error> {
         let name = format!("{qualified}.list");
-        let Some(list) = self.member(qualified, "list")? else { return Ok(()) };
-        let kept: Vec<u8> = list.split_inclusive(|&b| b == b'\n').filter(|l| !lost(l.trim_ascii_end())).flatten().copied().collect();
+        let Some(list) = self.member(qualified, "list")? else {
+            return Ok(());
+        };
+        let kept: Vec<u8> = list
+            .split_inclusive(|&b| b == b'\n')
+            .filter(|l| !lost(l.trim_ascii_end()))
+            .flatten()
+            .copied()
+            .collect();
         self.write_file(&name, &kept, (0o644, None))
     }
 
     /// Writes a file anew; the new one takes the place of the old one's name, never of its content.
-    fn write_file(&self, name: &str, content: &[u8], (mode, modified): (u32, Option<i64>)) -> Result<(), Error> {
+    fn write_file(
+        &self,
+        name: &str,
+        content: &[u8],
+        (mode, modified): (u32, Option<i64>),
+    ) -> Result<(), Error> {
         let error = |e: std::io::Error| Error::Tree(self.root.error(&path_of(name), "write it", e));
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let create = || rustix::fs::openat(&self.directory, OsStr::from_bytes(name.as_bytes()), flags, Mode::from_raw_mode(0o600));
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let create = || {
+            rustix::fs::openat(
+                &self.directory,
+                OsStr::from_bytes(name.as_bytes()),
+                flags,
+                Mode::from_raw_mode(0o600),
+            )
+        };
         let file = create().or_else(|e| match e {
             rustix::io::Errno::EXIST => {
                 rustix::fs::unlinkat(&self.directory, name, AtFlags::empty())?;
@@ -136,12 +171,17 @@ impl InfoDirectory<'_> {
         file.write_all(content).map_err(error)?;
         rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(|e| error(e.into()))?;
         match modified {
-            Some(seconds) => rustix::fs::futimens(&file, &modified_at(seconds)).map_err(|e| error(e.into())),
+            Some(seconds) => {
+                rustix::fs::futimens(&file, &modified_at(seconds)).map_err(|e| error(e.into()))
+            }
             None => Ok(()),
         }
     }
 }
 
 fn path_of(name: &str) -> RootPath {
-    RootPath::parse(name).map_or_else(|_| RootPath::known(DIRECTORY), |name| RootPath::known(DIRECTORY).join(&name))
+    RootPath::parse(name).map_or_else(
+        |_| RootPath::known(DIRECTORY),
+        |name| RootPath::known(DIRECTORY).join(&name),
+    )
 }

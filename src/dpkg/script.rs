@@ -10,7 +10,10 @@ pub const SCRIPT_DIRECTORY: &str = "var/lib/dpkg/tmp.ci";
 pub fn script_environment(epoch: i64) -> Vec<(OsString, OsString)> {
     let epoch = epoch.to_string();
     let all = [
-        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        (
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        ),
         ("HOME", "/root"),
         ("LC_ALL", "C.UTF-8"),
         ("LANGUAGE", "C.UTF-8"),
@@ -19,16 +22,22 @@ pub fn script_environment(epoch: i64) -> Vec<(OsString, OsString)> {
         ("DEBIAN_FRONTEND", "noninteractive"),
         ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
     ];
-    all.map(|(name, value)| (name.into(), value.into())).to_vec()
+    all.map(|(name, value)| (name.into(), value.into()))
+        .to_vec()
 }
 
 /// Whether a preinst can have an effect on a fresh installation. One of nothing but comments, `set`, `exit 0` and calls of
 /// dpkg-maintscript-helper, which heeds only upgrades and removals, has none.
 pub fn has_effect(script: &[u8]) -> bool {
-    let Ok(script) = std::str::from_utf8(script) else { return true };
+    let Ok(script) = std::str::from_utf8(script) else {
+        return true;
+    };
     let mut lines = script.lines();
     let shells = ["#!/bin/sh", "#! /bin/sh", "#!/bin/sh -e", "#!/bin/bash"];
-    if !lines.next().is_some_and(|first| shells.contains(&first.trim_end())) {
+    if !lines
+        .next()
+        .is_some_and(|first| shells.contains(&first.trim_end()))
+    {
         return true;
     }
     let mut command = String::new();
@@ -48,9 +57,15 @@ pub fn has_effect(script: &[u8]) -> bool {
 }
 
 fn is_idle(line: &str) -> bool {
-    let words = line.strip_prefix("set -").or_else(|| line.strip_prefix("dpkg-maintscript-helper "));
+    let words = line
+        .strip_prefix("set -")
+        .or_else(|| line.strip_prefix("dpkg-maintscript-helper "));
     // Anything that could begin a second command, or a substitution, makes it one to run.
-    let plain = |text: &str| text.replace("\"$@\"", "").chars().all(|c| c.is_ascii_alphanumeric() || " /._-~+:@%,\"'\t".contains(c));
+    let plain = |text: &str| {
+        text.replace("\"$@\"", "")
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || " /._-~+:@%,\"'\t".contains(c))
+    };
     line.is_empty() || line.starts_with('#') || line == "exit 0" || words.is_some_and(plain)
 }
 
@@ -60,11 +75,19 @@ mod tests {
 
     #[test]
     fn scripts_without_effect_are_known() {
-        let helper = "dpkg-maintscript-helper rm_conffile /etc/bash_completion.d/x 1:2.0~ -- \"$@\"";
-        for idle in
-            ["", "set -e\n", "set -e\n\n# Automatically added\nexit 0\n", &format!("{helper}\n"), "dpkg-maintscript-helper \\\n  x\n"]
-        {
-            assert!(!has_effect(format!("#!/bin/sh\n{idle}").as_bytes()), "{idle}");
+        let helper =
+            "dpkg-maintscript-helper rm_conffile /etc/bash_completion.d/x 1:2.0~ -- \"$@\"";
+        for idle in [
+            "",
+            "set -e\n",
+            "set -e\n\n# Automatically added\nexit 0\n",
+            &format!("{helper}\n"),
+            "dpkg-maintscript-helper \\\n  x\n",
+        ] {
+            assert!(
+                !has_effect(format!("#!/bin/sh\n{idle}").as_bytes()),
+                "{idle}"
+            );
         }
         for busy in [
             "true",
@@ -79,8 +102,13 @@ mod tests {
             "# x \\\ntouch y",
             "touch \\",
         ] {
-            assert!(has_effect(format!("#!/bin/sh\n{busy}\n").as_bytes()), "{busy}");
+            assert!(
+                has_effect(format!("#!/bin/sh\n{busy}\n").as_bytes()),
+                "{busy}"
+            );
         }
-        assert!(has_effect(b"#!/usr/bin/perl\n") && has_effect(b"") && has_effect(b"#!/bin/sh\n\xff"));
+        assert!(
+            has_effect(b"#!/usr/bin/perl\n") && has_effect(b"") && has_effect(b"#!/bin/sh\n\xff")
+        );
     }
 }

@@ -33,10 +33,20 @@ impl StatOverrides {
             let mut word = || words.next().ok_or_else(|| bad("fewer than four words"));
             let (user, group, mode, path) = (word()?, word()?, word()?, word()?);
             let name = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
-            let mode = std::str::from_utf8(mode).ok().and_then(|m| u32::from_str_radix(m, 8).ok()).filter(|&m| m <= 0o7777);
+            let mode = std::str::from_utf8(mode)
+                .ok()
+                .and_then(|m| u32::from_str_radix(m, 8).ok())
+                .filter(|&m| m <= 0o7777);
             let mode = mode.ok_or_else(|| bad("no mode"))?;
             let path = RootPath::parse(path).map_err(|_| bad("not a path inside the tree"))?;
-            all.insert(path, Override { user: name(user), group: name(group), mode });
+            all.insert(
+                path,
+                Override {
+                    user: name(user),
+                    group: name(group),
+                    mode,
+                },
+            );
         }
         Ok(StatOverrides(all))
     }
@@ -59,7 +69,10 @@ impl Override {
             Some(number) => number.parse().ok(),
             None => known,
         };
-        Some((id(&self.user, users.user(&self.user))?, id(&self.group, users.group(&self.group))?))
+        Some((
+            id(&self.user, users.user(&self.user))?,
+            id(&self.group, users.group(&self.group))?,
+        ))
     }
 }
 
@@ -71,13 +84,28 @@ mod tests {
     fn entries_name_user_group_and_mode() {
         let directory = tempfile::tempdir().unwrap();
         let root = Rootfs::open(directory.path()).unwrap();
-        root.make_directories(&RootPath::known("var/lib/dpkg")).unwrap();
-        root.write(&RootPath::known(FILE), b"root #12 4755 /usr/bin/a b\n", 0o644).unwrap();
+        root.make_directories(&RootPath::known("var/lib/dpkg"))
+            .unwrap();
+        root.write(
+            &RootPath::known(FILE),
+            b"root #12 4755 /usr/bin/a b\n",
+            0o644,
+        )
+        .unwrap();
         let all = StatOverrides::read(&root).unwrap();
         let found = all.of(&RootPath::known("usr/bin/a b")).unwrap();
-        assert_eq!((found.mode, found.ids(&Users::default())), (0o4755, Some((0, 12))));
-        for bad in ["root root 4755\n", "root root 9 /x\n", "root root 10000 /x\n", "root root 755 /../x\n"] {
-            root.write(&RootPath::known(FILE), bad.as_bytes(), 0o644).unwrap();
+        assert_eq!(
+            (found.mode, found.ids(&Users::default())),
+            (0o4755, Some((0, 12)))
+        );
+        for bad in [
+            "root root 4755\n",
+            "root root 9 /x\n",
+            "root root 10000 /x\n",
+            "root root 755 /../x\n",
+        ] {
+            root.write(&RootPath::known(FILE), bad.as_bytes(), 0o644)
+                .unwrap();
             assert!(StatOverrides::read(&root).is_err(), "{bad}");
         }
     }

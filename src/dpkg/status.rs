@@ -31,7 +31,10 @@ impl Status {
     /// Reads it; empty when the file is not there.
     pub fn read(root: &Rootfs) -> Result<Status, Error> {
         let text = root.read(&RootPath::known(FILE))?.unwrap_or_default();
-        let states = String::from_utf8_lossy(&text).split("\n\n").filter_map(name_and_state).collect();
+        let states = String::from_utf8_lossy(&text)
+            .split("\n\n")
+            .filter_map(name_and_state)
+            .collect();
         Ok(Status { text, states })
     }
 
@@ -66,8 +69,10 @@ impl Status {
 
     /// What the database has as the digest of a package's conffile: the MD5, or `newconffile`. Not when it is the package's no longer.
     pub fn conffile_digest(&self, qualified: &str, conffile: &RootPath) -> Option<String> {
-        let words = String::from_utf8_lossy(&self.text[self.conffile(qualified, conffile)?]).into_owned();
-        (!words.ends_with(" obsolete")).then(|| words.split(' ').next().unwrap_or_default().to_owned())
+        let words =
+            String::from_utf8_lossy(&self.text[self.conffile(qualified, conffile)?]).into_owned();
+        (!words.ends_with(" obsolete"))
+            .then(|| words.split(' ').next().unwrap_or_default().to_owned())
     }
 
     /// Where in the text the words behind a conffile's path are.
@@ -90,11 +95,19 @@ impl Status {
     /// Where in the text a package's stanza is, the blank line behind it included.
     fn stanza_of(&self, qualified: &str) -> Option<Range<usize>> {
         let (name, architecture) = qualified.split_once(':').unwrap_or((qualified, ""));
-        let (name, architecture) = (format!("Package: {name}"), format!("Architecture: {architecture}"));
+        let (name, architecture) = (
+            format!("Package: {name}"),
+            format!("Architecture: {architecture}"),
+        );
         let mut start = 0;
         while start < self.text.len() {
-            let end = memchr::memmem::find(&self.text[start..], b"\n\n").map_or(self.text.len(), |at| start + at + 2);
-            let has = |field: &str| self.text[start..end].split(|&b| b == b'\n').any(|line| line == field.as_bytes());
+            let end = memchr::memmem::find(&self.text[start..], b"\n\n")
+                .map_or(self.text.len(), |at| start + at + 2);
+            let has = |field: &str| {
+                self.text[start..end]
+                    .split(|&b| b == b'\n')
+                    .any(|line| line == field.as_bytes())
+            };
             if has(&name) && (!qualified.contains(':') || has(&architecture)) {
                 return Some(start..end);
             }
@@ -106,7 +119,9 @@ impl Status {
     /// Writes the file, with one more stanza than there is for the package whose preinst is about to run.
     pub fn write(&self, root: &Rootfs, half_installed: Option<&str>) -> Result<(), Error> {
         let path = RootPath::known(FILE);
-        let Some(stanza) = half_installed else { return Ok(root.write(&path, &self.text, 0o644)?) };
+        let Some(stanza) = half_installed else {
+            return Ok(root.write(&path, &self.text, 0o644)?);
+        };
         let mut with = self.clone();
         with.push(stanza);
         Ok(root.write(&path, &with.text, 0o644)?)
@@ -117,14 +132,18 @@ impl Status {
 fn name_and_state(stanza: &str) -> Option<(String, State)> {
     let (mut name, mut architecture, mut same, mut state) = ("", "", false, None);
     for line in stanza.lines() {
-        let Some((field, value)) = line.split_once(": ") else { continue };
+        let Some((field, value)) = line.split_once(": ") else {
+            continue;
+        };
         match field {
             "Package" => name = value,
             "Architecture" => architecture = value,
             "Multi-Arch" => same = value == "same",
             "Status" => {
                 state = match value.rsplit(' ').next() {
-                    Some("installed" | "triggers-pending" | "triggers-awaited") => Some(State::Configured),
+                    Some("installed" | "triggers-pending" | "triggers-awaited") => {
+                        Some(State::Configured)
+                    }
                     Some("not-installed" | "config-files") | None => None,
                     Some(_) => Some(State::Unpacked),
                 };
@@ -132,11 +151,26 @@ fn name_and_state(stanza: &str) -> Option<(String, State)> {
             _ => {}
         }
     }
-    Some((if same { format!("{name}:{architecture}") } else { name.to_owned() }, state?))
+    Some((
+        if same {
+            format!("{name}:{architecture}")
+        } else {
+            name.to_owned()
+        },
+        state?,
+    ))
 }
 
 /// Fields that only the database has; a control file that brings them is not believed.
-const OF_THE_DATABASE: [&str; 7] = ["Status", "Conffiles", "Config-Version", "Triggers-Pending", "Triggers-Awaited", "Filename", "Size"];
+const OF_THE_DATABASE: [&str; 7] = [
+    "Status",
+    "Conffiles",
+    "Config-Version",
+    "Triggers-Pending",
+    "Triggers-Awaited",
+    "Filename",
+    "Size",
+];
 
 /// The stanza of an unpacked package: its control file's fields, the state, and its conffiles.
 pub fn unpacked_stanza(control: &str, conffiles: &[(Conffile, ConffileState)]) -> String {
@@ -154,7 +188,11 @@ pub fn unpacked_stanza(control: &str, conffiles: &[(Conffile, ConffileState)]) -
         stanza.push_str("Conffiles:\n");
     }
     for (conffile, state) in conffiles {
-        let word = if conffile.removed { " remove-on-upgrade" } else { "" };
+        let word = if conffile.removed {
+            " remove-on-upgrade"
+        } else {
+            ""
+        };
         let _ = writeln!(stanza, " {} {state}{word}", conffile.path);
     }
     stanza
@@ -162,10 +200,26 @@ pub fn unpacked_stanza(control: &str, conffiles: &[(Conffile, ConffileState)]) -
 
 /// The stanza of a package whose preinst runs: dpkg knows no more than this of it then.
 pub fn half_installed_stanza(control: &str) -> String {
-    let of = |wanted: &str| fields(control).find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
+    let of = |wanted: &str| {
+        fields(control)
+            .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+            .map(|(_, value)| value)
+    };
     let mut stanza = String::new();
-    for name in ["Package", "Status", "Priority", "Section", "Architecture", "Multi-Arch", "Version"] {
-        let value = if name == "Status" { Some("install reinstreq half-installed") } else { of(name) };
+    for name in [
+        "Package",
+        "Status",
+        "Priority",
+        "Section",
+        "Architecture",
+        "Multi-Arch",
+        "Version",
+    ] {
+        let value = if name == "Status" {
+            Some("install reinstreq half-installed")
+        } else {
+            of(name)
+        };
         if let Some(value) = value {
             push_field(&mut stanza, name, value);
         }
@@ -189,10 +243,16 @@ mod tests {
 
     #[test]
     fn stanzas_are_dpkgs() {
-        let conffile = |path, removed| Conffile { path: RootPath::known(path), removed };
+        let conffile = |path, removed| Conffile {
+            path: RootPath::known(path),
+            removed,
+        };
         let conffiles = [
             (conffile("etc/a", false), ConffileState::New),
-            (conffile("etc/b", false), ConffileState::InPlace("0123".into())),
+            (
+                conffile("etc/b", false),
+                ConffileState::InPlace("0123".into()),
+            ),
             (conffile("etc/c", true), ConffileState::New),
         ];
         assert_eq!(
@@ -210,15 +270,24 @@ mod tests {
     fn stanzas_are_added_to_what_is_there() {
         let directory = tempfile::tempdir().unwrap();
         let root = Rootfs::open(directory.path()).unwrap();
-        root.make_directories(&RootPath::known("var/lib/dpkg")).unwrap();
+        root.make_directories(&RootPath::known("var/lib/dpkg"))
+            .unwrap();
         let there = "Package: a\nStatus: install ok installed\n\nPackage: b\nStatus: install ok triggers-pending\nMulti-Arch: same\n\
                      Architecture: i386\n\nPackage: c\nStatus: install ok unpacked\n";
-        root.write(&RootPath::known(FILE), there.as_bytes(), 0o644).unwrap();
+        root.write(&RootPath::known(FILE), there.as_bytes(), 0o644)
+            .unwrap();
         let mut status = Status::read(&root).unwrap();
-        assert!(status.is_configured("a") && status.is_configured("b:i386") && !status.is_configured("c"));
+        assert!(
+            status.is_configured("a")
+                && status.is_configured("b:i386")
+                && !status.is_configured("c")
+        );
         status.push("Package: d\n");
         status.write(&root, Some("Package: e")).unwrap();
         let written = root.read(&RootPath::known(FILE)).unwrap().unwrap();
-        assert_eq!(String::from_utf8(written).unwrap(), format!("{there}\nPackage: d\n\nPackage: e\n\n"));
+        assert_eq!(
+            String::from_utf8(written).unwrap(),
+            format!("{there}\nPackage: d\n\nPackage: e\n\n")
+        );
     }
 }

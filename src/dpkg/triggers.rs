@@ -33,25 +33,47 @@ pub enum Directive {
 pub fn parse_triggers(package: &str, content: &[u8]) -> Result<Vec<Directive>, Error> {
     let mut all = Vec::new();
     for (number, line) in String::from_utf8_lossy(content).lines().enumerate() {
-        let bad = |problem| Error::Member { package: package.into(), member: "triggers", line: number + 1, problem };
+        let bad = |problem| Error::Member {
+            package: package.into(),
+            member: "triggers",
+            line: number + 1,
+            problem,
+        };
         let line = line.split('#').next().unwrap_or_default().trim();
         if line.is_empty() {
             continue;
         }
-        let (word, trigger) = line.split_once(char::is_whitespace).ok_or_else(|| bad("a directive without a trigger"))?;
+        let (word, trigger) = line
+            .split_once(char::is_whitespace)
+            .ok_or_else(|| bad("a directive without a trigger"))?;
         let trigger = trigger.trim().to_owned();
         // A trigger's name becomes the name of a file.
         let known = |c: char| c.is_ascii_graphic() && c != '/';
-        let is_name = trigger.chars().all(known) && !matches!(trigger.as_str(), "." | ".." | "File" | "Unincorp" | "Lock");
-        let is_path = trigger.starts_with('/') && RootPath::parse(&trigger).is_ok() && !trigger.contains(char::is_whitespace);
+        let is_name = trigger.chars().all(known)
+            && !matches!(trigger.as_str(), "." | ".." | "File" | "Unincorp" | "Lock");
+        let is_path = trigger.starts_with('/')
+            && RootPath::parse(&trigger).is_ok()
+            && !trigger.contains(char::is_whitespace);
         if !is_name && !is_path {
             return Err(bad("not the name of a trigger"));
         }
         all.push(match word {
-            "interest" | "interest-await" => Directive::Interest { trigger, noawait: false },
-            "interest-noawait" => Directive::Interest { trigger, noawait: true },
-            "activate" | "activate-await" => Directive::Activate { trigger, noawait: false },
-            "activate-noawait" => Directive::Activate { trigger, noawait: true },
+            "interest" | "interest-await" => Directive::Interest {
+                trigger,
+                noawait: false,
+            },
+            "interest-noawait" => Directive::Interest {
+                trigger,
+                noawait: true,
+            },
+            "activate" | "activate-await" => Directive::Activate {
+                trigger,
+                noawait: false,
+            },
+            "activate-noawait" => Directive::Activate {
+                trigger,
+                noawait: true,
+            },
             _ => return Err(bad("an unknown directive")),
         });
     }
@@ -80,33 +102,58 @@ impl Interests {
         let mut all = Interests::default();
         for (number, line) in lines_of(root, FILE)? {
             let line = String::from_utf8_lossy(&line);
-            let (path, package) = line.rsplit_once(' ').ok_or_else(|| malformed(FILE, number, "no package"))?;
-            let path = RootPath::parse(path).map_err(|_| malformed(FILE, number, "not a path inside the tree"))?;
+            let (path, package) = line
+                .rsplit_once(' ')
+                .ok_or_else(|| malformed(FILE, number, "no package"))?;
+            let path = RootPath::parse(path)
+                .map_err(|_| malformed(FILE, number, "not a path inside the tree"))?;
             all.paths.push((path, Interested::parse(package)));
         }
         let directory = RootPath::known(DIRECTORY);
         for name in root.names(&directory)? {
-            let Ok(name) = String::from_utf8(name) else { continue };
+            let Ok(name) = String::from_utf8(name) else {
+                continue;
+            };
             if matches!(name.as_str(), "File" | "Unincorp" | "Lock") || name.ends_with(".new") {
                 continue;
             }
-            let Ok(below) = RootPath::parse(&name) else { continue };
+            let Ok(below) = RootPath::parse(&name) else {
+                continue;
+            };
             let text = root.read(&directory.join(&below))?.unwrap_or_default();
-            let packages = String::from_utf8_lossy(&text).lines().map(Interested::parse).collect();
+            let packages = String::from_utf8_lossy(&text)
+                .lines()
+                .map(Interested::parse)
+                .collect();
             all.names.insert(name, packages);
         }
         Ok(all)
     }
 
     /// Adds the interests of a package, and writes the files of triggers/ that change.
-    pub fn register(&mut self, root: &Rootfs, qualified: &str, directives: &[Directive]) -> Result<(), Error> {
+    pub fn register(
+        &mut self,
+        root: &Rootfs,
+        qualified: &str,
+        directives: &[Directive],
+    ) -> Result<(), Error> {
         let mut paths_changed = false;
         for directive in directives {
-            let Directive::Interest { trigger, noawait } = directive else { continue };
-            let interested = Interested { qualified: qualified.into(), noawait: *noawait };
+            let Directive::Interest { trigger, noawait } = directive else {
+                continue;
+            };
+            let interested = Interested {
+                qualified: qualified.into(),
+                noawait: *noawait,
+            };
             if trigger.starts_with('/') {
-                let path = RootPath::parse(trigger).map_err(|_| malformed(FILE, 0, "not a path inside the tree"))?;
-                if !self.paths.iter().any(|(p, i)| *p == path && i.qualified == qualified) {
+                let path = RootPath::parse(trigger)
+                    .map_err(|_| malformed(FILE, 0, "not a path inside the tree"))?;
+                if !self
+                    .paths
+                    .iter()
+                    .any(|(p, i)| *p == path && i.qualified == qualified)
+                {
                     self.paths.push((path, interested));
                     paths_changed = true;
                 }
@@ -116,13 +163,23 @@ impl Interests {
             if !packages.iter().any(|i| i.qualified == qualified) {
                 packages.push(interested);
                 let text: String = packages.iter().map(|i| format!("{i}\n")).collect();
-                let name = RootPath::parse(trigger).map_err(|_| malformed(DIRECTORY, 0, "not the name of a trigger"))?;
-                root.write(&RootPath::known(DIRECTORY).join(&name), text.as_bytes(), 0o644)?;
+                let name = RootPath::parse(trigger)
+                    .map_err(|_| malformed(DIRECTORY, 0, "not the name of a trigger"))?;
+                root.write(
+                    &RootPath::known(DIRECTORY).join(&name),
+                    text.as_bytes(),
+                    0o644,
+                )?;
             }
         }
         if paths_changed {
-            let text: Vec<u8> =
-                self.paths.iter().flat_map(|(path, i)| [b"/", path.as_bytes(), format!(" {i}\n").as_bytes()].concat()).collect();
+            let text: Vec<u8> = self
+                .paths
+                .iter()
+                .flat_map(|(path, i)| {
+                    [b"/", path.as_bytes(), format!(" {i}\n").as_bytes()].concat()
+                })
+                .collect();
             root.write(&RootPath::known(FILE), &text, 0o644)?;
         }
         Ok(())
@@ -131,14 +188,24 @@ impl Interests {
 
 impl Interested {
     fn parse(text: &str) -> Interested {
-        let (qualified, noawait) = text.strip_suffix("/noawait").map_or((text, false), |name| (name, true));
-        Interested { qualified: qualified.into(), noawait }
+        let (qualified, noawait) = text
+            .strip_suffix("/noawait")
+            .map_or((text, false), |name| (name, true));
+        Interested {
+            qualified: qualified.into(),
+            noawait,
+        }
     }
 }
 
 impl std::fmt::Display for Interested {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{}", self.qualified, if self.noawait { "/noawait" } else { "" })
+        write!(
+            f,
+            "{}{}",
+            self.qualified,
+            if self.noawait { "/noawait" } else { "" }
+        )
     }
 }
 
@@ -155,12 +222,23 @@ pub struct Activations {
 impl Activations {
     /// Begins to listen for what the packages configured so far want to hear of. Nobody else can be told.
     pub fn listen(interests: &Interests, status: &Status) -> Activations {
-        let mut all = Activations { paths: HashMap::new(), names: HashMap::new(), activated: BTreeMap::new() };
-        for (path, interested) in interests.paths.iter().filter(|(_, i)| status.is_configured(&i.qualified)) {
+        let mut all = Activations {
+            paths: HashMap::new(),
+            names: HashMap::new(),
+            activated: BTreeMap::new(),
+        };
+        for (path, interested) in interests
+            .paths
+            .iter()
+            .filter(|(_, i)| status.is_configured(&i.qualified))
+        {
             *all.paths.entry(path.clone()).or_insert(true) &= interested.noawait;
         }
         for (name, packages) in &interests.names {
-            for interested in packages.iter().filter(|i| status.is_configured(&i.qualified)) {
+            for interested in packages
+                .iter()
+                .filter(|i| status.is_configured(&i.qualified))
+            {
                 *all.names.entry(name.clone()).or_insert(true) &= interested.noawait;
             }
         }
@@ -176,7 +254,11 @@ impl Activations {
         while !at.is_root() {
             if let Some(&noawait) = self.paths.get(&at) {
                 let trigger = String::from_utf8_lossy(at.as_bytes());
-                Self::note(&mut self.activated, format!("/{trigger}"), if noawait { "-" } else { qualified });
+                Self::note(
+                    &mut self.activated,
+                    format!("/{trigger}"),
+                    if noawait { "-" } else { qualified },
+                );
             }
             at = at.parent();
         }
@@ -185,15 +267,23 @@ impl Activations {
     /// A package has been unpacked that activates triggers by itself.
     pub fn directives(&mut self, directives: &[Directive], qualified: &str) {
         for directive in directives {
-            let Directive::Activate { trigger, noawait } = directive else { continue };
-            let path = trigger.starts_with('/').then(|| RootPath::parse(trigger).unwrap_or_default());
+            let Directive::Activate { trigger, noawait } = directive else {
+                continue;
+            };
+            let path = trigger
+                .starts_with('/')
+                .then(|| RootPath::parse(trigger).unwrap_or_default());
             match path {
                 Some(path) if *noawait => self.path(&path, "-"),
                 Some(path) => self.path(&path, qualified),
                 None => {
                     if let Some(interested_noawait) = self.names.get(trigger) {
                         let waits = !(*noawait || *interested_noawait);
-                        Self::note(&mut self.activated, trigger.clone(), if waits { qualified } else { "-" });
+                        Self::note(
+                            &mut self.activated,
+                            trigger.clone(),
+                            if waits { qualified } else { "-" },
+                        );
                     }
                 }
             }
@@ -221,9 +311,14 @@ impl Activations {
             }
         }
         for (trigger, waiting) in self.activated {
-            waiting.iter().for_each(|word| Self::note(&mut all, trigger.clone(), word));
+            waiting
+                .iter()
+                .for_each(|word| Self::note(&mut all, trigger.clone(), word));
         }
-        let text: String = all.iter().map(|(trigger, waiting)| format!("{trigger} {}\n", waiting.join(" "))).collect();
+        let text: String = all
+            .iter()
+            .map(|(trigger, waiting)| format!("{trigger} {}\n", waiting.join(" ")))
+            .collect();
         Ok(root.write(&RootPath::known(UNINCORP), text.as_bytes(), 0o644)?)
     }
 }
@@ -233,15 +328,38 @@ mod tests {
     use super::*;
 
     fn read(root: &Rootfs, path: &'static str) -> String {
-        String::from_utf8(root.read(&RootPath::known(path)).unwrap().unwrap_or_default()).unwrap()
+        String::from_utf8(
+            root.read(&RootPath::known(path))
+                .unwrap()
+                .unwrap_or_default(),
+        )
+        .unwrap()
     }
 
     #[test]
     fn directives_are_read_and_checked() {
-        let all = parse_triggers("a", b"# x\ninterest-noawait /usr/share/x\nactivate ldconfig # y\n\ninterest a-b\n").unwrap();
+        let all = parse_triggers(
+            "a",
+            b"# x\ninterest-noawait /usr/share/x\nactivate ldconfig # y\n\ninterest a-b\n",
+        )
+        .unwrap();
         assert_eq!(all.len(), 3);
-        assert_eq!(all[1], Directive::Activate { trigger: "ldconfig".into(), noawait: false });
-        for bad in ["interest", "interest a b", "interest ../x", "interest File", "await x", "activate /a/../b", "interest ."] {
+        assert_eq!(
+            all[1],
+            Directive::Activate {
+                trigger: "ldconfig".into(),
+                noawait: false
+            }
+        );
+        for bad in [
+            "interest",
+            "interest a b",
+            "interest ../x",
+            "interest File",
+            "await x",
+            "activate /a/../b",
+            "interest .",
+        ] {
             assert!(parse_triggers("a", bad.as_bytes()).is_err(), "{bad}");
         }
     }
@@ -253,12 +371,19 @@ mod tests {
         root.make_directories(&RootPath::known(DIRECTORY)).unwrap();
         let mut interests = Interests::read(&root).unwrap();
         let man = parse_triggers("man-db", b"interest-noawait /usr/share/man\n").unwrap();
-        let libc = parse_triggers("libc-bin", b"interest ldconfig\ninterest /usr/share/x\n").unwrap();
+        let libc =
+            parse_triggers("libc-bin", b"interest ldconfig\ninterest /usr/share/x\n").unwrap();
         interests.register(&root, "man-db", &man).unwrap();
         interests.register(&root, "libc-bin", &libc).unwrap();
         interests.register(&root, "other:i386", &libc).unwrap();
-        assert_eq!(read(&root, FILE), "/usr/share/man man-db/noawait\n/usr/share/x libc-bin\n/usr/share/x other:i386\n");
-        assert_eq!(read(&root, "var/lib/dpkg/triggers/ldconfig"), "libc-bin\nother:i386\n");
+        assert_eq!(
+            read(&root, FILE),
+            "/usr/share/man man-db/noawait\n/usr/share/x libc-bin\n/usr/share/x other:i386\n"
+        );
+        assert_eq!(
+            read(&root, "var/lib/dpkg/triggers/ldconfig"),
+            "libc-bin\nother:i386\n"
+        );
 
         let mut nobody = Activations::listen(&interests, &Status::default());
         nobody.path(&RootPath::known("usr/share/man/man1"), "a");
@@ -266,15 +391,37 @@ mod tests {
         assert_eq!(read(&root, UNINCORP), "");
 
         let status = "Package: man-db\nStatus: install ok installed\n\nPackage: libc-bin\nStatus: install ok triggers-awaited\n\n";
-        root.write(&RootPath::known("var/lib/dpkg/status"), status.as_bytes(), 0o644).unwrap();
-        root.write(&RootPath::known(UNINCORP), b"ldconfig z\n", 0o644).unwrap();
+        root.write(
+            &RootPath::known("var/lib/dpkg/status"),
+            status.as_bytes(),
+            0o644,
+        )
+        .unwrap();
+        root.write(&RootPath::known(UNINCORP), b"ldconfig z\n", 0o644)
+            .unwrap();
         let interests = Interests::read(&root).unwrap();
         let mut heard = Activations::listen(&interests, &Status::read(&root).unwrap());
-        for path in ["usr/share/man/man1/a.1", "usr/share/man", "usr/share/manx", "usr/share", "usr/share/x"] {
+        for path in [
+            "usr/share/man/man1/a.1",
+            "usr/share/man",
+            "usr/share/manx",
+            "usr/share",
+            "usr/share/x",
+        ] {
             heard.path(&RootPath::known(path), "a");
         }
-        heard.directives(&parse_triggers("a", b"activate ldconfig\nactivate nobody\nactivate-noawait ldconfig\n").unwrap(), "a");
+        heard.directives(
+            &parse_triggers(
+                "a",
+                b"activate ldconfig\nactivate nobody\nactivate-noawait ldconfig\n",
+            )
+            .unwrap(),
+            "a",
+        );
         heard.write(&root).unwrap();
-        assert_eq!(read(&root, UNINCORP), "/usr/share/man -\n/usr/share/x a\nldconfig z a -\n");
+        assert_eq!(
+            read(&root, UNINCORP),
+            "/usr/share/man -\n/usr/share/x a\nldconfig z a -\n"
+        );
     }
 }

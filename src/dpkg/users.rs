@@ -27,17 +27,26 @@ impl Users {
     pub fn read(root: &Rootfs, masters: &Masters) -> Result<Users, Error> {
         let passwd = root.read(&RootPath::known("etc/passwd"))?;
         let group = root.read(&RootPath::known("etc/group"))?;
-        Ok(Users { users: names(passwd.as_ref().unwrap_or(&masters.passwd)), groups: names(group.as_ref().unwrap_or(&masters.group)) })
+        Ok(Users {
+            users: names(passwd.as_ref().unwrap_or(&masters.passwd)),
+            groups: names(group.as_ref().unwrap_or(&masters.group)),
+        })
     }
 
     /// The number of a user. root's is 0 even where no file says so.
     pub fn user(&self, name: &str) -> Option<u32> {
-        self.users.get(name).copied().or((name == "root").then_some(0))
+        self.users
+            .get(name)
+            .copied()
+            .or((name == "root").then_some(0))
     }
 
     /// The number of a group. root's is 0 even where no file says so.
     pub fn group(&self, name: &str) -> Option<u32> {
-        self.groups.get(name).copied().or((name == "root").then_some(0))
+        self.groups
+            .get(name)
+            .copied()
+            .or((name == "root").then_some(0))
     }
 }
 
@@ -61,12 +70,31 @@ mod tests {
     fn the_tree_comes_before_the_masters() {
         let directory = tempfile::tempdir().unwrap();
         let root = Rootfs::open(directory.path()).unwrap();
-        let masters = Masters { passwd: b"root:*:0:0:root:/root:/bin/bash\nman:*:6:12:\n".to_vec(), group: b"staff:*:50:\n".to_vec() };
+        let masters = Masters {
+            passwd: b"root:*:0:0:root:/root:/bin/bash\nman:*:6:12:\n".to_vec(),
+            group: b"staff:*:50:\n".to_vec(),
+        };
         let users = Users::read(&root, &masters).unwrap();
-        assert_eq!((users.user("man"), users.group("staff"), users.group("root"), users.user("x")), (Some(6), Some(50), Some(0), None));
+        assert_eq!(
+            (
+                users.user("man"),
+                users.group("staff"),
+                users.group("root"),
+                users.user("x")
+            ),
+            (Some(6), Some(50), Some(0), None)
+        );
         root.make_directories(&RootPath::known("etc")).unwrap();
-        root.write(&RootPath::known("etc/passwd"), b"man:x:7:12:\nbroken\nx:y:z\n", 0o644).unwrap();
+        root.write(
+            &RootPath::known("etc/passwd"),
+            b"man:x:7:12:\nbroken\nx:y:z\n",
+            0o644,
+        )
+        .unwrap();
         let users = Users::read(&root, &masters).unwrap();
-        assert_eq!((users.user("man"), users.group("staff")), (Some(7), Some(50)));
+        assert_eq!(
+            (users.user("man"), users.group("staff")),
+            (Some(7), Some(50))
+        );
     }
 }

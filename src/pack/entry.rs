@@ -33,7 +33,13 @@ const LARGEST_NUMBER: u64 = 0o77_777_777_777;
 const LARGEST_ID: u32 = 0o7_777_777;
 
 /// Writes one path.
-pub(super) fn write(root: &Rootfs, entry: &Entry, epoch: Option<i64>, output: &mut Chunks, report: &Report) -> Result<(), Error> {
+pub(super) fn write(
+    root: &Rootfs,
+    entry: &Entry,
+    epoch: Option<i64>,
+    output: &mut Chunks,
+    report: &Report,
+) -> Result<(), Error> {
     let opened = open(root, entry)?;
     let mut pax = Pax::default();
     let mut header = header(root, entry, epoch, &mut pax)?;
@@ -44,7 +50,9 @@ pub(super) fn write(root: &Rootfs, entry: &Entry, epoch: Option<i64>, output: &m
     pax.write(output).map_err(failed)?;
     header.set_cksum();
     output.write_all(header.as_bytes()).map_err(failed)?;
-    let Some(opened) = opened.filter(|_| entry.kind() == FileType::RegularFile) else { return Ok(()) };
+    let Some(opened) = opened.filter(|_| entry.kind() == FileType::RegularFile) else {
+        return Ok(());
+    };
     copy(root, entry, opened, output)?;
     report.advanced(Stage::Pack, entry.content_size());
     Ok(())
@@ -52,11 +60,17 @@ pub(super) fn write(root: &Rootfs, entry: &Entry, epoch: Option<i64>, output: &m
 
 /// Opens what has content or extended attributes: files and directories, but no further link of a file.
 fn open(root: &Rootfs, entry: &Entry) -> Result<Option<OwnedFd>, Error> {
-    if entry.link_to.is_some() || !matches!(entry.kind(), FileType::RegularFile | FileType::Directory) {
+    if entry.link_to.is_some()
+        || !matches!(entry.kind(), FileType::RegularFile | FileType::Directory)
+    {
         return Ok(None);
     }
     // NONBLOCK: should a FIFO have taken the file's place, nobody waits for its writer.
-    let opened = root.open_at(&entry.path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK, Mode::empty());
+    let opened = root.open_at(
+        &entry.path,
+        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK,
+        Mode::empty(),
+    );
     let opened = opened.map_err(|e| root.error(&entry.path, "open it", e))?;
     let status = tree::status(&opened).map_err(|e| root.error(&entry.path, "look at it", e))?;
     if (status.stx_ino, status.stx_mode) != (entry.status.stx_ino, entry.status.stx_mode) {
@@ -66,10 +80,17 @@ fn open(root: &Rootfs, entry: &Entry) -> Result<Option<OwnedFd>, Error> {
 }
 
 fn changed(root: &Rootfs, entry: &Entry) -> Error {
-    Error::Changed { path: on_host(root, &entry.path) }
+    Error::Changed {
+        path: on_host(root, &entry.path),
+    }
 }
 
-fn header(root: &Rootfs, entry: &Entry, epoch: Option<i64>, pax: &mut Pax) -> Result<Header, Error> {
+fn header(
+    root: &Rootfs,
+    entry: &Entry,
+    epoch: Option<i64>,
+    pax: &mut Pax,
+) -> Result<Header, Error> {
     let status = &entry.status;
     let mut header = Header::new_ustar();
     let (kind, target) = kind_and_target(root, entry)?;
@@ -91,13 +112,17 @@ fn header(root: &Rootfs, entry: &Entry, epoch: Option<i64>, pax: &mut Pax) -> Re
             pax.add(keyword, id.to_string().as_bytes());
         }
     }
-    let modified = epoch.map_or(status.stx_mtime.tv_sec, |epoch| status.stx_mtime.tv_sec.min(epoch));
+    let modified = epoch.map_or(status.stx_mtime.tv_sec, |epoch| {
+        status.stx_mtime.tv_sec.min(epoch)
+    });
     match u64::try_from(modified) {
         Ok(modified) if modified <= LARGEST_NUMBER => header.set_mtime(modified),
         _ => pax.add("mtime", modified.to_string().as_bytes()),
     }
     if matches!(kind, EntryType::Char | EntryType::Block) {
-        let set = header.set_device_major(status.stx_rdev_major).and_then(|()| header.set_device_minor(status.stx_rdev_minor));
+        let set = header
+            .set_device_major(status.stx_rdev_major)
+            .and_then(|()| header.set_device_minor(status.stx_rdev_minor));
         set.map_err(|e| root.error(&entry.path, "say which device it is", e))?;
     }
     Ok(header)
@@ -114,7 +139,9 @@ fn kind_and_target(root: &Rootfs, entry: &Entry) -> Result<(EntryType, Vec<u8>),
         FileType::BlockDevice => EntryType::Block,
         FileType::Fifo => EntryType::Fifo,
         FileType::Symlink => {
-            let target = root.read_link(&entry.path)?.ok_or_else(|| changed(root, entry))?;
+            let target = root
+                .read_link(&entry.path)?
+                .ok_or_else(|| changed(root, entry))?;
             return Ok((EntryType::Symlink, target.into_bytes()));
         }
         _ => EntryType::Regular,
@@ -124,17 +151,32 @@ fn kind_and_target(root: &Rootfs, entry: &Entry) -> Result<(EntryType, Vec<u8>),
 
 /// The name as `tar -C TREE -c .` writes it.
 fn archive_name(path: &RootPath, directory: bool) -> Vec<u8> {
-    let slash: &[u8] = if directory && !path.is_root() { b"/" } else { b"" };
+    let slash: &[u8] = if directory && !path.is_root() {
+        b"/"
+    } else {
+        b""
+    };
     [b"./", path.as_bytes(), slash].concat()
 }
 
 /// Whether an extended attribute belongs to the tree. The others are the host's: its security modules' labels (selinux, ima, …)
 /// and what its file systems keep for themselves (trusted).
 fn belongs_to_tree(name: &[u8]) -> bool {
-    name.starts_with(b"user.") || [&b"security.capability"[..], b"system.posix_acl_access", b"system.posix_acl_default"].contains(&name)
+    name.starts_with(b"user.")
+        || [
+            &b"security.capability"[..],
+            b"system.posix_acl_access",
+            b"system.posix_acl_default",
+        ]
+        .contains(&name)
 }
 
-fn add_attributes(root: &Rootfs, entry: &Entry, opened: &OwnedFd, pax: &mut Pax) -> Result<(), Error> {
+fn add_attributes(
+    root: &Rootfs,
+    entry: &Entry,
+    opened: &OwnedFd,
+    pax: &mut Pax,
+) -> Result<(), Error> {
     let error = |e: Errno| Error::from(root.error(&entry.path, "read its extended attributes", e));
     let mut names = match attribute_bytes(|room| rustix::fs::flistxattr(opened, room)) {
         Ok(names) => names,
@@ -145,10 +187,15 @@ fn add_attributes(root: &Rootfs, entry: &Entry, opened: &OwnedFd, pax: &mut Pax)
         return Ok(());
     }
     names.pop();
-    let mut names: Vec<&[u8]> = names.split(|&b| b == 0).filter(|name| belongs_to_tree(name)).collect();
+    let mut names: Vec<&[u8]> = names
+        .split(|&b| b == 0)
+        .filter(|name| belongs_to_tree(name))
+        .collect();
     names.sort_unstable();
     for name in names {
-        let value = attribute_bytes(|room| rustix::fs::fgetxattr(opened, OsStr::from_bytes(name), room)).map_err(error)?;
+        let value =
+            attribute_bytes(|room| rustix::fs::fgetxattr(opened, OsStr::from_bytes(name), room))
+                .map_err(error)?;
         pax.add_attribute(name, &value);
     }
     Ok(())
@@ -175,7 +222,9 @@ fn copy(root: &Rootfs, entry: &Entry, file: OwnedFd, output: &mut Chunks) -> Res
     let mut left = entry.content_size();
     loop {
         output.make_room().map_err(failed)?;
-        let read = output.fill(&file).map_err(|e| root.error(&entry.path, "read it", e))? as u64;
+        let read = output
+            .fill(&file)
+            .map_err(|e| root.error(&entry.path, "read it", e))? as u64;
         match left.checked_sub(read) {
             Some(0) if read == 0 => break,
             Some(less) if read > 0 => left = less,
@@ -202,7 +251,8 @@ impl Pax {
             length += 1;
         }
         self.0.extend_from_slice(length.to_string().as_bytes());
-        self.0.extend_from_slice(&[b" ", keyword, b"=", value, b"\n"].concat());
+        self.0
+            .extend_from_slice(&[b" ", keyword, b"=", value, b"\n"].concat());
     }
 
     /// Puts a name into its field of the old header, as much as fits. What does not fit is said here as well, and so is what is
@@ -259,7 +309,11 @@ mod tests {
 
     #[test]
     fn a_record_counts_its_own_length() {
-        for (value, record) in [("", "8 path=\n"), ("1", "9 path=1\n"), ("12", "11 path=12\n")] {
+        for (value, record) in [
+            ("", "8 path=\n"),
+            ("1", "9 path=1\n"),
+            ("12", "11 path=12\n"),
+        ] {
             let mut pax = Pax::default();
             pax.add("path", value.as_bytes());
             assert_eq!(String::from_utf8(pax.0).unwrap(), record);
@@ -268,20 +322,36 @@ mod tests {
             let mut pax = Pax::default();
             pax.add("path", &vec![b'x'; length]);
             let written = String::from_utf8(pax.0).unwrap();
-            assert_eq!(written.split(' ').next().unwrap(), written.len().to_string());
+            assert_eq!(
+                written.split(' ').next().unwrap(),
+                written.len().to_string()
+            );
         }
     }
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "tests make their own world, with every writer of the standard library")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests make their own world, with every writer of the standard library"
+    )]
     fn sizes_beyond_the_old_header_are_said() {
         const SIZE: u64 = 9 << 30;
         let tree = tempfile::tempdir().unwrap();
-        std::fs::File::create(tree.path().join("sparse")).unwrap().set_len(SIZE).unwrap();
+        std::fs::File::create(tree.path().join("sparse"))
+            .unwrap()
+            .set_len(SIZE)
+            .unwrap();
         let root = Rootfs::open(tree.path()).unwrap();
         let entries = tree::list(&root, &Report::silent()).unwrap();
         let mut pax = Pax::default();
         let header = header(&root, &entries[1], Some(0), &mut pax).unwrap();
-        assert_eq!((pax.0.as_slice(), header.size().unwrap(), header.mtime().unwrap()), (&b"19 size=9663676416\n"[..], SIZE, 0));
+        assert_eq!(
+            (
+                pax.0.as_slice(),
+                header.size().unwrap(),
+                header.mtime().unwrap()
+            ),
+            (&b"19 size=9663676416\n"[..], SIZE, 0)
+        );
     }
 }

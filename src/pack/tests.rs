@@ -1,6 +1,9 @@
 //! Trees as archives, read back by GNU tar, bsdtar, Python and our own reader.
 
-#![expect(clippy::disallowed_methods, reason = "tests make their own world, with every writer of the standard library")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests make their own world, with every writer of the standard library"
+)]
 
 mod world;
 
@@ -19,11 +22,22 @@ use crate::report::Event;
 const EPOCH: i64 = 1_700_000_000;
 
 fn options(compression: Compression) -> Options {
-    Options { epoch: Some(EPOCH), threads: 2, compression, interrupt: Default::default() }
+    Options {
+        epoch: Some(EPOCH),
+        threads: 2,
+        compression,
+        interrupt: Default::default(),
+    }
 }
 
 fn pack(tree: &Path, options: &Options) -> Vec<u8> {
-    tar(&Rootfs::open(tree).unwrap(), Vec::new(), options, &Report::silent()).unwrap()
+    tar(
+        &Rootfs::open(tree).unwrap(),
+        Vec::new(),
+        options,
+        &Report::silent(),
+    )
+    .unwrap()
 }
 
 /// Says so when a test cannot run here.
@@ -42,8 +56,16 @@ fn is_missing(tool: &str) -> bool {
 }
 
 fn run(command: &mut Command) -> Output {
-    let output = command.stdin(Stdio::null()).env("LC_ALL", "C.UTF-8").output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = command
+        .stdin(Stdio::null())
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     output
 }
 
@@ -53,15 +75,31 @@ fn gnu_tar_restores_the_tree() {
         return;
     }
     let tree = make(&world(), false);
-    for (ending, compression) in
-        [("tar", Compression::None), ("tar.gz", Compression::Gzip), ("tar.xz", Compression::Xz), ("tar.zst", Compression::Zstd)]
-    {
+    for (ending, compression) in [
+        ("tar", Compression::None),
+        ("tar.gz", Compression::Gzip),
+        ("tar.xz", Compression::Xz),
+        ("tar.zst", Compression::Zstd),
+    ] {
         let place = tempfile::tempdir().unwrap();
-        let (file, extracted) = (place.path().join(format!("x.{ending}")), place.path().join("extracted"));
+        let (file, extracted) = (
+            place.path().join(format!("x.{ending}")),
+            place.path().join("extracted"),
+        );
         fs::create_dir(&extracted).unwrap();
-        to_file(&Rootfs::open(tree.path()).unwrap(), &file, &options(compression), &Report::silent()).unwrap();
+        to_file(
+            &Rootfs::open(tree.path()).unwrap(),
+            &file,
+            &options(compression),
+            &Report::silent(),
+        )
+        .unwrap();
         assert_eq!(Format::from_target(&file), Format::Tar(compression));
-        run(Command::new("tar").args(["--numeric-owner", "--xattrs", "--xattrs-include=*", "-xpf"]).arg(&file).arg("-C").arg(&extracted));
+        run(Command::new("tar")
+            .args(["--numeric-owner", "--xattrs", "--xattrs-include=*", "-xpf"])
+            .arg(&file)
+            .arg("-C")
+            .arg(&extracted));
         assert_same(&describe(&extracted), &expected(tree.path()));
     }
 }
@@ -76,8 +114,10 @@ fn bsdtar_and_python_restore_the_tree() {
     let file = place.path().join("x.tar");
     fs::write(&file, pack(tree.path(), &options(Compression::None))).unwrap();
     let python = "import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2], numeric_owner=True)";
-    let tools: [(&str, &[&str]); 2] =
-        [("bsdtar", &["--numeric-owner", "-xpf", "FILE", "-C", "TREE"]), ("python3", &["-c", python, "FILE", "TREE"])];
+    let tools: [(&str, &[&str]); 2] = [
+        ("bsdtar", &["--numeric-owner", "-xpf", "FILE", "-C", "TREE"]),
+        ("python3", &["-c", python, "FILE", "TREE"]),
+    ];
     for (tool, arguments) in tools {
         if is_missing(tool) {
             continue;
@@ -91,7 +131,10 @@ fn bsdtar_and_python_restore_the_tree() {
         };
         run(Command::new(tool).args(arguments.iter().map(place_of)));
         let strip = |lines: BTreeMap<String, String>| -> BTreeMap<String, String> {
-            lines.into_iter().map(|(name, line)| (name, restorable(tool, &line))).collect()
+            lines
+                .into_iter()
+                .map(|(name, line)| (name, restorable(tool, &line)))
+                .collect()
         };
         let (mut found, mut expected) = (strip(describe(&extracted)), strip(expected(tree.path())));
         if tool == "bsdtar" {
@@ -110,7 +153,12 @@ fn restorable(tool: &str, line: &str) -> String {
     let line = before(line, " system.");
     match tool {
         "bsdtar" => line,
-        _ if line.starts_with("120777") => line.split(' ').enumerate().filter(|(at, _)| *at != 2).map(|(_, word)| word).collect(),
+        _ if line.starts_with("120777") => line
+            .split(' ')
+            .enumerate()
+            .filter(|(at, _)| *at != 2)
+            .map(|(_, word)| word)
+            .collect(),
         _ => before(&line, " security."),
     }
 }
@@ -121,10 +169,25 @@ fn the_same_tree_gives_the_same_bytes() {
         return;
     }
     let (one, other) = (make(&world(), false), make(&world(), true));
-    for compression in [Compression::None, Compression::Gzip, Compression::Xz, Compression::Zstd] {
+    for compression in [
+        Compression::None,
+        Compression::Gzip,
+        Compression::Xz,
+        Compression::Zstd,
+    ] {
         let packed = pack(one.path(), &options(compression));
         for threads in [1, 16] {
-            assert!(packed == pack(other.path(), &Options { threads, ..options(compression) }), "{compression:?} on {threads} threads");
+            assert!(
+                packed
+                    == pack(
+                        other.path(),
+                        &Options {
+                            threads,
+                            ..options(compression)
+                        }
+                    ),
+                "{compression:?} on {threads} threads"
+            );
         }
     }
 }
@@ -142,14 +205,28 @@ fn the_archive_is_in_order_and_says_what_tar_would() {
     for entry in archive.entries().unwrap() {
         let entry = entry.unwrap();
         let header = entry.header();
-        assert_eq!((header.username_bytes(), header.groupname_bytes()), (Some(&b""[..]), Some(&b""[..])));
+        assert_eq!(
+            (header.username_bytes(), header.groupname_bytes()),
+            (Some(&b""[..]), Some(&b""[..]))
+        );
         assert!(i64::try_from(header.mtime().unwrap()).unwrap() <= EPOCH);
         names.push(entry.path_bytes().into_owned());
     }
-    let text: Vec<&str> = names.iter().filter_map(|name| std::str::from_utf8(name).ok()).collect();
+    let text: Vec<&str> = names
+        .iter()
+        .filter_map(|name| std::str::from_utf8(name).ok())
+        .collect();
     assert_eq!(text[..4], ["./", "./bin", "./dev/", "./etc/"]);
-    assert!(text.contains(&"./proc/") && text.contains(&"./sys/") && !text.iter().any(|name| name.starts_with("./dev/n")));
-    let key = |name: &Vec<u8>| name.split(|&b| b == b'/').map(<[u8]>::to_vec).collect::<Vec<_>>();
+    assert!(
+        text.contains(&"./proc/")
+            && text.contains(&"./sys/")
+            && !text.iter().any(|name| name.starts_with("./dev/n"))
+    );
+    let key = |name: &Vec<u8>| {
+        name.split(|&b| b == b'/')
+            .map(<[u8]>::to_vec)
+            .collect::<Vec<_>>()
+    };
     assert!(names.is_sorted_by_key(key));
 }
 
@@ -167,13 +244,21 @@ fn other_file_systems_and_sockets_stay_out() {
     });
     let root = Rootfs::open(tree.path()).unwrap();
     let entries = tree::list(&root, &report).unwrap();
-    assert_eq!(entries.iter().map(|e| e.path.to_string()).collect::<Vec<_>>(), ["/", "/mnt"]);
+    assert_eq!(
+        entries
+            .iter()
+            .map(|e| e.path.to_string())
+            .collect::<Vec<_>>(),
+        ["/", "/mnt"]
+    );
     assert_eq!(*heard.lock().unwrap(), ["/socket is a socket: not packed"]);
 }
 
 #[test]
 fn a_mount_point_is_an_empty_directory() {
-    let mounted = |path| fs::metadata(path).is_ok_and(|found| fs::metadata("/dev").unwrap().dev() != found.dev());
+    let mounted = |path| {
+        fs::metadata(path).is_ok_and(|found| fs::metadata("/dev").unwrap().dev() != found.dev())
+    };
     if !mounted("/dev/pts") && skipped("needs a /dev/pts that is mounted") {
         return;
     }
@@ -190,11 +275,27 @@ fn a_file_that_changes_is_an_error_that_names_it() {
     let root = Rootfs::open(place.path()).unwrap();
     for (change, size) in [(1, "shorter"), (9, "longer")] {
         let entries = tree::list(&root, &Report::silent()).unwrap();
-        File::options().write(true).open(place.path().join("log")).unwrap().set_len(change).unwrap();
+        File::options()
+            .write(true)
+            .open(place.path().join("log"))
+            .unwrap()
+            .set_len(change)
+            .unwrap();
         let (chunks, _keep) = sync_channel(CHUNKS);
-        let mut chunks = Chunks { chunk: Vec::with_capacity(CHUNK), length: 0, chunks, used: channel().1 };
-        let error = entries.iter().try_for_each(|entry| entry::write(&root, entry, None, &mut chunks, &Report::silent())).unwrap_err();
-        assert!(matches!(&error, Error::Changed { path } if path.ends_with("log")), "{size}: {error:?}");
+        let mut chunks = Chunks {
+            chunk: Vec::with_capacity(CHUNK),
+            length: 0,
+            chunks,
+            used: channel().1,
+        };
+        let error = entries
+            .iter()
+            .try_for_each(|entry| entry::write(&root, entry, None, &mut chunks, &Report::silent()))
+            .unwrap_err();
+        assert!(
+            matches!(&error, Error::Changed { path } if path.ends_with("log")),
+            "{size}: {error:?}"
+        );
     }
 }
 
@@ -210,13 +311,25 @@ fn what_is_reported_adds_up() {
     let report = Report::new(move |event| {
         let mut heard = hearing.lock().unwrap();
         match event {
-            Event::Began { stage: Stage::Pack, total } => heard.0 = total,
-            Event::Advanced { stage: Stage::Pack, by } => heard.1 += by,
+            Event::Began {
+                stage: Stage::Pack,
+                total,
+            } => heard.0 = total,
+            Event::Advanced {
+                stage: Stage::Pack,
+                by,
+            } => heard.1 += by,
             Event::Ended { stage: Stage::Pack } => heard.2 += 1,
             other => panic!("{other:?}"),
         }
     });
-    tar(&Rootfs::open(tree.path()).unwrap(), io::sink(), &options(Compression::None), &report).unwrap();
+    tar(
+        &Rootfs::open(tree.path()).unwrap(),
+        io::sink(),
+        &options(Compression::None),
+        &report,
+    )
+    .unwrap();
     let total = 1000 + 2 * CHUNK as u64;
     assert_eq!(*heard.lock().unwrap(), (total, total, 1));
 }
@@ -226,7 +339,10 @@ struct Full(usize);
 
 impl Write for Full {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
+        self.0 = self
+            .0
+            .checked_sub(bytes.len())
+            .ok_or(io::ErrorKind::StorageFull)?;
         Ok(bytes.len())
     }
 
@@ -239,13 +355,20 @@ impl Write for Full {
 fn a_full_disk_ends_it() {
     let tree = tempfile::tempdir().unwrap();
     // Zeros are short where they are compressed, and text that a counter makes is not.
-    let noise: Vec<u8> = (0..2_u64 << 20).flat_map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 29).to_le_bytes()).collect();
+    let noise: Vec<u8> = (0..2_u64 << 20)
+        .flat_map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 29).to_le_bytes())
+        .collect();
     fs::write(tree.path().join("noise"), noise).unwrap();
     let root = Rootfs::open(tree.path()).unwrap();
     for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
         for room in [0, 5, 1 << 20] {
-            let error = tar(&root, Full(room), &options(compression), &Report::silent()).map(drop).unwrap_err();
-            assert!(matches!(&error, Error::Write { source } if source.kind() == io::ErrorKind::StorageFull), "{error:?}");
+            let error = tar(&root, Full(room), &options(compression), &Report::silent())
+                .map(drop)
+                .unwrap_err();
+            assert!(
+                matches!(&error, Error::Write { source } if source.kind() == io::ErrorKind::StorageFull),
+                "{error:?}"
+            );
         }
     }
 }
@@ -256,23 +379,65 @@ fn a_file_is_complete_or_not_there() {
     fs::write(tree.path().join("file"), b"x").unwrap();
     let root = Rootfs::open(tree.path()).unwrap();
     let path = place.path().join("x.tar");
-    let refused = to_file(&root, &path, &options(Compression::Bzip2), &Report::silent()).unwrap_err();
+    let refused = to_file(
+        &root,
+        &path,
+        &options(Compression::Bzip2),
+        &Report::silent(),
+    )
+    .unwrap_err();
     assert!(matches!(refused, Error::Output { .. }));
     assert_eq!(place.path().read_dir().unwrap().count(), 0);
 
     fs::write(&path, b"the old one").unwrap();
     symlink("x.tar", place.path().join("link.tar")).unwrap();
-    to_file(&root, &place.path().join("link.tar"), &options(Compression::None), &Report::silent()).unwrap();
-    assert_eq!(fs::read(&path).unwrap(), pack(tree.path(), &options(Compression::None)));
-    assert!(fs::symlink_metadata(place.path().join("link.tar")).unwrap().is_symlink());
+    to_file(
+        &root,
+        &place.path().join("link.tar"),
+        &options(Compression::None),
+        &Report::silent(),
+    )
+    .unwrap();
+    assert_eq!(
+        fs::read(&path).unwrap(),
+        pack(tree.path(), &options(Compression::None))
+    );
+    assert!(
+        fs::symlink_metadata(place.path().join("link.tar"))
+            .unwrap()
+            .is_symlink()
+    );
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o111, 0);
     assert_eq!(place.path().read_dir().unwrap().count(), 2);
 
-    to_file(&root, Path::new("/dev/null"), &options(Compression::None), &Report::silent()).unwrap();
-    assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
-    let inside = to_file(&root, &tree.path().join("x.tar"), &options(Compression::None), &Report::silent()).unwrap_err();
+    to_file(
+        &root,
+        Path::new("/dev/null"),
+        &options(Compression::None),
+        &Report::silent(),
+    )
+    .unwrap();
+    assert!(
+        fs::metadata("/dev/null")
+            .unwrap()
+            .file_type()
+            .is_char_device()
+    );
+    let inside = to_file(
+        &root,
+        &tree.path().join("x.tar"),
+        &options(Compression::None),
+        &Report::silent(),
+    )
+    .unwrap_err();
     assert!(matches!(inside, Error::Inside { .. }));
-    let nowhere = to_file(&root, &place.path().join("no/such/x.tar"), &options(Compression::None), &Report::silent()).unwrap_err();
+    let nowhere = to_file(
+        &root,
+        &place.path().join("no/such/x.tar"),
+        &options(Compression::None),
+        &Report::silent(),
+    )
+    .unwrap_err();
     assert!(matches!(nowhere, Error::Output { .. }));
 }
 

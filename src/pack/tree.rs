@@ -28,7 +28,11 @@ impl Entry {
 
     /// How many bytes of content the archive has for it.
     pub(super) fn content_size(&self) -> u64 {
-        if self.kind() == FileType::RegularFile && self.link_to.is_none() { self.status.stx_size } else { 0 }
+        if self.kind() == FileType::RegularFile && self.link_to.is_none() {
+            self.status.stx_size
+        } else {
+            0
+        }
     }
 }
 
@@ -39,8 +43,18 @@ type File = (u32, u32, u64);
 pub(super) fn list(root: &Rootfs, report: &Report) -> Result<Vec<Entry>, Error> {
     let top = RootPath::default();
     let status = look(root, &top)?;
-    let mut listing = Listing { root, report, mount: mount(&status), first: HashMap::new(), entries: Vec::new() };
-    listing.entries.push(Entry { path: top, status, link_to: None });
+    let mut listing = Listing {
+        root,
+        report,
+        mount: mount(&status),
+        first: HashMap::new(),
+        entries: Vec::new(),
+    };
+    listing.entries.push(Entry {
+        path: top,
+        status,
+        link_to: None,
+    });
     listing.below(&RootPath::default())?;
     Ok(listing.entries)
 }
@@ -58,7 +72,10 @@ impl Listing<'_> {
     fn below(&mut self, directory: &RootPath) -> Result<(), Error> {
         for name in self.root.names(directory)? {
             // A name from a directory is a single component, which is what `parse` takes.
-            let name = RootPath::parse(name).map_err(|e| self.root.error(directory, "name what is in it", std::io::Error::other(e)))?;
+            let name = RootPath::parse(name).map_err(|e| {
+                self.root
+                    .error(directory, "name what is in it", std::io::Error::other(e))
+            })?;
             let path = directory.join(&name);
             let status = look(self.root, &path)?;
             self.entry(path, status)?;
@@ -67,20 +84,31 @@ impl Listing<'_> {
     }
 
     fn entry(&mut self, path: RootPath, status: Statx) -> Result<(), Error> {
-        let entry = Entry { link_to: None, path, status };
+        let entry = Entry {
+            link_to: None,
+            path,
+            status,
+        };
         let elsewhere = mount(&entry.status) != self.mount;
         match entry.kind() {
             FileType::Directory => {
                 let path = entry.path.clone();
                 self.entries.push(entry);
                 if elsewhere {
-                    self.report.detail(format!("{path} is a mount point: packed as an empty directory"));
+                    self.report.detail(format!(
+                        "{path} is a mount point: packed as an empty directory"
+                    ));
                 } else if !LEFT_EMPTY.contains(&path.as_bytes()) {
                     self.below(&path)?;
                 }
             }
-            _ if elsewhere => self.report.warning(format!("{} is mounted from elsewhere: not packed", entry.path)),
-            FileType::Socket => self.report.warning(format!("{} is a socket: not packed", entry.path)),
+            _ if elsewhere => self.report.warning(format!(
+                "{} is mounted from elsewhere: not packed",
+                entry.path
+            )),
+            FileType::Socket => self
+                .report
+                .warning(format!("{} is a socket: not packed", entry.path)),
             _ => self.file(entry),
         }
         Ok(())
@@ -102,12 +130,19 @@ impl Listing<'_> {
 /// What is at `path` itself.
 fn look(root: &Rootfs, path: &RootPath) -> Result<Statx, Error> {
     let opened = root.open_at(path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty());
-    Ok(opened.and_then(|opened| status(&opened)).map_err(|e| root.error(path, "look at it", e))?)
+    Ok(opened
+        .and_then(|opened| status(&opened))
+        .map_err(|e| root.error(path, "look at it", e))?)
 }
 
 /// What an open file is.
 pub(super) fn status(opened: &OwnedFd) -> Result<Statx, rustix::io::Errno> {
-    rustix::fs::statx(opened, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS | StatxFlags::MNT_ID)
+    rustix::fs::statx(
+        opened,
+        "",
+        AtFlags::EMPTY_PATH,
+        StatxFlags::BASIC_STATS | StatxFlags::MNT_ID,
+    )
 }
 
 /// Which mount a file is on; its device on kernels before 5.8, which do not say. The mount is what counts: on an overlay the files

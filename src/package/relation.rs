@@ -122,19 +122,42 @@ pub struct Provided {
 
 /// Reads a field of relations. Architecture restrictions and build profiles, which binary packages do not have, are errors.
 pub fn parse_relations(field: &str) -> Result<Relations, BadRelation> {
-    let groups = field.split(',').map(str::trim).filter(|group| !group.is_empty());
-    groups.map(|group| group.split('|').map(parse_relation).collect()).collect()
+    let groups = field
+        .split(',')
+        .map(str::trim)
+        .filter(|group| !group.is_empty());
+    groups
+        .map(|group| group.split('|').map(parse_relation).collect())
+        .collect()
 }
 
 /// Reads a Provides field.
 pub fn parse_provides(field: &str) -> Result<Vec<Provided>, BadRelation> {
-    let entries = field.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let entries = field
+        .split(',')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty());
     entries
         .map(|entry| {
-            let Relation { name, architecture, constraint } = parse_relation(entry)?;
+            let Relation {
+                name,
+                architecture,
+                constraint,
+            } = parse_relation(entry)?;
             match constraint {
-                None => Ok(Provided { name, version: None, architecture }),
-                Some(Constraint { operator: Operator::Equal, version }) => Ok(Provided { name, version: Some(version), architecture }),
+                None => Ok(Provided {
+                    name,
+                    version: None,
+                    architecture,
+                }),
+                Some(Constraint {
+                    operator: Operator::Equal,
+                    version,
+                }) => Ok(Provided {
+                    name,
+                    version: Some(version),
+                    architecture,
+                }),
                 Some(_) => Err(BadRelation::new(entry, "only `=` can be provided")),
             }
         })
@@ -142,7 +165,11 @@ pub fn parse_provides(field: &str) -> Result<Vec<Provided>, BadRelation> {
 }
 
 fn parse_relation(text: &str) -> Result<Relation, BadRelation> {
-    let RelationText { name, architecture, constraint } = RelationText::parse(text)?;
+    let RelationText {
+        name,
+        architecture,
+        constraint,
+    } = RelationText::parse(text)?;
     let architecture = architecture.map(|qualifier| match qualifier {
         "any" => ArchQualifier::Any,
         "native" => ArchQualifier::Native,
@@ -150,9 +177,16 @@ fn parse_relation(text: &str) -> Result<Relation, BadRelation> {
     });
     let constraint = match constraint {
         None => None,
-        Some((operator, version)) => Some(Constraint { operator, version: Version::parse(version)? }),
+        Some((operator, version)) => Some(Constraint {
+            operator,
+            version: Version::parse(version)?,
+        }),
     };
-    Ok(Relation { name: name.into(), architecture, constraint })
+    Ok(Relation {
+        name: name.into(),
+        architecture,
+        constraint,
+    })
 }
 
 impl<'a> RelationText<'a> {
@@ -160,11 +194,16 @@ impl<'a> RelationText<'a> {
     pub fn parse(text: &'a str) -> Result<RelationText<'a>, BadRelation> {
         let text = text.trim();
         let bad = |reason| BadRelation::new(text, reason);
-        let end = text.bytes().position(|c| c.is_ascii_whitespace() || b"(:[<".contains(&c)).unwrap_or(text.len());
+        let end = text
+            .bytes()
+            .position(|c| c.is_ascii_whitespace() || b"(:[<".contains(&c))
+            .unwrap_or(text.len());
         let (name, mut rest) = text.split_at(end);
         let mut architecture = None;
         if let Some(qualified) = rest.strip_prefix(':') {
-            let end = qualified.find(|c: char| c.is_whitespace() || c == '(').unwrap_or(qualified.len());
+            let end = qualified
+                .find(|c: char| c.is_whitespace() || c == '(')
+                .unwrap_or(qualified.len());
             if end == 0 {
                 return Err(bad("no architecture behind the colon"));
             }
@@ -175,12 +214,26 @@ impl<'a> RelationText<'a> {
         let constraint = match rest.strip_prefix('(') {
             None if rest.is_empty() => None,
             None => return Err(bad("unexpected text behind the name")),
-            Some(inside) => Some(parse_constraint(inside.strip_suffix(')').ok_or_else(|| bad("no closing bracket"))?.trim(), text)?),
+            Some(inside) => Some(parse_constraint(
+                inside
+                    .strip_suffix(')')
+                    .ok_or_else(|| bad("no closing bracket"))?
+                    .trim(),
+                text,
+            )?),
         };
-        if name.is_empty() || !name.bytes().all(|c| c.is_ascii_alphanumeric() || b"+-._$".contains(&c)) {
+        if name.is_empty()
+            || !name
+                .bytes()
+                .all(|c| c.is_ascii_alphanumeric() || b"+-._$".contains(&c))
+        {
             return Err(bad("no package name"));
         }
-        Ok(RelationText { name, architecture, constraint })
+        Ok(RelationText {
+            name,
+            architecture,
+            constraint,
+        })
     }
 }
 
@@ -215,7 +268,10 @@ pub enum BadRelation {
 
 impl BadRelation {
     fn new(text: &str, reason: &'static str) -> BadRelation {
-        BadRelation::Syntax { found: text.chars().take(200).collect(), reason }
+        BadRelation::Syntax {
+            found: text.chars().take(200).collect(),
+            reason,
+        }
     }
 }
 
@@ -225,17 +281,39 @@ mod tests {
 
     #[test]
     fn relations_print_as_they_read() {
-        for text in ["a", "a:any", "a:native (= 1)", "a:i386", "libc6 (>= 2.38)", "x (<< 1:2~)", "x (>> 1)", "x (<= 1)"] {
+        for text in [
+            "a",
+            "a:any",
+            "a:native (= 1)",
+            "a:i386",
+            "libc6 (>= 2.38)",
+            "x (<< 1:2~)",
+            "x (>> 1)",
+            "x (<= 1)",
+        ] {
             assert_eq!(parse_relations(text).unwrap()[0][0].to_string(), text);
         }
         let all = parse_relations("a|b (>=1) ,\n c(=2), ").unwrap();
-        let shown: Vec<Vec<String>> = all.iter().map(|g| g.iter().map(Relation::to_string).collect()).collect();
+        let shown: Vec<Vec<String>> = all
+            .iter()
+            .map(|g| g.iter().map(Relation::to_string).collect())
+            .collect();
         assert_eq!(shown, [vec!["a", "b (>= 1)"], vec!["c (= 2)"]]);
     }
 
     #[test]
     fn what_is_no_relation_is_refused() {
-        for bad in ["a b", "a (1)", "a (>= )", "a (>= 1", "a:", "| a", "(>= 1)", "a [amd64]", "a (=> 1)"] {
+        for bad in [
+            "a b",
+            "a (1)",
+            "a (>= )",
+            "a (>= 1",
+            "a:",
+            "| a",
+            "(>= 1)",
+            "a [amd64]",
+            "a (=> 1)",
+        ] {
             assert!(parse_relations(bad).is_err(), "{bad}");
         }
     }
@@ -243,17 +321,40 @@ mod tests {
     #[test]
     fn provides_take_versions() {
         let all = parse_provides("awk, libfoo (= 1:2)").unwrap();
-        assert_eq!((all[0].version.clone(), all[1].version.clone().unwrap().as_str()), (None, "1:2"));
+        assert_eq!(
+            (
+                all[0].version.clone(),
+                all[1].version.clone().unwrap().as_str()
+            ),
+            (None, "1:2")
+        );
         assert!(parse_provides("awk (>= 1)").is_err());
     }
 
     #[test]
     fn constraints_admit() {
         let admits = |constraint: &str, version: &str| {
-            let relation = parse_relations(&format!("a ({constraint})")).unwrap().remove(0).remove(0);
-            relation.constraint.unwrap().admits(&Version::parse(version).unwrap())
+            let relation = parse_relations(&format!("a ({constraint})"))
+                .unwrap()
+                .remove(0)
+                .remove(0);
+            relation
+                .constraint
+                .unwrap()
+                .admits(&Version::parse(version).unwrap())
         };
-        assert!(admits(">= 1", "1") && admits("> 1", "1") && !admits(">> 1", "1") && admits(">> 1", "1.1"));
-        assert!(admits("<= 1", "1") && admits("< 1", "1") && !admits("<< 1", "1") && admits("<< 1", "1~") && admits("= 1", "1-0"));
+        assert!(
+            admits(">= 1", "1")
+                && admits("> 1", "1")
+                && !admits(">> 1", "1")
+                && admits(">> 1", "1.1")
+        );
+        assert!(
+            admits("<= 1", "1")
+                && admits("< 1", "1")
+                && !admits("<< 1", "1")
+                && admits("<< 1", "1~")
+                && admits("= 1", "1-0")
+        );
     }
 }

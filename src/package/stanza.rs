@@ -83,7 +83,11 @@ impl<'a> Fields<'a> {
 
     /// The first field of that name, unless it is empty.
     pub fn one(&self, name: &str) -> Option<&'a str> {
-        self.0.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| *value).filter(|v| !v.is_empty())
+        self.0
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| *value)
+            .filter(|v| !v.is_empty())
     }
 }
 
@@ -99,14 +103,21 @@ mod tests {
 
     #[test]
     fn stanzas_are_split_at_blank_lines() {
-        assert_eq!(stanzas("\n\nA: 1\nB: 2\n\n\nA: 3").collect::<Vec<_>>(), ["A: 1\nB: 2\n", "A: 3"]);
+        assert_eq!(
+            stanzas("\n\nA: 1\nB: 2\n\n\nA: 3").collect::<Vec<_>>(),
+            ["A: 1\nB: 2\n", "A: 3"]
+        );
         assert_eq!(stanzas("").count() + stanzas("\n\n").count(), 0);
     }
 
     #[test]
     fn unwanted_fields_go_with_their_continuations() {
         let text = b"B: 1\nA: 1\nB: 2\n b\n\tb\nA: 3\n a\nnonsense\n\n\nA:4\nB";
-        for (wanted, expected) in [("A", "A: 1\nA: 3\n a\n\n\nA:4\n"), ("B", "B: 1\nB: 2\n b\n\tb\n\n\nB"), ("", "\n\n")] {
+        for (wanted, expected) in [
+            ("A", "A: 1\nA: 3\n a\n\n\nA:4\n"),
+            ("B", "B: 1\nB: 2\n b\n\tb\n\n\nB"),
+            ("", "\n\n"),
+        ] {
             let mut kept = b"x".to_vec();
             keep_fields(text, |name| name == wanted.as_bytes(), &mut kept);
             assert_eq!(String::from_utf8(kept).unwrap(), format!("x{expected}"));
@@ -118,6 +129,9 @@ mod tests {
         let all: Vec<_> = fields("A: 1\nB:\n x\n .\n y\nnonsense\nC:z\n").collect();
         assert_eq!(all, [("A", "1"), ("B", "x\n .\n y"), ("C", "z")]);
         let all: Fields<'_> = fields("A: 1\nB:\n").collect();
-        assert_eq!((all.one("a"), all.one("B"), all.one("C")), (Some("1"), None, None));
+        assert_eq!(
+            (all.one("a"), all.one("B"), all.one("C")),
+            (Some("1"), None, None)
+        );
     }
 }

@@ -12,10 +12,14 @@ impl Version {
     /// Reads a version: an optional epoch, an upstream version that does not start with a letter's worth of nonsense, a revision.
     pub fn parse(text: &str) -> Result<Version, BadVersion> {
         let text = text.trim();
-        let epoch_is_number = text.split_once(':').is_none_or(|(epoch, _)| epoch.parse::<u32>().is_ok());
+        let epoch_is_number = text
+            .split_once(':')
+            .is_none_or(|(epoch, _)| epoch.parse::<u32>().is_ok());
         let known = |c: char| c.is_ascii_alphanumeric() || ".+-~:_".contains(c);
         if text.is_empty() || !epoch_is_number || text.ends_with(':') || !text.chars().all(known) {
-            return Err(BadVersion { found: text.chars().take(80).collect() });
+            return Err(BadVersion {
+                found: text.chars().take(80).collect(),
+            });
         }
         Ok(Version(text.to_owned()))
     }
@@ -36,8 +40,12 @@ impl Version {
         if a == b {
             return Ordering::Equal;
         }
-        let ((epoch, upstream, revision), (other_epoch, other_upstream, other_revision)) = (parts(a), parts(b));
-        epoch.cmp(&other_epoch).then_with(|| compare(upstream, other_upstream)).then_with(|| compare(revision, other_revision))
+        let ((epoch, upstream, revision), (other_epoch, other_upstream, other_revision)) =
+            (parts(a), parts(b));
+        epoch
+            .cmp(&other_epoch)
+            .then_with(|| compare(upstream, other_upstream))
+            .then_with(|| compare(revision, other_revision))
     }
 }
 
@@ -84,7 +92,10 @@ fn weight(character: Option<&u8>) -> i32 {
 
 /// Takes the digits in front, without leading zeros, so that a longer one is the larger, however long.
 fn number<'a>(text: &mut &'a [u8]) -> &'a [u8] {
-    let end = text.iter().position(|c| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .iter()
+        .position(|c| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
     *text = rest;
     let zeros = digits.iter().take_while(|&&c| c == b'0').count();
@@ -171,7 +182,13 @@ mod tests {
                 assert_eq!(version(a).cmp(&version(b)), i.cmp(&j), "{a} {b}");
             }
         }
-        for (a, b) in [("1.0", "0:1.0"), ("1.0", "1.0-0"), ("1.01", "1.1"), ("1.0-1", "1.00-01"), ("0", "0-0")] {
+        for (a, b) in [
+            ("1.0", "0:1.0"),
+            ("1.0", "1.0-0"),
+            ("1.01", "1.1"),
+            ("1.0-1", "1.00-01"),
+            ("0", "0-0"),
+        ] {
             assert_eq!(version(a), version(b), "{a} {b}");
         }
     }

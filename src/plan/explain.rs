@@ -15,10 +15,16 @@ use super::state::Table;
 const LINES: usize = 20;
 
 /// The error for demands that `solve` refuses on top of `base`.
-pub(super) fn explain(refusal: &Refusal<'_, '_>, candidates: &[Option<VersionId>], base: &[VersionId], demands: &[Demand<'_>]) -> Error {
+pub(super) fn explain(
+    refusal: &Refusal<'_, '_>,
+    candidates: &[Option<VersionId>],
+    base: &[VersionId],
+    demands: &[Demand<'_>],
+) -> Error {
     let pool = refusal.state.pool;
     let demands = thin_out(pool, candidates, base, demands);
-    let mut lines = reasons::derive(pool, candidates, base, &demands).unwrap_or_else(|| leftovers(refusal));
+    let mut lines =
+        reasons::derive(pool, candidates, base, &demands).unwrap_or_else(|| leftovers(refusal));
     if lines.len() > LINES {
         let more = lines.len() - LINES;
         lines.truncate(LINES);
@@ -28,11 +34,19 @@ pub(super) fn explain(refusal: &Refusal<'_, '_>, candidates: &[Option<VersionId>
         Demand::Present(package) | Demand::From(package, _) => pool.full_name(*package),
         Demand::Absent(package) => format!("{}-", pool.full_name(*package)),
     };
-    Error::Collision { demands: demands.iter().map(name).collect(), reasons: lines }
+    Error::Collision {
+        demands: demands.iter().map(name).collect(),
+        reasons: lines,
+    }
 }
 
 /// The demands that are still refused when any one of them is left out no more. The later ones, which are the variant's, go first.
-fn thin_out<'w>(pool: &Pool<'_>, candidates: &[Option<VersionId>], base: &[VersionId], demands: &[Demand<'w>]) -> Vec<Demand<'w>> {
+fn thin_out<'w>(
+    pool: &Pool<'_>,
+    candidates: &[Option<VersionId>],
+    base: &[VersionId],
+    demands: &[Demand<'w>],
+) -> Vec<Demand<'w>> {
     let refused = |demands: &[Demand<'_>]| solve(pool, candidates, base, demands).is_err();
     let mut left = demands.to_vec();
     let mut step = left.len().div_ceil(2);
@@ -40,7 +54,8 @@ fn thin_out<'w>(pool: &Pool<'_>, candidates: &[Option<VersionId>], base: &[Versi
         let mut end = left.len();
         while end > 0 {
             let start = end.saturating_sub(step);
-            let without: Vec<Demand<'_>> = left[..start].iter().chain(&left[end..]).copied().collect();
+            let without: Vec<Demand<'_>> =
+                left[..start].iter().chain(&left[end..]).copied().collect();
             if refused(&without) {
                 left = without;
             }
@@ -61,9 +76,20 @@ fn leftovers(refusal: &Refusal<'_, '_>) -> Vec<String> {
             lines.push(format!("{name} cannot be had"));
             continue;
         };
-        lines.extend(state.unmet(version).map(|group| reasons::need(pool, version, group)));
-        for link in pool.links(version).iter().filter(|link| link.kind.is_negative()) {
-            let hit = link.targets(pool, version).into_iter().find(|target| state.has(Table::Planned, *target));
+        lines.extend(
+            state
+                .unmet(version)
+                .map(|group| reasons::need(pool, version, group)),
+        );
+        for link in pool
+            .links(version)
+            .iter()
+            .filter(|link| link.kind.is_negative())
+        {
+            let hit = link
+                .targets(pool, version)
+                .into_iter()
+                .find(|target| state.has(Table::Planned, *target));
             lines.extend(hit.map(|hit| reasons::against(pool, version, link, hit)));
         }
     }

@@ -64,14 +64,27 @@ impl<'a> Foresight<'a> {
             passed: HashSet::new(),
             hasher: DefaultHashBuilder::default(),
         };
-        let (priority, essential) = (Finder::new("\nPriority: "), Finder::new("\nEssential: yes\n"));
-        Foresight { wanted, priorities, priority, essential, state: Mutex::new(state) }
+        let (priority, essential) = (
+            Finder::new("\nPriority: "),
+            Finder::new("\nEssential: yes\n"),
+        );
+        Foresight {
+            wanted,
+            priorities,
+            priority,
+            essential,
+            state: Mutex::new(state),
+        }
     }
 
     /// Takes note of what was seen; what is certain by that, and was not told before.
     pub fn see(&self, seen: Seen<'_>) -> Vec<Foreseen> {
         let (release, stanza) = match seen {
-            Seen::Stanza(..) if matches!(self.wanted.variant, Variant::Custom | Variant::Extract) => return Vec::new(),
+            Seen::Stanza(..)
+                if matches!(self.wanted.variant, Variant::Custom | Variant::Extract) =>
+            {
+                return Vec::new();
+            }
             Seen::Stanza(release, stanza) => (release, stanza),
             Seen::Source => {
                 let mut state = self.lock();
@@ -82,7 +95,9 @@ impl<'a> Foresight<'a> {
         if !self.is_wanted_by_itself(stanza) && !self.lock().needs(name(stanza)) {
             return Vec::new();
         }
-        let Some(found) = self.wanted_package(release, stanza) else { return Vec::new() };
+        let Some(found) = self.wanted_package(release, stanza) else {
+            return Vec::new();
+        };
         let mut state = self.lock();
         state.add(found);
         state.tell()
@@ -91,10 +106,12 @@ impl<'a> Foresight<'a> {
     /// Whether the variant asks for a package whatever others depend on: the quick look that every stanza gets.
     fn is_wanted_by_itself(&self, stanza: &str) -> bool {
         let priority = || {
-            let (_, behind) = stanza.split_at(self.priority.find(stanza.as_bytes())? + self.priority.needle().len());
+            let (_, behind) = stanza
+                .split_at(self.priority.find(stanza.as_bytes())? + self.priority.needle().len());
             Some(Priority::parse(behind.lines().next()?))
         };
-        priority().is_some_and(|priority| self.priorities.contains(&priority)) || self.essential.find(stanza.as_bytes()).is_some()
+        priority().is_some_and(|priority| self.priorities.contains(&priority))
+            || self.essential.find(stanza.as_bytes()).is_some()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -103,20 +120,43 @@ impl<'a> Foresight<'a> {
 
     fn wanted_package(&self, release: &Release, stanza: &str) -> Option<Foreseen> {
         let package = Package::parse(stanza).ok()?;
-        let Wanted { architectures, include, exclude, .. } = self.wanted;
-        let is_native = package.architecture == "all" || architectures.first() == Some(&package.architecture);
+        let Wanted {
+            architectures,
+            include,
+            exclude,
+            ..
+        } = self.wanted;
+        let is_native =
+            package.architecture == "all" || architectures.first() == Some(&package.architecture);
         // Who asks for a version or a suite may not want this one.
-        let named = include.iter().filter_map(|text| text.split(['=', '/']).next().filter(|name| name.len() < text.len()));
-        let is_asked_otherwise = exclude.iter().map(String::as_str).chain(named).any(|name| name == package.name);
+        let named = include.iter().filter_map(|text| {
+            text.split(['=', '/'])
+                .next()
+                .filter(|name| name.len() < text.len())
+        });
+        let is_asked_otherwise = exclude
+            .iter()
+            .map(String::as_str)
+            .chain(named)
+            .any(|name| name == package.name);
         let first = package.essential == Some(true);
         let mirrors = release.source.uris.clone();
-        (is_native && !is_asked_otherwise && !release.not_automatic).then_some(Foreseen { package, mirrors, first, told: false })
+        (is_native && !is_asked_otherwise && !release.not_automatic).then_some(Foreseen {
+            package,
+            mirrors,
+            first,
+            told: false,
+        })
     }
 }
 
 /// The name of a stanza's package, which indexes begin with; empty where this one does not.
 fn name(stanza: &str) -> &str {
-    stanza.lines().next().and_then(|line| line.strip_prefix("Package: ")).unwrap_or_default()
+    stanza
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix("Package: "))
+        .unwrap_or_default()
 }
 
 impl State {
@@ -132,7 +172,12 @@ impl State {
     fn add(&mut self, mut found: Foreseen) {
         found.first |= self.needed.contains(&found.package.name);
         if found.first {
-            for group in found.package.pre_depends.iter().chain(&found.package.depends) {
+            for group in found
+                .package
+                .pre_depends
+                .iter()
+                .chain(&found.package.depends)
+            {
                 // Where there is a choice, who knows what it will be.
                 if let [only] = &group[..]
                     && !self.passed.contains(&self.hasher.hash_one(&only.name))
@@ -173,8 +218,17 @@ mod tests {
 
     fn wanted(variant: Variant) -> Wanted {
         let list = |all: &[&str]| all.iter().map(|s| (*s).to_owned()).collect();
-        let (include, exclude) = (list(&["pinned=1", "other/sid", "plain"]), list(&["left-out"]));
-        Wanted { variant, suite: "s".into(), architectures: list(&["amd64", "i386"]), include, exclude }
+        let (include, exclude) = (
+            list(&["pinned=1", "other/sid", "plain"]),
+            list(&["left-out"]),
+        );
+        Wanted {
+            variant,
+            suite: "s".into(),
+            architectures: list(&["amd64", "i386"]),
+            include,
+            exclude,
+        }
     }
 
     #[test]
@@ -182,13 +236,21 @@ mod tests {
         let (wanted, release) = (wanted(Variant::Minbase), release("s"));
         let foresight = Foresight::new(&wanted, 2);
         let see = |seen: Seen<'_>| -> Vec<String> {
-            foresight.see(seen).iter().map(|f| format!("{} {}", f.package.name, f.package.version)).collect()
+            foresight
+                .see(seen)
+                .iter()
+                .map(|f| format!("{} {}", f.package.name, f.package.version))
+                .collect()
         };
         let essential = |name: &str, version: &str| stanza(name, version, "Essential: yes");
         assert_eq!(see(Seen::Stanza(&release, &essential("a", "2"))), [""; 0]);
         assert_eq!(see(Seen::Stanza(&release, &essential("b", "1"))), [""; 0]);
         assert_eq!(see(Seen::Source), ["a 2", "b 1"]);
-        assert_eq!(see(Seen::Stanza(&release, &essential("a", "1"))), [""; 0], "it is known that there is a better one");
+        assert_eq!(
+            see(Seen::Stanza(&release, &essential("a", "1"))),
+            [""; 0],
+            "it is known that there is a better one"
+        );
         assert_eq!(see(Seen::Stanza(&release, &essential("c", "1"))), ["c 1"]);
         assert_eq!(see(Seen::Source), [""; 0]);
     }
@@ -214,8 +276,15 @@ mod tests {
         for name in ["one", "other", "safe", "left-out"] {
             assert_eq!(told(&foresight, name, ""), [], "{name}");
         }
-        assert_eq!(told(&foresight, "b", "Priority: required\nDepends: late"), [("b".to_owned(), false)]);
-        assert_eq!(told(&foresight, "late", ""), [], "only essentials are laid before scripts run");
+        assert_eq!(
+            told(&foresight, "b", "Priority: required\nDepends: late"),
+            [("b".to_owned(), false)]
+        );
+        assert_eq!(
+            told(&foresight, "late", ""),
+            [],
+            "only essentials are laid before scripts run"
+        );
     }
 
     #[test]
@@ -223,7 +292,9 @@ mod tests {
         let release = release("s");
         let told = |variant, name: &str, more: &str| {
             let wanted = wanted(variant);
-            !Foresight::new(&wanted, 1).see(Seen::Stanza(&release, &stanza(name, "1", more))).is_empty()
+            !Foresight::new(&wanted, 1)
+                .see(Seen::Stanza(&release, &stanza(name, "1", more)))
+                .is_empty()
         };
         for (variant, name, more, expected) in [
             (Variant::Minbase, "a", "Priority: required", true),
@@ -233,7 +304,12 @@ mod tests {
             (Variant::Standard, "a", "Priority: standard", true),
             (Variant::Essential, "a", "Priority: required", false),
             (Variant::Essential, "a", "Essential: yes", true),
-            (Variant::Buildd, "a", "Essential: no\nPriority: required", false),
+            (
+                Variant::Buildd,
+                "a",
+                "Essential: no\nPriority: required",
+                false,
+            ),
             (Variant::Custom, "a", "Essential: yes", false),
             (Variant::Extract, "a", "Essential: yes", false),
             (Variant::Minbase, "plain", "Essential: yes", true),
@@ -242,7 +318,11 @@ mod tests {
             (Variant::Minbase, "left-out", "Essential: yes", false),
             (Variant::Minbase, "a", "Essential: yes\nDepends: (", false),
         ] {
-            assert_eq!(told(variant, name, more), expected, "{variant:?} {name} {more}");
+            assert_eq!(
+                told(variant, name, more),
+                expected,
+                "{variant:?} {name} {more}"
+            );
         }
     }
 }

@@ -58,19 +58,37 @@ pub(super) fn read<'a>(pool: &Pool<'a>, version: VersionId) -> Result<Box<[Link<
     let entry = &pool[version];
     let own = pool[entry.package].architecture;
     let mut all = Vec::new();
-    let Some(stanza) = scan::stanzas(entry.stanza).next() else { return Ok(Box::default()) };
+    let Some(stanza) = scan::stanzas(entry.stanza).next() else {
+        return Ok(Box::default());
+    };
     for (kind, field) in FIELDS {
-        let place = scan::MENTIONING.iter().position(|name| *name == field).unwrap_or_default();
-        for group in stanza.relations(place).split(',').map(str::trim).filter(|group| !group.is_empty()) {
+        let place = scan::MENTIONING
+            .iter()
+            .position(|name| *name == field)
+            .unwrap_or_default();
+        for group in stanza
+            .relations(place)
+            .split(',')
+            .map(str::trim)
+            .filter(|group| !group.is_empty())
+        {
             let mut members = group.split('|').peekable();
             while let Some(text) = members.next() {
                 let bad = |source| BadStanza::relation(stanza.package(), field, source);
                 let relation = RelationText::parse(text).map_err(bad)?;
-                if let Some((_, version)) = relation.constraint.filter(|(_, version)| version.is_empty()) {
-                    return Err(bad(BadVersion { found: version.to_owned() }.into()));
+                if let Some((_, version)) = relation
+                    .constraint
+                    .filter(|(_, version)| version.is_empty())
+                {
+                    return Err(bad(BadVersion {
+                        found: version.to_owned(),
+                    }
+                    .into()));
                 }
                 // Every name was met when the listing was read.
-                let Some(name) = pool.name(relation.name) else { continue };
+                let Some(name) = pool.name(relation.name) else {
+                    continue;
+                };
                 let (asked, architecture) = match relation.architecture {
                     None => (Asked::Plainly, own),
                     Some("any") => (Asked::ForAny, own),
@@ -79,7 +97,16 @@ pub(super) fn read<'a>(pool: &Pool<'a>, version: VersionId) -> Result<Box<[Link<
                 };
                 let specific = relation.architecture.is_some();
                 let (constraint, or) = (relation.constraint, members.peek().is_some());
-                all.push(Link { kind, name, asked, architecture, specific, constraint, or, text: text.trim() });
+                all.push(Link {
+                    kind,
+                    name,
+                    asked,
+                    architecture,
+                    specific,
+                    constraint,
+                    or,
+                    text: text.trim(),
+                });
             }
         }
     }
@@ -94,12 +121,18 @@ pub(super) fn groups<'l, 'a>(links: &'l [Link<'a>]) -> impl Iterator<Item = &'l 
 impl<'a> Link<'a> {
     /// Whether a version of the package, or one that is provided, is as asked for.
     pub(super) fn admits(&self, version: &str) -> bool {
-        self.constraint.is_none_or(|(operator, wanted)| operator.admits(Version::compare(version, wanted)))
+        self.constraint
+            .is_none_or(|(operator, wanted)| operator.admits(Version::compare(version, wanted)))
     }
 
     /// Whether one of the versions that it speaks of is `wanted`: those of the package that it names first, then those that
     /// provide the name, last read first. A conflict never speaks of its own package, nor of others of that name.
-    pub(super) fn any(&self, pool: &Pool<'a>, owner: VersionId, mut wanted: impl FnMut(VersionId) -> bool) -> bool {
+    pub(super) fn any(
+        &self,
+        pool: &Pool<'a>,
+        owner: VersionId,
+        mut wanted: impl FnMut(VersionId) -> bool,
+    ) -> bool {
         let own_name = pool[pool[owner].package].name;
         let against_all = self.kind.is_negative() && !self.specific;
         let mut packages: [Option<PackageId>; 1] = [None];
@@ -107,7 +140,10 @@ impl<'a> Link<'a> {
             packages = [pool.package(self.name, self.architecture)];
         }
         let others = (against_all && self.name != own_name)
-            .then(|| pool.packages_named(self.name).filter(|p| Some(*p) != packages[0]))
+            .then(|| {
+                pool.packages_named(self.name)
+                    .filter(|p| Some(*p) != packages[0])
+            })
             .into_iter()
             .flatten();
         for package in packages.into_iter().flatten().chain(others) {
@@ -119,15 +155,23 @@ impl<'a> Link<'a> {
         }
         for entry in pool.provides(self.name, self.asked) {
             let provider = pool[pool[entry.owner].package];
-            let serves = self.asked == Asked::ForAny || against_all || entry.architecture.is_none_or(|a| a == self.architecture);
+            let serves = self.asked == Asked::ForAny
+                || against_all
+                || entry.architecture.is_none_or(|a| a == self.architecture);
             let fits = match (self.constraint, entry.version) {
                 (None, _) => true,
                 (Some(_), None) => false,
                 (Some(_), Some(version)) => self.admits(version),
             };
             // What is provided tacitly to all architectures was met above for its own.
-            let again = provider.name == self.name && packages[0] == Some(pool[entry.owner].package);
-            if serves && fits && !again && !(self.kind.is_negative() && provider.name == own_name) && wanted(entry.owner) {
+            let again =
+                provider.name == self.name && packages[0] == Some(pool[entry.owner].package);
+            if serves
+                && fits
+                && !again
+                && !(self.kind.is_negative() && provider.name == own_name)
+                && wanted(entry.owner)
+            {
                 return true;
             }
         }
@@ -148,5 +192,7 @@ impl<'a> Link<'a> {
 /// Whether Multi-Arch lets two versions of one name and different architectures be installed side by side.
 pub(super) fn may_coexist(pool: &Pool<'_>, one: VersionId, other: VersionId) -> bool {
     let (one, other) = (&pool[one], &pool[other]);
-    one.multi_arch == MultiArch::Same && other.multi_arch == MultiArch::Same && Version::compare(one.text, other.text).is_eq()
+    one.multi_arch == MultiArch::Same
+        && other.multi_arch == MultiArch::Same
+        && Version::compare(one.text, other.text).is_eq()
 }

@@ -37,7 +37,9 @@ impl<'p, 'a> State<'p, 'a> {
     /// Plans a package with what it needs.
     pub(super) fn mark(&mut self, package: PackageId, by: By, depth: usize) -> bool {
         let before = *self.of(package);
-        let Some(version) = before.candidate else { return false };
+        let Some(version) = before.candidate else {
+            return false;
+        };
         if depth > MAX_DEPTH || before.is_barred() && by == By::Dependency {
             return false;
         }
@@ -56,7 +58,8 @@ impl<'p, 'a> State<'p, 'a> {
             return false;
         }
         let standing = self.of_mut(package);
-        standing.automatic = by == By::Dependency && (standing.automatic || standing.planned.is_none());
+        standing.automatic =
+            by == By::Dependency && (standing.automatic || standing.planned.is_none());
         (standing.planned, standing.protected) = (Some(version), true);
         let complete = self.mark_demands(version, before.protected, depth);
         self.of_mut(package).protected = before.protected;
@@ -85,21 +88,31 @@ impl<'p, 'a> State<'p, 'a> {
 
     /// The look-ahead: each demand must be met by something planned or by some candidate.
     fn is_possible(&self, version: VersionId) -> bool {
-        let mut demands = groups(self.pool.links(version)).filter(|group| group[0].kind.is_demand());
-        demands.all(|group| self.satisfies(Table::Planned, version, group) || self.satisfies(Table::Candidate, version, group))
+        let mut demands =
+            groups(self.pool.links(version)).filter(|group| group[0].kind.is_demand());
+        demands.all(|group| {
+            self.satisfies(Table::Planned, version, group)
+                || self.satisfies(Table::Candidate, version, group)
+        })
     }
 
     /// Takes back what a version is against; what is installed is put on `removals`. False if something has to stay.
     fn clear_the_way(&mut self, version: VersionId, removals: &mut Vec<PackageId>) -> bool {
         let protected = self.of(self.pool[version].package).protected;
         let mut hits = Vec::new();
-        for link in self.pool.links(version).iter().filter(|link| link.kind.is_negative()) {
+        for link in self
+            .pool
+            .links(version)
+            .iter()
+            .filter(|link| link.kind.is_negative())
+        {
             if protected || link.any(self.pool, version, |hit| self.has(Table::Planned, hit)) {
                 hits.extend(link.targets(self.pool, version));
             }
         }
         hits.extend(self.rivals(version));
-        hits.into_iter().all(|hit| self.clear(hit, protected, removals))
+        hits.into_iter()
+            .all(|hit| self.clear(hit, protected, removals))
     }
 
     fn clear(&mut self, hit: VersionId, protected: bool, removals: &mut Vec<PackageId>) -> bool {
@@ -108,7 +121,10 @@ impl<'p, 'a> State<'p, 'a> {
         if standing.planned != Some(hit) && standing.candidate != Some(hit) {
             return true;
         }
-        if standing.planned.is_some() && (standing.protected || standing.installed.is_some() && (entry.essential || entry.protected)) {
+        if standing.planned.is_some()
+            && (standing.protected
+                || standing.installed.is_some() && (entry.essential || entry.protected))
+        {
             return false;
         }
         match (standing.planned.is_some(), standing.installed.is_some()) {
@@ -140,7 +156,12 @@ impl<'p, 'a> State<'p, 'a> {
                     (standing.planned, standing.protected) = (standing.candidate, true);
                     self.mark(only, By::Dependency, depth + 1)
                 }
-                _ => satisfied || solutions.into_iter().any(|solution| self.mark(solution, By::Dependency, depth + 1)),
+                _ => {
+                    satisfied
+                        || solutions
+                            .into_iter()
+                            .any(|solution| self.mark(solution, By::Dependency, depth + 1))
+                }
             };
             complete &= met;
             if !met && !protected {
@@ -179,13 +200,28 @@ impl<'p, 'a> State<'p, 'a> {
     /// it decides most virtual packages.
     fn preference(&self, package: PackageId, link: &Link<'a>) -> impl Ord + use<> {
         let (entry, standing) = (self.pool[package], self.of(package));
-        let priority = standing.candidate.and_then(|version| self.pool[version].priority);
-        let same = standing.candidate.is_some_and(|version| self.pool[version].multi_arch == MultiArch::Same);
-        let beside = same && self.pool.packages_named(entry.name).any(|p| p != package && self.of(p).installed.is_some());
+        let priority = standing
+            .candidate
+            .and_then(|version| self.pool[version].priority);
+        let same = standing
+            .candidate
+            .is_some_and(|version| self.pool[version].multi_arch == MultiArch::Same);
+        let beside = same
+            && self
+                .pool
+                .packages_named(entry.name)
+                .any(|p| p != package && self.of(p).installed.is_some());
         // To apt `name:any` is a name of its own, which nobody bears.
         let named = entry.name == link.name && link.asked == Asked::Plainly;
         (
-            Reverse((standing.protected, beside, standing.installed.is_some(), named, entry.essential, entry.protected)),
+            Reverse((
+                standing.protected,
+                beside,
+                standing.installed.is_some(),
+                named,
+                entry.essential,
+                entry.protected,
+            )),
             entry.architecture,
             priority,
             Reverse(package),

@@ -106,9 +106,16 @@ pub(super) struct Pool<'a> {
 impl<'a> Pool<'a> {
     /// Reads all listings. `suite` is the one whose priorities and essentials count.
     pub(super) fn read(index: &'a Index, architectures: &'a [String], suite: &'a str) -> Pool<'a> {
-        let known = index.listings.iter().any(|listing| listing.release.is_called(suite));
+        let known = index
+            .listings
+            .iter()
+            .any(|listing| listing.release.is_called(suite));
         // Rather too much: what is not used costs nothing, while to grow is to copy.
-        let stanzas = index.listings.iter().map(|listing| listing.text.len() / SHORT_STANZA).sum();
+        let stanzas = index
+            .listings
+            .iter()
+            .map(|listing| listing.text.len() / SHORT_STANZA)
+            .sum();
         let mut pool = Pool::new(architectures, if known { suite } else { "" }, stanzas);
         index.listings.iter().for_each(|listing| pool.add(listing));
         pool
@@ -137,13 +144,19 @@ impl<'a> Pool<'a> {
     fn add(&mut self, listing: &'a Listing) {
         let number = self.listings.len() as u32;
         self.listings.push(listing);
-        let (pin, of_suite) = (listing.release.priority(), self.suite.is_empty() || listing.release.is_called(self.suite));
+        let (pin, of_suite) = (
+            listing.release.priority(),
+            self.suite.is_empty() || listing.release.is_called(self.suite),
+        );
         for stanza in scan::stanzas(&listing.text) {
             let architecture = match stanza.architecture() {
                 "all" => 0,
                 named => self.architecture(named),
             };
-            if stanza.package().is_empty() || stanza.version().is_empty() || architecture == NO_ARCHITECTURE {
+            if stanza.package().is_empty()
+                || stanza.version().is_empty()
+                || architecture == NO_ARCHITECTURE
+            {
                 continue;
             }
             let name = self.number(stanza.package());
@@ -151,7 +164,9 @@ impl<'a> Pool<'a> {
             let entry = &mut self.packages[package.0 as usize];
             entry.essential = stanza.essential().unwrap_or(entry.essential);
             entry.protected = stanza.protected().unwrap_or(entry.protected);
-            let same = self.versions(package).find(|v| self[*v].text == stanza.version());
+            let same = self
+                .versions(package)
+                .find(|v| self[*v].text == stanza.version());
             if let Some(same) = same {
                 let entry = &mut self.versions[same.0 as usize];
                 entry.pin = entry.pin.max(pin);
@@ -203,7 +218,9 @@ impl<'a> Pool<'a> {
                     Some(named) => self.architecture(named),
                 };
                 let known = || self.packages_named(number).next().is_some();
-                if architecture != NO_ARCHITECTURE && !(negative && mention.qualifier.is_none() && known()) {
+                if architecture != NO_ARCHITECTURE
+                    && !(negative && mention.qualifier.is_none() && known())
+                {
                     self.package_or_new(number, architecture);
                 }
             }
@@ -211,7 +228,10 @@ impl<'a> Pool<'a> {
     }
 
     fn provide_all(&mut self, stanza: &Stanza<'a>, owner: VersionId) {
-        let (multi_arch, own) = (self[owner].multi_arch, self[self[owner].package].architecture);
+        let (multi_arch, own) = (
+            self[owner].multi_arch,
+            self[self[owner].package].architecture,
+        );
         let everywhere = multi_arch == MultiArch::Foreign;
         for provided in scan::mentions(stanza.provides()) {
             let architecture = match provided.qualifier {
@@ -222,17 +242,47 @@ impl<'a> Pool<'a> {
             };
             let version = provided.provided();
             let name = self.number(provided.name);
-            self.package_or_new(name, architecture.filter(|a| *a != NO_ARCHITECTURE).unwrap_or_default());
-            self.provide(name, Asked::Plainly, ProvideEntry { owner, version, architecture, next: NONE });
+            self.package_or_new(
+                name,
+                architecture
+                    .filter(|a| *a != NO_ARCHITECTURE)
+                    .unwrap_or_default(),
+            );
+            self.provide(
+                name,
+                Asked::Plainly,
+                ProvideEntry {
+                    owner,
+                    version,
+                    architecture,
+                    next: NONE,
+                },
+            );
             if multi_arch == MultiArch::Allowed {
-                self.provide(name, Asked::ForAny, ProvideEntry { owner, version, architecture: None, next: NONE });
+                self.provide(
+                    name,
+                    Asked::ForAny,
+                    ProvideEntry {
+                        owner,
+                        version,
+                        architecture: None,
+                        next: NONE,
+                    },
+                );
             }
         }
         let (name, version) = (self[self[owner].package].name, Some(stanza.version()));
-        let tacitly = ProvideEntry { owner, version, architecture: None, next: NONE };
+        let tacitly = ProvideEntry {
+            owner,
+            version,
+            architecture: None,
+            next: NONE,
+        };
         match multi_arch {
             MultiArch::Allowed => self.provide(name, Asked::ForAny, tacitly),
-            MultiArch::Foreign if self.architectures.len() > 1 => self.provide(name, Asked::Plainly, tacitly),
+            MultiArch::Foreign if self.architectures.len() > 1 => {
+                self.provide(name, Asked::Plainly, tacitly)
+            }
             _ => {}
         }
     }
@@ -248,13 +298,24 @@ impl<'a> Pool<'a> {
         let place = name.0 as usize * self.architectures.len() + usize::from(architecture);
         if self.packages_of[place] == NONE {
             self.packages_of[place] = self.packages.len() as u32;
-            self.packages.push(PackageEntry { name, architecture, essential: false, protected: false, newest: NONE });
+            self.packages.push(PackageEntry {
+                name,
+                architecture,
+                essential: false,
+                protected: false,
+                newest: NONE,
+            });
         }
         PackageId(self.packages_of[place])
     }
 
     fn number(&mut self, name: &'a str) -> NameId {
-        let Pool { numbers, hasher, names, .. } = self;
+        let Pool {
+            numbers,
+            hasher,
+            names,
+            ..
+        } = self;
         let known = |number: &NameId| names[number.0 as usize] == name;
         let hash = |number: &NameId| hasher.hash_one(names[number.0 as usize]);
         match numbers.entry(hasher.hash_one(name), known, hash) {
@@ -263,7 +324,8 @@ impl<'a> Pool<'a> {
                 let number = NameId(names.len() as u32);
                 free.insert(number);
                 names.push(name);
-                self.packages_of.extend(self.architectures.iter().map(|_| NONE));
+                self.packages_of
+                    .extend(self.architectures.iter().map(|_| NONE));
                 self.provides_of.push([NONE; 2]);
                 number
             }
@@ -272,12 +334,19 @@ impl<'a> Pool<'a> {
 
     /// The number of an architecture, `NO_ARCHITECTURE` when the tree will not have it.
     pub(super) fn architecture(&self, name: &str) -> ArchitectureId {
-        self.architectures.iter().position(|a| *a == name).map_or(NO_ARCHITECTURE, |n| n as ArchitectureId)
+        self.architectures
+            .iter()
+            .position(|a| *a == name)
+            .map_or(NO_ARCHITECTURE, |n| n as ArchitectureId)
     }
 
     /// The number of a name that some listing speaks of.
     pub(super) fn name(&self, name: &str) -> Option<NameId> {
-        self.numbers.find(self.hasher.hash_one(name), |number| self.names[number.0 as usize] == name).copied()
+        self.numbers
+            .find(self.hasher.hash_one(name), |number| {
+                self.names[number.0 as usize] == name
+            })
+            .copied()
     }
 
     /// A name's packages, by architecture.
@@ -292,7 +361,8 @@ impl<'a> Pool<'a> {
         if architecture == NO_ARCHITECTURE {
             return None;
         }
-        let number = self.packages_of[name.0 as usize * self.architectures.len() + usize::from(architecture)];
+        let number = self.packages_of
+            [name.0 as usize * self.architectures.len() + usize::from(architecture)];
         (number != NONE).then_some(PackageId(number))
     }
 
@@ -322,7 +392,11 @@ impl<'a> Pool<'a> {
     }
 
     /// Who provides a name, the last read first.
-    pub(super) fn provides(&self, name: NameId, asked: Asked) -> impl Iterator<Item = &ProvideEntry<'a>> {
+    pub(super) fn provides(
+        &self,
+        name: NameId,
+        asked: Asked,
+    ) -> impl Iterator<Item = &ProvideEntry<'a>> {
         let mut next = self.provides_of[name.0 as usize][asked as usize];
         std::iter::from_fn(move || {
             let entry = self.provides.get(next as usize)?;
@@ -333,13 +407,22 @@ impl<'a> Pool<'a> {
 
     /// The listings that have a version, the first one first.
     pub(super) fn listings(&self, version: VersionId) -> impl Iterator<Item = &'a Listing> {
-        let again = self.again.iter().filter(move |(v, _)| *v == version).map(|(_, listing)| *listing);
-        std::iter::once(self[version].listing).chain(again).map(|number| self.listings[number as usize])
+        let again = self
+            .again
+            .iter()
+            .filter(move |(v, _)| *v == version)
+            .map(|(_, listing)| *listing);
+        std::iter::once(self[version].listing)
+            .chain(again)
+            .map(|number| self.listings[number as usize])
     }
 
     /// The highest version that a suite has of a package.
     pub(super) fn version_of(&self, package: PackageId, suite: &str) -> Option<VersionId> {
-        let of_suite = self.versions(package).filter(|version| self.listings(*version).any(|listing| listing.release.is_called(suite)));
+        let of_suite = self.versions(package).filter(|version| {
+            self.listings(*version)
+                .any(|listing| listing.release.is_called(suite))
+        });
         of_suite.max_by(|a, b| Version::compare(self[*a].text, self[*b].text))
     }
 
@@ -355,10 +438,16 @@ impl<'a> Pool<'a> {
 
     /// The package as a user writes it: with its architecture where that is a foreign one.
     pub(super) fn full_name(&self, package: PackageId) -> String {
-        let PackageEntry { name, architecture, .. } = self[package];
+        let PackageEntry {
+            name, architecture, ..
+        } = self[package];
         match architecture {
             0 => self[name].to_owned(),
-            foreign => format!("{}:{}", &self[name], self.architectures[usize::from(foreign)]),
+            foreign => format!(
+                "{}:{}",
+                &self[name],
+                self.architectures[usize::from(foreign)]
+            ),
         }
     }
 

@@ -15,8 +15,19 @@ use crate::package::{Package, stanzas};
 /// What the last plan of the same request is kept under: what is wanted, and of which sources.
 pub fn key(wanted: &Wanted, sources: &[Source]) -> Digest {
     let mut text = format!("{wanted:?}\n");
-    for Source { uris, suite, components, architectures, pin, .. } in sources {
-        let _ = writeln!(text, "{uris:?} {suite:?} {components:?} {architectures:?} {pin:?}");
+    for Source {
+        uris,
+        suite,
+        components,
+        architectures,
+        pin,
+        ..
+    } in sources
+    {
+        let _ = writeln!(
+            text,
+            "{uris:?} {suite:?} {components:?} {architectures:?} {pin:?}"
+        );
     }
     digest(Algorithm::Sha256, text.as_bytes())
 }
@@ -32,9 +43,23 @@ impl Plan {
             });
             text.push('\n');
         };
-        let number = |release: &Arc<Release>| releases.iter().position(|known| Arc::ptr_eq(known, release)).unwrap_or(usize::MAX);
-        line("from", &mut self.packages.iter().map(|chosen| number(&chosen.release)));
-        line("automatic", &mut self.packages.iter().map(|chosen| usize::from(chosen.automatic)));
+        let number = |release: &Arc<Release>| {
+            releases
+                .iter()
+                .position(|known| Arc::ptr_eq(known, release))
+                .unwrap_or(usize::MAX)
+        };
+        line(
+            "from",
+            &mut self.packages.iter().map(|chosen| number(&chosen.release)),
+        );
+        line(
+            "automatic",
+            &mut self
+                .packages
+                .iter()
+                .map(|chosen| usize::from(chosen.automatic)),
+        );
         for call in &self.calls {
             let (word, numbers) = match call {
                 Call::Unpack(numbers) => ("unpack", numbers),
@@ -59,11 +84,18 @@ impl Plan {
         if first.strip_prefix("promise ")? != of(promise) {
             return None;
         }
-        let mut plan = Plan { packages: Vec::new(), essentials: 0, calls: Vec::new() };
+        let mut plan = Plan {
+            packages: Vec::new(),
+            essentials: 0,
+            calls: Vec::new(),
+        };
         let (mut from, mut automatic) = (Vec::new(), Vec::new());
         for line in head.lines() {
             let (word, numbers) = line.split_once(' ').unwrap_or((line, ""));
-            let numbers = numbers.split_terminator(' ').map(|number| number.parse().ok()).collect::<Option<Vec<usize>>>()?;
+            let numbers = numbers
+                .split_terminator(' ')
+                .map(|number| number.parse().ok())
+                .collect::<Option<Vec<usize>>>()?;
             match word {
                 "essentials" => plan.essentials = *numbers.first()?,
                 "from" => from = numbers,
@@ -75,8 +107,16 @@ impl Plan {
             }
         }
         for ((stanza, from), automatic) in stanzas(rest).zip(&from).zip(&automatic) {
-            let (package, release) = (Package::parse(stanza).ok()?, Arc::clone(releases.get(*from)?));
-            plan.packages.push(Chosen { package, stanza: stanza.to_owned(), release, automatic: *automatic != 0 });
+            let (package, release) = (
+                Package::parse(stanza).ok()?,
+                Arc::clone(releases.get(*from)?),
+            );
+            plan.packages.push(Chosen {
+                package,
+                stanza: stanza.to_owned(),
+                release,
+                automatic: *automatic != 0,
+            });
         }
         plan.is_whole(from.len()).then_some(plan)
     }
@@ -84,7 +124,9 @@ impl Plan {
     fn is_whole(&self, packages: usize) -> bool {
         let known = |numbers: &[usize]| numbers.iter().all(|number| *number < packages);
         let calls = self.calls.iter().all(|call| match call {
-            Call::Unpack(numbers) | Call::Configure(numbers) | Call::Remove(numbers) => known(numbers),
+            Call::Unpack(numbers) | Call::Configure(numbers) | Call::Remove(numbers) => {
+                known(numbers)
+            }
         });
         self.packages.len() == packages && self.essentials <= packages && calls
     }
@@ -103,16 +145,29 @@ mod tests {
     use crate::suite::Variant;
 
     fn index_of(stanzas: &str) -> Index {
-        Index { listings: vec![listing("trixie", "amd64", stanzas)] }
+        Index {
+            listings: vec![listing("trixie", "amd64", stanzas)],
+        }
     }
 
     fn releases(index: &Index) -> Vec<Arc<Release>> {
-        index.listings.iter().map(|listing| Arc::clone(&listing.release)).collect()
+        index
+            .listings
+            .iter()
+            .map(|listing| Arc::clone(&listing.release))
+            .collect()
     }
 
     fn wants(include: &str) -> Wanted {
-        let (suite, architectures, include) = ("trixie".into(), vec!["amd64".into()], vec![include.into()]);
-        Wanted { variant: Variant::Minbase, suite, architectures, include, exclude: Vec::new() }
+        let (suite, architectures, include) =
+            ("trixie".into(), vec!["amd64".into()], vec![include.into()]);
+        Wanted {
+            variant: Variant::Minbase,
+            suite,
+            architectures,
+            include,
+            exclude: Vec::new(),
+        }
     }
 
     #[test]
@@ -133,7 +188,12 @@ mod tests {
     #[test]
     fn the_same_request_has_the_same_key() {
         let release = &index_of("a 1").listings[0].release;
-        let sources = |pin: i16| vec![Source { pin: std::num::NonZeroI16::new(pin), ..release.source.clone() }];
+        let sources = |pin: i16| {
+            vec![Source {
+                pin: std::num::NonZeroI16::new(pin),
+                ..release.source.clone()
+            }]
+        };
         assert_eq!(key(&wants("d"), &sources(0)), key(&wants("d"), &sources(0)));
         assert_ne!(key(&wants("d"), &sources(0)), key(&wants("c"), &sources(0)));
         assert_ne!(key(&wants("d"), &sources(0)), key(&wants("d"), &sources(1)));
@@ -143,27 +203,48 @@ mod tests {
     fn what_is_no_plan_is_none() {
         let index = index_of("a 1 Essential:yes\napt 1");
         let releases = releases(&index);
-        let bytes = plan(&index, &wants("a")).unwrap().to_bytes(&releases, "this");
+        let bytes = plan(&index, &wants("a"))
+            .unwrap()
+            .to_bytes(&releases, "this");
         let good = String::from_utf8(bytes).unwrap();
         let recalled = |text: &str| Plan::recalled(&releases, "this", text.as_bytes());
         assert!(recalled(&good).is_some(), "{good}");
         for (what, text) in [
-            ("a stanza is missing", good.replace("\n\nPackage: apt", "\n\n")),
+            (
+                "a stanza is missing",
+                good.replace("\n\nPackage: apt", "\n\n"),
+            ),
             ("a stanza is none", good.replace("Version: 1", "Version")),
             ("a source is unknown", good.replace("from 0 0", "from 0 1")),
             ("a number is none", good.replace("from 0 0", "from 0 x")),
-            ("more essentials than packages", good.replace("essentials 1", "essentials 3")),
-            ("a call of an unknown package", good.replace("unpack 1", "unpack 2")),
+            (
+                "more essentials than packages",
+                good.replace("essentials 1", "essentials 3"),
+            ),
+            (
+                "a call of an unknown package",
+                good.replace("unpack 1", "unpack 2"),
+            ),
             ("a word is unknown", good.replace("automatic", "autumnal")),
             ("its beginning is missing", good[1..].to_owned()),
         ] {
             assert_ne!(text, good, "{what}");
             assert!(recalled(&text).is_none(), "{what}: {text}");
         }
-        assert_eq!(recalled(std::str::from_utf8(&empty().to_bytes(&releases, "this")).unwrap()).unwrap().packages.len(), 0);
+        assert_eq!(
+            recalled(std::str::from_utf8(&empty().to_bytes(&releases, "this")).unwrap())
+                .unwrap()
+                .packages
+                .len(),
+            0
+        );
     }
 
     fn empty() -> Plan {
-        Plan { packages: vec![], essentials: 0, calls: vec![Call::Unpack(vec![])] }
+        Plan {
+            packages: vec![],
+            essentials: 0,
+            calls: vec![Call::Unpack(vec![])],
+        }
     }
 }

@@ -25,9 +25,14 @@ impl<'a> State<'_, 'a> {
     fn switch(&mut self, version: VersionId, suite: &str, switched: &mut Vec<VersionId>) -> bool {
         self.of_mut(self.pool[version].package).candidate = Some(version);
         let before = switched.len();
-        let mut demands = groups(self.pool.links(version)).filter(|group| group[0].kind.is_demand());
-        let met = demands
-            .all(|group| group.iter().any(|link| self.is_fine(link)) || group.iter().any(|link| self.switch_target(link, suite, switched)));
+        let mut demands =
+            groups(self.pool.links(version)).filter(|group| group[0].kind.is_demand());
+        let met = demands.all(|group| {
+            group.iter().any(|link| self.is_fine(link))
+                || group
+                    .iter()
+                    .any(|link| self.switch_target(link, suite, switched))
+        });
         if !met {
             switched.truncate(before);
         }
@@ -38,23 +43,44 @@ impl<'a> State<'_, 'a> {
     /// version asked for, only those who provide it are looked at.
     fn is_fine(&self, link: &Link<'a>) -> bool {
         let pool = self.pool;
-        let at_once = |version: VersionId| self.of(pool[version].package).candidate == Some(version) && !self.is_broken(version);
-        let mut providers = pool.provides(link.name, link.asked).map(|entry| entry.owner).peekable();
-        if link.constraint.is_none() && (providers.peek().is_some() || link.asked == Asked::ForAny) {
+        let at_once = |version: VersionId| {
+            self.of(pool[version].package).candidate == Some(version) && !self.is_broken(version)
+        };
+        let mut providers = pool
+            .provides(link.name, link.asked)
+            .map(|entry| entry.owner)
+            .peekable();
+        if link.constraint.is_none() && (providers.peek().is_some() || link.asked == Asked::ForAny)
+        {
             return providers.any(at_once);
         }
-        let candidate = self.named(link).and_then(|package| self.of(package).candidate);
+        let candidate = self
+            .named(link)
+            .and_then(|package| self.of(package).candidate);
         candidate.is_some_and(|version| link.admits(pool[version].text) && at_once(version))
     }
 
-    fn switch_target(&mut self, link: &Link<'a>, suite: &str, switched: &mut Vec<VersionId>) -> bool {
+    fn switch_target(
+        &mut self,
+        link: &Link<'a>,
+        suite: &str,
+        switched: &mut Vec<VersionId>,
+    ) -> bool {
         let target = self.named(link).filter(|_| link.constraint.is_some());
-        let Some((package, version)) = target.and_then(|p| Some((p, self.pool.version_of(p, suite)?))) else { return false };
+        let Some((package, version)) =
+            target.and_then(|p| Some((p, self.pool.version_of(p, suite)?)))
+        else {
+            return false;
+        };
         if !link.admits(self.pool[version].text) {
             return false;
         }
         let old = self.of(package).candidate;
-        if old == Some(version) && switched.iter().any(|switched| self.pool[*switched].package == package) {
+        if old == Some(version)
+            && switched
+                .iter()
+                .any(|switched| self.pool[*switched].package == package)
+        {
             return true;
         }
         switched.push(version);
@@ -70,6 +96,8 @@ impl<'a> State<'_, 'a> {
 
     /// The package that a relation names; `name:any` is none.
     fn named(&self, link: &Link<'a>) -> Option<PackageId> {
-        self.pool.package(link.name, link.architecture).filter(|_| link.asked == Asked::Plainly)
+        self.pool
+            .package(link.name, link.architecture)
+            .filter(|_| link.asked == Asked::Plainly)
     }
 }

@@ -126,7 +126,10 @@ fn stanza<'a>(text: &'a str, at: &mut usize) -> Stanza<'a> {
         }
         *at = (end + 1).min(text.len());
     }
-    Stanza { text: &text[start..*at], values }
+    Stanza {
+        text: &text[start..*at],
+        values,
+    }
 }
 
 /// Which field a line starts, and how long its name is. Most lines are of none that is wanted, and their first letter tells.
@@ -145,8 +148,15 @@ fn field(line: &[u8]) -> Option<(usize, usize)> {
         b'i' => &[15],
         _ => &[],
     };
-    let is = |name: &str| line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name.as_bytes());
-    places.iter().map(|place| (*place, NAMES[*place])).find(|(_, name)| is(name)).map(|(place, name)| (place, name.len()))
+    let is = |name: &str| {
+        line.get(name.len()) == Some(&b':')
+            && line[..name.len()].eq_ignore_ascii_case(name.as_bytes())
+    };
+    places
+        .iter()
+        .map(|place| (*place, NAMES[*place]))
+        .find(|(_, name)| is(name))
+        .map(|(place, name)| (place, name.len()))
 }
 
 /// A name in a relation field.
@@ -162,7 +172,13 @@ pub(super) struct Mention<'a> {
 impl<'a> Mention<'a> {
     /// The version that an entry of Provides gives.
     pub(super) fn provided(&self) -> Option<&'a str> {
-        Some(self.rest.split_once('(')?.1.trim_start_matches(['=', ' ']).trim_end_matches([')', ' ', '\n', '\t']))
+        Some(
+            self.rest
+                .split_once('(')?
+                .1
+                .trim_start_matches(['=', ' '])
+                .trim_end_matches([')', ' ', '\n', '\t']),
+        )
     }
 }
 
@@ -181,7 +197,12 @@ const ENDS_A_WORD: [bool; 256] = {
 pub(super) fn mentions(field: &str) -> impl Iterator<Item = Mention<'_>> {
     let bytes = field.as_bytes();
     let mut at = 0;
-    let word = |from: usize| bytes[from..].iter().position(|c| ENDS_A_WORD[usize::from(*c)]).map_or(bytes.len(), |n| from + n);
+    let word = |from: usize| {
+        bytes[from..]
+            .iter()
+            .position(|c| ENDS_A_WORD[usize::from(*c)])
+            .map_or(bytes.len(), |n| from + n)
+    };
     std::iter::from_fn(move || {
         while at < bytes.len() {
             let start = at + bytes[at..].iter().position(|c| !b" \t\r\n,|".contains(c))?;
@@ -194,7 +215,11 @@ pub(super) fn mentions(field: &str) -> impl Iterator<Item = Mention<'_>> {
             }
             at = memchr2(b',', b'|', &bytes[rest..]).map_or(bytes.len(), |n| rest + n);
             if start < end {
-                return Some(Mention { name: &field[start..end], qualifier, rest: &field[rest..at] });
+                return Some(Mention {
+                    name: &field[start..end],
+                    qualifier,
+                    rest: &field[rest..at],
+                });
             }
         }
         None
@@ -211,17 +236,49 @@ mod tests {
             pre-depends: e\n\n\nPackage: b\nImportant: yes\nProvides: x (= 1)";
         let all: Vec<_> = stanzas(text).collect();
         assert_eq!(all.len(), 2);
-        assert_eq!((all[0].package(), all[0].version(), all[0].essential(), all[0].protected()), ("a", "1", Some(true), None));
-        assert_eq!((all[0].relations(0), all[0].relations(1)), ("e", "b,\n c | d:any (>= 2)"));
+        assert_eq!(
+            (
+                all[0].package(),
+                all[0].version(),
+                all[0].essential(),
+                all[0].protected()
+            ),
+            ("a", "1", Some(true), None)
+        );
+        assert_eq!(
+            (all[0].relations(0), all[0].relations(1)),
+            ("e", "b,\n c | d:any (>= 2)")
+        );
         assert!(all[0].text.starts_with("Package: a") && all[0].text.ends_with("pre-depends: e\n"));
-        assert_eq!((all[1].package(), all[1].protected(), all[1].provides(), all[1].priority()), ("b", Some(true), "x (= 1)", None));
+        assert_eq!(
+            (
+                all[1].package(),
+                all[1].protected(),
+                all[1].provides(),
+                all[1].priority()
+            ),
+            ("b", Some(true), "x (= 1)", None)
+        );
     }
 
     #[test]
     fn mentions_are_names_and_qualifiers() {
-        let all: Vec<_> = mentions("b,\n c | d:any (>= 2)|e(=1), f:i386,").map(|m| (m.name, m.qualifier)).collect();
-        assert_eq!(all, [("b", None), ("c", None), ("d", Some("any")), ("e", None), ("f", Some("i386"))]);
-        let all: Vec<_> = mentions("a, b (= 1:2~) , c:any(=3)").map(|m| m.provided()).collect();
+        let all: Vec<_> = mentions("b,\n c | d:any (>= 2)|e(=1), f:i386,")
+            .map(|m| (m.name, m.qualifier))
+            .collect();
+        assert_eq!(
+            all,
+            [
+                ("b", None),
+                ("c", None),
+                ("d", Some("any")),
+                ("e", None),
+                ("f", Some("i386"))
+            ]
+        );
+        let all: Vec<_> = mentions("a, b (= 1:2~) , c:any(=3)")
+            .map(|m| m.provided())
+            .collect();
         assert_eq!(all, [None, Some("1:2~"), Some("3")]);
         assert_eq!(mentions(" , ").count(), 0);
     }
@@ -229,14 +286,29 @@ mod tests {
     #[test]
     fn every_field_is_known_by_its_first_letter() {
         for (place, name) in NAMES.iter().enumerate() {
-            assert_eq!(field(format!("{name}: x").as_bytes()), Some((place, name.len())));
-            assert_eq!(field(format!("{}:", name.to_lowercase()).as_bytes()), Some((place, name.len())));
+            assert_eq!(
+                field(format!("{name}: x").as_bytes()),
+                Some((place, name.len()))
+            );
+            assert_eq!(
+                field(format!("{}:", name.to_lowercase()).as_bytes()),
+                Some((place, name.len()))
+            );
         }
     }
 
     #[test]
     fn nonsense_is_passed_over() {
-        for text in ["", "\n\n", ":", " x", "Package", "Package:\nVersion\r\n\r\nä: ö", "Depends: ((((:::", "Depends: :any, ,|"] {
+        for text in [
+            "",
+            "\n\n",
+            ":",
+            " x",
+            "Package",
+            "Package:\nVersion\r\n\r\nä: ö",
+            "Depends: ((((:::",
+            "Depends: :any, ,|",
+        ] {
             for stanza in stanzas(text) {
                 (0..MENTIONING.len()).for_each(|place| {
                     mentions(stanza.relations(place)).count();

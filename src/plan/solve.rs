@@ -39,7 +39,13 @@ pub(super) fn solve<'p, 'a>(
     for package in &wanted {
         state.demand(*package);
     }
-    let from = demands.iter().filter_map(|demand| if let Demand::From(package, suite) = demand { Some((*package, *suite)) } else { None });
+    let from = demands.iter().filter_map(|demand| {
+        if let Demand::From(package, suite) = demand {
+            Some((*package, *suite))
+        } else {
+            None
+        }
+    });
     state.follow(&from.collect::<Vec<_>>());
     for package in &wanted {
         state.mark(*package, By::User, 0);
@@ -47,8 +53,16 @@ pub(super) fn solve<'p, 'a>(
     repair(&mut state);
     sweep(&mut state);
     let mut broken = state.broken();
-    broken.extend(wanted.iter().filter(|package| state.of(**package).planned.is_none()));
-    if broken.is_empty() { Ok(state) } else { Err(Refusal { state, broken }) }
+    broken.extend(
+        wanted
+            .iter()
+            .filter(|package| state.of(**package).planned.is_none()),
+    );
+    if broken.is_empty() {
+        Ok(state)
+    } else {
+        Err(Refusal { state, broken })
+    }
 }
 
 /// Takes back what a failed branch left broken, and marks broken demands again, which may now find their next alternative.
@@ -59,7 +73,9 @@ fn repair(state: &mut State<'_, '_>) {
             return;
         }
         let before: Vec<_> = state.planned().collect();
-        let (demanded, others): (Vec<_>, Vec<_>) = broken.into_iter().partition(|package| state.of(*package).demanded);
+        let (demanded, others): (Vec<_>, Vec<_>) = broken
+            .into_iter()
+            .partition(|package| state.of(*package).demanded);
         for package in others {
             if state.of(package).is_new() {
                 state.take_back(package);
@@ -82,8 +98,15 @@ fn sweep(state: &mut State<'_, '_>) {
     for (package, version) in state.planned() {
         let (entry, standing) = (state.pool[package], state.of(package));
         let manual = standing.installed.is_some() && !standing.automatic;
-        let required = standing.installed.is_some() && state.pool[version].priority == Some(Priority::Required);
-        if standing.demanded || manual || entry.essential || entry.protected || required || standing.protected {
+        let required = standing.installed.is_some()
+            && state.pool[version].priority == Some(Priority::Required);
+        if standing.demanded
+            || manual
+            || entry.essential
+            || entry.protected
+            || required
+            || standing.protected
+        {
             kept[package.0 as usize] = true;
             reached.push(version);
         }
@@ -93,14 +116,20 @@ fn sweep(state: &mut State<'_, '_>) {
         for link in state.pool.links(version).iter().filter(keeping) {
             link.any(state.pool, version, |target| {
                 let package = state.pool[target].package;
-                if state.has(Table::Planned, target) && !std::mem::replace(&mut kept[package.0 as usize], true) {
+                if state.has(Table::Planned, target)
+                    && !std::mem::replace(&mut kept[package.0 as usize], true)
+                {
                     reached.push(target);
                 }
                 false
             });
         }
     }
-    let dropped: Vec<PackageId> = state.planned().map(|(package, _)| package).filter(|p| !kept[p.0 as usize]).collect();
+    let dropped: Vec<PackageId> = state
+        .planned()
+        .map(|(package, _)| package)
+        .filter(|p| !kept[p.0 as usize])
+        .collect();
     for package in dropped {
         state.take_back(package);
     }

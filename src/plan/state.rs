@@ -48,8 +48,15 @@ pub(super) enum Table {
 
 impl<'p, 'a> State<'p, 'a> {
     /// Nothing planned but what is installed, which counts as asked for by the user since no list says otherwise.
-    pub(super) fn new(pool: &'p Pool<'a>, candidates: &[Option<VersionId>], base: &[VersionId]) -> State<'p, 'a> {
-        let standing = |candidate: &Option<VersionId>| Standing { candidate: *candidate, ..Standing::default() };
+    pub(super) fn new(
+        pool: &'p Pool<'a>,
+        candidates: &[Option<VersionId>],
+        base: &[VersionId],
+    ) -> State<'p, 'a> {
+        let standing = |candidate: &Option<VersionId>| Standing {
+            candidate: *candidate,
+            ..Standing::default()
+        };
         let mut standings: Vec<Standing> = candidates.iter().map(standing).collect();
         for version in base {
             let standing = &mut standings[pool[*version].package.0 as usize];
@@ -69,12 +76,16 @@ impl<'p, 'a> State<'p, 'a> {
     /// The packages that the plan leaves installed, in order of number.
     pub(super) fn planned(&self) -> impl Iterator<Item = (PackageId, VersionId)> + '_ {
         let numbered = self.standings.iter().zip(0..);
-        numbered.filter_map(|(standing, number)| standing.planned.map(|version| (PackageId(number), version)))
+        numbered.filter_map(|(standing, number)| {
+            standing.planned.map(|version| (PackageId(number), version))
+        })
     }
 
     /// The installed packages that the plan removes, in order of number.
     pub(super) fn removed(&self) -> impl Iterator<Item = PackageId> + '_ {
-        self.pool.packages().filter(|package| self.of(*package).installed.is_some() && self.of(*package).planned.is_none())
+        self.pool.packages().filter(|package| {
+            self.of(*package).installed.is_some() && self.of(*package).planned.is_none()
+        })
     }
 
     /// Whether a version is the one that a table has of its package.
@@ -88,13 +99,21 @@ impl<'p, 'a> State<'p, 'a> {
 
     /// Whether a group of alternatives is satisfied.
     pub(super) fn satisfies(&self, table: Table, owner: VersionId, group: &[Link<'a>]) -> bool {
-        group.iter().any(|link| link.any(self.pool, owner, |version| self.has(table, version)))
+        group
+            .iter()
+            .any(|link| link.any(self.pool, owner, |version| self.has(table, version)))
     }
 
     /// What is planned and may not be installed beside a version, because the version says so.
     pub(super) fn hits(&self, owner: VersionId) -> Vec<VersionId> {
-        let negative = self.pool.links(owner).iter().filter(|link| link.kind.is_negative());
-        let mut hits: Vec<VersionId> = negative.flat_map(|link| link.targets(self.pool, owner)).collect();
+        let negative = self
+            .pool
+            .links(owner)
+            .iter()
+            .filter(|link| link.kind.is_negative());
+        let mut hits: Vec<VersionId> = negative
+            .flat_map(|link| link.targets(self.pool, owner))
+            .collect();
         hits.extend(self.rivals(owner));
         hits.retain(|version| self.has(Table::Planned, *version));
         hits
@@ -106,8 +125,14 @@ impl<'p, 'a> State<'p, 'a> {
             return Vec::new();
         }
         let package = self.pool[owner].package;
-        let siblings = self.pool.packages_named(self.pool[package].name).filter(|sibling| *sibling != package);
-        siblings.flat_map(|s| self.pool.versions(s)).filter(|v| !links::may_coexist(self.pool, owner, *v)).collect()
+        let siblings = self
+            .pool
+            .packages_named(self.pool[package].name)
+            .filter(|sibling| *sibling != package);
+        siblings
+            .flat_map(|s| self.pool.versions(s))
+            .filter(|v| !links::may_coexist(self.pool, owner, *v))
+            .collect()
     }
 
     /// The demands of a version that the plan does not meet.
@@ -123,6 +148,9 @@ impl<'p, 'a> State<'p, 'a> {
 
     /// The planned packages that are broken.
     pub(super) fn broken(&self) -> Vec<PackageId> {
-        self.planned().filter(|(_, version)| self.is_broken(*version)).map(|(package, _)| package).collect()
+        self.planned()
+            .filter(|(_, version)| self.is_broken(*version))
+            .map(|(package, _)| package)
+            .collect()
     }
 }

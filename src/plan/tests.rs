@@ -24,28 +24,60 @@ pub(super) fn listing(suite: &str, architecture: &str, stanzas: &str) -> Listing
         if !line.contains("Architecture:") {
             fields.push(format!("Architecture: {architecture}"));
         }
-        Some(format!("Package: {name}\nVersion: {version}\n{}\n\n", fields.join("\n")))
+        Some(format!(
+            "Package: {name}\nVersion: {version}\n{}\n\n",
+            fields.join("\n")
+        ))
     };
-    let release = Release { not_automatic: suite == "experimental", ..world::release(suite, architecture) };
-    world::listing(release, architecture, stanzas.lines().filter_map(stanza).collect())
+    let release = Release {
+        not_automatic: suite == "experimental",
+        ..world::release(suite, architecture)
+    };
+    world::listing(
+        release,
+        architecture,
+        stanzas.lines().filter_map(stanza).collect(),
+    )
 }
 
-fn solve(listings: Vec<Listing>, variant: Variant, include: &str, exclude: &str) -> Result<Plan, Error> {
+fn solve(
+    listings: Vec<Listing>,
+    variant: Variant,
+    include: &str,
+    exclude: &str,
+) -> Result<Plan, Error> {
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
     let (suite, architectures) = ("trixie".to_owned(), words("amd64 i386"));
-    plan(&Index { listings }, &Wanted { variant, suite, architectures, include: words(include), exclude: words(exclude) })
+    plan(
+        &Index { listings },
+        &Wanted {
+            variant,
+            suite,
+            architectures,
+            include: words(include),
+            exclude: words(exclude),
+        },
+    )
 }
 
 /// What a demand brings, by name: `name`, `name=version` where several are known.
 fn custom(stanzas: &str, include: &str) -> String {
-    match solve(vec![listing("trixie", "amd64", stanzas)], Variant::Custom, include, "") {
+    match solve(
+        vec![listing("trixie", "amd64", stanzas)],
+        Variant::Custom,
+        include,
+        "",
+    ) {
         Ok(plan) => names(&plan, 0..plan.packages.len()),
         Err(error) => error.to_string(),
     }
 }
 
 fn names(plan: &Plan, which: std::ops::Range<usize>) -> String {
-    let mut names: Vec<&str> = plan.packages[which].iter().map(|chosen| chosen.package.name.as_str()).collect();
+    let mut names: Vec<&str> = plan.packages[which]
+        .iter()
+        .map(|chosen| chosen.package.name.as_str())
+        .collect();
     names.sort_unstable();
     names.join(" ")
 }
@@ -54,20 +86,90 @@ fn names(plan: &Plan, which: std::ops::Range<usize>) -> String {
 fn marking_follows_apt() {
     for (rule, stanzas, demands, expected) in [
         ("first alternative", "a 1 Depends:b|c\nb 1\nc 1", "a", "a b"),
-        ("a later demand spares the default", "a 1 Depends:b|c\nb 1\nc 1", "a c", "a c"),
-        ("demands in their order", "a 1 Depends:b|c\nb 1\nc 1\nd 1 Depends:c", "d a", "a c d"),
-        ("demands in their order, reversed", "a 1 Depends:b|c\nb 1\nc 1\nd 1 Depends:c", "a d", "a b c d"),
-        ("the real package before providers", "a 1 Depends:b\nb 1\nc 1 Provides:b", "a", "a b"),
-        ("the provider that was mentioned last", "x 1 Suggests:d\na 1 Depends:v\nc 1 Provides:v\nd 1 Provides:v", "a", "a c"),
-        ("priority before that", "a 1 Depends:v\nc 1 Provides:v Priority:important\nd 1 Provides:v Priority:optional", "a", "a c"),
-        ("essential before that", "a 1 Depends:v\nc 1 Provides:v Essential:yes\nd 1 Provides:v Priority:required", "a", "a c"),
-        ("next alternative when the first fails", "a 1 Depends:b|c\nb 1 Depends:missing\nc 1", "a", "a c"),
-        ("an unversioned provide meets no version", "a 1 Depends:b(>=1)|d\nc 1 Provides:b\nd 1", "a", "a d"),
-        ("a versioned one does", "a 1 Depends:b(>=1)|d\nc 1 Provides:b(=2)\nd 1", "a", "a c"),
-        ("versions are heeded", "a 1 Depends:b(>>1)|c\nb 1\nc 1", "a", "a c"),
-        ("own conflicts first", "a 1\nb 1 Depends:c|d\nc 1 Conflicts:a\nd 1", "a b", "a b d"),
-        ("a protected package bars what it is against", "b 1 Depends:c|d\na 1 Conflicts:c\nc 1\nd 1", "a b", "a b d"),
-        ("providing what one is against", "a 1 Provides:m Conflicts:m\nb 1 Depends:m", "a b", "a b"),
+        (
+            "a later demand spares the default",
+            "a 1 Depends:b|c\nb 1\nc 1",
+            "a c",
+            "a c",
+        ),
+        (
+            "demands in their order",
+            "a 1 Depends:b|c\nb 1\nc 1\nd 1 Depends:c",
+            "d a",
+            "a c d",
+        ),
+        (
+            "demands in their order, reversed",
+            "a 1 Depends:b|c\nb 1\nc 1\nd 1 Depends:c",
+            "a d",
+            "a b c d",
+        ),
+        (
+            "the real package before providers",
+            "a 1 Depends:b\nb 1\nc 1 Provides:b",
+            "a",
+            "a b",
+        ),
+        (
+            "the provider that was mentioned last",
+            "x 1 Suggests:d\na 1 Depends:v\nc 1 Provides:v\nd 1 Provides:v",
+            "a",
+            "a c",
+        ),
+        (
+            "priority before that",
+            "a 1 Depends:v\nc 1 Provides:v Priority:important\nd 1 Provides:v Priority:optional",
+            "a",
+            "a c",
+        ),
+        (
+            "essential before that",
+            "a 1 Depends:v\nc 1 Provides:v Essential:yes\nd 1 Provides:v Priority:required",
+            "a",
+            "a c",
+        ),
+        (
+            "next alternative when the first fails",
+            "a 1 Depends:b|c\nb 1 Depends:missing\nc 1",
+            "a",
+            "a c",
+        ),
+        (
+            "an unversioned provide meets no version",
+            "a 1 Depends:b(>=1)|d\nc 1 Provides:b\nd 1",
+            "a",
+            "a d",
+        ),
+        (
+            "a versioned one does",
+            "a 1 Depends:b(>=1)|d\nc 1 Provides:b(=2)\nd 1",
+            "a",
+            "a c",
+        ),
+        (
+            "versions are heeded",
+            "a 1 Depends:b(>>1)|c\nb 1\nc 1",
+            "a",
+            "a c",
+        ),
+        (
+            "own conflicts first",
+            "a 1\nb 1 Depends:c|d\nc 1 Conflicts:a\nd 1",
+            "a b",
+            "a b d",
+        ),
+        (
+            "a protected package bars what it is against",
+            "b 1 Depends:c|d\na 1 Conflicts:c\nc 1\nd 1",
+            "a b",
+            "a b d",
+        ),
+        (
+            "providing what one is against",
+            "a 1 Provides:m Conflicts:m\nb 1 Depends:m",
+            "a b",
+            "a b",
+        ),
         (
             "a failed branch is swept",
             "a 1 Depends:b|e\nb 1 Depends:c,d\nc 1\nd 1 Depends:x|y\nx 1 Conflicts:a\ny 1 Breaks:a\ne 1",
@@ -76,18 +178,43 @@ fn marking_follows_apt() {
         ),
         ("recommends do not pull", "a 1 Recommends:b\nb 1", "a", "a"),
         ("the highest version", "a 1\na 3\na 2", "a", "a"),
-        ("cycles", "a 1 Depends:b\nb 1 Depends:c\nc 1 Pre-Depends:a", "a", "a b c"),
-        ("any", "a 1 Depends:b:any\nb 1 Multi-Arch:allowed", "a", "a b"),
+        (
+            "cycles",
+            "a 1 Depends:b\nb 1 Depends:c\nc 1 Pre-Depends:a",
+            "a",
+            "a b c",
+        ),
+        (
+            "any",
+            "a 1 Depends:b:any\nb 1 Multi-Arch:allowed",
+            "a",
+            "a b",
+        ),
         (
             "any is nobody's own name",
             "a 1 Depends:m:any\nm 1 Multi-Arch:allowed\nm-guile 1 Multi-Arch:allowed Provides:m(=1)",
             "a",
             "a m-guile",
         ),
-        ("any of what does not allow it", "a 1 Depends:b:any|c\nb 1\nc 1", "a", "a c"),
-        ("a virtual name with one provider", "a 1 Provides:v", "v", "a"),
+        (
+            "any of what does not allow it",
+            "a 1 Depends:b:any|c\nb 1\nc 1",
+            "a",
+            "a c",
+        ),
+        (
+            "a virtual name with one provider",
+            "a 1 Provides:v",
+            "v",
+            "a",
+        ),
         ("a name that ends in +", "a++ 1\na 1", "a++", "a++"),
-        ("not to be installed", "a 1 Depends:b|c\nb 1\nc 1", "a b-", "a c"),
+        (
+            "not to be installed",
+            "a 1 Depends:b|c\nb 1\nc 1",
+            "a b-",
+            "a c",
+        ),
     ] {
         assert_eq!(custom(stanzas, demands), expected, "{rule}");
     }
@@ -98,21 +225,42 @@ fn refusals_name_demands_and_paths() {
     let trixie = "a 1 Depends:b\nb 1 Depends:c(>=2)\nc 1\nd 1 Depends:e\ne 1 Conflicts:v\nf 2 Depends:g|h\ng 1 Provides:v\nh 1 Provides:v\n\
         nginx 1\nx 2\nx 1\nm 1 Provides:mta\nn 1 Provides:mta\nneedy 1 Pre-Depends:gone|away";
     for (demands, expected) in [
-        ("a", "`a` cannot be installed\n  b 1 depends on c(>=2), but there is only c 1\n  a 1 depends on b"),
+        (
+            "a",
+            "`a` cannot be installed\n  b 1 depends on c(>=2), but there is only c 1\n  a 1 depends on b",
+        ),
         (
             "nginx d x f",
             "`d` and `f` cannot be installed together\n  d 1 depends on e\n  e 1 conflicts with v, which g 1 provides\n  \
              e 1 conflicts with v, which h 1 provides\n  f 2 depends on g | h",
         ),
-        ("needy", "`needy` cannot be installed\n  needy 1 pre-depends on gone | away, which no source has"),
-        ("ngnix", "there is no package `ngnix`; did you mean `nginx`?"),
+        (
+            "needy",
+            "`needy` cannot be installed\n  needy 1 pre-depends on gone | away, which no source has",
+        ),
+        (
+            "ngnix",
+            "there is no package `ngnix`; did you mean `nginx`?",
+        ),
         ("gone", "there is no package `gone`"),
         ("x=3", "there is no version 3 of `x`, only 2, 1"),
         ("x/sid", "`x` is not in sid, only in trixie"),
-        ("mta", "`mta` is a virtual package; choose one that provides it: m, n"),
-        ("x:arm64", "`x:arm64` is of architecture arm64, which the tree is not to have"),
-        ("a e-", "`a` cannot be installed\n  b 1 depends on c(>=2), but there is only c 1\n  a 1 depends on b"),
-        ("d e-", "`d` and `e-` cannot be installed together\n  d 1 depends on e"),
+        (
+            "mta",
+            "`mta` is a virtual package; choose one that provides it: m, n",
+        ),
+        (
+            "x:arm64",
+            "`x:arm64` is of architecture arm64, which the tree is not to have",
+        ),
+        (
+            "a e-",
+            "`a` cannot be installed\n  b 1 depends on c(>=2), but there is only c 1\n  a 1 depends on b",
+        ),
+        (
+            "d e-",
+            "`d` and `e-` cannot be installed together\n  d 1 depends on e",
+        ),
     ] {
         assert_eq!(custom(trixie, demands), expected, "{demands}");
     }
@@ -133,30 +281,72 @@ fn variants_are_staged() {
         (Variant::Standard, "apt less libapt libtool mount tool vi"),
     ] {
         let plan = solve(vec![listing("trixie", "amd64", BASE)], variant, "tool", "").unwrap();
-        let (first, rest) = (names(&plan, 0..plan.essentials), names(&plan, plan.essentials..plan.packages.len()));
-        assert_eq!((first.as_str(), rest.as_str()), ("base libc mawk", second), "{variant:?}");
+        let (first, rest) = (
+            names(&plan, 0..plan.essentials),
+            names(&plan, plan.essentials..plan.packages.len()),
+        );
+        assert_eq!(
+            (first.as_str(), rest.as_str()),
+            ("base libc mawk", second),
+            "{variant:?}"
+        );
     }
-    let plan = solve(vec![listing("trixie", "amd64", BASE)], Variant::Minbase, "tool", "").unwrap();
-    let automatic: Vec<&str> = plan.packages.iter().filter(|c| c.automatic).map(|c| c.package.name.as_str()).collect();
+    let plan = solve(
+        vec![listing("trixie", "amd64", BASE)],
+        Variant::Minbase,
+        "tool",
+        "",
+    )
+    .unwrap();
+    let automatic: Vec<&str> = plan
+        .packages
+        .iter()
+        .filter(|c| c.automatic)
+        .map(|c| c.package.name.as_str())
+        .collect();
     assert_eq!(automatic, ["libapt", "libtool"]);
 }
 
 #[test]
 fn what_is_excluded_is_as_absent() {
-    let plan = solve(vec![listing("trixie", "amd64", BASE)], Variant::Minbase, "", "mawk apt unheard-of").unwrap();
+    let plan = solve(
+        vec![listing("trixie", "amd64", BASE)],
+        Variant::Minbase,
+        "",
+        "mawk apt unheard-of",
+    )
+    .unwrap();
     assert_eq!(names(&plan, 0..plan.packages.len()), "base gawk libc mount");
-    let message =
-        |include, exclude| solve(vec![listing("trixie", "amd64", BASE)], Variant::Minbase, include, exclude).unwrap_err().to_string();
-    assert_eq!(message("tool", "libtool"), "`tool` cannot be installed\n  tool 1 depends on libtool, which is excluded");
+    let message = |include, exclude| {
+        solve(
+            vec![listing("trixie", "amd64", BASE)],
+            Variant::Minbase,
+            include,
+            exclude,
+        )
+        .unwrap_err()
+        .to_string()
+    };
+    assert_eq!(
+        message("tool", "libtool"),
+        "`tool` cannot be installed\n  tool 1 depends on libtool, which is excluded"
+    );
     assert_eq!(message("tool", "tool"), "`tool` is asked for and excluded");
-    assert_eq!(message("", "libc"), "`base` cannot be installed\n  base 1 depends on libc, which is excluded");
+    assert_eq!(
+        message("", "libc"),
+        "`base` cannot be installed\n  base 1 depends on libc, which is excluded"
+    );
 }
 
 #[test]
 fn candidates_come_from_all_sources() {
     let listings = || {
         vec![
-            listing("trixie", "amd64", "a 1\nb 1\nc 1 Depends:b\nold 1 Priority:required\nperl 1 Multi-Arch:allowed\nhelper 1\nfallback 1"),
+            listing(
+                "trixie",
+                "amd64",
+                "a 1\nb 1\nc 1 Depends:b\nold 1 Priority:required\nperl 1 Multi-Arch:allowed\nhelper 1\nfallback 1",
+            ),
             listing("trixie-security", "amd64", "a 2\nnew 1 Priority:required"),
             listing(
                 "experimental",
@@ -168,7 +358,12 @@ fn candidates_come_from_all_sources() {
     };
     let versions = |variant, include| {
         let plan = solve(listings(), variant, include, "").unwrap();
-        let shown = plan.packages.iter().map(|c| format!("{}={}@{}", c.package.name, c.package.version, c.release.source.suite));
+        let shown = plan.packages.iter().map(|c| {
+            format!(
+                "{}={}@{}",
+                c.package.name, c.package.version, c.release.source.suite
+            )
+        });
         let mut shown: Vec<String> = shown.collect();
         shown.sort_unstable();
         shown.join(" ")
@@ -180,14 +375,23 @@ fn candidates_come_from_all_sources() {
         ("a/trixie", "a=1@trixie"),
         ("c", "b=1@trixie c=1@trixie"),
         ("c/experimental", "b=1@trixie c=1@trixie"),
-        ("python-any/experimental", "fallback=1@trixie perl=1@trixie python-any=2@experimental"),
-        ("python-plain/experimental", "helper=2@experimental perl=1@trixie python-plain=2@experimental"),
+        (
+            "python-any/experimental",
+            "fallback=1@trixie perl=1@trixie python-any=2@experimental",
+        ),
+        (
+            "python-plain/experimental",
+            "helper=2@experimental perl=1@trixie python-plain=2@experimental",
+        ),
     ] {
         assert_eq!(versions(Variant::Custom, include), expected, "{include}");
     }
     // Priorities count where the suite itself has them.
     let plan = solve(
-        vec![listing("trixie", "amd64", "apt 1\nold 1 Priority:required"), listing("x", "amd64", "new 1 Priority:required\nold 2")],
+        vec![
+            listing("trixie", "amd64", "apt 1\nold 1 Priority:required"),
+            listing("x", "amd64", "new 1 Priority:required\nold 2"),
+        ],
         Variant::Minbase,
         "",
         "",
@@ -201,41 +405,87 @@ fn architectures_meet_by_multi_arch() {
     let foreign = "lib 1 Multi-Arch:same\nplain 1\nskew 1 Multi-Arch:same\nuser 1 Depends:lib,tool,perl:any\nwants 1 Depends:plain\n\
         wants-all 1 Depends:all";
     let solve = |include| {
-        let listings = vec![listing("trixie", "amd64", native), listing("trixie", "i386", foreign)];
+        let listings = vec![
+            listing("trixie", "amd64", native),
+            listing("trixie", "i386", foreign),
+        ];
         match solve(listings, Variant::Custom, include, "") {
             Ok(plan) => {
-                let mut names: Vec<_> = plan.packages.iter().map(|c| format!("{}:{}", c.package.name, c.package.architecture)).collect();
+                let mut names: Vec<_> = plan
+                    .packages
+                    .iter()
+                    .map(|c| format!("{}:{}", c.package.name, c.package.architecture))
+                    .collect();
                 names.sort_unstable();
                 names.join(" ")
             }
             Err(error) => error.to_string(),
         }
     };
-    assert_eq!(solve("user:i386 lib"), "lib:amd64 lib:i386 perl:amd64 tool:amd64 user:i386");
+    assert_eq!(
+        solve("user:i386 lib"),
+        "lib:amd64 lib:i386 perl:amd64 tool:amd64 user:i386"
+    );
     assert_eq!(solve("user"), "lib:i386 perl:amd64 tool:amd64 user:i386");
     assert_eq!(
         solve("wants:i386 plain"),
         "`wants:i386` and `plain` cannot be installed together\n  plain 1 and plain:i386 1 cannot be installed side by side\n  \
          wants:i386 1 depends on plain"
     );
-    assert_eq!(solve("wants-all:i386"), "`wants-all:i386` cannot be installed\n  wants-all:i386 1 depends on all, but there is only all 1");
+    assert_eq!(
+        solve("wants-all:i386"),
+        "`wants-all:i386` cannot be installed\n  wants-all:i386 1 depends on all, but there is only all 1"
+    );
 }
 
 #[test]
 fn essentials_company_can_be_replaced() {
     let stanzas = "base 1 Essential:yes Depends:libold\nlibold 1\nlibnew 1 Provides:libold Conflicts:libold\nnew 1 Depends:libnew\nother 1";
-    let plan = solve(vec![listing("trixie", "amd64", stanzas)], Variant::Essential, "other new", "").unwrap();
-    let number = |name: &str| plan.packages.iter().position(|c| c.package.name == name).unwrap();
-    let (old, lib, new, other) = (number("libold"), number("libnew"), number("new"), number("other"));
-    let expected = [Call::Remove(vec![old]), Call::Unpack(vec![lib]), Call::Configure(vec![lib]), Call::Unpack(vec![new, other])];
+    let plan = solve(
+        vec![listing("trixie", "amd64", stanzas)],
+        Variant::Essential,
+        "other new",
+        "",
+    )
+    .unwrap();
+    let number = |name: &str| {
+        plan.packages
+            .iter()
+            .position(|c| c.package.name == name)
+            .unwrap()
+    };
+    let (old, lib, new, other) = (
+        number("libold"),
+        number("libnew"),
+        number("new"),
+        number("other"),
+    );
+    let expected = [
+        Call::Remove(vec![old]),
+        Call::Unpack(vec![lib]),
+        Call::Configure(vec![lib]),
+        Call::Unpack(vec![new, other]),
+    ];
     assert_eq!(plan.calls, expected);
 }
 
 #[test]
 fn pre_depends_are_configured_first() {
     let stanzas = "a 1 Pre-Depends:b Depends:z\nb 1 Depends:c\nc 1\nd 1\nz 1";
-    let plan = solve(vec![listing("trixie", "amd64", stanzas)], Variant::Essential, "d a", "").unwrap();
-    let name = |numbers: &[usize]| numbers.iter().map(|n| plan.packages[*n].package.name.as_str()).collect::<Vec<_>>().join(" ");
+    let plan = solve(
+        vec![listing("trixie", "amd64", stanzas)],
+        Variant::Essential,
+        "d a",
+        "",
+    )
+    .unwrap();
+    let name = |numbers: &[usize]| {
+        numbers
+            .iter()
+            .map(|n| plan.packages[*n].package.name.as_str())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     let calls = plan.calls.iter().map(|call| match call {
         Call::Unpack(all) => format!("unpack {}", name(all)),
         Call::Configure(all) => format!("configure {}", name(all)),
@@ -249,16 +499,64 @@ fn pre_depends_are_configured_first() {
 fn a_stanza_that_cannot_be_read_matters_when_it_is_needed() {
     let stanzas = "a 1\nb 1 Depends:((\nc 1 Depends:b|a";
     assert_eq!(custom(stanzas, "a"), "a");
-    let error = solve(vec![listing("trixie", "amd64", stanzas)], Variant::Custom, "c", "").unwrap_err();
-    assert!(matches!(error, Error::Stanza(_)) && error.to_string().contains("`b`"), "{error}");
+    let error = solve(
+        vec![listing("trixie", "amd64", stanzas)],
+        Variant::Custom,
+        "c",
+        "",
+    )
+    .unwrap_err();
+    assert!(
+        matches!(error, Error::Stanza(_)) && error.to_string().contains("`b`"),
+        "{error}"
+    );
 }
 
 #[test]
 fn long_chains_end() {
-    let chain = |length: usize| (0..length).map(|n| format!("p{n} 1 Depends:p{}\n", n + 1)).collect::<String>();
-    let plan = solve(vec![listing("trixie", "amd64", &format!("{}p2000 1", chain(2000)))], Variant::Custom, "p0", "").unwrap();
+    let chain = |length: usize| {
+        (0..length)
+            .map(|n| format!("p{n} 1 Depends:p{}\n", n + 1))
+            .collect::<String>()
+    };
+    let plan = solve(
+        vec![listing(
+            "trixie",
+            "amd64",
+            &format!("{}p2000 1", chain(2000)),
+        )],
+        Variant::Custom,
+        "p0",
+        "",
+    )
+    .unwrap();
     assert_eq!(plan.packages.len(), 2001);
-    assert!(solve(vec![listing("trixie", "amd64", &format!("{}p5000 1", chain(5000)))], Variant::Custom, "p0", "").is_err());
-    let ring = (0..1000).map(|n| format!("p{n} 1 Pre-Depends:p{}\n", (n + 1) % 1000)).collect::<String>();
-    assert_eq!(solve(vec![listing("trixie", "amd64", &ring)], Variant::Custom, "p0", "").unwrap().packages.len(), 1000);
+    assert!(
+        solve(
+            vec![listing(
+                "trixie",
+                "amd64",
+                &format!("{}p5000 1", chain(5000))
+            )],
+            Variant::Custom,
+            "p0",
+            ""
+        )
+        .is_err()
+    );
+    let ring = (0..1000)
+        .map(|n| format!("p{n} 1 Pre-Depends:p{}\n", (n + 1) % 1000))
+        .collect::<String>();
+    assert_eq!(
+        solve(
+            vec![listing("trixie", "amd64", &ring)],
+            Variant::Custom,
+            "p0",
+            ""
+        )
+        .unwrap()
+        .packages
+        .len(),
+        1000
+    );
 }

@@ -20,14 +20,26 @@ pub(super) enum Address {
 impl Address {
     /// Reads a URL. Characters that its path may not contain are encoded; what is encoded already stays.
     pub(super) fn parse(text: &str) -> Result<Address, Error> {
-        let bad = |reason: &str| Error::BadUrl { url: shown(text), reason: reason.to_owned() };
-        let (scheme, rest) = text.split_once(':').ok_or_else(|| bad("it has no scheme"))?;
+        let bad = |reason: &str| Error::BadUrl {
+            url: shown(text),
+            reason: reason.to_owned(),
+        };
+        let (scheme, rest) = text
+            .split_once(':')
+            .ok_or_else(|| bad("it has no scheme"))?;
         match scheme.to_ascii_lowercase().as_str() {
             "http" | "https" => {
-                let (authority, path) = split_authority(rest).filter(|(a, _)| !a.is_empty()).ok_or_else(|| bad("it has no host"))?;
+                let (authority, path) = split_authority(rest)
+                    .filter(|(a, _)| !a.is_empty())
+                    .ok_or_else(|| bad("it has no host"))?;
                 let (path, query) = path.find('?').map_or((path, ""), |at| path.split_at(at));
-                let url = format!("{scheme}://{authority}{}{query}", escape(path, Percent::KeepEscapes));
-                Url::parse(&url).map(Address::Web).map_err(|e| bad(&e.to_string()))
+                let url = format!(
+                    "{scheme}://{authority}{}{query}",
+                    escape(path, Percent::KeepEscapes)
+                );
+                Url::parse(&url)
+                    .map(Address::Web)
+                    .map_err(|e| bad(&e.to_string()))
             }
             "file" => {
                 let path = match split_authority(rest) {
@@ -41,7 +53,9 @@ impl Address {
                 }
                 Ok(Address::File(PathBuf::from(OsString::from_vec(path))))
             }
-            other => Err(bad(&format!("`{other}:` is not known; http, https and file are"))),
+            other => Err(bad(&format!(
+                "`{other}:` is not known; http, https and file are"
+            ))),
         }
     }
 }
@@ -54,10 +68,16 @@ pub fn encode(path: &str) -> String {
 
 /// `url` with its password, if it has one, replaced by stars.
 pub fn shown(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
     let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
-    let Some((user, host)) = authority.rsplit_once('@') else { return url.to_owned() };
-    let Some((name, _)) = user.split_once(':') else { return url.to_owned() };
+    let Some((user, host)) = authority.rsplit_once('@') else {
+        return url.to_owned();
+    };
+    let Some((name, _)) = user.split_once(':') else {
+        return url.to_owned();
+    };
     format!("{scheme}://{name}:***@{host}{}", &rest[authority.len()..])
 }
 
@@ -82,8 +102,14 @@ fn escape(path: &str, percent: Percent) -> String {
     let mut escaped = String::with_capacity(path.len() + 8);
     for (at, &byte) in bytes.iter().enumerate() {
         let keeps = match byte {
-            b'%' => percent == Percent::KeepEscapes && bytes.get(at + 1..at + 3).is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit)),
-            b'+' | b'~' | b'?' | b'#' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => false,
+            b'%' => {
+                percent == Percent::KeepEscapes
+                    && bytes
+                        .get(at + 1..at + 3)
+                        .is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit))
+            }
+            b'+' | b'~' | b'?' | b'#' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|'
+            | b'}' => false,
             _ => byte.is_ascii_graphic(),
         };
         if keeps {
@@ -106,7 +132,9 @@ fn decode(path: &str) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
-        let escape = path.get(at + 1..at + 3).filter(|h| byte == b'%' && h.bytes().all(|b| b.is_ascii_hexdigit()));
+        let escape = path
+            .get(at + 1..at + 3)
+            .filter(|h| byte == b'%' && h.bytes().all(|b| b.is_ascii_hexdigit()));
         let escaped = escape.and_then(|h| u8::from_str_radix(h, 16).ok());
         decoded.push(escaped.unwrap_or(byte));
         at += if escaped.is_some() { 3 } else { 1 };
@@ -121,7 +149,10 @@ mod tests {
     #[test]
     fn paths_are_written_as_apt_writes_them() {
         for (url, asked) in [
-            ("http://h/pool/g++_4:1.2~b+c_all.deb", "http://h/pool/g%2b%2b_4:1.2%7eb%2bc_all.deb"),
+            (
+                "http://h/pool/g++_4:1.2~b+c_all.deb",
+                "http://h/pool/g%2b%2b_4:1.2%7eb%2bc_all.deb",
+            ),
             ("http://h/a%20b%3a", "http://h/a%20b%3a"),
             ("http://h/100% b#c", "http://h/100%25%20b%23c"),
             ("HTTP://h/a?sign=x+y~", "http://h/a?sign=x+y~"),
@@ -133,12 +164,19 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
-        assert_eq!(encode("pool/x/x_1%3a2+b~1_all.deb"), "pool/x/x_1%253a2%2bb%7e1_all.deb");
+        assert_eq!(
+            encode("pool/x/x_1%3a2+b~1_all.deb"),
+            "pool/x/x_1%253a2%2bb%7e1_all.deb"
+        );
     }
 
     #[test]
     fn file_urls_are_paths() {
-        for (url, path) in [("file:/a/b", "/a/b"), ("file:///a%20b/c+d", "/a b/c+d"), ("file://localhost/%zz", "/%zz")] {
+        for (url, path) in [
+            ("file:/a/b", "/a/b"),
+            ("file:///a%20b/c+d", "/a b/c+d"),
+            ("file://localhost/%zz", "/%zz"),
+        ] {
             match Address::parse(url).unwrap() {
                 Address::File(found) => assert_eq!(found, PathBuf::from(path)),
                 other => panic!("{other:?}"),
@@ -148,8 +186,22 @@ mod tests {
 
     #[test]
     fn what_is_no_url_is_refused() {
-        for bad in ["", "a", "/etc/passwd", "ftp://h/", "http:", "http:///x", "http://h:99999/", "file:a", "file://h/a", "file:///a%00"] {
-            assert!(matches!(Address::parse(bad), Err(Error::BadUrl { .. })), "{bad}");
+        for bad in [
+            "",
+            "a",
+            "/etc/passwd",
+            "ftp://h/",
+            "http:",
+            "http:///x",
+            "http://h:99999/",
+            "file:a",
+            "file://h/a",
+            "file:///a%00",
+        ] {
+            assert!(
+                matches!(Address::parse(bad), Err(Error::BadUrl { .. })),
+                "{bad}"
+            );
         }
     }
 

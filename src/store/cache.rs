@@ -51,23 +51,47 @@ pub(super) enum Keep {
 
 impl Shelf {
     /// Makes the directories that are missing.
-    pub(super) fn open(cache: Option<PathBuf>, temporary: &Path, report: Report) -> Result<Shelf, Error> {
-        let partial = cache.as_ref().map_or_else(|| temporary.to_owned(), |c| c.join("partial"));
-        fs::create_dir_all(&partial).map_err(|source| Error::Disk { path: partial.clone(), source })?;
+    pub(super) fn open(
+        cache: Option<PathBuf>,
+        temporary: &Path,
+        report: Report,
+    ) -> Result<Shelf, Error> {
+        let partial = cache
+            .as_ref()
+            .map_or_else(|| temporary.to_owned(), |c| c.join("partial"));
+        fs::create_dir_all(&partial).map_err(|source| Error::Disk {
+            path: partial.clone(),
+            source,
+        })?;
         if cache.is_some() {
             sweep(&partial);
         }
-        let lock = cache.as_ref().and_then(|c| File::open(c).ok()).filter(|lock| lock.try_lock_shared().is_ok());
-        Ok(Shelf { cache, partial, lock, held: Arc::default(), report })
+        let lock = cache
+            .as_ref()
+            .and_then(|c| File::open(c).ok())
+            .filter(|lock| lock.try_lock_shared().is_ok());
+        Ok(Shelf {
+            cache,
+            partial,
+            lock,
+            held: Arc::default(),
+            report,
+        })
     }
 
     /// The file, if it is kept and still is what it was. A damaged one stays until a good one replaces it: to remove it
     /// could remove the good one that another run has just put there.
     pub(super) fn find(&self, order: &Order<'_>) -> Result<Option<Verified>, Error> {
         let wanted = order.wanted;
-        let Some(path) = self.path(&wanted.digest) else { return Ok(None) };
+        let Some(path) = self.path(&wanted.digest) else {
+            return Ok(None);
+        };
         let damaged = |how: &dyn std::fmt::Display| {
-            self.report.warning(format!("{}: the cached file {} {how}; it is fetched again", wanted.name, path.display()));
+            self.report.warning(format!(
+                "{}: the cached file {} {how}; it is fetched again",
+                wanted.name,
+                path.display()
+            ));
             Ok(None)
         };
         let mut file = match open_regular(&path) {
@@ -75,40 +99,79 @@ impl Shelf {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return damaged(&format_args!("cannot be read ({e})")),
         };
-        let metadata = file.metadata().map_err(|source| Error::Disk { path: path.clone(), source })?;
+        let metadata = file.metadata().map_err(|source| Error::Disk {
+            path: path.clone(),
+            source,
+        })?;
         if metadata.len() != wanted.size {
             return damaged(&"is damaged");
         }
         if !is_steady(&metadata) {
             return match self.copy(file, &path.to_string_lossy(), order) {
                 Err(e) if e.is_trust() => damaged(&"is damaged"),
-                Err(Error::Unreadable { source, .. }) => damaged(&format_args!("cannot be read ({source})")),
+                Err(Error::Unreadable { source, .. }) => {
+                    damaged(&format_args!("cannot be read ({source})"))
+                }
                 copied => copied.map(Some),
             };
         }
-        match digest_of(&mut file, wanted.size, wanted.digest.algorithm(), order.stop)? {
+        match digest_of(
+            &mut file,
+            wanted.size,
+            wanted.digest.algorithm(),
+            order.stop,
+        )? {
             Ok(found) if found == wanted.digest => {}
             Ok(_) => return damaged(&"is damaged"),
             Err(e) => return damaged(&format_args!("cannot be read ({e})")),
         }
         used_now(&path, &metadata);
-        Verified::named(path.clone(), &file, wanted.digest.clone(), None).map(Some).map_err(|source| Error::Disk { path, source })
+        Verified::named(path.clone(), &file, wanted.digest.clone(), None)
+            .map(Some)
+            .map_err(|source| Error::Disk { path, source })
     }
 
     /// A file that grows until it is what is wanted.
-    pub(super) fn partial<'a>(&'a self, order: &'a Order<'a>, keep: Keep) -> Result<Partial<'a>, Error> {
-        let destination = self.path(&order.wanted.digest).filter(|_| keep == Keep::Cached);
+    pub(super) fn partial<'a>(
+        &'a self,
+        order: &'a Order<'a>,
+        keep: Keep,
+    ) -> Result<Partial<'a>, Error> {
+        let destination = self
+            .path(&order.wanted.digest)
+            .filter(|_| keep == Keep::Cached);
         // Not 0666: a umask of 002 would let the group change what was verified.
         let mode = if destination.is_some() { 0o644 } else { 0o600 };
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".rbootstrap-").permissions(Permissions::from_mode(mode));
-        let file = builder.tempfile_in(&self.partial).map_err(|source| Error::Disk { path: self.partial.clone(), source })?;
+        builder
+            .prefix(".rbootstrap-")
+            .permissions(Permissions::from_mode(mode));
+        let file = builder
+            .tempfile_in(&self.partial)
+            .map_err(|source| Error::Disk {
+                path: self.partial.clone(),
+                source,
+            })?;
         let hasher = Hasher::new(order.wanted.digest.algorithm());
-        Ok(Partial { shelf: self, order, destination, file, hasher, written: 0, resumed: false, validator: None })
+        Ok(Partial {
+            shelf: self,
+            order,
+            destination,
+            file,
+            hasher,
+            written: 0,
+            resumed: false,
+            validator: None,
+        })
     }
 
     /// A copy that nobody but us can change of a `file` that others can.
-    pub(super) fn copy(&self, mut file: File, url: &str, order: &Order<'_>) -> Result<Verified, Error> {
+    pub(super) fn copy(
+        &self,
+        mut file: File,
+        url: &str,
+        order: &Order<'_>,
+    ) -> Result<Verified, Error> {
         let mut partial = self.partial(order, Keep::Private)?;
         let mut buffer = vec![0; 256 * 1024];
         loop {
@@ -117,36 +180,63 @@ impl Shelf {
                 Ok(0) => return partial.finish(url),
                 Ok(count) => partial.write(&buffer[..count], url)?,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(Error::Unreadable { url: url.to_owned(), source }),
+                Err(source) => {
+                    return Err(Error::Unreadable {
+                        url: url.to_owned(),
+                        source,
+                    });
+                }
             }
         }
     }
 
     /// See [`Store::trim`](super::Store::trim).
     pub(super) fn trim(&self, bound: u64) -> Result<u64, Error> {
-        let (Some(cache), Some(lock)) = (&self.cache, &self.lock) else { return Ok(0) };
+        let (Some(cache), Some(lock)) = (&self.cache, &self.lock) else {
+            return Ok(0);
+        };
         let alone = lock.try_lock().is_ok();
         let trimmed = trim(cache, bound, if alone { Duration::ZERO } else { USE });
         // Where locks do not work, nobody relies on them.
         let _ = lock.lock_shared();
-        trimmed.map_err(|source| Error::Disk { path: cache.clone(), source })
+        trimmed.map_err(|source| Error::Disk {
+            path: cache.clone(),
+            source,
+        })
     }
 
     /// See [`Store::size`](super::Store::size).
     pub(super) fn size(&self) -> Result<(usize, u64), Error> {
-        let Some(cache) = &self.cache else { return Ok((0, 0)) };
-        let files = files(cache).map_err(|source| Error::Disk { path: cache.clone(), source })?;
+        let Some(cache) = &self.cache else {
+            return Ok((0, 0));
+        };
+        let files = files(cache).map_err(|source| Error::Disk {
+            path: cache.clone(),
+            source,
+        })?;
         Ok((files.len(), files.iter().map(|(_, _, size)| size).sum()))
     }
 
     fn path(&self, digest: &Digest) -> Option<PathBuf> {
         let name = digest.hexadecimal();
-        self.cache.as_ref().map(|c| c.join(digest.algorithm().field()).join(&name[..2]).join(&name))
+        self.cache.as_ref().map(|c| {
+            c.join(digest.algorithm().field())
+                .join(&name[..2])
+                .join(&name)
+        })
     }
 
     /// Gives a file that was compared its place.
-    fn keep(&self, file: NamedTempFile, destination: Option<PathBuf>, wanted: &Wanted) -> Result<Verified, Error> {
-        let disk = |path: &Path, source| Error::Disk { path: path.to_owned(), source };
+    fn keep(
+        &self,
+        file: NamedTempFile,
+        destination: Option<PathBuf>,
+        wanted: &Wanted,
+    ) -> Result<Verified, Error> {
+        let disk = |path: &Path, source| Error::Disk {
+            path: path.to_owned(),
+            source,
+        };
         let (digest, size) = (wanted.digest.clone(), wanted.size);
         let Some(path) = destination else {
             let (file, name) = file.into_parts();
@@ -155,7 +245,8 @@ impl Shelf {
                     name.close().map_err(|e| disk(&self.partial, e))?;
                     Verified::held(file, permit, size, digest)
                 }
-                None => Verified::named(name.to_path_buf(), &file, digest, Some(name)).map_err(|e| disk(&self.partial, e))?,
+                None => Verified::named(name.to_path_buf(), &file, digest, Some(name))
+                    .map_err(|e| disk(&self.partial, e))?,
             });
         };
         let directory = path.parent().unwrap_or(&self.partial);
@@ -199,7 +290,9 @@ impl Partial<'_> {
     /// Forgets all bytes.
     pub(super) fn restart(&mut self) -> Result<(), Error> {
         let file = self.file.as_file_mut();
-        file.set_len(0).and_then(|()| file.rewind()).map_err(|e| self.disk(e))?;
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .map_err(|e| self.disk(e))?;
         self.hasher = Hasher::new(self.order.wanted.digest.algorithm());
         (self.written, self.resumed, self.validator) = (0, false, None);
         Ok(())
@@ -216,27 +309,40 @@ impl Partial<'_> {
     /// Compares what has come, and keeps it.
     pub(super) fn finish(self, url: &str) -> Result<Verified, Error> {
         self.check(url)?;
-        self.shelf.keep(self.file, self.destination, self.order.wanted)
+        self.shelf
+            .keep(self.file, self.destination, self.order.wanted)
     }
 
     fn disk(&self, source: io::Error) -> Error {
-        Error::Disk { path: self.shelf.partial.clone(), source }
+        Error::Disk {
+            path: self.shelf.partial.clone(),
+            source,
+        }
     }
 }
 
 /// Notes that a file was used. Only the order in which files are evicted depends on it.
 pub(super) fn used_now(path: &Path, metadata: &Metadata) {
     let now = SystemTime::now();
-    if metadata.modified().is_ok_and(|m| now.duration_since(m).is_ok_and(|age| age > USE)) {
+    if metadata
+        .modified()
+        .is_ok_and(|m| now.duration_since(m).is_ok_and(|age| age > USE))
+    {
         let _ = File::open(path).and_then(|f| f.set_modified(now));
     }
 }
 
 /// Removes what killed runs left behind. Whatever fails here, another run may have done.
 fn sweep(directory: &Path) {
-    let Ok(entries) = fs::read_dir(directory) else { return };
+    let Ok(entries) = fs::read_dir(directory) else {
+        return;
+    };
     for entry in entries.flatten() {
-        let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|m| m.elapsed().ok());
+        let age = entry
+            .metadata()
+            .and_then(|m| m.modified())
+            .ok()
+            .and_then(|m| m.elapsed().ok());
         if age.is_some_and(|age| age > ABANDONED) {
             let _ = fs::remove_file(entry.path());
         }
@@ -263,7 +369,9 @@ fn trim(cache: &Path, bound: u64, spared: Duration) -> io::Result<u64> {
 
 /// All files of a cache: when each was used last, where it is, and how long it is in bytes.
 fn files(cache: &Path) -> io::Result<Vec<(SystemTime, PathBuf, u64)>> {
-    let mut shelves: Vec<PathBuf> = Algorithm::STRONGEST_FIRST.map(|algorithm| cache.join(algorithm.field())).into();
+    let mut shelves: Vec<PathBuf> = Algorithm::STRONGEST_FIRST
+        .map(|algorithm| cache.join(algorithm.field()))
+        .into();
     shelves.extend(entries(&cache.join(derived::DIRECTORY))?);
     let mut files = Vec::new();
     for shelf in shelves {

@@ -63,9 +63,22 @@ impl Derived {
     pub(super) fn open(cache: &Path, state: &Path) -> io::Result<Derived> {
         let key = key(state)?;
         let program = fs::metadata("/proc/self/exe")?;
-        let modified = program.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let program = format!("{} {} {}", env!("CARGO_PKG_VERSION"), program.len(), modified.as_nanos());
-        Ok(Derived { directory: cache.join(DIRECTORY), partial: cache.join("partial"), key, program })
+        let modified = program
+            .modified()?
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let program = format!(
+            "{} {} {}",
+            env!("CARGO_PKG_VERSION"),
+            program.len(),
+            modified.as_nanos()
+        );
+        Ok(Derived {
+            directory: cache.join(DIRECTORY),
+            partial: cache.join("partial"),
+            key,
+            program,
+        })
     }
 
     /// The file of that kind that was made of what has the digest `of`.
@@ -73,7 +86,10 @@ impl Derived {
         let path = self.path(kind, of);
         let mut file = open_regular(&path).ok()?;
         let metadata = file.metadata().ok()?;
-        let length = metadata.len().checked_sub(SEAL_LENGTH).filter(|_| is_steady(&metadata))?;
+        let length = metadata
+            .len()
+            .checked_sub(SEAL_LENGTH)
+            .filter(|_| is_steady(&metadata))?;
         let mut hasher = self.hasher(kind, of);
         let mut buffer = vec![0; (length as usize).clamp(1, 256 << 10)];
         let mut left = length;
@@ -95,20 +111,36 @@ impl Derived {
     /// A new file of that kind.
     pub(super) fn draft(&self, kind: Kind, of: &Digest) -> io::Result<Draft> {
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".rbootstrap-").permissions(Permissions::from_mode(0o644));
+        builder
+            .prefix(".rbootstrap-")
+            .permissions(Permissions::from_mode(0o644));
         let file = builder.tempfile_in(&self.partial)?;
-        Ok(Draft { file, hasher: self.hasher(kind, of), destination: self.path(kind, of) })
+        Ok(Draft {
+            file,
+            hasher: self.hasher(kind, of),
+            destination: self.path(kind, of),
+        })
     }
 
     fn path(&self, kind: Kind, of: &Digest) -> PathBuf {
         let name = of.hexadecimal();
-        self.directory.join(kind.name()).join(&name[..2]).join(&name)
+        self.directory
+            .join(kind.name())
+            .join(&name[..2])
+            .join(&name)
     }
 
     fn hasher(&self, kind: Kind, of: &Digest) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        for part in [kind.name(), &self.program, of.algorithm().field(), &of.hexadecimal()] {
-            hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+        for part in [
+            kind.name(),
+            &self.program,
+            of.algorithm().field(),
+            &of.hexadecimal(),
+        ] {
+            hasher
+                .update(&(part.len() as u64).to_le_bytes())
+                .update(part.as_bytes());
         }
         hasher
     }
@@ -159,7 +191,9 @@ fn key(state: &Path) -> io::Result<[u8; KEY_LENGTH]> {
     let mut key = [0; KEY_LENGTH];
     File::open("/dev/urandom")?.read_exact(&mut key)?;
     // tempfile makes it with mode 0600.
-    let mut file = tempfile::Builder::new().prefix(".rbootstrap-").tempfile_in(state)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".rbootstrap-")
+        .tempfile_in(state)?;
     file.write_all(&key)?;
     match file.persist_noclobber(&path) {
         Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => read_key(&path),
@@ -170,8 +204,12 @@ fn key(state: &Path) -> io::Result<[u8; KEY_LENGTH]> {
 fn read_key(path: &Path) -> io::Result<[u8; KEY_LENGTH]> {
     let mut file = open_regular(path)?;
     let metadata = file.metadata()?;
-    if metadata.mode() & 0o077 != 0 || !is_steady(&metadata) || metadata.len() != KEY_LENGTH as u64 {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{} is no key that others cannot read", path.display())));
+    if metadata.mode() & 0o077 != 0 || !is_steady(&metadata) || metadata.len() != KEY_LENGTH as u64
+    {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("{} is no key that others cannot read", path.display()),
+        ));
     }
     let mut key = [0; KEY_LENGTH];
     file.read_exact(&mut key)?;

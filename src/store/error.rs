@@ -158,7 +158,10 @@ pub enum Error {
 impl Error {
     /// Whether what came is not what a trusted index promises.
     pub fn is_trust(&self) -> bool {
-        matches!(self, Error::SizeMismatch { .. } | Error::DigestMismatch { .. })
+        matches!(
+            self,
+            Error::SizeMismatch { .. } | Error::DigestMismatch { .. }
+        )
     }
 
     /// Whether this host's disk is at fault, and no mirror.
@@ -171,15 +174,24 @@ impl Error {
         match self {
             Error::Broken { .. } | Error::Stalled { .. } | Error::Short { .. } => true,
             // 416 answers a range that we asked for: the next request asks for the whole.
-            Error::Status { status, .. } => matches!(status, 408 | 416 | 425 | 429 | 500 | 502 | 503 | 504 | 506..=599),
-            Error::Refused { obstacle, .. } => matches!(obstacle, Obstacle::NameForNow | Obstacle::Refused | Obstacle::Connection),
+            Error::Status { status, .. } => matches!(
+                status,
+                408 | 416 | 425 | 429 | 500 | 502 | 503 | 504 | 506..=599
+            ),
+            Error::Refused { obstacle, .. } => matches!(
+                obstacle,
+                Obstacle::NameForNow | Obstacle::Refused | Obstacle::Connection
+            ),
             _ => false,
         }
     }
 
     /// Whether another URL cannot help.
     pub(super) fn is_final(&self) -> bool {
-        matches!(self, Error::Disk { .. } | Error::Cancelled | Error::Setup { .. })
+        matches!(
+            self,
+            Error::Disk { .. } | Error::Cancelled | Error::Setup { .. }
+        )
     }
 
     /// How much a reader learns from it when several URLs failed: a wrong file says more than a silent server, and that

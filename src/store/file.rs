@@ -9,7 +9,12 @@ use super::{Error, Order};
 
 /// The file at `path`, verified. It is used where it is when only root and we can write to it; anyone else could change it
 /// between the check and the use, so such a file is copied and the copy is verified.
-pub(super) fn verify(shelf: &Shelf, path: &Path, url: &str, order: &Order<'_>) -> Result<Verified, Error> {
+pub(super) fn verify(
+    shelf: &Shelf,
+    path: &Path,
+    url: &str,
+    order: &Order<'_>,
+) -> Result<Verified, Error> {
     let unreadable = |source| unreadable(url, source);
     let path = path.canonicalize().map_err(unreadable)?;
     let mut file = open_regular(&path).map_err(unreadable)?;
@@ -21,7 +26,13 @@ pub(super) fn verify(shelf: &Shelf, path: &Path, url: &str, order: &Order<'_>) -
     if !is_steady(&metadata) {
         return shelf.copy(file, url, order);
     }
-    let found = digest_of(&mut file, wanted.size, wanted.digest.algorithm(), order.stop)?.map_err(unreadable)?;
+    let found = digest_of(
+        &mut file,
+        wanted.size,
+        wanted.digest.algorithm(),
+        order.stop,
+    )?
+    .map_err(unreadable)?;
     order.check(url, found)?;
     order.reached(wanted.size);
     Verified::named(path, &file, wanted.digest.clone(), None).map_err(unreadable)
@@ -29,18 +40,32 @@ pub(super) fn verify(shelf: &Shelf, path: &Path, url: &str, order: &Order<'_>) -
 
 /// The whole file at `path`, of at most `limit` bytes.
 pub(super) fn read(path: &Path, url: &str, limit: u64) -> Result<Vec<u8>, Error> {
-    let file = path.canonicalize().and_then(|p| open_regular(&p)).map_err(|e| unreadable(url, e))?;
+    let file = path
+        .canonicalize()
+        .and_then(|p| open_regular(&p))
+        .map_err(|e| unreadable(url, e))?;
     let mut content = Vec::new();
-    file.take(limit.saturating_add(1)).read_to_end(&mut content).map_err(|e| unreadable(url, e))?;
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut content)
+        .map_err(|e| unreadable(url, e))?;
     if content.len() as u64 > limit {
-        return Err(Error::TooLarge { url: url.to_owned(), limit });
+        return Err(Error::TooLarge {
+            url: url.to_owned(),
+            limit,
+        });
     }
     Ok(content)
 }
 
 fn unreadable(url: &str, source: io::Error) -> Error {
     match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Error::Missing { url: url.to_owned(), answer: "no such file".to_owned() },
-        _ => Error::Unreadable { url: url.to_owned(), source },
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Error::Missing {
+            url: url.to_owned(),
+            answer: "no such file".to_owned(),
+        },
+        _ => Error::Unreadable {
+            url: url.to_owned(),
+            source,
+        },
     }
 }

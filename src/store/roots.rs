@@ -14,10 +14,17 @@ use rustls_platform_verifier::Verifier;
 /// What TLS is to be like.
 pub(super) fn config() -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = Arc::new(Roots { provider: Arc::clone(&provider), verifier: OnceLock::new() });
-    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let roots = Arc::new(Roots {
+        provider: Arc::clone(&provider),
+        verifier: OnceLock::new(),
+    });
+    let versions =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     // "Dangerous" is any verifier of one's own; this one only comes late.
-    Ok(versions.dangerous().with_custom_certificate_verifier(roots).with_no_client_auth())
+    Ok(versions
+        .dangerous()
+        .with_custom_certificate_verifier(roots)
+        .with_no_client_auth())
 }
 
 /// This host has no CA certificates.
@@ -41,7 +48,10 @@ impl ServerCertVerifier for Roots {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match self.verifier.get_or_init(|| Verifier::new(Arc::clone(&self.provider))) {
+        match self
+            .verifier
+            .get_or_init(|| Verifier::new(Arc::clone(&self.provider)))
+        {
             Ok(verifier) => verifier.verify_server_cert(end, between, name, ocsp, now),
             Err(e) => Err(Error::Other(OtherError(Arc::new(NoRoots(e.clone()))))),
         }
@@ -53,7 +63,12 @@ impl ServerCertVerifier for Roots {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signed,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -62,10 +77,17 @@ impl ServerCertVerifier for Roots {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signed,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

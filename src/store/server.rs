@@ -29,7 +29,11 @@ impl Asked {
 
     /// The first byte of the range asked for.
     pub(crate) fn offset(&self) -> Option<usize> {
-        self.header("range").strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
+        self.header("range")
+            .strip_prefix("bytes=")?
+            .strip_suffix('-')?
+            .parse()
+            .ok()
     }
 }
 
@@ -56,11 +60,20 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn status(status: u16) -> Reply {
-        Reply { status, ..Reply::of(b"") }
+        Reply {
+            status,
+            ..Reply::of(b"")
+        }
     }
 
     pub(crate) fn of(body: &[u8]) -> Reply {
-        Reply { status: 200, headers: Vec::new(), body: body.to_vec(), length: Some(body.len()), then: Then::KeepAlive }
+        Reply {
+            status: 200,
+            headers: Vec::new(),
+            body: body.to_vec(),
+            length: Some(body.len()),
+            then: Then::KeepAlive,
+        }
     }
 
     /// The whole, or the part that is asked for with the right validator.
@@ -70,7 +83,11 @@ impl Reply {
             Some(at) if at >= content.len() => Reply::status(416),
             Some(at) => {
                 let range = format!("bytes {at}-{}/{}", content.len() - 1, content.len());
-                Reply { status: 206, ..Reply::of(&content[at..]) }.with("Content-Range", range)
+                Reply {
+                    status: 206,
+                    ..Reply::of(&content[at..])
+                }
+                .with("Content-Range", range)
             }
         };
         reply.with("ETag", tag)
@@ -109,11 +126,21 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let (asked, open, ended) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
-        let shared = Arc::new(Shared { script: Box::new(script), asked, open, ended });
+        let shared = Arc::new(Shared {
+            script: Box::new(script),
+            asked,
+            open,
+            ended,
+        });
         let (tell, answered) = channel();
         let inside = Arc::clone(&shared);
         let listener = thread::spawn(move || inside.listen(&listener, &tell));
-        Server { address, shared, listener: Some(listener), answered }
+        Server {
+            address,
+            shared,
+            listener: Some(listener),
+            answered,
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -177,15 +204,28 @@ impl Shared {
                 head.push_str("Connection: close\r\n");
             }
             head.push_str("\r\n");
-            let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&reply.body));
+            let sent = stream
+                .write_all(head.as_bytes())
+                .and_then(|()| stream.write_all(&reply.body));
             let _ = tell.send(asked);
             match reply.then {
                 Then::KeepAlive if sent.is_ok() => continue,
                 Then::Hang => drop(stream.read(&mut [0])),
                 Then::Reset => {
-                    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-                    nix::sys::socket::setsockopt(&stream, nix::sys::socket::sockopt::Linger, &linger).unwrap();
-                    self.open.lock().unwrap().retain(|s| s.peer_addr().ok() != stream.peer_addr().ok());
+                    let linger = libc::linger {
+                        l_onoff: 1,
+                        l_linger: 0,
+                    };
+                    nix::sys::socket::setsockopt(
+                        &stream,
+                        nix::sys::socket::sockopt::Linger,
+                        &linger,
+                    )
+                    .unwrap();
+                    self.open
+                        .lock()
+                        .unwrap()
+                        .retain(|s| s.peer_addr().ok() != stream.peer_addr().ok());
                     return;
                 }
                 _ => {}
@@ -204,8 +244,15 @@ fn read_request(reader: &mut impl BufRead, connection: usize) -> Option<Asked> {
     loop {
         line.clear();
         reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    Some(Asked { target, headers, connection, before: 0 })
+    Some(Asked {
+        target,
+        headers,
+        connection,
+        before: 0,
+    })
 }

@@ -19,7 +19,9 @@ pub(crate) struct Stop {
 impl Stop {
     /// A switch that is not thrown.
     pub(super) fn new() -> Stop {
-        Stop { switches: vec![Arc::new(watch::Sender::new(false))] }
+        Stop {
+            switches: vec![Arc::new(watch::Sender::new(false))],
+        }
     }
 
     /// A switch of its own that this one throws too.
@@ -38,7 +40,11 @@ impl Stop {
 
     /// Fails once the switch is thrown: for loops that never wait.
     pub(super) fn check(&self) -> Result<(), Error> {
-        if self.switches.iter().any(|s| *s.borrow()) { Err(Error::Cancelled) } else { Ok(()) }
+        if self.switches.iter().any(|s| *s.borrow()) {
+            Err(Error::Cancelled)
+        } else {
+            Ok(())
+        }
     }
 
     /// Does `work`, or gives it up when the switch is thrown.
@@ -50,7 +56,10 @@ impl Stop {
         };
         let mut thrown: Vec<_> = self.switches.iter().map(thrown).collect();
         poll_fn(move |context| {
-            if thrown.iter_mut().any(|t| t.as_mut().poll(context).is_ready()) {
+            if thrown
+                .iter_mut()
+                .any(|t| t.as_mut().poll(context).is_ready())
+            {
                 return Poll::Ready(Err(Error::Cancelled));
             }
             work.as_mut().poll(context).map(Ok)

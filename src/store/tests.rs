@@ -38,8 +38,17 @@ impl World {
 
     fn at(directory: tempfile::TempDir, cached: bool) -> World {
         let said = Arc::new(Mutex::new(Vec::new()));
-        let store = open(directory.path(), cached, PATIENT, Report::new(listener(&said)));
-        World { store, said, directory }
+        let store = open(
+            directory.path(),
+            cached,
+            PATIENT,
+            Report::new(listener(&said)),
+        );
+        World {
+            store,
+            said,
+            directory,
+        }
     }
 
     fn cache(&self) -> PathBuf {
@@ -63,20 +72,49 @@ fn listener(said: &Arc<Mutex<Vec<String>>>) -> impl Fn(Event) + Send + Sync + 's
 
 pub(crate) fn open(directory: &Path, cached: bool, stall: Duration, report: Report) -> Store {
     let cache = cached.then(|| directory.join("cache"));
-    let options = Options { cache, state: None, temporary: directory.to_owned(), stall, tries: 3 };
-    Store::with(options, report, http::builder().unwrap().no_proxy(), Duration::from_millis(1)).unwrap()
+    let options = Options {
+        cache,
+        state: None,
+        temporary: directory.to_owned(),
+        stall,
+        tries: 3,
+    };
+    Store::with(
+        options,
+        report,
+        http::builder().unwrap().no_proxy(),
+        Duration::from_millis(1),
+    )
+    .unwrap()
 }
 
 /// A store with a cache, and a key in `state` beside it.
 pub(crate) fn sealed(directory: &Path, state: &str) -> Store {
     let (cache, state) = (Some(directory.join("cache")), Some(directory.join(state)));
-    let options = Options { cache, state, temporary: directory.to_owned(), stall: PATIENT, tries: 1 };
-    Store::with(options, Report::silent(), http::builder().unwrap().no_proxy(), Duration::from_millis(1)).unwrap()
+    let options = Options {
+        cache,
+        state,
+        temporary: directory.to_owned(),
+        stall: PATIENT,
+        tries: 1,
+    };
+    Store::with(
+        options,
+        Report::silent(),
+        http::builder().unwrap().no_proxy(),
+        Duration::from_millis(1),
+    )
+    .unwrap()
 }
 
 pub(crate) fn wanted(urls: &[String], content: &[u8]) -> Wanted {
     let digest = digest(Algorithm::Sha256, content);
-    Wanted { name: "thing 1.0 (all)".to_owned(), urls: urls.to_vec(), size: content.len() as u64, digest }
+    Wanted {
+        name: "thing 1.0 (all)".to_owned(),
+        urls: urls.to_vec(),
+        size: content.len() as u64,
+        digest,
+    }
 }
 
 fn content(verified: &Verified) -> Vec<u8> {
@@ -101,5 +139,7 @@ fn files(directory: &Path) -> Vec<String> {
 
 /// Bytes that differ everywhere.
 fn bytes(length: usize) -> Vec<u8> {
-    (0..length as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+    (0..length as u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect()
 }

@@ -38,7 +38,11 @@ enum Place {
     /// Without a name; nobody else can reach it.
     Held { file: File, _permit: Permit },
     /// Behind a name, unchanged as long as it has this identity.
-    Named { path: PathBuf, identity: Identity, _temporary: Option<TempPath> },
+    Named {
+        path: PathBuf,
+        identity: Identity,
+        _temporary: Option<TempPath>,
+    },
 }
 
 impl Verified {
@@ -78,21 +82,57 @@ impl Verified {
     }
 
     /// `file` at `path`, steady, whose digest its caller has just found to be `digest`.
-    pub(super) fn named(path: PathBuf, file: &File, digest: Digest, temporary: Option<TempPath>) -> io::Result<Verified> {
+    pub(super) fn named(
+        path: PathBuf,
+        file: &File,
+        digest: Digest,
+        temporary: Option<TempPath>,
+    ) -> io::Result<Verified> {
         let metadata = file.metadata()?;
-        let place = Place::Named { path, identity: Identity::of(&metadata), _temporary: temporary };
-        Ok(Verified { size: metadata.len(), digest, form: Form::Fetched, place })
+        let place = Place::Named {
+            path,
+            identity: Identity::of(&metadata),
+            _temporary: temporary,
+        };
+        Ok(Verified {
+            size: metadata.len(),
+            digest,
+            form: Form::Fetched,
+            place,
+        })
     }
 
     /// The first `size` bytes of `file` at `path`, steady, whose seal its caller has just found to be right.
-    pub(super) fn derived(path: PathBuf, file: &File, digest: Digest, size: u64) -> io::Result<Verified> {
-        let place = Place::Named { path, identity: Identity::of(&file.metadata()?), _temporary: None };
-        Ok(Verified { size, digest, form: Form::Derived, place })
+    pub(super) fn derived(
+        path: PathBuf,
+        file: &File,
+        digest: Digest,
+        size: u64,
+    ) -> io::Result<Verified> {
+        let place = Place::Named {
+            path,
+            identity: Identity::of(&file.metadata()?),
+            _temporary: None,
+        };
+        Ok(Verified {
+            size,
+            digest,
+            form: Form::Derived,
+            place,
+        })
     }
 
     /// `file`, which has no name and whose digest its caller has just found to be `digest`.
     pub(super) fn held(file: File, permit: Permit, size: u64, digest: Digest) -> Verified {
-        Verified { size, digest, form: Form::Fetched, place: Place::Held { file, _permit: permit } }
+        Verified {
+            size,
+            digest,
+            form: Form::Fetched,
+            place: Place::Held {
+                file,
+                _permit: permit,
+            },
+        }
     }
 
     fn holds_for(&self, file: &mut File) -> io::Result<bool> {
@@ -151,8 +191,18 @@ impl Drop for Permit {
 
 /// Opens a regular file; neither a FIFO nor a link at the end of the path can lead astray.
 pub(super) fn open_regular(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")) }
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a regular file",
+        ))
+    }
 }
 
 /// Whether only root and we can write to the file, so that it stays what it was when it was hashed.
@@ -162,7 +212,12 @@ pub(super) fn is_steady(metadata: &Metadata) -> bool {
 }
 
 /// The digest of at most `limit` bytes of `file`, read from where it is.
-pub(super) fn digest_of(file: &mut File, limit: u64, algorithm: Algorithm, stop: &Stop) -> Result<io::Result<Digest>, Error> {
+pub(super) fn digest_of(
+    file: &mut File,
+    limit: u64,
+    algorithm: Algorithm,
+    stop: &Stop,
+) -> Result<io::Result<Digest>, Error> {
     let mut hasher = Hasher::new(algorithm);
     let mut file = file.take(limit);
     let mut buffer = vec![0; 256 * 1024];

@@ -13,14 +13,31 @@ use serde::Deserialize;
 use super::{BuiltInKeyring, Error, MergedUsr, Mirrors, Pocket, PocketMirrors, Suite};
 
 /// The files that are compiled in.
-const BUILT_IN: [(&str, &str); 2] =
-    [("suites/debian.toml", include_str!("../../suites/debian.toml")), ("suites/ubuntu.toml", include_str!("../../suites/ubuntu.toml"))];
+const BUILT_IN: [(&str, &str); 2] = [
+    (
+        "suites/debian.toml",
+        include_str!("../../suites/debian.toml"),
+    ),
+    (
+        "suites/ubuntu.toml",
+        include_str!("../../suites/ubuntu.toml"),
+    ),
+];
 
 /// The keyrings that are compiled in.
 const KEYRINGS: [(&str, &[u8]); 3] = [
-    ("debian-archive-keyring.pgp", include_bytes!("../../suites/keyrings/debian-archive-keyring.pgp")),
-    ("debian-archive-buster.pgp", include_bytes!("../../suites/keyrings/debian-archive-buster.pgp")),
-    ("ubuntu-archive-keyring.gpg", include_bytes!("../../suites/keyrings/ubuntu-archive-keyring.gpg")),
+    (
+        "debian-archive-keyring.pgp",
+        include_bytes!("../../suites/keyrings/debian-archive-keyring.pgp"),
+    ),
+    (
+        "debian-archive-buster.pgp",
+        include_bytes!("../../suites/keyrings/debian-archive-buster.pgp"),
+    ),
+    (
+        "ubuntu-archive-keyring.gpg",
+        include_bytes!("../../suites/keyrings/ubuntu-archive-keyring.gpg"),
+    ),
 ];
 
 /// How large a file may be, in bytes.
@@ -104,42 +121,75 @@ pub(super) fn load(user: &[&Path]) -> Result<Vec<Suite>, Error> {
     }
     for directory in user {
         for path in files(directory)? {
-            merge(&mut all, parse(&path, &String::from_utf8_lossy(&read(&path)?))?);
+            merge(
+                &mut all,
+                parse(&path, &String::from_utf8_lossy(&read(&path)?))?,
+            );
         }
     }
-    let suites = all.iter().flat_map(|distribution| distribution.suites.iter().map(|entry| distribution.suite(entry)));
+    let suites = all.iter().flat_map(|distribution| {
+        distribution
+            .suites
+            .iter()
+            .map(|entry| distribution.suite(entry))
+    });
     suites.collect()
 }
 
 /// The TOML files of a directory, by name.
 fn files(directory: &Path) -> Result<Vec<PathBuf>, Error> {
-    let unreadable = |source| Error::Unreadable { path: directory.to_owned(), source };
+    let unreadable = |source| Error::Unreadable {
+        path: directory.to_owned(),
+        source,
+    };
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(unreadable(e)),
     };
-    let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    let mut paths = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(unreadable)?;
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "toml")
+    });
     paths.sort();
     Ok(paths)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
+    let unreadable = |source| Error::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
     let mut content = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
-    let length = file.take(FILE_LIMIT + 1).read_to_end(&mut content).map_err(unreadable)?;
+    let length = file
+        .take(FILE_LIMIT + 1)
+        .read_to_end(&mut content)
+        .map_err(unreadable)?;
     if length as u64 > FILE_LIMIT {
-        return Err(Error::TooLarge { path: path.to_owned(), limit: FILE_LIMIT });
+        return Err(Error::TooLarge {
+            path: path.to_owned(),
+            limit: FILE_LIMIT,
+        });
     }
     Ok(content)
 }
 
 fn parse(path: &Path, text: &str) -> Result<Distribution, Error> {
-    let mut distribution: Distribution = toml::from_str(text).map_err(|e| Error::Syntax { path: path.to_owned(), source: Box::new(e) })?;
+    let mut distribution: Distribution = toml::from_str(text).map_err(|e| Error::Syntax {
+        path: path.to_owned(),
+        source: Box::new(e),
+    })?;
     let directory = path.parent().unwrap_or(Path::new("."));
-    for file in distribution.keyring.values_mut().filter_map(|keyring| keyring.file.as_mut()) {
+    for file in distribution
+        .keyring
+        .values_mut()
+        .filter_map(|keyring| keyring.file.as_mut())
+    {
         *file = directory.join(&*file);
     }
     Ok(distribution)
@@ -147,7 +197,10 @@ fn parse(path: &Path, text: &str) -> Result<Distribution, Error> {
 
 /// Lays a file over what is known: its keys and suites replace those of the same name.
 fn merge(all: &mut Vec<Distribution>, over: Distribution) {
-    let Some(under) = all.iter_mut().find(|known| known.distribution == over.distribution) else {
+    let Some(under) = all
+        .iter_mut()
+        .find(|known| known.distribution == over.distribution)
+    else {
         all.push(over);
         return;
     };
@@ -161,8 +214,15 @@ fn merge(all: &mut Vec<Distribution>, over: Distribution) {
     under.keyring.extend(over.keyring);
     for suite in over.suites {
         // An alias that moves to another suite leaves the one that had it.
-        under.suites.iter_mut().for_each(|known| known.aliases.retain(|alias| !suite.aliases.contains(alias)));
-        match under.suites.iter_mut().find(|known| known.codename == suite.codename) {
+        under
+            .suites
+            .iter_mut()
+            .for_each(|known| known.aliases.retain(|alias| !suite.aliases.contains(alias)));
+        match under
+            .suites
+            .iter_mut()
+            .find(|known| known.codename == suite.codename)
+        {
             Some(known) => *known = suite,
             None => under.suites.push(suite),
         }
@@ -171,25 +231,58 @@ fn merge(all: &mut Vec<Distribution>, over: Distribution) {
 
 impl Distribution {
     fn suite(&self, entry: &SuiteEntry) -> Result<Suite, Error> {
-        let pockets = entry.pockets.as_ref().or(self.pockets.as_ref()).cloned().unwrap_or_else(|| vec!["release".into()]);
-        let keyrings = entry.keyrings.as_ref().or(self.keyrings.as_ref()).cloned().unwrap_or_default();
+        let pockets = entry
+            .pockets
+            .as_ref()
+            .or(self.pockets.as_ref())
+            .cloned()
+            .unwrap_or_else(|| vec!["release".into()]);
+        let keyrings = entry
+            .keyrings
+            .as_ref()
+            .or(self.keyrings.as_ref())
+            .cloned()
+            .unwrap_or_default();
         Ok(Suite {
             distribution: self.distribution.clone(),
             codename: entry.codename.clone(),
             aliases: entry.aliases.clone(),
             version: entry.version.clone(),
-            default_components: entry.components.as_ref().or(self.components.as_ref()).cloned().unwrap_or_else(|| vec!["main".into()]),
-            keyrings: keyrings.iter().map(|name| self.keyring(entry, name)).collect::<Result<_, _>>()?,
-            merged_usr: entry.merged_usr.or(self.merged_usr).unwrap_or(MergedUsr::Shipped),
-            deb822_sources: entry.deb822_sources.or(self.deb822_sources).unwrap_or(false),
+            default_components: entry
+                .components
+                .as_ref()
+                .or(self.components.as_ref())
+                .cloned()
+                .unwrap_or_else(|| vec!["main".into()]),
+            keyrings: keyrings
+                .iter()
+                .map(|name| self.keyring(entry, name))
+                .collect::<Result<_, _>>()?,
+            merged_usr: entry
+                .merged_usr
+                .or(self.merged_usr)
+                .unwrap_or(MergedUsr::Shipped),
+            deb822_sources: entry
+                .deb822_sources
+                .or(self.deb822_sources)
+                .unwrap_or(false),
             end_of_life: entry.mirrors == Place::Old,
-            pockets: pockets.iter().map(|name| self.pocket(entry, name)).collect::<Result<_, _>>()?,
+            pockets: pockets
+                .iter()
+                .map(|name| self.pocket(entry, name))
+                .collect::<Result<_, _>>()?,
         })
     }
 
     fn pocket(&self, entry: &SuiteEntry, name: &str) -> Result<PocketMirrors, Error> {
-        let form = self.pocket.get(name).ok_or_else(|| self.undescribed(entry, "pocket", name))?;
-        let archive = self.archives.get(&form.archive).ok_or_else(|| self.undescribed(entry, "archive", &form.archive))?;
+        let form = self
+            .pocket
+            .get(name)
+            .ok_or_else(|| self.undescribed(entry, "pocket", name))?;
+        let archive = self
+            .archives
+            .get(&form.archive)
+            .ok_or_else(|| self.undescribed(entry, "archive", &form.archive))?;
         let pocket = Pocket {
             suite: form.suite.replace("{codename}", &entry.codename),
             name: form.name.clone().unwrap_or_else(|| name.to_owned()),
@@ -207,19 +300,35 @@ impl Distribution {
 
     fn keyring(&self, entry: &SuiteEntry, name: &str) -> Result<BuiltInKeyring, Error> {
         let undescribed = || self.undescribed(entry, "keyring", name);
-        let KeyringFile { built_in, file, tree_path } = self.keyring.get(name).ok_or_else(undescribed)?;
+        let KeyringFile {
+            built_in,
+            file,
+            tree_path,
+        } = self.keyring.get(name).ok_or_else(undescribed)?;
         let (name, bytes) = match (built_in, file) {
             (_, Some(path)) => (path.display().to_string(), Cow::Owned(read(path)?)),
             (Some(built_in), None) => {
-                let (name, bytes) = KEYRINGS.into_iter().find(|(known, _)| known == built_in).ok_or_else(undescribed)?;
+                let (name, bytes) = KEYRINGS
+                    .into_iter()
+                    .find(|(known, _)| known == built_in)
+                    .ok_or_else(undescribed)?;
                 (name.to_owned(), Cow::Borrowed(bytes))
             }
             (None, None) => return Err(undescribed()),
         };
-        Ok(BuiltInKeyring { name, bytes, tree_path: tree_path.clone() })
+        Ok(BuiltInKeyring {
+            name,
+            bytes,
+            tree_path: tree_path.clone(),
+        })
     }
 
     fn undescribed(&self, entry: &SuiteEntry, kind: &'static str, name: &str) -> Error {
-        Error::Undescribed { distribution: self.distribution.clone(), codename: entry.codename.clone(), kind, name: name.into() }
+        Error::Undescribed {
+            distribution: self.distribution.clone(),
+            codename: entry.codename.clone(),
+            kind,
+            name: name.into(),
+        }
     }
 }

@@ -11,13 +11,29 @@ fn the_compiled_in_suites_are_read() {
     let suites = suites();
     let codenames: Vec<&str> = suites.all().map(|suite| suite.codename.as_str()).collect();
     let debian = ["buster", "bullseye", "bookworm", "trixie", "forky", "sid"];
-    let ubuntu = ["bionic", "focal", "jammy", "noble", "questing", "resolute", "stonking", "tenacious"];
+    let ubuntu = [
+        "bionic",
+        "focal",
+        "jammy",
+        "noble",
+        "questing",
+        "resolute",
+        "stonking",
+        "tenacious",
+    ];
     assert_eq!(codenames, [&debian[..], &ubuntu[..]].concat());
     for suite in suites.all() {
         assert!(!suite.keyrings.is_empty(), "{}", suite.codename);
         let pockets = suite.pockets_for("amd64");
-        assert_eq!((pockets[0].name.as_str(), &pockets[0].suite), ("release", &suite.codename));
-        assert!(pockets.iter().all(|pocket| !pocket.uris.is_empty()), "{}", suite.codename);
+        assert_eq!(
+            (pockets[0].name.as_str(), &pockets[0].suite),
+            ("release", &suite.codename)
+        );
+        assert!(
+            pockets.iter().all(|pocket| !pocket.uris.is_empty()),
+            "{}",
+            suite.codename
+        );
     }
 }
 
@@ -39,32 +55,61 @@ fn suites_are_found_by_every_name() {
     for (name, codename) in expected {
         assert_eq!(find(name), codename, "{name}");
     }
-    assert!(suites.names("debian").contains(&"stable") && !suites.names("debian").contains(&"noble"));
+    assert!(
+        suites.names("debian").contains(&"stable") && !suites.names("debian").contains(&"noble")
+    );
 }
 
 /// Each suite's pockets as one line each, for one architecture.
 fn shown(suite: &str, architecture: &str) -> Vec<String> {
     let pockets = suites().find(suite).unwrap().pockets_for(architecture);
-    pockets.iter().map(|p| format!("{} {} {}", p.name, p.suite, p.uris.join(" "))).collect()
+    pockets
+        .iter()
+        .map(|p| format!("{} {} {}", p.name, p.suite, p.uris.join(" ")))
+        .collect()
 }
 
 #[test]
 fn pockets_have_the_mirrors_of_their_architecture() {
-    let (debian, security) = ("http://ftp.debian.org/debian", "http://security.debian.org/debian-security");
-    let (old, old_security) = ("http://archive.debian.org/debian", "http://archive.debian.org/debian-security");
-    let expected =
-        [format!("release trixie {debian}"), format!("updates trixie-updates {debian}"), format!("security trixie-security {security}")];
+    let (debian, security) = (
+        "http://ftp.debian.org/debian",
+        "http://security.debian.org/debian-security",
+    );
+    let (old, old_security) = (
+        "http://archive.debian.org/debian",
+        "http://archive.debian.org/debian-security",
+    );
+    let expected = [
+        format!("release trixie {debian}"),
+        format!("updates trixie-updates {debian}"),
+        format!("security trixie-security {security}"),
+    ];
     assert_eq!(shown("trixie", "riscv64"), expected);
     assert_eq!(shown("sid", "amd64"), [format!("release sid {debian}")]);
-    let expected =
-        [format!("release buster {old}"), format!("updates buster-updates {old}"), format!("security buster/updates {old_security}")];
+    let expected = [
+        format!("release buster {old}"),
+        format!("updates buster-updates {old}"),
+        format!("security buster/updates {old_security}"),
+    ];
     assert_eq!(shown("buster", "amd64"), expected);
-    assert_eq!(shown("bullseye", "amd64")[2], format!("security bullseye-security {security} {old_security}"));
+    assert_eq!(
+        shown("bullseye", "amd64")[2],
+        format!("security bullseye-security {security} {old_security}")
+    );
 
-    assert_eq!(shown("noble", "i386")[2], "security noble-security http://security.ubuntu.com/ubuntu");
-    assert_eq!(shown("noble", "arm64")[2], "security noble-security http://ports.ubuntu.com/ubuntu-ports");
+    assert_eq!(
+        shown("noble", "i386")[2],
+        "security noble-security http://security.ubuntu.com/ubuntu"
+    );
+    assert_eq!(
+        shown("noble", "arm64")[2],
+        "security noble-security http://ports.ubuntu.com/ubuntu-ports"
+    );
     let both = "http://archive.ubuntu.com/ubuntu http://old-releases.ubuntu.com/ubuntu";
-    assert_eq!(shown("questing", "amd64")[0], format!("release questing {both}"));
+    assert_eq!(
+        shown("questing", "amd64")[0],
+        format!("release questing {both}")
+    );
 
     let noble = suites().find("noble").unwrap().clone();
     assert!(noble.shares_mirrors("amd64", "i386") && !noble.shares_mirrors("amd64", "arm64"));
@@ -120,7 +165,10 @@ fn a_users_files_add_and_replace() {
     assert_eq!(suites.find("sid").unwrap().pockets_for("amd64").len(), 3);
     let one = suites.find("one").unwrap();
     assert_eq!(
-        (&*one.keyrings[0].bytes, one.pockets_for("amd64")[0].uris.concat().as_str()),
+        (
+            &*one.keyrings[0].bytes,
+            one.pockets_for("amd64")[0].uris.concat().as_str()
+        ),
         (&b"key"[..], "http://mirror.example.org/mine")
     );
 }
@@ -133,31 +181,60 @@ fn what_a_user_got_wrong_is_named() {
         Suites::load(&[directory.path()]).unwrap_err()
     };
     assert!(matches!(load("distribution = 1"), Error::Syntax { .. }));
-    assert!(matches!(load("distribution = \"x\"\nmirors = []"), Error::Syntax { .. }));
-    assert!(matches!(load("distribution = \"x\"\n[[suites]]\ncodename = \"y\""), Error::Undescribed { kind: "pocket", .. }));
+    assert!(matches!(
+        load("distribution = \"x\"\nmirors = []"),
+        Error::Syntax { .. }
+    ));
+    assert!(matches!(
+        load("distribution = \"x\"\n[[suites]]\ncodename = \"y\""),
+        Error::Undescribed { kind: "pocket", .. }
+    ));
     let archive = "distribution = \"debian\"\n[[suites]]\ncodename = \"y\"\nkeyrings = [\"z\"]";
     let error = load(archive);
-    assert_eq!(error.to_string(), "suite y of debian names the keyring `z`, which is not described");
+    assert_eq!(
+        error.to_string(),
+        "suite y of debian names the keyring `z`, which is not described"
+    );
 }
 
 #[test]
 fn an_unlisted_suite_assumes_little() {
     let suite = Suite::unlisted("kali-rolling");
     let pockets = suite.pockets_for("amd64");
-    assert_eq!((pockets.len(), pockets[0].suite.as_str(), pockets[0].uris.len()), (1, "kali-rolling", 0));
-    assert_eq!((suite.merged_usr, suite.deb822_sources, suite.keyrings.len()), (MergedUsr::Shipped, false, 0));
+    assert_eq!(
+        (
+            pockets.len(),
+            pockets[0].suite.as_str(),
+            pockets[0].uris.len()
+        ),
+        (1, "kali-rolling", 0)
+    );
+    assert_eq!(
+        (suite.merged_usr, suite.deb822_sources, suite.keyrings.len()),
+        (MergedUsr::Shipped, false, 0)
+    );
 }
 
 #[test]
 fn links_of_the_architecture() {
-    assert_eq!(merged_usr_links("amd64"), ["bin", "lib", "sbin", "lib32", "lib64", "libx32"]);
+    assert_eq!(
+        merged_usr_links("amd64"),
+        ["bin", "lib", "sbin", "lib32", "lib64", "libx32"]
+    );
     assert_eq!(merged_usr_links("arm64"), ["bin", "lib", "sbin"]);
-    assert_eq!(merged_usr_links("mips64el"), ["bin", "lib", "sbin", "lib32", "lib64", "libo32"]);
+    assert_eq!(
+        merged_usr_links("mips64el"),
+        ["bin", "lib", "sbin", "lib32", "lib64", "libo32"]
+    );
 }
 
 #[test]
 fn variants_have_every_name() {
-    for (name, variant) in [("-", Variant::Important), ("minbase", Variant::Minbase), ("required", Variant::Minbase)] {
+    for (name, variant) in [
+        ("-", Variant::Important),
+        ("minbase", Variant::Minbase),
+        ("required", Variant::Minbase),
+    ] {
         assert_eq!(name.parse::<Variant>().unwrap(), variant);
     }
     assert!("fakechroot".parse::<Variant>().is_err());

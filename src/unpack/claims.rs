@@ -60,11 +60,19 @@ impl Claims {
 
     /// How many packages of that name are known: dpkg tells scripts.
     pub(super) fn instances(&self, name: &str) -> usize {
-        self.packages.values().filter(|owner| owner.package.name == name).count()
+        self.packages
+            .values()
+            .filter(|owner| owner.package.name == name)
+            .count()
     }
 
     /// A package's claim to a path.
-    pub(super) fn claim(&mut self, path: &RootPath, number: usize, diversions: &Diversions) -> Result<Claim, Error> {
+    pub(super) fn claim(
+        &mut self,
+        path: &RootPath,
+        number: usize,
+        diversions: &Diversions,
+    ) -> Result<Claim, Error> {
         let Some(owners) = self.paths.get_mut(path) else {
             self.paths.insert(path.clone(), vec![number]);
             return Ok(Claim::Granted);
@@ -84,7 +92,11 @@ impl Claims {
                 return Ok(Claim::Yielded);
             } else {
                 let other = format!("{} ({})", theirs.name, theirs.version);
-                return Err(Error::Overwrite { path: path.clone(), package: mine.name.clone(), other });
+                return Err(Error::Overwrite {
+                    path: path.clone(),
+                    package: mine.name.clone(),
+                    other,
+                });
             }
         }
         owners.retain(|owner| !replaced.contains(owner));
@@ -102,7 +114,10 @@ impl Claims {
 
     /// The name of a package that ships this path as something other than a directory.
     pub(super) fn owner(&self, path: &RootPath) -> Option<&str> {
-        self.paths.get(path)?.first().map(|number| self.packages[number].package.name.as_str())
+        self.paths
+            .get(path)?
+            .first()
+            .map(|number| self.packages[number].package.name.as_str())
     }
 
     /// A package that is known.
@@ -127,13 +142,24 @@ impl Claims {
 
     /// Whether a path, no directory, is this package's alone, its other architectures aside.
     pub(super) fn is_sole(&self, path: &RootPath, number: usize) -> bool {
-        let mine = |other: usize| other == number || are_instances(&self.packages[&other].package, &self.packages[&number].package);
-        self.paths.get(path).is_some_and(|owners| owners.contains(&number) && owners.iter().all(|&other| mine(other)))
+        let mine = |other: usize| {
+            other == number
+                || are_instances(
+                    &self.packages[&other].package,
+                    &self.packages[&number].package,
+                )
+        };
+        self.paths.get(path).is_some_and(|owners| {
+            owners.contains(&number) && owners.iter().all(|&other| mine(other))
+        })
     }
 
     /// Who has taken over a path of this package.
     pub(super) fn taker(&self, number: usize) -> Option<usize> {
-        self.packages[&number].lost.iter().find_map(|path| self.paths.get(path)?.first().copied())
+        self.packages[&number]
+            .lost
+            .iter()
+            .find_map(|path| self.paths.get(path)?.first().copied())
     }
 
     /// Forgets a package and its claims.
@@ -159,6 +185,10 @@ impl Claims {
 
 /// Whether `new` has a Replaces that names `old` in this version.
 fn replaces(new: &Package, old: &Package) -> bool {
-    let admits = |r: &crate::package::Relation| r.constraint.as_ref().is_none_or(|c| c.admits(&old.version));
-    new.replaces.iter().flatten().any(|r| r.name == old.name && admits(r))
+    let admits =
+        |r: &crate::package::Relation| r.constraint.as_ref().is_none_or(|c| c.admits(&old.version));
+    new.replaces
+        .iter()
+        .flatten()
+        .any(|r| r.name == old.name && admits(r))
 }

@@ -80,9 +80,19 @@ impl<'a> Commit<'a> {
     }
 
     /// Lays the top-level symlinks of a package: where they make a merged /usr, everything else goes through them.
-    pub(super) fn lay_top_symlinks(&mut self, staged: &Staged, database: &Database<'_>) -> Result<(), Error> {
-        for node in staged.nodes.iter().filter(|n| n.entry.kind == Kind::Symlink && n.path.parent().is_root()) {
-            let made = self.tree.symlink(&node.entry.target, &node.path, attributes(node, database));
+    pub(super) fn lay_top_symlinks(
+        &mut self,
+        staged: &Staged,
+        database: &Database<'_>,
+    ) -> Result<(), Error> {
+        for node in staged
+            .nodes
+            .iter()
+            .filter(|n| n.entry.kind == Kind::Symlink && n.path.parent().is_root())
+        {
+            let made =
+                self.tree
+                    .symlink(&node.entry.target, &node.path, attributes(node, database));
             made.map_err(|e| Error::tree(&staged.package.name, e))?;
         }
         Ok(())
@@ -90,18 +100,30 @@ impl<'a> Commit<'a> {
 
     /// Lays the directories of all packages that come before any script; of several entries for one, the last sets owner, mode
     /// and time.
-    pub(super) fn lay_directories(&mut self, all: &[Staged], database: &Database<'_>) -> Result<(), Error> {
+    pub(super) fn lay_directories(
+        &mut self,
+        all: &[Staged],
+        database: &Database<'_>,
+    ) -> Result<(), Error> {
         let mut last: HashMap<&RootPath, (&Staged, &Node)> = HashMap::new();
         for staged in all {
-            for node in staged.nodes.iter().filter(|n| n.entry.kind == Kind::Directory && !n.left_out) {
+            for node in staged
+                .nodes
+                .iter()
+                .filter(|n| n.entry.kind == Kind::Directory && !n.left_out)
+            {
                 if last.insert(&node.path, (staged, node)).is_none() && !node.path.is_root() {
-                    self.tree.directory(&node.path, attributes(node, database)).map_err(|e| Error::tree(&staged.package.name, e))?;
+                    self.tree
+                        .directory(&node.path, attributes(node, database))
+                        .map_err(|e| Error::tree(&staged.package.name, e))?;
                 }
             }
         }
         self.lay_links_to_directories(all, &last, database)?;
         for (path, (staged, node)) in last {
-            let set = self.tree.set_directory_attributes(path, attributes(node, database));
+            let set = self
+                .tree
+                .set_directory_attributes(path, attributes(node, database));
             set.map_err(|e| Error::tree(&staged.package.name, e))?;
         }
         Ok(())
@@ -117,14 +139,34 @@ impl<'a> Commit<'a> {
         database: &Database<'_>,
     ) -> Result<(), Error> {
         for (at, staged) in all.iter().enumerate() {
-            for link in staged.nodes.iter().filter(|n| n.entry.kind == Kind::Symlink && !n.left_out) {
+            for link in staged
+                .nodes
+                .iter()
+                .filter(|n| n.entry.kind == Kind::Symlink && !n.left_out)
+            {
                 let above = link.path.parent();
-                let Some(&(setter, directory)) = last.get(&above) else { continue };
+                let Some(&(setter, directory)) = last.get(&above) else {
+                    continue;
+                };
                 let between = |n: &&Node| n.number > directory.number && n.number < link.number;
-                let is_later = !std::ptr::eq(setter, staged) && all[at..].iter().any(|later| std::ptr::eq(later, setter));
-                let is_in_time = std::ptr::eq(setter, staged) && staged.nodes.iter().filter(between).all(|n| n.path.is_within(&above));
-                if (is_later || is_in_time) && self.root.is_directory(&led_to(&link.path, &link.entry.target)) {
-                    let made = self.tree.symlink(&link.entry.target, &link.path, attributes(link, database));
+                let is_later = !std::ptr::eq(setter, staged)
+                    && all[at..].iter().any(|later| std::ptr::eq(later, setter));
+                let is_in_time = std::ptr::eq(setter, staged)
+                    && staged
+                        .nodes
+                        .iter()
+                        .filter(between)
+                        .all(|n| n.path.is_within(&above));
+                if (is_later || is_in_time)
+                    && self
+                        .root
+                        .is_directory(&led_to(&link.path, &link.entry.target))
+                {
+                    let made = self.tree.symlink(
+                        &link.entry.target,
+                        &link.path,
+                        attributes(link, database),
+                    );
                     made.map_err(|e| Error::tree(&staged.package.name, e))?;
                 }
             }
@@ -145,7 +187,10 @@ impl<'a> Commit<'a> {
         let mut package = Package {
             name: &name,
             number: staged.number,
-            staged: staging.place().package(staged.slot).map_err(|e| Error::staging(&name, e))?,
+            staged: staging
+                .place()
+                .package(staged.slot)
+                .map_err(|e| Error::staging(&name, e))?,
             laying,
             conffiles: &conffiles,
             database,
@@ -153,7 +198,8 @@ impl<'a> Commit<'a> {
             placed: HashMap::new(),
             has_hard_links: staged.nodes.iter().any(|n| n.entry.kind == Kind::HardLink),
         };
-        let of_kind = |wanted: fn(Kind) -> bool| move |n: &Node| wanted(n.entry.kind) && !n.path.is_root();
+        let of_kind =
+            |wanted: fn(Kind) -> bool| move |n: &Node| wanted(n.entry.kind) && !n.path.is_root();
         let rounds: [&dyn Fn(&Node) -> bool; 3] = [
             &of_kind(|k| !matches!(k, Kind::HardLink | Kind::Symlink)),
             &of_kind(|k| k == Kind::HardLink),
@@ -166,13 +212,20 @@ impl<'a> Commit<'a> {
                     continue;
                 }
                 if let Some(activations) = activations.as_deref_mut() {
-                    let path = database.diversions.place(&node.path, &name).unwrap_or(&node.path);
+                    let path = database
+                        .diversions
+                        .place(&node.path, &name)
+                        .unwrap_or(&node.path);
                     activations.path(path, &staged.qualified);
                 }
                 match self.destination(&package, node)? {
                     Destination::Place(_) if node.left_out => {}
-                    Destination::Place(place) => self.lay_node(&mut package, node, place, (staged, staging))?,
-                    Destination::Kept(place) => drop(package.placed.insert(node.path.clone(), place)),
+                    Destination::Place(place) => {
+                        self.lay_node(&mut package, node, place, (staged, staging))?
+                    }
+                    Destination::Kept(place) => {
+                        drop(package.placed.insert(node.path.clone(), place))
+                    }
                     Destination::Another => staged.nodes[at].yielded = true,
                 }
             }
@@ -186,57 +239,105 @@ impl<'a> Commit<'a> {
         let diversions = &package.database.diversions;
         if node.entry.kind == Kind::Directory {
             // dpkg-divert is not made for directories, but base-files of noble diverts /bin, and dpkg heeds it.
-            return Ok(Destination::Place(diversions.place(&node.path, package.name).unwrap_or(&node.path).clone()));
+            return Ok(Destination::Place(
+                diversions
+                    .place(&node.path, package.name)
+                    .unwrap_or(&node.path)
+                    .clone(),
+            ));
         }
         if let Some(from) = diversions.source_of(&node.path) {
-            return Err(Error::Diverted { path: node.path.clone(), package: package.name.into(), from: from.clone() });
+            return Err(Error::Diverted {
+                path: node.path.clone(),
+                package: package.name.into(),
+                from: from.clone(),
+            });
         }
         let claim = self.claims.claim(&node.path, package.number, diversions)?;
         if claim == Claim::Yielded {
             return Ok(Destination::Another);
         }
-        let place = diversions.place(&node.path, package.name).unwrap_or(&node.path);
-        let is_conffile = package.conffiles.iter().any(|c| !c.removed && c.path == node.path);
+        let place = diversions
+            .place(&node.path, package.name)
+            .unwrap_or(&node.path);
+        let is_conffile = package
+            .conffiles
+            .iter()
+            .any(|c| !c.removed && c.path == node.path);
         let place = match package.laying {
             Laying::Batch if is_conffile => place.with_suffix(".dpkg-new"),
             _ => place.clone(),
         };
         if claim == Claim::TakenOver && !is_conffile {
             // What it takes over may be a conffile that waits to be configured.
-            self.root.remove(&place.with_suffix(".dpkg-new")).map_err(|e| Error::tree(package.name, e))?;
+            self.root
+                .remove(&place.with_suffix(".dpkg-new"))
+                .map_err(|e| Error::tree(package.name, e))?;
         }
         if let Claim::Shared { with } = claim
             && !node.left_out
         {
             if !self.is_same(package, node, &place)? {
-                let (path, package, other) = (node.path.clone(), package.name.to_owned(), self.claims.of(with).qualified.clone());
-                return Err(Error::Different { path, package, other });
+                let (path, package, other) = (
+                    node.path.clone(),
+                    package.name.to_owned(),
+                    self.claims.of(with).qualified.clone(),
+                );
+                return Err(Error::Different {
+                    path,
+                    package,
+                    other,
+                });
             }
-            if !is_conffile && self.root.exists(&place).map_err(|e| Error::tree(package.name, e))? {
+            if !is_conffile
+                && self
+                    .root
+                    .exists(&place)
+                    .map_err(|e| Error::tree(package.name, e))?
+            {
                 return Ok(Destination::Kept(place));
             }
         }
         Ok(Destination::Place(place))
     }
 
-    fn lay_node(&mut self, package: &mut Package<'_>, node: &Node, place: RootPath, whole: (&Staged, &Staging<'_>)) -> Result<(), Error> {
+    fn lay_node(
+        &mut self,
+        package: &mut Package<'_>,
+        node: &Node,
+        place: RootPath,
+        whole: (&Staged, &Staging<'_>),
+    ) -> Result<(), Error> {
         let attributes = attributes(node, package.database);
         let entry = &node.entry;
         let laid = match entry.kind {
-            Kind::Directory => self.tree.directory(&place, attributes).map(drop).map_err(|e| match self.claims.owner(&place) {
-                Some(other) => Error::Overwrite { path: place.clone(), package: package.name.into(), other: other.into() },
-                None => Error::tree(package.name, e),
-            }),
+            Kind::Directory => self
+                .tree
+                .directory(&place, attributes)
+                .map(drop)
+                .map_err(|e| match self.claims.owner(&place) {
+                    Some(other) => Error::Overwrite {
+                        path: place.clone(),
+                        package: package.name.into(),
+                        other: other.into(),
+                    },
+                    None => Error::tree(package.name, e),
+                }),
             Kind::File => self.lay_file(package, node, attributes, &place),
             Kind::HardLink => self.lay_hard_link(package, node, &place, whole),
-            Kind::Symlink => self.tree.symlink(&entry.target, &place, attributes).map_err(|e| Error::tree(package.name, e)),
+            Kind::Symlink => self
+                .tree
+                .symlink(&entry.target, &place, attributes)
+                .map_err(|e| Error::tree(package.name, e)),
             Kind::Character | Kind::Block | Kind::Fifo => {
                 let kind = match entry.kind {
                     Kind::Character => FileType::CharacterDevice,
                     Kind::Block => FileType::BlockDevice,
                     _ => FileType::Fifo,
                 };
-                self.tree.node(kind, entry.device, &place, attributes).map_err(|e| Error::tree(package.name, e))
+                self.tree
+                    .node(kind, entry.device, &place, attributes)
+                    .map_err(|e| Error::tree(package.name, e))
             }
         };
         if package.has_hard_links {
@@ -246,55 +347,106 @@ impl<'a> Commit<'a> {
     }
 
     /// Moves a staged file to its place, with the owner and mode that it gets there.
-    fn lay_file(&mut self, package: &Package<'_>, staged: &Node, wanted: Attributes, place: &RootPath) -> Result<(), Error> {
+    fn lay_file(
+        &mut self,
+        package: &Package<'_>,
+        staged: &Node,
+        wanted: Attributes,
+        place: &RootPath,
+    ) -> Result<(), Error> {
         let number = staged.number;
         let owner = Some((wanted.uid, wanted.gid)).filter(|owner| *owner != package.creator);
-        let mode = Some(wanted.mode).filter(|mode| *mode != staged.entry.mode || (owner.is_some() && mode & 0o6000 != 0));
+        let mode = Some(wanted.mode)
+            .filter(|mode| *mode != staged.entry.mode || (owner.is_some() && mode & 0o6000 != 0));
         if owner.is_some() || mode.is_some() {
-            set_owner_and_mode(&package.staged, number, owner, mode).map_err(|e| Error::staging(package.name, e))?;
+            set_owner_and_mode(&package.staged, number, owner, mode)
+                .map_err(|e| Error::staging(package.name, e))?;
         }
-        self.tree.file((package.staged.as_fd(), number), place).map_err(|e| Error::tree(package.name, e))
+        self.tree
+            .file((package.staged.as_fd(), number), place)
+            .map_err(|e| Error::tree(package.name, e))
     }
 
-    fn lay_hard_link(&mut self, package: &Package<'_>, node: &Node, place: &RootPath, whole: (&Staged, &Staging<'_>)) -> Result<(), Error> {
+    fn lay_hard_link(
+        &mut self,
+        package: &Package<'_>,
+        node: &Node,
+        place: &RootPath,
+        whole: (&Staged, &Staging<'_>),
+    ) -> Result<(), Error> {
         let target = node.link_target(package.name)?;
         let wanted = attributes(node, package.database);
         if let Some(target) = package.placed.get(&target) {
-            return self.tree.hard_link(target, place, wanted).map_err(|e| Error::tree(package.name, e));
+            return self
+                .tree
+                .hard_link(target, place, wanted)
+                .map_err(|e| Error::tree(package.name, e));
         }
         let (staged, staging) = whole;
-        let left_out = staged.nodes.iter().find(|n| n.path == target && n.left_out && n.entry.kind == Kind::File);
+        let left_out = staged
+            .nodes
+            .iter()
+            .find(|n| n.path == target && n.left_out && n.entry.kind == Kind::File);
         if let Some(of) = left_out {
             // The content was left out under its first name, but is wanted under this one.
             staging.again(staged, &[of.number])?;
             return self.lay_file(package, of, wanted, place);
         }
-        let target = package.database.diversions.place(&target, package.name).unwrap_or(&target);
-        self.tree.hard_link(target, place, wanted).map_err(|e| Error::tree(package.name, e))
+        let target = package
+            .database
+            .diversions
+            .place(&target, package.name)
+            .unwrap_or(&target);
+        self.tree
+            .hard_link(target, place, wanted)
+            .map_err(|e| Error::tree(package.name, e))
     }
 
     /// Whether an entry that another architecture of the package has too is the same in both.
     fn is_same(&self, package: &Package<'_>, node: &Node, place: &RootPath) -> Result<bool, Error> {
         let tree = |e| Error::tree(package.name, e);
         match node.entry.kind {
-            Kind::Symlink => Ok(self.root.read_link(place).map_err(tree)?.is_none_or(|there| there.as_bytes() == node.entry.target)),
+            Kind::Symlink => Ok(self
+                .root
+                .read_link(place)
+                .map_err(tree)?
+                .is_none_or(|there| there.as_bytes() == node.entry.target)),
             Kind::File => {
                 let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK;
-                let Ok(there) = self.root.open_at(place, flags, rustix::fs::Mode::empty()) else { return Ok(true) };
+                let Ok(there) = self.root.open_at(place, flags, rustix::fs::Mode::empty()) else {
+                    return Ok(true);
+                };
                 let staging = |e: std::io::Error| Error::staging(package.name, e);
                 let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
-                let staged = rustix::fs::openat(&package.staged, node.number.to_string(), flags, rustix::fs::Mode::empty());
+                let staged = rustix::fs::openat(
+                    &package.staged,
+                    node.number.to_string(),
+                    flags,
+                    rustix::fs::Mode::empty(),
+                );
                 let staged = staged.map_err(|e| staging(e.into()))?;
-                equal(&mut std::fs::File::from(there), &mut std::fs::File::from(staged)).map_err(staging)
+                equal(
+                    &mut std::fs::File::from(there),
+                    &mut std::fs::File::from(staged),
+                )
+                .map_err(staging)
             }
             _ => Ok(true),
         }
     }
 
     /// Registers a package that has been laid: its files of info/, its interests in triggers. Its stanza is still to be pushed.
-    pub(super) fn register(&mut self, staged: &Staged, database: &mut Database<'_>) -> Result<(), Error> {
+    pub(super) fn register(
+        &mut self,
+        staged: &Staged,
+        database: &mut Database<'_>,
+    ) -> Result<(), Error> {
         let lost = self.claims.lost(staged.number);
-        let digests = staged.members.iter().all(|m| m.name != "md5sums").then(|| digests(staged));
+        let digests = staged
+            .members
+            .iter()
+            .all(|m| m.name != "md5sums")
+            .then(|| digests(staged));
         let info = InfoDirectory::open(self.root)?;
         info.write(&InfoFiles {
             qualified: &staged.qualified,
@@ -308,19 +460,31 @@ impl<'a> Commit<'a> {
         for (other, lost) in robbed {
             let other_name = &self.claims.of(other).qualified;
             if self.listed.contains(&other) {
-                info.forget(other_name, &|line| RootPath::parse(line).is_ok_and(|path| lost.contains(&path)))?;
+                info.forget(other_name, &|line| {
+                    RootPath::parse(line).is_ok_and(|path| lost.contains(&path))
+                })?;
             }
-            for path in lost.iter().filter(|path| staged.conffiles.iter().any(|c| c.path == **path)) {
+            for path in lost
+                .iter()
+                .filter(|path| staged.conffiles.iter().any(|c| c.path == **path))
+            {
                 database.status.mark_obsolete(other_name, path);
             }
         }
         for other in self.removed.iter().filter(|_| !staged.conffiles.is_empty()) {
             let taken = |path: &RootPath| staged.conffiles.iter().any(|c| c.path == *path);
-            info.forget(other, &|line| RootPath::parse(line).is_ok_and(|path| taken(&path)))?;
-            staged.conffiles.iter().for_each(|c| database.status.mark_obsolete(other, &c.path));
+            info.forget(other, &|line| {
+                RootPath::parse(line).is_ok_and(|path| taken(&path))
+            })?;
+            staged
+                .conffiles
+                .iter()
+                .for_each(|c| database.status.mark_obsolete(other, &c.path));
         }
         self.remove_unwanted(staged, &database.diversions)?;
-        database.interests.register(self.root, &staged.qualified, &staged.triggers)?;
+        database
+            .interests
+            .register(self.root, &staged.qualified, &staged.triggers)?;
         Ok(())
     }
 }
@@ -334,8 +498,17 @@ fn attributes(node: &Node, database: &Database<'_>) -> Attributes {
         mode: entry.mode,
         modified: entry.modified,
     };
-    match database.overrides.of(&node.path).and_then(|o| Some((o, o.ids(users)?))) {
-        Some((entry, (uid, gid))) => Attributes { uid, gid, mode: entry.mode, ..own },
+    match database
+        .overrides
+        .of(&node.path)
+        .and_then(|o| Some((o, o.ids(users)?)))
+    {
+        Some((entry, (uid, gid))) => Attributes {
+            uid,
+            gid,
+            mode: entry.mode,
+            ..own
+        },
         None => own,
     }
 }
@@ -344,10 +517,18 @@ fn attributes(node: &Node, database: &Database<'_>) -> Attributes {
 fn list(staged: &Staged, lost: &HashSet<RootPath>) -> Vec<u8> {
     let mut list = Vec::new();
     let mut seen = HashSet::new();
-    for node in staged.nodes.iter().filter(|n| !n.yielded && !lost.contains(&n.path)) {
+    for node in staged
+        .nodes
+        .iter()
+        .filter(|n| !n.yielded && !lost.contains(&n.path))
+    {
         if seen.insert(&node.path) {
             list.push(b'/');
-            list.extend_from_slice(if node.path.is_root() { b"." } else { node.path.as_bytes() });
+            list.extend_from_slice(if node.path.is_root() {
+                b"."
+            } else {
+                node.path.as_bytes()
+            });
             list.push(b'\n');
         }
     }
@@ -356,12 +537,22 @@ fn list(staged: &Staged, lost: &HashSet<RootPath>) -> Vec<u8> {
 
 /// The digests of the package's files, a hard link's being its target's.
 fn digests(staged: &Staged) -> Vec<u8> {
-    let files: HashMap<&RootPath, &str> = staged.nodes.iter().filter_map(|n| Some((&n.path, n.md5.as_deref()?))).collect();
+    let files: HashMap<&RootPath, &str> = staged
+        .nodes
+        .iter()
+        .filter_map(|n| Some((&n.path, n.md5.as_deref()?)))
+        .collect();
     let digest = |node: &Node| match node.entry.kind {
-        Kind::HardLink => node.link_target("").ok().and_then(|target| files.get(&target).copied()),
+        Kind::HardLink => node
+            .link_target("")
+            .ok()
+            .and_then(|target| files.get(&target).copied()),
         _ => files.get(&node.path).copied(),
     };
-    let all = staged.nodes.iter().filter(|n| !n.yielded && matches!(n.entry.kind, Kind::File | Kind::HardLink));
+    let all = staged
+        .nodes
+        .iter()
+        .filter(|n| !n.yielded && matches!(n.entry.kind, Kind::File | Kind::HardLink));
     dpkg::md5sums(all.filter_map(|node| Some((digest(node)?, &node.path))))
 }
 

@@ -13,27 +13,59 @@ use super::stage::Staged;
 
 impl Commit<'_> {
     /// What the database says of a package's conffiles that other packages have, or had: their digests pass to this one.
-    pub(super) fn inherited_digests(&self, staged: &Staged, robbed: &Robbed, status: &Status) -> HashMap<RootPath, String> {
+    pub(super) fn inherited_digests(
+        &self,
+        staged: &Staged,
+        robbed: &Robbed,
+        status: &Status,
+    ) -> HashMap<RootPath, String> {
         let mut all = HashMap::new();
         for Conffile { path, .. } in &staged.conffiles {
-            let losers = robbed.iter().filter(|(_, lost)| lost.contains(path)).map(|(&number, _)| number);
-            let others = self.claims.owners(path).iter().copied().chain(losers).filter(|&number| number != staged.number);
-            let names = others.map(|number| &self.claims.of(number).qualified).chain(&self.removed);
-            let digest = names.filter_map(|name| status.conffile_digest(name, path)).next_back();
+            let losers = robbed
+                .iter()
+                .filter(|(_, lost)| lost.contains(path))
+                .map(|(&number, _)| number);
+            let others = self
+                .claims
+                .owners(path)
+                .iter()
+                .copied()
+                .chain(losers)
+                .filter(|&number| number != staged.number);
+            let names = others
+                .map(|number| &self.claims.of(number).qualified)
+                .chain(&self.removed);
+            let digest = names
+                .filter_map(|name| status.conffile_digest(name, path))
+                .next_back();
             all.extend(digest.map(|digest| (path.clone(), digest)));
         }
         all
     }
 
     /// Puts aside the conffiles that a package no longer ships and wants gone, where they are nevertheless there and nobody else's.
-    pub(super) fn remove_unwanted(&mut self, staged: &Staged, diversions: &Diversions) -> Result<(), Error> {
-        for conffile in staged.conffiles.iter().filter(|c| c.removed && self.claims.owners(&c.path).is_empty()) {
+    pub(super) fn remove_unwanted(
+        &mut self,
+        staged: &Staged,
+        diversions: &Diversions,
+    ) -> Result<(), Error> {
+        for conffile in staged
+            .conffiles
+            .iter()
+            .filter(|c| c.removed && self.claims.owners(&c.path).is_empty())
+        {
             let tree = |e| Error::tree(&staged.package.name, e);
-            let place = diversions.place(&conffile.path, &staged.package.name).unwrap_or(&conffile.path);
+            let place = diversions
+                .place(&conffile.path, &staged.package.name)
+                .unwrap_or(&conffile.path);
             let place = self.tree.followed(place).map_err(tree)?;
-            self.root.remove(&place.with_suffix(".dpkg-dist")).map_err(tree)?;
+            self.root
+                .remove(&place.with_suffix(".dpkg-dist"))
+                .map_err(tree)?;
             if self.root.exists(&place).map_err(tree)? {
-                self.root.rename(&place, &place.with_suffix(".dpkg-old")).map_err(tree)?;
+                self.root
+                    .rename(&place, &place.with_suffix(".dpkg-old"))
+                    .map_err(tree)?;
             }
         }
         Ok(())
@@ -46,11 +78,17 @@ impl Commit<'_> {
             let inherited = self.inherited.get(&conffile.path).cloned();
             match node.and_then(|n| n.md5.clone()) {
                 _ if node.is_some_and(|n| n.yielded) => ConffileState::Yielded(inherited),
-                Some(md5) if laying == Laying::Essential && !conffile.removed => ConffileState::InPlace(md5),
+                Some(md5) if laying == Laying::Essential && !conffile.removed => {
+                    ConffileState::InPlace(md5)
+                }
                 _ => inherited.map_or(ConffileState::New, ConffileState::InPlace),
             }
         };
-        let conffiles: Vec<_> = staged.conffiles.iter().map(|c| (c.clone(), state(c))).collect();
+        let conffiles: Vec<_> = staged
+            .conffiles
+            .iter()
+            .map(|c| (c.clone(), state(c)))
+            .collect();
         dpkg::unpacked_stanza(&staged.stanza, &conffiles)
     }
 }

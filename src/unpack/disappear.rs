@@ -48,15 +48,28 @@ impl Commit<'_> {
         if staged.nodes.iter().all(|n| n.path.is_root()) {
             return;
         }
-        let own = |n: &&Node| n.entry.kind != Kind::Directory && !n.yielded && self.claims.is_sole(&n.path, staged.number);
+        let own = |n: &&Node| {
+            n.entry.kind != Kind::Directory
+                && !n.yielded
+                && self.claims.is_sole(&n.path, staged.number)
+        };
         let keeper = staged.nodes.iter().find(own).map(|n| n.path.clone());
         self.keepers.enter(staged.number, keeper);
     }
 
     /// The packages that may disappear now that another one has been unpacked.
     pub(super) fn threatened(&self, by: &Staged) -> Vec<usize> {
-        let robbed = by.nodes.iter().filter(|n| !n.yielded).filter_map(|n| self.keepers.by_path.get(&n.path)).flatten().copied();
-        let mut all: Vec<usize> = robbed.chain(self.unkept()).filter(|&number| number != by.number).collect();
+        let robbed = by
+            .nodes
+            .iter()
+            .filter(|n| !n.yielded)
+            .filter_map(|n| self.keepers.by_path.get(&n.path))
+            .flatten()
+            .copied();
+        let mut all: Vec<usize> = robbed
+            .chain(self.unkept())
+            .filter(|&number| number != by.number)
+            .collect();
         all.sort_unstable();
         all.dedup();
         all
@@ -64,21 +77,43 @@ impl Commit<'_> {
 
     /// The packages that no path of their own keeps.
     pub(super) fn unkept(&self) -> Vec<usize> {
-        self.keepers.of.iter().filter(|(_, keeper)| keeper.is_none()).map(|(&number, _)| number).collect()
+        self.keepers
+            .of
+            .iter()
+            .filter(|(_, keeper)| keeper.is_none())
+            .map(|(&number, _)| number)
+            .collect()
     }
 
     /// Whether a package disappears, all being considered, in favour of another.
-    pub(super) fn disappears(&mut self, number: usize, by: usize, database: &Database<'_>) -> Result<bool, Error> {
+    pub(super) fn disappears(
+        &mut self,
+        number: usize,
+        by: usize,
+        database: &Database<'_>,
+    ) -> Result<bool, Error> {
         let (owner, other) = (self.claims.of(number), self.claims.of(by));
         if are_instances(&owner.package, &other.package) {
             return Ok(false);
         }
         let list = InfoDirectory::open(self.root)?.list(&owner.qualified)?;
-        let mut keeper = list.iter().find(|path| self.claims.is_sole(path, number)).cloned();
+        let mut keeper = list
+            .iter()
+            .find(|path| self.claims.is_sole(path, number))
+            .cloned();
         // A path that one of the two diverts keeps a package this time, and has to be looked at again the next time.
-        let diverted = |path: &RootPath| database.diversions.separates(path, &owner.package.name, &other.package.name);
+        let diverted = |path: &RootPath| {
+            database
+                .diversions
+                .separates(path, &owner.package.name, &other.package.name)
+        };
         let is_registered = |n: usize| n == by || self.listed.contains(&n);
-        let is_kept = || list.iter().any(diverted) || self.claims.is_needed((number, by), &is_registered, &database.status);
+        let is_kept = || {
+            list.iter().any(diverted)
+                || self
+                    .claims
+                    .is_needed((number, by), &is_registered, &database.status)
+        };
         if keeper.is_none() && !is_kept() {
             keeper = self.directory_of_its_own(number, &list)?;
             if keeper.is_none() {
@@ -90,7 +125,11 @@ impl Commit<'_> {
     }
 
     /// A directory that is in no other package's list.
-    fn directory_of_its_own(&self, number: usize, list: &[RootPath]) -> Result<Option<RootPath>, Error> {
+    fn directory_of_its_own(
+        &self,
+        number: usize,
+        list: &[RootPath],
+    ) -> Result<Option<RootPath>, Error> {
         let info = InfoDirectory::open(self.root)?;
         let mut shared: HashSet<RootPath> = HashSet::new();
         for &other in self.listed.iter().filter(|&&other| other != number) {
@@ -99,14 +138,23 @@ impl Commit<'_> {
                 shared.extend(info.list(&owner.qualified)?);
             }
         }
-        Ok(list.iter().find(|path| !path.is_root() && !self.claims.is_claimed(path) && !shared.contains(path)).cloned())
+        Ok(list
+            .iter()
+            .find(|path| !path.is_root() && !self.claims.is_claimed(path) && !shared.contains(path))
+            .cloned())
     }
 
     /// Takes a package out of the database: its files of info/, its stanza. Gives the triggers that its going activates.
-    pub(super) fn let_go(&mut self, number: usize, database: &mut Database<'_>) -> Result<Vec<Directive>, Error> {
+    pub(super) fn let_go(
+        &mut self,
+        number: usize,
+        database: &mut Database<'_>,
+    ) -> Result<Vec<Directive>, Error> {
         let owner = self.claims.of(number);
         let info = InfoDirectory::open(self.root)?;
-        let triggers = info.member(&owner.qualified, "triggers")?.unwrap_or_default();
+        let triggers = info
+            .member(&owner.qualified, "triggers")?
+            .unwrap_or_default();
         let triggers = parse_triggers(&owner.package.name, &triggers)?;
         info.remove(&owner.qualified)?;
         database.status.remove(&owner.qualified);
@@ -116,7 +164,12 @@ impl Commit<'_> {
 
     /// Forgets the packages that dpkg has removed meanwhile, but for the conffiles that it has left of them.
     pub(super) fn forget_removed(&mut self, status: &Status) {
-        let removed: Vec<usize> = self.listed.iter().copied().filter(|&n| !status.is_there(&self.claims.of(n).qualified)).collect();
+        let removed: Vec<usize> = self
+            .listed
+            .iter()
+            .copied()
+            .filter(|&n| !status.is_there(&self.claims.of(n).qualified))
+            .collect();
         for number in removed {
             self.removed.push(self.claims.of(number).qualified.clone());
             self.forget(number);
@@ -132,37 +185,69 @@ impl Commit<'_> {
 
 /// Whether two packages are the same for several architectures, and so share their files.
 pub(super) fn are_instances(one: &Package, other: &Package) -> bool {
-    one.name == other.name && one.multi_arch == MultiArch::Same && other.multi_arch == MultiArch::Same
+    one.name == other.name
+        && one.multi_arch == MultiArch::Same
+        && other.multi_arch == MultiArch::Same
 }
 
 impl Claims {
     /// Whether a package needs the one that is about to go, and nothing else would do. What is not yet configured needs its Pre-Depends
     /// alone; what is just being installed counts as if it were.
-    fn is_needed(&self, (gone, by): (usize, usize), is_registered: &dyn Fn(usize) -> bool, status: &Status) -> bool {
+    fn is_needed(
+        &self,
+        (gone, by): (usize, usize),
+        is_registered: &dyn Fn(usize) -> bool,
+        status: &Status,
+    ) -> bool {
         let going = &self.of(gone).package;
         let stays = |number: usize| number != gone && is_registered(number);
-        let counts = |number: usize, owner: &Owner| number == by || status.is_configured(&owner.qualified);
+        let counts =
+            |number: usize, owner: &Owner| number == by || status.is_configured(&owner.qualified);
         let meets_otherwise = |relation: &Relation| {
-            self.all().any(|(number, owner)| stays(number) && counts(number, owner) && meets(&owner.package, relation))
+            self.all().any(|(number, owner)| {
+                stays(number) && counts(number, owner) && meets(&owner.package, relation)
+            })
         };
-        self.all().filter(|&(number, _)| stays(number)).any(|(number, owner)| {
-            let package = &owner.package;
-            let others = counts(number, owner).then_some([&package.depends, &package.recommends]).into_iter().flatten();
-            let mut groups = [&package.pre_depends].into_iter().chain(others).flatten();
-            groups.any(|group| group.iter().any(|r| mentions(r, going)) && !group.iter().any(meets_otherwise))
-        })
+        self.all()
+            .filter(|&(number, _)| stays(number))
+            .any(|(number, owner)| {
+                let package = &owner.package;
+                let others = counts(number, owner)
+                    .then_some([&package.depends, &package.recommends])
+                    .into_iter()
+                    .flatten();
+                let mut groups = [&package.pre_depends].into_iter().chain(others).flatten();
+                groups.any(|group| {
+                    group.iter().any(|r| mentions(r, going)) && !group.iter().any(meets_otherwise)
+                })
+            })
     }
 }
 
 /// Whether a relation names a package, or something that it provides.
 fn mentions(relation: &Relation, package: &Package) -> bool {
-    relation.name == package.name || package.provides.iter().any(|provided| provided.name == relation.name)
+    relation.name == package.name
+        || package
+            .provides
+            .iter()
+            .any(|provided| provided.name == relation.name)
 }
 
 /// Whether a package is what a relation asks for.
 fn meets(package: &Package, relation: &Relation) -> bool {
-    let admits = |version: &Version| relation.constraint.as_ref().is_none_or(|c| c.admits(version));
-    let provides =
-        |provided: &Provided| provided.name == relation.name && provided.version.as_ref().map_or(relation.constraint.is_none(), admits);
-    (relation.name == package.name && admits(&package.version)) || package.provides.iter().any(provides)
+    let admits = |version: &Version| {
+        relation
+            .constraint
+            .as_ref()
+            .is_none_or(|c| c.admits(version))
+    };
+    let provides = |provided: &Provided| {
+        provided.name == relation.name
+            && provided
+                .version
+                .as_ref()
+                .map_or(relation.constraint.is_none(), admits)
+    };
+    (relation.name == package.name && admits(&package.version))
+        || package.provides.iter().any(provides)
 }

@@ -82,7 +82,9 @@ pub enum Error {
         source: rootfs::Error,
     },
     /// Two packages ship the same path, and neither replaces the other.
-    #[error("package `{package}` is trying to overwrite {path}, which is also in package `{other}`")]
+    #[error(
+        "package `{package}` is trying to overwrite {path}, which is also in package `{other}`"
+    )]
     Overwrite {
         /// The path.
         path: RootPath,
@@ -102,7 +104,9 @@ pub enum Error {
         other: String,
     },
     /// It ships a path that another package's file has been diverted to.
-    #[error("package `{package}` is trying to overwrite {path}, which is the diverted version of {from}")]
+    #[error(
+        "package `{package}` is trying to overwrite {path}, which is the diverted version of {from}"
+    )]
     Diverted {
         /// The path.
         path: RootPath,
@@ -112,7 +116,10 @@ pub enum Error {
         from: RootPath,
     },
     /// Its preinst failed, or the postrm of one that disappears.
-    #[error("the {script} of package `{package}` failed ({status}){}", last_words(output))]
+    #[error(
+        "the {script} of package `{package}` failed ({status}){}",
+        last_words(output)
+    )]
     Script {
         /// The package.
         package: String,
@@ -151,20 +158,36 @@ const LINES_SHOWN: usize = 20;
 /// The last lines of what a script wrote, for behind the error that names it.
 fn last_words(output: &str) -> String {
     let lines: Vec<&str> = output.lines().collect();
-    let last: Vec<String> = lines[lines.len().saturating_sub(LINES_SHOWN)..].iter().map(|line| format!("\n    {line}")).collect();
-    if last.is_empty() { String::new() } else { format!("; its output ended with{}", last.concat()) }
+    let last: Vec<String> = lines[lines.len().saturating_sub(LINES_SHOWN)..]
+        .iter()
+        .map(|line| format!("\n    {line}"))
+        .collect();
+    if last.is_empty() {
+        String::new()
+    } else {
+        format!("; its output ended with{}", last.concat())
+    }
 }
 
 impl Error {
     pub(super) fn tree(package: &str, source: rootfs::Error) -> Error {
-        Error::Tree { package: package.into(), source }
+        Error::Tree {
+            package: package.into(),
+            source,
+        }
     }
 
     pub(super) fn staging(package: &str, source: impl Into<io::Error>) -> Error {
-        Error::Staging { package: package.into(), source: source.into() }
+        Error::Staging {
+            package: package.into(),
+            source: source.into(),
+        }
     }
 
     pub(super) fn data(package: &str, source: TarError) -> Error {
-        Error::Deb { package: package.into(), source: deb::Error::data(source) }
+        Error::Deb {
+            package: package.into(),
+            source: deb::Error::data(source),
+        }
     }
 }

@@ -31,11 +31,16 @@ pub(super) fn is_left_out(rules: &[PathRule], path: &RootPath, kind: Kind) -> bo
     let may_hold_more = |rule: &PathRule| match rule {
         PathRule::Exclude(_) => false,
         PathRule::Include(pattern) => {
-            let literal = pattern.split(['*', '?', '[', '\\']).next().unwrap_or_default().trim_end_matches('/');
+            let literal = pattern
+                .split(['*', '?', '[', '\\'])
+                .next()
+                .unwrap_or_default()
+                .trim_end_matches('/');
             path.starts_with(literal.as_bytes())
         }
     };
-    left_out && !(matches!(kind, Kind::Directory | Kind::Symlink) && rules.iter().any(may_hold_more))
+    left_out
+        && !(matches!(kind, Kind::Directory | Kind::Symlink) && rules.iter().any(may_hold_more))
 }
 
 /// fnmatch(3) without flags: `*` and `?` match slashes too.
@@ -58,7 +63,9 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
             }
             None => {}
         }
-        let Some((after_star, next)) = retry else { return false };
+        let Some((after_star, next)) = retry else {
+            return false;
+        };
         (p, t) = (after_star, next);
         retry = Some((after_star, next + 1));
     }
@@ -96,7 +103,10 @@ fn bracket(set: &[u8], byte: u8) -> Option<(bool, usize)> {
         };
         first = false;
         at += 1;
-        let range_to = (set.get(at) == Some(&b'-')).then(|| set.get(at + 1)).flatten().filter(|&&b| b != b']');
+        let range_to = (set.get(at) == Some(&b'-'))
+            .then(|| set.get(at + 1))
+            .flatten()
+            .filter(|&&b| b != b']');
         let high = range_to.copied().unwrap_or(low);
         at += if range_to.is_some() { 2 } else { 0 };
         inside |= (low..=high).contains(&byte);
@@ -125,7 +135,11 @@ mod tests {
             ("*a*b*c", "xaybzc", true),
             ("*a*b*c", "xaybz", false),
         ] {
-            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
+            assert_eq!(
+                matches(pattern.as_bytes(), text.as_bytes()),
+                expected,
+                "{pattern} {text}"
+            );
         }
     }
 
@@ -137,9 +151,21 @@ mod tests {
             PathRule::Exclude("/usr/share/man/*".into()),
         ];
         let left_out = |path: &'static str, kind| is_left_out(&rules, &RootPath::known(path), kind);
-        assert!(left_out("usr/share/doc/a/README", Kind::File) && !left_out("usr/share/doc/a/copyright", Kind::File));
-        assert!(!left_out("usr/share/doc/a", Kind::Directory) && !left_out("usr/share/doc/b", Kind::Symlink));
-        assert!(left_out("usr/share/man/man1", Kind::Directory) && !left_out("usr/share/man", Kind::Directory));
-        assert!(!left_out("usr/bin/a", Kind::File) && !is_left_out(&[], &RootPath::known("a"), Kind::File));
+        assert!(
+            left_out("usr/share/doc/a/README", Kind::File)
+                && !left_out("usr/share/doc/a/copyright", Kind::File)
+        );
+        assert!(
+            !left_out("usr/share/doc/a", Kind::Directory)
+                && !left_out("usr/share/doc/b", Kind::Symlink)
+        );
+        assert!(
+            left_out("usr/share/man/man1", Kind::Directory)
+                && !left_out("usr/share/man", Kind::Directory)
+        );
+        assert!(
+            !left_out("usr/bin/a", Kind::File)
+                && !is_left_out(&[], &RootPath::known("a"), Kind::File)
+        );
     }
 }

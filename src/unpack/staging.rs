@@ -107,19 +107,44 @@ impl Ahead {
 
 impl Staging<'_> {
     /// Makes the staging place and starts the threads.
-    pub(super) fn start(root: &Rootfs, manner: Manner, report: Report) -> Result<Staging<'_>, rootfs::Error> {
-        let Manner { source, rules, jobs } = manner;
+    pub(super) fn start(
+        root: &Rootfs,
+        manner: Manner,
+        report: Report,
+    ) -> Result<Staging<'_>, rootfs::Error> {
+        let Manner {
+            source,
+            rules,
+            jobs,
+        } = manner;
         let place = Place::create(root)?;
-        let (gives_way, queue, changed) = (AtomicBool::new(false), Mutex::default(), Condvar::new());
-        let shared = Arc::new(Shared { place, source, rules, report, gives_way, queue, changed });
+        let (gives_way, queue, changed) =
+            (AtomicBool::new(false), Mutex::default(), Condvar::new());
+        let shared = Arc::new(Shared {
+            place,
+            source,
+            rules,
+            report,
+            gives_way,
+            queue,
+            changed,
+        });
         let mut threads = Vec::new();
         for number in 0..jobs.max(1) {
             let worker = Worker(Arc::clone(&shared));
             shared.lock().alive += 1;
             // A thread that cannot be started drops its worker, which counts it out again.
-            threads.extend(thread::Builder::new().name(format!("stage-{number}")).spawn(move || worker.run()));
+            threads.extend(
+                thread::Builder::new()
+                    .name(format!("stage-{number}"))
+                    .spawn(move || worker.run()),
+            );
         }
-        Ok(Staging { root, shared, threads })
+        Ok(Staging {
+            root,
+            shared,
+            threads,
+        })
     }
 
     pub(super) fn ahead(&self) -> Ahead {
@@ -129,10 +154,19 @@ impl Staging<'_> {
     /// Has these packages staged, in the order of `sequence`, and nothing else any more. Returns their numbers.
     pub(super) fn plan(&self, supplies: Vec<Supply>, sequence: &[usize]) -> Vec<usize> {
         let mut queue = self.shared.lock();
-        let numbers: Vec<usize> = supplies.into_iter().map(|supply| queue.enqueue(supply)).collect();
-        numbers.iter().for_each(|&number| queue.slots[number].planned = true);
+        let numbers: Vec<usize> = supplies
+            .into_iter()
+            .map(|supply| queue.enqueue(supply))
+            .collect();
+        numbers
+            .iter()
+            .for_each(|&number| queue.slots[number].planned = true);
         let waits = |number: &usize| matches!(queue.slots[*number].state, State::Waiting);
-        queue.waiting = sequence.iter().map(|&at| numbers[at]).filter(waits).collect();
+        queue.waiting = sequence
+            .iter()
+            .map(|&at| numbers[at])
+            .filter(waits)
+            .collect();
         drop(queue);
         self.shared.changed.notify_all();
         numbers
@@ -160,14 +194,23 @@ impl Staging<'_> {
             if queue.alive == 0 {
                 return Err(queue.failure().unwrap_or(Error::Stopped));
             }
-            queue = self.shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue = self
+                .shared
+                .changed
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// Stages some files of a package once more.
     pub(super) fn again(&self, staged: &Staged, numbers: &[u32]) -> Result<(), Error> {
         let supply = Arc::clone(&self.shared.lock().slots[staged.slot].supply);
-        stage_again(&self.shared.place, &(self.shared.source)(&supply)?, staged, numbers)
+        stage_again(
+            &self.shared.place,
+            &(self.shared.source)(&supply)?,
+            staged,
+            numbers,
+        )
     }
 
     /// Stops the threads and removes the staging place.
@@ -212,7 +255,10 @@ impl Shared {
                 slot.state = State::UnderWay;
                 return Some((number, Arc::clone(&slot.supply), slot.planned));
             }
-            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue = self
+                .changed
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -221,9 +267,16 @@ impl Queue {
     /// The number of a package, which waits from now on unless it was asked for before.
     fn enqueue(&mut self, supply: Supply) -> usize {
         let next = self.slots.len();
-        let number = *self.numbers.entry(supply.deb.digest.clone()).or_insert(next);
+        let number = *self
+            .numbers
+            .entry(supply.deb.digest.clone())
+            .or_insert(next);
         if number == next {
-            self.slots.push(Slot { supply: Arc::new(supply), planned: false, state: State::Waiting });
+            self.slots.push(Slot {
+                supply: Arc::new(supply),
+                planned: false,
+                state: State::Waiting,
+            });
             self.waiting.push_back(number);
         }
         number
@@ -246,7 +299,10 @@ impl Queue {
 
     /// What stopped the threads is the answer, whichever package it befell.
     fn failure(&mut self) -> Option<Error> {
-        let failed = self.slots.iter_mut().find(|slot| matches!(&slot.state, State::Done(staged) if staged.is_err()))?;
+        let failed = self
+            .slots
+            .iter_mut()
+            .find(|slot| matches!(&slot.state, State::Done(staged) if staged.is_err()))?;
         match mem::replace(&mut failed.state, State::Taken) {
             State::Done(staged) => staged.err(),
             _ => None,
@@ -267,9 +323,19 @@ impl Worker {
                 gives_way = true;
             }
             let from = Instant::now();
-            let wanted = Wanted { slot: number, name: &supply.package, rules: &self.0.rules, modes_are_kept };
+            let wanted = Wanted {
+                slot: number,
+                name: &supply.package,
+                rules: &self.0.rules,
+                modes_are_kept,
+            };
             let staged = (self.0.source)(&supply).and_then(|deb| stage(&self.0.place, deb, wanted));
-            self.0.report.send(Event::Span { stage: Stage::Decode, item: supply.package.clone(), from, to: Instant::now() });
+            self.0.report.send(Event::Span {
+                stage: Stage::Decode,
+                item: supply.package.clone(),
+                from,
+                to: Instant::now(),
+            });
             self.0.lock().done(number, staged, planned);
             self.0.changed.notify_all();
         }

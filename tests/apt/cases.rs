@@ -28,39 +28,183 @@ pub(crate) struct Case {
     absent: &'static str,
 }
 
-const fn case(suite: &'static str, demand: &'static str, rule: &'static str, there: &'static str, absent: &'static str) -> Case {
-    Case { suite, demand, rule, there, absent }
+const fn case(
+    suite: &'static str,
+    demand: &'static str,
+    rule: &'static str,
+    there: &'static str,
+    absent: &'static str,
+) -> Case {
+    Case {
+        suite,
+        demand,
+        rule,
+        there,
+        absent,
+    }
 }
 
 pub(crate) const CASES: [Case; 30] = [
-    case("trixie", "tesseract-ocr-all ocrmypdf", "order", "fonts-dejavu-core fonts-dejavu-mono", ""),
-    case("trixie", "ocrmypdf tesseract-ocr-all", "order", "", "fonts-dejavu-core fonts-dejavu-mono"),
-    case("trixie", "python3-django-q python3-dev", "order", "python3-typing-extensions", ""),
-    case("trixie", "python3-dev python3-django-q", "order", "", "python3-typing-extensions"),
-    case("trixie", "r-cran-tmb libopenblas-serial-dev", "order, no undo", "libblas3 liblapack3 libopenblas0-serial", ""),
-    case("trixie", "liblapacke libopenblas0-serial", "two passes", "", "libblas3 liblapack3"),
-    case("trixie", "hunspell-de-med hunspell-de-ch-frami", "two passes", "", "hunspell-en-us"),
-    case("trixie", "plplot-tcl-bin", "numbers", "libtk9.0 libtcl9.0 libtk8.6", ""),
+    case(
+        "trixie",
+        "tesseract-ocr-all ocrmypdf",
+        "order",
+        "fonts-dejavu-core fonts-dejavu-mono",
+        "",
+    ),
+    case(
+        "trixie",
+        "ocrmypdf tesseract-ocr-all",
+        "order",
+        "",
+        "fonts-dejavu-core fonts-dejavu-mono",
+    ),
+    case(
+        "trixie",
+        "python3-django-q python3-dev",
+        "order",
+        "python3-typing-extensions",
+        "",
+    ),
+    case(
+        "trixie",
+        "python3-dev python3-django-q",
+        "order",
+        "",
+        "python3-typing-extensions",
+    ),
+    case(
+        "trixie",
+        "r-cran-tmb libopenblas-serial-dev",
+        "order, no undo",
+        "libblas3 liblapack3 libopenblas0-serial",
+        "",
+    ),
+    case(
+        "trixie",
+        "liblapacke libopenblas0-serial",
+        "two passes",
+        "",
+        "libblas3 liblapack3",
+    ),
+    case(
+        "trixie",
+        "hunspell-de-med hunspell-de-ch-frami",
+        "two passes",
+        "",
+        "hunspell-en-us",
+    ),
+    case(
+        "trixie",
+        "plplot-tcl-bin",
+        "numbers",
+        "libtk9.0 libtcl9.0 libtk8.6",
+        "",
+    ),
     case("trixie", "dgit", "numbers", "sopv-gpgv", "gosop"),
-    case("trixie", "php8.4-amqp", "numbers", "php8.4-phpdbg", "libapache2-mod-php8.4"),
-    case("trixie", "mailutils-imap4d mysqmail-courier-logger", "protection", "courier-base courier-pop", ""),
-    case("trixie", "systemd-standalone-sysusers tomcat10", "protection, discard", "tomcat10", "systemd"),
-    case("trixie", "kuvert rmail", "own conflicts, sweep", "sendmail-bin", "ssmtp libicu76"),
-    case("trixie", "libqt5serialport5-dev qtbase5-private-gles-dev", "sweep", "", "libglu1-mesa-dev libopengl-dev"),
-    case("trixie", "diffmon jcat rmail", "repair", "sendmail-bin systemd", "exim4-config"),
-    case("trixie", "cloudflare-ddns libeet1 systemd-standalone-shutdown", "repair", "systemd-standalone-sysusers", "systemd"),
+    case(
+        "trixie",
+        "php8.4-amqp",
+        "numbers",
+        "php8.4-phpdbg",
+        "libapache2-mod-php8.4",
+    ),
+    case(
+        "trixie",
+        "mailutils-imap4d mysqmail-courier-logger",
+        "protection",
+        "courier-base courier-pop",
+        "",
+    ),
+    case(
+        "trixie",
+        "systemd-standalone-sysusers tomcat10",
+        "protection, discard",
+        "tomcat10",
+        "systemd",
+    ),
+    case(
+        "trixie",
+        "kuvert rmail",
+        "own conflicts, sweep",
+        "sendmail-bin",
+        "ssmtp libicu76",
+    ),
+    case(
+        "trixie",
+        "libqt5serialport5-dev qtbase5-private-gles-dev",
+        "sweep",
+        "",
+        "libglu1-mesa-dev libopengl-dev",
+    ),
+    case(
+        "trixie",
+        "diffmon jcat rmail",
+        "repair",
+        "sendmail-bin systemd",
+        "exim4-config",
+    ),
+    case(
+        "trixie",
+        "cloudflare-ddns libeet1 systemd-standalone-shutdown",
+        "repair",
+        "systemd-standalone-sysusers",
+        "systemd",
+    ),
     case("trixie", "kdeconnect jmtpfs", "order", "fuse3", "fuse"),
     case("trixie", "xabacus xmabacus", "conflict", "-", ""),
-    case("trixie", "libmlir-22-dev libmlir-19-dev", "conflict", "-", ""),
+    case(
+        "trixie",
+        "libmlir-22-dev libmlir-19-dev",
+        "conflict",
+        "-",
+        "",
+    ),
     case("trixie", "mail-transport-agent", "virtual demand", "-", ""),
     case("trixie", "dbus", "first alternative", "adduser", ""),
-    case("bookworm", "elogind janus", "next alternative, removal", "dbus-x11 dconf-gsettings-backend", "libsystemd0 gconf2-common"),
-    case("bookworm", "libjack0 rakarrack", "protection", "jackd1", "jackd2"),
-    case("bookworm", "uucp bcron", "two passes", "", "cron sensible-utils"),
-    case("bookworm", "python3-gnuplotlib gnuplot-nox", "two passes", "", "libxml2 shared-mime-info"),
-    case("bookworm", "alkimia-bin libqt5gui5-gles", "two passes, protection", "", "libqt5gui5 libgl1"),
+    case(
+        "bookworm",
+        "elogind janus",
+        "next alternative, removal",
+        "dbus-x11 dconf-gsettings-backend",
+        "libsystemd0 gconf2-common",
+    ),
+    case(
+        "bookworm",
+        "libjack0 rakarrack",
+        "protection",
+        "jackd1",
+        "jackd2",
+    ),
+    case(
+        "bookworm",
+        "uucp bcron",
+        "two passes",
+        "",
+        "cron sensible-utils",
+    ),
+    case(
+        "bookworm",
+        "python3-gnuplotlib gnuplot-nox",
+        "two passes",
+        "",
+        "libxml2 shared-mime-info",
+    ),
+    case(
+        "bookworm",
+        "alkimia-bin libqt5gui5-gles",
+        "two passes, protection",
+        "",
+        "libqt5gui5 libgl1",
+    ),
     case("bookworm", "japa jackd1", "sweep", "", "libopus0"),
-    case("bookworm", "epiphany libsdl1.2-compat-dev", "sweep", "", "libcaca0"),
+    case(
+        "bookworm",
+        "epiphany libsdl1.2-compat-dev",
+        "sweep",
+        "",
+        "libcaca0",
+    ),
     case("bookworm", "afterstep", "numbers", "", "alacritty xterm"),
     case("bookworm", "php-yac", "numbers", "php8.2-phpdbg", ""),
 ];
@@ -75,9 +219,22 @@ impl Case {
 
     /// Whether an answer is what the case is there for.
     fn shows(&self, found: Option<&Answer>) -> Result<(), String> {
-        let Some(found) = found else { return if self.there == "-" { Ok(()) } else { Err("refused".to_owned()) } };
-        let has = |name: &&str| found.set().contains_key(format!("{name}:{ARCHITECTURE}").as_str());
-        match (self.there.split_whitespace().find(|name| !has(name)), self.absent.split_whitespace().find(has)) {
+        let Some(found) = found else {
+            return if self.there == "-" {
+                Ok(())
+            } else {
+                Err("refused".to_owned())
+            };
+        };
+        let has = |name: &&str| {
+            found
+                .set()
+                .contains_key(format!("{name}:{ARCHITECTURE}").as_str())
+        };
+        match (
+            self.there.split_whitespace().find(|name| !has(name)),
+            self.absent.split_whitespace().find(has),
+        ) {
             (None, None) => Ok(()),
             (lacking, unwanted) => Err(format!("lacks {lacking:?}, has {unwanted:?}")),
         }
@@ -85,14 +242,19 @@ impl Case {
 }
 
 fn file(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests/apt/excerpts", name].iter().collect()
+    [env!("CARGO_MANIFEST_DIR"), "tests/apt/excerpts", name]
+        .iter()
+        .collect()
 }
 
 fn read(name: &str) -> String {
     let path = file(name);
     let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut text = String::new();
-    decoder(Compression::Xz, &bytes[..], Integrity::Unknown).unwrap().read_to_string(&mut text).unwrap();
+    decoder(Compression::Xz, &bytes[..], Integrity::Unknown)
+        .unwrap()
+        .read_to_string(&mut text)
+        .unwrap();
     text
 }
 
@@ -107,26 +269,49 @@ fn write(name: &str, text: &str) {
 pub(crate) fn index(suite: &str, text: String) -> Index {
     let mut release = world::release(suite, ARCHITECTURE);
     release.codename = Some(suite.to_owned());
-    Index { listings: vec![world::listing(release, ARCHITECTURE, text)] }
+    Index {
+        listings: vec![world::listing(release, ARCHITECTURE, text)],
+    }
 }
 
 /// Our answer to a case.
 pub(crate) fn ours(index: &Index, case: &Case) -> Option<Answer> {
     let (suite, architectures) = (case.suite.to_owned(), vec![ARCHITECTURE.to_owned()]);
-    let wanted = Wanted { variant: Variant::Minbase, suite, architectures, include: case.words(), exclude: Vec::new() };
-    plan(index, &wanted).ok().map(|plan| answer(&plan, ARCHITECTURE))
+    let wanted = Wanted {
+        variant: Variant::Minbase,
+        suite,
+        architectures,
+        include: case.words(),
+        exclude: Vec::new(),
+    };
+    plan(index, &wanted)
+        .ok()
+        .map(|plan| answer(&plan, ARCHITECTURE))
 }
 
 /// Answers as they are stored: by demand, a paragraph each; that of a refusal says so.
 fn stored(suite: &str) -> BTreeMap<String, Option<Answer>> {
     let text = read(&format!("{suite}.answers.xz"));
-    let paragraphs = text.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty());
+    let paragraphs = text
+        .split("\n\n")
+        .filter(|paragraph| !paragraph.trim().is_empty());
     let answer = |paragraph: &str| {
         let mut lines = paragraph.lines().map(str::to_owned);
         let demand = lines.next().unwrap();
-        let (base, operations): (Vec<String>, Vec<String>) = lines.partition(|line| line.starts_with("Base "));
-        let base: Vec<String> = base.into_iter().map(|line| line["Base ".len()..].to_owned()).collect();
-        (demand, (!base.is_empty()).then_some(Answer { base, operations, ordered: true }))
+        let (base, operations): (Vec<String>, Vec<String>) =
+            lines.partition(|line| line.starts_with("Base "));
+        let base: Vec<String> = base
+            .into_iter()
+            .map(|line| line["Base ".len()..].to_owned())
+            .collect();
+        (
+            demand,
+            (!base.is_empty()).then_some(Answer {
+                base,
+                operations,
+                ordered: true,
+            }),
+        )
     };
     paragraphs.map(answer).collect()
 }
@@ -143,14 +328,22 @@ fn written(answers: &[(&Case, Option<Answer>)]) -> String {
         }
         lines.join("\n")
     };
-    answers.iter().map(paragraph).collect::<Vec<_>>().join("\n\n") + "\n"
+    answers
+        .iter()
+        .map(paragraph)
+        .collect::<Vec<_>>()
+        .join("\n\n")
+        + "\n"
 }
 
 fn agree(theirs: Option<&Answer>, ours: Option<&Answer>) -> Result<(), String> {
     match (theirs, ours) {
         (None, None) => Ok(()),
         (Some(theirs), Some(ours)) => compare::equal(theirs, ours),
-        (theirs, _) => Err(format!("only {} refuse", if theirs.is_some() { "we" } else { "they" })),
+        (theirs, _) => Err(format!(
+            "only {} refuse",
+            if theirs.is_some() { "we" } else { "they" }
+        )),
     }
 }
 
@@ -162,8 +355,12 @@ fn telling_cases_are_answered_as_by_apt() {
         for case in CASES.iter().filter(|case| case.suite == suite) {
             let theirs = &answers[case.demand];
             let found = ours(&index, case);
-            let result = case.shows(theirs.as_ref()).and_then(|()| agree(theirs.as_ref(), found.as_ref()));
-            result.unwrap_or_else(|difference| panic!("{suite} {} ({}): {difference}", case.demand, case.rule));
+            let result = case
+                .shows(theirs.as_ref())
+                .and_then(|()| agree(theirs.as_ref(), found.as_ref()));
+            result.unwrap_or_else(|difference| {
+                panic!("{suite} {} ({}): {difference}", case.demand, case.rule)
+            });
         }
     }
 }
@@ -171,7 +368,9 @@ fn telling_cases_are_answered_as_by_apt() {
 #[test]
 #[ignore = "asks the host's apt about the excerpts"]
 fn excerpts_are_apts() {
-    let _turn = crate::TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _turn = crate::TURN
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     if std::env::var("RBOOTSTRAP_APT_EXCERPTS").as_deref() == Ok("write") {
         SUITES.into_iter().for_each(make);
     }
@@ -180,11 +379,23 @@ fn excerpts_are_apts() {
         let (apt, _directory) = excerpt::apt(suite, &text);
         let index = index(suite, text);
         for case in CASES.iter().filter(|case| case.suite == suite) {
-            let found = apt.answer(Variant::Minbase, &case.words(), Question::Order).unwrap();
+            let found = apt
+                .answer(Variant::Minbase, &case.words(), Question::Order)
+                .unwrap();
             // In which order apt's simulation spells out the last `dpkg --configure --pending` hangs on its hash table's size.
-            let unpacked = |answer: &Option<Answer>| answer.as_ref().map(|a| (a.base.clone(), host::unpacked(&a.operations)));
-            assert_eq!(unpacked(&answers[case.demand]), unpacked(&found), "{suite} {}", case.demand);
-            agree(found.as_ref(), ours(&index, case).as_ref()).unwrap_or_else(|difference| panic!("{suite} {}: {difference}", case.demand));
+            let unpacked = |answer: &Option<Answer>| {
+                answer
+                    .as_ref()
+                    .map(|a| (a.base.clone(), host::unpacked(&a.operations)))
+            };
+            assert_eq!(
+                unpacked(&answers[case.demand]),
+                unpacked(&found),
+                "{suite} {}",
+                case.demand
+            );
+            agree(found.as_ref(), ours(&index, case).as_ref())
+                .unwrap_or_else(|difference| panic!("{suite} {}: {difference}", case.demand));
         }
     }
 }
@@ -193,10 +404,17 @@ fn excerpts_are_apts() {
 fn make(suite: &'static str) {
     let apt = Apt::new(Setting::plain(suite)).unwrap();
     let cases: Vec<&Case> = CASES.iter().filter(|case| case.suite == suite).collect();
-    let answers = cases.iter().map(|case| (*case, apt.answer(Variant::Minbase, &case.words(), Question::Order).unwrap()));
+    let answers = cases.iter().map(|case| {
+        (
+            *case,
+            apt.answer(Variant::Minbase, &case.words(), Question::Order)
+                .unwrap(),
+        )
+    });
     let answers: Vec<(&Case, Option<Answer>)> = answers.collect();
     for (case, answer) in &answers {
-        case.shows(answer.as_ref()).unwrap_or_else(|difference| panic!("{suite} {}: {difference}", case.demand));
+        case.shows(answer.as_ref())
+            .unwrap_or_else(|difference| panic!("{suite} {}: {difference}", case.demand));
     }
     let text = excerpt::reduce(&apt, &answers, ours);
     write(&format!("{suite}.Packages.xz"), &text);

@@ -42,7 +42,9 @@ pub(crate) fn compare(apt: &Apt, demands: &[Demand]) -> Vec<String> {
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(demand) = demands.get(number) else { break };
+                    let Some(demand) = demands.get(number) else {
+                        break;
+                    };
                     let result = differs(apt, demand, number % ONE_IN == 0);
                     if let Err(difference) = &result {
                         eprintln!("{}", shown(apt, demand, difference));
@@ -64,29 +66,57 @@ pub(crate) fn compare(apt: &Apt, demands: &[Demand]) -> Vec<String> {
             }
         }
     }
-    for (kind, Figures { equal, refused, differ }) in figures {
+    for (
+        kind,
+        Figures {
+            equal,
+            refused,
+            differ,
+        },
+    ) in figures
+    {
         let all = equal + refused + differ;
-        eprintln!("| {} | {kind} | {all} | {equal} | {refused} | {differ} |", apt.setting.name);
+        eprintln!(
+            "| {} | {kind} | {all} | {equal} | {refused} | {differ} |",
+            apt.setting.name
+        );
     }
     differences
 }
 
 fn shown(apt: &Apt, demand: &Demand, difference: &str) -> String {
-    format!("{} {:?} {}: {difference}", apt.setting.name, demand.variant, demand.words.join(" "))
+    format!(
+        "{} {:?} {}: {difference}",
+        apt.setting.name,
+        demand.variant,
+        demand.words.join(" ")
+    )
 }
 
 /// `Ok(true)` if both find the same plan, `Ok(false)` if both find none.
 fn differs(apt: &Apt, demand: &Demand, in_order: bool) -> Result<bool, String> {
     let (suite, architectures) = (apt.setting.suite.clone(), apt.architectures.clone());
-    let wanted = Wanted { variant: demand.variant, suite, architectures, include: demand.words.clone(), exclude: Vec::new() };
+    let wanted = Wanted {
+        variant: demand.variant,
+        suite,
+        architectures,
+        include: demand.words.clone(),
+        exclude: Vec::new(),
+    };
     let ours = plan(&apt.index, &wanted);
     let short = ours.as_ref().is_ok_and(|plan| plan.packages.len() <= SHORT);
-    let question = if short || in_order { Question::Order } else { Question::Set };
+    let question = if short || in_order {
+        Question::Order
+    } else {
+        Question::Set
+    };
     match (ours, apt.answer(demand.variant, &demand.words, question)?) {
         (Err(_), None) => Ok(false),
         (Err(error), Some(_)) => Err(format!("only we refuse: {error}")),
         (Ok(_), None) => Err("only apt refuses".to_owned()),
-        (Ok(plan), Some(theirs)) => equal(&theirs, &answer(&plan, &apt.architectures[0])).map(|()| true),
+        (Ok(plan), Some(theirs)) => {
+            equal(&theirs, &answer(&plan, &apt.architectures[0])).map(|()| true)
+        }
     }
 }
 
@@ -95,25 +125,43 @@ pub(crate) fn equal(theirs: &Answer, ours: &Answer) -> Result<(), String> {
     let (their_set, our_set) = (theirs.set(), ours.set());
     if their_set != our_set {
         let only = |a: &BTreeMap<&str, &str>, b: &BTreeMap<&str, &str>| {
-            let only = a.iter().filter(|(name, version)| b.get(*name) != Some(version)).map(|(name, version)| format!("{name} {version}"));
+            let only = a
+                .iter()
+                .filter(|(name, version)| b.get(*name) != Some(version))
+                .map(|(name, version)| format!("{name} {version}"));
             only.take(8).collect::<Vec<_>>().join(", ")
         };
-        return Err(format!("the set: only apt has {}; only we have {}", only(&their_set, &our_set), only(&our_set, &their_set)));
+        return Err(format!(
+            "the set: only apt has {}; only we have {}",
+            only(&their_set, &our_set),
+            only(&our_set, &their_set)
+        ));
     }
     if !theirs.ordered {
         return Ok(());
     }
     // Where a demand puts another version of an essential in place, we lay that one in the first place.
-    let replaced = theirs.operations.iter().filter_map(|line| line.strip_prefix("Inst "));
-    let mut replaced = replaced.filter(|new| theirs.base.iter().any(|old| name(old) == name(new))).peekable();
+    let replaced = theirs
+        .operations
+        .iter()
+        .filter_map(|line| line.strip_prefix("Inst "));
+    let mut replaced = replaced
+        .filter(|new| theirs.base.iter().any(|old| name(old) == name(new)))
+        .peekable();
     if replaced.peek().is_some() {
         let again = replaced.find(|new| theirs.base.iter().any(|old| old == new));
-        return again.map_or(Ok(()), |new| Err(format!("apt does not know that {new} is installed")));
+        return again.map_or(Ok(()), |new| {
+            Err(format!("apt does not know that {new} is installed"))
+        });
     }
     in_order("the order of the base", &theirs.base, &ours.base)?;
     // What is left to configure at the end is one `dpkg --configure --pending`, which apt's simulation spells out.
     let count = theirs.operations.len().min(ours.operations.len());
-    in_order("the order", &theirs.operations[..count], &ours.operations[..count])
+    in_order(
+        "the order",
+        &theirs.operations[..count],
+        &ours.operations[..count],
+    )
 }
 
 fn name(line: &str) -> &str {
@@ -121,30 +169,58 @@ fn name(line: &str) -> &str {
 }
 
 fn in_order(what: &str, theirs: &[String], ours: &[String]) -> Result<(), String> {
-    let Some(at) =
-        theirs.iter().zip(ours).position(|(a, b)| a != b).or((theirs.len() != ours.len()).then_some(theirs.len().min(ours.len())))
+    let Some(at) = theirs
+        .iter()
+        .zip(ours)
+        .position(|(a, b)| a != b)
+        .or((theirs.len() != ours.len()).then_some(theirs.len().min(ours.len())))
     else {
         return Ok(());
     };
-    let part = |all: &[String]| all.iter().skip(at).take(5).cloned().collect::<Vec<_>>().join(", ");
-    Err(format!("{what} at {at}: apt has {}; we have {}", part(theirs), part(ours)))
+    let part = |all: &[String]| {
+        all.iter()
+            .skip(at)
+            .take(5)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    Err(format!(
+        "{what} at {at}: apt has {}; we have {}",
+        part(theirs),
+        part(ours)
+    ))
 }
 
 /// Our plan in apt's words.
 pub(crate) fn answer(plan: &Plan, native: &str) -> Answer {
     let name = |number: usize| {
         let package = &plan.packages[number].package;
-        let own = if package.architecture == "all" { native } else { &package.architecture };
-        (format!("{}:{own}", package.name), format!("{} [{}]", package.version, package.architecture))
+        let own = if package.architecture == "all" {
+            native
+        } else {
+            &package.architecture
+        };
+        (
+            format!("{}:{own}", package.name),
+            format!("{} [{}]", package.version, package.architecture),
+        )
     };
     let full = |number: usize| {
         let (name, version) = name(number);
         format!("{name} {version}")
     };
     let operations = plan.calls.iter().flat_map(|call| match call {
-        Call::Unpack(all) => all.iter().map(|n| format!("Inst {}", full(*n))).collect::<Vec<_>>(),
+        Call::Unpack(all) => all
+            .iter()
+            .map(|n| format!("Inst {}", full(*n)))
+            .collect::<Vec<_>>(),
         Call::Configure(all) => all.iter().map(|n| format!("Conf {}", full(*n))).collect(),
         Call::Remove(all) => all.iter().map(|n| format!("Remv {}", name(*n).0)).collect(),
     });
-    Answer { base: (0..plan.essentials).map(full).collect(), operations: operations.collect(), ordered: true }
+    Answer {
+        base: (0..plan.essentials).map(full).collect(),
+        operations: operations.collect(),
+        ordered: true,
+    }
 }

@@ -9,8 +9,18 @@ use rbootstrap::suite::Variant;
 use crate::compare::Demand;
 
 /// The kinds of random demands.
-pub(crate) const KINDS: [&str; 10] =
-    ["any name", "one section", "virtual name", "alternatives", "-dev", "metapackage", "service", "conflicting", "family", "priority"];
+pub(crate) const KINDS: [&str; 10] = [
+    "any name",
+    "one section",
+    "virtual name",
+    "alternatives",
+    "-dev",
+    "metapackage",
+    "service",
+    "conflicting",
+    "family",
+    "priority",
+];
 
 /// Names in one demand, at most.
 const LONGEST: usize = 8;
@@ -34,8 +44,18 @@ pub(crate) struct Catalogue<'a> {
 /// The names of a relation field, alternatives together.
 fn relations(field: Option<&str>) -> impl Iterator<Item = Vec<(&str, bool)>> {
     field.unwrap_or_default().split(',').map(|group| {
-        let word = |text: &str| text.trim().split([' ', '(', ':', '[']).next().map(str::len).unwrap_or_default();
-        group.split('|').map(|text| (&text.trim()[..word(text)], text.contains('('))).filter(|(name, _)| !name.is_empty()).collect()
+        let word = |text: &str| {
+            text.trim()
+                .split([' ', '(', ':', '['])
+                .next()
+                .map(str::len)
+                .unwrap_or_default()
+        };
+        group
+            .split('|')
+            .map(|text| (&text.trim()[..word(text)], text.contains('(')))
+            .filter(|(name, _)| !name.is_empty())
+            .collect()
     })
 }
 
@@ -52,29 +72,60 @@ impl<'a> Catalogue<'a> {
         };
         let (mut real, mut provided) = (BTreeSet::new(), BTreeSet::new());
         let mut all_versions: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
-        let (native, own) = (&index.listings[0].architecture, index.listings[0].release.source.suite.as_str());
-        for listing in index.listings.iter().filter(|listing| listing.architecture == *native) {
+        let (native, own) = (
+            &index.listings[0].architecture,
+            index.listings[0].release.source.suite.as_str(),
+        );
+        for listing in index
+            .listings
+            .iter()
+            .filter(|listing| listing.architecture == *native)
+        {
             let suite = listing.release.source.suite.as_str();
             for stanza in stanzas(&listing.text) {
                 let all: Fields<'_> = fields(stanza).collect();
-                let (Some(name), Some(version)) = (all.one("Package"), all.one("Version")) else { continue };
+                let (Some(name), Some(version)) = (all.one("Package"), all.one("Version")) else {
+                    continue;
+                };
                 all_versions.entry(name).or_default().push((version, suite));
                 if real.insert(name) && suite == own {
                     catalogue.add(name, &all);
                 }
-                provided.extend(relations(all.one("Provides")).flatten().map(|(name, _)| name));
+                provided.extend(
+                    relations(all.one("Provides"))
+                        .flatten()
+                        .map(|(name, _)| name),
+                );
             }
         }
-        for listing in index.listings.iter().filter(|listing| listing.architecture != *native) {
+        for listing in index
+            .listings
+            .iter()
+            .filter(|listing| listing.architecture != *native)
+        {
             let own = stanzas(&listing.text).map(|stanza| fields(stanza).collect::<Fields<'_>>());
             let own = own.filter(|all| all.one("Architecture") == Some(&listing.architecture));
-            catalogue.foreign.extend(own.filter_map(|all| all.one("Package")));
+            catalogue
+                .foreign
+                .extend(own.filter_map(|all| all.one("Package")));
         }
-        catalogue.against.retain(|(one, other)| one != other && real.contains(one) && real.contains(other));
+        catalogue
+            .against
+            .retain(|(one, other)| one != other && real.contains(one) && real.contains(other));
         catalogue.default_of.retain(|name, _| real.contains(name));
-        catalogue.kinds.insert("virtual name", provided.difference(&real).copied().collect());
-        for (name, versions) in all_versions.into_iter().filter(|(_, versions)| versions.len() > 1) {
-            catalogue.versions.extend(versions.into_iter().map(|(version, suite)| (name, version, suite)));
+        catalogue.kinds.insert(
+            "virtual name",
+            provided.difference(&real).copied().collect(),
+        );
+        for (name, versions) in all_versions
+            .into_iter()
+            .filter(|(_, versions)| versions.len() > 1)
+        {
+            catalogue.versions.extend(
+                versions
+                    .into_iter()
+                    .map(|(version, suite)| (name, version, suite)),
+            );
         }
         catalogue
     }
@@ -82,19 +133,54 @@ impl<'a> Catalogue<'a> {
     fn add(&mut self, name: &'a str, all: &Fields<'a>) {
         let section = all.one("Section").unwrap_or("none");
         self.sections.entry(section).or_default().push(name);
-        let depends: Vec<Vec<(&str, bool)>> = relations(all.one("Pre-Depends")).chain(relations(all.one("Depends"))).collect();
-        let needs = |wanted: &[&str]| depends.iter().flatten().any(|(name, _)| wanted.contains(name));
+        let depends: Vec<Vec<(&str, bool)>> = relations(all.one("Pre-Depends"))
+            .chain(relations(all.one("Depends")))
+            .collect();
+        let needs = |wanted: &[&str]| {
+            depends
+                .iter()
+                .flatten()
+                .any(|(name, _)| wanted.contains(name))
+        };
         let choice = depends.iter().any(|group| group.len() > 1);
-        let conflicts: Vec<(&str, bool)> = relations(all.one("Conflicts")).chain(relations(all.one("Breaks"))).flatten().collect();
+        let conflicts: Vec<(&str, bool)> = relations(all.one("Conflicts"))
+            .chain(relations(all.one("Breaks")))
+            .flatten()
+            .collect();
         let of_kind = [
             ("any name", true),
             ("family", true),
             ("alternatives", choice),
             ("-dev", name.ends_with("-dev")),
-            ("metapackage", section == "metapackages" || name.starts_with("task-") || name.ends_with("-all") || name.ends_with("-full")),
-            ("service", needs(&["init-system-helpers", "adduser", "lsb-base", "opensysusers", "systemd", "ucf"])),
-            ("conflicting", conflicts.iter().any(|(_, versioned)| !versioned)),
-            ("priority", matches!(all.one("Priority"), Some("required" | "important" | "standard"))),
+            (
+                "metapackage",
+                section == "metapackages"
+                    || name.starts_with("task-")
+                    || name.ends_with("-all")
+                    || name.ends_with("-full"),
+            ),
+            (
+                "service",
+                needs(&[
+                    "init-system-helpers",
+                    "adduser",
+                    "lsb-base",
+                    "opensysusers",
+                    "systemd",
+                    "ucf",
+                ]),
+            ),
+            (
+                "conflicting",
+                conflicts.iter().any(|(_, versioned)| !versioned),
+            ),
+            (
+                "priority",
+                matches!(
+                    all.one("Priority"),
+                    Some("required" | "important" | "standard")
+                ),
+            ),
         ];
         for (kind, _) in of_kind.iter().filter(|(_, is)| *is) {
             self.kinds.entry(kind).or_default().push(name);
@@ -115,7 +201,11 @@ impl<'a> Catalogue<'a> {
     pub(crate) fn random(&self, count: usize, dice: &mut Dice) -> Vec<Demand> {
         let one = |number: usize| {
             let kind = KINDS[number % KINDS.len()];
-            Demand { kind, variant: Variant::Minbase, words: self.words(kind, dice) }
+            Demand {
+                kind,
+                variant: Variant::Minbase,
+                words: self.words(kind, dice),
+            }
         };
         (0..count).map(one).collect()
     }
@@ -126,7 +216,9 @@ impl<'a> Catalogue<'a> {
             "one section" => section,
             _ => self.kinds.get(kind),
         };
-        let list: &[&str] = list.filter(|list| !list.is_empty()).unwrap_or(&self.kinds["any name"]);
+        let list: &[&str] = list
+            .filter(|list| !list.is_empty())
+            .unwrap_or(&self.kinds["any name"]);
         let mut words: Vec<&str> = Vec::new();
         let mut at = dice.below(list.len());
         let count = match kind {
@@ -151,16 +243,28 @@ impl<'a> Catalogue<'a> {
 
     /// Demands of which one takes by default what another cannot stand, some of them among many others.
     pub(crate) fn clashing(&self, count: usize, dice: &mut Dice) -> Vec<Demand> {
-        let pairs: Vec<&(&str, &str)> = self.against.iter().filter(|(default, _)| self.default_of.contains_key(default)).collect();
+        let pairs: Vec<&(&str, &str)> = self
+            .against
+            .iter()
+            .filter(|(default, _)| self.default_of.contains_key(default))
+            .collect();
         let one = |_| {
             let (default, other) = **dice.of(&pairs);
             let mut words = vec![*dice.of(&self.default_of[default])];
             let users = self.needed_by.get(other).filter(|_| dice.below(2) == 0);
             words.push(users.map_or(other, |users| *dice.of(users)));
-            let more = if dice.below(8) == 0 { 15 + dice.below(25) } else { dice.below(3) };
+            let more = if dice.below(8) == 0 {
+                15 + dice.below(25)
+            } else {
+                dice.below(3)
+            };
             words.extend((0..more).map(|_| *dice.of(&self.kinds["any name"])));
             dice.shuffle(&mut words);
-            Demand { kind: "clash", variant: Variant::Minbase, words: words.into_iter().map(str::to_owned).collect() }
+            Demand {
+                kind: "clash",
+                variant: Variant::Minbase,
+                words: words.into_iter().map(str::to_owned).collect(),
+            }
         };
         (0..count).map(one).collect()
     }
@@ -179,14 +283,31 @@ impl<'a> Catalogue<'a> {
             }
             if kind == "pkg-" {
                 // What is left out has to matter: a first choice of another demand.
-                let (default, users) = self.default_of.iter().nth(dice.below(self.default_of.len())).unwrap();
+                let (default, users) = self
+                    .default_of
+                    .iter()
+                    .nth(dice.below(self.default_of.len()))
+                    .unwrap();
                 words.extend([(*dice.of(users)).to_owned(), format!("{default}-")]);
             }
-            words.extend((0..dice.below(3)).map(|_| (*dice.of(&self.kinds["any name"])).to_owned()));
+            words
+                .extend((0..dice.below(3)).map(|_| (*dice.of(&self.kinds["any name"])).to_owned()));
             dice.shuffle(&mut words);
             let mut seen = BTreeSet::new();
-            words.retain(|word| seen.insert(word.split(['=', '/']).next().unwrap_or_default().trim_end_matches('-').to_owned()));
-            Demand { kind, variant: Variant::Minbase, words }
+            words.retain(|word| {
+                seen.insert(
+                    word.split(['=', '/'])
+                        .next()
+                        .unwrap_or_default()
+                        .trim_end_matches('-')
+                        .to_owned(),
+                )
+            });
+            Demand {
+                kind,
+                variant: Variant::Minbase,
+                words,
+            }
         };
         (0..count).map(one).collect()
     }
@@ -198,7 +319,9 @@ impl<'a> Catalogue<'a> {
             demand.kind = "several sources";
             let name = dice.of(&self.versions).0;
             if !demand.words.iter().any(|word| word == name) {
-                demand.words.insert(dice.below(demand.words.len() + 1), name.to_owned());
+                demand
+                    .words
+                    .insert(dice.below(demand.words.len() + 1), name.to_owned());
             }
         }
         all
@@ -206,13 +329,29 @@ impl<'a> Catalogue<'a> {
 
     /// Random demands with one to three packages of a second architecture among them: libraries in most, as those can stand beside ours.
     pub(crate) fn foreign(&self, architecture: &str, count: usize, dice: &mut Dice) -> Vec<Demand> {
-        let libraries: Vec<&str> = self.foreign.iter().copied().filter(|name| name.starts_with("lib") && !name.ends_with("-dev")).collect();
+        let libraries: Vec<&str> = self
+            .foreign
+            .iter()
+            .copied()
+            .filter(|name| name.starts_with("lib") && !name.ends_with("-dev"))
+            .collect();
         let one = |_| {
-            let list = if dice.below(4) == 0 { &self.foreign } else { &libraries };
-            let mut words: Vec<String> = (0..=dice.below(3)).map(|_| format!("{}:{architecture}", dice.of(list))).collect();
-            words.extend((0..dice.below(4)).map(|_| (*dice.of(&self.kinds["any name"])).to_owned()));
+            let list = if dice.below(4) == 0 {
+                &self.foreign
+            } else {
+                &libraries
+            };
+            let mut words: Vec<String> = (0..=dice.below(3))
+                .map(|_| format!("{}:{architecture}", dice.of(list)))
+                .collect();
+            words
+                .extend((0..dice.below(4)).map(|_| (*dice.of(&self.kinds["any name"])).to_owned()));
             dice.shuffle(&mut words);
-            Demand { kind: "foreign architecture", variant: Variant::Minbase, words }
+            Demand {
+                kind: "foreign architecture",
+                variant: Variant::Minbase,
+                words,
+            }
         };
         (0..count).map(one).collect()
     }

@@ -45,7 +45,10 @@ const OPENING: &str = "the-order-of-mentions";
 /// apt over an excerpt alone, served from a directory. apt wants to know where a .deb would be, even if it never fetches it. It reads
 /// the index in place, so the directory has to stay.
 pub(crate) fn apt(suite: &str, text: &str) -> (Apt, tempfile::TempDir) {
-    let text = text.replace("\nArchitecture:", "\nFilename: pool/absent.deb\nSize: 1\nArchitecture:");
+    let text = text.replace(
+        "\nArchitecture:",
+        "\nFilename: pool/absent.deb\nSize: 1\nArchitecture:",
+    );
     let directory = tempfile::tempdir().unwrap();
     let path = "main/binary-amd64/Packages";
     let at = directory.path().join("dists").join(suite);
@@ -59,13 +62,29 @@ pub(crate) fn apt(suite: &str, text: &str) -> (Apt, tempfile::TempDir) {
     fs::write(at.join(path), &text).unwrap();
     fs::write(at.join("Release"), release).unwrap();
     let mirror = Some(format!("file:{}", directory.path().display()));
-    (Apt::new(Setting { mirror, ..Setting::plain(suite) }).unwrap(), directory)
+    (
+        Apt::new(Setting {
+            mirror,
+            ..Setting::plain(suite)
+        })
+        .unwrap(),
+        directory,
+    )
 }
 
 /// The names in a relation field.
 fn names(field: &str) -> impl Iterator<Item = &str> {
-    let word = |text: &str| text.trim().split([' ', '(', ':', '[', '\n']).next().map(str::len).unwrap_or_default();
-    field.split([',', '|']).map(move |text| &text.trim()[..word(text)]).filter(|name| !name.is_empty())
+    let word = |text: &str| {
+        text.trim()
+            .split([' ', '(', ':', '[', '\n'])
+            .next()
+            .map(str::len)
+            .unwrap_or_default()
+    };
+    field
+        .split([',', '|'])
+        .map(move |text| &text.trim()[..word(text)])
+        .filter(|name| !name.is_empty())
 }
 
 struct Whole<'a> {
@@ -79,15 +98,26 @@ struct Whole<'a> {
 
 impl<'a> Whole<'a> {
     fn of(text: &'a str) -> Whole<'a> {
-        let mut whole = Whole { stanzas: Vec::new(), by_name: HashMap::new(), providers: HashMap::new(), mentioned: Vec::new() };
+        let mut whole = Whole {
+            stanzas: Vec::new(),
+            by_name: HashMap::new(),
+            providers: HashMap::new(),
+            mentioned: Vec::new(),
+        };
         let mut seen = BTreeSet::new();
         for stanza in stanzas(text) {
             let all: Fields<'_> = fields(stanza).collect();
             let name = all.one("Package").unwrap_or_default();
             let number = whole.stanzas.len();
             whole.by_name.entry(name).or_default().push(number);
-            let relations: Vec<&str> = FIELDS[RELATIONS..].iter().filter_map(|field| all.one(field)).flat_map(names).collect();
-            let new = std::iter::once(name).chain(relations).filter(|name| seen.insert(*name));
+            let relations: Vec<&str> = FIELDS[RELATIONS..]
+                .iter()
+                .filter_map(|field| all.one(field))
+                .flat_map(names)
+                .collect();
+            let new = std::iter::once(name)
+                .chain(relations)
+                .filter(|name| seen.insert(*name));
             whole.mentioned.extend(new);
             for provided in all.one("Provides").into_iter().flat_map(names) {
                 whole.providers.entry(provided).or_default().push(number);
@@ -99,18 +129,34 @@ impl<'a> Whole<'a> {
 
     /// The stanzas that a stanza's needs and conflicts speak of.
     fn neighbours(&self, number: usize) -> BTreeSet<usize> {
-        let relations = FIELDS[RELATIONS..ACTIVE].iter().filter_map(|field| self.stanzas[number].1.one(field)).flat_map(names);
+        let relations = FIELDS[RELATIONS..ACTIVE]
+            .iter()
+            .filter_map(|field| self.stanzas[number].1.one(field))
+            .flat_map(names);
         relations.flat_map(|name| self.serving(name)).collect()
     }
 
     fn serving(&self, name: &str) -> impl Iterator<Item = usize> {
-        [self.by_name.get(name), self.providers.get(name)].into_iter().flatten().flatten().copied()
+        [self.by_name.get(name), self.providers.get(name)]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .copied()
     }
 
     fn excerpt(&self, kept: &BTreeSet<usize>) -> String {
-        let kept_names: BTreeSet<&str> = kept.iter().map(|number| self.stanzas[*number].0).collect();
-        let order: Vec<&str> = self.mentioned.iter().copied().filter(|name| kept_names.contains(name)).collect();
-        let mut text = format!("Package: {OPENING}\nVersion: 0\nArchitecture: all\nSuggests: {}\n\n", order.join(", "));
+        let kept_names: BTreeSet<&str> =
+            kept.iter().map(|number| self.stanzas[*number].0).collect();
+        let order: Vec<&str> = self
+            .mentioned
+            .iter()
+            .copied()
+            .filter(|name| kept_names.contains(name))
+            .collect();
+        let mut text = format!(
+            "Package: {OPENING}\nVersion: 0\nArchitecture: all\nSuggests: {}\n\n",
+            order.join(", ")
+        );
         for number in kept {
             for field in FIELDS {
                 if let Some(value) = self.stanzas[*number].1.one(field) {
@@ -125,34 +171,74 @@ impl<'a> Whole<'a> {
 
 /// Reduces the index of `apt` to what its answers need: first the packages in them with all that these need and are against, then, while our
 /// answers to the excerpt are not apt's to the whole, what lies one step further around the demands.
-pub(crate) fn reduce(apt: &Apt, answers: &[(&Case, Option<Answer>)], ours: impl Fn(&Index, &Case) -> Option<Answer>) -> String {
+pub(crate) fn reduce(
+    apt: &Apt,
+    answers: &[(&Case, Option<Answer>)],
+    ours: impl Fn(&Index, &Case) -> Option<Answer>,
+) -> String {
     let whole = Whole::of(&apt.index.listings[0].text);
-    let named = |line: &str| line.split(' ').find(|word| word.contains(':')).and_then(|word| word.split(':').next()).map(str::to_owned);
+    let named = |line: &str| {
+        line.split(' ')
+            .find(|word| word.contains(':'))
+            .and_then(|word| word.split(':').next())
+            .map(str::to_owned)
+    };
     let mut active: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     for (case, answer) in answers {
-        let lines = answer.iter().flat_map(|answer| answer.base.iter().chain(&answer.operations));
+        let lines = answer
+            .iter()
+            .flat_map(|answer| answer.base.iter().chain(&answer.operations));
         let all = lines.filter_map(|line| named(line)).chain(case.words());
-        active.insert(case.demand, all.flat_map(|name| whole.serving(&name).collect::<Vec<_>>()).collect());
+        active.insert(
+            case.demand,
+            all.flat_map(|name| whole.serving(&name).collect::<Vec<_>>())
+                .collect(),
+        );
     }
     loop {
         let mut kept: BTreeSet<usize> = active.values().flatten().copied().collect();
-        kept.extend(active.values().flatten().flat_map(|number| whole.neighbours(*number)).collect::<Vec<_>>());
+        kept.extend(
+            active
+                .values()
+                .flatten()
+                .flat_map(|number| whole.neighbours(*number))
+                .collect::<Vec<_>>(),
+        );
         let text = whole.excerpt(&kept);
         let index = index(&apt.setting.suite, text.clone());
         let wrong = |(case, theirs): &&(&Case, Option<Answer>)| match (theirs, ours(&index, case)) {
             (Some(theirs), Some(ours)) => compare::equal(theirs, &ours).is_err(),
             (theirs, ours) => theirs.is_some() != ours.is_some(),
         };
-        let wrong: Vec<&str> = answers.iter().filter(wrong).map(|(case, _)| case.demand).collect();
-        eprintln!("{}: {} of {} stanzas, {} answers differ", apt.setting.suite, kept.len(), whole.stanzas.len(), wrong.len());
+        let wrong: Vec<&str> = answers
+            .iter()
+            .filter(wrong)
+            .map(|(case, _)| case.demand)
+            .collect();
+        eprintln!(
+            "{}: {} of {} stanzas, {} answers differ",
+            apt.setting.suite,
+            kept.len(),
+            whole.stanzas.len(),
+            wrong.len()
+        );
         if wrong.is_empty() {
             return text;
         }
         for demand in wrong {
             let around = active.get_mut(demand).unwrap();
             let before = around.len();
-            around.extend(around.clone().into_iter().flat_map(|number| whole.neighbours(number)).collect::<Vec<_>>());
-            assert!(around.len() > before, "{demand} differs on the whole index too");
+            around.extend(
+                around
+                    .clone()
+                    .into_iter()
+                    .flat_map(|number| whole.neighbours(number))
+                    .collect::<Vec<_>>(),
+            );
+            assert!(
+                around.len() > before,
+                "{demand} differs on the whole index too"
+            );
         }
     }
 }

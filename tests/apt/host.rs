@@ -31,13 +31,24 @@ pub(crate) struct Setting {
 impl Setting {
     /// One suite's main component.
     pub(crate) fn plain(suite: &str) -> Setting {
-        Setting { name: suite.to_owned(), suite: suite.to_owned(), sources: vec![(suite.to_owned(), None)], foreign: None, mirror: None }
+        Setting {
+            name: suite.to_owned(),
+            suite: suite.to_owned(),
+            sources: vec![(suite.to_owned(), None)],
+            foreign: None,
+            mirror: None,
+        }
     }
 
     /// With further suites.
     pub(crate) fn and(mut self, sources: &[(&str, Option<i16>)]) -> Setting {
         for (suite, pin) in sources {
-            write!(self.name, " + {suite}{}", pin.map(|pin| format!(" at {pin}")).unwrap_or_default()).unwrap();
+            write!(
+                self.name,
+                " + {suite}{}",
+                pin.map(|pin| format!(" at {pin}")).unwrap_or_default()
+            )
+            .unwrap();
             self.sources.push(((*suite).to_owned(), *pin));
         }
         self
@@ -74,7 +85,11 @@ pub(crate) enum Question {
 impl Answer {
     /// What is installed in the end: versions by name.
     pub(crate) fn set(&self) -> BTreeMap<&str, &str> {
-        let mut set: BTreeMap<&str, &str> = self.base.iter().filter_map(|line| line.split_once(' ')).collect();
+        let mut set: BTreeMap<&str, &str> = self
+            .base
+            .iter()
+            .filter_map(|line| line.split_once(' '))
+            .collect();
         for line in &self.operations {
             match line.split_once(' ') {
                 Some(("Inst", rest)) => set.extend(rest.split_once(' ')),
@@ -100,46 +115,97 @@ impl Apt {
     /// Fetches the indexes and asks for the essentials; an error where the host has no apt, or no mirror answers.
     pub(crate) fn new(setting: Setting) -> Result<Apt, String> {
         let native = output(Command::new("dpkg").arg("--print-architecture"))?;
-        let (main, security) = setting.mirror.clone().map_or_else(mirrors, |mirror| Ok((mirror.clone(), mirror)))?;
+        let (main, security) = setting
+            .mirror
+            .clone()
+            .map_or_else(mirrors, |mirror| Ok((mirror.clone(), mirror)))?;
         let (mut lines, mut preferences) = (String::new(), String::new());
         for (suite, pin) in &setting.sources {
-            let mirror = if suite.ends_with("-security") { &security } else { &main };
+            let mirror = if suite.ends_with("-security") {
+                &security
+            } else {
+                &main
+            };
             writeln!(lines, "deb [trusted=yes] {mirror} {suite} main").unwrap();
             if let Some(pin) = pin {
-                writeln!(preferences, "Package: *\nPin: release n={suite}\nPin-Priority: {pin}\n").unwrap();
+                writeln!(
+                    preferences,
+                    "Package: *\nPin: release n={suite}\nPin-Priority: {pin}\n"
+                )
+                .unwrap();
             }
         }
-        let architectures: Vec<String> = std::iter::once(native.as_str()).chain(setting.foreign).map(str::to_owned).collect();
-        let directory = world(&lines, &preferences, &architectures).map_err(|error| error.to_string())?;
+        let architectures: Vec<String> = std::iter::once(native.as_str())
+            .chain(setting.foreign)
+            .map(str::to_owned)
+            .collect();
+        let directory =
+            world(&lines, &preferences, &architectures).map_err(|error| error.to_string())?;
         output(apt(directory.path(), "apt-get").arg("update"))?;
         let index = listings(directory.path(), &setting)?;
-        let mut apt = Apt { setting, index, architectures, directory, essentials: Vec::new() };
-        apt.essentials = apt.ask(Base::Nothing, &[apt.pattern("?essential")])?.ok_or("apt finds no essentials")?;
+        let mut apt = Apt {
+            setting,
+            index,
+            architectures,
+            directory,
+            essentials: Vec::new(),
+        };
+        apt.essentials = apt
+            .ask(Base::Nothing, &[apt.pattern("?essential")])?
+            .ok_or("apt finds no essentials")?;
         apt.install_essentials();
         // Not before: apt takes a version for another one where its stanza is not the same.
-        apt.index.listings.iter_mut().for_each(|listing| listing.text = shortened(&listing.text));
+        apt.index
+            .listings
+            .iter_mut()
+            .for_each(|listing| listing.text = shortened(&listing.text));
         Ok(apt)
     }
 
     /// What apt answers to a demand on top of a variant; `None` if it refuses. An error if it fails in another way.
-    pub(crate) fn answer(&self, variant: Variant, demand: &[String], question: Question) -> Result<Option<Answer>, String> {
+    pub(crate) fn answer(
+        &self,
+        variant: Variant,
+        demand: &[String],
+        question: Question,
+    ) -> Result<Option<Answer>, String> {
         let mut demands = demand.to_vec();
         let of_nothing = matches!(variant, Variant::Custom | Variant::Extract);
         demands.extend(self.demands_of(variant));
-        let base = if of_nothing { Base::Nothing } else { Base::Essentials };
+        let base = if of_nothing {
+            Base::Nothing
+        } else {
+            Base::Essentials
+        };
         let mut ordered = question == Question::Order;
-        let quick = if ordered { None } else { self.set(base, &demands)? };
+        let quick = if ordered {
+            None
+        } else {
+            self.set(base, &demands)?
+        };
         let found = match quick {
             Some(Quick::Refused) => None,
             Some(Quick::Set(operations)) => Some(operations),
             None => {
                 ordered = true;
-                if demands.is_empty() { Some(Vec::new()) } else { self.ask(base, &demands)? }
+                if demands.is_empty() {
+                    Some(Vec::new())
+                } else {
+                    self.ask(base, &demands)?
+                }
             }
         };
         Ok(found.map(|operations| match of_nothing {
-            true => Answer { base: unpacked(&operations), operations: Vec::new(), ordered },
-            false => Answer { base: unpacked(&self.essentials), operations, ordered },
+            true => Answer {
+                base: unpacked(&operations),
+                operations: Vec::new(),
+                ordered,
+            },
+            false => Answer {
+                base: unpacked(&self.essentials),
+                operations,
+                ordered,
+            },
         }))
     }
 
@@ -148,23 +214,34 @@ impl Apt {
         let priorities = match variant {
             Variant::Minbase => "?priority(required)",
             Variant::Important => "?or(?priority(required),?priority(important))",
-            Variant::Standard => "?or(?priority(required),?priority(important),?priority(standard))",
+            Variant::Standard => {
+                "?or(?priority(required),?priority(important),?priority(standard))"
+            }
             Variant::Buildd => return vec!["apt".to_owned(), "build-essential".to_owned()],
             Variant::Apt => return vec!["apt".to_owned()],
             Variant::Essential | Variant::Custom | Variant::Extract => return Vec::new(),
         };
-        vec!["apt".to_owned(), self.pattern(&format!("?and({priorities},?not(?essential))"))]
+        vec![
+            "apt".to_owned(),
+            self.pattern(&format!("?and({priorities},?not(?essential))")),
+        ]
     }
 
     fn pattern(&self, what: &str) -> String {
         let (suite, architecture) = (&self.setting.suite, &self.architectures[0]);
-        format!("?narrow(?or(?archive(^{suite}$),?codename(^{suite}$)),?architecture({architecture}),{what})")
+        format!(
+            "?narrow(?or(?archive(^{suite}$),?codename(^{suite}$)),?architecture({architecture}),{what})"
+        )
     }
 
     /// What apt would do; `None` if it refuses. Each base has a cache of its own, so that no question makes apt build one anew.
     fn ask(&self, base: Base, demands: &[String]) -> Result<Option<Vec<String>>, String> {
         let text = self.install(base, "-s", demands)?;
-        Ok(text.map(|text| text.lines().filter_map(|line| self.operation(line)).collect()))
+        Ok(text.map(|text| {
+            text.lines()
+                .filter_map(|line| self.operation(line))
+                .collect()
+        }))
     }
 
     /// What apt would fetch, which takes it no simulation; `None` where it would remove something too, which it then does not say.
@@ -172,13 +249,27 @@ impl Apt {
         if demands.is_empty() {
             return Ok(None);
         }
-        let Some(text) = self.install(base, "--print-uris", demands)? else { return Ok(Some(Quick::Refused)) };
+        let Some(text) = self.install(base, "--print-uris", demands)? else {
+            return Ok(Some(Quick::Refused));
+        };
         let removes_nothing = text.lines().any(|line| line.contains(" 0 to remove "));
         let of_file = |line: &str| {
-            let (name, rest) = line.strip_prefix('\'')?.split_whitespace().nth(1)?.strip_suffix(".deb")?.split_once('_')?;
+            let (name, rest) = line
+                .strip_prefix('\'')?
+                .split_whitespace()
+                .nth(1)?
+                .strip_suffix(".deb")?
+                .split_once('_')?;
             let (version, architecture) = rest.rsplit_once('_')?;
-            let own = if architecture == "all" { &self.architectures[0] } else { architecture };
-            Some(format!("Inst {name}:{own} {} [{architecture}]", version.replace("%3a", ":")))
+            let own = if architecture == "all" {
+                &self.architectures[0]
+            } else {
+                architecture
+            };
+            Some(format!(
+                "Inst {name}:{own} {} [{architecture}]",
+                version.replace("%3a", ":")
+            ))
         };
         Ok(removes_nothing.then(|| Quick::Set(text.lines().filter_map(of_file).collect())))
     }
@@ -186,12 +277,22 @@ impl Apt {
     fn install(&self, base: Base, how: &str, demands: &[String]) -> Result<Option<String>, String> {
         let at = self.directory.path();
         let (status, cache) = match base {
-            Base::Nothing => (Path::new("/dev/null").to_owned(), at.join("cache-of-nothing")),
+            Base::Nothing => (
+                Path::new("/dev/null").to_owned(),
+                at.join("cache-of-nothing"),
+            ),
             Base::Essentials => (at.join("status"), at.join("cache")),
         };
         let mut command = apt(at, "apt-get");
-        command.arg(how).args(["-y", "--allow-downgrades", "-o"]).arg(format!("Dir::State::status={}", status.display()));
-        command.arg("-o").arg(format!("Dir::Cache={}", cache.display())).arg("install").args(demands);
+        command
+            .arg(how)
+            .args(["-y", "--allow-downgrades", "-o"])
+            .arg(format!("Dir::State::status={}", status.display()));
+        command
+            .arg("-o")
+            .arg(format!("Dir::Cache={}", cache.display()))
+            .arg("install")
+            .args(demands);
         match output(&mut command) {
             Ok(text) => Ok(Some(text)),
             Err(message) if REFUSALS.iter().any(|known| message.contains(known)) => Ok(None),
@@ -203,11 +304,17 @@ impl Apt {
     fn operation(&self, line: &str) -> Option<String> {
         let mut words = line.split_whitespace();
         let (action, name) = (words.next()?, words.next()?);
-        let full = if name.contains(':') { name.to_owned() } else { format!("{name}:{}", self.architectures[0]) };
+        let full = if name.contains(':') {
+            name.to_owned()
+        } else {
+            format!("{name}:{}", self.architectures[0])
+        };
         match action {
             "Inst" | "Conf" => {
                 let version = words.find_map(|word| word.strip_prefix('('))?;
-                let architecture = words.find_map(|word| word.strip_prefix('[')?.split_once(']')).map(|(name, _)| name)?;
+                let architecture = words
+                    .find_map(|word| word.strip_prefix('[')?.split_once(']'))
+                    .map(|(name, _)| name)?;
                 Some(format!("{action} {full} {version} [{architecture}]"))
             }
             "Remv" => Some(format!("Remv {full}")),
@@ -220,10 +327,20 @@ impl Apt {
         let installed = unpacked(&self.essentials);
         let mut text = String::new();
         let mut written = Vec::new();
-        for stanza in self.index.listings.iter().flat_map(|listing| stanzas(&listing.text)) {
+        for stanza in self
+            .index
+            .listings
+            .iter()
+            .flat_map(|listing| stanzas(&listing.text))
+        {
             let name = described(&fields(stanza).collect(), &self.architectures[0]);
             if installed.contains(&name) && !written.contains(&name) {
-                write!(text, "{}\nStatus: install ok installed\n\n", stanza.trim_end()).unwrap();
+                write!(
+                    text,
+                    "{}\nStatus: install ok installed\n\n",
+                    stanza.trim_end()
+                )
+                .unwrap();
                 written.push(name);
             }
         }
@@ -256,27 +373,58 @@ const REFUSALS: [&str; 6] = [
 pub(crate) fn described(all: &Fields<'_>, native: &str) -> String {
     let field = |name| all.one(name).unwrap_or_default();
     let architecture = field("Architecture");
-    let own = if architecture == "all" { native } else { architecture };
-    format!("{}:{own} {} [{architecture}]", field("Package"), field("Version"))
+    let own = if architecture == "all" {
+        native
+    } else {
+        architecture
+    };
+    format!(
+        "{}:{own} {} [{architecture}]",
+        field("Package"),
+        field("Version")
+    )
 }
 
 /// The host's mirrors of Debian and of its security updates.
 fn mirrors() -> Result<(String, String), String> {
-    let uris = output(Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]))?;
-    let mirror = |archive: &str| uris.lines().find(|uri| uri.trim_end_matches('/').ends_with(archive)).map(str::to_owned);
+    let uris = output(Command::new("apt-get").args([
+        "indextargets",
+        "--format",
+        "$(REPO_URI)",
+        "Created-By: Packages",
+    ]))?;
+    let mirror = |archive: &str| {
+        uris.lines()
+            .find(|uri| uri.trim_end_matches('/').ends_with(archive))
+            .map(str::to_owned)
+    };
     let main = mirror("/debian").ok_or("the host's apt knows no mirror of Debian")?;
-    let security = mirror("/debian-security").unwrap_or_else(|| main.replace("/debian", "/debian-security"));
+    let security =
+        mirror("/debian-security").unwrap_or_else(|| main.replace("/debian", "/debian-security"));
     Ok((main, security))
 }
 
 /// A directory in which apt lives.
-fn world(sources: &str, preferences: &str, architectures: &[String]) -> std::io::Result<tempfile::TempDir> {
+fn world(
+    sources: &str,
+    preferences: &str,
+    architectures: &[String],
+) -> std::io::Result<tempfile::TempDir> {
     let directory = tempfile::tempdir()?;
     let at = directory.path();
-    for part in ["etc/preferences.d", "state/lists/partial", "cache/archives/partial", "cache-of-nothing/archives/partial", "log"] {
+    for part in [
+        "etc/preferences.d",
+        "state/lists/partial",
+        "cache/archives/partial",
+        "cache-of-nothing/archives/partial",
+        "log",
+    ] {
         fs::create_dir_all(at.join(part))?;
     }
-    let named: String = architectures.iter().map(|name| format!("APT::Architectures:: \"{name}\";\n")).collect();
+    let named: String = architectures
+        .iter()
+        .map(|name| format!("APT::Architectures:: \"{name}\";\n"))
+        .collect();
     let configuration = format!(
         "Dir::State \"{0}/state\";\nDir::State::status \"{0}/status\";\nDir::Cache \"{0}/cache\";\nDir::Etc \"{0}/etc\";\n\
          Dir::Log \"{0}/log\";\nDir::Etc::main \"/dev/null\";\nDir::Etc::parts \"/dev/null\";\n{named}\
@@ -284,8 +432,12 @@ fn world(sources: &str, preferences: &str, architectures: &[String]) -> std::io:
          Acquire::Languages \"none\";\nAcquire::Check-Valid-Until \"false\";\nDebug::NoLocking \"true\";\n",
         at.display()
     );
-    for (name, text) in [("apt.conf", &configuration[..]), ("etc/sources.list", sources), ("etc/preferences", preferences), ("status", "")]
-    {
+    for (name, text) in [
+        ("apt.conf", &configuration[..]),
+        ("etc/sources.list", sources),
+        ("etc/preferences", preferences),
+        ("status", ""),
+    ] {
         fs::write(at.join(name), text)?;
     }
     Ok(directory)
@@ -298,23 +450,45 @@ fn listings(at: &Path, setting: &Setting) -> Result<Index, String> {
     for target in stanzas(&targets) {
         let all: Fields<'_> = fields(target).collect();
         let field = |name: &str| all.one(name).unwrap_or_default();
-        let (file, component, architecture) = (field("Filename"), field("Component"), field("Architecture"));
+        let (file, component, architecture) =
+            (field("Filename"), field("Component"), field("Architecture"));
         let text = output(apt(at, "/usr/lib/apt/apt-helper").args(["cat-file", file]))?;
-        let line: usize = field("Sourcesentry").rsplit(':').next().and_then(|line| line.parse().ok()).unwrap_or(0);
-        let (suite, pin) = setting.sources.get(line.wrapping_sub(1)).ok_or("apt names an unknown source")?;
+        let line: usize = field("Sourcesentry")
+            .rsplit(':')
+            .next()
+            .and_then(|line| line.parse().ok())
+            .unwrap_or(0);
+        let (suite, pin) = setting
+            .sources
+            .get(line.wrapping_sub(1))
+            .ok_or("apt names an unknown source")?;
         listings.push(listing(file, component, architecture, suite, *pin, text)?);
     }
     Ok(Index { listings })
 }
 
-fn listing(file: &str, component: &str, architecture: &str, suite: &str, pin: Option<i16>, text: String) -> Result<Listing, String> {
-    let start = file.strip_suffix(&format!("_{component}_binary-{architecture}_Packages")).ok_or("apt keeps its lists elsewhere")?;
+fn listing(
+    file: &str,
+    component: &str,
+    architecture: &str,
+    suite: &str,
+    pin: Option<i16>,
+    text: String,
+) -> Result<Listing, String> {
+    let start = file
+        .strip_suffix(&format!("_{component}_binary-{architecture}_Packages"))
+        .ok_or("apt keeps its lists elsewhere")?;
     let read = |name| fs::read_to_string(format!("{start}_{name}"));
-    let signed = read("Release").or_else(|_| read("InRelease")).map_err(|error| error.to_string())?;
+    let signed = read("Release")
+        .or_else(|_| read("InRelease"))
+        .map_err(|error| error.to_string())?;
     let from = signed.find("Origin:").ok_or("a Release has no Origin")?;
     let all: Fields<'_> = fields(&signed[from..]).collect();
     let mut release = world::release(suite, architecture);
-    (release.suite, release.codename) = (all.one("Suite").map(str::to_owned), all.one("Codename").map(str::to_owned));
+    (release.suite, release.codename) = (
+        all.one("Suite").map(str::to_owned),
+        all.one("Codename").map(str::to_owned),
+    );
     release.not_automatic = all.one("NotAutomatic") == Some("yes");
     release.but_automatic_upgrades = all.one("ButAutomaticUpgrades") == Some("yes");
     release.source.pin = pin.map(|pin| NonZeroI16::new(pin).unwrap());
@@ -323,27 +497,57 @@ fn listing(file: &str, component: &str, architecture: &str, suite: &str, pin: Op
 
 /// Without the fields that say nothing to a resolver and are most of the text.
 fn shortened(text: &str) -> String {
-    let idle = ["Description", "Homepage", "Tag", "Maintainer", "MD5sum", "Description-md5", "Installed-Size", " "];
+    let idle = [
+        "Description",
+        "Homepage",
+        "Tag",
+        "Maintainer",
+        "MD5sum",
+        "Description-md5",
+        "Installed-Size",
+        " ",
+    ];
     let said = |line: &&str| !idle.iter().any(|field| line.starts_with(field));
-    text.lines().filter(said).flat_map(|line| [line, "\n"]).collect()
+    text.lines()
+        .filter(said)
+        .flat_map(|line| [line, "\n"])
+        .collect()
 }
 
 fn apt(directory: &Path, program: &str) -> Command {
     let mut command = Command::new(program);
-    command.env("APT_CONFIG", directory.join("apt.conf")).env("LC_ALL", "C.UTF-8");
+    command
+        .env("APT_CONFIG", directory.join("apt.conf"))
+        .env("LC_ALL", "C.UTF-8");
     command
 }
 
 fn output(command: &mut Command) -> Result<String, String> {
     let shown = format!("{command:?}");
-    let Output { status, stdout, stderr } = command.output().map_err(|error| format!("{shown}: {error}"))?;
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command
+        .output()
+        .map_err(|error| format!("{shown}: {error}"))?;
     match status.success() {
-        true => Ok(String::from_utf8_lossy(&stdout).trim_end_matches('\n').to_owned()),
-        false => Err(format!("{shown}: {status}: {}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr))),
+        true => Ok(String::from_utf8_lossy(&stdout)
+            .trim_end_matches('\n')
+            .to_owned()),
+        false => Err(format!(
+            "{shown}: {status}: {}{}",
+            String::from_utf8_lossy(&stdout),
+            String::from_utf8_lossy(&stderr)
+        )),
     }
 }
 
 /// What operations unpack, in order.
 pub(crate) fn unpacked(operations: &[String]) -> Vec<String> {
-    operations.iter().filter_map(|line| line.strip_prefix("Inst ")).map(str::to_owned).collect()
+    operations
+        .iter()
+        .filter_map(|line| line.strip_prefix("Inst "))
+        .map(str::to_owned)
+        .collect()
 }

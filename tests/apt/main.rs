@@ -4,8 +4,15 @@
 //! `cargo test --release --test apt -- --ignored --nocapture`. RBOOTSTRAP_APT_DEMANDS is the number of random demands a suite (500), from which the
 //! others follow; RBOOTSTRAP_APT_SEED is where they start; RBOOTSTRAP_APT_ASK has demands to put instead of those, with `;` between them. What the figures were is in docs/resolver.md.
 
-#![expect(clippy::print_stderr, clippy::unwrap_used, reason = "a test tells what it compared")]
-#![expect(clippy::disallowed_methods, reason = "the world of apt that it makes is no tree of ours")]
+#![expect(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test tells what it compared"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the world of apt that it makes is no tree of ours"
+)]
 
 mod cases;
 mod compare;
@@ -30,11 +37,21 @@ use host::{Apt, Setting};
 /// One test at a time asks apt.
 static TURN: Mutex<()> = Mutex::new(());
 
-const VARIANTS: [Variant; 7] =
-    [Variant::Essential, Variant::Apt, Variant::Buildd, Variant::Minbase, Variant::Important, Variant::Standard, Variant::Custom];
+const VARIANTS: [Variant; 7] = [
+    Variant::Essential,
+    Variant::Apt,
+    Variant::Buildd,
+    Variant::Minbase,
+    Variant::Important,
+    Variant::Standard,
+    Variant::Custom,
+];
 
 fn number(variable: &str, default: usize) -> usize {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    std::env::var(variable)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
 }
 
 /// The number of random demands a suite.
@@ -44,22 +61,41 @@ fn count() -> usize {
 
 /// Says why nothing was compared; `scripts/test` shows what is said here. Of apt's own words the last are enough.
 fn skip(setting: &str, why: &str) {
-    let line = format!("skipped the comparison with apt over {setting}: {}\n", why.trim_end().lines().last().unwrap_or_default());
+    let line = format!(
+        "skipped the comparison with apt over {setting}: {}\n",
+        why.trim_end().lines().last().unwrap_or_default()
+    );
     std::io::stderr().write_all(line.as_bytes()).unwrap();
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped");
-    fs::OpenOptions::new().create(true).append(true).open(file).unwrap().write_all(line.as_bytes()).unwrap();
+    fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)
+        .unwrap()
+        .write_all(line.as_bytes())
+        .unwrap();
 }
 
 /// The demands that the environment has.
 fn asked() -> Option<Vec<Demand>> {
     let text = std::env::var("RBOOTSTRAP_APT_ASK").ok()?;
     let words = |demand: &str| demand.split_whitespace().map(str::to_owned).collect();
-    Some(text.split(';').map(|demand| Demand { kind: "asked", variant: Variant::Minbase, words: words(demand) }).collect())
+    Some(
+        text.split(';')
+            .map(|demand| Demand {
+                kind: "asked",
+                variant: Variant::Minbase,
+                words: words(demand),
+            })
+            .collect(),
+    )
 }
 
 /// Puts the demands that `draw` makes of a setting's packages to both.
 fn hold(setting: Setting, draw: impl FnOnce(&Catalogue<'_>, &mut Dice) -> Vec<Demand>) {
-    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _turn = TURN
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let name = setting.name.clone();
     let apt = match Apt::new(setting) {
         Ok(apt) => apt,
@@ -68,7 +104,13 @@ fn hold(setting: Setting, draw: impl FnOnce(&Catalogue<'_>, &mut Dice) -> Vec<De
     let mut dice = Dice::new(number("RBOOTSTRAP_APT_SEED", 1) as u64);
     let demands = asked().unwrap_or_else(|| draw(&Catalogue::of(&apt.index), &mut dice));
     let differences = compare::compare(&apt, &demands);
-    assert!(differences.is_empty(), "{} of {} differ:\n{}", differences.len(), demands.len(), differences.join("\n"));
+    assert!(
+        differences.is_empty(),
+        "{} of {} differ:\n{}",
+        differences.len(),
+        demands.len(),
+        differences.join("\n")
+    );
 }
 
 #[test]
@@ -128,9 +170,20 @@ fn variants(suite: &str) {
                 Variant::Custom | Variant::Extract => "custom",
             };
             if variant != Variant::Custom {
-                demands.push(Demand { kind, variant, words: Vec::new() });
+                demands.push(Demand {
+                    kind,
+                    variant,
+                    words: Vec::new(),
+                });
             }
-            let random = catalogue.random(count() / 5, dice).into_iter().map(|demand| Demand { kind, variant, ..demand });
+            let random = catalogue
+                .random(count() / 5, dice)
+                .into_iter()
+                .map(|demand| Demand {
+                    kind,
+                    variant,
+                    ..demand
+                });
             demands.extend(random);
         }
         demands
@@ -140,13 +193,21 @@ fn variants(suite: &str) {
 #[test]
 #[ignore = "asks apt some 400 times"]
 fn pockets_of_trixie() {
-    several(Setting::plain("trixie").and(&[("trixie-updates", None), ("trixie-security", None), ("trixie-backports", None)]));
+    several(Setting::plain("trixie").and(&[
+        ("trixie-updates", None),
+        ("trixie-security", None),
+        ("trixie-backports", None),
+    ]));
 }
 
 #[test]
 #[ignore = "asks apt some 400 times"]
 fn pockets_of_bookworm() {
-    several(Setting::plain("bookworm").and(&[("bookworm-updates", None), ("bookworm-security", None), ("bookworm-backports", None)]));
+    several(Setting::plain("bookworm").and(&[
+        ("bookworm-updates", None),
+        ("bookworm-security", None),
+        ("bookworm-backports", None),
+    ]));
 }
 
 #[test]
@@ -165,14 +226,18 @@ fn a_newer_suite_pinned_low_beside_bookworm() {
 #[ignore = "asks apt some 100 times"]
 fn an_older_suite_pinned_high_beside_trixie() {
     let setting = Setting::plain("trixie").and(&[("bookworm", Some(990))]);
-    hold(setting, |catalogue, dice| catalogue.of_several(count() / 5, dice));
+    hold(setting, |catalogue, dice| {
+        catalogue.of_several(count() / 5, dice)
+    });
 }
 
 #[test]
 #[ignore = "asks apt some 100 times"]
 fn a_newer_suite_as_good_as_bookworm() {
     let setting = Setting::plain("bookworm").and(&[("trixie", None)]);
-    hold(setting, |catalogue, dice| catalogue.of_several(count() / 5, dice));
+    hold(setting, |catalogue, dice| {
+        catalogue.of_several(count() / 5, dice)
+    });
 }
 
 fn several(setting: Setting) {
@@ -188,17 +253,24 @@ fn several(setting: Setting) {
 #[test]
 #[ignore = "asks apt some 100 times"]
 fn a_second_architecture_of_trixie() {
-    hold(Setting::plain("trixie").with("i386"), |catalogue, dice| catalogue.foreign("i386", count() / 5, dice));
+    hold(Setting::plain("trixie").with("i386"), |catalogue, dice| {
+        catalogue.foreign("i386", count() / 5, dice)
+    });
 }
 
 #[test]
 #[ignore = "asks apt some 100 times"]
 fn another_second_architecture_of_trixie() {
-    hold(Setting::plain("trixie").with("arm64"), |catalogue, dice| catalogue.foreign("arm64", count() / 5, dice));
+    hold(Setting::plain("trixie").with("arm64"), |catalogue, dice| {
+        catalogue.foreign("arm64", count() / 5, dice)
+    });
 }
 
 #[test]
 #[ignore = "asks apt some 100 times"]
 fn a_second_architecture_of_bookworm() {
-    hold(Setting::plain("bookworm").with("i386"), |catalogue, dice| catalogue.foreign("i386", count() / 5, dice));
+    hold(
+        Setting::plain("bookworm").with("i386"),
+        |catalogue, dice| catalogue.foreign("i386", count() / 5, dice),
+    );
 }

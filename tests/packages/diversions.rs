@@ -6,12 +6,15 @@ use crate::world::deb::Deb;
 #[test]
 fn a_preinst_diverts_for_its_own_package() {
     let first = Deb::new("first", "1").program("usr/bin/tool", "#!/bin/sh\necho first\n");
-    let preinst = "dpkg-divert --package second --add --rename --divert /usr/bin/tool.first /usr/bin/tool";
+    let preinst =
+        "dpkg-divert --package second --add --rename --divert /usr/bin/tool.first /usr/bin/tool";
     let second = Deb::new("second", "1")
         .field("Pre-Depends", "first")
         .script("preinst", preinst)
         .program("usr/bin/tool", "#!/bin/sh\necho second\n");
-    let Some(world) = same_as_dpkg([first, second], &["second"]) else { return };
+    let Some(world) = same_as_dpkg([first, second], &["second"]) else {
+        return;
+    };
     assert!(world.read("usr/bin/tool").contains("second"));
     assert!(world.read("usr/bin/tool.first").contains("first"));
 }
@@ -19,21 +22,36 @@ fn a_preinst_diverts_for_its_own_package() {
 #[test]
 fn a_path_that_an_earlier_package_diverted() {
     let preinst = "dpkg-divert --package first --add --rename --divert /usr/share/data/list.distrib /usr/share/data/list";
-    let first = Deb::new("first", "1").script("preinst", preinst).file("usr/share/data/list", "first\n");
+    let first = Deb::new("first", "1")
+        .script("preinst", preinst)
+        .file("usr/share/data/list", "first\n");
     let second = Deb::new("second", "1")
         .field("Pre-Depends", "first")
         .file("usr/share/data/list", "second\n")
         .hardlink("usr/share/data/again", "usr/share/data/list");
-    let Some(world) = same_as_dpkg([first, second], &["second"]) else { return };
+    let Some(world) = same_as_dpkg([first, second], &["second"]) else {
+        return;
+    };
     assert_eq!(world.read("usr/share/data/list.distrib"), "second\n");
-    assert!(world.read("var/lib/dpkg/info/second.list").contains("/usr/share/data/list\n"));
+    assert!(
+        world
+            .read("var/lib/dpkg/info/second.list")
+            .contains("/usr/share/data/list\n")
+    );
 }
 
 #[test]
 fn a_local_diversion() {
-    let first = Deb::new("first", "1").script("preinst", "dpkg-divert --local --add --rename --divert /usr/share/x.off /usr/share/x");
-    let second = Deb::new("second", "1").field("Pre-Depends", "first").file("usr/share/x", "x\n");
-    let Some(world) = same_as_dpkg([first, second], &["second"]) else { return };
+    let first = Deb::new("first", "1").script(
+        "preinst",
+        "dpkg-divert --local --add --rename --divert /usr/share/x.off /usr/share/x",
+    );
+    let second = Deb::new("second", "1")
+        .field("Pre-Depends", "first")
+        .file("usr/share/x", "x\n");
+    let Some(world) = same_as_dpkg([first, second], &["second"]) else {
+        return;
+    };
     assert_eq!(world.read("usr/share/x.off"), "x\n");
 }
 
@@ -43,9 +61,18 @@ fn a_statoverride_in_preinst() {
         "preinst",
         "dpkg-statoverride --add man shadow 2750 /usr/bin/guarded\ndpkg-statoverride --add root man 0770 /var/lib/guarded",
     );
-    let second = Deb::new("second", "1").field("Pre-Depends", "first").program("usr/bin/guarded", "x").directory("var/lib/guarded");
-    let Some(world) = same_as_dpkg([first, second], &["second"]) else { return };
-    assert!(world.line("usr/bin/guarded").starts_with("f 2750 6:42"), "{}", world.line("usr/bin/guarded"));
+    let second = Deb::new("second", "1")
+        .field("Pre-Depends", "first")
+        .program("usr/bin/guarded", "x")
+        .directory("var/lib/guarded");
+    let Some(world) = same_as_dpkg([first, second], &["second"]) else {
+        return;
+    };
+    assert!(
+        world.line("usr/bin/guarded").starts_with("f 2750 6:42"),
+        "{}",
+        world.line("usr/bin/guarded")
+    );
 }
 
 #[test]
@@ -54,28 +81,42 @@ fn a_diversion_within_one_batch() {
     let preinst = "dpkg-divert --package m-divert --add --rename --divert /usr/share/data/list.old /usr/share/data/list\n\
                    dpkg-divert --package m-divert --add --rename --divert /usr/share/data/late.old /usr/share/data/late";
     let early = Deb::new("a-early", "1").file("usr/share/data/list", "early\n");
-    let divert = Deb::new("m-divert", "1").script("preinst", preinst).file("usr/share/data/list", "diverting\n");
-    let late = Deb::new("z-late", "1").file("usr/share/data/late", "late\n").symlink("usr/share/data/link", "late");
+    let divert = Deb::new("m-divert", "1")
+        .script("preinst", preinst)
+        .file("usr/share/data/list", "diverting\n");
+    let late = Deb::new("z-late", "1")
+        .file("usr/share/data/late", "late\n")
+        .symlink("usr/share/data/link", "late");
     same_as_dpkg([early, divert, late], &["a-early", "m-divert", "z-late"]);
 }
 
 #[test]
 fn a_diverted_conffile() {
-    let preinst = "dpkg-divert --package first --add --rename --divert /etc/setting.distrib /etc/setting";
-    let first = Deb::new("first", "1").script("preinst", preinst).file("etc/setting", "first\n");
-    let second = Deb::new("second", "1").field("Pre-Depends", "first").conffile("etc/setting", "second\n");
-    let Some(world) = same_as_dpkg([first, second], &["second"]) else { return };
+    let preinst =
+        "dpkg-divert --package first --add --rename --divert /etc/setting.distrib /etc/setting";
+    let first = Deb::new("first", "1")
+        .script("preinst", preinst)
+        .file("etc/setting", "first\n");
+    let second = Deb::new("second", "1")
+        .field("Pre-Depends", "first")
+        .conffile("etc/setting", "second\n");
+    let Some(world) = same_as_dpkg([first, second], &["second"]) else {
+        return;
+    };
     assert_eq!(world.read("etc/setting.distrib"), "second\n");
 }
 
 #[test]
 fn a_symlink_and_a_hard_link_that_are_diverted() {
-    let preinst =
-        "for name in link first second; do\n  dpkg-divert --package by --add --divert /usr/share/$name.off /usr/share/$name\ndone";
+    let preinst = "for name in link first second; do\n  dpkg-divert --package by --add --divert /usr/share/$name.off /usr/share/$name\ndone";
     let by = Deb::new("by", "1").script("preinst", preinst);
-    let deb =
-        Deb::new("links", "1").field("Pre-Depends", "by").file("usr/share/first", "1\n").hardlink("usr/share/second", "usr/share/first");
-    let Some(world) = same_as_dpkg([by, deb.symlink("usr/share/link", "first")], &["links"]) else { return };
+    let deb = Deb::new("links", "1")
+        .field("Pre-Depends", "by")
+        .file("usr/share/first", "1\n")
+        .hardlink("usr/share/second", "usr/share/first");
+    let Some(world) = same_as_dpkg([by, deb.symlink("usr/share/link", "first")], &["links"]) else {
+        return;
+    };
     assert_eq!(world.read("usr/share/second.off"), "1\n");
 }
 
@@ -83,9 +124,22 @@ fn a_symlink_and_a_hard_link_that_are_diverted() {
 fn a_statoverride_for_its_own_package_comes_too_late() {
     let preinst = "echo 'svc:*:101:101::/:/bin/sh' >>/etc/passwd\necho 'svc:*:101:' >>/etc/group\n\
                    dpkg-statoverride --add svc svc 4710 /usr/bin/own\ndpkg-statoverride --add '#7' '#8' 0600 /etc/own.conf";
-    let deb = Deb::new("own", "1").script("preinst", preinst).program("usr/bin/own", "x").conffile("etc/own.conf", "secret\n");
-    let Some(world) = same_as_dpkg([deb], &["own"]) else { return };
+    let deb = Deb::new("own", "1")
+        .script("preinst", preinst)
+        .program("usr/bin/own", "x")
+        .conffile("etc/own.conf", "secret\n");
+    let Some(world) = same_as_dpkg([deb], &["own"]) else {
+        return;
+    };
     // dpkg reads statoverrides when it is called: those of the package's own preinst come too late for it.
-    assert!(world.line("usr/bin/own").starts_with("f 0755 0:0"), "{}", world.line("usr/bin/own"));
-    assert!(world.line("etc/own.conf").starts_with("f 0644 0:0"), "{}", world.line("etc/own.conf"));
+    assert!(
+        world.line("usr/bin/own").starts_with("f 0755 0:0"),
+        "{}",
+        world.line("usr/bin/own")
+    );
+    assert!(
+        world.line("etc/own.conf").starts_with("f 0644 0:0"),
+        "{}",
+        world.line("etc/own.conf")
+    );
 }

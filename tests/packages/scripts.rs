@@ -23,41 +23,82 @@ fn further_control_members() {
 #[test]
 fn a_user_made_in_preinst_owns_files() {
     let preinst = "echo 'svc:*:101:101::/:/bin/sh' >>/etc/passwd\necho 'svc:*:101:' >>/etc/group";
-    let deb = Deb::new("service", "1")
-        .script("preinst", preinst)
-        .entry(Entry::new("var/lib/service/data", Kind::File(b"x".into())).owned((0, "svc"), (0, "svc")));
-    let Some(world) = same_as_dpkg([deb], &["service"]) else { return };
-    assert!(world.line("var/lib/service/data").starts_with("f 0644 101:101"));
+    let deb = Deb::new("service", "1").script("preinst", preinst).entry(
+        Entry::new("var/lib/service/data", Kind::File(b"x".into())).owned((0, "svc"), (0, "svc")),
+    );
+    let Some(world) = same_as_dpkg([deb], &["service"]) else {
+        return;
+    };
+    assert!(
+        world
+            .line("var/lib/service/data")
+            .starts_with("f 0644 101:101")
+    );
 }
 
 #[test]
 fn scripts_see_what_dpkg_shows_them() {
     let note = |name: &str| {
-        let variables = "env | grep -E '^(DPKG|DEB|LC_|LANG|HOME|PATH|SOURCE|TMPDIR|APT_|PWD|SHLVL)' | sort";
+        let variables =
+            "env | grep -E '^(DPKG|DEB|LC_|LANG|HOME|PATH|SOURCE|TMPDIR|APT_|PWD|SHLVL)' | sort";
         format!(
             "{{ echo {name} \"$0\" \"$@\"; {variables}; pwd; id -u; umask; ls /var/lib/dpkg/tmp.ci 2>/dev/null || true; }} >>/var/lib/note"
         )
     };
-    let status = "dpkg-query -W -f '${Package} ${Version} ${Status} ${Conffiles}\\n' >>/var/lib/note-status";
+    let status =
+        "dpkg-query -W -f '${Package} ${Version} ${Status} ${Conffiles}\\n' >>/var/lib/note-status";
     let scripts = |name: &str, more: &str| {
         let both = |script: &str| format!("{}\n{more}", note(script));
-        Deb::new(name, "1.5-2").script("preinst", &both("preinst")).script("postinst", &both("postinst"))
+        Deb::new(name, "1.5-2")
+            .script("preinst", &both("preinst"))
+            .script("postinst", &both("postinst"))
     };
     // Among the essentials, laid before any script runs, the database is not what it is for dpkg's own unpacking.
-    let essential = scripts("zz-essential", "").field("Essential", "yes").field("Priority", "required").file("usr/share/zz", "x");
-    let first = scripts("first", status).conffile("etc/first", "x\n").member("templates", 0o644, "x\n").member("odd.name", 0o600, "x");
-    let Some(world) = World::new([essential.clone(), first, scripts("second", status).depends("first")]) else { return };
-    world.make(&["--variant=essential", "--include=second"]).ok();
+    let essential = scripts("zz-essential", "")
+        .field("Essential", "yes")
+        .field("Priority", "required")
+        .file("usr/share/zz", "x");
+    let first = scripts("first", status)
+        .conffile("etc/first", "x\n")
+        .member("templates", 0o644, "x\n")
+        .member("odd.name", 0o600, "x");
+    let Some(world) = World::new([
+        essential.clone(),
+        first,
+        scripts("second", status).depends("first"),
+    ]) else {
+        return;
+    };
+    world
+        .make(&["--variant=essential", "--include=second"])
+        .ok();
     let expected = world.path("expected");
     reference::tree_with(&world, &expected, &[essential.into()], &["second"]);
-    let read = |root: &std::path::Path, name: &str| fs::read_to_string(root.join("var/lib").join(name)).unwrap();
-    assert_eq!(read(&world.root(), "note-status"), read(&expected, "note-status"));
-    // What apt tells its own dpkg, the PATH that it has for it, and the version of a dpkg that is the host's whatever its package says.
-    let foreign = ["APT_CONFIG=", "DPKG_COLORS=", "DPKG_FRONTEND_LOCKED=", "DPKG_RUNNING_VERSION=", "PATH="];
-    let own = |text: String| -> Vec<String> {
-        text.lines().filter(|line| !foreign.iter().any(|name| line.starts_with(name))).map(str::to_owned).collect()
+    let read = |root: &std::path::Path, name: &str| {
+        fs::read_to_string(root.join("var/lib").join(name)).unwrap()
     };
-    assert_eq!(own(read(&world.root(), "note")), own(read(&expected, "note")));
+    assert_eq!(
+        read(&world.root(), "note-status"),
+        read(&expected, "note-status")
+    );
+    // What apt tells its own dpkg, the PATH that it has for it, and the version of a dpkg that is the host's whatever its package says.
+    let foreign = [
+        "APT_CONFIG=",
+        "DPKG_COLORS=",
+        "DPKG_FRONTEND_LOCKED=",
+        "DPKG_RUNNING_VERSION=",
+        "PATH=",
+    ];
+    let own = |text: String| -> Vec<String> {
+        text.lines()
+            .filter(|line| !foreign.iter().any(|name| line.starts_with(name)))
+            .map(str::to_owned)
+            .collect()
+    };
+    assert_eq!(
+        own(read(&world.root(), "note")),
+        own(read(&expected, "note"))
+    );
     assert!(read(&world.root(), "note").contains("\nDPKG_FORCE=security-mac,downgrade,depends\n"));
 }
 
@@ -70,7 +111,9 @@ fn answers_given_in_advance() {
     let answers = Deb::new("answers", "1")
         .file("usr/share/answers/confmodule", confmodule)
         .script("postinst", "mkdir -p /var/cache\necho \"$DEBIAN_FRONTEND $DEBCONF_NONINTERACTIVE_SEEN\" >/var/lib/frontend");
-    let preseed = Deb::new("preseed", "1").field("Pre-Depends", "answers").script("preinst", "echo zone=UTC >>/var/cache/answers.dat");
+    let preseed = Deb::new("preseed", "1")
+        .field("Pre-Depends", "answers")
+        .script("preinst", "echo zone=UTC >>/var/cache/answers.dat");
     let ask = "[ \"$1\" = install ] || [ \"$1\" = configure ]\n. /usr/share/answers/confmodule\n\
                for question in zone locale charset; do db_get $question; done >>/var/lib/asked-in-$DPKG_MAINTSCRIPT_NAME\n\
                config=/var/lib/dpkg/tmp.ci/config\n[ -e $config ] || config=/var/lib/dpkg/info/asks.config\n$config \"$1\"";
@@ -78,24 +121,51 @@ fn answers_given_in_advance() {
         .field("Pre-Depends", "answers")
         .depends("preseed")
         .member("templates", 0o644, "zone=none\nlocale=C\n")
-        .member("config", 0o755, "#!/bin/sh\necho \"config $1 of $DPKG_MAINTSCRIPT_NAME\" >>/var/lib/configured\n")
+        .member(
+            "config",
+            0o755,
+            "#!/bin/sh\necho \"config $1 of $DPKG_MAINTSCRIPT_NAME\" >>/var/lib/configured\n",
+        )
         .script("preinst", ask)
         .script("postinst", ask);
-    let Some(world) = same_as_dpkg([answers, preseed, asks], &["asks"]) else { return };
+    let Some(world) = same_as_dpkg([answers, preseed, asks], &["asks"]) else {
+        return;
+    };
     assert_eq!(world.read("var/lib/frontend"), "noninteractive true\n");
-    assert_eq!(world.read("var/lib/asked-in-postinst"), "zone=UTC\nlocale=C\ncharset is unknown\n");
-    assert_eq!(world.read("var/lib/configured"), "config install of preinst\nconfig configure of postinst\n");
+    assert_eq!(
+        world.read("var/lib/asked-in-postinst"),
+        "zone=UTC\nlocale=C\ncharset is unknown\n"
+    );
+    assert_eq!(
+        world.read("var/lib/configured"),
+        "config install of preinst\nconfig configure of postinst\n"
+    );
 }
 
 #[test]
 fn a_preinst_that_fails_leaves_nothing() {
     // In the first batch, in a later one, and among the essentials; each after it has changed something.
-    let failing = |name: &str| Deb::new(name, "1").file("usr/share/failing", "x").script("preinst", "echo x >/etc/made; exit 3");
+    let failing = |name: &str| {
+        Deb::new(name, "1")
+            .file("usr/share/failing", "x")
+            .script("preinst", "echo x >/etc/made; exit 3")
+    };
     let first = Deb::new("first", "1").file("usr/share/first", "x");
-    let essential = failing("failing").field("Essential", "yes").field("Priority", "required");
-    for debs in [vec![failing("failing")], vec![failing("failing").field("Pre-Depends", "first"), first], vec![essential]] {
-        let Some(world) = World::new(debs) else { return };
-        let outcome = world.make(&["--variant=essential", "--include=failing"]).fails(7).names(&["preinst", "failing", "exit status: 3"]);
+    let essential = failing("failing")
+        .field("Essential", "yes")
+        .field("Priority", "required");
+    for debs in [
+        vec![failing("failing")],
+        vec![failing("failing").field("Pre-Depends", "first"), first],
+        vec![essential],
+    ] {
+        let Some(world) = World::new(debs) else {
+            return;
+        };
+        let outcome = world
+            .make(&["--variant=essential", "--include=failing"])
+            .fails(7)
+            .names(&["preinst", "failing", "exit status: 3"]);
         assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
         world.assert_nothing_left();
     }
@@ -104,38 +174,89 @@ fn a_preinst_that_fails_leaves_nothing() {
 /// As many hard packages as can be together, in a tar, which has every byte, owner, mode and time.
 #[test]
 fn one_thread_and_sixteen_give_the_same_bytes() {
-    let divert = "dpkg-divert --package divert --add --rename --divert /usr/share/list.old /usr/share/list";
+    let divert =
+        "dpkg-divert --package divert --add --rename --divert /usr/share/list.old /usr/share/list";
     let mut debs = vec![
-        Deb::new("list", "1").file("usr/share/list", "old\n").conffile("etc/list", "old\n").hardlink("usr/share/again", "usr/share/list"),
-        Deb::new("divert", "1").script("preinst", divert).file("usr/share/list", "new\n"),
-        Deb::new("late", "1").field("Pre-Depends", "divert").field("Replaces", "list").file("usr/share/again", "late\n"),
-        Deb::new("hears", "1").triggers("interest /usr/share/many").script("postinst", "echo \"$@\" >>/var/lib/heard"),
-        Deb::new("over", "1").script("preinst", "dpkg-statoverride --add man man 4750 /usr/share/many/7/file"),
+        Deb::new("list", "1")
+            .file("usr/share/list", "old\n")
+            .conffile("etc/list", "old\n")
+            .hardlink("usr/share/again", "usr/share/list"),
+        Deb::new("divert", "1")
+            .script("preinst", divert)
+            .file("usr/share/list", "new\n"),
+        Deb::new("late", "1")
+            .field("Pre-Depends", "divert")
+            .field("Replaces", "list")
+            .file("usr/share/again", "late\n"),
+        Deb::new("hears", "1")
+            .triggers("interest /usr/share/many")
+            .script("postinst", "echo \"$@\" >>/var/lib/heard"),
+        Deb::new("over", "1").script(
+            "preinst",
+            "dpkg-statoverride --add man man 4750 /usr/share/many/7/file",
+        ),
     ];
     for number in 0..24 {
         let name = format!("many-{number}");
         let own = format!("usr/share/many/{number}");
-        let deb =
-            Deb::new(&name, "1").file(&format!("{own}/file"), "content\n".repeat(number * 500)).conffile(&format!("etc/{name}"), "x\n");
-        let shared = Entry::new("usr/share/many", Kind::Directory).mode(if number % 2 == 0 { 0o755 } else { 0o711 });
-        let deb = deb.entry(shared).hardlink(&format!("{own}/link"), &format!("{own}/file"));
-        debs.push(if number % 3 == 0 { deb.depends("hears, over") } else { deb.field("Pre-Depends", "over") });
+        let deb = Deb::new(&name, "1")
+            .file(&format!("{own}/file"), "content\n".repeat(number * 500))
+            .conffile(&format!("etc/{name}"), "x\n");
+        let shared = Entry::new("usr/share/many", Kind::Directory).mode(if number % 2 == 0 {
+            0o755
+        } else {
+            0o711
+        });
+        let deb = deb
+            .entry(shared)
+            .hardlink(&format!("{own}/link"), &format!("{own}/file"));
+        debs.push(if number % 3 == 0 {
+            deb.depends("hears, over")
+        } else {
+            deb.field("Pre-Depends", "over")
+        });
     }
     let names: Vec<String> = debs.iter().map(|deb| deb.name.clone()).collect();
     let include = format!("--include={}", names.join(","));
-    let Some(world) = World::new(debs) else { return };
+    let Some(world) = World::new(debs) else {
+        return;
+    };
     let tar = |jobs: &str| {
-        let options = ["--no-cache", "--variant=essential", &include, "--jobs", jobs, "fake", "-"];
-        world.run(options.into_iter().chain([&world.server.url()[..]])).ok().stdout
+        let options = [
+            "--no-cache",
+            "--variant=essential",
+            &include,
+            "--jobs",
+            jobs,
+            "fake",
+            "-",
+        ];
+        world
+            .run(options.into_iter().chain([&world.server.url()[..]]))
+            .ok()
+            .stdout
     };
     let (one, sixteen) = (tar("1"), tar("16"));
-    assert!(one.len() > 100_000 && one == sixteen, "{} and {} bytes", one.len(), sixteen.len());
+    assert!(
+        one.len() > 100_000 && one == sixteen,
+        "{} and {} bytes",
+        one.len(),
+        sixteen.len()
+    );
 }
 
 #[test]
 fn alternatives_are_the_trees_own() {
     let install = "update-alternatives --quiet --install /usr/bin/editor editor /usr/bin/ed 5 --slave /usr/share/man/editor.1 editor.1 /usr/share/man/ed.1";
-    let deb = Deb::new("ed", "1").program("usr/bin/ed", "x").file("usr/share/man/ed.1", "x").script("postinst", install);
-    let Some(world) = same_as_dpkg([deb], &["ed"]) else { return };
-    assert_eq!(world.line("etc/alternatives/editor"), "l 0777 0:0 ->/usr/bin/ed /etc/alternatives/editor");
+    let deb = Deb::new("ed", "1")
+        .program("usr/bin/ed", "x")
+        .file("usr/share/man/ed.1", "x")
+        .script("postinst", install);
+    let Some(world) = same_as_dpkg([deb], &["ed"]) else {
+        return;
+    };
+    assert_eq!(
+        world.line("etc/alternatives/editor"),
+        "l 0777 0:0 ->/usr/bin/ed /etc/alternatives/editor"
+    );
 }

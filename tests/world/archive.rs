@@ -75,12 +75,16 @@ impl Suite {
     }
 
     pub fn with(mut self, debs: impl IntoIterator<Item = impl Into<Arc<Deb>>>) -> Suite {
-        self.packages.extend(debs.into_iter().map(|deb| ("main".to_owned(), deb.into())));
+        self.packages
+            .extend(debs.into_iter().map(|deb| ("main".to_owned(), deb.into())));
         self
     }
 
     pub fn component(mut self, component: &str, debs: impl IntoIterator<Item = Deb>) -> Suite {
-        self.packages.extend(debs.into_iter().map(|deb| (component.to_owned(), deb.into())));
+        self.packages.extend(
+            debs.into_iter()
+                .map(|deb| (component.to_owned(), deb.into())),
+        );
         self
     }
 }
@@ -89,13 +93,20 @@ impl Archive {
     /// An empty archive below `root`, with a new key.
     pub fn new(root: &Path) -> Archive {
         fs::create_dir_all(root).unwrap();
-        Archive { root: root.to_owned(), key: super::archive_key() }
+        Archive {
+            root: root.to_owned(),
+            key: super::archive_key(),
+        }
     }
 
     /// Writes the archive's keyring to `path`, in armor when it ends in `.asc`.
     pub fn keyring(&self, path: &Path) {
         let armored = path.extension().is_some_and(|extension| extension == "asc");
-        let bytes = if armored { self.key.armored().into_bytes() } else { self.key.binary() };
+        let bytes = if armored {
+            self.key.armored().into_bytes()
+        } else {
+            self.key.binary()
+        };
         fs::write(path, bytes).unwrap();
     }
 
@@ -112,14 +123,23 @@ impl Archive {
     /// As [`Archive::publish`] with `stanza` behind the others of the host's architecture.
     pub fn publish_appended(&self, suite: &Suite, stanza: &str) {
         let mut indexes = self.indexes(suite);
-        *indexes.get_mut(&format!("main/binary-{}/Packages", super::host_architecture())).unwrap() += stanza;
+        *indexes
+            .get_mut(&format!(
+                "main/binary-{}/Packages",
+                super::host_architecture()
+            ))
+            .unwrap() += stanza;
         self.publish_indexes(suite, indexes);
     }
 
     /// Puts a file into the pool, and gives the lines by which an index promises it.
     pub fn place(&self, path: &str, bytes: &[u8]) -> String {
         write(&self.root.join(path), bytes);
-        format!("Filename: {path}\nSize: {}\nSHA256: {}\n", bytes.len(), digest(Algorithm::Sha256, bytes).hexadecimal())
+        format!(
+            "Filename: {path}\nSize: {}\nSHA256: {}\n",
+            bytes.len(),
+            digest(Algorithm::Sha256, bytes).hexadecimal()
+        )
     }
 
     fn publish_indexes(&self, suite: &Suite, indexes: BTreeMap<String, String>) {
@@ -128,7 +148,10 @@ impl Archive {
         let mut files = BTreeMap::new();
         for (name, text) in indexes {
             for &compression in &suite.compressions {
-                files.insert(format!("{name}{}", extension(compression)), compress(text.as_bytes(), compression));
+                files.insert(
+                    format!("{name}{}", extension(compression)),
+                    compress(text.as_bytes(), compression),
+                );
             }
             // The Release lists the plain index whether or not it is there, as real ones do.
             files.entry(name).or_insert(text.into_bytes());
@@ -142,7 +165,10 @@ impl Archive {
             if suite.by_hash {
                 let strongest = *suite.digests.iter().max().unwrap();
                 let sum = digest(strongest, bytes).hexadecimal();
-                write(&path.with_file_name(format!("by-hash/{}/{sum}", strongest.field())), bytes);
+                write(
+                    &path.with_file_name(format!("by-hash/{}/{sum}", strongest.field())),
+                    bytes,
+                );
             }
         }
         self.sign(suite, &directory, &release(suite, &files));
@@ -150,20 +176,33 @@ impl Archive {
 
     /// Signs `text` as the suite's Release.
     pub fn sign(&self, suite: &Suite, directory: &Path, text: &str) {
-        let keys = suite.signers.clone().unwrap_or_else(|| vec![self.key.clone()]);
+        let keys = suite
+            .signers
+            .clone()
+            .unwrap_or_else(|| vec![self.key.clone()]);
         if suite.inline && !keys.is_empty() {
-            write(&directory.join("InRelease"), keys[0].clearsign(text).as_bytes());
+            write(
+                &directory.join("InRelease"),
+                keys[0].clearsign(text).as_bytes(),
+            );
         }
         write(&directory.join("Release"), text.as_bytes());
         if suite.detached && !keys.is_empty() {
-            let signatures: Vec<u8> = keys.iter().flat_map(|key| key.sign(text.as_bytes())).collect();
+            let signatures: Vec<u8> = keys
+                .iter()
+                .flat_map(|key| key.sign(text.as_bytes()))
+                .collect();
             write(&directory.join("Release.gpg"), &signatures);
         }
     }
 
     /// `COMPONENT/binary-ARCH/Packages` and its text, for every component and architecture.
     fn indexes(&self, suite: &Suite) -> BTreeMap<String, String> {
-        let mut components: BTreeSet<&str> = suite.packages.iter().map(|(component, _)| &component[..]).collect();
+        let mut components: BTreeSet<&str> = suite
+            .packages
+            .iter()
+            .map(|(component, _)| &component[..])
+            .collect();
         components.insert("main");
         let mut architectures = suite.architectures.clone();
         if suite.all_apart {
@@ -172,7 +211,10 @@ impl Archive {
         let mut texts = BTreeMap::new();
         for component in components {
             for architecture in &architectures {
-                texts.insert(format!("{component}/binary-{architecture}/Packages"), String::new());
+                texts.insert(
+                    format!("{component}/binary-{architecture}/Packages"),
+                    String::new(),
+                );
             }
         }
         for (component, deb) in &suite.packages {
@@ -180,7 +222,9 @@ impl Archive {
             for architecture in &architectures {
                 let everywhere = deb.architecture == "all" && !suite.all_apart;
                 if everywhere || deb.architecture == *architecture {
-                    *texts.get_mut(&format!("{component}/binary-{architecture}/Packages")).unwrap() += &stanza;
+                    *texts
+                        .get_mut(&format!("{component}/binary-{architecture}/Packages"))
+                        .unwrap() += &stanza;
                 }
             }
         }
@@ -189,7 +233,12 @@ impl Archive {
 
     /// Writes a package to the pool and gives its stanza for the index.
     fn pool(&self, suite: &Suite, component: &str, deb: &Arc<Deb>) -> String {
-        let path = format!("pool/{component}/{}/{}/{}", &deb.name[..1], deb.name, deb.file_name());
+        let path = format!(
+            "pool/{component}/{}/{}/{}",
+            &deb.name[..1],
+            deb.name,
+            deb.file_name()
+        );
         let bytes = super::built(deb);
         let file = self.root.join(&path);
         if fs::read(&file).ok().as_deref() != Some(&bytes[..]) {
@@ -198,7 +247,11 @@ impl Archive {
         let mut stanza = deb.stanza();
         stanza += &format!("Filename: {path}\nSize: {}\n", bytes.len());
         for &algorithm in &suite.digests {
-            stanza += &format!("{}: {}\n", algorithm.field(), digest(algorithm, &bytes).hexadecimal());
+            stanza += &format!(
+                "{}: {}\n",
+                algorithm.field(),
+                digest(algorithm, &bytes).hexadecimal()
+            );
         }
         stanza + "\n"
     }
@@ -206,10 +259,21 @@ impl Archive {
 
 /// The Release's text.
 pub fn release(suite: &Suite, files: &BTreeMap<String, Vec<u8>>) -> String {
-    let mut components: Vec<&str> = files.keys().filter_map(|name| name.split_once("/binary-")).map(|(component, _)| component).collect();
+    let mut components: Vec<&str> = files
+        .keys()
+        .filter_map(|name| name.split_once("/binary-"))
+        .map(|(component, _)| component)
+        .collect();
     components.dedup();
-    let mut text = format!("Origin: {}\nLabel: {}\nSuite: {}\n", suite.origin, suite.origin, suite.suite);
-    text += &format!("Version: 1.0\nCodename: {}\nDate: {}\n", suite.codename, date(suite.date));
+    let mut text = format!(
+        "Origin: {}\nLabel: {}\nSuite: {}\n",
+        suite.origin, suite.origin, suite.suite
+    );
+    text += &format!(
+        "Version: 1.0\nCodename: {}\nDate: {}\n",
+        suite.codename,
+        date(suite.date)
+    );
     if let Some(until) = suite.valid_until {
         text += &format!("Valid-Until: {}\n", date(until));
     }
@@ -220,13 +284,21 @@ pub fn release(suite: &Suite, files: &BTreeMap<String, Vec<u8>>) -> String {
     if !suite.all_apart {
         text += "No-Support-for-Architecture-all: Packages\n";
     }
-    text += &format!("Architectures: {all}{}\nComponents: {}\n", suite.architectures.join(" "), components.join(" "));
+    text += &format!(
+        "Architectures: {all}{}\nComponents: {}\n",
+        suite.architectures.join(" "),
+        components.join(" ")
+    );
     text += &suite.extra;
     text += "Description: an archive made in a test\n";
     for &algorithm in &suite.digests {
         text += &format!("{}:\n", algorithm.field());
         for (name, bytes) in files {
-            text += &format!(" {} {:>8} {name}\n", digest(algorithm, bytes).hexadecimal(), bytes.len());
+            text += &format!(
+                " {} {:>8} {name}\n",
+                digest(algorithm, bytes).hexadecimal(),
+                bytes.len()
+            );
         }
     }
     text
@@ -234,7 +306,9 @@ pub fn release(suite: &Suite, files: &BTreeMap<String, Vec<u8>>) -> String {
 
 /// A time as Release files write it.
 pub fn date(seconds: i64) -> String {
-    let time = jiff::Timestamp::from_second(seconds).unwrap().to_zoned(jiff::tz::TimeZone::UTC);
+    let time = jiff::Timestamp::from_second(seconds)
+        .unwrap()
+        .to_zoned(jiff::tz::TimeZone::UTC);
     time.strftime("%a, %d %b %Y %H:%M:%S UTC").to_string()
 }
 
@@ -249,5 +323,9 @@ fn write(path: &Path, bytes: &[u8]) {
 }
 
 fn absent(error: std::io::Error) -> std::io::Result<()> {
-    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+    if error.kind() == std::io::ErrorKind::NotFound {
+        Ok(())
+    } else {
+        Err(error)
+    }
 }

@@ -14,9 +14,10 @@ use super::host_architecture;
 
 /// Programs of the tree's `coreutils`, which stands for several packages of Debian's.
 const TOOLS: &[&str] = &[
-    "basename", "cat", "chgrp", "chmod", "chown", "cp", "cut", "date", "diff", "dirname", "echo", "env", "expr", "false", "grep", "head",
-    "id", "install", "ln", "ls", "mkdir", "mkfifo", "mknod", "mktemp", "mv", "printf", "readlink", "rm", "rmdir", "sed", "sleep", "sort",
-    "stat", "sync", "tail", "tar", "touch", "tr", "true", "uname", "wc",
+    "basename", "cat", "chgrp", "chmod", "chown", "cp", "cut", "date", "diff", "dirname", "echo",
+    "env", "expr", "false", "grep", "head", "id", "install", "ln", "ls", "mkdir", "mkfifo",
+    "mknod", "mktemp", "mv", "printf", "readlink", "rm", "rmdir", "sed", "sleep", "sort", "stat",
+    "sync", "tail", "tar", "touch", "tr", "true", "uname", "wc",
 ];
 
 /// Programs of the tree's `dpkg`.
@@ -34,13 +35,20 @@ const DPKG: &[&str] = &[
 ];
 
 /// Files besides programs that dpkg and its scripts read.
-const DPKG_DATA: &[&str] = &["abitable", "cputable", "ostable", "tupletable", "sh/dpkg-error.sh"];
+const DPKG_DATA: &[&str] = &[
+    "abitable",
+    "cputable",
+    "ostable",
+    "tupletable",
+    "sh/dpkg-error.sh",
+];
 
 const PASSWD: &str = "root:*:0:0:root:/root:/bin/sh\ndaemon:*:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n\
                       man:*:6:12:man:/var/cache/man:/usr/sbin/nologin\nnobody:*:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
 const GROUP: &str = "root:*:0:\ndaemon:*:1:\nadm:*:4:\nman:*:12:\nshadow:*:42:\nutmp:*:43:\nstaff:*:50:\nnogroup:*:65534:\n";
 
-static BASE: LazyLock<Vec<Arc<Deb>>> = LazyLock::new(|| packages().into_iter().map(Arc::new).collect());
+static BASE: LazyLock<Vec<Arc<Deb>>> =
+    LazyLock::new(|| packages().into_iter().map(Arc::new).collect());
 
 /// Every package of the distribution, from the essential ones to `hello`.
 pub fn base() -> Vec<Arc<Deb>> {
@@ -50,29 +58,71 @@ pub fn base() -> Vec<Arc<Deb>> {
 /// A program of the host's, as a package has it.
 pub fn program(name: &str) -> Option<Entry> {
     let (path, content) = host_program(name)?;
-    Some(Entry::new(path.as_os_str().as_encoded_bytes().strip_prefix(b"/").unwrap(), Kind::File(content)).mode(0o755))
+    Some(
+        Entry::new(
+            path.as_os_str()
+                .as_encoded_bytes()
+                .strip_prefix(b"/")
+                .unwrap(),
+            Kind::File(content),
+        )
+        .mode(0o755),
+    )
 }
 
 /// The libraries that a program of the host's loads, as entries.
 pub fn libraries(names: &[&str]) -> Vec<Entry> {
     let mut found = BTreeMap::new();
-    let programs: Vec<PathBuf> = names.iter().filter_map(|name| host_program(name)).map(|(path, _)| path).collect();
-    let output = Command::new("ldd").args(&programs).env("LC_ALL", "C").output().unwrap();
+    let programs: Vec<PathBuf> = names
+        .iter()
+        .filter_map(|name| host_program(name))
+        .map(|(path, _)| path)
+        .collect();
+    let output = Command::new("ldd")
+        .args(&programs)
+        .env("LC_ALL", "C")
+        .output()
+        .unwrap();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Some(path) = line.split_whitespace().find(|word| word.starts_with('/') && !word.ends_with(':')) else { continue };
-        let merged = if path.starts_with("/usr/") { path[1..].to_owned() } else { format!("usr{path}") };
+        let Some(path) = line
+            .split_whitespace()
+            .find(|word| word.starts_with('/') && !word.ends_with(':'))
+        else {
+            continue;
+        };
+        let merged = if path.starts_with("/usr/") {
+            path[1..].to_owned()
+        } else {
+            format!("usr{path}")
+        };
         found.insert(merged, fs::read(path).unwrap());
     }
-    found.into_iter().map(|(path, content)| Entry::new(path, Kind::File(content)).mode(0o755)).collect()
+    found
+        .into_iter()
+        .map(|(path, content)| Entry::new(path, Kind::File(content)).mode(0o755))
+        .collect()
 }
 
 fn packages() -> Vec<Deb> {
-    let mut all: Vec<Deb> = vec![base_files(), base_passwd(), coreutils(), dash(), dpkg(), libc6(), libc_bin(), mawk()];
+    let mut all: Vec<Deb> = vec![
+        base_files(),
+        base_passwd(),
+        coreutils(),
+        dash(),
+        dpkg(),
+        libc6(),
+        libc_bin(),
+        mawk(),
+    ];
     for deb in &mut all {
         deb.fields.push(("Priority".into(), "required".into()));
     }
     all.extend([apt(), netbase()].map(|deb| deb.field("Priority", "important")));
-    all.push(Deb::new("manual-pages", "6.0").field("Priority", "standard").file("usr/share/man/man1/hello.1", ".TH HELLO 1\n"));
+    all.push(
+        Deb::new("manual-pages", "6.0")
+            .field("Priority", "standard")
+            .file("usr/share/man/man1/hello.1", ".TH HELLO 1\n"),
+    );
     all.push(
         Deb::new("libhello1", "2.10-1")
             .architecture(host_architecture())
@@ -101,11 +151,16 @@ fn packages() -> Vec<Deb> {
 }
 
 fn essential(name: &str, version: &str) -> Deb {
-    Deb::new(name, version).architecture(host_architecture()).field("Essential", "yes").compressed(Compression::Zstd, Compression::Zstd)
+    Deb::new(name, version)
+        .architecture(host_architecture())
+        .field("Essential", "yes")
+        .compressed(Compression::Zstd, Compression::Zstd)
 }
 
 fn base_files() -> Deb {
-    let mut deb = essential("base-files", "13").field("Pre-Depends", "awk").compressed(Compression::Xz, Compression::Xz);
+    let mut deb = essential("base-files", "13")
+        .field("Pre-Depends", "awk")
+        .compressed(Compression::Xz, Compression::Xz);
     for (path, mode) in [
         ("boot", 0o755),
         ("dev", 0o755),
@@ -126,7 +181,11 @@ fn base_files() -> Deb {
     ] {
         deb = deb.entry(Entry::new(path, Kind::Directory).mode(mode));
     }
-    deb = deb.entry(Entry::new("var/local", Kind::Directory).mode(0o2775).owned((0, "root"), (50, "staff")));
+    deb = deb.entry(
+        Entry::new("var/local", Kind::Directory)
+            .mode(0o2775)
+            .owned((0, "root"), (50, "staff")),
+    );
     for name in ["bin", "lib", "sbin"] {
         deb = deb.symlink(name, &format!("usr/{name}"));
     }
@@ -134,9 +193,14 @@ fn base_files() -> Deb {
         deb = deb.directory("usr/lib64").symlink("lib64", "usr/lib64");
     }
     deb = deb
-        .file("usr/lib/os-release", "PRETTY_NAME=\"Fake 1\"\nID=fake\nVERSION_ID=1\n")
+        .file(
+            "usr/lib/os-release",
+            "PRETTY_NAME=\"Fake 1\"\nID=fake\nVERSION_ID=1\n",
+        )
         .symlink("etc/os-release", "../usr/lib/os-release");
-    deb = deb.conffile("etc/debian_version", "13.0\n").conffile("etc/issue", "Fake \\n \\l\n");
+    deb = deb
+        .conffile("etc/debian_version", "13.0\n")
+        .conffile("etc/issue", "Fake \\n \\l\n");
     deb.script("postinst", "[ \"$1\" = configure ]\nif [ ! -e /var/log/wtmp ]; then\n  touch /var/log/wtmp\n  chown root:utmp /var/log/wtmp\n  chmod 664 /var/log/wtmp\nfi")
 }
 
@@ -150,8 +214,11 @@ fn base_passwd() -> Deb {
 }
 
 fn coreutils() -> Deb {
-    let mut deb = essential("coreutils", "9.1").field("Pre-Depends", "libc6 (>= 2.3)").field("Multi-Arch", "foreign");
-    deb.entries.extend(TOOLS.iter().filter_map(|name| program(name)));
+    let mut deb = essential("coreutils", "9.1")
+        .field("Pre-Depends", "libc6 (>= 2.3)")
+        .field("Multi-Arch", "foreign");
+    deb.entries
+        .extend(TOOLS.iter().filter_map(|name| program(name)));
     deb
 }
 
@@ -162,8 +229,11 @@ fn dash() -> Deb {
 }
 
 fn dpkg() -> Deb {
-    let mut deb = essential("dpkg", "1.21.22").field("Pre-Depends", "libc6 (>= 2.3)").field("Depends", "tar-stand-in | coreutils");
-    deb.entries.extend(DPKG.iter().filter_map(|name| program(name)));
+    let mut deb = essential("dpkg", "1.21.22")
+        .field("Pre-Depends", "libc6 (>= 2.3)")
+        .field("Depends", "tar-stand-in | coreutils");
+    deb.entries
+        .extend(DPKG.iter().filter_map(|name| program(name)));
     deb.entries.extend(program("start-stop-daemon"));
     for name in DPKG_DATA {
         if let Ok(content) = fs::read(Path::new("/usr/share/dpkg").join(name)) {
@@ -173,7 +243,9 @@ fn dpkg() -> Deb {
     for name in ["alternatives", "info", "parts", "updates"] {
         deb = deb.directory(&format!("var/lib/dpkg/{name}"));
     }
-    deb.directory("etc/dpkg/dpkg.cfg.d").directory("etc/alternatives").conffile("etc/dpkg/dpkg.cfg", "# dpkg's own\nno-debsig\n")
+    deb.directory("etc/dpkg/dpkg.cfg.d")
+        .directory("etc/alternatives")
+        .conffile("etc/dpkg/dpkg.cfg", "# dpkg's own\nno-debsig\n")
 }
 
 fn libc6() -> Deb {
@@ -181,21 +253,32 @@ fn libc6() -> Deb {
         .architecture(host_architecture())
         .field("Multi-Arch", "same")
         .compressed(Compression::Zstd, Compression::Zstd);
-    deb.entries.extend(libraries(&[TOOLS, DPKG, &["dash", "mawk", "start-stop-daemon"]].concat()));
+    deb.entries.extend(libraries(
+        &[TOOLS, DPKG, &["dash", "mawk", "start-stop-daemon"]].concat(),
+    ));
     deb.triggers("activate-noawait ldconfig")
 }
 
 fn libc_bin() -> Deb {
-    let mut deb = essential("libc-bin", "2.36").depends("libc6 (>= 2.36)").triggers("interest-noawait ldconfig");
+    let mut deb = essential("libc-bin", "2.36")
+        .depends("libc6 (>= 2.36)")
+        .triggers("interest-noawait ldconfig");
     deb.entries.extend(program("ldconfig"));
-    deb.conffile("etc/ld.so.conf", "include /etc/ld.so.conf.d/*.conf\n").directory("etc/ld.so.conf.d").script("postinst", "ldconfig")
+    deb.conffile("etc/ld.so.conf", "include /etc/ld.so.conf.d/*.conf\n")
+        .directory("etc/ld.so.conf.d")
+        .script("postinst", "ldconfig")
 }
 
 fn mawk() -> Deb {
-    let mut deb =
-        Deb::new("mawk", "1.3.4").architecture(host_architecture()).field("Pre-Depends", "libc6 (>= 2.3)").field("Provides", "awk");
+    let mut deb = Deb::new("mawk", "1.3.4")
+        .architecture(host_architecture())
+        .field("Pre-Depends", "libc6 (>= 2.3)")
+        .field("Provides", "awk");
     deb.entries.extend(program("mawk"));
-    deb.script("postinst", "update-alternatives --quiet --install /usr/bin/awk awk /usr/bin/mawk 5")
+    deb.script(
+        "postinst",
+        "update-alternatives --quiet --install /usr/bin/awk awk /usr/bin/mawk 5",
+    )
 }
 
 fn apt() -> Deb {
@@ -211,13 +294,22 @@ fn apt() -> Deb {
 }
 
 fn netbase() -> Deb {
-    Deb::new("netbase", "6.4").conffile("etc/protocols", "ip 0 IP\n").conffile("etc/services", "http 80/tcp\n")
+    Deb::new("netbase", "6.4")
+        .conffile("etc/protocols", "ip 0 IP\n")
+        .conffile("etc/services", "http 80/tcp\n")
 }
 
 fn host_program(name: &str) -> Option<(PathBuf, Vec<u8>)> {
     let directories = ["usr/bin", "usr/sbin", "bin", "sbin"];
-    let path = directories.iter().map(|directory| Path::new("/").join(directory).join(name)).find(|path| path.exists())?;
+    let path = directories
+        .iter()
+        .map(|directory| Path::new("/").join(directory).join(name))
+        .find(|path| path.exists())?;
     let content = fs::read(&path).ok()?;
-    let merged = if path.starts_with("/usr") { path } else { Path::new("/usr").join(path.strip_prefix("/").unwrap()) };
+    let merged = if path.starts_with("/usr") {
+        path
+    } else {
+        Path::new("/usr").join(path.strip_prefix("/").unwrap())
+    };
     Some((merged, content))
 }

@@ -79,7 +79,14 @@ impl Entry {
             _ => 0o644,
         };
         let names = ("root".to_owned(), "root".to_owned());
-        Entry { path: path.as_ref().to_vec(), kind, mode, owner: (0, 0), names, modified: SHIPPED }
+        Entry {
+            path: path.as_ref().to_vec(),
+            kind,
+            mode,
+            owner: (0, 0),
+            names,
+            modified: SHIPPED,
+        }
     }
 
     pub fn mode(mut self, mode: u32) -> Entry {
@@ -194,13 +201,19 @@ impl Deb {
 
     /// `name_version_arch.deb`, without an epoch.
     pub fn file_name(&self) -> String {
-        let version = self.version.split_once(':').map_or(&self.version[..], |(_, rest)| rest);
+        let version = self
+            .version
+            .split_once(':')
+            .map_or(&self.version[..], |(_, rest)| rest);
         format!("{}_{}_{}.deb", self.name, version, self.architecture)
     }
 
     /// The control file's text.
     pub fn stanza(&self) -> String {
-        let mut text = format!("Package: {}\nVersion: {}\nArchitecture: {}\n", self.name, self.version, self.architecture);
+        let mut text = format!(
+            "Package: {}\nVersion: {}\nArchitecture: {}\n",
+            self.name, self.version, self.architecture
+        );
         text += "Maintainer: Nobody <nobody@example.org>\n";
         for (name, value) in &self.fields {
             text += &format!("{name}: {value}\n");
@@ -211,7 +224,11 @@ impl Deb {
     /// The .deb's bytes.
     pub fn build(&self) -> Vec<u8> {
         let control = compress(&self.control(), self.control_compression);
-        let entries = if self.parents { with_parents(&self.entries) } else { self.entries.clone() };
+        let entries = if self.parents {
+            with_parents(&self.entries)
+        } else {
+            self.entries.clone()
+        };
         let mut data = compress(&tar(&entries), self.data_compression);
         match self.damage {
             Damage::StreamCut => data.truncate(data.len() * 2 / 3),
@@ -220,9 +237,15 @@ impl Deb {
             _ => {}
         }
         let mut members = vec![("debian-binary".to_owned(), b"2.0\n".to_vec())];
-        members.push((format!("control.tar{}", extension(self.control_compression)), control));
+        members.push((
+            format!("control.tar{}", extension(self.control_compression)),
+            control,
+        ));
         if self.damage != Damage::NoData {
-            members.push((format!("data.tar{}", extension(self.data_compression)), data));
+            members.push((
+                format!("data.tar{}", extension(self.data_compression)),
+                data,
+            ));
         }
         let mut bytes = ar(&members);
         if self.damage == Damage::Truncated {
@@ -232,22 +255,37 @@ impl Deb {
     }
 
     fn control(&self) -> Vec<u8> {
-        let file = |name: &str, mode, content: &[u8]| Entry::new(format!("./{name}"), Kind::File(content.to_vec())).mode(mode);
-        let mut entries = vec![Entry::new("./", Kind::Directory), file("control", 0o644, self.stanza().as_bytes())];
+        let file = |name: &str, mode, content: &[u8]| {
+            Entry::new(format!("./{name}"), Kind::File(content.to_vec())).mode(mode)
+        };
+        let mut entries = vec![
+            Entry::new("./", Kind::Directory),
+            file("control", 0o644, self.stanza().as_bytes()),
+        ];
         if !self.conffiles.is_empty() {
-            entries.push(file("conffiles", 0o644, format!("{}\n", self.conffiles.join("\n")).as_bytes()));
+            entries.push(file(
+                "conffiles",
+                0o644,
+                format!("{}\n", self.conffiles.join("\n")).as_bytes(),
+            ));
         }
         if self.md5sums {
             entries.push(file("md5sums", 0o644, &self.md5sums_member()));
         }
-        entries.extend(self.members.iter().map(|(name, mode, content)| file(name, *mode, content)));
+        entries.extend(
+            self.members
+                .iter()
+                .map(|(name, mode, content)| file(name, *mode, content)),
+        );
         tar(&entries)
     }
 
     fn md5sums_member(&self) -> Vec<u8> {
         let mut lines = Vec::new();
         for entry in &self.entries {
-            let Kind::File(content) = &entry.kind else { continue };
+            let Kind::File(content) = &entry.kind else {
+                continue;
+            };
             let mut hasher = Md5Hasher::default();
             hasher.update(content);
             lines.extend_from_slice(hasher.finish().as_bytes());
@@ -261,7 +299,11 @@ impl Deb {
 
 /// `usr/bin/x` as `./usr/bin/x`.
 fn dotted(path: &[u8]) -> Vec<u8> {
-    if path.starts_with(b"./") { path.to_vec() } else { [b"./", path].concat() }
+    if path.starts_with(b"./") {
+        path.to_vec()
+    } else {
+        [b"./", path].concat()
+    }
 }
 
 /// The entries in their order, each behind the directories above it that were not there yet.
@@ -270,7 +312,12 @@ fn with_parents(entries: &[Entry]) -> Vec<Entry> {
     let mut seen = BTreeSet::new();
     for entry in entries {
         let path = dotted(&entry.path);
-        for (at, _) in path.iter().enumerate().skip(2).filter(|&(_, &byte)| byte == b'/') {
+        for (at, _) in path
+            .iter()
+            .enumerate()
+            .skip(2)
+            .filter(|&(_, &byte)| byte == b'/')
+        {
             if at + 1 < path.len() && seen.insert(path[..at].to_vec()) {
                 all.push(Entry::new(&path[..=at], Kind::Directory));
             }
@@ -303,7 +350,11 @@ pub fn tar(entries: &[Entry]) -> Vec<u8> {
         for (flag, long) in [(b'K', link), (b'L', &entry.path[..])] {
             if long.len() > 100 {
                 let terminated = [long, b"\0"].concat();
-                member(&mut out, header(b"././@LongLink", b"", flag, terminated.len()), &terminated);
+                member(
+                    &mut out,
+                    header(b"././@LongLink", b"", flag, terminated.len()),
+                    &terminated,
+                );
             }
         }
         let mut head = header(&entry.path, link, flag, content.len());
@@ -349,7 +400,12 @@ fn member(out: &mut Vec<u8>, mut header: tar::Header, content: &[u8]) {
 pub fn ar(members: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut out = b"!<arch>\n".to_vec();
     for (name, content) in members {
-        writeln!(out, "{name:<16}{SHIPPED:<12}0     0     100644  {:<10}`", content.len()).unwrap();
+        writeln!(
+            out,
+            "{name:<16}{SHIPPED:<12}0     0     100644  {:<10}`",
+            content.len()
+        )
+        .unwrap();
         out.extend_from_slice(content);
         if content.len() % 2 == 1 {
             out.push(b'\n');
@@ -363,14 +419,23 @@ pub fn compress(bytes: &[u8], compression: Compression) -> Vec<u8> {
     let mut out = Vec::new();
     let read = match compression {
         Compression::None => return bytes.to_vec(),
-        Compression::Gzip => std::io::copy(&mut flate2::read::GzEncoder::new(bytes, flate2::Compression::fast()), &mut out),
-        Compression::Bzip2 => std::io::copy(&mut bzip2::read::BzEncoder::new(bytes, bzip2::Compression::fast()), &mut out),
+        Compression::Gzip => std::io::copy(
+            &mut flate2::read::GzEncoder::new(bytes, flate2::Compression::fast()),
+            &mut out,
+        ),
+        Compression::Bzip2 => std::io::copy(
+            &mut bzip2::read::BzEncoder::new(bytes, bzip2::Compression::fast()),
+            &mut out,
+        ),
         Compression::Xz => std::io::copy(&mut liblzma::read::XzEncoder::new(bytes, 0), &mut out),
         Compression::Zstd => return zstd::encode_all(bytes, 1).unwrap(),
         Compression::Lzma => {
             let options = liblzma::stream::LzmaOptions::new_preset(0).unwrap();
             let stream = liblzma::stream::Stream::new_lzma_encoder(&options).unwrap();
-            std::io::copy(&mut liblzma::read::XzEncoder::new_stream(bytes, stream), &mut out)
+            std::io::copy(
+                &mut liblzma::read::XzEncoder::new_stream(bytes, stream),
+                &mut out,
+            )
         }
     };
     read.unwrap();

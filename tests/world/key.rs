@@ -3,7 +3,8 @@
 use std::io::Write as _;
 
 use pgp::composed::{
-    ArmorOptions, CleartextSignedMessage, DetachedSignature, KeyType, SecretKeyParamsBuilder, SignedKeyDetails, SignedSecretKey,
+    ArmorOptions, CleartextSignedMessage, DetachedSignature, KeyType, SecretKeyParamsBuilder,
+    SignedKeyDetails, SignedSecretKey,
 };
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{KeyFlags, SignatureConfig, SignatureType, Subpacket, SubpacketData, UserId};
@@ -18,18 +19,35 @@ impl Key {
     /// A key without an end.
     pub fn new(user: &str) -> Key {
         let mut params = SecretKeyParamsBuilder::default();
-        params.key_type(KeyType::Ed25519Legacy).can_sign(true).can_certify(true).primary_user_id(user.to_owned());
+        params
+            .key_type(KeyType::Ed25519Legacy)
+            .can_sign(true)
+            .can_certify(true)
+            .primary_user_id(user.to_owned());
         // A little in the past: a host's clock may be set back between two tests.
         params.created_at(Timestamp::from_secs(Timestamp::now().as_secs() - 3600));
-        Key(params.build().unwrap().generate(rand::thread_rng()).unwrap())
+        Key(params
+            .build()
+            .unwrap()
+            .generate(rand::thread_rng())
+            .unwrap())
     }
 
     /// A key that was made ten days ago and expired after one day.
     pub fn expired(user: &str) -> Key {
         let made = Timestamp::from_secs(Timestamp::now().as_secs() - 10 * 86_400);
         let mut params = SecretKeyParamsBuilder::default();
-        params.key_type(KeyType::Ed25519Legacy).can_sign(true).can_certify(true).primary_user_id(user.to_owned()).created_at(made);
-        let fresh = params.build().unwrap().generate(rand::thread_rng()).unwrap();
+        params
+            .key_type(KeyType::Ed25519Legacy)
+            .can_sign(true)
+            .can_certify(true)
+            .primary_user_id(user.to_owned())
+            .created_at(made);
+        let fresh = params
+            .build()
+            .unwrap()
+            .generate(rand::thread_rng())
+            .unwrap();
         let mut flags = KeyFlags::default();
         flags.set_sign(true);
         flags.set_certify(true);
@@ -40,12 +58,32 @@ impl Key {
             SubpacketData::KeyExpirationTime(Duration::from_secs(86_400)),
             SubpacketData::IsPrimary(true),
         ];
-        let mut config = SignatureConfig::v4(SignatureType::CertPositive, fresh.primary_key.algorithm(), HashAlgorithm::Sha256);
-        config.hashed_subpackets = subpackets.into_iter().map(|data| Subpacket::regular(data).unwrap()).collect();
+        let mut config = SignatureConfig::v4(
+            SignatureType::CertPositive,
+            fresh.primary_key.algorithm(),
+            HashAlgorithm::Sha256,
+        );
+        config.hashed_subpackets = subpackets
+            .into_iter()
+            .map(|data| Subpacket::regular(data).unwrap())
+            .collect();
         let id = UserId::from_str(Default::default(), user).unwrap();
         let primary = fresh.primary_key;
-        let signature = config.sign_certification(&primary, primary.public_key(), &Password::empty(), Tag::UserId, &id).unwrap();
-        let details = SignedKeyDetails::new(vec![], vec![], vec![SignedUser::new(id, vec![signature])], vec![]);
+        let signature = config
+            .sign_certification(
+                &primary,
+                primary.public_key(),
+                &Password::empty(),
+                Tag::UserId,
+                &id,
+            )
+            .unwrap();
+        let details = SignedKeyDetails::new(
+            vec![],
+            vec![],
+            vec![SignedUser::new(id, vec![signature])],
+            vec![],
+        );
         Key(SignedSecretKey::new(primary, details, vec![], vec![]))
     }
 
@@ -56,22 +94,44 @@ impl Key {
 
     /// The certificate in armor, as in an `.asc` file.
     pub fn armored(&self) -> String {
-        self.0.to_public_key().to_armored_string(ArmorOptions::default()).unwrap()
+        self.0
+            .to_public_key()
+            .to_armored_string(ArmorOptions::default())
+            .unwrap()
     }
 
     /// `text` as InRelease has it.
     pub fn clearsign(&self, text: &str) -> String {
-        let message = CleartextSignedMessage::sign(rand::thread_rng(), text, &self.0.primary_key, &Password::empty()).unwrap();
+        let message = CleartextSignedMessage::sign(
+            rand::thread_rng(),
+            text,
+            &self.0.primary_key,
+            &Password::empty(),
+        )
+        .unwrap();
         message.to_armored_string(ArmorOptions::default()).unwrap()
     }
 
     /// What Release.gpg has for `bytes`.
     pub fn sign(&self, bytes: &[u8]) -> Vec<u8> {
         let none = Password::empty();
-        let signature =
-            DetachedSignature::sign_binary_data(rand::thread_rng(), &self.0.primary_key, &none, HashAlgorithm::Sha256, bytes).unwrap();
+        let signature = DetachedSignature::sign_binary_data(
+            rand::thread_rng(),
+            &self.0.primary_key,
+            &none,
+            HashAlgorithm::Sha256,
+            bytes,
+        )
+        .unwrap();
         let mut out = Vec::new();
-        write!(out, "{}", signature.to_armored_string(ArmorOptions::default()).unwrap()).unwrap();
+        write!(
+            out,
+            "{}",
+            signature
+                .to_armored_string(ArmorOptions::default())
+                .unwrap()
+        )
+        .unwrap();
         out
     }
 }

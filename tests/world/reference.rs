@@ -24,9 +24,16 @@ pub fn tree(world: &World, root: &Path, demands: &[&str]) {
 #[track_caller]
 pub fn tree_with(world: &World, root: &Path, essentials: &[Arc<Deb>], demands: &[&str]) {
     lay_base(root);
-    let foreign: Vec<&str> = demands.iter().filter_map(|demand| Some(demand.split_once(':')?.1)).collect();
+    let foreign: Vec<&str> = demands
+        .iter()
+        .filter_map(|demand| Some(demand.split_once(':')?.1))
+        .collect();
     if !foreign.is_empty() {
-        let architectures: String = [host_architecture()].iter().chain(&foreign).map(|name| format!("{name}\n")).collect();
+        let architectures: String = [host_architecture()]
+            .iter()
+            .chain(&foreign)
+            .map(|name| format!("{name}\n"))
+            .collect();
         fs::write(root.join("var/lib/dpkg/arch"), architectures).unwrap();
     }
     let mut paths = Vec::new();
@@ -35,29 +42,54 @@ pub fn tree_with(world: &World, root: &Path, essentials: &[Arc<Deb>], demands: &
         let path = format!("debs/{}", deb.file_name());
         fs::write(root.join(&path), &*built(deb)).unwrap();
         let unpack = "dpkg-deb --fsys-tarfile \"$1\" | tar -xp --keep-directory-symlink -C \"$2\"";
-        outcome(Command::new("sh").args(["-ec", unpack, "sh"]).arg(root.join(&path)).arg(root)).ok();
+        outcome(
+            Command::new("sh")
+                .args(["-ec", unpack, "sh"])
+                .arg(root.join(&path))
+                .arg(root),
+        )
+        .ok();
         paths.push(format!("/{path}"));
     }
-    outcome(in_tree(&mut Command::new("chroot")).arg(root).args(["/usr/bin/dpkg", "--force-depends", "--install"]).args(&paths)).ok();
+    outcome(
+        in_tree(&mut Command::new("chroot"))
+            .arg(root)
+            .args(["/usr/bin/dpkg", "--force-depends", "--install"])
+            .args(&paths),
+    )
+    .ok();
     fs::remove_dir_all(root.join("debs")).unwrap();
     if !demands.is_empty() {
         apt(world, root, &["update", "-q"]).ok();
-        apt(world, root, &[&["install", "-qy", "--no-install-recommends"], demands].concat()).ok();
+        apt(
+            world,
+            root,
+            &[&["install", "-qy", "--no-install-recommends"], demands].concat(),
+        )
+        .ok();
     }
 }
 
 /// The host's apt-get on the tree at `root`, with the world's archive as its one source and nothing of the host's configuration.
 pub fn apt(world: &World, root: &Path, arguments: &[&str]) -> Outcome {
-    for directory in
-        ["etc/apt/apt.conf.d", "etc/apt/preferences.d", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial", "var/lib/dpkg"]
-    {
+    for directory in [
+        "etc/apt/apt.conf.d",
+        "etc/apt/preferences.d",
+        "var/lib/apt/lists/partial",
+        "var/cache/apt/archives/partial",
+        "var/lib/dpkg",
+    ] {
         fs::create_dir_all(root.join(directory)).unwrap();
     }
     let status = root.join("var/lib/dpkg/status");
     if !status.exists() {
         fs::write(status, "").unwrap();
     }
-    let source = format!("deb [signed-by={}] {} fake main\n", world.path("keyring.gpg").display(), world.server.url());
+    let source = format!(
+        "deb [signed-by={}] {} fake main\n",
+        world.path("keyring.gpg").display(),
+        world.server.url()
+    );
     fs::write(root.join("etc/apt/sources.list"), source).unwrap();
     let configuration = world.path("apt.conf");
     let text = format!(
@@ -67,7 +99,11 @@ pub fn apt(world: &World, root: &Path, arguments: &[&str]) -> Outcome {
         root = root.display(),
     );
     fs::write(&configuration, text).unwrap();
-    let result = outcome(in_tree(&mut Command::new("apt-get")).env("APT_CONFIG", &configuration).args(arguments));
+    let result = outcome(
+        in_tree(&mut Command::new("apt-get"))
+            .env("APT_CONFIG", &configuration)
+            .args(arguments),
+    );
     fs::remove_file(configuration).unwrap();
     result
 }
@@ -99,14 +135,28 @@ pub fn difference(reference: &Path, made: &Path) -> String {
             let path = line.rsplit_once(" /").map_or("", |(_, path)| path);
             path.ends_with("-old") || FREE.iter().any(|free| format!("/{path}").starts_with(free))
         };
-        tree::dump(root, Times::Left).into_iter().filter(|line| !is_free(line)).collect()
+        tree::dump(root, Times::Left)
+            .into_iter()
+            .filter(|line| !is_free(line))
+            .collect()
     };
     let mut text = tree::difference(&lines(reference), &lines(made));
-    for file in
-        ["dpkg/status", "dpkg/diversions", "dpkg/statoverride", "dpkg/triggers/File", "dpkg/triggers/Unincorp", "apt/extended_states"]
-    {
+    for file in [
+        "dpkg/status",
+        "dpkg/diversions",
+        "dpkg/statoverride",
+        "dpkg/triggers/File",
+        "dpkg/triggers/Unincorp",
+        "apt/extended_states",
+    ] {
         let file = Path::new("var/lib").join(file);
-        let read = |root: &Path| fs::read_to_string(root.join(&file)).unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>();
+        let read = |root: &Path| {
+            fs::read_to_string(root.join(&file))
+                .unwrap_or_default()
+                .lines()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
         text += &tree::difference(&read(reference), &read(made));
     }
     text
@@ -128,13 +178,32 @@ fn lay_base(root: &Path) {
     }
     fs::write(root.join("var/lib/dpkg/status"), "").unwrap();
     let null = rustix::fs::makedev(1, 3);
-    rustix::fs::mknodat(rustix::fs::CWD, root.join("dev/null"), rustix::fs::FileType::CharacterDevice, 0o666.into(), null).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        root.join("dev/null"),
+        rustix::fs::FileType::CharacterDevice,
+        0o666.into(),
+        null,
+    )
+    .unwrap();
 }
 
 /// The environment that maintainer scripts get.
 fn in_tree(command: &mut Command) -> &mut Command {
     command.env_clear().stdin(Stdio::null());
-    command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/root");
-    command.envs([("LC_ALL", "C.UTF-8"), ("LANGUAGE", "C.UTF-8"), ("LANG", "C.UTF-8"), ("DEBIAN_FRONTEND", "noninteractive")]);
-    command.env("DEBCONF_NONINTERACTIVE_SEEN", "true").env("SOURCE_DATE_EPOCH", DATE.to_string())
+    command
+        .env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        )
+        .env("HOME", "/root");
+    command.envs([
+        ("LC_ALL", "C.UTF-8"),
+        ("LANGUAGE", "C.UTF-8"),
+        ("LANG", "C.UTF-8"),
+        ("DEBIAN_FRONTEND", "noninteractive"),
+    ]);
+    command
+        .env("DEBCONF_NONINTERACTIVE_SEEN", "true")
+        .env("SOURCE_DATE_EPOCH", DATE.to_string())
 }

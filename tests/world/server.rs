@@ -66,9 +66,20 @@ impl Server {
     pub fn start(root: PathBuf) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state = State { root, faults: BTreeMap::new(), log: Vec::new(), ended: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        let server = Server { address, shared: shared.clone() };
+        let state = State {
+            root,
+            faults: BTreeMap::new(),
+            log: Vec::new(),
+            ended: false,
+        };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        });
+        let server = Server {
+            address,
+            shared: shared.clone(),
+        };
         thread::spawn(move || {
             for stream in listener.incoming() {
                 if shared.lock().ended {
@@ -117,8 +128,14 @@ impl Server {
     pub fn wait_for(&self, ending: &str) {
         let end = Instant::now() + Duration::from_secs(60);
         let mut state = self.shared.lock();
-        while !state.log.iter().any(|request| request.path.ends_with(ending)) {
-            let left = end.checked_duration_since(Instant::now()).unwrap_or_else(|| panic!("nobody asked for {ending}: {:?}", state.log));
+        while !state
+            .log
+            .iter()
+            .any(|request| request.path.ends_with(ending))
+        {
+            let left = end
+                .checked_duration_since(Instant::now())
+                .unwrap_or_else(|| panic!("nobody asked for {ending}: {:?}", state.log));
             state = self.shared.changed.wait_timeout(state, left).unwrap().0;
         }
     }
@@ -156,7 +173,11 @@ impl Shared {
         state.log.push(request.clone());
         self.changed.notify_all();
         let root = state.root.clone();
-        let Some((ending, fault)) = state.faults.iter().find(|(ending, _)| request.path.ends_with(&ending[..])) else {
+        let Some((ending, fault)) = state
+            .faults
+            .iter()
+            .find(|(ending, _)| request.path.ends_with(&ending[..]))
+        else {
             return (root, None);
         };
         let (ending, fault) = (ending.clone(), fault.clone());
@@ -178,28 +199,52 @@ impl Shared {
     }
 
     /// Answers, and says whether the connection can be kept.
-    fn answer(&self, mut stream: &TcpStream, request: &Request, root: &std::path::Path, fault: Option<Fault>) -> std::io::Result<bool> {
+    fn answer(
+        &self,
+        mut stream: &TcpStream,
+        request: &Request,
+        root: &std::path::Path,
+        fault: Option<Fault>,
+    ) -> std::io::Result<bool> {
         match &fault {
             Some(Fault::Missing) => return status(stream, 404, ""),
             Some(Fault::Status(code, _)) => return status(stream, *code, ""),
-            Some(Fault::Redirect(to)) => return status(stream, 302, &format!("Location: {to}\r\n")),
+            Some(Fault::Redirect(to)) => {
+                return status(stream, 302, &format!("Location: {to}\r\n"));
+            }
             Some(Fault::Refuse(_)) => return Ok(false),
             Some(Fault::Endless) => return endless(stream),
             _ => {}
         }
         let file = root.join(decoded(request.path.trim_start_matches('/')));
-        let Ok(mut body) = fs::read(&file) else { return status(stream, 404, "") };
+        let Ok(mut body) = fs::read(&file) else {
+            return status(stream, 404, "");
+        };
         if fault == Some(Fault::Wrong)
             && let Some(byte) = body.last_mut()
         {
             *byte ^= 1;
         }
         let total = body.len();
-        let from = request.range.as_deref().and_then(start).filter(|&from| from < total);
+        let from = request
+            .range
+            .as_deref()
+            .and_then(start)
+            .filter(|&from| from < total);
         let body = &body[from.unwrap_or(0)..];
-        let code = if from.is_some() { "206 Partial Content" } else { "200 OK" };
-        let range = from.map(|from| format!("Content-Range: bytes {from}-{}/{total}\r\n", total - 1)).unwrap_or_default();
-        write!(stream, "HTTP/1.1 {code}\r\nContent-Length: {}\r\nAccept-Ranges: bytes\r\n{range}\r\n", body.len())?;
+        let code = if from.is_some() {
+            "206 Partial Content"
+        } else {
+            "200 OK"
+        };
+        let range = from
+            .map(|from| format!("Content-Range: bytes {from}-{}/{total}\r\n", total - 1))
+            .unwrap_or_default();
+        write!(
+            stream,
+            "HTTP/1.1 {code}\r\nContent-Length: {}\r\nAccept-Ranges: bytes\r\n{range}\r\n",
+            body.len()
+        )?;
         if request.method == "HEAD" {
             return Ok(true);
         }
@@ -232,14 +277,24 @@ fn read_request(lines: &mut impl BufRead) -> std::io::Result<Option<Request>> {
         return Ok(None);
     }
     let mut words = line.split_whitespace().map(str::to_owned);
-    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let mut request = Request { method, path, range: None, agent: None };
+    let (method, path) = (
+        words.next().unwrap_or_default(),
+        words.next().unwrap_or_default(),
+    );
+    let mut request = Request {
+        method,
+        path,
+        range: None,
+        agent: None,
+    };
     loop {
         let mut line = String::new();
         if lines.read_line(&mut line)? == 0 {
             return Ok(None);
         }
-        let Some((name, value)) = line.trim_end().split_once(": ") else { return Ok(Some(request)) };
+        let Some((name, value)) = line.trim_end().split_once(": ") else {
+            return Ok(Some(request));
+        };
         match &name.to_lowercase()[..] {
             "range" => request.range = Some(value.to_owned()),
             "user-agent" => request.agent = Some(value.to_owned()),
@@ -250,7 +305,11 @@ fn read_request(lines: &mut impl BufRead) -> std::io::Result<Option<Request>> {
 
 fn status(mut stream: &TcpStream, code: u16, headers: &str) -> std::io::Result<bool> {
     let body = "<html>A mirror's own words</html>";
-    write!(stream, "HTTP/1.1 {code} Made to order\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())?;
+    write!(
+        stream,
+        "HTTP/1.1 {code} Made to order\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
     Ok(true)
 }
 
@@ -266,7 +325,12 @@ fn endless(mut stream: &TcpStream) -> std::io::Result<bool> {
 
 /// The first byte of `bytes=FIRST-`.
 fn start(range: &str) -> Option<usize> {
-    range.strip_prefix("bytes=")?.split('-').next()?.parse().ok()
+    range
+        .strip_prefix("bytes=")?
+        .split('-')
+        .next()?
+        .parse()
+        .ok()
 }
 
 fn decoded(path: &str) -> String {

@@ -40,10 +40,15 @@ pub fn line_of(root: &Path, path: &str) -> String {
 /// Everything below `root` that is no directory being `root` itself, sorted.
 pub fn walk(root: &Path, seen: &mut dyn FnMut(&Path, &fs::Metadata)) {
     let device = fs::symlink_metadata(root).unwrap().dev();
-    let mut paths: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> = fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     paths.sort();
     for path in paths {
-        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+        let Ok(metadata) = fs::symlink_metadata(&path) else {
+            continue;
+        };
         seen(&path, &metadata);
         if metadata.is_dir() && metadata.dev() == device {
             walk(&path, seen);
@@ -53,7 +58,12 @@ pub fn walk(root: &Path, seen: &mut dyn FnMut(&Path, &fs::Metadata)) {
 
 fn line(root: &Path, path: &Path, metadata: &fs::Metadata, times: Times) -> String {
     let (kind, what) = kind(path, metadata);
-    let mut line = format!("{kind} {:04o} {}:{}", metadata.mode() & 0o7777, metadata.uid(), metadata.gid());
+    let mut line = format!(
+        "{kind} {:04o} {}:{}",
+        metadata.mode() & 0o7777,
+        metadata.uid(),
+        metadata.gid()
+    );
     if times == Times::Shown {
         write!(line, " {}", metadata.mtime()).unwrap();
     }
@@ -61,24 +71,65 @@ fn line(root: &Path, path: &Path, metadata: &fs::Metadata, times: Times) -> Stri
         write!(line, " links={}", metadata.nlink()).unwrap();
     }
     for (name, value) in xattrs(path) {
-        write!(line, " {name}={}", digest(Algorithm::Sha256, &value).hexadecimal().get(..8).unwrap()).unwrap();
+        write!(
+            line,
+            " {name}={}",
+            digest(Algorithm::Sha256, &value)
+                .hexadecimal()
+                .get(..8)
+                .unwrap()
+        )
+        .unwrap();
     }
-    let name = path.strip_prefix(root).unwrap().as_os_str().as_bytes().escape_ascii();
-    if what.is_empty() { format!("{line} /{name}") } else { format!("{line} {what} /{name}") }
+    let name = path
+        .strip_prefix(root)
+        .unwrap()
+        .as_os_str()
+        .as_bytes()
+        .escape_ascii();
+    if what.is_empty() {
+        format!("{line} /{name}")
+    } else {
+        format!("{line} {what} /{name}")
+    }
 }
 
 fn kind(path: &Path, metadata: &fs::Metadata) -> (char, String) {
     let kind = metadata.file_type();
     if kind.is_symlink() {
-        ('l', format!("->{}", fs::read_link(path).unwrap().as_os_str().as_bytes().escape_ascii()))
+        (
+            'l',
+            format!(
+                "->{}",
+                fs::read_link(path)
+                    .unwrap()
+                    .as_os_str()
+                    .as_bytes()
+                    .escape_ascii()
+            ),
+        )
     } else if kind.is_dir() {
         ('d', String::new())
     } else if kind.is_file() {
         let content = fs::read(path).unwrap();
-        ('f', format!("{}:{}", content.len(), &digest(Algorithm::Sha256, &content).hexadecimal()[..12]))
+        (
+            'f',
+            format!(
+                "{}:{}",
+                content.len(),
+                &digest(Algorithm::Sha256, &content).hexadecimal()[..12]
+            ),
+        )
     } else if kind.is_char_device() || kind.is_block_device() {
         let device = metadata.rdev();
-        (if kind.is_char_device() { 'c' } else { 'b' }, format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device)))
+        (
+            if kind.is_char_device() { 'c' } else { 'b' },
+            format!(
+                "{}:{}",
+                rustix::fs::major(device),
+                rustix::fs::minor(device)
+            ),
+        )
     } else {
         (if kind.is_fifo() { 'p' } else { 's' }, String::new())
     }
@@ -86,9 +137,14 @@ fn kind(path: &Path, metadata: &fs::Metadata) -> (char, String) {
 
 fn xattrs(path: &Path) -> Vec<(String, Vec<u8>)> {
     let mut names = vec![0; 4096];
-    let Ok(length) = rustix::fs::llistxattr(path, &mut names) else { return Vec::new() };
+    let Ok(length) = rustix::fs::llistxattr(path, &mut names) else {
+        return Vec::new();
+    };
     let mut all = Vec::new();
-    for name in names[..length].split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
+    for name in names[..length]
+        .split(|&byte| byte == 0)
+        .filter(|name| !name.is_empty())
+    {
         let mut value = vec![0; 65_536];
         if let Ok(length) = rustix::fs::lgetxattr(path, OsStr::from_bytes(name), &mut value) {
             value.truncate(length);

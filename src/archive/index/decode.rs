@@ -39,19 +39,44 @@ pub(super) fn decode(verified: &Verified, decoding: Decoding<'_>) -> Result<Stri
     decode_stream(verified.open().map_err(Undecoded::Io)?, decoding)
 }
 
-pub(super) fn decode_stream(file: impl Read + Send, decoding: Decoding<'_>) -> Result<String, Undecoded> {
-    let Decoding { compression, expected, limit, seen } = decoding;
-    let mut stream = decoder(compression, BufReader::with_capacity(BLOCK, file), Integrity::Known).map_err(Undecoded::Io)?;
+pub(super) fn decode_stream(
+    file: impl Read + Send,
+    decoding: Decoding<'_>,
+) -> Result<String, Undecoded> {
+    let Decoding {
+        compression,
+        expected,
+        limit,
+        seen,
+    } = decoding;
+    let mut stream = decoder(
+        compression,
+        BufReader::with_capacity(BLOCK, file),
+        Integrity::Known,
+    )
+    .map_err(Undecoded::Io)?;
     // What is read of an index comes to some three fifths of it.
-    let mut text = String::with_capacity(usize::try_from(expected.min(256 << 20)).unwrap_or(0) / 8 * 5);
-    let (mut block, mut kept, mut total) = (Vec::with_capacity(2 * BLOCK), Vec::with_capacity(2 * BLOCK), 0);
+    let mut text =
+        String::with_capacity(usize::try_from(expected.min(256 << 20)).unwrap_or(0) / 8 * 5);
+    let (mut block, mut kept, mut total) = (
+        Vec::with_capacity(2 * BLOCK),
+        Vec::with_capacity(2 * BLOCK),
+        0,
+    );
     loop {
-        let read = (&mut stream).take(BLOCK as u64).read_to_end(&mut block).map_err(Undecoded::Io)?;
+        let read = (&mut stream)
+            .take(BLOCK as u64)
+            .read_to_end(&mut block)
+            .map_err(Undecoded::Io)?;
         total += read as u64;
         if total > limit {
             return Err(Undecoded::TooLarge);
         }
-        let whole = if read == 0 { block.len() } else { end_of_last_stanza(&block) };
+        let whole = if read == 0 {
+            block.len()
+        } else {
+            end_of_last_stanza(&block)
+        };
         let from = text.len();
         kept.clear();
         package::keep_fields(&block[..whole], package::is_read, &mut kept);
@@ -79,39 +104,86 @@ mod tests {
     use super::*;
     use crate::archive::reading::tests::{compress, packages};
 
-    fn decoded(packed: &[u8], compression: Compression, expected: u64, limit: u64) -> Result<String, Undecoded> {
-        decode_stream(packed, Decoding { compression, expected, limit, seen: &|_| {} })
+    fn decoded(
+        packed: &[u8],
+        compression: Compression,
+        expected: u64,
+        limit: u64,
+    ) -> Result<String, Undecoded> {
+        decode_stream(
+            packed,
+            Decoding {
+                compression,
+                expected,
+                limit,
+                seen: &|_| {},
+            },
+        )
     }
 
     #[test]
     fn decoding_has_its_limits() {
         let text = packages(&["a"; 100]);
-        for compression in [Compression::None, Compression::Gzip, Compression::Xz, Compression::Zstd] {
+        for compression in [
+            Compression::None,
+            Compression::Gzip,
+            Compression::Xz,
+            Compression::Zstd,
+        ] {
             let packed = compress(compression, &text);
             for expected in [0, 10, text.len() as u64, u64::MAX] {
-                assert_eq!(decoded(&packed, compression, expected, 1 << 20).unwrap(), text);
+                assert_eq!(
+                    decoded(&packed, compression, expected, 1 << 20).unwrap(),
+                    text
+                );
             }
             let limit = text.len() as u64;
             assert!(decoded(&packed, compression, 0, limit).is_ok());
-            assert!(matches!(decoded(&packed, compression, 0, limit - 1), Err(Undecoded::TooLarge)));
+            assert!(matches!(
+                decoded(&packed, compression, 0, limit - 1),
+                Err(Undecoded::TooLarge)
+            ));
             if compression != Compression::None {
-                assert!(matches!(decoded(&packed[..packed.len() - 3], compression, 0, limit), Err(Undecoded::Io(_))));
+                assert!(matches!(
+                    decoded(&packed[..packed.len() - 3], compression, 0, limit),
+                    Err(Undecoded::Io(_))
+                ));
             }
         }
-        assert_eq!(decoded(b"Package: a\nFilename: \xff\n", Compression::None, 0, 100).unwrap(), "Package: a\nFilename: \u{fffd}\n");
+        assert_eq!(
+            decoded(b"Package: a\nFilename: \xff\n", Compression::None, 0, 100).unwrap(),
+            "Package: a\nFilename: \u{fffd}\n"
+        );
     }
 
     #[test]
     fn every_stanza_is_told_whole_and_once() {
         // Longer than several blocks, with stanzas across their ends, and one that is longer than a block itself.
-        let long = format!("Package: long\nDepends: {}\nDescription: x\n y\n", "b, ".repeat(BLOCK / 2));
+        let long = format!(
+            "Package: long\nDepends: {}\nDescription: x\n y\n",
+            "b, ".repeat(BLOCK / 2)
+        );
         let stanza = |n: usize| format!("Package: p{n}\nDescription: d\n more: d\nTag: t\n");
-        let stanzas: Vec<String> = (0..20_000).map(|n| if n == 7_000 { long.clone() } else { stanza(n) }).collect();
+        let stanzas: Vec<String> = (0..20_000)
+            .map(|n| if n == 7_000 { long.clone() } else { stanza(n) })
+            .collect();
         let seen = RefCell::new(Vec::new());
         let each = |stanza: &str| seen.borrow_mut().push(stanza.to_owned());
-        let decoding = Decoding { compression: Compression::Gzip, expected: 0, limit: 1 << 30, seen: &each };
-        let text = decode_stream(&compress(Compression::Gzip, &stanzas.join("\n"))[..], decoding).unwrap();
-        let expected: Vec<String> = stanzas.iter().map(|s| s[..s.find("Description").unwrap()].to_owned()).collect();
+        let decoding = Decoding {
+            compression: Compression::Gzip,
+            expected: 0,
+            limit: 1 << 30,
+            seen: &each,
+        };
+        let text = decode_stream(
+            &compress(Compression::Gzip, &stanzas.join("\n"))[..],
+            decoding,
+        )
+        .unwrap();
+        let expected: Vec<String> = stanzas
+            .iter()
+            .map(|s| s[..s.find("Description").unwrap()].to_owned())
+            .collect();
         assert!(*seen.borrow() == expected);
         assert_eq!(text, expected.join("\n"));
     }

@@ -4,7 +4,8 @@ use std::process::Command;
 use pgp::armor::BlockType;
 use pgp::composed::{ArmorOptions, CleartextSignedMessage, KeyType, SignedKeyDetails};
 use pgp::packet::{
-    KeyFlags, PacketTrait, PubKeyInner, PublicKey, RevocationCode, SecretKey, SignatureConfig, Subpacket, SubpacketData, UserId,
+    KeyFlags, PacketTrait, PubKeyInner, PublicKey, RevocationCode, SecretKey, SignatureConfig,
+    Subpacket, SubpacketData, UserId,
 };
 use pgp::types::{Duration, KeyVersion, Password, SignedUser, Tag};
 use rand::rngs::StdRng;
@@ -33,8 +34,17 @@ enum KindOfKey {
     Rsa(u32),
 }
 
-const RSA: Odd = Odd { kind: KindOfKey::Rsa(2048), ..PLAIN };
-const PLAIN: Odd = Odd { kind: KindOfKey::Ed25519, hash: HashAlgorithm::Sha256, lifetime: 0, revoked: None, may_sign: true };
+const RSA: Odd = Odd {
+    kind: KindOfKey::Rsa(2048),
+    ..PLAIN
+};
+const PLAIN: Odd = Odd {
+    kind: KindOfKey::Ed25519,
+    hash: HashAlgorithm::Sha256,
+    lifetime: 0,
+    revoked: None,
+    may_sign: true,
+};
 
 fn rng() -> StdRng {
     StdRng::seed_from_u64(rand::thread_rng().r#gen())
@@ -47,7 +57,10 @@ fn key(odd: Odd) -> (SecretKey, SignedPublicKey) {
     };
     let (public, secret) = kind.generate(rng()).unwrap();
     let created = Timestamp::from_secs(NOW - YEAR);
-    let public = PublicKey::from_inner(PubKeyInner::new(KeyVersion::V4, kind.to_alg(), created, None, public).unwrap()).unwrap();
+    let public = PublicKey::from_inner(
+        PubKeyInner::new(KeyVersion::V4, kind.to_alg(), created, None, public).unwrap(),
+    )
+    .unwrap();
     let secret = SecretKey::new(public.clone(), secret).unwrap();
 
     let mut flags = KeyFlags::default();
@@ -56,53 +69,105 @@ fn key(odd: Odd) -> (SecretKey, SignedPublicKey) {
     let mut hashed = subpackets(&secret, NOW - YEAR);
     hashed.push(SubpacketData::KeyFlags(flags));
     if odd.lifetime != 0 {
-        hashed.push(SubpacketData::KeyExpirationTime(Duration::from_secs(odd.lifetime)));
+        hashed.push(SubpacketData::KeyExpirationTime(Duration::from_secs(
+            odd.lifetime,
+        )));
     }
     let user = UserId::from_str(Default::default(), "Test <test@example.org>").unwrap();
     let signature = config(&secret, SignatureType::CertPositive, odd.hash, hashed)
         .sign_certification(&secret, &public, &Password::empty(), Tag::UserId, &user)
         .unwrap();
-    let user = SignedUser { id: user, signatures: vec![signature] };
+    let user = SignedUser {
+        id: user,
+        signatures: vec![signature],
+    };
 
     let revocations = odd.revoked.map(|code| {
         let mut hashed = subpackets(&secret, NOW - 1000);
         hashed.push(SubpacketData::RevocationReason(code, Default::default()));
-        let config = config(&secret, SignatureType::KeyRevocation, HashAlgorithm::Sha256, hashed);
-        config.sign_key(&secret, &Password::empty(), &public).unwrap()
+        let config = config(
+            &secret,
+            SignatureType::KeyRevocation,
+            HashAlgorithm::Sha256,
+            hashed,
+        );
+        config
+            .sign_key(&secret, &Password::empty(), &public)
+            .unwrap()
     });
-    let details = SignedKeyDetails::new(revocations.into_iter().collect(), Vec::new(), vec![user], Vec::new());
+    let details = SignedKeyDetails::new(
+        revocations.into_iter().collect(),
+        Vec::new(),
+        vec![user],
+        Vec::new(),
+    );
     (secret, SignedPublicKey::new(public, details, Vec::new()))
 }
 
 fn subpackets(key: &SecretKey, created: u32) -> Vec<SubpacketData> {
-    vec![SubpacketData::SignatureCreationTime(Timestamp::from_secs(created)), SubpacketData::IssuerFingerprint(key.fingerprint())]
+    vec![
+        SubpacketData::SignatureCreationTime(Timestamp::from_secs(created)),
+        SubpacketData::IssuerFingerprint(key.fingerprint()),
+    ]
 }
 
-fn config(key: &SecretKey, typ: SignatureType, hash: HashAlgorithm, hashed: Vec<SubpacketData>) -> SignatureConfig {
+fn config(
+    key: &SecretKey,
+    typ: SignatureType,
+    hash: HashAlgorithm,
+    hashed: Vec<SubpacketData>,
+) -> SignatureConfig {
     let mut config = SignatureConfig::v4(typ, key.algorithm(), hash);
-    config.hashed_subpackets = hashed.into_iter().map(|data| Subpacket::regular(data).unwrap()).collect();
-    config.unhashed_subpackets = vec![Subpacket::regular(SubpacketData::IssuerKeyId(key.legacy_key_id())).unwrap()];
+    config.hashed_subpackets = hashed
+        .into_iter()
+        .map(|data| Subpacket::regular(data).unwrap())
+        .collect();
+    config.unhashed_subpackets =
+        vec![Subpacket::regular(SubpacketData::IssuerKeyId(key.legacy_key_id())).unwrap()];
     config
 }
 
 fn signature(key: &SecretKey, data: &str, created: u32, hash: HashAlgorithm) -> Signature {
     let typ = SignatureType::Text;
-    config(key, typ, hash, subpackets(key, created)).sign(key, &Password::empty(), data.as_bytes()).unwrap()
+    config(key, typ, hash, subpackets(key, created))
+        .sign(key, &Password::empty(), data.as_bytes())
+        .unwrap()
 }
 
 fn inline(text: &str, signers: &[(&SecretKey, u32, HashAlgorithm)]) -> String {
-    let sign = |text: &str| Ok(signers.iter().map(|(key, created, hash)| signature(key, text, *created, *hash)).collect());
-    CleartextSignedMessage::new_many(text, sign).unwrap().to_armored_string(ArmorOptions::default()).unwrap()
+    let sign = |text: &str| {
+        Ok(signers
+            .iter()
+            .map(|(key, created, hash)| signature(key, text, *created, *hash))
+            .collect())
+    };
+    CleartextSignedMessage::new_many(text, sign)
+        .unwrap()
+        .to_armored_string(ArmorOptions::default())
+        .unwrap()
 }
 
 /// A release signed by a new key in `created` seconds since the epoch, and the keyring that trusts it.
 pub(in crate::archive) fn signed(text: &str, created: i64) -> (String, Keyring) {
     let (secret, public) = key(PLAIN);
-    (inline(text, &[(&secret, u32::try_from(created).unwrap(), HashAlgorithm::Sha256)]), keyring(&[&public]))
+    (
+        inline(
+            text,
+            &[(
+                &secret,
+                u32::try_from(created).unwrap(),
+                HashAlgorithm::Sha256,
+            )],
+        ),
+        keyring(&[&public]),
+    )
 }
 
 fn keyring(keys: &[&SignedPublicKey]) -> Keyring {
-    let bytes: Vec<u8> = keys.iter().flat_map(|key| key.to_bytes().unwrap()).collect();
+    let bytes: Vec<u8> = keys
+        .iter()
+        .flat_map(|key| key.to_bytes().unwrap())
+        .collect();
     Keyring::parse(&[("test.gpg", &bytes)]).unwrap()
 }
 
@@ -118,8 +183,17 @@ fn a_good_signature_gives_the_signed_text() {
     let (secret, public) = key(PLAIN);
     let message = inline(TEXT, &[(&secret, NOW - 10, HashAlgorithm::Sha256)]);
     // Neither blanks at the ends of lines nor the kind of line end are part of what is signed.
-    for form in [message.clone(), message.replace("stable\n", "stable \t\n"), message.replace('\n', "\r\n")] {
-        assert_eq!(keyring(&[&public]).verify_inline(form.as_bytes(), NOW.into()).unwrap(), TEXT);
+    for form in [
+        message.clone(),
+        message.replace("stable\n", "stable \t\n"),
+        message.replace('\n', "\r\n"),
+    ] {
+        assert_eq!(
+            keyring(&[&public])
+                .verify_inline(form.as_bytes(), NOW.into())
+                .unwrap(),
+            TEXT
+        );
     }
 }
 
@@ -128,14 +202,37 @@ fn one_good_signature_among_others_is_enough() {
     let ((secret, public), (stranger, _)) = (key(PLAIN), key(PLAIN));
     let (weak, weak_public) = key(RSA);
     let good = (&secret, NOW - 10, HashAlgorithm::Sha512);
-    let message = inline(TEXT, &[(&stranger, NOW, HashAlgorithm::Sha256), (&weak, NOW, HashAlgorithm::Sha1), good]);
-    assert!(keyring(&[&weak_public, &public]).verify_inline(message.as_bytes(), NOW.into()).is_ok());
+    let message = inline(
+        TEXT,
+        &[
+            (&stranger, NOW, HashAlgorithm::Sha256),
+            (&weak, NOW, HashAlgorithm::Sha1),
+            good,
+        ],
+    );
+    assert!(
+        keyring(&[&weak_public, &public])
+            .verify_inline(message.as_bytes(), NOW.into())
+            .is_ok()
+    );
 
-    let error = keyring(&[&weak_public]).verify_inline(message.as_bytes(), NOW.into()).unwrap_err();
-    let SignatureError::NoneGood { attempts } = &error else { panic!("{error}") };
+    let error = keyring(&[&weak_public])
+        .verify_inline(message.as_bytes(), NOW.into())
+        .unwrap_err();
+    let SignatureError::NoneGood { attempts } = &error else {
+        panic!("{error}")
+    };
     // RSA signatures are tried last.
-    assert_eq!(attempts.iter().map(|a| a.fault).collect::<Vec<_>>(), [Fault::UnknownKey, Fault::UnknownKey, Fault::WeakDigest]);
-    assert!(error.to_string().contains(&stranger.fingerprint().to_string().to_uppercase()), "{error}");
+    assert_eq!(
+        attempts.iter().map(|a| a.fault).collect::<Vec<_>>(),
+        [Fault::UnknownKey, Fault::UnknownKey, Fault::WeakDigest]
+    );
+    assert!(
+        error
+            .to_string()
+            .contains(&stranger.fingerprint().to_string().to_uppercase()),
+        "{error}"
+    );
 }
 
 #[test]
@@ -144,8 +241,12 @@ fn what_is_changed_or_added_is_refused() {
     let message = inline(TEXT, &[(&secret, NOW - 10, HashAlgorithm::Sha256)]);
     let verify = |text: &str| keyring(&[&public]).verify_inline(text.as_bytes(), NOW.into());
     assert!(verify(&message).is_ok());
-    assert_eq!(fault(verify(&message.replace("stable", "sneaky"))), Fault::Bad);
-    let other = ["Suite: evil\n\n", "-----BEGIN PGP MESSAGE-----\n\n"].map(|added| format!("{added}{message}"));
+    assert_eq!(
+        fault(verify(&message.replace("stable", "sneaky"))),
+        Fault::Bad
+    );
+    let other = ["Suite: evil\n\n", "-----BEGIN PGP MESSAGE-----\n\n"]
+        .map(|added| format!("{added}{message}"));
     let header = message.replacen("Hash: SHA256\n", "Hash: SHA256\nSuite: evil\n", 1);
     let twice = format!("{message}{message}");
     let end = format!("{message}\nSuite: evil\n");
@@ -153,69 +254,164 @@ fn what_is_changed_or_added_is_refused() {
     let merged = message.replace("Test\nSuite", "Test\rSuite");
     let dash = message.replace("- - dashed", "- dashed\n-dashed");
     let blank = message.replacen("SHA256\n\n", "SHA256\n \nSuite: evil\n\n", 1);
-    for added in [&other[0], &other[1], &header, &twice, &end, &merged, &dash, &blank] {
-        assert!(matches!(verify(added), Err(SignatureError::Malformed { .. })), "{added}");
+    for added in [
+        &other[0], &other[1], &header, &twice, &end, &merged, &dash, &blank,
+    ] {
+        assert!(
+            matches!(verify(added), Err(SignatureError::Malformed { .. })),
+            "{added}"
+        );
     }
     let cut_off = &message[..message.find("-----BEGIN PGP SIGNATURE").unwrap()];
-    assert!(matches!(verify(cut_off), Err(SignatureError::Malformed { .. })));
-    assert!(matches!(verify("<html>log in first</html>"), Err(SignatureError::Unsigned)));
-    assert!(matches!(keyring(&[&public]).verify_inline(b"\xff\xfe", 0), Err(SignatureError::NotText)));
+    assert!(matches!(
+        verify(cut_off),
+        Err(SignatureError::Malformed { .. })
+    ));
+    assert!(matches!(
+        verify("<html>log in first</html>"),
+        Err(SignatureError::Unsigned)
+    ));
+    assert!(matches!(
+        keyring(&[&public]).verify_inline(b"\xff\xfe", 0),
+        Err(SignatureError::NotText)
+    ));
 }
 
 #[test]
 fn keys_that_may_not_sign_are_refused() {
     let sha256 = HashAlgorithm::Sha256;
     let cases = [
-        (Odd { lifetime: 1000, ..PLAIN }, Fault::KeyExpired),
-        (Odd { may_sign: false, ..PLAIN }, Fault::KeyUnfit),
-        (Odd { revoked: Some(RevocationCode::KeyCompromised), ..PLAIN }, Fault::KeyRevoked),
-        (Odd { revoked: Some(RevocationCode::KeyRetired), ..PLAIN }, Fault::KeyRevoked),
+        (
+            Odd {
+                lifetime: 1000,
+                ..PLAIN
+            },
+            Fault::KeyExpired,
+        ),
+        (
+            Odd {
+                may_sign: false,
+                ..PLAIN
+            },
+            Fault::KeyUnfit,
+        ),
+        (
+            Odd {
+                revoked: Some(RevocationCode::KeyCompromised),
+                ..PLAIN
+            },
+            Fault::KeyRevoked,
+        ),
+        (
+            Odd {
+                revoked: Some(RevocationCode::KeyRetired),
+                ..PLAIN
+            },
+            Fault::KeyRevoked,
+        ),
         // A new self-signature by SHA-1 counts for nothing.
-        (Odd { hash: HashAlgorithm::Sha1, ..RSA }, Fault::KeyUnfit),
+        (
+            Odd {
+                hash: HashAlgorithm::Sha1,
+                ..RSA
+            },
+            Fault::KeyUnfit,
+        ),
     ];
     for (odd, expected) in cases {
         let (secret, public) = key(odd);
         let message = inline(TEXT, &[(&secret, NOW - 10, sha256)]);
-        assert_eq!(fault(keyring(&[&public]).verify_inline(message.as_bytes(), NOW.into())), expected);
+        assert_eq!(
+            fault(keyring(&[&public]).verify_inline(message.as_bytes(), NOW.into())),
+            expected
+        );
     }
-    let (secret, public) = key(Odd { kind: KindOfKey::Rsa(1024), ..PLAIN });
+    let (secret, public) = key(Odd {
+        kind: KindOfKey::Rsa(1024),
+        ..PLAIN
+    });
     let message = inline(TEXT, &[(&secret, NOW - 10, sha256)]);
-    assert_eq!(fault(keyring(&[&public]).verify_inline(message.as_bytes(), NOW.into())), Fault::WeakKey);
+    assert_eq!(
+        fault(keyring(&[&public]).verify_inline(message.as_bytes(), NOW.into())),
+        Fault::WeakKey
+    );
     let (secret, public) = key(RSA);
     let message = inline(TEXT, &[(&secret, NOW - 10, sha256)]);
-    assert!(keyring(&[&public]).verify_inline(message.as_bytes(), NOW.into()).is_ok());
+    assert!(
+        keyring(&[&public])
+            .verify_inline(message.as_bytes(), NOW.into())
+            .is_ok()
+    );
 }
 
 #[test]
 fn an_expired_key_still_stands_by_what_it_signed_in_time() {
-    let (secret, public) = key(Odd { lifetime: YEAR - 5000, ..PLAIN });
+    let (secret, public) = key(Odd {
+        lifetime: YEAR - 5000,
+        ..PLAIN
+    });
     let sign = |created| inline(TEXT, &[(&secret, created, HashAlgorithm::Sha256)]);
-    assert!(keyring(&[&public]).verify_inline(sign(NOW - 6000).as_bytes(), NOW.into()).is_ok());
-    assert_eq!(fault(keyring(&[&public]).verify_inline(sign(NOW - 10).as_bytes(), NOW.into())), Fault::KeyExpired);
-    let (secret, public) = key(Odd { revoked: Some(RevocationCode::KeyCompromised), ..PLAIN });
+    assert!(
+        keyring(&[&public])
+            .verify_inline(sign(NOW - 6000).as_bytes(), NOW.into())
+            .is_ok()
+    );
+    assert_eq!(
+        fault(keyring(&[&public]).verify_inline(sign(NOW - 10).as_bytes(), NOW.into())),
+        Fault::KeyExpired
+    );
+    let (secret, public) = key(Odd {
+        revoked: Some(RevocationCode::KeyCompromised),
+        ..PLAIN
+    });
     let before = inline(TEXT, &[(&secret, NOW - 6000, HashAlgorithm::Sha256)]);
-    assert_eq!(fault(keyring(&[&public]).verify_inline(before.as_bytes(), NOW.into())), Fault::KeyRevoked);
+    assert_eq!(
+        fault(keyring(&[&public]).verify_inline(before.as_bytes(), NOW.into())),
+        Fault::KeyRevoked
+    );
 }
 
 #[test]
 fn signatures_have_their_time_too() {
     let (secret, public) = key(RSA);
-    let verify = |message: String| keyring(&[&public]).verify_inline(message.as_bytes(), NOW.into());
+    let verify =
+        |message: String| keyring(&[&public]).verify_inline(message.as_bytes(), NOW.into());
     let sign = |created, hash| inline(TEXT, &[(&secret, created, hash)]);
     assert!(verify(sign(NOW + 60, HashAlgorithm::Sha256)).is_ok());
-    assert_eq!(fault(verify(sign(NOW + 4000, HashAlgorithm::Sha256))), Fault::Future);
-    assert_eq!(fault(verify(sign(NOW - 2 * YEAR, HashAlgorithm::Sha256))), Fault::KeyUnfit);
-    for hash in [HashAlgorithm::Sha1, HashAlgorithm::Ripemd160, HashAlgorithm::Sha224] {
+    assert_eq!(
+        fault(verify(sign(NOW + 4000, HashAlgorithm::Sha256))),
+        Fault::Future
+    );
+    assert_eq!(
+        fault(verify(sign(NOW - 2 * YEAR, HashAlgorithm::Sha256))),
+        Fault::KeyUnfit
+    );
+    for hash in [
+        HashAlgorithm::Sha1,
+        HashAlgorithm::Ripemd160,
+        HashAlgorithm::Sha224,
+    ] {
         // A date before SHA-1 was broken does not help: who can forge one can also set the other.
         for created in [NOW - 10, 1_300_000_000] {
             assert_eq!(fault(verify(sign(created, hash))), Fault::WeakDigest);
         }
     }
     let mut hashed = subpackets(&secret, NOW - 1000);
-    hashed.push(SubpacketData::SignatureExpirationTime(Duration::from_secs(10)));
+    hashed.push(SubpacketData::SignatureExpirationTime(Duration::from_secs(
+        10,
+    )));
     let expiring = config(&secret, SignatureType::Text, HashAlgorithm::Sha256, hashed);
-    let sign = |text: &str| Ok(vec![expiring.sign(&secret, &Password::empty(), text.as_bytes())?]);
-    let message = CleartextSignedMessage::new_many(TEXT, sign).unwrap().to_armored_string(ArmorOptions::default()).unwrap();
+    let sign = |text: &str| {
+        Ok(vec![expiring.sign(
+            &secret,
+            &Password::empty(),
+            text.as_bytes(),
+        )?])
+    };
+    let message = CleartextSignedMessage::new_many(TEXT, sign)
+        .unwrap()
+        .to_armored_string(ArmorOptions::default())
+        .unwrap();
     assert_eq!(fault(verify(message)), Fault::Expired);
 }
 
@@ -224,41 +420,81 @@ fn detached_signatures() {
     let ((secret, public), (stranger, _)) = (key(PLAIN), key(PLAIN));
     let armored = |signer: &SecretKey| {
         let mut out = Vec::new();
-        let signature = pgp::composed::DetachedSignature::new(signature(signer, TEXT, NOW - 10, HashAlgorithm::Sha256));
+        let signature = pgp::composed::DetachedSignature::new(signature(
+            signer,
+            TEXT,
+            NOW - 10,
+            HashAlgorithm::Sha256,
+        ));
         pgp::armor::write(&signature, BlockType::Signature, &mut out, None, true).unwrap();
         out
     };
     let keyring = keyring(&[&public]);
     let two_blocks = [armored(&stranger), armored(&secret)].concat();
     let mut binary = Vec::new();
-    signature(&secret, TEXT, NOW - 10, HashAlgorithm::Sha256).to_writer_with_header(&mut binary).unwrap();
+    signature(&secret, TEXT, NOW - 10, HashAlgorithm::Sha256)
+        .to_writer_with_header(&mut binary)
+        .unwrap();
     for good in [&armored(&secret), &two_blocks, &binary] {
-        assert_eq!(keyring.verify_detached(TEXT.as_bytes(), good, NOW.into()).unwrap(), TEXT);
+        assert_eq!(
+            keyring
+                .verify_detached(TEXT.as_bytes(), good, NOW.into())
+                .unwrap(),
+            TEXT
+        );
     }
-    assert_eq!(fault(keyring.verify_detached(b"Suite: evil\n", &armored(&secret), NOW.into())), Fault::Bad);
-    assert_eq!(fault(keyring.verify_detached(TEXT.as_bytes(), &armored(&stranger), NOW.into())), Fault::UnknownKey);
+    assert_eq!(
+        fault(keyring.verify_detached(b"Suite: evil\n", &armored(&secret), NOW.into())),
+        Fault::Bad
+    );
+    assert_eq!(
+        fault(keyring.verify_detached(TEXT.as_bytes(), &armored(&stranger), NOW.into())),
+        Fault::UnknownKey
+    );
     for none in [&b""[..], b"<html>"] {
-        assert!(matches!(keyring.verify_detached(TEXT.as_bytes(), none, NOW.into()), Err(SignatureError::Unsigned)));
+        assert!(matches!(
+            keyring.verify_detached(TEXT.as_bytes(), none, NOW.into()),
+            Err(SignatureError::Unsigned)
+        ));
     }
 }
 
 #[test]
 fn keyrings_of_every_form() {
     let keys = [key(PLAIN).1, key(PLAIN).1];
-    let armored = keys.each_ref().map(|key| key.to_armored_bytes(ArmorOptions::default()).unwrap());
+    let armored = keys
+        .each_ref()
+        .map(|key| key.to_armored_bytes(ArmorOptions::default()).unwrap());
     let binary = keys.each_ref().map(|key| key.to_bytes().unwrap());
     let comment = [b"# comment\n\n", armored[0].as_slice()].concat();
-    for file in [binary.concat(), armored.concat(), armored.join(&b"\n\n"[..])] {
+    for file in [
+        binary.concat(),
+        armored.concat(),
+        armored.join(&b"\n\n"[..]),
+    ] {
         assert_eq!(Keyring::parse(&[("k", &file)]).unwrap().len(), 2);
     }
-    assert_eq!(Keyring::parse(&[("a", &comment), ("b", &binary[1])]).unwrap().len(), 2);
-    let named = Keyring::parse(&[("k", &binary.concat())]).unwrap().only(&[keys[0].fingerprint().to_string().to_uppercase() + "!"]);
+    assert_eq!(
+        Keyring::parse(&[("a", &comment), ("b", &binary[1])])
+            .unwrap()
+            .len(),
+        2
+    );
+    let named = Keyring::parse(&[("k", &binary.concat())])
+        .unwrap()
+        .only(&[keys[0].fingerprint().to_string().to_uppercase() + "!"]);
     assert_eq!(named.len(), 1);
 
     let keybox = b"\x00\x00\x00\x20\x01\x01\x00\x02KBXf\x00\x00\x00\x00";
-    assert!(matches!(Keyring::parse(&[("pubring.kbx", keybox)]), Err(KeyringError::Keybox { .. })));
+    assert!(matches!(
+        Keyring::parse(&[("pubring.kbx", keybox)]),
+        Err(KeyringError::Keybox { .. })
+    ));
     for empty in [&b""[..], b"hello\n"] {
-        assert!(matches!(Keyring::parse(&[("k", empty)]), Err(KeyringError::Empty { .. })));
+        assert!(matches!(
+            Keyring::parse(&[("k", empty)]),
+            Err(KeyringError::Empty { .. })
+        ));
     }
     let damaged = &binary[0][..40];
     assert!(Keyring::parse(&[("k", damaged)]).is_err());
@@ -268,7 +504,11 @@ fn keyrings_of_every_form() {
 #[test]
 fn built_in_keyrings_are_read() {
     for suite in crate::suite::Suites::load(&[]).unwrap().all() {
-        let files: Vec<(&str, &[u8])> = suite.keyrings.iter().map(|keyring| (keyring.name.as_str(), &*keyring.bytes)).collect();
+        let files: Vec<(&str, &[u8])> = suite
+            .keyrings
+            .iter()
+            .map(|keyring| (keyring.name.as_str(), &*keyring.bytes))
+            .collect();
         let keyring = Keyring::parse(&files).unwrap();
         let expected = match suite.distribution.as_str() {
             "debian" if suite.codename == "buster" => 12,
@@ -277,8 +517,20 @@ fn built_in_keyrings_are_read() {
         };
         assert_eq!(keyring.len(), expected, "{}", suite.codename);
         // GnuPG's trust packets in Ubuntu's stand between names and signatures; none of these must be lost.
-        assert!(keyring.certificates.iter().all(|c| c.details.users.iter().all(|user| !user.signatures.is_empty())));
-        assert!(keyring.certificates.iter().all(|c| !c.details.users.is_empty()), "{}", suite.codename);
+        assert!(keyring.certificates.iter().all(|c| {
+            c.details
+                .users
+                .iter()
+                .all(|user| !user.signatures.is_empty())
+        }));
+        assert!(
+            keyring
+                .certificates
+                .iter()
+                .all(|c| !c.details.users.is_empty()),
+            "{}",
+            suite.codename
+        );
     }
 }
 
@@ -304,11 +556,27 @@ fn no_flipped_bit_changes_what_is_read() {
 fn gpgv_accepts_what_is_accepted_here() {
     let (secret, public) = key(RSA);
     let directory = tempfile::tempdir().unwrap();
-    let (ring, message) = (directory.path().join("ring.gpg"), directory.path().join("InRelease"));
+    let (ring, message) = (
+        directory.path().join("ring.gpg"),
+        directory.path().join("InRelease"),
+    );
     fs::write(&ring, public.to_bytes().unwrap()).unwrap();
-    fs::write(&message, inline(TEXT, &[(&secret, NOW - 10, HashAlgorithm::Sha256)])).unwrap();
-    match Command::new("gpgv").arg("--keyring").arg(&ring).arg(&message).output() {
-        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+    fs::write(
+        &message,
+        inline(TEXT, &[(&secret, NOW - 10, HashAlgorithm::Sha256)]),
+    )
+    .unwrap();
+    match Command::new("gpgv")
+        .arg("--keyring")
+        .arg(&ring)
+        .arg(&message)
+        .output()
+    {
+        Ok(output) => assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        ),
         Err(e) => crate::skipping::skip(&format!("gpgv: {e}")),
     }
 }

@@ -19,7 +19,10 @@ const NOW: i64 = 1_789_257_600;
 type Files = HashMap<String, Vec<u8>>;
 
 pub(in crate::archive) fn packages(names: &[&str]) -> String {
-    names.iter().map(|name| format!("Package: {name}\nVersion: 1\n\n")).collect()
+    names
+        .iter()
+        .map(|name| format!("Package: {name}\nVersion: 1\n\n"))
+        .collect()
 }
 
 pub(in crate::archive) fn compress(compression: Compression, text: &str) -> Vec<u8> {
@@ -32,27 +35,53 @@ pub(in crate::archive) fn compress(compression: Compression, text: &str) -> Vec<
 fn release(suite: &str, fields: &str, files: &Files) -> String {
     let mut list: Vec<String> = files
         .iter()
-        .map(|(path, content)| format!(" {} {} {path}\n", digest(Algorithm::Sha256, content).hexadecimal(), content.len()))
+        .map(|(path, content)| {
+            format!(
+                " {} {} {path}\n",
+                digest(Algorithm::Sha256, content).hexadecimal(),
+                content.len()
+            )
+        })
         .collect();
     list.sort();
-    format!("Suite: {suite}\nDate: Sat, 12 Sep 2026 07:55:41 UTC\n{fields}SHA256:\n{}", list.concat())
+    format!(
+        "Suite: {suite}\nDate: Sat, 12 Sep 2026 07:55:41 UTC\n{fields}SHA256:\n{}",
+        list.concat()
+    )
 }
 
 fn files(indexes: &[(&str, Compression, &str)]) -> Files {
-    let name = |path: &str, compression: Compression| with_extension(&format!("{path}/Packages"), compression);
-    indexes.iter().map(|(path, compression, text)| (name(path, *compression), compress(*compression, text))).collect()
+    let name = |path: &str, compression: Compression| {
+        with_extension(&format!("{path}/Packages"), compression)
+    };
+    indexes
+        .iter()
+        .map(|(path, compression, text)| (name(path, *compression), compress(*compression, text)))
+        .collect()
 }
 
 /// What a mirror serves, by path.
 fn mirror(content: Files) -> Server {
     let content = Mutex::new(content);
-    Server::start(move |asked| content.lock().unwrap().get(&asked.target).map_or_else(|| Reply::status(404), |body| Reply::of(body)))
+    Server::start(move |asked| {
+        content
+            .lock()
+            .unwrap()
+            .get(&asked.target)
+            .map_or_else(|| Reply::status(404), |body| Reply::of(body))
+    })
 }
 
 /// An archive with one suite.
 fn archive(suite: &str, release: &str, files: &Files) -> Files {
-    let mut all: Files = files.iter().map(|(path, content)| (format!("/dists/{suite}/{path}"), content.clone())).collect();
-    all.insert(format!("/dists/{suite}/Release"), release.as_bytes().to_vec());
+    let mut all: Files = files
+        .iter()
+        .map(|(path, content)| (format!("/dists/{suite}/{path}"), content.clone()))
+        .collect();
+    all.insert(
+        format!("/dists/{suite}/Release"),
+        release.as_bytes().to_vec(),
+    );
     all
 }
 
@@ -77,26 +106,48 @@ fn read_all(sources: &[Source]) -> (Result<Index, Error>, Vec<String>) {
         let heard = Arc::clone(&heard);
         Report::new(move |event| match event {
             Event::Warning(text) => heard.lock().unwrap().push(format!("warning: {text}")),
-            Event::Began { .. } | Event::Ended { .. } => heard.lock().unwrap().push(format!("{event:?}")),
+            Event::Began { .. } | Event::Ended { .. } => {
+                heard.lock().unwrap().push(format!("{event:?}"))
+            }
             _ => {}
         })
     };
-    let store = open(directory.path(), false, Duration::from_secs(10), report.clone());
+    let store = open(
+        directory.path(),
+        false,
+        Duration::from_secs(10),
+        report.clone(),
+    );
     let index = Reading::new(&store, sources, NOW, &report).index(&|_| {});
     let heard = heard.lock().unwrap().clone();
     (index, heard)
 }
 
 fn shown(index: &Index) -> Vec<String> {
-    let line =
-        |l: &Listing| format!("{} {} {} {}", l.release.source.suite, l.component, l.architecture, l.text.replace("\nVersion: 1\n\n", " "));
-    index.listings.iter().map(|listing| line(listing).replace("Package: ", "").trim().to_owned()).collect()
+    let line = |l: &Listing| {
+        format!(
+            "{} {} {} {}",
+            l.release.source.suite,
+            l.component,
+            l.architecture,
+            l.text.replace("\nVersion: 1\n\n", " ")
+        )
+    };
+    index
+        .listings
+        .iter()
+        .map(|listing| line(listing).replace("Package: ", "").trim().to_owned())
+        .collect()
 }
 
 #[test]
 fn listings_come_in_apts_order() {
     let all = files(&[
-        ("main/binary-amd64", Compression::Gzip, &packages(&["a", "b"])),
+        (
+            "main/binary-amd64",
+            Compression::Gzip,
+            &packages(&["a", "b"]),
+        ),
         ("main/binary-i386", Compression::Zstd, &packages(&["c"])),
         ("main/binary-all", Compression::Xz, &packages(&["d"])),
         ("contrib/binary-amd64", Compression::None, &packages(&["e"])),
@@ -108,7 +159,11 @@ fn listings_come_in_apts_order() {
     first.components = vec!["contrib".into(), "main".into()];
     first.architectures = vec!["amd64".into(), "i386".into()];
     let security = files(&[("main/binary-amd64", Compression::Gzip, &packages(&["f"]))]);
-    let text = release("trixie-security", "Architectures: amd64\nComponents: updates/main\n", &security);
+    let text = release(
+        "trixie-security",
+        "Architectures: amd64\nComponents: updates/main\n",
+        &security,
+    );
     let other = mirror(archive("trixie-security", &text, &security));
     let mut second = source(other.url(""), "trixie-security");
     second.components = vec!["updates/main".into()];
@@ -123,7 +178,13 @@ fn listings_come_in_apts_order() {
         "trixie-security updates/main amd64 f",
     ];
     assert_eq!(shown(&index.unwrap()), expected);
-    assert_eq!(heard, ["Began { stage: Indexes, total: 0 }", "Ended { stage: Indexes }"]);
+    assert_eq!(
+        heard,
+        [
+            "Began { stage: Indexes, total: 0 }",
+            "Ended { stage: Indexes }"
+        ]
+    );
 }
 
 #[test]
@@ -135,16 +196,37 @@ fn a_signed_release_is_the_only_one_read() {
     content.insert("/dists/trixie/InRelease".into(), inline.into_bytes());
     let packed = &all["main/binary-amd64/Packages.gz"];
     let hash = digest(Algorithm::Sha256, packed).hexadecimal();
-    content.insert(format!("/dists/trixie/main/binary-amd64/by-hash/SHA256/{hash}"), packed.clone());
-    content.insert("/dists/trixie/main/binary-amd64/Packages.gz".into(), b"of another day".to_vec());
+    content.insert(
+        format!("/dists/trixie/main/binary-amd64/by-hash/SHA256/{hash}"),
+        packed.clone(),
+    );
+    content.insert(
+        "/dists/trixie/main/binary-amd64/Packages.gz".into(),
+        b"of another day".to_vec(),
+    );
     let server = mirror(content);
-    let trusting = Source { trust: Trust::Keys(Arc::new(keyring)), ..source(server.url(""), "trixie") };
-    assert_eq!(shown(&read_all(&[trusting]).0.unwrap()), ["trixie main amd64 a"]);
+    let trusting = Source {
+        trust: Trust::Keys(Arc::new(keyring)),
+        ..source(server.url(""), "trixie")
+    };
+    assert_eq!(
+        shown(&read_all(&[trusting]).0.unwrap()),
+        ["trixie main amd64 a"]
+    );
 
-    let stranger = Source { trust: Trust::Keys(Arc::new(signed("", NOW).1)), ..source(server.url(""), "trixie") };
+    let stranger = Source {
+        trust: Trust::Keys(Arc::new(signed("", NOW).1)),
+        ..source(server.url(""), "trixie")
+    };
     let error = read_all(&[stranger]).0.unwrap_err();
     assert!(error.is_trust() && !error.is_network());
-    let Error::Signature { source: SignatureError::NoneGood { attempts }, .. } = error else { panic!("{error}") };
+    let Error::Signature {
+        source: SignatureError::NoneGood { attempts },
+        ..
+    } = error
+    else {
+        panic!("{error}")
+    };
     assert_eq!(attempts[0].fault, Fault::UnknownKey);
 }
 
@@ -152,48 +234,106 @@ fn a_signed_release_is_the_only_one_read() {
 fn an_unsigned_release_needs_trust() {
     let text = release("trixie", "", &Files::new());
     let server = mirror(archive("trixie", &text, &Files::new()));
-    let checked = Source { trust: Trust::Keys(Arc::new(signed("", NOW).1)), ..source(server.url(""), "trixie") };
+    let checked = Source {
+        trust: Trust::Keys(Arc::new(signed("", NOW).1)),
+        ..source(server.url(""), "trixie")
+    };
     let error = read_all(&[checked]).0.unwrap_err();
-    assert!(matches!(error, Error::Signature { source: SignatureError::Unsigned, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            Error::Signature {
+                source: SignatureError::Unsigned,
+                ..
+            }
+        ),
+        "{error}"
+    );
     let absent = read_all(&[source(server.url(""), "sid")]).0.unwrap_err();
-    assert!(absent.is_network() && matches!(absent, Error::Fetch { .. }), "{absent}");
+    assert!(
+        absent.is_network() && matches!(absent, Error::Fetch { .. }),
+        "{absent}"
+    );
 }
 
 #[test]
 fn another_mirror_serves_when_one_is_stale_or_wrong() {
     let all = files(&[("main/binary-amd64", Compression::Gzip, &packages(&["a"]))]);
-    let stale = mirror(archive("trixie", &release("trixie", "Valid-Until: Sat, 12 Sep 2026 08:00:00 UTC\n", &all), &all));
+    let stale = mirror(archive(
+        "trixie",
+        &release(
+            "trixie",
+            "Valid-Until: Sat, 12 Sep 2026 08:00:00 UTC\n",
+            &all,
+        ),
+        &all,
+    ));
     let good = mirror(archive("trixie", &release("trixie", "", &all), &all));
-    let both = |first: &Server, second: &Server| Source { uris: vec![first.url(""), second.url("")], ..source(String::new(), "trixie") };
+    let both = |first: &Server, second: &Server| Source {
+        uris: vec![first.url(""), second.url("")],
+        ..source(String::new(), "trixie")
+    };
     let index = read_all(&[both(&stale, &good)]).0.unwrap();
     assert_eq!(shown(&index), ["trixie main amd64 a"]);
     assert_eq!(index.listings[0].release.source.uris[0], good.url(""));
     let error = read_all(&[both(&stale, &stale)]).0.unwrap_err();
-    assert!(matches!(error, Error::Release { source: BadRelease::Expired { .. }, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            Error::Release {
+                source: BadRelease::Expired { .. },
+                ..
+            }
+        ),
+        "{error}"
+    );
     let gone = mirror(Files::new());
     let index = read_all(&[both(&gone, &good)]).0.unwrap();
-    assert_eq!(index.listings[0].release.source.uris, [good.url(""), gone.url("")]);
-    assert!(matches!(read_all(&[both(&stale, &gone)]).0, Err(Error::Release { .. })));
+    assert_eq!(
+        index.listings[0].release.source.uris,
+        [good.url(""), gone.url("")]
+    );
+    assert!(matches!(
+        read_all(&[both(&stale, &gone)]).0,
+        Err(Error::Release { .. })
+    ));
 }
 
 #[test]
 fn a_mirror_that_moves_is_read_again() {
     let (old, new) = (packages(&["old"]), packages(&["new"]));
-    let (old, new) = (files(&[("main/binary-amd64", Compression::Gzip, &old)]), files(&[("main/binary-amd64", Compression::Gzip, &new)]));
+    let (old, new) = (
+        files(&[("main/binary-amd64", Compression::Gzip, &old)]),
+        files(&[("main/binary-amd64", Compression::Gzip, &new)]),
+    );
     let (before, after) = (release("sid", "", &old), release("sid", "", &new));
     let moved = |turns: usize| {
-        let (before, after, new) = (before.clone(), after.clone(), new["main/binary-amd64/Packages.gz"].clone());
+        let (before, after, new) = (
+            before.clone(),
+            after.clone(),
+            new["main/binary-amd64/Packages.gz"].clone(),
+        );
         Server::start(move |asked| match asked.target.as_str() {
-            "/dists/sid/Release" => Reply::of(if asked.before < turns { before.as_bytes() } else { after.as_bytes() }),
+            "/dists/sid/Release" => Reply::of(if asked.before < turns {
+                before.as_bytes()
+            } else {
+                after.as_bytes()
+            }),
             "/dists/sid/main/binary-amd64/Packages.gz" => Reply::of(&new),
             _ => Reply::status(404),
         })
     };
     let server = moved(2);
-    assert_eq!(shown(&read_all(&[source(server.url(""), "sid")]).0.unwrap()), ["sid main amd64 new"]);
+    assert_eq!(
+        shown(&read_all(&[source(server.url(""), "sid")]).0.unwrap()),
+        ["sid main amd64 new"]
+    );
     let server = moved(3);
     let error = read_all(&[source(server.url(""), "sid")]).0.unwrap_err();
-    assert!(matches!(error, Error::Mismatch { tries: TRIES, .. }) && error.is_trust(), "{error}");
+    assert!(
+        matches!(error, Error::Mismatch { tries: TRIES, .. }) && error.is_trust(),
+        "{error}"
+    );
 }
 
 #[test]
@@ -209,84 +349,177 @@ fn a_compression_that_is_not_there_gives_way() {
         let mut there = all.clone();
         there.retain(|path, _| path.ends_with(&format!("/{kept}")));
         let server = mirror(archive("trixie", &release, &there));
-        assert_eq!(shown(&read_all(&[source(server.url(""), "trixie")]).0.unwrap()), ["trixie main amd64 a"], "{kept}");
+        assert_eq!(
+            shown(&read_all(&[source(server.url(""), "trixie")]).0.unwrap()),
+            ["trixie main amd64 a"],
+            "{kept}"
+        );
     }
     let server = mirror(archive("trixie", &release, &Files::new()));
-    assert!(matches!(read_all(&[source(server.url(""), "trixie")]).0, Err(Error::Fetch { .. })));
+    assert!(matches!(
+        read_all(&[source(server.url(""), "trixie")]).0,
+        Err(Error::Fetch { .. })
+    ));
 }
 
 #[test]
 fn what_no_source_has_is_named() {
-    let all = files(&[("main/binary-amd64", Compression::Gzip, ""), ("universe/binary-amd64", Compression::Gzip, "")]);
-    let server = mirror(archive("noble", &release("noble", "Architectures: amd64 arm64\n", &all), &all));
-    let typo = Source { components: vec!["main".into(), "univers".into()], ..source(server.url(""), "noble") };
+    let all = files(&[
+        ("main/binary-amd64", Compression::Gzip, ""),
+        ("universe/binary-amd64", Compression::Gzip, ""),
+    ]);
+    let server = mirror(archive(
+        "noble",
+        &release("noble", "Architectures: amd64 arm64\n", &all),
+        &all,
+    ));
+    let typo = Source {
+        components: vec!["main".into(), "univers".into()],
+        ..source(server.url(""), "noble")
+    };
     let error = read_all(&[typo]).0.unwrap_err();
-    assert_eq!(error.to_string(), "no source has component univers; noble has main, universe");
-    let foreign = Source { architectures: vec!["amd64".into(), "armhf".into()], ..source(server.url(""), "noble") };
+    assert_eq!(
+        error.to_string(),
+        "no source has component univers; noble has main, universe"
+    );
+    let foreign = Source {
+        architectures: vec!["amd64".into(), "armhf".into()],
+        ..source(server.url(""), "noble")
+    };
     let error = read_all(std::slice::from_ref(&foreign)).0.unwrap_err();
-    assert_eq!(error.to_string(), "no source has architecture armhf; noble has amd64, arm64");
+    assert_eq!(
+        error.to_string(),
+        "no source has architecture armhf; noble has amd64, arm64"
+    );
 
     // Another source has it: then it is only worth a word.
     let ported = files(&[("main/binary-armhf", Compression::Gzip, "")]);
-    let ports = mirror(archive("ports", &release("ports", "Architectures: armhf\n", &ported), &ported));
-    let second = Source { architectures: vec!["armhf".into()], ..source(ports.url(""), "ports") };
+    let ports = mirror(archive(
+        "ports",
+        &release("ports", "Architectures: armhf\n", &ported),
+        &ported,
+    ));
+    let second = Source {
+        architectures: vec!["armhf".into()],
+        ..source(ports.url(""), "ports")
+    };
     let (index, heard) = read_all(&[foreign, second]);
-    assert_eq!(shown(&index.unwrap()), ["noble main amd64", "ports main armhf"]);
-    assert!(heard.contains(&"warning: noble has no architecture armhf".to_owned()), "{heard:?}");
+    assert_eq!(
+        shown(&index.unwrap()),
+        ["noble main amd64", "ports main armhf"]
+    );
+    assert!(
+        heard.contains(&"warning: noble has no architecture armhf".to_owned()),
+        "{heard:?}"
+    );
 }
 
 #[test]
 fn flat_repositories_are_read() {
-    let all: Files = [("Packages.gz".to_owned(), compress(Compression::Gzip, &packages(&["a"])))].into();
+    let all: Files = [(
+        "Packages.gz".to_owned(),
+        compress(Compression::Gzip, &packages(&["a"])),
+    )]
+    .into();
     let text = release("whatever", "", &all);
-    let mut content: Files = all.iter().map(|(path, content)| (format!("/repo/{path}"), content.clone())).collect();
+    let mut content: Files = all
+        .iter()
+        .map(|(path, content)| (format!("/repo/{path}"), content.clone()))
+        .collect();
     content.insert("/repo/Release".into(), text.into_bytes());
     let server = mirror(content);
-    let flat = Source { components: Vec::new(), ..source(server.url("repo"), "./") };
+    let flat = Source {
+        components: Vec::new(),
+        ..source(server.url("repo"), "./")
+    };
     assert_eq!(shown(&read_all(&[flat]).0.unwrap()), ["./  amd64 a"]);
-    let empty = mirror([("/repo/Release".to_owned(), release("x", "", &files(&[("a", Compression::Gzip, "")])).into_bytes())].into());
-    let flat = Source { components: Vec::new(), ..source(empty.url("repo"), "./") };
+    let empty = mirror(
+        [(
+            "/repo/Release".to_owned(),
+            release("x", "", &files(&[("a", Compression::Gzip, "")])).into_bytes(),
+        )]
+        .into(),
+    );
+    let flat = Source {
+        components: Vec::new(),
+        ..source(empty.url("repo"), "./")
+    };
     assert!(matches!(read_all(&[flat]).0, Err(Error::NoIndex { .. })));
 }
 
 #[test]
 fn the_cheapest_compression_is_taken() {
-    let sizes = [(Compression::Xz, 9_500_000), (Compression::Gzip, 13_000_000), (Compression::None, 56_000_000)];
+    let sizes = [
+        (Compression::Xz, 9_500_000),
+        (Compression::Gzip, 13_000_000),
+        (Compression::None, 56_000_000),
+    ];
     let hash = digest(Algorithm::Sha256, b"").hexadecimal();
-    let list: String = sizes.iter().map(|(c, size)| format!(" {hash} {size} {}\n", with_extension("Packages", *c))).collect();
+    let list: String = sizes
+        .iter()
+        .map(|(c, size)| format!(" {hash} {size} {}\n", with_extension("Packages", *c)))
+        .collect();
     let text = format!("Date: Sat, 12 Sep 2026 07:55:41 UTC\nSHA256:\n{list}");
     let release = Release::parse(&text, &source(String::new(), "./"), NOW).unwrap();
     let (xz, gz, plain) = (Compression::Xz, Compression::Gzip, Compression::None);
-    for (rate, expected) in [(1e6, [xz, gz, plain]), (10e6, [xz, gz, plain]), (20e6, [gz, xz, plain]), (1e9, [gz, xz, plain])] {
-        assert_eq!(cheapest_first(&release, "Packages", rate), expected, "{rate}");
+    for (rate, expected) in [
+        (1e6, [xz, gz, plain]),
+        (10e6, [xz, gz, plain]),
+        (20e6, [gz, xz, plain]),
+        (1e9, [gz, xz, plain]),
+    ] {
+        assert_eq!(
+            cheapest_first(&release, "Packages", rate),
+            expected,
+            "{rate}"
+        );
     }
 }
 
 #[test]
 fn a_text_is_not_known_by_one_of_its_compressions() {
     let (good, evil) = (packages(&["good"]), packages(&["evil"]));
-    let of = |plain: &str| files(&[("main/binary-amd64", Compression::Gzip, plain), ("main/binary-amd64", Compression::Xz, &good)]);
+    let of = |plain: &str| {
+        files(&[
+            ("main/binary-amd64", Compression::Gzip, plain),
+            ("main/binary-amd64", Compression::Xz, &good),
+        ])
+    };
     let (honest, forged) = (of(&good), of(&evil));
     let directory = tempfile::tempdir().unwrap();
     let store = sealed(directory.path(), "state");
-    for (all, expected) in [(&forged, "trixie main amd64 evil"), (&honest, "trixie main amd64 good")] {
+    for (all, expected) in [
+        (&forged, "trixie main amd64 evil"),
+        (&honest, "trixie main amd64 good"),
+    ] {
         let server = mirror(archive("trixie", &release("trixie", "", all), &{
             let mut there = all.clone();
             there.retain(|path, _| path.ends_with(".gz"));
             there
         }));
         let sources = [source(server.url(""), "trixie")];
-        let index = Reading::new(&store, &sources, NOW, &Report::silent()).index(&|_| {}).unwrap();
+        let index = Reading::new(&store, &sources, NOW, &Report::silent())
+            .index(&|_| {})
+            .unwrap();
         assert_eq!(shown(&index), [expected]);
     }
 }
 
 #[test]
 fn a_failure_is_its_own() {
-    let cancelled = || Err(Error::Fetch { name: "a".into(), source: Box::new(store::Error::Cancelled) });
+    let cancelled = || {
+        Err(Error::Fetch {
+            name: "a".into(),
+            source: Box::new(store::Error::Cancelled),
+        })
+    };
     let own = || Err(Error::NoIndex { suite: "b".into() });
-    let failure = |results: Vec<Result<(), Error>>| all_or_first_failure(results).unwrap_err().to_string();
-    assert_eq!(failure(vec![Ok(()), cancelled(), own(), cancelled()]), "b has no Packages file");
+    let failure =
+        |results: Vec<Result<(), Error>>| all_or_first_failure(results).unwrap_err().to_string();
+    assert_eq!(
+        failure(vec![Ok(()), cancelled(), own(), cancelled()]),
+        "b has no Packages file"
+    );
     assert_eq!(failure(vec![own(), cancelled()]), "b has no Packages file");
     assert_eq!(failure(vec![cancelled(), Ok(())]), "cannot fetch a");
     assert_eq!(all_or_first_failure(vec![Ok(1), Ok(2)]).unwrap(), [1, 2]);

@@ -7,7 +7,10 @@ const HASH: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f200
 
 fn source(suite: &str) -> Source {
     Source {
-        uris: vec!["http://a.example.org/debian/".into(), "http://b.example.org/debian".into()],
+        uris: vec![
+            "http://a.example.org/debian/".into(),
+            "http://b.example.org/debian".into(),
+        ],
         suite: suite.into(),
         components: vec!["main".into()],
         architectures: vec!["amd64".into()],
@@ -34,11 +37,24 @@ fn parse(text: &str, suite: &str) -> Result<Release, BadRelease> {
 #[test]
 fn a_release_is_read() {
     let release = parse(&text(""), "trixie").unwrap();
-    assert_eq!((release.suite.as_deref(), release.codename.as_deref()), (Some("stable"), Some("trixie")));
-    assert_eq!((release.date, release.valid_until, release.separate_all), (1_789_199_741, None, true));
+    assert_eq!(
+        (release.suite.as_deref(), release.codename.as_deref()),
+        (Some("stable"), Some("trixie"))
+    );
+    assert_eq!(
+        (release.date, release.valid_until, release.separate_all),
+        (1_789_199_741, None, true)
+    );
     assert_eq!(release.files["main/binary-amd64/Packages.xz"].0, 10);
     assert_eq!(release.offered_components(), ["contrib", "main"]);
-    assert!(!parse(&text("No-Support-for-Architecture-all: Packages\n"), "trixie").unwrap().separate_all);
+    assert!(
+        !parse(
+            &text("No-Support-for-Architecture-all: Packages\n"),
+            "trixie"
+        )
+        .unwrap()
+        .separate_all
+    );
 }
 
 #[test]
@@ -46,11 +62,28 @@ fn it_must_be_the_suite_asked_for() {
     for good in ["trixie", "stable", "trixie/updates", "./", "any/path/"] {
         assert!(parse(&text(""), good).is_ok(), "{good}");
     }
-    for bad in ["sid", "bookworm", "trixie-security", "stable-updates", "", "updates"] {
-        assert!(matches!(parse(&text(""), bad), Err(BadRelease::OtherSuite { .. })), "{bad}");
+    for bad in [
+        "sid",
+        "bookworm",
+        "trixie-security",
+        "stable-updates",
+        "",
+        "updates",
+    ] {
+        assert!(
+            matches!(parse(&text(""), bad), Err(BadRelease::OtherSuite { .. })),
+            "{bad}"
+        );
     }
-    let security = text("").replace("stable", "stable-security").replace("trixie", "trixie-security");
-    for (suite, good) in [("trixie-security", true), ("stable-security", true), ("trixie", false), ("stable", false)] {
+    let security = text("")
+        .replace("stable", "stable-security")
+        .replace("trixie", "trixie-security");
+    for (suite, good) in [
+        ("trixie-security", true),
+        ("stable-security", true),
+        ("trixie", false),
+        ("stable", false),
+    ] {
         assert_eq!(parse(&security, suite).is_ok(), good, "{suite}");
     }
     let unnamed = text("").replace("Suite: stable\nCodename: trixie\n", "");
@@ -63,20 +96,39 @@ fn it_must_hold_now() {
     let at = |fields: &str, now| Release::parse(&text(fields), &source("trixie"), now).map(|_| ());
     let (date, expiry) = (1_789_199_741, 1_789_199_741 + 7 * 86400);
     assert!(at(until, date).is_ok() && at(until, expiry).is_ok());
-    assert!(matches!(at(until, expiry + 1), Err(BadRelease::Expired { .. })));
+    assert!(matches!(
+        at(until, expiry + 1),
+        Err(BadRelease::Expired { .. })
+    ));
     assert!(at("", expiry + 86400 * 3000).is_ok());
     assert!(at("", date - CLOCK_TOLERANCE).is_ok());
-    assert!(matches!(at("", date - CLOCK_TOLERANCE - 1), Err(BadRelease::Future { .. })));
-    let ignoring = Source { expiry: Expiry::Ignore, ..source("trixie") };
+    assert!(matches!(
+        at("", date - CLOCK_TOLERANCE - 1),
+        Err(BadRelease::Future { .. })
+    ));
+    let ignoring = Source {
+        expiry: Expiry::Ignore,
+        ..source("trixie")
+    };
     assert!(Release::parse(&text(until), &ignoring, expiry + 1).is_ok());
-    assert!(matches!(Release::parse(&text(until), &ignoring, date - 86400), Err(BadRelease::Future { .. })));
+    assert!(matches!(
+        Release::parse(&text(until), &ignoring, date - 86400),
+        Err(BadRelease::Future { .. })
+    ));
     let shown = at(until, expiry + 1).unwrap_err().to_string();
-    assert_eq!(shown, "it was valid until 2026-09-19T07:55:41Z, and it is 2026-09-19T07:55:42Z now");
+    assert_eq!(
+        shown,
+        "it was valid until 2026-09-19T07:55:41Z, and it is 2026-09-19T07:55:42Z now"
+    );
 }
 
 #[test]
 fn dates_have_several_forms() {
-    for good in ["Sat, 21 Nov 2026  9:52:04 UTC", "Sat, 21 Nov 2026 09:52:04 +0000", "21 Nov 2026 09:52:04 GMT"] {
+    for good in [
+        "Sat, 21 Nov 2026  9:52:04 UTC",
+        "Sat, 21 Nov 2026 09:52:04 +0000",
+        "21 Nov 2026 09:52:04 GMT",
+    ] {
         assert_eq!(parse_date(good), Some(1_795_254_724), "{good}");
     }
     for bad in [
@@ -90,47 +142,104 @@ fn dates_have_several_forms() {
         assert_eq!(parse_date(bad), None, "{bad}");
     }
     let bad = text("").replace("Sat, 12 Sep 2026 07:55:41 UTC", "soon");
-    assert!(matches!(parse(&bad, "trixie"), Err(BadRelease::Date { field: "Date", .. })));
-    assert!(matches!(parse("Suite: stable\nSHA256:\n", "stable"), Err(BadRelease::Missing { field: "Date" })));
+    assert!(matches!(
+        parse(&bad, "trixie"),
+        Err(BadRelease::Date { field: "Date", .. })
+    ));
+    assert!(matches!(
+        parse("Suite: stable\nSHA256:\n", "stable"),
+        Err(BadRelease::Missing { field: "Date" })
+    ));
 }
 
 #[test]
 fn the_strongest_digests_count() {
     let sha512 = HASH.repeat(2);
-    let both = format!("{}SHA512:\n {sha512} 11 main/binary-amd64/Packages.gz\n", text(""));
+    let both = format!(
+        "{}SHA512:\n {sha512} 11 main/binary-amd64/Packages.gz\n",
+        text("")
+    );
     let release = parse(&both, "trixie").unwrap();
     assert_eq!(release.files.len(), 1);
-    assert_eq!(release.files["main/binary-amd64/Packages.gz"].1.algorithm(), Algorithm::Sha512);
+    assert_eq!(
+        release.files["main/binary-amd64/Packages.gz"].1.algorithm(),
+        Algorithm::Sha512
+    );
     let weak = text("").replace("SHA256:", "SHA1:");
-    assert!(matches!(parse(&weak, "trixie"), Err(BadRelease::NoStrongDigests)));
-    for line in ["xyz 1 a", &format!("{HASH} a b"), HASH, &format!("{HASH} 1 a b")] {
+    assert!(matches!(
+        parse(&weak, "trixie"),
+        Err(BadRelease::NoStrongDigests)
+    ));
+    for line in [
+        "xyz 1 a",
+        &format!("{HASH} a b"),
+        HASH,
+        &format!("{HASH} 1 a b"),
+    ] {
         let bad = format!("{} {line}\n", text(""));
-        assert!(matches!(parse(&bad, "trixie"), Err(BadRelease::File { .. })), "{line}");
+        assert!(
+            matches!(parse(&bad, "trixie"), Err(BadRelease::File { .. })),
+            "{line}"
+        );
     }
 }
 
 #[test]
 fn indexes_are_found_by_their_paths() {
     let release = parse(&text(""), "trixie").unwrap();
-    assert_eq!(release.index_path("main", "amd64").as_deref(), Some("main/binary-amd64/Packages"));
-    assert_eq!(release.index_path("updates/main", "amd64").as_deref(), Some("main/binary-amd64/Packages"));
-    assert_eq!((release.index_path("main", "arm64"), release.index_path("universe", "amd64")), (None, None));
-    assert_eq!(release.compressions("main/binary-amd64/Packages").collect::<Vec<_>>(), [Compression::Xz, Compression::None]);
+    assert_eq!(
+        release.index_path("main", "amd64").as_deref(),
+        Some("main/binary-amd64/Packages")
+    );
+    assert_eq!(
+        release.index_path("updates/main", "amd64").as_deref(),
+        Some("main/binary-amd64/Packages")
+    );
+    assert_eq!(
+        (
+            release.index_path("main", "arm64"),
+            release.index_path("universe", "amd64")
+        ),
+        (None, None)
+    );
+    assert_eq!(
+        release
+            .compressions("main/binary-amd64/Packages")
+            .collect::<Vec<_>>(),
+        [Compression::Xz, Compression::None]
+    );
 
     let (_, digest) = &release.files["main/binary-amd64/Packages.xz"];
     let urls = release.urls("main/binary-amd64/Packages.xz", digest);
-    let below = |mirror: &str, rest: &str| format!("http://{mirror}.example.org/debian/dists/trixie/main/binary-amd64/{rest}");
+    let below = |mirror: &str, rest: &str| {
+        format!("http://{mirror}.example.org/debian/dists/trixie/main/binary-amd64/{rest}")
+    };
     let by_hash = format!("by-hash/SHA256/{HASH}");
-    assert_eq!(urls, [below("a", &by_hash), below("a", "Packages.xz"), below("b", &by_hash), below("b", "Packages.xz")]);
+    assert_eq!(
+        urls,
+        [
+            below("a", &by_hash),
+            below("a", "Packages.xz"),
+            below("b", &by_hash),
+            below("b", "Packages.xz")
+        ]
+    );
     let without = parse(&text("").replace("Acquire-By-Hash: yes\n", ""), "trixie").unwrap();
-    assert_eq!(without.urls("x/Packages", digest), ["a", "b"].map(|m| format!("http://{m}.example.org/debian/dists/trixie/x/Packages")));
+    assert_eq!(
+        without.urls("x/Packages", digest),
+        ["a", "b"].map(|m| format!("http://{m}.example.org/debian/dists/trixie/x/Packages"))
+    );
 }
 
 #[test]
 fn suites_have_their_directories() {
     for (uri, suite, url) in [
         ("http://m/debian/", "trixie", "http://m/debian/dists/trixie"),
-        ("http://m/debian", "buster/updates", "http://m/debian/dists/buster/updates"),
+        (
+            "http://m/debian",
+            "buster/updates",
+            "http://m/debian/dists/buster/updates",
+        ),
         ("http://m/repo", "./", "http://m/repo"),
         ("http://m/repo/", "/", "http://m/repo"),
         ("http://m/repo", "./amd64/", "http://m/repo/amd64"),

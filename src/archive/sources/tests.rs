@@ -10,9 +10,22 @@ fn shown(text: &str) -> Vec<String> {
             Some(SignedBy::Inline(key)) => format!(" by key of {} lines", key.lines().count()),
             Some(SignedBy::Fingerprints(all)) => format!(" by {all:?}"),
         };
-        let flags = [(e.trusted, " trusted"), (e.expiry == Expiry::Ignore, " unexpiring")];
-        let flags: String = flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect();
-        format!("{} {} {:?} {:?}{signed_by}{flags}", e.uris.join(","), e.suite, e.components, e.architectures)
+        let flags = [
+            (e.trusted, " trusted"),
+            (e.expiry == Expiry::Ignore, " unexpiring"),
+        ];
+        let flags: String = flags
+            .into_iter()
+            .filter(|(set, _)| *set)
+            .map(|(_, name)| name)
+            .collect();
+        format!(
+            "{} {} {:?} {:?}{signed_by}{flags}",
+            e.uris.join(","),
+            e.suite,
+            e.components,
+            e.architectures
+        )
     };
     entries.iter().map(line).collect()
 }
@@ -50,8 +63,12 @@ fn deb822_is_read() {
         r#"http://e ./ [] [] by key of 4 lines trusted unexpiring"#,
     ];
     assert_eq!(shown(text), expected);
-    let fingerprints = "Types: deb\nURIs: http://m\nSuites: s\nComponents: c\nSigned-By: ABCD EF01!\n";
-    assert_eq!(shown(fingerprints), [r#"http://m s ["c"] [] by ["ABCD", "EF01!"]"#]);
+    let fingerprints =
+        "Types: deb\nURIs: http://m\nSuites: s\nComponents: c\nSigned-By: ABCD EF01!\n";
+    assert_eq!(
+        shown(fingerprints),
+        [r#"http://m s ["c"] [] by ["ABCD", "EF01!"]"#]
+    );
 }
 
 #[test]
@@ -76,7 +93,10 @@ fn what_is_no_source_is_named() {
         "deb [pin-priority=1.5] http://m sid main",
         "Types: deb\nURIs: http://m\nSuites: sid\nComponents: main\nPin-Priority: 0\n",
     ] {
-        assert!(matches!(parse("test", bad), Err(BadSource::Line { .. })), "{bad}");
+        assert!(
+            matches!(parse("test", bad), Err(BadSource::Line { .. })),
+            "{bad}"
+        );
     }
 }
 
@@ -86,11 +106,19 @@ fn pins_are_read() {
         ("deb http://m s c", None),
         ("deb [pin-priority=50] http://m s c", Some(50)),
         ("deb [arch=amd64 Pin-Priority=-1] http://m s c", Some(-1)),
-        ("Types: deb\nURIs: http://m\nSuites: s\nComponents: c\nPin-Priority: 1001\n", Some(1001)),
-        ("Types: deb\nURIs: http://m\nSuites: s\nComponents: c\npin-priority: -32768\n", Some(i16::MIN)),
+        (
+            "Types: deb\nURIs: http://m\nSuites: s\nComponents: c\nPin-Priority: 1001\n",
+            Some(1001),
+        ),
+        (
+            "Types: deb\nURIs: http://m\nSuites: s\nComponents: c\npin-priority: -32768\n",
+            Some(i16::MIN),
+        ),
     ] {
         let entry = &parse("test", text).unwrap()[0];
-        let source = entry.source(&["amd64".to_owned()], &Trust::Unchecked, Path::new("/")).unwrap();
+        let source = entry
+            .source(&["amd64".to_owned()], &Trust::Unchecked, Path::new("/"))
+            .unwrap();
         assert_eq!(source.pin.map(NonZeroI16::get), expected, "{text}");
     }
 }
@@ -98,29 +126,63 @@ fn pins_are_read() {
 #[test]
 fn entries_become_sources() {
     let root = tempfile::tempdir().unwrap();
-    fs::write(root.path().join("key.gpg"), include_bytes!("../../../suites/keyrings/ubuntu-archive-keyring.gpg")).unwrap();
+    fs::write(
+        root.path().join("key.gpg"),
+        include_bytes!("../../../suites/keyrings/ubuntu-archive-keyring.gpg"),
+    )
+    .unwrap();
     let architectures = ["amd64".to_owned(), "i386".to_owned()];
-    let source = |line: &str| parse("test", line).unwrap()[0].source(&architectures, &Trust::Unchecked, root.path());
+    let source = |line: &str| {
+        parse("test", line).unwrap()[0].source(&architectures, &Trust::Unchecked, root.path())
+    };
 
     let plain = source("deb http://m s c").unwrap();
-    assert!(matches!(plain.trust, Trust::Unchecked) && plain.architectures == architectures && plain.signed_by.is_none());
+    assert!(
+        matches!(plain.trust, Trust::Unchecked)
+            && plain.architectures == architectures
+            && plain.signed_by.is_none()
+    );
     let signed = source("deb [signed-by=/key.gpg arch=i386,armhf] http://m s c").unwrap();
     assert!(matches!(&signed.trust, Trust::Keys(keys) if keys.len() == 3));
-    assert_eq!((signed.architectures.concat(), signed.signed_by.as_deref()), ("i386".into(), Some("/key.gpg")));
-    assert!(matches!(source("deb [signed-by=/absent.gpg] http://m s c"), Err(BadSource::Unreadable { .. })));
+    assert_eq!(
+        (signed.architectures.concat(), signed.signed_by.as_deref()),
+        ("i386".into(), Some("/key.gpg"))
+    );
+    assert!(matches!(
+        source("deb [signed-by=/absent.gpg] http://m s c"),
+        Err(BadSource::Unreadable { .. })
+    ));
 
-    let keys = Trust::Keys(Arc::new(Keyring::parse(&[("k", &fs::read(root.path().join("key.gpg")).unwrap())]).unwrap()));
-    let one = parse("test", "deb [signed-by=F6ECB3762474EDA9D21B7022871920D1991BC93C] http://m s c").unwrap();
-    assert!(matches!(one[0].source(&architectures, &keys, root.path()).unwrap().trust, Trust::Keys(keys) if keys.len() == 1));
+    let keys = Trust::Keys(Arc::new(
+        Keyring::parse(&[("k", &fs::read(root.path().join("key.gpg")).unwrap())]).unwrap(),
+    ));
+    let one = parse(
+        "test",
+        "deb [signed-by=F6ECB3762474EDA9D21B7022871920D1991BC93C] http://m s c",
+    )
+    .unwrap();
+    assert!(
+        matches!(one[0].source(&architectures, &keys, root.path()).unwrap().trust, Trust::Keys(keys) if keys.len() == 1)
+    );
     let trusted = parse("test", "deb [trusted=yes] http://m s c").unwrap();
-    assert!(matches!(trusted[0].source(&architectures, &keys, root.path()).unwrap().trust, Trust::Unchecked));
+    assert!(matches!(
+        trusted[0]
+            .source(&architectures, &keys, root.path())
+            .unwrap()
+            .trust,
+        Trust::Unchecked
+    ));
 }
 
 /// A system with these sources.
 fn host(id: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir_all(root.path().join("etc/apt/sources.list.d")).unwrap();
-    fs::write(root.path().join("etc/os-release"), format!("NAME=\"X\"\nID={id}\n")).unwrap();
+    fs::write(
+        root.path().join("etc/os-release"),
+        format!("NAME=\"X\"\nID={id}\n"),
+    )
+    .unwrap();
     for (name, text) in files {
         fs::write(root.path().join("etc/apt").join(name), text).unwrap();
     }
@@ -130,21 +192,40 @@ fn host(id: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
 #[test]
 fn a_hosts_mirrors_are_found() {
     let suites = ["trixie", "stable", "bookworm", "buster"];
-    let mirrors = |id: &str, files: &[(&str, &str)]| host_mirrors(host(id, files).path(), "debian", &suites);
+    let mirrors =
+        |id: &str, files: &[(&str, &str)]| host_mirrors(host(id, files).path(), "debian", &suites);
     let deb822 = "Types: deb\nURIs: http://near/debian/\nSuites: trixie trixie-updates\nComponents: main\n\
                   Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n\
                   Types: deb\nURIs: http://near/debian-security\nSuites: trixie-security\nComponents: main\n";
-    let near = HostMirrors { main: vec!["http://near/debian".into()], security: vec!["http://near/debian-security".into()] };
-    assert_eq!(mirrors("debian", &[("sources.list.d/debian.sources", deb822)]), near);
-    assert_eq!(mirrors("\"debian\"", &[("sources.list.d/debian.sources", deb822)]), near);
-    assert_eq!(mirrors("ubuntu", &[("sources.list.d/debian.sources", deb822)]), HostMirrors::default());
-    assert_eq!(host_mirrors(Path::new("/nowhere"), "debian", &suites), HostMirrors::default());
+    let near = HostMirrors {
+        main: vec!["http://near/debian".into()],
+        security: vec!["http://near/debian-security".into()],
+    };
+    assert_eq!(
+        mirrors("debian", &[("sources.list.d/debian.sources", deb822)]),
+        near
+    );
+    assert_eq!(
+        mirrors("\"debian\"", &[("sources.list.d/debian.sources", deb822)]),
+        near
+    );
+    assert_eq!(
+        mirrors("ubuntu", &[("sources.list.d/debian.sources", deb822)]),
+        HostMirrors::default()
+    );
+    assert_eq!(
+        host_mirrors(Path::new("/nowhere"), "debian", &suites),
+        HostMirrors::default()
+    );
 
     let old = "deb http://a/debian bookworm main\ndeb http://a/debian-security buster/updates main\ndeb http://b/debian stable main\n";
     let found = mirrors("debian", &[("sources.list", old)]);
     assert_eq!(
         (found.main.concat(), found.security.concat()),
-        ("http://a/debianhttp://b/debian".into(), "http://a/debian-security".into())
+        (
+            "http://a/debianhttp://b/debian".into(),
+            "http://a/debian-security".into()
+        )
     );
 }
 
@@ -159,20 +240,49 @@ fn others_archives_are_no_mirrors() {
                   deb cdrom:[Debian]/ trixie main\n\
                   deb http://m/debian trixie-backports main\n\
                   deb http://m/debian-llvm llvm-trixie main\n";
-    let found = host_mirrors(host("debian", &[("sources.list", others)]).path(), "debian", &suites);
+    let found = host_mirrors(
+        host("debian", &[("sources.list", others)]).path(),
+        "debian",
+        &suites,
+    );
     assert_eq!(found, HostMirrors::default());
     // What cannot be read is passed over.
-    let files = [("sources.list", "nonsense"), ("sources.list.d/z.list", "deb http://m/debian trixie main")];
-    assert_eq!(host_mirrors(host("debian", &files).path(), "debian", &suites).main, ["http://m/debian"]);
+    let files = [
+        ("sources.list", "nonsense"),
+        ("sources.list.d/z.list", "deb http://m/debian trixie main"),
+    ];
+    assert_eq!(
+        host_mirrors(host("debian", &files).path(), "debian", &suites).main,
+        ["http://m/debian"]
+    );
 }
 
 #[test]
 fn a_hosts_mirror_comes_first() {
-    let mirrors = HostMirrors { main: vec!["http://near/debian".into()], security: Vec::new() };
+    let mirrors = HostMirrors {
+        main: vec!["http://near/debian".into()],
+        security: Vec::new(),
+    };
     let suites = crate::suite::Suites::load(&[]).unwrap();
     let mut pockets = suites.find("trixie").unwrap().pockets_for("amd64");
-    let taken: Vec<_> = pockets.iter_mut().map(|pocket| mirrors.prefer(pocket)).collect();
-    assert_eq!(taken, [Some("http://near/debian".into()), Some("http://near/debian".into()), None]);
-    assert_eq!(pockets[0].uris, ["http://near/debian", "http://ftp.debian.org/debian"]);
-    assert_eq!(pockets[2].uris, ["http://security.debian.org/debian-security"]);
+    let taken: Vec<_> = pockets
+        .iter_mut()
+        .map(|pocket| mirrors.prefer(pocket))
+        .collect();
+    assert_eq!(
+        taken,
+        [
+            Some("http://near/debian".into()),
+            Some("http://near/debian".into()),
+            None
+        ]
+    );
+    assert_eq!(
+        pockets[0].uris,
+        ["http://near/debian", "http://ftp.debian.org/debian"]
+    );
+    assert_eq!(
+        pockets[2].uris,
+        ["http://security.debian.org/debian-security"]
+    );
 }

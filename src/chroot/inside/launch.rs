@@ -1,5 +1,8 @@
 //! From a request to a running command, without a copy of this process's memory.
-#![expect(unsafe_code, reason = "between clone and exec two processes share this memory")]
+#![expect(
+    unsafe_code,
+    reason = "between clone and exec two processes share this memory"
+)]
 
 use std::ffi::{c_char, c_int, c_void};
 use std::mem;
@@ -34,7 +37,10 @@ struct Command {
 
 impl Launcher {
     pub(super) fn new(null: RawFd) -> Launcher {
-        Launcher { stack: vec![0; STACK], null }
+        Launcher {
+            stack: vec![0; STACK],
+            null,
+        }
     }
 
     /// Starts a command, on this processor and no other if it `stays`. The error is that of the first program that is there and cannot be
@@ -44,8 +50,21 @@ impl Launcher {
             // SAFETY: the pointer is the `command` below; its owner sleeps (CLONE_VFORK) as long as this runs.
             unsafe { become_command(&mut *command.cast::<Command>()) }
         }
-        let &Request { programs, argv, env, .. } = request;
-        let mut command = Command { programs, argv, env, output: request.output.as_raw_fd(), null: self.null, stays, error: 0 };
+        let &Request {
+            programs,
+            argv,
+            env,
+            ..
+        } = request;
+        let mut command = Command {
+            programs,
+            argv,
+            env,
+            output: request.output.as_raw_fd(),
+            null: self.null,
+            stays,
+            error: 0,
+        };
         let shared: *mut Command = &mut command;
         let pid = self.clone_sharing(child, shared.cast())?;
         // SAFETY: reading an int that the child, now gone from this memory, may have written.
@@ -69,12 +88,25 @@ impl Launcher {
         Some(pid)
     }
 
-    fn clone_sharing(&mut self, child: extern "C" fn(*mut c_void) -> c_int, argument: *mut c_void) -> Result<c_int, Errno> {
+    fn clone_sharing(
+        &mut self,
+        child: extern "C" fn(*mut c_void) -> c_int,
+        argument: *mut c_void,
+    ) -> Result<c_int, Errno> {
         // SAFETY: the child runs on a stack of its own in this process's memory while this process is suspended, until it has
         // executed a program or left. A copy of the memory, which may be large, is never made.
-        let pid = unsafe { libc::clone(child, top(&mut self.stack), libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD, argument) };
+        let pid = unsafe {
+            libc::clone(
+                child,
+                top(&mut self.stack),
+                libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD,
+                argument,
+            )
+        };
         if pid < 0 {
-            return Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::AGAIN));
+            return Err(
+                Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::AGAIN)
+            );
         }
         Ok(pid)
     }

@@ -7,7 +7,10 @@
 //!
 //! This runs in the process inside and may not allocate, as all that it does (`inside`). A kernel with openat2, without which nothing here
 //! works, also knows the answer "go on" (Linux 5.5).
-#![expect(unsafe_code, reason = "seccomp's notifications are structures that the kernel fills")]
+#![expect(
+    unsafe_code,
+    reason = "seccomp's notifications are structures that the kernel fills"
+)]
 
 use std::ffi::c_int;
 use std::mem;
@@ -46,7 +49,11 @@ pub(super) fn stay() {
 
 impl Processors {
     pub(super) fn new(all: CpuSet, listener: OwnedFd) -> Processors {
-        Processors { all, listener, deadline: None }
+        Processors {
+            all,
+            listener,
+            deadline: None,
+        }
     }
 
     /// What becomes readable when somebody asks.
@@ -66,14 +73,21 @@ impl Processors {
 
     /// How long to wait before asking whether the command [is late](Processors::is_late).
     pub(super) fn timeout(&self) -> PollTimeout {
-        let Some(deadline) = self.deadline else { return PollTimeout::NONE };
-        let left = deadline.saturating_duration_since(Instant::now()).as_millis() + 1;
+        let Some(deadline) = self.deadline else {
+            return PollTimeout::NONE;
+        };
+        let left = deadline
+            .saturating_duration_since(Instant::now())
+            .as_millis()
+            + 1;
         PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
     }
 
     /// Whether the command has taken long by now; told once.
     pub(super) fn is_late(&mut self) -> bool {
-        let late = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
+        let late = self
+            .deadline
+            .is_some_and(|deadline| deadline <= Instant::now());
         if late {
             self.deadline = None;
         }
@@ -90,7 +104,13 @@ impl Processors {
         // SAFETY: all-zero is what the kernel wants to find, and fills.
         let mut asked: libc::seccomp_notif = unsafe { mem::zeroed() };
         // SAFETY: the descriptor is a listener, the pointer leads to a structure of the size that the request's number tells.
-        let received = unsafe { libc::ioctl(self.listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut asked) };
+        let received = unsafe {
+            libc::ioctl(
+                self.listener.as_raw_fd(),
+                libc::SECCOMP_IOCTL_NOTIF_RECV,
+                &raw mut asked,
+            )
+        };
         if received != 0 {
             return; // whoever asked was killed meanwhile
         }
@@ -100,7 +120,13 @@ impl Processors {
         let mut response: libc::seccomp_notif_resp = unsafe { mem::zeroed() };
         (response.id, response.flags) = (asked.id, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32);
         // SAFETY: as above; the kernel reads it.
-        unsafe { libc::ioctl(self.listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut response) };
+        unsafe {
+            libc::ioctl(
+                self.listener.as_raw_fd(),
+                libc::SECCOMP_IOCTL_NOTIF_SEND,
+                &raw mut response,
+            )
+        };
     }
 
     fn release(&self, number: c_int) {

@@ -30,7 +30,10 @@ pub(super) struct Request {
 
 impl Room {
     pub(super) fn new() -> Room {
-        Room { strings: vec![0; MOST_BYTES], pointers: vec![ptr::null(); MOST_STRINGS] }
+        Room {
+            strings: vec![0; MOST_BYTES],
+            pointers: vec![ptr::null(); MOST_STRINGS],
+        }
     }
 
     /// Reads one request. None when there is none to come, or none that makes sense.
@@ -54,8 +57,14 @@ impl Room {
             self.pointers[slot] = ptr::null();
             slot += 1;
         }
-        let [programs, argv, env] = [0, programs + 1, programs + arguments + 2].map(|from| self.pointers[from..].as_ptr());
-        Some(Request { programs, argv, env, output })
+        let [programs, argv, env] =
+            [0, programs + 1, programs + arguments + 2].map(|from| self.pointers[from..].as_ptr());
+        Some(Request {
+            programs,
+            argv,
+            env,
+            output,
+        })
     }
 }
 
@@ -64,7 +73,10 @@ fn receive_header(socket: RawFd, header: &mut [u8; HEADER]) -> Option<OwnedFd> {
     #[repr(align(8))]
     struct Control([u8; 64]);
     let mut control = Control([0; 64]);
-    let mut part = libc::iovec { iov_base: header.as_mut_ptr().cast(), iov_len: HEADER };
+    let mut part = libc::iovec {
+        iov_base: header.as_mut_ptr().cast(),
+        iov_len: HEADER,
+    };
     // SAFETY: all-zero is a valid msghdr; its pointers are set to buffers that outlive the call, with their sizes. The kernel
     // fills the control buffer with whole headers, which CMSG_FIRSTHDR finds; the descriptor in it is ours alone.
     unsafe {
@@ -73,7 +85,11 @@ fn receive_header(socket: RawFd, header: &mut [u8; HEADER]) -> Option<OwnedFd> {
         message.msg_iovlen = 1;
         message.msg_control = control.0.as_mut_ptr().cast();
         message.msg_controllen = control.0.len() as _;
-        let read = libc::recvmsg(socket, &mut message, libc::MSG_CMSG_CLOEXEC | libc::MSG_WAITALL);
+        let read = libc::recvmsg(
+            socket,
+            &mut message,
+            libc::MSG_CMSG_CLOEXEC | libc::MSG_WAITALL,
+        );
         let passed = libc::CMSG_FIRSTHDR(&message);
         if read != HEADER as isize || passed.is_null() || (*passed).cmsg_type != libc::SCM_RIGHTS {
             return None;
@@ -85,7 +101,8 @@ fn receive_header(socket: RawFd, header: &mut [u8; HEADER]) -> Option<OwnedFd> {
 
 fn counts(header: &[u8; HEADER]) -> [usize; 4] {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *header;
-    [[a, b, c, d], [e, f, g, h], [i, j, k, l], [m, n, o, p]].map(|bytes| (u32::from_ne_bytes(bytes) as usize).min(MOST_BYTES))
+    [[a, b, c, d], [e, f, g, h], [i, j, k, l], [m, n, o, p]]
+        .map(|bytes| (u32::from_ne_bytes(bytes) as usize).min(MOST_BYTES))
 }
 
 fn read_exactly(socket: RawFd, mut into: &mut [u8]) -> bool {

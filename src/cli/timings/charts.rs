@@ -18,8 +18,16 @@ pub(super) fn lanes(out: &mut String, page: &Page) {
     for (stage, name, _) in KINDS {
         let mut ends: Vec<f64> = Vec::new();
         let mut placed: Vec<(usize, usize)> = Vec::new();
-        for (number, step) in page.steps.iter().enumerate().filter(|(_, step)| step.stage == stage) {
-            let lane = ends.iter().position(|&end| end <= step.from).unwrap_or(ends.len());
+        for (number, step) in page
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(_, step)| step.stage == stage)
+        {
+            let lane = ends
+                .iter()
+                .position(|&end| end <= step.from)
+                .unwrap_or(ends.len());
             if lane == ends.len() {
                 ends.push(0.0);
             }
@@ -29,10 +37,16 @@ pub(super) fn lanes(out: &mut String, page: &Page) {
         if ends.is_empty() {
             continue;
         }
-        let _ = write!(out, "<div class=lanes><span class=name>{name}</span><div class=track>");
+        let _ = write!(
+            out,
+            "<div class=lanes><span class=name>{name}</span><div class=track>"
+        );
         for lane in 0..ends.len() {
             out.push_str("<div class=lane><div class=clip>");
-            placed.iter().filter(|(at, _)| *at == lane).for_each(|&(_, number)| page.bar(out, number));
+            placed
+                .iter()
+                .filter(|(at, _)| *at == lane)
+                .for_each(|&(_, number)| page.bar(out, number));
             out.push_str("</div></div>");
         }
         out.push_str("</div></div>");
@@ -46,8 +60,21 @@ pub(super) fn levels(out: &mut String, page: &Page) {
     out.push_str("<h2>At work at once</h2><p>The dashed line is the number of threads that were allowed.</p><div class=plot>");
     page.grid(out);
     level(out, page, "downloads", &[Stage::Download], None);
-    let on_cores = [Stage::Indexes, Stage::Plan, Stage::Decode, Stage::Unpack, Stage::Configure, Stage::Pack];
-    level(out, page, "everything else", &on_cores, Some(page.run.jobs as f64));
+    let on_cores = [
+        Stage::Indexes,
+        Stage::Plan,
+        Stage::Decode,
+        Stage::Unpack,
+        Stage::Configure,
+        Stage::Pack,
+    ];
+    level(
+        out,
+        page,
+        "everything else",
+        &on_cores,
+        Some(page.run.jobs as f64),
+    );
     page.axis(out);
     out.push_str("</div>");
 }
@@ -57,7 +84,11 @@ fn level(out: &mut String, page: &Page, title: &str, stages: &[Stage], limit: Op
     let mut floor = vec![0.0; COLUMNS];
     let mut paths = Vec::new();
     for &stage in stages {
-        let ceiling: Vec<f64> = busy(page, stage, width).iter().zip(&floor).map(|(busy, below)| busy + below).collect();
+        let ceiling: Vec<f64> = busy(page, stage, width)
+            .iter()
+            .zip(&floor)
+            .map(|(busy, below)| busy + below)
+            .collect();
         if ceiling != floor {
             paths.push((kind(stage).1, area(&floor, &ceiling, width)));
         }
@@ -68,14 +99,25 @@ fn level(out: &mut String, page: &Page, title: &str, stages: &[Stage], limit: Op
     }
     let most = floor.iter().copied().chain(limit).fold(1.0, f64::max);
     let height = most * 1.05;
-    let _ = write!(out, "<div class=level><span class=name>{title}, at most {most:.0}</span><div class=track style='height:100%'>");
-    let _ = write!(out, "<svg viewBox='0 0 {:.3} {height:.3}' preserveAspectRatio=none aria-hidden=true>", page.took);
+    let _ = write!(
+        out,
+        "<div class=level><span class=name>{title}, at most {most:.0}</span><div class=track style='height:100%'>"
+    );
+    let _ = write!(
+        out,
+        "<svg viewBox='0 0 {:.3} {height:.3}' preserveAspectRatio=none aria-hidden=true>",
+        page.took
+    );
     let _ = write!(out, "<g transform='translate(0 {height:.3}) scale(1 -1)'>");
     for (class, path) in paths {
         let _ = write!(out, "<path class={class} d='{path}'/>");
     }
     if let Some(limit) = limit {
-        let _ = write!(out, "<line x1=0 x2='{:.3}' y1='{limit}' y2='{limit}'/>", page.took);
+        let _ = write!(
+            out,
+            "<line x1=0 x2='{:.3}' y1='{limit}' y2='{limit}'/>",
+            page.took
+        );
     }
     out.push_str("</g></svg></div></div>");
 }
@@ -84,7 +126,10 @@ fn level(out: &mut String, page: &Page, title: &str, stages: &[Stage], limit: Op
 fn busy(page: &Page, stage: Stage, width: f64) -> Vec<f64> {
     let mut columns = vec![0.0; COLUMNS];
     for step in page.steps.iter().filter(|step| step.stage == stage) {
-        let (first, last) = ((step.from / width) as usize, ((step.to / width) as usize).min(COLUMNS - 1));
+        let (first, last) = (
+            (step.from / width) as usize,
+            ((step.to / width) as usize).min(COLUMNS - 1),
+        );
         for (column, busy) in columns.iter_mut().enumerate().take(last + 1).skip(first) {
             let (left, right) = (column as f64 * width, (column + 1) as f64 * width);
             *busy += (step.to.min(right) - step.from.max(left)).max(0.0) / width;

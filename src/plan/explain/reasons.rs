@@ -11,31 +11,61 @@ use crate::plan::links::{Kind, Link, groups, may_coexist};
 use crate::plan::pool::{PackageId, Pool, VersionId};
 
 /// The reasons why the demands collide, in an order that can be read; `None` when none can be derived.
-pub(super) fn derive(pool: &Pool<'_>, candidates: &[Option<VersionId>], base: &[VersionId], demands: &[Demand<'_>]) -> Option<Vec<String>> {
+pub(super) fn derive(
+    pool: &Pool<'_>,
+    candidates: &[Option<VersionId>],
+    base: &[VersionId],
+    demands: &[Demand<'_>],
+) -> Option<Vec<String>> {
     let mut reasons = Reasons::new(pool, candidates);
     let reason = reasons.contradiction(base, demands)?;
-    let mut story = Story { reasons: &reasons, told: HashSet::new(), lines: Vec::new() };
+    let mut story = Story {
+        reasons: &reasons,
+        told: HashSet::new(),
+        lines: Vec::new(),
+    };
     story.tell_reason(&reason);
     Some(story.lines)
 }
 
 /// "a 1.0 depends on b (>= 2) | c"
 pub(super) fn need(pool: &Pool<'_>, owner: VersionId, group: &[Link<'_>]) -> String {
-    let verb = if group[0].kind == Kind::PreDepends { "pre-depends on" } else { "depends on" };
+    let verb = if group[0].kind == Kind::PreDepends {
+        "pre-depends on"
+    } else {
+        "depends on"
+    };
     let texts: Vec<&str> = group.iter().map(|link| link.text).collect();
     format!("{} {verb} {}", shown(pool, owner), texts.join(" | "))
 }
 
 /// "a 1.0 conflicts with mail-transport-agent, which b provides"
-pub(super) fn against(pool: &Pool<'_>, owner: VersionId, link: &Link<'_>, hit: VersionId) -> String {
-    let verb = if link.kind == Kind::Breaks { "breaks" } else { "conflicts with" };
+pub(super) fn against(
+    pool: &Pool<'_>,
+    owner: VersionId,
+    link: &Link<'_>,
+    hit: VersionId,
+) -> String {
+    let verb = if link.kind == Kind::Breaks {
+        "breaks"
+    } else {
+        "conflicts with"
+    };
     let named = pool[pool[hit].package].name == link.name;
-    let provided = if named { String::new() } else { format!(", which {} provides", shown(pool, hit)) };
+    let provided = if named {
+        String::new()
+    } else {
+        format!(", which {} provides", shown(pool, hit))
+    };
     format!("{} {verb} {}{provided}", shown(pool, owner), link.text)
 }
 
 fn shown(pool: &Pool<'_>, version: VersionId) -> String {
-    format!("{} {}", pool.full_name(pool[version].package), pool[version].text)
+    format!(
+        "{} {}",
+        pool.full_name(pool[version].package),
+        pool[version].text
+    )
 }
 
 /// Something that follows.
@@ -67,7 +97,15 @@ struct Reasons<'r, 'a> {
 impl<'r, 'a> Reasons<'r, 'a> {
     fn new(pool: &'r Pool<'a>, candidates: &'r [Option<VersionId>]) -> Reasons<'r, 'a> {
         let (versions, fine) = (HashSet::new(), HashSet::new());
-        Reasons { pool, candidates, must: Vec::new(), versions, cannot: HashMap::new(), hit: HashMap::new(), fine }
+        Reasons {
+            pool,
+            candidates,
+            must: Vec::new(),
+            versions,
+            cannot: HashMap::new(),
+            hit: HashMap::new(),
+            fine,
+        }
     }
 
     /// Draws conclusions until they contradict each other.
@@ -80,14 +118,25 @@ impl<'r, 'a> Reasons<'r, 'a> {
                 return Some(reason);
             }
         }
-        for package in demands.iter().filter_map(|demand| if let Demand::Absent(package) = demand { Some(*package) } else { None }) {
+        for package in demands.iter().filter_map(|demand| {
+            if let Demand::Absent(package) = demand {
+                Some(*package)
+            } else {
+                None
+            }
+        }) {
             self.cannot.insert(package, Reason::default());
         }
         for package in demands.iter().filter_map(Demand::present) {
             if self.is_impossible(package) {
-                return Some(Reason { line: None, because: vec![Fact::Must(package), Fact::Cannot(package)] });
+                return Some(Reason {
+                    line: None,
+                    because: vec![Fact::Must(package), Fact::Cannot(package)],
+                });
             }
-            if let Some(reason) = self.candidates[package.0 as usize].and_then(|version| self.require(version, Reason::default())) {
+            if let Some(reason) = self.candidates[package.0 as usize]
+                .and_then(|version| self.require(version, Reason::default()))
+            {
                 return Some(reason);
             }
         }
@@ -114,14 +163,25 @@ impl<'r, 'a> Reasons<'r, 'a> {
         let (owner, clash) = (self.pool[version].package, self.clash(version));
         self.versions.insert(version);
         self.must.push((version, reason));
-        for link in self.pool.links(version).iter().filter(|link| link.kind.is_negative()) {
+        for link in self
+            .pool
+            .links(version)
+            .iter()
+            .filter(|link| link.kind.is_negative())
+        {
             for hit in link.targets(self.pool, version) {
                 let line = Some(against(self.pool, version, link, hit));
-                self.hit.entry(hit).or_insert_with(|| Reason { line, because: vec![Fact::Must(owner)] });
+                self.hit.entry(hit).or_insert_with(|| Reason {
+                    line,
+                    because: vec![Fact::Must(owner)],
+                });
             }
         }
         self.cannot.insert(owner, clash?);
-        Some(Reason { line: None, because: vec![Fact::Must(owner), Fact::Cannot(owner)] })
+        Some(Reason {
+            line: None,
+            because: vec![Fact::Must(owner), Fact::Cannot(owner)],
+        })
     }
 
     /// What a package that must be installed brings about; a reason when it cannot be.
@@ -129,13 +189,30 @@ impl<'r, 'a> Reasons<'r, 'a> {
         let owner = self.pool[version].package;
         for group in groups(self.pool.links(version)).filter(|group| group[0].kind.is_demand()) {
             let all = self.alternatives(version, group);
-            let (cannot, left): (Vec<_>, Vec<_>) = all.iter().partition(|target| self.is_impossible(self.pool[**target].package));
+            let (cannot, left): (Vec<_>, Vec<_>) = all
+                .iter()
+                .partition(|target| self.is_impossible(self.pool[**target].package));
             let mut because = vec![Fact::Must(owner)];
-            because.extend(cannot.iter().map(|target: &&VersionId| Fact::Cannot(self.pool[**target].package)));
+            because.extend(
+                cannot
+                    .iter()
+                    .map(|target: &&VersionId| Fact::Cannot(self.pool[**target].package)),
+            );
             match left[..] {
-                [] => return Some(Reason { line: Some(self.lacking(version, group, all.is_empty())), because }),
+                [] => {
+                    return Some(Reason {
+                        line: Some(self.lacking(version, group, all.is_empty())),
+                        because,
+                    });
+                }
                 [only] => {
-                    let reason = self.require(*only, Reason { line: Some(need(self.pool, version, group)), because });
+                    let reason = self.require(
+                        *only,
+                        Reason {
+                            line: Some(need(self.pool, version, group)),
+                            because,
+                        },
+                    );
                     if reason.is_some() {
                         return reason;
                     }
@@ -147,9 +224,15 @@ impl<'r, 'a> Reasons<'r, 'a> {
     }
 
     fn alternatives(&self, owner: VersionId, group: &[Link<'a>]) -> Vec<VersionId> {
-        let mut all: Vec<VersionId> = group.iter().flat_map(|link| link.targets(self.pool, owner)).collect();
+        let mut all: Vec<VersionId> = group
+            .iter()
+            .flat_map(|link| link.targets(self.pool, owner))
+            .collect();
         let mut seen = HashSet::new();
-        all.retain(|version| self.candidates[self.pool[*version].package.0 as usize] == Some(*version) && seen.insert(*version));
+        all.retain(|version| {
+            self.candidates[self.pool[*version].package.0 as usize] == Some(*version)
+                && seen.insert(*version)
+        });
         all
     }
 
@@ -158,11 +241,15 @@ impl<'r, 'a> Reasons<'r, 'a> {
         if self.cannot.contains_key(&package) {
             return true;
         }
-        let Some(version) = self.candidates[package.0 as usize] else { return true };
+        let Some(version) = self.candidates[package.0 as usize] else {
+            return true;
+        };
         if self.versions.contains(&version) || !self.fine.insert(package) {
             return false;
         }
-        let Some(reason) = self.obstacle(version) else { return false };
+        let Some(reason) = self.obstacle(version) else {
+            return false;
+        };
         self.cannot.insert(package, reason);
         true
     }
@@ -175,9 +262,18 @@ impl<'r, 'a> Reasons<'r, 'a> {
         }
         for group in groups(pool.links(version)).filter(|group| group[0].kind.is_demand()) {
             let all = self.alternatives(version, group);
-            if all.iter().all(|target| self.is_impossible(pool[*target].package)) {
+            if all
+                .iter()
+                .all(|target| self.is_impossible(pool[*target].package))
+            {
                 let line = Some(self.lacking(version, group, all.is_empty()));
-                return Some(Reason { line, because: all.iter().map(|target| Fact::Cannot(pool[*target].package)).collect() });
+                return Some(Reason {
+                    line,
+                    because: all
+                        .iter()
+                        .map(|target| Fact::Cannot(pool[*target].package))
+                        .collect(),
+                });
             }
         }
         None
@@ -194,13 +290,31 @@ impl<'r, 'a> Reasons<'r, 'a> {
             one != other && pool[one].name == pool[other].name && !may_coexist(pool, *must, version)
         });
         if let Some(rival) = rival {
-            let line = format!("{} and {} cannot be installed side by side", shown(pool, rival), shown(pool, version));
-            return Some(Reason { line: Some(line), because: vec![Fact::Must(pool[rival].package)] });
+            let line = format!(
+                "{} and {} cannot be installed side by side",
+                shown(pool, rival),
+                shown(pool, version)
+            );
+            return Some(Reason {
+                line: Some(line),
+                because: vec![Fact::Must(pool[rival].package)],
+            });
         }
-        for link in pool.links(version).iter().filter(|link| link.kind.is_negative()) {
-            if let Some(hit) = link.targets(pool, version).into_iter().find(|target| self.versions.contains(target)) {
+        for link in pool
+            .links(version)
+            .iter()
+            .filter(|link| link.kind.is_negative())
+        {
+            if let Some(hit) = link
+                .targets(pool, version)
+                .into_iter()
+                .find(|target| self.versions.contains(target))
+            {
                 let because = vec![Fact::Must(pool[hit].package)];
-                return Some(Reason { line: Some(against(pool, version, link, hit)), because });
+                return Some(Reason {
+                    line: Some(against(pool, version, link, hit)),
+                    because,
+                });
             }
         }
         None
@@ -212,14 +326,28 @@ impl<'r, 'a> Reasons<'r, 'a> {
         if !nothing_fits {
             return line;
         }
-        let named: Vec<PackageId> = group.iter().flat_map(|link| self.pool.packages_named(link.name)).collect();
-        let mut real = named.iter().filter(|package| self.pool.versions(**package).next().is_some()).peekable();
+        let named: Vec<PackageId> = group
+            .iter()
+            .flat_map(|link| self.pool.packages_named(link.name))
+            .collect();
+        let mut real = named
+            .iter()
+            .filter(|package| self.pool.versions(**package).next().is_some())
+            .peekable();
         if real.peek().is_none() {
             return format!("{line}, which no source has");
         }
-        let candidates: Vec<String> = real.filter_map(|p| self.candidates[p.0 as usize]).map(|v| shown(self.pool, v)).collect();
+        let candidates: Vec<String> = real
+            .filter_map(|p| self.candidates[p.0 as usize])
+            .map(|v| shown(self.pool, v))
+            .collect();
         match &candidates[..] {
-            [] if named.iter().all(|package| is_pinned_away(self.pool, *package)) => format!("{line}, which only pinned sources have"),
+            [] if named
+                .iter()
+                .all(|package| is_pinned_away(self.pool, *package)) =>
+            {
+                format!("{line}, which only pinned sources have")
+            }
             [] => format!("{line}, which is excluded"),
             _ => format!("{line}, but there is only {}", candidates.join(", ")),
         }
@@ -239,9 +367,12 @@ impl Story<'_, '_, '_> {
             return;
         }
         let reason = match fact {
-            Fact::Must(package) => {
-                self.reasons.must.iter().find(|(version, _)| self.reasons.pool[*version].package == package).map(|(_, reason)| reason)
-            }
+            Fact::Must(package) => self
+                .reasons
+                .must
+                .iter()
+                .find(|(version, _)| self.reasons.pool[*version].package == package)
+                .map(|(_, reason)| reason),
             Fact::Cannot(package) => self.reasons.cannot.get(&package),
         };
         if let Some(reason) = reason {

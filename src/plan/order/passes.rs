@@ -16,7 +16,9 @@ enum Mode {
 
 /// The new members in the order in which they are to be unpacked.
 pub(super) fn order(graph: &Graph) -> Vec<usize> {
-    let sorted: Vec<usize> = (0..graph.members.len()).filter(|member| graph.members[*member].new).collect();
+    let sorted: Vec<usize> = (0..graph.members.len())
+        .filter(|member| graph.members[*member].new)
+        .collect();
     let first = Pass::run(graph, &sorted, Mode::PreDepends, true);
     let second = Pass::run(graph, &first, Mode::PreDepends, false);
     let third = Pass::run(graph, &second, Mode::PreDepends, false);
@@ -42,7 +44,14 @@ struct Pass<'g> {
 impl<'g> Pass<'g> {
     fn run(graph: &'g Graph, members: &[usize], mode: Mode, then_depends: bool) -> Vec<usize> {
         let progress = vec![Progress::Untouched; graph.members.len()];
-        let mut pass = Pass { graph, mode, then_depends, depth: 0, progress, list: Vec::with_capacity(members.len()) };
+        let mut pass = Pass {
+            graph,
+            mode,
+            then_depends,
+            depth: 0,
+            progress,
+            list: Vec::with_capacity(members.len()),
+        };
         for member in members {
             pass.visit(*member);
         }
@@ -61,7 +70,10 @@ impl<'g> Pass<'g> {
         }
         self.follow(member);
         if self.then_depends {
-            let depends = self.graph.members[member].edges.iter().filter(|edge| edge.kind == Kind::Depends);
+            let depends = self.graph.members[member]
+                .edges
+                .iter()
+                .filter(|edge| edge.kind == Kind::Depends);
             depends.for_each(|edge| self.visit_targets(edge));
         }
         self.progress[member] = Progress::Listed;
@@ -77,11 +89,16 @@ impl<'g> Pass<'g> {
             let passed_over = match mode {
                 Mode::PreDepends => edge.kind == Kind::Depends,
                 Mode::Both => false,
-                Mode::Unpack if edge.kind == Kind::Depends => self.depth == 1 && !graph.members[member].immediate,
+                Mode::Unpack if edge.kind == Kind::Depends => {
+                    self.depth == 1 && !graph.members[member].immediate
+                }
                 Mode::Unpack => edge.kind != Kind::PreDepends,
             };
-            let named = edge.named.map_or(Progress::Untouched, |named| self.progress[named]);
-            let in_a_loop = named == Progress::Pending && (mode == Mode::Unpack || edge.kind == Kind::PreDepends);
+            let named = edge
+                .named
+                .map_or(Progress::Untouched, |named| self.progress[named]);
+            let in_a_loop = named == Progress::Pending
+                && (mode == Mode::Unpack || edge.kind == Kind::PreDepends);
             if passed_over || self.holds(edge) && !in_a_loop || named != Progress::Untouched {
                 continue;
             }
@@ -102,7 +119,9 @@ impl<'g> Pass<'g> {
 
     /// Whether a relation is met by what is installed and what the pass has listed.
     fn holds(&self, edge: &Edge) -> bool {
-        let there = |target: &usize| self.progress[*target] == Progress::Listed || !self.graph.members[*target].new;
+        let there = |target: &usize| {
+            self.progress[*target] == Progress::Listed || !self.graph.members[*target].new
+        };
         match edge.targets.iter().any(there) {
             true => edge.kind.is_demand(),
             false => edge.kind == Kind::Conflicts,

@@ -39,5 +39,10 @@ pub(super) fn release(suite: &str, architecture: &str) -> Release {
 
 /// What a release has of an architecture.
 pub(super) fn listing(release: Release, architecture: &str, text: String) -> Listing {
-    Listing { release: Arc::new(release), component: "main".to_owned(), architecture: architecture.to_owned(), text }
+    Listing {
+        release: Arc::new(release),
+        component: "main".to_owned(),
+        architecture: architecture.to_owned(),
+        text,
+    }
 }

@@ -1,6 +1,9 @@
 //! Derived files: found only by who made them, of what they were made, as long as their seal is right.
 
-#![expect(clippy::disallowed_methods, reason = "tests make and spoil files of their own")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests make and spoil files of their own"
+)]
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -12,7 +15,11 @@ fn of(name: &str) -> Digest {
 
 fn path(directory: &Path, kind: &str, of: &Digest) -> PathBuf {
     let name = of.hexadecimal();
-    directory.join("cache/derived").join(kind).join(&name[..2]).join(&name)
+    directory
+        .join("cache/derived")
+        .join(kind)
+        .join(&name[..2])
+        .join(&name)
 }
 
 #[test]
@@ -26,7 +33,10 @@ fn what_was_derived_is_found_again_as_what_it_is() {
     for store in [&store, &again] {
         assert!(store.recall(Kind::Index, &of("a")).unwrap() == whole);
         assert_eq!(store.recall(Kind::Plan, &of("a")).unwrap(), b"");
-        assert!(store.recall(Kind::Index, &of("b")).is_none() && store.recall(Kind::Package, &of("a")).is_none());
+        assert!(
+            store.recall(Kind::Index, &of("b")).is_none()
+                && store.recall(Kind::Package, &of("a")).is_none()
+        );
     }
     assert_eq!(store.size().unwrap(), (2, 700_000 + 2 * 32));
     assert_eq!(files(&directory.path().join("cache/partial")), [""; 0]);
@@ -44,11 +54,21 @@ fn a_seal_that_is_not_right_is_none() {
             content[1_000] ^= 1;
             fs::write(&index, content).unwrap();
         }),
-        ("short", &|| fs::write(&index, &fs::read(&index).unwrap()[..5_000]).unwrap()),
-        ("shorter than a seal", &|| fs::write(&index, b"short").unwrap()),
-        ("longer", &|| fs::write(&index, [&fs::read(&index).unwrap()[..], b"x"].concat()).unwrap()),
-        ("another's", &|| assert!(fs::copy(&other, &index).unwrap() > 0)),
-        ("writable by all", &|| fs::set_permissions(&index, fs::Permissions::from_mode(0o666)).unwrap()),
+        ("short", &|| {
+            fs::write(&index, &fs::read(&index).unwrap()[..5_000]).unwrap()
+        }),
+        ("shorter than a seal", &|| {
+            fs::write(&index, b"short").unwrap()
+        }),
+        ("longer", &|| {
+            fs::write(&index, [&fs::read(&index).unwrap()[..], b"x"].concat()).unwrap()
+        }),
+        ("another's", &|| {
+            assert!(fs::copy(&other, &index).unwrap() > 0)
+        }),
+        ("writable by all", &|| {
+            fs::set_permissions(&index, fs::Permissions::from_mode(0o666)).unwrap()
+        }),
     ];
     store.remember(Kind::Index, &of("b"), b"another");
     for (how, spoil) in spoil {
@@ -56,12 +76,19 @@ fn a_seal_that_is_not_right_is_none() {
         let held = store.derived(Kind::Index, &of("a")).unwrap();
         spoil();
         assert!(store.recall(Kind::Index, &of("a")).is_none(), "{how}");
-        assert!(held.open().is_err(), "{how}: what changed since it was found is not read");
+        assert!(
+            held.open().is_err(),
+            "{how}: what changed since it was found is not read"
+        );
     }
     store.remember(Kind::Index, &of("a"), b"good");
     assert_eq!(store.recall(Kind::Index, &of("a")).unwrap(), b"good");
     // Another host has another key.
-    assert!(sealed(at, "elsewhere").recall(Kind::Index, &of("a")).is_none());
+    assert!(
+        sealed(at, "elsewhere")
+            .recall(Kind::Index, &of("a"))
+            .is_none()
+    );
 }
 
 #[test]
@@ -70,9 +97,14 @@ fn without_a_safe_key_nothing_is_derived() {
     let at = directory.path();
     sealed(at, "state").remember(Kind::Index, &of("a"), b"good");
     let key = at.join("state/cache.key");
-    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o7777, 0o600);
+    assert_eq!(
+        fs::metadata(&key).unwrap().permissions().mode() & 0o7777,
+        0o600
+    );
     let rows: [(&str, &dyn Fn()); 3] = [
-        ("state", &|| fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap()),
+        ("state", &|| {
+            fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap()
+        }),
         ("state", &|| fs::write(&key, b"short").unwrap()),
         ("a-file", &|| fs::write(at.join("a-file"), b"").unwrap()),
     ];
@@ -80,7 +112,10 @@ fn without_a_safe_key_nothing_is_derived() {
         spoil();
         let store = sealed(at, state);
         store.remember(Kind::Index, &of("b"), b"x");
-        assert!(store.recall(Kind::Index, &of("a")).is_none() && store.recall(Kind::Index, &of("b")).is_none());
+        assert!(
+            store.recall(Kind::Index, &of("a")).is_none()
+                && store.recall(Kind::Index, &of("b")).is_none()
+        );
     }
     assert_eq!(files(&at.join("cache/derived")).len(), 1);
 }
@@ -94,10 +129,19 @@ fn derived_files_count_and_go_by_their_last_use() {
     for (age, name) in [(1, "new"), (3, "old"), (2, "middling")] {
         store.remember(Kind::Package, &of(name), &bytes(1_000));
         let then = std::time::SystemTime::now() - day * age;
-        fs::File::open(path(at, "package", &of(name))).unwrap().set_modified(then).unwrap();
+        fs::File::open(path(at, "package", &of(name)))
+            .unwrap()
+            .set_modified(then)
+            .unwrap();
     }
-    assert!(store.recall(Kind::Package, &of("old")).is_some(), "which makes it the newest");
+    assert!(
+        store.recall(Kind::Package, &of("old")).is_some(),
+        "which makes it the newest"
+    );
     assert_eq!(store.trim(2_500).unwrap(), 1_032);
     let there = |name: &str| store.recall(Kind::Package, &of(name)).is_some();
-    assert_eq!([there("new"), there("old"), there("middling")], [true, true, false]);
+    assert_eq!(
+        [there("new"), there("old"), there("middling")],
+        [true, true, false]
+    );
 }

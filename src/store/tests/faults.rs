@@ -11,15 +11,47 @@ fn faults_that_pass_are_outlived() {
     let whole = bytes(300_000);
     let cases: [(&str, usize, Script); 11] = [
         ("at once", 1, |_, c| Reply::of(c)),
-        ("busy twice", 3, |a, c| if a.before < 2 { Reply::status(503) } else { Reply::of(c) }),
-        ("asked to wait", 2, |a, c| if a.before < 1 { Reply::status(429).with("Retry-After", "0") } else { Reply::of(c) }),
-        ("closed midway, no validator", 2, |a, c| if a.before < 1 { Reply::of(c).cut(9999, Then::Close) } else { Reply::of(c) }),
-        ("closed midway, then the rest", 2, |a, c| {
-            if a.before < 1 { Reply::ranged(a, c, "\"1\"").cut(9999, Then::Close) } else { Reply::ranged(a, c, "\"1\"") }
+        ("busy twice", 3, |a, c| {
+            if a.before < 2 {
+                Reply::status(503)
+            } else {
+                Reply::of(c)
+            }
         }),
-        ("reset before an answer", 2, |a, c| if a.before < 1 { Reply::of(c).cut(0, Then::Reset) } else { Reply::of(c) }),
+        ("asked to wait", 2, |a, c| {
+            if a.before < 1 {
+                Reply::status(429).with("Retry-After", "0")
+            } else {
+                Reply::of(c)
+            }
+        }),
+        ("closed midway, no validator", 2, |a, c| {
+            if a.before < 1 {
+                Reply::of(c).cut(9999, Then::Close)
+            } else {
+                Reply::of(c)
+            }
+        }),
+        ("closed midway, then the rest", 2, |a, c| {
+            if a.before < 1 {
+                Reply::ranged(a, c, "\"1\"").cut(9999, Then::Close)
+            } else {
+                Reply::ranged(a, c, "\"1\"")
+            }
+        }),
+        ("reset before an answer", 2, |a, c| {
+            if a.before < 1 {
+                Reply::of(c).cut(0, Then::Reset)
+            } else {
+                Reply::of(c)
+            }
+        }),
         ("another version afterwards", 2, |a, c| {
-            if a.before < 1 { Reply::ranged(a, &vec![7; c.len()], "\"1\"").cut(9999, Then::Close) } else { Reply::ranged(a, c, "\"2\"") }
+            if a.before < 1 {
+                Reply::ranged(a, &vec![7; c.len()], "\"1\"").cut(9999, Then::Close)
+            } else {
+                Reply::ranged(a, c, "\"2\"")
+            }
         }),
         ("spliced from two versions", 3, |a, c| match a.before {
             0 => Reply::ranged(a, &vec![7; c.len()], "\"1\"").cut(9999, Then::Close),
@@ -32,11 +64,19 @@ fn faults_that_pass_are_outlived() {
         }),
         ("another part than asked for", 3, |a, c| match a.before {
             0 => Reply::ranged(a, c, "\"1\"").cut(9999, Then::Close),
-            1 => Reply { status: 206, ..Reply::of(&c[5..]) }.with("Content-Range", "bytes 5-299999/300000"),
+            1 => Reply {
+                status: 206,
+                ..Reply::of(&c[5..])
+            }
+            .with("Content-Range", "bytes 5-299999/300000"),
             _ => Reply::of(c),
         }),
         ("ended early without a length", 2, |a, c| {
-            Reply { length: None, ..Reply::of(c) }.cut(if a.before < 1 { 9999 } else { c.len() }, Then::Close)
+            Reply {
+                length: None,
+                ..Reply::of(c)
+            }
+            .cut(if a.before < 1 { 9999 } else { c.len() }, Then::Close)
         }),
     ];
     for (name, requests, script) in cases {
@@ -45,10 +85,22 @@ fn faults_that_pass_are_outlived() {
         let world = World::cached();
         let heard = std::cell::Cell::new(0);
         let wanted = wanted(&[server.url("a")], &whole);
-        let verified = world.store.file(&wanted, &|by| heard.set(heard.get() + by)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let verified = world
+            .store
+            .file(&wanted, &|by| heard.set(heard.get() + by))
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
         assert!(content(&verified) == whole, "{name}");
-        assert_eq!(heard.get(), wanted.size, "{name}: each byte is heard of once");
-        assert_eq!(server.asked().len(), requests, "{name}: {:?}", server.asked());
+        assert_eq!(
+            heard.get(),
+            wanted.size,
+            "{name}: each byte is heard of once"
+        );
+        assert_eq!(
+            server.asked().len(),
+            requests,
+            "{name}: {:?}",
+            server.asked()
+        );
         assert_eq!(world.left(), [wanted.digest.hexadecimal()], "{name}");
     }
 }
@@ -59,14 +111,33 @@ fn a_broken_download_goes_on_where_it_stopped() {
     let served = whole.clone();
     let server = Server::start(move |asked| {
         let reply = Reply::ranged(asked, &served, "\"v\"");
-        if asked.before < 4 { reply.cut(50_000, Then::Close) } else { reply }
+        if asked.before < 4 {
+            reply.cut(50_000, Then::Close)
+        } else {
+            reply
+        }
     });
     let world = World::cached();
     let mut store = world.store;
     store.tries = 9;
-    assert!(content(&store.file(&wanted(&[server.url("a")], &whole), &drop).unwrap()) == whole);
+    assert!(
+        content(
+            &store
+                .file(&wanted(&[server.url("a")], &whole), &drop)
+                .unwrap()
+        ) == whole
+    );
     let offsets: Vec<_> = server.asked().iter().map(Asked::offset).collect();
-    assert_eq!(offsets, [None, Some(50_000), Some(100_000), Some(150_000), Some(200_000)]);
+    assert_eq!(
+        offsets,
+        [
+            None,
+            Some(50_000),
+            Some(100_000),
+            Some(150_000),
+            Some(200_000)
+        ]
+    );
     assert_eq!(server.asked()[1].header("if-range"), "\"v\"");
 }
 
@@ -77,24 +148,56 @@ fn faults_that_stay_are_told() {
     let cases: [(usize, &str, Script); 10] = [
         (1, "URL: 404 Not Found", |_, _| Reply::status(404)),
         (1, "URL: 410 Gone", |_, _| Reply::status(410)),
-        (1, "URL: the server answered 403 Forbidden", |_, _| Reply::status(403)),
-        (1, "URL: the server answered 401 Unauthorized", |_, _| Reply::status(401)),
-        (3, "URL: the server answered 503 Service Unavailable", |_, _| Reply::status(503)),
-        (1, "URL: thing 1.0 (all) should have 30000 bytes, but has 29999", |_, c| Reply::of(&c[1..])),
-        (1, "URL: thing 1.0 (all) should have 30000 bytes, but has 30001", |_, c| Reply::of(&[c, b"x"].concat())),
-        (3, "URL: ended after 10 of 30000 bytes", |_, c| Reply { length: None, ..Reply::of(&c[..10]) }.cut(10, Then::Close)),
-        (3, "URL: the connection broke off: ", |_, c| Reply::of(c).cut(10, Then::Close)),
-        (1, "URL: thing 1.0 (all) should have SHA256:", |_, c| Reply::of(&vec![7; c.len()])),
+        (1, "URL: the server answered 403 Forbidden", |_, _| {
+            Reply::status(403)
+        }),
+        (1, "URL: the server answered 401 Unauthorized", |_, _| {
+            Reply::status(401)
+        }),
+        (
+            3,
+            "URL: the server answered 503 Service Unavailable",
+            |_, _| Reply::status(503),
+        ),
+        (
+            1,
+            "URL: thing 1.0 (all) should have 30000 bytes, but has 29999",
+            |_, c| Reply::of(&c[1..]),
+        ),
+        (
+            1,
+            "URL: thing 1.0 (all) should have 30000 bytes, but has 30001",
+            |_, c| Reply::of(&[c, b"x"].concat()),
+        ),
+        (3, "URL: ended after 10 of 30000 bytes", |_, c| {
+            Reply {
+                length: None,
+                ..Reply::of(&c[..10])
+            }
+            .cut(10, Then::Close)
+        }),
+        (3, "URL: the connection broke off: ", |_, c| {
+            Reply::of(c).cut(10, Then::Close)
+        }),
+        (1, "URL: thing 1.0 (all) should have SHA256:", |_, c| {
+            Reply::of(&vec![7; c.len()])
+        }),
     ];
     for (requests, message, script) in cases {
         let served = whole.clone();
         let server = Server::start(move |asked| script(asked, &served));
         let world = World::cached();
         let url = server.url("a");
-        let error = world.file(&wanted(std::slice::from_ref(&url), &whole)).unwrap_err();
+        let error = world
+            .file(&wanted(std::slice::from_ref(&url), &whole))
+            .unwrap_err();
         let message = message.replace("URL", &url);
         assert!(told(&error).starts_with(&message), "{}", told(&error));
-        assert_eq!(error.is_trust(), message.contains("should have"), "{message}");
+        assert_eq!(
+            error.is_trust(),
+            message.contains("should have"),
+            "{message}"
+        );
         assert_eq!(server.asked().len(), requests, "{message}");
         assert_eq!(world.left(), Vec::<String>::new(), "{message}");
     }
@@ -104,8 +207,15 @@ fn faults_that_stay_are_told() {
 fn a_silent_server_is_given_up() {
     let server = Server::start(|_| Reply::of(b"all of it").cut(1, Then::Hang));
     let directory = tempfile::tempdir().unwrap();
-    let store = open(directory.path(), false, Duration::from_millis(100), Report::silent());
-    let error = store.file(&wanted(&[server.url("a")], b"all of it"), &drop).unwrap_err();
+    let store = open(
+        directory.path(),
+        false,
+        Duration::from_millis(100),
+        Report::silent(),
+    );
+    let error = store
+        .file(&wanted(&[server.url("a")], b"all of it"), &drop)
+        .unwrap_err();
     assert!(matches!(error, Error::Stalled { .. }), "{error}");
     assert!(store.read(&[server.url("b")], 9).is_err());
 }
@@ -114,9 +224,20 @@ fn a_silent_server_is_given_up() {
 fn a_body_that_never_ends_is_cut_short() {
     let whole = bytes(10_000);
     let endless = bytes(5_000_000);
-    let server = Server::start(move |_| Reply { length: None, ..Reply::of(&endless) }.cut(5_000_000, Then::Close));
-    let error = World::cached().file(&wanted(&[server.url("a")], &whole)).unwrap_err();
-    assert!(matches!(error, Error::SizeMismatch { at_least: true, found, .. } if found < 5_000_000), "{error}");
+    let server = Server::start(move |_| {
+        Reply {
+            length: None,
+            ..Reply::of(&endless)
+        }
+        .cut(5_000_000, Then::Close)
+    });
+    let error = World::cached()
+        .file(&wanted(&[server.url("a")], &whole))
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::SizeMismatch { at_least: true, found, .. } if found < 5_000_000),
+        "{error}"
+    );
 }
 
 #[test]
@@ -131,13 +252,24 @@ fn the_next_url_is_asked() {
     });
     let urls = |paths: &[&str]| paths.iter().map(|p| server.url(p)).collect::<Vec<_>>();
     let world = World::uncached();
-    assert!(world.file(&wanted(&urls(&["none", "wrong", "short", "good"]), &whole)).unwrap() == whole);
+    assert!(
+        world
+            .file(&wanted(&urls(&["none", "wrong", "short", "good"]), &whole))
+            .unwrap()
+            == whole
+    );
     // The failure that says most is told, wherever it stood.
     for paths in [["wrong", "none"], ["none", "wrong"]] {
         let error = world.file(&wanted(&urls(&paths), &whole)).unwrap_err();
-        assert!(matches!(&error, Error::DigestMismatch { url, .. } if url.ends_with("wrong")), "{error}");
+        assert!(
+            matches!(&error, Error::DigestMismatch { url, .. } if url.ends_with("wrong")),
+            "{error}"
+        );
     }
-    assert!(matches!(world.file(&wanted(&[], &whole)), Err(Error::NoUrl { .. })));
+    assert!(matches!(
+        world.file(&wanted(&[], &whole)),
+        Err(Error::NoUrl { .. })
+    ));
     let mixed = ["ftp://h/x".to_owned(), server.url("good")];
     assert!(world.file(&wanted(&mixed, &whole)).unwrap() == whole);
 }
@@ -149,11 +281,44 @@ fn unreachable_hosts_are_told_from_unknown_ones() {
     drop(closed);
     let world = World::uncached();
     let error = world.file(&wanted(&[refused], b"x")).unwrap_err();
-    assert!(matches!(error, Error::Refused { obstacle: Obstacle::Refused, .. }), "{error:?}");
-    assert!(told(&error).contains("user:***@127.0.0.1") && !told(&error).contains("secret"), "{}", told(&error));
-    assert_eq!(world.said.lock().unwrap().iter().filter(|s| s.contains("trying again")).count(), 2);
-    let error = world.file(&wanted(&["http://no-such-host.invalid/a".to_owned()], b"x")).unwrap_err();
-    assert!(matches!(error, Error::Refused { obstacle: Obstacle::Name | Obstacle::NameForNow, .. }), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            Error::Refused {
+                obstacle: Obstacle::Refused,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert!(
+        told(&error).contains("user:***@127.0.0.1") && !told(&error).contains("secret"),
+        "{}",
+        told(&error)
+    );
+    assert_eq!(
+        world
+            .said
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|s| s.contains("trying again"))
+            .count(),
+        2
+    );
+    let error = world
+        .file(&wanted(&["http://no-such-host.invalid/a".to_owned()], b"x"))
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::Refused {
+                obstacle: Obstacle::Name | Obstacle::NameForNow,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -168,8 +333,14 @@ fn redirects_are_followed() {
     });
     let world = World::uncached();
     assert!(world.file(&wanted(&[server.url("old")], &whole)).unwrap() == whole);
-    let error = world.file(&wanted(&[server.url("round")], &whole)).unwrap_err();
-    assert!(told(&error).ends_with("a redirect is not followed: there are too many"), "{}", told(&error));
+    let error = world
+        .file(&wanted(&[server.url("round")], &whole))
+        .unwrap_err();
+    assert!(
+        told(&error).ends_with("a redirect is not followed: there are too many"),
+        "{}",
+        told(&error)
+    );
     assert!(world.file(&wanted(&[server.url("away")], &whole)).is_err());
 }
 
@@ -181,15 +352,26 @@ fn connections_are_kept_and_paths_encoded() {
     });
     let world = World::uncached();
     let authority = server.url("").replace("http://", "http://me:p%40ss@");
-    for url in [server.url("g++~1"), format!("{authority}b"), server.url("close"), server.url("c")] {
+    for url in [
+        server.url("g++~1"),
+        format!("{authority}b"),
+        server.url("close"),
+        server.url("c"),
+    ] {
         assert_eq!(world.file(&wanted(&[url], b"x")).unwrap(), b"x");
     }
     let asked = server.asked();
     assert_eq!(asked[0].target, "/g%2b%2b%7e1");
-    assert_eq!(asked[0].header("user-agent"), concat!("rbootstrap/", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        asked[0].header("user-agent"),
+        concat!("rbootstrap/", env!("CARGO_PKG_VERSION"))
+    );
     assert_eq!(asked[0].header("accept-encoding"), "");
     assert_eq!(asked[1].header("authorization"), "Basic bWU6cEBzcw==");
-    assert_eq!(asked.iter().map(|a| a.connection).collect::<Vec<_>>(), [0, 0, 0, 1]);
+    assert_eq!(
+        asked.iter().map(|a| a.connection).collect::<Vec<_>>(),
+        [0, 0, 0, 1]
+    );
 }
 
 #[test]
@@ -198,19 +380,45 @@ fn small_files_are_read_with_a_limit() {
         "/InRelease" if asked.before == 0 => Reply::status(502),
         "/InRelease" => Reply::of(b"Origin: x"),
         "/long" => Reply::of(&[0; 100]),
-        "/unsized" => Reply { length: None, ..Reply::of(&[0; 100]) }.cut(100, Then::Close),
+        "/unsized" => Reply {
+            length: None,
+            ..Reply::of(&[0; 100])
+        }
+        .cut(100, Then::Close),
         _ => Reply::status(404),
     });
     let world = World::cached();
     let urls = [server.url("none"), server.url("InRelease")];
     let found = world.store.read(&urls, 9).unwrap();
-    assert_eq!((found.url, found.content), (server.url("InRelease"), b"Origin: x".to_vec()));
-    assert!(server.asked().iter().all(|a| a.header("cache-control") == "max-age=0"));
+    assert_eq!(
+        (found.url, found.content),
+        (server.url("InRelease"), b"Origin: x".to_vec())
+    );
+    assert!(
+        server
+            .asked()
+            .iter()
+            .all(|a| a.header("cache-control") == "max-age=0")
+    );
     for url in ["long", "unsized"] {
-        assert!(matches!(world.store.read(&[server.url(url)], 99), Err(Error::TooLarge { limit: 99, .. })));
-        assert_eq!(world.store.read(&[server.url(url)], 100).unwrap().content.len(), 100);
+        assert!(matches!(
+            world.store.read(&[server.url(url)], 99),
+            Err(Error::TooLarge { limit: 99, .. })
+        ));
+        assert_eq!(
+            world
+                .store
+                .read(&[server.url(url)], 100)
+                .unwrap()
+                .content
+                .len(),
+            100
+        );
     }
-    assert!(matches!(world.store.read(&[server.url("none")], 9), Err(Error::Missing { .. })));
+    assert!(matches!(
+        world.store.read(&[server.url("none")], 9),
+        Err(Error::Missing { .. })
+    ));
     assert!(matches!(world.store.read(&[], 9), Err(Error::NoUrl { .. })));
     assert_eq!(world.left(), Vec::<String>::new());
 }
@@ -219,10 +427,18 @@ fn small_files_are_read_with_a_limit() {
 fn a_failing_server_is_asked_last() {
     let whole = bytes(1000);
     let served = whole.clone();
-    let (dead, alive) = (Server::start(|_| Reply::status(503)), Server::start(move |_| Reply::of(&served)));
+    let (dead, alive) = (
+        Server::start(|_| Reply::status(503)),
+        Server::start(move |_| Reply::of(&served)),
+    );
     let world = World::uncached();
     for name in ["a", "b", "c"] {
-        assert!(world.file(&wanted(&[dead.url(name), alive.url(name)], &whole)).unwrap() == whole);
+        assert!(
+            world
+                .file(&wanted(&[dead.url(name), alive.url(name)], &whole))
+                .unwrap()
+                == whole
+        );
     }
     assert_eq!((dead.asked().len(), alive.asked().len()), (3, 3));
     assert!(world.file(&wanted(&[dead.url("d")], &whole)).is_err());
@@ -238,7 +454,13 @@ fn a_file_counts_its_progress_once_over_all_mirrors() {
         _ => Reply::of(&served),
     });
     let heard = Cell::new(0);
-    World::uncached().store.file(&wanted(&[server.url("wrong"), server.url("good")], &whole), &|by| heard.set(heard.get() + by)).unwrap();
+    World::uncached()
+        .store
+        .file(
+            &wanted(&[server.url("wrong"), server.url("good")], &whole),
+            &|by| heard.set(heard.get() + by),
+        )
+        .unwrap();
     assert_eq!(heard.get(), 10_000);
 }
 
@@ -250,7 +472,13 @@ fn cancelling_ends_what_is_under_way() {
     let cases: [Script; 3] = [
         |c| Reply::of(c).cut(10, Then::Hang),
         |_| Reply::status(503).with("Retry-After", "1000"),
-        |c| Reply { length: None, ..Reply::of(c) }.cut(10, Then::Hang),
+        |c| {
+            Reply {
+                length: None,
+                ..Reply::of(c)
+            }
+            .cut(10, Then::Hang)
+        },
     ];
     for script in cases {
         let served = served.clone();

@@ -1,6 +1,9 @@
 //! The cache, what stands in for it, and `file:` URLs.
 
-#![expect(clippy::disallowed_methods, reason = "tests make and spoil files of their own")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests make and spoil files of their own"
+)]
 
 use std::fs;
 use std::io::Read;
@@ -34,26 +37,53 @@ fn what_is_cached_is_not_asked_for_but_is_verified() {
         },
         &|| {
             fs::remove_file(&path).unwrap();
-            assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+            assert!(
+                Command::new("mkfifo")
+                    .arg(&path)
+                    .status()
+                    .unwrap()
+                    .success()
+            );
         },
     ];
     for (at, spoil) in spoil.iter().enumerate() {
         spoil();
-        assert!(first.open().is_err(), "{at}: a file that changed is not handed out");
+        assert!(
+            first.open().is_err(),
+            "{at}: a file that changed is not handed out"
+        );
         assert!(world.file(&wanted).unwrap() == whole, "{at}");
         assert_eq!(server.asked().len(), at + 2, "{at}");
-        assert_eq!(world.said.lock().unwrap().iter().filter(|s| s.starts_with("Warning")).count(), at + 1);
-        assert!(fs::read(&path).unwrap() == whole && first.open().is_ok(), "{at}: its equal is");
+        assert_eq!(
+            world
+                .said
+                .lock()
+                .unwrap()
+                .iter()
+                .filter(|s| s.starts_with("Warning"))
+                .count(),
+            at + 1
+        );
+        assert!(
+            fs::read(&path).unwrap() == whole && first.open().is_ok(),
+            "{at}: its equal is"
+        );
     }
 
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-    assert!(first.open().is_err(), "others could change it while it is read");
+    assert!(
+        first.open().is_err(),
+        "others could change it while it is read"
+    );
     let copy = world.store.file(&wanted, &drop).unwrap();
     fs::write(&path, &wrong).unwrap();
     assert!(content(&copy) == whole, "so it is copied");
     assert_eq!(server.asked().len(), spoil.len() + 1);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-    assert!(world.file(&wanted).unwrap() == whole, "a damaged one is not");
+    assert!(
+        world.file(&wanted).unwrap() == whole,
+        "a damaged one is not"
+    );
     assert_eq!(server.asked().len(), spoil.len() + 2);
 }
 
@@ -78,7 +108,11 @@ fn the_cache_is_trimmed_by_last_use() {
     assert!(!world.left().contains(&names[1].0));
 
     let other = open(world.directory.path(), true, PATIENT, Report::silent());
-    assert_eq!(world.store.trim(0).unwrap(), 0, "another run may be using them");
+    assert_eq!(
+        world.store.trim(0).unwrap(),
+        0,
+        "another run may be using them"
+    );
     drop(other);
     assert_eq!(world.store.trim(0).unwrap(), 14);
     assert_eq!(World::uncached().store.trim(0).unwrap(), 0);
@@ -115,7 +149,8 @@ fn leftovers_are_swept_by_age() {
     fs::create_dir_all(&partial).unwrap();
     for (name, hours) in [("old", 25), ("new", 23)] {
         let file = fs::File::create(partial.join(name)).unwrap();
-        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(hours * 3600)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(hours * 3600))
+            .unwrap();
     }
     let world = World::at(directory, true);
     assert_eq!(world.left(), ["new"]);
@@ -140,7 +175,11 @@ fn without_a_cache_nothing_has_a_name_and_many_files_fit() {
         let mut found = String::new();
         one.read_to_string(&mut found).unwrap();
         two.read_to_string(&mut found).unwrap();
-        assert_eq!(found, format!("/{number}/{number}"), "readers have offsets of their own");
+        assert_eq!(
+            found,
+            format!("/{number}/{number}"),
+            "readers have offsets of their own"
+        );
     }
     drop(all);
     assert_eq!(world.left(), Vec::<String>::new());
@@ -162,25 +201,45 @@ fn file_urls_are_verified_where_they_are() {
     assert!(verified.open().is_err());
     assert!(matches!(world.file(&good), Err(Error::SizeMismatch { .. })));
     fs::write(&path, vec![0; whole.len()]).unwrap();
-    assert!(matches!(world.file(&good), Err(Error::DigestMismatch { .. })));
+    assert!(matches!(
+        world.file(&good),
+        Err(Error::DigestMismatch { .. })
+    ));
 
     fs::write(&path, &whole).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
     let copied = world.store.file(&good, &drop).unwrap();
     fs::write(&path, b"changed").unwrap();
-    assert!(content(&copied) == whole, "what others can change is copied");
+    assert!(
+        content(&copied) == whole,
+        "what others can change is copied"
+    );
 
     assert_eq!(world.store.read(&[url], 10).unwrap().content, b"changed");
     let missing = ["file:///no/such/file".to_owned()];
-    assert!(matches!(world.store.read(&missing, 10), Err(Error::Missing { .. })));
-    assert!(matches!(world.file(&wanted(&missing, b"x")), Err(Error::Missing { .. })));
-    assert!(matches!(world.store.read(&["file:///dev/zero".to_owned()], 10), Err(Error::Unreadable { .. })));
+    assert!(matches!(
+        world.store.read(&missing, 10),
+        Err(Error::Missing { .. })
+    ));
+    assert!(matches!(
+        world.file(&wanted(&missing, b"x")),
+        Err(Error::Missing { .. })
+    ));
+    assert!(matches!(
+        world.store.read(&["file:///dev/zero".to_owned()], 10),
+        Err(Error::Unreadable { .. })
+    ));
 }
 
 #[test]
 fn a_full_disk_is_named() {
     let directory = tempfile::tempdir().unwrap();
-    let mount = |arguments: &[&str]| Command::new(arguments[0]).args(&arguments[1..]).arg(directory.path()).status();
+    let mount = |arguments: &[&str]| {
+        Command::new(arguments[0])
+            .args(&arguments[1..])
+            .arg(directory.path())
+            .status()
+    };
     if !mount(&["mount", "-t", "tmpfs", "-o", "size=64k", "none"]).is_ok_and(|s| s.success()) {
         crate::skipping::skip("needs root and a tmpfs");
         return;
@@ -189,10 +248,16 @@ fn a_full_disk_is_named() {
     let served = whole.clone();
     let server = Server::start(move |_| Reply::of(&served));
     let store = open(directory.path(), true, PATIENT, Report::silent());
-    let error = store.file(&wanted(&[server.url("a"), server.url("b")], &whole), &drop).unwrap_err();
+    let error = store
+        .file(&wanted(&[server.url("a"), server.url("b")], &whole), &drop)
+        .unwrap_err();
     let left = files(directory.path());
     drop(store);
     assert!(mount(&["umount"]).unwrap().success());
-    assert!(error.is_disk() && told(&error).contains("No space left on device"), "{}", told(&error));
+    assert!(
+        error.is_disk() && told(&error).contains("No space left on device"),
+        "{}",
+        told(&error)
+    );
     assert_eq!((server.asked().len(), left), (1, Vec::new()));
 }

@@ -5,7 +5,11 @@ use super::*;
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let nothing: fn(&World) = |_| {};
-    let (root, usr, etc) = (|| directory("./"), || directory("./usr/"), || directory("./etc/"));
+    let (root, usr, etc) = (
+        || directory("./"),
+        || directory("./usr/"),
+        || directory("./etc/"),
+    );
     let with = |name, fields, data| Packed(name, fields, vec![], data);
     vec![
         (
@@ -16,13 +20,25 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                     "old",
                     "",
                     vec![("triggers", "interest x\n"), ("conffiles", "/etc/a\n")],
-                    vec![root(), usr(), etc(), file("./usr/x", ""), file("./etc/a", "1")],
+                    vec![
+                        root(),
+                        usr(),
+                        etc(),
+                        file("./usr/x", ""),
+                        file("./etc/a", "1"),
+                    ],
                 ),
                 Packed(
                     "new",
                     "Replaces: old\n",
                     vec![("conffiles", "/etc/a\n")],
-                    vec![root(), usr(), etc(), file("./usr/x", "2"), file("./etc/a", "2")],
+                    vec![
+                        root(),
+                        usr(),
+                        etc(),
+                        file("./usr/x", "2"),
+                        file("./etc/a", "2"),
+                    ],
                 ),
             ],
         ),
@@ -30,16 +46,50 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             "all but a directory is taken over",
             nothing,
             vec![
-                packed("old", vec![root(), usr(), directory("./usr/old/"), file("./usr/x", "")]),
-                with("new", "Replaces: old\n", vec![root(), usr(), file("./usr/x", "2")]),
+                packed(
+                    "old",
+                    vec![root(), usr(), directory("./usr/old/"), file("./usr/x", "")],
+                ),
+                with(
+                    "new",
+                    "Replaces: old\n",
+                    vec![root(), usr(), file("./usr/x", "2")],
+                ),
             ],
         ),
-        ("all is taken over, but needed", nothing, taken_over("Depends: old (>= 1)\n", "Replaces: old\nProvides: old\n")),
-        ("all is taken over, but recommended", nothing, taken_over("Recommends: old\n", "Replaces: old\n")),
-        ("all is taken over, and suggested", nothing, taken_over("Suggests: old\n", "Replaces: old\n")),
-        ("all is taken over, and provided", nothing, taken_over("Depends: other | old (<< 2)\n", "Replaces: old\nProvides: old (= 1.5)\n")),
-        ("all is taken over by what depends on it", nothing, taken_over("", "Replaces: old\nDepends: old\n")),
-        ("all is taken over of what a third provides", nothing, taken_over("Provides: old\nDepends: old\n", "Replaces: old\n")),
+        (
+            "all is taken over, but needed",
+            nothing,
+            taken_over("Depends: old (>= 1)\n", "Replaces: old\nProvides: old\n"),
+        ),
+        (
+            "all is taken over, but recommended",
+            nothing,
+            taken_over("Recommends: old\n", "Replaces: old\n"),
+        ),
+        (
+            "all is taken over, and suggested",
+            nothing,
+            taken_over("Suggests: old\n", "Replaces: old\n"),
+        ),
+        (
+            "all is taken over, and provided",
+            nothing,
+            taken_over(
+                "Depends: other | old (<< 2)\n",
+                "Replaces: old\nProvides: old (= 1.5)\n",
+            ),
+        ),
+        (
+            "all is taken over by what depends on it",
+            nothing,
+            taken_over("", "Replaces: old\nDepends: old\n"),
+        ),
+        (
+            "all is taken over of what a third provides",
+            nothing,
+            taken_over("Provides: old\nDepends: old\n", "Replaces: old\n"),
+        ),
         (
             "a package that is replaced completely",
             nothing,
@@ -51,30 +101,70 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                     vec![root(), usr(), file("./usr/x", "1")],
                 ),
                 packed("witness", vec![root(), usr(), file("./usr/witness", "")]),
-                with("new", "Replaces: old\n", vec![root(), usr(), file("./usr/x", "2")]),
+                with(
+                    "new",
+                    "Replaces: old\n",
+                    vec![root(), usr(), file("./usr/x", "2")],
+                ),
             ],
         ),
         (
             "a package that is replaced but for a directory",
             nothing,
             vec![
-                packed("old", vec![root(), usr(), directory("./usr/own/"), file("./usr/x", "1")]),
-                with("new", "Replaces: old\n", vec![root(), usr(), file("./usr/x", "2")]),
+                packed(
+                    "old",
+                    vec![root(), usr(), directory("./usr/own/"), file("./usr/x", "1")],
+                ),
+                with(
+                    "new",
+                    "Replaces: old\n",
+                    vec![root(), usr(), file("./usr/x", "2")],
+                ),
             ],
         ),
         (
             "a directory that others come to share, two packages that go in turn",
             nothing,
             vec![
-                packed("old", vec![root(), usr(), directory("./usr/own/"), file("./usr/x", "1")]),
-                with("new", "Replaces: old\n", vec![root(), usr(), file("./usr/x", "2"), file("./usr/y", "2")]),
-                packed("third", vec![root(), usr(), directory("./usr/own/"), file("./usr/third", "3")]),
+                packed(
+                    "old",
+                    vec![root(), usr(), directory("./usr/own/"), file("./usr/x", "1")],
+                ),
+                with(
+                    "new",
+                    "Replaces: old\n",
+                    vec![root(), usr(), file("./usr/x", "2"), file("./usr/y", "2")],
+                ),
+                packed(
+                    "third",
+                    vec![
+                        root(),
+                        usr(),
+                        directory("./usr/own/"),
+                        file("./usr/third", "3"),
+                    ],
+                ),
                 with(
                     "last",
                     "Replaces: new, third\n",
-                    vec![root(), usr(), file("./usr/x", "4"), file("./usr/y", "4"), file("./usr/third", "")],
+                    vec![
+                        root(),
+                        usr(),
+                        file("./usr/x", "4"),
+                        file("./usr/y", "4"),
+                        file("./usr/third", ""),
+                    ],
                 ),
-                packed("more", vec![root(), usr(), directory("./usr/own/"), file("./usr/more", "")]),
+                packed(
+                    "more",
+                    vec![
+                        root(),
+                        usr(),
+                        directory("./usr/own/"),
+                        file("./usr/more", ""),
+                    ],
+                ),
             ],
         ),
         (
@@ -83,7 +173,10 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             vec![
                 packed("directories", vec![root(), usr(), directory("./usr/d/")]),
                 packed("nothing", vec![root()]),
-                packed("other", vec![root(), usr(), directory("./usr/d/"), file("./usr/d/x", "")]),
+                packed(
+                    "other",
+                    vec![root(), usr(), directory("./usr/d/"), file("./usr/d/x", "")],
+                ),
             ],
         ),
         (
@@ -91,7 +184,11 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             nothing,
             vec![
                 packed("needed", vec![root(), usr(), file("./usr/a", "1")]),
-                with("provider", "Provides: virtual\n", vec![root(), usr(), file("./usr/b", "1")]),
+                with(
+                    "provider",
+                    "Provides: virtual\n",
+                    vec![root(), usr(), file("./usr/b", "1")],
+                ),
                 packed("wished", vec![root(), usr(), file("./usr/c", "1")]),
                 with(
                     "user",
@@ -101,7 +198,13 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 with(
                     "new",
                     "Replaces: needed, provider, wished\n",
-                    vec![root(), usr(), file("./usr/a", "2"), file("./usr/b", "2"), file("./usr/c", "2")],
+                    vec![
+                        root(),
+                        usr(),
+                        file("./usr/a", "2"),
+                        file("./usr/b", "2"),
+                        file("./usr/c", "2"),
+                    ],
                 ),
             ],
         ),
@@ -110,17 +213,37 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             nothing,
             vec![
                 packed("old", vec![root(), usr(), file("./usr/a", "1")]),
-                with("user", "Pre-Depends: old\n", vec![root(), usr(), file("./usr/u", "")]),
-                with("new", "Replaces: old\nProvides: old\n", vec![root(), usr(), file("./usr/a", "2")]),
-                with("newer", "Replaces: new\nDepends: new\n", vec![root(), usr(), file("./usr/a", "3")]),
+                with(
+                    "user",
+                    "Pre-Depends: old\n",
+                    vec![root(), usr(), file("./usr/u", "")],
+                ),
+                with(
+                    "new",
+                    "Replaces: old\nProvides: old\n",
+                    vec![root(), usr(), file("./usr/a", "2")],
+                ),
+                with(
+                    "newer",
+                    "Replaces: new\nDepends: new\n",
+                    vec![root(), usr(), file("./usr/a", "3")],
+                ),
             ],
         ),
         (
             "a diverted path keeps its package while the diverting one is unpacked, not after it",
-            |world| world.write("var/lib/dpkg/diversions", "/usr/x\n/usr/x.old\nnew\n/usr/y\n/usr/y.old\nlast\n"),
+            |world| {
+                world.write(
+                    "var/lib/dpkg/diversions",
+                    "/usr/x\n/usr/x.old\nnew\n/usr/y\n/usr/y.old\nlast\n",
+                )
+            },
             vec![
                 packed("old", vec![root(), usr(), file("./usr/x", "1")]),
-                packed("new", vec![root(), usr(), file("./usr/x", "2"), file("./usr/new", "")]),
+                packed(
+                    "new",
+                    vec![root(), usr(), file("./usr/x", "2"), file("./usr/new", "")],
+                ),
                 packed("third", vec![root(), usr(), file("./usr/y", "3")]),
                 packed("last", vec![root(), usr(), file("./usr/y", "4")]),
             ],
@@ -129,9 +252,21 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             "a replaced package of two architectures",
             nothing,
             vec![
-                with("s", "Multi-Arch: same\nArchitecture: amd64\n", vec![root(), usr(), file("./usr/x", "")]),
-                with("s", "Multi-Arch: same\nArchitecture: i386\n", vec![root(), usr(), file("./usr/x", "")]),
-                with("new", "Replaces: s\n", vec![root(), usr(), file("./usr/x", "2")]),
+                with(
+                    "s",
+                    "Multi-Arch: same\nArchitecture: amd64\n",
+                    vec![root(), usr(), file("./usr/x", "")],
+                ),
+                with(
+                    "s",
+                    "Multi-Arch: same\nArchitecture: i386\n",
+                    vec![root(), usr(), file("./usr/x", "")],
+                ),
+                with(
+                    "new",
+                    "Replaces: s\n",
+                    vec![root(), usr(), file("./usr/x", "2")],
+                ),
             ],
         ),
     ]
@@ -139,7 +274,21 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 
 /// A package, one that has to do with it, and one that has the same file.
 fn taken_over(related: &'static str, fields: &'static str) -> Vec<Packed> {
-    let data = |content| vec![directory("./"), directory("./usr/"), file("./usr/x", content)];
-    let of = vec![directory("./"), directory("./usr/"), file("./usr/related", "")];
-    vec![Packed("old", "", vec![], data("1")), Packed("related", related, vec![], of), Packed("new", fields, vec![], data("2"))]
+    let data = |content| {
+        vec![
+            directory("./"),
+            directory("./usr/"),
+            file("./usr/x", content),
+        ]
+    };
+    let of = vec![
+        directory("./"),
+        directory("./usr/"),
+        file("./usr/related", ""),
+    ];
+    vec![
+        Packed("old", "", vec![], data("1")),
+        Packed("related", related, vec![], of),
+        Packed("new", fields, vec![], data("2")),
+    ]
 }
