@@ -85,7 +85,7 @@ pub struct Listing {
     pub component: String,
     /// The index's architecture; in a flat repository, whose index may hold several, the native one.
     pub architecture: String,
-    /// The stanzas, with the fields of which [`crate::package::is_read`] is true.
+    /// The stanzas, with the fields of which [`crate::formats::package::is_read`] is true.
     pub text: String,
 }
 

@@ -7,12 +7,14 @@
 mod apt;
 mod base;
 mod conffiles;
+pub(crate) mod configure;
 mod diversions;
 mod info;
 mod script;
 mod statoverride;
 mod status;
 mod triggers;
+pub(crate) mod unpack;
 mod users;
 
 pub use apt::{extended_states, own_apt_directories};
@@ -26,8 +28,8 @@ pub use status::{Status, half_installed_stanza, unpacked_stanza};
 pub use triggers::{Activations, Directive, Interests, parse_triggers};
 pub use users::{Masters, Users};
 
-use crate::package::BadStanza;
-use crate::rootfs::{self, RootPath, Rootfs};
+use crate::formats::package::BadStanza;
+use crate::tree::rootfs::{self, RootPath, Rootfs};
 
 /// What is wrong with a database, or with what a package says about it.
 #[derive(Debug, thiserror::Error)]

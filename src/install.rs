@@ -9,18 +9,18 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use crate::archive::Source;
-use crate::chroot::{self, Chroot};
-use crate::configure::{self, Batch, Services, configure};
+use crate::dpkg::configure::{self, Batch, Services, configure};
+use crate::dpkg::unpack::{self, Ahead, Preinsts, Supply, Unpacker};
 use crate::dpkg::{self, Base};
-use crate::fetch::Fetch;
+use crate::formats::suite::{Suite, Variant};
 use crate::interrupt::Interrupt;
 use crate::plan::{Call, Chosen, Plan};
 use crate::report::{Report, Stage};
-use crate::rootfs::{self, RootPath, Rootfs};
+use crate::sandbox::{self, Sandbox};
 use crate::store;
-use crate::suite::{Suite, Variant};
-use crate::unpack::{self, Ahead, Preinsts, Supply, Unpacker};
-use crate::{apt, tidy};
+use crate::store::fetch::Fetch;
+use crate::tree::rootfs::{self, RootPath, Rootfs};
+use crate::tree::{apt, tidy};
 
 /// What is known of an installation before its packages are.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ pub struct Installation<'a> {
     architectures: Vec<String>,
     unpacker: Unpacker<'a>,
     /// The box; none where no script runs.
-    chroot: Option<Chroot>,
+    chroot: Option<Sandbox>,
     report: &'a Report,
 }
 
@@ -72,7 +72,7 @@ pub enum Error {
     Unpack(#[from] unpack::Error),
     /// The box could not be built.
     #[error(transparent)]
-    Chroot(#[from] chroot::Error),
+    Sandbox(#[from] sandbox::Error),
     /// A package could not be configured.
     #[error(transparent)]
     Configure(#[from] configure::Error),
@@ -179,18 +179,18 @@ impl<'a> Installation<'a> {
 }
 
 struct Scripts<'a> {
-    chroot: Chroot,
+    chroot: Sandbox,
     environment: Vec<(OsString, OsString)>,
     report: &'a Report,
 }
 
 /// Builds the box before any file is unpacked: a host that does not allow it says so at once, and the process inside is cloned
 /// off a program that has not yet filled its memory.
-fn open_box(root: &Rootfs, interrupt: &Interrupt, report: &Report) -> Result<Chroot, Error> {
+fn open_box(root: &Rootfs, interrupt: &Interrupt, report: &Report) -> Result<Sandbox, Error> {
     for mount_point in ["proc", "sys"] {
         root.make_directory(&RootPath::known(mount_point), 0o755)?; // as base-files ships them
     }
-    let chroot = Chroot::open(root, report)?;
+    let chroot = Sandbox::open(root, report)?;
     let cancel = chroot.cancel();
     interrupt.on_raise(move || cancel.cancel());
     Ok(chroot)

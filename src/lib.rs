@@ -1,28 +1,25 @@
-//! Makes a Debian or Ubuntu root filesystem from the archive itself.
+//! Builds Debian and Ubuntu root filesystems and images from the archive.
 //!
-//! `bootstrap::run` tells the whole story; docs/architecture.md shows the rooms that it leads through.
+//! `run::run` tells the whole story; docs/architecture.md shows the rooms that it leads through.
 
-pub mod apt;
-pub mod archive;
-pub mod bootstrap;
-pub mod chroot;
-pub mod compress;
-pub mod configure;
-pub mod deb;
-pub mod digest;
-pub mod dpkg;
-pub mod fetch;
-pub mod install;
-pub mod interrupt;
-pub mod pack;
-pub mod package;
-pub mod plan;
-pub mod report;
-pub mod rootfs;
-#[cfg(test)]
-mod skipping;
-pub mod store;
-pub mod suite;
-pub mod target;
-pub mod tidy;
-pub mod unpack;
+// Tests of the whole program reach some items that are private to it otherwise.
+#![cfg_attr(not(any(test, feature = "testing")), allow(unreachable_pub))]
+
+pub(crate) mod archive;
+pub(crate) mod cli;
+pub(crate) mod dpkg;
+pub(crate) mod formats;
+pub(crate) mod install;
+pub(crate) mod interrupt;
+pub(crate) mod pack;
+pub(crate) mod plan;
+pub(crate) mod report;
+pub(crate) mod run;
+pub(crate) mod sandbox;
+pub(crate) mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub(crate) mod tree;
+pub(crate) mod ui;
+
+pub use cli::main;

@@ -20,10 +20,10 @@ use std::thread;
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, retry_on_intr};
 
-use crate::compress::{self, Compression};
+use crate::formats::compress::{self, Compression};
 use crate::interrupt::Interrupt;
 use crate::report::{Report, Stage};
-use crate::rootfs::{self, RootPath, Rootfs};
+use crate::tree::rootfs::{self, RootPath, Rootfs};
 
 /// What is to be made of a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

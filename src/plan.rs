@@ -23,8 +23,8 @@ mod tests;
 use std::sync::Arc;
 
 use crate::archive::{Index, Release};
-use crate::package::{BadStanza, Package};
-use crate::suite::Variant;
+use crate::formats::package::{BadStanza, Package};
+use crate::formats::suite::Variant;
 use demand::{Demand, Request, named_by_variant};
 pub use foresight::{Foreseen, Foresight};
 use order::Operation;

@@ -8,6 +8,7 @@ mod address;
 mod cache;
 mod derived;
 mod error;
+pub(crate) mod fetch;
 mod file;
 mod http;
 mod roots;
@@ -37,7 +38,7 @@ pub use self::error::{Cause, Error, Obstacle};
 use self::http::{Answer, Request, Transport};
 pub(crate) use self::stop::Stop;
 pub use self::verified::{Form, Verified};
-use crate::digest::Digest;
+use crate::formats::digest::Digest;
 use crate::report::Report;
 
 /// An attempt that brought this many bytes is not counted: a large file over a flaky line gets there in the end.

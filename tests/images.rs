@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 
-use rbootstrap::compress::{self, Compression};
+use rbootstrap::testing::{Compression, Integrity, decoder};
 
 use crate::world::archive::DATE;
 use crate::world::tree::{self, Times};
@@ -127,7 +127,7 @@ fn the_ending_decides_the_compression() {
         assert!(made.stdout.is_empty(), "{name}");
         let bytes = fs::read(world.path(name)).unwrap();
         let mut decoded = Vec::new();
-        compress::decoder(compression, &bytes[..], compress::Integrity::Unknown)
+        decoder(compression, &bytes[..], Integrity::Unknown)
             .unwrap()
             .read_to_end(&mut decoded)
             .unwrap();
@@ -294,7 +294,7 @@ fn a_tree_can_be_packed_later() {
     pack(&["packed.tar.gz"]);
     let mut decoded = Vec::new();
     let bytes = fs::read(world.path("packed.tar.gz")).unwrap();
-    compress::decoder(Compression::Gzip, &bytes[..], compress::Integrity::Unknown)
+    decoder(Compression::Gzip, &bytes[..], Integrity::Unknown)
         .unwrap()
         .read_to_end(&mut decoded)
         .unwrap();

@@ -84,7 +84,7 @@ fn while_the_mirror_stalls() {
     ] {
         let Some(world) = World::of(&crate::world::archive::Suite {
             by_hash: false,
-            compressions: vec![rbootstrap::compress::Compression::None],
+            compressions: vec![rbootstrap::testing::Compression::None],
             ..crate::world::suite([])
         }) else {
             return;

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use rbootstrap::compress::Compression;
-use rbootstrap::digest::Algorithm;
+use rbootstrap::testing::Algorithm;
+use rbootstrap::testing::Compression;
 
 use crate::world::archive::{Archive, Suite};
 use crate::world::deb::Deb;

@@ -83,7 +83,7 @@ fn every_case_has_its_test() {
         ("triggers", include_str!("packages/triggers.rs")),
         (
             "unpack::tests::dpkg",
-            include_str!("../src/unpack/tests/dpkg.rs"),
+            include_str!("../src/dpkg/unpack/tests/dpkg.rs"),
         ),
     ];
     let rows = include_str!("packages.rs")

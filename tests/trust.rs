@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rbootstrap::digest::Algorithm;
+use rbootstrap::testing::Algorithm;
 
 use crate::world::archive::{Suite, now};
 use crate::world::deb::Deb;

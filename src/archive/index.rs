@@ -10,9 +10,9 @@ use std::time::Instant;
 use self::decode::{Decoding, Undecoded, decode};
 use super::release::{is_flat, with_extension};
 use super::{Error, Listing, Release, Seen};
-use crate::compress::Compression;
-use crate::digest::{Algorithm, digest};
-use crate::package;
+use crate::formats::compress::Compression;
+use crate::formats::digest::{Algorithm, digest};
+use crate::formats::package;
 use crate::report::{Event, Report, Stage};
 use crate::store::{self, Kind, Stop, Store, Verified, Wanted};
 

@@ -10,9 +10,9 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 
 use super::{CLOCK_TOLERANCE, Expiry, Source};
-use crate::compress::Compression;
-use crate::digest::{Algorithm, Digest};
-use crate::package::{Fields, fields};
+use crate::formats::compress::Compression;
+use crate::formats::digest::{Algorithm, Digest};
+use crate::formats::package::{Fields, fields};
 
 /// A verified Release file. Made nowhere else.
 #[derive(Clone, Debug)]

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use super::release::is_flat;
 use super::{Expiry, Keyring, KeyringError, Leave, Source, Trust};
-use crate::package::{Fields, fields, stanzas};
-use crate::suite::Pocket;
+use crate::formats::package::{Fields, fields, stanzas};
+use crate::formats::suite::Pocket;
 
 /// The size in bytes up to which a file of sources, or a keyring that one names, is read.
 const FILE_LIMIT: u64 = 4 << 20;
@@ -372,7 +372,7 @@ pub fn host_mirrors(root: &Path, distribution: &str, suites: &[&str]) -> HostMir
 impl HostMirrors {
     /// Puts the host's mirror of a pocket's archive in front of the pocket's own, and says which it is; `None` where the host has none. The
     /// caller sees to it that the suite is of the host's distribution, not past its end of life, and that the mirror has the
-    /// architecture ([`Suite::shares_mirrors`](crate::suite::Suite::shares_mirrors)).
+    /// architecture ([`Suite::shares_mirrors`](crate::formats::suite::Suite::shares_mirrors)).
     pub fn prefer(&self, pocket: &mut Pocket) -> Option<String> {
         let list = if pocket.archive == "security" {
             &self.security

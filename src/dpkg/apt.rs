@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::rootfs::{RootPath, Rootfs};
+use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::{Error, Masters, Users};
 

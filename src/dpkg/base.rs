@@ -4,8 +4,8 @@
 
 use rustix::fs::{FileType, makedev};
 
-use crate::rootfs::{RootPath, Rootfs};
-use crate::suite::MergedUsr;
+use crate::formats::suite::MergedUsr;
+use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::Error;
 

@@ -1,6 +1,6 @@
 //! The control member `conffiles` (deb-conffiles(5)) and what the status says of its files.
 
-use crate::rootfs::RootPath;
+use crate::tree::rootfs::RootPath;
 
 use super::Error;
 

@@ -7,9 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 
-use crate::deb::Member;
-use crate::package::{MultiArch, Package};
-use crate::rootfs::{self, RootPath, Rootfs, modified_at};
+use crate::formats::deb::Member;
+use crate::formats::package::{MultiArch, Package};
+use crate::tree::rootfs::{self, RootPath, Rootfs, modified_at};
 
 use super::Error;
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use crate::package::fields;
-use crate::rootfs::{RootPath, Rootfs};
+use crate::formats::package::fields;
+use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::{Conffile, ConffileState, Error};
 

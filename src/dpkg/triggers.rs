@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::rootfs::{RootPath, Rootfs};
+use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::{Error, Status, lines_of, malformed};
 

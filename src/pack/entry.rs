@@ -15,7 +15,7 @@ use tar::{EntryType, Header};
 use super::tree::{self, Entry};
 use super::{Chunks, Error, on_host};
 use crate::report::{Report, Stage};
-use crate::rootfs::{RootPath, Rootfs};
+use crate::tree::rootfs::{RootPath, Rootfs};
 
 /// The unit of an archive, in bytes.
 pub(super) const BLOCK: usize = 512;

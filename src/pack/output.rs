@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempPath};
 
 use super::Error;
-use crate::rootfs::Rootfs;
+use crate::tree::rootfs::Rootfs;
 
 /// An archive's file under way; dropped without [`Output::finish`] it is gone.
 pub(super) struct Output {

@@ -7,7 +7,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, StatxFlags};
 
 use super::Error;
 use crate::report::Report;
-use crate::rootfs::{RootPath, Rootfs};
+use crate::tree::rootfs::{RootPath, Rootfs};
 
 /// Directories that the running system fills: they are packed, what is below them is not.
 const LEFT_EMPTY: [&[u8]; 3] = [b"dev", b"proc", b"sys"];

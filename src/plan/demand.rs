@@ -2,8 +2,8 @@
 
 use super::pool::{Asked, NO_ARCHITECTURE, PackageId, Pool, VersionId};
 use super::{Error, Wanted, near};
-use crate::package::{Priority, Version};
-use crate::suite::Variant;
+use crate::formats::package::{Priority, Version};
+use crate::formats::suite::Variant;
 
 /// One thing asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

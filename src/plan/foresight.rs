@@ -13,8 +13,8 @@ use memchr::memmem::Finder;
 
 use super::{Wanted, named_by_variant};
 use crate::archive::{Release, Seen};
-use crate::package::{Package, Priority};
-use crate::suite::Variant;
+use crate::formats::package::{Package, Priority};
+use crate::formats::suite::Variant;
 
 /// What has been seen of the sources while they are read.
 #[derive(Debug)]

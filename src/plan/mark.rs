@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use super::links::{Link, groups};
 use super::pool::{Asked, PackageId, VersionId};
 use super::state::{State, Table};
-use crate::package::MultiArch;
+use crate::formats::package::MultiArch;
 
 /// Chains of dependencies longer than this fail, as they do for apt.
 const MAX_DEPTH: usize = 3000;

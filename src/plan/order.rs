@@ -9,7 +9,7 @@ mod passes;
 use super::links::Kind;
 use super::pool::{Asked, PackageId, VersionId};
 use super::state::{State, Table};
-use crate::package::Priority;
+use crate::formats::package::Priority;
 
 /// One thing that dpkg is told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

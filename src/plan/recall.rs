@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::{Call, Chosen, Plan, Wanted};
 use crate::archive::{Release, Source};
-use crate::digest::{Algorithm, Digest, digest};
-use crate::package::{Package, stanzas};
+use crate::formats::digest::{Algorithm, Digest, digest};
+use crate::formats::package::{Package, stanzas};
 
 /// What the last plan of the same request is kept under: what is wanted, and of which sources.
 pub fn key(wanted: &Wanted, sources: &[Source]) -> Digest {
@@ -142,7 +142,7 @@ mod tests {
     use super::super::tests::listing;
     use super::*;
     use crate::archive::Index;
-    use crate::suite::Variant;
+    use crate::formats::suite::Variant;
 
     fn index_of(stanzas: &str) -> Index {
         Index {

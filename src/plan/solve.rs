@@ -8,7 +8,7 @@ use super::links::Link;
 use super::mark::By;
 use super::pool::{PackageId, Pool, VersionId};
 use super::state::{State, Table};
-use crate::package::Priority;
+use crate::formats::package::Priority;
 
 /// Rounds of repair, as many as apt's resolver has.
 const ROUNDS: usize = 20;

@@ -4,11 +4,11 @@
 //! tests/apt, which asks apt itself.
 
 mod refusals;
-mod world;
 
 use super::{Call, Error, Plan, Wanted, plan};
 use crate::archive::{self, Index, Listing, Release};
-use crate::suite::Variant;
+use crate::formats::suite::Variant;
+use crate::testing::listing;
 
 /// A release of `suite`, `experimental` being NotAutomatic.
 pub(super) fn release(suite: &str) -> std::sync::Arc<Release> {
@@ -31,9 +31,9 @@ pub(super) fn listing(suite: &str, architecture: &str, stanzas: &str) -> Listing
     };
     let release = Release {
         not_automatic: suite == "experimental",
-        ..world::release(suite, architecture)
+        ..listing::release(suite, architecture)
     };
-    world::listing(
+    listing::listing(
         release,
         architecture,
         stanzas.lines().filter_map(stanza).collect(),

@@ -18,7 +18,7 @@ use tempfile::NamedTempFile;
 
 use super::verified::{Permit, Verified, digest_of, is_steady, open_regular};
 use super::{Error, Order, Wanted, derived};
-use crate::digest::{Algorithm, Digest, Hasher};
+use crate::formats::digest::{Algorithm, Digest, Hasher};
 use crate::report::Report;
 
 /// Files without a name that may be open at once: a quarter of the usual limit of descriptors.

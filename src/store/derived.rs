@@ -16,7 +16,7 @@ use tempfile::NamedTempFile;
 
 use super::cache::used_now;
 use super::verified::{Verified, is_steady, open_regular};
-use crate::digest::Digest;
+use crate::formats::digest::Digest;
 
 /// The directory in the cache.
 pub(super) const DIRECTORY: &str = "derived";

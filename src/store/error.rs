@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::digest::Digest;
+use crate::formats::digest::Digest;
 
 /// Why a URL gave no verified file. URLs are shown without their passwords.
 #[derive(Debug, thiserror::Error)]

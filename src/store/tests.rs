@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use super::server::{Asked, Reply, Server, Then};
 use super::*;
-use crate::digest::{Algorithm, digest};
+use crate::formats::digest::{Algorithm, digest};
 use crate::report::Event;
 
 mod derived;

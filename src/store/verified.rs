@@ -12,7 +12,7 @@ use tempfile::TempPath;
 
 use super::Error;
 use super::stop::Stop;
-use crate::digest::{Algorithm, Digest, Hasher};
+use crate::formats::digest::{Algorithm, Digest, Hasher};
 
 /// A file whose size and digest matched. Made nowhere else but in the store.
 #[derive(Debug)]

@@ -8,15 +8,15 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 
-use rbootstrap::archive::Index;
-use rbootstrap::compress::{Compression, Integrity, decoder, encoder};
-use rbootstrap::plan::{Wanted, plan};
-use rbootstrap::suite::Variant;
+use rbootstrap::testing::Index;
+use rbootstrap::testing::Variant;
+use rbootstrap::testing::{Compression, Integrity, decoder, encoder};
+use rbootstrap::testing::{Wanted, plan};
 
 use crate::compare::{self, answer};
 use crate::excerpt;
 use crate::host::{self, Answer, Apt, Question, Setting};
-use crate::world;
+use rbootstrap::testing::listing;
 
 /// A demand, the rule that decides it, and what to look for in the answer: names that are there, and names that are not.
 pub(crate) struct Case {
@@ -267,10 +267,10 @@ fn write(name: &str, text: &str) {
 
 /// An index of a suite's one listing.
 pub(crate) fn index(suite: &str, text: String) -> Index {
-    let mut release = world::release(suite, ARCHITECTURE);
+    let mut release = listing::release(suite, ARCHITECTURE);
     release.codename = Some(suite.to_owned());
     Index {
-        listings: vec![world::listing(release, ARCHITECTURE, text)],
+        listings: vec![listing::listing(release, ARCHITECTURE, text)],
     }
 }
 

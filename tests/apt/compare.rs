@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rbootstrap::plan::{Call, Plan, Wanted, plan};
-use rbootstrap::suite::Variant;
+use rbootstrap::testing::Variant;
+use rbootstrap::testing::{Call, Plan, Wanted, plan};
 
 use crate::host::{Answer, Apt, Question};
 

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use rbootstrap::archive::Index;
-use rbootstrap::package::{Fields, fields, stanzas};
-use rbootstrap::suite::Variant;
+use rbootstrap::testing::Index;
+use rbootstrap::testing::Variant;
+use rbootstrap::testing::{Fields, fields, stanzas};
 
 use crate::compare::Demand;
 

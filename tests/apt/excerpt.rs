@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::fs;
 
-use rbootstrap::archive::Index;
-use rbootstrap::digest::{Algorithm, digest};
-use rbootstrap::package::{Fields, fields, stanzas};
+use rbootstrap::testing::Index;
+use rbootstrap::testing::{Algorithm, digest};
+use rbootstrap::testing::{Fields, fields, stanzas};
 
 use crate::cases::{Case, index};
 use crate::compare;

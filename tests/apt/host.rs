@@ -7,11 +7,11 @@ use std::num::NonZeroI16;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use rbootstrap::archive::{Index, Listing};
-use rbootstrap::package::{Fields, fields, stanzas};
-use rbootstrap::suite::Variant;
+use rbootstrap::testing::Variant;
+use rbootstrap::testing::{Fields, fields, stanzas};
+use rbootstrap::testing::{Index, Listing};
 
-use crate::world;
+use rbootstrap::testing::listing;
 
 /// What apt and we are both given.
 #[derive(Clone, Debug)]
@@ -484,7 +484,7 @@ fn listing(
         .map_err(|error| error.to_string())?;
     let from = signed.find("Origin:").ok_or("a Release has no Origin")?;
     let all: Fields<'_> = fields(&signed[from..]).collect();
-    let mut release = world::release(suite, architecture);
+    let mut release = listing::release(suite, architecture);
     (release.suite, release.codename) = (
         all.one("Suite").map(str::to_owned),
         all.one("Codename").map(str::to_owned),
@@ -492,7 +492,7 @@ fn listing(
     release.not_automatic = all.one("NotAutomatic") == Some("yes");
     release.but_automatic_upgrades = all.one("ButAutomaticUpgrades") == Some("yes");
     release.source.pin = pin.map(|pin| NonZeroI16::new(pin).unwrap());
-    Ok(world::listing(release, architecture, text))
+    Ok(listing::listing(release, architecture, text))
 }
 
 /// Without the fields that say nothing to a resolver and are most of the text.

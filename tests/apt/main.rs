@@ -19,16 +19,13 @@ mod compare;
 mod demands;
 mod excerpt;
 mod host;
-#[path = "../../src/plan/tests/world.rs"]
-mod world;
 
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Mutex;
 
-use rbootstrap::archive;
-use rbootstrap::suite::Variant;
+use rbootstrap::testing::Variant;
 
 use compare::Demand;
 use demands::{Catalogue, Dice};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use rbootstrap::compress::Compression;
+use rbootstrap::testing::Compression;
 
 use crate::packages::same_as_dpkg;
 use crate::world::deb::{Damage, Deb, Entry, Kind};

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rbootstrap::compress::Compression;
-use rbootstrap::digest::{Algorithm, digest};
+use rbootstrap::testing::Compression;
+use rbootstrap::testing::{Algorithm, digest};
 
 use super::deb::{Deb, compress, extension};
 use super::key::Key;

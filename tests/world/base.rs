@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
-use rbootstrap::compress::Compression;
+use rbootstrap::testing::Compression;
 
 use super::deb::{Deb, Entry, Kind};
 use super::host_architecture;

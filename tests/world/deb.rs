@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use rbootstrap::compress::Compression;
-use rbootstrap::digest::Md5Hasher;
+use rbootstrap::testing::Compression;
+use rbootstrap::testing::Md5Hasher;
 
 /// The time that shipped files have unless they say otherwise: 2023-11-14T22:13:20Z.
 pub const SHIPPED: u64 = 1_700_000_000;

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rbootstrap::digest::{Algorithm, digest};
+use rbootstrap::testing::{Algorithm, digest};
 
 /// Whether times are part of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

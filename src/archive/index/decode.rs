@@ -5,8 +5,8 @@
 
 use std::io::{self, BufReader, Read};
 
-use crate::compress::{Compression, Integrity, decoder};
-use crate::package;
+use crate::formats::compress::{Compression, Integrity, decoder};
+use crate::formats::package;
 use crate::store::Verified;
 
 /// What is decoded at a time, in bytes.

@@ -503,7 +503,7 @@ fn keyrings_of_every_form() {
 
 #[test]
 fn built_in_keyrings_are_read() {
-    for suite in crate::suite::Suites::load(&[]).unwrap().all() {
+    for suite in crate::formats::suite::Suites::load(&[]).unwrap().all() {
         let files: Vec<(&str, &[u8])> = suite
             .keyrings
             .iter()
@@ -577,6 +577,6 @@ fn gpgv_accepts_what_is_accepted_here() {
             "{}",
             String::from_utf8_lossy(&output.stderr)
         ),
-        Err(e) => crate::skipping::skip(&format!("gpgv: {e}")),
+        Err(e) => crate::testing::ignore::skip(&format!("gpgv: {e}")),
     }
 }

@@ -263,7 +263,7 @@ fn a_hosts_mirror_comes_first() {
         main: vec!["http://near/debian".into()],
         security: Vec::new(),
     };
-    let suites = crate::suite::Suites::load(&[]).unwrap();
+    let suites = crate::formats::suite::Suites::load(&[]).unwrap();
     let mut pockets = suites.find("trixie").unwrap().pockets_for("amd64");
     let taken: Vec<_> = pockets
         .iter_mut()

@@ -12,8 +12,8 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, XattrFlags};
 use tempfile::TempDir;
 
 use super::EPOCH;
-use crate::digest::{Algorithm, digest};
-use crate::rootfs;
+use crate::formats::digest::{Algorithm, digest};
+use crate::tree::rootfs;
 
 /// A path, made in whichever order the world is made in.
 enum Make {

@@ -241,7 +241,7 @@ fn a_full_disk_is_named() {
             .status()
     };
     if !mount(&["mount", "-t", "tmpfs", "-o", "size=64k", "none"]).is_ok_and(|s| s.success()) {
-        crate::skipping::skip("needs root and a tmpfs");
+        crate::testing::ignore::skip("needs root and a tmpfs");
         return;
     }
     let whole = bytes(1_000_000);

@@ -1,0 +1,816 @@
+//! Packages made of bytes, unpacked into trees of their own; what scripts would do is done by the test.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests make their own world, with every writer of the standard library"
+)]
+
+mod dpkg;
+
+use std::cell::RefCell;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+
+use super::*;
+use crate::dpkg::{Base, base};
+use crate::formats::deb::build::{Item, deb, directory, entry, file, hard_link, on_disk, symlink};
+use crate::formats::suite::MergedUsr;
+use crate::sandbox::{Command, Finished};
+
+/// A package: name, further fields of its control file, control members, data.
+struct Packed(
+    &'static str,
+    &'static str,
+    Vec<(&'static str, &'static str)>,
+    Vec<Item>,
+);
+
+impl Packed {
+    fn bytes(&self) -> Vec<u8> {
+        let version = if self.1.contains("Version:") {
+            ""
+        } else {
+            "Version: 1\n"
+        };
+        let architecture = if self.1.contains("Architecture:") {
+            ""
+        } else {
+            "Architecture: all\n"
+        };
+        let rest = "Maintainer: a <a@b>\nDescription: x\n";
+        let mut members = self.2.clone();
+        if !members.iter().any(|m| m.0 == "md5sums") && !self.1.contains("X-No-Digests") {
+            members.push(("md5sums", ""));
+        }
+        deb(
+            &format!(
+                "Package: {}\n{version}{architecture}{}{rest}",
+                self.0, self.1
+            ),
+            &members,
+            &self.3,
+        )
+    }
+}
+
+/// A package of files alone.
+fn packed(name: &'static str, data: Vec<Item>) -> Packed {
+    Packed(name, "", vec![], data)
+}
+
+/// A package to be staged by its number, which a test finds again as its size.
+fn supply(number: usize) -> Supply {
+    let digest = crate::formats::digest::digest(
+        crate::formats::digest::Algorithm::Sha256,
+        &number.to_le_bytes(),
+    );
+    let deb = crate::store::Wanted {
+        name: String::new(),
+        urls: vec![],
+        size: number as u64,
+        digest,
+    };
+    Supply {
+        package: number.to_string(),
+        deb,
+    }
+}
+
+fn read(bytes: &[u8]) -> Result<Deb, Error> {
+    Deb::read(on_disk(bytes)).map_err(|source| Error::Deb {
+        package: String::new(),
+        source,
+    })
+}
+
+/// What a script does to the tree, by the name of its package.
+type Script<'a> = &'a dyn Fn(&str, &World);
+
+struct World {
+    directory: tempfile::TempDir,
+    root: Rootfs,
+    jobs: usize,
+    paths: Vec<PathRule>,
+    preinsts: Preinsts,
+}
+
+impl World {
+    fn new() -> World {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Rootfs::open(directory.path()).unwrap();
+        base(
+            &root,
+            &Base {
+                architectures: vec!["amd64".into(), "i386".into()],
+                merged_usr: MergedUsr::Shipped,
+            },
+        )
+        .unwrap();
+        World {
+            directory,
+            root,
+            jobs: 2,
+            paths: vec![],
+            preinsts: Preinsts::WithEffect,
+        }
+    }
+
+    /// Lays and registers the first `essentials` packages, then unpacks the others in batches of these sizes.
+    fn run(
+        &self,
+        packages: &[Packed],
+        (essentials, batches): (usize, &[usize]),
+        script: Script<'_>,
+    ) -> Result<(), Error> {
+        let all: Vec<Vec<u8>> = packages.iter().map(Packed::bytes).collect();
+        let source = move |supply: &Supply| read(&all[supply.deb.size as usize]);
+        let options = Options {
+            jobs: self.jobs,
+            paths: self.paths.clone(),
+            preinsts: self.preinsts,
+        };
+        let mut unpacker =
+            Unpacker::from_source(&self.root, Box::new(source), options, Report::silent())?;
+        let named = |n: usize| Supply {
+            package: packages[n].0.to_owned(),
+            ..supply(n)
+        };
+        unpacker.plan((0..packages.len()).map(named).collect(), essentials, 5);
+        let run = |command: &Command| {
+            if command.argv[0] == "dpkg" {
+                let options = if command.argv[1] == "--force-depends" {
+                    "depends,downgrade"
+                } else {
+                    "downgrade"
+                };
+                let output =
+                    format!("dpkg forcing options\n\nCurrently enabled options:\n {options}\n")
+                        .into();
+                return Ok(Finished {
+                    status: std::process::ExitStatus::from_raw(0),
+                    output,
+                });
+            }
+            let value = |name: &str| {
+                command
+                    .env
+                    .iter()
+                    .find(|(n, _)| n == name)
+                    .unwrap()
+                    .1
+                    .to_str()
+                    .unwrap()
+                    .to_owned()
+            };
+            assert_eq!(
+                (
+                    command.argv[1].to_str(),
+                    value("DPKG_MAINTSCRIPT_NAME").as_str()
+                ),
+                (Some("install"), "preinst")
+            );
+            script(&value("DPKG_MAINTSCRIPT_PACKAGE"), self);
+            let failed = self.text("fail").is_some();
+            Ok(Finished {
+                status: std::process::ExitStatus::from_raw(if failed { 256 } else { 0 }),
+                output: b"last words".into(),
+            })
+        };
+        if essentials > 0 {
+            unpacker.lay_essentials()?;
+            unpacker.register(&run)?;
+        }
+        let mut from = essentials;
+        for size in batches {
+            unpacker.unpack(&(from..from + size).collect::<Vec<_>>(), &run)?;
+            from += size;
+        }
+        unpacker.finish()
+    }
+
+    /// Unpacks all as one batch, no script having an effect.
+    fn batch(&self, packages: &[Packed]) -> Result<(), Error> {
+        self.run(packages, (0, &[packages.len()]), &|_, _| {})
+    }
+
+    fn write(&self, path: &str, content: &str) {
+        std::fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
+        std::fs::write(self.path(path), content).unwrap();
+    }
+
+    fn path(&self, path: &str) -> std::path::PathBuf {
+        self.directory.path().join(path)
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        std::fs::read_to_string(self.path(path)).ok()
+    }
+
+    fn list(&self, qualified: &str) -> String {
+        self.text(&format!("var/lib/dpkg/info/{qualified}.list"))
+            .unwrap()
+    }
+
+    /// The stanza of a package in status.
+    fn stanza(&self, name: &str) -> String {
+        let status = self.text("var/lib/dpkg/status").unwrap();
+        status
+            .split("\n\n")
+            .find(|s| s.starts_with(&format!("Package: {name}\n")))
+            .unwrap()
+            .to_owned()
+    }
+
+    /// The tree as text, one line a path.
+    fn dump(&self) -> String {
+        let mut lines = Vec::new();
+        dump(self.directory.path(), Path::new(""), &mut lines);
+        lines.join("\n")
+    }
+}
+
+fn dump(root: &Path, below: &Path, lines: &mut Vec<String>) {
+    let mut names: Vec<_> = root
+        .join(below)
+        .read_dir()
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
+    names.sort();
+    for name in names {
+        let path = below.join(name);
+        let found = root.join(&path).symlink_metadata().unwrap();
+        let what = if found.is_symlink() {
+            format!("-> {}", root.join(&path).read_link().unwrap().display())
+        } else if found.is_file() {
+            let content = std::fs::read(root.join(&path)).unwrap();
+            format!(
+                "{} {} {}",
+                found.nlink(),
+                if found.mtime() == 1_600_000_000 {
+                    "shipped"
+                } else {
+                    "new"
+                },
+                content.escape_ascii()
+            )
+        } else {
+            String::new()
+        };
+        let (mode, owner) = (
+            found.permissions().mode(),
+            format!("{}:{}", found.uid(), found.gid()),
+        );
+        lines.push(format!(
+            "/{} {mode:o} {owner} {what}",
+            path.as_os_str().as_bytes().escape_ascii()
+        ));
+        if found.is_dir() {
+            dump(root, &path, lines);
+        }
+    }
+}
+
+fn is_root() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        crate::testing::ignore::skip("needs root");
+    }
+    is_root
+}
+
+fn set_up(before: fn(&World)) -> World {
+    let world = World::new();
+    world.write(
+        "etc/passwd",
+        "root:x:0:0::/:/bin/sh\ngames:x:5:60::/:/bin/sh\nmail:x:8:8::/:/bin/sh\n",
+    );
+    world.write("etc/group", "root:x:0:\ngames:x:60:\nmail:x:8:\n");
+    before(&world);
+    world
+}
+
+#[test]
+fn nothing_leads_outside() {
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("victim"), "untouched").unwrap();
+    std::fs::set_permissions(
+        outside.path().join("victim"),
+        std::fs::Permissions::from_mode(0o640),
+    )
+    .unwrap();
+    let (absolute, climbing) = (
+        outside.path().to_str().unwrap(),
+        format!("../../../../../../../..{}", outside.path().display()),
+    );
+    let world = World::new();
+    // The inside of the tree has the same path, so what goes through the links has somewhere to go.
+    std::fs::create_dir_all(world.path(&absolute[1..])).unwrap();
+    let links = packed(
+        "links",
+        vec![
+            directory("./"),
+            symlink("./abs", absolute),
+            symlink("./up", &climbing),
+            symlink("./victim", &format!("{absolute}/victim")),
+        ],
+    );
+    let through = packed(
+        "through",
+        vec![
+            directory("./"),
+            directory("./abs/"),
+            file("./abs/a", "a"),
+            directory("./up/new/"),
+            file("./up/new/b", "b"),
+            symlink("./abs/c", "x"),
+            hard_link("./abs/d", "./abs/a"),
+            hard_link("./e", "./victim").mode(0o4777),
+        ],
+    );
+    world
+        .run(&[links, through], (0, &[1, 1]), &|_, _| {})
+        .unwrap();
+    let found: Vec<_> = outside
+        .path()
+        .read_dir()
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
+    assert_eq!(found, ["victim"]);
+    assert_eq!(
+        outside
+            .path()
+            .join("victim")
+            .metadata()
+            .unwrap()
+            .permissions()
+            .mode(),
+        0o100_640
+    );
+    for inside in ["a", "new/b", "d"] {
+        assert!(world.path(&absolute[1..]).join(inside).exists(), "{inside}");
+    }
+}
+
+/// Essentials as they are: a merged /usr that a later package brings, users that only base-passwd's lists know.
+fn essentials() -> Vec<Packed> {
+    let masters = vec![
+        file(
+            "./usr/share/base-passwd/passwd.master",
+            "root:*:0:0:root:/root:/bin/sh\ngames:*:50005:60::/:/x\n",
+        ),
+        file(
+            "./usr/share/base-passwd/group.master",
+            "root:*:0:\nstaff:*:50050:\n",
+        ),
+    ];
+    let libc = vec![
+        entry("./", b'5', 0o755),
+        directory("./lib/"),
+        file("./lib/libc", "libc"),
+        entry("./var/local/", b'5', 0o2775).owner("root", "staff"),
+        file("./usr/bin/game", "game")
+            .owner("games", "no-such")
+            .mode(0o2755),
+        entry("./var/mail/", b'5', 0o700),
+        file("./etc/conf", "abc"),
+    ];
+    let files = vec![
+        symlink("./lib", "usr/lib"),
+        directory("./usr/lib/"),
+        entry("./var/mail/", b'5', 0o2775),
+        directory("./usr/share/"),
+    ];
+    vec![
+        Packed(
+            "libc",
+            "",
+            vec![
+                ("conffiles", "/etc/conf\n"),
+                ("preinst", "#!/bin/sh\nset -e\n"),
+            ],
+            libc,
+        ),
+        Packed(
+            "base-files",
+            "",
+            vec![("preinst", "#!/bin/sh\ndivert\n")],
+            files,
+        ),
+        Packed(
+            "base-passwd",
+            "",
+            vec![("preinst", "#!/bin/sh\nmake /etc/passwd\n")],
+            masters,
+        ),
+        Packed(
+            "dpkg",
+            "Version: 1.22.3ubuntu1\n",
+            vec![("triggers", "interest /usr/watched\n")],
+            vec![file("./usr/bin/dpkg", "dpkg")],
+        ),
+    ]
+}
+
+#[test]
+fn essentials_are_laid_and_registered() {
+    if !is_root() {
+        return;
+    }
+    let world = World::new();
+    let seen = RefCell::new(Vec::new());
+    let script = |package: &str, world: &World| {
+        assert!(
+            world.path("var/lib/dpkg/tmp.ci/preinst").exists()
+                && world.path("var/lib/dpkg/tmp.ci/control").exists()
+        );
+        let status = world.text("var/lib/dpkg/status").unwrap();
+        let shown = status
+            .lines()
+            .filter(|l| l.starts_with("Package: ") || l.starts_with("Status: "))
+            .collect::<Vec<_>>()
+            .join(", ");
+        seen.borrow_mut().push(format!("{package}: {shown}"));
+        if package == "base-files" {
+            world.write(
+                "var/lib/dpkg/diversions",
+                "/usr/bin/dpkg\n/usr/bin/dpkg.base\nbase-files\n/usr/bin/game\n/usr/bin/game.own\nlibc\n",
+            );
+            world.write(
+                "var/lib/dpkg/statoverride",
+                "#7 root 600 /usr/share/base-passwd/group.master\n",
+            );
+        }
+    };
+    world.run(&essentials(), (4, &[]), &script).unwrap();
+    assert_eq!(
+        seen.into_inner(),
+        [
+            "base-files: Package: libc, Status: install ok unpacked, Package: base-files, Status: install reinstreq half-installed",
+            "base-passwd: Package: libc, Status: install ok unpacked, Package: base-files, Status: install ok unpacked, \
+             Package: base-passwd, Status: install reinstreq half-installed",
+        ]
+    );
+    let dump = world.dump();
+    for line in [
+        "/lib 120777 0:0 -> usr/lib",
+        "/usr/lib/libc 100644 0:0 1 shipped libc",
+        "/etc/conf 100644 0:0 1 shipped abc",
+        "/var/local 42775 0:50050 ",
+        "/var/mail 42775 0:0 ",
+        "/usr/bin/game 102755 50005:1234 1 shipped game",
+        "/usr/bin/dpkg 100644 0:0 1 shipped dpkg",
+        "/usr/bin/dpkg.base 100644 0:0 1 shipped dpkg",
+        "/var/lib/dpkg/lock 100640 0:0 1 new ",
+        "/var/lib/dpkg/triggers/Lock 100600 0:0 1 new ",
+        "/var/lib/dpkg/triggers/File 100644 0:0 1 new /usr/watched dpkg\\n",
+        "/var/lib/dpkg/info/format 100644 0:0 1 new 1\\n",
+    ] {
+        assert!(dump.lines().any(|l| l == line), "{line} in\n{dump}");
+    }
+    // dpkg has read the statoverrides when it was called, before any preinst.
+    assert!(
+        dump.contains("/usr/share/base-passwd/group.master 100644 0:0 "),
+        "{dump}"
+    );
+    assert!(!world.path("var/lib/dpkg/tmp.ci").exists() && !world.path(STAGING).exists());
+    assert!(
+        world
+            .stanza("libc")
+            .ends_with("Conffiles:\n /etc/conf 900150983cd24fb0d6963f7d28e17f72")
+    );
+    assert_eq!(
+        world.list("base-files"),
+        "/usr/lib\n/var/mail\n/usr/share\n/lib\n"
+    );
+}
+
+#[test]
+fn a_preinst_sees_and_changes_what_follows() {
+    let script = |package: &str, world: &World| {
+        let exists = |path| world.path(path).exists();
+        match package {
+            "divert" => assert!(
+                exists("usr/first")
+                    && exists("var/lib/dpkg/info/first.list")
+                    && !exists("usr/own")
+                    && !exists("usr/last")
+            ),
+            other => panic!("{other}"),
+        }
+        world.write(
+            "var/lib/dpkg/diversions",
+            "/usr/own\n/usr/own.divert\ndivert\n/usr/last\n/usr/last.divert\ndivert\n",
+        );
+    };
+    let (root, usr) = (|| directory("./"), || directory("./usr/"));
+    let packages = [
+        packed("first", vec![root(), usr(), file("./usr/first", "")]),
+        Packed(
+            "divert",
+            "",
+            vec![("preinst", "#!/bin/sh\ndivert\n"), ("config", "c")],
+            vec![root(), usr(), file("./usr/own", "own")],
+        ),
+        Packed(
+            "last",
+            "",
+            vec![("preinst", "#!/bin/sh\nexit 0\n")],
+            vec![
+                root(),
+                usr(),
+                file("./usr/last", "last"),
+                file("./usr/own", "last's"),
+            ],
+        ),
+    ];
+    let world = World::new();
+    world.run(&packages, (0, &[3]), &script).unwrap();
+    let text = |path| world.text(path).unwrap();
+    assert_eq!(
+        (
+            text("usr/own").as_str(),
+            text("usr/own.divert").as_str(),
+            text("usr/last.divert").as_str()
+        ),
+        ("own", "last's", "last")
+    );
+    assert_eq!(world.list("last"), "/.\n/usr\n/usr/last\n/usr/own\n");
+    assert!(
+        world.path("var/lib/dpkg/info/divert.config").exists() && !world.path("usr/last").exists()
+    );
+}
+
+#[test]
+fn preinsts_without_effect_may_be_skipped() {
+    let run = |preinsts| {
+        let ran = RefCell::new(Vec::new());
+        let world = World {
+            preinsts,
+            ..World::new()
+        };
+        let mut packages = essentials();
+        packages.push(Packed(
+            "late",
+            "",
+            vec![("preinst", "#!/bin/sh\nexit 0\n")],
+            vec![directory("./"), file("./late", "")],
+        ));
+        world
+            .run(&packages, (4, &[1]), &|name, _| {
+                ran.borrow_mut().push(name.to_owned())
+            })
+            .unwrap();
+        (world.dump(), ran.into_inner().len())
+    };
+    let (skipped, all) = (run(Preinsts::WithEffect), run(Preinsts::All));
+    assert_eq!((skipped.1, all.1), (2, 4));
+    assert_eq!(skipped.0, all.0);
+}
+
+#[test]
+fn a_preinst_that_fails_is_an_error() {
+    let world = World::new();
+    let packages = [Packed(
+        "a",
+        "",
+        vec![("preinst", "#!/bin/sh\nfalse\n")],
+        vec![directory("./"), file("./a", "")],
+    )];
+    let error = world
+        .run(&packages, (0, &[1]), &|_, world| world.write("fail", ""))
+        .unwrap_err();
+    assert!(
+        matches!(&error, Error::Script { package, output, .. } if package == "a" && output == "last words"),
+        "{error}"
+    );
+    assert!(!world.path("a").exists() && !world.path(STAGING).exists());
+}
+
+#[test]
+fn what_is_configured_hears_of_what_is_unpacked() {
+    let watcher =
+        |name, trigger| Packed(name, "", vec![("triggers", trigger)], vec![directory("./")]);
+    let man = |name, triggers, path| {
+        let data = vec![
+            directory("./"),
+            directory("./usr/"),
+            directory("./usr/man/"),
+            file(path, ""),
+        ];
+        Packed(name, "", vec![("triggers", triggers)], data)
+    };
+    let world = World::new();
+    let unincorporated = |world: &World| world.text("var/lib/dpkg/triggers/Unincorp").unwrap();
+    // Who is unpacked together with an interest, or before it, is not heard.
+    let together = [
+        watcher(
+            "early",
+            "interest-noawait /usr/man\ninterest ldconfig\ninterest /usr/man/x\n",
+        ),
+        man("a", "activate ldconfig\n", "./usr/man/a"),
+    ];
+    world.batch(&together).unwrap();
+    assert_eq!(unincorporated(&world), "");
+    let status = world
+        .text("var/lib/dpkg/status")
+        .unwrap()
+        .replace("install ok unpacked", "install ok installed");
+    world.write("var/lib/dpkg/status", &status);
+    world
+        .batch(&[
+            watcher("late", "interest /usr/man\n"),
+            man(
+                "b",
+                "activate-noawait ldconfig\nactivate nobody\n",
+                "./usr/man/x",
+            ),
+        ])
+        .unwrap();
+    assert_eq!(
+        unincorporated(&world),
+        "/usr/man -\n/usr/man/x b\nldconfig -\n"
+    );
+    assert_eq!(
+        world.text("var/lib/dpkg/triggers/File").unwrap(),
+        "/usr/man early/noawait\n/usr/man/x early\n/usr/man late\n"
+    );
+    assert_eq!(
+        world.text("var/lib/dpkg/triggers/ldconfig").unwrap(),
+        "early\n"
+    );
+}
+
+#[test]
+fn paths_are_left_out_but_listed() {
+    let world = World {
+        paths: vec![
+            PathRule::Exclude("/usr/doc/*".into()),
+            PathRule::Include("/usr/doc/*/copyright".into()),
+        ],
+        ..World::new()
+    };
+    let data = vec![
+        directory("./"),
+        directory("./usr/"),
+        directory("./usr/doc/"),
+        directory("./usr/doc/a/"),
+        file("./usr/doc/a/README", "readme"),
+        file("./usr/doc/a/copyright", "c"),
+        hard_link("./usr/linked", "./usr/doc/a/README"),
+        symlink("./usr/doc/a/link", "x"),
+    ];
+    world.batch(&[packed("a", data)]).unwrap();
+    assert_eq!(
+        world.list("a"),
+        "/.\n/usr\n/usr/doc\n/usr/doc/a\n/usr/doc/a/README\n/usr/doc/a/copyright\n/usr/linked\n/usr/doc/a/link\n"
+    );
+    let exists = |path| world.path(path).symlink_metadata().is_ok();
+    assert!(
+        !exists("usr/doc/a/README") && exists("usr/doc/a/copyright") && exists("usr/doc/a/link")
+    );
+    assert_eq!(world.text("usr/linked").unwrap(), "readme");
+}
+
+#[test]
+fn one_thread_and_sixteen_give_the_same() {
+    let dump = |jobs| {
+        let world = World {
+            jobs,
+            ..World::new()
+        };
+        let mut packages = essentials();
+        for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+            let data = vec![
+                directory("./"),
+                entry("./usr/", b'5', 0o755),
+                file("./usr/x", name),
+                hard_link(&format!("./usr/{name}"), "./usr/x"),
+            ];
+            packages.push(Packed(
+                name,
+                "Replaces: a, b, c, d, e, f, g\nX-No-Digests: 1\n",
+                vec![],
+                data,
+            ));
+        }
+        world.run(&packages, (4, &[3, 5]), &|_, _| {}).unwrap();
+        world.dump()
+    };
+    assert_eq!(dump(1), dump(16));
+}
+
+#[test]
+fn extracting_leaves_no_trace_in_the_database() {
+    let world = World::new();
+    let all: Vec<Vec<u8>> = essentials().iter().map(Packed::bytes).collect();
+    let source = move |supply: &Supply| read(&all[supply.deb.size as usize]);
+    let options = Options {
+        jobs: 3,
+        paths: vec![],
+        preinsts: Preinsts::All,
+    };
+    let mut unpacker =
+        Unpacker::from_source(&world.root, Box::new(source), options, Report::silent()).unwrap();
+    unpacker.plan((0..4).map(supply).collect(), 0, 0);
+    unpacker.extract_all().unwrap();
+    unpacker.finish().unwrap();
+    let text = |path| world.text(path).unwrap();
+    assert_eq!(
+        (
+            text("usr/lib/libc").as_str(),
+            text("etc/conf").as_str(),
+            text("var/lib/dpkg/status").as_str()
+        ),
+        ("libc", "abc", "")
+    );
+    assert_eq!(
+        world
+            .root
+            .names(&RootPath::known("var/lib/dpkg/info"))
+            .unwrap()
+            .len(),
+        0
+    );
+}
+
+/// One package is sound, and all others are broken.
+fn one_sound(supply: &Supply) -> Result<Deb, Error> {
+    match supply.deb.size {
+        0 => read(&packed("a", vec![directory("./")]).bytes()),
+        _ => Err(Error::Name {
+            name: "broken".into(),
+        }),
+    }
+}
+
+#[test]
+fn a_package_that_cannot_be_had_ends_it() {
+    let world = World::new();
+    for numbers in [[0, 1, 2], [1, 2, 0]] {
+        let options = Options {
+            jobs: 1,
+            paths: vec![],
+            preinsts: Preinsts::All,
+        };
+        let mut unpacker =
+            Unpacker::from_source(&world.root, Box::new(one_sound), options, Report::silent())
+                .unwrap();
+        unpacker.plan(numbers.map(supply).into(), 3, 0);
+        assert!(matches!(unpacker.lay_essentials(), Err(Error::Name { name }) if name == "broken"));
+    }
+}
+
+#[test]
+fn what_is_foreseen_and_not_needed_leaves_nothing() {
+    let world = World::new();
+    let options = Options {
+        jobs: 2,
+        paths: vec![],
+        preinsts: Preinsts::All,
+    };
+    let (told, staged) = std::sync::mpsc::channel();
+    let report = Report::new(move |event| {
+        if matches!(
+            event,
+            Event::Span {
+                stage: Stage::Decode,
+                ..
+            }
+        ) {
+            told.send(()).unwrap();
+        }
+    });
+    let mut unpacker =
+        Unpacker::from_source(&world.root, Box::new(one_sound), options, report).unwrap();
+    let ahead = unpacker.ahead();
+    // A sound one, and one that fails: neither is needed in the end.
+    (0..2).for_each(|number| ahead.stage(supply(number)));
+    (0..2).for_each(|_| staged.recv().unwrap());
+    unpacker.plan(vec![], 0, 0);
+    unpacker.lay_essentials().unwrap();
+    unpacker.finish().unwrap();
+    assert_eq!(
+        world
+            .root
+            .metadata(&RootPath::known(STAGING))
+            .unwrap()
+            .map(drop),
+        None
+    );
+    assert!(world.text("a").is_none());
+    // One that failed as a guess fails for good when it is needed.
+    let options = Options {
+        jobs: 2,
+        paths: vec![],
+        preinsts: Preinsts::All,
+    };
+    let mut unpacker =
+        Unpacker::from_source(&world.root, Box::new(one_sound), options, Report::silent()).unwrap();
+    unpacker.ahead().stage(supply(1));
+    unpacker.plan(vec![supply(0), supply(1)], 2, 0);
+    assert!(matches!(unpacker.lay_essentials(), Err(Error::Name { .. })));
+}

@@ -1,0 +1,355 @@
+//! Laying things into the tree, with few system calls.
+//!
+//! Each parent directory is resolved once, inside the tree, and then held open; everything else is an `*at` call on it. What is
+//! to be laid, and whether it may be, is decided by `commit`.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
+
+use rustix::fs::{AtFlags, FileType, Gid, Mode, Uid, makedev};
+use rustix::io::Errno;
+
+use crate::tree::rootfs::{Directory, Error, RootPath, Rootfs, modified_at};
+
+/// How many directories are held open at once.
+const HELD_OPEN: usize = 128;
+/// How many symlinks are followed, as by dpkg.
+const LINK_LIMIT: usize = 25;
+
+/// Owner, group, mode and time of what is laid.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attributes {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) mode: u32,
+    pub(super) modified: i64,
+}
+
+/// The tree, its directories held open.
+#[derive(Debug)]
+pub(super) struct Tree<'a> {
+    root: &'a Rootfs,
+    directories: HashMap<Box<[u8]>, Directory>,
+}
+
+impl<'a> Tree<'a> {
+    pub(super) fn new(root: &'a Rootfs) -> Tree<'a> {
+        Tree {
+            root,
+            directories: HashMap::new(),
+        }
+    }
+
+    /// Lets go of all directories, as after a script, which may have put others in their places.
+    pub(super) fn forget_directories(&mut self) {
+        self.directories.clear();
+    }
+
+    /// Makes a directory. One that is there, or a symlink to one, stays as it is. True when it is new.
+    pub(super) fn directory(
+        &mut self,
+        path: &RootPath,
+        attributes: Attributes,
+    ) -> Result<bool, Error> {
+        let error = self.failing(path, "create the directory");
+        let (parent, name) = self.parent(path)?;
+        match rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(attributes.mode & 0o777)) {
+            Ok(()) => {}
+            Err(Errno::EXIST) if self.root.is_directory(path) => return Ok(false),
+            // A symlink that leads nowhere yet: the merged /usr of a package before the one that brings usr/bin.
+            Err(Errno::EXIST) if self.root.read_link(path)?.is_some() => {
+                return self.ensure(path, LINK_LIMIT).map(|()| false);
+            }
+            Err(e) => return Err(error(e)),
+        }
+        self.set_directory_attributes(path, attributes)?;
+        Ok(true)
+    }
+
+    /// Sets a directory's owner, mode and time; those of a symlink in its place are left alone.
+    pub(super) fn set_directory_attributes(
+        &mut self,
+        path: &RootPath,
+        attributes: Attributes,
+    ) -> Result<(), Error> {
+        let error = self.failing(path, "set the owner, mode or time of the directory");
+        let (root, own) = (self.root, OsStr::from_bytes(b"."));
+        let (parent, name) = if path.is_root() {
+            (rustix::fd::AsFd::as_fd(root), own)
+        } else {
+            self.parent(path)?
+        };
+        let found = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(&error)?;
+        if FileType::from_raw_mode(found.st_mode) != FileType::Directory {
+            return Ok(());
+        }
+        let (uid, gid) = (Uid::from_raw(attributes.uid), Gid::from_raw(attributes.gid));
+        if (found.st_uid, found.st_gid) != (attributes.uid, attributes.gid) {
+            rustix::fs::chownat(
+                parent,
+                name,
+                Some(uid),
+                Some(gid),
+                AtFlags::SYMLINK_NOFOLLOW,
+            )
+            .map_err(&error)?;
+        }
+        if found.st_mode & 0o7777 != attributes.mode {
+            rustix::fs::chmodat(
+                parent,
+                name,
+                Mode::from_raw_mode(attributes.mode),
+                AtFlags::empty(),
+            )
+            .map_err(&error)?;
+        }
+        rustix::fs::utimensat(
+            parent,
+            name,
+            &modified_at(attributes.modified),
+            AtFlags::SYMLINK_NOFOLLOW,
+        )
+        .map_err(&error)
+    }
+
+    /// Moves a staged file to its place, over whatever file is there.
+    pub(super) fn file(
+        &mut self,
+        staged: (BorrowedFd<'_>, u32),
+        path: &RootPath,
+    ) -> Result<(), Error> {
+        let error = self.failing(path, "move a file here");
+        let (parent, name) = self.parent(path)?;
+        rustix::fs::renameat(staged.0, staged.1.to_string(), parent, name).map_err(error)
+    }
+
+    /// Makes a symlink in place of whatever file is there. A directory stays, as it does for dpkg.
+    pub(super) fn symlink(
+        &mut self,
+        target: &[u8],
+        path: &RootPath,
+        attributes: Attributes,
+    ) -> Result<(), Error> {
+        let error = self.failing(path, "create the symlink");
+        let (parent, name) = self.parent(path)?;
+        let target = OsStr::from_bytes(target);
+        match rustix::fs::symlinkat(target, parent, name) {
+            Err(Errno::EXIST) => {
+                let found =
+                    rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(&error)?;
+                if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
+                    return Ok(());
+                }
+                let same = rustix::fs::readlinkat(parent, name, Vec::new())
+                    .is_ok_and(|there| there.to_bytes() == target.as_bytes());
+                if !same {
+                    rustix::fs::unlinkat(parent, name, AtFlags::empty()).map_err(&error)?;
+                    rustix::fs::symlinkat(target, parent, name).map_err(&error)?;
+                }
+            }
+            made => made.map_err(&error)?,
+        }
+        set_attributes(parent, name, attributes, false).map_err(error)
+    }
+
+    /// Gives a file another name, in place of whatever file has it, and the attributes that come with that name, as dpkg does.
+    pub(super) fn hard_link(
+        &mut self,
+        target: &RootPath,
+        path: &RootPath,
+        attributes: Attributes,
+    ) -> Result<(), Error> {
+        let error = self.failing(path, "create the hard link");
+        let (target_parent, target_name) = self.root.parent(target)?;
+        let (parent, name) = self.parent(path)?;
+        let link = || {
+            rustix::fs::linkat(
+                &target_parent,
+                target_name.as_c_str(),
+                parent,
+                name,
+                AtFlags::empty(),
+            )
+        };
+        let linked = link().or_else(|e| match e {
+            Errno::EXIST if target == path => Ok(()),
+            Errno::EXIST => {
+                rustix::fs::unlinkat(parent, name, AtFlags::empty()).and_then(|()| link())
+            }
+            other => Err(other),
+        });
+        linked.map_err(&error)?;
+        let found = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(&error)?;
+        // To change a symlink's mode would be to change that of what it leads to, perhaps outside the tree.
+        let has_mode = FileType::from_raw_mode(found.st_mode) != FileType::Symlink;
+        set_attributes(parent, name, attributes, has_mode).map_err(error)
+    }
+
+    /// Makes a device or FIFO in place of whatever file is there.
+    pub(super) fn node(
+        &mut self,
+        kind: FileType,
+        device: (u32, u32),
+        path: &RootPath,
+        attributes: Attributes,
+    ) -> Result<(), Error> {
+        let error = self.failing(path, "create the device node");
+        let (parent, name) = self.parent(path)?;
+        let mode = Mode::from_raw_mode(attributes.mode);
+        let make = || rustix::fs::mknodat(parent, name, kind, mode, makedev(device.0, device.1));
+        let made = make().or_else(|e| match e {
+            Errno::EXIST => {
+                rustix::fs::unlinkat(parent, name, AtFlags::empty()).and_then(|()| make())
+            }
+            other => Err(other),
+        });
+        made.and_then(|()| set_attributes(parent, name, attributes, true))
+            .map_err(error)
+    }
+
+    /// Where a path leads when what is there is a symlink.
+    pub(super) fn followed(&self, path: &RootPath) -> Result<RootPath, Error> {
+        let mut place = path.clone();
+        for _ in 0..LINK_LIMIT {
+            // A directory on the way may be missing, so whether anything is there comes first.
+            let target = if self.root.exists(&place)? {
+                self.root.read_link(&place)?
+            } else {
+                None
+            };
+            let Some(target) = target else {
+                return Ok(place);
+            };
+            place = led_to(&place, target.as_bytes());
+        }
+        Err(self
+            .root
+            .error(path, "follow the symlinks at it", Errno::LOOP))
+    }
+
+    /// The directory above a path, open, and the path's last component.
+    fn parent<'b>(&mut self, path: &'b RootPath) -> Result<(BorrowedFd<'_>, &'b OsStr), Error> {
+        let name = path.name();
+        let whole = path.as_bytes();
+        let above = &whole[..(whole.len() - name.len()).saturating_sub(1)];
+        if !self.directories.contains_key(above) {
+            if self.directories.len() >= HELD_OPEN {
+                self.directories.clear();
+            }
+            let opened = self.open(&path.parent())?;
+            self.directories.insert(above.into(), opened);
+        }
+        Ok((
+            rustix::fd::AsFd::as_fd(&self.directories[above]),
+            OsStr::from_bytes(name),
+        ))
+    }
+
+    /// Opens a directory; one that no package has brought before what is in it is made.
+    fn open(&self, path: &RootPath) -> Result<Directory, Error> {
+        match self.root.directory(path) {
+            Err(e) if e.source.kind() == std::io::ErrorKind::NotFound => {
+                self.ensure(path, LINK_LIMIT)?;
+                self.root.directory(path)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Makes a directory with all that is missing on the way, also behind symlinks.
+    fn ensure(&self, path: &RootPath, links: usize) -> Result<(), Error> {
+        if self.root.is_directory(path) {
+            return Ok(());
+        }
+        self.ensure(&path.parent(), links)?;
+        if let Some(target) = self.root.read_link(path)? {
+            let links = links.checked_sub(1).ok_or_else(|| {
+                self.root
+                    .error(path, "follow the symlinks at it", Errno::LOOP)
+            })?;
+            return self.ensure(&led_to(path, target.as_bytes()), links);
+        }
+        self.root.make_directory(path, 0o755)?;
+        self.root.set_owner_and_mode(path, 0, 0, Some(0o755))
+    }
+
+    fn failing(&self, path: &RootPath, action: &'static str) -> impl Fn(Errno) -> Error + use<'a> {
+        let (root, path) = (self.root, path.clone());
+        move |e| root.error(&path, action, e)
+    }
+}
+
+fn set_attributes(
+    parent: BorrowedFd<'_>,
+    name: &OsStr,
+    attributes: Attributes,
+    has_mode: bool,
+) -> Result<(), Errno> {
+    let (uid, gid) = (Uid::from_raw(attributes.uid), Gid::from_raw(attributes.gid));
+    rustix::fs::chownat(
+        parent,
+        name,
+        Some(uid),
+        Some(gid),
+        AtFlags::SYMLINK_NOFOLLOW,
+    )?;
+    if has_mode {
+        rustix::fs::chmodat(
+            parent,
+            name,
+            Mode::from_raw_mode(attributes.mode),
+            AtFlags::empty(),
+        )?;
+    }
+    rustix::fs::utimensat(
+        parent,
+        name,
+        &modified_at(attributes.modified),
+        AtFlags::SYMLINK_NOFOLLOW,
+    )
+}
+
+/// Where a symlink at `path` leads, by its words: `..` takes a component away, and nothing leads above the root.
+pub(super) fn led_to(path: &RootPath, target: &[u8]) -> RootPath {
+    let above = path.parent();
+    let start: &[u8] = if target.starts_with(b"/") {
+        b""
+    } else {
+        above.as_bytes()
+    };
+    let mut components: Vec<&[u8]> = Vec::new();
+    for component in start
+        .split(|&b| b == b'/')
+        .chain(target.split(|&b| b == b'/'))
+    {
+        match component {
+            b"" | b"." => {}
+            b".." => drop(components.pop()),
+            other => components.push(other),
+        }
+    }
+    RootPath::parse(components.join(&b'/')).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_lead_within_the_tree() {
+        for (path, target, expected) in [
+            ("etc/a", &b"b"[..], "etc/b"),
+            ("etc/a", b"/x/y", "x/y"),
+            ("etc/a", b"../x", "x"),
+            ("etc/a", b"../../../../x", "x"),
+            ("a", b".//b/", "b"),
+        ] {
+            assert_eq!(
+                led_to(&RootPath::known(path), target),
+                RootPath::known(expected)
+            );
+        }
+    }
+}

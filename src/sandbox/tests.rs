@@ -1,0 +1,451 @@
+//! The box, from outside: with a tree made of the host's own shell. Needs root, and says so when it is not.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "builds a tree out of the host's own programs, and traps around it"
+)]
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+
+use super::*;
+use crate::report::Event;
+use crate::testing::ignore::skip;
+
+/// A tree with a shell, a few programs and the libraries that they load.
+struct Tree(tempfile::TempDir);
+
+impl Tree {
+    /// `None`, said aloud, where the test cannot run.
+    fn new() -> Option<Tree> {
+        if !rustix::process::geteuid().is_root() {
+            skip("the box needs root");
+            return None;
+        }
+        let tree = Tree(tempfile::tempdir().unwrap());
+        for directory in ["dev", "proc", "sys", "tmp", "bin"] {
+            std::fs::create_dir(tree.path().join(directory)).unwrap();
+        }
+        for program in [
+            "sh", "sleep", "cat", "stat", "sync", "ls", "uname", "setsid", "nproc",
+        ] {
+            tree.copy_program(program);
+        }
+        Some(tree)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn root(&self) -> Rootfs {
+        Rootfs::open(self.path()).unwrap()
+    }
+
+    fn copy_program(&self, name: &str) {
+        let found = ["/bin", "/usr/bin"]
+            .map(|directory| Path::new(directory).join(name))
+            .into_iter()
+            .find(|path| path.exists())
+            .unwrap();
+        let libraries = std::process::Command::new("ldd")
+            .arg(&found)
+            .output()
+            .unwrap()
+            .stdout;
+        let libraries = String::from_utf8(libraries).unwrap();
+        for library in libraries
+            .split_whitespace()
+            .filter(|word| word.starts_with('/'))
+        {
+            self.copy(Path::new(library), library);
+        }
+        self.copy(&found, &format!("/bin/{name}"));
+    }
+
+    fn copy(&self, from: &Path, to: &str) {
+        let to: PathBuf = self.path().join(to.trim_start_matches('/'));
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(from, to).unwrap();
+    }
+}
+
+fn command(argv: &[&str]) -> Command {
+    Command {
+        argv: argv.iter().map(Into::into).collect(),
+        env: vec![("PATH".into(), "/bin:/usr/bin".into())],
+    }
+}
+
+fn shell(script: &str) -> Command {
+    command(&["sh", "-c", script])
+}
+
+fn said(chroot: &Sandbox, script: &str) -> String {
+    let finished = chroot.run(&shell(script)).unwrap();
+    assert!(
+        finished.status.success(),
+        "{script}: {:?} {}",
+        finished.status,
+        String::from_utf8_lossy(&finished.output)
+    );
+    String::from_utf8(finished.output).unwrap()
+}
+
+#[test]
+fn commands_see_a_machine_of_their_own() {
+    let Some(tree) = Tree::new() else { return };
+    let chroot = Sandbox::open(&tree.root(), &Report::silent()).unwrap();
+    let table = [
+        ("uname -n", "localhost\n"),
+        ("cat; echo $?", "0\n"), // stdin is /dev/null
+        ("pwd; umask", "/\n0022\n"),
+        (
+            "echo x > /dev/null; for n in null zero full random urandom tty console; do test -c /dev/$n || echo $n; done",
+            "",
+        ),
+        (
+            "test -e /dev/fd/1 && test -e /dev/pts/ptmx && test -d /dev/shm && echo yes",
+            "yes\n",
+        ),
+        (
+            "stat -c '%a %t:%T' /dev/null /dev/shm",
+            "666 1:3\n1777 0:0\n",
+        ),
+        (
+            "ls /sys >/dev/null && cat /proc/sys/kernel/hostname",
+            "localhost\n",
+        ),
+        (
+            "echo 1 > /proc/sys/kernel/domainname || echo refused",
+            "sh: 1: cannot create /proc/sys/kernel/domainname: Read-only file system\nrefused\n",
+        ),
+        (
+            "while read line; do echo x; done < /proc/net/route; ls /sys/class/net",
+            "x\nlo\n",
+        ),
+        ("ulimit -n; ulimit -c", "1024\n0\n"),
+        ("set; exit 0", "ENV"),
+    ];
+    for (script, expected) in table {
+        let found = said(&chroot, script);
+        match expected {
+            "ENV" => assert!(
+                !found.contains("HOME=") && !found.contains("CARGO"),
+                "{found}"
+            ),
+            _ => assert_eq!(found, expected, "{script}"),
+        }
+    }
+    drop(chroot);
+    assert_eq!(
+        std::fs::read_dir(tree.path().join("dev")).unwrap().count(),
+        0,
+        "the tree's own /dev is as it was"
+    );
+}
+
+#[test]
+fn nothing_of_the_box_stays() {
+    let Some(tree) = Tree::new() else { return };
+    let mounted = || {
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        mounts
+            .lines()
+            .filter(|line| line.contains(tree.path().to_str().unwrap()))
+            .count()
+    };
+    // Without mounts a shell sees the tree's own, from which it lets its daemons read.
+    tree.root()
+        .write(
+            &crate::tree::rootfs::RootPath::known("dev/null"),
+            b"",
+            0o666,
+        )
+        .unwrap();
+    for without in [
+        0,
+        refused::PID,
+        refused::MOUNT,
+        refused::PID | refused::MOUNT | refused::NET | refused::FILTER,
+    ] {
+        let (sender, receiver) = mpsc::channel();
+        let report = Report::new(move |event| drop(sender.send(event)));
+        let chroot = Sandbox::open_without(&tree.root(), &report, without).unwrap();
+        // The daemon writes its number as the host knows it, where there is a /proc to read it from; it holds the pipe open.
+        let finished = chroot
+            .run(&shell(
+                "setsid sh -c 'setsid sleep 98765 & sleep 98765' & echo started",
+            ))
+            .unwrap();
+        assert_eq!(finished.output, b"started\n");
+        assert_eq!((mounted(), running(tree.path()) > 0), (0, true));
+        drop(chroot);
+        assert_eq!((mounted(), running(tree.path())), (0, 0), "{without}");
+        drop(report);
+        let warnings = receiver
+            .iter()
+            .filter(|event| matches!(event, Event::Warning(_)))
+            .count();
+        assert_eq!(
+            warnings,
+            (without & (refused::MOUNT | refused::PID | refused::NET)).count_ones() as usize
+        );
+    }
+}
+
+/// Processes of the host whose root is this tree.
+fn running(tree: &Path) -> usize {
+    let processes = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let inside = std::fs::metadata(tree).unwrap();
+    let has_root = |pid: &String| {
+        use std::os::unix::fs::MetadataExt;
+        let root = std::fs::metadata(format!("/proc/{pid}/root"));
+        root.is_ok_and(|root| (root.dev(), root.ino()) == (inside.dev(), inside.ino()))
+    };
+    processes
+        .filter(|name| name.parse::<u32>().is_ok())
+        .filter(has_root)
+        .count()
+}
+
+#[test]
+fn statuses_signals_and_the_end_of_the_output() {
+    let Some(tree) = Tree::new() else { return };
+    let (sender, receiver) = mpsc::channel();
+    let report = Report::new(move |event| drop(sender.send(event)));
+    let chroot = Sandbox::open(&tree.root(), &report).unwrap();
+    assert_eq!(chroot.run(&shell("exit 7")).unwrap().status.code(), Some(7));
+    assert_eq!(
+        chroot.run(&shell("kill -9 $$")).unwrap().status.signal(),
+        Some(9)
+    );
+    assert_eq!(
+        chroot
+            .run(&shell("kill -9 1; kill -2 1; kill -13 1; echo still here"))
+            .unwrap()
+            .output,
+        b"still here\n"
+    );
+    assert_eq!(
+        chroot.run(&shell("kill -13 $$")).unwrap().status.signal(),
+        Some(13),
+        "SIGPIPE is not ignored"
+    );
+    assert!(
+        chroot
+            .run(&shell("kill 0"))
+            .unwrap()
+            .status
+            .signal()
+            .is_some()
+    );
+    let mut heard = Vec::new();
+    chroot
+        .watch(&shell("echo a; printf 'b\\nc' >&2"), &mut |line| {
+            heard.push(line.to_owned())
+        })
+        .unwrap();
+    assert_eq!(heard, ["a", "b", "c"]);
+    let long = chroot
+        .run(&shell(
+            "i=0; while [ $i -lt 20000 ]; do echo 0123456789; i=$((i+1)); done; echo end",
+        ))
+        .unwrap();
+    assert!(long.output.len() == 64 * 1024 && long.output.ends_with(b"\nend\n"));
+    drop((chroot, report));
+    assert_eq!(
+        receiver
+            .iter()
+            .filter(|event| matches!(event, Event::Output(line) if line == "0123456789"))
+            .count(),
+        20_000
+    );
+}
+
+#[test]
+fn what_cannot_be_started_is_named() {
+    let Some(tree) = Tree::new() else { return };
+    let root = tree.root();
+    let path = |text: &str| crate::tree::rootfs::RootPath::parse(text).unwrap();
+    let mut arm = b"\x7fELF\x02\x01\x01".to_vec();
+    arm.resize(64, 0);
+    arm[16..20].copy_from_slice(&[2, 0, 40, 0]);
+    root.write(&path("bin/arm"), &arm, 0o755).unwrap();
+    root.write(&path("bin/arm-script"), b"#! /bin/arm -x\n", 0o755)
+        .unwrap();
+    root.write(&path("bin/orphan"), b"#!/no/such\n", 0o755)
+        .unwrap();
+    root.write(&path("bin/data"), b"", 0o644).unwrap();
+    let chroot = Sandbox::open(&root, &Report::silent()).unwrap();
+    for program in ["arm", "/bin/arm", "arm-script"] {
+        let error = chroot.run(&command(&[program])).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::Foreign {
+                    architecture: "armhf",
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+    }
+    assert!(
+        matches!(chroot.run(&command(&["nothing"])), Err(Error::NotFound { program }) if program == "nothing")
+    );
+    assert!(matches!(
+        chroot.run(&command(&["/bin/sh/x"])),
+        Err(Error::NotFound { .. })
+    ));
+    assert!(
+        matches!(chroot.run(&command(&["orphan"])), Err(Error::Exec { source, .. }) if source.kind() == io::ErrorKind::NotFound)
+    );
+    assert!(
+        matches!(chroot.run(&command(&["data"])), Err(Error::Exec { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied)
+    );
+    assert_eq!(said(&chroot, "echo and goes on"), "and goes on\n");
+}
+
+#[test]
+fn a_tree_with_nothing_in_it() {
+    if Tree::new().is_none() {
+        return;
+    }
+    let empty = tempfile::tempdir().unwrap();
+    let chroot = Sandbox::open(&Rootfs::open(empty.path()).unwrap(), &Report::silent()).unwrap();
+    assert!(
+        matches!(chroot.run(&shell("true")), Err(Error::NotFound { program }) if program == "sh")
+    );
+    drop(chroot);
+    assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_command_can_be_cancelled_while_it_runs() {
+    let Some(tree) = Tree::new() else { return };
+    let (sender, receiver) = mpsc::channel();
+    let report = Report::new(move |event| drop(sender.send(event)));
+    let chroot = Sandbox::open(&tree.root(), &report).unwrap();
+    let cancel = chroot.cancel();
+    let canceller = std::thread::spawn(move || {
+        let begun = receiver
+            .iter()
+            .any(|event| matches!(event, Event::Output(line) if line == "begun"));
+        assert!(begun);
+        cancel.cancel();
+    });
+    let ended = chroot.run(&shell("trap '' INT TERM HUP; echo begun; sleep 98765"));
+    assert!(matches!(ended, Err(Error::Cancelled)), "{ended:?}");
+    canceller.join().unwrap();
+    assert!(matches!(chroot.run(&shell("true")), Err(Error::Cancelled)));
+    drop(chroot);
+    assert_eq!(running(tree.path()), 0);
+}
+
+#[test]
+fn boxes_beside_each_other_do_not_hold_one_another() {
+    let Some(tree) = Tree::new() else { return };
+    let first = Sandbox::open(&tree.root(), &Report::silent()).unwrap();
+    let second = Sandbox::open(&tree.root(), &Report::silent()).unwrap();
+    drop(first);
+    assert_eq!(said(&second, "echo here"), "here\n");
+}
+
+#[test]
+fn fsync_is_answered_at_once() {
+    let Some(tree) = Tree::new() else { return };
+    let chroot = Sandbox::open(&tree.root(), &Report::silent()).unwrap();
+    // fsync on a pipe is EINVAL, unless nobody asks the kernel.
+    assert_eq!(
+        said(&chroot, "echo x | sync /dev/stdin && sync && echo done"),
+        "done\n"
+    );
+    let open = Sandbox::open_without(&tree.root(), &Report::silent(), refused::FILTER).unwrap();
+    assert!(
+        !open
+            .run(&shell("echo x | sync /dev/stdin"))
+            .unwrap()
+            .status
+            .success()
+    );
+}
+
+/// The processors that a process may use, as its status tells.
+fn kept_to(status: &str) -> Option<&str> {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
+        .map(str::trim)
+}
+
+#[test]
+fn commands_stay_on_one_processor_until_somebody_would_notice() {
+    let Some(tree) = Tree::new() else { return };
+    let host = std::fs::read_to_string("/proc/self/status").unwrap();
+    let all = kept_to(&host).unwrap();
+    if rustix::thread::sched_getaffinity(None).unwrap().count() < 2 {
+        return skip("there is one processor only");
+    }
+    let (sender, receiver) = mpsc::channel();
+    let report = Report::new(move |event| drop(sender.send(event)));
+    let chroot = Sandbox::open(&tree.root(), &report).unwrap();
+    if receiver
+        .try_iter()
+        .any(|event| matches!(event, Event::Detail(text) if text.contains("one processor")))
+    {
+        return skip("the host hears of no calls, so commands are not kept");
+    }
+    let at_first = said(&chroot, "cat /proc/self/status");
+    assert!(
+        kept_to(&at_first).unwrap().parse::<u32>().is_ok(),
+        "{at_first}"
+    );
+    // Who asks is told the truth, and may use it.
+    let nproc = std::process::Command::new("nproc").output().unwrap().stdout;
+    assert_eq!(said(&chroot, "nproc").as_bytes(), nproc);
+    // What runs when a command has taken long is let go, be it of another command: a daemon, and what the shell starts afterwards.
+    let daemon = said(&chroot, "sleep 98765 >/dev/null 2>&1 & echo $!");
+    let daemon = format!("/proc/{}/status", daemon.trim());
+    assert_ne!(kept_to(&said(&chroot, &format!("cat {daemon}"))), Some(all));
+    let released = said(
+        &chroot,
+        &format!(
+            "for i in 1 2 3 4 5 6 7 8 9; do sleep 0.1; done; cat {daemon}; cat /proc/self/status"
+        ),
+    );
+    assert_eq!(
+        released
+            .lines()
+            .filter(|line| kept_to(line) == Some(all))
+            .count(),
+        2,
+        "{released}"
+    );
+    assert_ne!(
+        kept_to(&said(&chroot, "cat /proc/self/status")),
+        Some(all),
+        "the next command stays again"
+    );
+    // Where nobody can listen, nobody is kept.
+    for without in [refused::LISTENER, refused::PID, refused::FILTER] {
+        let chroot = Sandbox::open_without(&tree.root(), &Report::silent(), without).unwrap();
+        assert_eq!(
+            kept_to(&said(&chroot, "cat /proc/self/status")),
+            Some(all),
+            "{without}"
+        );
+    }
+}
+
+#[test]
+fn links_in_the_tree_do_not_lead_the_mounts_out() {
+    let Some(tree) = Tree::new() else { return };
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::remove_dir(tree.path().join("dev")).unwrap();
+    std::os::unix::fs::symlink(outside.path(), tree.path().join("dev")).unwrap();
+    let chroot = Sandbox::open(&tree.root(), &Report::silent()).unwrap();
+    assert_eq!(said(&chroot, "test -e /dev/null || echo none"), "none\n");
+    assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
+}

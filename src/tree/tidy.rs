@@ -1,0 +1,236 @@
+//! What does not stay in a finished tree: logs, caches, backups, and whatever names one machine.
+//!
+//! What is removed is what would differ between two runs, or what dpkg and apt make again when they need it. It follows mmdebstrap's
+//! and debuerreotype's lists; beyond mmdebstrap's, logs are empty and databases have no backups. The host's /etc/resolv.conf and
+//! /etc/hostname need no removing, since they were never copied: those that are there are a package's own.
+
+use rustix::fs::{FileType, Mode, OFlags, Stat};
+
+use crate::tree::rootfs::{Error, RootPath, Rootfs};
+
+/// Files that are made again, or that speak of this run alone.
+const REMOVED: [&str; 12] = [
+    "var/log/dpkg.log",
+    "var/log/alternatives.log",
+    "var/log/bootstrap.log",
+    "var/log/apt/history.log",
+    "var/log/apt/term.log",
+    "var/log/apt/eipp.log.xz",
+    "var/cache/ldconfig/aux-cache",
+    "var/cache/apt/pkgcache.bin",
+    "var/cache/apt/srcpkgcache.bin",
+    "var/lib/dbus/machine-id",
+    "etc/apt/apt.conf.d/01autoremove-kernels", // names the kernel that runs here; apt before 2.1.16
+    "var/lib/apt/lists/lock",
+];
+/// Directories that keep nothing but what is named.
+const EMPTIED: [(&str, &[&[u8]]); 5] = [
+    ("tmp", &[]),
+    ("run", &[b"lock"]), // /var/lock leads there, Policy 9.1.4
+    ("var/lib/apt/lists", &[b"partial"]),
+    ("var/lib/apt/lists/partial", &[]),
+    ("var/cache/apt/archives/partial", &[]),
+];
+/// Databases that keep their last state as `NAME-old`.
+const WITH_BACKUPS: [&str; 2] = ["var/lib/dpkg", "var/cache/debconf"];
+/// Logs of packages lie at most this deep below /var/log.
+const DEEPEST_LOG: usize = 8;
+
+/// Cleans a tree in which nothing runs any more.
+pub fn tidy(root: &Rootfs) -> Result<(), Error> {
+    for path in REMOVED.map(RootPath::known) {
+        if is_not_directory(&root.metadata(&path)?) {
+            root.remove(&path)?;
+        }
+    }
+    for (directory, kept) in EMPTIED {
+        empty_but(root, &RootPath::known(directory), kept)?;
+    }
+    remove_where(root, "var/cache/apt/archives", |name| {
+        name.ends_with(b".deb") || name == b"lock"
+    })?;
+    for directory in WITH_BACKUPS {
+        remove_where(root, directory, |name| name.ends_with(b"-old"))?;
+    }
+    empty_logs(root, &RootPath::known("var/log"), 0)?;
+    forget_machine(root)
+}
+
+/// machine-id(5): an image for many machines has an empty file, which the first boot fills.
+fn forget_machine(root: &Rootfs) -> Result<(), Error> {
+    let path = RootPath::known("etc/machine-id");
+    if is_file(&root.metadata(&path)?) {
+        root.write(&path, b"", 0o644)
+    } else {
+        Ok(())
+    }
+}
+
+fn empty_but(root: &Rootfs, directory: &RootPath, kept: &[&[u8]]) -> Result<(), Error> {
+    // A symlink is not followed: what it leads to is not ours to empty.
+    if !is_directory(&root.metadata(directory)?) {
+        return Ok(());
+    }
+    for name in root.names(directory)? {
+        if !kept.contains(&name.as_slice()) {
+            root.remove_tree(&below(directory, &name))?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_where(
+    root: &Rootfs,
+    directory: &'static str,
+    unwanted: fn(&[u8]) -> bool,
+) -> Result<(), Error> {
+    let directory = RootPath::known(directory);
+    for name in root.names(&directory)? {
+        let path = below(&directory, &name);
+        if unwanted(&name) && is_file(&root.metadata(&path)?) {
+            root.remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Logs that a package's scripts began stay as they are but for what is written in them: their owners and modes matter.
+fn empty_logs(root: &Rootfs, directory: &RootPath, depth: usize) -> Result<(), Error> {
+    if depth > DEEPEST_LOG || !is_directory(&root.metadata(directory)?) {
+        return Ok(());
+    }
+    for name in root.names(directory)? {
+        let path = below(directory, &name);
+        let found = root.metadata(&path)?;
+        if is_file(&found) && found.is_some_and(|found| found.st_size > 0) {
+            let emptied = root.open_at(
+                &path,
+                OFlags::WRONLY | OFlags::TRUNC | OFlags::NOFOLLOW,
+                Mode::empty(),
+            );
+            emptied.map_err(|e| root.error(&path, "empty it", e))?;
+        } else if is_directory(&found) {
+            empty_logs(root, &path, depth + 1)?;
+        }
+    }
+    Ok(())
+}
+
+fn below(directory: &RootPath, name: &[u8]) -> RootPath {
+    RootPath::parse([directory.as_bytes(), b"/", name].concat()).unwrap_or_default() // a name from a directory is never `..`
+}
+
+fn is_file(found: &Option<Stat>) -> bool {
+    found.is_some_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile)
+}
+
+fn is_directory(found: &Option<Stat>) -> bool {
+    found.is_some_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory)
+}
+
+fn is_not_directory(found: &Option<Stat>) -> bool {
+    found.is_some() && !is_directory(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[&str]) -> (tempfile::TempDir, Rootfs) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Rootfs::open(directory.path()).unwrap();
+        for name in files {
+            let path = RootPath::parse(name).unwrap();
+            root.make_directories(&path.parent()).unwrap();
+            root.write(&path, b"x", 0o640).unwrap();
+        }
+        (directory, root)
+    }
+
+    /// Files with their sizes, and directories with nothing in them.
+    fn listing(root: &Rootfs, directory: &RootPath, into: &mut Vec<String>) {
+        for name in root.names(directory).unwrap() {
+            let path = below(directory, &name);
+            let found = root.metadata(&path).unwrap();
+            match is_directory(&found) {
+                true if root.names(&path).unwrap().is_empty() => into.push(format!("{path}/")),
+                true => listing(root, &path, into),
+                false => into.push(format!(
+                    "{path} {:o} {}",
+                    found.unwrap().st_mode & 0o777,
+                    found.unwrap().st_size
+                )),
+            }
+        }
+    }
+
+    #[test]
+    fn what_speaks_of_one_run_is_gone() {
+        let (_directory, root) = tree(&[
+            "etc/machine-id",
+            "etc/hostname",
+            "etc/apt/apt.conf.d/01autoremove-kernels",
+            "etc/apt/apt.conf.d/01autoremove",
+            "tmp/x/y",
+            "run/lock/x",
+            "run/utmp",
+            "run/systemd/x",
+            "var/lib/apt/lists/partial/x",
+            "var/lib/apt/lists/auxfiles/x",
+            "var/lib/apt/lists/a_Packages",
+            "var/lib/apt/extended_states",
+            "var/cache/apt/pkgcache.bin",
+            "var/cache/apt/archives/a.deb",
+            "var/cache/apt/archives/partial/b.deb",
+            "var/lib/dpkg/status",
+            "var/lib/dpkg/status-old",
+            "var/lib/dpkg/diversions-old",
+            "var/cache/debconf/config.dat",
+            "var/cache/debconf/config.dat-old",
+            "var/cache/ldconfig/aux-cache",
+            "var/lib/dbus/machine-id",
+            "var/log/dpkg.log",
+            "var/log/apt/term.log",
+            "var/log/btmp",
+            "var/log/postgresql/postgresql.log",
+        ]);
+        tidy(&root).unwrap();
+        tidy(&root).unwrap();
+        let mut found = Vec::new();
+        listing(&root, &RootPath::default(), &mut found);
+        let expected = "/etc/apt/apt.conf.d/01autoremove 640 1\n/etc/hostname 640 1\n/etc/machine-id 644 0\n/run/lock/x 640 1\n/tmp/\n\
+            /var/cache/apt/archives/partial/\n/var/cache/debconf/config.dat 640 1\n/var/cache/ldconfig/\n/var/lib/apt/extended_states 640 1\n\
+            /var/lib/apt/lists/partial/\n/var/lib/dbus/\n/var/lib/dpkg/status 640 1\n/var/log/apt/\n/var/log/btmp 640 0\n\
+            /var/log/postgresql/postgresql.log 640 0";
+        assert_eq!(found.join("\n"), expected);
+    }
+
+    #[test]
+    fn links_are_not_followed_and_nothing_is_needed() {
+        let (_directory, root) = tree(&["kept/x", "kept/status-old"]);
+        for (target, link) in [
+            ("kept", "tmp"),
+            ("kept", "run"),
+            ("kept/x", "log"),
+            ("kept/x", "machine-id"),
+        ] {
+            root.symlink(target.as_bytes(), &RootPath::known(link))
+                .unwrap();
+        }
+        root.make_directories(&RootPath::known("var/log")).unwrap();
+        root.make_directories(&RootPath::known("etc")).unwrap();
+        root.rename(&RootPath::known("log"), &RootPath::known("var/log/x"))
+            .unwrap();
+        root.symlink(b"/kept/x", &RootPath::known("etc/machine-id"))
+            .unwrap();
+        tidy(&root).unwrap();
+        assert_eq!(
+            root.read(&RootPath::known("kept/x")).unwrap().unwrap(),
+            b"x"
+        );
+        assert_eq!(root.names(&RootPath::known("kept")).unwrap().len(), 2);
+        let (_directory, empty) = tree(&[]);
+        tidy(&empty).unwrap();
+        assert!(empty.names(&RootPath::default()).unwrap().is_empty());
+    }
+}
