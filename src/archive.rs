@@ -4,9 +4,9 @@
 //! order in which apt would read it: source by source, component by component, the native architecture, the foreign ones, then
 //! `all` where it has an index of its own. What a stanza means is for `package` and `plan`; bytes and mirrors are the store's.
 
-pub mod openpgp;
-pub mod release;
-pub mod sources;
+pub(crate) mod openpgp;
+pub(crate) mod release;
+pub(crate) mod sources;
 
 mod index;
 mod reading;
@@ -16,46 +16,47 @@ use std::io;
 use std::num::NonZeroI16;
 use std::sync::Arc;
 
-pub use openpgp::{Attempt, Fault, Keyring, KeyringError, SignatureError};
-pub use reading::{Reading, promise};
-pub use release::{BadRelease, Release, Time};
-pub use sources::{BadSource, Entry, HostMirrors, SignedBy, host_mirrors};
+pub(crate) use openpgp::{Attempt, Fault, Keyring, KeyringError, SignatureError};
+pub(crate) use reading::{Reading, promise};
+pub use release::Release;
+pub(crate) use release::{BadRelease, Time};
+pub(crate) use sources::{BadSource, Entry, HostMirrors, SignedBy, host_mirrors};
 
 use crate::store;
 
 /// How far ahead of this machine's clock an archive's clock may be, in seconds.
-pub const CLOCK_TOLERANCE: i64 = 300;
+pub(crate) const CLOCK_TOLERANCE: i64 = 300;
 
 /// One apt source: a suite of an archive, some of its components.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// Mirrors of one archive, tried in turn.
-    pub uris: Vec<String>,
+    pub(crate) uris: Vec<String>,
     /// As in the URL: `trixie`, `trixie-security`, `./` for a flat repository.
     pub suite: String,
     /// Components; none for a flat repository.
-    pub components: Vec<String>,
+    pub(crate) components: Vec<String>,
     /// Architectures, native first.
-    pub architectures: Vec<String>,
+    pub(crate) architectures: Vec<String>,
     /// Who may have signed it.
-    pub trust: Trust,
+    pub(crate) trust: Trust,
     /// Whether Valid-Until counts.
-    pub expiry: Expiry,
+    pub(crate) expiry: Expiry,
     /// The keyring's path in the tree, for the sources that are written there.
-    pub signed_by: Option<String>,
+    pub(crate) signed_by: Option<String>,
     /// What apt calls the priority of its versions, where the user sets it; never 0, which apt refuses.
     pub pin: Option<NonZeroI16>,
     /// What its own entry does without. The command line's leave is for this run alone, and no part of it.
-    pub leave: Leave,
+    pub(crate) leave: Leave,
 }
 
 /// What an entry of apt's sources does without, and the tree's apt with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Leave {
     /// `Trusted: yes`
-    pub unsigned: bool,
+    pub(crate) unsigned: bool,
     /// `Check-Valid-Until: no`
-    pub expired: bool,
+    pub(crate) expired: bool,
 }
 
 /// Who may have signed a source.
@@ -82,7 +83,7 @@ pub struct Listing {
     /// The release that vouches for it.
     pub release: Arc<Release>,
     /// The component as asked for; empty for a flat repository.
-    pub component: String,
+    pub(crate) component: String,
     /// The index's architecture; in a flat repository, whose index may hold several, the native one.
     pub architecture: String,
     /// The stanzas, with the fields of which [`crate::formats::package::is_read`] is true.
@@ -98,7 +99,7 @@ pub struct Index {
 
 /// What reading tells before it is done, from several threads.
 #[derive(Clone, Copy, Debug)]
-pub enum Seen<'a> {
+pub(crate) enum Seen<'a> {
     /// A stanza of a verified index, with the release that vouches for it; those of an index come in order.
     Stanza(&'a Release, &'a str),
     /// A source has told all its stanzas.
@@ -107,7 +108,7 @@ pub enum Seen<'a> {
 
 /// Why there is no index.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// A file could not be had from any mirror.
     #[error("cannot fetch {name}")]
     Fetch {
@@ -194,7 +195,7 @@ pub enum Error {
 
 impl Error {
     /// Whether it is a matter of trust: a signature, a digest, a release that has expired, is from the future or of another suite.
-    pub fn is_trust(&self) -> bool {
+    pub(crate) fn is_trust(&self) -> bool {
         matches!(
             self,
             Error::Signature { .. } | Error::Release { .. } | Error::Mismatch { .. }
@@ -202,7 +203,7 @@ impl Error {
     }
 
     /// Whether it is the network's or the mirror's doing.
-    pub fn is_network(&self) -> bool {
+    pub(crate) fn is_network(&self) -> bool {
         matches!(
             self,
             Error::Fetch { .. } | Error::Decode { .. } | Error::TooLarge { .. }

@@ -18,6 +18,7 @@ use clap::Parser;
 use crate::ui::progress::{Display, Verbosity, bytes};
 use args::{Cli, Exit, Job};
 
+/// Runs the program: parses the command line, does what it asks for, reports how it went.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

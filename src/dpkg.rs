@@ -17,23 +17,23 @@ mod triggers;
 pub(crate) mod unpack;
 mod users;
 
-pub use apt::{extended_states, own_apt_directories};
-pub use base::{Base, base};
-pub use conffiles::{Conffile, ConffileState, parse_conffiles};
-pub use diversions::Diversions;
-pub use info::{InfoDirectory, InfoFiles, is_info_member, md5sums, qualified_name};
-pub use script::{SCRIPT_DIRECTORY, has_effect, script_environment};
-pub use statoverride::{Override, StatOverrides};
-pub use status::{Status, half_installed_stanza, unpacked_stanza};
-pub use triggers::{Activations, Directive, Interests, parse_triggers};
-pub use users::{Masters, Users};
+pub(crate) use apt::{extended_states, own_apt_directories};
+pub(crate) use base::{Base, base};
+pub(crate) use conffiles::{Conffile, ConffileState, parse_conffiles};
+pub(crate) use diversions::Diversions;
+pub(crate) use info::{InfoDirectory, InfoFiles, is_info_member, md5sums, qualified_name};
+pub(crate) use script::{SCRIPT_DIRECTORY, has_effect, script_environment};
+pub(crate) use statoverride::{Override, StatOverrides};
+pub(crate) use status::{Status, half_installed_stanza, unpacked_stanza};
+pub(crate) use triggers::{Activations, Directive, Interests, parse_triggers};
+pub(crate) use users::{Masters, Users};
 
 use crate::formats::package::BadStanza;
 use crate::tree::rootfs::{self, RootPath, Rootfs};
 
 /// What is wrong with a database, or with what a package says about it.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The tree could not be read or written.
     #[error(transparent)]
     Tree(#[from] rootfs::Error),
@@ -66,24 +66,24 @@ pub enum Error {
 
 /// The database of one tree, as it stands while packages are unpacked.
 #[derive(Debug)]
-pub struct Database<'a> {
+pub(crate) struct Database<'a> {
     root: &'a Rootfs,
     /// Which packages there are, and how far each is.
-    pub status: Status,
+    pub(crate) status: Status,
     /// Paths that are written elsewhere.
-    pub diversions: Diversions,
+    pub(crate) diversions: Diversions,
     /// Owners and modes that an administrator, or a script, has set.
-    pub overrides: StatOverrides,
+    pub(crate) overrides: StatOverrides,
     /// Names of users and groups.
-    pub users: Users,
+    pub(crate) users: Users,
     /// Who wants to hear of what.
-    pub interests: Interests,
+    pub(crate) interests: Interests,
     masters: Masters,
 }
 
 impl Database<'_> {
     /// Reads the tree's database. `masters` serves for names while the tree has no /etc/passwd or /etc/group.
-    pub fn open(root: &Rootfs, masters: Masters) -> Result<Database<'_>, Error> {
+    pub(crate) fn open(root: &Rootfs, masters: Masters) -> Result<Database<'_>, Error> {
         Ok(Database {
             root,
             status: Status::read(root)?,
@@ -96,7 +96,7 @@ impl Database<'_> {
     }
 
     /// Makes what dpkg makes when it first runs: locks, the triggers' files, `info/format`.
-    pub fn prepare(&self) -> Result<(), Error> {
+    pub(crate) fn prepare(&self) -> Result<(), Error> {
         info::prepare(self.root)?;
         let triggers = RootPath::known("var/lib/dpkg/triggers");
         self.root.make_directories(&triggers)?;
@@ -116,7 +116,7 @@ impl Database<'_> {
     }
 
     /// Reads everything again, as after dpkg has run in the tree.
-    pub fn reread(&mut self) -> Result<(), Error> {
+    pub(crate) fn reread(&mut self) -> Result<(), Error> {
         self.status = Status::read(self.root)?;
         self.interests = Interests::read(self.root)?;
         self.overrides = StatOverrides::read(self.root)?;
@@ -125,7 +125,7 @@ impl Database<'_> {
 
     /// Reads again what a script may have changed and dpkg would heed: diversions, users and groups. It reads statoverrides once, when it is
     /// called.
-    pub fn reread_after_script(&mut self) -> Result<(), Error> {
+    pub(crate) fn reread_after_script(&mut self) -> Result<(), Error> {
         self.diversions = Diversions::read(self.root)?;
         self.users = Users::read(self.root, &self.masters)?;
         Ok(())

@@ -24,35 +24,35 @@ use crate::tree::{apt, tidy};
 
 /// What is known of an installation before its packages are.
 #[derive(Clone, Debug)]
-pub struct Ground<'a> {
+pub(crate) struct Ground<'a> {
     /// The suite that is made.
-    pub suite: &'a Suite,
+    pub(crate) suite: &'a Suite,
     /// Whether scripts run at all is its to say.
-    pub variant: Variant,
+    pub(crate) variant: Variant,
     /// apt's sources, native architecture first.
-    pub sources: &'a [Source],
+    pub(crate) sources: &'a [Source],
     /// Who brings the packages.
-    pub fetch: Arc<Fetch>,
+    pub(crate) fetch: Arc<Fetch>,
     /// Threads that unpack.
-    pub jobs: usize,
+    pub(crate) jobs: usize,
 }
 
 /// What is to be installed.
 #[derive(Clone, Debug)]
-pub struct Course {
+pub(crate) struct Course {
     /// The packages and their order.
-    pub plan: Plan,
+    pub(crate) plan: Plan,
     /// What to ask `fetch` for, one for each of the plan's packages.
-    pub debs: Vec<store::Wanted>,
+    pub(crate) debs: Vec<store::Wanted>,
     /// apt's preferences; empty where no source is pinned.
-    pub preferences: String,
+    pub(crate) preferences: String,
     /// SOURCE_DATE_EPOCH of the scripts, in seconds.
-    pub epoch: i64,
+    pub(crate) epoch: i64,
 }
 
 /// A tree that has its base and waits for packages; what is foreseen is being staged in it.
 #[derive(Debug)]
-pub struct Installation<'a> {
+pub(crate) struct Installation<'a> {
     root: &'a Rootfs,
     architectures: Vec<String>,
     unpacker: Unpacker<'a>,
@@ -63,7 +63,7 @@ pub struct Installation<'a> {
 
 /// Why the tree could not be made.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The base of the tree, or apt's part of its database.
     #[error(transparent)]
     Database(#[from] dpkg::Error),
@@ -83,7 +83,7 @@ pub enum Error {
 
 impl<'a> Installation<'a> {
     /// Makes the base of an empty tree, builds the box and starts the threads that stage packages.
-    pub fn begin(
+    pub(crate) fn begin(
         root: &'a Rootfs,
         ground: Ground<'_>,
         interrupt: &Interrupt,
@@ -128,12 +128,12 @@ impl<'a> Installation<'a> {
     }
 
     /// A way to have packages staged that will be in the plan.
-    pub fn ahead(&self) -> Ahead {
+    pub(crate) fn ahead(&self) -> Ahead {
         self.unpacker.ahead()
     }
 
     /// Installs a plan. When it returns, nothing runs in the tree and nothing is mounted, whether it failed or not.
-    pub fn install(self, course: &Course) -> Result<(), Error> {
+    pub(crate) fn install(self, course: &Course) -> Result<(), Error> {
         let Installation {
             root,
             architectures,

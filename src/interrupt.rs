@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Whether to stop, and because of which signal. Clones share it.
 #[derive(Clone, Default)]
-pub struct Interrupt(Arc<Shared>);
+pub(crate) struct Interrupt(Arc<Shared>);
 
 type Action = Box<dyn Fn() + Send>;
 
@@ -21,7 +21,7 @@ struct Shared {
 
 impl Interrupt {
     /// Asks to stop because of `signal`, and runs what was registered. The first signal stays the reason.
-    pub fn raise(&self, signal: i32) {
+    pub(crate) fn raise(&self, signal: i32) {
         let _ = self
             .0
             .signal
@@ -38,12 +38,12 @@ impl Interrupt {
     }
 
     /// The signal that asked to stop.
-    pub fn signal(&self) -> Option<i32> {
+    pub(crate) fn signal(&self) -> Option<i32> {
         Some(self.0.signal.load(Ordering::SeqCst)).filter(|&signal| signal != 0)
     }
 
     /// Has `action` run, on the thread that raises, when it is asked to stop; at once when it was asked already.
-    pub fn on_raise(&self, action: impl Fn() + Send + 'static) {
+    pub(crate) fn on_raise(&self, action: impl Fn() + Send + 'static) {
         let mut actions = self
             .0
             .actions

@@ -27,7 +27,7 @@ use crate::tree::rootfs::{self, RootPath, Rootfs};
 
 /// What is to be made of a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     /// The tree itself.
     Directory,
     /// A tar archive, compressed like this.
@@ -36,7 +36,7 @@ pub enum Format {
 
 impl Format {
     /// The format that the ending of a target's name asks for: `.tar`, `.tar.gz`, `.tgz`, `.tar.xz`, `.txz`, `.tar.zst`; a directory otherwise.
-    pub fn from_target(name: impl AsRef<OsStr>) -> Format {
+    pub(crate) fn from_target(name: impl AsRef<OsStr>) -> Format {
         const ENDINGS: [(&str, Compression); 6] = [
             (".tar", Compression::None),
             (".tar.gz", Compression::Gzip),
@@ -57,20 +57,20 @@ impl Format {
 
 /// How an archive is written.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// Seconds since 1970: modification times that are later become this one. `None` keeps all.
-    pub epoch: Option<i64>,
+    pub(crate) epoch: Option<i64>,
     /// On how many threads to compress.
-    pub threads: u32,
+    pub(crate) threads: u32,
     /// How to compress: not at all, gzip, xz or zstd.
-    pub compression: Compression,
+    pub(crate) compression: Compression,
     /// Heard before every chunk that is written.
-    pub interrupt: Interrupt,
+    pub(crate) interrupt: Interrupt,
 }
 
 /// A tree that could not be packed.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// Something in the tree could not be read.
     #[error(transparent)]
     Tree(#[from] rootfs::Error),
@@ -120,7 +120,7 @@ const RECORD: usize = 10_240;
 /// Writes the tree to `output` as a tar archive (pax), compressed as `options` say.
 ///
 /// Names are those that `tar -C TREE -c .` writes: `./`, `./bin`, `./etc/`, … Sockets are left out with a warning.
-pub fn tar<W: Write>(
+pub(crate) fn tar<W: Write>(
     root: &Rootfs,
     output: W,
     options: &Options,
@@ -160,7 +160,7 @@ pub fn tar<W: Write>(
 
 /// Writes the tree to the file `path`. It is made under a temporary name beside its own, which it gets when it is complete; a
 /// failure leaves nothing. What is no regular file (a FIFO, a device) is written to as it is.
-pub fn to_file(
+pub(crate) fn to_file(
     root: &Rootfs,
     path: &Path,
     options: &Options,

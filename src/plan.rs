@@ -26,10 +26,10 @@ use crate::archive::{Index, Release};
 use crate::formats::package::{BadStanza, Package};
 use crate::formats::suite::Variant;
 use demand::{Demand, Request, named_by_variant};
-pub use foresight::{Foreseen, Foresight};
+pub(crate) use foresight::{Foreseen, Foresight};
 use order::Operation;
 use pool::{PackageId, Pool, VersionId};
-pub use recall::key;
+pub(crate) use recall::key;
 use state::State;
 
 /// What a user wants installed.
@@ -54,11 +54,11 @@ pub struct Chosen {
     /// The package.
     pub package: Package,
     /// What the index says of it.
-    pub stanza: String,
+    pub(crate) stanza: String,
     /// The release of the first source that has this very version.
-    pub release: Arc<Release>,
+    pub(crate) release: Arc<Release>,
     /// It came in only as a dependency (apt's Auto-Installed). Never so in the essential set.
-    pub automatic: bool,
+    pub(crate) automatic: bool,
 }
 
 /// One of apt's calls of dpkg; the numbers are those of `Plan::packages`.

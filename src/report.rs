@@ -9,7 +9,7 @@ use std::time::Instant;
 
 /// The stages that a user sees, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
+pub(crate) enum Stage {
     /// Release files and package indexes.
     Indexes,
     /// Choosing packages.
@@ -28,7 +28,7 @@ pub enum Stage {
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
-pub enum Event {
+pub(crate) enum Event {
     /// Worth knowing: a line for the user.
     Note(String),
     /// Worth acting on: a line for the user, shown even where notes are not.
@@ -85,51 +85,51 @@ pub enum Event {
 
 /// Where a stage sends its events. Cheap to clone; may be used from every thread.
 #[derive(Clone)]
-pub struct Report(Arc<dyn Fn(Event) + Send + Sync>);
+pub(crate) struct Report(Arc<dyn Fn(Event) + Send + Sync>);
 
 impl Report {
     /// A report whose events `listener` hears, on whichever thread they happen.
-    pub fn new(listener: impl Fn(Event) + Send + Sync + 'static) -> Report {
+    pub(crate) fn new(listener: impl Fn(Event) + Send + Sync + 'static) -> Report {
         Report(Arc::new(listener))
     }
 
     /// A report that nobody hears.
-    pub fn silent() -> Report {
+    pub(crate) fn silent() -> Report {
         Report::new(drop)
     }
 
     /// Sends an event.
-    pub fn send(&self, event: Event) {
+    pub(crate) fn send(&self, event: Event) {
         (self.0)(event);
     }
 
     /// Sends a [`Event::Note`].
-    pub fn note(&self, text: impl Into<String>) {
+    pub(crate) fn note(&self, text: impl Into<String>) {
         self.send(Event::Note(text.into()));
     }
 
     /// Sends a [`Event::Warning`].
-    pub fn warning(&self, text: impl Into<String>) {
+    pub(crate) fn warning(&self, text: impl Into<String>) {
         self.send(Event::Warning(text.into()));
     }
 
     /// Sends a [`Event::Detail`].
-    pub fn detail(&self, text: impl Into<String>) {
+    pub(crate) fn detail(&self, text: impl Into<String>) {
         self.send(Event::Detail(text.into()));
     }
 
     /// Sends a [`Event::Began`].
-    pub fn began(&self, stage: Stage, total: u64) {
+    pub(crate) fn began(&self, stage: Stage, total: u64) {
         self.send(Event::Began { stage, total });
     }
 
     /// Sends a [`Event::Advanced`].
-    pub fn advanced(&self, stage: Stage, by: u64) {
+    pub(crate) fn advanced(&self, stage: Stage, by: u64) {
         self.send(Event::Advanced { stage, by });
     }
 
     /// Sends a [`Event::Ended`].
-    pub fn ended(&self, stage: Stage) {
+    pub(crate) fn ended(&self, stage: Stage) {
         self.send(Event::Ended { stage });
     }
 }

@@ -26,8 +26,8 @@ use crate::store::fetch::Fetch;
 use crate::store::{self, Store};
 use crate::tree::rootfs::Rootfs;
 
-pub use error::{Class, Error};
-pub use output::{Image, Sink};
+pub(crate) use error::{Class, Error};
+pub(crate) use output::{Image, Sink};
 
 use choice::choose;
 use output::Output;
@@ -41,60 +41,60 @@ const TRIES: u32 = 5;
 
 /// What a user asks for.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(crate) struct Request {
     /// A codename or suite name.
-    pub suite: String,
+    pub(crate) suite: String,
     /// Where the tree is to be; without it, it is made in a temporary directory for the image's sake.
-    pub directory: Option<PathBuf>,
+    pub(crate) directory: Option<PathBuf>,
     /// The image to write.
-    pub image: Option<Image>,
+    pub(crate) image: Option<Image>,
     /// How far to go.
-    pub goal: Goal,
+    pub(crate) goal: Goal,
     /// Which packages make the base.
-    pub variant: Variant,
+    pub(crate) variant: Variant,
     /// Packages on top, as apt names them.
-    pub include: Vec<String>,
+    pub(crate) include: Vec<String>,
     /// Packages that must not come in.
-    pub exclude: Vec<String>,
+    pub(crate) exclude: Vec<String>,
     /// The tree's architecture, foreign ones behind it; empty for the host's.
-    pub architectures: Vec<String>,
+    pub(crate) architectures: Vec<String>,
     /// Components of the suite's archive.
-    pub components: Vec<String>,
+    pub(crate) components: Vec<String>,
     /// The one archive to use instead of the suite's own sources.
-    pub mirror: Option<String>,
+    pub(crate) mirror: Option<String>,
     /// Mirrors of the same archive, tried when one fails.
-    pub further_mirrors: Vec<String>,
+    pub(crate) further_mirrors: Vec<String>,
     /// apt sources beside the suite's: lines, or paths of `.list` and `.sources` files.
-    pub extra_sources: Vec<String>,
+    pub(crate) extra_sources: Vec<String>,
     /// Files of keys to trust instead of the built-in ones.
-    pub keyrings: Vec<PathBuf>,
+    pub(crate) keyrings: Vec<PathBuf>,
     /// Whether signatures are checked.
-    pub trust: Trust,
+    pub(crate) trust: Trust,
     /// Whether an index past its Valid-Until is accepted.
-    pub accept_expired: bool,
+    pub(crate) accept_expired: bool,
     /// Whether updates and security are read beside the release.
-    pub pockets: bool,
+    pub(crate) pockets: bool,
     /// Whether /usr is to be merged, where the user says so.
-    pub merged_usr: Option<bool>,
+    pub(crate) merged_usr: Option<bool>,
     /// Where verified downloads are kept; nowhere without it.
-    pub cache: Option<PathBuf>,
+    pub(crate) cache: Option<PathBuf>,
     /// How large the cache may be when the run is over, in bytes.
-    pub cache_bound: u64,
+    pub(crate) cache_bound: u64,
     /// Where this host's key for what is decoded and cached is.
-    pub state: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
     /// How many connections to open.
-    pub downloads: usize,
+    pub(crate) downloads: usize,
     /// How many threads to unpack and compress on.
-    pub jobs: usize,
+    pub(crate) jobs: usize,
     /// Whether a failed target stays.
-    pub keep: bool,
+    pub(crate) keep: bool,
     /// The time of the image in seconds since the epoch; the archive's own Date without it.
-    pub epoch: Option<i64>,
+    pub(crate) epoch: Option<i64>,
 }
 
 /// How far a run goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Goal {
+pub(crate) enum Goal {
     /// To the tree and the image.
     Make,
     /// To the plan, for a program to read.
@@ -107,7 +107,7 @@ pub enum Goal {
 
 /// Whether signatures are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trust {
+pub(crate) enum Trust {
     /// They are.
     Signatures,
     /// They are not, and the user asked for that.
@@ -116,12 +116,16 @@ pub enum Trust {
 
 /// What came of a run.
 #[derive(Clone, Debug)]
-pub struct Done {
+pub(crate) struct Done {
     plan: Plan,
 }
 
 /// Makes what `request` asks for. On failure, and when `interrupt` is raised, nothing stays but verified downloads.
-pub fn run(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<Done, Error> {
+pub(crate) fn run(
+    request: &Request,
+    interrupt: &Interrupt,
+    report: &Report,
+) -> Result<Done, Error> {
     story(request, interrupt, report).map_err(|error| interrupted(interrupt).unwrap_or(error))
 }
 
@@ -204,7 +208,7 @@ fn ground<'a>(request: &Request, sources: &'a Sources, fetch: &Arc<Fetch>) -> Gr
 }
 
 /// Writes an existing tree as an image.
-pub fn pack(
+pub(crate) fn pack(
     directory: &Path,
     image: &Image,
     options: &pack::Options,
@@ -216,7 +220,7 @@ pub fn pack(
 }
 
 /// The suites that are known, as lines of a table: codename, distribution, version, what else it is called, where it is.
-pub fn suites() -> Result<String, Error> {
+pub(crate) fn suites() -> Result<String, Error> {
     let mut table = String::new();
     for suite in sources::suites()?.all() {
         let version = suite.version.as_deref().unwrap_or("-");
@@ -299,12 +303,12 @@ fn packing(request: &Request, epoch: i64, interrupt: &Interrupt) -> pack::Option
 
 impl Done {
     /// How many packages there are.
-    pub fn packages(&self) -> usize {
+    pub(crate) fn packages(&self) -> usize {
         self.plan.packages.len()
     }
 
     /// How large their .debs are together, in bytes.
-    pub fn download_size(&self) -> u64 {
+    pub(crate) fn download_size(&self) -> u64 {
         self.plan
             .packages
             .iter()
@@ -313,7 +317,7 @@ impl Done {
     }
 
     /// `name=version:arch`, a line each, sorted.
-    pub fn lines(&self) -> String {
+    pub(crate) fn lines(&self) -> String {
         let line = |chosen: &Chosen| {
             format!(
                 "{}={}:{}\n",
@@ -326,7 +330,7 @@ impl Done {
     }
 
     /// The plan for a person: the packages in the order of their unpacking, with what they cost.
-    pub fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let mut table = String::new();
         for (
             number,

@@ -35,12 +35,12 @@ mod wire;
 mod tests;
 
 /// The host's name, as programs in the box see it: the same wherever an image is made.
-pub const HOSTNAME: &str = "localhost";
+pub(crate) const HOSTNAME: &str = "localhost";
 
 /// The box around a tree. One process (PID 1 of a PID namespace) holds the namespaces as long as this lives; dropping it ends
 /// all that still runs in it and, with the mount namespace, all mounts.
 #[derive(Debug)]
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     line: Arc<Line>,
     /// one command at a time
     turn: Mutex<()>,
@@ -58,11 +58,11 @@ struct Line {
 
 /// Ends a box from another thread, as a signal handler's: whatever runs in it is killed, and `run` returns [`Error::Cancelled`].
 #[derive(Clone, Debug)]
-pub struct Cancel(Arc<Line>);
+pub(crate) struct Cancel(Arc<Line>);
 
 impl Cancel {
     /// Ends the box now. May be called at any time, and more than once.
-    pub fn cancel(&self) {
+    pub(crate) fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::SeqCst);
         let _ = self.0.socket.shutdown(Shutdown::Both);
     }
@@ -70,11 +70,11 @@ impl Cancel {
 
 /// A command to run inside the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Command {
+pub(crate) struct Command {
     /// The program, looked for in the environment's PATH when it has no slash, and its arguments.
-    pub argv: Vec<OsString>,
+    pub(crate) argv: Vec<OsString>,
     /// The whole environment; nothing is inherited.
-    pub env: Vec<(OsString, OsString)>,
+    pub(crate) env: Vec<(OsString, OsString)>,
 }
 
 impl Command {
@@ -88,16 +88,16 @@ impl Command {
 
 /// A command that was run.
 #[derive(Clone, Debug)]
-pub struct Finished {
+pub(crate) struct Finished {
     /// Exit status or signal, as `waitpid` gives it.
-    pub status: ExitStatus,
+    pub(crate) status: ExitStatus,
     /// The last 64 KiB of what it wrote to stdout and stderr, as it came.
-    pub output: Vec<u8>,
+    pub(crate) output: Vec<u8>,
 }
 
 /// Why a command could not be run. That it ran and failed is no such error.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// Not root, or a root without CAP_SYS_CHROOT.
     #[error("cannot change the root directory: this needs root, with CAP_SYS_CHROOT")]
     Permission,
@@ -160,7 +160,7 @@ pub enum Error {
 
 /// A step on the way into the box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Going to the tree.
     Tree = 1,
     /// Making it the root.
@@ -198,7 +198,7 @@ mod refused {
 
 impl Sandbox {
     /// Builds the box around a tree. /dev, /proc and /sys are mounted where the tree has these directories already.
-    pub fn open(root: &Rootfs, report: &Report) -> Result<Sandbox, Error> {
+    pub(crate) fn open(root: &Rootfs, report: &Report) -> Result<Sandbox, Error> {
         Sandbox::open_without(root, report, 0)
     }
 
@@ -247,18 +247,22 @@ impl Sandbox {
     }
 
     /// What ends this box from another thread.
-    pub fn cancel(&self) -> Cancel {
+    pub(crate) fn cancel(&self) -> Cancel {
         Cancel(self.line.clone())
     }
 
     /// Runs a command with / as its directory and stdin /dev/null, and waits for it. Whole lines of its output go to the
     /// report as [`Event::Output`](crate::report::Event::Output). What it left running goes on until the box is dropped.
-    pub fn run(&self, command: &Command) -> Result<Finished, Error> {
+    pub(crate) fn run(&self, command: &Command) -> Result<Finished, Error> {
         self.watch(command, &mut |_| ())
     }
 
     /// As [`run`](Sandbox::run), and `hear` hears each line of output as well.
-    pub fn watch(&self, command: &Command, hear: &mut dyn FnMut(&str)) -> Result<Finished, Error> {
+    pub(crate) fn watch(
+        &self,
+        command: &Command,
+        hear: &mut dyn FnMut(&str),
+    ) -> Result<Finished, Error> {
         let request = wire::encode(command)?;
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let (output, write_end) = io::pipe().map_err(Error::Start)?;

@@ -30,14 +30,14 @@ use std::time::{Duration, Instant};
 use reqwest::{ClientBuilder, Url};
 
 use self::address::{Address, server_of};
-pub use self::address::{encode, shown};
+pub(crate) use self::address::{encode, shown};
 use self::cache::{Keep, Partial, Shelf};
 use self::derived::Derived;
-pub use self::derived::{Draft, Kind};
-pub use self::error::{Cause, Error, Obstacle};
+pub(crate) use self::derived::{Draft, Kind};
+pub(crate) use self::error::{Cause, Error, Obstacle};
 use self::http::{Answer, Request, Transport};
 pub(crate) use self::stop::Stop;
-pub use self::verified::{Form, Verified};
+pub(crate) use self::verified::{Form, Verified};
 use crate::formats::digest::Digest;
 use crate::report::Report;
 
@@ -50,30 +50,30 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How a store works.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// Where verified downloads are kept; without it nowhere: they are files without names below `temporary`.
-    pub cache: Option<PathBuf>,
+    pub(crate) cache: Option<PathBuf>,
     /// Where this host's key for derived files is; without it, or where it cannot be made, nothing derived is kept.
-    pub state: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
     /// Where files are made when there is no cache.
-    pub temporary: PathBuf,
+    pub(crate) temporary: PathBuf,
     /// A connection that brings no byte for this long is given up, and so is one that brings less than 1 KiB/s for twice as long.
-    pub stall: Duration,
+    pub(crate) stall: Duration,
     /// How often a request is made that fails for what may pass, for each URL.
-    pub tries: u32,
+    pub(crate) tries: u32,
 }
 
 /// A file that an index promises.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     /// What to call it in messages: `bash 5.2-1 (amd64)`, `main/binary-amd64/Packages.xz`.
-    pub name: String,
+    pub(crate) name: String,
     /// Tried in turn.
-    pub urls: Vec<String>,
+    pub(crate) urls: Vec<String>,
     /// Its length in bytes.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Its digest.
-    pub digest: Digest,
+    pub(crate) digest: Digest,
 }
 
 /// A wanted file, and who is to hear of it.
@@ -122,7 +122,7 @@ impl Order<'_> {
 
 /// Reads URLs. Threads share one store, its connections and its cache.
 #[derive(Debug)]
-pub struct Store {
+pub(crate) struct Store {
     shelf: Shelf,
     derived: Option<Derived>,
     transport: Transport,
@@ -136,25 +136,29 @@ pub struct Store {
 
 /// A file that nothing vouches for but what is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unverified {
+pub(crate) struct Unverified {
     /// The URL that gave it.
-    pub url: String,
+    pub(crate) url: String,
     /// All of it.
-    pub content: Vec<u8>,
+    pub(crate) content: Vec<u8>,
     /// How long its bytes took to come, from the first to the last.
-    pub took: Duration,
+    pub(crate) took: Duration,
 }
 
 impl Store {
     /// A store that warns and explains through `report`. Proxies are those of the environment (`http_proxy`, `https_proxy`,
     /// `all_proxy`, `no_proxy`).
-    pub fn open(options: Options, report: Report) -> Result<Store, Error> {
+    pub(crate) fn open(options: Options, report: Report) -> Result<Store, Error> {
         Store::with(options, report, http::builder()?, PAUSE)
     }
 
     /// As [`Store::open`], but everything goes through `proxy` (`http://host:port`, `socks5h://host:port`), whatever the
     /// environment says.
-    pub fn open_through(proxy: &str, options: Options, report: Report) -> Result<Store, Error> {
+    pub(crate) fn open_through(
+        proxy: &str,
+        options: Options,
+        report: Report,
+    ) -> Result<Store, Error> {
         let bad = |reason: String| Error::BadUrl {
             url: shown(proxy),
             reason,
@@ -171,22 +175,22 @@ impl Store {
     /// Removes files from the cache, the one longest unused first, until those that are left have at most `bound` bytes. Call it
     /// when no file of this store is in use any more; while other runs share the cache, what was used in the last hour stays.
     /// Returns the bytes that were freed.
-    pub fn trim(&self, bound: u64) -> Result<u64, Error> {
+    pub(crate) fn trim(&self, bound: u64) -> Result<u64, Error> {
         self.shelf.trim(bound)
     }
 
     /// How many files the cache has, and how many bytes they come to.
-    pub fn size(&self) -> Result<(usize, u64), Error> {
+    pub(crate) fn size(&self) -> Result<(usize, u64), Error> {
         self.shelf.size()
     }
 
     /// The file of that kind that was made of what has the digest `of`, if it is kept and its seal is right.
-    pub fn derived(&self, kind: Kind, of: &Digest) -> Option<Verified> {
+    pub(crate) fn derived(&self, kind: Kind, of: &Digest) -> Option<Verified> {
         self.derived.as_ref()?.find(kind, of)
     }
 
     /// All of a derived file.
-    pub fn recall(&self, kind: Kind, of: &Digest) -> Option<Vec<u8>> {
+    pub(crate) fn recall(&self, kind: Kind, of: &Digest) -> Option<Vec<u8>> {
         let found = self.derived(kind, of)?;
         let mut content = Vec::with_capacity(usize::try_from(found.size()).ok()?);
         let read = found
@@ -199,7 +203,7 @@ impl Store {
     }
 
     /// Derives a whole file. That it cannot be kept is no failure.
-    pub fn remember(&self, kind: Kind, of: &Digest, content: &[u8]) {
+    pub(crate) fn remember(&self, kind: Kind, of: &Digest, content: &[u8]) {
         if let Some(mut draft) = self.draft(kind, of)
             && let Err(e) = draft.write_all(content).and_then(|()| draft.keep())
         {
@@ -208,7 +212,7 @@ impl Store {
     }
 
     /// A file to derive. None where nothing is kept.
-    pub fn draft(&self, kind: Kind, of: &Digest) -> Option<Draft> {
+    pub(crate) fn draft(&self, kind: Kind, of: &Digest) -> Option<Draft> {
         let draft = self.derived.as_ref()?.draft(kind, of);
         draft
             .inspect_err(|e| self.report.detail(format!("nothing decoded is kept: {e}")))
@@ -249,7 +253,7 @@ impl Store {
 
     /// A small file without a promise (InRelease), of at most `limit` bytes, from the first of `urls` that answers. It is never taken from
     /// the cache.
-    pub fn read(&self, urls: &[String], limit: u64) -> Result<Unverified, Error> {
+    pub(crate) fn read(&self, urls: &[String], limit: u64) -> Result<Unverified, Error> {
         let name = urls.first().map_or_else(String::new, |u| shown(u));
         self.first(urls, &name, |address, seen| {
             let url = match address {
@@ -271,7 +275,7 @@ impl Store {
 
     /// A verified file: from the cache, else from the first URL that gives it. `progress` hears of bytes as they come, of each
     /// once, and of all at once for a file that is here already.
-    pub fn file(&self, wanted: &Wanted, progress: &dyn Fn(u64)) -> Result<Verified, Error> {
+    pub(crate) fn file(&self, wanted: &Wanted, progress: &dyn Fn(u64)) -> Result<Verified, Error> {
         self.file_until(wanted, progress, &self.stop)
     }
 
@@ -319,7 +323,7 @@ impl Store {
     }
 
     /// Makes everything under way, and everything asked for later, end with [`Error::Cancelled`].
-    pub fn cancel(&self) {
+    pub(crate) fn cancel(&self) {
         self.stop.stop();
     }
 

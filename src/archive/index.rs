@@ -22,13 +22,13 @@ const INDEX_LIMIT: u64 = 1 << 30;
 /// What reading a release's indexes needs besides the release.
 #[derive(Clone, Copy)]
 pub(super) struct Indexes<'a> {
-    pub store: &'a Store,
+    pub(crate) store: &'a Store,
     /// Thrown when another source fails.
-    pub stop: &'a Stop,
-    pub seen: &'a (dyn Fn(Seen<'_>) + Sync),
-    pub report: &'a Report,
+    pub(crate) stop: &'a Stop,
+    pub(crate) seen: &'a (dyn Fn(Seen<'_>) + Sync),
+    pub(crate) report: &'a Report,
     /// The mirror's rate in bytes a second.
-    pub rate: f64,
+    pub(crate) rate: f64,
 }
 
 impl Indexes<'_> {
@@ -181,17 +181,17 @@ pub(super) enum NoListing {
 /// One index to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WantedIndex {
-    pub component: String,
-    pub architecture: String,
+    pub(crate) component: String,
+    pub(crate) architecture: String,
     /// Below the suite, without a compression's extension.
-    pub path: String,
+    pub(crate) path: String,
 }
 
 /// What a source asks for and its release does not have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lacking {
-    pub components: Vec<String>,
-    pub architectures: Vec<String>,
+    pub(crate) components: Vec<String>,
+    pub(crate) architectures: Vec<String>,
 }
 
 /// The indexes that a release has of what its source asks for, in apt's order: component by component, for each the architectures, then

@@ -39,7 +39,7 @@ pub struct Keyring {
 impl Keyring {
     /// Reads keyring files, given by name and content: binary or armored, each with any number of certificates and armor blocks.
     /// GnuPG's keybox files (`.kbx`) are refused by name, as is a file without a certificate.
-    pub fn parse(files: &[(&str, &[u8])]) -> Result<Keyring, KeyringError> {
+    pub(crate) fn parse(files: &[(&str, &[u8])]) -> Result<Keyring, KeyringError> {
         let mut certificates = Vec::new();
         for &(file, content) in files {
             if content.get(8..12) == Some(b"KBXf") {
@@ -68,7 +68,7 @@ impl Keyring {
     }
 
     /// The certificates that hold a key of one of these fingerprints (hexadecimal; apt's `!` behind one is taken and means nothing here).
-    pub fn only(&self, fingerprints: &[String]) -> Keyring {
+    pub(crate) fn only(&self, fingerprints: &[String]) -> Keyring {
         let is_named = |key: &dyn KeyDetails| {
             let fingerprint = key.fingerprint().to_string();
             fingerprints.iter().any(|named| {
@@ -86,18 +86,18 @@ impl Keyring {
     }
 
     /// The number of certificates.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.certificates.len()
     }
 
     /// Whether there is no certificate at all.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.certificates.is_empty()
     }
 
     /// The signed text of an InRelease file, its lines ended by `\n`, if one of its signatures is good. Text before or behind the signed
     /// message is an error. `now`: seconds since the epoch.
-    pub fn verify_inline(&self, content: &[u8], now: i64) -> Result<String, SignatureError> {
+    pub(crate) fn verify_inline(&self, content: &[u8], now: i64) -> Result<String, SignatureError> {
         let (text, armor) = split(content)?;
         self.verify(
             text.replace('\n', "\r\n").as_bytes(),
@@ -108,7 +108,7 @@ impl Keyring {
     }
 
     /// The text of a Release file, if one of the detached signatures is good. `now`: seconds since the epoch.
-    pub fn verify_detached(
+    pub(crate) fn verify_detached(
         &self,
         content: &[u8],
         detached: &[u8],
@@ -457,7 +457,7 @@ pub enum KeyringError {
 
 /// A release that nobody trusted signed.
 #[derive(Debug, thiserror::Error)]
-pub enum SignatureError {
+pub(crate) enum SignatureError {
     /// There is no signature.
     #[error("it carries no signature")]
     Unsigned,
@@ -480,16 +480,16 @@ pub enum SignatureError {
 
 /// One signature that is not good.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// Fingerprint or ID of the key that it names, in hexadecimal.
-    pub key: String,
+    pub(crate) key: String,
     /// What is wrong.
-    pub fault: Fault,
+    pub(crate) fault: Fault,
 }
 
 /// What is wrong with a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// No certificate of the keyring holds the key.
     UnknownKey,
     /// The text is not what was signed.

@@ -20,7 +20,7 @@ const TRIES: u32 = 3;
 
 /// The way from sources to their index. The releases come first, for whom they are enough.
 #[derive(Debug)]
-pub struct Reading<'a> {
+pub(crate) struct Reading<'a> {
     store: &'a Store,
     sources: &'a [Source],
     now: i64,
@@ -43,7 +43,7 @@ struct Offer {
 
 impl<'a> Reading<'a> {
     /// `now`: seconds since the epoch.
-    pub fn new(
+    pub(crate) fn new(
         store: &'a Store,
         sources: &'a [Source],
         now: i64,
@@ -61,12 +61,12 @@ impl<'a> Reading<'a> {
     }
 
     /// What is read.
-    pub fn sources(&self) -> &'a [Source] {
+    pub(crate) fn sources(&self) -> &'a [Source] {
         self.sources
     }
 
     /// The releases of the sources, verified, in their order: read where [`index`](Reading::index) has not read them yet.
-    pub fn releases(&self) -> Result<Vec<Arc<Release>>, Error> {
+    pub(crate) fn releases(&self) -> Result<Vec<Arc<Release>>, Error> {
         let known: Option<Vec<Offer>> = (0..self.sources.len())
             .map(|number| self.known(number))
             .collect();
@@ -86,7 +86,7 @@ impl<'a> Reading<'a> {
     ///
     /// A component or an architecture that one source lacks is a warning, as a security archive may serve fewer of both; one that no
     /// source has is an error.
-    pub fn index(&self, seen: &(dyn Fn(Seen<'_>) + Sync)) -> Result<Index, Error> {
+    pub(crate) fn index(&self, seen: &(dyn Fn(Seen<'_>) + Sync)) -> Result<Index, Error> {
         self.report.began(Stage::Indexes, 0);
         let listings = self.of_all(|number| self.listings(number, seen))?;
         self.lacked_nowhere_else()?;
@@ -97,7 +97,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Warns of what some source lacks; an error when no other has it.
-    pub fn lacked_nowhere_else(&self) -> Result<(), Error> {
+    pub(crate) fn lacked_nowhere_else(&self) -> Result<(), Error> {
         let offers: Vec<Offer> = (0..self.sources.len())
             .filter_map(|number| self.known(number))
             .collect();
@@ -241,7 +241,7 @@ impl<'a> Reading<'a> {
 }
 
 /// What releases say that decides which packages there are and how they are chosen: the same words, the same index.
-pub fn promise(releases: &[Arc<Release>]) -> Result<String, Error> {
+pub(crate) fn promise(releases: &[Arc<Release>]) -> Result<String, Error> {
     let mut text = String::new();
     for release in releases {
         let named = (

@@ -20,34 +20,34 @@ pub struct Release {
     /// Where it came from; the mirror that gave it is the first of its URIs.
     pub source: Source,
     /// Origin
-    pub origin: Option<String>,
+    pub(crate) origin: Option<String>,
     /// Label
-    pub label: Option<String>,
+    pub(crate) label: Option<String>,
     /// Suite: `stable`
     pub suite: Option<String>,
     /// Codename: `trixie`
     pub codename: Option<String>,
     /// Version: `13.7`
-    pub version: Option<String>,
+    pub(crate) version: Option<String>,
     /// Date, in seconds since the epoch.
-    pub date: i64,
+    pub(crate) date: i64,
     /// Valid-Until, in seconds since the epoch.
-    pub valid_until: Option<i64>,
+    pub(crate) valid_until: Option<i64>,
     /// Components as written: `main`, `updates/main`
-    pub components: Vec<String>,
+    pub(crate) components: Vec<String>,
     /// Architectures; `all` among them where its packages have an index of their own or might have one.
-    pub architectures: Vec<String>,
+    pub(crate) architectures: Vec<String>,
     /// NotAutomatic: its packages have priority 1.
     pub not_automatic: bool,
     /// ButAutomaticUpgrades: with NotAutomatic, its packages have priority 100.
     pub but_automatic_upgrades: bool,
     /// Acquire-By-Hash: indexes can be fetched by digest, which a mirror keeps for a while after they changed.
-    pub acquire_by_hash: bool,
+    pub(crate) acquire_by_hash: bool,
     /// Whether `binary-all/Packages` is to be read too: `Architectures` has `all`, and `No-Support-for-Architecture-all` does not say
     /// that the other indexes repeat its packages.
-    pub separate_all: bool,
+    pub(crate) separate_all: bool,
     /// Size in bytes and digest of each file, by its path below the suite; from the strongest list of digests that there is.
-    pub files: BTreeMap<String, (u64, Digest)>,
+    pub(crate) files: BTreeMap<String, (u64, Digest)>,
 }
 
 /// The compressions that an index may have, in no order.
@@ -153,14 +153,14 @@ impl Release {
     }
 
     /// Whether a suite is this one, by any of the names that it goes by.
-    pub fn is_called(&self, suite: &str) -> bool {
+    pub(crate) fn is_called(&self, suite: &str) -> bool {
         self.suite.as_deref() == Some(suite)
             || self.codename.as_deref() == Some(suite)
             || self.source.suite == suite
     }
 
     /// The priority of its packages (apt_preferences(5)): what the user says, or else "APT's Default Priority Assignments".
-    pub fn priority(&self) -> i32 {
+    pub(crate) fn priority(&self) -> i32 {
         match (
             self.source.pin,
             self.not_automatic,
@@ -175,7 +175,7 @@ impl Release {
 
     /// The path of the index of a component and an architecture below the suite, without a compression's extension; `None` where the
     /// release has none. A flat repository has one for all. `component` may be asked for as `main` or `updates/main`.
-    pub fn index_path(&self, component: &str, architecture: &str) -> Option<String> {
+    pub(crate) fn index_path(&self, component: &str, architecture: &str) -> Option<String> {
         let paths = if is_flat(&self.source.suite) {
             vec!["Packages".into(), "./Packages".into()]
         } else {
@@ -193,14 +193,14 @@ impl Release {
     }
 
     /// The compressions in which the release has the index at `path`.
-    pub fn compressions(&self, path: &str) -> impl Iterator<Item = Compression> {
+    pub(crate) fn compressions(&self, path: &str) -> impl Iterator<Item = Compression> {
         COMPRESSIONS
             .into_iter()
             .filter(move |compression| self.files.contains_key(&with_extension(path, *compression)))
     }
 
     /// The components for which there is an index of any architecture, as a user names them.
-    pub fn offered_components(&self) -> Vec<String> {
+    pub(crate) fn offered_components(&self) -> Vec<String> {
         let mut found: Vec<String> = self
             .files
             .keys()
@@ -212,7 +212,7 @@ impl Release {
     }
 
     /// Where a file of the release is to be had, best first: for each mirror by its digest, where that is offered, and by its name.
-    pub fn urls(&self, path: &str, digest: &Digest) -> Vec<String> {
+    pub(crate) fn urls(&self, path: &str, digest: &Digest) -> Vec<String> {
         let directory = path
             .rsplit_once('/')
             .map_or(String::new(), |(directory, _)| format!("{directory}/"));
@@ -327,7 +327,7 @@ fn parse_date(text: &str) -> Option<i64> {
 
 /// A time that prints as `2026-09-12T07:55:41Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Time(
+pub(crate) struct Time(
     /// Seconds since the epoch.
     pub i64,
 );
@@ -343,7 +343,7 @@ impl fmt::Display for Time {
 
 /// A release that is not used, signed or not.
 #[derive(Debug, thiserror::Error)]
-pub enum BadRelease {
+pub(crate) enum BadRelease {
     /// A field that must be there is not.
     #[error("it has no {field}")]
     Missing {

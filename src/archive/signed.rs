@@ -18,9 +18,9 @@ const SIGNATURE_LIMIT: u64 = 1 << 20;
 /// What reading a release needs besides its source.
 #[derive(Clone, Copy)]
 pub(super) struct Releases<'a> {
-    pub store: &'a Store,
-    pub now: i64,
-    pub report: &'a Report,
+    pub(crate) store: &'a Store,
+    pub(crate) now: i64,
+    pub(crate) report: &'a Report,
 }
 
 impl Releases<'_> {

@@ -18,28 +18,28 @@ const FILE_LIMIT: u64 = 4 << 20;
 
 /// One entry as written, each suite on its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// URIs, in the order of the file; each is an archive of its own, not a mirror of the first.
-    pub uris: Vec<String>,
+    pub(crate) uris: Vec<String>,
     /// The suite; a `/` at its end makes the repository flat.
-    pub suite: String,
+    pub(crate) suite: String,
     /// Components; none for a flat repository.
-    pub components: Vec<String>,
+    pub(crate) components: Vec<String>,
     /// Architectures; empty where the entry names none.
-    pub architectures: Vec<String>,
+    pub(crate) architectures: Vec<String>,
     /// Signed-By
-    pub signed_by: Option<SignedBy>,
+    pub(crate) signed_by: Option<SignedBy>,
     /// Trusted: yes
-    pub trusted: bool,
+    pub(crate) trusted: bool,
     /// Check-Valid-Until: no
-    pub expiry: Expiry,
+    pub(crate) expiry: Expiry,
     /// Pin-Priority, which is no option of apt's own: apt has it in its preferences.
-    pub pin: Option<NonZeroI16>,
+    pub(crate) pin: Option<NonZeroI16>,
 }
 
 /// The Signed-By of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SignedBy {
+pub(crate) enum SignedBy {
     /// Keyring files.
     Files(Vec<PathBuf>),
     /// An armored key in the entry itself.
@@ -49,7 +49,7 @@ pub enum SignedBy {
 }
 
 /// Reads a `.sources` file, a `.list` file or one line, told apart by what they hold: deb822 has fields. `name` is for messages.
-pub fn parse(name: &str, text: &str) -> Result<Vec<Entry>, BadSource> {
+pub(crate) fn parse(name: &str, text: &str) -> Result<Vec<Entry>, BadSource> {
     let first = text
         .lines()
         .map(str::trim)
@@ -208,7 +208,7 @@ impl Entry {
 
     /// The source that the entry stands for. `architectures`, native first, are taken where the entry names none; `keys` where it has no
     /// Signed-By. Keyring files are read below `root`, the system that the entry is from.
-    pub fn source(
+    pub(crate) fn source(
         &self,
         architectures: &[String],
         keys: &Trust,
@@ -298,7 +298,7 @@ fn is_no(value: &str) -> bool {
 }
 
 /// Reads a file of sources.
-pub fn read_file(path: &Path) -> Result<Vec<Entry>, BadSource> {
+pub(crate) fn read_file(path: &Path) -> Result<Vec<Entry>, BadSource> {
     let content = read_limited(path)?;
     parse(
         &path.display().to_string(),
@@ -331,16 +331,16 @@ fn below(root: &Path, path: &Path) -> PathBuf {
 
 /// The mirrors that a host of a distribution uses itself, by archive, in the order of its files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HostMirrors {
+pub(crate) struct HostMirrors {
     /// Of the archive that has the releases and their updates.
-    pub main: Vec<String>,
+    pub(crate) main: Vec<String>,
     /// Of the archive that has security updates.
-    pub security: Vec<String>,
+    pub(crate) security: Vec<String>,
 }
 
 /// The mirrors that the system below `root` uses, if it is of `distribution` (the ID in os-release). None of another distribution, and none
 /// from what cannot be read: the suite's own mirrors serve then. `suites` are the distribution's codenames and their aliases.
-pub fn host_mirrors(root: &Path, distribution: &str, suites: &[&str]) -> HostMirrors {
+pub(crate) fn host_mirrors(root: &Path, distribution: &str, suites: &[&str]) -> HostMirrors {
     let mut mirrors = HostMirrors::default();
     if host_distribution(root).as_deref() != Some(distribution) {
         return mirrors;
@@ -373,7 +373,7 @@ impl HostMirrors {
     /// Puts the host's mirror of a pocket's archive in front of the pocket's own, and says which it is; `None` where the host has none. The
     /// caller sees to it that the suite is of the host's distribution, not past its end of life, and that the mirror has the
     /// architecture ([`Suite::shares_mirrors`](crate::formats::suite::Suite::shares_mirrors)).
-    pub fn prefer(&self, pocket: &mut Pocket) -> Option<String> {
+    pub(crate) fn prefer(&self, pocket: &mut Pocket) -> Option<String> {
         let list = if pocket.archive == "security" {
             &self.security
         } else {
@@ -453,7 +453,7 @@ fn host_entries(root: &Path) -> Vec<Entry> {
 
 /// Sources that cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum BadSource {
+pub(crate) enum BadSource {
     /// An entry is none.
     #[error("{file}: `{line}` is no apt source: {reason}")]
     Line {

@@ -8,7 +8,7 @@ use super::{Error, Masters, Users};
 
 /// Writes /var/lib/apt/extended_states: the name and architecture of each package that nobody asked for, if any. apt writes it when it
 /// first installs something.
-pub fn extended_states(root: &Rootfs, automatic: &[(String, String)]) -> Result<(), Error> {
+pub(crate) fn extended_states(root: &Rootfs, automatic: &[(String, String)]) -> Result<(), Error> {
     let mut text = String::new();
     for (name, architecture) in automatic {
         let _ = write!(
@@ -26,7 +26,7 @@ pub fn extended_states(root: &Rootfs, automatic: &[(String, String)]) -> Result<
 
 /// Gives the `partial` directories to apt's user, as apt does when it first runs: mode 0700, owner `_apt`. Without that user, or
 /// without apt's directories, nothing is done.
-pub fn own_apt_directories(root: &Rootfs) -> Result<(), Error> {
+pub(crate) fn own_apt_directories(root: &Rootfs) -> Result<(), Error> {
     let users = Users::read(root, &Masters::default())?;
     let Some(uid) = users.user("_apt") else {
         return Ok(());

@@ -11,11 +11,11 @@ use super::Error;
 
 /// What the base of a tree depends on.
 #[derive(Clone, Debug)]
-pub struct Base {
+pub(crate) struct Base {
     /// The native architecture, then foreign ones.
-    pub architectures: Vec<String>,
+    pub(crate) architectures: Vec<String>,
     /// Who makes the links of a merged /usr.
-    pub merged_usr: MergedUsr,
+    pub(crate) merged_usr: MergedUsr,
 }
 
 const DIRECTORIES: [&str; 13] = [
@@ -54,7 +54,7 @@ const DEVICE_LINKS: [(&str, &str); 4] = [
 
 /// Makes the base of a tree: directories, an empty status, `arch`, /etc/fstab, /dev, and the links of a merged /usr where no
 /// package brings them. Devices that may not be made here, as in a user namespace, are left out.
-pub fn base(root: &Rootfs, base: &Base) -> Result<(), Error> {
+pub(crate) fn base(root: &Rootfs, base: &Base) -> Result<(), Error> {
     if base.merged_usr == MergedUsr::MadeFirst {
         merge_usr(root, base.architectures.first().map_or("", String::as_str))?;
     }

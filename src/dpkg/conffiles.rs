@@ -6,16 +6,16 @@ use super::Error;
 
 /// A line of the member.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conffile {
+pub(crate) struct Conffile {
     /// Its path.
-    pub path: RootPath,
+    pub(crate) path: RootPath,
     /// Whether the line has `remove-on-upgrade`: the package no longer ships the file and wants it gone.
-    pub removed: bool,
+    pub(crate) removed: bool,
 }
 
 /// What is known of a conffile's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ConffileState {
+pub(crate) enum ConffileState {
     /// It waits as `.dpkg-new` until its package is configured.
     New,
     /// It was not unpacked, since an earlier package replaces this one; what the database says of that one's, if it is a conffile.
@@ -37,7 +37,7 @@ impl std::fmt::Display for ConffileState {
 }
 
 /// Reads the member.
-pub fn parse_conffiles(package: &str, content: &[u8]) -> Result<Vec<Conffile>, Error> {
+pub(crate) fn parse_conffiles(package: &str, content: &[u8]) -> Result<Vec<Conffile>, Error> {
     let mut all: Vec<Conffile> = Vec::new();
     for (number, line) in content.split(|&b| b == b'\n').enumerate() {
         let bad = |problem| Error::Member {

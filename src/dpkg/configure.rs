@@ -14,11 +14,11 @@ use crate::sandbox::{self, Command, Sandbox};
 use crate::tree::rootfs;
 
 use listener::Listener;
-pub use services::Services;
+pub(crate) use services::Services;
 
 /// What to configure, or to remove, in one call of dpkg. Names as dpkg takes them: `NAME` or `NAME:ARCHITECTURE`.
 #[derive(Clone, Copy, Debug)]
-pub enum Batch<'a> {
+pub(crate) enum Batch<'a> {
     /// The essential packages, which depend on each other in circles that only force breaks.
     Essentials(&'a [String]),
     /// One of apt's lists. Triggers wait for the end.
@@ -31,7 +31,7 @@ pub enum Batch<'a> {
 
 /// Why packages could not be configured.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// A maintainer script failed.
     #[error("the {script} script of {package} failed with {ended}")]
     Script {
@@ -76,10 +76,10 @@ pub enum Error {
 /// The last lines of a failed command's output, as the cause of its failing.
 #[derive(Debug, thiserror::Error)]
 #[error("its output ended with\n{}", .0.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n"))]
-pub struct LastWords(pub Vec<String>);
+pub(crate) struct LastWords(pub(crate) Vec<String>);
 
 /// Has the tree's dpkg configure a batch. The environment is the whole of it (`dpkg::script_environment`).
-pub fn configure(
+pub(crate) fn configure(
     chroot: &Sandbox,
     batch: Batch<'_>,
     environment: &[(OsString, OsString)],

@@ -10,7 +10,7 @@ const FILE: &str = "var/lib/dpkg/diversions";
 
 /// Paths that are written elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Diversions {
+pub(crate) struct Diversions {
     by_source: HashMap<RootPath, Diversion>,
     /// The sources by what they are diverted to.
     by_target: HashMap<RootPath, RootPath>,
@@ -25,7 +25,7 @@ struct Diversion {
 
 impl Diversions {
     /// Reads them; none when the file is not there.
-    pub fn read(root: &Rootfs) -> Result<Diversions, Error> {
+    pub(crate) fn read(root: &Rootfs) -> Result<Diversions, Error> {
         let mut all = Diversions::default();
         for entry in lines_of(root, FILE)?.chunks(3) {
             let [(line, from), (_, to), (_, by)] = entry else {
@@ -48,12 +48,12 @@ impl Diversions {
     }
 
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.by_source.is_empty()
     }
 
     /// Where a package's file of that path goes, when not to the path itself.
-    pub fn place(&self, path: &RootPath, package: &str) -> Option<&RootPath> {
+    pub(crate) fn place(&self, path: &RootPath, package: &str) -> Option<&RootPath> {
         self.by_source
             .get(path)
             .filter(|d| d.by.as_deref() != Some(package))
@@ -61,12 +61,12 @@ impl Diversions {
     }
 
     /// What is diverted to this path.
-    pub fn source_of(&self, path: &RootPath) -> Option<&RootPath> {
+    pub(crate) fn source_of(&self, path: &RootPath) -> Option<&RootPath> {
         self.by_target.get(path)
     }
 
     /// Whether two packages may both have this path, since one of them diverts the other's.
-    pub fn separates(&self, path: &RootPath, one: &str, other: &str) -> bool {
+    pub(crate) fn separates(&self, path: &RootPath, one: &str, other: &str) -> bool {
         self.by_source
             .get(path)
             .and_then(|d| d.by.as_deref())

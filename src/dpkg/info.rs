@@ -17,7 +17,7 @@ const DIRECTORY: &str = "var/lib/dpkg/info";
 
 /// The name that dpkg keeps a package's files under: `PACKAGE`, or `PACKAGE:ARCHITECTURE` where several architectures of it may
 /// be installed.
-pub fn qualified_name(package: &Package) -> String {
+pub(crate) fn qualified_name(package: &Package) -> String {
     match package.multi_arch {
         MultiArch::Same => format!("{}:{}", package.name, package.architecture),
         _ => package.name.clone(),
@@ -25,25 +25,25 @@ pub fn qualified_name(package: &Package) -> String {
 }
 
 /// Whether a control member goes to info/. dpkg takes neither `control`, nor one called `list`, nor names with a dot.
-pub fn is_info_member(name: &str) -> bool {
+pub(crate) fn is_info_member(name: &str) -> bool {
     !matches!(name, "control" | "list") && !name.contains('.')
 }
 
 /// What info/ gets of one package.
 #[derive(Debug)]
-pub struct InfoFiles<'a> {
+pub(crate) struct InfoFiles<'a> {
     /// Its [`qualified_name`].
-    pub qualified: &'a str,
+    pub(crate) qualified: &'a str,
     /// Its control members; those that do not belong into info/ are passed over.
-    pub members: &'a [Member],
+    pub(crate) members: &'a [Member],
     /// The paths it ships, as in `.list`.
-    pub list: &'a [u8],
+    pub(crate) list: &'a [u8],
     /// The digests of its files, where it has no member `md5sums`.
-    pub md5sums: Option<&'a [u8]>,
+    pub(crate) md5sums: Option<&'a [u8]>,
 }
 
 /// The text of a `md5sums` file: digests and paths.
-pub fn md5sums<'a>(files: impl Iterator<Item = (&'a str, &'a RootPath)>) -> Vec<u8> {
+pub(crate) fn md5sums<'a>(files: impl Iterator<Item = (&'a str, &'a RootPath)>) -> Vec<u8> {
     let mut text = Vec::new();
     for (md5, path) in files {
         text.extend_from_slice(md5.as_bytes());
@@ -66,14 +66,14 @@ pub(super) fn prepare(root: &Rootfs) -> Result<(), Error> {
 
 /// The directory, held open.
 #[derive(Debug)]
-pub struct InfoDirectory<'a> {
+pub(crate) struct InfoDirectory<'a> {
     root: &'a Rootfs,
     directory: rootfs::Directory,
 }
 
 impl InfoDirectory<'_> {
     /// Opens it. No script may run while it is open, since one could put another directory in its place.
-    pub fn open(root: &Rootfs) -> Result<InfoDirectory<'_>, Error> {
+    pub(crate) fn open(root: &Rootfs) -> Result<InfoDirectory<'_>, Error> {
         Ok(InfoDirectory {
             root,
             directory: root.directory(&RootPath::known(DIRECTORY))?,
@@ -81,7 +81,7 @@ impl InfoDirectory<'_> {
     }
 
     /// Writes a package's files.
-    pub fn write(&self, files: &InfoFiles<'_>) -> Result<(), Error> {
+    pub(crate) fn write(&self, files: &InfoFiles<'_>) -> Result<(), Error> {
         let name = |suffix: &str| format!("{}.{suffix}", files.qualified);
         for member in files.members.iter().filter(|m| is_info_member(&m.name)) {
             self.write_file(
@@ -97,12 +97,12 @@ impl InfoDirectory<'_> {
     }
 
     /// A control member of a package, if it has it.
-    pub fn member(&self, qualified: &str, member: &str) -> Result<Option<Vec<u8>>, Error> {
+    pub(crate) fn member(&self, qualified: &str, member: &str) -> Result<Option<Vec<u8>>, Error> {
         Ok(self.root.read(&path_of(&format!("{qualified}.{member}")))?)
     }
 
     /// The paths in a package's list.
-    pub fn list(&self, qualified: &str) -> Result<Vec<RootPath>, Error> {
+    pub(crate) fn list(&self, qualified: &str) -> Result<Vec<RootPath>, Error> {
         let list = self.member(qualified, "list")?.unwrap_or_default();
         Ok(list
             .split(|&b| b == b'\n')
@@ -112,7 +112,7 @@ impl InfoDirectory<'_> {
     }
 
     /// Removes all files of a package.
-    pub fn remove(&self, qualified: &str) -> Result<(), Error> {
+    pub(crate) fn remove(&self, qualified: &str) -> Result<(), Error> {
         let start = format!("{qualified}.");
         for name in self.root.names(&RootPath::known(DIRECTORY))? {
             // A package's name may have dots, the name of a member has none.
@@ -128,7 +128,11 @@ impl InfoDirectory<'_> {
     }
 
     /// Takes paths, given as lines of a list, out of a package's list: others have taken them over.
-    pub fn forget(&self, qualified: &str, lost: &dyn Fn(&[u8]) -> bool) -> Result<(), Error> {
+    pub(crate) fn forget(
+        &self,
+        qualified: &str,
+        lost: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<(), Error> {
         let name = format!("{qualified}.list");
         let Some(list) = self.member(qualified, "list")? else {
             return Ok(());

@@ -3,11 +3,11 @@
 use std::ffi::OsString;
 
 /// Where dpkg lays the control members while a preinst runs.
-pub const SCRIPT_DIRECTORY: &str = "var/lib/dpkg/tmp.ci";
+pub(crate) const SCRIPT_DIRECTORY: &str = "var/lib/dpkg/tmp.ci";
 
 /// The environment of every maintainer script and of every dpkg call: what dpkg itself sets, and what keeps scripts from
 /// asking, translating or recording the time of day. `epoch`: SOURCE_DATE_EPOCH, in seconds.
-pub fn script_environment(epoch: i64) -> Vec<(OsString, OsString)> {
+pub(crate) fn script_environment(epoch: i64) -> Vec<(OsString, OsString)> {
     let epoch = epoch.to_string();
     let all = [
         (
@@ -28,7 +28,7 @@ pub fn script_environment(epoch: i64) -> Vec<(OsString, OsString)> {
 
 /// Whether a preinst can have an effect on a fresh installation. One of nothing but comments, `set`, `exit 0` and calls of
 /// dpkg-maintscript-helper, which heeds only upgrades and removals, has none.
-pub fn has_effect(script: &[u8]) -> bool {
+pub(crate) fn has_effect(script: &[u8]) -> bool {
     let Ok(script) = std::str::from_utf8(script) else {
         return true;
     };

@@ -10,22 +10,22 @@ const FILE: &str = "var/lib/dpkg/statoverride";
 
 /// Owners and modes that win over those of the packages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StatOverrides(HashMap<RootPath, Override>);
+pub(crate) struct StatOverrides(HashMap<RootPath, Override>);
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Override {
+pub(crate) struct Override {
     /// A user's name, or `#` and a number.
-    pub user: String,
+    pub(crate) user: String,
     /// A group's name, or `#` and a number.
-    pub group: String,
+    pub(crate) group: String,
     /// Permission bits.
-    pub mode: u32,
+    pub(crate) mode: u32,
 }
 
 impl StatOverrides {
     /// Reads them; none when the file is not there.
-    pub fn read(root: &Rootfs) -> Result<StatOverrides, Error> {
+    pub(crate) fn read(root: &Rootfs) -> Result<StatOverrides, Error> {
         let mut all = HashMap::new();
         for (number, line) in lines_of(root, FILE)? {
             let bad = |problem| malformed(FILE, number, problem);
@@ -52,19 +52,19 @@ impl StatOverrides {
     }
 
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The entry of a path.
-    pub fn of(&self, path: &RootPath) -> Option<&Override> {
+    pub(crate) fn of(&self, path: &RootPath) -> Option<&Override> {
         self.0.get(path)
     }
 }
 
 impl Override {
     /// The numbers of its owner and group; a name that nobody has is none.
-    pub fn ids(&self, users: &Users) -> Option<(u32, u32)> {
+    pub(crate) fn ids(&self, users: &Users) -> Option<(u32, u32)> {
         let id = |name: &str, known: Option<u32>| match name.strip_prefix('#') {
             Some(number) => number.parse().ok(),
             None => known,

@@ -13,7 +13,7 @@ const FILE: &str = "var/lib/dpkg/status";
 
 /// The whole file, as dpkg or we have last written it, with what we add.
 #[derive(Clone, Debug, Default)]
-pub struct Status {
+pub(crate) struct Status {
     text: Vec<u8>,
     /// How far each package had come when the file was read, by its qualified name.
     states: HashMap<String, State>,
@@ -29,7 +29,7 @@ enum State {
 
 impl Status {
     /// Reads it; empty when the file is not there.
-    pub fn read(root: &Rootfs) -> Result<Status, Error> {
+    pub(crate) fn read(root: &Rootfs) -> Result<Status, Error> {
         let text = root.read(&RootPath::known(FILE))?.unwrap_or_default();
         let states = String::from_utf8_lossy(&text)
             .split("\n\n")
@@ -39,17 +39,17 @@ impl Status {
     }
 
     /// Whether a package, by its qualified name, is configured, be it with triggers pending.
-    pub fn is_configured(&self, qualified: &str) -> bool {
+    pub(crate) fn is_configured(&self, qualified: &str) -> bool {
         self.states.get(qualified) == Some(&State::Configured)
     }
 
     /// Whether a package, by its qualified name, was there when the file was read.
-    pub fn is_there(&self, qualified: &str) -> bool {
+    pub(crate) fn is_there(&self, qualified: &str) -> bool {
         self.states.contains_key(qualified)
     }
 
     /// Adds a package's stanza, or the text of several.
-    pub fn push(&mut self, stanza: &str) {
+    pub(crate) fn push(&mut self, stanza: &str) {
         if !self.text.is_empty() && !self.text.ends_with(b"\n\n") {
             self.text.push(b'\n');
         }
@@ -61,14 +61,14 @@ impl Status {
     }
 
     /// Marks a conffile of a package as obsolete: another package has taken it over.
-    pub fn mark_obsolete(&mut self, qualified: &str, conffile: &RootPath) {
+    pub(crate) fn mark_obsolete(&mut self, qualified: &str, conffile: &RootPath) {
         if let Some(words) = self.conffile(qualified, conffile) {
             self.text.splice(words.end..words.end, *b" obsolete");
         }
     }
 
     /// What the database has as the digest of a package's conffile: the MD5, or `newconffile`. Not when it is the package's no longer.
-    pub fn conffile_digest(&self, qualified: &str, conffile: &RootPath) -> Option<String> {
+    pub(crate) fn conffile_digest(&self, qualified: &str, conffile: &RootPath) -> Option<String> {
         let words =
             String::from_utf8_lossy(&self.text[self.conffile(qualified, conffile)?]).into_owned();
         (!words.ends_with(" obsolete"))
@@ -85,7 +85,7 @@ impl Status {
     }
 
     /// Takes a package's stanza away.
-    pub fn remove(&mut self, qualified: &str) {
+    pub(crate) fn remove(&mut self, qualified: &str) {
         if let Some(stanza) = self.stanza_of(qualified) {
             self.text.drain(stanza);
         }
@@ -117,7 +117,7 @@ impl Status {
     }
 
     /// Writes the file, with one more stanza than there is for the package whose preinst is about to run.
-    pub fn write(&self, root: &Rootfs, half_installed: Option<&str>) -> Result<(), Error> {
+    pub(crate) fn write(&self, root: &Rootfs, half_installed: Option<&str>) -> Result<(), Error> {
         let path = RootPath::known(FILE);
         let Some(stanza) = half_installed else {
             return Ok(root.write(&path, &self.text, 0o644)?);
@@ -173,7 +173,7 @@ const OF_THE_DATABASE: [&str; 7] = [
 ];
 
 /// The stanza of an unpacked package: its control file's fields, the state, and its conffiles.
-pub fn unpacked_stanza(control: &str, conffiles: &[(Conffile, ConffileState)]) -> String {
+pub(crate) fn unpacked_stanza(control: &str, conffiles: &[(Conffile, ConffileState)]) -> String {
     let mut stanza = String::with_capacity(control.len() + 64 + 80 * conffiles.len());
     for (name, value) in fields(control) {
         if OF_THE_DATABASE.iter().any(|f| f.eq_ignore_ascii_case(name)) {
@@ -199,7 +199,7 @@ pub fn unpacked_stanza(control: &str, conffiles: &[(Conffile, ConffileState)]) -
 }
 
 /// The stanza of a package whose preinst runs: dpkg knows no more than this of it then.
-pub fn half_installed_stanza(control: &str) -> String {
+pub(crate) fn half_installed_stanza(control: &str) -> String {
     let of = |wanted: &str| {
         fields(control)
             .find(|(name, _)| name.eq_ignore_ascii_case(wanted))

@@ -12,7 +12,7 @@ const UNINCORP: &str = "var/lib/dpkg/triggers/Unincorp";
 
 /// A line of the control member `triggers`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Directive {
+pub(crate) enum Directive {
     /// The package wants to hear of a trigger.
     Interest {
         /// Its name; a path when it begins with a slash.
@@ -30,7 +30,7 @@ pub enum Directive {
 }
 
 /// Reads the member `triggers`.
-pub fn parse_triggers(package: &str, content: &[u8]) -> Result<Vec<Directive>, Error> {
+pub(crate) fn parse_triggers(package: &str, content: &[u8]) -> Result<Vec<Directive>, Error> {
     let mut all = Vec::new();
     for (number, line) in String::from_utf8_lossy(content).lines().enumerate() {
         let bad = |problem| Error::Member {
@@ -89,7 +89,7 @@ struct Interested {
 
 /// Who wants to hear of what.
 #[derive(Clone, Debug, Default)]
-pub struct Interests {
+pub(crate) struct Interests {
     /// Lines of triggers/File, in their order.
     paths: Vec<(RootPath, Interested)>,
     /// The files of triggers/ that have the names of triggers.
@@ -98,7 +98,7 @@ pub struct Interests {
 
 impl Interests {
     /// Reads triggers/.
-    pub fn read(root: &Rootfs) -> Result<Interests, Error> {
+    pub(crate) fn read(root: &Rootfs) -> Result<Interests, Error> {
         let mut all = Interests::default();
         for (number, line) in lines_of(root, FILE)? {
             let line = String::from_utf8_lossy(&line);
@@ -131,7 +131,7 @@ impl Interests {
     }
 
     /// Adds the interests of a package, and writes the files of triggers/ that change.
-    pub fn register(
+    pub(crate) fn register(
         &mut self,
         root: &Rootfs,
         qualified: &str,
@@ -211,7 +211,7 @@ impl std::fmt::Display for Interested {
 
 /// What happens while packages are unpacked that configured packages want to hear of.
 #[derive(Debug)]
-pub struct Activations {
+pub(crate) struct Activations {
     /// Paths that somebody configured has an interest in, and whether he lets others go on.
     paths: HashMap<RootPath, bool>,
     names: HashMap<String, bool>,
@@ -221,7 +221,7 @@ pub struct Activations {
 
 impl Activations {
     /// Begins to listen for what the packages configured so far want to hear of. Nobody else can be told.
-    pub fn listen(interests: &Interests, status: &Status) -> Activations {
+    pub(crate) fn listen(interests: &Interests, status: &Status) -> Activations {
         let mut all = Activations {
             paths: HashMap::new(),
             names: HashMap::new(),
@@ -246,7 +246,7 @@ impl Activations {
     }
 
     /// A package has brought this path.
-    pub fn path(&mut self, path: &RootPath, qualified: &str) {
+    pub(crate) fn path(&mut self, path: &RootPath, qualified: &str) {
         if self.paths.is_empty() {
             return;
         }
@@ -265,7 +265,7 @@ impl Activations {
     }
 
     /// A package has been unpacked that activates triggers by itself.
-    pub fn directives(&mut self, directives: &[Directive], qualified: &str) {
+    pub(crate) fn directives(&mut self, directives: &[Directive], qualified: &str) {
         for directive in directives {
             let Directive::Activate { trigger, noawait } = directive else {
                 continue;
@@ -298,7 +298,7 @@ impl Activations {
     }
 
     /// Adds what happened to triggers/Unincorp, which dpkg reads when it next runs. A script may have written there too.
-    pub fn write(self, root: &Rootfs) -> Result<(), Error> {
+    pub(crate) fn write(self, root: &Rootfs) -> Result<(), Error> {
         if self.activated.is_empty() {
             return Ok(());
         }

@@ -14,8 +14,8 @@ mod stage;
 mod staging;
 mod tree;
 
-pub use error::Error;
-pub use filter::PathRule;
+pub(crate) use error::Error;
+pub(crate) use filter::PathRule;
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -34,7 +34,7 @@ use crate::tree::rootfs::{RootPath, Rootfs};
 use commit::{Commit, Laying};
 use script::{Run, Surroundings};
 use stage::{Node, Staged};
-pub use staging::{Ahead, Supply};
+pub(crate) use staging::{Ahead, Supply};
 use staging::{Manner, Source, Staging};
 
 /// Where packages are staged: on the tree's own file system, so that committing a file is renaming it.
@@ -45,18 +45,18 @@ const MASTER_LIMIT: u64 = 1 << 20;
 
 /// How it is to be unpacked.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// How many threads stage, at least one. The tree does not depend on it.
-    pub jobs: usize,
+    pub(crate) jobs: usize,
     /// Paths that are left out; of all rules that match one, the last counts.
-    pub paths: Vec<PathRule>,
+    pub(crate) paths: Vec<PathRule>,
     /// Which preinsts run.
-    pub preinsts: Preinsts,
+    pub(crate) preinsts: Preinsts,
 }
 
 /// Which preinsts run. The tree does not depend on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Preinsts {
+pub(crate) enum Preinsts {
     /// Those that can have an effect on a fresh installation.
     #[default]
     WithEffect,
@@ -65,7 +65,7 @@ pub enum Preinsts {
 }
 
 /// Packages on their way into a tree. Dropping it stops the threads and removes what is staged.
-pub struct Unpacker<'a> {
+pub(crate) struct Unpacker<'a> {
     root: &'a Rootfs,
     staging: Staging<'a>,
     /// Where the plan's packages are staged, in its order, and how many of them are laid before any script.
@@ -115,7 +115,7 @@ fn is_of(supply: &Supply, deb: &Deb) -> Result<(), Error> {
 
 impl<'a> Unpacker<'a> {
     /// Starts the threads that stage packages in the background, each of its .deb as `fetch` brings it.
-    pub fn start(
+    pub(crate) fn start(
         root: &'a Rootfs,
         fetch: Arc<Fetch>,
         options: Options,
@@ -176,7 +176,7 @@ impl<'a> Unpacker<'a> {
     }
 
     /// A way to have packages staged before the plan is known.
-    pub fn ahead(&self) -> Ahead {
+    pub(crate) fn ahead(&self) -> Ahead {
         self.staging.ahead()
     }
 
@@ -192,27 +192,27 @@ impl<'a> Unpacker<'a> {
     }
 
     /// Lays the essential set; no script runs, and dpkg does not know of it yet.
-    pub fn lay_essentials(&mut self) -> Result<(), Error> {
+    pub(crate) fn lay_essentials(&mut self) -> Result<(), Error> {
         self.lay(self.essentials)
     }
 
     /// Lays every package and registers none, as mmdebstrap's variant `extract` does.
-    pub fn extract_all(&mut self) -> Result<(), Error> {
+    pub(crate) fn extract_all(&mut self) -> Result<(), Error> {
         self.lay(self.slots.len())
     }
 
     /// Runs the essentials' preinsts and registers them, each seeing the database as dpkg would have it at that moment.
-    pub fn register_essentials(&mut self, chroot: &Sandbox) -> Result<(), Error> {
+    pub(crate) fn register_essentials(&mut self, chroot: &Sandbox) -> Result<(), Error> {
         self.register(&|command| chroot.run(command))
     }
 
     /// Unpacks a batch of the plan's packages as one call of `dpkg --unpack` would. dpkg may have run since the last batch.
-    pub fn batch(&mut self, chroot: &Sandbox, packages: &[usize]) -> Result<(), Error> {
+    pub(crate) fn batch(&mut self, chroot: &Sandbox, packages: &[usize]) -> Result<(), Error> {
         self.unpack(packages, &|command| chroot.run(command))
     }
 
     /// The packages that have disappeared, since others have replaced them completely: there is nothing left of them to be configured.
-    pub fn disappeared(&self) -> &BTreeSet<usize> {
+    pub(crate) fn disappeared(&self) -> &BTreeSet<usize> {
         &self.gone
     }
 

@@ -8,23 +8,23 @@ use super::Error;
 
 /// What serves while a tree has no /etc/passwd or /etc/group: base-passwd's passwd.master and group.master.
 #[derive(Clone, Debug, Default)]
-pub struct Masters {
+pub(crate) struct Masters {
     /// In the format of passwd(5).
-    pub passwd: Vec<u8>,
+    pub(crate) passwd: Vec<u8>,
     /// In the format of group(5).
-    pub group: Vec<u8>,
+    pub(crate) group: Vec<u8>,
 }
 
 /// The numbers of users and groups by their names.
 #[derive(Clone, Debug, Default)]
-pub struct Users {
+pub(crate) struct Users {
     users: HashMap<String, u32>,
     groups: HashMap<String, u32>,
 }
 
 impl Users {
     /// Reads the tree's /etc/passwd and /etc/group, each from `masters` while it is not there.
-    pub fn read(root: &Rootfs, masters: &Masters) -> Result<Users, Error> {
+    pub(crate) fn read(root: &Rootfs, masters: &Masters) -> Result<Users, Error> {
         let passwd = root.read(&RootPath::known("etc/passwd"))?;
         let group = root.read(&RootPath::known("etc/group"))?;
         Ok(Users {
@@ -34,7 +34,7 @@ impl Users {
     }
 
     /// The number of a user. root's is 0 even where no file says so.
-    pub fn user(&self, name: &str) -> Option<u32> {
+    pub(crate) fn user(&self, name: &str) -> Option<u32> {
         self.users
             .get(name)
             .copied()
@@ -42,7 +42,7 @@ impl Users {
     }
 
     /// The number of a group. root's is 0 even where no file says so.
-    pub fn group(&self, name: &str) -> Option<u32> {
+    pub(crate) fn group(&self, name: &str) -> Option<u32> {
         self.groups
             .get(name)
             .copied()

@@ -28,7 +28,7 @@ pub enum Compression {
 
 impl Compression {
     /// The compression that a file's last extension names (`gz`, `tgz`, `xz`, …), [`Compression::None`] for an empty one.
-    pub fn from_extension(extension: &str) -> Option<Compression> {
+    pub(crate) fn from_extension(extension: &str) -> Option<Compression> {
         Some(match extension {
             "" => Compression::None,
             "gz" | "tgz" => Compression::Gzip,

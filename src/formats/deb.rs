@@ -6,7 +6,7 @@
 mod copy;
 mod tar;
 
-pub use tar::{Archive, Entry, Kind, TarError};
+pub(crate) use tar::{Archive, Entry, Kind, TarError};
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -26,11 +26,11 @@ const READ_AHEAD: u64 = 256 << 10;
 
 /// A .deb, its control member read.
 #[derive(Debug)]
-pub struct Deb {
+pub(crate) struct Deb {
     /// The control file's stanza, its last newline kept.
-    pub stanza: String,
+    pub(crate) stanza: String,
     /// All other control members, in the archive's order.
-    pub members: Vec<Member>,
+    pub(crate) members: Vec<Member>,
     file: File,
     data: Section,
     integrity: Integrity,
@@ -39,20 +39,20 @@ pub struct Deb {
 
 /// A control member.
 #[derive(Clone, Debug)]
-pub struct Member {
+pub(crate) struct Member {
     /// Its name, without a directory.
-    pub name: String,
+    pub(crate) name: String,
     /// Permission bits.
-    pub mode: u32,
+    pub(crate) mode: u32,
     /// Seconds since the epoch.
-    pub modified: i64,
+    pub(crate) modified: i64,
     /// All of it.
-    pub content: Vec<u8>,
+    pub(crate) content: Vec<u8>,
 }
 
 /// A .deb that cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The file itself cannot be read.
     #[error("the file cannot be read")]
     Read(#[source] io::Error),
@@ -112,7 +112,7 @@ struct Section {
 
 impl Deb {
     /// Reads a verified .deb up to its data, from a decoded copy where it is one. `draft` gets such a copy, see [`Deb::keep_copy`].
-    pub fn open(file: &Verified, draft: Option<Draft>) -> Result<Deb, Error> {
+    pub(crate) fn open(file: &Verified, draft: Option<Draft>) -> Result<Deb, Error> {
         let opened = file.open().map_err(Error::Read)?;
         match file.form() {
             Form::Fetched => {
@@ -127,7 +127,7 @@ impl Deb {
     }
 
     /// Reads any .deb up to its data.
-    pub fn read(file: File) -> Result<Deb, Error> {
+    pub(crate) fn read(file: File) -> Result<Deb, Error> {
         let sections = sections(&file)?;
         Deb::of(file, sections, Integrity::Unknown, None)
     }
@@ -164,12 +164,12 @@ impl Deb {
     }
 
     /// The control member of that name.
-    pub fn member(&self, name: &str) -> Option<&Member> {
+    pub(crate) fn member(&self, name: &str) -> Option<&Member> {
         self.members.iter().find(|m| m.name == name)
     }
 
     /// The data, to be read to its end: only there is a damaged stream found out. An error of it belongs into [`Error::data`].
-    pub fn data(&self) -> Result<Archive<Box<dyn Read + '_>>, Error> {
+    pub(crate) fn data(&self) -> Result<Archive<Box<dyn Read + '_>>, Error> {
         archive(
             &self.file,
             self.data,
@@ -180,14 +180,14 @@ impl Deb {
     }
 
     /// Keeps the decoded copy, once the data was read to its end.
-    pub fn keep_copy(&self) {
+    pub(crate) fn keep_copy(&self) {
         self.copy.keep();
     }
 }
 
 impl Error {
     /// An error about the data member.
-    pub fn data(source: TarError) -> Error {
+    pub(crate) fn data(source: TarError) -> Error {
         Error::Tar {
             member: "data.tar",
             source,

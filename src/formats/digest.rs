@@ -20,7 +20,7 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Every algorithm, strongest first.
-    pub const STRONGEST_FIRST: [Algorithm; 2] = [Algorithm::Sha512, Algorithm::Sha256];
+    pub(crate) const STRONGEST_FIRST: [Algorithm; 2] = [Algorithm::Sha512, Algorithm::Sha256];
 
     /// The field's name in Release and Packages files, which is also the directory's below `by-hash/`.
     pub fn field(self) -> &'static str {
@@ -47,7 +47,7 @@ pub struct Digest {
 
 impl Digest {
     /// Reads a hexadecimal digest, in either case.
-    pub fn parse(algorithm: Algorithm, hexadecimal: &str) -> Result<Digest, BadDigest> {
+    pub(crate) fn parse(algorithm: Algorithm, hexadecimal: &str) -> Result<Digest, BadDigest> {
         let bad = || BadDigest {
             algorithm,
             found: hexadecimal.chars().take(140).collect(),
@@ -64,7 +64,7 @@ impl Digest {
     }
 
     /// The algorithm that made it.
-    pub fn algorithm(&self) -> Algorithm {
+    pub(crate) fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
@@ -89,16 +89,16 @@ impl fmt::Debug for Digest {
 /// What was given as a digest and is none.
 #[derive(Debug, thiserror::Error)]
 #[error("`{found}` is not a {} digest", algorithm.field())]
-pub struct BadDigest {
+pub(crate) struct BadDigest {
     /// The algorithm that it was given for.
-    pub algorithm: Algorithm,
+    pub(crate) algorithm: Algorithm,
     /// The text, cut at 140 characters.
-    pub found: String,
+    pub(crate) found: String,
 }
 
 /// Hashes what is written to it.
 #[derive(Clone)]
-pub enum Hasher {
+pub(crate) enum Hasher {
     /// A SHA-256 under way.
     Sha256(Sha256),
     /// A SHA-512 under way.
@@ -107,7 +107,7 @@ pub enum Hasher {
 
 impl Hasher {
     /// Begins a digest.
-    pub fn new(algorithm: Algorithm) -> Hasher {
+    pub(crate) fn new(algorithm: Algorithm) -> Hasher {
         match algorithm {
             Algorithm::Sha256 => Hasher::Sha256(Sha256::new()),
             Algorithm::Sha512 => Hasher::Sha512(Sha512::new()),

@@ -7,19 +7,20 @@ mod relation;
 mod stanza;
 mod version;
 
-pub use relation::{
+pub(crate) use relation::{
     ArchQualifier, BadRelation, Constraint, Operator, Provided, Relation, RelationText,
     parse_provides, parse_relations,
 };
-pub use stanza::{Fields, fields, keep_fields, stanzas};
-pub use version::{BadVersion, Version};
+pub(crate) use stanza::keep_fields;
+pub use stanza::{Fields, fields, stanzas};
+pub(crate) use version::{BadVersion, Version};
 
 use std::fmt;
 
 use crate::formats::digest::{Algorithm, Digest};
 
 /// A list of demands that must all hold, each of them alternatives of which one must.
-pub type Relations = Vec<Vec<Relation>>;
+pub(crate) type Relations = Vec<Vec<Relation>>;
 
 /// The Priority field (Policy 2.5), most important first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,7 +39,7 @@ pub enum Priority {
 
 impl Priority {
     /// Reads the field; a word that Policy does not know counts as `extra`.
-    pub fn parse(word: &str) -> Priority {
+    pub(crate) fn parse(word: &str) -> Priority {
         match word {
             "required" => Priority::Required,
             "important" => Priority::Important,
@@ -73,37 +74,37 @@ pub struct Package {
     /// Architecture: `amd64`, `all`, …
     pub architecture: String,
     /// Multi-Arch
-    pub multi_arch: MultiArch,
+    pub(crate) multi_arch: MultiArch,
     /// Priority; `None` when the field is absent.
-    pub priority: Option<Priority>,
+    pub(crate) priority: Option<Priority>,
     /// Essential; `None` when the field is absent.
-    pub essential: Option<bool>,
+    pub(crate) essential: Option<bool>,
     /// `Protected: yes` or `Important: yes`.
-    pub protected: bool,
+    pub(crate) protected: bool,
     /// Pre-Depends
-    pub pre_depends: Relations,
+    pub(crate) pre_depends: Relations,
     /// Depends
-    pub depends: Relations,
+    pub(crate) depends: Relations,
     /// Recommends
-    pub recommends: Relations,
+    pub(crate) recommends: Relations,
     /// Suggests
-    pub suggests: Relations,
+    pub(crate) suggests: Relations,
     /// Conflicts
-    pub conflicts: Relations,
+    pub(crate) conflicts: Relations,
     /// Breaks
-    pub breaks: Relations,
+    pub(crate) breaks: Relations,
     /// Replaces
-    pub replaces: Relations,
+    pub(crate) replaces: Relations,
     /// Provides
-    pub provides: Vec<Provided>,
+    pub(crate) provides: Vec<Provided>,
     /// Filename, relative to the archive's root; empty in a control file.
-    pub filename: String,
+    pub(crate) filename: String,
     /// Size of the .deb in bytes; 0 in a control file.
-    pub size: u64,
+    pub(crate) size: u64,
     /// The strongest digest of the .deb that the stanza gives; none in a control file.
-    pub digest: Option<Digest>,
+    pub(crate) digest: Option<Digest>,
     /// Installed-Size in KiB, 0 when absent.
-    pub installed_size: u64,
+    pub(crate) installed_size: u64,
 }
 
 /// The fields of an index that decide anything, by their first letter: an index has a million lines to be asked of.
@@ -132,7 +133,7 @@ const fn read_with(first: u8) -> &'static [&'static str] {
 }
 
 /// Whether anything is read of the field of that name, in any case.
-pub fn is_read(field: &[u8]) -> bool {
+pub(crate) fn is_read(field: &[u8]) -> bool {
     let alike =
         |known: &&str| known.len() == field.len() && known.as_bytes().eq_ignore_ascii_case(field);
     field
@@ -142,7 +143,7 @@ pub fn is_read(field: &[u8]) -> bool {
 
 impl Package {
     /// Reads one stanza. A field that is missing, or that cannot be read, is an error that names it.
-    pub fn parse(stanza: &str) -> Result<Package, BadStanza> {
+    pub(crate) fn parse(stanza: &str) -> Result<Package, BadStanza> {
         let mut all = Fields::default();
         for (name, value) in fields(stanza) {
             all.insert(name, value);

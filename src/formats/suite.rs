@@ -56,47 +56,47 @@ impl FromStr for Variant {
 )]
 pub struct UnknownVariant {
     /// What was given.
-    pub found: String,
+    pub(crate) found: String,
 }
 
 /// One suite of one distribution as the data has it.
 #[derive(Clone, Debug)]
-pub struct Suite {
+pub(crate) struct Suite {
     /// `debian`, `ubuntu` (the ID of os-release); empty for a suite that no file lists.
-    pub distribution: String,
+    pub(crate) distribution: String,
     /// Its codename: `trixie`
-    pub codename: String,
+    pub(crate) codename: String,
     /// Other names that it goes by now: `stable`
-    pub aliases: Vec<String>,
+    pub(crate) aliases: Vec<String>,
     /// The distribution's version: `13`, `24.04`
-    pub version: Option<String>,
+    pub(crate) version: Option<String>,
     /// Components read unless the user names others.
-    pub default_components: Vec<String>,
+    pub(crate) default_components: Vec<String>,
     /// The keyrings that its archive is signed with.
-    pub keyrings: Vec<BuiltInKeyring>,
+    pub(crate) keyrings: Vec<BuiltInKeyring>,
     /// How its /usr is merged.
-    pub merged_usr: MergedUsr,
+    pub(crate) merged_usr: MergedUsr,
     /// Whether the system's apt sources are written as deb822 with Signed-By.
-    pub deb822_sources: bool,
+    pub(crate) deb822_sources: bool,
     /// Whether it is no longer on the main mirrors, but only in the archive of old releases.
-    pub end_of_life: bool,
+    pub(crate) end_of_life: bool,
     /// What is read, with the mirrors of every architecture.
     pockets: Vec<PocketMirrors>,
 }
 
 /// One suite of an archive that is read for a suite: its release, its updates, its security updates.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pocket {
+pub(crate) struct Pocket {
     /// The suite's name in `dists/`: `trixie-security`
-    pub suite: String,
+    pub(crate) suite: String,
     /// `release`, `updates`, `security`
-    pub name: String,
+    pub(crate) name: String,
     /// The archive that it is in: `main`, `security`
-    pub archive: String,
+    pub(crate) archive: String,
     /// The archive's mirrors, tried in turn; none for a suite that no file lists.
-    pub uris: Vec<String>,
+    pub(crate) uris: Vec<String>,
     /// Where the archive's past is kept, with `{time}` for the time.
-    pub snapshot: Option<String>,
+    pub(crate) snapshot: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -118,7 +118,7 @@ struct Mirrors {
 /// How a suite's /bin, /sbin and /lib* become links into /usr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum MergedUsr {
+pub(crate) enum MergedUsr {
     /// base-files ships the links.
     Shipped,
     /// The links are made before the first package is unpacked.
@@ -129,19 +129,19 @@ pub enum MergedUsr {
 
 /// A keyring that the suite's archive is signed with.
 #[derive(Clone, Debug)]
-pub struct BuiltInKeyring {
+pub(crate) struct BuiltInKeyring {
     /// Its file name, for messages.
-    pub name: String,
+    pub(crate) name: String,
     /// Its content.
-    pub bytes: Cow<'static, [u8]>,
+    pub(crate) bytes: Cow<'static, [u8]>,
     /// Its path in the finished system, for Signed-By.
-    pub tree_path: String,
+    pub(crate) tree_path: String,
 }
 
 impl Suite {
     /// A suite that no file lists: its mirror and its keyring are the user's to name, and nothing is assumed of it but that its
     /// packages know best, so no link is made for them and its apt sources are written in the form that every apt reads.
-    pub fn unlisted(name: &str) -> Suite {
+    pub(crate) fn unlisted(name: &str) -> Suite {
         let pocket = Pocket {
             suite: name.into(),
             name: "release".into(),
@@ -167,12 +167,12 @@ impl Suite {
     }
 
     /// Whether `name` is its codename or one of its aliases.
-    pub fn is_called(&self, name: &str) -> bool {
+    pub(crate) fn is_called(&self, name: &str) -> bool {
         self.codename == name || self.aliases.iter().any(|alias| alias == name)
     }
 
     /// What is read for an architecture, in order, the release first.
-    pub fn pockets_for(&self, architecture: &str) -> Vec<Pocket> {
+    pub(crate) fn pockets_for(&self, architecture: &str) -> Vec<Pocket> {
         let serves = |mirrors: &&Mirrors| {
             mirrors.architectures.is_empty()
                 || mirrors.architectures.iter().any(|a| a == architecture)
@@ -195,14 +195,14 @@ impl Suite {
     }
 
     /// Whether both architectures have the same mirrors, so that a mirror that a host of one uses has packages of the other too.
-    pub fn shares_mirrors(&self, architecture: &str, other: &str) -> bool {
+    pub(crate) fn shares_mirrors(&self, architecture: &str, other: &str) -> bool {
         self.pockets_for(architecture) == self.pockets_for(other)
     }
 }
 
 /// The names in / that are links into usr/ where /usr is merged: `bin`, `lib`, `sbin` and the architecture's own (debootstrap's
 /// `setup_merged_usr`).
-pub fn merged_usr_links(architecture: &str) -> Vec<&'static str> {
+pub(crate) fn merged_usr_links(architecture: &str) -> Vec<&'static str> {
     let own: &[&str] = match architecture {
         "amd64" | "x32" => &["lib32", "lib64", "libx32"],
         "i386" => &["lib64", "libx32"],
@@ -219,32 +219,32 @@ pub fn merged_usr_links(architecture: &str) -> Vec<&'static str> {
 
 /// All suites that are known: those compiled in and the user's.
 #[derive(Clone, Debug)]
-pub struct Suites {
+pub(crate) struct Suites {
     all: Vec<Suite>,
 }
 
 impl Suites {
     /// The compiled-in suites, and what the `*.toml` files in `user` add to them; of two directories, or two files in one, that say
     /// different things the later holds. A directory that is not there has no files.
-    pub fn load(user: &[&Path]) -> Result<Suites, Error> {
+    pub(crate) fn load(user: &[&Path]) -> Result<Suites, Error> {
         Ok(Suites {
             all: data::load(user)?,
         })
     }
 
     /// The suite of that codename, else the one that goes by that name now.
-    pub fn find(&self, name: &str) -> Option<&Suite> {
+    pub(crate) fn find(&self, name: &str) -> Option<&Suite> {
         let by_codename = self.all.iter().find(|suite| suite.codename == name);
         by_codename.or_else(|| self.all.iter().find(|suite| suite.is_called(name)))
     }
 
     /// Every suite, distribution by distribution, in the order of the files.
-    pub fn all(&self) -> impl Iterator<Item = &Suite> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Suite> {
         self.all.iter()
     }
 
     /// Codenames and aliases of a distribution's suites.
-    pub fn names(&self, distribution: &str) -> Vec<&str> {
+    pub(crate) fn names(&self, distribution: &str) -> Vec<&str> {
         let own = self
             .all
             .iter()
@@ -257,7 +257,7 @@ impl Suites {
 
 /// Suites that cannot be read. Only a user's files can be at fault: a test reads those that are compiled in.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// A file or directory cannot be read.
     #[error("cannot read {}", path.display())]
     Unreadable {

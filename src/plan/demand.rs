@@ -49,11 +49,11 @@ pub(super) fn is_pinned_away(pool: &Pool<'_>, package: PackageId) -> bool {
 /// All that is asked for: the demands of both calls, and the candidates with what the user chose himself.
 #[derive(Debug)]
 pub(super) struct Request<'w> {
-    pub candidates: Vec<Option<VersionId>>,
+    pub(crate) candidates: Vec<Option<VersionId>>,
     /// What is laid before any script runs,
-    pub first: Vec<Demand<'w>>,
+    pub(crate) first: Vec<Demand<'w>>,
     /// and what is installed on top of that.
-    pub then: Vec<Demand<'w>>,
+    pub(crate) then: Vec<Demand<'w>>,
 }
 
 /// Reads what is wanted. The demands are in apt's order: the user's own as he wrote them, the variant's packages, its patterns.

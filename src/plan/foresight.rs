@@ -18,7 +18,7 @@ use crate::formats::suite::Variant;
 
 /// What has been seen of the sources while they are read.
 #[derive(Debug)]
-pub struct Foresight<'a> {
+pub(crate) struct Foresight<'a> {
     wanted: &'a Wanted,
     priorities: &'static [Priority],
     priority: Finder<'static>,
@@ -42,20 +42,20 @@ struct State {
 
 /// A package that will be wanted.
 #[derive(Clone, Debug)]
-pub struct Foreseen {
+pub(crate) struct Foreseen {
     /// It.
-    pub package: Package,
+    pub(crate) package: Package,
     /// The mirrors that have it.
-    pub mirrors: Vec<String>,
+    pub(crate) mirrors: Vec<String>,
     /// Whether it belongs to those that are laid before any script runs.
-    pub first: bool,
+    pub(crate) first: bool,
     /// Whether it was told already.
     told: bool,
 }
 
 impl<'a> Foresight<'a> {
     /// Nothing is seen yet of so many sources.
-    pub fn new(wanted: &'a Wanted, sources: usize) -> Foresight<'a> {
+    pub(crate) fn new(wanted: &'a Wanted, sources: usize) -> Foresight<'a> {
         let (_, priorities) = named_by_variant(wanted.variant);
         let state = State {
             unread: sources,
@@ -78,7 +78,7 @@ impl<'a> Foresight<'a> {
     }
 
     /// Takes note of what was seen; what is certain by that, and was not told before.
-    pub fn see(&self, seen: Seen<'_>) -> Vec<Foreseen> {
+    pub(crate) fn see(&self, seen: Seen<'_>) -> Vec<Foreseen> {
         let (release, stanza) = match seen {
             Seen::Stanza(..)
                 if matches!(self.wanted.variant, Variant::Custom | Variant::Extract) =>

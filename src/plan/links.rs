@@ -39,18 +39,18 @@ impl Kind {
 /// One name in one field.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Link<'a> {
-    pub kind: Kind,
-    pub name: NameId,
-    pub asked: Asked,
+    pub(crate) kind: Kind,
+    pub(crate) name: NameId,
+    pub(crate) asked: Asked,
     /// Of which architecture; meaningless where `asked` is for any.
-    pub architecture: ArchitectureId,
+    pub(crate) architecture: ArchitectureId,
     /// The field names the architecture itself.
-    pub specific: bool,
-    pub constraint: Option<(Operator, &'a str)>,
+    pub(crate) specific: bool,
+    pub(crate) constraint: Option<(Operator, &'a str)>,
     /// An alternative follows.
-    pub or: bool,
+    pub(crate) or: bool,
     /// As it stands in the field.
-    pub text: &'a str,
+    pub(crate) text: &'a str,
 }
 
 /// Reads the relations of a version.

@@ -19,15 +19,15 @@ use crate::formats::package::{BadStanza, MultiArch, Package, Priority, Version};
 
 /// A name, real or virtual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct NameId(pub u32);
+pub(super) struct NameId(pub(crate) u32);
 
 /// A name with an architecture; ordered by first mention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct PackageId(pub u32);
+pub(super) struct PackageId(pub(crate) u32);
 
 /// One version of one package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct VersionId(pub u32);
+pub(super) struct VersionId(pub(crate) u32);
 
 /// The number of an architecture in `Pool::architectures`, the native one being 0.
 pub(super) type ArchitectureId = u8;
@@ -42,12 +42,12 @@ const SHORT_STANZA: usize = 400;
 /// What is known of a package apart from its versions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PackageEntry {
-    pub name: NameId,
-    pub architecture: ArchitectureId,
+    pub(crate) name: NameId,
+    pub(crate) architecture: ArchitectureId,
     /// Some stanza says `Essential: yes` and none behind it `Essential: no`: to apt a flag of the package, not of the version.
-    pub essential: bool,
+    pub(crate) essential: bool,
     /// The same of `Protected` or `Important`.
-    pub protected: bool,
+    pub(crate) protected: bool,
     /// The latest of its versions, the others behind it.
     newest: u32,
 }
@@ -55,17 +55,17 @@ pub(super) struct PackageEntry {
 /// What is known of a version.
 #[derive(Debug)]
 pub(super) struct VersionEntry<'a> {
-    pub package: PackageId,
-    pub text: &'a str,
-    pub stanza: &'a str,
+    pub(crate) package: PackageId,
+    pub(crate) text: &'a str,
+    pub(crate) stanza: &'a str,
     /// The first listing that has it.
-    pub listing: u32,
-    pub multi_arch: MultiArch,
-    pub priority: Option<Priority>,
+    pub(crate) listing: u32,
+    pub(crate) multi_arch: MultiArch,
+    pub(crate) priority: Option<Priority>,
     /// What apt calls the priority of a version, to tell it from the field: 500, 100 for backports, 1 for what is not automatic.
-    pub pin: i32,
+    pub(crate) pin: i32,
     /// One of its listings is of the suite that is made.
-    pub of_suite: bool,
+    pub(crate) of_suite: bool,
     next: u32,
     links: OnceCell<Box<[Link<'a>]>>,
 }
@@ -73,17 +73,17 @@ pub(super) struct VersionEntry<'a> {
 /// An entry of Provides, or what Multi-Arch provides tacitly.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ProvideEntry<'a> {
-    pub owner: VersionId,
-    pub version: Option<&'a str>,
+    pub(crate) owner: VersionId,
+    pub(crate) version: Option<&'a str>,
     /// For whom: an architecture, or `None` for all.
-    pub architecture: Option<ArchitectureId>,
+    pub(crate) architecture: Option<ArchitectureId>,
     next: u32,
 }
 
 /// The universe that a plan is drawn from.
 #[derive(Debug)]
 pub(super) struct Pool<'a> {
-    pub architectures: Vec<&'a str>,
+    pub(crate) architectures: Vec<&'a str>,
     suite: &'a str,
     /// The names again, to be found by what they are.
     numbers: HashTable<NameId>,

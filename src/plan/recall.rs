@@ -13,7 +13,7 @@ use crate::formats::digest::{Algorithm, Digest, digest};
 use crate::formats::package::{Package, stanzas};
 
 /// What the last plan of the same request is kept under: what is wanted, and of which sources.
-pub fn key(wanted: &Wanted, sources: &[Source]) -> Digest {
+pub(crate) fn key(wanted: &Wanted, sources: &[Source]) -> Digest {
     let mut text = format!("{wanted:?}\n");
     for Source {
         uris,
@@ -34,7 +34,7 @@ pub fn key(wanted: &Wanted, sources: &[Source]) -> Digest {
 
 impl Plan {
     /// The plan as bytes, to be read by [`Plan::recalled`]. It was made of what `releases` promise with `promise`.
-    pub fn to_bytes(&self, releases: &[Arc<Release>], promise: &str) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self, releases: &[Arc<Release>], promise: &str) -> Vec<u8> {
         let mut text = format!("promise {}\nessentials {}\n", of(promise), self.essentials);
         let mut line = |word: &str, numbers: &mut dyn Iterator<Item = usize>| {
             text.push_str(word);
@@ -77,7 +77,7 @@ impl Plan {
     }
 
     /// The plan that was written as `bytes`. None where they are none of ours, or were made of another promise.
-    pub fn recalled(releases: &[Arc<Release>], promise: &str, bytes: &[u8]) -> Option<Plan> {
+    pub(crate) fn recalled(releases: &[Arc<Release>], promise: &str, bytes: &[u8]) -> Option<Plan> {
         let text = std::str::from_utf8(bytes).ok()?;
         let (head, rest) = text.split_once("\n\n").unwrap_or((text.trim_end(), ""));
         let (first, head) = head.split_once('\n')?;

@@ -33,7 +33,7 @@ pub(super) const MENTIONING: [&str; 8] = *NAMES.first_chunk().expect("there are 
 #[derive(Debug)]
 pub(super) struct Stanza<'a> {
     /// The whole of it.
-    pub text: &'a str,
+    pub(crate) text: &'a str,
     values: [&'a str; NAMES.len()],
 }
 
@@ -162,9 +162,9 @@ fn field(line: &[u8]) -> Option<(usize, usize)> {
 /// A name in a relation field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mention<'a> {
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// What stands behind its colon.
-    pub qualifier: Option<&'a str>,
+    pub(crate) qualifier: Option<&'a str>,
     /// What stands behind that, up to the next name: the version in brackets.
     rest: &'a str,
 }

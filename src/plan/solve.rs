@@ -17,9 +17,9 @@ const ROUNDS: usize = 20;
 #[derive(Debug)]
 pub(super) struct Refusal<'p, 'a> {
     /// The plan as it stood when it failed.
-    pub state: State<'p, 'a>,
+    pub(crate) state: State<'p, 'a>,
     /// The packages in it that lack something or clash.
-    pub broken: Vec<PackageId>,
+    pub(crate) broken: Vec<PackageId>,
 }
 
 /// Plans `demands` on top of `base`.

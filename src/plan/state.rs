@@ -7,17 +7,17 @@ use super::pool::{PackageId, Pool, VersionId};
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Standing {
     /// In the base.
-    pub installed: Option<VersionId>,
+    pub(crate) installed: Option<VersionId>,
     /// The only other version that is ever considered; lost for the rest of a run when it turns out impossible.
-    pub candidate: Option<VersionId>,
+    pub(crate) candidate: Option<VersionId>,
     /// What the plan would leave installed.
-    pub planned: Option<VersionId>,
+    pub(crate) planned: Option<VersionId>,
     /// Its state is settled, be it present or absent.
-    pub protected: bool,
+    pub(crate) protected: bool,
     /// It came in as a dependency.
-    pub automatic: bool,
+    pub(crate) automatic: bool,
     /// The user, or the variant, asks for it.
-    pub demanded: bool,
+    pub(crate) demanded: bool,
 }
 
 impl Standing {
@@ -35,7 +35,7 @@ impl Standing {
 /// The plan while it is made.
 #[derive(Clone, Debug)]
 pub(super) struct State<'p, 'a> {
-    pub pool: &'p Pool<'a>,
+    pub(crate) pool: &'p Pool<'a>,
     standings: Vec<Standing>,
 }
 

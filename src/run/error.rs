@@ -12,7 +12,7 @@ use crate::{archive, dpkg, install, pack, plan, sandbox, store};
 
 /// Why a run failed. Each stage's own error says what happened; this says in which stage, for the exit code and the hint.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The suite files cannot be read.
     #[error(transparent)]
     Suites(#[from] suite::Error),
@@ -131,7 +131,7 @@ pub enum Error {
 
 /// The classes of failure that exit codes tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub(crate) enum Class {
     /// Anything else.
     Other,
     /// The command line is wrong.
@@ -152,7 +152,7 @@ pub enum Class {
 
 impl Error {
     /// The class that decides the exit code.
-    pub fn class(&self) -> Class {
+    pub(crate) fn class(&self) -> Class {
         match self {
             Error::Suites(_)
             | Error::Read { .. }
@@ -181,7 +181,7 @@ impl Error {
     }
 
     /// The next step, where there is one.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Error::UnknownSuite { similar, .. } if !similar.is_empty() => Some(format!("did you mean {}?", similar.join(" or "))),
             Error::UnknownSuite { .. } => {

@@ -16,16 +16,16 @@ use crate::tree::target::{self, Target};
 
 /// An image to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Image {
+pub(crate) struct Image {
     /// Where to.
-    pub sink: Sink,
+    pub(crate) sink: Sink,
     /// How compressed.
-    pub compression: Compression,
+    pub(crate) compression: Compression,
 }
 
 /// Where an image goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sink {
+pub(crate) enum Sink {
     /// Standard output.
     Stdout,
     /// A file.

@@ -62,12 +62,12 @@ impl Address {
 
 /// A path as it is written into a URL, the way apt writes it (`pkgAcquire::URIEncode`): `+`, `~`, `%`, spaces and
 /// what is not printable ASCII become `%xx` in lower case. For the Filename fields of indexes, which are not encoded.
-pub fn encode(path: &str) -> String {
+pub(crate) fn encode(path: &str) -> String {
     escape(path, Percent::Escape)
 }
 
 /// `url` with its password, if it has one, replaced by stars.
-pub fn shown(url: &str) -> String {
+pub(crate) fn shown(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };

@@ -28,7 +28,7 @@ const SEAL_LENGTH: u64 = 32;
 
 /// A kind of derived file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A .deb's members, decoded.
     Package,
     /// What is read of an index.
@@ -148,7 +148,7 @@ impl Derived {
 
 /// A derived file under way; gone when it is dropped.
 #[derive(Debug)]
-pub struct Draft {
+pub(crate) struct Draft {
     file: NamedTempFile,
     hasher: blake3::Hasher,
     destination: PathBuf,
@@ -156,7 +156,7 @@ pub struct Draft {
 
 impl Draft {
     /// Seals the file and gives it its place.
-    pub fn keep(mut self) -> io::Result<()> {
+    pub(crate) fn keep(mut self) -> io::Result<()> {
         let seal = self.hasher.finalize();
         self.file.write_all(seal.as_bytes())?;
         if let Some(directory) = self.destination.parent() {

@@ -9,7 +9,7 @@ use crate::formats::digest::Digest;
 
 /// Why a URL gave no verified file. URLs are shown without their passwords.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// There is no such file: 404, 410, or no such path.
     #[error("{url}: {answer}")]
     Missing {
@@ -157,7 +157,7 @@ pub enum Error {
 
 impl Error {
     /// Whether what came is not what a trusted index promises.
-    pub fn is_trust(&self) -> bool {
+    pub(crate) fn is_trust(&self) -> bool {
         matches!(
             self,
             Error::SizeMismatch { .. } | Error::DigestMismatch { .. }
@@ -165,7 +165,7 @@ impl Error {
     }
 
     /// Whether this host's disk is at fault, and no mirror.
-    pub fn is_disk(&self) -> bool {
+    pub(crate) fn is_disk(&self) -> bool {
         matches!(self, Error::Disk { .. })
     }
 
@@ -207,7 +207,7 @@ impl Error {
 
 /// What kept a connection from coming about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Obstacle {
+pub(crate) enum Obstacle {
     /// The host's name does not exist.
     Name,
     /// The name service did not answer, for now.
@@ -238,7 +238,7 @@ impl fmt::Display for Obstacle {
 /// The innermost message of a chain of errors: the only one that says something new.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Cause(String);
+pub(crate) struct Cause(String);
 
 impl Cause {
     /// The innermost message of `error`.

@@ -14,7 +14,7 @@ use crate::store::{Draft, Error, Kind, Stop, Store, Verified, Wanted};
 
 /// Downloads under way. Dropping it stops them.
 #[derive(Debug)]
-pub struct Fetch {
+pub(crate) struct Fetch {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -60,7 +60,7 @@ enum Fetched {
 
 impl Fetch {
     /// Starts `connections` threads, at least one, that fetch what is wanted.
-    pub fn start(store: Arc<Store>, connections: usize, report: Report) -> Fetch {
+    pub(crate) fn start(store: Arc<Store>, connections: usize, report: Report) -> Fetch {
         let stop = store.stop();
         let shared = Arc::new(Shared {
             store,
@@ -85,7 +85,7 @@ impl Fetch {
     }
 
     /// Asks for a file that will most likely be wanted. Its failing is no failure unless it is.
-    pub fn foresee(&self, wanted: Wanted) {
+    pub(crate) fn foresee(&self, wanted: Wanted) {
         let mut state = self.shared.lock();
         if !state.files.contains_key(&wanted.digest) {
             state.guesses.insert(wanted.digest.clone());
@@ -96,7 +96,7 @@ impl Fetch {
 
     /// Asks for files, at any time. A file that was asked for before is fetched once. The stage ends when all are here. What was foreseen and
     /// not begun is not fetched any more unless it is among them.
-    pub fn want(&self, all: &[Wanted]) {
+    pub(crate) fn want(&self, all: &[Wanted]) {
         let mut guard = self.shared.lock();
         let state = &mut *guard;
         for wanted in all {
@@ -114,7 +114,7 @@ impl Fetch {
 
     /// Waits until the file is here and verified, and hands it over. The first failure of any file fails every wait. A file
     /// that was not asked for is asked for now.
-    pub fn take(&self, wanted: &Wanted) -> Result<Arc<Verified>, Arc<Error>> {
+    pub(crate) fn take(&self, wanted: &Wanted) -> Result<Arc<Verified>, Arc<Error>> {
         let mut state = self.shared.lock();
         loop {
             if let Some(failure) = &state.failure {
@@ -154,7 +154,7 @@ impl Fetch {
 
 impl Fetch {
     /// A place for the package that `wanted` is, decoded. None where nothing is kept.
-    pub fn draft(&self, wanted: &Wanted) -> Option<Draft> {
+    pub(crate) fn draft(&self, wanted: &Wanted) -> Option<Draft> {
         self.shared.store.draft(Kind::Package, &wanted.digest)
     }
 }

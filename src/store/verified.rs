@@ -16,7 +16,7 @@ use crate::formats::digest::{Algorithm, Digest, Hasher};
 
 /// A file whose size and digest matched. Made nowhere else but in the store.
 #[derive(Debug)]
-pub struct Verified {
+pub(crate) struct Verified {
     size: u64,
     digest: Digest,
     form: Form,
@@ -25,7 +25,7 @@ pub struct Verified {
 
 /// Whether a file is what was promised, or was made of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// It is, byte for byte.
     Fetched,
     /// It was made of what has the digest, by this program on this host.
@@ -47,7 +47,7 @@ enum Place {
 
 impl Verified {
     /// A reader at the start, with an offset of its own. A file that changed since it was verified is verified again.
-    pub fn open(&self) -> io::Result<File> {
+    pub(crate) fn open(&self) -> io::Result<File> {
         match &self.place {
             // dup would share the offset; this opens the file anew.
             Place::Held { file, .. } => File::open(format!("/proc/self/fd/{}", file.as_raw_fd())),
@@ -67,12 +67,12 @@ impl Verified {
     }
 
     /// Its length in bytes.
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
     /// What it is.
-    pub fn form(&self) -> Form {
+    pub(crate) fn form(&self) -> Form {
         self.form
     }
 

@@ -8,14 +8,14 @@ mod preferences;
 
 use std::fmt::Write as _;
 
-pub use preferences::{Indistinguishable, preferences, write_preferences};
+pub(crate) use preferences::{Indistinguishable, preferences, write_preferences};
 
 use crate::archive::Source;
 use crate::formats::suite::Suite;
 use crate::tree::rootfs::{Error, RootPath, Rootfs};
 
 /// Writes the sources into the tree. `architectures` are the tree's: a source with others says so.
-pub fn write_sources(
+pub(crate) fn write_sources(
     root: &Rootfs,
     suite: &Suite,
     sources: &[Source],

@@ -19,11 +19,11 @@ use rustix::io::Errno;
 
 /// A path inside the tree: normalised, without `..`, `.`, empty components or NUL. The root itself is empty.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RootPath(Vec<u8>);
+pub(crate) struct RootPath(Vec<u8>);
 
 impl RootPath {
     /// Reads a path as archives and databases write it: `./usr/bin`, `/usr/bin`, `usr/bin/`.
-    pub fn parse(path: impl AsRef<[u8]>) -> Result<RootPath, BadPath> {
+    pub(crate) fn parse(path: impl AsRef<[u8]>) -> Result<RootPath, BadPath> {
         let bad = || BadPath {
             path: String::from_utf8_lossy(path.as_ref()).into_owned(),
         };
@@ -44,37 +44,37 @@ impl RootPath {
     }
 
     /// A path that this program itself spells, normalised but for a leading slash.
-    pub fn known(path: &'static str) -> RootPath {
+    pub(crate) fn known(path: &'static str) -> RootPath {
         RootPath(path.trim_start_matches('/').into())
     }
 
     /// The path without a leading slash.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// Whether this is the root itself.
-    pub fn is_root(&self) -> bool {
+    pub(crate) fn is_root(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The directory that it is in; the root's is the root.
-    pub fn parent(&self) -> RootPath {
+    pub(crate) fn parent(&self) -> RootPath {
         RootPath(self.split().0.to_vec())
     }
 
     /// The last component, empty for the root.
-    pub fn name(&self) -> &[u8] {
+    pub(crate) fn name(&self) -> &[u8] {
         self.split().1
     }
 
     /// The path with `suffix` behind its last component, as in `.dpkg-new`.
-    pub fn with_suffix(&self, suffix: &str) -> RootPath {
+    pub(crate) fn with_suffix(&self, suffix: &str) -> RootPath {
         RootPath([&self.0, suffix.as_bytes()].concat())
     }
 
     /// The path below this one.
-    pub fn join(&self, below: &RootPath) -> RootPath {
+    pub(crate) fn join(&self, below: &RootPath) -> RootPath {
         match (self.is_root(), below.is_root()) {
             (true, _) => below.clone(),
             (_, true) => self.clone(),
@@ -83,7 +83,7 @@ impl RootPath {
     }
 
     /// Whether this is `above` or something below it.
-    pub fn is_within(&self, above: &RootPath) -> bool {
+    pub(crate) fn is_within(&self, above: &RootPath) -> bool {
         above.is_root()
             || self
                 .0
@@ -114,29 +114,29 @@ impl fmt::Debug for RootPath {
 /// A path that could lead out of the tree, or that no file can have.
 #[derive(Debug, thiserror::Error)]
 #[error("`{path}` is not a path inside the tree")]
-pub struct BadPath {
+pub(crate) struct BadPath {
     /// The path as it was given.
-    pub path: String,
+    pub(crate) path: String,
 }
 
 /// Something that could not be done in the tree.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: cannot {action}", root.join(path.to_string().trim_start_matches('/')).display())]
-pub struct Error {
+pub(crate) struct Error {
     /// The tree.
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     /// The path inside it.
-    pub path: RootPath,
+    pub(crate) path: RootPath,
     /// What was to be done: `create the directory`, …
-    pub action: &'static str,
+    pub(crate) action: &'static str,
     /// Why it could not.
     #[source]
-    pub source: io::Error,
+    pub(crate) source: io::Error,
 }
 
 impl Error {
     /// Whether the disk, or a quota on it, is full.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         matches!(
             self.source.kind(),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
@@ -146,7 +146,7 @@ impl Error {
 
 /// The target tree.
 #[derive(Debug)]
-pub struct Rootfs {
+pub(crate) struct Rootfs {
     directory: OwnedFd,
     device: u64,
     path: PathBuf,
@@ -154,7 +154,7 @@ pub struct Rootfs {
 
 /// A directory of the tree, held open.
 #[derive(Debug)]
-pub struct Directory(OwnedFd);
+pub(crate) struct Directory(OwnedFd);
 
 impl AsFd for Directory {
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -173,7 +173,7 @@ const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICL
 
 impl Rootfs {
     /// Opens a tree whose root directory exists.
-    pub fn open(path: &Path) -> Result<Rootfs, Error> {
+    pub(crate) fn open(path: &Path) -> Result<Rootfs, Error> {
         let directory = rustix::fs::open(
             path,
             OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
@@ -195,7 +195,7 @@ impl Rootfs {
     }
 
     /// The same tree, for another owner.
-    pub fn try_clone(&self) -> io::Result<Rootfs> {
+    pub(crate) fn try_clone(&self) -> io::Result<Rootfs> {
         Ok(Rootfs {
             directory: self.directory.try_clone()?,
             device: self.device,
@@ -204,12 +204,12 @@ impl Rootfs {
     }
 
     /// Where the tree lies on the host, for messages and for handing it to another process.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// An error about `path`, for callers that work on a [`Directory`] themselves.
-    pub fn error(
+    pub(crate) fn error(
         &self,
         path: &RootPath,
         action: &'static str,
@@ -224,7 +224,12 @@ impl Rootfs {
     }
 
     /// Opens `path` inside the tree with `flags`, following symlinks inside the tree.
-    pub fn open_at(&self, path: &RootPath, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
+    pub(crate) fn open_at(
+        &self,
+        path: &RootPath,
+        flags: OFlags,
+        mode: Mode,
+    ) -> Result<OwnedFd, Errno> {
         let name = if path.is_root() {
             OsStr::new(".")
         } else {
@@ -234,7 +239,7 @@ impl Rootfs {
     }
 
     /// Opens a directory, through symlinks that stay inside the tree.
-    pub fn directory(&self, path: &RootPath) -> Result<Directory, Error> {
+    pub(crate) fn directory(&self, path: &RootPath) -> Result<Directory, Error> {
         let opened = self.open_at(path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty());
         opened
             .map(Directory)
@@ -242,7 +247,7 @@ impl Rootfs {
     }
 
     /// What `path` itself is, not following a last symlink; `None` when nothing is there.
-    pub fn metadata(&self, path: &RootPath) -> Result<Option<Stat>, Error> {
+    pub(crate) fn metadata(&self, path: &RootPath) -> Result<Option<Stat>, Error> {
         let found = self
             .open_at(path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty())
             .and_then(rustix::fs::fstat);
@@ -250,18 +255,18 @@ impl Rootfs {
     }
 
     /// Whether something is at `path`, be it a dangling symlink.
-    pub fn exists(&self, path: &RootPath) -> Result<bool, Error> {
+    pub(crate) fn exists(&self, path: &RootPath) -> Result<bool, Error> {
         Ok(self.metadata(path)?.is_some())
     }
 
     /// Whether `path` is a directory or a symlink that leads to one inside the tree.
-    pub fn is_directory(&self, path: &RootPath) -> bool {
+    pub(crate) fn is_directory(&self, path: &RootPath) -> bool {
         self.open_at(path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
             .is_ok()
     }
 
     /// The content of a file, `None` when it is not there.
-    pub fn read(&self, path: &RootPath) -> Result<Option<Vec<u8>>, Error> {
+    pub(crate) fn read(&self, path: &RootPath) -> Result<Option<Vec<u8>>, Error> {
         let opened =
             absent_is_none(self.open_at(path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()));
         let Some(file) = opened.map_err(|e| self.error(path, "read it", e))? else {
@@ -275,7 +280,7 @@ impl Rootfs {
     }
 
     /// Writes a whole file with this mode, in place of whatever file was there: its readers see the old or the new content.
-    pub fn write(&self, path: &RootPath, content: &[u8], mode: u32) -> Result<(), Error> {
+    pub(crate) fn write(&self, path: &RootPath, content: &[u8], mode: u32) -> Result<(), Error> {
         let error = |e: io::Error| self.error(path, "write it", e);
         let (parent, name) = self.parent(path)?;
         let temporary = [path.name(), b".rbootstrap-new"].concat();
@@ -305,7 +310,7 @@ impl Rootfs {
     }
 
     /// Makes one directory with this mode; one that is there already, or a symlink to one, stays as it is. True when it is new.
-    pub fn make_directory(&self, path: &RootPath, mode: u32) -> Result<bool, Error> {
+    pub(crate) fn make_directory(&self, path: &RootPath, mode: u32) -> Result<bool, Error> {
         if path.is_root() {
             return Ok(false);
         }
@@ -327,7 +332,7 @@ impl Rootfs {
     }
 
     /// Makes a directory and those above it that are missing, all with mode 0755.
-    pub fn make_directories(&self, path: &RootPath) -> Result<(), Error> {
+    pub(crate) fn make_directories(&self, path: &RootPath) -> Result<(), Error> {
         if self.is_directory(path) {
             return Ok(());
         }
@@ -336,14 +341,14 @@ impl Rootfs {
     }
 
     /// Makes a symlink to `target`, which is not looked at. What is there already is an error.
-    pub fn symlink(&self, target: &[u8], path: &RootPath) -> Result<(), Error> {
+    pub(crate) fn symlink(&self, target: &[u8], path: &RootPath) -> Result<(), Error> {
         let (parent, name) = self.parent(path)?;
         let made = rustix::fs::symlinkat(OsStr::from_bytes(target), &parent, name.as_c_str());
         made.map_err(|e| self.error(path, "create the symlink", e))
     }
 
     /// Where a symlink leads, `None` when nothing is there or it is no symlink.
-    pub fn read_link(&self, path: &RootPath) -> Result<Option<CString>, Error> {
+    pub(crate) fn read_link(&self, path: &RootPath) -> Result<Option<CString>, Error> {
         let (parent, name) = self.parent(path)?;
         match rustix::fs::readlinkat(&parent, name.as_c_str(), Vec::new()) {
             Ok(target) => Ok(Some(target)),
@@ -353,7 +358,7 @@ impl Rootfs {
     }
 
     /// Makes a character or block device, or a FIFO, with this mode.
-    pub fn make_node(
+    pub(crate) fn make_node(
         &self,
         path: &RootPath,
         kind: FileType,
@@ -380,7 +385,7 @@ impl Rootfs {
     }
 
     /// Moves a file over whatever file is at `to`.
-    pub fn rename(&self, from: &RootPath, to: &RootPath) -> Result<(), Error> {
+    pub(crate) fn rename(&self, from: &RootPath, to: &RootPath) -> Result<(), Error> {
         let ((from_parent, from_name), (to_parent, to_name)) =
             (self.parent(from)?, self.parent(to)?);
         let moved = rustix::fs::renameat(
@@ -393,7 +398,7 @@ impl Rootfs {
     }
 
     /// Removes a file, symlink or node. What is not there is no error; true when something was.
-    pub fn remove(&self, path: &RootPath) -> Result<bool, Error> {
+    pub(crate) fn remove(&self, path: &RootPath) -> Result<bool, Error> {
         let removed = self.parent_if_there(path)?.map(|(parent, name)| {
             unless_absent(rustix::fs::unlinkat(
                 &parent,
@@ -408,7 +413,7 @@ impl Rootfs {
     }
 
     /// Removes what is below a directory and leaves the directory itself.
-    pub fn empty(&self, path: &RootPath) -> Result<(), Error> {
+    pub(crate) fn empty(&self, path: &RootPath) -> Result<(), Error> {
         for name in self.names(path)? {
             self.remove_tree(&path.join(&RootPath(name)))?;
         }
@@ -417,7 +422,7 @@ impl Rootfs {
 
     /// Removes a directory with all that is below it, or a file; what is not there is no error. What another file system holds
     /// that is mounted below is never touched: the mount point then is an error.
-    pub fn remove_tree(&self, path: &RootPath) -> Result<(), Error> {
+    pub(crate) fn remove_tree(&self, path: &RootPath) -> Result<(), Error> {
         match self.metadata(path)? {
             None => return Ok(()),
             Some(found) if FileType::from_raw_mode(found.st_mode) != FileType::Directory => {
@@ -440,7 +445,7 @@ impl Rootfs {
     }
 
     /// The names in a directory, sorted by byte; none when it is not there.
-    pub fn names(&self, path: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
+    pub(crate) fn names(&self, path: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
         let error = |e: Errno| self.error(path, "list the directory", e);
         let Some(opened) =
             absent_is_none(self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()))
@@ -460,7 +465,7 @@ impl Rootfs {
     }
 
     /// Sets mode and owner of `path` itself, a symlink's owner too. The mode comes second: a new owner takes setuid away.
-    pub fn set_owner_and_mode(
+    pub(crate) fn set_owner_and_mode(
         &self,
         path: &RootPath,
         uid: u32,
@@ -488,7 +493,7 @@ impl Rootfs {
     }
 
     /// Sets the modification time of `path` itself, in seconds since the epoch.
-    pub fn set_modified(&self, path: &RootPath, seconds: i64) -> Result<(), Error> {
+    pub(crate) fn set_modified(&self, path: &RootPath, seconds: i64) -> Result<(), Error> {
         let (parent, name) = self.parent(path)?;
         let set = rustix::fs::utimensat(
             &parent,
@@ -500,7 +505,7 @@ impl Rootfs {
     }
 
     /// The directory of `path`, open, and its name there. Never for the root itself.
-    pub fn parent(&self, path: &RootPath) -> Result<(Directory, CString), Error> {
+    pub(crate) fn parent(&self, path: &RootPath) -> Result<(Directory, CString), Error> {
         let name = CString::new(path.name())
             .map_err(|e| self.error(path, "name it", io::Error::from(e)))?;
         let parent = self.open_at(
@@ -533,7 +538,7 @@ impl Rootfs {
 }
 
 /// A modification time for `utimensat`, leaving the access time alone.
-pub fn modified_at(seconds: i64) -> Timestamps {
+pub(crate) fn modified_at(seconds: i64) -> Timestamps {
     Timestamps {
         last_access: Timespec {
             tv_sec: 0,

@@ -18,7 +18,7 @@ use crate::tree::rootfs::Rootfs;
 
 /// A claimed target. Dropped without [`Target::keep`], it is again what it was: absent, or empty.
 #[derive(Debug)]
-pub struct Target {
+pub(crate) struct Target {
     root: Rootfs,
     /// Held against other runs into the same directory, as long as this lives.
     _lock: OwnedFd,
@@ -31,7 +31,7 @@ pub struct Target {
 
 /// Why a directory cannot be the target.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// It has something in it.
     #[error("the target {} is not empty: it has `{}` in it", path.display(), Path::new(found).display())]
     NotEmpty {
@@ -98,7 +98,7 @@ pub enum Error {
 
 impl Target {
     /// Claims `path`: creates it, with what is missing above it, or finds it empty (an empty `lost+found` is allowed).
-    pub fn claim(path: &Path) -> Result<Target, Error> {
+    pub(crate) fn claim(path: &Path) -> Result<Target, Error> {
         let error = |action| {
             move |source| Error::Io {
                 action,
@@ -131,7 +131,7 @@ impl Target {
     }
 
     /// A directory of its own below `parent`, for an image that is written elsewhere. It goes when this is dropped.
-    pub fn temporary(parent: &Path) -> Result<Target, Error> {
+    pub(crate) fn temporary(parent: &Path) -> Result<Target, Error> {
         let error = |source| Error::Io {
             action: "create",
             path: parent.to_owned(),
@@ -177,17 +177,17 @@ impl Target {
     }
 
     /// The tree.
-    pub fn root(&self) -> &Rootfs {
+    pub(crate) fn root(&self) -> &Rootfs {
         &self.root
     }
 
     /// Leaves the tree where it is.
-    pub fn keep(mut self) {
+    pub(crate) fn keep(mut self) {
         self.kept = true;
     }
 
     /// That `needed` bytes fit.
-    pub fn has_room_for(&self, needed: u64) -> Result<(), Error> {
+    pub(crate) fn has_room_for(&self, needed: u64) -> Result<(), Error> {
         let path = self.root.path();
         let found = statvfs(path).map_err(|e| Error::Io {
             action: "measure",

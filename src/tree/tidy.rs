@@ -37,7 +37,7 @@ const WITH_BACKUPS: [&str; 2] = ["var/lib/dpkg", "var/cache/debconf"];
 const DEEPEST_LOG: usize = 8;
 
 /// Cleans a tree in which nothing runs any more.
-pub fn tidy(root: &Rootfs) -> Result<(), Error> {
+pub(crate) fn tidy(root: &Rootfs) -> Result<(), Error> {
     for path in REMOVED.map(RootPath::known) {
         if is_not_directory(&root.metadata(&path)?) {
             root.remove(&path)?;

@@ -20,7 +20,7 @@ const ASIDE: &str = ".REAL";
 /// Services do not start as long as this lives. [`release`](Services::release) says whether all could be put back; dropping
 /// tries its best.
 #[derive(Debug)]
-pub struct Services<'a> {
+pub(crate) struct Services<'a> {
     root: &'a Rootfs,
     held: Vec<Held>,
 }
@@ -36,7 +36,7 @@ struct Held {
 
 impl<'a> Services<'a> {
     /// Puts all in place. A tree without /usr/sbin has no services to keep from starting.
-    pub fn hold(root: &'a Rootfs) -> Result<Services<'a>, Error> {
+    pub(crate) fn hold(root: &'a Rootfs) -> Result<Services<'a>, Error> {
         let mut services = Services {
             root,
             held: Vec::new(),
@@ -57,7 +57,7 @@ impl<'a> Services<'a> {
     }
 
     /// Puts back what was there.
-    pub fn release(mut self) -> Result<(), Error> {
+    pub(crate) fn release(mut self) -> Result<(), Error> {
         self.put_back()
     }
 

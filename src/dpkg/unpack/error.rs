@@ -14,7 +14,7 @@ use super::STAGING;
 
 /// A package that could not be unpacked.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// A package could not be fetched; which one is in the cause, for the first that fails ends the wait for all.
     #[error("cannot fetch the packages")]
     Fetch {

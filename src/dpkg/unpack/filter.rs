@@ -5,7 +5,7 @@ use crate::tree::rootfs::RootPath;
 
 /// One rule; of all that match a path, the last one counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PathRule {
+pub(crate) enum PathRule {
     /// `path-exclude`: what matches is not unpacked.
     Exclude(String),
     /// `path-include`: what matches is unpacked after all.

@@ -28,11 +28,11 @@ const NICE: i32 = 10;
 
 /// A package to be staged.
 #[derive(Clone, Debug)]
-pub struct Supply {
+pub(crate) struct Supply {
     /// Its name.
-    pub package: String,
+    pub(crate) package: String,
     /// Its .deb, whose name is that of the package with its version and architecture.
-    pub deb: store::Wanted,
+    pub(crate) deb: store::Wanted,
 }
 
 /// Brings a package's .deb, waiting for it where need be.
@@ -95,11 +95,11 @@ pub(super) struct Manner {
 
 /// A way to have packages staged before it is certain that they are needed.
 #[derive(Clone)]
-pub struct Ahead(Arc<Shared>);
+pub(crate) struct Ahead(Arc<Shared>);
 
 impl Ahead {
     /// Has a package staged. It goes again if it turns out not to be needed.
-    pub fn stage(&self, supply: Supply) {
+    pub(crate) fn stage(&self, supply: Supply) {
         self.0.lock().enqueue(supply);
         self.0.changed.notify_all();
     }

@@ -27,7 +27,7 @@ struct Job {
 }
 
 /// A gzip stream under way. Without [`GzipEncoder::finish`] it stays truncated.
-pub struct GzipEncoder<W: Write> {
+pub(crate) struct GzipEncoder<W: Write> {
     output: W,
     block: Vec<u8>,
     checksum: Crc,

@@ -17,7 +17,7 @@ const ENTRY_LIMIT: u64 = 4 << 20;
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A regular file, whose content follows.
     File,
     /// Another name for an entry before it.
@@ -36,34 +36,34 @@ pub enum Kind {
 
 /// One entry, without its content.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The path as it was written.
-    pub path: Vec<u8>,
+    pub(crate) path: Vec<u8>,
     /// What it is.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Permission bits with setuid, setgid and sticky.
-    pub mode: u32,
+    pub(crate) mode: u32,
     /// The owner's number,
-    pub uid: u32,
+    pub(crate) uid: u32,
     /// and name, empty when there is none.
-    pub user: Box<str>,
+    pub(crate) user: Box<str>,
     /// The group's number,
-    pub gid: u32,
+    pub(crate) gid: u32,
     /// and name.
-    pub group: Box<str>,
+    pub(crate) group: Box<str>,
     /// Content in bytes; 0 for all but files.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Seconds since the epoch.
-    pub modified: i64,
+    pub(crate) modified: i64,
     /// Where a link leads, as it was written; empty for all but links.
-    pub target: Vec<u8>,
+    pub(crate) target: Vec<u8>,
     /// Major and minor number; 0 for all but devices.
-    pub device: (u32, u32),
+    pub(crate) device: (u32, u32),
 }
 
 /// What is wrong with an archive.
 #[derive(Debug, thiserror::Error)]
-pub enum TarError {
+pub(crate) enum TarError {
     /// The stream cannot be decoded, or the file under it not be read.
     #[error("the stream cannot be decoded")]
     Stream(#[from] io::Error),
@@ -103,7 +103,7 @@ pub enum TarError {
 }
 
 /// An archive under way.
-pub struct Archive<R> {
+pub(crate) struct Archive<R> {
     input: R,
     buffer: Box<[u8]>,
     /// What of the buffer is read and not yet handed out.
@@ -121,7 +121,7 @@ pub struct Archive<R> {
 
 impl<R: Read> Archive<R> {
     /// Begins to read.
-    pub fn new(input: R) -> Archive<R> {
+    pub(crate) fn new(input: R) -> Archive<R> {
         Archive {
             input,
             buffer: vec![0; BUFFER].into(),
@@ -138,7 +138,7 @@ impl<R: Read> Archive<R> {
 
     /// The next entry; what is left of the last one's content is passed over. At the end of the archive the rest of the stream is
     /// read too, since only the stream's end shows that it was whole.
-    pub fn next_entry(&mut self) -> Result<Option<Entry>, TarError> {
+    pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, TarError> {
         let mut attributes = self.global.clone();
         loop {
             while !self.chunk()?.is_empty() {}
@@ -174,7 +174,7 @@ impl<R: Read> Archive<R> {
     }
 
     /// The next piece of the current entry's content; empty at its end.
-    pub fn chunk(&mut self) -> Result<&[u8], TarError> {
+    pub(crate) fn chunk(&mut self) -> Result<&[u8], TarError> {
         if self.content == 0 {
             while self.padding > 0 {
                 self.padding -= self.advance(self.padding)?.len() as u64;

@@ -23,7 +23,7 @@ pub enum Operator {
 
 impl Operator {
     /// Whether a version that compares so with the one that is asked for will do.
-    pub fn admits(self, order: Ordering) -> bool {
+    pub(crate) fn admits(self, order: Ordering) -> bool {
         match self {
             Operator::Earlier => order.is_lt(),
             Operator::EarlierOrEqual => order.is_le(),
@@ -48,14 +48,14 @@ impl Operator {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Constraint {
     /// How it is to compare,
-    pub operator: Operator,
+    pub(crate) operator: Operator,
     /// and with what.
-    pub version: Version,
+    pub(crate) version: Version,
 }
 
 impl Constraint {
     /// Whether `version` meets it.
-    pub fn admits(&self, version: &Version) -> bool {
+    pub(crate) fn admits(&self, version: &Version) -> bool {
         self.operator.admits(version.cmp(&self.version))
     }
 }
@@ -75,22 +75,22 @@ pub enum ArchQualifier {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RelationText<'a> {
     /// The name, real or virtual.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// What stands behind its colon: `any`, `native`, an architecture.
-    pub architecture: Option<&'a str>,
+    pub(crate) architecture: Option<&'a str>,
     /// The version asked for, its syntax unchecked.
-    pub constraint: Option<(Operator, &'a str)>,
+    pub(crate) constraint: Option<(Operator, &'a str)>,
 }
 
 /// One package name with what is demanded of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Relation {
     /// The name, real or virtual.
-    pub name: String,
+    pub(crate) name: String,
     /// The architecture asked for.
-    pub architecture: Option<ArchQualifier>,
+    pub(crate) architecture: Option<ArchQualifier>,
     /// The version asked for.
-    pub constraint: Option<Constraint>,
+    pub(crate) constraint: Option<Constraint>,
 }
 
 impl fmt::Display for Relation {
@@ -113,15 +113,15 @@ impl fmt::Display for Relation {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Provided {
     /// The virtual name.
-    pub name: String,
+    pub(crate) name: String,
     /// The version provided, from `(= VERSION)`.
-    pub version: Option<Version>,
+    pub(crate) version: Option<Version>,
     /// The architecture named, which apt heeds.
-    pub architecture: Option<ArchQualifier>,
+    pub(crate) architecture: Option<ArchQualifier>,
 }
 
 /// Reads a field of relations. Architecture restrictions and build profiles, which binary packages do not have, are errors.
-pub fn parse_relations(field: &str) -> Result<Relations, BadRelation> {
+pub(crate) fn parse_relations(field: &str) -> Result<Relations, BadRelation> {
     let groups = field
         .split(',')
         .map(str::trim)
@@ -132,7 +132,7 @@ pub fn parse_relations(field: &str) -> Result<Relations, BadRelation> {
 }
 
 /// Reads a Provides field.
-pub fn parse_provides(field: &str) -> Result<Vec<Provided>, BadRelation> {
+pub(crate) fn parse_provides(field: &str) -> Result<Vec<Provided>, BadRelation> {
     let entries = field
         .split(',')
         .map(str::trim)
@@ -191,7 +191,7 @@ fn parse_relation(text: &str) -> Result<Relation, BadRelation> {
 
 impl<'a> RelationText<'a> {
     /// Reads one member of a group, as it stands between `,` and `|`.
-    pub fn parse(text: &'a str) -> Result<RelationText<'a>, BadRelation> {
+    pub(crate) fn parse(text: &'a str) -> Result<RelationText<'a>, BadRelation> {
         let text = text.trim();
         let bad = |reason| BadRelation::new(text, reason);
         let end = text

@@ -77,7 +77,7 @@ pub struct Fields<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Fields<'a> {
     /// Adds a field behind the others.
-    pub fn insert(&mut self, name: &'a str, value: &'a str) {
+    pub(crate) fn insert(&mut self, name: &'a str, value: &'a str) {
         self.0.push((name, value));
     }
 

@@ -10,7 +10,7 @@ pub struct Version(String);
 
 impl Version {
     /// Reads a version: an optional epoch, an upstream version that does not start with a letter's worth of nonsense, a revision.
-    pub fn parse(text: &str) -> Result<Version, BadVersion> {
+    pub(crate) fn parse(text: &str) -> Result<Version, BadVersion> {
         let text = text.trim();
         let epoch_is_number = text
             .split_once(':')
@@ -25,18 +25,18 @@ impl Version {
     }
 
     /// The version as it was written.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The version without its epoch.
-    pub fn without_epoch(&self) -> &str {
+    pub(crate) fn without_epoch(&self) -> &str {
         self.0.split_once(':').map_or(&self.0, |(_, rest)| rest)
     }
 
     /// The order of two versions as they stand in an index, which are too many to be copied. Text that is no version has a place
     /// in the order too, if a meaningless one.
-    pub fn compare(a: &str, b: &str) -> Ordering {
+    pub(crate) fn compare(a: &str, b: &str) -> Ordering {
         if a == b {
             return Ordering::Equal;
         }
@@ -146,7 +146,7 @@ impl fmt::Debug for Version {
 #[error("`{found}` is not a version number")]
 pub struct BadVersion {
     /// The text, cut at 80 characters.
-    pub found: String,
+    pub(crate) found: String,
 }
 
 #[cfg(test)]

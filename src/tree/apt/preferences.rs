@@ -13,7 +13,7 @@ use crate::tree::rootfs::{Error, RootPath, Rootfs};
 const PATH: &str = "etc/apt/preferences.d/pinned-sources.pref";
 
 /// The preferences that give the tree's apt the priorities of the sources; empty where none is pinned.
-pub fn preferences(releases: &[Arc<Release>]) -> Result<String, Indistinguishable> {
+pub(crate) fn preferences(releases: &[Arc<Release>]) -> Result<String, Indistinguishable> {
     let mut pins: Vec<String> = Vec::new();
     for release in releases {
         let Some(pin) = release.source.pin else {
@@ -40,7 +40,7 @@ pub fn preferences(releases: &[Arc<Release>]) -> Result<String, Indistinguishabl
 }
 
 /// Writes them into the tree.
-pub fn write_preferences(root: &Rootfs, preferences: &str) -> Result<(), Error> {
+pub(crate) fn write_preferences(root: &Rootfs, preferences: &str) -> Result<(), Error> {
     if preferences.is_empty() {
         return Ok(());
     }
@@ -54,11 +54,11 @@ pub fn write_preferences(root: &Rootfs, preferences: &str) -> Result<(), Error> 
 #[error(
     "apt could not tell {suite} of {uri}, which is pinned, from another source of the same release and host"
 )]
-pub struct Indistinguishable {
+pub(crate) struct Indistinguishable {
     /// The suite of the pinned source.
-    pub suite: String,
+    pub(crate) suite: String,
     /// Its archive.
-    pub uri: String,
+    pub(crate) uri: String,
 }
 
 /// What apt can tell a source by (apt_preferences(5)).
