@@ -1,7 +1,13 @@
-//! The formats of the archive and of packages, as values: nothing here opens a file, asks the network or reads the clock.
+//! The formats of archives and packages: pure parsers and writers.
+//!
+//! Except for the user's suite files, nothing here opens a path, uses the network or reads the
+//! clock: callers hand in text, a reader or an open file.
 
 pub(crate) mod compress;
 pub(crate) mod deb;
 pub(crate) mod digest;
 pub(crate) mod package;
+pub(crate) mod relation;
+pub(crate) mod stanza;
 pub(crate) mod suite;
+pub(crate) mod version;

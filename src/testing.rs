@@ -8,6 +8,6 @@ pub mod listing;
 pub use crate::archive::{Index, Listing};
 pub use crate::formats::compress::{Compression, Integrity, decoder, encoder};
 pub use crate::formats::digest::{Algorithm, Md5Hasher, digest};
-pub use crate::formats::package::{Fields, fields, stanzas};
+pub use crate::formats::stanza::{Fields, fields, stanzas};
 pub use crate::formats::suite::Variant;
 pub use crate::plan::{Call, Plan, Wanted, plan};

@@ -12,7 +12,7 @@ use super::release::{is_flat, with_extension};
 use super::{Error, Listing, Release, Seen};
 use crate::formats::compress::Compression;
 use crate::formats::digest::{Algorithm, digest};
-use crate::formats::package;
+use crate::formats::stanza;
 use crate::report::{Event, Report, Stage};
 use crate::store::{self, Kind, Stop, Store, Verified, Wanted};
 
@@ -49,7 +49,7 @@ impl Indexes<'_> {
             .and_then(|text| String::from_utf8(text).ok());
         let (name, text) = match kept {
             Some(text) => {
-                package::stanzas(&text)
+                stanza::stanzas(&text)
                     .for_each(|stanza| (self.seen)(Seen::Stanza(release, stanza)));
                 (wanted.path.clone(), text)
             }

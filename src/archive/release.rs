@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use super::{CLOCK_TOLERANCE, Expiry, Source};
 use crate::formats::compress::Compression;
 use crate::formats::digest::{Algorithm, Digest};
-use crate::formats::package::{Fields, fields};
+use crate::formats::stanza::{Fields, fields};
 
 /// A verified Release file. Made nowhere else.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::release::is_flat;
 use super::{Expiry, Keyring, KeyringError, Leave, Source, Trust};
-use crate::formats::package::{Fields, fields, stanzas};
+use crate::formats::stanza::{Fields, fields, stanzas};
 use crate::formats::suite::Pocket;
 
 /// The size in bytes up to which a file of sources, or a keyring that one names, is read.

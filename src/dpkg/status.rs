@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use crate::formats::package::fields;
+use crate::formats::stanza::fields;
 use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::{Conffile, ConffileState, Error};

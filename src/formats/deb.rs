@@ -13,7 +13,7 @@ use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 
 use crate::formats::compress::{self, Compression, Integrity};
-use crate::formats::package;
+use crate::formats::stanza::stanzas;
 use crate::store::{Draft, Form, Verified};
 use copy::{Copying, Part, sections_of_copy};
 
@@ -143,11 +143,7 @@ impl Deb {
         let copy = Copying::into(draft);
         for member in control_members(&file, control, integrity, &copy)? {
             match member.name.as_str() {
-                "control" => {
-                    stanza = package::stanzas(&text(member.content))
-                        .next()
-                        .map(str::to_owned)
-                }
+                "control" => stanza = stanzas(&text(member.content)).next().map(str::to_owned),
                 _ => members.push(member),
             }
         }

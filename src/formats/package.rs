@@ -3,24 +3,12 @@
 //! Knows the fields of Debian Policy chapter 5 that decide what is installed. Which stanza is wanted is for `plan` to say; where
 //! the file comes from is known to `archive`.
 
-mod relation;
-mod stanza;
-mod version;
-
-pub(crate) use relation::{
-    ArchQualifier, BadRelation, Constraint, Operator, Provided, Relation, RelationText,
-    parse_provides, parse_relations,
-};
-pub(crate) use stanza::keep_fields;
-pub use stanza::{Fields, fields, stanzas};
-pub(crate) use version::{BadVersion, Version};
-
 use std::fmt;
 
 use crate::formats::digest::{Algorithm, Digest};
-
-/// A list of demands that must all hold, each of them alternatives of which one must.
-pub(crate) type Relations = Vec<Vec<Relation>>;
+use crate::formats::relation::{BadRelation, Provided, Relations, parse_provides, parse_relations};
+use crate::formats::stanza::{Fields, fields};
+use crate::formats::version::{BadVersion, Version};
 
 /// The Priority field (Policy 2.5), most important first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,8 +2,9 @@
 
 use super::pool::{Asked, NO_ARCHITECTURE, PackageId, Pool, VersionId};
 use super::{Error, Wanted, near};
-use crate::formats::package::{Priority, Version};
+use crate::formats::package::Priority;
 use crate::formats::suite::Variant;
+use crate::formats::version::Version;
 
 /// One thing asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,9 @@
 
 use super::pool::{ArchitectureId, Asked, NameId, PackageId, Pool, VersionId};
 use super::scan;
-use crate::formats::package::{BadStanza, BadVersion, MultiArch, Operator, RelationText, Version};
+use crate::formats::package::{BadStanza, MultiArch};
+use crate::formats::relation::{Operator, RelationText};
+use crate::formats::version::{BadVersion, Version};
 
 /// The relation fields that count, in apt's order, which is also the order of the entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -15,7 +15,8 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use super::links::{self, Link};
 use super::scan::{self, MENTIONING, Stanza};
 use crate::archive::{Index, Listing, Release};
-use crate::formats::package::{BadStanza, MultiArch, Package, Priority, Version};
+use crate::formats::package::{BadStanza, MultiArch, Package, Priority};
+use crate::formats::version::Version;
 
 /// A name, real or virtual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use super::{Call, Chosen, Plan, Wanted};
 use crate::archive::{Release, Source};
 use crate::formats::digest::{Algorithm, Digest, digest};
-use crate::formats::package::{Package, stanzas};
+use crate::formats::package::Package;
+use crate::formats::stanza::stanzas;
 
 /// What the last plan of the same request is kept under: what is wanted, and of which sources.
 pub(crate) fn key(wanted: &Wanted, sources: &[Source]) -> Digest {

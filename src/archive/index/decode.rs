@@ -6,7 +6,8 @@
 use std::io::{self, BufReader, Read};
 
 use crate::formats::compress::{Compression, Integrity, decoder};
-use crate::formats::package;
+use crate::formats::package::is_read;
+use crate::formats::stanza;
 use crate::store::Verified;
 
 /// What is decoded at a time, in bytes.
@@ -79,12 +80,12 @@ pub(super) fn decode_stream(
         };
         let from = text.len();
         kept.clear();
-        package::keep_fields(&block[..whole], package::is_read, &mut kept);
+        stanza::keep_fields(&block[..whole], is_read, &mut kept);
         match str::from_utf8(&kept) {
             Ok(kept) => text.push_str(kept),
             Err(_) => text.push_str(&String::from_utf8_lossy(&kept)), // many times slower, so only where it is needed
         }
-        package::stanzas(&text[from..]).for_each(seen);
+        stanza::stanzas(&text[from..]).for_each(seen);
         if read == 0 {
             return Ok(text);
         }

@@ -185,7 +185,7 @@ impl Claims {
 
 /// Whether `new` has a Replaces that names `old` in this version.
 fn replaces(new: &Package, old: &Package) -> bool {
-    let admits = |r: &crate::formats::package::Relation| {
+    let admits = |r: &crate::formats::relation::Relation| {
         r.constraint.as_ref().is_none_or(|c| c.admits(&old.version))
     };
     new.replaces

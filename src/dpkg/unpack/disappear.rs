@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::dpkg::{Database, Directive, InfoDirectory, Status, parse_triggers};
 use crate::formats::deb::Kind;
-use crate::formats::package::{MultiArch, Package, Provided, Relation, Version};
+use crate::formats::package::{MultiArch, Package};
+use crate::formats::relation::{Provided, Relation};
+use crate::formats::version::Version;
 use crate::tree::rootfs::RootPath;
 
 use super::Error;

@@ -11,7 +11,7 @@ fn state(world: &World) -> Vec<String> {
     let mut stanzas: Vec<String> = status
         .split("\n\n")
         .map(|stanza| {
-            let mut fields: Vec<String> = crate::formats::package::fields(stanza)
+            let mut fields: Vec<String> = crate::formats::stanza::fields(stanza)
                 .map(|(name, value)| format!("{name}: {value}"))
                 .collect();
             fields.sort();

@@ -3,8 +3,10 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use super::version::Version;
-use super::{BadVersion, Relations};
+use crate::formats::version::{BadVersion, Version};
+
+/// All groups must hold; a group holds if one of its relations does.
+pub(crate) type Relations = Vec<Vec<Relation>>;
 
 /// How a version is to compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
