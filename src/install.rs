@@ -242,15 +242,11 @@ fn run_scripts(
 
 /// Packages as apt names them to dpkg, without those that are no longer there.
 fn names(plan: &Plan, numbers: &[usize], disappeared: &BTreeSet<usize>) -> Vec<String> {
-    let name = |Chosen { package, .. }: &Chosen| match package.architecture.as_str() {
-        "all" => package.name.clone(),
-        architecture => format!("{}:{architecture}", package.name),
-    };
     numbers
         .iter()
         .filter(|number| !disappeared.contains(number))
         .filter_map(|&number| plan.packages.get(number))
-        .map(name)
+        .map(|chosen| chosen.package.key().dpkg_name())
         .collect()
 }
 

@@ -66,7 +66,7 @@ pub(crate) struct Options {
 /// A file that an index promises.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// What to call it in messages: `bash 5.2-1 (amd64)`, `main/binary-amd64/Packages.xz`.
+    /// What to call it in messages: `bash:amd64=5.2-1`, `main/binary-amd64/Packages.xz`.
     pub(crate) name: String,
     /// Tried in turn.
     pub(crate) urls: Vec<String>,

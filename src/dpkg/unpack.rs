@@ -102,7 +102,10 @@ fn is_of(supply: &Supply, deb: &Deb) -> Result<(), Error> {
         package: supply.package.clone(),
         source: source.into(),
     };
-    let found = Package::parse(&deb.stanza).map_err(control)?.to_string();
+    let found = Package::parse(&deb.stanza)
+        .map_err(control)?
+        .key()
+        .to_string();
     if supply.deb.name == found {
         Ok(())
     } else {

@@ -3,9 +3,8 @@
 //! Knows the fields of Debian Policy chapter 5 that decide what is installed. Which stanza is wanted is for `plan` to say; where
 //! the file comes from is known to `archive`.
 
-use std::fmt;
-
 use crate::formats::digest::{Algorithm, Digest};
+use crate::formats::package_key::PackageKey;
 use crate::formats::relation::{BadRelation, Provided, Relations, parse_provides, parse_relations};
 use crate::formats::stanza::{Fields, fields};
 use crate::formats::version::{BadVersion, Version};
@@ -130,6 +129,11 @@ pub(crate) fn is_read(field: &[u8]) -> bool {
 }
 
 impl Package {
+    /// Names this package.
+    pub(crate) fn key(&self) -> PackageKey {
+        PackageKey::new(&self.name, &self.architecture, &self.version)
+    }
+
     /// Reads one stanza. A field that is missing, or that cannot be read, is an error that names it.
     pub(crate) fn parse(stanza: &str) -> Result<Package, BadStanza> {
         let mut all = Fields::default();
@@ -184,13 +188,6 @@ impl Package {
             installed_size: number(&all, name, "Installed-Size")?,
             name: name.into(),
         })
-    }
-}
-
-/// `NAME VERSION (ARCHITECTURE)`
-impl fmt::Display for Package {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} ({})", self.name, self.version, self.architecture)
     }
 }
 

@@ -111,7 +111,7 @@ fn deb(package: &Package, mirrors: &[String]) -> Result<store::Wanted, Error> {
     })?;
     let url = |mirror: &String| format!("{}/{}", mirror.trim_end_matches('/'), package.filename);
     Ok(store::Wanted {
-        name: package.to_string(),
+        name: package.key().to_string(),
         urls: mirrors.iter().map(url).collect(),
         size: package.size,
         digest,
