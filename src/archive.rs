@@ -22,6 +22,7 @@ pub use release::Release;
 pub(crate) use release::{BadRelease, Time};
 pub(crate) use sources::{BadSource, Entry, HostMirrors, SignedBy, host_mirrors};
 
+use crate::failure::Class;
 use crate::store;
 
 /// How far ahead of this machine's clock an archive's clock may be, in seconds.
@@ -194,19 +195,32 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// Whether it is a matter of trust: a signature, a digest, a release that has expired, is from the future or of another suite.
-    pub(crate) fn is_trust(&self) -> bool {
-        matches!(
-            self,
-            Error::Signature { .. } | Error::Release { .. } | Error::Mismatch { .. }
-        )
+    /// The class that decides the exit code.
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            Error::Fetch { source, .. } => source.class(),
+            Error::Signature { .. } | Error::Release { .. } | Error::Mismatch { .. } => {
+                Class::Trust
+            }
+            Error::NoComponent { .. } | Error::NoArchitecture { .. } | Error::NoIndex { .. } => {
+                Class::Usage
+            }
+            Error::Decode { .. } | Error::TooLarge { .. } => Class::Network,
+        }
     }
 
-    /// Whether it is the network's or the mirror's doing.
-    pub(crate) fn is_network(&self) -> bool {
-        matches!(
-            self,
-            Error::Fetch { .. } | Error::Decode { .. } | Error::TooLarge { .. }
-        )
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Error::Release { source, .. } => source.hint(),
+            Error::Fetch { .. }
+            | Error::Signature { .. }
+            | Error::Mismatch { .. }
+            | Error::NoComponent { .. }
+            | Error::NoArchitecture { .. }
+            | Error::NoIndex { .. }
+            | Error::Decode { .. }
+            | Error::TooLarge { .. } => None,
+        }
     }
 }

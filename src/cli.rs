@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::failure::Class;
 use crate::interrupt::Interrupt;
 use crate::pack::Options;
 use crate::run::{self, Done, Goal, Image, Request};
@@ -195,7 +196,7 @@ fn listen_for_signals(interrupt: &Interrupt) -> io::Result<()> {
         .name("signals".into())
         .spawn(move || {
             for signal in signals.forever() {
-                interrupt.raise(signal);
+                interrupt.raise(u8::try_from(signal).unwrap_or(0));
             }
         })?;
     Ok(())
@@ -248,7 +249,6 @@ fn fail(
 }
 
 fn code(error: &run::Error) -> ExitCode {
-    use run::Class;
     match error.class() {
         Class::Other => Exit::Other.into(),
         Class::Usage => Exit::Usage.into(),
@@ -257,7 +257,7 @@ fn code(error: &run::Error) -> ExitCode {
         Class::Network => Exit::Network.into(),
         Class::Target => Exit::Target.into(),
         Class::Script => Exit::Script.into(),
-        Class::Interrupted(signal) => ExitCode::from(128 + signal),
+        Class::Interrupted { signal } => ExitCode::from(128 + signal),
     }
 }
 

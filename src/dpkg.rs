@@ -28,6 +28,7 @@ pub(crate) use status::{Status, half_installed_stanza, unpacked_stanza};
 pub(crate) use triggers::{Activations, Directive, Interests, parse_triggers};
 pub(crate) use users::{Masters, Users};
 
+use crate::failure::Class;
 use crate::formats::package::BadStanza;
 use crate::tree::rootfs::{self, RootPath, Rootfs};
 
@@ -62,6 +63,16 @@ pub(crate) enum Error {
     /// A control file that cannot be read.
     #[error("a package's control file")]
     Control(#[from] BadStanza),
+}
+
+impl Error {
+    /// The class that decides the exit code.
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            Error::Tree(_) => Class::Target,
+            Error::Malformed { .. } | Error::Member { .. } | Error::Control(_) => Class::Script,
+        }
+    }
 }
 
 /// The database of one tree, as it stands while packages are unpacked.

@@ -12,8 +12,9 @@ use crate::archive::Source;
 use crate::dpkg::configure::{self, Batch, Services, configure};
 use crate::dpkg::unpack::{self, Ahead, Preinsts, Supply, Unpacker};
 use crate::dpkg::{self, Base};
+use crate::failure::Class;
 use crate::formats::suite::{Suite, Variant};
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, Registration};
 use crate::plan::{Call, Chosen, Plan};
 use crate::report::{Report, Stage};
 use crate::sandbox::{self, Sandbox};
@@ -58,6 +59,8 @@ pub(crate) struct Installation<'a> {
     unpacker: Unpacker<'a>,
     /// The box; none where no script runs.
     chroot: Option<Sandbox>,
+    /// Cancels the box on an interrupt.
+    registration: Option<Registration>,
     report: &'a Report,
 }
 
@@ -79,6 +82,19 @@ pub(crate) enum Error {
     /// The tree could not be written or tidied.
     #[error(transparent)]
     Rootfs(#[from] rootfs::Error),
+}
+
+impl Error {
+    /// The class that decides the exit code.
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            Error::Database(error) => error.class(),
+            Error::Unpack(error) => error.class(),
+            Error::Sandbox(error) => error.class(),
+            Error::Configure(error) => error.class(),
+            Error::Rootfs(_) => Class::Target,
+        }
+    }
 }
 
 impl<'a> Installation<'a> {
@@ -108,9 +124,12 @@ impl<'a> Installation<'a> {
             },
         )?;
         apt::write_sources(root, suite, sources, &architectures)?;
-        let chroot = match variant {
-            Variant::Extract => None,
-            _ => Some(open_box(root, interrupt, report)?),
+        let (chroot, registration) = match variant {
+            Variant::Extract => (None, None),
+            _ => {
+                let (sandbox, registration) = open_box(root, interrupt, report)?;
+                (Some(sandbox), Some(registration))
+            }
         };
         let options = unpack::Options {
             jobs,
@@ -123,6 +142,7 @@ impl<'a> Installation<'a> {
             architectures,
             unpacker,
             chroot,
+            registration,
             report,
         })
     }
@@ -139,6 +159,7 @@ impl<'a> Installation<'a> {
             architectures,
             mut unpacker,
             chroot,
+            registration: _registration,
             report,
         } = self;
         let Course {
@@ -186,14 +207,18 @@ struct Scripts<'a> {
 
 /// Builds the box before any file is unpacked: a host that does not allow it says so at once, and the process inside is cloned
 /// off a program that has not yet filled its memory.
-fn open_box(root: &Rootfs, interrupt: &Interrupt, report: &Report) -> Result<Sandbox, Error> {
+fn open_box(
+    root: &Rootfs,
+    interrupt: &Interrupt,
+    report: &Report,
+) -> Result<(Sandbox, Registration), Error> {
     for mount_point in ["proc", "sys"] {
         root.make_directory(&RootPath::known(mount_point), 0o755)?; // as base-files ships them
     }
     let chroot = Sandbox::open(root, report)?;
     let cancel = chroot.cancel();
-    interrupt.on_raise(move || cancel.cancel());
-    Ok(chroot)
+    let registration = interrupt.on_raise(move || cancel.cancel());
+    Ok((chroot, registration))
 }
 
 fn run_scripts(

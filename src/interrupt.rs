@@ -1,58 +1,76 @@
-//! The wish to stop: raised by a signal, heard by whatever is under way.
+//! A request to stop, raised by a signal.
 //!
-//! A stage that blocks registers how to wake it; one that loops asks from time to time. Cleaning up is left to `Drop`, as after
-//! any other failure.
+//! A stage that blocks registers a callback that wakes it; a stage that loops polls `signal`. Cleaning up is
+//! left to `Drop`, as after any other failure.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Whether to stop, and because of which signal. Clones share it.
+/// Whether a run should stop, and because of which signal. Clones share the state.
 #[derive(Clone, Default)]
-pub(crate) struct Interrupt(Arc<Shared>);
+pub(crate) struct Interrupt(Arc<Mutex<State>>);
 
-type Action = Box<dyn Fn() + Send>;
+type Callback = Arc<dyn Fn() + Send + Sync>;
 
 #[derive(Default)]
-struct Shared {
-    signal: AtomicI32,
-    actions: Mutex<Vec<Action>>,
+struct State {
+    signal: Option<u8>,
+    callbacks: BTreeMap<u64, Callback>,
+    next: u64,
+}
+
+/// Keeps a callback registered; dropping it removes the callback.
+#[must_use = "the callback is removed when this is dropped"]
+pub(crate) struct Registration {
+    interrupt: Interrupt,
+    number: u64,
 }
 
 impl Interrupt {
-    /// Asks to stop because of `signal`, and runs what was registered. The first signal stays the reason.
-    pub(crate) fn raise(&self, signal: i32) {
-        let _ = self
-            .0
-            .signal
-            .compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
-        for action in self
-            .0
-            .actions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-        {
-            action();
+    /// Requests a stop because of `signal`, and runs the callbacks. The first signal stays the reason.
+    pub(crate) fn raise(&self, signal: u8) {
+        let mut state = self.state();
+        state.signal.get_or_insert(signal);
+        // Callbacks run without the lock: one of them may drop a registration.
+        let callbacks: Vec<Callback> = state.callbacks.values().cloned().collect();
+        drop(state);
+        for callback in callbacks {
+            callback();
         }
     }
 
-    /// The signal that asked to stop.
-    pub(crate) fn signal(&self) -> Option<i32> {
-        Some(self.0.signal.load(Ordering::SeqCst)).filter(|&signal| signal != 0)
+    /// The signal that requested the stop.
+    pub(crate) fn signal(&self) -> Option<u8> {
+        self.state().signal
     }
 
-    /// Has `action` run, on the thread that raises, when it is asked to stop; at once when it was asked already.
-    pub(crate) fn on_raise(&self, action: impl Fn() + Send + 'static) {
-        let mut actions = self
-            .0
-            .actions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if self.signal().is_some() {
-            action();
+    /// Runs `callback` on the thread that raises, whenever a stop is requested; at once if it already was.
+    pub(crate) fn on_raise(&self, callback: impl Fn() + Send + Sync + 'static) -> Registration {
+        let callback: Callback = Arc::new(callback);
+        let mut state = self.state();
+        let number = state.next;
+        state.next += 1;
+        state.callbacks.insert(number, Arc::clone(&callback));
+        let raised = state.signal.is_some();
+        drop(state);
+        if raised {
+            callback();
         }
-        actions.push(Box::new(action));
+        Registration {
+            interrupt: self.clone(),
+            number,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.interrupt.state().callbacks.remove(&self.number);
     }
 }
 
@@ -62,30 +80,62 @@ impl fmt::Debug for Interrupt {
     }
 }
 
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Registration({})", self.number)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
+    /// Counts the calls of a callback that adds `by`.
+    fn adder(count: &Arc<AtomicUsize>, by: usize) -> impl Fn() + Send + Sync + 'static {
+        let count = Arc::clone(count);
+        move || drop(count.fetch_add(by, Ordering::SeqCst))
+    }
+
     #[test]
-    fn actions_run_before_and_after() {
-        let (interrupt, count) = (Interrupt::default(), Arc::new(AtomicI32::new(0)));
-        let add = |by| {
-            let count = Arc::clone(&count);
-            move || {
-                count.fetch_add(by, Ordering::SeqCst);
-            }
-        };
-        interrupt.on_raise(add(1));
-        assert_eq!(
-            (interrupt.signal(), count.load(Ordering::SeqCst)),
-            (None, 0)
-        );
+    fn callbacks_run_before_and_after() {
+        let interrupt = Interrupt::default();
+        let count = Arc::new(AtomicUsize::new(0));
+        let _early = interrupt.on_raise(adder(&count, 1));
+        assert_eq!(interrupt.signal(), None);
+        assert_eq!(count.load(Ordering::SeqCst), 0);
         interrupt.raise(15);
-        interrupt.on_raise(add(10));
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+        let _late = interrupt.on_raise(adder(&count, 10));
+        assert_eq!(count.load(Ordering::SeqCst), 11);
         interrupt.raise(2);
-        assert_eq!(
-            (interrupt.signal(), count.load(Ordering::SeqCst)),
-            (Some(15), 22)
-        );
+        assert_eq!(count.load(Ordering::SeqCst), 22);
+        assert_eq!(interrupt.signal(), Some(15));
+    }
+
+    #[test]
+    fn a_dropped_registration_removes_its_callback() {
+        let interrupt = Interrupt::default();
+        let count = Arc::new(AtomicUsize::new(0));
+        let first = interrupt.on_raise(adder(&count, 1));
+        let second = interrupt.on_raise(adder(&count, 10));
+        drop(first);
+        // The callback and all that it owned are gone: only `second` and this test hold the count.
+        assert_eq!(Arc::strong_count(&count), 2);
+        interrupt.raise(15);
+        assert_eq!(count.load(Ordering::SeqCst), 10);
+        drop(second);
+        assert_eq!(Arc::strong_count(&count), 1);
+    }
+
+    #[test]
+    fn a_callback_may_drop_a_registration() {
+        let interrupt = Interrupt::default();
+        let other = interrupt.on_raise(|| {});
+        let held = Mutex::new(Some(other));
+        let _own = interrupt.on_raise(move || drop(held.lock().unwrap().take()));
+        interrupt.raise(15);
+        assert_eq!(interrupt.state().callbacks.len(), 1);
     }
 }

@@ -8,6 +8,7 @@
 pub(crate) mod archive;
 pub(crate) mod cli;
 pub(crate) mod dpkg;
+pub(crate) mod failure;
 pub(crate) mod formats;
 pub(crate) mod install;
 pub(crate) mod interrupt;

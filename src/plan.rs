@@ -23,6 +23,7 @@ mod tests;
 use std::sync::Arc;
 
 use crate::archive::{Index, Release};
+use crate::failure::Class;
 use crate::formats::package::{BadStanza, Package};
 use crate::formats::suite::Variant;
 use demand::{Demand, Request, named_by_variant};
@@ -286,6 +287,26 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl Error {
+    /// The class that decides the exit code.
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            Error::Unknown { .. }
+            | Error::NoVersion { .. }
+            | Error::NoSuite { .. }
+            | Error::Virtual { .. }
+            | Error::Architecture { .. }
+            | Error::Excluded { .. }
+            | Error::PinnedAway { .. }
+            | Error::Collision { .. }
+            | Error::Restless
+            | Error::NoArchitecture
+            | Error::Stanza(_) => Class::Packages,
+            Error::Thread { .. } => Class::Target,
+        }
+    }
 }
 
 fn meant(near: &[String]) -> String {

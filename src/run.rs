@@ -26,7 +26,7 @@ use crate::store::fetch::Fetch;
 use crate::store::{self, Store};
 use crate::tree::rootfs::Rootfs;
 
-pub(crate) use error::{Class, Error};
+pub(crate) use error::Error;
 pub(crate) use output::{Image, Sink};
 
 use choice::choose;
@@ -132,7 +132,9 @@ pub(crate) fn run(
 fn story(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<Done, Error> {
     let output = Output::claim(request)?;
     let sources = sources::choose(request, report)?;
-    let store = open_store(request, interrupt, report)?;
+    let store = open_store(request, report)?;
+    let cancelled = Arc::clone(&store);
+    let _registration = interrupt.on_raise(move || cancelled.cancel());
     let fetch = Arc::new(Fetch::start(
         Arc::clone(&store),
         request.downloads,
@@ -249,11 +251,7 @@ fn interrupted(interrupt: &Interrupt) -> Option<Error> {
         .map(|signal| Error::Interrupted { signal })
 }
 
-fn open_store(
-    request: &Request,
-    interrupt: &Interrupt,
-    report: &Report,
-) -> Result<Arc<Store>, Error> {
+fn open_store(request: &Request, report: &Report) -> Result<Arc<Store>, Error> {
     let options = store::Options {
         cache: request.cache.clone(),
         state: request.state.clone(),
@@ -261,10 +259,7 @@ fn open_store(
         stall: STALL,
         tries: TRIES,
     };
-    let store = Arc::new(Store::open(options, report.clone())?);
-    let stopped = Arc::clone(&store);
-    interrupt.on_raise(move || stopped.cancel());
-    Ok(store)
+    Ok(Arc::new(Store::open(options, report.clone())?))
 }
 
 /// Keeps the cache within its bound. A tree that is made is not lost for that.

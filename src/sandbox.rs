@@ -18,6 +18,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::Pid;
 
+use crate::failure::Class;
 use crate::report::Report;
 use crate::tree::rootfs::Rootfs;
 use inside::Inside;
@@ -156,6 +157,24 @@ pub(crate) enum Error {
     /// The process that holds the box was killed by someone else.
     #[error("the process that runs the tree's commands ended")]
     Died,
+}
+
+impl Error {
+    /// The class that decides the exit code. A program that the packages did not bring, or that lacks its
+    /// interpreter, is a failure of the packages; the rest is what the host permits.
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            Error::NotFound { .. } | Error::Exec { .. } => Class::Script,
+            Error::Permission
+            | Error::Setup { .. }
+            | Error::Start(_)
+            | Error::Foreign { .. }
+            | Error::TooLong { .. }
+            | Error::Nul { .. }
+            | Error::Died => Class::Target,
+            Error::Cancelled => Class::Other,
+        }
+    }
 }
 
 /// A step on the way into the box.

@@ -395,5 +395,22 @@ pub(crate) enum BadRelease {
     },
 }
 
+impl BadRelease {
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            BadRelease::Expired { .. } => Some(
+                "--no-check-valid-until accepts a snapshot, or a mirror that lags behind".into(),
+            ),
+            BadRelease::Missing { .. }
+            | BadRelease::Date { .. }
+            | BadRelease::OtherSuite { .. }
+            | BadRelease::Future { .. }
+            | BadRelease::NoStrongDigests
+            | BadRelease::File { .. } => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ mod services;
 use std::ffi::OsString;
 use std::process::ExitStatus;
 
+use crate::failure::Class;
 use crate::report::Report;
 use crate::sandbox::{self, Command, Sandbox};
 use crate::tree::rootfs;
@@ -71,6 +72,17 @@ pub(crate) enum Error {
     /// What keeps services from starting could not be put in place.
     #[error(transparent)]
     Rootfs(#[from] rootfs::Error),
+}
+
+impl Error {
+    /// The class that decides the exit code.
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            Error::Script { .. } | Error::Package { .. } | Error::Dpkg { .. } => Class::Script,
+            Error::Sandbox(error) => error.class(),
+            Error::Rootfs(_) => Class::Target,
+        }
+    }
 }
 
 /// The last lines of a failed command's output, as the cause of its failing.

@@ -4,11 +4,10 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::archive::BadRelease;
-use crate::dpkg::{configure, unpack};
+use crate::failure::Class;
 use crate::formats::suite;
 use crate::tree::{apt, rootfs, target};
-use crate::{archive, dpkg, install, pack, plan, sandbox, store};
+use crate::{archive, install, pack, plan, store};
 
 /// Why a run failed. Each stage's own error says what happened; this says in which stage, for the exit code and the hint.
 #[derive(Debug, thiserror::Error)]
@@ -125,29 +124,8 @@ pub(crate) enum Error {
     #[error("interrupted; everything is undone")]
     Interrupted {
         /// Its number.
-        signal: i32,
+        signal: u8,
     },
-}
-
-/// The classes of failure that exit codes tell apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
-    /// Anything else.
-    Other,
-    /// The command line is wrong.
-    Usage,
-    /// A signature, a digest, an expired or future index.
-    Trust,
-    /// The packages asked for cannot be installed together.
-    Packages,
-    /// The network or the mirror.
-    Network,
-    /// The target, the disk, or what the host permits.
-    Target,
-    /// A maintainer script or dpkg failed.
-    Script,
-    /// A signal, by its number.
-    Interrupted(u8),
 }
 
 impl Error {
@@ -155,14 +133,14 @@ impl Error {
     pub(crate) fn class(&self) -> Class {
         match self {
             Error::Suites(_)
+            | Error::UnknownSuite { .. }
+            | Error::UnlistedSuite { .. }
+            | Error::Architecture { .. }
+            | Error::MergedUsr { .. }
             | Error::Read { .. }
             | Error::Keyring(_)
             | Error::Source(_)
             | Error::Pin(_) => Class::Usage,
-            Error::UnknownSuite { .. }
-            | Error::UnlistedSuite { .. }
-            | Error::Architecture { .. }
-            | Error::MergedUsr { .. } => Class::Usage,
             Error::HostArchitecture { .. } => Class::Other,
             Error::NotRoot
             | Error::Target(_)
@@ -171,89 +149,51 @@ impl Error {
             | Error::Pack(_)
             | Error::Rootfs(_) => Class::Target,
             Error::Unverifiable { .. } => Class::Trust,
-            Error::Store(error) => of_store(error),
-            Error::Fetch(error) => of_store(error),
-            Error::Archive(error) => of_archive(error),
-            Error::Plan(_) => Class::Packages,
-            Error::Install(error) => of_install(error),
-            Error::Interrupted { signal } => Class::Interrupted(u8::try_from(*signal).unwrap_or(0)),
+            Error::Store(error) => error.class(),
+            Error::Fetch(error) => error.class(),
+            Error::Archive(error) => error.class(),
+            Error::Plan(error) => error.class(),
+            Error::Install(error) => error.class(),
+            Error::Interrupted { signal } => Class::Interrupted { signal: *signal },
         }
     }
 
-    /// The next step, where there is one.
+    /// What the user can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Error::UnknownSuite { similar, .. } if !similar.is_empty() => Some(format!("did you mean {}?", similar.join(" or "))),
-            Error::UnknownSuite { .. } => {
-                Some("`rbootstrap suites` lists those that are known; any other needs a MIRROR and a --keyring".into())
+            Error::UnknownSuite { similar, .. } if similar.is_empty() => Some(
+                "`rbootstrap suites` lists the known suites; any other needs a MIRROR and --keyring"
+                    .into(),
+            ),
+            Error::UnknownSuite { similar, .. } => {
+                Some(format!("did you mean {}?", similar.join(" or ")))
             }
-            Error::UnlistedSuite { .. } => Some("rbootstrap --keyring FILE SUITE TARGET MIRROR".into()),
-            Error::NotRoot => Some("run it as root, or ask for --simulate or --print-debs, which need no root".into()),
-            Error::Archive(archive::Error::Release { source: BadRelease::Expired { .. }, .. }) => {
-                Some("a mirror that is behind or a snapshot can be accepted with --no-check-valid-until".into())
+            Error::UnlistedSuite { .. } => {
+                Some("rbootstrap --keyring FILE SUITE TARGET MIRROR".into())
             }
-            Error::Target(target::Error::NotEmpty { .. }) => Some("name a directory that is empty or does not exist yet".into()),
-            _ => None,
+            Error::NotRoot => {
+                Some("run it as root; --simulate and --print-debs need no root".into())
+            }
+            Error::Archive(error) => error.hint(),
+            Error::Target(error) => error.hint(),
+            Error::Suites(_)
+            | Error::Architecture { .. }
+            | Error::HostArchitecture { .. }
+            | Error::MergedUsr { .. }
+            | Error::Read { .. }
+            | Error::Keyring(_)
+            | Error::Source(_)
+            | Error::Pin(_)
+            | Error::Image { .. }
+            | Error::Stdout { .. }
+            | Error::Store(_)
+            | Error::Plan(_)
+            | Error::Unverifiable { .. }
+            | Error::Fetch(_)
+            | Error::Install(_)
+            | Error::Pack(_)
+            | Error::Rootfs(_)
+            | Error::Interrupted { .. } => None,
         }
-    }
-}
-
-fn of_store(error: &store::Error) -> Class {
-    match error {
-        _ if error.is_trust() => Class::Trust,
-        _ if error.is_disk() => Class::Target,
-        _ => Class::Network,
-    }
-}
-
-fn of_archive(error: &archive::Error) -> Class {
-    match error {
-        _ if error.is_trust() => Class::Trust,
-        archive::Error::Fetch { source, .. } => of_store(source),
-        _ if error.is_network() => Class::Network,
-        _ => Class::Usage,
-    }
-}
-
-fn of_install(error: &install::Error) -> Class {
-    match error {
-        install::Error::Unpack(error) => of_unpack(error),
-        install::Error::Configure(configure::Error::Sandbox(error))
-        | install::Error::Sandbox(error) => of_chroot(error),
-        install::Error::Configure(configure::Error::Rootfs(_)) | install::Error::Rootfs(_) => {
-            Class::Target
-        }
-        install::Error::Database(error) => of_dpkg(error),
-        install::Error::Configure(_) => Class::Script,
-    }
-}
-
-/// A package that dpkg would not unpack is dpkg's failure; a tree that cannot be written is the target's.
-fn of_unpack(error: &unpack::Error) -> Class {
-    match error {
-        unpack::Error::Fetch { source, .. } => of_store(source),
-        unpack::Error::Staging { .. } | unpack::Error::Tree { .. } | unpack::Error::Place(_) => {
-            Class::Target
-        }
-        unpack::Error::Box { source, .. } => of_chroot(source),
-        unpack::Error::Control { source, .. } => of_dpkg(source),
-        unpack::Error::Database(error) => of_dpkg(error),
-        _ => Class::Script,
-    }
-}
-
-fn of_chroot(error: &sandbox::Error) -> Class {
-    match error {
-        // No such program, or one without its interpreter: what the packages brought, not what the host permits.
-        sandbox::Error::NotFound { .. } | sandbox::Error::Exec { .. } => Class::Script,
-        _ => Class::Target,
-    }
-}
-
-/// What a package's database members say wrongly is the package's; the rest is the tree's.
-fn of_dpkg(error: &dpkg::Error) -> Class {
-    match error {
-        dpkg::Error::Tree(_) => Class::Target,
-        _ => Class::Script,
     }
 }

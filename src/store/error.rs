@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::failure::Class;
 use crate::formats::digest::Digest;
 
 /// Why a URL gave no verified file. URLs are shown without their passwords.
@@ -164,9 +165,25 @@ impl Error {
         )
     }
 
-    /// Whether this host's disk is at fault, and no mirror.
-    pub(crate) fn is_disk(&self) -> bool {
-        matches!(self, Error::Disk { .. })
+    /// The class that decides the exit code.
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            Error::SizeMismatch { .. } | Error::DigestMismatch { .. } => Class::Trust,
+            Error::Disk { .. } => Class::Target,
+            Error::Missing { .. }
+            | Error::Status { .. }
+            | Error::Refused { .. }
+            | Error::Broken { .. }
+            | Error::Stalled { .. }
+            | Error::Short { .. }
+            | Error::Redirect { .. }
+            | Error::TooLarge { .. }
+            | Error::BadUrl { .. }
+            | Error::NoUrl { .. }
+            | Error::Unreadable { .. }
+            | Error::Setup { .. } => Class::Network,
+            Error::Cancelled => Class::Other,
+        }
     }
 
     /// Whether the same request may succeed a moment later.

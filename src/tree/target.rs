@@ -96,6 +96,25 @@ pub(crate) enum Error {
     Rootfs(#[from] crate::tree::rootfs::Error),
 }
 
+impl Error {
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Error::NotEmpty { .. } => {
+                Some("name a directory that is empty or does not exist yet".into())
+            }
+            Error::NotADirectory { .. }
+            | Error::Busy { .. }
+            | Error::RunningSystem { .. }
+            | Error::NoExec { .. }
+            | Error::CaseInsensitive { .. }
+            | Error::NoRoom { .. }
+            | Error::Io { .. }
+            | Error::Rootfs(_) => None,
+        }
+    }
+}
+
 impl Target {
     /// Claims `path`: creates it, with what is missing above it, or finds it empty (an empty `lost+found` is allowed).
     pub(crate) fn claim(path: &Path) -> Result<Target, Error> {

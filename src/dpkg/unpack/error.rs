@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 
 use crate::dpkg;
+use crate::failure::Class;
 use crate::formats::deb::{self, TarError};
 use crate::sandbox;
 use crate::store;
@@ -170,6 +171,25 @@ fn last_words(output: &str) -> String {
 }
 
 impl Error {
+    /// The class that decides the exit code. A package that cannot be unpacked counts as a failure of dpkg.
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            Error::Fetch { source } => source.class(),
+            Error::Staging { .. } | Error::Tree { .. } | Error::Place(_) => Class::Target,
+            Error::Box { source, .. } => source.class(),
+            Error::Control { source, .. } | Error::Database(source) => source.class(),
+            Error::Other { .. }
+            | Error::Deb { .. }
+            | Error::Name { .. }
+            | Error::Path { .. }
+            | Error::Overwrite { .. }
+            | Error::Different { .. }
+            | Error::Diverted { .. }
+            | Error::Script { .. } => Class::Script,
+            Error::Stopped => Class::Other,
+        }
+    }
+
     pub(super) fn tree(package: &str, source: rootfs::Error) -> Error {
         Error::Tree {
             package: package.into(),

@@ -255,7 +255,8 @@ fn a_full_disk_is_named() {
     drop(store);
     assert!(mount(&["umount"]).unwrap().success());
     assert!(
-        error.is_disk() && told(&error).contains("No space left on device"),
+        error.class() == crate::failure::Class::Target
+            && told(&error).contains("No space left on device"),
         "{}",
         told(&error)
     );

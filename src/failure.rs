@@ -1,0 +1,28 @@
+//! The classes of failure that exit codes tell apart.
+//!
+//! Each module's error names its class, and a hint where there is one, in exhaustive matches beside its
+//! variants: a new variant does not compile without both. `cli` turns a class into an exit code.
+
+/// What kind of failure an error is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Anything that is not in another class.
+    Other,
+    /// The command line, or a file that it names, is wrong.
+    Usage,
+    /// A signature, a digest, or a release that is expired or from the future.
+    Trust,
+    /// The requested packages cannot be installed together.
+    Packages,
+    /// The network or the mirror failed.
+    Network,
+    /// The target, the disk, or what the host permits.
+    Target,
+    /// A maintainer script, dpkg or a malformed package failed.
+    Script,
+    /// A signal stopped the run.
+    Interrupted {
+        /// The signal's number.
+        signal: u8,
+    },
+}
