@@ -170,12 +170,12 @@ impl<'a> Installation<'a> {
         } = course;
         apt::write_preferences(root, preferences)?;
         let supply = |(chosen, deb): (&Chosen, &store::Wanted)| Supply {
-            package: chosen.package.name.clone(),
+            package: chosen.package().name.clone(),
             deb: deb.clone(),
         };
         unpacker.plan(
-            plan.packages.iter().zip(debs).map(supply).collect(),
-            plan.essentials,
+            plan.packages().iter().zip(debs).map(supply).collect(),
+            plan.essential_count(),
             *epoch,
         );
         match chroot {
@@ -191,7 +191,7 @@ impl<'a> Installation<'a> {
         }
         unpacker.finish()?;
         tidy::tidy(root)?;
-        if !plan.calls.is_empty() {
+        if !plan.calls().is_empty() {
             dpkg::extended_states(root, &automatic(plan, architectures.first()))?;
         }
         dpkg::own_apt_directories(root)?;
@@ -236,15 +236,15 @@ fn run_scripts(
         report,
     } = scripts;
     let run = |batch: Batch<'_>| configure(&chroot, batch, &environment, report);
-    report.began(Stage::Configure, plan.packages.len() as u64);
+    report.began(Stage::Configure, plan.packages().len() as u64);
     unpacker.register_essentials(&chroot)?;
-    let essentials: Vec<usize> = (0..plan.essentials).collect();
+    let essentials: Vec<usize> = (0..plan.essential_count()).collect();
     run(Batch::Essentials(&names(
         plan,
         &essentials,
         unpacker.disappeared(),
     )))?;
-    for call in &plan.calls {
+    for call in plan.calls() {
         match call {
             Call::Unpack(packages) => unpacker.batch(&chroot, packages)?,
             Call::Configure(packages) => run(Batch::Listed(&names(
@@ -270,16 +270,20 @@ fn names(plan: &Plan, numbers: &[usize], disappeared: &BTreeSet<usize>) -> Vec<S
     numbers
         .iter()
         .filter(|number| !disappeared.contains(number))
-        .filter_map(|&number| plan.packages.get(number))
-        .map(|chosen| chosen.package.key().dpkg_name())
+        .filter_map(|&number| plan.packages().get(number))
+        .map(|chosen| chosen.package().key().dpkg_name())
         .collect()
 }
 
 /// What came in only because something else needs it, in the plan's order. apt counts what is for all architectures as native.
 fn automatic(plan: &Plan, native: Option<&String>) -> Vec<(String, String)> {
-    let automatic = plan.packages.iter().filter(|chosen| chosen.automatic);
+    let automatic = plan
+        .packages()
+        .iter()
+        .filter(|chosen| chosen.is_automatic());
     let architecture = |own: &String| native.filter(|_| own == "all").unwrap_or(own).clone();
     automatic
-        .map(|Chosen { package, .. }| (package.name.clone(), architecture(&package.architecture)))
+        .map(Chosen::package)
+        .map(|package| (package.name.clone(), architecture(&package.architecture)))
         .collect()
 }

@@ -20,7 +20,7 @@ use crate::formats::suite::Variant;
 use crate::install::{Course, Ground, Installation};
 use crate::interrupt::Interrupt;
 use crate::pack;
-use crate::plan::{Chosen, Foreseen, Plan};
+use crate::plan::{Chosen, Plan, Prefetch};
 use crate::report::Report;
 use crate::store::fetch::Fetch;
 use crate::store::{self, Store};
@@ -151,17 +151,17 @@ fn story(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<Do
             report,
         )?;
         let ahead = installation.ahead();
-        let foreseen = |Foreseen { package, first, .. }: Foreseen, deb: store::Wanted| {
+        let prefetch = |one: Prefetch, deb: store::Wanted| {
             fetch.foresee(deb.clone());
             // These are needed before any script runs. The others can be staged while it does.
-            if first {
+            if one.is_essential {
                 ahead.stage(Supply {
-                    package: package.name,
+                    package: one.package.name,
                     deb,
                 });
             }
         };
-        let course = choose(request, &sources, &store, &foreseen, report)?;
+        let course = choose(request, &sources, &store, &prefetch, report)?;
         output.has_room_for(&course.plan)?;
         fetch.want(&course.debs);
         installation.install(&course)?;
@@ -183,12 +183,12 @@ fn without_a_tree(
     fetch: &Fetch,
     report: &Report,
 ) -> Result<Done, Error> {
-    let foreseen = |_, deb| {
+    let prefetch = |_, deb| {
         if request.goal == Goal::Download {
             fetch.foresee(deb);
         }
     };
-    let Course { plan, debs, .. } = choose(request, sources, store, &foreseen, report)?;
+    let Course { plan, debs, .. } = choose(request, sources, store, &prefetch, report)?;
     if request.goal == Goal::Download {
         fetch.want(&debs);
         debs.iter()
@@ -299,27 +299,28 @@ fn packing(request: &Request, epoch: i64, interrupt: &Interrupt) -> pack::Option
 impl Done {
     /// How many packages there are.
     pub(crate) fn packages(&self) -> usize {
-        self.plan.packages.len()
+        self.plan.packages().len()
     }
 
     /// How large their .debs are together, in bytes.
     pub(crate) fn download_size(&self) -> u64 {
         self.plan
-            .packages
+            .packages()
             .iter()
-            .map(|chosen| chosen.package.size)
+            .map(|chosen| chosen.package().size)
             .sum()
     }
 
     /// `name=version:arch`, a line each, sorted.
     pub(crate) fn lines(&self) -> String {
         let line = |chosen: &Chosen| {
+            let package = chosen.package();
             format!(
                 "{}={}:{}\n",
-                chosen.package.name, chosen.package.version, chosen.package.architecture
+                package.name, package.version, package.architecture
             )
         };
-        let mut lines: Vec<String> = self.plan.packages.iter().map(line).collect();
+        let mut lines: Vec<String> = self.plan.packages().iter().map(line).collect();
         lines.sort();
         lines.concat()
     }
@@ -327,14 +328,10 @@ impl Done {
     /// The plan for a person: the packages in the order of their unpacking, with what they cost.
     pub(crate) fn table(&self) -> String {
         let mut table = String::new();
-        for (
-            number,
-            Chosen {
-                package, automatic, ..
-            },
-        ) in self.plan.packages.iter().enumerate()
-        {
-            let why = match (number < self.plan.essentials, automatic) {
+        for (number, chosen) in self.plan.packages().iter().enumerate() {
+            let package = chosen.package();
+            let is_essential = number < self.plan.essential_count();
+            let why = match (is_essential, chosen.is_automatic()) {
                 (true, _) => "essential",
                 (_, true) => "needed",
                 (_, false) => "asked for",
@@ -352,9 +349,9 @@ impl Done {
         }
         let installed: u64 = self
             .plan
-            .packages
+            .packages()
             .iter()
-            .map(|chosen| chosen.package.installed_size)
+            .map(|chosen| chosen.package().installed_size)
             .sum();
         let _ = writeln!(
             table,

@@ -10,4 +10,4 @@ pub use crate::formats::compress::{Compression, Integrity, decoder, encoder};
 pub use crate::formats::digest::{Algorithm, Md5Hasher, digest};
 pub use crate::formats::stanza::{Fields, fields, stanzas};
 pub use crate::formats::suite::Variant;
-pub use crate::plan::{Call, Plan, Wanted, plan};
+pub use crate::plan::{Call, Chosen, Plan, Selection, plan};

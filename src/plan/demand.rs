@@ -1,135 +1,161 @@
-//! What a user writes, and what a variant stands for, as packages of the pool.
+//! Resolves the user's words and the variant to packages of the pool.
 
-use super::pool::{Asked, NO_ARCHITECTURE, PackageId, Pool, VersionId};
-use super::{Error, Wanted, near};
+use super::pool::{PackageId, Pool, TargetForm, UNKNOWN_ARCHITECTURE, VersionId};
+use super::{Error, Selection, suggestions};
 use crate::formats::package::Priority;
 use crate::formats::suite::Variant;
 use crate::formats::version::Version;
 
-/// One thing asked for.
+/// One demand of a call of apt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Demand<'w> {
-    /// To be installed.
+pub(super) enum Demand<'s> {
+    /// `name`: install the package.
     Present(PackageId),
-    /// To be installed from that suite: `name/suite`.
-    From(PackageId, &'w str),
-    /// Not to be installed: `name-`.
+    /// `name/suite`: install the package from the suite.
+    FromSuite { package: PackageId, suite: &'s str },
+    /// `name-`: do not install the package.
     Absent(PackageId),
 }
 
 impl Demand<'_> {
+    /// The package to install.
     pub(super) fn present(&self) -> Option<PackageId> {
         match self {
-            Demand::Present(package) | Demand::From(package, _) => Some(*package),
+            Demand::Present(package) | Demand::FromSuite { package, .. } => Some(*package),
             Demand::Absent(_) => None,
         }
     }
 }
 
-/// Each package's best version by pin, then by version: the only one that is ever installed.
-pub(super) fn candidates(pool: &Pool<'_>) -> Vec<Option<VersionId>> {
-    let best = |package| {
-        let eligible = pool
-            .versions(package)
-            .filter(|version| pool[*version].pin > 0);
-        eligible.max_by(|a, b| {
-            let (a, b) = (&pool[*a], &pool[*b]);
-            a.pin
-                .cmp(&b.pin)
-                .then_with(|| Version::compare(a.text, b.text))
-        })
-    };
-    pool.packages().map(best).collect()
+/// The demands of both calls of apt.
+#[derive(Debug)]
+pub(super) struct Demands<'s> {
+    /// The candidate of each package, after the user's choice of versions and exclusions.
+    pub(crate) candidates: Vec<Option<VersionId>>,
+    /// The demands of the first call, whose packages are unpacked before any script runs.
+    pub(crate) base: Vec<Demand<'s>>,
+    /// The demands of the second call.
+    pub(crate) rest: Vec<Demand<'s>>,
 }
 
-/// Whether the user's pins leave nothing of a package.
+/// Reads a selection. The demands are in apt's order: the user's packages as they were written,
+/// the packages that the variant names, then those of its priorities.
+pub(super) fn read<'s>(pool: &Pool<'_>, selection: &'s Selection) -> Result<Demands<'s>, Error> {
+    let mut reader = Reader {
+        pool,
+        candidates: candidates(pool),
+    };
+    for excluded in &selection.exclude {
+        reader.exclude(excluded);
+    }
+    let mut demands = Vec::new();
+    for text in &selection.include {
+        demands.push(reader.read(text)?);
+    }
+    if matches!(selection.variant, Variant::Custom | Variant::Extract) {
+        return Ok(Demands {
+            candidates: reader.candidates,
+            base: demands,
+            rest: Vec::new(),
+        });
+    }
+    let variant = VariantPackages::of(selection.variant);
+    for name in variant.names {
+        if !selection.exclude.iter().any(|excluded| excluded == name) {
+            demands.push(reader.read(name)?);
+        }
+    }
+    let mut essential = Vec::new();
+    for package in pool.packages() {
+        let entry = pool[package];
+        if entry.architecture != 0 || reader.candidates[package.index()].is_none() {
+            continue;
+        }
+        if entry.essential {
+            if is_in_suite(pool, package) {
+                essential.push(Demand::Present(package));
+            }
+        } else if has_priority(pool, package, variant.priorities) {
+            demands.push(Demand::Present(package));
+        }
+    }
+    Ok(Demands {
+        candidates: reader.candidates,
+        base: essential,
+        rest: demands,
+    })
+}
+
+/// The version of each package with the highest pin, and of these the highest. apt installs no
+/// other version.
+fn candidates(pool: &Pool<'_>) -> Vec<Option<VersionId>> {
+    let mut candidates = Vec::with_capacity(pool.packages().len());
+    for package in pool.packages() {
+        let mut best: Option<VersionId> = None;
+        for version in pool.versions(package) {
+            if pool[version].pin > 0 && !best.is_some_and(|best| is_better(pool, best, version)) {
+                best = Some(version);
+            }
+        }
+        candidates.push(best);
+    }
+    candidates
+}
+
+/// Whether a version precedes another by pin, then by version.
+fn is_better(pool: &Pool<'_>, version: VersionId, other: VersionId) -> bool {
+    let version = &pool[version];
+    let other = &pool[other];
+    let by_pin = version.pin.cmp(&other.pin);
+    by_pin
+        .then_with(|| Version::compare(version.text, other.text))
+        .is_gt()
+}
+
+/// Whether the user's pins leave no version of a package.
 pub(super) fn is_pinned_away(pool: &Pool<'_>, package: PackageId) -> bool {
     pool.versions(package).all(|version| pool[version].pin <= 0)
 }
 
-/// All that is asked for: the demands of both calls, and the candidates with what the user chose himself.
-#[derive(Debug)]
-pub(super) struct Request<'w> {
-    pub(crate) candidates: Vec<Option<VersionId>>,
-    /// What is laid before any script runs,
-    pub(crate) first: Vec<Demand<'w>>,
-    /// and what is installed on top of that.
-    pub(crate) then: Vec<Demand<'w>>,
+/// Whether the suite of the tree has the package.
+fn is_in_suite(pool: &Pool<'_>, package: PackageId) -> bool {
+    pool.versions(package).any(|version| pool[version].of_suite)
 }
 
-/// Reads what is wanted. The demands are in apt's order: the user's own as he wrote them, the variant's packages, its patterns.
-pub(super) fn read<'w>(pool: &Pool<'_>, wanted: &'w Wanted) -> Result<Request<'w>, Error> {
-    let mut candidates = candidates(pool);
-    for package in wanted
-        .exclude
-        .iter()
-        .filter_map(|name| pool.name(name))
-        .flat_map(|name| pool.packages_named(name))
-    {
-        candidates[package.0 as usize] = None;
+/// Whether the package has one of the priorities in the suite of the tree.
+fn has_priority(pool: &Pool<'_>, package: PackageId, priorities: &[Priority]) -> bool {
+    for version in pool.versions(package) {
+        let entry = &pool[version];
+        if entry.of_suite && entry.priority.is_some_and(|p| priorities.contains(&p)) {
+            return true;
+        }
     }
-    let mut reader = Reader { pool, candidates };
-    let mut own = Vec::new();
-    for text in &wanted.include {
-        own.push(reader.read(text)?);
-    }
-    if matches!(wanted.variant, Variant::Custom | Variant::Extract) {
-        return Ok(Request {
-            candidates: reader.candidates,
-            first: own,
-            then: Vec::new(),
-        });
-    }
-    let (named, priorities) = named_by_variant(wanted.variant);
-    for name in named
-        .iter()
-        .filter(|name| !wanted.exclude.iter().any(|excluded| excluded == *name))
-    {
-        own.push(reader.read(name)?);
-    }
-    let candidates = reader.candidates;
-    let present = |package: &PackageId| candidates[package.0 as usize].is_some();
-    let native = || {
-        pool.packages()
-            .filter(|package| pool[*package].architecture == 0)
-            .filter(present)
-    };
-    let of_suite = |package: PackageId| {
-        pool.versions(package)
-            .filter(|version| pool[*version].of_suite)
-    };
-    let first =
-        native().filter(|package| pool[*package].essential && of_suite(*package).next().is_some());
-    let first: Vec<Demand<'_>> = first.map(Demand::Present).collect();
-    let wanted = |version: VersionId| {
-        pool[version]
-            .priority
-            .is_some_and(|priority| priorities.contains(&priority))
-    };
-    own.extend(
-        native()
-            .filter(|package| !pool[*package].essential && of_suite(*package).any(wanted))
-            .map(Demand::Present),
-    );
-    Ok(Request {
-        candidates,
-        first,
-        then: own,
-    })
+    false
 }
 
-/// The packages and the priorities that a variant asks for beside the essential ones.
-pub(super) fn named_by_variant(variant: Variant) -> (&'static [&'static str], &'static [Priority]) {
-    match variant {
-        Variant::Custom | Variant::Extract | Variant::Essential => (&[], &[]),
-        Variant::Apt => (&["apt"], &[]),
-        Variant::Buildd => (&["apt", "build-essential"], &[]),
-        Variant::Minbase => (&["apt"], &[Priority::Required]),
-        Variant::Important => (&["apt"], &[Priority::Required, Priority::Important]),
-        Variant::Standard => (
-            &["apt"],
-            &[Priority::Required, Priority::Important, Priority::Standard],
-        ),
+/// What a variant demands besides the essential packages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct VariantPackages {
+    pub(crate) names: &'static [&'static str],
+    pub(crate) priorities: &'static [Priority],
+}
+
+impl VariantPackages {
+    pub(super) fn of(variant: Variant) -> VariantPackages {
+        use Priority::{Important, Required, Standard};
+        let names: &[&str] = match variant {
+            Variant::Custom | Variant::Extract | Variant::Essential => &[],
+            Variant::Apt | Variant::Minbase | Variant::Important | Variant::Standard => &["apt"],
+            Variant::Buildd => &["apt", "build-essential"],
+        };
+        let priorities: &[Priority] = match variant {
+            Variant::Custom | Variant::Extract | Variant::Essential => &[],
+            Variant::Apt | Variant::Buildd => &[],
+            Variant::Minbase => &[Required],
+            Variant::Important => &[Required, Important],
+            Variant::Standard => &[Required, Important, Standard],
+        };
+        VariantPackages { names, priorities }
     }
 }
 
@@ -139,127 +165,112 @@ struct Reader<'r, 'a> {
 }
 
 impl Reader<'_, '_> {
-    /// Reads `pkg`, `pkg:arch`, `pkg=version`, `pkg/suite`, `pkg-`.
-    fn read<'w>(&mut self, text: &'w str) -> Result<Demand<'w>, Error> {
+    /// Removes the candidates of a name.
+    fn exclude(&mut self, name: &str) {
+        if let Some(name) = self.pool.name(name) {
+            for package in self.pool.packages_named(name) {
+                self.candidates[package.index()] = None;
+            }
+        }
+    }
+
+    /// Reads `pkg`, `pkg:arch`, `pkg=version`, `pkg/suite`, `pkg-`, `pkg+`.
+    fn read<'s>(&mut self, text: &'s str) -> Result<Demand<'s>, Error> {
         let text = text.trim();
         if let Some((name, version)) = text.split_once('=') {
             let package = self.real(name)?;
-            let found = self
-                .pool
-                .versions(package)
-                .find(|v| self.pool[*v].text == version);
-            let found = found.ok_or_else(|| self.no_version(package, version))?;
-            self.candidates[package.0 as usize] = Some(found);
+            let found = self.version(package, version)?;
+            self.candidates[package.index()] = Some(found);
             return Ok(Demand::Present(package));
         }
         if let Some((name, suite)) = text.split_once('/') {
             let package = self.real(name)?;
-            let found = self
-                .pool
-                .version_of(package, suite)
-                .ok_or_else(|| self.no_suite(package, suite))?;
-            self.candidates[package.0 as usize] = Some(found);
-            return Ok(Demand::From(package, suite));
+            let found = self.pool.version_in_suite(package, suite);
+            let found = found.ok_or_else(|| self.not_in_suite(package, suite))?;
+            self.candidates[package.index()] = Some(found);
+            return Ok(Demand::FromSuite { package, suite });
         }
-        match self.present(text) {
-            Err(error) => match (text.strip_suffix('-'), text.strip_suffix('+')) {
-                (Some(name), _) => self.real(name).map(Demand::Absent),
-                (_, Some(name)) => self.present(name).map(Demand::Present),
-                _ => Err(error),
-            },
-            Ok(package) => Ok(Demand::Present(package)),
+        let error = match self.present(text) {
+            Ok(package) => return Ok(Demand::Present(package)),
+            Err(error) => error,
+        };
+        // A name may end in `-` or `+` itself, so the suffix counts only if the name is unknown.
+        if let Some(name) = text.strip_suffix('-') {
+            Ok(Demand::Absent(self.real(name)?))
+        } else if let Some(name) = text.strip_suffix('+') {
+            Ok(Demand::Present(self.present(name)?))
+        } else {
+            Err(error)
         }
     }
 
-    /// The package of a name that has versions: of the architecture that is named, else of the first that has any.
+    /// The package of a name that has versions: of the architecture that the text names, otherwise
+    /// of the first architecture that has any.
     fn real(&self, text: &str) -> Result<PackageId, Error> {
-        let (name, architecture) = match text.split_once(':') {
-            Some((name, architecture)) => (name, Some(architecture)),
-            None => (text, None),
-        };
-        let unheard_of = |a: &&str| {
-            !["any", "native"].contains(a) && self.pool.architecture(a) == NO_ARCHITECTURE
-        };
-        if let Some(architecture) = architecture.filter(unheard_of) {
+        let words = NameWords::of(text);
+        if let Some(architecture) = words.architecture
+            && !matches!(architecture, "any" | "native")
+            && self.pool.architecture(architecture) == UNKNOWN_ARCHITECTURE
+        {
             return Err(Error::Architecture {
                 package: text.to_owned(),
                 architecture: architecture.to_owned(),
             });
         }
-        let mut all = self
-            .pool
-            .name(name)
-            .map(|name| self.pool.packages_named(name))
-            .into_iter()
-            .flatten();
-        let asked = |package: &PackageId| {
-            let own = self.pool.architectures[usize::from(self.pool[*package].architecture)];
-            architecture.is_none_or(|asked| {
-                asked == own
-                    || asked == "native" && own == self.pool.architectures[0]
-                    || asked == "any"
-            })
-        };
-        let found =
-            all.find(|package| asked(package) && self.pool.versions(*package).next().is_some());
-        found.ok_or_else(|| near::unknown(self.pool, text))
+        if let Some(name) = self.pool.name(words.name) {
+            for package in self.pool.packages_named(name) {
+                if self.is_of(package, words.architecture) && self.pool.has_versions(package) {
+                    return Ok(package);
+                }
+            }
+        }
+        Err(suggestions::unknown(self.pool, text))
     }
 
-    /// The package that a name stands for, which may be virtual if only one package provides it.
+    /// Whether a package is of the architecture that the user names.
+    fn is_of(&self, package: PackageId, architecture: Option<&str>) -> bool {
+        let number = self.pool[package].architecture;
+        match architecture {
+            None | Some("any") => true,
+            Some("native") => number == 0,
+            Some(named) => self.pool.architectures()[usize::from(number)] == named,
+        }
+    }
+
+    /// The package for a name, which may be virtual if one package alone provides it.
     fn present(&self, text: &str) -> Result<PackageId, Error> {
-        let candidate = |package: PackageId| self.candidates[package.0 as usize];
-        let package = self.real(text);
-        if let Ok(package) = package
-            && candidate(package).is_some()
+        let real = self.real(text);
+        if let Ok(package) = real
+            && self.candidates[package.index()].is_some()
         {
             return Ok(package);
         }
-        let (name, architecture) = text.split_once(':').map_or((text, 0), |(name, named)| {
-            (name, self.pool.architecture(named))
-        });
-        let Some(number) = self
-            .pool
-            .name(name)
-            .filter(|name| self.pool.package(*name, architecture).is_some())
-        else {
-            return package;
+        let words = NameWords::of(text);
+        let architecture = match words.architecture {
+            None => 0,
+            Some(named) => self.pool.architecture(named),
         };
-        let serving = self
-            .pool
-            .provides(number, Asked::Plainly)
-            .filter(|e| e.architecture.is_none_or(|a| a == architecture));
-        let providers = serving
-            .filter(|entry| self.is_candidate(entry.owner))
-            .map(|entry| self.pool[entry.owner].package);
-        let mut providers: Vec<PackageId> = providers.collect();
-        providers.sort_by_key(|package| {
-            (
-                &self.pool[self.pool[*package].name],
-                self.pool[*package].architecture,
-            )
-        });
-        providers.dedup_by_key(|package| self.pool[*package].name);
+        let Some(name) = self.pool.name(words.name) else {
+            return real;
+        };
+        if self.pool.package(name, architecture).is_none() {
+            return real;
+        }
+        let mut providers = Vec::new();
+        let mut is_provided = false;
+        for entry in self.pool.provides(name, TargetForm::Plain) {
+            is_provided = true;
+            let package = self.pool[entry.owner].package;
+            let serves = entry.architecture.is_none_or(|a| a == architecture);
+            if serves && self.candidates[package.index()] == Some(entry.owner) {
+                providers.push(package);
+            }
+        }
+        self.sort_providers(&mut providers);
         match providers[..] {
             [only] => Ok(only),
-            // What there is has no candidate.
-            [] if package.is_ok()
-                || self.pool.provides(number, Asked::Plainly).next().is_some() =>
-            {
-                let named = || {
-                    self.pool
-                        .packages_named(number)
-                        .filter(|package| self.pool.versions(*package).next().is_some())
-                };
-                let pinned = named().next().is_some()
-                    && named().all(|package| is_pinned_away(self.pool, package));
-                let package = text.to_owned();
-                Err(if pinned {
-                    Error::PinnedAway { package }
-                } else {
-                    Error::Excluded { package }
-                })
-            }
-            [] => package,
+            [] if real.is_ok() || is_provided => Err(self.no_candidate(text)),
+            [] => real,
             _ => Err(Error::Virtual {
                 name: text.to_owned(),
                 providers: providers.iter().map(|p| self.pool.full_name(*p)).collect(),
@@ -267,43 +278,87 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn is_candidate(&self, version: VersionId) -> bool {
-        self.candidates[self.pool[version].package.0 as usize] == Some(version)
+    /// Sorts providers by name and architecture, and keeps one architecture of each name.
+    fn sort_providers(&self, providers: &mut Vec<PackageId>) {
+        let pool = self.pool;
+        providers.sort_by_key(|package| {
+            let entry = pool[*package];
+            (&pool[entry.name], entry.architecture)
+        });
+        providers.dedup_by_key(|package| pool[*package].name);
     }
 
-    fn no_version(&self, package: PackageId, wanted: &str) -> Error {
-        Error::NoVersion {
-            package: self.pool.full_name(package),
-            wanted: wanted.to_owned(),
-            found: self.versions(package),
+    /// The error for a name that exists and has no candidate.
+    fn no_candidate(&self, text: &str) -> Error {
+        let mut exists = false;
+        let mut pinned_away = true;
+        if let Some(name) = self.pool.name(NameWords::of(text).name) {
+            for package in self.pool.packages_named(name) {
+                if self.pool.has_versions(package) {
+                    exists = true;
+                    pinned_away = pinned_away && is_pinned_away(self.pool, package);
+                }
+            }
+        }
+        let package = text.to_owned();
+        if exists && pinned_away {
+            Error::PinnedAway { package }
+        } else {
+            Error::Excluded { package }
         }
     }
 
-    fn no_suite(&self, package: PackageId, suite: &str) -> Error {
-        let listings = self
-            .pool
-            .versions(package)
-            .flat_map(|version| self.pool.listings(version));
-        let mut found: Vec<String> = listings
-            .map(|listing| listing.release.source.suite.clone())
-            .collect();
-        found.sort();
-        found.dedup();
-        Error::NoSuite {
+    fn version(&self, package: PackageId, text: &str) -> Result<VersionId, Error> {
+        let mut available: Vec<&str> = Vec::new();
+        for version in self.pool.versions(package) {
+            if self.pool[version].text == text {
+                return Ok(version);
+            }
+            available.push(self.pool[version].text);
+        }
+        available.sort_by(|a, b| Version::compare(b, a));
+        Err(Error::UnknownVersion {
+            package: self.pool.full_name(package),
+            version: text.to_owned(),
+            available: available.into_iter().map(str::to_owned).collect(),
+        })
+    }
+
+    fn not_in_suite(&self, package: PackageId, suite: &str) -> Error {
+        let mut available = Vec::new();
+        for version in self.pool.versions(package) {
+            for listing in self.pool.listings(version) {
+                available.push(listing.release.source.suite.clone());
+            }
+        }
+        available.sort();
+        available.dedup();
+        Error::NotInSuite {
             package: self.pool.full_name(package),
             suite: suite.to_owned(),
-            found,
+            available,
         }
     }
+}
 
-    /// A package's versions as text, the best first.
-    fn versions(&self, package: PackageId) -> Vec<String> {
-        let mut all: Vec<&str> = self
-            .pool
-            .versions(package)
-            .map(|version| self.pool[version].text)
-            .collect();
-        all.sort_by(|a, b| Version::compare(b, a));
-        all.into_iter().map(str::to_owned).collect()
+/// `name` or `name:architecture`, as a user writes it.
+#[derive(Clone, Copy, Debug)]
+struct NameWords<'t> {
+    name: &'t str,
+    architecture: Option<&'t str>,
+}
+
+impl<'t> NameWords<'t> {
+    fn of(text: &'t str) -> NameWords<'t> {
+        match text.split_once(':') {
+            Some((name, architecture)) => NameWords {
+                name,
+                architecture: Some(architecture),
+            },
+            None => NameWords {
+                name: text,
+                architecture: None,
+            },
+        }
     }
 }

@@ -1,62 +1,61 @@
-//! Why demands cannot be met together: the smallest set of them that collides, and the paths that lead to the collision.
+//! Explains why demands cannot be met: a smallest set of them, and the chains to the conflict.
 //!
-//! Marking itself says little when it fails, since it only ever follows one choice. So the demands are thinned out while they are
-//! still refused, and from what is left is derived, step by step, what must be installed and what cannot (`reasons`).
+//! Marking follows only one choice, so its failure alone says little. Demands are left out while
+//! the rest is still refused. For what is left, `reasons` derives step by step what must be
+//! installed and what cannot be.
 
+mod explanation;
 mod reasons;
 
 use super::Error;
 use super::demand::Demand;
-use super::pool::{Pool, VersionId};
-use super::solve::{Refusal, solve};
-use super::state::Table;
+use super::depcache::Which;
+use super::dependency::negative;
+use super::pool::Pool;
+use super::solve::{Problem, Refusal, solve};
 
-/// A story of more lines than this helps nobody.
-const LINES: usize = 20;
+/// The most lines of an explanation.
+const MAX_LINES: usize = 20;
 
-/// The error for demands that `solve` refuses on top of `base`.
-pub(super) fn explain(
-    refusal: &Refusal<'_, '_>,
-    candidates: &[Option<VersionId>],
-    base: &[VersionId],
-    demands: &[Demand<'_>],
-) -> Error {
-    let pool = refusal.state.pool;
-    let demands = thin_out(pool, candidates, base, demands);
-    let mut lines =
-        reasons::derive(pool, candidates, base, &demands).unwrap_or_else(|| leftovers(refusal));
-    if lines.len() > LINES {
-        let more = lines.len() - LINES;
-        lines.truncate(LINES);
+/// The error for a problem that `solve` refuses.
+pub(super) fn explain(refusal: &Refusal<'_, '_>, problem: Problem<'_, '_, '_>) -> Error {
+    let demands = thin_out(problem);
+    let smallest = Problem {
+        demands: &demands,
+        ..problem
+    };
+    let mut lines = reasons::derive(smallest).unwrap_or_else(|| remaining_faults(refusal));
+    if lines.len() > MAX_LINES {
+        let more = lines.len() - MAX_LINES;
+        lines.truncate(MAX_LINES);
         lines.push(format!("… and {more} more"));
     }
-    let name = |demand: &Demand<'_>| match demand {
-        Demand::Present(package) | Demand::From(package, _) => pool.full_name(*package),
-        Demand::Absent(package) => format!("{}-", pool.full_name(*package)),
-    };
-    Error::Collision {
-        demands: demands.iter().map(name).collect(),
+    let mut shown = Vec::new();
+    for demand in &demands {
+        shown.push(match demand {
+            Demand::Present(package) | Demand::FromSuite { package, .. } => {
+                problem.pool.full_name(*package)
+            }
+            Demand::Absent(package) => format!("{}-", problem.pool.full_name(*package)),
+        });
+    }
+    Error::Unsatisfiable {
+        demands: shown,
         reasons: lines,
     }
 }
 
-/// The demands that are still refused when any one of them is left out no more. The later ones, which are the variant's, go first.
-fn thin_out<'w>(
-    pool: &Pool<'_>,
-    candidates: &[Option<VersionId>],
-    base: &[VersionId],
-    demands: &[Demand<'w>],
-) -> Vec<Demand<'w>> {
-    let refused = |demands: &[Demand<'_>]| solve(pool, candidates, base, demands).is_err();
-    let mut left = demands.to_vec();
+/// A set of demands that is refused, and is no longer refused without any one of them. The later
+/// demands, which are the variant's, are left out first.
+fn thin_out<'q>(problem: Problem<'q, '_, '_>) -> Vec<Demand<'q>> {
+    let mut left = problem.demands.to_vec();
     let mut step = left.len().div_ceil(2);
     while step > 0 {
         let mut end = left.len();
         while end > 0 {
             let start = end.saturating_sub(step);
-            let without: Vec<Demand<'_>> =
-                left[..start].iter().chain(&left[end..]).copied().collect();
-            if refused(&without) {
+            let without = [&left[..start], &left[end..]].concat();
+            if is_refused(problem, &without) {
                 left = without;
             }
             end = start;
@@ -66,43 +65,43 @@ fn thin_out<'w>(
     left
 }
 
-/// What marking was left with, for want of a better reason.
-fn leftovers(refusal: &Refusal<'_, '_>) -> Vec<String> {
-    let (state, pool) = (&refusal.state, refusal.state.pool);
+fn is_refused(problem: Problem<'_, '_, '_>, demands: &[Demand<'_>]) -> bool {
+    solve(Problem { demands, ..problem }).is_err()
+}
+
+/// The unmet dependencies and conflicts that marking left, if no reasons can be derived.
+fn remaining_faults(refusal: &Refusal<'_, '_>) -> Vec<String> {
+    let cache = &refusal.cache;
+    let pool: &Pool<'_> = cache.pool;
     let mut lines = Vec::new();
     for package in &refusal.broken {
-        let name = pool.full_name(*package);
-        let Some(version) = state.of(*package).planned else {
-            lines.push(format!("{name} cannot be had"));
+        let Some(version) = cache.of(*package).planned else {
+            let name = pool.full_name(*package);
+            lines.push(format!("{name} cannot be installed"));
             continue;
         };
-        lines.extend(
-            state
-                .unmet(version)
-                .map(|group| reasons::need(pool, version, group)),
-        );
-        for link in pool
-            .links(version)
-            .iter()
-            .filter(|link| link.kind.is_negative())
-        {
-            let hit = link
-                .targets(pool, version)
-                .into_iter()
-                .find(|target| state.has(Table::Planned, *target));
-            lines.extend(hit.map(|hit| reasons::against(pool, version, link, hit)));
+        for group in cache.unmet(version) {
+            lines.push(explanation::need(pool, version, group));
+        }
+        for dependency in negative(pool.dependencies(version)) {
+            let mut targets = dependency.targets(pool, version);
+            if let Some(target) = targets.find(|target| cache.is(Which::Planned, *target)) {
+                lines.push(explanation::conflict(pool, version, dependency, target));
+            }
         }
     }
     lines
 }
 
-/// The message: what collides, and below it why.
+/// The error message: the demands, and below them the reasons.
 pub(super) fn message(demands: &[String], reasons: &[String]) -> String {
-    let quoted: Vec<String> = demands.iter().map(|name| format!("`{name}`")).collect();
-    let mut message = match &quoted[..] {
-        [] => "the base itself cannot be installed".to_owned(),
-        [only] => format!("{only} cannot be installed"),
-        [all @ .., last] => format!("{} and {last} cannot be installed together", all.join(", ")),
+    let mut message = match demands {
+        [] => "the base system cannot be installed".to_owned(),
+        [only] => format!("`{only}` cannot be installed"),
+        [all @ .., last] => {
+            let all = all.join("`, `");
+            format!("`{all}` and `{last}` cannot be installed together")
+        }
     };
     for line in reasons {
         message.push_str("\n  ");

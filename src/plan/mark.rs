@@ -1,230 +1,266 @@
-//! apt's marking: a demand is marked with all that it needs, depth first; a choice once made stands, however the rest goes.
+//! apt's marking: a package is marked with all its dependencies, depth first; a choice stands.
 //!
-//! The rules are pkgDepCache::MarkInstall's, with Recommends off: no search and no way back but the one step of taking back a
-//! package whose own demands fail. Odd as some look, each decides what real demands get, so none is to be improved on.
+//! The rules are those of pkgDepCache::MarkInstall with Recommends off: no search, and no way back
+//! but taking back a package whose own dependencies fail. Each rule decides real demands, so none
+//! is to be improved. `solve` decides what is marked and in which order.
 
 use std::cmp::Reverse;
 
-use super::links::{Link, groups};
-use super::pool::{Asked, PackageId, VersionId};
-use super::state::{State, Table};
+use super::depcache::{DepCache, Which};
+use super::dependency::{Dependency, hard_groups, negative};
+use super::pool::{PackageId, TargetForm, VersionId};
 use crate::formats::package::MultiArch;
 
-/// Chains of dependencies longer than this fail, as they do for apt.
-const MAX_DEPTH: usize = 3000;
+/// The longest chain of dependencies that is marked; a longer one fails, as it does in apt.
+pub(super) const MAX_CHAIN: usize = 3001;
 
-/// Who asks for a package.
+/// Why a package is marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum By {
+pub(super) enum MarkedBy {
     User,
     Dependency,
 }
 
-impl<'p, 'a> State<'p, 'a> {
-    /// Plans a package without looking at what it needs, and settles it.
+impl<'p, 'a> DepCache<'p, 'a> {
+    /// Plans a package without its dependencies, and protects it.
     pub(super) fn demand(&mut self, package: PackageId) {
-        let standing = self.of_mut(package);
-        standing.planned = standing.candidate.or(standing.installed);
-        (standing.protected, standing.automatic, standing.demanded) = (true, false, true);
+        let state = self.of_mut(package);
+        state.planned = state.candidate.or(state.installed);
+        state.protected = true;
+        state.automatic = false;
+        state.demanded = true;
     }
 
-    /// Settles a package as absent. Essential packages stay.
+    /// Protects a package as absent.
     pub(super) fn bar(&mut self, package: PackageId) {
-        let standing = self.of_mut(package);
-        (standing.planned, standing.candidate, standing.protected) = (None, None, true);
+        let state = self.of_mut(package);
+        state.planned = None;
+        state.candidate = None;
+        state.protected = true;
     }
 
-    /// Plans a package with what it needs.
-    pub(super) fn mark(&mut self, package: PackageId, by: By, depth: usize) -> bool {
-        let before = *self.of(package);
-        let Some(version) = before.candidate else {
+    /// Plans a package with its dependencies. Returns false if that fails.
+    pub(super) fn mark(&mut self, package: PackageId, by: MarkedBy) -> bool {
+        let state = *self.of(package);
+        let Some(version) = state.candidate else {
             return false;
         };
-        if depth > MAX_DEPTH || before.is_barred() && by == By::Dependency {
+        if state.is_barred() && by == MarkedBy::Dependency {
             return false;
         }
-        if !before.protected && before.planned == Some(version) && !self.is_broken(version) {
+        if !state.protected && state.planned == Some(version) && !self.is_broken(version) {
             return true;
         }
+        if !self.chain.enter(package) {
+            return false;
+        }
+        let complete = self.mark_version(version, by);
+        self.chain.leave();
+        complete
+    }
+
+    fn mark_version(&mut self, version: VersionId, by: MarkedBy) -> bool {
+        let package = self.pool[version].package;
+        let was_protected = self.of(package).protected;
         if !self.is_possible(version) {
-            if !before.protected {
+            if !was_protected {
                 self.discard(package);
             }
             return false;
         }
         let mut removals = Vec::new();
-        if !self.clear_the_way(version, &mut removals) && !before.protected {
+        if !self.clear_conflicts(version, &mut removals) && !was_protected {
             self.discard(package);
             return false;
         }
-        let standing = self.of_mut(package);
-        standing.automatic =
-            by == By::Dependency && (standing.automatic || standing.planned.is_none());
-        (standing.planned, standing.protected) = (Some(version), true);
-        let complete = self.mark_demands(version, before.protected, depth);
-        self.of_mut(package).protected = before.protected;
+        let state = self.of_mut(package);
+        state.automatic =
+            by == MarkedBy::Dependency && (state.automatic || state.planned.is_none());
+        state.planned = Some(version);
+        state.protected = true;
+        let complete = self.mark_dependencies(version, was_protected);
+        self.of_mut(package).protected = was_protected;
         for removal in removals {
             self.of_mut(removal).planned = None;
         }
-        if !complete && !before.protected {
+        if !complete && !was_protected {
             self.take_back(package);
             self.discard(package);
         }
         complete
     }
 
-    /// Puts a package back to where it was before the run.
+    /// Restores the state of a package from before the call.
     pub(super) fn take_back(&mut self, package: PackageId) {
-        let standing = self.of_mut(package);
-        standing.planned = standing.installed;
-        standing.automatic = false;
+        let state = self.of_mut(package);
+        state.planned = state.installed;
+        state.automatic = false;
     }
 
-    /// A candidate that turned out impossible is none for the rest of the run.
+    /// Discards a candidate that turned out to be impossible, for the rest of the call.
     fn discard(&mut self, package: PackageId) {
-        let standing = self.of_mut(package);
-        standing.candidate = standing.installed;
+        let state = self.of_mut(package);
+        state.candidate = state.installed;
     }
 
-    /// The look-ahead: each demand must be met by something planned or by some candidate.
+    /// Looks ahead: the planned versions or the candidates must meet each dependency.
     fn is_possible(&self, version: VersionId) -> bool {
-        let mut demands =
-            groups(self.pool.links(version)).filter(|group| group[0].kind.is_demand());
-        demands.all(|group| {
-            self.satisfies(Table::Planned, version, group)
-                || self.satisfies(Table::Candidate, version, group)
-        })
-    }
-
-    /// Takes back what a version is against; what is installed is put on `removals`. False if something has to stay.
-    fn clear_the_way(&mut self, version: VersionId, removals: &mut Vec<PackageId>) -> bool {
-        let protected = self.of(self.pool[version].package).protected;
-        let mut hits = Vec::new();
-        for link in self
-            .pool
-            .links(version)
-            .iter()
-            .filter(|link| link.kind.is_negative())
-        {
-            if protected || link.any(self.pool, version, |hit| self.has(Table::Planned, hit)) {
-                hits.extend(link.targets(self.pool, version));
+        for group in hard_groups(self.pool.dependencies(version)) {
+            if !self.satisfies(Which::Planned, version, group)
+                && !self.satisfies(Which::Candidate, version, group)
+            {
+                return false;
             }
         }
-        hits.extend(self.rivals(version));
-        hits.into_iter()
-            .all(|hit| self.clear(hit, protected, removals))
+        true
     }
 
-    fn clear(&mut self, hit: VersionId, protected: bool, removals: &mut Vec<PackageId>) -> bool {
-        let package = self.pool[hit].package;
-        let (entry, standing) = (self.pool[package], *self.of(package));
-        if standing.planned != Some(hit) && standing.candidate != Some(hit) {
+    /// Takes back what a version conflicts with, and adds installed packages to `removals`. Returns
+    /// false if one of them has to stay.
+    fn clear_conflicts(&mut self, version: VersionId, removals: &mut Vec<PackageId>) -> bool {
+        let protected = self.of(self.pool[version].package).protected;
+        let mut conflicting = Vec::new();
+        for dependency in negative(self.pool.dependencies(version)) {
+            let targets: Vec<VersionId> = dependency.targets(self.pool, version).collect();
+            if protected || targets.iter().any(|t| self.is(Which::Planned, *t)) {
+                conflicting.extend(targets);
+            }
+        }
+        conflicting.extend(self.incompatible_siblings(version));
+        for target in conflicting {
+            if !self.clear(target, protected, removals) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn clear(
+        &mut self,
+        version: VersionId,
+        protected: bool,
+        removals: &mut Vec<PackageId>,
+    ) -> bool {
+        let package = self.pool[version].package;
+        let entry = self.pool[package];
+        let state = *self.of(package);
+        if state.planned != Some(version) && state.candidate != Some(version) {
             return true;
         }
-        if standing.planned.is_some()
-            && (standing.protected
-                || standing.installed.is_some() && (entry.essential || entry.protected))
-        {
-            return false;
+        let is_installed = state.installed.is_some();
+        if state.planned.is_some() {
+            let must_stay = is_installed && (entry.essential || entry.protected);
+            if state.protected || must_stay {
+                return false;
+            }
+            if !is_installed {
+                self.take_back(package);
+            } else if protected {
+                self.of_mut(package).planned = None;
+            } else {
+                removals.push(package);
+            }
         }
-        match (standing.planned.is_some(), standing.installed.is_some()) {
-            (true, true) if protected => self.of_mut(package).planned = None,
-            (true, true) => removals.push(package),
-            (true, false) => self.take_back(package),
-            (false, _) => {}
-        }
-        if protected && standing.installed.is_none() {
+        if protected && !is_installed {
             self.bar(package);
         }
         true
     }
 
-    fn mark_demands(&mut self, version: VersionId, protected: bool, depth: usize) -> bool {
+    fn mark_dependencies(&mut self, version: VersionId, protected: bool) -> bool {
         let mut complete = true;
-        let demands = groups(self.pool.links(version)).filter(|group| group[0].kind.is_demand());
-        for group in demands {
-            let satisfied = self.satisfies(Table::Planned, version, group);
-            if satisfied && !protected {
+        for group in hard_groups(self.pool.dependencies(version)) {
+            let is_satisfied = self.satisfies(Which::Planned, version, group);
+            if is_satisfied && !protected {
                 continue;
             }
             let solutions = self.solutions(version, group);
-            let met = match solutions[..] {
-                // Protection runs down a chain that has no choice.
+            let is_met = match solutions[..] {
+                // Protection runs down a chain without alternatives.
                 [only] if protected && !self.of(only).protected => {
-                    let standing = self.of_mut(only);
-                    standing.automatic |= standing.planned.is_none();
-                    (standing.planned, standing.protected) = (standing.candidate, true);
-                    self.mark(only, By::Dependency, depth + 1)
+                    let state = self.of_mut(only);
+                    state.automatic |= state.planned.is_none();
+                    state.planned = state.candidate;
+                    state.protected = true;
+                    self.mark(only, MarkedBy::Dependency)
                 }
-                _ => {
-                    satisfied
-                        || solutions
-                            .into_iter()
-                            .any(|solution| self.mark(solution, By::Dependency, depth + 1))
-                }
+                _ => is_satisfied || self.mark_first(&solutions),
             };
-            complete &= met;
-            if !met && !protected {
+            complete &= is_met;
+            if !is_met && !protected {
                 break;
             }
         }
         complete
     }
 
-    /// Who could satisfy a group, in the order in which apt tries them.
-    pub(super) fn solutions(&self, owner: VersionId, group: &[Link<'a>]) -> Vec<PackageId> {
+    /// Marks the first solution that can be marked.
+    fn mark_first(&mut self, solutions: &[PackageId]) -> bool {
+        for solution in solutions {
+            if self.mark(*solution, MarkedBy::Dependency) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The packages that meet an or-group, in the order in which apt tries them.
+    fn solutions(&self, owner: VersionId, group: &[Dependency<'a>]) -> Vec<PackageId> {
         let mut all: Vec<PackageId> = Vec::new();
-        for link in group {
+        for dependency in group {
             let mut fitting: Vec<PackageId> = Vec::new();
-            link.any(self.pool, owner, |version| {
-                if self.has(Table::Candidate, version) {
-                    fitting.push(self.pool[version].package);
+            for target in dependency.targets(self.pool, owner) {
+                if self.is(Which::Candidate, target) {
+                    fitting.push(self.pool[target].package);
                 }
-                false
-            });
-            fitting.sort_by_key(|package| self.preference(*package, link));
+            }
+            fitting.sort_by_key(|package| self.preference(*package, dependency));
             all.extend(fitting);
         }
         all.sort_by_key(|package| self.of(*package).installed.is_none());
-        let mut seen = Vec::with_capacity(all.len());
-        all.retain(|package| {
-            !self.of(*package).is_barred() && !seen.contains(package) && {
-                seen.push(*package);
-                true
+        let mut solutions = Vec::with_capacity(all.len());
+        for package in all {
+            if !self.of(package).is_barred() && !solutions.contains(&package) {
+                solutions.push(package);
             }
-        });
-        all
+        }
+        solutions
     }
 
-    /// apt's order of those that provide one name (CompareProviders), the best first. Last comes the number, the higher the better:
-    /// it decides most virtual packages.
-    fn preference(&self, package: PackageId, link: &Link<'a>) -> impl Ord + use<> {
-        let (entry, standing) = (self.pool[package], self.of(package));
-        let priority = standing
-            .candidate
-            .and_then(|version| self.pool[version].priority);
-        let same = standing
-            .candidate
-            .is_some_and(|version| self.pool[version].multi_arch == MultiArch::Same);
-        let beside = same
-            && self
-                .pool
-                .packages_named(entry.name)
-                .any(|p| p != package && self.of(p).installed.is_some());
-        // To apt `name:any` is a name of its own, which nobody bears.
-        let named = entry.name == link.name && link.asked == Asked::Plainly;
+    /// apt's order of the providers of one name (CompareProviders), the best first. The number
+    /// decides last, the higher the better; it decides most virtual packages.
+    fn preference(&self, package: PackageId, dependency: &Dependency<'a>) -> impl Ord + use<> {
+        let entry = self.pool[package];
+        let state = self.of(package);
+        let candidate = state.candidate.map(|version| &self.pool[version]);
+        let priority = candidate.and_then(|candidate| candidate.priority);
+        let is_same = candidate.is_some_and(|c| c.multi_arch == MultiArch::Same);
+        let is_beside_sibling = is_same && self.has_installed_sibling(package);
+        // To apt `name:any` is a separate name that no package has.
+        let is_named = entry.name == dependency.name && dependency.form == TargetForm::Plain;
+        let merits = (
+            state.protected,
+            is_beside_sibling,
+            state.installed.is_some(),
+            is_named,
+            entry.essential,
+            entry.protected,
+        );
         (
-            Reverse((
-                standing.protected,
-                beside,
-                standing.installed.is_some(),
-                named,
-                entry.essential,
-                entry.protected,
-            )),
+            Reverse(merits),
             entry.architecture,
             priority,
             Reverse(package),
         )
+    }
+
+    /// Whether the same name is installed for another architecture.
+    fn has_installed_sibling(&self, package: PackageId) -> bool {
+        for sibling in self.pool.packages_named(self.pool[package].name) {
+            if sibling != package && self.of(sibling).installed.is_some() {
+                return true;
+            }
+        }
+        false
     }
 }

@@ -1,13 +1,15 @@
-//! The one quick pass over a listing: stanzas with the fields that decide, nothing copied, relations not yet taken apart.
+//! Scans a listing in one fast pass: the stanzas with the fields that the resolver needs.
 //!
-//! An index has tens of megabytes and a plan needs a thousandth of them, so a line costs one search for its end and one look at its
-//! name. What the pass does not understand it leaves out; a stanza that is chosen is read again, strictly, by `Package::parse`.
+//! An index has tens of megabytes, of which a plan needs a thousandth. So a line costs one search
+//! for its end and one look at its first letter, nothing is copied, and relation fields are left
+//! as text. Text that the scan does not understand is skipped; a chosen stanza is read again,
+//! strictly, by `Package::parse`.
 
 use memchr::{memchr, memchr2};
 
-/// The fields that are wanted. First those of relations in the order in which apt reads them, and so numbers the names that it
-/// meets (debListParser::NewVersion).
-const NAMES: [&str; 17] = [
+/// The fields that are scanned. The relation fields come first, in the order in which apt reads
+/// them and numbers the names in them (debListParser::NewVersion).
+const FIELDS: [&str; 17] = [
     "Pre-Depends",
     "Depends",
     "Conflicts",
@@ -26,58 +28,55 @@ const NAMES: [&str; 17] = [
     "Important",
     "Provides",
 ];
-/// Those of relations.
-pub(super) const MENTIONING: [&str; 8] = *NAMES.first_chunk().expect("there are more");
 
-/// The fields of a stanza; an absent one is empty.
+/// The relation fields.
+pub(super) const RELATIONS: [&str; 8] = *FIELDS.first_chunk().expect("FIELDS is longer");
+
+/// The fields of a stanza; an absent field is empty.
 #[derive(Debug)]
 pub(super) struct Stanza<'a> {
-    /// The whole of it.
+    /// The whole stanza.
     pub(crate) text: &'a str,
-    values: [&'a str; NAMES.len()],
+    values: [&'a str; FIELDS.len()],
 }
 
 impl<'a> Stanza<'a> {
-    /// One of `MENTIONING`, by its place.
-    pub(super) fn relations(&self, place: usize) -> &'a str {
-        self.values[place]
+    /// A field of [`RELATIONS`], by its position there.
+    pub(super) fn relations(&self, position: usize) -> &'a str {
+        self.values[position]
     }
 
     pub(super) fn package(&self) -> &'a str {
-        self.other(0)
+        self.values[8]
     }
 
     pub(super) fn version(&self) -> &'a str {
-        self.other(1)
+        self.values[9]
     }
 
     pub(super) fn architecture(&self) -> &'a str {
-        self.other(2)
+        self.values[10]
     }
 
     pub(super) fn multi_arch(&self) -> &'a str {
-        self.other(3)
+        self.values[11]
     }
 
     pub(super) fn priority(&self) -> Option<&'a str> {
-        Some(self.other(4)).filter(|p| !p.is_empty())
+        Some(self.values[12]).filter(|priority| !priority.is_empty())
     }
 
     pub(super) fn essential(&self) -> Option<bool> {
-        flag(self.other(5))
+        flag(self.values[13])
     }
 
-    /// Protected, which was called Important before.
+    /// Protected, or Important, which is its former name.
     pub(super) fn protected(&self) -> Option<bool> {
-        flag(self.other(6)).or_else(|| flag(self.other(7)))
+        flag(self.values[14]).or(flag(self.values[15]))
     }
 
     pub(super) fn provides(&self) -> &'a str {
-        self.other(8)
-    }
-
-    fn other(&self, place: usize) -> &'a str {
-        self.values[MENTIONING.len() + place]
+        self.values[16]
     }
 }
 
@@ -90,51 +89,82 @@ fn flag(value: &str) -> Option<bool> {
 }
 
 /// The stanzas of a listing, in order.
-pub(super) fn stanzas(text: &str) -> impl Iterator<Item = Stanza<'_>> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        while text[at..].starts_with(['\n', '\r']) {
-            at += 1;
-        }
-        (at < text.len()).then(|| stanza(text, &mut at))
-    })
+pub(super) fn stanzas(text: &str) -> Stanzas<'_> {
+    Stanzas { text, at: 0 }
 }
 
-/// Reads the stanza that starts at `at`, and moves `at` to its end.
-fn stanza<'a>(text: &'a str, at: &mut usize) -> Stanza<'a> {
-    let start = *at;
-    let mut values = [""; NAMES.len()];
-    // The field that a continuation line would belong to, and where its value starts.
-    let mut open: Option<(usize, usize)> = None;
-    while *at < text.len() {
-        let from = *at;
-        let end = memchr(b'\n', &text.as_bytes()[from..]).map_or(text.len(), |n| from + n);
-        let line = &text.as_bytes()[from..end];
-        match line.first() {
-            None | Some(b'\r') => break,
-            Some(b' ' | b'\t') => {
-                if let Some((field, value)) = open {
-                    values[field] = text[value..end].trim_ascii();
-                }
-            }
-            Some(_) => {
-                open = field(line).map(|(field, length)| (field, from + length + 1));
-                if let Some((field, value)) = open {
-                    values[field] = text[value..end].trim_ascii();
-                }
-            }
+/// Iterates over the stanzas of a listing.
+pub(super) struct Stanzas<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Iterator for Stanzas<'a> {
+    type Item = Stanza<'a>;
+
+    fn next(&mut self) -> Option<Stanza<'a>> {
+        while self.text[self.at..].starts_with(['\n', '\r']) {
+            self.at += 1;
         }
-        *at = (end + 1).min(text.len());
-    }
-    Stanza {
-        text: &text[start..*at],
-        values,
+        (self.at < self.text.len()).then(|| self.stanza())
     }
 }
 
-/// Which field a line starts, and how long its name is. Most lines are of none that is wanted, and their first letter tells.
-fn field(line: &[u8]) -> Option<(usize, usize)> {
-    let places: &[usize] = match line[0].to_ascii_lowercase() {
+impl<'a> Stanzas<'a> {
+    /// Reads the stanza at the current position, and moves behind it.
+    fn stanza(&mut self) -> Stanza<'a> {
+        let text = self.text;
+        let start = self.at;
+        let mut values = [""; FIELDS.len()];
+        // The field to which a continuation line belongs.
+        let mut open: Option<OpenField> = None;
+        while self.at < text.len() {
+            let line_start = self.at;
+            let end = match memchr(b'\n', &text.as_bytes()[line_start..]) {
+                Some(length) => line_start + length,
+                None => text.len(),
+            };
+            let line = &text.as_bytes()[line_start..end];
+            match line.first() {
+                None | Some(b'\r') => break,
+                Some(b' ' | b'\t') => {}
+                Some(_) => open = OpenField::of(line, line_start),
+            }
+            if let Some(field) = open {
+                values[field.number] = text[field.value_start..end].trim_ascii();
+            }
+            self.at = (end + 1).min(text.len());
+        }
+        Stanza {
+            text: &text[start..self.at],
+            values,
+        }
+    }
+}
+
+/// A field of [`FIELDS`] whose value is being read.
+#[derive(Clone, Copy, Debug)]
+struct OpenField {
+    number: usize,
+    /// Where its value starts in the listing.
+    value_start: usize,
+}
+
+impl OpenField {
+    /// The field that a line starts.
+    fn of(line: &[u8], line_start: usize) -> Option<OpenField> {
+        let number = field(line)?;
+        Some(OpenField {
+            number,
+            value_start: line_start + FIELDS[number].len() + 1,
+        })
+    }
+}
+
+/// The field that a line starts, if it is one of [`FIELDS`]. For most lines the first letter tells
+/// that it is not.
+fn field(line: &[u8]) -> Option<usize> {
+    let candidates: &[usize] = match line[0].to_ascii_lowercase() {
         b'p' => &[8, 12, 16, 0, 14],
         b'v' => &[9],
         b'a' => &[10],
@@ -148,82 +178,105 @@ fn field(line: &[u8]) -> Option<(usize, usize)> {
         b'i' => &[15],
         _ => &[],
     };
-    let is = |name: &str| {
-        line.get(name.len()) == Some(&b':')
-            && line[..name.len()].eq_ignore_ascii_case(name.as_bytes())
-    };
-    places
-        .iter()
-        .map(|place| (*place, NAMES[*place]))
-        .find(|(_, name)| is(name))
-        .map(|(place, name)| (place, name.len()))
+    for number in candidates {
+        let name = FIELDS[*number].as_bytes();
+        if line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name) {
+            return Some(*number);
+        }
+    }
+    None
 }
 
 /// A name in a relation field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mention<'a> {
     pub(crate) name: &'a str,
-    /// What stands behind its colon.
+    /// The text after the name's colon.
     pub(crate) qualifier: Option<&'a str>,
-    /// What stands behind that, up to the next name: the version in brackets.
+    /// The text up to the next name: the version in brackets.
     rest: &'a str,
 }
 
 impl<'a> Mention<'a> {
     /// The version that an entry of Provides gives.
-    pub(super) fn provided(&self) -> Option<&'a str> {
-        Some(
-            self.rest
-                .split_once('(')?
-                .1
-                .trim_start_matches(['=', ' '])
-                .trim_end_matches([')', ' ', '\n', '\t']),
-        )
+    pub(super) fn provided_version(&self) -> Option<&'a str> {
+        let (_, version) = self.rest.split_once('(')?;
+        let version = version.trim_start_matches(['=', ' ']);
+        Some(version.trim_end_matches([')', ' ', '\n', '\t']))
     }
 }
 
-/// What cannot be in a name or an architecture; a table, as each of millions of bytes is asked.
-const ENDS_A_WORD: [bool; 256] = {
+/// The bytes that end a name or an architecture; a table, because millions of bytes are tested.
+const ENDS_A_WORD: [bool; 256] = byte_table(b" \t\r\n(:,|[<");
+
+const fn byte_table(bytes: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
-    let mut rest: &[u8] = b" \t\r\n(:,|[<";
+    let mut rest = bytes;
     while let [byte, tail @ ..] = rest {
         table[*byte as usize] = true;
         rest = tail;
     }
     table
-};
+}
 
 /// The names in a relation field.
-pub(super) fn mentions(field: &str) -> impl Iterator<Item = Mention<'_>> {
-    let bytes = field.as_bytes();
-    let mut at = 0;
-    let word = |from: usize| {
-        bytes[from..]
-            .iter()
-            .position(|c| ENDS_A_WORD[usize::from(*c)])
-            .map_or(bytes.len(), |n| from + n)
-    };
-    std::iter::from_fn(move || {
-        while at < bytes.len() {
-            let start = at + bytes[at..].iter().position(|c| !b" \t\r\n,|".contains(c))?;
-            let end = word(start);
+pub(super) fn mentions(field: &str) -> Mentions<'_> {
+    Mentions { field, at: 0 }
+}
+
+/// Iterates over the names in a relation field.
+pub(super) struct Mentions<'a> {
+    field: &'a str,
+    at: usize,
+}
+
+impl<'a> Iterator for Mentions<'a> {
+    type Item = Mention<'a>;
+
+    fn next(&mut self) -> Option<Mention<'a>> {
+        let field = self.field;
+        let bytes = field.as_bytes();
+        while self.at < bytes.len() {
+            let start = skip_separators(bytes, self.at);
+            let end = word_end(bytes, start);
             let mut rest = end;
             let mut qualifier = None;
             if bytes.get(end) == Some(&b':') {
-                rest = word(end + 1);
+                rest = word_end(bytes, end + 1);
                 qualifier = Some(&field[end + 1..rest]);
             }
-            at = memchr2(b',', b'|', &bytes[rest..]).map_or(bytes.len(), |n| rest + n);
+            self.at = match memchr2(b',', b'|', &bytes[rest..]) {
+                Some(length) => rest + length,
+                None => bytes.len(),
+            };
             if start < end {
                 return Some(Mention {
                     name: &field[start..end],
                     qualifier,
-                    rest: &field[rest..at],
+                    rest: &field[rest..self.at],
                 });
             }
         }
         None
-    })
+    }
+}
+
+/// The position of the first byte that does not separate relations.
+fn skip_separators(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while at < bytes.len() && matches!(bytes[at], b' ' | b'\t' | b'\r' | b'\n' | b',' | b'|') {
+        at += 1;
+    }
+    at
+}
+
+/// The position of the first byte that ends a word.
+fn word_end(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while at < bytes.len() && !ENDS_A_WORD[usize::from(bytes[at])] {
+        at += 1;
+    }
+    at
 }
 
 #[cfg(test)]
@@ -277,7 +330,7 @@ mod tests {
             ]
         );
         let all: Vec<_> = mentions("a, b (= 1:2~) , c:any(=3)")
-            .map(|m| m.provided())
+            .map(|m| m.provided_version())
             .collect();
         assert_eq!(all, [None, Some("1:2~"), Some("3")]);
         assert_eq!(mentions(" , ").count(), 0);
@@ -285,14 +338,11 @@ mod tests {
 
     #[test]
     fn every_field_is_known_by_its_first_letter() {
-        for (place, name) in NAMES.iter().enumerate() {
-            assert_eq!(
-                field(format!("{name}: x").as_bytes()),
-                Some((place, name.len()))
-            );
+        for (place, name) in FIELDS.iter().enumerate() {
+            assert_eq!(field(format!("{name}: x").as_bytes()), Some(place));
             assert_eq!(
                 field(format!("{}:", name.to_lowercase()).as_bytes()),
-                Some((place, name.len()))
+                Some(place)
             );
         }
     }
@@ -310,7 +360,7 @@ mod tests {
             "Depends: :any, ,|",
         ] {
             for stanza in stanzas(text) {
-                (0..MENTIONING.len()).for_each(|place| {
+                (0..RELATIONS.len()).for_each(|place| {
                     mentions(stanza.relations(place)).count();
                 });
             }

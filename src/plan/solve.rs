@@ -1,136 +1,144 @@
-//! One call of `apt-get install`: the demands in two passes, the repair of what is left broken, the sweep.
+//! Plans one call of `apt-get install`: two passes over the demands, then repair and autoremoval.
 //!
-//! Two passes, so that a later demand satisfies an earlier one's alternatives before a default is chosen. The repair stands for
-//! apt's problem resolver, which hardly ever changes an outcome; this shorter one gave the same sets.
+//! With two passes a later demand meets the alternatives of an earlier one before that takes its
+//! default. The repair stands for apt's problem resolver, which hardly ever changes an outcome;
+//! this shorter one gives the same sets.
 
 use super::demand::Demand;
-use super::links::Link;
-use super::mark::By;
+use super::depcache::{DepCache, Which};
+use super::mark::MarkedBy;
 use super::pool::{PackageId, Pool, VersionId};
-use super::state::{State, Table};
 use crate::formats::package::Priority;
 
 /// Rounds of repair, as many as apt's resolver has.
-const ROUNDS: usize = 20;
+const MAX_REPAIRS: usize = 20;
 
-/// What stays broken when the demands cannot all be met.
+/// One call of apt.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Problem<'q, 'p, 'a> {
+    pub(crate) pool: &'p Pool<'a>,
+    /// The candidate of each package.
+    pub(crate) candidates: &'q [Option<VersionId>],
+    /// The versions that are installed before the call.
+    pub(crate) installed: &'q [VersionId],
+    pub(crate) demands: &'q [Demand<'q>],
+}
+
+/// The result when the demands cannot all be met.
 #[derive(Debug)]
 pub(super) struct Refusal<'p, 'a> {
-    /// The plan as it stood when it failed.
-    pub(crate) state: State<'p, 'a>,
-    /// The packages in it that lack something or clash.
+    /// The states when planning failed.
+    pub(crate) cache: DepCache<'p, 'a>,
+    /// The packages with unmet dependencies or conflicts, and the demands that are not planned.
     pub(crate) broken: Vec<PackageId>,
 }
 
-/// Plans `demands` on top of `base`.
+/// Plans the call.
 pub(super) fn solve<'p, 'a>(
-    pool: &'p Pool<'a>,
-    candidates: &[Option<VersionId>],
-    base: &[VersionId],
-    demands: &[Demand<'_>],
-) -> Result<State<'p, 'a>, Refusal<'p, 'a>> {
-    let mut state = State::new(pool, candidates, base);
-    for demand in demands {
-        if let Demand::Absent(package) = demand {
-            state.bar(*package);
+    problem: Problem<'_, 'p, 'a>,
+) -> Result<DepCache<'p, 'a>, Refusal<'p, 'a>> {
+    let mut cache = DepCache::new(problem.pool, problem.candidates, problem.installed);
+    let mut demanded: Vec<PackageId> = Vec::new();
+    for demand in problem.demands {
+        match demand {
+            Demand::Absent(package) => cache.bar(*package),
+            Demand::Present(package) | Demand::FromSuite { package, .. } => {
+                demanded.push(*package);
+            }
         }
     }
-    let wanted: Vec<PackageId> = demands.iter().filter_map(Demand::present).collect();
-    for package in &wanted {
-        state.demand(*package);
+    for package in &demanded {
+        cache.demand(*package);
     }
-    let from = demands.iter().filter_map(|demand| {
-        if let Demand::From(package, suite) = demand {
-            Some((*package, *suite))
-        } else {
-            None
+    cache.apply_target_releases(problem.demands);
+    for package in &demanded {
+        cache.mark(*package, MarkedBy::User);
+    }
+    repair(&mut cache);
+    autoremove(&mut cache);
+    let mut broken = cache.broken();
+    for package in &demanded {
+        if cache.of(*package).planned.is_none() {
+            broken.push(*package);
         }
-    });
-    state.follow(&from.collect::<Vec<_>>());
-    for package in &wanted {
-        state.mark(*package, By::User, 0);
     }
-    repair(&mut state);
-    sweep(&mut state);
-    let mut broken = state.broken();
-    broken.extend(
-        wanted
-            .iter()
-            .filter(|package| state.of(**package).planned.is_none()),
-    );
-    if broken.is_empty() {
-        Ok(state)
+    if broken.is_empty() && cache.release_chain.too_deep().is_none() {
+        Ok(cache)
     } else {
-        Err(Refusal { state, broken })
+        Err(Refusal { cache, broken })
     }
 }
 
-/// Takes back what a failed branch left broken, and marks broken demands again, which may now find their next alternative.
-fn repair(state: &mut State<'_, '_>) {
-    for _ in 0..ROUNDS {
-        let broken = state.broken();
+/// Takes back what a failed branch left broken, and marks broken demands again, which then take
+/// their next alternative.
+fn repair(cache: &mut DepCache<'_, '_>) {
+    for _ in 0..MAX_REPAIRS {
+        let broken = cache.broken();
         if broken.is_empty() {
             return;
         }
-        let before: Vec<_> = state.planned().collect();
-        let (demanded, others): (Vec<_>, Vec<_>) = broken
-            .into_iter()
-            .partition(|package| state.of(*package).demanded);
-        for package in others {
-            if state.of(package).is_new() {
-                state.take_back(package);
-                state.of_mut(package).protected = false;
+        let before: Vec<VersionId> = cache.planned().collect();
+        for package in &broken {
+            let state = cache.of(*package);
+            if !state.demanded && state.is_new() {
+                cache.take_back(*package);
+                cache.of_mut(*package).protected = false;
             }
         }
-        for package in demanded {
-            state.mark(package, By::User, 0);
+        for package in &broken {
+            if cache.of(*package).demanded {
+                cache.mark(*package, MarkedBy::User);
+            }
         }
-        if state.planned().eq(before) {
+        if cache.planned().eq(before) {
             return;
         }
     }
 }
 
-/// Drops what came in as a dependency and nothing that stays leads to. Recommends and Suggests keep, though they do not pull.
-fn sweep(state: &mut State<'_, '_>) {
-    let mut kept: Vec<bool> = state.pool.packages().map(|_| false).collect();
-    let mut reached: Vec<VersionId> = Vec::new();
-    for (package, version) in state.planned() {
-        let (entry, standing) = (state.pool[package], state.of(package));
-        let manual = standing.installed.is_some() && !standing.automatic;
-        let required = standing.installed.is_some()
-            && state.pool[version].priority == Some(Priority::Required);
-        if standing.demanded
-            || manual
-            || entry.essential
-            || entry.protected
-            || required
-            || standing.protected
-        {
-            kept[package.0 as usize] = true;
-            reached.push(version);
+/// Drops the automatic packages to which no dependency of a kept package leads. Recommends and
+/// Suggests keep a package, although they do not bring one in.
+fn autoremove(cache: &mut DepCache<'_, '_>) {
+    let mut kept = vec![false; cache.pool.packages().len()];
+    let mut open: Vec<VersionId> = Vec::new();
+    for version in cache.planned() {
+        if is_root(cache, version) {
+            kept[cache.pool[version].package.index()] = true;
+            open.push(version);
         }
     }
-    while let Some(version) = reached.pop() {
-        let keeping = |link: &&Link<'_>| !link.kind.is_negative();
-        for link in state.pool.links(version).iter().filter(keeping) {
-            link.any(state.pool, version, |target| {
-                let package = state.pool[target].package;
-                if state.has(Table::Planned, target)
-                    && !std::mem::replace(&mut kept[package.0 as usize], true)
-                {
-                    reached.push(target);
+    while let Some(version) = open.pop() {
+        for dependency in cache.pool.dependencies(version) {
+            if dependency.kind.is_negative() {
+                continue;
+            }
+            for target in dependency.targets(cache.pool, version) {
+                let place = cache.pool[target].package.index();
+                if !kept[place] && cache.is(Which::Planned, target) {
+                    kept[place] = true;
+                    open.push(target);
                 }
-                false
-            });
+            }
         }
     }
-    let dropped: Vec<PackageId> = state
-        .planned()
-        .map(|(package, _)| package)
-        .filter(|p| !kept[p.0 as usize])
-        .collect();
-    for package in dropped {
-        state.take_back(package);
+    let planned: Vec<VersionId> = cache.planned().collect();
+    for version in planned {
+        let package = cache.pool[version].package;
+        if !kept[package.index()] {
+            cache.take_back(package);
+        }
     }
+}
+
+/// Whether a planned version is kept even if nothing depends on it.
+fn is_root(cache: &DepCache<'_, '_>, version: VersionId) -> bool {
+    let entry = cache.pool[cache.pool[version].package];
+    let state = cache.of(cache.pool[version].package);
+    let is_installed = state.installed.is_some();
+    let is_required = cache.pool[version].priority == Some(Priority::Required);
+    state.demanded
+        || state.protected
+        || entry.essential
+        || entry.protected
+        || is_installed && (!state.automatic || is_required)
 }

@@ -5,7 +5,7 @@
 
 mod refusals;
 
-use super::{Call, Error, Plan, Wanted, plan};
+use super::{Call, Error, Plan, Selection, plan};
 use crate::archive::{self, Index, Listing, Release};
 use crate::formats::suite::Variant;
 use crate::testing::listing;
@@ -50,7 +50,7 @@ fn solve(
     let (suite, architectures) = ("trixie".to_owned(), words("amd64 i386"));
     plan(
         &Index { listings },
-        &Wanted {
+        &Selection {
             variant,
             suite,
             architectures,
@@ -238,20 +238,20 @@ fn refusals_name_demands_and_paths() {
             "needy",
             "`needy` cannot be installed\n  needy 1 pre-depends on gone | away, which no source has",
         ),
+        ("ngnix", "unknown package `ngnix`"),
+        ("gone", "unknown package `gone`"),
+        ("x=3", "unknown version 3 of `x` (available: 2, 1)"),
         (
-            "ngnix",
-            "there is no package `ngnix`; did you mean `nginx`?",
+            "x/sid",
+            "suite sid does not have `x` (available in: trixie)",
         ),
-        ("gone", "there is no package `gone`"),
-        ("x=3", "there is no version 3 of `x`, only 2, 1"),
-        ("x/sid", "`x` is not in sid, only in trixie"),
         (
             "mta",
-            "`mta` is a virtual package; choose one that provides it: m, n",
+            "`mta` is a virtual package (choose a provider: m, n)",
         ),
         (
             "x:arm64",
-            "`x:arm64` is of architecture arm64, which the tree is not to have",
+            "architecture arm64 of `x:arm64` is not one of the target's",
         ),
         (
             "a e-",
@@ -282,8 +282,8 @@ fn variants_are_staged() {
     ] {
         let plan = solve(vec![listing("trixie", "amd64", BASE)], variant, "tool", "").unwrap();
         let (first, rest) = (
-            names(&plan, 0..plan.essentials),
-            names(&plan, plan.essentials..plan.packages.len()),
+            names(&plan, 0..plan.essential_count),
+            names(&plan, plan.essential_count..plan.packages.len()),
         );
         assert_eq!(
             (first.as_str(), rest.as_str()),
@@ -331,7 +331,10 @@ fn what_is_excluded_is_as_absent() {
         message("tool", "libtool"),
         "`tool` cannot be installed\n  tool 1 depends on libtool, which is excluded"
     );
-    assert_eq!(message("tool", "tool"), "`tool` is asked for and excluded");
+    assert_eq!(
+        message("tool", "tool"),
+        "`tool` is both requested and excluded"
+    );
     assert_eq!(
         message("", "libc"),
         "`base` cannot be installed\n  base 1 depends on libc, which is excluded"

@@ -7,36 +7,37 @@ use super::{Error, Request};
 use crate::archive::{self, Reading, Seen};
 use crate::formats::package::Package;
 use crate::install::Course;
-use crate::plan::{self, Foreseen, Foresight, Plan, Wanted};
+use crate::plan::{self, Plan, Prefetch, PrefetchPlanner, Selection};
 use crate::report::{Event, Report, Stage};
 use crate::store::{self, Kind, Store};
 use crate::tree::apt;
 
-/// Reads the indexes and makes the plan. `foreseen` hears of packages that will be in it while it is not yet made.
+/// Reads the indexes and makes the plan. `prefetch` is called for packages
+/// that are certain to be in the plan before it is made.
 pub(super) fn choose(
     request: &Request,
     sources: &Sources,
     store: &Store,
-    foreseen: &(dyn Fn(Foreseen, store::Wanted) + Sync),
+    prefetch: &(dyn Fn(Prefetch, store::Wanted) + Sync),
     report: &Report,
 ) -> Result<Course, Error> {
-    let wanted = wanted(request, sources);
+    let selection = selection(request, sources);
     let reading = Reading::new(store, &sources.list, now(), report);
-    let foresight = Foresight::new(&wanted, sources.list.len());
+    let planner = PrefetchPlanner::new(&selection, sources.list.len());
     let see = |seen: Seen<'_>| {
-        for one in foresight.see(seen) {
+        for one in planner.see(seen) {
             if let Ok(deb) = deb(&one.package, &one.mirrors) {
-                foreseen(one, deb);
+                prefetch(one, deb);
             }
         }
     };
-    let plan = planned(store, &reading, &wanted, &see, report)?;
+    let plan = planned(store, &reading, &selection, &see, report)?;
     let releases = reading.releases()?;
     let preferences = apt::preferences(&releases)?;
     let debs = plan
-        .packages
+        .packages()
         .iter()
-        .map(|chosen| deb(&chosen.package, &chosen.release.source.uris))
+        .map(|chosen| deb(chosen.package(), &chosen.release().source.uris))
         .collect::<Result<_, _>>()?;
     let epoch = request.epoch.unwrap_or_else(|| {
         releases
@@ -57,16 +58,16 @@ pub(super) fn choose(
 fn planned(
     store: &Store,
     reading: &Reading<'_>,
-    wanted: &Wanted,
+    selection: &Selection,
     see: &(dyn Fn(Seen<'_>) + Sync),
     report: &Report,
 ) -> Result<Plan, Error> {
-    let key = plan::key(wanted, reading.sources());
+    let key = plan::cache_key(selection, reading.sources());
     // Only then is it worth it to hold the indexes back until all releases are there.
     if let Some(bytes) = store.recall(Kind::Plan, &key) {
         let releases = reading.releases()?;
         let from = Instant::now();
-        if let Some(plan) = Plan::recalled(&releases, &archive::promise(&releases)?, &bytes) {
+        if let Some(plan) = Plan::from_bytes(&bytes, &releases, &archive::promise(&releases)?) {
             reading.lacked_nowhere_else()?;
             spanned(report, from);
             return Ok(plan);
@@ -74,7 +75,7 @@ fn planned(
     }
     let index = reading.index(see)?;
     let from = Instant::now();
-    let plan = plan::plan(&index, wanted)?;
+    let plan = plan::plan(&index, selection)?;
     spanned(report, from);
     let releases = reading.releases()?;
     store.remember(
@@ -94,8 +95,8 @@ fn spanned(report: &Report, from: Instant) {
     });
 }
 
-fn wanted(request: &Request, sources: &Sources) -> Wanted {
-    Wanted {
+fn selection(request: &Request, sources: &Sources) -> Selection {
+    Selection {
         variant: request.variant,
         suite: request.suite.clone(),
         architectures: sources.architectures.clone(),

@@ -176,6 +176,7 @@ impl Error {
             }
             Error::Archive(error) => error.hint(),
             Error::Target(error) => error.hint(),
+            Error::Plan(error) => error.hint(),
             Error::Suites(_)
             | Error::Architecture { .. }
             | Error::HostArchitecture { .. }
@@ -187,7 +188,6 @@ impl Error {
             | Error::Image { .. }
             | Error::Stdout { .. }
             | Error::Store(_)
-            | Error::Plan(_)
             | Error::Unverifiable { .. }
             | Error::Fetch(_)
             | Error::Install(_)

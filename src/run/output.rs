@@ -77,9 +77,9 @@ impl<'a> Output<'a> {
     /// That the plan's packages fit.
     pub(super) fn has_room_for(&self, plan: &Plan) -> Result<(), target::Error> {
         self.target.has_room_for(
-            plan.packages
+            plan.packages()
                 .iter()
-                .map(|chosen| chosen.package.installed_size * 1024)
+                .map(|chosen| chosen.package().installed_size * 1024)
                 .sum(),
         )
     }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use rbootstrap::testing::Index;
 use rbootstrap::testing::Variant;
 use rbootstrap::testing::{Compression, Integrity, decoder, encoder};
-use rbootstrap::testing::{Wanted, plan};
+use rbootstrap::testing::{Selection, plan};
 
 use crate::compare::{self, answer};
 use crate::excerpt;
@@ -277,14 +277,14 @@ pub(crate) fn index(suite: &str, text: String) -> Index {
 /// Our answer to a case.
 pub(crate) fn ours(index: &Index, case: &Case) -> Option<Answer> {
     let (suite, architectures) = (case.suite.to_owned(), vec![ARCHITECTURE.to_owned()]);
-    let wanted = Wanted {
+    let selection = Selection {
         variant: Variant::Minbase,
         suite,
         architectures,
         include: case.words(),
         exclude: Vec::new(),
     };
-    plan(index, &wanted)
+    plan(index, &selection)
         .ok()
         .map(|plan| answer(&plan, ARCHITECTURE))
 }

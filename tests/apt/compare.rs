@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rbootstrap::testing::Variant;
-use rbootstrap::testing::{Call, Plan, Wanted, plan};
+use rbootstrap::testing::{Call, Plan, Selection, plan};
 
 use crate::host::{Answer, Apt, Question};
 
@@ -96,15 +96,17 @@ fn shown(apt: &Apt, demand: &Demand, difference: &str) -> String {
 /// `Ok(true)` if both find the same plan, `Ok(false)` if both find none.
 fn differs(apt: &Apt, demand: &Demand, in_order: bool) -> Result<bool, String> {
     let (suite, architectures) = (apt.setting.suite.clone(), apt.architectures.clone());
-    let wanted = Wanted {
+    let selection = Selection {
         variant: demand.variant,
         suite,
         architectures,
         include: demand.words.clone(),
         exclude: Vec::new(),
     };
-    let ours = plan(&apt.index, &wanted);
-    let short = ours.as_ref().is_ok_and(|plan| plan.packages.len() <= SHORT);
+    let ours = plan(&apt.index, &selection);
+    let short = ours
+        .as_ref()
+        .is_ok_and(|plan| plan.packages().len() <= SHORT);
     let question = if short || in_order {
         Question::Order
     } else {
@@ -195,7 +197,7 @@ fn in_order(what: &str, theirs: &[String], ours: &[String]) -> Result<(), String
 /// Our plan in apt's words.
 pub(crate) fn answer(plan: &Plan, native: &str) -> Answer {
     let name = |number: usize| {
-        let package = &plan.packages[number].package;
+        let package = plan.packages()[number].package();
         let own = if package.architecture == "all" {
             native
         } else {
@@ -210,7 +212,7 @@ pub(crate) fn answer(plan: &Plan, native: &str) -> Answer {
         let (name, version) = name(number);
         format!("{name} {version}")
     };
-    let operations = plan.calls.iter().flat_map(|call| match call {
+    let operations = plan.calls().iter().flat_map(|call| match call {
         Call::Unpack(all) => all
             .iter()
             .map(|n| format!("Inst {}", full(*n)))
@@ -219,7 +221,7 @@ pub(crate) fn answer(plan: &Plan, native: &str) -> Answer {
         Call::Remove(all) => all.iter().map(|n| format!("Remv {}", name(*n).0)).collect(),
     });
     Answer {
-        base: (0..plan.essentials).map(full).collect(),
+        base: (0..plan.essential_count()).map(full).collect(),
         operations: operations.collect(),
         ordered: true,
     }

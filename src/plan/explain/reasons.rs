@@ -1,153 +1,142 @@
-//! What follows from a set of demands: packages that must be installed and packages that cannot be, each with its reason.
+//! Derives from demands which packages must be installed and which cannot be, with reasons.
 //!
-//! A package that must be installed forces the only alternative that is left of each of its demands; a package cannot be
-//! installed when something that must be is against it, or when all alternatives of one of its own demands cannot be. Where a
-//! demand has nothing left, the reasons behind it are the explanation.
+//! A package that must be installed forces the last alternative that is left of each of its
+//! dependencies. A package cannot be installed if a package that must be installed conflicts with
+//! it, or if no alternative of one of its dependencies can be installed. If a dependency of a
+//! package that must be installed has no alternative left, the reasons behind that are the
+//! explanation. Both sides of a choice are never tried.
 
 use hashbrown::{HashMap, HashSet};
 
+use super::explanation::{self, conflict, need, shown};
+use crate::plan::chain;
 use crate::plan::demand::{Demand, is_pinned_away};
-use crate::plan::links::{Kind, Link, groups, may_coexist};
+use crate::plan::dependency::{Dependency, hard_groups, may_coexist, negative};
 use crate::plan::pool::{PackageId, Pool, VersionId};
+use crate::plan::solve::Problem;
 
-/// The reasons why the demands collide, in an order that can be read; `None` when none can be derived.
-pub(super) fn derive(
-    pool: &Pool<'_>,
-    candidates: &[Option<VersionId>],
-    base: &[VersionId],
-    demands: &[Demand<'_>],
-) -> Option<Vec<String>> {
-    let mut reasons = Reasons::new(pool, candidates);
-    let reason = reasons.contradiction(base, demands)?;
-    let mut story = Story {
-        reasons: &reasons,
-        told: HashSet::new(),
-        lines: Vec::new(),
-    };
-    story.tell_reason(&reason);
-    Some(story.lines)
+/// The reasons why demands cannot be met, in reading order; `None` if none can be derived.
+pub(super) fn derive(problem: Problem<'_, '_, '_>) -> Option<Vec<String>> {
+    let mut reasons = Reasons::new(problem);
+    let reason = reasons.contradiction(problem)?;
+    Some(explanation::lines(&reasons, &reason))
 }
 
-/// "a 1.0 depends on b (>= 2) | c"
-pub(super) fn need(pool: &Pool<'_>, owner: VersionId, group: &[Link<'_>]) -> String {
-    let verb = if group[0].kind == Kind::PreDepends {
-        "pre-depends on"
-    } else {
-        "depends on"
-    };
-    let texts: Vec<&str> = group.iter().map(|link| link.text).collect();
-    format!("{} {verb} {}", shown(pool, owner), texts.join(" | "))
-}
-
-/// "a 1.0 conflicts with mail-transport-agent, which b provides"
-pub(super) fn against(
-    pool: &Pool<'_>,
-    owner: VersionId,
-    link: &Link<'_>,
-    hit: VersionId,
-) -> String {
-    let verb = if link.kind == Kind::Breaks {
-        "breaks"
-    } else {
-        "conflicts with"
-    };
-    let named = pool[pool[hit].package].name == link.name;
-    let provided = if named {
-        String::new()
-    } else {
-        format!(", which {} provides", shown(pool, hit))
-    };
-    format!("{} {verb} {}{provided}", shown(pool, owner), link.text)
-}
-
-fn shown(pool: &Pool<'_>, version: VersionId) -> String {
-    format!(
-        "{} {}",
-        pool.full_name(pool[version].package),
-        pool[version].text
-    )
-}
-
-/// Something that follows.
+/// A conclusion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Fact {
+pub(super) enum Fact {
     Must(PackageId),
     Cannot(PackageId),
 }
 
-/// A sentence, and what it rests on.
+/// A line of the explanation, and the facts on which it rests.
 #[derive(Clone, Debug, Default)]
-struct Reason {
-    line: Option<String>,
-    because: Vec<Fact>,
+pub(super) struct Reason {
+    pub(crate) line: Option<String>,
+    pub(crate) because: Vec<Fact>,
 }
 
-struct Reasons<'r, 'a> {
-    pool: &'r Pool<'a>,
-    candidates: &'r [Option<VersionId>],
-    must: Vec<(VersionId, Reason)>,
-    versions: HashSet<VersionId>,
-    cannot: HashMap<PackageId, Reason>,
-    /// What the packages that must be installed are against.
-    hit: HashMap<VersionId, Reason>,
-    /// Looked at, and possible as far as is known.
-    fine: HashSet<PackageId>,
-}
-
-impl<'r, 'a> Reasons<'r, 'a> {
-    fn new(pool: &'r Pool<'a>, candidates: &'r [Option<VersionId>]) -> Reasons<'r, 'a> {
-        let (versions, fine) = (HashSet::new(), HashSet::new());
-        Reasons {
-            pool,
-            candidates,
-            must: Vec::new(),
-            versions,
-            cannot: HashMap::new(),
-            hit: HashMap::new(),
-            fine,
+impl Reason {
+    fn new(line: String, because: Vec<Fact>) -> Reason {
+        Reason {
+            line: Some(line),
+            because,
         }
     }
 
-    /// Draws conclusions until they contradict each other.
-    fn contradiction(&mut self, base: &[VersionId], demands: &[Demand<'_>]) -> Option<Reason> {
-        for version in base {
+    /// A package must be installed and cannot be.
+    fn contradiction(package: PackageId) -> Reason {
+        Reason {
+            line: None,
+            because: vec![Fact::Must(package), Fact::Cannot(package)],
+        }
+    }
+}
+
+/// All conclusions.
+pub(super) struct Reasons<'r, 'a> {
+    pool: &'r Pool<'a>,
+    candidates: &'r [Option<VersionId>],
+    /// The versions that must be installed, in the order of the conclusions.
+    must: Vec<VersionId>,
+    must_because: HashMap<PackageId, Reason>,
+    must_versions: HashSet<VersionId>,
+    cannot: HashMap<PackageId, Reason>,
+    /// The versions with which a version that must be installed conflicts.
+    conflicting: HashMap<VersionId, Reason>,
+    /// Packages that can be installed as far as is known.
+    possible: HashSet<PackageId>,
+    /// How many packages `is_impossible` is looking at.
+    depth: usize,
+}
+
+impl<'r, 'a> Reasons<'r, 'a> {
+    fn new(problem: Problem<'r, 'r, 'a>) -> Reasons<'r, 'a> {
+        Reasons {
+            pool: problem.pool,
+            candidates: problem.candidates,
+            must: Vec::new(),
+            must_because: HashMap::new(),
+            must_versions: HashSet::new(),
+            cannot: HashMap::new(),
+            conflicting: HashMap::new(),
+            possible: HashSet::new(),
+            depth: 0,
+        }
+    }
+
+    /// The reason for a fact.
+    pub(super) fn of(&self, fact: Fact) -> Option<&Reason> {
+        match fact {
+            Fact::Must(package) => self.must_because.get(&package),
+            Fact::Cannot(package) => self.cannot.get(&package),
+        }
+    }
+
+    fn candidate(&self, package: PackageId) -> Option<VersionId> {
+        self.candidates[package.index()]
+    }
+
+    /// Draws conclusions until two contradict each other.
+    fn contradiction(&mut self, problem: Problem<'_, '_, '_>) -> Option<Reason> {
+        for version in problem.installed {
             let entry = self.pool[self.pool[*version].package];
-            if (entry.essential || entry.protected)
-                && let Some(reason) = self.require(*version, Reason::default())
-            {
-                return Some(reason);
+            if entry.essential || entry.protected {
+                let reason = self.require(*version, Reason::default());
+                if reason.is_some() {
+                    return reason;
+                }
             }
         }
-        for package in demands.iter().filter_map(|demand| {
+        for demand in problem.demands {
             if let Demand::Absent(package) = demand {
-                Some(*package)
-            } else {
-                None
+                self.cannot.insert(*package, Reason::default());
             }
-        }) {
-            self.cannot.insert(package, Reason::default());
         }
-        for package in demands.iter().filter_map(Demand::present) {
+        for package in problem.demands.iter().filter_map(Demand::present) {
             if self.is_impossible(package) {
-                return Some(Reason {
-                    line: None,
-                    because: vec![Fact::Must(package), Fact::Cannot(package)],
-                });
+                return Some(Reason::contradiction(package));
             }
-            if let Some(reason) = self.candidates[package.0 as usize]
-                .and_then(|version| self.require(version, Reason::default()))
-            {
-                return Some(reason);
+            if let Some(version) = self.candidate(package) {
+                let reason = self.require(version, Reason::default());
+                if reason.is_some() {
+                    return reason;
+                }
             }
         }
+        self.follow_consequences()
+    }
+
+    fn follow_consequences(&mut self) -> Option<Reason> {
         let mut considered = 0;
         while considered != self.must.len() {
             considered = self.must.len();
-            self.fine.clear();
+            self.possible.clear();
             let mut number = 0;
             while number < self.must.len() {
-                if let Some(reason) = self.consequences(self.must[number].0) {
-                    return Some(reason);
+                let reason = self.consequences(self.must[number]);
+                if reason.is_some() {
+                    return reason;
                 }
                 number += 1;
             }
@@ -155,64 +144,51 @@ impl<'r, 'a> Reasons<'r, 'a> {
         None
     }
 
-    /// Adds what must be installed; a reason if it cannot be beside what must be already.
+    /// Concludes that a version must be installed. Returns a reason if it cannot be.
     fn require(&mut self, version: VersionId, reason: Reason) -> Option<Reason> {
-        if self.versions.contains(&version) {
+        if self.must_versions.contains(&version) {
             return None;
         }
-        let (owner, clash) = (self.pool[version].package, self.clash(version));
-        self.versions.insert(version);
-        self.must.push((version, reason));
-        for link in self
-            .pool
-            .links(version)
-            .iter()
-            .filter(|link| link.kind.is_negative())
-        {
-            for hit in link.targets(self.pool, version) {
-                let line = Some(against(self.pool, version, link, hit));
-                self.hit.entry(hit).or_insert_with(|| Reason {
-                    line,
-                    because: vec![Fact::Must(owner)],
-                });
+        let owner = self.pool[version].package;
+        let clash = self.clash(version);
+        self.must_versions.insert(version);
+        self.must.push(version);
+        self.must_because.entry(owner).or_insert(reason);
+        for dependency in negative(self.pool.dependencies(version)) {
+            for target in dependency.targets(self.pool, version) {
+                let line = conflict(self.pool, version, dependency, target);
+                let reason = Reason::new(line, vec![Fact::Must(owner)]);
+                self.conflicting.entry(target).or_insert(reason);
             }
         }
         self.cannot.insert(owner, clash?);
-        Some(Reason {
-            line: None,
-            because: vec![Fact::Must(owner), Fact::Cannot(owner)],
-        })
+        Some(Reason::contradiction(owner))
     }
 
-    /// What a package that must be installed brings about; a reason when it cannot be.
+    /// Concludes what the dependencies of a version that must be installed force. Returns a reason
+    /// if one of them cannot be met.
     fn consequences(&mut self, version: VersionId) -> Option<Reason> {
         let owner = self.pool[version].package;
-        for group in groups(self.pool.links(version)).filter(|group| group[0].kind.is_demand()) {
-            let all = self.alternatives(version, group);
-            let (cannot, left): (Vec<_>, Vec<_>) = all
-                .iter()
-                .partition(|target| self.is_impossible(self.pool[**target].package));
+        for group in hard_groups(self.pool.dependencies(version)) {
+            let alternatives = self.alternatives(version, group);
             let mut because = vec![Fact::Must(owner)];
-            because.extend(
-                cannot
-                    .iter()
-                    .map(|target: &&VersionId| Fact::Cannot(self.pool[**target].package)),
-            );
+            let mut left = Vec::new();
+            for target in &alternatives {
+                let package = self.pool[*target].package;
+                if self.is_impossible(package) {
+                    because.push(Fact::Cannot(package));
+                } else {
+                    left.push(*target);
+                }
+            }
             match left[..] {
                 [] => {
-                    return Some(Reason {
-                        line: Some(self.lacking(version, group, all.is_empty())),
-                        because,
-                    });
+                    let line = self.unmet(version, group, alternatives.is_empty());
+                    return Some(Reason::new(line, because));
                 }
                 [only] => {
-                    let reason = self.require(
-                        *only,
-                        Reason {
-                            line: Some(need(self.pool, version, group)),
-                            because,
-                        },
-                    );
+                    let line = need(self.pool, version, group);
+                    let reason = self.require(only, Reason::new(line, because));
                     if reason.is_some() {
                         return reason;
                     }
@@ -223,17 +199,19 @@ impl<'r, 'a> Reasons<'r, 'a> {
         None
     }
 
-    fn alternatives(&self, owner: VersionId, group: &[Link<'a>]) -> Vec<VersionId> {
-        let mut all: Vec<VersionId> = group
-            .iter()
-            .flat_map(|link| link.targets(self.pool, owner))
-            .collect();
+    /// The candidates that meet an or-group.
+    fn alternatives(&self, owner: VersionId, group: &[Dependency<'a>]) -> Vec<VersionId> {
+        let mut alternatives = Vec::new();
         let mut seen = HashSet::new();
-        all.retain(|version| {
-            self.candidates[self.pool[*version].package.0 as usize] == Some(*version)
-                && seen.insert(*version)
-        });
-        all
+        for dependency in group {
+            for target in dependency.targets(self.pool, owner) {
+                let is_candidate = self.candidate(self.pool[target].package) == Some(target);
+                if is_candidate && seen.insert(target) {
+                    alternatives.push(target);
+                }
+            }
+        }
+        alternatives
     }
 
     /// Whether a package is known not to be installable.
@@ -241,151 +219,118 @@ impl<'r, 'a> Reasons<'r, 'a> {
         if self.cannot.contains_key(&package) {
             return true;
         }
-        let Some(version) = self.candidates[package.0 as usize] else {
+        let Some(version) = self.candidate(package) else {
             return true;
         };
-        if self.versions.contains(&version) || !self.fine.insert(package) {
+        if self.must_versions.contains(&version)
+            || self.depth == chain::LIMIT
+            || !self.possible.insert(package)
+        {
             return false;
         }
-        let Some(reason) = self.obstacle(version) else {
-            return false;
-        };
-        self.cannot.insert(package, reason);
-        true
+        self.depth += 1;
+        let obstacle = self.obstacle(version);
+        self.depth -= 1;
+        match obstacle {
+            Some(reason) => {
+                self.cannot.insert(package, reason);
+                true
+            }
+            None => false,
+        }
     }
 
+    /// Why a version cannot be installed.
     fn obstacle(&mut self, version: VersionId) -> Option<Reason> {
         let pool = self.pool;
         let clash = self.clash(version);
         if clash.is_some() {
             return clash;
         }
-        for group in groups(pool.links(version)).filter(|group| group[0].kind.is_demand()) {
-            let all = self.alternatives(version, group);
-            if all
-                .iter()
-                .all(|target| self.is_impossible(pool[*target].package))
-            {
-                let line = Some(self.lacking(version, group, all.is_empty()));
-                return Some(Reason {
-                    line,
-                    because: all
-                        .iter()
-                        .map(|target| Fact::Cannot(pool[*target].package))
-                        .collect(),
-                });
+        for group in hard_groups(pool.dependencies(version)) {
+            let alternatives = self.alternatives(version, group);
+            let mut because = Vec::new();
+            for target in &alternatives {
+                let package = pool[*target].package;
+                if !self.is_impossible(package) {
+                    break;
+                }
+                because.push(Fact::Cannot(package));
+            }
+            if because.len() == alternatives.len() {
+                let line = self.unmet(version, group, alternatives.is_empty());
+                return Some(Reason::new(line, because));
             }
         }
         None
     }
 
-    /// What that must be installed does not stand a version, or the other way round.
+    /// A conflict between a version and a version that must be installed.
     fn clash(&self, version: VersionId) -> Option<Reason> {
         let pool = self.pool;
-        if let Some(reason) = self.hit.get(&version) {
+        if let Some(reason) = self.conflicting.get(&version) {
             return Some(reason.clone());
         }
-        let rival = self.must.iter().map(|(must, _)| *must).find(|must| {
-            let (one, other) = (pool[*must].package, pool[version].package);
-            one != other && pool[one].name == pool[other].name && !may_coexist(pool, *must, version)
-        });
-        if let Some(rival) = rival {
-            let line = format!(
-                "{} and {} cannot be installed side by side",
-                shown(pool, rival),
-                shown(pool, version)
-            );
-            return Some(Reason {
-                line: Some(line),
-                because: vec![Fact::Must(pool[rival].package)],
-            });
+        if let Some(sibling) = self.incompatible_sibling(version) {
+            let one = shown(pool, sibling);
+            let other = shown(pool, version);
+            let line = format!("{one} and {other} cannot be installed side by side");
+            return Some(Reason::new(line, vec![Fact::Must(pool[sibling].package)]));
         }
-        for link in pool
-            .links(version)
-            .iter()
-            .filter(|link| link.kind.is_negative())
-        {
-            if let Some(hit) = link
-                .targets(pool, version)
-                .into_iter()
-                .find(|target| self.versions.contains(target))
-            {
-                let because = vec![Fact::Must(pool[hit].package)];
-                return Some(Reason {
-                    line: Some(against(pool, version, link, hit)),
-                    because,
-                });
+        for dependency in negative(pool.dependencies(version)) {
+            for target in dependency.targets(pool, version) {
+                if self.must_versions.contains(&target) {
+                    let line = conflict(pool, version, dependency, target);
+                    return Some(Reason::new(line, vec![Fact::Must(pool[target].package)]));
+                }
             }
         }
         None
     }
 
-    /// The sentence for a demand that nothing can meet; where nothing is on offer it says what is.
-    fn lacking(&self, owner: VersionId, group: &[Link<'a>], nothing_fits: bool) -> String {
+    /// The version of the same name that must be installed and may not stand beside this one.
+    fn incompatible_sibling(&self, version: VersionId) -> Option<VersionId> {
+        let package = self.pool[version].package;
+        for must in &self.must {
+            let other = self.pool[*must].package;
+            if other != package
+                && self.pool[other].name == self.pool[package].name
+                && !may_coexist(self.pool, *must, version)
+            {
+                return Some(*must);
+            }
+        }
+        None
+    }
+
+    /// The line for a dependency that cannot be met. If no candidate fits, it says what exists.
+    fn unmet(&self, owner: VersionId, group: &[Dependency<'a>], nothing_fits: bool) -> String {
         let line = need(self.pool, owner, group);
         if !nothing_fits {
             return line;
         }
-        let named: Vec<PackageId> = group
-            .iter()
-            .flat_map(|link| self.pool.packages_named(link.name))
-            .collect();
-        let mut real = named
-            .iter()
-            .filter(|package| self.pool.versions(**package).next().is_some())
-            .peekable();
-        if real.peek().is_none() {
-            return format!("{line}, which no source has");
-        }
-        let candidates: Vec<String> = real
-            .filter_map(|p| self.candidates[p.0 as usize])
-            .map(|v| shown(self.pool, v))
-            .collect();
-        match &candidates[..] {
-            [] if named
-                .iter()
-                .all(|package| is_pinned_away(self.pool, *package)) =>
-            {
-                format!("{line}, which only pinned sources have")
+        let mut exists = false;
+        let mut pinned_away = true;
+        let mut candidates = Vec::new();
+        for dependency in group {
+            for package in self.pool.packages_named(dependency.name) {
+                exists = exists || self.pool.has_versions(package);
+                pinned_away = pinned_away && is_pinned_away(self.pool, package);
+                if self.pool.has_versions(package)
+                    && let Some(candidate) = self.candidate(package)
+                {
+                    candidates.push(shown(self.pool, candidate));
+                }
             }
-            [] => format!("{line}, which is excluded"),
-            _ => format!("{line}, but there is only {}", candidates.join(", ")),
         }
-    }
-}
-
-/// The reasons told so that each comes behind what it rests on, and none twice.
-struct Story<'s, 'r, 'a> {
-    reasons: &'s Reasons<'r, 'a>,
-    told: HashSet<Fact>,
-    lines: Vec<String>,
-}
-
-impl Story<'_, '_, '_> {
-    fn tell(&mut self, fact: Fact) {
-        if !self.told.insert(fact) {
-            return;
-        }
-        let reason = match fact {
-            Fact::Must(package) => self
-                .reasons
-                .must
-                .iter()
-                .find(|(version, _)| self.reasons.pool[*version].package == package)
-                .map(|(_, reason)| reason),
-            Fact::Cannot(package) => self.reasons.cannot.get(&package),
-        };
-        if let Some(reason) = reason {
-            self.tell_reason(reason);
-        }
-    }
-
-    fn tell_reason(&mut self, reason: &Reason) {
-        reason.because.iter().for_each(|fact| self.tell(*fact));
-        if let Some(line) = &reason.line
-            && !self.lines.contains(line)
-        {
-            self.lines.push(line.clone());
+        if !exists {
+            format!("{line}, which no source has")
+        } else if !candidates.is_empty() {
+            format!("{line}, but there is only {}", candidates.join(", "))
+        } else if pinned_away {
+            format!("{line}, which only pinned sources have")
+        } else {
+            format!("{line}, which is excluded")
         }
     }
 }

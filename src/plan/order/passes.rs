@@ -1,130 +1,153 @@
-//! The list that unpacking follows: sorted by score, then four depth-first passes (pkgOrderList::OrderUnpack).
+//! Sorts the packages to unpack in four depth-first passes (pkgOrderList::OrderUnpack).
+//!
+//! The first pass starts from the order by score, each other pass from the result of the one
+//! before.
 
-use super::{Edge, Graph};
-use crate::plan::links::Kind;
+use super::graph::{Edge, Graph};
+use crate::plan::chain::{self, Chain, TooDeep};
+use crate::plan::dependency::DependencyKind;
 
-/// Which relations a pass follows.
+/// Which dependencies a pass follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    /// Pre-Depends, and what is against something.
+enum Follow {
+    /// Pre-Depends, Conflicts and Breaks.
     PreDepends,
     /// Depends too: below an immediate package or a Pre-Depends.
-    Both,
-    /// Those that unpacking heeds: Pre-Depends, and Depends of what is immediate or not at the top.
+    All,
+    /// Those that matter for unpacking: Pre-Depends, and the Depends of what is immediate or not at
+    /// the top.
     Unpack,
 }
 
-/// The new members in the order in which they are to be unpacked.
-pub(super) fn order(graph: &Graph) -> Vec<usize> {
-    let sorted: Vec<usize> = (0..graph.members.len())
-        .filter(|member| graph.members[*member].new)
-        .collect();
-    let first = Pass::run(graph, &sorted, Mode::PreDepends, true);
-    let second = Pass::run(graph, &first, Mode::PreDepends, false);
-    let third = Pass::run(graph, &second, Mode::PreDepends, false);
-    Pass::run(graph, &third, Mode::Unpack, false)
+/// The new members in the order in which they are unpacked.
+pub(super) fn order(graph: &Graph) -> Result<Vec<usize>, TooDeep> {
+    let mut order = Vec::new();
+    for (number, member) in graph.members.iter().enumerate() {
+        if member.new {
+            order.push(number);
+        }
+    }
+    let mut first = Pass::new(graph, Follow::PreDepends);
+    first.then_depends = true;
+    order = first.run(&order)?;
+    order = Pass::new(graph, Follow::PreDepends).run(&order)?;
+    order = Pass::new(graph, Follow::PreDepends).run(&order)?;
+    Pass::new(graph, Follow::Unpack).run(&order)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
-    Untouched,
-    Pending,
+enum VisitState {
+    Unvisited,
+    Visiting,
     Listed,
 }
 
 struct Pass<'g> {
     graph: &'g Graph,
-    mode: Mode,
+    follow: Follow,
+    /// Follows the Depends of a package after its other dependencies.
     then_depends: bool,
-    depth: usize,
-    progress: Vec<Progress>,
+    states: Vec<VisitState>,
     list: Vec<usize>,
+    chain: Chain,
 }
 
 impl<'g> Pass<'g> {
-    fn run(graph: &'g Graph, members: &[usize], mode: Mode, then_depends: bool) -> Vec<usize> {
-        let progress = vec![Progress::Untouched; graph.members.len()];
-        let mut pass = Pass {
+    fn new(graph: &'g Graph, follow: Follow) -> Pass<'g> {
+        Pass {
             graph,
-            mode,
-            then_depends,
-            depth: 0,
-            progress,
-            list: Vec::with_capacity(members.len()),
-        };
-        for member in members {
-            pass.visit(*member);
+            follow,
+            then_depends: false,
+            states: vec![VisitState::Unvisited; graph.members.len()],
+            list: Vec::new(),
+            chain: Chain::new(chain::LIMIT),
         }
-        pass.list
     }
 
+    fn run(mut self, members: &[usize]) -> Result<Vec<usize>, TooDeep> {
+        for member in members {
+            self.visit(*member);
+            if let Some(too_deep) = self.chain.too_deep() {
+                return Err(too_deep.clone());
+            }
+        }
+        Ok(self.list)
+    }
+
+    /// Lists a member after what it depends on.
     fn visit(&mut self, member: usize) {
-        if self.progress[member] != Progress::Untouched || !self.graph.members[member].new {
+        let graph = self.graph;
+        let entry = &graph.members[member];
+        if self.states[member] != VisitState::Unvisited || !entry.new {
             return;
         }
-        self.depth += 1;
-        self.progress[member] = Progress::Pending;
-        let before = self.mode;
-        if self.graph.members[member].immediate && self.mode != Mode::Unpack {
-            self.mode = Mode::Both;
+        if !self.chain.enter(entry.package) {
+            return;
         }
-        self.follow(member);
+        self.states[member] = VisitState::Visiting;
+        let before = self.follow;
+        if entry.immediate && self.follow != Follow::Unpack {
+            self.follow = Follow::All;
+        }
+        self.follow_edges(member);
         if self.then_depends {
-            let depends = self.graph.members[member]
-                .edges
-                .iter()
-                .filter(|edge| edge.kind == Kind::Depends);
-            depends.for_each(|edge| self.visit_targets(edge));
+            for edge in &entry.edges {
+                if edge.kind == DependencyKind::Depends {
+                    self.visit_targets(edge);
+                }
+            }
         }
-        self.progress[member] = Progress::Listed;
+        self.states[member] = VisitState::Listed;
         self.list.push(member);
-        self.mode = before;
-        self.depth -= 1;
+        self.follow = before;
+        self.chain.leave();
     }
 
-    fn follow(&mut self, member: usize) {
+    fn follow_edges(&mut self, member: usize) {
         let graph = self.graph;
-        let mode = self.mode;
+        let follow = self.follow;
         for edge in &graph.members[member].edges {
-            let passed_over = match mode {
-                Mode::PreDepends => edge.kind == Kind::Depends,
-                Mode::Both => false,
-                Mode::Unpack if edge.kind == Kind::Depends => {
-                    self.depth == 1 && !graph.members[member].immediate
+            let is_skipped = match follow {
+                Follow::PreDepends => edge.kind == DependencyKind::Depends,
+                Follow::All => false,
+                Follow::Unpack if edge.kind == DependencyKind::Depends => {
+                    self.chain.len() == 1 && !graph.members[member].immediate
                 }
-                Mode::Unpack => edge.kind != Kind::PreDepends,
+                Follow::Unpack => edge.kind != DependencyKind::PreDepends,
             };
-            let named = edge
-                .named
-                .map_or(Progress::Untouched, |named| self.progress[named]);
-            let in_a_loop = named == Progress::Pending
-                && (mode == Mode::Unpack || edge.kind == Kind::PreDepends);
-            if passed_over || self.holds(edge) && !in_a_loop || named != Progress::Untouched {
+            let named = match edge.named {
+                Some(named) => self.states[named],
+                None => VisitState::Unvisited,
+            };
+            let is_loop = named == VisitState::Visiting
+                && (follow == Follow::Unpack || edge.kind == DependencyKind::PreDepends);
+            if is_skipped || self.holds(edge) && !is_loop || named != VisitState::Unvisited {
                 continue;
             }
-            let before = self.mode;
-            if mode == Mode::PreDepends && edge.kind == Kind::PreDepends {
-                self.mode = Mode::Both;
+            let before = self.follow;
+            if follow == Follow::PreDepends && edge.kind == DependencyKind::PreDepends {
+                self.follow = Follow::All;
             }
             self.visit_targets(edge);
-            self.mode = before;
+            self.follow = before;
         }
     }
 
     fn visit_targets(&mut self, edge: &Edge) {
-        if edge.kind.is_demand() {
-            edge.targets.iter().for_each(|target| self.visit(*target));
+        if edge.kind.is_hard() {
+            for target in &edge.targets {
+                self.visit(*target);
+            }
         }
     }
 
-    /// Whether a relation is met by what is installed and what the pass has listed.
+    /// Whether the installed and the listed members meet a dependency.
     fn holds(&self, edge: &Edge) -> bool {
-        let there = |target: &usize| {
-            self.progress[*target] == Progress::Listed || !self.graph.members[*target].new
-        };
-        match edge.targets.iter().any(there) {
-            true => edge.kind.is_demand(),
-            false => edge.kind == Kind::Conflicts,
+        for target in &edge.targets {
+            if self.states[*target] == VisitState::Listed || !self.graph.members[*target].new {
+                return edge.kind.is_hard();
+            }
         }
+        edge.kind == DependencyKind::Conflicts
     }
 }

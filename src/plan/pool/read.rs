@@ -1,0 +1,235 @@
+//! Fills the pool from the listings, in the order in which apt reads them.
+
+use std::cell::OnceCell;
+
+use super::{
+    ArchitectureId, Duplicate, NONE, NameId, Names, PackageEntry, PackageId, Pool, ProvideEntry,
+    TargetForm, UNKNOWN_ARCHITECTURE, VersionEntry, VersionId,
+};
+use crate::archive::{Index, Listing};
+use crate::formats::package::{MultiArch, Priority};
+use crate::plan::scan::{self, Mention, RELATIONS, Stanza};
+
+/// A lower bound on the average size of a stanza in an index, in bytes.
+const SMALL_STANZA: usize = 400;
+
+impl<'a> Pool<'a> {
+    /// Reads all listings. The listings of `suite` decide priorities and essential packages.
+    pub(in crate::plan) fn read(
+        index: &'a Index,
+        architectures: &'a [String],
+        suite: &'a str,
+    ) -> Pool<'a> {
+        // The tables get rather too much room: unused room costs nothing, growing copies.
+        let mut stanzas = 0;
+        let mut suite_is_known = false;
+        for listing in &index.listings {
+            stanzas += listing.text.len() / SMALL_STANZA;
+            suite_is_known |= listing.release.is_called(suite);
+        }
+        let mut pool = Pool::with_capacity(architectures, stanzas);
+        for listing in &index.listings {
+            let of_suite = !suite_is_known || suite.is_empty() || listing.release.is_called(suite);
+            pool.add(listing, of_suite);
+        }
+        pool
+    }
+
+    fn with_capacity(architectures: &'a [String], stanzas: usize) -> Pool<'a> {
+        let names = 2 * stanzas;
+        Pool {
+            architectures: architectures.iter().map(String::as_str).collect(),
+            names: Names::with_capacity(names),
+            packages_of: Vec::with_capacity(names * architectures.len()),
+            provides_of: Vec::with_capacity(names),
+            packages: Vec::with_capacity(names * architectures.len()),
+            versions: Vec::with_capacity(stanzas),
+            provides: Vec::with_capacity(2 * names),
+            listings: Vec::new(),
+            duplicates: Vec::new(),
+            unreadable: OnceCell::new(),
+        }
+    }
+
+    /// Adds a listing after the others.
+    fn add(&mut self, listing: &'a Listing, of_suite: bool) {
+        let number = self.listings.len() as u32;
+        let pin = listing.release.priority();
+        self.listings.push(listing);
+        for stanza in scan::stanzas(&listing.text) {
+            let architecture = match stanza.architecture() {
+                "all" => 0,
+                named => self.architecture(named),
+            };
+            if stanza.package().is_empty()
+                || stanza.version().is_empty()
+                || architecture == UNKNOWN_ARCHITECTURE
+            {
+                continue;
+            }
+            let name = self.intern(stanza.package());
+            let package = self.package_or_new(name, architecture);
+            let entry = &mut self.packages[package.index()];
+            entry.essential = stanza.essential().unwrap_or(entry.essential);
+            entry.protected = stanza.protected().unwrap_or(entry.protected);
+            if let Some(version) = self.version(package, stanza.version()) {
+                let entry = &mut self.versions[version.0 as usize];
+                entry.pin = entry.pin.max(pin);
+                entry.of_suite |= of_suite;
+                self.duplicates.push(Duplicate {
+                    version,
+                    listing: number,
+                });
+                continue;
+            }
+            let version = self.insert(package, &stanza);
+            let entry = &mut self.versions[version.0 as usize];
+            entry.listing = number;
+            entry.pin = pin;
+            entry.of_suite = of_suite;
+            self.add_mentions(&stanza, architecture);
+            self.add_provides(&stanza, version);
+        }
+    }
+
+    fn version(&self, package: PackageId, text: &str) -> Option<VersionId> {
+        self.versions(package)
+            .find(|version| self[*version].text == text)
+    }
+
+    fn insert(&mut self, package: PackageId, stanza: &Stanza<'a>) -> VersionId {
+        let version = VersionId(self.versions.len() as u32);
+        let newest = &mut self.packages[package.index()].newest;
+        self.versions.push(VersionEntry {
+            package,
+            text: stanza.version(),
+            stanza: stanza.text,
+            multi_arch: match stanza.multi_arch() {
+                "same" => MultiArch::Same,
+                "foreign" => MultiArch::Foreign,
+                "allowed" => MultiArch::Allowed,
+                _ => MultiArch::No,
+            },
+            priority: stanza.priority().map(Priority::parse),
+            pin: 0,
+            of_suite: false,
+            listing: 0,
+            next: std::mem::replace(newest, version.0),
+            dependencies: OnceCell::new(),
+        });
+        version
+    }
+
+    /// Numbers the packages that a stanza's relations mention.
+    fn add_mentions(&mut self, stanza: &Stanza<'a>, own: ArchitectureId) {
+        for (position, field) in RELATIONS.into_iter().enumerate() {
+            // Negative relations apply to all architectures of a name, so they number a package
+            // only if the name has none.
+            let is_negative = matches!(field, "Conflicts" | "Breaks" | "Replaces");
+            for mention in scan::mentions(stanza.relations(position)) {
+                let name = self.intern(mention.name);
+                let architecture = match mention.qualifier {
+                    None => own,
+                    Some("any") => continue,
+                    Some("native") => 0,
+                    Some(named) => self.architecture(named),
+                };
+                if architecture == UNKNOWN_ARCHITECTURE {
+                    continue;
+                }
+                if is_negative
+                    && mention.qualifier.is_none()
+                    && self.packages_named(name).next().is_some()
+                {
+                    continue;
+                }
+                self.package_or_new(name, architecture);
+            }
+        }
+    }
+
+    fn add_provides(&mut self, stanza: &Stanza<'a>, owner: VersionId) {
+        let multi_arch = self[owner].multi_arch;
+        let package = self[self[owner].package];
+        for provided in scan::mentions(stanza.provides()) {
+            self.add_provided(&provided, owner, package.architecture);
+        }
+        let implicit = ProvideEntry {
+            owner,
+            version: Some(stanza.version()),
+            architecture: None,
+            next: NONE,
+        };
+        match multi_arch {
+            MultiArch::Allowed => self.provide(package.name, TargetForm::Any, implicit),
+            MultiArch::Foreign if self.architectures.len() > 1 => {
+                self.provide(package.name, TargetForm::Plain, implicit);
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds one entry of the field Provides.
+    fn add_provided(&mut self, provided: &Mention<'a>, owner: VersionId, own: ArchitectureId) {
+        let multi_arch = self[owner].multi_arch;
+        let architecture = match provided.qualifier {
+            None if multi_arch == MultiArch::Foreign => None,
+            None => Some(own),
+            Some("any") => None,
+            Some(named) => Some(self.architecture(named)),
+        };
+        let name = self.intern(provided.name);
+        let mentioned = match architecture {
+            None | Some(UNKNOWN_ARCHITECTURE) => 0,
+            Some(known) => known,
+        };
+        self.package_or_new(name, mentioned);
+        let entry = ProvideEntry {
+            owner,
+            version: provided.provided_version(),
+            architecture,
+            next: NONE,
+        };
+        self.provide(name, TargetForm::Plain, entry);
+        if multi_arch == MultiArch::Allowed {
+            let for_all = ProvideEntry {
+                architecture: None,
+                ..entry
+            };
+            self.provide(name, TargetForm::Any, for_all);
+        }
+    }
+
+    fn provide(&mut self, name: NameId, form: TargetForm, mut entry: ProvideEntry<'a>) {
+        let last = &mut self.provides_of[name.index()][form as usize];
+        entry.next = std::mem::replace(last, self.provides.len() as u32);
+        self.provides.push(entry);
+    }
+
+    /// The package of a name and an architecture, which gets a number if it is new.
+    fn package_or_new(&mut self, name: NameId, architecture: ArchitectureId) -> PackageId {
+        let place = name.index() * self.architectures.len() + usize::from(architecture);
+        if self.packages_of[place] == NONE {
+            self.packages_of[place] = self.packages.len() as u32;
+            self.packages.push(PackageEntry {
+                name,
+                architecture,
+                essential: false,
+                protected: false,
+                newest: NONE,
+            });
+        }
+        PackageId(self.packages_of[place])
+    }
+
+    /// The number of a name; a new one gets its rows in the tables.
+    fn intern(&mut self, text: &'a str) -> NameId {
+        let name = self.names.intern(text);
+        if name.index() == self.provides_of.len() {
+            let packages = self.packages_of.len() + self.architectures.len();
+            self.packages_of.resize(packages, NONE);
+            self.provides_of.push([NONE; 2]);
+        }
+        name
+    }
+}

@@ -1,0 +1,340 @@
+//! Decides which packages to prefetch while the indexes are still being read.
+//!
+//! An essential package is in the plan whatever follows, together with the dependencies that have
+//! no alternative; so is a package whose priority the variant demands. Prefetching it while the
+//! largest index is still being decoded saves time, but a wrong guess costs a download. So a
+//! package is prefetched only once no other source can bring a higher version. The plan does not
+//! depend on any of this.
+
+use std::collections::{BTreeMap, HashSet};
+use std::hash::BuildHasher;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hashbrown::DefaultHashBuilder;
+use memchr::memmem::Finder;
+
+use super::Selection;
+use super::demand::VariantPackages;
+use crate::archive::{Release, Seen};
+use crate::formats::package::{Package, Priority};
+use crate::formats::suite::Variant;
+
+/// A package to prefetch.
+#[derive(Clone, Debug)]
+pub(crate) struct Prefetch {
+    pub(crate) package: Package,
+    /// The mirrors that have it.
+    pub(crate) mirrors: Vec<String>,
+    /// Whether it belongs to the essential set, which is unpacked before any script runs.
+    pub(crate) is_essential: bool,
+}
+
+/// Watches the stanzas of all sources, and decides what to prefetch.
+#[derive(Debug)]
+pub(crate) struct PrefetchPlanner<'s> {
+    selection: &'s Selection,
+    priorities: &'static [Priority],
+    find_priority: Finder<'static>,
+    find_essential: Finder<'static>,
+    candidates: Mutex<Candidates>,
+}
+
+/// The candidates of the sources so far.
+#[derive(Debug)]
+struct Candidates {
+    /// How many sources may still bring stanzas.
+    unread: usize,
+    /// The highest version of each package.
+    highest: BTreeMap<String, Candidate>,
+    /// Names of packages that an essential package depends on, without an alternative.
+    needed: HashSet<String>,
+    /// The names of stanzas that were passed over because nothing needed them, as hashes, since
+    /// that may be a whole index. Another source may have a higher version of such a package than
+    /// the one that comes when it is needed.
+    passed: HashSet<u64>,
+    hasher: DefaultHashBuilder,
+}
+
+#[derive(Debug)]
+struct Candidate {
+    prefetch: Prefetch,
+    /// It was returned already.
+    is_returned: bool,
+}
+
+impl<'s> PrefetchPlanner<'s> {
+    /// Expects the stanzas of as many sources.
+    pub(crate) fn new(selection: &'s Selection, sources: usize) -> PrefetchPlanner<'s> {
+        PrefetchPlanner {
+            selection,
+            priorities: VariantPackages::of(selection.variant).priorities,
+            find_priority: Finder::new("\nPriority: "),
+            find_essential: Finder::new("\nEssential: yes\n"),
+            candidates: Mutex::new(Candidates {
+                unread: sources,
+                highest: BTreeMap::new(),
+                needed: HashSet::new(),
+                passed: HashSet::new(),
+                hasher: DefaultHashBuilder::default(),
+            }),
+        }
+    }
+
+    /// Takes a stanza or the end of a source. Returns the packages that are now certain and were
+    /// not returned before.
+    pub(crate) fn see(&self, seen: Seen<'_>) -> Vec<Prefetch> {
+        match seen {
+            Seen::Stanza(release, stanza) => self.see_stanza(release, stanza),
+            Seen::Source => {
+                let mut candidates = self.lock();
+                candidates.unread = candidates.unread.saturating_sub(1);
+                candidates.take_certain()
+            }
+        }
+    }
+
+    fn see_stanza(&self, release: &Release, stanza: &str) -> Vec<Prefetch> {
+        if matches!(self.selection.variant, Variant::Custom | Variant::Extract) {
+            return Vec::new();
+        }
+        if !self.is_demanded(stanza) && !self.lock().is_needed(name(stanza)) {
+            return Vec::new();
+        }
+        let Some(prefetch) = self.prefetch(release, stanza) else {
+            return Vec::new();
+        };
+        let mut candidates = self.lock();
+        candidates.add(prefetch);
+        candidates.take_certain()
+    }
+
+    /// Whether the variant demands a package. Every stanza is tested, so this does not parse it.
+    fn is_demanded(&self, stanza: &str) -> bool {
+        if let Some(at) = self.find_priority.find(stanza.as_bytes()) {
+            let value = &stanza[at + self.find_priority.needle().len()..];
+            let priority = Priority::parse(value.lines().next().unwrap_or_default());
+            if self.priorities.contains(&priority) {
+                return true;
+            }
+        }
+        self.find_essential.find(stanza.as_bytes()).is_some()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Candidates> {
+        self.candidates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The package of a stanza, unless the plan may take another version of it or none.
+    fn prefetch(&self, release: &Release, stanza: &str) -> Option<Prefetch> {
+        let package = Package::parse(stanza).ok()?;
+        let is_native = package.architecture == "all"
+            || self.selection.architectures.first() == Some(&package.architecture);
+        if !is_native || release.not_automatic || self.is_decided_otherwise(&package.name) {
+            return None;
+        }
+        Some(Prefetch {
+            mirrors: release.source.uris.clone(),
+            is_essential: package.essential == Some(true),
+            package,
+        })
+    }
+
+    /// Whether the user excludes a package, or selects its version or suite.
+    fn is_decided_otherwise(&self, name: &str) -> bool {
+        for text in &self.selection.include {
+            if let Some(end) = text.find(['=', '/'])
+                && &text[..end] == name
+            {
+                return true;
+            }
+        }
+        self.selection.exclude.iter().any(|text| text == name)
+    }
+}
+
+/// The name of a stanza's package if that is its first field, as in most indexes; otherwise empty.
+fn name(stanza: &str) -> &str {
+    let line = stanza.lines().next().unwrap_or_default();
+    line.strip_prefix("Package: ").unwrap_or_default()
+}
+
+impl Candidates {
+    /// Whether an essential package depends on the package of the stanza that is being read.
+    fn is_needed(&mut self, name: &str) -> bool {
+        if self.needed.contains(name) {
+            return true;
+        }
+        if self.unread > 1 {
+            self.passed.insert(self.hasher.hash_one(name));
+        }
+        false
+    }
+
+    fn add(&mut self, mut prefetch: Prefetch) {
+        prefetch.is_essential |= self.needed.contains(&prefetch.package.name);
+        if prefetch.is_essential {
+            self.add_needed(&prefetch.package);
+        }
+        if let Some(known) = self.highest.get(&prefetch.package.name)
+            && known.prefetch.package.version >= prefetch.package.version
+        {
+            return;
+        }
+        let name = prefetch.package.name.clone();
+        let candidate = Candidate {
+            prefetch,
+            is_returned: false,
+        };
+        self.highest.insert(name, candidate);
+    }
+
+    /// Adds the dependencies of a package that have no alternative.
+    fn add_needed(&mut self, package: &Package) {
+        for group in package.pre_depends.iter().chain(&package.depends) {
+            if let [only] = &group[..]
+                && !self.passed.contains(&self.hasher.hash_one(&only.name))
+            {
+                self.needed.insert(only.name.clone());
+            }
+        }
+    }
+
+    /// The packages that are certain and were not returned before.
+    fn take_certain(&mut self) -> Vec<Prefetch> {
+        let mut certain = Vec::new();
+        if self.unread > 1 {
+            return certain;
+        }
+        for candidate in self.highest.values_mut() {
+            if !candidate.is_returned {
+                candidate.is_returned = true;
+                certain.push(candidate.prefetch.clone());
+            }
+        }
+        certain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::release;
+    use super::*;
+
+    fn stanza(name: &str, version: &str, more: &str) -> String {
+        format!("Package: {name}\nVersion: {version}\nArchitecture: amd64\n{more}\n")
+    }
+
+    fn selection(variant: Variant) -> Selection {
+        let list = |all: &[&str]| all.iter().map(|s| (*s).to_owned()).collect();
+        let (include, exclude) = (
+            list(&["pinned=1", "other/sid", "plain"]),
+            list(&["left-out"]),
+        );
+        Selection {
+            variant,
+            suite: "s".into(),
+            architectures: list(&["amd64", "i386"]),
+            include,
+            exclude,
+        }
+    }
+
+    #[test]
+    fn what_no_later_source_can_outdo_is_told_once() {
+        let (selection, release) = (selection(Variant::Minbase), release("s"));
+        let planner = PrefetchPlanner::new(&selection, 2);
+        let see = |seen: Seen<'_>| -> Vec<String> {
+            planner
+                .see(seen)
+                .iter()
+                .map(|f| format!("{} {}", f.package.name, f.package.version))
+                .collect()
+        };
+        let essential = |name: &str, version: &str| stanza(name, version, "Essential: yes");
+        assert_eq!(see(Seen::Stanza(&release, &essential("a", "2"))), [""; 0]);
+        assert_eq!(see(Seen::Stanza(&release, &essential("b", "1"))), [""; 0]);
+        assert_eq!(see(Seen::Source), ["a 2", "b 1"]);
+        assert_eq!(
+            see(Seen::Stanza(&release, &essential("a", "1"))),
+            [""; 0],
+            "it is known that there is a better one"
+        );
+        assert_eq!(see(Seen::Stanza(&release, &essential("c", "1"))), ["c 1"]);
+        assert_eq!(see(Seen::Source), [""; 0]);
+    }
+
+    #[test]
+    fn what_essentials_cannot_do_without_comes_with_them() {
+        let (selection, release) = (selection(Variant::Minbase), release("s"));
+        let told = |planner: &PrefetchPlanner<'_>, name: &str, more: &str| -> Vec<(String, bool)> {
+            let all = planner.see(Seen::Stanza(&release, &stanza(name, "1", more)));
+            all.into_iter()
+                .map(|f| (f.package.name, f.is_essential))
+                .collect()
+        };
+        let first = |name: &str| vec![(name.to_owned(), true)];
+        let planner = PrefetchPlanner::new(&selection, 2);
+        // The other source, of which it is not known yet that it will be asked for `safe`, may have the higher version.
+        assert_eq!(told(&planner, "safe", ""), []);
+        assert_eq!(told(&planner, "left-out", ""), []);
+        planner.see(Seen::Source);
+        assert_eq!(told(&planner, "before", ""), [], "nothing needs it yet");
+        let relations = "Essential: yes\nPre-Depends: lib:any (>= 1)\nDepends: one | other, safe, left-out, before";
+        assert_eq!(told(&planner, "a", relations), first("a"));
+        assert_eq!(told(&planner, "lib", "Depends: further"), first("lib"));
+        assert_eq!(told(&planner, "further", ""), first("further"));
+        for name in ["one", "other", "safe", "left-out"] {
+            assert_eq!(told(&planner, name, ""), [], "{name}");
+        }
+        assert_eq!(
+            told(&planner, "b", "Priority: required\nDepends: late"),
+            [("b".to_owned(), false)]
+        );
+        assert_eq!(
+            told(&planner, "late", ""),
+            [],
+            "only essentials are laid before scripts run"
+        );
+    }
+
+    #[test]
+    fn what_the_variant_and_the_user_ask_for_counts() {
+        let release = release("s");
+        let told = |variant, name: &str, more: &str| {
+            let selection = selection(variant);
+            !PrefetchPlanner::new(&selection, 1)
+                .see(Seen::Stanza(&release, &stanza(name, "1", more)))
+                .is_empty()
+        };
+        for (variant, name, more, expected) in [
+            (Variant::Minbase, "a", "Priority: required", true),
+            (Variant::Minbase, "a", "Priority: important", false),
+            (Variant::Important, "a", "Priority: important", true),
+            (Variant::Important, "a", "Priority: standard", false),
+            (Variant::Standard, "a", "Priority: standard", true),
+            (Variant::Essential, "a", "Priority: required", false),
+            (Variant::Essential, "a", "Essential: yes", true),
+            (
+                Variant::Buildd,
+                "a",
+                "Essential: no\nPriority: required",
+                false,
+            ),
+            (Variant::Custom, "a", "Essential: yes", false),
+            (Variant::Extract, "a", "Essential: yes", false),
+            (Variant::Minbase, "plain", "Essential: yes", true),
+            (Variant::Minbase, "pinned", "Essential: yes", false),
+            (Variant::Minbase, "other", "Essential: yes", false),
+            (Variant::Minbase, "left-out", "Essential: yes", false),
+            (Variant::Minbase, "a", "Essential: yes\nDepends: (", false),
+        ] {
+            assert_eq!(
+                told(variant, name, more),
+                expected,
+                "{variant:?} {name} {more}"
+            );
+        }
+    }
+}
