@@ -36,7 +36,7 @@ use pool::{Pool, VersionId};
 use solve::Problem;
 
 pub(crate) use cache::cache_key;
-pub use error::Error;
+pub(crate) use error::Error;
 pub(crate) use prefetch::{Prefetch, PrefetchPlanner};
 
 /// Which packages a user selects.

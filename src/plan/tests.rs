@@ -6,7 +6,7 @@
 mod refusals;
 
 use super::{Call, Error, Plan, Selection, plan};
-use crate::archive::{self, Index, Listing, Release};
+use crate::archive::{Index, Listing, Release};
 use crate::formats::suite::Variant;
 use crate::testing::listing;
 
