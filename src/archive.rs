@@ -9,6 +9,7 @@ pub(crate) mod release;
 pub(crate) mod sources;
 
 mod index;
+mod preferences;
 mod reading;
 mod signed;
 
@@ -17,10 +18,13 @@ use std::num::NonZeroI16;
 use std::sync::Arc;
 
 pub(crate) use openpgp::{Attempt, Fault, Keyring, KeyringError, SignatureError};
+pub(crate) use preferences::{Indistinguishable, preferences};
 pub(crate) use reading::{Reading, promise};
 pub use release::Release;
 pub(crate) use release::{BadRelease, Time};
-pub(crate) use sources::{BadSource, Entry, HostMirrors, SignedBy, host_mirrors};
+pub(crate) use sources::{
+    BadSource, Entry, HostMirrors, SignedBy, SourcesFile, host_mirrors, sources_file,
+};
 
 use crate::failure::Class;
 use crate::store;

@@ -4,8 +4,6 @@
 //! after it. Which package comes when, and where its files go, is for `unpack` to know; what the database says once scripts have
 //! run is read back from disk.
 
-mod apt;
-mod base;
 mod conffiles;
 pub(crate) mod configure;
 mod diversions;
@@ -17,8 +15,6 @@ mod triggers;
 pub(crate) mod unpack;
 mod users;
 
-pub(crate) use apt::{extended_states, own_apt_directories};
-pub(crate) use base::{Base, base};
 pub(crate) use conffiles::{Conffile, ConffileState, parse_conffiles};
 pub(crate) use diversions::Diversions;
 pub(crate) use info::{InfoDirectory, InfoFiles, is_info_member, md5sums, qualified_name};

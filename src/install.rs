@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use crate::archive::Source;
+use crate::archive::{Source, SourcesFile, sources_file};
 use crate::dpkg::configure::{self, Batch, Services, configure};
 use crate::dpkg::unpack::{self, Ahead, Preinsts, Supply, Unpacker};
-use crate::dpkg::{self, Base};
+use crate::dpkg::{self, Masters, Users};
 use crate::failure::Class;
 use crate::formats::suite::{Suite, Variant};
 use crate::interrupt::{Interrupt, Registration};
@@ -20,6 +20,7 @@ use crate::report::{Report, Stage};
 use crate::sandbox::{self, Sandbox};
 use crate::store;
 use crate::store::fetch::Fetch;
+use crate::tree::base::{Base, base};
 use crate::tree::rootfs::{self, RootPath, Rootfs};
 use crate::tree::{apt, tidy};
 
@@ -116,14 +117,17 @@ impl<'a> Installation<'a> {
             .first()
             .map(|source| source.architectures.clone())
             .unwrap_or_default();
-        dpkg::base(
+        base(
             root,
             &Base {
                 architectures: architectures.clone(),
                 merged_usr: suite.merged_usr,
             },
         )?;
-        apt::write_sources(root, suite, sources, &architectures)?;
+        if !sources.is_empty() {
+            let SourcesFile { path, text } = sources_file(suite, sources, &architectures);
+            apt::write_sources(root, &RootPath::parse(path).unwrap_or_default(), &text)?;
+        }
         let (chroot, registration) = match variant {
             Variant::Extract => (None, None),
             _ => {
@@ -192,9 +196,11 @@ impl<'a> Installation<'a> {
         unpacker.finish()?;
         tidy::tidy(root)?;
         if !plan.calls().is_empty() {
-            dpkg::extended_states(root, &automatic(plan, architectures.first()))?;
+            apt::write_extended_states(root, &automatic(plan, architectures.first()))?;
         }
-        dpkg::own_apt_directories(root)?;
+        if let Some(uid) = Users::read(root, &Masters::default())?.user("_apt") {
+            apt::own_partial_directories(root, uid)?;
+        }
         Ok(())
     }
 }

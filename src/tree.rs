@@ -1,6 +1,7 @@
-//! The tree that is being made: the one door into it, its claim, the files that no package brings, and what does not stay.
+//! The target tree: the only door into it, how it is claimed, the files that no package ships, and what is removed at the end.
 
 pub(crate) mod apt;
+pub(crate) mod base;
 pub(crate) mod rootfs;
 pub(crate) mod target;
 pub(crate) mod tidy;

@@ -3,10 +3,14 @@
 //! Reads what sources.list(5) describes, as far as binary packages go: `deb-src` is passed over, and so is what is disabled. Whether a source
 //! answers, and who signed it, is for `archive` to find out.
 
+mod file;
+
 use std::fs;
 use std::num::NonZeroI16;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+pub(crate) use file::{SourcesFile, sources_file};
 
 use super::release::is_flat;
 use super::{Expiry, Keyring, KeyringError, Leave, Source, Trust};

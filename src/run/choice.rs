@@ -10,7 +10,6 @@ use crate::install::Course;
 use crate::plan::{self, Plan, Prefetch, PrefetchPlanner, Selection};
 use crate::report::{Event, Report, Stage};
 use crate::store::{self, Kind, Store};
-use crate::tree::apt;
 
 /// Reads the indexes and makes the plan. `prefetch` is called for packages
 /// that are certain to be in the plan before it is made.
@@ -33,7 +32,7 @@ pub(super) fn choose(
     };
     let plan = planned(store, &reading, &selection, &see, report)?;
     let releases = reading.releases()?;
-    let preferences = apt::preferences(&releases)?;
+    let preferences = archive::preferences(&releases)?;
     let debs = plan
         .packages()
         .iter()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::failure::Class;
 use crate::formats::suite;
-use crate::tree::{apt, rootfs, target};
+use crate::tree::{rootfs, target};
 use crate::{archive, install, pack, plan, store};
 
 /// Why a run failed. Each stage's own error says what happened; this says in which stage, for the exit code and the hint.
@@ -70,7 +70,7 @@ pub(crate) enum Error {
     Source(#[from] archive::BadSource),
     /// A pin that apt cannot be told of.
     #[error(transparent)]
-    Pin(#[from] apt::Indistinguishable),
+    Pin(#[from] archive::Indistinguishable),
     /// Making a tree takes root.
     #[error("not root: a tree has files of many owners")]
     NotRoot,

@@ -1,226 +1,59 @@
-//! What apt finds in the tree: its sources, and the preferences that pin some of them.
+//! The files that apt would have written into the tree: sources, preferences, extended_states, and the owner of its `partial`
+//! directories.
 //!
-//! Written as the suite's own installer would: one deb822 file named after the distribution, with Signed-By, where the suite has
-//! come that far; sources.list before. A mirror is written as it was given; what is reached through another one in its place is the
-//! finished system's own affair.
-
-mod preferences;
+//! What the sources and preferences say is rendered by `archive`.
 
 use std::fmt::Write as _;
 
-pub(crate) use preferences::{Indistinguishable, preferences, write_preferences};
-
-use crate::archive::Source;
-use crate::formats::suite::Suite;
 use crate::tree::rootfs::{Error, RootPath, Rootfs};
 
-/// Writes the sources into the tree. `architectures` are the tree's: a source with others says so.
-pub(crate) fn write_sources(
-    root: &Rootfs,
-    suite: &Suite,
-    sources: &[Source],
-    architectures: &[String],
-) -> Result<(), Error> {
-    if sources.is_empty() {
+/// Where the pins of the tree's sources are written; apt reads the files that end in `.pref`.
+const PREFERENCES: &str = "etc/apt/preferences.d/pinned-sources.pref";
+
+/// Writes a file of sources; `path` is relative to the tree.
+pub(crate) fn write_sources(root: &Rootfs, path: &RootPath, text: &str) -> Result<(), Error> {
+    root.make_directories(&path.parent())?;
+    root.write(path, text.as_bytes(), 0o644)
+}
+
+/// Writes the preferences, if any.
+pub(crate) fn write_preferences(root: &Rootfs, text: &str) -> Result<(), Error> {
+    if text.is_empty() {
         return Ok(());
     }
-    let (path, text) = match suite.deb822_sources && !suite.distribution.is_empty() {
-        true => (
-            format!(
-                "etc/apt/sources.list.d/{}.sources",
-                suite.distribution.replace('/', "_")
-            ),
-            deb822(sources, architectures),
-        ),
-        false => (
-            "etc/apt/sources.list".into(),
-            one_line(sources, architectures),
-        ),
-    };
-    let path = RootPath::parse(path).unwrap_or_default();
+    let path = RootPath::known(PREFERENCES);
     root.make_directories(&path.parent())?;
     root.write(&path, text.as_bytes(), 0o644)
 }
 
-/// deb822 stanzas (sources.list(5)). Neighbours that differ in nothing but the suite share one.
-fn deb822(sources: &[Source], architectures: &[String]) -> String {
+/// Writes /var/lib/apt/extended_states, which lists the names and architectures of the automatically installed packages. apt
+/// writes it, even empty, when it first installs a package.
+pub(crate) fn write_extended_states(
+    root: &Rootfs,
+    automatic: &[(String, String)],
+) -> Result<(), Error> {
     let mut text = String::new();
-    for group in sources.chunk_by(differ_in_suite_alone) {
-        let [first, ..] = group else { continue };
-        let suites: Vec<&str> = group.iter().map(|source| source.suite.as_str()).collect();
-        let fields = [
-            ("Types", "deb".to_owned()),
-            ("URIs", uri(first).to_owned()),
-            ("Suites", suites.join(" ")),
-            ("Components", first.components.join(" ")),
-            (
-                "Architectures",
-                own_architectures(first, architectures).join(" "),
-            ),
-            ("Signed-By", first.signed_by.clone().unwrap_or_default()),
-            (
-                "Trusted",
-                if first.leave.unsigned {
-                    "yes".into()
-                } else {
-                    String::new()
-                },
-            ),
-            (
-                "Check-Valid-Until",
-                if first.leave.expired {
-                    "no".into()
-                } else {
-                    String::new()
-                },
-            ),
-        ];
-        text.push_str(if text.is_empty() { "" } else { "\n" });
-        for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
-            let _ = writeln!(text, "{name}: {value}");
+    for (name, architecture) in automatic {
+        let _ = write!(
+            text,
+            "Package: {name}\nArchitecture: {architecture}\nAuto-Installed: 1\n\n"
+        );
+    }
+    let path = RootPath::known("var/lib/apt/extended_states");
+    root.make_directories(&path.parent())?;
+    root.write(&path, text.as_bytes(), 0o644)
+}
+
+/// Gives the `partial` directories to apt's user `_apt`, with mode 0700, as apt does when it first runs. Skips those whose
+/// parent the tree does not have.
+pub(crate) fn own_partial_directories(root: &Rootfs, uid: u32) -> Result<(), Error> {
+    for above in ["var/lib/apt/lists", "var/cache/apt/archives"] {
+        let above = RootPath::known(above);
+        if root.is_directory(&above) {
+            let partial = above.join(&RootPath::known("partial"));
+            root.make_directory(&partial, 0o700)?;
+            root.set_owner_and_mode(&partial, uid, 0, Some(0o700))?;
         }
     }
-    text
-}
-
-fn one_line(sources: &[Source], architectures: &[String]) -> String {
-    let mut text = String::new();
-    for source in sources {
-        let architectures = own_architectures(source, architectures);
-        let mut options = Vec::new();
-        options.extend(
-            (!architectures.is_empty()).then(|| format!("arch={}", architectures.join(","))),
-        );
-        options.extend(
-            source
-                .signed_by
-                .iter()
-                .map(|keyring| format!("signed-by={keyring}")),
-        );
-        options.extend(source.leave.unsigned.then(|| "trusted=yes".to_owned()));
-        options.extend(
-            source
-                .leave
-                .expired
-                .then(|| "check-valid-until=no".to_owned()),
-        );
-        let options = if options.is_empty() {
-            String::new()
-        } else {
-            format!("[{}] ", options.join(" "))
-        };
-        let words = [uri(source), &source.suite]
-            .into_iter()
-            .chain(source.components.iter().map(String::as_str));
-        let _ = writeln!(text, "deb {options}{}", words.collect::<Vec<_>>().join(" "));
-    }
-    text
-}
-
-/// The first of the mirrors: apt would read each as an archive of its own.
-fn uri(source: &Source) -> &str {
-    source.uris.first().map_or("", String::as_str)
-}
-
-fn differ_in_suite_alone(a: &Source, b: &Source) -> bool {
-    let same_place =
-        (uri(a), &a.components, &a.architectures) == (uri(b), &b.components, &b.architectures);
-    same_place && (&a.signed_by, a.leave) == (&b.signed_by, b.leave)
-        // A flat repository has a path for a suite, and no components.
-        && !a.components.is_empty()
-}
-
-/// A source's architectures where they are not the tree's.
-fn own_architectures<'a>(source: &'a Source, architectures: &[String]) -> &'a [String] {
-    if source.architectures == architectures {
-        &[]
-    } else {
-        &source.architectures
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::archive::{Expiry, Leave, Trust};
-
-    fn source(
-        uri: &str,
-        suite: &str,
-        components: &[&str],
-        architectures: &[&str],
-        signed_by: Option<&str>,
-    ) -> Source {
-        let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
-        Source {
-            uris: vec![uri.into(), "http://mirror.invalid/other".into()],
-            suite: suite.into(),
-            components: owned(components),
-            architectures: owned(architectures),
-            trust: Trust::Unchecked,
-            expiry: Expiry::Check,
-            signed_by: signed_by.map(str::to_owned),
-            pin: None,
-            leave: Leave::default(),
-        }
-    }
-
-    #[test]
-    fn sources_are_written_in_both_forms() {
-        let key = Some("/usr/share/keyrings/debian-archive-keyring.gpg");
-        let tree = ["amd64".to_owned(), "i386".to_owned()];
-        let all = [
-            source(
-                "http://a/debian",
-                "trixie",
-                &["main", "contrib"],
-                &["amd64", "i386"],
-                key,
-            ),
-            source(
-                "http://a/debian",
-                "trixie-updates",
-                &["main", "contrib"],
-                &["amd64", "i386"],
-                key,
-            ),
-            source(
-                "http://b/debian-security",
-                "trixie-security",
-                &["main"],
-                &["amd64", "i386"],
-                key,
-            ),
-            source("file:///srv/flat", "./", &[], &["amd64"], None),
-            source("file:///srv/flat", "sub/", &[], &["amd64"], None),
-            Source {
-                leave: Leave {
-                    unsigned: true,
-                    expired: true,
-                },
-                ..source("http://c", "x", &["main"], &["amd64", "i386"], None)
-            },
-        ];
-        let deb822_text = "Types: deb\nURIs: http://a/debian\nSuites: trixie trixie-updates\nComponents: main contrib\n\
-            Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n\
-            Types: deb\nURIs: http://b/debian-security\nSuites: trixie-security\nComponents: main\n\
-            Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n\
-            Types: deb\nURIs: file:///srv/flat\nSuites: ./\nArchitectures: amd64\n\n\
-            Types: deb\nURIs: file:///srv/flat\nSuites: sub/\nArchitectures: amd64\n\n\
-            Types: deb\nURIs: http://c\nSuites: x\nComponents: main\nTrusted: yes\nCheck-Valid-Until: no\n";
-        assert_eq!(deb822(&all, &tree), deb822_text);
-        let lines = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://a/debian trixie main contrib\n\
-            deb [arch=amd64] file:///srv/flat ./\ndeb [trusted=yes check-valid-until=no] http://c x main\n";
-        assert_eq!(
-            one_line(&[all[0].clone(), all[3].clone(), all[5].clone()], &tree),
-            lines
-        );
-        assert_eq!(
-            one_line(
-                &[source("http://a", "x", &["main"], &["amd64", "i386"], None)],
-                &tree
-            ),
-            "deb http://a x main\n"
-        );
-    }
+    Ok(())
 }

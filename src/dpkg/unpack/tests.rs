@@ -14,10 +14,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
 use super::*;
-use crate::dpkg::{Base, base};
 use crate::formats::deb::build::{Item, deb, directory, entry, file, hard_link, on_disk, symlink};
 use crate::formats::suite::MergedUsr;
 use crate::sandbox::{Command, Finished};
+use crate::tree::base::{Base, base};
 
 /// A package: name, further fields of its control file, control members, data.
 struct Packed(

@@ -6,11 +6,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::archive::Release;
-use crate::tree::rootfs::{Error, RootPath, Rootfs};
-
-/// Where they are written; apt reads what ends in `.pref`.
-const PATH: &str = "etc/apt/preferences.d/pinned-sources.pref";
+use super::Release;
 
 /// The preferences that give the tree's apt the priorities of the sources; empty where none is pinned.
 pub(crate) fn preferences(releases: &[Arc<Release>]) -> Result<String, Indistinguishable> {
@@ -37,16 +33,6 @@ pub(crate) fn preferences(releases: &[Arc<Release>]) -> Result<String, Indisting
         }
     }
     Ok(pins.join("\n"))
-}
-
-/// Writes them into the tree.
-pub(crate) fn write_preferences(root: &Rootfs, preferences: &str) -> Result<(), Error> {
-    if preferences.is_empty() {
-        return Ok(());
-    }
-    let path = RootPath::known(PATH);
-    root.make_directories(&path.parent())?;
-    root.write(&path, preferences.as_bytes(), 0o644)
 }
 
 /// Nothing that apt's preferences know tells a pinned source from one with another priority.

@@ -4,10 +4,8 @@
 
 use rustix::fs::{FileType, makedev};
 
-use crate::formats::suite::MergedUsr;
-use crate::tree::rootfs::{RootPath, Rootfs};
-
-use super::Error;
+use crate::formats::suite::{MergedUsr, merged_usr_links};
+use crate::tree::rootfs::{Error, RootPath, Rootfs};
 
 /// What the base of a tree depends on.
 #[derive(Clone, Debug)]
@@ -101,27 +99,16 @@ fn make_devices(root: &Rootfs) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes the links of a merged /usr with what they lead to (debootstrap's setup_merged_usr has the list by architecture).
+/// Makes the symlinks of a merged /usr, and the directories that they lead to.
 fn merge_usr(root: &Rootfs, architecture: &str) -> Result<(), Error> {
-    let libraries: &[&str] = match architecture {
-        "amd64" => &["lib32", "lib64", "libx32"],
-        "i386" => &["lib64", "libx32"],
-        "loong64" | "s390x" => &["lib32", "lib64"],
-        "mips" | "mipsel" => &["lib32", "lib64"],
-        "mips64el" | "mipsn32el" => &["lib32", "lib64", "libo32"],
-        "powerpc" | "ppc64" | "ppc64el" => &["lib64"],
-        "sparc" | "sparc64" => &["lib32", "lib64"],
-        "x32" => &["lib32", "lib64", "libx32"],
-        _ => &[],
-    };
-    for name in ["bin", "sbin", "lib"].iter().chain(libraries) {
-        let merged = format!("usr/{name}");
+    for name in merged_usr_links(architecture) {
+        let target = format!("usr/{name}");
         make_directories(
             root,
             &RootPath::known("usr").join(&RootPath::known(name)),
             0o755,
         )?;
-        root.symlink(merged.as_bytes(), &RootPath::known(name))?;
+        root.symlink(target.as_bytes(), &RootPath::known(name))?;
     }
     Ok(())
 }
@@ -133,12 +120,39 @@ fn make_directories(root: &Rootfs, path: &RootPath, mode: u32) -> Result<(), Err
     }
     make_directories(root, &path.parent(), 0o755)?;
     root.make_directory(path, mode)?;
-    Ok(root.set_owner_and_mode(path, 0, 0, Some(mode))?)
+    root.set_owner_and_mode(path, 0, 0, Some(mode))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_merged_usr_has_the_links_of_its_architecture() {
+        let table: [(&str, &[&str]); 4] = [
+            ("s390x", &["bin", "lib", "lib32", "sbin"]),
+            ("ppc64", &["bin", "lib", "lib32", "lib64", "sbin"]),
+            ("sparc", &["bin", "lib", "lib64", "sbin"]),
+            ("arm64", &["bin", "lib", "sbin"]),
+        ];
+        for (architecture, expected) in table {
+            let directory = tempfile::tempdir().unwrap();
+            let root = Rootfs::open(directory.path()).unwrap();
+            merge_usr(&root, architecture).unwrap();
+            for name in expected {
+                let target = root.read_link(&RootPath::known(name)).unwrap().unwrap();
+                assert_eq!(target.to_bytes(), format!("usr/{name}").as_bytes());
+            }
+            let names = root.names(&RootPath::known("usr")).unwrap();
+            assert_eq!(
+                names,
+                expected
+                    .iter()
+                    .map(|name| name.as_bytes())
+                    .collect::<Vec<_>>()
+            );
+        }
+    }
 
     #[test]
     fn the_base_is_what_dpkg_needs() {
