@@ -2,6 +2,7 @@
 
 pub(crate) mod apt;
 pub(crate) mod base;
+mod path;
 pub(crate) mod rootfs;
 pub(crate) mod target;
 pub(crate) mod tidy;

@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use rustix::fs::FileType;
+
 use crate::tree::rootfs::{Error, RootPath, Rootfs};
 
 /// Where the pins of the tree's sources are written; apt reads the files that end in `.pref`.
@@ -52,8 +54,45 @@ pub(crate) fn own_partial_directories(root: &Rootfs, uid: u32) -> Result<(), Err
         if root.is_directory(&above) {
             let partial = above.join(&RootPath::known("partial"));
             root.make_directory(&partial, 0o700)?;
-            root.set_owner_and_mode(&partial, uid, 0, Some(0o700))?;
+            own_directory(root, &partial, uid)?;
         }
     }
     Ok(())
+}
+
+/// Sets the owner and mode of a directory, but of nothing else that a script may have put in its place.
+fn own_directory(root: &Rootfs, path: &RootPath, uid: u32) -> Result<(), Error> {
+    let Some(handle) = root.handle(path)? else {
+        return Ok(());
+    };
+    if handle.kind() != FileType::Directory {
+        return Ok(());
+    }
+    let set = handle.set_owner_and_mode(uid, 0, 0o700);
+    set.map_err(|e| root.error(path, "set the owner and mode", e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStrExt;
+
+    #[test]
+    fn a_partial_directory_that_is_a_symlink_is_left_alone() {
+        let outside = tempfile::tempdir().unwrap();
+        rustix::fs::chmod(outside.path(), 0o1777.into()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let root = Rootfs::open(directory.path()).unwrap();
+        let name = outside.path().as_os_str().as_bytes();
+        // The path exists in the tree too, so it is a directory as seen from there.
+        root.make_directories(&RootPath::parse(name).unwrap())
+            .unwrap();
+        root.make_directories(&RootPath::known("var/lib/apt/lists"))
+            .unwrap();
+        root.symlink(name, &RootPath::known("var/lib/apt/lists/partial"))
+            .unwrap();
+        own_partial_directories(&root, rustix::process::geteuid().as_raw()).unwrap();
+        let mode = rustix::fs::stat(outside.path()).unwrap().st_mode;
+        assert_eq!(mode & 0o7777, 0o1777);
+    }
 }

@@ -1,18 +1,17 @@
-//! The base of a tree: what has to be there before the first package.
+//! The base of a tree: what must exist before the first package is unpacked.
 //!
-//! The same directories, device nodes and files as mmdebstrap makes, so that trees can be compared.
+//! Creates the same directories, device nodes and files as mmdebstrap, so that trees can be compared.
 
 use rustix::fs::{FileType, makedev};
 
 use crate::formats::suite::{MergedUsr, merged_usr_links};
 use crate::tree::rootfs::{Error, RootPath, Rootfs};
 
-/// What the base of a tree depends on.
 #[derive(Clone, Debug)]
 pub(crate) struct Base {
     /// The native architecture, then foreign ones.
     pub(crate) architectures: Vec<String>,
-    /// Who makes the links of a merged /usr.
+    /// Whether the base or a package creates the symlinks of a merged /usr.
     pub(crate) merged_usr: MergedUsr,
 }
 
@@ -32,6 +31,9 @@ const DIRECTORIES: [&str; 13] = [
     "dev",
 ];
 
+const FSTAB: &[u8] = b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n";
+
+/// Character devices: path, major, minor.
 const DEVICES: [(&str, u32, u32); 8] = [
     ("dev/console", 5, 1),
     ("dev/full", 1, 7),
@@ -50,8 +52,8 @@ const DEVICE_LINKS: [(&str, &str); 4] = [
     ("dev/stdout", "/proc/self/fd/1"),
 ];
 
-/// Makes the base of a tree: directories, an empty status, `arch`, /etc/fstab, /dev, and the links of a merged /usr where no
-/// package brings them. Devices that may not be made here, as in a user namespace, are left out.
+/// Creates the base of a tree: directories, an empty status, `arch`, /etc/fstab, /dev, and the symlinks of a merged /usr where no
+/// package ships them. Skips devices that the host does not permit, as in a user namespace.
 pub(crate) fn base(root: &Rootfs, base: &Base) -> Result<(), Error> {
     if base.merged_usr == MergedUsr::MadeFirst {
         merge_usr(root, base.architectures.first().map_or("", String::as_str))?;
@@ -61,21 +63,14 @@ pub(crate) fn base(root: &Rootfs, base: &Base) -> Result<(), Error> {
     }
     make_directories(root, &RootPath::known("tmp"), 0o1777)?;
     root.write(&RootPath::known("var/lib/dpkg/status"), b"", 0o644)?;
-    let architectures: String = base
-        .architectures
-        .iter()
-        .map(|a| format!("{a}\n"))
-        .collect();
-    root.write(
-        &RootPath::known("var/lib/dpkg/arch"),
-        architectures.as_bytes(),
-        0o644,
-    )?;
-    root.write(
-        &RootPath::known("etc/fstab"),
-        b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n",
-        0o644,
-    )?;
+    let mut architectures = String::new();
+    for architecture in &base.architectures {
+        architectures.push_str(architecture);
+        architectures.push('\n');
+    }
+    let arch = RootPath::known("var/lib/dpkg/arch");
+    root.write(&arch, architectures.as_bytes(), 0o644)?;
+    root.write(&RootPath::known("etc/fstab"), FSTAB, 0o644)?;
     make_devices(root)
 }
 
@@ -86,12 +81,9 @@ fn make_devices(root: &Rootfs) -> Result<(), Error> {
         root.symlink(target.as_bytes(), &RootPath::known(link))?;
     }
     for (path, major, minor) in DEVICES {
-        match root.make_node(
-            &RootPath::known(path),
-            FileType::CharacterDevice,
-            0o666,
-            makedev(major, minor),
-        ) {
+        let path = RootPath::known(path);
+        let device = makedev(major, minor);
+        match root.make_node(&path, FileType::CharacterDevice, 0o666, device) {
             Err(e) if e.source.kind() == std::io::ErrorKind::PermissionDenied => {}
             made => made?,
         }
@@ -99,21 +91,18 @@ fn make_devices(root: &Rootfs) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes the symlinks of a merged /usr, and the directories that they lead to.
+/// Creates the symlinks of a merged /usr, and the directories that they lead to.
 fn merge_usr(root: &Rootfs, architecture: &str) -> Result<(), Error> {
     for name in merged_usr_links(architecture) {
         let target = format!("usr/{name}");
-        make_directories(
-            root,
-            &RootPath::known("usr").join(&RootPath::known(name)),
-            0o755,
-        )?;
+        let directory = RootPath::known("usr").entry(name.as_bytes());
+        make_directories(root, &directory, 0o755)?;
         root.symlink(target.as_bytes(), &RootPath::known(name))?;
     }
     Ok(())
 }
 
-/// Makes a directory and what is missing above it, owned by root whatever group the directory around the tree hands down.
+/// Creates a directory and its missing parents, owned by root even where a setgid directory around the tree passes on its group.
 fn make_directories(root: &Rootfs, path: &RootPath, mode: u32) -> Result<(), Error> {
     if root.is_directory(path) {
         return Ok(());

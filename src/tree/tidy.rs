@@ -1,14 +1,14 @@
-//! What does not stay in a finished tree: logs, caches, backups, and whatever names one machine.
+//! Removes what does not stay in a finished tree: logs, caches, backups, and files that identify one machine.
 //!
-//! What is removed is what would differ between two runs, or what dpkg and apt make again when they need it. It follows mmdebstrap's
-//! and debuerreotype's lists; beyond mmdebstrap's, logs are empty and databases have no backups. The host's /etc/resolv.conf and
-//! /etc/hostname need no removing, since they were never copied: those that are there are a package's own.
+//! These would differ between two runs, or dpkg and apt create them again when they need them. The list follows mmdebstrap's
+//! and debuerreotype's; beyond mmdebstrap's, logs are emptied and databases lose their backups. The host's /etc/resolv.conf and
+//! /etc/hostname are never copied into the tree, so those found there come from packages and stay.
 
-use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::fs::{FileType, Stat};
 
 use crate::tree::rootfs::{Error, RootPath, Rootfs};
 
-/// Files that are made again, or that speak of this run alone.
+/// Files that are created again, or that describe this run only.
 const REMOVED: [&str; 12] = [
     "var/log/dpkg.log",
     "var/log/alternatives.log",
@@ -20,21 +20,24 @@ const REMOVED: [&str; 12] = [
     "var/cache/apt/pkgcache.bin",
     "var/cache/apt/srcpkgcache.bin",
     "var/lib/dbus/machine-id",
-    "etc/apt/apt.conf.d/01autoremove-kernels", // names the kernel that runs here; apt before 2.1.16
+    "etc/apt/apt.conf.d/01autoremove-kernels", // names the running kernel; apt before 2.1.16
     "var/lib/apt/lists/lock",
 ];
-/// Directories that keep nothing but what is named.
+
+/// Directories that are emptied, each with the names that stay.
 const EMPTIED: [(&str, &[&[u8]]); 5] = [
     ("tmp", &[]),
-    ("run", &[b"lock"]), // /var/lock leads there, Policy 9.1.4
+    ("run", &[b"lock"]), // /var/lock is a symlink to it, Policy 9.1.4
     ("var/lib/apt/lists", &[b"partial"]),
     ("var/lib/apt/lists/partial", &[]),
     ("var/cache/apt/archives/partial", &[]),
 ];
-/// Databases that keep their last state as `NAME-old`.
+
+/// Databases that keep their previous state as `NAME-old`.
 const WITH_BACKUPS: [&str; 2] = ["var/lib/dpkg", "var/cache/debconf"];
-/// Logs of packages lie at most this deep below /var/log.
-const DEEPEST_LOG: usize = 8;
+
+/// How deep below /var/log packages place their logs.
+const LOG_DEPTH_LIMIT: usize = 8;
 
 /// Cleans a tree in which nothing runs any more.
 pub(crate) fn tidy(root: &Rootfs) -> Result<(), Error> {
@@ -44,49 +47,54 @@ pub(crate) fn tidy(root: &Rootfs) -> Result<(), Error> {
         }
     }
     for (directory, kept) in EMPTIED {
-        empty_but(root, &RootPath::known(directory), kept)?;
+        empty_except(root, &RootPath::known(directory), kept)?;
     }
-    remove_where(root, "var/cache/apt/archives", |name| {
-        name.ends_with(b".deb") || name == b"lock"
-    })?;
+    remove_files(root, "var/cache/apt/archives", is_apt_leftover)?;
     for directory in WITH_BACKUPS {
-        remove_where(root, directory, |name| name.ends_with(b"-old"))?;
+        remove_files(root, directory, is_backup)?;
     }
     empty_logs(root, &RootPath::known("var/log"), 0)?;
-    forget_machine(root)
+    empty_machine_id(root)
 }
 
 /// machine-id(5): an image for many machines has an empty file, which the first boot fills.
-fn forget_machine(root: &Rootfs) -> Result<(), Error> {
+fn empty_machine_id(root: &Rootfs) -> Result<(), Error> {
     let path = RootPath::known("etc/machine-id");
     if is_file(&root.metadata(&path)?) {
-        root.write(&path, b"", 0o644)
-    } else {
-        Ok(())
+        root.write(&path, b"", 0o644)?;
     }
+    Ok(())
 }
 
-fn empty_but(root: &Rootfs, directory: &RootPath, kept: &[&[u8]]) -> Result<(), Error> {
-    // A symlink is not followed: what it leads to is not ours to empty.
+fn empty_except(root: &Rootfs, directory: &RootPath, kept: &[&[u8]]) -> Result<(), Error> {
+    // Not through a symlink: the directory that it leads to has other owners.
     if !is_directory(&root.metadata(directory)?) {
         return Ok(());
     }
     for name in root.names(directory)? {
         if !kept.contains(&name.as_slice()) {
-            root.remove_tree(&below(directory, &name))?;
+            root.remove_tree(&directory.entry(&name))?;
         }
     }
     Ok(())
 }
 
-fn remove_where(
+fn is_apt_leftover(name: &[u8]) -> bool {
+    name.ends_with(b".deb") || name == b"lock"
+}
+
+fn is_backup(name: &[u8]) -> bool {
+    name.ends_with(b"-old")
+}
+
+fn remove_files(
     root: &Rootfs,
     directory: &'static str,
     unwanted: fn(&[u8]) -> bool,
 ) -> Result<(), Error> {
     let directory = RootPath::known(directory);
     for name in root.names(&directory)? {
-        let path = below(&directory, &name);
+        let path = directory.entry(&name);
         if unwanted(&name) && is_file(&root.metadata(&path)?) {
             root.remove(&path)?;
         }
@@ -94,21 +102,16 @@ fn remove_where(
     Ok(())
 }
 
-/// Logs that a package's scripts began stay as they are but for what is written in them: their owners and modes matter.
+/// Empties logs in place: packages' scripts created them, and their owners and modes matter.
 fn empty_logs(root: &Rootfs, directory: &RootPath, depth: usize) -> Result<(), Error> {
-    if depth > DEEPEST_LOG || !is_directory(&root.metadata(directory)?) {
+    if depth > LOG_DEPTH_LIMIT || !is_directory(&root.metadata(directory)?) {
         return Ok(());
     }
     for name in root.names(directory)? {
-        let path = below(directory, &name);
+        let path = directory.entry(&name);
         let found = root.metadata(&path)?;
         if is_file(&found) && found.is_some_and(|found| found.st_size > 0) {
-            let emptied = root.open_at(
-                &path,
-                OFlags::WRONLY | OFlags::TRUNC | OFlags::NOFOLLOW,
-                Mode::empty(),
-            );
-            emptied.map_err(|e| root.error(&path, "empty it", e))?;
+            root.truncate(&path)?;
         } else if is_directory(&found) {
             empty_logs(root, &path, depth + 1)?;
         }
@@ -116,20 +119,20 @@ fn empty_logs(root: &Rootfs, directory: &RootPath, depth: usize) -> Result<(), E
     Ok(())
 }
 
-fn below(directory: &RootPath, name: &[u8]) -> RootPath {
-    RootPath::parse([directory.as_bytes(), b"/", name].concat()).unwrap_or_default() // a name from a directory is never `..`
-}
-
 fn is_file(found: &Option<Stat>) -> bool {
-    found.is_some_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile)
+    kind(found) == Some(FileType::RegularFile)
 }
 
 fn is_directory(found: &Option<Stat>) -> bool {
-    found.is_some_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory)
+    kind(found) == Some(FileType::Directory)
 }
 
 fn is_not_directory(found: &Option<Stat>) -> bool {
     found.is_some() && !is_directory(found)
+}
+
+fn kind(found: &Option<Stat>) -> Option<FileType> {
+    found.map(|found| FileType::from_raw_mode(found.st_mode))
 }
 
 #[cfg(test)]
@@ -150,7 +153,7 @@ mod tests {
     /// Files with their sizes, and directories with nothing in them.
     fn listing(root: &Rootfs, directory: &RootPath, into: &mut Vec<String>) {
         for name in root.names(directory).unwrap() {
-            let path = below(directory, &name);
+            let path = directory.entry(&name);
             let found = root.metadata(&path).unwrap();
             match is_directory(&found) {
                 true if root.names(&path).unwrap().is_empty() => into.push(format!("{path}/")),
