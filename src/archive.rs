@@ -91,7 +91,7 @@ pub struct Listing {
     pub(crate) component: String,
     /// The index's architecture; in a flat repository, whose index may hold several, the native one.
     pub architecture: String,
-    /// The stanzas, with the fields of which [`crate::formats::package::is_read`] is true.
+    /// The stanzas, with the fields that [`crate::formats::fields::Field`] knows.
     pub text: String,
 }
 

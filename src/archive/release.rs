@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use super::{CLOCK_TOLERANCE, Expiry, Source};
 use crate::formats::compress::Compression;
 use crate::formats::digest::{Algorithm, Digest};
-use crate::formats::stanza::{Fields, fields};
+use crate::formats::stanza::Fields;
 
 /// A verified Release file. Made nowhere else.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ impl Release {
     /// Reads a Release file whose signature was checked, and checks that it is the one that `source` asks for and that it holds at `now`,
     /// in seconds since the epoch.
     pub(super) fn parse(text: &str, source: &Source, now: i64) -> Result<Release, BadRelease> {
-        let all: Fields<'_> = fields(text).collect();
+        let all = Fields::read(text);
         let word = |name: &str| all.one(name).map(str::to_owned);
         let words = |name: &str| {
             all.one(name)

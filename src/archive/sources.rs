@@ -124,7 +124,7 @@ fn parse_deb822(name: &str, text: &str) -> Result<Vec<Entry>, BadSource> {
         .collect();
     let mut entries = Vec::new();
     for stanza in stanzas(&text) {
-        let all: Fields<'_> = fields(stanza).collect();
+        let all = Fields::read(stanza);
         let words = |field: &str| {
             all.one(field)
                 .unwrap_or_default()

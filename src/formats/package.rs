@@ -3,11 +3,11 @@
 //! Knows the fields of Debian Policy chapter 5 that decide what is installed. Which stanza is wanted is for `plan` to say; where
 //! the file comes from is known to `archive`.
 
-use crate::formats::digest::{Algorithm, Digest};
-use crate::formats::package_key::PackageKey;
-use crate::formats::relation::{BadRelation, Provided, Relations, parse_provides, parse_relations};
-use crate::formats::stanza::{Fields, fields};
-use crate::formats::version::{BadVersion, Version};
+use super::digest::{Algorithm, BadDigest, Digest};
+use super::fields::{Field, PackageFields};
+use super::package_key::PackageKey;
+use super::relation::{BadRelation, Provided, Relations, parse_provides, parse_relations};
+use super::version::{BadVersion, Version};
 
 /// The Priority field (Policy 2.5), most important first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,24 +62,14 @@ pub struct Package {
     pub architecture: String,
     /// Multi-Arch
     pub(crate) multi_arch: MultiArch,
-    /// Priority; `None` when the field is absent.
-    pub(crate) priority: Option<Priority>,
     /// Essential; `None` when the field is absent.
     pub(crate) essential: Option<bool>,
-    /// `Protected: yes` or `Important: yes`.
-    pub(crate) protected: bool,
     /// Pre-Depends
     pub(crate) pre_depends: Relations,
     /// Depends
     pub(crate) depends: Relations,
     /// Recommends
     pub(crate) recommends: Relations,
-    /// Suggests
-    pub(crate) suggests: Relations,
-    /// Conflicts
-    pub(crate) conflicts: Relations,
-    /// Breaks
-    pub(crate) breaks: Relations,
     /// Replaces
     pub(crate) replaces: Relations,
     /// Provides
@@ -94,112 +84,92 @@ pub struct Package {
     pub(crate) installed_size: u64,
 }
 
-/// The fields of an index that decide anything, by their first letter: an index has a million lines to be asked of.
-const fn read_with(first: u8) -> &'static [&'static str] {
-    match first.to_ascii_lowercase() {
-        b'a' => &["Architecture"],
-        b'b' => &["Breaks"],
-        b'c' => &["Conflicts"],
-        b'd' => &["Depends"],
-        b'e' => &["Essential", "Enhances"],
-        b'f' => &["Filename"],
-        b'i' => &["Installed-Size", "Important"],
-        b'm' => &["Multi-Arch"],
-        b'p' => &[
-            "Package",
-            "Priority",
-            "Pre-Depends",
-            "Provides",
-            "Protected",
-        ],
-        b'r' => &["Recommends", "Replaces"],
-        b's' => &["Size", "SHA256", "SHA512", "Suggests"],
-        b'v' => &["Version"],
-        _ => &[],
-    }
-}
-
-/// Whether anything is read of the field of that name, in any case.
-pub(crate) fn is_read(field: &[u8]) -> bool {
-    let alike =
-        |known: &&str| known.len() == field.len() && known.as_bytes().eq_ignore_ascii_case(field);
-    field
-        .first()
-        .is_some_and(|first| read_with(*first).iter().any(alike))
-}
-
 impl Package {
     /// Names this package.
     pub(crate) fn key(&self) -> PackageKey {
         PackageKey::new(&self.name, &self.architecture, &self.version)
     }
 
-    /// Reads one stanza. A field that is missing, or that cannot be read, is an error that names it.
+    /// Reads one stanza. Fails on a required field that is missing and on any field that is not
+    /// valid, those included that [`Package`] does not keep.
     pub(crate) fn parse(stanza: &str) -> Result<Package, BadStanza> {
-        let mut all = Fields::default();
-        for (name, value) in fields(stanza) {
-            all.insert(name, value);
+        let Some(fields) = PackageFields::read(stanza) else {
+            return Err(BadStanza::missing("?", Field::Package));
+        };
+        let name = match fields.get(Field::Package) {
+            "" => return Err(BadStanza::missing("?", Field::Package)),
+            name => name,
+        };
+        for checked_only in [Field::Suggests, Field::Conflicts, Field::Breaks] {
+            relations(&fields, checked_only)?;
         }
-        let name = all
-            .one("Package")
-            .ok_or_else(|| BadStanza::missing("?", "Package"))?;
-        let required = |field: &'static str| {
-            all.one(field)
-                .ok_or_else(|| BadStanza::missing(name, field))
-        };
-        let relations = |field: &'static str| {
-            parse_relations(all.one(field).unwrap_or_default())
-                .map_err(|source| BadStanza::relation(name, field, source))
-        };
-        let version = required("Version")?;
-        let digest = Algorithm::STRONGEST_FIRST
-            .into_iter()
-            .find_map(|a| all.one(a.field()).map(|hex| Digest::parse(a, hex)));
         Ok(Package {
-            version: Version::parse(version).map_err(|source| BadStanza::Version {
-                package: name.into(),
-                source,
-            })?,
-            architecture: required("Architecture")?.into(),
-            multi_arch: match all.one("Multi-Arch") {
-                Some("same") => MultiArch::Same,
-                Some("foreign") => MultiArch::Foreign,
-                Some("allowed") => MultiArch::Allowed,
-                _ => MultiArch::No,
-            },
-            priority: all.one("Priority").map(Priority::parse),
-            essential: all.one("Essential").map(|v| v == "yes"),
-            protected: all.one("Protected") == Some("yes") || all.one("Important") == Some("yes"),
-            pre_depends: relations("Pre-Depends")?,
-            depends: relations("Depends")?,
-            recommends: relations("Recommends")?,
-            suggests: relations("Suggests")?,
-            conflicts: relations("Conflicts")?,
-            breaks: relations("Breaks")?,
-            replaces: relations("Replaces")?,
-            provides: parse_provides(all.one("Provides").unwrap_or_default())
-                .map_err(|source| BadStanza::relation(name, "Provides", source))?,
-            filename: all.one("Filename").unwrap_or_default().into(),
-            size: number(&all, name, "Size")?,
-            digest: digest.transpose().map_err(|source| BadStanza::Digest {
-                package: name.into(),
-                source,
-            })?,
-            installed_size: number(&all, name, "Installed-Size")?,
             name: name.into(),
+            version: version(&fields)?,
+            architecture: required(&fields, Field::Architecture)?.into(),
+            multi_arch: fields.multi_arch(),
+            essential: fields.essential(),
+            pre_depends: relations(&fields, Field::PreDepends)?,
+            depends: relations(&fields, Field::Depends)?,
+            recommends: relations(&fields, Field::Recommends)?,
+            replaces: relations(&fields, Field::Replaces)?,
+            provides: parse_provides(fields.get(Field::Provides))
+                .map_err(|source| BadStanza::relation(name, Field::Provides, source))?,
+            filename: fields.get(Field::Filename).into(),
+            size: number(&fields, Field::Size)?,
+            digest: strongest_digest(&fields)?,
+            installed_size: number(&fields, Field::InstalledSize)?,
         })
     }
 }
 
-fn number(all: &Fields<'_>, package: &str, field: &'static str) -> Result<u64, BadStanza> {
-    let Some(text) = all.one(field) else {
-        return Ok(0);
-    };
-    text.parse().map_err(|_| BadStanza::Number {
-        package: package.into(),
-        field,
-        found: text.into(),
+fn required<'a>(fields: &PackageFields<'a>, field: Field) -> Result<&'a str, BadStanza> {
+    match fields.get(field) {
+        "" => Err(BadStanza::missing(fields.get(Field::Package), field)),
+        value => Ok(value),
+    }
+}
+
+fn version(fields: &PackageFields<'_>) -> Result<Version, BadStanza> {
+    let text = required(fields, Field::Version)?;
+    Version::parse(text).map_err(|source| BadStanza::Version {
+        package: fields.get(Field::Package).into(),
+        source,
     })
+}
+
+fn relations(fields: &PackageFields<'_>, field: Field) -> Result<Relations, BadStanza> {
+    parse_relations(fields.get(field))
+        .map_err(|source| BadStanza::relation(fields.get(Field::Package), field, source))
+}
+
+fn strongest_digest(fields: &PackageFields<'_>) -> Result<Option<Digest>, BadStanza> {
+    for algorithm in Algorithm::STRONGEST_FIRST {
+        let field = match algorithm {
+            Algorithm::Sha512 => Field::Sha512,
+            Algorithm::Sha256 => Field::Sha256,
+        };
+        let hexadecimal = fields.get(field);
+        if !hexadecimal.is_empty() {
+            let digest = Digest::parse(algorithm, hexadecimal);
+            return digest.map(Some).map_err(|source| BadStanza::Digest {
+                package: fields.get(Field::Package).into(),
+                source,
+            });
+        }
+    }
+    Ok(None)
+}
+
+fn number(fields: &PackageFields<'_>, field: Field) -> Result<u64, BadStanza> {
+    match fields.get(field) {
+        "" => Ok(0),
+        text => text.parse().map_err(|_| BadStanza::Number {
+            package: fields.get(Field::Package).into(),
+            field: field.name(),
+            found: text.into(),
+        }),
+    }
 }
 
 /// A stanza that cannot be used.
@@ -240,7 +210,7 @@ pub enum BadStanza {
         package: String,
         /// What is wrong with it.
         #[source]
-        source: crate::formats::digest::BadDigest,
+        source: BadDigest,
     },
     /// A number that is none.
     #[error("package `{package}`: {field} is `{found}`, not a number")]
@@ -255,17 +225,17 @@ pub enum BadStanza {
 }
 
 impl BadStanza {
-    fn missing(package: &str, field: &'static str) -> BadStanza {
+    fn missing(package: &str, field: Field) -> BadStanza {
         BadStanza::Missing {
             package: package.into(),
-            field,
+            field: field.name(),
         }
     }
 
-    pub(crate) fn relation(package: &str, field: &'static str, source: BadRelation) -> BadStanza {
+    pub(crate) fn relation(package: &str, field: Field, source: BadRelation) -> BadStanza {
         BadStanza::Relation {
             package: package.into(),
-            field,
+            field: field.name(),
             source,
         }
     }
@@ -294,10 +264,7 @@ mod tests {
             ),
             (2, 2, 2)
         );
-        assert_eq!(
-            (dash.multi_arch, dash.priority),
-            (MultiArch::Foreign, Some(Priority::Required))
-        );
+        assert_eq!(dash.multi_arch, MultiArch::Foreign);
         assert_eq!(dash.digest.unwrap().algorithm(), Algorithm::Sha256);
     }
 

@@ -1,99 +1,192 @@
-//! The deb822 text that indexes and control files are written in, scanned without copying.
+//! Scans deb822 text: package indexes, Release files, control files, `.sources` files.
+//!
+//! This is the crate's only deb822 scanner. It copies nothing: stanzas and fields are slices of the
+//! text. It knows the layout only; `package` and the readers of the other files know which fields
+//! exist and what they mean.
 
-/// The stanzas of an index: runs of lines between blank ones, in order. A stanza keeps its last line's newline.
+use std::ops::Range;
+
+use memchr::{memchr, memmem};
+
+/// Iterates over the stanzas of a text: runs of lines between empty lines. A stanza keeps the
+/// newline of its last line.
 pub fn stanzas(text: &str) -> impl Iterator<Item = &str> {
-    let blank = memchr::memmem::Finder::new("\n\n");
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        rest = rest.trim_start_matches(['\n', '\r']);
-        if rest.is_empty() {
-            return None;
-        }
-        let end = blank.find(rest.as_bytes()).map_or(rest.len(), |at| at + 1);
-        let (stanza, tail) = rest.split_at(end);
-        rest = tail;
-        Some(stanza)
-    })
+    Ranges::new(text.as_bytes()).map(|range| &text[range])
 }
 
-/// The fields of one stanza as written: name and value, the value trimmed at both ends, continuation lines kept with their
-/// newlines. A line that is neither a field nor a continuation is passed over.
-pub fn fields(stanza: &str) -> impl Iterator<Item = (&str, &str)> {
-    let mut rest = stanza;
-    std::iter::from_fn(move || {
-        while !rest.is_empty() {
-            let mut end = line_end(rest);
-            while rest[end..].starts_with([' ', '\t']) {
-                end += line_end(&rest[end..]);
-            }
-            let (field, tail) = rest.split_at(end);
-            rest = tail;
-            if let Some((name, value)) = field.split_once(':')
-                && !name.starts_with([' ', '\t', '#'])
-                && !name.contains('\n')
-            {
-                return Some((name, value.trim()));
+/// Iterates over the fields of one stanza as name and value.
+///
+/// Values are trimmed at both ends; continuation lines keep their newlines. Comments and lines
+/// without a colon are skipped.
+pub fn fields(stanza: &str) -> FieldIter<'_> {
+    FieldIter {
+        text: stanza,
+        scanner: Scanner::new(stanza.as_bytes()),
+    }
+}
+
+/// The iterator that [`fields`] returns.
+pub struct FieldIter<'a> {
+    text: &'a str,
+    scanner: Scanner<'a>,
+}
+
+impl<'a> Iterator for FieldIter<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<(&'a str, &'a str)> {
+        while self.scanner.next_stanza().is_some() {
+            while let Some(range) = self.scanner.next_field() {
+                let field = &self.text[range];
+                let Some((name, value)) = field.split_once(':') else {
+                    continue;
+                };
+                if !name.starts_with([' ', '\t', '#']) && !name.contains('\n') {
+                    return Some((name, value.trim_ascii()));
+                }
             }
         }
         None
-    })
+    }
 }
 
-fn line_end(text: &str) -> usize {
-    memchr::memchr(b'\n', text.as_bytes()).map_or(text.len(), |at| at + 1)
-}
-
-/// Appends to `kept` those lines of `text`, whole stanzas, that belong to fields of which `is_wanted` is true, and the blank lines.
-pub fn keep_fields(text: &[u8], is_wanted: impl Fn(&[u8]) -> bool, kept: &mut Vec<u8>) {
-    // What is kept is copied in runs of lines.
-    let (mut run, mut at, mut wanted) = (0, 0, true);
-    while at < text.len() {
-        let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |n| at + n + 1);
-        let keeps = match text[at] {
-            b' ' | b'\t' => wanted,
-            b'\n' | b'\r' => true,
-            _ => {
-                let name = memchr::memchr(b':', &text[at..end]).unwrap_or(end - at);
-                is_wanted(&text[at..at + name])
+/// Appends the stanzas of `text` to `kept` without the fields that are not wanted.
+///
+/// `is_wanted` is called with each field as written, from its name to its last newline. Empty lines
+/// are kept.
+pub(crate) fn keep_fields(text: &[u8], is_wanted: impl Fn(&[u8]) -> bool, kept: &mut Vec<u8>) {
+    let mut scanner = Scanner::new(text);
+    // Wanted fields that follow each other are copied together.
+    let mut run = 0;
+    while scanner.next_stanza().is_some() {
+        while let Some(field) = scanner.next_field() {
+            if !is_wanted(&text[field.clone()]) {
+                kept.extend_from_slice(&text[run..field.start]);
+                run = field.end;
             }
-        };
-        if keeps != wanted {
-            if wanted {
-                kept.extend_from_slice(&text[run..at]);
-            }
-            run = at;
-            wanted = keeps;
         }
-        at = end;
     }
-    if wanted {
-        kept.extend_from_slice(&text[run..]);
+    kept.extend_from_slice(&text[run..]);
+}
+
+/// Iterates over the stanzas of a text as byte ranges. Finds only their ends, which is several
+/// times faster than a [`Scanner`].
+pub(crate) struct Ranges<'a> {
+    text: &'a [u8],
+    at: usize,
+    empty_line: memmem::Finder<'static>,
+}
+
+impl<'a> Ranges<'a> {
+    pub(crate) fn new(text: &'a [u8]) -> Ranges<'a> {
+        Ranges {
+            text,
+            at: 0,
+            empty_line: memmem::Finder::new(b"\n\n"),
+        }
     }
 }
 
-/// The fields of one stanza, to be looked up by name in any case. A stanza has few enough that a list serves.
+impl Iterator for Ranges<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        let start = skip_empty_lines(self.text, self.at);
+        let rest = &self.text[start..];
+        if rest.is_empty() {
+            return None;
+        }
+        self.at = match self.empty_line.find(rest) {
+            Some(newline) => start + newline + 1,
+            None => self.text.len(),
+        };
+        Some(start..self.at)
+    }
+}
+
+/// Walks through a text in one pass, stanza by stanza and field by field.
+///
+/// An index has a million lines, so a line costs one search for its end; the caller decides with
+/// one look at the field's name whether it needs the rest.
+pub(crate) struct Scanner<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    pub(crate) fn new(text: &'a [u8]) -> Scanner<'a> {
+        Scanner { text, at: 0 }
+    }
+
+    /// Moves to the next stanza and returns its start, `None` at the end of the text.
+    #[inline]
+    pub(crate) fn next_stanza(&mut self) -> Option<usize> {
+        self.at = skip_empty_lines(self.text, self.at);
+        (self.at < self.text.len()).then_some(self.at)
+    }
+
+    /// Moves behind the next field of this stanza and returns where it is, its continuation lines
+    /// included. `None` at the stanza's end.
+    #[inline]
+    pub(crate) fn next_field(&mut self) -> Option<Range<usize>> {
+        let start = self.at;
+        if let None | Some(b'\n' | b'\r') = self.text.get(start) {
+            return None;
+        }
+        let mut end = line_end(self.text, start);
+        while let Some(b' ' | b'\t') = self.text.get(end) {
+            end = line_end(self.text, end);
+        }
+        self.at = end;
+        Some(start..end)
+    }
+
+    /// The position in the text.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+}
+
+#[inline]
+fn skip_empty_lines(text: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(b'\n' | b'\r') = text.get(at) {
+        at += 1;
+    }
+    at
+}
+
+#[inline]
+fn line_end(text: &[u8], from: usize) -> usize {
+    match memchr(b'\n', &text[from..]) {
+        Some(newline) => from + newline + 1,
+        None => text.len(),
+    }
+}
+
+/// The fields of one stanza, looked up by name without regard to case.
+///
+/// Stanzas have few fields, so a list is searched. [`PackageFields`] is
+/// faster for packages.
+///
+/// [`PackageFields`]: super::fields::PackageFields
 #[derive(Clone, Debug, Default)]
 pub struct Fields<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Fields<'a> {
-    /// Adds a field behind the others.
-    pub(crate) fn insert(&mut self, name: &'a str, value: &'a str) {
-        self.0.push((name, value));
+    /// Reads the fields of a stanza.
+    pub fn read(stanza: &'a str) -> Fields<'a> {
+        Fields(fields(stanza).collect())
     }
 
-    /// The first field of that name, unless it is empty.
+    /// The value of the first field with this name, unless it is empty.
     pub fn one(&self, name: &str) -> Option<&'a str> {
-        self.0
-            .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, value)| *value)
-            .filter(|v| !v.is_empty())
-    }
-}
-
-impl<'a> FromIterator<(&'a str, &'a str)> for Fields<'a> {
-    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(all: I) -> Fields<'a> {
-        Fields(all.into_iter().collect())
+        for (found, value) in &self.0 {
+            if found.eq_ignore_ascii_case(name) {
+                return Some(*value).filter(|value| !value.is_empty());
+            }
+        }
+        None
     }
 }
 
@@ -102,36 +195,64 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stanzas_are_split_at_blank_lines() {
-        assert_eq!(
-            stanzas("\n\nA: 1\nB: 2\n\n\nA: 3").collect::<Vec<_>>(),
-            ["A: 1\nB: 2\n", "A: 3"]
-        );
-        assert_eq!(stanzas("").count() + stanzas("\n\n").count(), 0);
+    fn stanzas_are_split_at_empty_lines() {
+        let all: Vec<&str> = stanzas("\n\nA: 1\nB: 2\n\n\nA: 3").collect();
+        assert_eq!(all, ["A: 1\nB: 2\n", "A: 3"]);
+        for empty in ["", "\n\n"] {
+            assert_eq!(stanzas(empty).next(), None);
+        }
     }
 
     #[test]
-    fn unwanted_fields_go_with_their_continuations() {
-        let text = b"B: 1\nA: 1\nB: 2\n b\n\tb\nA: 3\n a\nnonsense\n\n\nA:4\nB";
+    fn the_scanner_finds_the_same_stanzas() {
+        for text in [
+            "",
+            "\n\n",
+            "A: 1\nB: 2\n\n\nA: 3",
+            "\nA:\n x\n\ty\nB",
+            "A\n\n",
+        ] {
+            let mut scanned = Vec::new();
+            let mut scanner = Scanner::new(text.as_bytes());
+            while let Some(start) = scanner.next_stanza() {
+                while scanner.next_field().is_some() {}
+                scanned.push(start..scanner.position());
+            }
+            let found: Vec<Range<usize>> = Ranges::new(text.as_bytes()).collect();
+            assert_eq!(scanned, found, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn unwanted_fields_go_with_their_continuation_lines() {
+        let text = b"B: 1\nA: 1\nB: 2\n b\n\tb\nA: 3\n a\nnonsense\n\n\nA:4\nB:";
         for (wanted, expected) in [
-            ("A", "A: 1\nA: 3\n a\n\n\nA:4\n"),
-            ("B", "B: 1\nB: 2\n b\n\tb\n\n\nB"),
-            ("", "\n\n"),
+            ("A:", "A: 1\nA: 3\n a\n\n\nA:4\n"),
+            ("B:", "B: 1\nB: 2\n b\n\tb\n\n\nB:"),
+            ("C:", "\n\n"),
         ] {
             let mut kept = b"x".to_vec();
-            keep_fields(text, |name| name == wanted.as_bytes(), &mut kept);
+            keep_fields(
+                text,
+                |field| field.starts_with(wanted.as_bytes()),
+                &mut kept,
+            );
             assert_eq!(String::from_utf8(kept).unwrap(), format!("x{expected}"));
         }
     }
 
     #[test]
-    fn fields_keep_continuations() {
-        let all: Vec<_> = fields("A: 1\nB:\n x\n .\n y\nnonsense\nC:z\n").collect();
+    fn fields_keep_continuation_lines() {
+        let stanza = "A: 1\nB:\n x\n .\n y\nnonsense\n#D: 1\n e: f\nC:z\n";
+        let all: Vec<(&str, &str)> = fields(stanza).collect();
         assert_eq!(all, [("A", "1"), ("B", "x\n .\n y"), ("C", "z")]);
-        let all: Fields<'_> = fields("A: 1\nB:\n").collect();
-        assert_eq!(
-            (all.one("a"), all.one("B"), all.one("C")),
-            (Some("1"), None, None)
-        );
+    }
+
+    #[test]
+    fn fields_are_found_without_regard_to_case() {
+        let all = Fields::read("A: 1\nB:\n");
+        assert_eq!(all.one("a"), Some("1"));
+        assert_eq!(all.one("B"), None);
+        assert_eq!(all.one("C"), None);
     }
 }

@@ -7,12 +7,12 @@ use super::pool::{
     ArchitectureId, NameId, PackageId, PackagesNamed, Pool, Provides, TargetForm, VersionId,
     Versions,
 };
-use super::scan::{self, RELATIONS};
+use crate::formats::fields::{Field, PackageFields};
 use crate::formats::package::{BadStanza, MultiArch};
 use crate::formats::relation::{BadRelation, Operator, RelationText};
 use crate::formats::version::{BadVersion, Version};
 
-/// The relation fields that the resolver reads, in apt's order, which is that of [`RELATIONS`].
+/// The relation fields that the resolver reads, in apt's order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum DependencyKind {
     PreDepends,
@@ -32,6 +32,17 @@ impl DependencyKind {
         DependencyKind::Recommends,
         DependencyKind::Suggests,
     ];
+
+    fn field(self) -> Field {
+        match self {
+            DependencyKind::PreDepends => Field::PreDepends,
+            DependencyKind::Depends => Field::Depends,
+            DependencyKind::Conflicts => Field::Conflicts,
+            DependencyKind::Breaks => Field::Breaks,
+            DependencyKind::Recommends => Field::Recommends,
+            DependencyKind::Suggests => Field::Suggests,
+        }
+    }
 
     /// Pre-Depends and Depends.
     pub(super) fn is_hard(self) -> bool {
@@ -73,7 +84,7 @@ pub(super) fn read<'a>(
     version: VersionId,
 ) -> Result<Box<[Dependency<'a>]>, BadStanza> {
     let entry = &pool[version];
-    let Some(stanza) = scan::stanzas(entry.stanza).next() else {
+    let Some(stanza) = PackageFields::read(entry.stanza) else {
         return Ok(Box::default());
     };
     let mut reader = Reader {
@@ -82,14 +93,14 @@ pub(super) fn read<'a>(
         dependencies: Vec::new(),
     };
     for kind in DependencyKind::ALL {
-        let position = kind as usize;
-        for group in stanza.relations(position).split(',') {
+        let field = kind.field();
+        for group in stanza.get(field).split(',') {
             if group.trim().is_empty() {
                 continue;
             }
             if let Err(source) = reader.add_group(kind, group.trim()) {
-                let field = RELATIONS[position];
-                return Err(BadStanza::relation(stanza.package(), field, source));
+                let package = stanza.get(Field::Package);
+                return Err(BadStanza::relation(package, field, source));
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rbootstrap::testing::Index;
 use rbootstrap::testing::Variant;
-use rbootstrap::testing::{Fields, fields, stanzas};
+use rbootstrap::testing::{Fields, stanzas};
 
 use crate::compare::Demand;
 
@@ -83,7 +83,7 @@ impl<'a> Catalogue<'a> {
         {
             let suite = listing.release.source.suite.as_str();
             for stanza in stanzas(&listing.text) {
-                let all: Fields<'_> = fields(stanza).collect();
+                let all = Fields::read(stanza);
                 let (Some(name), Some(version)) = (all.one("Package"), all.one("Version")) else {
                     continue;
                 };
@@ -103,7 +103,7 @@ impl<'a> Catalogue<'a> {
             .iter()
             .filter(|listing| listing.architecture != *native)
         {
-            let own = stanzas(&listing.text).map(|stanza| fields(stanza).collect::<Fields<'_>>());
+            let own = stanzas(&listing.text).map(|stanza| Fields::read(stanza));
             let own = own.filter(|all| all.one("Architecture") == Some(&listing.architecture));
             catalogue
                 .foreign

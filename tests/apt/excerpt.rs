@@ -9,7 +9,7 @@ use std::fs;
 
 use rbootstrap::testing::Index;
 use rbootstrap::testing::{Algorithm, digest};
-use rbootstrap::testing::{Fields, fields, stanzas};
+use rbootstrap::testing::{Fields, stanzas};
 
 use crate::cases::{Case, index};
 use crate::compare;
@@ -106,7 +106,7 @@ impl<'a> Whole<'a> {
         };
         let mut seen = BTreeSet::new();
         for stanza in stanzas(text) {
-            let all: Fields<'_> = fields(stanza).collect();
+            let all = Fields::read(stanza);
             let name = all.one("Package").unwrap_or_default();
             let number = whole.stanzas.len();
             whole.by_name.entry(name).or_default().push(number);

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use rbootstrap::testing::Variant;
-use rbootstrap::testing::{Fields, fields, stanzas};
+use rbootstrap::testing::{Fields, stanzas};
 use rbootstrap::testing::{Index, Listing};
 
 use rbootstrap::testing::listing;
@@ -333,7 +333,7 @@ impl Apt {
             .iter()
             .flat_map(|listing| stanzas(&listing.text))
         {
-            let name = described(&fields(stanza).collect(), &self.architectures[0]);
+            let name = described(&Fields::read(stanza), &self.architectures[0]);
             if installed.contains(&name) && !written.contains(&name) {
                 write!(
                     text,
@@ -448,7 +448,7 @@ fn listings(at: &Path, setting: &Setting) -> Result<Index, String> {
     let targets = output(apt(at, "apt-get").args(["indextargets", "Created-By: Packages"]))?;
     let mut listings = Vec::new();
     for target in stanzas(&targets) {
-        let all: Fields<'_> = fields(target).collect();
+        let all = Fields::read(target);
         let field = |name: &str| all.one(name).unwrap_or_default();
         let (file, component, architecture) =
             (field("Filename"), field("Component"), field("Architecture"));
@@ -483,7 +483,7 @@ fn listing(
         .or_else(|_| read("InRelease"))
         .map_err(|error| error.to_string())?;
     let from = signed.find("Origin:").ok_or("a Release has no Origin")?;
-    let all: Fields<'_> = fields(&signed[from..]).collect();
+    let all = Fields::read(&signed[from..]);
     let mut release = listing::release(suite, architecture);
     (release.suite, release.codename) = (
         all.one("Suite").map(str::to_owned),

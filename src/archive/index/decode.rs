@@ -6,7 +6,7 @@
 use std::io::{self, BufReader, Read};
 
 use crate::formats::compress::{Compression, Integrity, decoder};
-use crate::formats::package::is_read;
+use crate::formats::fields::Field;
 use crate::formats::stanza;
 use crate::store::Verified;
 
@@ -91,6 +91,10 @@ pub(super) fn decode_stream(
         }
         block.drain(..whole);
     }
+}
+
+fn is_read(field: &[u8]) -> bool {
+    Field::of_line(field).is_some()
 }
 
 /// How many bytes are whole stanzas with the blank line behind them.

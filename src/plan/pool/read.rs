@@ -7,8 +7,9 @@ use super::{
     TargetForm, UNKNOWN_ARCHITECTURE, VersionEntry, VersionId,
 };
 use crate::archive::{Index, Listing};
-use crate::formats::package::{MultiArch, Priority};
-use crate::plan::scan::{self, Mention, RELATIONS, Stanza};
+use crate::formats::fields::{Field, PackageFields};
+use crate::formats::package::MultiArch;
+use crate::plan::scan::{self, Mention};
 
 /// A lower bound on the average size of a stanza in an index, in bytes.
 const SMALL_STANZA: usize = 400;
@@ -56,23 +57,23 @@ impl<'a> Pool<'a> {
         let number = self.listings.len() as u32;
         let pin = listing.release.priority();
         self.listings.push(listing);
-        for stanza in scan::stanzas(&listing.text) {
-            let architecture = match stanza.architecture() {
+        for stanza in PackageFields::all(&listing.text) {
+            let architecture = match stanza.get(Field::Architecture) {
                 "all" => 0,
                 named => self.architecture(named),
             };
-            if stanza.package().is_empty()
-                || stanza.version().is_empty()
+            if stanza.get(Field::Package).is_empty()
+                || stanza.get(Field::Version).is_empty()
                 || architecture == UNKNOWN_ARCHITECTURE
             {
                 continue;
             }
-            let name = self.intern(stanza.package());
+            let name = self.intern(stanza.get(Field::Package));
             let package = self.package_or_new(name, architecture);
             let entry = &mut self.packages[package.index()];
             entry.essential = stanza.essential().unwrap_or(entry.essential);
             entry.protected = stanza.protected().unwrap_or(entry.protected);
-            if let Some(version) = self.version(package, stanza.version()) {
+            if let Some(version) = self.version(package, stanza.get(Field::Version)) {
                 let entry = &mut self.versions[version.0 as usize];
                 entry.pin = entry.pin.max(pin);
                 entry.of_suite |= of_suite;
@@ -97,20 +98,15 @@ impl<'a> Pool<'a> {
             .find(|version| self[*version].text == text)
     }
 
-    fn insert(&mut self, package: PackageId, stanza: &Stanza<'a>) -> VersionId {
+    fn insert(&mut self, package: PackageId, stanza: &PackageFields<'a>) -> VersionId {
         let version = VersionId(self.versions.len() as u32);
         let newest = &mut self.packages[package.index()].newest;
         self.versions.push(VersionEntry {
             package,
-            text: stanza.version(),
-            stanza: stanza.text,
-            multi_arch: match stanza.multi_arch() {
-                "same" => MultiArch::Same,
-                "foreign" => MultiArch::Foreign,
-                "allowed" => MultiArch::Allowed,
-                _ => MultiArch::No,
-            },
-            priority: stanza.priority().map(Priority::parse),
+            text: stanza.get(Field::Version),
+            stanza: stanza.text(),
+            multi_arch: stanza.multi_arch(),
+            priority: stanza.priority(),
             pin: 0,
             of_suite: false,
             listing: 0,
@@ -121,12 +117,12 @@ impl<'a> Pool<'a> {
     }
 
     /// Numbers the packages that a stanza's relations mention.
-    fn add_mentions(&mut self, stanza: &Stanza<'a>, own: ArchitectureId) {
-        for (position, field) in RELATIONS.into_iter().enumerate() {
+    fn add_mentions(&mut self, stanza: &PackageFields<'a>, own: ArchitectureId) {
+        for field in Field::RELATIONS {
             // Negative relations apply to all architectures of a name, so they number a package
             // only if the name has none.
-            let is_negative = matches!(field, "Conflicts" | "Breaks" | "Replaces");
-            for mention in scan::mentions(stanza.relations(position)) {
+            let is_negative = matches!(field, Field::Conflicts | Field::Breaks | Field::Replaces);
+            for mention in scan::mentions(stanza.get(field)) {
                 let name = self.intern(mention.name);
                 let architecture = match mention.qualifier {
                     None => own,
@@ -148,15 +144,15 @@ impl<'a> Pool<'a> {
         }
     }
 
-    fn add_provides(&mut self, stanza: &Stanza<'a>, owner: VersionId) {
+    fn add_provides(&mut self, stanza: &PackageFields<'a>, owner: VersionId) {
         let multi_arch = self[owner].multi_arch;
         let package = self[self[owner].package];
-        for provided in scan::mentions(stanza.provides()) {
+        for provided in scan::mentions(stanza.get(Field::Provides)) {
             self.add_provided(&provided, owner, package.architecture);
         }
         let implicit = ProvideEntry {
             owner,
-            version: Some(stanza.version()),
+            version: Some(stanza.get(Field::Version)),
             architecture: None,
             next: NONE,
         };
