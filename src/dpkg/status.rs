@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use crate::formats::stanza::fields;
+use crate::formats::fields::{Field, PackageFields};
+use crate::formats::stanza::{Ranges, fields, stanzas};
 use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::{Conffile, ConffileState, Error};
@@ -31,8 +32,7 @@ impl Status {
     /// Reads it; empty when the file is not there.
     pub(crate) fn read(root: &Rootfs) -> Result<Status, Error> {
         let text = root.read(&RootPath::known(FILE))?.unwrap_or_default();
-        let states = String::from_utf8_lossy(&text)
-            .split("\n\n")
+        let states = stanzas(&String::from_utf8_lossy(&text))
             .filter_map(name_and_state)
             .collect();
         Ok(Status { text, states })
@@ -94,24 +94,19 @@ impl Status {
 
     /// Where in the text a package's stanza is, the blank line behind it included.
     fn stanza_of(&self, qualified: &str) -> Option<Range<usize>> {
-        let (name, architecture) = qualified.split_once(':').unwrap_or((qualified, ""));
-        let (name, architecture) = (
-            format!("Package: {name}"),
-            format!("Architecture: {architecture}"),
-        );
-        let mut start = 0;
-        while start < self.text.len() {
-            let end = memchr::memmem::find(&self.text[start..], b"\n\n")
-                .map_or(self.text.len(), |at| start + at + 2);
-            let has = |field: &str| {
-                self.text[start..end]
-                    .split(|&b| b == b'\n')
-                    .any(|line| line == field.as_bytes())
-            };
-            if has(&name) && (!qualified.contains(':') || has(&architecture)) {
-                return Some(start..end);
+        for range in Ranges::new(&self.text) {
+            let stanza = String::from_utf8_lossy(&self.text[range.clone()]);
+            let is_named = PackageFields::read(&stanza).is_some_and(|fields| {
+                let name = fields.get(Field::Package);
+                match qualified.split_once(':') {
+                    None => name == qualified,
+                    Some(both) => (name, fields.get(Field::Architecture)) == both,
+                }
+            });
+            if is_named {
+                let end = (range.end + 1).min(self.text.len());
+                return Some(range.start..end);
             }
-            start = end;
         }
         None
     }
@@ -131,10 +126,7 @@ impl Status {
 /// The qualified name of a stanza's package, and its state.
 fn name_and_state(stanza: &str) -> Option<(String, State)> {
     let (mut name, mut architecture, mut same, mut state) = ("", "", false, None);
-    for line in stanza.lines() {
-        let Some((field, value)) = line.split_once(": ") else {
-            continue;
-        };
+    for (field, value) in fields(stanza) {
         match field {
             "Package" => name = value,
             "Architecture" => architecture = value,
