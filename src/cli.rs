@@ -47,7 +47,7 @@ pub fn main() -> ExitCode {
         return fail(Some(&display), &error, None, Exit::Other.into());
     }
     let result = match job {
-        Job::Suites => run::suites().map(|suites| print(&suites)),
+        Job::Suites => run::suites(&args::suite_directories()).map(|suites| print(&suites)),
         Job::Pack {
             directory,
             image,
@@ -90,7 +90,10 @@ fn about(job: &Job) -> (String, usize) {
         Job::Pack {
             directory, jobs, ..
         } => (format!("rbootstrap pack {}", directory.display()), *jobs),
-        Job::Bootstrap(request) => (format!("rbootstrap {}", request.suite), request.jobs),
+        Job::Bootstrap(request) => (
+            format!("rbootstrap {}", request.system.suite),
+            request.limits.jobs,
+        ),
     }
 }
 
@@ -110,7 +113,7 @@ fn make(
         Goal::Download | Goal::Make => {}
     }
     report.note(summary(request, &done, display));
-    if request.image.is_none() && request.goal == Goal::Make && is_pipe() {
+    if request.outputs.image.is_none() && request.goal == Goal::Make && is_pipe() {
         report.note(
             "standard output is a pipe and got nothing: add `--tar -` to have the image on it",
         );
@@ -141,7 +144,7 @@ fn summary(request: &Request, done: &Done, display: &Display) -> String {
     let (count, size) = (done.packages(), bytes(done.download_size()));
     format!(
         "{}: {count} packages, {size}, in {elapsed:.1} s ({times})",
-        request.suite
+        request.system.suite
     )
 }
 

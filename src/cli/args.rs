@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use crate::formats::suite::Variant;
 use crate::pack::Format;
-use crate::run::{Goal, Image, Request, Sink, Trust};
+use crate::run::{
+    CacheOptions, Goal, Image, Limits, Outputs, Packages, Request, Sink, SourceOptions, System,
+};
 use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -293,59 +295,67 @@ impl BootstrapArgs {
                 return Err(UsageError::Mirror(mirror.clone()));
             }
         }
-        let components = words(&self.sources.components);
+        let mut components = words(&self.sources.components);
+        if components.is_empty() {
+            components.push("main".into());
+        }
+        let merged_usr = match (
+            self.compatibility.merged_usr,
+            self.compatibility.no_merged_usr,
+        ) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => None,
+        };
+        let cache_directory = match (self.sources.no_cache, self.sources.cache_dir) {
+            (true, _) => None,
+            (false, Some(directory)) => Some(directory),
+            (false, None) => Some(own_directory(Own::Cache)),
+        };
+        let state_directory = match self.sources.state_dir {
+            Some(directory) => directory,
+            None => own_directory(Own::State),
+        };
         Ok(Request {
-            suite: self.suite.unwrap_or_default(),
-            directory,
-            image,
             goal,
-            variant: self.packages.variant,
-            include: words(&self.packages.include),
-            exclude: words(&self.packages.exclude),
-            architectures: words(&self.packages.arch),
-            components: if components.is_empty() {
-                vec!["main".into()]
-            } else {
-                components
+            system: System {
+                suite: self.suite.unwrap_or_default(),
+                variant: self.packages.variant,
+                architectures: words(&self.packages.arch),
+                merged_usr,
             },
-            mirror: self.mirror,
-            further_mirrors: self.sources.mirrors,
-            extra_sources: self.sources.source,
-            keyrings: self.sources.keyring,
-            trust: if self.sources.no_check_gpg {
-                Trust::Unchecked
-            } else {
-                Trust::Signatures
+            packages: Packages {
+                include: words(&self.packages.include),
+                exclude: words(&self.packages.exclude),
             },
-            accept_expired: self.sources.no_check_valid_until,
-            pockets: !self.sources.no_pockets,
-            merged_usr: match (
-                self.compatibility.merged_usr,
-                self.compatibility.no_merged_usr,
-            ) {
-                (true, _) => Some(true),
-                (_, true) => Some(false),
-                _ => None,
+            sources: SourceOptions {
+                suite_directories: suite_directories(),
+                components,
+                mirror: self.mirror,
+                further_mirrors: self.sources.mirrors,
+                extra_sources: self.sources.source,
+                keyrings: self.sources.keyring,
+                check_signatures: !self.sources.no_check_gpg,
+                accept_expired: self.sources.no_check_valid_until,
+                pockets: !self.sources.no_pockets,
             },
-            cache: if self.sources.no_cache {
-                None
-            } else {
-                Some(
-                    self.sources
-                        .cache_dir
-                        .unwrap_or_else(|| own_directory(Own::Cache)),
-                )
+            outputs: Outputs {
+                directory,
+                image,
+                epoch: epoch()?,
+                keep_failed: self.result.keep,
+                temporary: std::env::temp_dir(),
             },
-            cache_bound: self.sources.cache_max_size,
-            state: Some(
-                self.sources
-                    .state_dir
-                    .unwrap_or_else(|| own_directory(Own::State)),
-            ),
-            downloads: self.sources.downloads.into(),
-            jobs: jobs(self.result.jobs),
-            keep: self.result.keep,
-            epoch: epoch()?,
+            cache: CacheOptions {
+                directory: cache_directory,
+                max_size: self.sources.cache_max_size,
+                state_directory: Some(state_directory),
+                temporary: std::env::temp_dir(),
+            },
+            limits: Limits {
+                downloads: self.sources.downloads.into(),
+                jobs: jobs(self.result.jobs),
+            },
         })
     }
 
@@ -495,6 +505,19 @@ fn own_directory(own: Own) -> PathBuf {
     }
 }
 
+/// Where the user's suite files are.
+pub(crate) fn suite_directories() -> Vec<PathBuf> {
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let mut directories = vec![PathBuf::from("/etc/rbootstrap/suites")];
+    let own = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")));
+    directories.extend(own.map(|own| own.join("rbootstrap/suites")));
+    directories
+}
+
 /// The exit codes, a contract with scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -537,8 +560,8 @@ mod tests {
         let made = |arguments: &str| {
             let request = request(arguments).unwrap();
             (
-                request.directory,
-                request.image.map(|i| (i.sink, i.compression)),
+                request.outputs.directory,
+                request.outputs.image.map(|i| (i.sink, i.compression)),
             )
         };
         use crate::formats::compress::Compression;
@@ -576,11 +599,18 @@ mod tests {
         let made =
             request("rbootstrap --include=a,b --include=c --components=main,universe --merged-usr --variant=- noble n http://m/").unwrap();
         assert_eq!(
-            (made.include.join(" "), made.components.join(" ")),
+            (
+                made.packages.include.join(" "),
+                made.sources.components.join(" ")
+            ),
             ("a b c".into(), "main universe".into())
         );
         assert_eq!(
-            (made.variant, made.merged_usr, made.mirror.as_deref()),
+            (
+                made.system.variant,
+                made.system.merged_usr,
+                made.sources.mirror.as_deref()
+            ),
             (Variant::Important, Some(true), Some("http://m/"))
         );
         for bad in [

@@ -1,91 +1,50 @@
-//! Which packages a run is about: the indexes are read, and the plan is made or found again.
+//! Chooses the packages: reads the indexes and plans, or takes an earlier run's plan from the cache.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
-use super::sources::Sources;
-use super::{Error, Request};
-use crate::archive::{self, Reading, Seen};
+use super::Error;
+use super::early::EarlyDownloads;
+use crate::archive::{self, Reading};
 use crate::formats::package::Package;
 use crate::install::Course;
-use crate::plan::{self, Plan, Prefetch, PrefetchPlanner, Selection};
+use crate::plan::{self, Plan, Wanted};
 use crate::report::{Event, Report, Stage};
 use crate::store::{self, Kind, Store};
+use crate::tree::apt;
 
-/// Reads the indexes and makes the plan. `prefetch` is called for packages
-/// that are certain to be in the plan before it is made.
-pub(super) fn choose(
-    request: &Request,
-    sources: &Sources,
-    store: &Store,
-    prefetch: &(dyn Fn(Prefetch, store::Wanted) + Sync),
-    report: &Report,
-) -> Result<Course, Error> {
-    let selection = selection(request, sources);
-    let reading = Reading::new(store, &sources.list, now(), report);
-    let planner = PrefetchPlanner::new(&selection, sources.list.len());
-    let see = |seen: Seen<'_>| {
-        for one in planner.see(seen) {
-            if let Ok(deb) = deb(&one.package, &one.mirrors) {
-                prefetch(one, deb);
-            }
-        }
-    };
-    let plan = planned(store, &reading, &selection, &see, report)?;
-    let releases = reading.releases()?;
-    let preferences = archive::preferences(&releases)?;
-    let debs = plan
-        .packages()
-        .iter()
-        .map(|chosen| deb(chosen.package(), &chosen.release().source.uris))
-        .collect::<Result<_, _>>()?;
-    let epoch = request.epoch.unwrap_or_else(|| {
-        releases
-            .iter()
-            .map(|release| release.date)
-            .max()
-            .unwrap_or(0)
-    });
-    Ok(Course {
-        plan,
-        debs,
-        preferences,
-        epoch,
-    })
+/// What a choice is made of.
+pub(super) struct Choice<'a> {
+    pub(super) selection: &'a Wanted,
+    pub(super) reading: &'a Reading<'a>,
+    pub(super) store: &'a Store,
+    pub(super) early: EarlyDownloads<'a>,
+    pub(super) report: &'a Report,
 }
 
-/// Chooses the packages: as the last run did that was asked the same, where the archive still promises the same, or anew.
-fn planned(
-    store: &Store,
-    reading: &Reading<'_>,
-    selection: &Selection,
-    see: &(dyn Fn(Seen<'_>) + Sync),
-    report: &Report,
-) -> Result<Plan, Error> {
-    let key = plan::cache_key(selection, reading.sources());
-    // Only then is it worth it to hold the indexes back until all releases are there.
-    if let Some(bytes) = store.recall(Kind::Plan, &key) {
-        let releases = reading.releases()?;
+/// Plans, or takes the plan of an earlier run with the same selection if the archive has not changed since.
+pub(super) fn choose(choice: &Choice<'_>) -> Result<Plan, Error> {
+    let key = plan::key(choice.selection, choice.reading.sources());
+    // Only a plan in the cache is worth holding the indexes back until all releases are read.
+    if let Some(bytes) = choice.store.recall(Kind::Plan, &key) {
+        let releases = choice.reading.releases()?;
         let from = Instant::now();
-        if let Some(plan) = Plan::from_bytes(&bytes, &releases, &archive::promise(&releases)?) {
-            reading.lacked_nowhere_else()?;
-            spanned(report, from);
+        if let Some(plan) = Plan::recalled(&releases, &archive::promise(&releases)?, &bytes) {
+            choice.reading.lacked_nowhere_else()?;
+            report_time(choice.report, from);
             return Ok(plan);
         }
     }
-    let index = reading.index(see)?;
+    let index = choice.reading.index(&|seen| choice.early.see(seen))?;
     let from = Instant::now();
-    let plan = plan::plan(&index, selection)?;
-    spanned(report, from);
-    let releases = reading.releases()?;
-    store.remember(
-        Kind::Plan,
-        &key,
-        &plan.to_bytes(&releases, &archive::promise(&releases)?),
-    );
+    let plan = plan::plan(&index, choice.selection)?;
+    report_time(choice.report, from);
+    let releases = choice.reading.releases()?;
+    let bytes = plan.to_bytes(&releases, &archive::promise(&releases)?);
+    choice.store.remember(Kind::Plan, &key, &bytes);
     Ok(plan)
 }
 
-fn spanned(report: &Report, from: Instant) {
+fn report_time(report: &Report, from: Instant) {
     report.send(Event::Span {
         stage: Stage::Plan,
         item: "plan".into(),
@@ -94,33 +53,43 @@ fn spanned(report: &Report, from: Instant) {
     });
 }
 
-fn selection(request: &Request, sources: &Sources) -> Selection {
-    Selection {
-        variant: request.variant,
-        suite: request.suite.clone(),
-        architectures: sources.architectures.clone(),
-        include: request.include.clone(),
-        exclude: request.exclude.clone(),
+/// What is installed by a plan. `epoch` is the user's SOURCE_DATE_EPOCH; by default the newest release's date.
+pub(super) fn course(
+    plan: Plan,
+    reading: &Reading<'_>,
+    epoch: Option<i64>,
+) -> Result<Course, Error> {
+    let releases = reading.releases()?;
+    let preferences = apt::preferences(&releases)?;
+    let mut debs = Vec::new();
+    for chosen in &plan.packages {
+        debs.push(deb(&chosen.package, &chosen.release.source.uris)?);
     }
-}
-
-/// What to fetch for a package.
-fn deb(package: &Package, mirrors: &[String]) -> Result<store::Wanted, Error> {
-    let digest = package.digest.clone().ok_or_else(|| Error::Unverifiable {
-        package: package.name.clone(),
-    })?;
-    let url = |mirror: &String| format!("{}/{}", mirror.trim_end_matches('/'), package.filename);
-    Ok(store::Wanted {
-        name: package.key().to_string(),
-        urls: mirrors.iter().map(url).collect(),
-        size: package.size,
-        digest,
+    let newest = releases.iter().map(|release| release.date).max();
+    Ok(Course {
+        plan,
+        debs,
+        preferences,
+        epoch: epoch.or(newest).unwrap_or(0),
     })
 }
 
-fn now() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+/// The file to fetch for a package.
+pub(super) fn deb(package: &Package, mirrors: &[String]) -> Result<store::Wanted, Error> {
+    let Some(digest) = package.digest.clone() else {
+        return Err(Error::Unverifiable {
+            package: package.name.clone(),
+        });
+    };
+    let mut urls = Vec::new();
+    for mirror in mirrors {
+        let mirror = mirror.trim_end_matches('/');
+        urls.push(format!("{mirror}/{}", package.filename));
+    }
+    Ok(store::Wanted {
+        name: package.key().to_string(),
+        urls,
+        size: package.size,
+        digest,
+    })
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::failure::Class;
 use crate::formats::suite;
-use crate::tree::{rootfs, target};
+use crate::interrupt::Interrupt;
+use crate::tree::{apt, rootfs, target};
 use crate::{archive, install, pack, plan, store};
 
 /// Why a run failed. Each stage's own error says what happened; this says in which stage, for the exit code and the hint.
@@ -70,7 +71,7 @@ pub(crate) enum Error {
     Source(#[from] archive::BadSource),
     /// A pin that apt cannot be told of.
     #[error(transparent)]
-    Pin(#[from] archive::Indistinguishable),
+    Pin(#[from] apt::Indistinguishable),
     /// Making a tree takes root.
     #[error("not root: a tree has files of many owners")]
     NotRoot,
@@ -120,15 +121,25 @@ pub(crate) enum Error {
     /// The tree to pack.
     #[error(transparent)]
     Rootfs(#[from] rootfs::Error),
-    /// A signal asked to stop.
-    #[error("interrupted; everything is undone")]
+    /// A signal stopped the run.
+    #[error("interrupted{}", if *kept { "" } else { "; everything is undone" })]
     Interrupted {
         /// Its number.
         signal: u8,
+        /// Whether the failed tree stays, as a warning has told.
+        kept: bool,
     },
 }
 
 impl Error {
+    /// The interrupt, if there was one: it is the reason for every failure that follows.
+    pub(super) fn or_interrupted(self, interrupt: &Interrupt, kept: bool) -> Error {
+        match interrupt.signal() {
+            Some(signal) => Error::Interrupted { signal, kept },
+            None => self,
+        }
+    }
+
     /// The class that decides the exit code.
     pub(crate) fn class(&self) -> Class {
         match self {
@@ -154,7 +165,7 @@ impl Error {
             Error::Archive(error) => error.class(),
             Error::Plan(error) => error.class(),
             Error::Install(error) => error.class(),
-            Error::Interrupted { signal } => Class::Interrupted { signal: *signal },
+            Error::Interrupted { signal, .. } => Class::Interrupted { signal: *signal },
         }
     }
 
@@ -176,7 +187,6 @@ impl Error {
             }
             Error::Archive(error) => error.hint(),
             Error::Target(error) => error.hint(),
-            Error::Plan(error) => error.hint(),
             Error::Suites(_)
             | Error::Architecture { .. }
             | Error::HostArchitecture { .. }
@@ -188,6 +198,7 @@ impl Error {
             | Error::Image { .. }
             | Error::Stdout { .. }
             | Error::Store(_)
+            | Error::Plan(_)
             | Error::Unverifiable { .. }
             | Error::Fetch(_)
             | Error::Install(_)

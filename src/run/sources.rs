@@ -1,69 +1,77 @@
-//! From a request to the sources that are read: the suite's own, or the one mirror that the user names, and what he adds.
+//! Turns a request into the apt sources that are read: the suite's own or the user's one mirror, then the extra sources.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Error, Request, Trust};
-use crate::archive::{self, Expiry, HostMirrors, Keyring, Leave, Source};
-use crate::formats::suite::{BuiltInKeyring, MergedUsr, Pocket, Suite, Suites};
+use super::Error;
+use super::request::{SourceOptions, System};
+use crate::archive::{self, Expiry, HostMirrors, Keyring, Leave, Source, Trust};
+use crate::formats::suite::{MergedUsr, Pocket, Suite, Suites};
 use crate::report::Report;
 
-/// What is read, and for which suite.
+/// The sources of a run, and the suite that they make.
 pub(super) struct Sources {
     pub(super) suite: Suite,
+    /// In the order in which they are read.
     pub(super) list: Vec<Source>,
     /// Native first.
     pub(super) architectures: Vec<String>,
 }
 
-/// All suites that are known, the user's among them.
-pub(super) fn suites() -> Result<Suites, Error> {
-    let home = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    let own = home("XDG_CONFIG_HOME").or_else(|| home("HOME").map(|home| home.join(".config")));
-    let mut directories = vec![PathBuf::from("/etc/rbootstrap/suites")];
-    directories.extend(own.map(|own| own.join("rbootstrap/suites")));
-    let directories: Vec<&Path> = directories.iter().map(PathBuf::as_path).collect();
-    Ok(Suites::load(&directories)?)
-}
+/// Chooses the sources of a system.
+pub(super) fn choose(
+    system: &System,
+    options: &SourceOptions,
+    report: &Report,
+) -> Result<Sources, Error> {
+    let suites = load_suites(&options.suite_directories)?;
+    let suite = with_merged_usr(find(&suites, &system.suite, options)?, system)?;
+    let mut architectures = system.architectures.clone();
+    if architectures.is_empty() {
+        architectures.push(host_architecture()?);
+    }
+    let trust = trust(&suite, options, report)?;
+    let native = &architectures[0];
+    let mut pockets = suite.pockets_for(native);
+    if let Some(mirror) = &options.mirror {
+        use_mirror(&mut pockets, &system.suite, mirror);
+    } else {
+        if !options.pockets {
+            pockets.truncate(1);
+        }
+        if let Some(host) = host_mirrors(&suites, &suite, native) {
+            prefer(&host, &mut pockets, report);
+        }
+        if pockets.iter().any(|pocket| pocket.uris.is_empty()) {
+            return Err(Error::Architecture {
+                suite: system.suite.clone(),
+                architecture: native.clone(),
+            });
+        }
+    }
+    add_mirrors(&mut pockets, &options.further_mirrors);
 
-/// The sources of a request, in the order in which they are read.
-pub(super) fn choose(request: &Request, report: &Report) -> Result<Sources, Error> {
-    let suites = suites()?;
-    let suite = merged_as_asked(find(&suites, request)?, request)?;
-    let architectures = match request.architectures.as_slice() {
-        [] => vec![host_architecture()?],
-        asked => asked.to_vec(),
-    };
-    let trust = trust(&suite, request, report)?;
+    let keyring = suite.keyrings.first().filter(|_| suite.deb822_sources);
     let mut list = Vec::new();
-    for pocket in pockets(&suites, &suite, &architectures[0], request, report)? {
+    for pocket in pockets {
         list.push(Source {
             uris: pocket.uris,
             suite: pocket.suite,
-            components: request.components.clone(),
+            components: options.components.clone(),
             architectures: architectures.clone(),
             trust: trust.clone(),
-            expiry: if request.accept_expired {
-                Expiry::Ignore
-            } else {
-                Expiry::Check
+            expiry: match options.accept_expired {
+                true => Expiry::Ignore,
+                false => Expiry::Check,
             },
-            signed_by: suite
-                .keyrings
-                .first()
-                .map(|keyring| keyring.tree_path.clone())
-                .filter(|_| suite.deb822_sources),
+            signed_by: keyring.map(|keyring| keyring.tree_path.clone()),
             pin: None,
             leave: Leave::default(),
         });
     }
-    for given in &request.extra_sources {
-        list.extend(extra(given, &architectures, &trust, request)?);
+    for given in &options.extra_sources {
+        list.extend(extra_sources(given, &architectures, &trust, options)?);
     }
     Ok(Sources {
         suite,
@@ -72,177 +80,161 @@ pub(super) fn choose(request: &Request, report: &Report) -> Result<Sources, Erro
     })
 }
 
-fn find(suites: &Suites, request: &Request) -> Result<Suite, Error> {
-    let name = &request.suite;
-    match suites.find(name) {
-        Some(suite) => Ok(suite.clone()),
-        None if request.mirror.is_none() && request.keyrings.is_empty() => {
-            let names = suites
-                .all()
-                .flat_map(|suite| suite.aliases.iter().chain([&suite.codename]));
-            let similar = names.filter(|known| alike(known, name)).cloned().collect();
-            Err(Error::UnknownSuite {
-                name: name.clone(),
-                similar,
-            })
-        }
-        None if request.mirror.is_none() => Err(Error::UnlistedSuite {
-            name: name.clone(),
-            needs: "a MIRROR",
-        }),
-        None if request.keyrings.is_empty() && request.trust == Trust::Signatures => {
-            Err(Error::UnlistedSuite {
-                name: name.clone(),
-                needs: "a --keyring",
-            })
-        }
-        None => Ok(Suite::unlisted(name)),
-    }
+/// All known suites: the built-in ones and those of the user's files.
+pub(super) fn load_suites(directories: &[PathBuf]) -> Result<Suites, Error> {
+    let directories: Vec<&Path> = directories.iter().map(PathBuf::as_path).collect();
+    Ok(Suites::load(&directories)?)
 }
 
-/// Whether two names are one slip apart: a letter more, less, another, or two swapped.
-fn alike(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let same = a.iter().zip(b).take_while(|(x, y)| x == y).count();
-    let (a, b) = (&a[same..], &b[same..]);
-    match (a, b) {
-        ([], rest) | (rest, []) => rest.len() <= 1,
-        ([x, y, a @ ..], [v, w, b @ ..]) if (x, y) == (w, v) && a == b => true,
-        ([_, a_rest @ ..], [_, b_rest @ ..]) => a_rest == b_rest || a_rest == b || a == b_rest,
+/// Finds a suite by any of its names. A suite that no file lists needs a mirror and a keyring.
+fn find(suites: &Suites, name: &str, options: &SourceOptions) -> Result<Suite, Error> {
+    if let Some(suite) = suites.find(name) {
+        return Ok(suite.clone());
     }
-}
-
-fn merged_as_asked(mut suite: Suite, request: &Request) -> Result<Suite, Error> {
-    let refuse = |asked| {
-        Err(Error::MergedUsr {
-            suite: request.suite.clone(),
-            asked,
-        })
+    let needs = match (&options.mirror, options.keyrings.is_empty()) {
+        (None, true) => {
+            return Err(Error::UnknownSuite {
+                name: name.to_owned(),
+                similar: similar_names(suites, name),
+            });
+        }
+        (None, false) => "a MIRROR",
+        (Some(_), true) if options.check_signatures => "a --keyring",
+        (Some(_), _) => return Ok(Suite::unlisted(name)),
     };
-    match (request.merged_usr, suite.merged_usr) {
-        (Some(false), MergedUsr::Shipped) => return refuse("no-merged-usr"),
+    Err(Error::UnlistedSuite {
+        name: name.to_owned(),
+        needs,
+    })
+}
+
+/// The suite names that are one typing error away: a letter added, missing or wrong, or two letters swapped.
+fn similar_names(suites: &Suites, name: &str) -> Vec<String> {
+    let mut similar = Vec::new();
+    for suite in suites.all() {
+        for known in suite.aliases.iter().chain([&suite.codename]) {
+            if strsim::osa_distance(known, name) <= 1 {
+                similar.push(known.clone());
+            }
+        }
+    }
+    similar
+}
+
+fn with_merged_usr(mut suite: Suite, system: &System) -> Result<Suite, Error> {
+    match (system.merged_usr, suite.merged_usr) {
+        (Some(false), MergedUsr::Shipped) => {
+            return Err(Error::MergedUsr {
+                suite: system.suite.clone(),
+                asked: "no-merged-usr",
+            });
+        }
         (Some(false), _) => suite.merged_usr = MergedUsr::No,
         (Some(true), MergedUsr::No) => suite.merged_usr = MergedUsr::MadeFirst,
-        _ => {}
+        (Some(true), _) | (None, _) => {}
     }
     Ok(suite)
 }
 
-/// The pockets to read: those of the suite's file, with the host's own mirrors in front, or the one mirror's release.
-fn pockets(
-    suites: &Suites,
-    suite: &Suite,
-    architecture: &str,
-    request: &Request,
-    report: &Report,
-) -> Result<Vec<Pocket>, Error> {
-    let mut pockets = suite.pockets_for(architecture);
-    if let Some(mirror) = &request.mirror {
-        // The name that was asked for is the name that the mirror is asked for, as debootstrap does.
-        let release = pockets.into_iter().take(1).map(|pocket| Pocket {
-            suite: request.suite.clone(),
-            uris: vec![mirror.clone()],
-            ..pocket
-        });
-        return Ok(with_further_mirrors(release.collect(), request));
+/// Leaves the release pocket alone, on the user's mirror. The mirror is asked for the suite by the user's name for it, as
+/// debootstrap does.
+fn use_mirror(pockets: &mut Vec<Pocket>, name: &str, mirror: &str) {
+    pockets.truncate(1);
+    for pocket in pockets {
+        pocket.suite = name.to_owned();
+        pocket.uris = vec![mirror.to_owned()];
     }
-    if !request.pockets {
-        pockets.truncate(1);
+}
+
+/// The mirrors that the host's own apt uses, if they serve this suite and architecture.
+fn host_mirrors(suites: &Suites, suite: &Suite, native: &str) -> Option<HostMirrors> {
+    let host = host_architecture().ok()?;
+    if suite.end_of_life || !suite.shares_mirrors(native, &host) {
+        return None;
     }
-    let host_is_served_alike =
-        host_architecture().is_ok_and(|host| suite.shares_mirrors(architecture, &host));
-    if !suite.end_of_life && host_is_served_alike {
-        let host = archive::host_mirrors(
-            Path::new("/"),
-            &suite.distribution,
-            &suites.names(&suite.distribution),
-        );
-        prefer(&host, &mut pockets, report);
-    }
-    if pockets.iter().any(|pocket| pocket.uris.is_empty()) {
-        return Err(Error::Architecture {
-            suite: request.suite.clone(),
-            architecture: architecture.to_owned(),
-        });
-    }
-    Ok(with_further_mirrors(pockets, request))
+    let names = suites.names(&suite.distribution);
+    Some(archive::host_mirrors(
+        Path::new("/"),
+        &suite.distribution,
+        &names,
+    ))
 }
 
 fn prefer(host: &HostMirrors, pockets: &mut [Pocket], report: &Report) {
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for pocket in pockets {
         if let Some(mirror) = host.prefer(pocket)
-            && !told.contains(&mirror)
+            && !reported.contains(&mirror)
         {
             report.note(format!("using the host's own mirror {mirror}"));
-            told.push(mirror);
+            reported.push(mirror);
         }
     }
 }
 
-/// `--mirror` names mirrors of the archive that has the release; security updates are elsewhere.
-fn with_further_mirrors(mut pockets: Vec<Pocket>, request: &Request) -> Vec<Pocket> {
-    let main = pockets.first().map(|release| release.archive.clone());
-    for pocket in pockets
-        .iter_mut()
-        .filter(|pocket| Some(&pocket.archive) == main.as_ref())
-    {
-        pocket.uris.extend(request.further_mirrors.iter().cloned());
+/// Adds mirrors of the archive that has the release pocket. Security updates may be in another archive.
+fn add_mirrors(pockets: &mut [Pocket], mirrors: &[String]) {
+    let Some(main) = pockets.first().map(|release| release.archive.clone()) else {
+        return;
+    };
+    for pocket in pockets {
+        if pocket.archive == main {
+            pocket.uris.extend_from_slice(mirrors);
+        }
     }
-    pockets
 }
 
-fn trust(suite: &Suite, request: &Request, report: &Report) -> Result<archive::Trust, Error> {
-    if request.trust == Trust::Unchecked {
-        report.warning("signatures are NOT checked: whoever is between this machine and the mirror decides what is installed");
-        return Ok(archive::Trust::Unchecked);
-    }
-    let given = request
-        .keyrings
-        .iter()
-        .map(|path| Ok((path.display().to_string(), read(path)?)));
-    let mut keys = given.collect::<Result<Vec<_>, Error>>()?;
-    if keys.is_empty() {
-        keys.extend(
-            suite
-                .keyrings
-                .iter()
-                .map(|BuiltInKeyring { name, bytes, .. }| (name.clone(), bytes.to_vec())),
+/// The trusted keys: those of the user's files, otherwise the suite's.
+fn trust(suite: &Suite, options: &SourceOptions, report: &Report) -> Result<Trust, Error> {
+    if !options.check_signatures {
+        report.warning(
+            "signatures are NOT checked: anyone between this machine and the mirror can choose what is installed",
         );
+        return Ok(Trust::Unchecked);
     }
-    let files: Vec<(&str, &[u8])> = keys
-        .iter()
-        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
-        .collect();
-    Ok(archive::Trust::Keys(Arc::new(Keyring::parse(&files)?)))
+    let mut files = Vec::new();
+    for path in &options.keyrings {
+        files.push((path.display().to_string(), read(path)?));
+    }
+    let mut keys = Vec::new();
+    for (name, bytes) in &files {
+        keys.push((name.as_str(), bytes.as_slice()));
+    }
+    if keys.is_empty() {
+        for keyring in &suite.keyrings {
+            keys.push((keyring.name.as_str(), &*keyring.bytes));
+        }
+    }
+    Ok(Trust::Keys(Arc::new(Keyring::parse(&keys)?)))
 }
 
-/// `--source`: a file of sources, or a line.
-fn extra(
+/// Reads one `--source`: a line, or a file of sources.
+fn extra_sources(
     given: &str,
     architectures: &[String],
-    trust: &archive::Trust,
-    request: &Request,
+    trust: &Trust,
+    options: &SourceOptions,
 ) -> Result<Vec<Source>, Error> {
-    let entries = match given.trim_start().starts_with("deb") && given.contains(char::is_whitespace)
-    {
+    let is_line = given.trim_start().starts_with("deb") && given.contains(char::is_whitespace);
+    let entries = match is_line {
         true => archive::sources::parse("--source", given)?,
         false => archive::sources::read_file(Path::new(given))?,
     };
     let mut sources = Vec::new();
     for entry in entries {
         let mut source = entry.source(architectures, trust, Path::new("/"))?;
-        if request.trust == Trust::Unchecked {
-            source.trust = archive::Trust::Unchecked;
+        if !options.check_signatures {
+            source.trust = Trust::Unchecked;
         }
-        if request.accept_expired {
+        if options.accept_expired {
             source.expiry = Expiry::Ignore;
         }
-        // Several URIs of an entry are several archives to apt.
-        sources.extend(source.uris.iter().map(|uri| Source {
-            uris: vec![uri.clone()],
-            ..source.clone()
-        }));
+        // To apt, several URIs of an entry are several archives.
+        for uri in &source.uris {
+            let mut single = source.clone();
+            single.uris = vec![uri.clone()];
+            sources.push(single);
+        }
     }
     Ok(sources)
 }
@@ -254,7 +246,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// Debian's name for the architecture that this program was built for, and so can run.
+/// Debian's name for the architecture that this program was built for.
 fn host_architecture() -> Result<String, Error> {
     let name = match std::env::consts::ARCH {
         "x86_64" => "amd64",
@@ -278,12 +270,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_are_recognised() {
-        for slip in ["trixi", "trixiee", "trixei", "trlxie", "rtixie"] {
-            assert!(alike("trixie", slip), "{slip}");
+    fn typing_errors_in_suite_names_are_recognised() {
+        let suites = load_suites(&[]).unwrap();
+        for typed in ["trixi", "trixiee", "trixei", "trlxie", "rtixie"] {
+            assert_eq!(similar_names(&suites, typed), ["trixie"], "{typed}");
         }
-        for other in ["noble", "tri", "sid", "eixirt"] {
-            assert!(!alike("trixie", other), "{other}");
+        for typed in ["tri", "eixirt", "debian"] {
+            assert_eq!(
+                similar_names(&suites, typed),
+                Vec::<String>::new(),
+                "{typed}"
+            );
         }
     }
 }

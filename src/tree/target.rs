@@ -167,7 +167,7 @@ impl Target {
     }
 
     /// Leaves the tree where it is.
-    pub(crate) fn keep(mut self) {
+    pub(crate) fn keep(&mut self) {
         self.created.keep();
         self.kept = true;
     }

@@ -1,0 +1,42 @@
+//! Starts downloads while the indexes are read, for packages that every possible plan contains.
+//!
+//! The plan does not depend on it. A download that fails here matters only if the package is needed later.
+
+use super::choice::deb;
+use crate::archive::Seen;
+use crate::dpkg::unpack::{Ahead, Supply};
+use crate::plan::Foresight;
+use crate::store::fetch::Fetch;
+
+/// Prefetches packages, and has those decoded that are unpacked before any script runs.
+pub(super) struct EarlyDownloads<'a> {
+    pub(super) foresight: Foresight<'a>,
+    /// `None` when the run ends with the plan.
+    pub(super) fetch: Option<&'a Fetch>,
+    /// `None` when the run makes no tree.
+    pub(super) staging: Option<Ahead>,
+}
+
+impl EarlyDownloads<'_> {
+    /// Takes what was read of an index.
+    pub(super) fn see(&self, seen: Seen<'_>) {
+        let Some(fetch) = self.fetch else {
+            return;
+        };
+        for certain in self.foresight.see(seen) {
+            let Ok(file) = deb(&certain.package, &certain.mirrors) else {
+                continue;
+            };
+            fetch.foresee(file.clone());
+            // The other packages can be decoded while scripts run.
+            if certain.first
+                && let Some(staging) = &self.staging
+            {
+                staging.stage(Supply {
+                    package: certain.package.name,
+                    deb: file,
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What the user asks of one run, split by the stage that reads it.
+//!
+//! These are plain values: whoever makes them has read the command line and the environment already.
+
+use std::path::PathBuf;
+
+use crate::formats::compress::Compression;
+use crate::formats::suite::Variant;
+
+/// One run. [`run`](super::run) hands each stage only the part that it reads.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) goal: Goal,
+    pub(crate) system: System,
+    pub(crate) packages: Packages,
+    pub(crate) sources: SourceOptions,
+    pub(crate) outputs: Outputs,
+    pub(crate) cache: CacheOptions,
+    pub(crate) limits: Limits,
+}
+
+/// How far a run goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// To the tree and the image.
+    Make,
+    /// To the plan, printed for a program.
+    PrintDebs,
+    /// To the plan, shown to a person.
+    Simulate,
+    /// To the packages in the cache.
+    Download,
+}
+
+/// Which system the tree is.
+#[derive(Clone, Debug)]
+pub(crate) struct System {
+    /// A codename or a suite name.
+    pub(crate) suite: String,
+    pub(crate) variant: Variant,
+    /// The native architecture, then the foreign ones; empty for the host's.
+    pub(crate) architectures: Vec<String>,
+    /// Whether /usr is merged; `None` leaves that to the suite.
+    pub(crate) merged_usr: Option<bool>,
+}
+
+/// Which packages to add to the variant's, or to leave out.
+#[derive(Clone, Debug)]
+pub(crate) struct Packages {
+    /// In apt's notation: `pkg`, `pkg=version`, `pkg/suite`, `pkg:arch`, `pkg-`.
+    pub(crate) include: Vec<String>,
+    pub(crate) exclude: Vec<String>,
+}
+
+/// Where packages come from, and which signatures are trusted.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceOptions {
+    /// Directories with the user's suite files.
+    pub(crate) suite_directories: Vec<PathBuf>,
+    pub(crate) components: Vec<String>,
+    /// Replaces the suite's own sources, release pocket only.
+    pub(crate) mirror: Option<String>,
+    /// Mirrors of the same archive, tried when one fails.
+    pub(crate) further_mirrors: Vec<String>,
+    /// More apt sources: lines, or paths of `.list` and `.sources` files.
+    pub(crate) extra_sources: Vec<String>,
+    /// Replace the built-in keys.
+    pub(crate) keyrings: Vec<PathBuf>,
+    pub(crate) check_signatures: bool,
+    /// Accepts an index past its Valid-Until.
+    pub(crate) accept_expired: bool,
+    /// Reads updates and security besides the release.
+    pub(crate) pockets: bool,
+}
+
+/// What a run writes.
+#[derive(Clone, Debug)]
+pub(crate) struct Outputs {
+    /// The tree; without it, the tree is made in `temporary` and only the image stays.
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) image: Option<Image>,
+    /// SOURCE_DATE_EPOCH, in seconds; `None` for the newest date of the releases.
+    pub(crate) epoch: Option<i64>,
+    /// Keeps the tree of a failed run.
+    pub(crate) keep_failed: bool,
+    pub(crate) temporary: PathBuf,
+}
+
+/// An image to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Image {
+    pub(crate) sink: Sink,
+    pub(crate) compression: Compression,
+}
+
+/// Where an image goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Sink {
+    Stdout,
+    File(PathBuf),
+}
+
+/// Where downloads are kept.
+#[derive(Clone, Debug)]
+pub(crate) struct CacheOptions {
+    /// `None` keeps nothing after the run.
+    pub(crate) directory: Option<PathBuf>,
+    /// The cache's size after a run, in bytes.
+    pub(crate) max_size: u64,
+    /// Has this host's key, which seals decoded packages in the cache.
+    pub(crate) state_directory: Option<PathBuf>,
+    /// For downloads without a cache.
+    pub(crate) temporary: PathBuf,
+}
+
+/// How much of the host a run uses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Connections.
+    pub(crate) downloads: usize,
+    /// Threads that unpack and compress.
+    pub(crate) jobs: usize,
+}
+
+impl Goal {
+    /// Whether the run ends once the plan is known.
+    pub(crate) fn ends_with_plan(self) -> bool {
+        matches!(self, Goal::PrintDebs | Goal::Simulate)
+    }
+}
