@@ -1,7 +1,8 @@
 //! The classes of failure that exit codes tell apart.
 //!
-//! Each module's error names its class, and a hint where there is one, in exhaustive matches beside its
-//! variants: a new variant does not compile without both. `cli` turns a class into an exit code.
+//! Each module's error names its class, and a hint where there is one, in exhaustive matches beside
+//! its variants: a new variant does not compile without both. `cli` turns a class into an exit
+//! code.
 
 /// What kind of failure an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

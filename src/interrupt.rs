@@ -1,7 +1,7 @@
 //! A request to stop, raised by a signal.
 //!
-//! A stage that blocks registers a callback that wakes it; a stage that loops polls `signal`. Cleaning up is
-//! left to `Drop`, as after any other failure.
+//! A stage that blocks registers a callback that wakes it; a stage that loops polls `signal`.
+//! Cleaning up is left to `Drop`, as after any other failure.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,7 +28,8 @@ pub(crate) struct Registration {
 }
 
 impl Interrupt {
-    /// Requests a stop because of `signal`, and runs the callbacks. The first signal stays the reason.
+    /// Requests a stop because of `signal`, and runs the callbacks. The first signal stays the
+    /// reason.
     pub(crate) fn raise(&self, signal: u8) {
         let mut state = self.state();
         state.signal.get_or_insert(signal);
@@ -45,7 +46,8 @@ impl Interrupt {
         self.state().signal
     }
 
-    /// Runs `callback` on the thread that raises, whenever a stop is requested; at once if it already was.
+    /// Runs `callback` on the thread that raises, whenever a stop is requested; at once if it
+    /// already was.
     pub(crate) fn on_raise(&self, callback: impl Fn() + Send + Sync + 'static) -> Registration {
         let callback: Callback = Arc::new(callback);
         let mut state = self.state();

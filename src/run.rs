@@ -1,8 +1,8 @@
 //! One run, from a request to a tree or an image, and the error over its stages.
 //!
-//! [`run`] calls the stages in order; each returns a value that the next one needs. What is in the request is in
-//! `run::request`, which sources are read in `run::sources`, which packages in `run::choice`, where the result goes in
-//! `run::claim`.
+//! [`run`] calls the stages in order; each returns a value that the next one needs. What is in the
+//! request is in `run::request`, which sources are read in `run::sources`, which packages in
+//! `run::choice`, where the result goes in `run::claim`.
 
 mod choice;
 mod claim;
@@ -48,7 +48,8 @@ pub(crate) struct Done {
     plan: Plan,
 }
 
-/// Makes what is requested. A run that fails or is interrupted leaves nothing but verified downloads.
+/// Makes what is requested. A run that fails or is interrupted leaves nothing but verified
+/// downloads.
 pub(crate) fn run(
     request: &Request,
     interrupt: &Interrupt,
@@ -192,7 +193,8 @@ pub(crate) fn pack(
     written.map_err(|error| error.or_interrupted(&options.interrupt, false))
 }
 
-/// The known suites, as lines of a table: codename, distribution, version, other names, where it is.
+/// The known suites, as lines of a table: codename, distribution, version, other names, where it
+/// is.
 pub(crate) fn suites(directories: &[PathBuf]) -> Result<String, Error> {
     let mut table = String::new();
     for suite in sources::load_suites(directories)?.all() {

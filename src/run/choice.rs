@@ -1,4 +1,5 @@
-//! Chooses the packages: reads the indexes and plans, or takes an earlier run's plan from the cache.
+//! Chooses the packages: reads the indexes and plans, or takes an earlier run's plan from the
+//! cache.
 
 use std::time::Instant;
 
@@ -21,7 +22,8 @@ pub(super) struct Choice<'a> {
     pub(super) report: &'a Report,
 }
 
-/// Plans, or takes the plan of an earlier run with the same selection if the archive has not changed since.
+/// Plans, or takes the plan of an earlier run with the same selection if the archive has not
+/// changed since.
 pub(super) fn choose(choice: &Choice<'_>) -> Result<Plan, Error> {
     let key = plan::key(choice.selection, choice.reading.sources());
     // Only a plan in the cache is worth holding the indexes back until all releases are read.
@@ -53,7 +55,8 @@ fn report_time(report: &Report, from: Instant) {
     });
 }
 
-/// What is installed by a plan. `epoch` is the user's SOURCE_DATE_EPOCH; by default the newest release's date.
+/// What is installed by a plan. `epoch` is the user's SOURCE_DATE_EPOCH; by default the newest
+/// release's date.
 pub(super) fn course(
     plan: Plan,
     reading: &Reading<'_>,

@@ -1,6 +1,8 @@
-//! Claims what a run writes: the target directory, and the file or standard output that takes the image.
+//! Claims what a run writes: the target directory, and the file or standard output that takes the
+//! image.
 //!
-//! A claim that is dropped before [`Claim::finish`] undoes everything, unless the user keeps failed trees.
+//! A claim that is dropped before [`Claim::finish`] undoes everything, unless the user keeps failed
+//! trees.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -23,7 +25,8 @@ pub(super) struct Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    /// Claims the outputs before anything is fetched, so that a run that cannot end well fails at once.
+    /// Claims the outputs before anything is fetched, so that a run that cannot end well fails at
+    /// once.
     pub(super) fn new(outputs: &'a Outputs, report: &'a Report) -> Result<Claim<'a>, Error> {
         if !rustix::process::geteuid().is_root() {
             return Err(Error::NotRoot);
@@ -58,7 +61,8 @@ impl<'a> Claim<'a> {
         self.target.has_room_for(needed)
     }
 
-    /// Writes the image, if one was asked for. Fails if the run was interrupted, even if nothing noticed so far.
+    /// Writes the image, if one was asked for. Fails if the run was interrupted, even if nothing
+    /// noticed so far.
     pub(super) fn pack(
         &self,
         epoch: i64,

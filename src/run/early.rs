@@ -1,6 +1,7 @@
 //! Starts downloads while the indexes are read, for packages that every possible plan contains.
 //!
-//! The plan does not depend on it. A download that fails here matters only if the package is needed later.
+//! The plan does not depend on it. A download that fails here matters only if the package is needed
+//! later.
 
 use super::choice::deb;
 use crate::archive::Seen;

@@ -10,7 +10,8 @@ use crate::interrupt::Interrupt;
 use crate::tree::{apt, rootfs, target};
 use crate::{archive, install, pack, plan, store};
 
-/// Why a run failed. Each stage's own error says what happened; this says in which stage, for the exit code and the hint.
+/// Why a run failed. Each stage's own error says what happened; this says in which stage, for the
+/// exit code and the hint.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The suite files cannot be read.

@@ -1,6 +1,7 @@
 //! What the user asks of one run, split by the stage that reads it.
 //!
-//! These are plain values: whoever makes them has read the command line and the environment already.
+//! These are plain values: whoever makes them has read the command line and the environment
+//! already.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! Turns a request into the apt sources that are read: the suite's own or the user's one mirror, then the extra sources.
+//! Turns a request into the apt sources that are read: the suite's own or the user's one mirror,
+//! then the extra sources.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -108,7 +109,8 @@ fn find(suites: &Suites, name: &str, options: &SourceOptions) -> Result<Suite, E
     })
 }
 
-/// The suite names that are one typing error away: a letter added, missing or wrong, or two letters swapped.
+/// The suite names that are one typing error away: a letter added, missing or wrong, or two letters
+/// swapped.
 fn similar_names(suites: &Suites, name: &str) -> Vec<String> {
     let mut similar = Vec::new();
     for suite in suites.all() {
@@ -136,8 +138,8 @@ fn with_merged_usr(mut suite: Suite, system: &System) -> Result<Suite, Error> {
     Ok(suite)
 }
 
-/// Leaves the release pocket alone, on the user's mirror. The mirror is asked for the suite by the user's name for it, as
-/// debootstrap does.
+/// Leaves the release pocket alone, on the user's mirror. The mirror is asked for the suite by the
+/// user's name for it, as debootstrap does.
 fn use_mirror(pockets: &mut Vec<Pocket>, name: &str, mirror: &str) {
     pockets.truncate(1);
     for pocket in pockets {
@@ -172,7 +174,8 @@ fn prefer(host: &HostMirrors, pockets: &mut [Pocket], report: &Report) {
     }
 }
 
-/// Adds mirrors of the archive that has the release pocket. Security updates may be in another archive.
+/// Adds mirrors of the archive that has the release pocket. Security updates may be in another
+/// archive.
 fn add_mirrors(pockets: &mut [Pocket], mirrors: &[String]) {
     let Some(main) = pockets.first().map(|release| release.archive.clone()) else {
         return;
