@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Whether a run should stop, and because of which signal. Clones share the state.
 #[derive(Clone, Default)]
-pub(crate) struct Interrupt(Arc<Mutex<State>>);
+pub(crate) struct Interrupt(Arc<Mutex<InterruptState>>);
 
 type Callback = Arc<dyn Fn() + Send + Sync>;
 
 #[derive(Default)]
-struct State {
+struct InterruptState {
     signal: Option<u8>,
     callbacks: BTreeMap<u64, Callback>,
     next: u64,
@@ -65,7 +65,7 @@ impl Interrupt {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, InterruptState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -97,7 +97,9 @@ mod tests {
     /// Counts the calls of a callback that adds `by`.
     fn adder(count: &Arc<AtomicUsize>, by: usize) -> impl Fn() + Send + Sync + 'static {
         let count = Arc::clone(count);
-        move || drop(count.fetch_add(by, Ordering::SeqCst))
+        move || {
+            count.fetch_add(by, Ordering::SeqCst);
+        }
     }
 
     #[test]

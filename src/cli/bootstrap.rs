@@ -1,0 +1,139 @@
+//! `rbootstrap SUITE`: makes a root filesystem, an image of one, or only the plan.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use rustix::fs::{FileType, fstat};
+
+use super::environment::Environment;
+use super::error::Error;
+use super::options::{
+    CacheArgs, CompatibilityArgs, OutputArgs, PackageArgs, PerformanceArgs, SourceArgs, TrustArgs,
+};
+use super::target::{self, Written};
+use super::{Session, print_data};
+use crate::run::{self, Done, Goal, Outputs, Request, System};
+use crate::ui::progress::{Display, bytes};
+
+#[derive(Debug, Args)]
+pub(super) struct BootstrapArgs {
+    /// A codename or suite name: noble, trixie, stable, sid
+    #[arg(required = true)]
+    suite: Option<String>,
+
+    /// A directory or a tar; `-`, or none in a pipe, for a tar on standard output
+    ///
+    /// A name ending in .tar, .tar.gz, .tgz, .tar.xz, .txz or .tar.zst is a tar, compressed by its
+    /// ending. Any other name is a directory, which must be empty or absent.
+    target: Option<PathBuf>,
+
+    /// Use only this mirror, release pocket only
+    ///
+    /// Replaces the suite's own sources. A URL that begins with http://, https:// or file:.
+    #[arg(env = "RBOOTSTRAP_MIRROR")]
+    mirror: Option<String>,
+
+    /// What follows: debootstrap's SCRIPT, or a mistake.
+    #[arg(hide = true)]
+    more: Vec<String>,
+
+    #[command(flatten)]
+    packages: PackageArgs,
+    #[command(flatten)]
+    sources: SourceArgs,
+    #[command(flatten)]
+    trust: TrustArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    cache: CacheArgs,
+    #[command(flatten)]
+    pub(super) performance: PerformanceArgs,
+    #[command(flatten)]
+    compatibility: CompatibilityArgs,
+}
+
+impl BootstrapArgs {
+    pub(super) fn title(&self) -> String {
+        format!("rbootstrap {}", self.suite.as_deref().unwrap_or_default())
+    }
+
+    pub(super) fn execute(self, session: &Session) -> Result<(), Error> {
+        let request = self.into_request(&session.environment)?;
+        let report = &session.report;
+        let done = run::run(&request, &session.interrupt, report)?;
+        session.display.clear();
+        match request.goal {
+            Goal::PrintDebs => return print_data(&done.lines()),
+            Goal::Simulate => drop(write!(io::stderr(), "{}", done.table())),
+            Goal::Download | Goal::Make => {}
+        }
+        report.note(summary(&request.system.suite, &done, &session.display));
+        if request.goal == Goal::Make && request.outputs.image.is_none() && stdout_is_pipe() {
+            report.note(
+                "standard output is a pipe and got nothing: add `--tar -` to have the image on it",
+            );
+        }
+        Ok(())
+    }
+
+    /// Splits the options by the stage that reads them.
+    pub(super) fn into_request(self, environment: &Environment) -> Result<Request, Error> {
+        if let Some(word) = self.more.into_iter().next() {
+            return Err(Error::FourthWord { word });
+        }
+        let goal = self.output.goal();
+        let written = match goal {
+            Goal::Make => target::written(
+                self.target.as_deref(),
+                self.output.format,
+                self.output.tar.as_deref(),
+            )?,
+            Goal::PrintDebs | Goal::Simulate | Goal::Download => Written::default(),
+        };
+        Ok(Request {
+            goal,
+            system: System {
+                suite: self.suite.unwrap_or_default(),
+                variant: self.packages.variant,
+                architectures: self.packages.architectures(),
+                merged_usr: self.compatibility.merged_usr(),
+            },
+            packages: self.packages.packages(),
+            sources: self.sources.options(self.trust, self.mirror, environment)?,
+            outputs: Outputs {
+                directory: written.directory,
+                image: written.image,
+                epoch: environment.epoch()?,
+                keep_failed: self.output.keep,
+                temporary: environment.temporary(),
+            },
+            cache: self.cache.options(environment),
+            limits: self.performance.limits(),
+        })
+    }
+}
+
+/// The last line: packages, bytes, and the time that each stage took.
+fn summary(suite: &str, done: &Done, display: &Display) -> String {
+    let elapsed = display.elapsed().as_secs_f64();
+    let times = display.times();
+    let size = bytes(done.download_size());
+    let plural = if done.packages() == 1 { "" } else { "s" };
+    format!(
+        "{suite}: {} package{plural}, {size}, in {elapsed:.1} s ({times})",
+        done.packages()
+    )
+}
+
+fn stdout_is_pipe() -> bool {
+    let stdout = io::stdout();
+    if stdout.is_terminal() {
+        return false;
+    }
+    match fstat(&stdout) {
+        Ok(found) => FileType::from_raw_mode(found.st_mode) == FileType::Fifo,
+        Err(_) => false,
+    }
+}

@@ -1,0 +1,148 @@
+//! The environment variables that are no option: directories, TMPDIR, SOURCE_DATE_EPOCH.
+//!
+//! Only `cli` reads the environment. The proxies' variables are read by the HTTP client.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What was read of the environment, and who runs the program.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Environment {
+    home: Option<PathBuf>,
+    config_home: Option<PathBuf>,
+    cache_home: Option<PathBuf>,
+    state_home: Option<PathBuf>,
+    temporary: PathBuf,
+    source_date_epoch: Option<OsString>,
+    is_root: bool,
+}
+
+/// A directory of the program's own on this host.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum OwnDirectory {
+    Cache,
+    State,
+}
+
+/// SOURCE_DATE_EPOCH is not a number of seconds.
+#[derive(Debug, thiserror::Error)]
+#[error("SOURCE_DATE_EPOCH is `{found}`, not a number of seconds since 1970")]
+pub(super) struct BadEpoch {
+    found: String,
+}
+
+impl Environment {
+    pub(super) fn read() -> Environment {
+        let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+        Environment {
+            home: set("HOME").map(PathBuf::from),
+            config_home: set("XDG_CONFIG_HOME").map(PathBuf::from),
+            cache_home: set("XDG_CACHE_HOME").map(PathBuf::from),
+            state_home: set("XDG_STATE_HOME").map(PathBuf::from),
+            temporary: env::temp_dir(),
+            source_date_epoch: set("SOURCE_DATE_EPOCH"),
+            is_root: rustix::process::geteuid().is_root(),
+        }
+    }
+
+    /// Where the XDG base directory specification puts it; below /var for root.
+    pub(super) fn own_directory(&self, own: OwnDirectory) -> PathBuf {
+        let (set, below_home, of_root) = match own {
+            OwnDirectory::Cache => (
+                &self.cache_home,
+                ".cache/rbootstrap",
+                "/var/cache/rbootstrap",
+            ),
+            OwnDirectory::State => (
+                &self.state_home,
+                ".local/state/rbootstrap",
+                "/var/lib/rbootstrap",
+            ),
+        };
+        match (set, &self.home) {
+            (Some(directory), _) => directory.join("rbootstrap"),
+            (None, Some(home)) if !self.is_root => home.join(below_home),
+            (None, _) => of_root.into(),
+        }
+    }
+
+    /// The directories of the user's suite files: the host's, then the user's own.
+    pub(super) fn suite_directories(&self) -> Vec<PathBuf> {
+        let mut directories = vec![PathBuf::from("/etc/rbootstrap/suites")];
+        let below_home = self.home.as_ref().map(|home| home.join(".config"));
+        if let Some(config) = self.config_home.clone().or(below_home) {
+            directories.push(config.join("rbootstrap/suites"));
+        }
+        directories
+    }
+
+    /// The directory for temporary files: TMPDIR, or /tmp.
+    pub(super) fn temporary(&self) -> PathBuf {
+        self.temporary.clone()
+    }
+
+    /// SOURCE_DATE_EPOCH, in seconds.
+    pub(super) fn epoch(&self) -> Result<Option<i64>, BadEpoch> {
+        let Some(value) = &self.source_date_epoch else {
+            return Ok(None);
+        };
+        match value.to_str().and_then(|text| text.parse().ok()) {
+            Some(seconds) if seconds >= 0 => Ok(Some(seconds)),
+            _ => Err(BadEpoch {
+                found: value.to_string_lossy().into_owned(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_directories_follow_the_xdg_specification_and_are_below_var_for_root() {
+        let user = Environment {
+            home: Some("/home/u".into()),
+            ..Environment::default()
+        };
+        let root = Environment {
+            is_root: true,
+            ..user.clone()
+        };
+        let set = Environment {
+            cache_home: Some("/c".into()),
+            state_home: Some("/s".into()),
+            ..root.clone()
+        };
+        let shown = |environment: &Environment| {
+            let cache = environment.own_directory(OwnDirectory::Cache);
+            let state = environment.own_directory(OwnDirectory::State);
+            format!("{} {}", cache.display(), state.display())
+        };
+        assert_eq!(
+            shown(&user),
+            "/home/u/.cache/rbootstrap /home/u/.local/state/rbootstrap"
+        );
+        assert_eq!(shown(&root), "/var/cache/rbootstrap /var/lib/rbootstrap");
+        assert_eq!(shown(&set), "/c/rbootstrap /s/rbootstrap");
+    }
+
+    #[test]
+    fn source_date_epoch_is_a_number_of_seconds() {
+        let epoch = |value: &str| {
+            let environment = Environment {
+                source_date_epoch: Some(value.into()),
+                ..Environment::default()
+            };
+            environment.epoch().map_err(|error| error.to_string())
+        };
+        assert_eq!(epoch("1700000000"), Ok(Some(1_700_000_000)));
+        assert_eq!(Environment::default().epoch().unwrap(), None);
+        for bad in ["-1", "today", "1.5"] {
+            let message =
+                format!("SOURCE_DATE_EPOCH is `{bad}`, not a number of seconds since 1970");
+            assert_eq!(epoch(bad), Err(message));
+        }
+    }
+}

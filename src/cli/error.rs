@@ -1,0 +1,140 @@
+//! Why a command failed: a command line that contradicts itself, or the error of the run.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::environment::BadEpoch;
+use super::values::NotAMirror;
+use crate::failure::Class;
+use crate::run;
+
+/// The error of a command.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("a tar is not written to a terminal")]
+    TarToTerminal,
+    #[error("--tar needs a directory TARGET, but `{}` is a tar", target.display())]
+    TarBesideImage { target: PathBuf },
+    #[error("`{}`: OCI image archives are not supported", target.display())]
+    Oci { target: PathBuf },
+    #[error("--format dir needs a TARGET")]
+    NoDirectory,
+    /// debootstrap has a fourth word, SCRIPT.
+    #[error("unexpected argument `{word}` after SUITE, TARGET and MIRROR")]
+    FourthWord { word: String },
+    #[error(transparent)]
+    Mirror(#[from] NotAMirror),
+    #[error(transparent)]
+    Epoch(#[from] BadEpoch),
+    /// A log or a timings page.
+    #[error("cannot write {}", path.display())]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot write to standard output")]
+    Stdout(#[source] io::Error),
+    #[error("cannot listen for signals")]
+    Signals(#[source] io::Error),
+    #[error(transparent)]
+    Run(#[from] run::Error),
+}
+
+impl Error {
+    /// The class that decides the exit code.
+    pub(super) fn class(&self) -> Class {
+        match self {
+            Error::TarToTerminal
+            | Error::TarBesideImage { .. }
+            | Error::Oci { .. }
+            | Error::NoDirectory
+            | Error::FourthWord { .. }
+            | Error::Mirror(_)
+            | Error::Epoch(_) => Class::Usage,
+            Error::Write { .. } => Class::Target,
+            Error::Stdout(_) | Error::Signals(_) => Class::Other,
+            Error::Run(error) => error.class(),
+        }
+    }
+
+    /// What the user can do about it.
+    pub(super) fn hint(&self) -> Option<String> {
+        match self {
+            Error::TarToTerminal => Some(
+                "name a TARGET (a directory, or a file ending in .tar), or pipe into `docker import -`"
+                    .into(),
+            ),
+            Error::Oci { .. } => Some("a file ending in .tar can be used with `docker import`".into()),
+            Error::FourthWord { .. } => Some(
+                "debootstrap's SCRIPT is not supported and not needed: suite files describe the suites"
+                    .into(),
+            ),
+            Error::Mirror(_) => Some(
+                "the order is SUITE TARGET MIRROR, and a mirror begins with http://, https:// or file:"
+                    .into(),
+            ),
+            Error::Run(error) => meant_command(error).or_else(|| error.hint()),
+            Error::TarBesideImage { .. }
+            | Error::NoDirectory
+            | Error::Epoch(_)
+            | Error::Write { .. }
+            | Error::Stdout(_)
+            | Error::Signals(_) => None,
+        }
+    }
+}
+
+/// A hint for a command that was taken for a suite because it is misspelled.
+fn meant_command(error: &run::Error) -> Option<String> {
+    let run::Error::UnknownSuite { name, similar } = error else {
+        return None;
+    };
+    if !similar.is_empty() {
+        return None;
+    }
+    for command in ["pack", "suites"] {
+        if strsim::osa_distance(command, name) <= 1 {
+            return Some(format!("did you mean the command `rbootstrap {command}`?"));
+        }
+    }
+    match name.as_str() {
+        "help" => Some("`rbootstrap --help` shows the help".into()),
+        "version" => Some("`rbootstrap --version` shows the version".into()),
+        "list" => Some("`rbootstrap suites` lists the known suites".into()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hint_for(name: &str, similar: &[&str]) -> Option<String> {
+        let mut names = Vec::new();
+        for name in similar {
+            names.push((*name).to_owned());
+        }
+        let error = Error::Run(run::Error::UnknownSuite {
+            name: name.into(),
+            similar: names,
+        });
+        error.hint()
+    }
+
+    #[test]
+    fn a_misspelled_command_gets_a_hint() {
+        let rows = [
+            ("packs", "did you mean the command `rbootstrap pack`?"),
+            ("suite", "did you mean the command `rbootstrap suites`?"),
+            ("help", "`rbootstrap --help` shows the help"),
+        ];
+        for (name, hint) in rows {
+            assert_eq!(hint_for(name, &[]).as_deref(), Some(hint));
+        }
+        assert_eq!(
+            hint_for("trixe", &["trixie"]).as_deref(),
+            Some("did you mean trixie?")
+        );
+    }
+}

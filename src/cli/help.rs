@@ -1,0 +1,75 @@
+//! The command for clap, and the texts around the options.
+//!
+//! `-h` has one line an option. `--help` adds what does not fit there: the option's whole
+//! documentation, its values and its environment variable.
+
+use clap::builder::styling::Styles;
+use clap::{Arg, Command, CommandFactory};
+
+use super::Cli;
+
+pub(super) const USAGE: &str = "rbootstrap [OPTIONS] SUITE [TARGET] [MIRROR]
+       rbootstrap pack [OPTIONS] DIR [OUTPUT]
+       rbootstrap suites";
+
+const EXAMPLES: &str = "Examples:
+  rbootstrap trixie ./trixie
+  rbootstrap --variant minbase --include vim,curl trixie trixie.tar.zst
+  rbootstrap noble | docker import - noble
+  rbootstrap noble ./noble --tar - | docker import - noble
+  rbootstrap noble ./noble && rbootstrap pack ./noble | docker import - noble";
+
+const MORE_EXAMPLES: &str = "
+  rbootstrap --include curl=8.14.1-2,libc6:i386 --arch amd64,i386 trixie ./trixie
+  rbootstrap trixie ./trixie http://mirror.example/debian
+  rbootstrap --source 'deb [pin-priority=100] http://deb.debian.org/debian sid main' \\
+      --include vim/sid trixie ./trixie
+  rbootstrap --print-debs --variant buildd sid
+
+Exit codes:
+  0         success
+  1         any failure that is not listed below
+  2         the command line is wrong
+  3         trust: a signature, a digest, or a release that is expired or from the future
+  4         the requested packages cannot be installed together
+  5         the network or the mirror failed
+  6         the target, the disk, or what the host permits
+  7         a maintainer script or dpkg failed
+  129       hangup (SIGHUP); everything is undone
+  130, 143  interrupted (SIGINT, SIGTERM); everything is undone
+
+Environment:
+  http_proxy, https_proxy, no_proxy  proxies for downloads
+  SOURCE_DATE_EPOCH                  the time of the image [default: the newest release's date]
+  TMPDIR                             the directory for temporary files [default: /tmp]";
+
+/// The command with both helps complete.
+pub(super) fn command() -> Command {
+    Cli::command()
+        .styles(Styles::plain())
+        .max_term_width(100)
+        .override_usage(USAGE)
+        .after_help(EXAMPLES)
+        .after_long_help(format!("{EXAMPLES}{MORE_EXAMPLES}"))
+        .mut_args(with_values_and_variable)
+        .mut_subcommands(|command| command.mut_args(with_values_and_variable))
+}
+
+/// Moves the option's values and its environment variable to its long help.
+fn with_values_and_variable(arg: Arg) -> Arg {
+    let Some(help) = arg.get_long_help().or(arg.get_help()) else {
+        return arg;
+    };
+    let mut text = help.to_string();
+    if arg.is_hide_possible_values_set() {
+        for value in arg.get_possible_values() {
+            if let Some(meaning) = value.get_help() {
+                text.push_str(&format!("\n- {}: {meaning}", value.get_name()));
+            }
+        }
+    }
+    if let Some(variable) = arg.get_env() {
+        text.push_str(&format!("\n\n[env: {}]", variable.to_string_lossy()));
+    }
+    arg.long_help(text).hide_env(true)
+}

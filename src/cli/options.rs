@@ -1,0 +1,326 @@
+//! Groups of options of `rbootstrap SUITE`, one struct a heading of `--help`.
+//!
+//! The first paragraph of an option's doc comment is its line in `-h`; `--help` shows all of it.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::environment::{Environment, OwnDirectory};
+use super::values::{self, size};
+use crate::formats::suite::Variant;
+use crate::run::{CacheOptions, Goal, Limits, Packages, SourceOptions};
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Packages")]
+pub(super) struct PackageArgs {
+    /// Choose the base packages
+    ///
+    /// - essential: the essential packages
+    /// - apt: essential and apt
+    /// - minbase, required: apt and all packages of Priority required
+    /// - buildd: apt and build-essential
+    /// - important, debootstrap, -: minbase and all packages of Priority important
+    /// - standard: important and all packages of Priority standard
+    /// - custom: only the packages of --include and what they depend on
+    /// - extract: as custom, but unpacked and not configured
+    #[arg(
+        long,
+        verbatim_doc_comment,
+        value_name = "NAME",
+        default_value = "important",
+        env = "RBOOTSTRAP_VARIANT"
+    )]
+    pub(super) variant: Variant,
+
+    /// Add packages
+    ///
+    /// As apt takes them: pkg, pkg=version, pkg/suite, pkg:arch, and pkg- for a package that must not
+    /// be installed. May be given more than once.
+    #[arg(long, value_name = "PKG[,PKG…]", env = "RBOOTSTRAP_INCLUDE")]
+    include: Vec<String>,
+
+    /// Leave out packages
+    ///
+    /// The packages are chosen as if the archive did not have these. May be given more than once.
+    #[arg(long, value_name = "PKG[,PKG…]", env = "RBOOTSTRAP_EXCLUDE")]
+    exclude: Vec<String>,
+
+    /// Set the architectures, native first [default: the host's]
+    ///
+    /// Further architectures are foreign: dpkg --add-architecture is called for them, and --include can
+    /// name their packages.
+    #[arg(long, value_name = "ARCH[,FOREIGN…]", env = "RBOOTSTRAP_ARCH")]
+    arch: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sources")]
+pub(super) struct SourceArgs {
+    /// Set the archive's components [default: main]
+    #[arg(long, value_name = "C[,C…]", env = "RBOOTSTRAP_COMPONENTS")]
+    components: Vec<String>,
+
+    /// Add an apt source
+    ///
+    /// A line `deb …`, or the path of a .list or .sources file. `[pin-priority=N]` in a line, or a field
+    /// Pin-Priority in a .sources file, sets the priority of its versions as in apt_preferences(5). May
+    /// be given more than once.
+    #[arg(long, value_name = "LINE|FILE")]
+    source: Vec<String>,
+
+    /// Add a mirror, tried when another fails
+    ///
+    /// It serves the same archive as the suite's release pocket. May be given more than once.
+    #[arg(long = "mirror", id = "further-mirror", value_name = "URL")]
+    mirrors: Vec<String>,
+
+    /// Use the release pocket only, without updates and security
+    #[arg(long)]
+    no_pockets: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Trust")]
+pub(super) struct TrustArgs {
+    /// Trust these keys instead of the built-in ones
+    ///
+    /// An OpenPGP keyring: .gpg or .pgp, or .asc with ASCII armor. May be given more than once.
+    #[arg(long, value_name = "FILE", env = "RBOOTSTRAP_KEYRING")]
+    keyring: Vec<PathBuf>,
+
+    /// Do not check signatures
+    ///
+    /// Anyone between this machine and the mirror can then choose what is installed.
+    #[arg(long, conflicts_with = "force_check_gpg")]
+    no_check_gpg: bool,
+
+    /// Accept an index whose Valid-Until has passed
+    ///
+    /// For snapshots, and for mirrors that lag behind. Everything else is still checked.
+    #[arg(long)]
+    no_check_valid_until: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct OutputArgs {
+    /// Make a dir or a tar, whatever TARGET's ending
+    #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
+    pub(super) format: Option<FormatName>,
+
+    /// Also write a tar, besides a directory TARGET
+    ///
+    /// The file's ending names its compression; `-` is standard output.
+    #[arg(long, value_name = "FILE|-")]
+    pub(super) tar: Option<PathBuf>,
+
+    /// Print the packages as name=version:arch and stop
+    ///
+    /// One package a line, sorted. Nothing is installed, and root is not needed.
+    #[arg(long, group = "goal")]
+    print_debs: bool,
+
+    /// Show the plan and stop [alias: --dry-run]
+    ///
+    /// Lists each package with its size and the reason for it. Nothing is installed, and root is not
+    /// needed.
+    #[arg(long, alias = "dry-run", group = "goal")]
+    simulate: bool,
+
+    /// Download the packages into the cache and stop
+    ///
+    /// Nothing is installed, and root is not needed.
+    #[arg(long, group = "goal", conflicts_with = "no_cache")]
+    download_only: bool,
+
+    /// Keep the tree of a failed run
+    ///
+    /// Without this, a run that fails removes what it made.
+    #[arg(long)]
+    pub(super) keep: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FormatName {
+    Dir,
+    Tar,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Cache")]
+pub(super) struct CacheArgs {
+    /// Keep verified downloads in this directory
+    ///
+    /// [default: $XDG_CACHE_HOME/rbootstrap, or ~/.cache/rbootstrap; for root, /var/cache/rbootstrap]
+    #[arg(long, value_name = "DIR", env = "RBOOTSTRAP_CACHE_DIR")]
+    cache_dir: Option<PathBuf>,
+
+    /// Keep no downloads
+    ///
+    /// Overrides --cache-dir and RBOOTSTRAP_CACHE_DIR.
+    #[arg(long)]
+    no_cache: bool,
+
+    /// Bound the cache's size (K, M, G, T)
+    ///
+    /// After a run, the files that were not used for the longest time are removed until the cache fits.
+    #[arg(long, value_name = "SIZE", default_value = "8G", env = "RBOOTSTRAP_CACHE_MAX_SIZE", value_parser = size)]
+    cache_max_size: u64,
+
+    /// Keep this host's key for the cache in this directory
+    ///
+    /// The key seals decoded packages: a cache from elsewhere is trusted only for downloads, which are
+    /// verified again. [default: $XDG_STATE_HOME/rbootstrap, or ~/.local/state/rbootstrap; for root,
+    /// /var/lib/rbootstrap]
+    #[arg(long, value_name = "DIR", env = "RBOOTSTRAP_STATE_DIR")]
+    state_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Performance")]
+pub(super) struct PerformanceArgs {
+    #[command(flatten)]
+    jobs: JobsArg,
+
+    /// Open at most N connections
+    #[arg(long, value_name = "N", default_value_t = 8, env = "RBOOTSTRAP_DOWNLOADS", value_parser = clap::value_parser!(u16).range(1..=64))]
+    downloads: u16,
+}
+
+/// `--jobs`, which `rbootstrap pack` has too.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Performance")]
+pub(super) struct JobsArg {
+    /// Unpack and compress on N threads [default: one per processor]
+    #[arg(long, value_name = "N", env = "RBOOTSTRAP_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+}
+
+/// What debootstrap's callers pass. It changes nothing where it is the only possibility anyway.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Compatibility with debootstrap")]
+pub(super) struct CompatibilityArgs {
+    /// Merge /usr; an error where the suite cannot
+    #[arg(long, hide_short_help = true, conflicts_with = "no_merged_usr")]
+    merged_usr: bool,
+
+    /// Do not merge /usr; an error where the suite's packages need it merged
+    #[arg(long, hide_short_help = true)]
+    no_merged_usr: bool,
+
+    /// Accepted: dependencies are always resolved
+    #[arg(long, hide_short_help = true)]
+    resolve_deps: bool,
+
+    /// Accepted: signatures are checked unless --no-check-gpg is given
+    #[arg(long, hide_short_help = true)]
+    force_check_gpg: bool,
+
+    /// Accepted: there is no such directory
+    #[arg(long, hide_short_help = true)]
+    keep_debootstrap_dir: bool,
+}
+
+impl PackageArgs {
+    pub(super) fn architectures(&self) -> Vec<String> {
+        values::words(&self.arch)
+    }
+
+    pub(super) fn packages(&self) -> Packages {
+        Packages {
+            include: values::words(&self.include),
+            exclude: values::words(&self.exclude),
+        }
+    }
+}
+
+impl SourceArgs {
+    /// The sources, with the positional MIRROR.
+    pub(super) fn options(
+        self,
+        trust: TrustArgs,
+        mirror: Option<String>,
+        environment: &Environment,
+    ) -> Result<SourceOptions, values::NotAMirror> {
+        for mirror in mirror.iter().chain(&self.mirrors) {
+            values::check_mirror(mirror)?;
+        }
+        let mut components = values::words(&self.components);
+        if components.is_empty() {
+            components.push("main".into());
+        }
+        Ok(SourceOptions {
+            suite_directories: environment.suite_directories(),
+            components,
+            mirror,
+            further_mirrors: self.mirrors,
+            extra_sources: self.source,
+            keyrings: trust.keyring,
+            check_signatures: !trust.no_check_gpg,
+            accept_expired: trust.no_check_valid_until,
+            pockets: !self.no_pockets,
+        })
+    }
+}
+
+impl OutputArgs {
+    pub(super) fn goal(&self) -> Goal {
+        if self.print_debs {
+            Goal::PrintDebs
+        } else if self.simulate {
+            Goal::Simulate
+        } else if self.download_only {
+            Goal::Download
+        } else {
+            Goal::Make
+        }
+    }
+}
+
+impl CacheArgs {
+    pub(super) fn options(self, environment: &Environment) -> CacheOptions {
+        let directory = self
+            .cache_dir
+            .unwrap_or_else(|| environment.own_directory(OwnDirectory::Cache));
+        let state_directory = self
+            .state_dir
+            .unwrap_or_else(|| environment.own_directory(OwnDirectory::State));
+        CacheOptions {
+            directory: Some(directory).filter(|_| !self.no_cache),
+            max_size: self.cache_max_size,
+            state_directory: Some(state_directory),
+            temporary: environment.temporary(),
+        }
+    }
+}
+
+impl PerformanceArgs {
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            downloads: self.downloads.into(),
+            jobs: self.jobs.count(),
+        }
+    }
+}
+
+impl JobsArg {
+    pub(super) fn count(&self) -> usize {
+        match self.jobs {
+            Some(jobs) => jobs.into(),
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+impl CompatibilityArgs {
+    pub(super) fn merged_usr(&self) -> Option<bool> {
+        if self.merged_usr {
+            Some(true)
+        } else if self.no_merged_usr {
+            Some(false)
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Command lines as tables: what each asks for, and which are refused; the helps as snapshots.
+
+use std::fmt::Write as _;
+
+use clap::builder::StyledStr;
+
+use super::environment::Environment;
+use super::{Cli, help, parse};
+use crate::run::{Request, Sink};
+
+/// The request of a command line, or its error.
+fn request(arguments: &str) -> Result<Request, String> {
+    let words = arguments.split(' ').map(Into::into);
+    let cli: Cli = parse(words).map_err(|error| first_line(&error.to_string()))?;
+    assert!(cli.command.is_none(), "{arguments}");
+    let request = cli.bootstrap.into_request(&Environment::default());
+    request.map_err(|error| format!("error: {error}"))
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// Each command line with what it writes.
+fn outputs(rows: &[&str]) -> String {
+    let mut table = String::new();
+    for row in rows {
+        let made = match request(row) {
+            Ok(request) => shown(&request),
+            Err(error) => error,
+        };
+        writeln!(table, "{row}\n    {made}").unwrap();
+    }
+    table
+}
+
+fn shown(request: &Request) -> String {
+    let mut parts = vec![format!("{:?}", request.goal)];
+    if let Some(directory) = &request.outputs.directory {
+        parts.push(format!("directory {}", directory.display()));
+    }
+    if let Some(image) = &request.outputs.image {
+        let sink = match &image.sink {
+            Sink::Stdout => "stdout".to_owned(),
+            Sink::File(file) => file.display().to_string(),
+        };
+        parts.push(format!("image {sink} {:?}", image.compression));
+    }
+    parts.join(", ")
+}
+
+/// Compares a help text with its snapshot.
+fn assert_text(name: &str, text: &StyledStr) {
+    insta::with_settings!({ omit_expression => true }, {
+        insta::assert_snapshot!(name, text);
+    });
+}
+
+#[test]
+fn the_command_is_well_formed() {
+    help::command().debug_assert();
+}
+
+#[test]
+fn short_help() {
+    assert_text("short_help", &help::command().render_help());
+}
+
+#[test]
+fn long_help() {
+    assert_text("long_help", &help::command().render_long_help());
+}
+
+#[test]
+fn help_of_pack() {
+    let mut command = help::command();
+    command.build();
+    let pack = command.find_subcommand_mut("pack").unwrap();
+    assert_text("help_of_pack", &pack.render_help());
+}
+
+#[test]
+fn the_target_decides_what_is_written() {
+    insta::assert_snapshot!(outputs(&[
+        "rbootstrap noble ./noble",
+        "rbootstrap noble n.tar",
+        "rbootstrap noble n.tar.zst",
+        "rbootstrap noble n.tgz",
+        "rbootstrap --format dir noble n.tar",
+        "rbootstrap --format tar noble n",
+        "rbootstrap noble n --tar n.tar.xz",
+        "rbootstrap --print-debs noble",
+        "rbootstrap --simulate noble n",
+        "rbootstrap --dry-run noble n",
+        "rbootstrap --download-only noble n",
+    ]), @"
+    rbootstrap noble ./noble
+        Make, directory ./noble
+    rbootstrap noble n.tar
+        Make, image n.tar None
+    rbootstrap noble n.tar.zst
+        Make, image n.tar.zst Zstd
+    rbootstrap noble n.tgz
+        Make, image n.tgz Gzip
+    rbootstrap --format dir noble n.tar
+        Make, directory n.tar
+    rbootstrap --format tar noble n
+        Make, image n None
+    rbootstrap noble n --tar n.tar.xz
+        Make, directory n, image n.tar.xz Xz
+    rbootstrap --print-debs noble
+        PrintDebs
+    rbootstrap --simulate noble n
+        Simulate
+    rbootstrap --dry-run noble n
+        Simulate
+    rbootstrap --download-only noble n
+        Download
+    ");
+}
+
+#[test]
+fn contradictions_are_refused() {
+    insta::assert_snapshot!(outputs(&[
+        "rbootstrap",
+        "rbootstrap --variant=fat noble n",
+        "rbootstrap noble n m",
+        "rbootstrap --mirror m noble n",
+        "rbootstrap noble a http://b c",
+        "rbootstrap noble a http://b c d",
+        "rbootstrap -q -v noble n",
+        "rbootstrap noble n.tar --tar m.tar",
+        "rbootstrap noble n.oci.tar",
+        "rbootstrap --format dir noble",
+        "rbootstrap --print-debs --simulate noble",
+        "rbootstrap --download-only --no-cache noble",
+        "rbootstrap --merged-usr --no-merged-usr noble n",
+        "rbootstrap --no-check-gpg --force-check-gpg noble n",
+        "rbootstrap --jobs 0 noble n",
+        "rbootstrap --downloads 65 noble n",
+        "rbootstrap --cache-max-size many noble n",
+        "rbootstrap --no-such-option noble n",
+    ]), @"
+    rbootstrap
+        error: the following required arguments were not provided:
+    rbootstrap --variant=fat noble n
+        error: invalid value 'fat' for '--variant <NAME>': `fat` is no variant; there are essential, apt, minbase, buildd, important, standard, custom and extract
+    rbootstrap noble n m
+        error: `m` is not the URL of a mirror
+    rbootstrap --mirror m noble n
+        error: `m` is not the URL of a mirror
+    rbootstrap noble a http://b c
+        error: unexpected argument `c` after SUITE, TARGET and MIRROR
+    rbootstrap noble a http://b c d
+        error: unexpected argument `c` after SUITE, TARGET and MIRROR
+    rbootstrap -q -v noble n
+        error: the argument '--quiet' cannot be used with '--verbose...'
+    rbootstrap noble n.tar --tar m.tar
+        error: --tar needs a directory TARGET, but `n.tar` is a tar
+    rbootstrap noble n.oci.tar
+        error: `n.oci.tar`: OCI image archives are not supported
+    rbootstrap --format dir noble
+        error: --format dir needs a TARGET
+    rbootstrap --print-debs --simulate noble
+        error: the argument '--print-debs' cannot be used with '--simulate'
+    rbootstrap --download-only --no-cache noble
+        error: the argument '--download-only' cannot be used with '--no-cache'
+    rbootstrap --merged-usr --no-merged-usr noble n
+        error: the argument '--merged-usr' cannot be used with '--no-merged-usr'
+    rbootstrap --no-check-gpg --force-check-gpg noble n
+        error: the argument '--no-check-gpg' cannot be used with '--force-check-gpg'
+    rbootstrap --jobs 0 noble n
+        error: invalid value '0' for '--jobs <N>': 0 is not in 1..=65535
+    rbootstrap --downloads 65 noble n
+        error: invalid value '65' for '--downloads <N>': 65 is not in 1..=64
+    rbootstrap --cache-max-size many noble n
+        error: invalid value 'many' for '--cache-max-size <SIZE>': `many` is not a size such as 500M or 2G
+    rbootstrap --no-such-option noble n
+        error: unexpected argument '--no-such-option' found
+    ");
+}
+
+#[test]
+fn options_reach_the_part_of_the_stage_that_reads_them() {
+    let made = request(
+        "rbootstrap --include=a,b --include=c --exclude=d --arch=amd64,i386 --variant=- \
+         --components=main,universe --mirror=https://f/ --source=s.list --keyring=k.gpg \
+         --no-check-gpg --no-check-valid-until --no-pockets --merged-usr --keep \
+         --cache-dir=c --cache-max-size=1M --state-dir=s --jobs=3 --downloads=4 \
+         noble n http://m/",
+    )
+    .unwrap();
+    insta::assert_debug_snapshot!(made);
+}
+
+#[test]
+fn without_options_the_defaults_count() {
+    let made = request("rbootstrap noble n").unwrap();
+    let mut limits = made.limits;
+    limits.jobs = 0; // the host's processors
+    insta::assert_debug_snapshot!((made.system, made.sources, made.outputs, made.cache, limits));
+}

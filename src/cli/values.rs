@@ -1,0 +1,85 @@
+//! Values of options: lists, sizes, mirrors.
+
+/// Splits values at commas and blanks, as debootstrap and mmdebstrap do.
+pub(super) fn words(values: &[String]) -> Vec<String> {
+    let mut words = Vec::new();
+    for value in values {
+        for word in value.split([',', ' ', '\t', '\n']) {
+            if !word.is_empty() {
+                words.push(word.to_owned());
+            }
+        }
+    }
+    words
+}
+
+/// A MIRROR that is not a URL.
+#[derive(Debug, thiserror::Error)]
+#[error("`{found}` is not the URL of a mirror")]
+pub(super) struct NotAMirror {
+    found: String,
+}
+
+/// Fails for a mirror whose scheme is not supported.
+pub(super) fn check_mirror(mirror: &str) -> Result<(), NotAMirror> {
+    for scheme in ["http://", "https://", "file:"] {
+        if mirror.starts_with(scheme) {
+            return Ok(());
+        }
+    }
+    Err(NotAMirror {
+        found: mirror.to_owned(),
+    })
+}
+
+/// Reads a size in bytes: `500000`, `500M`, `2G`, `1.5G`; powers of 1024, with or without `B` or `iB`.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let bad = || format!("`{text}` is not a size such as 500M or 2G");
+    let upper = text.trim().to_ascii_uppercase();
+    let short = upper
+        .strip_suffix("IB")
+        .or_else(|| upper.strip_suffix('B'))
+        .unwrap_or(&upper);
+    let (number, power) = match short.chars().last().and_then(|unit| "KMGT".find(unit)) {
+        Some(place) => (&short[..short.len() - 1], place as i32 + 1),
+        None => (short, 0),
+    };
+    let number: f64 = number.trim().parse().map_err(|_| bad())?;
+    let bytes = number * 1024f64.powi(power);
+    if (0.0..=9e18).contains(&bytes) {
+        Ok(bytes as u64)
+    } else {
+        Err(bad())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        let rows = [
+            ("0", 0),
+            ("500000", 500_000),
+            ("500M", 500 << 20),
+            ("2g", 2 << 30),
+            ("1.5GiB", 3 << 29),
+            ("1 KB", 1024),
+            ("1T", 1 << 40),
+        ];
+        for (text, bytes) in rows {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "M", "-1", "1X", "many", "1e40"] {
+            let message = format!("`{text}` is not a size such as 500M or 2G");
+            assert_eq!(size(text), Err(message));
+        }
+    }
+
+    #[test]
+    fn lists_are_split_at_commas_and_blanks() {
+        let values = ["a,b".to_owned(), " c\td,".to_owned(), String::new()];
+        assert_eq!(words(&values), ["a", "b", "c", "d"]);
+    }
+}
