@@ -20,7 +20,7 @@ use crate::archive::Reading;
 use crate::install::{Ground, Installation};
 use crate::interrupt::Interrupt;
 use crate::pack;
-use crate::plan::{Chosen, Foresight, Plan, Wanted};
+use crate::plan::{Chosen, Plan, PrefetchPlanner, Selection};
 use crate::report::Report;
 use crate::store::fetch::Fetch;
 use crate::store::{self, Store};
@@ -90,7 +90,7 @@ fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<D
         reading: &reading,
         store: &store,
         early: EarlyDownloads {
-            foresight: Foresight::new(&selection, sources.list.len()),
+            planner: PrefetchPlanner::new(&selection, sources.list.len()),
             fetch: Some(&*fetch).filter(|_| !request.goal.ends_with_plan()),
             staging: installation.as_ref().map(Installation::ahead),
         },
@@ -140,8 +140,8 @@ fn ground<'a>(request: &Request, sources: &'a Sources, fetch: &Arc<Fetch>) -> Gr
     }
 }
 
-fn selection(system: &System, packages: &Packages, sources: &Sources) -> Wanted {
-    Wanted {
+fn selection(system: &System, packages: &Packages, sources: &Sources) -> Selection {
+    Selection {
         variant: system.variant,
         suite: system.suite.clone(),
         architectures: sources.architectures.clone(),
@@ -221,27 +221,28 @@ pub(crate) fn suites(directories: &[PathBuf]) -> Result<String, Error> {
 impl Done {
     /// How many packages there are.
     pub(crate) fn packages(&self) -> usize {
-        self.plan.packages.len()
+        self.plan.packages().len()
     }
 
     /// How large their .debs are together, in bytes.
     pub(crate) fn download_size(&self) -> u64 {
         self.plan
-            .packages
+            .packages()
             .iter()
-            .map(|chosen| chosen.package.size)
+            .map(|chosen| chosen.package().size)
             .sum()
     }
 
     /// `name=version:arch`, a line each, sorted.
     pub(crate) fn lines(&self) -> String {
         let line = |chosen: &Chosen| {
+            let package = chosen.package();
             format!(
                 "{}={}:{}\n",
-                chosen.package.name, chosen.package.version, chosen.package.architecture
+                package.name, package.version, package.architecture
             )
         };
-        let mut lines: Vec<String> = self.plan.packages.iter().map(line).collect();
+        let mut lines: Vec<String> = self.plan.packages().iter().map(line).collect();
         lines.sort();
         lines.concat()
     }
@@ -249,14 +250,10 @@ impl Done {
     /// The plan for a person: the packages in the order of their unpacking, with what they cost.
     pub(crate) fn table(&self) -> String {
         let mut table = String::new();
-        for (
-            number,
-            Chosen {
-                package, automatic, ..
-            },
-        ) in self.plan.packages.iter().enumerate()
-        {
-            let why = match (number < self.plan.essentials, automatic) {
+        for (number, chosen) in self.plan.packages().iter().enumerate() {
+            let package = chosen.package();
+            let is_essential = number < self.plan.essential_count();
+            let why = match (is_essential, chosen.is_automatic()) {
                 (true, _) => "essential",
                 (_, true) => "needed",
                 (_, false) => "asked for",
@@ -274,9 +271,9 @@ impl Done {
         }
         let installed: u64 = self
             .plan
-            .packages
+            .packages()
             .iter()
-            .map(|chosen| chosen.package.installed_size)
+            .map(|chosen| chosen.package().installed_size)
             .sum();
         let _ = writeln!(
             table,

@@ -8,14 +8,13 @@ use super::early::EarlyDownloads;
 use crate::archive::{self, Reading};
 use crate::formats::package::Package;
 use crate::install::Course;
-use crate::plan::{self, Plan, Wanted};
+use crate::plan::{self, Plan, Selection};
 use crate::report::{Event, Report, Stage};
 use crate::store::{self, Kind, Store};
-use crate::tree::apt;
 
 /// What a choice is made of.
 pub(super) struct Choice<'a> {
-    pub(super) selection: &'a Wanted,
+    pub(super) selection: &'a Selection,
     pub(super) reading: &'a Reading<'a>,
     pub(super) store: &'a Store,
     pub(super) early: EarlyDownloads<'a>,
@@ -25,12 +24,12 @@ pub(super) struct Choice<'a> {
 /// Plans, or takes the plan of an earlier run with the same selection if the archive has not
 /// changed since.
 pub(super) fn choose(choice: &Choice<'_>) -> Result<Plan, Error> {
-    let key = plan::key(choice.selection, choice.reading.sources());
+    let key = plan::cache_key(choice.selection, choice.reading.sources());
     // Only a plan in the cache is worth holding the indexes back until all releases are read.
     if let Some(bytes) = choice.store.recall(Kind::Plan, &key) {
         let releases = choice.reading.releases()?;
         let from = Instant::now();
-        if let Some(plan) = Plan::recalled(&releases, &archive::promise(&releases)?, &bytes) {
+        if let Some(plan) = Plan::from_bytes(&bytes, &releases, &archive::promise(&releases)?) {
             choice.reading.lacked_nowhere_else()?;
             report_time(choice.report, from);
             return Ok(plan);
@@ -63,10 +62,10 @@ pub(super) fn course(
     epoch: Option<i64>,
 ) -> Result<Course, Error> {
     let releases = reading.releases()?;
-    let preferences = apt::preferences(&releases)?;
+    let preferences = archive::preferences(&releases)?;
     let mut debs = Vec::new();
-    for chosen in &plan.packages {
-        debs.push(deb(&chosen.package, &chosen.release.source.uris)?);
+    for chosen in plan.packages() {
+        debs.push(deb(chosen.package(), &chosen.release().source.uris)?);
     }
     let newest = releases.iter().map(|release| release.date).max();
     Ok(Course {

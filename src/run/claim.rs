@@ -55,8 +55,8 @@ impl<'a> Claim<'a> {
     /// Fails when the plan's packages do not fit on the disk.
     pub(super) fn has_room_for(&self, plan: &Plan) -> Result<(), target::Error> {
         let mut needed = 0;
-        for chosen in &plan.packages {
-            needed += chosen.package.installed_size * 1024;
+        for chosen in plan.packages() {
+            needed += chosen.package().installed_size * 1024;
         }
         self.target.has_room_for(needed)
     }

@@ -6,12 +6,12 @@
 use super::choice::deb;
 use crate::archive::Seen;
 use crate::dpkg::unpack::{Ahead, Supply};
-use crate::plan::Foresight;
+use crate::plan::PrefetchPlanner;
 use crate::store::fetch::Fetch;
 
 /// Prefetches packages, and has those decoded that are unpacked before any script runs.
 pub(super) struct EarlyDownloads<'a> {
-    pub(super) foresight: Foresight<'a>,
+    pub(super) planner: PrefetchPlanner<'a>,
     /// `None` when the run ends with the plan.
     pub(super) fetch: Option<&'a Fetch>,
     /// `None` when the run makes no tree.
@@ -24,13 +24,13 @@ impl EarlyDownloads<'_> {
         let Some(fetch) = self.fetch else {
             return;
         };
-        for certain in self.foresight.see(seen) {
+        for certain in self.planner.see(seen) {
             let Ok(file) = deb(&certain.package, &certain.mirrors) else {
                 continue;
             };
             fetch.foresee(file.clone());
             // The other packages can be decoded while scripts run.
-            if certain.first
+            if certain.is_essential
                 && let Some(staging) = &self.staging
             {
                 staging.stage(Supply {

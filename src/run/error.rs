@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::failure::Class;
 use crate::formats::suite;
 use crate::interrupt::Interrupt;
-use crate::tree::{apt, rootfs, target};
+use crate::tree::{rootfs, target};
 use crate::{archive, install, pack, plan, store};
 
 /// Why a run failed. Each stage's own error says what happened; this says in which stage, for the
@@ -72,7 +72,7 @@ pub(crate) enum Error {
     Source(#[from] archive::BadSource),
     /// A pin that apt cannot be told of.
     #[error(transparent)]
-    Pin(#[from] apt::Indistinguishable),
+    Pin(#[from] archive::Indistinguishable),
     /// Making a tree takes root.
     #[error("not root: a tree has files of many owners")]
     NotRoot,
@@ -188,6 +188,7 @@ impl Error {
             }
             Error::Archive(error) => error.hint(),
             Error::Target(error) => error.hint(),
+            Error::Plan(error) => error.hint(),
             Error::Suites(_)
             | Error::Architecture { .. }
             | Error::HostArchitecture { .. }
@@ -199,7 +200,6 @@ impl Error {
             | Error::Image { .. }
             | Error::Stdout { .. }
             | Error::Store(_)
-            | Error::Plan(_)
             | Error::Unverifiable { .. }
             | Error::Fetch(_)
             | Error::Install(_)
