@@ -18,6 +18,7 @@ mod mark;
 mod order;
 mod pool;
 mod prefetch;
+mod reason;
 mod scan;
 mod solve;
 mod suggestions;
@@ -38,6 +39,7 @@ use solve::Problem;
 pub(crate) use cache::cache_key;
 pub(crate) use error::Error;
 pub(crate) use prefetch::{Prefetch, PrefetchPlanner};
+pub(crate) use reason::Reason;
 
 /// Which packages a user selects.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 //! A line is a stanza: name, version, then fields without a blank in them. That the rules together give what apt gives is shown by
 //! tests/apt, which asks apt itself.
 
+mod reasons;
 mod refusals;
 
 use super::{Call, Error, Plan, Selection, plan};

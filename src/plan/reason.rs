@@ -1,0 +1,84 @@
+//! Says why each package of a plan is in it.
+
+use std::collections::BTreeSet;
+
+use super::{Plan, Selection};
+use crate::formats::package::Package;
+use crate::formats::suite::Variant;
+
+/// Why a package is in a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// It is essential, and the variant demands all essential packages.
+    Essential,
+    /// The variant demands it.
+    Variant,
+    /// The user demands it.
+    Requested,
+    /// Another package depends on it.
+    Dependency,
+}
+
+impl Plan {
+    /// The reason for each package, in the plan's order.
+    pub(crate) fn reasons(&self, selection: &Selection) -> Vec<Reason> {
+        let mut planned = BTreeSet::new();
+        for chosen in self.packages() {
+            planned.insert(chosen.package().name.as_str());
+        }
+        let mut requested = Vec::new();
+        for text in &selection.include {
+            requested.push(RequestedName::read(text, &planned));
+        }
+        let mut reasons = Vec::new();
+        for (number, chosen) in self.packages().iter().enumerate() {
+            let package = chosen.package();
+            let is_requested = requested.iter().any(|request| request.is_for(package));
+            let is_base = number < self.essential_count();
+            reasons.push(match selection.variant {
+                Variant::Custom | Variant::Extract if is_requested => Reason::Requested,
+                Variant::Custom | Variant::Extract => Reason::Dependency,
+                _ if is_base && package.essential == Some(true) => Reason::Essential,
+                _ if is_requested => Reason::Requested,
+                // All packages of the base count as manually installed.
+                _ if is_base || chosen.is_automatic() => Reason::Dependency,
+                _ => Reason::Variant,
+            });
+        }
+        reasons
+    }
+}
+
+/// A name that the user demands.
+struct RequestedName<'s> {
+    name: &'s str,
+    /// No planned package has the name, so a package that provides it serves the demand.
+    is_virtual: bool,
+}
+
+impl<'s> RequestedName<'s> {
+    /// Reads `pkg`, `pkg+`, `pkg:arch`, `pkg=version`, `pkg/suite`.
+    fn read(text: &'s str, planned: &BTreeSet<&str>) -> RequestedName<'s> {
+        let end = text.find(['=', '/', ':']).unwrap_or(text.len());
+        let name = text[..end].trim();
+        // A name may end in `+` itself.
+        let name = match name.strip_suffix('+') {
+            Some(short) if !planned.contains(name) => short,
+            _ => name,
+        };
+        RequestedName {
+            name,
+            is_virtual: !planned.contains(name),
+        }
+    }
+
+    fn is_for(&self, package: &Package) -> bool {
+        let provides = |name| {
+            package
+                .provides
+                .iter()
+                .any(|provided| provided.name == name)
+        };
+        package.name == self.name || self.is_virtual && provides(self.name)
+    }
+}
