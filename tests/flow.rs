@@ -442,7 +442,7 @@ fn the_cache_keeps_within_its_bound() {
     world
         .run(["--cache-max-size=many", "fake", "x"])
         .fails(2)
-        .names(&["many", "no size"]);
+        .names(&["many", "not a size"]);
 }
 
 #[test]
