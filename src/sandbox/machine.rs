@@ -1,13 +1,11 @@
-//! Which machine a program of the tree is for, to say more than "Exec format error".
+//! The architecture that a program of the tree is built for, to say more than "Exec format error".
 
 use std::fs::File;
 use std::io::Read;
 
-use rustix::fs::{Mode, OFlags};
-
 use crate::tree::rootfs::{RootPath, Rootfs};
 
-/// Debian's names of ELF machines (elf.h), with their class and byte order where one number serves several.
+/// ELF machines (elf.h) by Debian's names.
 const MACHINES: [(u16, &str); 9] = [
     (3, "i386"),
     (8, "mips64el"),
@@ -19,68 +17,67 @@ const MACHINES: [(u16, &str); 9] = [
     (243, "riscv64"),
     (258, "loong64"),
 ];
-/// How often a script's interpreter may be a script itself, as in the kernel.
-const DEEPEST: usize = 4;
 
-/// The machine that a program is for when it is another than ours; of a script, its interpreter's.
+/// How often a script's interpreter may be a script itself, as in the kernel.
+const INTERPRETER_LIMIT: usize = 4;
+
+/// Bytes at a file's start that tell what it is.
+const HEAD: u64 = 256;
+
+/// The architecture of a program, or of a script's interpreter, if it differs from ours.
 pub(super) fn foreign(root: &Rootfs, program: &str) -> Option<&'static str> {
-    let mut start = candidates(program).find_map(|path| start_of(root, &path))?;
-    for _ in 0..DEEPEST {
-        let Some(line) = start.strip_prefix(b"#!") else {
+    let mut head = find(root, program)?;
+    for _ in 0..INTERPRETER_LIMIT {
+        let Some(line) = head.strip_prefix(b"#!") else {
             break;
         };
-        let interpreter = line
-            .trim_ascii_start()
-            .split(|b| b.is_ascii_whitespace())
-            .next()?;
-        start = start_of(root, &RootPath::parse(interpreter).ok()?)?;
+        let mut words = line.trim_ascii_start().split(u8::is_ascii_whitespace);
+        let interpreter = RootPath::parse(words.next()?).ok()?;
+        head = read_head(root.open_file(&interpreter).ok()??)?;
     }
-    let named = machine(&start)?;
-    let ours = head(File::open("/proc/self/exe").ok()?)?;
-    (machine(&ours) != Some(named)).then_some(named)
+    let theirs = machine(&head)?;
+    let ours = read_head(File::open("/proc/self/exe").ok()?)?;
+    (machine(&ours) != Some(theirs)).then_some(theirs)
 }
 
 /// Whether the tree has the program at all.
-pub(super) fn is_there(root: &Rootfs, program: &str) -> bool {
-    candidates(program).any(|path| start_of(root, &path).is_some())
+pub(super) fn exists(root: &Rootfs, program: &str) -> bool {
+    find(root, program).is_some()
 }
 
-fn candidates(program: &str) -> impl Iterator<Item = RootPath> {
+/// The start of a program's file.
+fn find(root: &Rootfs, program: &str) -> Option<Vec<u8>> {
     let directories: &[&str] = if program.contains('/') {
         &[""]
     } else {
         &["usr/sbin/", "usr/bin/", "sbin/", "bin/"]
     };
-    directories
-        .iter()
-        .filter_map(move |directory| RootPath::parse(format!("{directory}{program}")).ok())
+    for directory in directories {
+        let path = RootPath::parse(format!("{directory}{program}")).ok()?;
+        if let Ok(Some(file)) = root.open_file(&path) {
+            return read_head(file);
+        }
+    }
+    None
 }
 
-fn start_of(root: &Rootfs, path: &RootPath) -> Option<Vec<u8>> {
-    let file = root
-        .open_at(path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty())
-        .ok()?;
-    head(file.into())
+fn read_head(file: File) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    file.take(HEAD).read_to_end(&mut head).ok()?;
+    Some(head)
 }
 
-fn head(file: File) -> Option<Vec<u8>> {
-    let mut start = Vec::new();
-    file.take(256).read_to_end(&mut start).ok()?;
-    Some(start)
-}
-
-fn machine(start: &[u8]) -> Option<&'static str> {
-    if !start.starts_with(b"\x7fELF") {
+fn machine(head: &[u8]) -> Option<&'static str> {
+    if !head.starts_with(b"\x7fELF") {
         return None;
     }
-    let number: [u8; 2] = start.get(18..20)?.try_into().ok()?;
-    let number = if start.get(5) == Some(&2) {
+    let number: [u8; 2] = head.get(18..20)?.try_into().ok()?;
+    let is_big_endian = head.get(5) == Some(&2);
+    let number = if is_big_endian {
         u16::from_be_bytes(number)
     } else {
         u16::from_le_bytes(number)
     };
-    MACHINES
-        .iter()
-        .find(|(known, _)| *known == number)
-        .map(|(_, name)| *name)
+    let known = MACHINES.iter().find(|(known, _)| *known == number);
+    known.map(|(_, name)| *name)
 }

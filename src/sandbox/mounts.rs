@@ -1,20 +1,21 @@
-//! What is mounted inside the box: the tree as its root, and a /dev, /proc and /sys of its own.
+//! The mounts of the sandbox: the tree as its root, and a private /dev, /proc and /sys.
 //!
-//! All of it belongs to the box's mount namespace and goes with it, so nothing here is ever unmounted by hand, and nothing is
-//! written into the tree: what lacks a directory to be mounted on is left out. Runs after the clone: no allocation.
+//! They belong to the sandbox's mount namespace and vanish with it, so nothing is ever unmounted by hand. Nothing is written into
+//! the tree: what has no directory to be mounted on is skipped. Runs after the clone, so it must not allocate.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount,
+    mount_change, move_mount, open_tree, unmount,
 };
 
-use super::{Step, refused};
+use super::{SetupStep, refused};
 
-/// Device nodes: path outside, path inside, major, minor. The console swallows what it is told: the host's is not ours.
+/// Device nodes: path on the host, path in the sandbox, major, minor. The console is a /dev/null: the host's stays out of reach.
 const NODES: [(&CStr, &CStr, u32, u32); 7] = [
     (c"dev/null", c"/dev/null", 1, 3),
     (c"dev/zero", c"/dev/zero", 1, 5),
@@ -32,48 +33,43 @@ const LINKS: [(&CStr, &CStr); 5] = [
     (c"/proc/self/fd/2", c"/dev/stderr"),
 ];
 
-/// Makes the current directory the root, with mounts where the mount namespace is ours. Says what was refused.
-pub(super) fn enter(own_namespace: bool) -> Result<u32, (Step, Errno)> {
+/// Makes the current directory the root, and mounts the rest if the mount namespace is private. Returns what was refused.
+pub(super) fn enter(is_private: bool) -> Result<u32, (SetupStep, Errno)> {
     let mut refused = 0;
-    if !own_namespace || attach_tree().is_err() {
+    if !is_private || attach_tree().is_err() {
         refused |= refused::MOUNT;
-        rustix::process::chroot(c".").map_err(|e| (Step::Sandbox, e))?;
+        rustix::process::chroot(c".").map_err(|e| (SetupStep::ChangeRoot, e))?;
     } else {
         let outside = rustix::fs::open(
             c"/",
             OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
             Mode::empty(),
         );
-        let outside = outside.map_err(|e| (Step::Pivot, e))?;
-        // The first root of a machine (an initramfs) cannot be moved: then the root is changed within our mounts.
+        let outside = outside.map_err(|e| (SetupStep::LeaveOldRoot, e))?;
+        // An initramfs cannot be moved. Then the root is changed within the private mounts.
         let pivoted = rustix::process::pivot_root(c".", c".").is_ok();
         if !pivoted {
-            rustix::process::chroot(c".").map_err(|e| (Step::Sandbox, e))?;
+            rustix::process::chroot(c".").map_err(|e| (SetupStep::ChangeRoot, e))?;
         }
         refused |= mount_all(&outside);
         if pivoted {
-            // The old root lies on top of the new one. Behind this line there is no way to the host's files.
-            rustix::process::fchdir(&outside).map_err(|e| (Step::Pivot, e))?;
-            rustix::mount::unmount(c".", UnmountFlags::DETACH).map_err(|e| (Step::Pivot, e))?;
+            // The old root lies on top of the new one. After this, no mount of the host is left.
+            rustix::process::fchdir(&outside).map_err(|e| (SetupStep::LeaveOldRoot, e))?;
+            unmount(c".", UnmountFlags::DETACH).map_err(|e| (SetupStep::LeaveOldRoot, e))?;
         }
     }
-    rustix::process::chdir(c"/").map_err(|e| (Step::Tree, e))?;
+    rustix::process::chdir(c"/").map_err(|e| (SetupStep::EnterTree, e))?;
     Ok(refused)
 }
 
-/// Makes the tree, which is the current directory, a mount of its own and goes there.
+/// Makes the tree, which is the current directory, a mount of its own and enters it.
 fn attach_tree() -> Result<(), Errno> {
-    // First of all: nothing that follows may travel to the host.
-    rustix::mount::mount_change(
-        c"/",
-        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
-    )?;
-    let tree = rustix::mount::open_tree(
-        CWD,
-        c".",
-        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
-    )?;
-    rustix::mount::move_mount(
+    // Before anything else, so that no mount propagates to the host.
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_change(c"/", private)?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let tree = open_tree(CWD, c".", flags)?;
+    move_mount(
         &tree,
         c"",
         CWD,
@@ -84,107 +80,71 @@ fn attach_tree() -> Result<(), Errno> {
 }
 
 fn mount_all(outside: &OwnedFd) -> u32 {
-    let quiet = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
     let mut refused = 0;
     if make_dev(outside).is_err() {
         refused |= refused::DEV;
     }
-    if rustix::mount::mount(c"proc", c"/proc", c"proc", quiet | MountFlags::RDONLY, None).is_err() {
+    if mount(c"proc", c"/proc", c"proc", flags, None).is_err() {
         refused |= refused::PROC;
     }
-    if rustix::mount::mount(
-        c"sysfs",
-        c"/sys",
-        c"sysfs",
-        quiet | MountFlags::RDONLY,
-        None,
-    )
-    .is_err()
-    {
+    if mount(c"sysfs", c"/sys", c"sysfs", flags, None).is_err() {
         refused |= refused::SYS;
     }
     refused
 }
 
 fn make_dev(outside: &OwnedFd) -> Result<(), Errno> {
-    rustix::mount::mount(
-        c"tmpfs",
-        c"/dev",
-        c"tmpfs",
-        MountFlags::NOSUID,
-        c"mode=0755,size=1m",
-    )?;
-    for (there, here, major, minor) in NODES {
+    let options = c"mode=0755,size=1m";
+    mount(c"tmpfs", c"/dev", c"tmpfs", MountFlags::NOSUID, options)?;
+    for (host_path, path, major, minor) in NODES {
         let mode = Mode::from_raw_mode(0o666);
-        let made = rustix::fs::mknodat(
-            CWD,
-            here,
-            FileType::CharacterDevice,
-            mode,
-            rustix::fs::makedev(major, minor),
-        );
-        match made.and_then(|()| works(here)) {
-            Ok(()) => rustix::fs::chmodat(CWD, here, mode, rustix::fs::AtFlags::empty())?,
-            Err(_) => bind_node(outside, there, here)?,
+        let device = rustix::fs::makedev(major, minor);
+        let made = rustix::fs::mknodat(CWD, path, FileType::CharacterDevice, mode, device);
+        match made.and_then(|()| can_be_opened(path)) {
+            Ok(()) => rustix::fs::chmodat(CWD, path, mode, AtFlags::empty())?,
+            Err(_) => bind_node(outside, host_path, path)?,
         }
     }
-    for (target, here) in LINKS {
-        rustix::fs::symlinkat(target, CWD, here)?;
+    for (target, path) in LINKS {
+        rustix::fs::symlinkat(target, CWD, path)?;
     }
     for directory in [c"/dev/pts", c"/dev/shm"] {
         rustix::fs::mkdirat(CWD, directory, Mode::from_raw_mode(0o755))?;
     }
-    let terminals = |options| {
-        rustix::mount::mount(
-            c"devpts",
-            c"/dev/pts",
-            c"devpts",
-            MountFlags::NOSUID | MountFlags::NOEXEC,
-            options,
-        )
-    };
-    // Group 5 is tty; a user namespace may not know it.
-    terminals(c"newinstance,ptmxmode=0666,mode=0620,gid=5")
-        .or_else(|_| terminals(c"newinstance,ptmxmode=0666,mode=0620"))?;
-    rustix::mount::mount(
-        c"tmpfs",
-        c"/dev/shm",
-        c"tmpfs",
-        MountFlags::NOSUID | MountFlags::NODEV,
-        c"mode=1777",
-    )
+    // Group 5 is tty. A user namespace may not map it.
+    mount_terminals(c"newinstance,ptmxmode=0666,mode=0620,gid=5")
+        .or_else(|_| mount_terminals(c"newinstance,ptmxmode=0666,mode=0620"))?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    mount(c"tmpfs", c"/dev/shm", c"tmpfs", flags, c"mode=1777")
 }
 
-/// In a user namespace a node may be made and still not be opened. /dev/tty has no terminal to open.
-fn works(node: &CStr) -> Result<(), Errno> {
-    match rustix::fs::open(
-        node,
-        OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK,
-        Mode::empty(),
-    ) {
+fn mount_terminals(options: &CStr) -> Result<(), Errno> {
+    let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
+    mount(c"devpts", c"/dev/pts", c"devpts", flags, options)
+}
+
+/// Whether a node can be opened: a user namespace may permit mknod only. /dev/tty answers ENXIO, as there is no terminal.
+fn can_be_opened(node: &CStr) -> Result<(), Errno> {
+    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    match rustix::fs::open(node, flags, Mode::empty()) {
         Ok(_) | Err(Errno::NXIO) => Ok(()),
         Err(e) => Err(e),
     }
 }
 
-/// The host's node in place of one that we may not make.
-fn bind_node(outside: &OwnedFd, there: &CStr, here: &CStr) -> Result<(), Errno> {
-    let _ = rustix::fs::unlinkat(CWD, here, rustix::fs::AtFlags::empty());
-    drop(rustix::fs::open(
-        here,
-        OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC,
-        Mode::from_raw_mode(0o666),
-    )?);
-    let node = rustix::mount::open_tree(
-        outside.as_fd(),
-        there,
-        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
-    )?;
-    rustix::mount::move_mount(
+/// Mounts the host's node where creating one is not permitted.
+fn bind_node(outside: &OwnedFd, host_path: &CStr, path: &CStr) -> Result<(), Errno> {
+    let _ = rustix::fs::unlinkat(CWD, path, AtFlags::empty());
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC;
+    drop(rustix::fs::open(path, flags, Mode::from_raw_mode(0o666))?);
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let node = open_tree(outside.as_fd(), host_path, flags)?;
+    move_mount(
         &node,
         c"",
         CWD,
-        here,
+        path,
         MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
     )
 }

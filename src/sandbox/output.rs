@@ -1,56 +1,57 @@
-//! What a command writes: its lines to whoever listens, its end kept for the error that may follow.
+//! A command's output: its lines are reported, its end is kept for an error message.
 
 use crate::report::{Event, Report};
 
-/// How much of the end is kept.
+/// How many bytes of the end are kept.
 pub(super) const KEPT: usize = 64 * 1024;
-/// A line longer than this is handed on in pieces: nothing inside the tree may fill our memory.
-const LONGEST_LINE: usize = 16 * 1024;
 
-pub(super) struct Output<'a> {
+/// Longer lines are reported in pieces, so that no program can fill our memory.
+const LINE_LIMIT: usize = 16 * 1024;
+
+pub(super) struct LineReader<'a> {
     report: &'a Report,
-    hear: &'a mut dyn FnMut(&str),
+    on_line: &'a mut dyn FnMut(&str),
     line: Vec<u8>,
     end: Vec<u8>,
 }
 
-impl<'a> Output<'a> {
-    pub(super) fn new(report: &'a Report, hear: &'a mut dyn FnMut(&str)) -> Output<'a> {
-        Output {
+impl<'a> LineReader<'a> {
+    pub(super) fn new(report: &'a Report, on_line: &'a mut dyn FnMut(&str)) -> LineReader<'a> {
+        LineReader {
             report,
-            hear,
+            on_line,
             line: Vec::new(),
             end: Vec::new(),
         }
     }
 
-    pub(super) fn take(&mut self, bytes: &[u8]) {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         self.end.extend_from_slice(bytes);
         if self.end.len() > 2 * KEPT {
             self.end.drain(..self.end.len() - KEPT);
         }
         for piece in bytes.split_inclusive(|&b| b == b'\n') {
-            self.line
-                .extend_from_slice(piece.strip_suffix(b"\n").unwrap_or(piece));
-            if piece.ends_with(b"\n") || self.line.len() > LONGEST_LINE {
-                self.hand_on();
+            let text = piece.strip_suffix(b"\n").unwrap_or(piece);
+            self.line.extend_from_slice(text);
+            if piece.ends_with(b"\n") || self.line.len() > LINE_LIMIT {
+                self.report_line();
             }
         }
     }
 
-    /// The end of the output; a last line without its newline is handed on first.
+    /// The end of the output. Reports a last line without a newline first.
     pub(super) fn finish(mut self) -> Vec<u8> {
         if !self.line.is_empty() {
-            self.hand_on();
+            self.report_line();
         }
         self.end.drain(..self.end.len().saturating_sub(KEPT));
         self.end
     }
 
-    fn hand_on(&mut self) {
+    fn report_line(&mut self) {
         let line = String::from_utf8_lossy(&self.line).into_owned();
         self.line.clear();
-        (self.hear)(&line);
+        (self.on_line)(&line);
         self.report.send(Event::Output(line));
     }
 }
@@ -61,28 +62,30 @@ mod tests {
 
     #[test]
     fn lines_are_whole_and_the_end_is_kept() {
-        let mut heard = Vec::new();
-        let mut hear = |line: &str| heard.push(line.to_owned());
+        let mut lines = Vec::new();
+        let mut on_line = |line: &str| lines.push(line.to_owned());
         let report = Report::silent();
-        let mut output = Output::new(&report, &mut hear);
+        let mut reader = LineReader::new(&report, &mut on_line);
         for piece in [&b"on"[..], b"e\ntwo\n\nth", b"ree\xff"] {
-            output.take(piece);
+            reader.push(piece);
         }
-        assert_eq!(output.finish(), b"one\ntwo\n\nthree\xff");
-        assert_eq!(heard, ["one", "two", "", "three\u{fffd}"]);
+        assert_eq!(reader.finish(), b"one\ntwo\n\nthree\xff");
+        assert_eq!(lines, ["one", "two", "", "three\u{fffd}"]);
     }
 
     #[test]
     fn endless_output_stays_small() {
-        let (mut lines, mut longest) = (0, 0);
-        let mut hear = |line: &str| (lines, longest) = (lines + 1, longest.max(line.len()));
+        let mut lengths = Vec::new();
+        let mut on_line = |line: &str| lengths.push(line.len());
         let report = Report::silent();
-        let mut output = Output::new(&report, &mut hear);
+        let mut reader = LineReader::new(&report, &mut on_line);
         for _ in 0..100 {
-            output.take(&[b'x'; 8192]);
-            assert!(output.line.len() <= LONGEST_LINE && output.end.len() <= 2 * KEPT);
+            reader.push(&[b'x'; 8192]);
+            assert!(reader.line.len() <= LINE_LIMIT);
+            assert!(reader.end.len() <= 2 * KEPT);
         }
-        assert_eq!(output.finish().len(), KEPT);
-        assert!(lines > 20 && longest <= LONGEST_LINE + 8192);
+        assert_eq!(reader.finish().len(), KEPT);
+        assert!(lengths.len() > 20);
+        assert!(lengths.iter().all(|&length| length <= LINE_LIMIT + 8192));
     }
 }

@@ -1,4 +1,4 @@
-//! The box, from outside: with a tree made of the host's own shell. Needs root, and says so when it is not.
+//! Tests of the sandbox with a tree made of the host's own shell. They need root.
 #![expect(
     clippy::disallowed_methods,
     reason = "builds a tree out of the host's own programs, and traps around it"
@@ -18,7 +18,7 @@ impl Tree {
     /// `None`, said aloud, where the test cannot run.
     fn new() -> Option<Tree> {
         if !rustix::process::geteuid().is_root() {
-            skip("the box needs root");
+            skip("the sandbox needs root");
             return None;
         }
         let tree = Tree(tempfile::tempdir().unwrap());
@@ -80,8 +80,8 @@ fn shell(script: &str) -> Command {
     command(&["sh", "-c", script])
 }
 
-fn said(chroot: &Sandbox, script: &str) -> String {
-    let finished = chroot.run(&shell(script)).unwrap();
+fn said(sandbox: &Sandbox, script: &str) -> String {
+    let finished = sandbox.run(&shell(script)).unwrap();
     assert!(
         finished.status.success(),
         "{script}: {:?} {}",
@@ -94,7 +94,7 @@ fn said(chroot: &Sandbox, script: &str) -> String {
 #[test]
 fn commands_see_a_machine_of_their_own() {
     let Some(tree) = Tree::new() else { return };
-    let chroot = Sandbox::open(&tree.root(), &Report::silent()).unwrap();
+    let sandbox = Sandbox::open(&tree.root(), &Report::silent()).unwrap();
     let table = [
         ("uname -n", "localhost\n"),
         ("cat; echo $?", "0\n"), // stdin is /dev/null
@@ -127,7 +127,7 @@ fn commands_see_a_machine_of_their_own() {
         ("set; exit 0", "ENV"),
     ];
     for (script, expected) in table {
-        let found = said(&chroot, script);
+        let found = said(&sandbox, script);
         match expected {
             "ENV" => assert!(
                 !found.contains("HOME=") && !found.contains("CARGO"),
@@ -136,7 +136,7 @@ fn commands_see_a_machine_of_their_own() {
             _ => assert_eq!(found, expected, "{script}"),
         }
     }
-    drop(chroot);
+    drop(sandbox);
     assert_eq!(
         std::fs::read_dir(tree.path().join("dev")).unwrap().count(),
         0,
@@ -145,7 +145,7 @@ fn commands_see_a_machine_of_their_own() {
 }
 
 #[test]
-fn nothing_of_the_box_stays() {
+fn nothing_of_the_sandbox_stays() {
     let Some(tree) = Tree::new() else { return };
     let mounted = || {
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
@@ -170,16 +170,16 @@ fn nothing_of_the_box_stays() {
     ] {
         let (sender, receiver) = mpsc::channel();
         let report = Report::new(move |event| drop(sender.send(event)));
-        let chroot = Sandbox::open_without(&tree.root(), &report, without).unwrap();
+        let sandbox = Sandbox::open_without(&tree.root(), &report, without).unwrap();
         // The daemon writes its number as the host knows it, where there is a /proc to read it from; it holds the pipe open.
-        let finished = chroot
+        let finished = sandbox
             .run(&shell(
                 "setsid sh -c 'setsid sleep 98765 & sleep 98765' & echo started",
             ))
             .unwrap();
         assert_eq!(finished.output, b"started\n");
         assert_eq!((mounted(), running(tree.path()) > 0), (0, true));
-        drop(chroot);
+        drop(sandbox);
         assert_eq!((mounted(), running(tree.path())), (0, 0), "{without}");
         drop(report);
         let warnings = receiver
@@ -215,26 +215,29 @@ fn statuses_signals_and_the_end_of_the_output() {
     let Some(tree) = Tree::new() else { return };
     let (sender, receiver) = mpsc::channel();
     let report = Report::new(move |event| drop(sender.send(event)));
-    let chroot = Sandbox::open(&tree.root(), &report).unwrap();
-    assert_eq!(chroot.run(&shell("exit 7")).unwrap().status.code(), Some(7));
+    let sandbox = Sandbox::open(&tree.root(), &report).unwrap();
     assert_eq!(
-        chroot.run(&shell("kill -9 $$")).unwrap().status.signal(),
+        sandbox.run(&shell("exit 7")).unwrap().status.code(),
+        Some(7)
+    );
+    assert_eq!(
+        sandbox.run(&shell("kill -9 $$")).unwrap().status.signal(),
         Some(9)
     );
     assert_eq!(
-        chroot
+        sandbox
             .run(&shell("kill -9 1; kill -2 1; kill -13 1; echo still here"))
             .unwrap()
             .output,
         b"still here\n"
     );
     assert_eq!(
-        chroot.run(&shell("kill -13 $$")).unwrap().status.signal(),
+        sandbox.run(&shell("kill -13 $$")).unwrap().status.signal(),
         Some(13),
         "SIGPIPE is not ignored"
     );
     assert!(
-        chroot
+        sandbox
             .run(&shell("kill 0"))
             .unwrap()
             .status
@@ -242,19 +245,19 @@ fn statuses_signals_and_the_end_of_the_output() {
             .is_some()
     );
     let mut heard = Vec::new();
-    chroot
+    sandbox
         .watch(&shell("echo a; printf 'b\\nc' >&2"), &mut |line| {
             heard.push(line.to_owned())
         })
         .unwrap();
     assert_eq!(heard, ["a", "b", "c"]);
-    let long = chroot
+    let long = sandbox
         .run(&shell(
             "i=0; while [ $i -lt 20000 ]; do echo 0123456789; i=$((i+1)); done; echo end",
         ))
         .unwrap();
     assert!(long.output.len() == 64 * 1024 && long.output.ends_with(b"\nend\n"));
-    drop((chroot, report));
+    drop((sandbox, report));
     assert_eq!(
         receiver
             .iter()
@@ -278,9 +281,9 @@ fn what_cannot_be_started_is_named() {
     root.write(&path("bin/orphan"), b"#!/no/such\n", 0o755)
         .unwrap();
     root.write(&path("bin/data"), b"", 0o644).unwrap();
-    let chroot = Sandbox::open(&root, &Report::silent()).unwrap();
+    let sandbox = Sandbox::open(&root, &Report::silent()).unwrap();
     for program in ["arm", "/bin/arm", "arm-script"] {
-        let error = chroot.run(&command(&[program])).unwrap_err();
+        let error = sandbox.run(&command(&[program])).unwrap_err();
         assert!(
             matches!(
                 error,
@@ -293,19 +296,19 @@ fn what_cannot_be_started_is_named() {
         );
     }
     assert!(
-        matches!(chroot.run(&command(&["nothing"])), Err(Error::NotFound { program }) if program == "nothing")
+        matches!(sandbox.run(&command(&["nothing"])), Err(Error::NotFound { program }) if program == "nothing")
     );
     assert!(matches!(
-        chroot.run(&command(&["/bin/sh/x"])),
+        sandbox.run(&command(&["/bin/sh/x"])),
         Err(Error::NotFound { .. })
     ));
     assert!(
-        matches!(chroot.run(&command(&["orphan"])), Err(Error::Exec { source, .. }) if source.kind() == io::ErrorKind::NotFound)
+        matches!(sandbox.run(&command(&["orphan"])), Err(Error::Exec { source, .. }) if source.kind() == io::ErrorKind::NotFound)
     );
     assert!(
-        matches!(chroot.run(&command(&["data"])), Err(Error::Exec { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied)
+        matches!(sandbox.run(&command(&["data"])), Err(Error::Exec { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied)
     );
-    assert_eq!(said(&chroot, "echo and goes on"), "and goes on\n");
+    assert_eq!(said(&sandbox, "echo and goes on"), "and goes on\n");
 }
 
 #[test]
@@ -314,11 +317,11 @@ fn a_tree_with_nothing_in_it() {
         return;
     }
     let empty = tempfile::tempdir().unwrap();
-    let chroot = Sandbox::open(&Rootfs::open(empty.path()).unwrap(), &Report::silent()).unwrap();
+    let sandbox = Sandbox::open(&Rootfs::open(empty.path()).unwrap(), &Report::silent()).unwrap();
     assert!(
-        matches!(chroot.run(&shell("true")), Err(Error::NotFound { program }) if program == "sh")
+        matches!(sandbox.run(&shell("true")), Err(Error::NotFound { program }) if program == "sh")
     );
-    drop(chroot);
+    drop(sandbox);
     assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
 }
 
@@ -327,8 +330,8 @@ fn a_command_can_be_cancelled_while_it_runs() {
     let Some(tree) = Tree::new() else { return };
     let (sender, receiver) = mpsc::channel();
     let report = Report::new(move |event| drop(sender.send(event)));
-    let chroot = Sandbox::open(&tree.root(), &report).unwrap();
-    let cancel = chroot.cancel();
+    let sandbox = Sandbox::open(&tree.root(), &report).unwrap();
+    let cancel = sandbox.cancel();
     let canceller = std::thread::spawn(move || {
         let begun = receiver
             .iter()
@@ -336,16 +339,16 @@ fn a_command_can_be_cancelled_while_it_runs() {
         assert!(begun);
         cancel.cancel();
     });
-    let ended = chroot.run(&shell("trap '' INT TERM HUP; echo begun; sleep 98765"));
+    let ended = sandbox.run(&shell("trap '' INT TERM HUP; echo begun; sleep 98765"));
     assert!(matches!(ended, Err(Error::Cancelled)), "{ended:?}");
     canceller.join().unwrap();
-    assert!(matches!(chroot.run(&shell("true")), Err(Error::Cancelled)));
-    drop(chroot);
+    assert!(matches!(sandbox.run(&shell("true")), Err(Error::Cancelled)));
+    drop(sandbox);
     assert_eq!(running(tree.path()), 0);
 }
 
 #[test]
-fn boxes_beside_each_other_do_not_hold_one_another() {
+fn sandboxes_do_not_hold_one_another_open() {
     let Some(tree) = Tree::new() else { return };
     let first = Sandbox::open(&tree.root(), &Report::silent()).unwrap();
     let second = Sandbox::open(&tree.root(), &Report::silent()).unwrap();
@@ -356,10 +359,10 @@ fn boxes_beside_each_other_do_not_hold_one_another() {
 #[test]
 fn fsync_is_answered_at_once() {
     let Some(tree) = Tree::new() else { return };
-    let chroot = Sandbox::open(&tree.root(), &Report::silent()).unwrap();
+    let sandbox = Sandbox::open(&tree.root(), &Report::silent()).unwrap();
     // fsync on a pipe is EINVAL, unless nobody asks the kernel.
     assert_eq!(
-        said(&chroot, "echo x | sync /dev/stdin && sync && echo done"),
+        said(&sandbox, "echo x | sync /dev/stdin && sync && echo done"),
         "done\n"
     );
     let open = Sandbox::open_without(&tree.root(), &Report::silent(), refused::FILTER).unwrap();
@@ -390,27 +393,30 @@ fn commands_stay_on_one_processor_until_somebody_would_notice() {
     }
     let (sender, receiver) = mpsc::channel();
     let report = Report::new(move |event| drop(sender.send(event)));
-    let chroot = Sandbox::open(&tree.root(), &report).unwrap();
+    let sandbox = Sandbox::open(&tree.root(), &report).unwrap();
     if receiver
         .try_iter()
         .any(|event| matches!(event, Event::Detail(text) if text.contains("one processor")))
     {
         return skip("the host hears of no calls, so commands are not kept");
     }
-    let at_first = said(&chroot, "cat /proc/self/status");
+    let at_first = said(&sandbox, "cat /proc/self/status");
     assert!(
         kept_to(&at_first).unwrap().parse::<u32>().is_ok(),
         "{at_first}"
     );
     // Who asks is told the truth, and may use it.
     let nproc = std::process::Command::new("nproc").output().unwrap().stdout;
-    assert_eq!(said(&chroot, "nproc").as_bytes(), nproc);
+    assert_eq!(said(&sandbox, "nproc").as_bytes(), nproc);
     // What runs when a command has taken long is let go, be it of another command: a daemon, and what the shell starts afterwards.
-    let daemon = said(&chroot, "sleep 98765 >/dev/null 2>&1 & echo $!");
+    let daemon = said(&sandbox, "sleep 98765 >/dev/null 2>&1 & echo $!");
     let daemon = format!("/proc/{}/status", daemon.trim());
-    assert_ne!(kept_to(&said(&chroot, &format!("cat {daemon}"))), Some(all));
+    assert_ne!(
+        kept_to(&said(&sandbox, &format!("cat {daemon}"))),
+        Some(all)
+    );
     let released = said(
-        &chroot,
+        &sandbox,
         &format!(
             "for i in 1 2 3 4 5 6 7 8 9; do sleep 0.1; done; cat {daemon}; cat /proc/self/status"
         ),
@@ -424,15 +430,15 @@ fn commands_stay_on_one_processor_until_somebody_would_notice() {
         "{released}"
     );
     assert_ne!(
-        kept_to(&said(&chroot, "cat /proc/self/status")),
+        kept_to(&said(&sandbox, "cat /proc/self/status")),
         Some(all),
         "the next command stays again"
     );
     // Where nobody can listen, nobody is kept.
     for without in [refused::LISTENER, refused::PID, refused::FILTER] {
-        let chroot = Sandbox::open_without(&tree.root(), &Report::silent(), without).unwrap();
+        let sandbox = Sandbox::open_without(&tree.root(), &Report::silent(), without).unwrap();
         assert_eq!(
-            kept_to(&said(&chroot, "cat /proc/self/status")),
+            kept_to(&said(&sandbox, "cat /proc/self/status")),
             Some(all),
             "{without}"
         );
@@ -445,7 +451,7 @@ fn links_in_the_tree_do_not_lead_the_mounts_out() {
     let outside = tempfile::tempdir().unwrap();
     std::fs::remove_dir(tree.path().join("dev")).unwrap();
     std::os::unix::fs::symlink(outside.path(), tree.path().join("dev")).unwrap();
-    let chroot = Sandbox::open(&tree.root(), &Report::silent()).unwrap();
-    assert_eq!(said(&chroot, "test -e /dev/null || echo none"), "none\n");
+    let sandbox = Sandbox::open(&tree.root(), &Report::silent()).unwrap();
+    assert_eq!(said(&sandbox, "test -e /dev/null || echo none"), "none\n");
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
 }

@@ -1,28 +1,31 @@
-//! What the two sides of the box say to each other over their socket.
+//! The protocol between the host and PID 1 of the sandbox, over their socket.
 //!
-//! A request is a header and NUL-terminated strings, with the pipe for the command's output as a passed descriptor; an answer
-//! has a fixed size. The side inside must not allocate, so everything is encoded and checked on the outside.
+//! A request is a header and NUL-terminated strings, with the pipe for the command's output as a passed descriptor; a reply has
+//! a fixed size. PID 1 must not allocate, so the host encodes and checks everything.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use super::{Command, Error};
 
-/// Bytes of a request's header: the number of programs, of arguments, of variables, and of bytes that follow.
+/// Size of a request's header: the number of programs, of arguments, of variables, and of the bytes that follow.
 pub(super) const HEADER: usize = 16;
-/// Most bytes of strings in one request. The kernel's own limit for one exec is 2 MiB with the usual stack.
-pub(super) const MOST_BYTES: usize = 1 << 20;
-/// Most strings in one request: apt gives dpkg at most 1024 names at a time.
-pub(super) const MOST_STRINGS: usize = 1 << 15;
-/// Bytes of an answer: kind, two numbers.
-pub(super) const ANSWER: usize = 12;
 
-/// What the inside says.
+/// The most bytes of strings in one request. The kernel's own limit for one exec is 2 MiB with the usual stack.
+pub(super) const BYTES_LIMIT: usize = 1 << 20;
+
+/// The most strings in one request: apt gives dpkg at most 1024 names at a time.
+pub(super) const STRINGS_LIMIT: usize = 1 << 15;
+
+/// Size of a reply: its kind and two numbers.
+pub(super) const REPLY: usize = 12;
+
+/// What PID 1 tells the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// The box stands; the bits say what was refused.
+pub(super) enum Reply {
+    /// The sandbox is ready. The bits say what the host refused.
     Ready(u32),
-    /// The box could not be set up: which step, and the error number.
+    /// The sandbox could not be set up: the step and the error number.
     Refused(u32, i32),
     /// The command could not be started: the error number.
     NotStarted(i32),
@@ -30,100 +33,101 @@ pub(super) enum Answer {
     Ended(i32),
 }
 
-impl Answer {
-    pub(super) fn encode(self) -> [u8; ANSWER] {
+impl Reply {
+    pub(super) fn encode(self) -> [u8; REPLY] {
         let (kind, first, second) = match self {
-            Answer::Ready(refused) => (0, refused, 0),
-            Answer::Refused(step, error) => (1, step, error),
-            Answer::NotStarted(error) => (2, 0, error),
-            Answer::Ended(status) => (3, 0, status),
+            Reply::Ready(refused) => (0, refused, 0),
+            Reply::Refused(step, error) => (1, step, error),
+            Reply::NotStarted(error) => (2, 0, error),
+            Reply::Ended(status) => (3, 0, status),
         };
-        let mut bytes = [0; ANSWER];
+        let mut bytes = [0; REPLY];
         bytes[..4].copy_from_slice(&u32::to_ne_bytes(kind));
         bytes[4..8].copy_from_slice(&first.to_ne_bytes());
         bytes[8..].copy_from_slice(&second.to_ne_bytes());
         bytes
     }
 
-    pub(super) fn decode(bytes: &[u8; ANSWER]) -> Option<Answer> {
+    pub(super) fn decode(bytes: &[u8; REPLY]) -> Option<Reply> {
         let [a, b, c, d, e, f, g, h, i, j, k, l] = *bytes;
         let first = u32::from_ne_bytes([e, f, g, h]);
         let second = i32::from_ne_bytes([i, j, k, l]);
         match u32::from_ne_bytes([a, b, c, d]) {
-            0 => Some(Answer::Ready(first)),
-            1 => Some(Answer::Refused(first, second)),
-            2 => Some(Answer::NotStarted(second)),
-            3 => Some(Answer::Ended(second)),
+            0 => Some(Reply::Ready(first)),
+            1 => Some(Reply::Refused(first, second)),
+            2 => Some(Reply::NotStarted(second)),
+            3 => Some(Reply::Ended(second)),
             _ => None,
         }
     }
 }
 
-/// A request for this command. The programs are the paths to try in turn, as `execvp` would.
+/// Encodes a request for this command. Its programs are the paths to try in turn, as `execvp` would.
 pub(super) fn encode(command: &Command) -> Result<Vec<u8>, Error> {
     let programs = programs(command);
     let mut strings = Vec::new();
-    let variables = command
-        .env
-        .iter()
-        .map(|(name, value)| [name.as_bytes(), value.as_bytes()].join(&b'='));
-    let arguments = command
-        .argv
-        .iter()
-        .map(|argument| argument.as_bytes().to_vec());
-    for string in programs.iter().cloned().chain(arguments).chain(variables) {
-        if string.contains(&0) {
-            return Err(Error::Nul {
-                argument: String::from_utf8_lossy(&string).into_owned(),
-            });
-        }
-        strings.extend_from_slice(&string);
-        strings.push(0);
+    for program in &programs {
+        push_string(&mut strings, program)?;
     }
-    let counts = [
-        programs.len(),
-        command.argv.len(),
-        command.env.len(),
-        strings.len(),
-    ];
-    if command.argv.is_empty()
-        || strings.len() > MOST_BYTES
-        || counts[..3].iter().sum::<usize>() + 3 > MOST_STRINGS
-    {
+    for argument in &command.argv {
+        push_string(&mut strings, argument.as_bytes())?;
+    }
+    for (name, value) in &command.env {
+        let variable = [name.as_bytes(), value.as_bytes()].join(&b'=');
+        push_string(&mut strings, &variable)?;
+    }
+    // Each of the three lists ends with a NULL pointer.
+    let pointers = programs.len() + command.argv.len() + command.env.len() + 3;
+    let fits = strings.len() <= BYTES_LIMIT && pointers <= STRINGS_LIMIT;
+    if command.argv.is_empty() || !fits {
         return Err(Error::TooLong {
             program: command.program(),
             bytes: strings.len(),
         });
     }
-    let mut request: Vec<u8> = counts
-        .iter()
-        .flat_map(|&count| (count as u32).to_ne_bytes())
-        .collect();
+    let mut request = Vec::with_capacity(HEADER + strings.len());
+    for count in [
+        programs.len(),
+        command.argv.len(),
+        command.env.len(),
+        strings.len(),
+    ] {
+        request.extend_from_slice(&(count as u32).to_ne_bytes());
+    }
     request.append(&mut strings);
     Ok(request)
 }
 
+fn push_string(strings: &mut Vec<u8>, string: &[u8]) -> Result<(), Error> {
+    if string.contains(&0) {
+        return Err(Error::Nul {
+            argument: String::from_utf8_lossy(string).into_owned(),
+        });
+    }
+    strings.extend_from_slice(string);
+    strings.push(0);
+    Ok(())
+}
+
 fn programs(command: &Command) -> Vec<Vec<u8>> {
-    let name = command
-        .argv
-        .first()
-        .map(|name| name.as_bytes())
-        .unwrap_or_default();
+    let Some(name) = command.argv.first() else {
+        return Vec::new();
+    };
+    let name = name.as_bytes();
     if name.contains(&b'/') {
         return vec![name.to_vec()];
     }
-    let path = command
-        .env
-        .iter()
-        .find(|(variable, _)| variable == "PATH")
-        .map(|(_, value)| value.as_os_str());
-    let path = path
-        .unwrap_or(OsStr::new("/usr/sbin:/usr/bin:/sbin:/bin"))
-        .as_bytes();
-    path.split(|&b| b == b':')
-        .filter(|directory| directory.starts_with(b"/"))
-        .map(|directory| [directory, b"/", name].concat())
-        .collect()
+    let mut path = OsStr::new("/usr/sbin:/usr/bin:/sbin:/bin");
+    if let Some((_, value)) = command.env.iter().find(|(variable, _)| variable == "PATH") {
+        path = value;
+    }
+    let mut programs = Vec::new();
+    for directory in path.as_bytes().split(|&b| b == b':') {
+        if directory.starts_with(b"/") {
+            programs.push([directory, b"/", name].concat());
+        }
+    }
+    programs
 }
 
 #[cfg(test)]
@@ -138,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_name_every_program_to_try() {
+    fn requests_name_every_candidate_program() {
         let request = encode(&command(
             &["dpkg", "-l"],
             &[("PATH", "/a:relative:/b"), ("X", "")],
@@ -158,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_exec_cannot_take_is_refused() {
+    fn what_exec_does_not_accept_is_refused() {
         assert!(matches!(
             encode(&command(&["a\0b"], &[])),
             Err(Error::Nul { .. })
@@ -168,25 +172,25 @@ mod tests {
             Err(Error::TooLong { .. })
         ));
         assert!(matches!(
-            encode(&command(&["x", &"y".repeat(MOST_BYTES)], &[])),
+            encode(&command(&["x", &"y".repeat(BYTES_LIMIT)], &[])),
             Err(Error::TooLong { .. })
         ));
         assert!(matches!(
-            encode(&command(&vec!["x"; MOST_STRINGS], &[])),
+            encode(&command(&vec!["x"; STRINGS_LIMIT], &[])),
             Err(Error::TooLong { .. })
         ));
     }
 
     #[test]
-    fn answers_come_back_as_they_went() {
-        for answer in [
-            Answer::Ready(5),
-            Answer::Refused(3, 1),
-            Answer::NotStarted(8),
-            Answer::Ended(-1),
+    fn replies_survive_encoding() {
+        for reply in [
+            Reply::Ready(5),
+            Reply::Refused(3, 1),
+            Reply::NotStarted(8),
+            Reply::Ended(-1),
         ] {
-            assert_eq!(Answer::decode(&answer.encode()), Some(answer));
+            assert_eq!(Reply::decode(&reply.encode()), Some(reply));
         }
-        assert_eq!(Answer::decode(&[9; ANSWER]), None);
+        assert_eq!(Reply::decode(&[9; REPLY]), None);
     }
 }

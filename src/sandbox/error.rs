@@ -1,0 +1,101 @@
+//! Why a command could not be run in the sandbox.
+
+use std::io;
+
+use crate::failure::Class;
+
+/// A command that runs and fails is not an error here.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("cannot change the root directory: this needs root, with CAP_SYS_CHROOT")]
+    Permission,
+    #[error("cannot run commands in the tree: {step} failed")]
+    Setup {
+        step: SetupStep,
+        #[source]
+        source: io::Error,
+    },
+    /// A process, a pipe or a socket could not be created.
+    #[error("cannot start a process for the tree")]
+    Start(#[source] io::Error),
+    #[error("the tree has no {program}")]
+    NotFound { program: String },
+    /// A program for another architecture, and no emulator on the host.
+    #[error("the host cannot run {architecture} programs such as the tree's {program}")]
+    Foreign {
+        program: String,
+        /// Debian's name.
+        architecture: &'static str,
+    },
+    #[error("cannot run the tree's {program}")]
+    Exec {
+        program: String,
+        #[source]
+        source: io::Error,
+    },
+    /// More arguments than a command can have, or none.
+    #[error("the arguments of {program} do not fit: {bytes} bytes")]
+    TooLong {
+        program: String,
+        /// Size of the arguments and the environment.
+        bytes: usize,
+    },
+    #[error("`{argument}` contains a NUL byte")]
+    Nul { argument: String },
+    /// [`Cancel`](super::Cancel) was used.
+    #[error("interrupted")]
+    Cancelled,
+    /// Another process killed the sandbox.
+    #[error("the process that runs the tree's commands ended")]
+    Died,
+}
+
+impl Error {
+    /// The class that decides the exit code. A program that the packages did not bring, or that lacks its interpreter, is a
+    /// failure of the packages; the rest is what the host permits.
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            Error::NotFound { .. } | Error::Exec { .. } => Class::Script,
+            Error::Permission
+            | Error::Setup { .. }
+            | Error::Start(_)
+            | Error::Foreign { .. }
+            | Error::TooLong { .. }
+            | Error::Nul { .. }
+            | Error::Died => Class::Target,
+            Error::Cancelled => Class::Other,
+        }
+    }
+}
+
+/// What PID 1 of the sandbox does before it runs commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SetupStep {
+    EnterTree = 1,
+    ChangeRoot,
+    LeaveOldRoot,
+    WatchChildren,
+}
+
+impl SetupStep {
+    /// The step with this number; the first one for a number that no step has.
+    pub(super) fn from_number(number: u32) -> SetupStep {
+        match number {
+            2 => SetupStep::ChangeRoot,
+            3 => SetupStep::LeaveOldRoot,
+            4 => SetupStep::WatchChildren,
+            _ => SetupStep::EnterTree,
+        }
+    }
+}
+
+impl std::fmt::Display for SetupStep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            SetupStep::EnterTree => "entering it",
+            SetupStep::ChangeRoot => "making it the root directory",
+            SetupStep::LeaveOldRoot => "leaving the host's root directory",
+            SetupStep::WatchChildren => "waiting for the end of processes",
+        })
+    }
+}

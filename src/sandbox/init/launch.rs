@@ -1,0 +1,143 @@
+//! Starts commands, without copying the memory of PID 1.
+#![expect(
+    unsafe_code,
+    reason = "between clone and exec two processes share this memory"
+)]
+
+use std::ffi::{c_char, c_int, c_void};
+use std::mem;
+use std::os::fd::{AsRawFd, RawFd};
+use std::ptr;
+
+use rustix::io::Errno;
+
+use super::processors;
+use super::request::ExecRequest;
+
+/// Bytes of a stack for a cloned process.
+pub(super) const STACK: usize = 256 * 1024;
+
+pub(super) struct Launcher {
+    stack: Vec<u8>,
+}
+
+/// What the child of one command needs between clone and exec.
+struct Child {
+    programs: *const *const c_char,
+    argv: *const *const c_char,
+    env: *const *const c_char,
+    output: RawFd,
+    null: RawFd,
+    one_processor: bool,
+    /// Set by the child, which shares this memory, if nothing could be executed.
+    error: c_int,
+}
+
+impl Launcher {
+    pub(super) fn new() -> Launcher {
+        Launcher {
+            stack: vec![0; STACK],
+        }
+    }
+
+    /// Starts a command with `null` as its stdin; with `one_processor`, on the current processor only. The error is that of the
+    /// first program that exists and cannot be executed, or ENOENT if none exists.
+    pub(super) fn start(
+        &mut self,
+        request: &ExecRequest,
+        null: RawFd,
+        one_processor: bool,
+    ) -> Result<c_int, Errno> {
+        extern "C" fn run(child: *mut c_void) -> c_int {
+            // SAFETY: the pointer is the `child` below; its owner sleeps (CLONE_VFORK) as long as this runs.
+            unsafe { execute(&mut *child.cast::<Child>()) }
+        }
+        let mut child = Child {
+            programs: request.programs,
+            argv: request.argv,
+            env: request.env,
+            output: request.output.as_raw_fd(),
+            null,
+            one_processor,
+            error: 0,
+        };
+        let shared: *mut Child = &mut child;
+        let pid = self.clone_sharing(run, shared.cast())?;
+        // SAFETY: reads an int that the child, which no longer uses this memory, may have written.
+        let error = unsafe { ptr::read_volatile(&raw const child.error) };
+        if error == 0 {
+            return Ok(pid);
+        }
+        // SAFETY: waits for the child that executed nothing; its status is not needed.
+        unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
+        Err(Errno::from_raw_os_error(error))
+    }
+
+    /// An upper bound on the PIDs in this namespace, taken from a child that exits at once.
+    pub(super) fn newest_pid(&mut self) -> Option<c_int> {
+        extern "C" fn run(_: *mut c_void) -> c_int {
+            0
+        }
+        let pid = self.clone_sharing(run, ptr::null_mut()).ok()?;
+        // SAFETY: waits for that child; its status is not needed.
+        unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
+        Some(pid)
+    }
+
+    fn clone_sharing(
+        &mut self,
+        run: extern "C" fn(*mut c_void) -> c_int,
+        argument: *mut c_void,
+    ) -> Result<c_int, Errno> {
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+        // SAFETY: the child runs on its own stack in this process's memory while this process is suspended, until the child has
+        // executed a program or exited. The memory, which may be large, is never copied.
+        let pid = unsafe { libc::clone(run, top(&mut self.stack), flags, argument) };
+        if pid < 0 {
+            let error = std::io::Error::last_os_error();
+            return Err(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN));
+        }
+        Ok(pid)
+    }
+}
+
+/// Turns the child into the command. The child shares its parent's memory and must leave it unchanged.
+///
+/// # Safety
+///
+/// The pointers of `child` are NULL-terminated arrays of strings, as `execve` takes them.
+unsafe fn execute(child: &mut Child) -> c_int {
+    // SAFETY: system calls on plain numbers and on the strings that the caller vouches for.
+    unsafe {
+        libc::setsid(); // `kill 0` in a script reaches that script only
+        libc::dup2(child.null, 0);
+        libc::dup2(child.output, 1);
+        libc::dup2(child.output, 2);
+        let mut none: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &none, ptr::null_mut());
+        if child.one_processor {
+            processors::stay();
+        }
+        let mut error = libc::ENOENT;
+        let mut program = child.programs;
+        while !(*program).is_null() {
+            libc::execve(*program, child.argv, child.env);
+            // Like execvp: a missing program is searched for further on, any other error ends the search.
+            error = *libc::__errno_location();
+            if error != libc::ENOENT && error != libc::ENOTDIR {
+                break;
+            }
+            program = program.add(1);
+        }
+        // Reached only if no exec succeeded. The parent reads it afterwards.
+        child.error = error;
+    }
+    127
+}
+
+/// The top of a stack, aligned as every architecture requires.
+pub(super) fn top(stack: &mut [u8]) -> *mut c_void {
+    let end = stack.as_mut_ptr_range().end;
+    end.wrapping_sub(end as usize % 16).cast()
+}

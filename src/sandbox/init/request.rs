@@ -1,0 +1,121 @@
+//! Reads one request from the socket, into memory that exists already.
+#![expect(unsafe_code, reason = "a descriptor comes in a control message")]
+
+use std::ffi::{c_char, c_int};
+use std::mem;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+
+use rustix::io::Errno;
+
+use super::borrow;
+use crate::sandbox::wire::{BYTES_LIMIT, HEADER, STRINGS_LIMIT};
+
+/// Memory for one request.
+pub(super) struct RequestBuffer {
+    strings: Vec<u8>,
+    pointers: Vec<*const c_char>,
+}
+
+/// A command to execute. The pointers are NULL-terminated arrays of strings, as `execve` takes them. They point into the
+/// [`RequestBuffer`] and are valid until it reads the next request.
+pub(super) struct ExecRequest {
+    /// The paths to try in turn.
+    pub(super) programs: *const *const c_char,
+    pub(super) argv: *const *const c_char,
+    pub(super) env: *const *const c_char,
+    /// Where the command's output goes.
+    pub(super) output: OwnedFd,
+}
+
+impl RequestBuffer {
+    pub(super) fn new() -> RequestBuffer {
+        RequestBuffer {
+            strings: vec![0; BYTES_LIMIT],
+            pointers: vec![ptr::null(); STRINGS_LIMIT],
+        }
+    }
+
+    /// Reads one request. `None` when the socket is closed, or for a malformed request.
+    pub(super) fn read(&mut self, socket: RawFd) -> Option<ExecRequest> {
+        let mut header = [0u8; HEADER];
+        let output = receive_header(socket, &mut header)?;
+        let [programs, arguments, variables, bytes] = counts(&header);
+        let strings = self.strings.get_mut(..bytes)?;
+        if programs + arguments + variables + 3 > STRINGS_LIMIT || !read_exactly(socket, strings) {
+            return None;
+        }
+        let argv_slot = programs + 1;
+        let env_slot = argv_slot + arguments + 1;
+        let rest = self.set_pointers(0, programs, 0)?;
+        let rest = self.set_pointers(argv_slot, arguments, rest)?;
+        self.set_pointers(env_slot, variables, rest)?;
+        Some(ExecRequest {
+            programs: self.pointers[..].as_ptr(),
+            argv: self.pointers[argv_slot..].as_ptr(),
+            env: self.pointers[env_slot..].as_ptr(),
+            output,
+        })
+    }
+
+    /// Points `count` slots from `slot` on at the strings from `start` on, and ends them with NULL. Returns where the next string
+    /// starts.
+    fn set_pointers(&mut self, slot: usize, count: usize, mut start: usize) -> Option<usize> {
+        for pointer in self.pointers.get_mut(slot..slot + count)? {
+            let string = self.strings.get(start..)?;
+            let length = string.iter().position(|&b| b == 0)?;
+            *pointer = string.as_ptr().cast();
+            start += length + 1;
+        }
+        *self.pointers.get_mut(slot + count)? = ptr::null();
+        Some(start)
+    }
+}
+
+/// Receives the first message of a request: its header, and the pipe that the command writes to.
+fn receive_header(socket: RawFd, header: &mut [u8; HEADER]) -> Option<OwnedFd> {
+    #[repr(align(8))]
+    struct Control([u8; 64]);
+    let mut control = Control([0; 64]);
+    let mut part = libc::iovec {
+        iov_base: header.as_mut_ptr().cast(),
+        iov_len: HEADER,
+    };
+    // SAFETY: all-zero is a valid msghdr; its pointers are set to buffers that outlive the call, with their sizes. The kernel
+    // fills the control buffer with whole headers, which CMSG_FIRSTHDR finds; nothing else owns the descriptor in it.
+    unsafe {
+        let mut message: libc::msghdr = mem::zeroed();
+        message.msg_iov = &mut part;
+        message.msg_iovlen = 1;
+        message.msg_control = control.0.as_mut_ptr().cast();
+        message.msg_controllen = control.0.len() as _;
+        let flags = libc::MSG_CMSG_CLOEXEC | libc::MSG_WAITALL;
+        let read = libc::recvmsg(socket, &mut message, flags);
+        let passed = libc::CMSG_FIRSTHDR(&message);
+        if read != HEADER as isize || passed.is_null() || (*passed).cmsg_type != libc::SCM_RIGHTS {
+            return None;
+        }
+        let fd = ptr::read_unaligned(libc::CMSG_DATA(passed).cast::<c_int>());
+        Some(OwnedFd::from_raw_fd(fd))
+    }
+}
+
+fn counts(header: &[u8; HEADER]) -> [usize; 4] {
+    let mut counts = [0; 4];
+    for (count, bytes) in counts.iter_mut().zip(header.as_chunks().0) {
+        *count = (u32::from_ne_bytes(*bytes) as usize).min(BYTES_LIMIT);
+    }
+    counts
+}
+
+fn read_exactly(socket: RawFd, mut into: &mut [u8]) -> bool {
+    while !into.is_empty() {
+        match rustix::io::read(borrow(&socket), &mut *into) {
+            Ok(0) => return false,
+            Ok(read) => into = into.get_mut(read..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(_) => return false,
+        }
+    }
+    true
+}

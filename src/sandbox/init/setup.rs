@@ -1,0 +1,149 @@
+//! Turns a copy of the program into PID 1 of the sandbox: namespaces, mounts, descriptors, limits, filters.
+#![expect(unsafe_code, reason = "descriptors by number, signals, an ioctl")]
+
+use std::ffi::{c_char, c_int};
+use std::mem;
+use std::os::fd::{IntoRawFd, RawFd};
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::thread::UnshareFlags;
+
+use super::{Init, Processors, SetupStep, borrow, refused, seccomp};
+use crate::sandbox::{HOSTNAME, mounts};
+
+const NAMESPACES: [(u32, UnshareFlags); 4] = [
+    (refused::MOUNT, UnshareFlags::NEWNS),
+    (refused::IPC, UnshareFlags::NEWIPC),
+    (refused::UTS, UnshareFlags::NEWUTS),
+    (refused::NET, UnshareFlags::NEWNET),
+];
+
+impl Init {
+    /// Returns what the host refused, and the descriptor that tells of ended children.
+    pub(super) fn set_up(&mut self) -> Result<(u32, SignalFd), (SetupStep, Errno)> {
+        let mut refused = if self.is_init { 0 } else { refused::PID };
+        reset_signals();
+        let _ = rustix::process::setsid(); // no terminal, so no Ctrl-C from one
+        self.close_other_files();
+        rustix::process::umask(Mode::from_raw_mode(0o022));
+        limit_resources();
+        // The directory before the namespace: the kernel moves it to the namespace's own copy of the mount.
+        rustix::process::fchdir(borrow(&self.tree)).map_err(|e| (SetupStep::EnterTree, e))?;
+        if !self.is_init {
+            self.adopt_orphans();
+        }
+        refused |= self.unshare();
+        refused |= mounts::enter(refused & refused::MOUNT == 0)?;
+        if refused & refused::UTS == 0 {
+            let _ = rustix::system::sethostname(HOSTNAME.as_bytes());
+        }
+        if refused & refused::NET == 0 {
+            raise_loopback();
+        }
+        for standard in 0..3 {
+            // SAFETY: plain descriptor numbers; no `OwnedFd` owns the three here.
+            unsafe { libc::dup2(self.null, standard) };
+        }
+        let mut child = SigSet::empty();
+        child.add(Signal::SIGCHLD);
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        let signals = SignalFd::with_flags(&child, flags)
+            .map_err(|e| (SetupStep::WatchChildren, Errno::from_raw_os_error(e as i32)))?;
+        refused |= self.install_filters();
+        Ok((refused, signals))
+    }
+
+    /// Makes orphans children of this process, as they are of PID 1, and opens the list of children.
+    fn adopt_orphans(&mut self) {
+        let _ = rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1));
+        let path = c"/proc/thread-self/children";
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let list = rustix::fs::open(path, flags, Mode::empty());
+        self.children = list.map_or(-1, IntoRawFd::into_raw_fd);
+    }
+
+    /// Leaves the host's namespaces one by one, so that a refused one does not prevent the others.
+    fn unshare(&self) -> u32 {
+        let mut refused = 0;
+        for (bit, namespace) in NAMESPACES {
+            // SAFETY: none of these affects the descriptor table, and this process has one thread.
+            let unshared = self.without & bit == 0
+                && unsafe { rustix::thread::unshare_unsafe(namespace) }.is_ok();
+            if !unshared {
+                refused |= bit;
+            }
+        }
+        refused
+    }
+
+    /// Closes all descriptors but its own. Above all other sandboxes' sockets: an open copy would hide their end.
+    fn close_other_files(&self) {
+        let mut kept = [self.socket, self.tree, self.null];
+        kept.sort_unstable();
+        let mut from = 3;
+        for fd in kept {
+            close_range(from, fd - 1);
+            from = fd + 1;
+        }
+        close_range(from, c_int::MAX);
+    }
+
+    /// The listener needs a PID namespace, where PIDs are few and count up.
+    fn install_filters(&mut self) -> u32 {
+        if self.without & refused::FILTER != 0 {
+            return refused::FILTER;
+        }
+        if self.is_init && self.without & refused::LISTENER == 0 {
+            self.processors = Processors::listen(&self.filters.listener);
+        }
+        let mut refused = 0;
+        if self.processors.is_none() {
+            refused |= refused::LISTENER;
+        }
+        if seccomp::install(&self.filters.policy, 0).is_none() {
+            refused |= refused::FILTER;
+        }
+        refused
+    }
+}
+
+/// Resets every signal to what a new process expects: Rust's own programs ignore SIGPIPE, ours also catches SIGINT.
+fn reset_signals() {
+    for signal in 1..=64 {
+        // SAFETY: no handler is set, only removed.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
+/// No core dumps in the tree, and few enough descriptors for scripts that close all of them one by one.
+fn limit_resources() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most.min(1024), most);
+    }
+}
+
+/// Brings up 127.0.0.1, the only network there is, for programs that talk to themselves.
+fn raise_loopback() {
+    // SAFETY: all-zero is a valid ifreq; the ioctl reads it.
+    unsafe {
+        let socket = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
+        let mut request: libc::ifreq = mem::zeroed();
+        request.ifr_name[0] = b'l' as c_char;
+        request.ifr_name[1] = b'o' as c_char;
+        request.ifr_ifru.ifru_flags = libc::IFF_UP as i16;
+        libc::ioctl(socket, libc::SIOCSIFFLAGS as _, &request);
+        libc::close(socket);
+    }
+}
+
+fn close_range(from: RawFd, to: RawFd) {
+    if from <= to {
+        // SAFETY: descriptors that nothing in this process uses.
+        unsafe { libc::syscall(libc::SYS_close_range, from, to, 0) };
+    }
+}
