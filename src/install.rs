@@ -19,7 +19,7 @@ use crate::plan::{Call, Chosen, Plan};
 use crate::report::{Report, Stage};
 use crate::sandbox::{self, Sandbox};
 use crate::store;
-use crate::store::fetch::Fetch;
+use crate::store::downloads::Downloads;
 use crate::tree::base::{Base, base};
 use crate::tree::rootfs::{self, RootPath, Rootfs};
 use crate::tree::{apt, tidy};
@@ -34,7 +34,7 @@ pub(crate) struct Ground<'a> {
     /// apt's sources, native architecture first.
     pub(crate) sources: &'a [Source],
     /// Who brings the packages.
-    pub(crate) fetch: Arc<Fetch>,
+    pub(crate) fetch: Arc<Downloads>,
     /// Threads that unpack.
     pub(crate) jobs: usize,
 }
@@ -45,7 +45,7 @@ pub(crate) struct Course {
     /// The packages and their order.
     pub(crate) plan: Plan,
     /// What to ask `fetch` for, one for each of the plan's packages.
-    pub(crate) debs: Vec<store::Wanted>,
+    pub(crate) debs: Vec<store::RemoteFile>,
     /// apt's preferences; empty where no source is pinned.
     pub(crate) preferences: String,
     /// SOURCE_DATE_EPOCH of the scripts, in seconds.
@@ -173,7 +173,7 @@ impl<'a> Installation<'a> {
             epoch,
         } = course;
         apt::write_preferences(root, preferences)?;
-        let supply = |(chosen, deb): (&Chosen, &store::Wanted)| Supply {
+        let supply = |(chosen, deb): (&Chosen, &store::RemoteFile)| Supply {
             package: chosen.package().name.clone(),
             deb: deb.clone(),
         };

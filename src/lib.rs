@@ -14,6 +14,7 @@ pub(crate) mod install;
 pub(crate) mod interrupt;
 pub(crate) mod pack;
 pub(crate) mod plan;
+pub(crate) mod queue;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod sandbox;

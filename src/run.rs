@@ -22,7 +22,7 @@ use crate::interrupt::Interrupt;
 use crate::pack;
 use crate::plan::{Chosen, Plan, PrefetchPlanner, Selection};
 use crate::report::Report;
-use crate::store::fetch::Fetch;
+use crate::store::downloads::Downloads;
 use crate::store::{self, Store};
 use crate::tree::rootfs::Rootfs;
 
@@ -73,7 +73,7 @@ fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<D
     let cancelled = Arc::clone(&store);
     let _registration = interrupt.on_raise(move || cancelled.cancel());
     let downloads = request.limits.downloads;
-    let fetch = Arc::new(Fetch::start(Arc::clone(&store), downloads, report.clone()));
+    let fetch = Arc::new(Downloads::start(Arc::clone(&store), downloads, report.clone()));
     let installation = match &claim {
         Some(claim) => {
             let ground = ground(request, &sources, &fetch);
@@ -130,7 +130,7 @@ fn open_store(cache: &CacheOptions, report: &Report) -> Result<Arc<Store>, Error
     Ok(Arc::new(Store::open(options, report.clone())?))
 }
 
-fn ground<'a>(request: &Request, sources: &'a Sources, fetch: &Arc<Fetch>) -> Ground<'a> {
+fn ground<'a>(request: &Request, sources: &'a Sources, fetch: &Arc<Downloads>) -> Ground<'a> {
     Ground {
         suite: &sources.suite,
         variant: request.system.variant,
@@ -156,7 +156,7 @@ fn now() -> i64 {
     i64::try_from(since.unwrap_or_default().as_secs()).unwrap_or(i64::MAX)
 }
 
-fn fetch_all(fetch: &Fetch, debs: &[store::Wanted]) -> Result<(), Error> {
+fn fetch_all(fetch: &Downloads, debs: &[store::RemoteFile]) -> Result<(), Error> {
     for deb in debs {
         fetch.take(deb).map_err(Error::Fetch)?;
     }

@@ -7,8 +7,8 @@
 mod address;
 mod cache;
 mod derived;
+pub(crate) mod downloads;
 mod error;
-pub(crate) mod fetch;
 mod file;
 mod http;
 mod roots;
@@ -31,13 +31,13 @@ use reqwest::{ClientBuilder, Url};
 
 use self::address::{Address, server_of};
 pub(crate) use self::address::{encode, shown};
-use self::cache::{Keep, Partial, Shelf};
+use self::cache::{FileCache, Keep, Partial};
 use self::derived::Derived;
-pub(crate) use self::derived::{Draft, Kind};
+pub(crate) use self::derived::{DerivedKind, DerivedWriter};
 pub(crate) use self::error::{Cause, Error, Obstacle};
 use self::http::{Answer, Request, Transport};
 pub(crate) use self::stop::Stop;
-pub(crate) use self::verified::{Form, Verified};
+pub(crate) use self::verified::{Encoding, Verified};
 use crate::formats::digest::Digest;
 use crate::report::Report;
 
@@ -65,7 +65,7 @@ pub(crate) struct Options {
 
 /// A file that an index promises.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct RemoteFile {
     /// What to call it in messages: `bash:amd64=5.2-1`, `main/binary-amd64/Packages.xz`.
     pub(crate) name: String,
     /// Tried in turn.
@@ -78,7 +78,7 @@ pub struct Wanted {
 
 /// A wanted file, and who is to hear of it.
 struct Order<'a> {
-    wanted: &'a Wanted,
+    wanted: &'a RemoteFile,
     /// Hears of bytes, of each once.
     progress: &'a dyn Fn(u64),
     /// How many it has heard of; a fresh start does not take them back.
@@ -123,7 +123,7 @@ impl Order<'_> {
 /// Reads URLs. Threads share one store, its connections and its cache.
 #[derive(Debug)]
 pub(crate) struct Store {
-    shelf: Shelf,
+    cache: FileCache,
     derived: Option<Derived>,
     transport: Transport,
     tries: u32,
@@ -176,21 +176,21 @@ impl Store {
     /// when no file of this store is in use any more; while other runs share the cache, what was used in the last hour stays.
     /// Returns the bytes that were freed.
     pub(crate) fn trim(&self, bound: u64) -> Result<u64, Error> {
-        self.shelf.trim(bound)
+        self.cache.trim(bound)
     }
 
     /// How many files the cache has, and how many bytes they come to.
     pub(crate) fn size(&self) -> Result<(usize, u64), Error> {
-        self.shelf.size()
+        self.cache.size()
     }
 
     /// The file of that kind that was made of what has the digest `of`, if it is kept and its seal is right.
-    pub(crate) fn derived(&self, kind: Kind, of: &Digest) -> Option<Verified> {
+    pub(crate) fn derived(&self, kind: DerivedKind, of: &Digest) -> Option<Verified> {
         self.derived.as_ref()?.find(kind, of)
     }
 
     /// All of a derived file.
-    pub(crate) fn recall(&self, kind: Kind, of: &Digest) -> Option<Vec<u8>> {
+    pub(crate) fn get(&self, kind: DerivedKind, of: &Digest) -> Option<Vec<u8>> {
         let found = self.derived(kind, of)?;
         let mut content = Vec::with_capacity(usize::try_from(found.size()).ok()?);
         let read = found
@@ -203,8 +203,8 @@ impl Store {
     }
 
     /// Derives a whole file. That it cannot be kept is no failure.
-    pub(crate) fn remember(&self, kind: Kind, of: &Digest, content: &[u8]) {
-        if let Some(mut draft) = self.draft(kind, of)
+    pub(crate) fn put(&self, kind: DerivedKind, of: &Digest, content: &[u8]) {
+        if let Some(mut draft) = self.derived_writer(kind, of)
             && let Err(e) = draft.write_all(content).and_then(|()| draft.keep())
         {
             self.report.detail(format!("nothing decoded is kept: {e}"));
@@ -212,8 +212,8 @@ impl Store {
     }
 
     /// A file to derive. None where nothing is kept.
-    pub(crate) fn draft(&self, kind: Kind, of: &Digest) -> Option<Draft> {
-        let draft = self.derived.as_ref()?.draft(kind, of);
+    pub(crate) fn derived_writer(&self, kind: DerivedKind, of: &Digest) -> Option<DerivedWriter> {
+        let draft = self.derived.as_ref()?.derived_writer(kind, of);
         draft
             .inspect_err(|e| self.report.detail(format!("nothing decoded is kept: {e}")))
             .ok()
@@ -237,10 +237,10 @@ impl Store {
                     })
                     .ok()
             });
-        let shelf = Shelf::open(options.cache, &options.temporary, report.clone())?;
+        let cache = FileCache::open(options.cache, &options.temporary, report.clone())?;
         let transport = Transport::open(builder, options.stall)?;
         Ok(Store {
-            shelf,
+            cache,
             derived,
             transport,
             tries: options.tries.max(1),
@@ -275,14 +275,18 @@ impl Store {
 
     /// A verified file: from the cache, else from the first URL that gives it. `progress` hears of bytes as they come, of each
     /// once, and of all at once for a file that is here already.
-    pub(crate) fn file(&self, wanted: &Wanted, progress: &dyn Fn(u64)) -> Result<Verified, Error> {
+    pub(crate) fn file(
+        &self,
+        wanted: &RemoteFile,
+        progress: &dyn Fn(u64),
+    ) -> Result<Verified, Error> {
         self.file_until(wanted, progress, &self.stop)
     }
 
     /// As [`Store::file`], ended by a [`Stop`] from [`Store::stop`].
     pub(crate) fn file_until(
         &self,
-        wanted: &Wanted,
+        wanted: &RemoteFile,
         progress: &dyn Fn(u64),
         stop: &Stop,
     ) -> Result<Verified, Error> {
@@ -293,12 +297,12 @@ impl Store {
             heard: Cell::new(0),
             stop,
         };
-        if let Some(found) = self.shelf.find(&order)? {
+        if let Some(found) = self.cache.find(&order)? {
             order.reached(wanted.size);
             return Ok(found);
         }
         let fetch = |address, seen: &str| match address {
-            Address::File(path) => file::verify(&self.shelf, &path, seen, &order),
+            Address::File(path) => file::verify(&self.cache, &path, seen, &order),
             Address::Web(url) => self.download(&url, seen, &order),
         };
         self.first(&wanted.urls, &wanted.name, fetch)
@@ -308,12 +312,12 @@ impl Store {
     /// A verified .deb as [`Store::file_until`] has it, or decoded, where it is kept so.
     pub(crate) fn deb_until(
         &self,
-        wanted: &Wanted,
+        wanted: &RemoteFile,
         progress: &dyn Fn(u64),
         stop: &Stop,
     ) -> Result<Verified, Error> {
         stop.check()?;
-        match self.derived(Kind::Package, &wanted.digest) {
+        match self.derived(DerivedKind::Package, &wanted.digest) {
             Some(found) => {
                 progress(wanted.size);
                 Ok(found)
@@ -401,7 +405,7 @@ impl Store {
     }
 
     fn download(&self, url: &Url, seen: &str, order: &Order<'_>) -> Result<Verified, Error> {
-        let mut partial = self.shelf.partial(order, Keep::Cached)?;
+        let mut partial = self.cache.partial(order, Keep::Cached)?;
         let mut tries = Tries::new(self, seen);
         loop {
             let had = partial.written;

@@ -14,7 +14,7 @@ use crate::formats::compress::Compression;
 use crate::formats::digest::{Algorithm, digest};
 use crate::formats::stanza;
 use crate::report::{Event, Report, Stage};
-use crate::store::{self, Kind, Stop, Store, Verified, Wanted};
+use crate::store::{self, DerivedKind, RemoteFile, Stop, Store, Verified};
 
 /// How large an index may be, decoded, in bytes: Debian's largest has 60 MB.
 const INDEX_LIMIT: u64 = 1 << 30;
@@ -45,7 +45,7 @@ impl Indexes<'_> {
         );
         let kept = self
             .store
-            .recall(Kind::Index, &key)
+            .get(DerivedKind::Index, &key)
             .and_then(|text| String::from_utf8(text).ok());
         let (name, text) = match kept {
             Some(text) => {
@@ -55,7 +55,7 @@ impl Indexes<'_> {
             }
             None => {
                 let (name, text) = self.decoded(release, wanted)?;
-                self.store.remember(Kind::Index, &key, text.as_bytes());
+                self.store.put(DerivedKind::Index, &key, text.as_bytes());
                 (name, text)
             }
         };
@@ -128,7 +128,7 @@ impl Indexes<'_> {
                 stage: Stage::Indexes,
                 item: format!("{} {name}", release.source.suite),
             });
-            let file = Wanted {
+            let file = RemoteFile {
                 name: name.clone(),
                 urls,
                 size: *size,

@@ -27,8 +27,8 @@ use crate::formats::deb::{Deb, Kind};
 use crate::formats::package::{BadStanza, Package};
 use crate::report::{Event, Report, Stage};
 use crate::sandbox::Sandbox;
-use crate::store::Form;
-use crate::store::fetch::Fetch;
+use crate::store::Encoding;
+use crate::store::downloads::Downloads;
 use crate::tree::rootfs::{RootPath, Rootfs};
 
 use commit::{Commit, Laying};
@@ -120,7 +120,7 @@ impl<'a> Unpacker<'a> {
     /// Starts the threads that stage packages in the background, each of its .deb as `fetch` brings it.
     pub(crate) fn start(
         root: &'a Rootfs,
-        fetch: Arc<Fetch>,
+        fetch: Arc<Downloads>,
         options: Options,
         report: Report,
     ) -> Result<Unpacker<'a>, Error> {
@@ -128,9 +128,9 @@ impl<'a> Unpacker<'a> {
             let verified = fetch
                 .take(&supply.deb)
                 .map_err(|source| Error::Fetch { source })?;
-            let draft = match verified.form() {
-                Form::Fetched => fetch.draft(&supply.deb),
-                Form::Derived => None,
+            let draft = match verified.encoding() {
+                Encoding::Original => fetch.derived_writer(&supply.deb),
+                Encoding::Decoded => None,
             };
             let deb = Deb::open(&verified, draft).map_err(|source| Error::Deb {
                 package: supply.package.clone(),

@@ -14,7 +14,7 @@ use std::os::unix::fs::FileExt;
 
 use crate::formats::compress::{self, Compression, Integrity};
 use crate::formats::stanza::stanzas;
-use crate::store::{Draft, Form, Verified};
+use crate::store::{DerivedWriter, Encoding, Verified};
 use copy::{Copying, Part, sections_of_copy};
 
 /// The most that the control members may come to. The largest real ones are some 5 MiB of triggers and digests.
@@ -112,14 +112,14 @@ struct Section {
 
 impl Deb {
     /// Reads a verified .deb up to its data, from a decoded copy where it is one. `draft` gets such a copy, see [`Deb::keep_copy`].
-    pub(crate) fn open(file: &Verified, draft: Option<Draft>) -> Result<Deb, Error> {
+    pub(crate) fn open(file: &Verified, draft: Option<DerivedWriter>) -> Result<Deb, Error> {
         let opened = file.open().map_err(Error::Read)?;
-        match file.form() {
-            Form::Fetched => {
+        match file.encoding() {
+            Encoding::Original => {
                 let sections = sections(&opened)?;
                 Deb::of(opened, sections, Integrity::Known, draft)
             }
-            Form::Derived => {
+            Encoding::Decoded => {
                 let sections = sections_of_copy(&opened, file.size())?;
                 Deb::of(opened, sections, Integrity::Known, None)
             }
@@ -136,7 +136,7 @@ impl Deb {
         file: File,
         (control, data): (Section, Section),
         integrity: Integrity,
-        draft: Option<Draft>,
+        draft: Option<DerivedWriter>,
     ) -> Result<Deb, Error> {
         let mut stanza = None;
         let mut members = Vec::new();

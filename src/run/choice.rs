@@ -10,7 +10,7 @@ use crate::formats::package::Package;
 use crate::install::Course;
 use crate::plan::{self, Plan, Selection};
 use crate::report::{Event, Report, Stage};
-use crate::store::{self, Kind, Store};
+use crate::store::{self, DerivedKind, Store};
 
 /// What a choice is made of.
 pub(super) struct Choice<'a> {
@@ -26,7 +26,7 @@ pub(super) struct Choice<'a> {
 pub(super) fn choose(choice: &Choice<'_>) -> Result<Plan, Error> {
     let key = plan::cache_key(choice.selection, choice.reading.sources());
     // Only a plan in the cache is worth holding the indexes back until all releases are read.
-    if let Some(bytes) = choice.store.recall(Kind::Plan, &key) {
+    if let Some(bytes) = choice.store.get(DerivedKind::Plan, &key) {
         let releases = choice.reading.releases()?;
         let from = Instant::now();
         if let Some(plan) = Plan::from_bytes(&bytes, &releases, &archive::promise(&releases)?) {
@@ -41,7 +41,7 @@ pub(super) fn choose(choice: &Choice<'_>) -> Result<Plan, Error> {
     report_time(choice.report, from);
     let releases = choice.reading.releases()?;
     let bytes = plan.to_bytes(&releases, &archive::promise(&releases)?);
-    choice.store.remember(Kind::Plan, &key, &bytes);
+    choice.store.put(DerivedKind::Plan, &key, &bytes);
     Ok(plan)
 }
 
@@ -77,7 +77,7 @@ pub(super) fn course(
 }
 
 /// The file to fetch for a package.
-pub(super) fn deb(package: &Package, mirrors: &[String]) -> Result<store::Wanted, Error> {
+pub(super) fn deb(package: &Package, mirrors: &[String]) -> Result<store::RemoteFile, Error> {
     let Some(digest) = package.digest.clone() else {
         return Err(Error::Unverifiable {
             package: package.name.clone(),
@@ -88,7 +88,7 @@ pub(super) fn deb(package: &Package, mirrors: &[String]) -> Result<store::Wanted
         let mirror = mirror.trim_end_matches('/');
         urls.push(format!("{mirror}/{}", package.filename));
     }
-    Ok(store::Wanted {
+    Ok(store::RemoteFile {
         name: package.key().to_string(),
         urls,
         size: package.size,

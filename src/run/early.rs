@@ -7,13 +7,13 @@ use super::choice::deb;
 use crate::archive::Seen;
 use crate::dpkg::unpack::{Ahead, Supply};
 use crate::plan::PrefetchPlanner;
-use crate::store::fetch::Fetch;
+use crate::store::downloads::Downloads;
 
 /// Prefetches packages, and has those decoded that are unpacked before any script runs.
 pub(super) struct EarlyDownloads<'a> {
     pub(super) planner: PrefetchPlanner<'a>,
     /// `None` when the run ends with the plan.
-    pub(super) fetch: Option<&'a Fetch>,
+    pub(super) fetch: Option<&'a Downloads>,
     /// `None` when the run makes no tree.
     pub(super) staging: Option<Ahead>,
 }
@@ -28,7 +28,7 @@ impl EarlyDownloads<'_> {
             let Ok(file) = deb(&certain.package, &certain.mirrors) else {
                 continue;
             };
-            fetch.foresee(file.clone());
+            fetch.prefetch(file.clone());
             // The other packages can be decoded while scripts run.
             if certain.is_essential
                 && let Some(staging) = &self.staging

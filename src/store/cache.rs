@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use tempfile::NamedTempFile;
 
 use super::verified::{Permit, Verified, digest_of, is_steady, open_regular};
-use super::{Error, Order, Wanted, derived};
+use super::{Error, Order, RemoteFile, derived};
 use crate::formats::digest::{Algorithm, Digest, Hasher};
 use crate::report::Report;
 
@@ -30,7 +30,7 @@ const USE: Duration = Duration::from_secs(60 * 60);
 
 /// The cache, or what stands in for it.
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(super) struct FileCache {
     cache: Option<PathBuf>,
     /// Where files grow: on the cache's own file system, so that they can be renamed into it.
     partial: PathBuf,
@@ -49,13 +49,13 @@ pub(super) enum Keep {
     Private,
 }
 
-impl Shelf {
+impl FileCache {
     /// Makes the directories that are missing.
     pub(super) fn open(
         cache: Option<PathBuf>,
         temporary: &Path,
         report: Report,
-    ) -> Result<Shelf, Error> {
+    ) -> Result<FileCache, Error> {
         let partial = cache
             .as_ref()
             .map_or_else(|| temporary.to_owned(), |c| c.join("partial"));
@@ -70,7 +70,7 @@ impl Shelf {
             .as_ref()
             .and_then(|c| File::open(c).ok())
             .filter(|lock| lock.try_lock_shared().is_ok());
-        Ok(Shelf {
+        Ok(FileCache {
             cache,
             partial,
             lock,
@@ -154,7 +154,7 @@ impl Shelf {
             })?;
         let hasher = Hasher::new(order.wanted.digest.algorithm());
         Ok(Partial {
-            shelf: self,
+            cache: self,
             order,
             destination,
             file,
@@ -231,7 +231,7 @@ impl Shelf {
         &self,
         file: NamedTempFile,
         destination: Option<PathBuf>,
-        wanted: &Wanted,
+        wanted: &RemoteFile,
     ) -> Result<Verified, Error> {
         let disk = |path: &Path, source| Error::Disk {
             path: path.to_owned(),
@@ -259,7 +259,7 @@ impl Shelf {
 
 /// A file under way: hashed as it grows, gone when it is dropped, and never longer than promised.
 pub(super) struct Partial<'a> {
-    shelf: &'a Shelf,
+    cache: &'a FileCache,
     /// What it is to become.
     pub(super) order: &'a Order<'a>,
     destination: Option<PathBuf>,
@@ -309,13 +309,13 @@ impl Partial<'_> {
     /// Compares what has come, and keeps it.
     pub(super) fn finish(self, url: &str) -> Result<Verified, Error> {
         self.check(url)?;
-        self.shelf
+        self.cache
             .keep(self.file, self.destination, self.order.wanted)
     }
 
     fn disk(&self, source: io::Error) -> Error {
         Error::Disk {
-            path: self.shelf.partial.clone(),
+            path: self.cache.partial.clone(),
             source,
         }
     }
@@ -374,8 +374,8 @@ fn files(cache: &Path) -> io::Result<Vec<(SystemTime, PathBuf, u64)>> {
         .into();
     shelves.extend(entries(&cache.join(derived::DIRECTORY))?);
     let mut files = Vec::new();
-    for shelf in shelves {
-        for directory in entries(&shelf)? {
+    for cache in shelves {
+        for directory in entries(&cache)? {
             for path in entries(&directory)? {
                 match fs::symlink_metadata(&path) {
                     Ok(metadata) => files.push((metadata.modified()?, path, metadata.len())),

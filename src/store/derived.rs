@@ -28,7 +28,7 @@ const SEAL_LENGTH: u64 = 32;
 
 /// A kind of derived file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum DerivedKind {
     /// A .deb's members, decoded.
     Package,
     /// What is read of an index.
@@ -37,13 +37,13 @@ pub(crate) enum Kind {
     Plan,
 }
 
-impl Kind {
+impl DerivedKind {
     /// Its directory.
     fn name(self) -> &'static str {
         match self {
-            Kind::Package => "package",
-            Kind::Index => "index",
-            Kind::Plan => "plan",
+            DerivedKind::Package => "package",
+            DerivedKind::Index => "index",
+            DerivedKind::Plan => "plan",
         }
     }
 }
@@ -82,7 +82,7 @@ impl Derived {
     }
 
     /// The file of that kind that was made of what has the digest `of`.
-    pub(super) fn find(&self, kind: Kind, of: &Digest) -> Option<Verified> {
+    pub(super) fn find(&self, kind: DerivedKind, of: &Digest) -> Option<Verified> {
         let path = self.path(kind, of);
         let mut file = open_regular(&path).ok()?;
         let metadata = file.metadata().ok()?;
@@ -109,20 +109,24 @@ impl Derived {
     }
 
     /// A new file of that kind.
-    pub(super) fn draft(&self, kind: Kind, of: &Digest) -> io::Result<Draft> {
+    pub(super) fn derived_writer(
+        &self,
+        kind: DerivedKind,
+        of: &Digest,
+    ) -> io::Result<DerivedWriter> {
         let mut builder = tempfile::Builder::new();
         builder
             .prefix(".rbootstrap-")
             .permissions(Permissions::from_mode(0o644));
         let file = builder.tempfile_in(&self.partial)?;
-        Ok(Draft {
+        Ok(DerivedWriter {
             file,
             hasher: self.hasher(kind, of),
             destination: self.path(kind, of),
         })
     }
 
-    fn path(&self, kind: Kind, of: &Digest) -> PathBuf {
+    fn path(&self, kind: DerivedKind, of: &Digest) -> PathBuf {
         let name = of.hexadecimal();
         self.directory
             .join(kind.name())
@@ -130,7 +134,7 @@ impl Derived {
             .join(&name)
     }
 
-    fn hasher(&self, kind: Kind, of: &Digest) -> blake3::Hasher {
+    fn hasher(&self, kind: DerivedKind, of: &Digest) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         for part in [
             kind.name(),
@@ -148,13 +152,13 @@ impl Derived {
 
 /// A derived file under way; gone when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct DerivedWriter {
     file: NamedTempFile,
     hasher: blake3::Hasher,
     destination: PathBuf,
 }
 
-impl Draft {
+impl DerivedWriter {
     /// Seals the file and gives it its place.
     pub(crate) fn keep(mut self) -> io::Result<()> {
         let seal = self.hasher.finalize();
@@ -168,7 +172,7 @@ impl Draft {
     }
 }
 
-impl Write for Draft {
+impl Write for DerivedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
         self.hasher.update(&bytes[..written]);

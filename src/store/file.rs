@@ -3,14 +3,14 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::cache::Shelf;
+use super::cache::FileCache;
 use super::verified::{Verified, digest_of, is_steady, open_regular};
 use super::{Error, Order};
 
 /// The file at `path`, verified. It is used where it is when only root and we can write to it; anyone else could change it
 /// between the check and the use, so such a file is copied and the copy is verified.
 pub(super) fn verify(
-    shelf: &Shelf,
+    cache: &FileCache,
     path: &Path,
     url: &str,
     order: &Order<'_>,
@@ -24,7 +24,7 @@ pub(super) fn verify(
         return Err(order.size_mismatch(url, metadata.len(), false));
     }
     if !is_steady(&metadata) {
-        return shelf.copy(file, url, order);
+        return cache.copy(file, url, order);
     }
     let found = digest_of(
         &mut file,

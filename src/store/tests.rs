@@ -10,10 +10,10 @@ use super::*;
 use crate::formats::digest::{Algorithm, digest};
 use crate::report::Event;
 
+mod cache;
 mod derived;
 mod faults;
 mod secure;
-mod shelf;
 
 /// Longer than any test takes.
 pub(crate) const PATIENT: Duration = Duration::from_secs(600);
@@ -55,7 +55,7 @@ impl World {
         self.directory.path().join("cache")
     }
 
-    fn file(&self, wanted: &Wanted) -> Result<Vec<u8>, Error> {
+    fn file(&self, wanted: &RemoteFile) -> Result<Vec<u8>, Error> {
         self.store.file(wanted, &drop).map(|v| content(&v))
     }
 
@@ -107,9 +107,9 @@ pub(crate) fn sealed(directory: &Path, state: &str) -> Store {
     .unwrap()
 }
 
-pub(crate) fn wanted(urls: &[String], content: &[u8]) -> Wanted {
+pub(crate) fn wanted(urls: &[String], content: &[u8]) -> RemoteFile {
     let digest = digest(Algorithm::Sha256, content);
-    Wanted {
+    RemoteFile {
         name: "thing 1.0 (all)".to_owned(),
         urls: urls.to_vec(),
         size: content.len() as u64,

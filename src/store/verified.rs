@@ -19,17 +19,17 @@ use crate::formats::digest::{Algorithm, Digest, Hasher};
 pub(crate) struct Verified {
     size: u64,
     digest: Digest,
-    form: Form,
+    encoding: Encoding,
     place: Place,
 }
 
 /// Whether a file is what was promised, or was made of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum Encoding {
     /// It is, byte for byte.
-    Fetched,
+    Original,
     /// It was made of what has the digest, by this program on this host.
-    Derived,
+    Decoded,
 }
 
 /// Where the bytes are. A path costs no descriptor, so that thousands of files fit a limit of 1,024.
@@ -72,8 +72,8 @@ impl Verified {
     }
 
     /// What it is.
-    pub(crate) fn form(&self) -> Form {
-        self.form
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// Its digest, or that of what it was made of.
@@ -97,7 +97,7 @@ impl Verified {
         Ok(Verified {
             size: metadata.len(),
             digest,
-            form: Form::Fetched,
+            encoding: Encoding::Original,
             place,
         })
     }
@@ -117,7 +117,7 @@ impl Verified {
         Ok(Verified {
             size,
             digest,
-            form: Form::Derived,
+            encoding: Encoding::Decoded,
             place,
         })
     }
@@ -127,7 +127,7 @@ impl Verified {
         Verified {
             size,
             digest,
-            form: Form::Fetched,
+            encoding: Encoding::Original,
             place: Place::Held {
                 file,
                 _permit: permit,
@@ -137,7 +137,10 @@ impl Verified {
 
     fn holds_for(&self, file: &mut File) -> io::Result<bool> {
         let metadata = file.metadata()?;
-        if self.form == Form::Derived || metadata.len() != self.size || !is_steady(&metadata) {
+        if self.encoding == Encoding::Decoded
+            || metadata.len() != self.size
+            || !is_steady(&metadata)
+        {
             return Ok(false);
         }
         let mut hasher = Hasher::new(self.digest.algorithm());

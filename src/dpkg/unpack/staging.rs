@@ -32,7 +32,7 @@ pub(crate) struct Supply {
     /// Its name.
     pub(crate) package: String,
     /// Its .deb, whose name is that of the package with its version and architecture.
-    pub(crate) deb: store::Wanted,
+    pub(crate) deb: store::RemoteFile,
 }
 
 /// Brings a package's .deb, waiting for it where need be.

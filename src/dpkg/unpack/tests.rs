@@ -66,7 +66,7 @@ fn supply(number: usize) -> Supply {
         crate::formats::digest::Algorithm::Sha256,
         &number.to_le_bytes(),
     );
-    let deb = crate::store::Wanted {
+    let deb = crate::store::RemoteFile {
         name: String::new(),
         urls: vec![],
         size: number as u64,

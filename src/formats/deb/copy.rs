@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 
 use super::{Error, Section};
 use crate::formats::compress::Compression;
-use crate::store::Draft;
+use crate::store::DerivedWriter;
 
 /// How long the two lengths at the end are, in bytes.
 const LENGTHS: usize = 16;
@@ -21,7 +21,7 @@ pub(super) struct Copying(RefCell<Option<Copied>>);
 
 #[derive(Debug)]
 struct Copied {
-    draft: Draft,
+    draft: DerivedWriter,
     /// How many bytes each part has so far.
     control: u64,
     data: u64,
@@ -36,7 +36,7 @@ pub(super) enum Part {
 
 impl Copying {
     /// A copy into `draft`.
-    pub(super) fn into(draft: Option<Draft>) -> Copying {
+    pub(super) fn into(draft: Option<DerivedWriter>) -> Copying {
         Copying(RefCell::new(draft.map(|draft| Copied {
             draft,
             control: 0,

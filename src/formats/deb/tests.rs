@@ -450,13 +450,13 @@ fn a_decoded_copy_is_the_package_again() {
         let verified = store.file(&wanted, &drop).unwrap();
         let first = Deb::open(
             &verified,
-            store.draft(crate::store::Kind::Package, &wanted.digest),
+            store.derived_writer(crate::store::DerivedKind::Package, &wanted.digest),
         )
         .unwrap();
         assert_eq!(all_of(&first).unwrap(), 2);
         first.keep_copy();
         let copy = store
-            .derived(crate::store::Kind::Package, &wanted.digest)
+            .derived(crate::store::DerivedKind::Package, &wanted.digest)
             .unwrap();
         let second = Deb::open(&copy, None).unwrap();
         assert_eq!(
@@ -470,7 +470,7 @@ fn a_decoded_copy_is_the_package_again() {
         );
     }
     let damaged = store.derived(
-        crate::store::Kind::Package,
+        crate::store::DerivedKind::Package,
         &crate::store::tests::wanted(&[], b"x").digest,
     );
     assert!(damaged.is_none());

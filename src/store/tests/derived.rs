@@ -26,16 +26,16 @@ fn path(directory: &Path, kind: &str, of: &Digest) -> PathBuf {
 fn what_was_derived_is_found_again_as_what_it_is() {
     let directory = tempfile::tempdir().unwrap();
     let (store, whole) = (sealed(directory.path(), "state"), bytes(700_000));
-    assert!(store.recall(Kind::Index, &of("a")).is_none());
-    store.remember(Kind::Index, &of("a"), &whole);
-    store.remember(Kind::Plan, &of("a"), b"");
+    assert!(store.get(DerivedKind::Index, &of("a")).is_none());
+    store.put(DerivedKind::Index, &of("a"), &whole);
+    store.put(DerivedKind::Plan, &of("a"), b"");
     let again = sealed(directory.path(), "state");
     for store in [&store, &again] {
-        assert!(store.recall(Kind::Index, &of("a")).unwrap() == whole);
-        assert_eq!(store.recall(Kind::Plan, &of("a")).unwrap(), b"");
+        assert!(store.get(DerivedKind::Index, &of("a")).unwrap() == whole);
+        assert_eq!(store.get(DerivedKind::Plan, &of("a")).unwrap(), b"");
         assert!(
-            store.recall(Kind::Index, &of("b")).is_none()
-                && store.recall(Kind::Package, &of("a")).is_none()
+            store.get(DerivedKind::Index, &of("b")).is_none()
+                && store.get(DerivedKind::Package, &of("a")).is_none()
         );
     }
     assert_eq!(store.size().unwrap(), (2, 700_000 + 2 * 32));
@@ -70,23 +70,23 @@ fn a_seal_that_is_not_right_is_none() {
             fs::set_permissions(&index, fs::Permissions::from_mode(0o666)).unwrap()
         }),
     ];
-    store.remember(Kind::Index, &of("b"), b"another");
+    store.put(DerivedKind::Index, &of("b"), b"another");
     for (how, spoil) in spoil {
-        store.remember(Kind::Index, &of("a"), &bytes(10_000));
-        let held = store.derived(Kind::Index, &of("a")).unwrap();
+        store.put(DerivedKind::Index, &of("a"), &bytes(10_000));
+        let held = store.derived(DerivedKind::Index, &of("a")).unwrap();
         spoil();
-        assert!(store.recall(Kind::Index, &of("a")).is_none(), "{how}");
+        assert!(store.get(DerivedKind::Index, &of("a")).is_none(), "{how}");
         assert!(
             held.open().is_err(),
             "{how}: what changed since it was found is not read"
         );
     }
-    store.remember(Kind::Index, &of("a"), b"good");
-    assert_eq!(store.recall(Kind::Index, &of("a")).unwrap(), b"good");
+    store.put(DerivedKind::Index, &of("a"), b"good");
+    assert_eq!(store.get(DerivedKind::Index, &of("a")).unwrap(), b"good");
     // Another host has another key.
     assert!(
         sealed(at, "elsewhere")
-            .recall(Kind::Index, &of("a"))
+            .get(DerivedKind::Index, &of("a"))
             .is_none()
     );
 }
@@ -95,7 +95,7 @@ fn a_seal_that_is_not_right_is_none() {
 fn without_a_safe_key_nothing_is_derived() {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path();
-    sealed(at, "state").remember(Kind::Index, &of("a"), b"good");
+    sealed(at, "state").put(DerivedKind::Index, &of("a"), b"good");
     let key = at.join("state/cache.key");
     assert_eq!(
         fs::metadata(&key).unwrap().permissions().mode() & 0o7777,
@@ -111,10 +111,10 @@ fn without_a_safe_key_nothing_is_derived() {
     for (state, spoil) in rows {
         spoil();
         let store = sealed(at, state);
-        store.remember(Kind::Index, &of("b"), b"x");
+        store.put(DerivedKind::Index, &of("b"), b"x");
         assert!(
-            store.recall(Kind::Index, &of("a")).is_none()
-                && store.recall(Kind::Index, &of("b")).is_none()
+            store.get(DerivedKind::Index, &of("a")).is_none()
+                && store.get(DerivedKind::Index, &of("b")).is_none()
         );
     }
     assert_eq!(files(&at.join("cache/derived")).len(), 1);
@@ -127,7 +127,7 @@ fn derived_files_count_and_go_by_their_last_use() {
     let store = sealed(at, "state");
     let day = Duration::from_secs(24 * 60 * 60);
     for (age, name) in [(1, "new"), (3, "old"), (2, "middling")] {
-        store.remember(Kind::Package, &of(name), &bytes(1_000));
+        store.put(DerivedKind::Package, &of(name), &bytes(1_000));
         let then = std::time::SystemTime::now() - day * age;
         fs::File::open(path(at, "package", &of(name)))
             .unwrap()
@@ -135,11 +135,11 @@ fn derived_files_count_and_go_by_their_last_use() {
             .unwrap();
     }
     assert!(
-        store.recall(Kind::Package, &of("old")).is_some(),
+        store.get(DerivedKind::Package, &of("old")).is_some(),
         "which makes it the newest"
     );
     assert_eq!(store.trim(2_500).unwrap(), 1_032);
-    let there = |name: &str| store.recall(Kind::Package, &of(name)).is_some();
+    let there = |name: &str| store.get(DerivedKind::Package, &of(name)).is_some();
     assert_eq!(
         [there("new"), there("old"), there("middling")],
         [true, true, false]
