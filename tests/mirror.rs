@@ -1,11 +1,12 @@
 //! Mirrors in every shape and every mood: which of an archive's files are asked for, and what happens when they do not come.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use rbootstrap::testing::Algorithm;
 use rbootstrap::testing::Compression;
 
-use crate::world::archive::{Archive, Suite};
+use crate::world::archive::{self, Archive, Suite};
 use crate::world::deb::Deb;
 use crate::world::server::{Fault, Server};
 use crate::world::{World, host_architecture, suite};
@@ -199,6 +200,92 @@ fn the_paths_of_ports_and_odd_versions_are_escaped() {
         "{:?}",
         world.server.paths()
     );
+}
+
+/// File names of an index, and the paths by which apt asks a server for them (`%`, `+`, `~` and spaces are encoded; we
+/// encode `?` and `#` as well, for which apt asks in vain).
+const ODD_NAMES: [(&str, &str); 8] = [
+    ("pool/odd_1%3a2_all.deb", "pool/odd_1%253a2_all.deb"),
+    ("pool/100%.deb", "pool/100%25.deb"),
+    ("pool/with space.deb", "pool/with%20space.deb"),
+    ("pool/a+b~c.deb", "pool/a%2bb%7ec.deb"),
+    ("pool/what?.deb", "pool/what%3f.deb"),
+    ("pool/no#1.deb", "pool/no%231.deb"),
+    ("pool/\u{e4}.deb", "pool/%c3%a4.deb"),
+    ("./in/place.deb", "in/place.deb"),
+];
+
+/// What the indexes say of a package `oddN` for each of [`ODD_NAMES`], whose files are in the pool.
+fn odd_packages(world: &World) -> String {
+    let mut text = String::new();
+    for (number, (name, _)) in ODD_NAMES.iter().enumerate() {
+        let deb = Deb::new(&format!("odd{number}"), "1");
+        text += &deb.stanza();
+        text += &world.archive.place(name, &crate::world::built(&deb.into()));
+        text += "\n";
+    }
+    text
+}
+
+/// Downloads the odd packages from a source, given as the arguments behind the options, into an empty cache.
+fn download_odd_packages(world: &World, source: &[&str]) {
+    let names: Vec<String> = (0..ODD_NAMES.len()).map(|n| format!("odd{n}")).collect();
+    let include = format!("--include={}", names.join(","));
+    let options = ["--download-only", "--variant=custom", &include];
+    let _ = fs::remove_dir_all(world.path("cache"));
+    world.run(options.iter().chain(source)).ok();
+}
+
+#[test]
+fn file_names_are_encoded_as_apt_encodes_them() {
+    let world = World::bare();
+    let index = format!("main/binary-{}/Packages", host_architecture());
+    let text = odd_packages(&world);
+    world.archive.publish_text(&suite([]), &index, &text);
+    download_odd_packages(&world, &["fake", "root", &world.server.url()]);
+    let paths = world.server.paths();
+    for (name, asked) in ODD_NAMES {
+        assert!(paths.contains(&format!("/{asked}")), "{name}: {paths:#?}");
+    }
+    // On this host, a file has the very name that the index gives it.
+    let local = format!("file:{}", world.archive.root.display());
+    download_odd_packages(&world, &["fake", "root", &local]);
+    assert_eq!(world.server.paths(), paths);
+}
+
+#[test]
+fn file_names_of_flat_archives_are_encoded() {
+    let world = World::bare();
+    world.archive.publish(&suite([]));
+    let flat = world.archive.root.join("flat+1");
+    fs::create_dir(&flat).unwrap();
+    fs::write(flat.join("Packages"), odd_packages(&world)).unwrap();
+    let text = fs::read(flat.join("Packages")).unwrap();
+    let files = BTreeMap::from([("Packages".to_owned(), text)]);
+    let shape = suite([]);
+    world
+        .archive
+        .sign(&shape, &flat, &archive::release(&shape, &files));
+    for (base, is_served) in [
+        (world.server.url(), true),
+        (format!("file:{}", world.archive.root.display()), false),
+    ] {
+        world.server.forget();
+        let line = format!(
+            "deb [signed-by={}] {base} flat+1/",
+            world.path("keyring.gpg").display()
+        );
+        let url = format!("file:{}", world.archive.root.display());
+        download_odd_packages(&world, &["--source", &line, "fake", "root", &url]);
+        let paths = world.server.paths();
+        let asked = paths.iter().filter(|path| path.ends_with(".deb")).count();
+        let expected = if is_served { ODD_NAMES.len() } else { 0 };
+        assert_eq!(asked, expected, "{base}: {paths:#?}");
+        assert_eq!(
+            is_served,
+            paths.iter().any(|path| path == "/flat%2b1/InRelease")
+        );
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::{CLOCK_TOLERANCE, Expiry, Source};
 use crate::formats::compress::Compression;
 use crate::formats::digest::{Algorithm, Digest};
 use crate::formats::stanza::Fields;
+use crate::store;
 
 /// A verified Release file. Made nowhere else.
 #[derive(Clone, Debug)]
@@ -235,7 +236,7 @@ impl Release {
             .flat_map(|base| {
                 paths
                     .iter()
-                    .map(move |path| format!("{base}/{path}"))
+                    .map(move |path| format!("{base}/{}", store::encode(path)))
                     .collect::<Vec<_>>()
             })
             .collect()
@@ -251,13 +252,13 @@ pub(super) fn is_flat(suite: &str) -> bool {
 pub(super) fn suite_url(uri: &str, suite: &str) -> String {
     let uri = uri.trim_end_matches('/');
     if !is_flat(suite) {
-        return format!("{uri}/dists/{suite}");
+        return format!("{uri}/dists/{}", store::encode(suite));
     }
     let path = suite.trim_start_matches("./").trim_matches('/');
     if path.is_empty() {
         uri.to_owned()
     } else {
-        format!("{uri}/{path}")
+        format!("{uri}/{}", store::encode(path))
     }
 }
 

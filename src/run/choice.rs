@@ -83,10 +83,11 @@ pub(super) fn deb(package: &Package, mirrors: &[String]) -> Result<store::Remote
             package: package.name.clone(),
         });
     };
+    let path = store::encode(&package.filename);
     let mut urls = Vec::new();
     for mirror in mirrors {
         let mirror = mirror.trim_end_matches('/');
-        urls.push(format!("{mirror}/{}", package.filename));
+        urls.push(format!("{mirror}/{path}"));
     }
     Ok(store::RemoteFile {
         name: package.key().to_string(),

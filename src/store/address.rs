@@ -60,8 +60,9 @@ impl Address {
     }
 }
 
-/// A path as it is written into a URL, the way apt writes it (`pkgAcquire::URIEncode`): `+`, `~`, `%`, spaces and
-/// what is not printable ASCII become `%xx` in lower case. For the Filename fields of indexes, which are not encoded.
+/// Encodes a path that an index or a source names for use in a URL. Like apt (`pkgAcquire::URIEncode`), it writes `%`,
+/// `+`, `~`, spaces and what is not printable ASCII as `%xx` in lower case. Unlike apt it also encodes the characters
+/// that a URL's path cannot contain, such as `?` and `#`, which would end it.
 pub(crate) fn encode(path: &str) -> String {
     escape(path, Percent::Escape)
 }
