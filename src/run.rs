@@ -73,7 +73,11 @@ fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<D
     let cancelled = Arc::clone(&store);
     let _registration = interrupt.on_raise(move || cancelled.cancel());
     let downloads = request.limits.downloads;
-    let fetch = Arc::new(Downloads::start(Arc::clone(&store), downloads, report.clone()));
+    let fetch = Arc::new(Downloads::start(
+        Arc::clone(&store),
+        downloads,
+        report.clone(),
+    ));
     let installation = match &claim {
         Some(claim) => {
             let ground = ground(request, &sources, &fetch);
