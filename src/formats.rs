@@ -3,6 +3,7 @@
 //! Except for the user's suite files, nothing here opens a path, uses the network or reads the
 //! clock: callers hand in text, a reader or an open file.
 
+pub(crate) mod arch;
 pub(crate) mod compress;
 pub(crate) mod deb;
 pub(crate) mod digest;

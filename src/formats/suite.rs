@@ -200,23 +200,6 @@ impl Suite {
     }
 }
 
-/// The names in / that are links into usr/ where /usr is merged: `bin`, `lib`, `sbin` and the architecture's own (debootstrap's
-/// `setup_merged_usr`).
-pub(crate) fn merged_usr_links(architecture: &str) -> Vec<&'static str> {
-    let own: &[&str] = match architecture {
-        "amd64" | "x32" => &["lib32", "lib64", "libx32"],
-        "i386" => &["lib64", "libx32"],
-        "mips" | "mipsel" | "ppc64" | "sparc64" | "loong64" => &["lib32", "lib64"],
-        "powerpc" | "ppc64el" | "sparc" => &["lib64"],
-        "s390x" => &["lib32"],
-        _ if architecture.starts_with("mips64") || architecture.starts_with("mipsn32") => {
-            &["lib32", "lib64", "libo32"]
-        }
-        _ => &[],
-    };
-    [&["bin", "lib", "sbin"], own].concat()
-}
-
 /// All suites that are known: those compiled in and the user's.
 #[derive(Clone, Debug)]
 pub(crate) struct Suites {

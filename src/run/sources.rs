@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::Error;
 use super::request::{SourceOptions, System};
 use crate::archive::{self, Expiry, HostMirrors, Keyring, Leave, Source, Trust};
+use crate::formats::arch;
 use crate::formats::suite::{MergedUsr, Pocket, Suite, Suites};
 use crate::report::Report;
 
@@ -251,21 +252,12 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
 
 /// Debian's name for the architecture that this program was built for.
 fn host_architecture() -> Result<String, Error> {
-    let name = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "x86" => "i386",
-        "aarch64" => "arm64",
-        "arm" => "armhf",
-        "powerpc64" if cfg!(target_endian = "little") => "ppc64el",
-        "loongarch64" => "loong64",
-        same @ ("riscv64" | "s390x") => same,
-        found => {
-            return Err(Error::HostArchitecture {
-                found: found.into(),
-            });
-        }
-    };
-    Ok(name.into())
+    match arch::host() {
+        Some(host) => Ok(host.name.into()),
+        None => Err(Error::HostArchitecture {
+            found: std::env::consts::ARCH.into(),
+        }),
+    }
 }
 
 #[cfg(test)]

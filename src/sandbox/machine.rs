@@ -3,20 +3,8 @@
 use std::fs::File;
 use std::io::Read;
 
+use crate::formats::arch;
 use crate::tree::rootfs::{RootPath, Rootfs};
-
-/// ELF machines (elf.h) by Debian's names.
-const MACHINES: [(u16, &str); 9] = [
-    (3, "i386"),
-    (8, "mips64el"),
-    (21, "ppc64el"),
-    (22, "s390x"),
-    (40, "armhf"),
-    (62, "amd64"),
-    (183, "arm64"),
-    (243, "riscv64"),
-    (258, "loong64"),
-];
 
 /// How often a script's interpreter may be a script itself, as in the kernel.
 const INTERPRETER_LIMIT: usize = 4;
@@ -35,9 +23,10 @@ pub(super) fn foreign(root: &Rootfs, program: &str) -> Option<&'static str> {
         let interpreter = RootPath::parse(words.next()?).ok()?;
         head = read_head(root.open_file(&interpreter).ok()??)?;
     }
-    let theirs = machine(&head)?;
-    let ours = read_head(File::open("/proc/self/exe").ok()?)?;
-    (machine(&ours) != Some(theirs)).then_some(theirs)
+    let theirs = arch::of_program(&head)?.name;
+    let ours = arch::of_program(&read_head(File::open("/proc/self/exe").ok()?)?);
+    let is_ours = ours.is_some_and(|ours| ours.name == theirs);
+    (!is_ours).then_some(theirs)
 }
 
 /// Whether the tree has the program at all.
@@ -65,19 +54,4 @@ fn read_head(file: File) -> Option<Vec<u8>> {
     let mut head = Vec::new();
     file.take(HEAD).read_to_end(&mut head).ok()?;
     Some(head)
-}
-
-fn machine(head: &[u8]) -> Option<&'static str> {
-    if !head.starts_with(b"\x7fELF") {
-        return None;
-    }
-    let number: [u8; 2] = head.get(18..20)?.try_into().ok()?;
-    let is_big_endian = head.get(5) == Some(&2);
-    let number = if is_big_endian {
-        u16::from_be_bytes(number)
-    } else {
-        u16::from_le_bytes(number)
-    };
-    let known = MACHINES.iter().find(|(known, _)| *known == number);
-    known.map(|(_, name)| *name)
 }

@@ -4,7 +4,8 @@
 
 use rustix::fs::{FileType, makedev};
 
-use crate::formats::suite::{MergedUsr, merged_usr_links};
+use crate::formats::arch;
+use crate::formats::suite::MergedUsr;
 use crate::tree::rootfs::{Error, RootPath, Rootfs};
 
 #[derive(Clone, Debug)]
@@ -93,7 +94,7 @@ fn make_devices(root: &Rootfs) -> Result<(), Error> {
 
 /// Creates the symlinks of a merged /usr, and the directories that they lead to.
 fn merge_usr(root: &Rootfs, architecture: &str) -> Result<(), Error> {
-    for name in merged_usr_links(architecture) {
+    for name in arch::merged_usr_links(architecture) {
         let target = format!("usr/{name}");
         let directory = RootPath::known("usr").entry(name.as_bytes());
         make_directories(root, &directory, 0o755)?;

@@ -216,19 +216,6 @@ fn an_unlisted_suite_assumes_little() {
 }
 
 #[test]
-fn links_of_the_architecture() {
-    assert_eq!(
-        merged_usr_links("amd64"),
-        ["bin", "lib", "sbin", "lib32", "lib64", "libx32"]
-    );
-    assert_eq!(merged_usr_links("arm64"), ["bin", "lib", "sbin"]);
-    assert_eq!(
-        merged_usr_links("mips64el"),
-        ["bin", "lib", "sbin", "lib32", "lib64", "libo32"]
-    );
-}
-
-#[test]
 fn variants_have_every_name() {
     for (name, variant) in [
         ("-", Variant::Important),
