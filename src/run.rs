@@ -8,6 +8,7 @@ mod choice;
 mod claim;
 mod early;
 mod error;
+mod outcome;
 mod request;
 mod sources;
 
@@ -20,13 +21,14 @@ use crate::archive::Reading;
 use crate::install::{Ground, Installation};
 use crate::interrupt::Interrupt;
 use crate::pack;
-use crate::plan::{Chosen, Plan, PrefetchPlanner, Selection};
+use crate::plan::{PrefetchPlanner, Selection};
 use crate::report::Report;
 use crate::store::downloads::Downloads;
 use crate::store::{self, Store};
 use crate::tree::rootfs::Rootfs;
 
 pub(crate) use error::Error;
+pub(crate) use outcome::Done;
 pub(crate) use request::{
     CacheOptions, Goal, Image, Limits, Outputs, Packages, Request, Sink, SourceOptions, System,
 };
@@ -41,12 +43,6 @@ const STALL: Duration = Duration::from_secs(30);
 
 /// How often a download that failed for a passing reason is tried.
 const TRIES: u32 = 5;
-
-/// The result of a run.
-#[derive(Clone, Debug)]
-pub(crate) struct Done {
-    plan: Plan,
-}
 
 /// Makes what is requested. A run that fails or is interrupted leaves nothing but verified
 /// downloads.
@@ -102,7 +98,7 @@ fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<D
     })?;
     let course = choice::course(plan, &reading, request.outputs.epoch)?;
     if request.goal.ends_with_plan() {
-        return Ok(Done { plan: course.plan });
+        return Ok(Done::new(course.plan, &selection));
     }
     // Fetch and Install.
     if let Some(claim) = &claim {
@@ -120,7 +116,7 @@ fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<D
     }
     drop(fetch);
     trim_cache(&store, &request.cache, report);
-    Ok(Done { plan: course.plan })
+    Ok(Done::new(course.plan, &selection))
 }
 
 fn open_store(cache: &CacheOptions, report: &Report) -> Result<Arc<Store>, Error> {
@@ -220,71 +216,4 @@ pub(crate) fn suites(directories: &[PathBuf]) -> Result<String, Error> {
         );
     }
     Ok(table)
-}
-
-impl Done {
-    /// How many packages there are.
-    pub(crate) fn packages(&self) -> usize {
-        self.plan.packages().len()
-    }
-
-    /// How large their .debs are together, in bytes.
-    pub(crate) fn download_size(&self) -> u64 {
-        self.plan
-            .packages()
-            .iter()
-            .map(|chosen| chosen.package().size)
-            .sum()
-    }
-
-    /// `name=version:arch`, a line each, sorted.
-    pub(crate) fn lines(&self) -> String {
-        let line = |chosen: &Chosen| {
-            let package = chosen.package();
-            format!(
-                "{}={}:{}\n",
-                package.name, package.version, package.architecture
-            )
-        };
-        let mut lines: Vec<String> = self.plan.packages().iter().map(line).collect();
-        lines.sort();
-        lines.concat()
-    }
-
-    /// The plan for a person: the packages in the order of their unpacking, with what they cost.
-    pub(crate) fn table(&self) -> String {
-        let mut table = String::new();
-        for (number, chosen) in self.plan.packages().iter().enumerate() {
-            let package = chosen.package();
-            let is_essential = number < self.plan.essential_count();
-            let why = match (is_essential, chosen.is_automatic()) {
-                (true, _) => "essential",
-                (_, true) => "needed",
-                (_, false) => "asked for",
-            };
-            let (name, version, size) = (
-                &package.name,
-                package.version.as_str(),
-                package.installed_size,
-            );
-            let _ = writeln!(
-                table,
-                "{name:<32} {version:<28} {:<6} {size:>8} KiB  {why}",
-                package.architecture
-            );
-        }
-        let installed: u64 = self
-            .plan
-            .packages()
-            .iter()
-            .map(|chosen| chosen.package().installed_size)
-            .sum();
-        let _ = writeln!(
-            table,
-            "{} packages, {} KiB to fetch, {installed} KiB installed",
-            self.packages(),
-            self.download_size() / 1024
-        );
-        table
-    }
 }

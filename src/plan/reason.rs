@@ -1,6 +1,7 @@
 //! Says why each package of a plan is in it.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::{Plan, Selection};
 use crate::formats::package::Package;
@@ -17,6 +18,17 @@ pub(crate) enum Reason {
     Requested,
     /// Another package depends on it.
     Dependency,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Essential => "essential",
+            Reason::Variant => "variant",
+            Reason::Requested => "requested",
+            Reason::Dependency => "dependency",
+        })
+    }
 }
 
 impl Plan {
