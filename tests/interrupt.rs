@@ -275,3 +275,33 @@ fn even_killed_it_leaves_no_process_and_no_mount() {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!mounts.contains(world.directory.path().to_str().unwrap()));
 }
+
+#[test]
+fn a_tree_that_is_kept_is_reported_once() {
+    let Some(world) =
+        World::new(
+            [Deb::new("waiting", "1").script("postinst", "touch /var/lib/sign; sleep 1000")],
+        )
+    else {
+        return;
+    };
+    let child = start(world.command().args([
+        "--keep",
+        "--variant=essential",
+        "--include=waiting",
+        "fake",
+        "root",
+        &world.server.url(),
+    ]));
+    wait_for_sign(&world, "sign");
+    let stderr = interrupted(child, Signal::INT);
+    assert_eq!(
+        stderr.matches("the failed tree stays in").count(),
+        1,
+        "{stderr}"
+    );
+    assert!(stderr.contains("error: interrupted\n"), "{stderr}");
+    assert!(!stderr.contains("undone"), "{stderr}");
+    assert!(world.root().join("usr/bin/dpkg").exists());
+    world.assert_nothing_besides_target();
+}

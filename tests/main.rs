@@ -23,6 +23,7 @@ mod pack;
 mod packages;
 mod pins;
 mod refusals;
+mod simulate;
 mod suites;
 mod target;
 mod timings;

@@ -11,8 +11,13 @@ use crate::world::{World, outcome, suite};
 #[test]
 fn command_lines_that_cannot_be_meant() {
     let world = World::bare();
-    let rows: [(&[&str], &[&str]); 8] = [
+    let rows: [(&[&str], &[&str]); 10] = [
         (&[], &["SUITE"]),
+        (
+            &["fake", "root", "http://127.0.0.1:1", "sid"],
+            &["sid", "SUITE, TARGET and MIRROR", "SCRIPT"],
+        ),
+        (&["packs", "root"], &["packs", "rbootstrap pack"]),
         (&["--variant=fat", "fake", "root"], &["fat", "minbase"]),
         (&["--no-such-option", "fake", "root"], &["--no-such-option"]),
         (&["fake", "root", "mirror.example"], &["mirror.example"]),

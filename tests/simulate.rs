@@ -1,0 +1,41 @@
+//! `--simulate`: each package with the reason for it.
+
+use crate::world::World;
+use crate::world::deb::Deb;
+
+/// The line of a package, or of the totals.
+#[track_caller]
+fn line<'a>(shown: &'a str, start: &str) -> &'a str {
+    let found = shown.lines().find(|line| line.starts_with(start));
+    found.unwrap_or_else(|| panic!("no line of {start} in:\n{shown}"))
+}
+
+#[test]
+fn without_a_base_a_demanded_package_is_requested() {
+    let Some(world) = World::new([Deb::new("alone", "1")]) else {
+        return;
+    };
+    let shown = world
+        .make(&["--simulate", "--variant=custom", "--include=alone"])
+        .ok()
+        .stderr;
+    assert!(line(&shown, "alone ").ends_with(" requested"), "{shown}");
+    assert!(!shown.contains("essential"), "{shown}");
+    line(&shown, "1 package, ");
+}
+
+#[test]
+fn reasons_are_told_apart() {
+    let Some(world) = World::new([]) else { return };
+    let shown = world
+        .make(&["--simulate", "--variant=apt", "--include=hello"])
+        .ok()
+        .stderr;
+    assert!(line(&shown, "dpkg ").ends_with(" essential"), "{shown}");
+    assert!(line(&shown, "apt ").ends_with(" variant"), "{shown}");
+    assert!(line(&shown, "hello ").ends_with(" requested"), "{shown}");
+    assert!(
+        line(&shown, "libhello1 ").ends_with(" dependency"),
+        "{shown}"
+    );
+}
