@@ -87,12 +87,11 @@ impl Error {
 
 /// A hint for a command that was taken for a suite because it is misspelled.
 fn meant_command(error: &run::Error) -> Option<String> {
-    let run::Error::UnknownSuite { name, similar } = error else {
-        return None;
+    let name = match error {
+        run::Error::UnknownSuite { name, similar } if similar.is_empty() => name,
+        run::Error::UnlistedSuite { name, .. } => name,
+        _ => return None,
     };
-    if !similar.is_empty() {
-        return None;
-    }
     for command in ["pack", "suites"] {
         if strsim::osa_distance(command, name) <= 1 {
             return Some(format!("did you mean the command `rbootstrap {command}`?"));

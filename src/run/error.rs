@@ -1,4 +1,4 @@
-//! The one error over the stages: what class it is of, and what to do about it.
+//! The error of a run, over the errors of its stages, with its exit class and its hint.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,124 +10,77 @@ use crate::interrupt::Interrupt;
 use crate::tree::{rootfs, target};
 use crate::{archive, install, pack, plan, store};
 
-/// Why a run failed. Each stage's own error says what happened; this says in which stage, for the
-/// exit code and the hint.
+/// Why a run failed. A stage's own error says what happened; the variant says in which stage.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The suite files cannot be read.
     #[error(transparent)]
     Suites(#[from] suite::Error),
-    /// No suite of that name.
     #[error("there is no suite `{name}`")]
     UnknownSuite {
-        /// What was asked for.
         name: String,
-        /// Known names like it.
+        /// Known names that may be meant.
         similar: Vec<String>,
     },
-    /// A suite that no file lists needs to be told where it is and whose keys sign it.
+    /// A suite that no file lists needs a mirror and a keyring.
     #[error("no suite file lists `{name}`, so it needs {needs}")]
-    UnlistedSuite {
-        /// What was asked for.
-        name: String,
-        /// What is missing.
-        needs: &'static str,
-    },
-    /// The suite is not made for the architecture, as far as its file knows.
+    UnlistedSuite { name: String, needs: &'static str },
     #[error("`{suite}` has no mirror for the architecture `{architecture}`")]
-    Architecture {
-        /// The suite.
-        suite: String,
-        /// The architecture.
-        architecture: String,
-    },
-    /// The host's own architecture is not one that Debian has a name for.
+    Architecture { suite: String, architecture: String },
     #[error("the host's architecture `{found}` has no Debian name")]
-    HostArchitecture {
-        /// What the kernel calls it.
-        found: String,
-    },
-    /// /usr is asked to be merged, or not to be, where that cannot be.
-    #[error("`{suite}` cannot be had with --{asked}")]
-    MergedUsr {
-        /// The suite.
-        suite: String,
-        /// The option.
-        asked: &'static str,
-    },
-    /// A keyring or a file of sources that cannot be read.
+    HostArchitecture { found: String },
+    #[error("`{suite}` does not support --{option}")]
+    MergedUsr { suite: String, option: &'static str },
+    /// A keyring.
     #[error("cannot read {}", path.display())]
     Read {
-        /// The file.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
-    /// Keys that are none.
     #[error(transparent)]
     Keyring(#[from] archive::KeyringError),
-    /// An apt source that is none.
     #[error(transparent)]
     Source(#[from] archive::BadSource),
-    /// A pin that apt cannot be told of.
     #[error(transparent)]
     Pin(#[from] archive::Indistinguishable),
-    /// Making a tree takes root.
-    #[error("not root: a tree has files of many owners")]
+    #[error("root is needed: a tree has files of many owners")]
     NotRoot,
-    /// The target.
     #[error(transparent)]
     Target(#[from] target::Error),
-    /// The image's file cannot be written.
+    /// The image's file, before anything is fetched.
     #[error("cannot write {}", path.display())]
     Image {
-        /// The file.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
-    /// Standard output went away.
     #[error("cannot write to standard output")]
     Stdout {
-        /// Why not.
         #[source]
         source: io::Error,
     },
-    /// The cache.
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// The indexes.
     #[error(transparent)]
     Archive(#[from] archive::Error),
-    /// The choice of packages.
     #[error(transparent)]
     Plan(#[from] plan::Error),
-    /// A stanza without which its .debs cannot be fetched safely.
-    #[error("the index says nothing by which `{package}` could be verified")]
-    Unverifiable {
-        /// The package.
-        package: String,
-    },
-    /// The .debs.
+    #[error("the index has no digest for `{package}`, so its .deb cannot be verified")]
+    Unverifiable { package: String },
+    /// A .deb for `--download-only`.
     #[error(transparent)]
     Fetch(Arc<store::Error>),
-    /// The tree's making.
     #[error(transparent)]
     Install(#[from] install::Error),
-    /// The image.
     #[error(transparent)]
     Pack(#[from] pack::Error),
-    /// The tree to pack.
+    /// The tree of `rbootstrap pack`.
     #[error(transparent)]
     Rootfs(#[from] rootfs::Error),
-    /// A signal stopped the run.
     #[error("interrupted{}", if *kept { "" } else { "; everything is undone" })]
     Interrupted {
-        /// Its number.
         signal: u8,
-        /// Whether the failed tree stays, as a warning has told.
+        /// A warning has reported that the failed tree stays.
         kept: bool,
     },
 }

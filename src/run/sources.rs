@@ -129,7 +129,7 @@ fn with_merged_usr(mut suite: Suite, system: &System) -> Result<Suite, Error> {
         (Some(false), MergedUsr::Shipped) => {
             return Err(Error::MergedUsr {
                 suite: system.suite.clone(),
-                asked: "no-merged-usr",
+                option: "no-merged-usr",
             });
         }
         (Some(false), _) => suite.merged_usr = MergedUsr::No,
@@ -263,6 +263,93 @@ fn host_architecture() -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::suite::Variant;
+
+    fn system(suite: &str) -> System {
+        System {
+            suite: suite.into(),
+            variant: Variant::Minbase,
+            architectures: vec!["amd64".into()],
+            merged_usr: None,
+        }
+    }
+
+    fn options(mirror: Option<&str>) -> SourceOptions {
+        SourceOptions {
+            suite_directories: Vec::new(),
+            components: vec!["main".into()],
+            mirror: mirror.map(str::to_owned),
+            further_mirrors: Vec::new(),
+            extra_sources: Vec::new(),
+            keyrings: Vec::new(),
+            check_signatures: false,
+            accept_expired: false,
+            pockets: true,
+        }
+    }
+
+    /// Suite and mirrors of each source, or the error.
+    fn chosen(system: &System, options: &SourceOptions) -> String {
+        let sources = match choose(system, options, &Report::silent()) {
+            Ok(sources) => sources,
+            Err(error) => return error.to_string(),
+        };
+        let mut lines = Vec::new();
+        for source in sources.list {
+            lines.push(format!("{} {}", source.suite, source.uris.join(" ")));
+        }
+        lines.join("\n")
+    }
+
+    #[test]
+    fn a_mirror_serves_the_release_pocket_by_the_users_name() {
+        let mut given = options(Some("http://m/debian"));
+        given.further_mirrors.push("http://n/debian".into());
+        assert_eq!(
+            chosen(&system("stable"), &given),
+            "stable http://m/debian http://n/debian"
+        );
+    }
+
+    #[test]
+    fn extra_sources_follow_with_one_mirror_each() {
+        let mut given = options(Some("http://m/debian"));
+        let line = "deb http://x/debian sid main";
+        given.extra_sources.push(line.into());
+        assert_eq!(
+            chosen(&system("trixie"), &given),
+            "trixie http://m/debian\nsid http://x/debian"
+        );
+    }
+
+    #[test]
+    fn a_suite_that_no_file_lists_needs_a_mirror_and_a_keyring() {
+        let mirror = Some("http://m/own");
+        let mut given = options(None);
+        assert_eq!(chosen(&system("own"), &given), "there is no suite `own`");
+        given.keyrings.push("own.gpg".into());
+        assert_eq!(
+            chosen(&system("own"), &given),
+            "no suite file lists `own`, so it needs a MIRROR"
+        );
+        let mut checked = options(mirror);
+        checked.check_signatures = true;
+        assert_eq!(
+            chosen(&system("own"), &checked),
+            "no suite file lists `own`, so it needs a --keyring"
+        );
+        assert_eq!(chosen(&system("own"), &options(mirror)), "own http://m/own");
+    }
+
+    #[test]
+    fn usr_cannot_be_split_where_packages_ship_it_merged() {
+        let mut split = system("trixie");
+        split.merged_usr = Some(false);
+        assert_eq!(
+            chosen(&split, &options(Some("http://m/debian"))),
+            "`trixie` does not support --no-merged-usr"
+        );
+    }
 
     #[test]
     fn typing_errors_in_suite_names_are_recognised() {
@@ -271,11 +358,8 @@ mod tests {
             assert_eq!(similar_names(&suites, typed), ["trixie"], "{typed}");
         }
         for typed in ["tri", "eixirt", "debian"] {
-            assert_eq!(
-                similar_names(&suites, typed),
-                Vec::<String>::new(),
-                "{typed}"
-            );
+            let none: [&str; 0] = [];
+            assert_eq!(similar_names(&suites, typed), none, "{typed}");
         }
     }
 }
