@@ -12,8 +12,7 @@ mod outcome;
 mod request;
 mod sources;
 
-use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -32,6 +31,7 @@ pub(crate) use outcome::Done;
 pub(crate) use request::{
     CacheOptions, Goal, Image, Limits, Outputs, Packages, Request, Sink, SourceOptions, System,
 };
+pub(crate) use sources::load_suites;
 
 use choice::Choice;
 use claim::Claim;
@@ -191,29 +191,4 @@ pub(crate) fn pack(
     let root = Rootfs::open(directory)?;
     let written = claim::write_image(&root, image, options, report);
     written.map_err(|error| error.or_interrupted(&options.interrupt, false))
-}
-
-/// The known suites, as lines of a table: codename, distribution, version, other names, where it
-/// is.
-pub(crate) fn suites(directories: &[PathBuf]) -> Result<String, Error> {
-    let mut table = String::new();
-    for suite in sources::load_suites(directories)?.all() {
-        let version = suite.version.as_deref().unwrap_or("-");
-        let aliases = if suite.aliases.is_empty() {
-            "-".into()
-        } else {
-            suite.aliases.join(",")
-        };
-        let state = if suite.end_of_life {
-            "archived"
-        } else {
-            "served"
-        };
-        let _ = writeln!(
-            table,
-            "{:<10} {:<8} {version:<6} {aliases:<14} {state}",
-            suite.codename, suite.distribution
-        );
-    }
-    Ok(table)
 }

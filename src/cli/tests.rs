@@ -2,19 +2,26 @@
 
 use std::fmt::Write as _;
 
-use clap::builder::StyledStr;
+use clap::FromArgMatches;
+use clap::builder::{Resettable, StyledStr};
 
 use super::environment::Environment;
-use super::{Cli, help, parse};
+use super::{Cli, help};
 use crate::run::{Request, Sink};
 
 /// The request of a command line, or its error.
 fn request(arguments: &str) -> Result<Request, String> {
-    let words = arguments.split(' ').map(Into::into);
-    let cli: Cli = parse(words).map_err(|error| first_line(&error.to_string()))?;
+    let cli = parse(arguments).map_err(|error| first_line(&error.to_string()))?;
     assert!(cli.command.is_none(), "{arguments}");
     let request = cli.bootstrap.into_request(&Environment::default());
     request.map_err(|error| format!("error: {error}"))
+}
+
+/// Parses a command line without the environment's variables.
+fn parse(arguments: &str) -> Result<Cli, clap::Error> {
+    let command = help::command().mut_args(|arg| arg.env(Resettable::Reset));
+    let matches = command.try_get_matches_from(arguments.split(' '))?;
+    Cli::from_arg_matches(&matches)
 }
 
 fn first_line(text: &str) -> String {

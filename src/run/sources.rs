@@ -83,7 +83,7 @@ pub(super) fn choose(
 }
 
 /// All known suites: the built-in ones and those of the user's files.
-pub(super) fn load_suites(directories: &[PathBuf]) -> Result<Suites, Error> {
+pub(crate) fn load_suites(directories: &[PathBuf]) -> Result<Suites, Error> {
     let directories: Vec<&Path> = directories.iter().map(PathBuf::as_path).collect();
     Ok(Suites::load(&directories)?)
 }
