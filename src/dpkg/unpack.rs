@@ -23,12 +23,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::dpkg::{self, Activations, Database, Directive, Masters};
-use crate::formats::deb::{Deb, Kind};
+use crate::formats::deb::{self, CopyWriter, Deb, Kind};
 use crate::formats::package::{BadStanza, Package};
 use crate::report::{Event, Report, Stage};
 use crate::sandbox::Sandbox;
-use crate::store::Encoding;
 use crate::store::downloads::Downloads;
+use crate::store::{Encoding, Verified};
 use crate::tree::rootfs::{RootPath, Rootfs};
 
 use commit::{Commit, Laying};
@@ -116,6 +116,21 @@ fn is_of(supply: &Supply, deb: &Deb) -> Result<(), Error> {
     }
 }
 
+/// Opens a .deb or its decoded copy. The first time, a copy is written.
+fn open(fetch: &Downloads, supply: &Supply, verified: &Verified) -> Result<Deb, deb::Error> {
+    let file = verified.open().map_err(deb::Error::Read)?;
+    match verified.encoding() {
+        Encoding::Decoded => Deb::open_copy(file, verified.size()),
+        Encoding::Original => {
+            let copy = fetch.derived_writer(&supply.deb);
+            Deb::open(
+                file,
+                copy.map(|writer| Box::new(writer) as Box<dyn CopyWriter>),
+            )
+        }
+    }
+}
+
 impl<'a> Unpacker<'a> {
     /// Starts the threads that stage packages in the background, each of its .deb as `fetch` brings it.
     pub(crate) fn start(
@@ -128,11 +143,7 @@ impl<'a> Unpacker<'a> {
             let verified = fetch
                 .take(&supply.deb)
                 .map_err(|source| Error::Fetch { source })?;
-            let draft = match verified.encoding() {
-                Encoding::Original => fetch.derived_writer(&supply.deb),
-                Encoding::Decoded => None,
-            };
-            let deb = Deb::open(&verified, draft).map_err(|source| Error::Deb {
+            let deb = open(&fetch, supply, &verified).map_err(|source| Error::Deb {
                 package: supply.package.clone(),
                 source,
             })?;

@@ -16,6 +16,7 @@ use tempfile::NamedTempFile;
 
 use super::cache::used_now;
 use super::verified::{Verified, is_steady, open_regular};
+use crate::formats::deb::CopyWriter;
 use crate::formats::digest::Digest;
 
 /// The directory in the cache.
@@ -169,6 +170,12 @@ impl DerivedWriter {
         // No fsync: after a crash the seal is not right.
         self.file.persist(&self.destination)?;
         Ok(())
+    }
+}
+
+impl CopyWriter for DerivedWriter {
+    fn keep(self: Box<Self>) -> io::Result<()> {
+        DerivedWriter::keep(*self)
     }
 }
 

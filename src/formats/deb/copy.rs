@@ -1,33 +1,40 @@
-//! A package's decoded copy: its control member, its data member, and how long both are, in a file that costs nothing to decode.
+//! A package's decoded copy: the control member, the data member and the length of each, not
+//! compressed.
 //!
-//! It is written while the package is read for the first time, and is what the next run reads instead of the .deb. A copy that cannot be
-//! written is given up, and the package is read all the same.
+//! The copy is written while the package is read for the first time; the next run reads it instead of
+//! the .deb. If it cannot be written it is given up, and the package is read all the same.
 
 use std::cell::RefCell;
+use std::fmt::Debug;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 
-use super::{Error, Section};
+use super::{Error, Section, Sections};
 use crate::formats::compress::Compression;
-use crate::store::DerivedWriter;
 
-/// How long the two lengths at the end are, in bytes.
+/// The size of both lengths at the end of a copy, in bytes.
 const LENGTHS: usize = 16;
 
-/// A copy on its way, if there is to be one.
+/// Where a decoded copy is written.
+pub(crate) trait CopyWriter: Write + Debug + Send {
+    /// Keeps the copy, which is complete. A writer that is dropped leaves nothing.
+    fn keep(self: Box<Self>) -> io::Result<()>;
+}
+
+/// The copy of a package that is being read, if there is to be one.
 #[derive(Debug)]
-pub(super) struct Copying(RefCell<Option<Copied>>);
+pub(super) struct Copying(RefCell<Option<PartialCopy>>);
 
 #[derive(Debug)]
-struct Copied {
-    draft: DerivedWriter,
-    /// How many bytes each part has so far.
+struct PartialCopy {
+    writer: Box<dyn CopyWriter>,
+    /// Bytes written of each member.
     control: u64,
     data: u64,
 }
 
-/// The parts, in the order in which they are copied.
+/// A member of a package, in the order of a copy.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part {
     Control,
@@ -35,16 +42,16 @@ pub(super) enum Part {
 }
 
 impl Copying {
-    /// A copy into `draft`.
-    pub(super) fn into(draft: Option<DerivedWriter>) -> Copying {
-        Copying(RefCell::new(draft.map(|draft| Copied {
-            draft,
+    pub(super) fn new(writer: Option<Box<dyn CopyWriter>>) -> Copying {
+        let copy = writer.map(|writer| PartialCopy {
+            writer,
             control: 0,
             data: 0,
-        })))
+        });
+        Copying(RefCell::new(copy))
     }
 
-    /// What is read of `input` goes into the copy too.
+    /// Wraps a reader: what is read from it is copied.
     pub(super) fn tee<R: Read>(&self, input: R, part: Part) -> Tee<'_, R> {
         Tee {
             input,
@@ -53,17 +60,28 @@ impl Copying {
         }
     }
 
-    /// Keeps the copy, all parts being read to their ends.
+    /// Keeps the copy. Both members must have been read to their ends.
     pub(super) fn keep(&self) {
-        if let Some(Copied {
-            mut draft,
-            control,
-            data,
-        }) = self.0.take()
-        {
-            let lengths = [control.to_le_bytes(), data.to_le_bytes()].concat();
-            // Without it the next run decodes the package again.
-            let _ = draft.write_all(&lengths).and_then(|()| draft.keep());
+        if let Some(mut copy) = self.0.take() {
+            let lengths = [copy.control.to_le_bytes(), copy.data.to_le_bytes()].concat();
+            if copy.writer.write_all(&lengths).is_ok() {
+                // Without a copy the next run decodes the package again.
+                let _ = copy.writer.keep();
+            }
+        }
+    }
+
+    fn write(&self, bytes: &[u8], part: Part) {
+        let mut copying = self.0.borrow_mut();
+        let Some(copy) = copying.as_mut() else {
+            return;
+        };
+        match part {
+            Part::Control => copy.control += bytes.len() as u64,
+            Part::Data => copy.data += bytes.len() as u64,
+        }
+        if copy.writer.write_all(bytes).is_err() {
+            *copying = None;
         }
     }
 }
@@ -78,35 +96,34 @@ pub(super) struct Tee<'a, R> {
 impl<R: Read> Read for Tee<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.input.read(buffer)?;
-        let mut copying = self.copying.0.borrow_mut();
-        if let Some(copied) = copying.as_mut() {
-            match self.part {
-                Part::Control => copied.control += read as u64,
-                Part::Data => copied.data += read as u64,
-            }
-            if copied.draft.write_all(&buffer[..read]).is_err() {
-                *copying = None;
-            }
-        }
+        self.copying.write(&buffer[..read], self.part);
         Ok(read)
     }
 }
 
-/// Where the members are in a copy of `size` bytes.
-pub(super) fn sections_of_copy(file: &File, size: u64) -> Result<(Section, Section), Error> {
-    let lengths_at = size.checked_sub(LENGTHS as u64).ok_or(Error::Format)?;
+/// Finds the members in a copy of `size` bytes.
+pub(super) fn sections_of_copy(file: &File, size: u64) -> Result<Sections, Error> {
+    let Some(end) = size.checked_sub(LENGTHS as u64) else {
+        return Err(Error::Format);
+    };
     let mut lengths = [0; LENGTHS];
-    file.read_exact_at(&mut lengths, lengths_at)
-        .map_err(Error::Read)?;
+    file.read_exact_at(&mut lengths, end).map_err(Error::Read)?;
     let lengths = u128::from_le_bytes(lengths);
-    let (control, data) = (lengths as u64, (lengths >> 64) as u64);
-    if control.checked_add(data) != Some(lengths_at) {
+    let control = lengths as u64;
+    let data = (lengths >> 64) as u64;
+    if control.checked_add(data) != Some(end) {
         return Err(Error::Format);
     }
-    let section = |at, length| Section {
-        at,
-        length,
-        compression: Compression::None,
-    };
-    Ok((section(0, control), section(control, data)))
+    Ok(Sections {
+        control: Section {
+            at: 0,
+            length: control,
+            compression: Compression::None,
+        },
+        data: Section {
+            at: control,
+            length: data,
+            compression: Compression::None,
+        },
+    })
 }

@@ -335,7 +335,7 @@ fn damaged_packages_are_errors() {
             .iter_mut()
             .nth_back(if compression == Xz { 13 } else { 3 })
             .unwrap() ^= 0x55;
-        assert!(read(&data).is_ok());
+        assert_eq!(read(&data).unwrap(), 1);
         assert!(
             matches!(read(&data[..data.len() - 1]), Err(TarError::Stream(_))),
             "{name}: truncated stream"
@@ -352,21 +352,16 @@ fn damaged_packages_are_errors() {
             "{name}: junk"
         );
     }
-    for not_a_deb in [
-        &b""[..],
-        b"!<arch>\n",
-        b"PK\x03\x04 something else",
-        b"!<arch>\ndebian-binary",
-        b"0.939000\nx",
+    for (not_a_deb, expected) in [
+        (&b""[..], "it is not a Debian package"),
+        (b"!<arch>\n", "it has no member `debian-binary`"),
+        (b"PK\x03\x04 something else", "it is not a Debian package"),
+        (b"!<arch>\ndebian-binary", "its member at byte 8 is damaged"),
+        (b"0.939000\nx", "its member at byte 9 is damaged"),
     ] {
-        assert!(Deb::read(on_disk(not_a_deb)).is_err(), "{not_a_deb:?}");
+        let error = Deb::read(on_disk(not_a_deb)).unwrap_err();
+        assert_eq!(error.to_string(), expected, "{not_a_deb:?}");
     }
-    let mut long = ar(&[("debian-binary", b"2.0\n")]);
-    long[8 + 48..8 + 58].copy_from_slice(b"9999999999");
-    assert!(matches!(
-        Deb::read(on_disk(&long)),
-        Err(Error::Member { at: 8 })
-    ));
 }
 
 #[test]
@@ -418,62 +413,123 @@ fn control_members_are_bounded_and_plain() {
     );
 }
 
+/// Puts a kept copy into a file.
+#[derive(Debug)]
+struct CopyToFile {
+    content: Vec<u8>,
+    kept: File,
+}
+
+impl Write for CopyToFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.content.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl CopyWriter for CopyToFile {
+    fn keep(mut self: Box<Self>) -> io::Result<()> {
+        self.kept.write_all(&self.content)
+    }
+}
+
 #[test]
 fn a_decoded_copy_is_the_package_again() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = crate::store::tests::sealed(directory.path(), "state");
-    for compression in [
-        Compression::Xz,
-        Compression::Zstd,
-        Compression::Gzip,
-        Compression::None,
+    use Compression::{Gzip, None, Xz, Zstd};
+    for (control, data) in [
+        (("control.tar.xz", Xz), ("data.tar.xz", Xz)),
+        (("control.tar.gz", Gzip), ("data.tar.zst", Zstd)),
+        (("control.tar", None), ("data.tar", None)),
     ] {
-        let name = |member: &str| {
-            format!(
-                "{member}{}{}",
-                if compression == Compression::None {
-                    ""
-                } else {
-                    "."
-                },
-                compression.extension()
-            )
+        let kept = tempfile::tempfile().unwrap();
+        let writer = CopyToFile {
+            content: Vec::new(),
+            kept: kept.try_clone().unwrap(),
         };
-        let whole = with_members(
-            (&name("control.tar"), compression),
-            (&name("data.tar"), compression),
-        );
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(&whole).unwrap();
-        let wanted =
-            crate::store::tests::wanted(&[format!("file://{}", file.path().display())], &whole);
-        let verified = store.file(&wanted, &drop).unwrap();
-        let first = Deb::open(
-            &verified,
-            store.derived_writer(crate::store::DerivedKind::Package, &wanted.digest),
-        )
-        .unwrap();
+        let package = on_disk(&with_members(control, data));
+        let first = Deb::open(package, Some(Box::new(writer))).unwrap();
+        assert_eq!(kept.metadata().unwrap().len(), 0);
         assert_eq!(all_of(&first).unwrap(), 2);
         first.keep_copy();
-        let copy = store
-            .derived(crate::store::DerivedKind::Package, &wanted.digest)
-            .unwrap();
-        let second = Deb::open(&copy, None).unwrap();
-        assert_eq!(
-            (&first.stanza, &first.members[0].content),
-            (&second.stanza, &second.members[0].content)
-        );
-        assert_eq!(
-            (all_of(&second).unwrap(), second.data.compression),
-            (2, Compression::None),
-            "{compression:?}"
-        );
+        let size = kept.metadata().unwrap().len();
+        let second = Deb::open_copy(kept, size).unwrap();
+        assert_eq!(second.stanza, first.stanza);
+        assert_eq!(second.members[0].content, first.members[0].content);
+        assert_eq!(second.data.compression, None);
+        assert_eq!(all_of(&second).unwrap(), 2);
     }
-    let damaged = store.derived(
-        crate::store::DerivedKind::Package,
-        &crate::store::tests::wanted(&[], b"x").digest,
+}
+
+#[test]
+fn copies_with_wrong_lengths_are_errors() {
+    for copy in [&b""[..], &[0; 15], &[1; 16], &[0xff; 40]] {
+        let size = copy.len() as u64;
+        let error = Deb::open_copy(on_disk(copy), size).unwrap_err();
+        assert!(matches!(error, Error::Format), "{copy:?}: {error}");
+    }
+}
+
+#[test]
+fn members_are_read_as_dpkg_reads_them() {
+    let control = compressed(Compression::Gzip, &control_tar(CONTROL, &[]));
+    let data = compressed(Compression::Gzip, &tar(&[directory("./")]));
+    let package = ar(&[
+        ("debian-binary", b"2.0\n"),
+        ("_odd", b"123"),
+        ("control.tar.gz", &control),
+        ("data.tar.gz", &data),
+    ]);
+    // The padding of `_odd` need not be a newline.
+    let mut other_padding = package.clone();
+    other_padding[8 + 60 + 4 + 60 + 3] = 0;
+    // The time, the owner and the mode need not be numbers.
+    let mut no_numbers = package.clone();
+    no_numbers[8 + 16..8 + 48].fill(b' ');
+    let mut text_for_mode = package.clone();
+    text_for_mode[8 + 40..8 + 48].copy_from_slice(b"rw-r--r-");
+    for package in [package, other_padding, no_numbers, text_for_mode] {
+        let read = Deb::read(on_disk(&package)).unwrap();
+        assert_eq!(read.stanza, CONTROL);
+        assert_eq!(all_of(&read).unwrap(), 1);
+    }
+}
+
+#[test]
+fn hostile_ar_headers_are_errors() {
+    for (what, name, length) in [
+        ("longer than the file", "debian-binary", "9999999999"),
+        ("no length", "debian-binary", ""),
+        ("a negative length", "debian-binary", "-1"),
+        ("a huge name table", "//", "9999999999"),
+        ("a name that no table has", "/7", "4"),
+        ("a huge name", "#1/9999999999", "9999999999"),
+    ] {
+        let mut package = ar(&[("debian-binary", b"2.0\n")]);
+        package[8..24].copy_from_slice(format!("{name:<16}").as_bytes());
+        package[56..66].copy_from_slice(format!("{length:<10}").as_bytes());
+        let error = Deb::read(on_disk(&package)).unwrap_err();
+        assert!(matches!(error, Error::Member { at: 8 }), "{what}: {error}");
+    }
+    let mut no_magic = ar(&[("debian-binary", b"2.0\n")]);
+    no_magic[66] = b'?';
+    let error = Deb::read(on_disk(&no_magic)).unwrap_err();
+    assert!(matches!(error, Error::Member { at: 8 }), "{error}");
+    let junk: (&str, &[u8]) = ("_junk", b"");
+    let many = ar(&[junk; 100]);
+    let with_version = [&ar(&[("debian-binary", b"2.0\n")])[..], &many[8..]].concat();
+    let error = Deb::read(on_disk(&with_version)).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::Missing {
+                expected: "control.tar"
+            }
+        ),
+        "{error}"
     );
-    assert!(damaged.is_none());
 }
 
 #[test]
