@@ -1,13 +1,13 @@
 //! The command line: options into requests, results into output and exit codes.
 //!
-//! To add an option to `rbootstrap SUITE`:
-//! 1. Add a field to the group in `cli/options.rs` whose heading fits. The first paragraph of its doc
+//! To add an option to `rbootstrap SUITE`: 1. Add a field to the group in `cli/options.rs` whose
+//! heading fits. The first paragraph of its doc
 //!    comment is the line in `-h`; further paragraphs are for `--help`.
 //! 2. Hand it on in that group's method, in a field of the part of `run::Request` that the reading
 //!    stage receives (`run/request.rs`).
 //! 3. Add a row to `cli/tests.rs`, and accept the new help with `cargo insta review`.
 //!
-//! A new command gets its own file, like `cli/pack.rs`, and a variant of [`Command`].
+//! A new command gets its own file, like `cli/pack.rs`, and a variant of [`CommandArgs`].
 //! Names follow debootstrap's where it has the option, and mmdebstrap's where only that has it.
 
 mod bootstrap;
@@ -53,7 +53,7 @@ use reporting::ReportingArgs;
 )]
 struct Cli {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<CommandArgs>,
     #[command(flatten)]
     bootstrap: BootstrapArgs,
     #[command(flatten)]
@@ -61,7 +61,7 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CommandArgs {
     /// Write an existing tree as a tar
     Pack(PackArgs),
     /// List the known suites
@@ -117,8 +117,8 @@ impl Cli {
         listen_for_signals(&session.interrupt).map_err(Error::Signals)?;
         match self.command {
             None => self.bootstrap.execute(session),
-            Some(Command::Pack(pack)) => pack.execute(session),
-            Some(Command::Suites) => suites::execute(session),
+            Some(CommandArgs::Pack(pack)) => pack.execute(session),
+            Some(CommandArgs::Suites) => suites::execute(session),
         }
     }
 
@@ -126,8 +126,8 @@ impl Cli {
     fn title(&self) -> String {
         match &self.command {
             None => self.bootstrap.title(),
-            Some(Command::Pack(pack)) => pack.title(),
-            Some(Command::Suites) => "rbootstrap suites".into(),
+            Some(CommandArgs::Pack(pack)) => pack.title(),
+            Some(CommandArgs::Suites) => "rbootstrap suites".into(),
         }
     }
 
@@ -135,8 +135,8 @@ impl Cli {
     fn jobs(&self) -> usize {
         match &self.command {
             None => self.bootstrap.performance.limits().jobs,
-            Some(Command::Pack(pack)) => pack.jobs.count(),
-            Some(Command::Suites) => 1,
+            Some(CommandArgs::Pack(pack)) => pack.jobs.count(),
+            Some(CommandArgs::Suites) => 1,
         }
     }
 }

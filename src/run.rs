@@ -34,7 +34,7 @@ pub(crate) use request::{
 pub(crate) use sources::load_suites;
 
 use choice::Choice;
-use claim::Claim;
+use claim::ClaimedOutputs;
 use early::EarlyDownloads;
 use sources::Sources;
 
@@ -60,7 +60,7 @@ pub(crate) fn run(
 fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<Done, Error> {
     // Claim.
     let claim = match request.goal {
-        Goal::Make => Some(Claim::new(&request.outputs, report)?),
+        Goal::Make => Some(ClaimedOutputs::new(&request.outputs, report)?),
         Goal::PrintDebs | Goal::Simulate | Goal::Download => None,
     };
     // Sources.

@@ -35,8 +35,8 @@ pub(super) struct PackageArgs {
 
     /// Add packages
     ///
-    /// As apt takes them: pkg, pkg=version, pkg/suite, pkg:arch, and pkg- for a package that must not
-    /// be installed. May be given more than once.
+    /// As apt takes them: pkg, pkg=version, pkg/suite, pkg:arch, and pkg- for a package that must
+    /// not be installed. May be given more than once.
     #[arg(long, value_name = "PKG[,PKG…]", env = "RBOOTSTRAP_INCLUDE")]
     include: Vec<String>,
 
@@ -48,8 +48,8 @@ pub(super) struct PackageArgs {
 
     /// Set the architectures, native first [default: the host's]
     ///
-    /// Further architectures are foreign: dpkg --add-architecture is called for them, and --include can
-    /// name their packages.
+    /// Further architectures are foreign: dpkg --add-architecture is called for them, and --include
+    /// can name their packages.
     #[arg(long, value_name = "ARCH[,FOREIGN…]", env = "RBOOTSTRAP_ARCH")]
     arch: Vec<String>,
 }
@@ -63,9 +63,9 @@ pub(super) struct SourceArgs {
 
     /// Add an apt source
     ///
-    /// A line `deb …`, or the path of a .list or .sources file. `[pin-priority=N]` in a line, or a field
-    /// Pin-Priority in a .sources file, sets the priority of its versions as in apt_preferences(5). May
-    /// be given more than once.
+    /// A line `deb …`, or the path of a .list or .sources file. `[pin-priority=N]` in a line, or a
+    /// field Pin-Priority in a .sources file, sets the priority of its versions as in
+    /// apt_preferences(5). May be given more than once.
     #[arg(long, value_name = "LINE|FILE")]
     source: Vec<String>,
 
@@ -123,8 +123,8 @@ pub(super) struct OutputArgs {
 
     /// Show the plan and stop [alias: --dry-run]
     ///
-    /// Lists each package with its size and the reason for it. Nothing is installed, and root is not
-    /// needed.
+    /// Lists each package with its size and the reason for it. Nothing is installed, and root is
+    /// not needed.
     #[arg(long, alias = "dry-run", group = "goal")]
     simulate: bool,
 
@@ -152,7 +152,8 @@ pub(super) enum FormatName {
 pub(super) struct CacheArgs {
     /// Keep verified downloads in this directory
     ///
-    /// [default: $XDG_CACHE_HOME/rbootstrap, or ~/.cache/rbootstrap; for root, /var/cache/rbootstrap]
+    /// [default: $XDG_CACHE_HOME/rbootstrap, or ~/.cache/rbootstrap; for root,
+    /// /var/cache/rbootstrap]
     #[arg(long, value_name = "DIR", env = "RBOOTSTRAP_CACHE_DIR")]
     cache_dir: Option<PathBuf>,
 
@@ -164,15 +165,16 @@ pub(super) struct CacheArgs {
 
     /// Bound the cache's size (K, M, G, T)
     ///
-    /// After a run, the files that were not used for the longest time are removed until the cache fits.
+    /// After a run, the files that were not used for the longest time are removed until the cache
+    /// fits.
     #[arg(long, value_name = "SIZE", default_value = "8G", env = "RBOOTSTRAP_CACHE_MAX_SIZE", value_parser = size)]
     cache_max_size: u64,
 
     /// Keep this host's key for the cache in this directory
     ///
-    /// The key seals decoded packages: a cache from elsewhere is trusted only for downloads, which are
-    /// verified again. [default: $XDG_STATE_HOME/rbootstrap, or ~/.local/state/rbootstrap; for root,
-    /// /var/lib/rbootstrap]
+    /// The key seals decoded packages: a cache from elsewhere is trusted only for downloads, which
+    /// are verified again. [default: $XDG_STATE_HOME/rbootstrap, or ~/.local/state/rbootstrap; for
+    /// root, /var/lib/rbootstrap]
     #[arg(long, value_name = "DIR", env = "RBOOTSTRAP_STATE_DIR")]
     state_dir: Option<PathBuf>,
 }

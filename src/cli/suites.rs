@@ -12,7 +12,8 @@ pub(super) fn execute(session: &Session) -> Result<(), Error> {
     print_data(&table(&suites))
 }
 
-/// One line a suite: codename, distribution, version, other names, whether the main mirrors have it.
+/// One line a suite: codename, distribution, version, other names, whether the main mirrors have
+/// it.
 fn table(suites: &Suites) -> String {
     let mut table = String::new();
     for suite in suites.all() {

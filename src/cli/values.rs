@@ -32,7 +32,8 @@ pub(super) fn check_mirror(mirror: &str) -> Result<(), NotAMirror> {
     })
 }
 
-/// Reads a size in bytes: `500000`, `500M`, `2G`, `1.5G`; powers of 1024, with or without `B` or `iB`.
+/// Reads a size in bytes: `500000`, `500M`, `2G`, `1.5G`; powers of 1024, with or without `B` or
+/// `iB`.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let bad = || format!("`{text}` is not a size such as 500M or 2G");
     let upper = text.trim().to_ascii_uppercase();

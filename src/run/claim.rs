@@ -1,8 +1,8 @@
 //! Claims what a run writes: the target directory, and the file or standard output that takes the
 //! image.
 //!
-//! A claim that is dropped before [`Claim::finish`] undoes everything, unless the user keeps failed
-//! trees.
+//! A claim that is dropped before [`ClaimedOutputs::finish`] undoes everything, unless the user
+//! keeps failed trees.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -17,17 +17,20 @@ use crate::tree::rootfs::Rootfs;
 use crate::tree::target::{self, Target};
 
 /// The claimed target of a run.
-pub(super) struct Claim<'a> {
+pub(super) struct ClaimedOutputs<'a> {
     target: Target,
     outputs: &'a Outputs,
     report: &'a Report,
     finished: bool,
 }
 
-impl<'a> Claim<'a> {
+impl<'a> ClaimedOutputs<'a> {
     /// Claims the outputs before anything is fetched, so that a run that cannot end well fails at
     /// once.
-    pub(super) fn new(outputs: &'a Outputs, report: &'a Report) -> Result<Claim<'a>, Error> {
+    pub(super) fn new(
+        outputs: &'a Outputs,
+        report: &'a Report,
+    ) -> Result<ClaimedOutputs<'a>, Error> {
         if !rustix::process::geteuid().is_root() {
             return Err(Error::NotRoot);
         }
@@ -40,7 +43,7 @@ impl<'a> Claim<'a> {
             Some(directory) => Target::claim(directory)?,
             None => Target::temporary(&outputs.temporary)?,
         };
-        Ok(Claim {
+        Ok(ClaimedOutputs {
             target,
             outputs,
             report,
@@ -96,7 +99,7 @@ impl<'a> Claim<'a> {
     }
 }
 
-impl Drop for Claim<'_> {
+impl Drop for ClaimedOutputs<'_> {
     fn drop(&mut self) {
         if self.finished || !self.outputs.keep_failed {
             return;

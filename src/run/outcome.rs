@@ -43,8 +43,8 @@ impl Done {
         lines.concat()
     }
 
-    /// The plan for a person: the packages in the order in which they are unpacked, then the totals.
-    /// The installation's steps belong between the two.
+    /// The plan for a person: the packages in the order in which they are unpacked, then the
+    /// totals. The installation's steps belong between the two.
     pub(crate) fn table(&self) -> String {
         let mut table = String::new();
         let mut installed = 0;
