@@ -60,28 +60,29 @@ impl Error {
 
     /// What the user can do about it.
     pub(super) fn hint(&self) -> Option<String> {
-        match self {
-            Error::TarToTerminal => Some(
-                "name a TARGET (a directory, or a file ending in .tar), or pipe into `docker import -`"
-                    .into(),
-            ),
-            Error::Oci { .. } => Some("a file ending in .tar can be used with `docker import`".into()),
-            Error::FourthWord { .. } => Some(
-                "debootstrap's SCRIPT is not supported and not needed: suite files describe the suites"
-                    .into(),
-            ),
-            Error::Mirror(_) => Some(
-                "the order is SUITE TARGET MIRROR, and a mirror begins with http://, https:// or file:"
-                    .into(),
-            ),
-            Error::Run(error) => meant_command(error).or_else(|| error.hint()),
+        let hint = match self {
+            Error::TarToTerminal => {
+                "name a TARGET (a directory, or a file ending in .tar), \
+                 or pipe into `docker import -`"
+            }
+            Error::Oci { .. } => "a file ending in .tar can be used with `docker import`",
+            Error::FourthWord { .. } => {
+                "debootstrap's SCRIPT is not supported and not needed: \
+                 suite files describe the suites"
+            }
+            Error::Mirror(_) => {
+                "the order is SUITE TARGET MIRROR, \
+                 and a mirror begins with http://, https:// or file:"
+            }
+            Error::Run(error) => return meant_command(error).or_else(|| error.hint()),
             Error::TarBesideImage { .. }
             | Error::NoDirectory
             | Error::Epoch(_)
             | Error::Write { .. }
             | Error::Stdout(_)
-            | Error::Signals(_) => None,
-        }
+            | Error::Signals(_) => return None,
+        };
+        Some(hint.to_owned())
     }
 }
 

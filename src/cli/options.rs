@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::environment::{Environment, OwnDirectory};
-use super::values::{self, size};
+use super::values;
 use crate::formats::suite::Variant;
 use crate::run::{CacheOptions, Goal, Limits, Packages, SourceOptions};
 
@@ -48,8 +48,8 @@ pub(super) struct PackageArgs {
 
     /// Set the architectures, native first [default: the host's]
     ///
-    /// Further architectures are foreign: dpkg --add-architecture is called for them, and --include
-    /// can name their packages.
+    /// Further architectures are foreign, as after dpkg --add-architecture: --include can name
+    /// their packages.
     #[arg(long, value_name = "ARCH[,FOREIGN…]", env = "RBOOTSTRAP_ARCH")]
     arch: Vec<String>,
 }
@@ -167,7 +167,8 @@ pub(super) struct CacheArgs {
     ///
     /// After a run, the files that were not used for the longest time are removed until the cache
     /// fits.
-    #[arg(long, value_name = "SIZE", default_value = "8G", env = "RBOOTSTRAP_CACHE_MAX_SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "8G", value_parser = values::size)]
+    #[arg(env = "RBOOTSTRAP_CACHE_MAX_SIZE")]
     cache_max_size: u64,
 
     /// Keep this host's key for the cache in this directory
@@ -186,7 +187,13 @@ pub(super) struct PerformanceArgs {
     jobs: JobsArg,
 
     /// Open at most N connections
-    #[arg(long, value_name = "N", default_value_t = 8, env = "RBOOTSTRAP_DOWNLOADS", value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 8,
+        env = "RBOOTSTRAP_DOWNLOADS"
+    )]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=64))]
     downloads: u16,
 }
 
@@ -195,7 +202,8 @@ pub(super) struct PerformanceArgs {
 #[command(next_help_heading = "Performance")]
 pub(super) struct JobsArg {
     /// Unpack and compress on N threads [default: one per processor]
-    #[arg(long, value_name = "N", env = "RBOOTSTRAP_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", env = "RBOOTSTRAP_JOBS")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
 }
 

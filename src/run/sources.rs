@@ -192,7 +192,8 @@ fn add_mirrors(pockets: &mut [Pocket], mirrors: &[String]) {
 fn trust(suite: &Suite, options: &SourceOptions, report: &Report) -> Result<Trust, Error> {
     if !options.check_signatures {
         report.warning(
-            "signatures are NOT checked: anyone between this machine and the mirror can choose what is installed",
+            "signatures are NOT checked: \
+             anyone between this machine and the mirror can choose what is installed",
         );
         return Ok(Trust::Unchecked);
     }
