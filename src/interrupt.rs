@@ -65,6 +65,12 @@ impl Interrupt {
         }
     }
 
+    /// The number of callbacks.
+    #[cfg(test)]
+    pub(crate) fn callbacks(&self) -> usize {
+        self.state().callbacks.len()
+    }
+
     fn state(&self) -> MutexGuard<'_, InterruptState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -140,6 +146,6 @@ mod tests {
         let held = Mutex::new(Some(other));
         let _own = interrupt.on_raise(move || drop(held.lock().unwrap().take()));
         interrupt.raise(15);
-        assert_eq!(interrupt.state().callbacks.len(), 1);
+        assert_eq!(interrupt.callbacks(), 1);
     }
 }

@@ -11,6 +11,8 @@ mod error;
 mod outcome;
 mod request;
 mod sources;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,0 +1,78 @@
+//! Several runs in one process, and the error of an interrupted run.
+
+use std::path::Path;
+
+use super::*;
+use crate::failure::Class;
+use crate::formats::suite::Variant;
+
+/// Plans from a mirror that does not exist.
+fn request(temporary: &Path) -> Request {
+    Request {
+        goal: Goal::PrintDebs,
+        system: System {
+            suite: "trixie".into(),
+            variant: Variant::Minbase,
+            architectures: vec!["amd64".into()],
+            merged_usr: None,
+        },
+        packages: Packages {
+            include: Vec::new(),
+            exclude: Vec::new(),
+        },
+        sources: SourceOptions {
+            suite_directories: Vec::new(),
+            components: vec!["main".into()],
+            mirror: Some("file:/no/such/mirror".into()),
+            further_mirrors: Vec::new(),
+            extra_sources: Vec::new(),
+            keyrings: Vec::new(),
+            check_signatures: true,
+            accept_expired: false,
+            pockets: true,
+        },
+        outputs: Outputs {
+            directory: None,
+            image: None,
+            epoch: None,
+            keep_failed: false,
+            temporary: temporary.into(),
+        },
+        cache: CacheOptions {
+            directory: None,
+            max_size: 0,
+            state_directory: None,
+            temporary: temporary.into(),
+        },
+        limits: Limits {
+            downloads: 1,
+            jobs: 1,
+        },
+    }
+}
+
+#[test]
+fn a_run_leaves_no_callback_for_the_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let interrupt = Interrupt::default();
+    for _ in 0..2 {
+        let error = run(&request(directory.path()), &interrupt, &Report::silent()).unwrap_err();
+        assert_eq!(error.class(), Class::Network, "{error}");
+        assert_eq!(interrupt.callbacks(), 0);
+    }
+    assert_eq!(directory.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
+fn after_an_interrupt_every_failure_is_the_interrupt() {
+    let directory = tempfile::tempdir().unwrap();
+    let interrupt = Interrupt::default();
+    interrupt.raise(2);
+    let mut request = request(directory.path());
+    let error = run(&request, &interrupt, &Report::silent()).unwrap_err();
+    assert_eq!(error.class(), Class::Interrupted { signal: 2 });
+    assert_eq!(error.to_string(), "interrupted; everything is undone");
+    request.outputs.keep_failed = true;
+    let error = run(&request, &interrupt, &Report::silent()).unwrap_err();
+    assert_eq!(error.to_string(), "interrupted");
+}
