@@ -228,22 +228,19 @@ mod tests {
 
     fn selection(variant: Variant) -> Selection {
         let list = |all: &[&str]| all.iter().map(|s| (*s).to_owned()).collect();
-        let (include, exclude) = (
-            list(&["pinned=1", "other/sid", "plain"]),
-            list(&["left-out"]),
-        );
         Selection {
             variant,
             suite: "s".into(),
             architectures: list(&["amd64", "i386"]),
-            include,
-            exclude,
+            include: list(&["pinned=1", "other/sid", "plain"]),
+            exclude: list(&["left-out"]),
         }
     }
 
     #[test]
-    fn what_no_later_source_can_outdo_is_told_once() {
-        let (selection, release) = (selection(Variant::Minbase), release("s"));
+    fn a_package_is_returned_once_no_source_can_have_a_higher_version() {
+        let selection = selection(Variant::Minbase);
+        let release = release("s");
         let planner = PrefetchPlanner::new(&selection, 2);
         let see = |seen: Seen<'_>| -> Vec<String> {
             planner
@@ -259,15 +256,16 @@ mod tests {
         assert_eq!(
             see(Seen::Stanza(&release, &essential("a", "1"))),
             [""; 0],
-            "it is known that there is a better one"
+            "a higher version is known"
         );
         assert_eq!(see(Seen::Stanza(&release, &essential("c", "1"))), ["c 1"]);
         assert_eq!(see(Seen::Source), [""; 0]);
     }
 
     #[test]
-    fn what_essentials_cannot_do_without_comes_with_them() {
-        let (selection, release) = (selection(Variant::Minbase), release("s"));
+    fn dependencies_of_essential_packages_are_returned() {
+        let selection = selection(Variant::Minbase);
+        let release = release("s");
         let told = |planner: &PrefetchPlanner<'_>, name: &str, more: &str| -> Vec<(String, bool)> {
             let all = planner.see(Seen::Stanza(&release, &stanza(name, "1", more)));
             all.into_iter()
@@ -276,7 +274,7 @@ mod tests {
         };
         let first = |name: &str| vec![(name.to_owned(), true)];
         let planner = PrefetchPlanner::new(&selection, 2);
-        // The other source, of which it is not known yet that it will be asked for `safe`, may have the higher version.
+        // The other source may have a higher version of `safe`, which was passed over.
         assert_eq!(told(&planner, "safe", ""), []);
         assert_eq!(told(&planner, "left-out", ""), []);
         planner.see(Seen::Source);
@@ -295,12 +293,12 @@ mod tests {
         assert_eq!(
             told(&planner, "late", ""),
             [],
-            "only essentials are laid before scripts run"
+            "only the dependencies of essential packages are prefetched"
         );
     }
 
     #[test]
-    fn what_the_variant_and_the_user_ask_for_counts() {
+    fn the_variant_and_the_user_decide() {
         let release = release("s");
         let told = |variant, name: &str, more: &str| {
             let selection = selection(variant);

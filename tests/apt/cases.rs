@@ -1,7 +1,8 @@
-//! Thirty demands that each show a rule of apt's which is easily lost, with apt's answers, on excerpts of the indexes: no network.
+//! Thirty demands that each depend on one rule of apt, with apt's answers, on excerpts of the
+//! indexes. They need no network.
 //!
-//! The excerpts are made from the real indexes by `excerpts_are_apts`, which asks apt about each case before and after. Without
-//! RBOOTSTRAP_APT_EXCERPTS=write it leaves them, and apt is asked again whether it still gives the stored answers to the stored excerpts.
+//! `excerpts_are_apts` compares the stored answers with apt's answers to the stored excerpts. With
+//! RBOOTSTRAP_APT_EXCERPTS=write it first makes both anew from the indexes of the host's mirror.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,13 +19,14 @@ use crate::excerpt;
 use crate::host::{self, Answer, Apt, Question, Setting};
 use rbootstrap::testing::listing;
 
-/// A demand, the rule that decides it, and what to look for in the answer: names that are there, and names that are not.
+/// A demand, the rule that decides it, and the expected names.
 pub(crate) struct Case {
     pub suite: &'static str,
     pub demand: &'static str,
     rule: &'static str,
-    /// `-` for a refusal.
-    there: &'static str,
+    /// Names in the answer; `-` if apt refuses the demand.
+    present: &'static str,
+    /// Names that are not in the answer.
     absent: &'static str,
 }
 
@@ -32,14 +34,14 @@ const fn case(
     suite: &'static str,
     demand: &'static str,
     rule: &'static str,
-    there: &'static str,
+    present: &'static str,
     absent: &'static str,
 ) -> Case {
     Case {
         suite,
         demand,
         rule,
-        there,
+        present,
         absent,
     }
 }
@@ -217,10 +219,10 @@ impl Case {
         self.demand.split(' ').map(str::to_owned).collect()
     }
 
-    /// Whether an answer is what the case is there for.
+    /// An error if an answer does not depend on the rule as expected.
     fn shows(&self, found: Option<&Answer>) -> Result<(), String> {
         let Some(found) = found else {
-            return if self.there == "-" {
+            return if self.present == "-" {
                 Ok(())
             } else {
                 Err("refused".to_owned())
@@ -232,7 +234,7 @@ impl Case {
                 .contains_key(format!("{name}:{ARCHITECTURE}").as_str())
         };
         match (
-            self.there.split_whitespace().find(|name| !has(name)),
+            self.present.split_whitespace().find(|name| !has(name)),
             self.absent.split_whitespace().find(has),
         ) {
             (None, None) => Ok(()),
@@ -265,7 +267,7 @@ fn write(name: &str, text: &str) {
     fs::write(file(name), encoded.finish().unwrap()).unwrap();
 }
 
-/// An index of a suite's one listing.
+/// An index with one listing.
 pub(crate) fn index(suite: &str, text: String) -> Index {
     let mut release = listing::release(suite, ARCHITECTURE);
     release.codename = Some(suite.to_owned());
@@ -274,13 +276,12 @@ pub(crate) fn index(suite: &str, text: String) -> Index {
     }
 }
 
-/// Our answer to a case.
+/// The planner's answer to a case.
 pub(crate) fn ours(index: &Index, case: &Case) -> Option<Answer> {
-    let (suite, architectures) = (case.suite.to_owned(), vec![ARCHITECTURE.to_owned()]);
     let selection = Selection {
         variant: Variant::Minbase,
-        suite,
-        architectures,
+        suite: case.suite.to_owned(),
+        architectures: vec![ARCHITECTURE.to_owned()],
         include: case.words(),
         exclude: Vec::new(),
     };
@@ -289,7 +290,7 @@ pub(crate) fn ours(index: &Index, case: &Case) -> Option<Answer> {
         .map(|plan| answer(&plan, ARCHITECTURE))
 }
 
-/// Answers as they are stored: by demand, a paragraph each; that of a refusal says so.
+/// The stored answers by demand. A stored answer is a paragraph; that of a refusal is `refused`.
 fn stored(suite: &str) -> BTreeMap<String, Option<Answer>> {
     let text = read(&format!("{suite}.answers.xz"));
     let paragraphs = text
@@ -348,7 +349,7 @@ fn agree(theirs: Option<&Answer>, ours: Option<&Answer>) -> Result<(), String> {
 }
 
 #[test]
-fn telling_cases_are_answered_as_by_apt() {
+fn stored_cases_are_answered_as_by_apt() {
     for suite in SUITES {
         let index = index(suite, read(&format!("{suite}.Packages.xz")));
         let answers = stored(suite);
@@ -375,14 +376,16 @@ fn excerpts_are_apts() {
         SUITES.into_iter().for_each(make);
     }
     for suite in SUITES {
-        let (text, answers) = (read(&format!("{suite}.Packages.xz")), stored(suite));
+        let text = read(&format!("{suite}.Packages.xz"));
+        let answers = stored(suite);
         let (apt, _directory) = excerpt::apt(suite, &text);
         let index = index(suite, text);
         for case in CASES.iter().filter(|case| case.suite == suite) {
             let found = apt
                 .answer(Variant::Minbase, &case.words(), Question::Order)
                 .unwrap();
-            // In which order apt's simulation spells out the last `dpkg --configure --pending` hangs on its hash table's size.
+            // The order of the last `dpkg --configure --pending` in apt's simulation depends on the
+            // size of apt's hash table.
             let unpacked = |answer: &Option<Answer>| {
                 answer
                     .as_ref()
@@ -400,7 +403,7 @@ fn excerpts_are_apts() {
     }
 }
 
-/// Makes a suite's excerpt and answers from the mirror's index.
+/// Makes the excerpt and the answers of a suite from the mirror's index.
 fn make(suite: &'static str) {
     let apt = Apt::new(Setting::plain(suite)).unwrap();
     let cases: Vec<&Case> = CASES.iter().filter(|case| case.suite == suite).collect();

@@ -1,4 +1,4 @@
-//! Apt's answers beside ours, and the figures.
+//! Compares apt's answers with the planner's, and prints how many are equal.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -9,23 +9,23 @@ use rbootstrap::testing::{Call, Plan, Selection, plan};
 
 use crate::host::{Answer, Apt, Question};
 
-/// Apt's processes at once: it is the host's processors that answer.
+/// How many apt processes run at once.
 const AT_ONCE: usize = 2;
 
-/// The order of plans up to so many packages is asked of apt, of others one in `ONE_IN`.
+/// The order is compared for plans up to `SHORT` packages, and for one in `ONE_IN` of the others.
 const SHORT: usize = 110;
 const ONE_IN: usize = 20;
 
-/// Something asked of both.
+/// A demand that both answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Demand {
-    /// What it is an example of.
+    /// The row of the figures.
     pub kind: &'static str,
     pub variant: Variant,
     pub words: Vec<String>,
 }
 
-/// How demands of one kind were answered.
+/// How the demands of one kind were answered.
 #[derive(Clone, Copy, Debug, Default)]
 struct Figures {
     equal: usize,
@@ -33,10 +33,11 @@ struct Figures {
     differ: usize,
 }
 
-/// Puts all demands to both; the differences, and the figures to the terminal.
-#[expect(clippy::print_stderr, reason = "the figures are what is asked for")]
+/// Has both answer all demands. Returns the differences, and prints the figures.
+#[expect(clippy::print_stderr, reason = "the test prints its figures")]
 pub(crate) fn compare(apt: &Apt, demands: &[Demand]) -> Vec<String> {
-    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
@@ -54,7 +55,8 @@ pub(crate) fn compare(apt: &Apt, demands: &[Demand]) -> Vec<String> {
             });
         }
     });
-    let (mut differences, mut figures) = (Vec::new(), BTreeMap::<_, Figures>::new());
+    let mut differences = Vec::new();
+    let mut figures = BTreeMap::<_, Figures>::new();
     for (demand, result) in results.into_inner().unwrap() {
         let of_kind = figures.entry(demand.kind).or_default();
         match result {
@@ -93,13 +95,12 @@ fn shown(apt: &Apt, demand: &Demand, difference: &str) -> String {
     )
 }
 
-/// `Ok(true)` if both find the same plan, `Ok(false)` if both find none.
+/// Returns true if both find the same plan, false if both refuse, and a difference as an error.
 fn differs(apt: &Apt, demand: &Demand, in_order: bool) -> Result<bool, String> {
-    let (suite, architectures) = (apt.setting.suite.clone(), apt.architectures.clone());
     let selection = Selection {
         variant: demand.variant,
-        suite,
-        architectures,
+        suite: apt.setting.suite.clone(),
+        architectures: apt.architectures.clone(),
         include: demand.words.clone(),
         exclude: Vec::new(),
     };
@@ -122,9 +123,10 @@ fn differs(apt: &Apt, demand: &Demand, in_order: bool) -> Result<bool, String> {
     }
 }
 
-/// An error that says where two answers differ.
+/// An error that names the first difference between two answers.
 pub(crate) fn equal(theirs: &Answer, ours: &Answer) -> Result<(), String> {
-    let (their_set, our_set) = (theirs.set(), ours.set());
+    let their_set = theirs.set();
+    let our_set = ours.set();
     if their_set != our_set {
         let only = |a: &BTreeMap<&str, &str>, b: &BTreeMap<&str, &str>| {
             let only = a
@@ -142,7 +144,8 @@ pub(crate) fn equal(theirs: &Answer, ours: &Answer) -> Result<(), String> {
     if !theirs.ordered {
         return Ok(());
     }
-    // Where a demand puts another version of an essential in place, we lay that one in the first place.
+    // If a demand selects another version of an essential package, the planner installs that
+    // version in the first call.
     let replaced = theirs
         .operations
         .iter()
@@ -157,7 +160,7 @@ pub(crate) fn equal(theirs: &Answer, ours: &Answer) -> Result<(), String> {
         });
     }
     in_order("the order of the base", &theirs.base, &ours.base)?;
-    // What is left to configure at the end is one `dpkg --configure --pending`, which apt's simulation spells out.
+    // apt's simulation lists the packages of the last `dpkg --configure --pending`.
     let count = theirs.operations.len().min(ours.operations.len());
     in_order(
         "the order",
@@ -194,7 +197,7 @@ fn in_order(what: &str, theirs: &[String], ours: &[String]) -> Result<(), String
     ))
 }
 
-/// Our plan in apt's words.
+/// The plan in apt's words.
 pub(crate) fn answer(plan: &Plan, native: &str) -> Answer {
     let name = |number: usize| {
         let package = plan.packages()[number].package();

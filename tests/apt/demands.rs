@@ -1,4 +1,5 @@
-//! Random demands, the same every time: of ten kinds, and built so that what one takes by default is in another's way.
+//! Random demands, which are the same in every run: of ten kinds, and of pairs in which one demand's
+//! default conflicts with the other.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -22,26 +23,26 @@ pub(crate) const KINDS: [&str; 10] = [
     "priority",
 ];
 
-/// Names in one demand, at most.
+/// The most names in one demand.
 const LONGEST: usize = 8;
 
-/// What demands are drawn from.
+/// The packages from which demands are drawn.
 pub(crate) struct Catalogue<'a> {
     kinds: BTreeMap<&'static str, Vec<&'a str>>,
     sections: BTreeMap<&'a str, Vec<&'a str>>,
-    /// For each package that is some relation's first choice: whose.
+    /// For each package that is the first alternative of a dependency: the packages that depend on it.
     default_of: BTreeMap<&'a str, Vec<&'a str>>,
-    /// Who cannot stand whom, both ways.
+    /// Pairs of packages that conflict, in both orders.
     against: Vec<(&'a str, &'a str)>,
-    /// Who needs a package, without a choice.
+    /// For each package: the packages that depend on it without an alternative.
     needed_by: HashMap<&'a str, Vec<&'a str>>,
     /// Packages of a second architecture.
     foreign: Vec<&'a str>,
-    /// Packages of which there are several versions: name, version, suite.
+    /// Packages with several versions: name, version, suite.
     versions: Vec<(&'a str, &'a str, &'a str)>,
 }
 
-/// The names of a relation field, alternatives together.
+/// The names of a relation field, one list for each or-group.
 fn relations(field: Option<&str>) -> impl Iterator<Item = Vec<(&str, bool)>> {
     field.unwrap_or_default().split(',').map(|group| {
         let word = |text: &str| {
@@ -70,12 +71,11 @@ impl<'a> Catalogue<'a> {
             foreign: Vec::new(),
             versions: Vec::new(),
         };
-        let (mut real, mut provided) = (BTreeSet::new(), BTreeSet::new());
+        let mut real = BTreeSet::new();
+        let mut provided = BTreeSet::new();
         let mut all_versions: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
-        let (native, own) = (
-            &index.listings[0].architecture,
-            index.listings[0].release.source.suite.as_str(),
-        );
+        let native = &index.listings[0].architecture;
+        let own = index.listings[0].release.source.suite.as_str();
         for listing in index
             .listings
             .iter()
@@ -197,7 +197,7 @@ impl<'a> Catalogue<'a> {
         }
     }
 
-    /// Random demands, kinds in turn.
+    /// Random demands of all kinds in turn.
     pub(crate) fn random(&self, count: usize, dice: &mut Dice) -> Vec<Demand> {
         let one = |number: usize| {
             let kind = KINDS[number % KINDS.len()];
@@ -241,7 +241,7 @@ impl<'a> Catalogue<'a> {
         words.into_iter().map(str::to_owned).collect()
     }
 
-    /// Demands of which one takes by default what another cannot stand, some of them among many others.
+    /// Demands in which the default of one package conflicts with another, some among many others.
     pub(crate) fn clashing(&self, count: usize, dice: &mut Dice) -> Vec<Demand> {
         let pairs: Vec<&(&str, &str)> = self
             .against
@@ -269,7 +269,7 @@ impl<'a> Catalogue<'a> {
         (0..count).map(one).collect()
     }
 
-    /// Demands that ask for a certain version, a suite, or the absence of a package, beside others.
+    /// Demands with `pkg=version`, `pkg/suite` or `pkg-` among other names.
     pub(crate) fn written(&self, kind: &'static str, count: usize, dice: &mut Dice) -> Vec<Demand> {
         let one = |_| {
             let mut words = Vec::new();
@@ -282,7 +282,7 @@ impl<'a> Catalogue<'a> {
                 });
             }
             if kind == "pkg-" {
-                // What is left out has to matter: a first choice of another demand.
+                // The absent package is the first alternative of another demand, so that it matters.
                 let (default, users) = self
                     .default_of
                     .iter()
@@ -312,7 +312,7 @@ impl<'a> Catalogue<'a> {
         (0..count).map(one).collect()
     }
 
-    /// Random demands, some of their packages of which there are several versions.
+    /// Random demands with a package that has several versions.
     pub(crate) fn of_several(&self, count: usize, dice: &mut Dice) -> Vec<Demand> {
         let mut all = self.random(count, dice);
         for demand in &mut all {
@@ -327,7 +327,8 @@ impl<'a> Catalogue<'a> {
         all
     }
 
-    /// Random demands with one to three packages of a second architecture among them: libraries in most, as those can stand beside ours.
+    /// Random demands with one to three packages of a second architecture. Most are libraries, since
+    /// those can be installed beside the native ones.
     pub(crate) fn foreign(&self, architecture: &str, count: usize, dice: &mut Dice) -> Vec<Demand> {
         let libraries: Vec<&str> = self
             .foreign
@@ -357,7 +358,7 @@ impl<'a> Catalogue<'a> {
     }
 }
 
-/// A xorshift: the same numbers every time.
+/// A xorshift generator, which gives the same numbers in every run.
 pub(crate) struct Dice(u64);
 
 impl Dice {

@@ -1,7 +1,8 @@
-//! Index excerpts: the stanzas that have a part in some answers, in the numbers that apt gives them in the whole.
+//! Excerpts of indexes: the stanzas that some answers depend on, with apt's numbers of the packages.
 //!
-//! A package's number comes from where it is first mentioned, be it by a stanza that is left out, and the numbers decide. So an excerpt opens
-//! with a stanza of its own, whose Suggests mention all names in the order in which the whole index does.
+//! apt numbers a package where a stanza first mentions it, and the numbers decide between providers.
+//! So an excerpt begins with a stanza whose Suggests mention all names in the order of the whole
+//! index.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -15,7 +16,7 @@ use crate::cases::{Case, index};
 use crate::compare;
 use crate::host::{Answer, Apt, Setting};
 
-/// What resolvers read, in the order in which apt meets names.
+/// The fields that resolvers read, in the order in which apt reads names.
 const FIELDS: [&str; 17] = [
     "Package",
     "Version",
@@ -35,15 +36,16 @@ const FIELDS: [&str; 17] = [
     "Enhances",
     "Provides",
 ];
-/// From here on they are relations, those up to `ACTIVE` being what a package needs and what it is against.
+/// The relation fields begin here. Those before `ACTIVE` are dependencies and conflicts.
 const RELATIONS: usize = 8;
 const ACTIVE: usize = 12;
 
-/// The first stanza's package; nothing asks for it.
+/// The package of the first stanza; no demand names it.
 const OPENING: &str = "the-order-of-mentions";
 
-/// apt over an excerpt alone, served from a directory. apt wants to know where a .deb would be, even if it never fetches it. It reads
-/// the index in place, so the directory has to stay.
+/// apt with an excerpt as its only index, which is served from a directory. apt reads the index in
+/// place, so the caller keeps the directory. It needs a Filename even for a .deb that it never
+/// fetches.
 pub(crate) fn apt(suite: &str, text: &str) -> (Apt, tempfile::TempDir) {
     let text = text.replace(
         "\nArchitecture:",
@@ -88,7 +90,7 @@ fn names(field: &str) -> impl Iterator<Item = &str> {
 }
 
 struct Whole<'a> {
-    /// Stanzas by name, in order.
+    /// The stanzas with their names, in order.
     stanzas: Vec<(&'a str, Fields<'a>)>,
     by_name: HashMap<&'a str, Vec<usize>>,
     providers: HashMap<&'a str, Vec<usize>>,
@@ -127,7 +129,7 @@ impl<'a> Whole<'a> {
         whole
     }
 
-    /// The stanzas that a stanza's needs and conflicts speak of.
+    /// The stanzas to which the dependencies and conflicts of a stanza refer.
     fn neighbours(&self, number: usize) -> BTreeSet<usize> {
         let relations = FIELDS[RELATIONS..ACTIVE]
             .iter()
@@ -169,8 +171,9 @@ impl<'a> Whole<'a> {
     }
 }
 
-/// Reduces the index of `apt` to what its answers need: first the packages in them with all that these need and are against, then, while our
-/// answers to the excerpt are not apt's to the whole, what lies one step further around the demands.
+/// Reduces the index of `apt` to the stanzas that its answers depend on. It begins with the packages
+/// of the answers, their dependencies and conflicts. While the planner's answer to the excerpt is not
+/// apt's answer to the whole index, it adds the next dependencies and conflicts.
 pub(crate) fn reduce(
     apt: &Apt,
     answers: &[(&Case, Option<Answer>)],

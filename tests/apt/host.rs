@@ -1,4 +1,4 @@
-//! The host's apt with a state of its own: which sources it has, what is installed, what it would do.
+//! Runs the host's apt with its own sources, indexes and status, and reads its answers.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,23 +13,23 @@ use rbootstrap::testing::{Index, Listing};
 
 use rbootstrap::testing::listing;
 
-/// What apt and we are both given.
+/// The sources that apt and the planner both read.
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
-    /// How it is called in the figures.
+    /// Its name in the figures.
     pub name: String,
-    /// The suite that is made.
+    /// The suite of the tree.
     pub suite: String,
-    /// Suites to read, each with the priority that it is pinned to, if any.
+    /// The suites to read, each with its pin.
     pub sources: Vec<(String, Option<i16>)>,
     /// A second architecture.
     pub foreign: Option<&'static str>,
-    /// The archive, where it is not the host's mirror.
+    /// The archive, if it is not the host's mirror.
     pub mirror: Option<String>,
 }
 
 impl Setting {
-    /// One suite's main component.
+    /// The main component of one suite.
     pub(crate) fn plain(suite: &str) -> Setting {
         Setting {
             name: suite.to_owned(),
@@ -40,7 +40,7 @@ impl Setting {
         }
     }
 
-    /// With further suites.
+    /// Adds suites.
     pub(crate) fn and(mut self, sources: &[(&str, Option<i16>)]) -> Setting {
         for (suite, pin) in sources {
             write!(
@@ -54,7 +54,7 @@ impl Setting {
         self
     }
 
-    /// With a second architecture.
+    /// Adds a second architecture.
     pub(crate) fn with(mut self, foreign: &'static str) -> Setting {
         write!(self.name, " with {foreign}").unwrap();
         self.foreign = Some(foreign);
@@ -62,28 +62,29 @@ impl Setting {
     }
 }
 
-/// What is done to a base: the packages of the first call, then the operations of the second in order.
+/// An answer: the packages of the first call, and the operations of the second in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
     /// `name:arch version [arch]`, in order.
     pub base: Vec<String>,
     /// `Inst name:arch version [arch]`, `Conf …`, `Remv name:arch`.
     pub operations: Vec<String>,
-    /// Whether the order of both means something.
+    /// Whether the order of both is known.
     pub ordered: bool,
 }
 
-/// How much apt is to say. Its simulation goes through every step and takes many times as long where the steps are hundreds.
+/// What apt is asked. Its simulation performs every step, and takes many times as long for hundreds
+/// of steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
-    /// What would be there.
+    /// Which packages are installed.
     Set,
-    /// And in which order it comes.
+    /// Also in which order.
     Order,
 }
 
 impl Answer {
-    /// What is installed in the end: versions by name.
+    /// The installed versions by name.
     pub(crate) fn set(&self) -> BTreeMap<&str, &str> {
         let mut set: BTreeMap<&str, &str> = self
             .base
@@ -101,25 +102,27 @@ impl Answer {
     }
 }
 
-/// apt over a setting.
+/// apt with the sources of a setting.
 pub(crate) struct Apt {
     pub setting: Setting,
     pub index: Index,
     pub architectures: Vec<String>,
     directory: tempfile::TempDir,
-    /// What apt does for the essentials on an empty base.
+    /// apt's operations for the essential packages on an empty base.
     essentials: Vec<String>,
 }
 
 impl Apt {
-    /// Fetches the indexes and asks for the essentials; an error where the host has no apt, or no mirror answers.
+    /// Fetches the indexes and asks for the essential packages. An error if the host has no apt, or no
+    /// mirror answers.
     pub(crate) fn new(setting: Setting) -> Result<Apt, String> {
         let native = output(Command::new("dpkg").arg("--print-architecture"))?;
         let (main, security) = setting
             .mirror
             .clone()
             .map_or_else(mirrors, |mirror| Ok((mirror.clone(), mirror)))?;
-        let (mut lines, mut preferences) = (String::new(), String::new());
+        let mut lines = String::new();
+        let mut preferences = String::new();
         for (suite, pin) in &setting.sources {
             let mirror = if suite.ends_with("-security") {
                 &security
@@ -139,8 +142,8 @@ impl Apt {
             .chain(setting.foreign)
             .map(str::to_owned)
             .collect();
-        let directory =
-            world(&lines, &preferences, &architectures).map_err(|error| error.to_string())?;
+        let directory = apt_directory(&lines, &preferences, &architectures)
+            .map_err(|error| error.to_string())?;
         output(apt(directory.path(), "apt-get").arg("update"))?;
         let index = listings(directory.path(), &setting)?;
         let mut apt = Apt {
@@ -154,7 +157,7 @@ impl Apt {
             .ask(Base::Nothing, &[apt.pattern("?essential")])?
             .ok_or("apt finds no essentials")?;
         apt.install_essentials();
-        // Not before: apt takes a version for another one where its stanza is not the same.
+        // Only now, since to apt the same version with another stanza is another version.
         apt.index
             .listings
             .iter_mut()
@@ -162,7 +165,8 @@ impl Apt {
         Ok(apt)
     }
 
-    /// What apt answers to a demand on top of a variant; `None` if it refuses. An error if it fails in another way.
+    /// apt's answer to a demand on top of a variant; `None` if apt refuses it. An error if apt fails
+    /// in another way.
     pub(crate) fn answer(
         &self,
         variant: Variant,
@@ -209,7 +213,7 @@ impl Apt {
         }))
     }
 
-    /// The demands of a variant's second call, as mmdebstrap writes them.
+    /// The variant's demands of the second call, as mmdebstrap writes them.
     fn demands_of(&self, variant: Variant) -> Vec<String> {
         let priorities = match variant {
             Variant::Minbase => "?priority(required)",
@@ -228,13 +232,15 @@ impl Apt {
     }
 
     fn pattern(&self, what: &str) -> String {
-        let (suite, architecture) = (&self.setting.suite, &self.architectures[0]);
+        let suite = &self.setting.suite;
+        let architecture = &self.architectures[0];
         format!(
             "?narrow(?or(?archive(^{suite}$),?codename(^{suite}$)),?architecture({architecture}),{what})"
         )
     }
 
-    /// What apt would do; `None` if it refuses. Each base has a cache of its own, so that no question makes apt build one anew.
+    /// apt's operations; `None` if it refuses. Each base has its own cache, so that apt does not build
+    /// the cache anew for every question.
     fn ask(&self, base: Base, demands: &[String]) -> Result<Option<Vec<String>>, String> {
         let text = self.install(base, "-s", demands)?;
         Ok(text.map(|text| {
@@ -244,7 +250,8 @@ impl Apt {
         }))
     }
 
-    /// What apt would fetch, which takes it no simulation; `None` where it would remove something too, which it then does not say.
+    /// What apt would fetch, which needs no simulation. `None` if apt would also remove packages, since
+    /// it does not print those.
     fn set(&self, base: Base, demands: &[String]) -> Result<Option<Quick>, String> {
         if demands.is_empty() {
             return Ok(None);
@@ -303,7 +310,8 @@ impl Apt {
     /// `Inst libc6:i386 [2.36] (2.41-12 Debian:13.1/stable [i386])`
     fn operation(&self, line: &str) -> Option<String> {
         let mut words = line.split_whitespace();
-        let (action, name) = (words.next()?, words.next()?);
+        let action = words.next()?;
+        let name = words.next()?;
         let full = if name.contains(':') {
             name.to_owned()
         } else {
@@ -322,7 +330,7 @@ impl Apt {
         }
     }
 
-    /// Writes a status file in which the essentials are installed.
+    /// Writes a status file in which the essential packages are installed.
     fn install_essentials(&self) {
         let installed = unpacked(&self.essentials);
         let mut text = String::new();
@@ -359,7 +367,7 @@ enum Base {
     Essentials,
 }
 
-/// What apt says when it has understood and will not; anything else is a fault of the test.
+/// apt's messages for a refusal. Any other message is a fault of the test.
 const REFUSALS: [&str; 6] = [
     "Unable to correct problems",
     "has no installation candidate",
@@ -404,8 +412,8 @@ fn mirrors() -> Result<(String, String), String> {
     Ok((main, security))
 }
 
-/// A directory in which apt lives.
-fn world(
+/// A directory with apt's configuration, state and cache.
+fn apt_directory(
     sources: &str,
     preferences: &str,
     architectures: &[String],
@@ -495,7 +503,7 @@ fn listing(
     Ok(listing::listing(release, architecture, text))
 }
 
-/// Without the fields that say nothing to a resolver and are most of the text.
+/// Removes the fields that a resolver does not read, which are most of the text.
 fn shortened(text: &str) -> String {
     let idle = [
         "Description",
@@ -543,7 +551,7 @@ fn output(command: &mut Command) -> Result<String, String> {
     }
 }
 
-/// What operations unpack, in order.
+/// The packages that operations unpack, in order.
 pub(crate) fn unpacked(operations: &[String]) -> Vec<String> {
     operations
         .iter()

@@ -1,17 +1,19 @@
-//! Holds the resolver against apt itself: the packages, their versions and architectures, and the order.
+//! Compares the resolver with apt: the packages, their versions and architectures, and the order.
 //!
-//! A sample runs with every test run, where the host has apt and a mirror of Debian answers. The whole takes about half an hour:
-//! `cargo test --release --test apt -- --ignored --nocapture`. RBOOTSTRAP_APT_DEMANDS is the number of random demands a suite (500), from which the
-//! others follow; RBOOTSTRAP_APT_SEED is where they start; RBOOTSTRAP_APT_ASK has demands to put instead of those, with `;` between them. What the figures were is in docs/resolver.md.
+//! A sample runs with every test run, if the host has apt and a mirror of Debian answers. All of it
+//! takes about half an hour: `cargo test --release --test apt -- --ignored --nocapture`.
+//! RBOOTSTRAP_APT_DEMANDS is the number of random demands for a suite (500); the other numbers follow
+//! from it. RBOOTSTRAP_APT_SEED seeds the generator. RBOOTSTRAP_APT_ASK has demands to use instead,
+//! separated by `;`. docs/resolver.md has the figures.
 
 #![expect(
     clippy::print_stderr,
     clippy::unwrap_used,
-    reason = "a test tells what it compared"
+    reason = "the test prints what it compared"
 )]
 #![expect(
     clippy::disallowed_methods,
-    reason = "the world of apt that it makes is no tree of ours"
+    reason = "apt's directory is not a target tree"
 )]
 
 mod cases;
@@ -31,7 +33,7 @@ use compare::Demand;
 use demands::{Catalogue, Dice};
 use host::{Apt, Setting};
 
-/// One test at a time asks apt.
+/// Lets one test at a time run apt.
 static TURN: Mutex<()> = Mutex::new(());
 
 const VARIANTS: [Variant; 7] = [
@@ -51,12 +53,12 @@ fn number(variable: &str, default: usize) -> usize {
         .unwrap_or(default)
 }
 
-/// The number of random demands a suite.
+/// The number of random demands for a suite.
 fn count() -> usize {
     number("RBOOTSTRAP_APT_DEMANDS", 500)
 }
 
-/// Says why nothing was compared; `scripts/test` shows what is said here. Of apt's own words the last are enough.
+/// Reports why nothing was compared; `scripts/test` shows it. Of apt's output the last line is enough.
 fn skip(setting: &str, why: &str) {
     let line = format!(
         "skipped the comparison with apt over {setting}: {}\n",
@@ -73,7 +75,7 @@ fn skip(setting: &str, why: &str) {
         .unwrap();
 }
 
-/// The demands that the environment has.
+/// The demands in the environment.
 fn asked() -> Option<Vec<Demand>> {
     let text = std::env::var("RBOOTSTRAP_APT_ASK").ok()?;
     let words = |demand: &str| demand.split_whitespace().map(str::to_owned).collect();
@@ -88,7 +90,7 @@ fn asked() -> Option<Vec<Demand>> {
     )
 }
 
-/// Puts the demands that `draw` makes of a setting's packages to both.
+/// Compares the answers to the demands that `draw` makes from the packages of a setting.
 fn hold(setting: Setting, draw: impl FnOnce(&Catalogue<'_>, &mut Dice) -> Vec<Demand>) {
     let _turn = TURN
         .lock()

@@ -1,8 +1,8 @@
-//! What a user reads when his demands cannot be met: which of them collide, and the path from each to the collision.
+//! The messages for demands that cannot be met: the demands, and the chain from each to the conflict.
 
 use super::{Variant, listing, solve};
 
-/// Each with the packages that there are, `i386:` before those of a second architecture, the demands, and what is excluded.
+/// Each with its packages (`i386:` marks those of a second architecture), its demands and exclusions.
 const CASES: [(&str, &str, &str, &str); 14] = [
     (
         "two that conflict",
@@ -53,13 +53,13 @@ const CASES: [(&str, &str, &str, &str); 14] = [
         "",
     ),
     (
-        "nobody provides it",
+        "no package provides it",
         "app 1 Depends:mail-server\nother 1 Suggests:mail-server",
         "app",
         "",
     ),
     (
-        "it would drive out an essential package",
+        "it conflicts with an essential package",
         "coreutils 9 Essential:yes\nbusybox 1 Conflicts:coreutils",
         "busybox",
         "",
@@ -71,7 +71,7 @@ const CASES: [(&str, &str, &str, &str); 14] = [
         "",
     ),
     (
-        "what is needed is unwanted",
+        "what is needed is demanded as absent",
         "app 1 Depends:lib\nlib 1",
         "app lib-",
         "",
