@@ -220,7 +220,7 @@ fn plan_both_calls(pool: &Pool<'_>, mut demands: Demands<'_>) -> Result<Plan, Er
 }
 
 fn solve_or_explain<'p, 'a>(problem: Problem<'_, 'p, 'a>) -> Result<DepCache<'p, 'a>, Error> {
-    solve::solve(problem).map_err(|refusal| match refusal.cache.chain.too_deep() {
+    solve::solve(problem).map_err(|refusal| match refusal.cache.too_deep() {
         Some(too_deep) => Error::too_deep(problem.pool, too_deep),
         None => explain::explain(&refusal, problem),
     })

@@ -3,7 +3,7 @@
 //! For each package: the installed version, the candidate and the planned version; and which
 //! dependencies of the planned versions hold. `mark`, `target_release` and `solve` change it.
 
-use super::chain::{self, Chain};
+use super::chain::{self, Chain, TooDeep};
 use super::dependency::{self, Dependency, hard_groups, negative};
 use super::mark;
 use super::pool::{PackageId, Pool, VersionId};
@@ -82,6 +82,11 @@ impl<'p, 'a> DepCache<'p, 'a> {
             chain: Chain::new(mark::MAX_CHAIN),
             release_chain: Chain::new(chain::LIMIT),
         }
+    }
+
+    /// A chain of dependencies that exceeded its limit.
+    pub(super) fn too_deep(&self) -> Option<&TooDeep> {
+        self.release_chain.too_deep().or(self.chain.too_deep())
     }
 
     pub(super) fn of(&self, package: PackageId) -> &PackageState {

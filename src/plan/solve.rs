@@ -51,6 +51,10 @@ pub(super) fn solve<'p, 'a>(
         cache.demand(*package);
     }
     cache.apply_target_releases(problem.demands);
+    if cache.release_chain.too_deep().is_some() {
+        let broken = Vec::new();
+        return Err(Refusal { cache, broken });
+    }
     for package in &demanded {
         cache.mark(*package, MarkedBy::User);
     }
@@ -62,7 +66,7 @@ pub(super) fn solve<'p, 'a>(
             broken.push(*package);
         }
     }
-    if broken.is_empty() && cache.release_chain.too_deep().is_none() {
+    if broken.is_empty() {
         Ok(cache)
     } else {
         Err(Refusal { cache, broken })

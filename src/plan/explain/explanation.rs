@@ -2,7 +2,7 @@
 
 use hashbrown::HashSet;
 
-use super::reasons::{Fact, Reason, Reasons};
+use super::reasons::{Fact, Justification, Reasons};
 use crate::plan::chain;
 use crate::plan::dependency::{Dependency, DependencyKind};
 use crate::plan::pool::{Pool, VersionId};
@@ -43,7 +43,7 @@ pub(super) fn shown(pool: &Pool<'_>, version: VersionId) -> String {
 }
 
 /// The lines for a reason: each line follows the lines on which it rests, and none is repeated.
-pub(super) fn lines(reasons: &Reasons<'_, '_>, reason: &Reason) -> Vec<String> {
+pub(super) fn lines(reasons: &Reasons<'_, '_>, reason: &Justification) -> Vec<String> {
     let mut explanation = Explanation {
         reasons,
         explained: HashSet::new(),
@@ -62,7 +62,7 @@ struct Explanation<'s, 'r, 'a> {
 }
 
 impl Explanation<'_, '_, '_> {
-    fn add_reason(&mut self, reason: &Reason) {
+    fn add_reason(&mut self, reason: &Justification) {
         self.depth += 1;
         if self.depth < chain::LIMIT {
             for fact in &reason.because {

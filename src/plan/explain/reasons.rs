@@ -31,22 +31,22 @@ pub(super) enum Fact {
 
 /// A line of the explanation, and the facts on which it rests.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Reason {
+pub(super) struct Justification {
     pub(crate) line: Option<String>,
     pub(crate) because: Vec<Fact>,
 }
 
-impl Reason {
-    fn new(line: String, because: Vec<Fact>) -> Reason {
-        Reason {
+impl Justification {
+    fn new(line: String, because: Vec<Fact>) -> Justification {
+        Justification {
             line: Some(line),
             because,
         }
     }
 
     /// A package must be installed and cannot be.
-    fn contradiction(package: PackageId) -> Reason {
-        Reason {
+    fn contradiction(package: PackageId) -> Justification {
+        Justification {
             line: None,
             because: vec![Fact::Must(package), Fact::Cannot(package)],
         }
@@ -59,11 +59,11 @@ pub(super) struct Reasons<'r, 'a> {
     candidates: &'r [Option<VersionId>],
     /// The versions that must be installed, in the order of the conclusions.
     must: Vec<VersionId>,
-    must_because: HashMap<PackageId, Reason>,
+    must_because: HashMap<PackageId, Justification>,
     must_versions: HashSet<VersionId>,
-    cannot: HashMap<PackageId, Reason>,
+    cannot: HashMap<PackageId, Justification>,
     /// The versions with which a version that must be installed conflicts.
-    conflicting: HashMap<VersionId, Reason>,
+    conflicting: HashMap<VersionId, Justification>,
     /// Packages that can be installed as far as is known.
     possible: HashSet<PackageId>,
     /// How many packages `is_impossible` is looking at.
@@ -86,7 +86,7 @@ impl<'r, 'a> Reasons<'r, 'a> {
     }
 
     /// The reason for a fact.
-    pub(super) fn of(&self, fact: Fact) -> Option<&Reason> {
+    pub(super) fn of(&self, fact: Fact) -> Option<&Justification> {
         match fact {
             Fact::Must(package) => self.must_because.get(&package),
             Fact::Cannot(package) => self.cannot.get(&package),
@@ -98,11 +98,11 @@ impl<'r, 'a> Reasons<'r, 'a> {
     }
 
     /// Draws conclusions until two contradict each other.
-    fn contradiction(&mut self, problem: Problem<'_, '_, '_>) -> Option<Reason> {
+    fn contradiction(&mut self, problem: Problem<'_, '_, '_>) -> Option<Justification> {
         for version in problem.installed {
             let entry = self.pool[self.pool[*version].package];
             if entry.essential || entry.protected {
-                let reason = self.require(*version, Reason::default());
+                let reason = self.require(*version, Justification::default());
                 if reason.is_some() {
                     return reason;
                 }
@@ -110,15 +110,15 @@ impl<'r, 'a> Reasons<'r, 'a> {
         }
         for demand in problem.demands {
             if let Demand::Absent(package) = demand {
-                self.cannot.insert(*package, Reason::default());
+                self.cannot.insert(*package, Justification::default());
             }
         }
         for package in problem.demands.iter().filter_map(Demand::present) {
             if self.is_impossible(package) {
-                return Some(Reason::contradiction(package));
+                return Some(Justification::contradiction(package));
             }
             if let Some(version) = self.candidate(package) {
-                let reason = self.require(version, Reason::default());
+                let reason = self.require(version, Justification::default());
                 if reason.is_some() {
                     return reason;
                 }
@@ -127,7 +127,7 @@ impl<'r, 'a> Reasons<'r, 'a> {
         self.follow_consequences()
     }
 
-    fn follow_consequences(&mut self) -> Option<Reason> {
+    fn follow_consequences(&mut self) -> Option<Justification> {
         let mut considered = 0;
         while considered != self.must.len() {
             considered = self.must.len();
@@ -145,7 +145,7 @@ impl<'r, 'a> Reasons<'r, 'a> {
     }
 
     /// Concludes that a version must be installed. Returns a reason if it cannot be.
-    fn require(&mut self, version: VersionId, reason: Reason) -> Option<Reason> {
+    fn require(&mut self, version: VersionId, reason: Justification) -> Option<Justification> {
         if self.must_versions.contains(&version) {
             return None;
         }
@@ -157,17 +157,17 @@ impl<'r, 'a> Reasons<'r, 'a> {
         for dependency in negative(self.pool.dependencies(version)) {
             for target in dependency.targets(self.pool, version) {
                 let line = conflict(self.pool, version, dependency, target);
-                let reason = Reason::new(line, vec![Fact::Must(owner)]);
+                let reason = Justification::new(line, vec![Fact::Must(owner)]);
                 self.conflicting.entry(target).or_insert(reason);
             }
         }
         self.cannot.insert(owner, clash?);
-        Some(Reason::contradiction(owner))
+        Some(Justification::contradiction(owner))
     }
 
     /// Concludes what the dependencies of a version that must be installed force. Returns a reason
     /// if one of them cannot be met.
-    fn consequences(&mut self, version: VersionId) -> Option<Reason> {
+    fn consequences(&mut self, version: VersionId) -> Option<Justification> {
         let owner = self.pool[version].package;
         for group in hard_groups(self.pool.dependencies(version)) {
             let alternatives = self.alternatives(version, group);
@@ -184,11 +184,11 @@ impl<'r, 'a> Reasons<'r, 'a> {
             match left[..] {
                 [] => {
                     let line = self.unmet(version, group, alternatives.is_empty());
-                    return Some(Reason::new(line, because));
+                    return Some(Justification::new(line, because));
                 }
                 [only] => {
                     let line = need(self.pool, version, group);
-                    let reason = self.require(only, Reason::new(line, because));
+                    let reason = self.require(only, Justification::new(line, because));
                     if reason.is_some() {
                         return reason;
                     }
@@ -241,7 +241,7 @@ impl<'r, 'a> Reasons<'r, 'a> {
     }
 
     /// Why a version cannot be installed.
-    fn obstacle(&mut self, version: VersionId) -> Option<Reason> {
+    fn obstacle(&mut self, version: VersionId) -> Option<Justification> {
         let pool = self.pool;
         let clash = self.clash(version);
         if clash.is_some() {
@@ -259,14 +259,14 @@ impl<'r, 'a> Reasons<'r, 'a> {
             }
             if because.len() == alternatives.len() {
                 let line = self.unmet(version, group, alternatives.is_empty());
-                return Some(Reason::new(line, because));
+                return Some(Justification::new(line, because));
             }
         }
         None
     }
 
     /// A conflict between a version and a version that must be installed.
-    fn clash(&self, version: VersionId) -> Option<Reason> {
+    fn clash(&self, version: VersionId) -> Option<Justification> {
         let pool = self.pool;
         if let Some(reason) = self.conflicting.get(&version) {
             return Some(reason.clone());
@@ -275,13 +275,19 @@ impl<'r, 'a> Reasons<'r, 'a> {
             let one = shown(pool, sibling);
             let other = shown(pool, version);
             let line = format!("{one} and {other} cannot be installed side by side");
-            return Some(Reason::new(line, vec![Fact::Must(pool[sibling].package)]));
+            return Some(Justification::new(
+                line,
+                vec![Fact::Must(pool[sibling].package)],
+            ));
         }
         for dependency in negative(pool.dependencies(version)) {
             for target in dependency.targets(pool, version) {
                 if self.must_versions.contains(&target) {
                     let line = conflict(pool, version, dependency, target);
-                    return Some(Reason::new(line, vec![Fact::Must(pool[target].package)]));
+                    return Some(Justification::new(
+                        line,
+                        vec![Fact::Must(pool[target].package)],
+                    ));
                 }
             }
         }

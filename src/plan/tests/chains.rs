@@ -2,34 +2,18 @@
 
 use std::fmt::Write;
 
-use super::{Error, Variant, custom, listing, solve};
+use super::{Error, Variant, custom, solve, solve_native};
 use crate::plan::{chain, mark};
+use crate::testing::listing;
 
-/// An index in which each package depends on the next one: `p0` on `p1`, and so on.
-struct Links {
-    count: usize,
-    /// The field of the dependency, and other fields of each package.
-    field: &'static str,
-    more: &'static str,
-    /// The last package depends on the first one.
-    circular: bool,
-}
-
-impl Links {
-    fn stanzas(&self) -> String {
-        let mut text = String::new();
-        for number in 0..self.count {
-            let next = number + 1;
-            write!(text, "p{number} 1 {}", self.more).unwrap();
-            if next < self.count {
-                write!(text, " {}:p{next}", self.field).unwrap();
-            } else if self.circular {
-                write!(text, " {}:p0", self.field).unwrap();
-            }
-            text.push('\n');
-        }
-        text
+/// Packages that each depend on the next one, `p0` on `p1` and so on; the last one on `p0`.
+fn circle(count: usize, field: &str) -> String {
+    let mut text = String::new();
+    for number in 0..count {
+        let next = (number + 1) % count;
+        writeln!(text, "p{number} 1 {field}:p{next}").unwrap();
     }
+    text
 }
 
 fn assert_too_deep(found: Error, limit: usize, what: &str) {
@@ -44,39 +28,49 @@ fn assert_too_deep(found: Error, limit: usize, what: &str) {
 
 #[test]
 fn chains_within_the_limit_are_followed() {
-    for (count, field, circular) in [(2001, "Depends", false), (1000, "Pre-Depends", true)] {
-        let links = Links {
-            count,
-            field,
-            more: "",
-            circular,
-        };
-        let listings = vec![listing("trixie", "amd64", &links.stanzas())];
-        let plan = solve(listings, Variant::Custom, "p0", "").unwrap();
-        assert_eq!(plan.packages.len(), count);
+    let chain = circle(2000, "Depends").replace(":p0", ":end");
+    let plan = solve_native(&format!("{chain}end 1"), Variant::Custom, "p0").unwrap();
+    assert_eq!(plan.packages.len(), 2001);
+    let circle = circle(1000, "Pre-Depends");
+    let plan = solve_native(&circle, Variant::Custom, "p0").unwrap();
+    assert_eq!(plan.packages.len(), 1000);
+}
+
+/// Solves 300,000 packages that each need the next one.
+fn solve_endless(variant: Variant, include: &str, circular: bool) -> Error {
+    let count = 300_000;
+    let mut text = String::new();
+    for number in 0..count {
+        let next = number + 1;
+        write!(
+            text,
+            "Package: p{number}\nVersion: 1\nArchitecture: amd64\n"
+        )
+        .unwrap();
+        text.push_str("Essential: yes\n");
+        if next < count {
+            writeln!(text, "Pre-Depends: p{next}").unwrap();
+        } else if circular {
+            text.push_str("Pre-Depends: p0\n");
+        }
+        text.push('\n');
     }
+    let release = listing::release("trixie", "amd64");
+    let listings = vec![listing::listing(release, "amd64", text)];
+    solve(listings, variant, include, "").unwrap_err()
 }
 
 #[test]
-fn endless_chains_end_with_an_error() {
-    for circular in [false, true] {
-        let links = Links {
-            count: 300_000,
-            field: "Pre-Depends",
-            more: "Essential:yes",
-            circular,
-        };
-        let stanzas = links.stanzas();
-        // Marking reaches its limit from one demand, ordering its own if every package is a demand.
-        for (variant, include, limit) in [
-            (Variant::Custom, "p0", mark::MAX_CHAIN),
-            (Variant::Essential, "", chain::LIMIT),
-        ] {
-            let listings = vec![listing("trixie", "amd64", &stanzas)];
-            let error = solve(listings, variant, include, "").unwrap_err();
-            assert_too_deep(error, limit, &format!("{variant:?}, circular: {circular}"));
-        }
-    }
+fn marking_an_endless_chain_ends_with_an_error() {
+    let error = solve_endless(Variant::Custom, "p0", false);
+    assert_too_deep(error, mark::MAX_CHAIN, "marking");
+}
+
+/// Every package is a demand, so only ordering follows the circle.
+#[test]
+fn ordering_an_endless_circle_ends_with_an_error() {
+    let error = solve_endless(Variant::Essential, "", true);
+    assert_too_deep(error, chain::LIMIT, "ordering");
 }
 
 #[test]
@@ -87,8 +81,8 @@ fn an_endless_chain_of_a_target_release_ends_with_an_error() {
         writeln!(stanzas, "p{number} 2 Depends:p{next}(>=2)").unwrap();
     }
     let listings = vec![
-        listing("trixie", "amd64", "other 1"),
-        listing("experimental", "amd64", &stanzas),
+        super::listing("trixie", "amd64", "other 1"),
+        super::listing("experimental", "amd64", &stanzas),
     ];
     let error = solve(listings, Variant::Custom, "p0/experimental", "").unwrap_err();
     assert_too_deep(error, chain::LIMIT, "target release");
@@ -96,15 +90,9 @@ fn an_endless_chain_of_a_target_release_ends_with_an_error() {
 
 #[test]
 fn an_explanation_does_not_follow_an_endless_chain() {
-    let links = Links {
-        count: 30_000,
-        field: "Depends",
-        more: "",
-        circular: true,
-    };
     let stanzas = format!(
         "{}a 1 Conflicts:b Depends:c|p0\nb 1\nc 1\n",
-        links.stanzas()
+        circle(30_000, "Depends")
     );
     assert_eq!(
         custom(&stanzas, "a b"),
