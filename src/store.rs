@@ -12,8 +12,6 @@ mod error;
 mod file;
 mod http;
 mod roots;
-#[cfg(test)]
-pub(crate) mod server;
 mod stop;
 #[cfg(test)]
 pub(crate) mod tests;

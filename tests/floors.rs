@@ -1,196 +1,223 @@
-//! The floors of docs/architecture.md, held: a room imports what is on a lower floor, and on its own floor what stands before it.
+//! Holds the table of docs/architecture.md: a room imports rooms on lower floors, and on its own floor only those that the table
+//! names.
+//!
+//! [`sources`] walks the modules of src and finds what each names; code that is compiled only for tests may name everything.
+
+mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Where a room is: its floor, and its place in the reading order of the table.
-type Rooms = BTreeMap<String, (u32, usize)>;
+use sources::{Source, room_imports, sources_of};
 
-/// The rooms of the table whose head is `| floor | room | …`. On one floor, what stands to the left feeds what stands to the right,
-/// so a later row may name an earlier one.
+/// Upward imports that are still there: file and imported room. Each entry has to exist, so the list can only shrink.
+const KNOWN: &[(&str, &str)] = &[];
+
+/// A row of the table, for one room.
+#[derive(Debug, PartialEq, Eq)]
+struct Room {
+    floor: u32,
+    /// The rooms on its own floor that it may use.
+    beside: BTreeSet<String>,
+}
+
+type Rooms = BTreeMap<String, Room>;
+
+/// Reads the table whose head is `| floor | room | does | may use on its own floor |`.
 fn rooms(architecture: &str) -> Rooms {
+    const HEAD: &str = "| floor | room | does | may use on its own floor |";
     let mut rooms = Rooms::new();
-    let table = architecture
-        .lines()
-        .skip_while(|line| !line.starts_with("| floor | room |"))
-        .skip(2);
-    for line in table.take_while(|line| line.starts_with('|')) {
+    let table = architecture.lines().skip_while(|line| *line != HEAD);
+    for line in table.skip(2) {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        let floor = cells[1]
-            .parse()
-            .unwrap_or_else(|_| panic!("no floor in `{line}`"));
-        for name in cells[2].split(',') {
-            let place = rooms.len();
-            rooms.insert(
-                name.trim()
-                    .trim_matches('`')
-                    .trim_end_matches(".rs")
-                    .to_owned(),
-                (floor, place),
-            );
+        let [_, floor, names, _, beside, _] = cells[..] else {
+            break;
+        };
+        let floor: u32 = floor.parse().unwrap_or_else(|_| panic!("no floor: {line}"));
+        for name in quoted(names) {
+            let beside = quoted(beside);
+            rooms.insert(name, Room { floor, beside });
         }
     }
     rooms
 }
 
-/// The rooms that a source names by `crate::` (in the program: by `rbootstrap::` too).
-fn imports(source: &str, roots: &[&str]) -> BTreeSet<String> {
-    // A room's own tests may lean on whoever is there.
-    let source = source.split("\n#[cfg(test)]").next().unwrap_or_default();
-    let code: String = source
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .collect::<Vec<_>>()
-        .join("\n");
-    let mut named = BTreeSet::new();
-    for root in roots {
-        for (at, _) in code.match_indices(&format!("{root}::")) {
-            if code[..at].ends_with(|c: char| c.is_alphanumeric() || "_$".contains(c)) {
-                continue;
-            }
-            let rest = &code[at + root.len() + 2..];
-            match rest.strip_prefix('{') {
-                Some(group) => named.extend(heads(group)),
-                None => named.extend(word(rest)),
-            }
-        }
-    }
-    named
+/// The words between backquotes.
+fn quoted(cell: &str) -> BTreeSet<String> {
+    let words = cell.split('`').skip(1).step_by(2);
+    words.map(str::to_owned).collect()
 }
 
-/// The first words of a brace group's members, whatever braces they have of their own.
-fn heads(group: &str) -> Vec<String> {
-    let (mut heads, mut depth, mut at_head) = (Vec::new(), 0, true);
-    for (at, c) in group.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 0 => break,
-            '}' => depth -= 1,
-            ',' if depth == 0 => at_head = true,
-            c if at_head && !c.is_whitespace() => {
-                heads.extend(word(&group[at..]));
-                at_head = false;
-            }
-            _ => {}
-        }
+/// What is wrong if the room `here` names the room `there`.
+fn violation(rooms: &Rooms, here: &str, there: &str) -> Option<String> {
+    // Only tests use `testing`, and it may use every room.
+    if here == "testing" {
+        return None;
     }
-    heads
-}
-
-/// The module at the start of `text`; a type or a constant at the crate's root is none.
-fn word(text: &str) -> Option<String> {
-    let word: String = text
-        .chars()
-        .take_while(|c| c.is_alphanumeric() || *c == '_')
-        .collect();
-    word.starts_with(|c: char| c.is_lowercase()).then_some(word)
-}
-
-/// All sources with the room that each is in.
-fn sources(directory: &Path) -> Vec<(String, PathBuf)> {
-    fn below(directory: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                below(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs")
-                && !path.ends_with("tests.rs")
-            {
-                found.push(path);
-            }
-        }
-    }
-    let mut found = Vec::new();
-    below(directory, &mut found);
-    found.sort();
-    let room = |path: &PathBuf| {
-        let first = path
-            .strip_prefix(directory)
-            .unwrap()
-            .iter()
-            .next()
-            .unwrap()
-            .to_string_lossy();
-        first.trim_end_matches(".rs").to_owned()
+    let Some(room) = rooms.get(here) else {
+        return Some(format!("`{here}` is not in the table"));
     };
-    found
-        .into_iter()
-        .map(|path| (room(&path), path))
-        .filter(|(room, _)| room != "lib")
-        .collect()
+    let Some(other) = rooms.get(there) else {
+        return Some(format!(
+            "`{here}` uses `{there}`, which is not in the table"
+        ));
+    };
+    if here == there || other.floor < room.floor || room.beside.contains(there) {
+        return None;
+    }
+    Some(format!(
+        "`{here}` on floor {} uses `{there}` on floor {}",
+        room.floor, other.floor
+    ))
+}
+
+fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn table() -> Rooms {
+    rooms(&fs::read_to_string(project().join("docs/architecture.md")).unwrap())
 }
 
 #[test]
 fn imports_point_down() {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let rooms = rooms(&fs::read_to_string(project.join("docs/architecture.md")).unwrap());
-    assert!(
-        rooms.len() > 10,
-        "docs/architecture.md has no table of rooms: {rooms:?}"
-    );
+    let rooms = table();
     let mut wrong = Vec::new();
+    let mut known = BTreeSet::new();
     let mut seen = BTreeSet::new();
-    for (room, path) in sources(&project.join("src")) {
-        let name = path.strip_prefix(project).unwrap().display();
-        let Some(here) = rooms.get(&room) else {
-            wrong.push(format!("{name}: `{room}` is not in the table"));
+    for source in sources_of(&project().join("src")) {
+        let Some(here) = source.room() else {
             continue;
         };
-        let is_program = ["main", "cli"].contains(&&room[..]);
-        let roots: &[&str] = if is_program {
-            &["rbootstrap"]
-        } else {
-            &["crate"]
-        };
-        for other in imports(&fs::read_to_string(&path).unwrap(), roots)
-            .into_iter()
-            .filter(|other| *other != room)
-        {
-            match rooms.get(&other) {
-                None => wrong.push(format!(
-                    "{name}: imports `{other}`, which is not in the table"
-                )),
-                Some(there) if there >= here => wrong.push(format!(
-                    "{name}: imports `{other}` from floor {}, being on floor {}",
-                    there.0, here.0
-                )),
-                Some(_) => {}
+        seen.insert(here.clone());
+        for there in room_imports(&source) {
+            let Some(violation) = violation(&rooms, &here, &there) else {
+                continue;
+            };
+            match KNOWN
+                .iter()
+                .find(|(file, room)| *file == source.name && *room == there)
+            {
+                Some(entry) => drop(known.insert(*entry)),
+                None => wrong.push(format!("src/{}: {violation}", source.name)),
             }
         }
-        seen.insert(room);
     }
-    wrong.extend(
-        rooms
-            .keys()
-            .filter(|room| !seen.contains(*room))
-            .map(|room| format!("the table has `{room}`, src/ has not")),
-    );
+    for room in rooms.keys() {
+        if !seen.contains(room) {
+            wrong.push(format!("the table has `{room}`, src has not"));
+        }
+    }
+    for entry in KNOWN {
+        if !known.contains(entry) {
+            wrong.push(format!("{entry:?} is mended: remove it from the list"));
+        }
+    }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// The program is a call of one function of the library.
 #[test]
-fn imports_are_found() {
-    let source = "use crate::store::{Store, Verified};\n// use crate::no;\nuse crate::{archive::{Index, Release}, plan, Error};\n\
-                  fn f() -> crate::deb::Deb { $crate::x!(); mycrate::y() }";
-    let found: Vec<String> = imports(source, &["crate"]).into_iter().collect();
-    assert_eq!(found, ["archive", "deb", "plan", "store"]);
+fn the_program_calls_main() {
+    let text = fs::read_to_string(project().join("src/main.rs")).unwrap();
+    let source = Source::new("main.rs", &["main"], &text);
+    let named = sources::paths_from(&source, "rbootstrap");
+    assert_eq!(named, BTreeSet::from(["main".to_owned()]));
+}
+
+/// Every way to name a room, as source text; `{}` is the room.
+const FORMS: &[&str] = &[
+    "use crate::{}::thing;",
+    "use crate::{}::*;",
+    "use crate::{formats, {}::{self, thing as other}};",
+    "use {crate::{}};",
+    "use super::{}::thing;",
+    "mod inner { use super::super::{}::thing; }",
+    "mod inner { use self::super::super::{}; }",
+    "fn f() { crate::{}::thing(); }",
+    "fn f() { let _ = super::{}::THING; }",
+    "fn f(_: &crate::{}::Thing) {}",
+    "fn f() -> Vec<super::{}::Thing> { Vec::new() }",
+    "struct S { field: Option<crate::{}::Thing> }",
+    "impl crate::{}::Trait for S {}",
+    "fn f(x: u8) { match x { crate::{}::THING => {} _ => {} } }",
+    "fn f() { assert!(matches!(1, crate::{}::THING)); }",
+    "macro_rules! m { () => { $crate::{}::thing() } }",
+    "#[serde(with = \"crate::{}\")] struct S;",
+    "#[cfg(not(test))] use crate::{}::thing;",
+    "#[cfg(test)] mod tests {} use crate::{}::thing;",
+];
+
+/// Code for tests, which may name every room.
+const TEST_FORMS: &[&str] = &[
+    "#[cfg(test)] use crate::{}::thing;",
+    "#[cfg(test)] mod tests { use crate::{}::thing; }",
+    "#[cfg(any(test, feature = \"testing\"))] fn f() { crate::{}::thing(); }",
+    "#[cfg(all(test, unix))] fn f() { crate::{}::thing(); }",
+    "struct S; impl S { #[cfg(test)] fn f() { crate::{}::thing(); } }",
+    "// use crate::{}::thing;",
+];
+
+fn planted(room: &str, form: &str, other: &str) -> BTreeSet<String> {
+    let source = Source::new(
+        &format!("{room}.rs"),
+        &[room],
+        &form.replacen("{}", other, 1),
+    );
+    room_imports(&source)
+}
+
+/// Plants an import of every other room in every room, in every form, and expects what the table says.
+#[test]
+fn planted_imports_are_found() {
+    let rooms = table();
+    for here in rooms.keys() {
+        let mut upward = 0;
+        for there in rooms.keys().filter(|there| *there != here) {
+            for form in FORMS {
+                let found = planted(here, form, there);
+                assert!(found.contains(there), "{form} in {here}: {found:?}");
+            }
+            for form in TEST_FORMS {
+                let found = planted(here, form, there);
+                assert_eq!(found, BTreeSet::new(), "{form} in {here}");
+            }
+            let is_lower = rooms[there].floor < rooms[here].floor;
+            let is_allowed = is_lower || rooms[here].beside.contains(there);
+            assert_eq!(
+                violation(&rooms, here, there).is_none(),
+                is_allowed,
+                "{here} uses {there}"
+            );
+            upward += usize::from(!is_allowed);
+        }
+        let is_highest = rooms.values().all(|room| room.floor <= rooms[here].floor);
+        assert!(upward > 0 || is_highest, "nothing is forbidden to {here}");
+        assert!(violation(&rooms, here, "testing").is_some());
+    }
+}
+
+/// A file in a directory of the room resolves `super` from where it is.
+#[test]
+fn super_is_relative_to_the_module() {
+    let text = "use super::super::store::Store; use super::plan; use self::run; use other::ui;";
+    let source = Source::new("archive/index.rs", &["archive", "index"], text);
+    assert_eq!(room_imports(&source), BTreeSet::from(["store".to_owned()]));
 }
 
 #[test]
 fn the_table_is_read() {
-    let table = "text\n| floor | room | knows |\n| --- | --- | --- |\n| 3 | `archive.rs` | a |\n| 3 | `plan` | b |\n| 0 | `digest`, `report` | c |\n\nmore";
-    let read: Vec<(String, u32)> = rooms(table)
-        .into_iter()
-        .map(|(name, (floor, _))| (name, floor))
-        .collect();
-    assert_eq!(
-        read,
-        [
-            ("archive".into(), 3),
-            ("digest".into(), 0),
-            ("plan".into(), 3),
-            ("report".into(), 0)
-        ]
-    );
+    let table = "text\n| floor | room | does | may use on its own floor |\n| --- | --- | --- | --- |\n\
+                 | 3 | `archive` | a | `plan`, `dpkg` |\n| 0 | `digest`, `report` | c | |\n\nmore | text";
+    let room = |floor, beside: &[&str]| Room {
+        floor,
+        beside: beside.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let expected = Rooms::from([
+        ("archive".to_owned(), room(3, &["dpkg", "plan"])),
+        ("digest".to_owned(), room(0, &[])),
+        ("report".to_owned(), room(0, &[])),
+    ]);
+    assert_eq!(rooms(table), expected);
 }

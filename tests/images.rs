@@ -5,11 +5,11 @@ use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 
+use rbootstrap::testing::archive::DATE;
+use rbootstrap::testing::tree::{self, Times};
 use rbootstrap::testing::{Compression, Integrity, decoder};
 
-use crate::world::archive::DATE;
-use crate::world::tree::{self, Times};
-use crate::world::{World, outcome};
+use crate::context::{TestContext, outcome};
 
 /// The tar's paths in their order, with type, mode, owner and size.
 fn listing(tar: &[u8]) -> Vec<String> {
@@ -34,10 +34,11 @@ fn listing(tar: &[u8]) -> Vec<String> {
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn standard_output_gets_the_same_tree_as_a_tar() {
-    let Some(world) = World::new([]) else { return };
-    let url = world.server.url();
-    let dash = world.run(["--variant=essential", "fake", "-", &url]).ok();
+    let context = TestContext::new([]);
+    let url = context.mirror.url();
+    let dash = context.run(["--variant=essential", "fake", "-", &url]).ok();
     let paths = listing(&dash.stdout);
     assert!(paths.len() > 100, "{paths:#?}");
     assert!(
@@ -52,12 +53,12 @@ fn standard_output_gets_the_same_tree_as_a_tar() {
             .all(|line| !line.contains("proc/") || line.contains("proc/ ")),
         "{paths:#?}"
     );
-    world.assert_nothing_left();
+    context.assert_nothing_left();
 
-    world.make(&["--variant=essential"]).ok();
-    let unpacked = world.path("unpacked");
+    context.make(&["--variant=essential"]).ok();
+    let unpacked = context.path("unpacked");
     fs::create_dir(&unpacked).unwrap();
-    fs::write(world.path("image.tar"), &dash.stdout).unwrap();
+    fs::write(context.path("image.tar"), &dash.stdout).unwrap();
     let mut extract = Command::new("tar");
     extract
         .args([
@@ -67,7 +68,7 @@ fn standard_output_gets_the_same_tree_as_a_tar() {
             "--xattrs-include=*",
             "-f",
         ])
-        .arg(world.path("image.tar"))
+        .arg(context.path("image.tar"))
         .arg("-C")
         .arg(&unpacked);
     outcome(&mut extract).ok();
@@ -78,23 +79,24 @@ fn standard_output_gets_the_same_tree_as_a_tar() {
             .collect::<Vec<_>>()
     };
     assert_eq!(
-        tree::difference(&lines(&world.root()), &lines(&unpacked)),
+        tree::difference(&lines(&context.root()), &lines(&unpacked)),
         ""
     );
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn no_target_is_standard_output() {
-    let Some(world) = World::new([]) else { return };
-    let (url, keyring) = (world.server.url(), world.path("keyring.gpg"));
-    let mut command = world.command();
+    let context = TestContext::new([]);
+    let (url, keyring) = (context.mirror.url(), context.path("keyring.gpg"));
+    let mut command = context.command();
     command
         .env("RBOOTSTRAP_MIRROR", &url)
         .arg("--keyring")
         .arg(keyring)
         .args(["--variant=essential", "fake"]);
     let none = outcome(&mut command).ok();
-    let dash = world.run(["--variant=essential", "fake", "-", &url]).ok();
+    let dash = context.run(["--variant=essential", "fake", "-", &url]).ok();
     assert!(
         none.stdout == dash.stdout,
         "{} and {} bytes",
@@ -104,16 +106,20 @@ fn no_target_is_standard_output() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn the_ending_decides_the_compression() {
-    let Some(world) = World::new([]) else { return };
-    let url = world.server.url();
+    let context = TestContext::new([]);
+    let url = context.mirror.url();
     // A small tree: xz is slow on a large one.
     let small = [
         "--variant=extract",
         "--include=netbase,manual-pages",
         "fake",
     ];
-    let plain = world.run(small.into_iter().chain(["-", &url])).ok().stdout;
+    let plain = context
+        .run(small.into_iter().chain(["-", &url]))
+        .ok()
+        .stdout;
     let rows = [
         ("a.tar", Compression::None),
         ("a.tar.gz", Compression::Gzip),
@@ -123,28 +129,29 @@ fn the_ending_decides_the_compression() {
         ("a.tar.zst", Compression::Zstd),
     ];
     for (name, compression) in rows {
-        let made = world.run(small.into_iter().chain([name, &url])).ok();
+        let made = context.run(small.into_iter().chain([name, &url])).ok();
         assert!(made.stdout.is_empty(), "{name}");
-        let bytes = fs::read(world.path(name)).unwrap();
+        let bytes = fs::read(context.path(name)).unwrap();
         let mut decoded = Vec::new();
         decoder(compression, &bytes[..], Integrity::Unknown)
             .unwrap()
             .read_to_end(&mut decoded)
             .unwrap();
         assert!(decoded == plain, "{name} holds another tar");
-        outcome(Command::new("tar").arg("-tf").arg(world.path(name))).ok();
+        outcome(Command::new("tar").arg("-tf").arg(context.path(name))).ok();
     }
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn a_tar_beside_the_directory_is_the_same_tar() {
-    let Some(world) = World::new([]) else { return };
-    let url = world.server.url();
-    let alone = world
+    let context = TestContext::new([]);
+    let url = context.mirror.url();
+    let alone = context
         .run(["--variant=essential", "fake", "-", &url])
         .ok()
         .stdout;
-    let beside = world
+    let beside = context
         .make(&["--variant=essential", "--tar", "-"])
         .ok()
         .stdout;
@@ -154,21 +161,22 @@ fn a_tar_beside_the_directory_is_the_same_tar() {
         alone.len(),
         beside.len()
     );
-    fs::remove_dir_all(world.root()).unwrap();
-    let file = world.path("beside.tar");
-    let quiet = world
+    fs::remove_dir_all(context.root()).unwrap();
+    let file = context.path("beside.tar");
+    let quiet = context
         .make(&["--variant=essential", "--tar", file.to_str().unwrap()])
         .ok();
     assert!(quiet.stdout.is_empty());
     assert!(fs::read(file).unwrap() == alone);
-    assert!(world.root().join("usr/bin/dpkg").exists());
+    assert!(context.root().join("usr/bin/dpkg").exists());
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn format_overrides_the_ending() {
-    let Some(world) = World::new([]) else { return };
-    let url = world.server.url();
-    world
+    let context = TestContext::new([]);
+    let url = context.mirror.url();
+    context
         .run([
             "--variant=essential",
             "--format=dir",
@@ -177,25 +185,27 @@ fn format_overrides_the_ending() {
             &url,
         ])
         .ok();
-    assert!(world.path("tree.tar/usr/bin/dpkg").exists());
-    world
+    assert!(context.path("tree.tar/usr/bin/dpkg").exists());
+    context
         .run(["--variant=essential", "--format=tar", "fake", "image", &url])
         .ok();
-    assert!(world.path("image").is_file());
+    assert!(context.path("image").is_file());
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn a_directory_alone_leaves_standard_output_empty() {
-    let Some(world) = World::new([]) else { return };
-    let made = world.make(&["--variant=essential"]).ok();
+    let context = TestContext::new([]);
+    let made = context.make(&["--variant=essential"]).ok();
     assert!(made.stdout.is_empty(), "{} bytes", made.stdout.len());
     assert!(made.stderr.contains("--tar -"), "{}", made.stderr);
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn one_thread_and_eight_give_the_same_bytes() {
-    let Some(world) = World::new([]) else { return };
-    let url = world.server.url();
+    let context = TestContext::new([]);
+    let url = context.mirror.url();
     // xz is slow: it gets a tree of libraries alone.
     for (name, variant) in [
         ("-", "important"),
@@ -203,7 +213,7 @@ fn one_thread_and_eight_give_the_same_bytes() {
         ("image.tar.xz", "extract"),
     ] {
         let images = ["1", "3", "8"].map(|jobs| {
-            let made = world
+            let made = context
                 .run([
                     "--jobs",
                     jobs,
@@ -220,7 +230,7 @@ fn one_thread_and_eight_give_the_same_bytes() {
             if name == "-" {
                 made.stdout
             } else {
-                fs::read(world.path(name)).unwrap()
+                fs::read(context.path(name)).unwrap()
             }
         });
         assert!(
@@ -232,9 +242,10 @@ fn one_thread_and_eight_give_the_same_bytes() {
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn times_end_at_the_epoch() {
-    let Some(world) = World::new([]) else { return };
-    let url = world.server.url();
+    let context = TestContext::new([]);
+    let url = context.mirror.url();
     let latest = |tar: &[u8]| {
         let mut archive = tar::Archive::new(tar);
         archive
@@ -244,12 +255,12 @@ fn times_end_at_the_epoch() {
             .max()
             .unwrap()
     };
-    let by_date = world
+    let by_date = context
         .run(["--variant=essential", "fake", "-", &url])
         .ok()
         .stdout;
     assert_eq!(latest(&by_date), DATE as u64);
-    let mut command = world.command();
+    let mut command = context.command();
     command
         .env("SOURCE_DATE_EPOCH", "1600000000")
         .args(["--variant=essential", "fake", "-", &url]);
@@ -257,16 +268,17 @@ fn times_end_at_the_epoch() {
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn a_tree_can_be_packed_later() {
-    let Some(world) = World::new([]) else { return };
+    let context = TestContext::new([]);
     let (root, at_once) = (
-        world.root(),
-        world
+        context.root(),
+        context
             .make(&["--variant=essential", "--tar", "-"])
             .ok()
             .stdout,
     );
-    let pack = world.command();
+    let pack = context.command();
     // `pack` has nothing to trust, so it takes no keyring: a command of its own.
     let pack = |arguments: &[&str]| {
         let mut command = Command::new(pack.get_program());
@@ -278,7 +290,7 @@ fn a_tree_can_be_packed_later() {
             .args(arguments);
         outcome(
             command
-                .current_dir(world.directory.path())
+                .current_dir(context.directory.path())
                 .stdin(std::process::Stdio::null()),
         )
         .ok()
@@ -293,7 +305,7 @@ fn a_tree_can_be_packed_later() {
     assert!(pack(&["-"]).stdout == at_once);
     pack(&["packed.tar.gz"]);
     let mut decoded = Vec::new();
-    let bytes = fs::read(world.path("packed.tar.gz")).unwrap();
+    let bytes = fs::read(context.path("packed.tar.gz")).unwrap();
     decoder(Compression::Gzip, &bytes[..], Integrity::Unknown)
         .unwrap()
         .read_to_end(&mut decoded)

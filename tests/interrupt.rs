@@ -1,16 +1,15 @@
-//! Signals in every stage: the run ends with 128 and the signal's number, and everything is undone.
+//! Signals in every stage: the run exits with 128 plus the signal's number and undoes everything.
 //!
-//! A stage is held where the test wants it by a mirror that stalls or a script that waits; the test waits for the sign of that.
+//! A mirror that stalls or a script that waits holds the run in a stage; the test waits until it is there.
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rbootstrap::testing::{DebBuilder, MirrorFault, tree};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::world::deb::Deb;
-use crate::world::server::Fault;
-use crate::world::{World, processes_below, tree};
+use crate::context::{TestContext, processes_below};
 
 /// Starts a run that a test will interrupt.
 fn start(command: &mut Command) -> Child {
@@ -59,10 +58,10 @@ fn within_a_minute(mut so: impl FnMut() -> bool) -> bool {
 
 /// Waits for a file of this name to appear anywhere in the test's directory, which is where a script inside the tree puts its sign.
 #[track_caller]
-fn wait_for_sign(world: &World, name: &str) {
+fn wait_for_sign(context: &TestContext, name: &str) {
     let seen = within_a_minute(|| {
         let mut seen = false;
-        for place in [world.root(), world.path("tmp")] {
+        for place in [context.root(), context.path("tmp")] {
             if place.exists() {
                 tree::walk(&place, &mut |path, _| {
                     seen |= path.file_name().is_some_and(|found| found == name)
@@ -76,33 +75,33 @@ fn wait_for_sign(world: &World, name: &str) {
 
 #[test]
 fn while_the_mirror_stalls() {
-    for (signal, ending) in [
-        (Signal::INT, "/InRelease"),
-        (Signal::TERM, "Packages"),
-        (Signal::INT, ".deb"),
-        (Signal::HUP, ".deb"),
+    for (signal, ending, goal) in [
+        (Signal::INT, "/InRelease", "--print-debs"),
+        (Signal::TERM, "Packages", "--print-debs"),
+        (Signal::INT, ".deb", "--download-only"),
+        (Signal::HUP, ".deb", "--download-only"),
     ] {
-        let Some(world) = World::of(&crate::world::archive::Suite {
+        let context = TestContext::of(&rbootstrap::testing::FakeSuite {
             by_hash: false,
             compressions: vec![rbootstrap::testing::Compression::None],
-            ..crate::world::suite([])
-        }) else {
-            return;
-        };
-        world.server.fault(ending, Fault::Stall);
-        let child = start(world.command().args([
+            ..crate::context::suite([])
+        });
+        context.mirror.fault(ending, MirrorFault::Stall);
+        let child = start(context.command().args([
             "--variant=essential",
+            goal,
             "fake",
             "root",
-            &world.server.url(),
+            &context.mirror.url(),
         ]));
-        world.server.wait_for(ending);
+        context.mirror.wait_for(ending);
         interrupted(child, signal);
-        world.assert_nothing_left();
+        context.assert_nothing_left();
     }
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn while_a_script_runs() {
     let wait = "touch /var/lib/sign; sleep 1000";
     let deaf = "trap '' INT TERM HUP; touch /var/lib/sign; while :; do sleep 1000; done";
@@ -114,77 +113,72 @@ fn while_a_script_runs() {
         (Signal::TERM, "preinst", daemon),
     ];
     for (signal, script, body) in rows {
-        let Some(world) = World::new([Deb::new("waiting", "1").script(script, body)]) else {
-            return;
-        };
-        let child = start(world.command().args([
+        let context = TestContext::new([DebBuilder::new("waiting", "1").script(script, body)]);
+        let child = start(context.command().args([
             "--variant=essential",
             "--include=waiting",
             "fake",
             "root",
-            &world.server.url(),
+            &context.mirror.url(),
         ]));
-        wait_for_sign(&world, "sign");
+        wait_for_sign(&context, "sign");
         let stderr = interrupted(child, signal);
         assert!(stderr.contains("interrupted"), "{stderr}");
-        world.assert_nothing_left();
+        context.assert_nothing_left();
     }
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn while_an_essential_script_runs() {
-    let essential = Deb::new("waiting", "1")
+    let essential = DebBuilder::new("waiting", "1")
         .field("Essential", "yes")
         .field("Priority", "required")
         .script("postinst", "touch /var/lib/sign; sleep 1000");
-    let Some(world) = World::new([essential]) else {
-        return;
-    };
-    let child =
-        start(
-            world
-                .command()
-                .args(["--variant=essential", "fake", "root", &world.server.url()]),
-        );
-    wait_for_sign(&world, "sign");
+    let context = TestContext::new([essential]);
+    let child = start(context.command().args([
+        "--variant=essential",
+        "fake",
+        "root",
+        &context.mirror.url(),
+    ]));
+    wait_for_sign(&context, "sign");
     interrupted(child, Signal::TERM);
-    world.assert_nothing_left();
+    context.assert_nothing_left();
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn while_an_image_is_made() {
     for target in ["-", "image.tar.xz"] {
-        let Some(world) = World::new([
-            Deb::new("waiting", "1").script("postinst", "touch /var/lib/sign; sleep 1000")
-        ]) else {
-            return;
-        };
-        let child = start(world.command().args([
+        let context =
+            TestContext::new([DebBuilder::new("waiting", "1")
+                .script("postinst", "touch /var/lib/sign; sleep 1000")]);
+        let child = start(context.command().args([
             "--variant=essential",
             "--include=waiting",
             "fake",
             target,
-            &world.server.url(),
+            &context.mirror.url(),
         ]));
-        wait_for_sign(&world, "sign");
+        wait_for_sign(&context, "sign");
         interrupted(child, Signal::INT);
-        world.assert_nothing_left();
+        context.assert_nothing_left();
     }
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn while_an_image_is_written() {
-    let Some(world) =
-        World::new([Deb::new("large", "1").file("usr/share/large", vec![b'x'; 20_000_000])])
-    else {
-        return;
-    };
-    let mut child = start(world.command().args([
+    let context = TestContext::new([
+        DebBuilder::new("large", "1").file("usr/share/large", vec![b'x'; 20_000_000])
+    ]);
+    let mut child = start(context.command().args([
         "--variant=essential",
         "--include=large",
         "fake",
         "-",
-        &world.server.url(),
+        &context.mirror.url(),
     ]));
     let mut stdout = child.stdout.take().unwrap();
     stdout.read_exact(&mut [0; 512]).unwrap();
@@ -193,87 +187,81 @@ fn while_an_image_is_written() {
     std::io::copy(&mut stdout, &mut std::io::sink()).unwrap();
     ended(&mut child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    world.assert_nothing_left();
+    context.assert_nothing_left();
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn a_reader_that_goes_away_ends_it() {
-    let Some(world) =
-        World::new([Deb::new("large", "1").file("usr/share/large", vec![b'x'; 20_000_000])])
-    else {
-        return;
-    };
-    let mut child = start(world.command().args([
+    let context = TestContext::new([
+        DebBuilder::new("large", "1").file("usr/share/large", vec![b'x'; 20_000_000])
+    ]);
+    let mut child = start(context.command().args([
         "--variant=essential",
         "--include=large",
         "fake",
         "-",
-        &world.server.url(),
+        &context.mirror.url(),
     ]));
     let mut stdout = child.stdout.take().unwrap();
     stdout.read_exact(&mut [0; 512]).unwrap();
     drop(stdout);
     ended(&mut child);
     assert!(!child.wait().unwrap().success());
-    world.assert_nothing_left();
+    context.assert_nothing_left();
 }
 
 #[test]
-fn a_second_run_goes_on_where_the_first_was_stopped() {
-    let Some(world) = World::new([]) else { return };
-    let last = format!("libhello1_2.10-1_{}.deb", crate::world::host_architecture());
-    world.server.fault(&last, Fault::Stall);
-    let child = start(world.command().args([
+fn a_second_run_continues_where_the_first_was_stopped() {
+    let context = TestContext::new([]);
+    let last = format!("libhello1_2.10-1_{}.deb", host_architecture());
+    context.mirror.fault(&last, MirrorFault::Stall);
+    let options = [
+        "--download-only",
         "--variant=essential",
         "--include=hello",
         "--downloads=1",
-        "fake",
-        "root",
-        &world.server.url(),
-    ]));
-    world.server.wait_for(&last);
+    ];
+    let mut command = context.command();
+    command
+        .args(options)
+        .args(["fake", "root", &context.mirror.url()]);
+    let child = start(&mut command);
+    context.mirror.wait_for(&last);
     interrupted(child, Signal::INT);
-    let first: Vec<String> = world
-        .server
-        .paths()
-        .into_iter()
-        .filter(|path| path.ends_with(".deb") && !path.ends_with(&last))
-        .collect();
-    world.server.heal();
-    world.server.forget();
-    world.make(&["--variant=essential", "--include=hello"]).ok();
-    let again: Vec<String> = world
-        .server
-        .paths()
-        .into_iter()
-        .filter(|path| first.contains(path))
-        .collect();
+    let mut first = context.mirror.debs();
+    first.retain(|path| !path.ends_with(&last));
+    assert!(!first.is_empty());
+    context.mirror.heal();
+    context.mirror.clear_log();
+    context.make(&options).ok();
+    let mut again = context.mirror.debs();
+    again.retain(|path| first.contains(path));
     assert_eq!(again, Vec::<String>::new(), "fetched again");
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn even_killed_it_leaves_no_process_and_no_mount() {
     let body = "(trap '' INT TERM HUP; exec sleep 1000) & touch /var/lib/sign; sleep 1000";
-    let Some(world) = World::new([Deb::new("waiting", "1").script("postinst", body)]) else {
-        return;
-    };
-    let mut child = start(world.command().args([
+    let context = TestContext::new([DebBuilder::new("waiting", "1").script("postinst", body)]);
+    let mut child = start(context.command().args([
         "--variant=essential",
         "--include=waiting",
         "fake",
         "root",
-        &world.server.url(),
+        &context.mirror.url(),
     ]));
-    wait_for_sign(&world, "sign");
+    wait_for_sign(&context, "sign");
     child.kill().unwrap();
     ended(&mut child);
     assert!(
-        within_a_minute(|| processes_below(world.directory.path()).is_empty()),
+        within_a_minute(|| processes_below(context.directory.path()).is_empty()),
         "{:?}",
-        processes_below(world.directory.path())
+        processes_below(context.directory.path())
     );
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-    assert!(!mounts.contains(world.directory.path().to_str().unwrap()));
+    assert!(!mounts.contains(context.directory.path().to_str().unwrap()));
 }
 
 #[test]

@@ -1,18 +1,17 @@
-//! All tests of the whole program, in one binary: what they share (keys, packages) is made once.
+//! Tests of the whole program, in one binary: it links once, and builds the shared packages and keys once.
 //!
-//! `cargo test --test all flow::` runs one subject's.
+//! `cargo test --test all flow::` runs those of one module. A test that needs more than a plain user has is ignored, and its reason
+//! lists the needs: `needs root, dpkg`. `scripts/test` finds out what the host offers and runs these tests too.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on says so by its panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![expect(
     clippy::disallowed_methods,
-    reason = "tests make their own world, with every writer of the standard library"
+    reason = "tests make their own context, with every writer of the standard library"
 )]
-#![expect(unreachable_pub, reason = "what the subjects share is public to them")]
+#![expect(unreachable_pub, reason = "modules share what is public in them")]
 
 mod archive;
+mod context;
 mod floors;
 mod flow;
 mod images;
@@ -28,4 +27,3 @@ mod suites;
 mod target;
 mod timings;
 mod trust;
-mod world;

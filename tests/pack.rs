@@ -4,21 +4,16 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
+use rbootstrap::testing::tree::{self, Times};
 use rustix::fs::{CWD, FileType, makedev, mknodat};
 
-use crate::world::tree::{self, Times};
-use crate::world::{Outcome, World, outcome};
+use crate::context::{Outcome, TestContext, outcome};
 
-fn pack(world: &World, arguments: &[&str]) -> Outcome {
-    let mut command = Command::new(world.command().get_program());
-    command
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .env("TMPDIR", world.path("tmp"))
-        .current_dir(world.directory.path());
-    outcome(command.arg("pack").args(arguments).stdin(Stdio::null()))
+fn pack(context: &TestContext, arguments: &[&str]) -> Outcome {
+    let mut command = context.program();
+    outcome(command.arg("pack").args(arguments))
 }
 
 /// A tree with one of everything.
@@ -95,24 +90,13 @@ fn chown_link(path: &Path, owner: u32) {
     std::os::unix::fs::lchown(path, Some(owner), Some(owner)).unwrap();
 }
 
-/// Whether a test that makes devices and owners can run.
-fn able() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        crate::world::skip("needs root");
-    }
-    root
-}
-
 #[test]
+#[ignore = "needs root"]
 fn gnu_tar_reads_back_what_was_packed() {
-    if !able() {
-        return;
-    }
-    let world = World::bare();
-    zoo(&world.root());
-    pack(&world, &["root", "archive/zoo.tar"]).ok();
-    let back = world.path("back");
+    let context = TestContext::bare();
+    zoo(&context.root());
+    pack(&context, &["root", "archive/zoo.tar"]).ok();
+    let back = context.path("back");
     fs::create_dir(&back).unwrap();
     let mut extract = Command::new("tar");
     extract
@@ -123,7 +107,7 @@ fn gnu_tar_reads_back_what_was_packed() {
             "--xattrs-include=*",
             "-f",
         ])
-        .arg(world.path("archive/zoo.tar"))
+        .arg(context.path("archive/zoo.tar"))
         .arg("-C")
         .arg(&back);
     outcome(&mut extract).ok();
@@ -138,10 +122,10 @@ fn gnu_tar_reads_back_what_was_packed() {
             .filter(|line| !free(line))
             .collect::<Vec<_>>()
     };
-    assert_eq!(tree::difference(&lines(&world.root()), &lines(&back)), "");
+    assert_eq!(tree::difference(&lines(&context.root()), &lines(&back)), "");
     for directory in ["dev", "proc", "sys"] {
         assert_eq!(
-            crate::world::names(&back.join(directory)),
+            rbootstrap::testing::tree::names(&back.join(directory)),
             Vec::<String>::new(),
             "{directory}"
         );
@@ -149,14 +133,12 @@ fn gnu_tar_reads_back_what_was_packed() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn the_same_tree_gives_the_same_bytes() {
-    if !able() {
-        return;
-    }
-    let world = World::bare();
-    zoo(&world.root());
-    let first = pack(&world, &["root"]).ok().stdout;
-    let second = pack(&world, &["--jobs=1", "root", "-"]).ok().stdout;
+    let context = TestContext::bare();
+    zoo(&context.root());
+    let first = pack(&context, &["root"]).ok().stdout;
+    let second = pack(&context, &["--jobs=1", "root", "-"]).ok().stdout;
     assert!(first == second);
     // Sorted, whatever the order on disk: a file made last is not last.
     let names: Vec<String> = {
@@ -176,8 +158,8 @@ fn the_same_tree_gives_the_same_bytes() {
     assert_eq!(names, sorted);
     for compressed in ["zoo.tar.xz", "zoo.tar.zst", "zoo.tar.gz"] {
         let images = ["1", "2", "8"].map(|jobs| {
-            pack(&world, &["--jobs", jobs, "root", compressed]).ok();
-            fs::read(world.path(compressed)).unwrap()
+            pack(&context, &["--jobs", jobs, "root", compressed]).ok();
+            fs::read(context.path(compressed)).unwrap()
         });
         assert!(
             images[0] == images[1] && images[1] == images[2],
@@ -187,34 +169,32 @@ fn the_same_tree_gives_the_same_bytes() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn the_tree_stays_as_it_was() {
-    if !able() {
-        return;
-    }
-    let world = World::bare();
-    zoo(&world.root());
-    let before = tree::dump(&world.root(), Times::Shown);
-    pack(&world, &["root", "archive/zoo.tar.zst"]).ok();
+    let context = TestContext::bare();
+    zoo(&context.root());
+    let before = tree::dump(&context.root(), Times::Shown);
+    pack(&context, &["root", "archive/zoo.tar.zst"]).ok();
     assert_eq!(
-        tree::difference(&before, &tree::dump(&world.root(), Times::Shown)),
+        tree::difference(&before, &tree::dump(&context.root(), Times::Shown)),
         ""
     );
-    world.assert_nothing_besides_target();
+    context.assert_nothing_besides_target();
 }
 
 #[test]
 fn what_is_no_tree_is_refused() {
-    let world = World::bare();
-    pack(&world, &["no-such-tree"])
+    let context = TestContext::bare();
+    pack(&context, &["no-such-tree"])
         .fails(6)
         .names(&["no-such-tree"]);
-    pack(&world, &["keyring.gpg"])
+    pack(&context, &["keyring.gpg"])
         .fails(6)
         .names(&["keyring.gpg"]);
-    fs::create_dir(world.root()).unwrap();
-    pack(&world, &["root", "no/such/place.tar"])
+    fs::create_dir(context.root()).unwrap();
+    pack(&context, &["root", "no/such/place.tar"])
         .fails(6)
         .names(&["no/such/place.tar"]);
-    assert_eq!(fs::metadata(world.root()).unwrap().nlink(), 2);
-    world.assert_nothing_besides_target();
+    assert_eq!(fs::metadata(context.root()).unwrap().nlink(), 2);
+    context.assert_nothing_besides_target();
 }

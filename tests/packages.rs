@@ -39,35 +39,35 @@ mod owners;
 mod scripts;
 mod triggers;
 
-use crate::world::archive::Suite;
-use crate::world::deb::Deb;
-use crate::world::{World, reference, suite};
+use rbootstrap::testing::{DebBuilder, FakeSuite};
+
+use crate::context::{TestContext, reference, suite};
 
 /// Makes the essentials and `include`, and asserts that apt and dpkg make the same tree.
 #[track_caller]
-fn same_as_dpkg(debs: impl IntoIterator<Item = Deb>, include: &[&str]) -> Option<World> {
+fn same_as_dpkg(debs: impl IntoIterator<Item = DebBuilder>, include: &[&str]) -> TestContext {
     same_as_dpkg_of(&suite(debs), include)
 }
 
 /// As [`same_as_dpkg`], of a suite that may have several architectures.
 #[track_caller]
-fn same_as_dpkg_of(suite: &Suite, include: &[&str]) -> Option<World> {
-    let world = World::of(suite)?;
+fn same_as_dpkg_of(suite: &FakeSuite, include: &[&str]) -> TestContext {
+    let context = TestContext::of(suite);
     let architectures = format!("--arch={}", suite.architectures.join(","));
     let option = format!("--include={}", include.join(","));
     let mut options = vec!["--variant=essential", &architectures];
     if !include.is_empty() {
         options.push(&option);
     }
-    world.make(&options).ok();
-    let expected = world.path("expected");
-    reference::tree(&world, &expected, include);
-    let difference = reference::difference(&expected, &world.root());
+    context.make(&options).ok();
+    let expected = context.path("expected");
+    reference::tree(&context, &expected, include);
+    let difference = reference::difference(&expected, &context.root());
     assert!(
         difference.is_empty(),
         "- apt and dpkg, + rbootstrap:\n{difference}"
     );
-    Some(world)
+    context
 }
 
 /// The table above names tests that there are.
@@ -102,7 +102,7 @@ fn every_case_has_its_test() {
             .unwrap_or_else(|| panic!("no module {module}"))
             .1;
         assert!(
-            source.contains(&format!("#[test]\nfn {function}()")),
+            source.contains(&format!("\nfn {function}() {{")),
             "no test {name}"
         );
     }

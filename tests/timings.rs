@@ -4,18 +4,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::world::{Outcome, World, outcome, skip};
+use rbootstrap::testing::base;
+
+use crate::context::{Outcome, TestContext, outcome};
 
 const PROBE: &str = include_str!("timings/probe.js");
 
-/// A world in which a run has left its page, and the page.
-fn page() -> Option<(World, PathBuf)> {
-    let world = World::new([])?;
-    let path = world.path("timings.html");
-    world
+/// A context in which a run has left its page, and the page.
+fn page() -> (TestContext, PathBuf) {
+    let context = TestContext::new([]);
+    let path = context.path("timings.html");
+    context
         .make(&["--include=hello", "--timings", path.to_str().unwrap()])
         .ok();
-    Some((world, path))
+    (context, path)
 }
 
 /// The row of a package: all of its bars.
@@ -27,10 +29,11 @@ fn row<'p>(page: &'p str, name: &str) -> &'p str {
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn every_package_of_a_run_has_each_of_its_steps() {
-    let Some((world, path)) = page() else { return };
+    let (context, path) = page();
     let page = fs::read_to_string(path).unwrap();
-    for line in world.installed() {
+    for line in context.installed() {
         let row = row(&page, line.split([' ', ':']).next().unwrap());
         for step in ["download", "decode", "unpack", "configure"] {
             assert!(
@@ -43,10 +46,11 @@ fn every_package_of_a_run_has_each_of_its_steps() {
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn an_image_has_a_step_too() {
-    let Some(world) = World::new([]) else { return };
-    let (page, tar) = (world.path("timings.html"), world.path("image.tar"));
-    world
+    let context = TestContext::new([]);
+    let (page, tar) = (context.path("timings.html"), context.path("image.tar"));
+    context
         .make(&[
             "--timings",
             page.to_str().unwrap(),
@@ -58,24 +62,19 @@ fn an_image_has_a_step_too() {
 }
 
 #[test]
+#[ignore = "needs root, dpkg, chromium"]
 fn a_browser_shows_it_and_answers_the_keyboard() {
-    let Some(browser) = [
-        "/usr/bin/chromium",
-        "/usr/bin/chromium-browser",
-        "/usr/bin/google-chrome",
-    ]
-    .into_iter()
-    .find(|p| Path::new(p).exists()) else {
-        return skip("needs Chromium");
-    };
-    let Some((world, path)) = page() else { return };
+    let browsers = ["chromium", "chromium-browser", "google-chrome"];
+    let browser = browsers.iter().find(|name| base::program(name).is_some());
+    let browser = browser.expect("a Chromium");
+    let (context, path) = page();
     let written = fs::read_to_string(&path).unwrap();
     fs::write(
         &path,
         written.replace("</body>", &format!("<script>{PROBE}</script></body>")),
     )
     .unwrap();
-    let shown = open(browser, &world, &path);
+    let shown = open(browser, &context, &path);
     let found = shown
         .text()
         .split("data-probe=\"")
@@ -95,7 +94,7 @@ fn a_browser_shows_it_and_answers_the_keyboard() {
 }
 
 /// The page as it is once its scripts have run.
-fn open(browser: &str, world: &World, page: &Path) -> Outcome {
+fn open(browser: &str, context: &TestContext, page: &Path) -> Outcome {
     let mut command = Command::new(browser);
     command.args([
         "--headless",
@@ -114,7 +113,7 @@ fn open(browser: &str, world: &World, page: &Path) -> Outcome {
     command
         .arg(format!(
             "--user-data-dir={}",
-            world.path("browser").display()
+            context.path("browser").display()
         ))
         .args(["--virtual-time-budget=3000", "--dump-dom"]);
     outcome(command.arg(format!("file://{}", page.display()))).ok()

@@ -1,147 +1,132 @@
-//! The chain of trust, broken at each of its links: nothing of what it should have vouched for is used, and nothing is left.
+//! The chain of trust, broken at each of its links: nothing that the broken link vouches for is used, and nothing is left.
 
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rbootstrap::testing::Algorithm;
+use rbootstrap::testing::archive::now;
+use rbootstrap::testing::{
+    Algorithm, ArchiveKey, DebBuilder, FakeSuite, MirrorFault, host_architecture, tree,
+};
 
-use crate::world::archive::{Suite, now};
-use crate::world::deb::Deb;
-use crate::world::key::Key;
-use crate::world::server::Fault;
-use crate::world::{World, host_architecture};
+use crate::context::{Outcome, TestContext, outcome};
 
-/// A world whose `dists/fake` a test may tamper with.
-fn world(shape: &Suite) -> (World, PathBuf) {
-    let world = World::bare();
-    world.archive.publish(shape);
-    let directory = world.archive.root.join("dists/fake");
-    (world, directory)
+/// A context with this suite, and its directory `dists/fake`.
+fn published(shape: &FakeSuite) -> (TestContext, PathBuf) {
+    let context = TestContext::bare();
+    context.archive.publish(shape);
+    let directory = context.archive.root.join("dists/fake");
+    (context, directory)
 }
 
-/// Nothing but plain files: works on every host.
-fn small() -> Suite {
-    Suite::new("fake").with([Deb::new("one", "1")
+/// A suite with one essential package.
+fn small() -> FakeSuite {
+    FakeSuite::new("fake").with([DebBuilder::new("one", "1")
         .field("Essential", "yes")
         .field("Priority", "required")])
 }
 
-/// Asserts that a run is refused for want of trust, names these things, and fetched no package.
+/// Plans the essential packages.
+fn plan(context: &TestContext, options: &[&str]) -> Outcome {
+    context.print_debs(&[&["--variant=essential"], options].concat())
+}
+
+/// Asserts that a run fails for lack of trust, names these words and fetches no package.
 #[track_caller]
-fn refuses(world: &World, options: &[&str], things: &[&str]) {
-    world
-        .make(&[&["--variant=essential", "--print-debs"], options].concat())
-        .fails(3)
-        .names(things);
-    assert!(
-        world
-            .server
-            .paths()
-            .iter()
-            .all(|path| !path.ends_with(".deb")),
-        "{:?}",
-        world.server.paths()
-    );
-    world.assert_nothing_left();
+fn refuses(context: &TestContext, options: &[&str], words: &[&str]) {
+    plan(context, options).fails(3).names(words);
+    context.assert_no_deb_requested();
+    context.assert_nothing_left();
 }
 
 #[test]
 fn the_right_key_is_enough() {
-    let (world, _) = world(&small());
+    let (context, _) = published(&small());
     for name in ["keyring.gpg", "again.pgp", "again.asc"] {
-        world.archive.keyring(&world.path(name));
-        world
-            .make(&["--variant=essential", "--print-debs", "--keyring", name])
-            .ok();
+        context.archive.keyring(&context.path(name));
+        plan(&context, &["--keyring", name]).ok();
     }
 }
 
 #[test]
 fn several_keys_in_one_armored_file_are_all_read() {
-    let (world, _) = world(&small());
-    let both = Key::new("Another <another@example.org>").armored() + &world.archive.key.armored();
-    fs::write(world.path("keyring.gpg"), both).unwrap();
-    world.make(&["--variant=essential", "--print-debs"]).ok();
+    let (context, _) = published(&small());
+    let both =
+        ArchiveKey::new("Another <another@example.org>").armored() + &context.archive.key.armored();
+    fs::write(context.path("keyring.gpg"), both).unwrap();
+    plan(&context, &[]).ok();
 }
 
 #[test]
 fn one_good_signature_of_several_is_enough() {
-    let stranger = Arc::new(Key::new("A stranger <stranger@example.org>"));
-    let (world, _) = world(&small());
-    let signers = Some(vec![stranger, world.archive.key.clone()]);
-    world.archive.publish(&Suite {
+    let stranger = Arc::new(ArchiveKey::new("A stranger <stranger@example.org>"));
+    let (context, _) = published(&small());
+    let signers = Some(vec![stranger, context.archive.key.clone()]);
+    context.archive.publish(&FakeSuite {
         signers,
         inline: false,
         ..small()
     });
-    world.make(&["--variant=essential", "--print-debs"]).ok();
+    plan(&context, &[]).ok();
 }
 
 #[test]
 fn another_key_is_not_enough() {
-    let (world, _) = world(&small());
+    let (context, _) = published(&small());
     fs::write(
-        world.path("keyring.gpg"),
-        Key::new("A stranger <stranger@example.org>").binary(),
+        context.path("keyring.gpg"),
+        ArchiveKey::new("A stranger <stranger@example.org>").binary(),
     )
     .unwrap();
-    refuses(&world, &[], &["InRelease"]);
+    refuses(&context, &[], &["InRelease"]);
 }
 
 #[test]
 fn an_expired_key_is_not_enough() {
-    let expired = Arc::new(Key::expired("Gone <gone@example.org>"));
-    let (world, _) = world(&Suite {
+    let expired = Arc::new(ArchiveKey::expired("Gone <gone@example.org>"));
+    let (context, _) = published(&FakeSuite {
         signers: Some(vec![expired.clone()]),
         ..small()
     });
-    fs::write(world.path("keyring.gpg"), expired.binary()).unwrap();
-    refuses(&world, &[], &["InRelease"]);
+    fs::write(context.path("keyring.gpg"), expired.binary()).unwrap();
+    refuses(&context, &[], &["InRelease"]);
 }
 
 #[test]
 fn no_signature_is_not_enough() {
-    let (world, _) = world(&Suite {
+    let (context, _) = published(&FakeSuite {
         signers: Some(vec![]),
         ..small()
     });
-    let refused = world.make(&["--variant=essential", "--print-debs"]);
-    assert!(matches!(refused.code, Some(3 | 5)), "{refused:?}");
-    world.assert_nothing_left();
-    world
-        .make(&["--variant=essential", "--print-debs", "--no-check-gpg"])
+    plan(&context, &[]).fails(5).names(&["InRelease"]);
+    context.assert_nothing_left();
+    plan(&context, &["--no-check-gpg"])
         .ok()
         .names(&["signature"]);
 }
 
 #[test]
-fn unchecked_signatures_are_said_loudly_and_digests_still_count() {
-    let (world, directory) = world(&small());
+fn unchecked_signatures_give_a_warning_and_digests_still_count() {
+    let (context, directory) = published(&small());
     fs::write(
-        world.path("keyring.gpg"),
-        Key::new("A stranger <stranger@example.org>").binary(),
+        context.path("keyring.gpg"),
+        ArchiveKey::new("A stranger <stranger@example.org>").binary(),
     )
     .unwrap();
-    world
-        .make(&["--variant=essential", "--print-debs", "--no-check-gpg"])
-        .ok()
-        .names(&["warning"]);
+    plan(&context, &["--no-check-gpg"]).ok().names(&["warning"]);
     let text = fs::read_to_string(directory.join("Release")).unwrap();
     fs::write(
         directory.join("InRelease"),
         text.replace("SHA256:", "MD5Sum:"),
     )
     .unwrap();
-    world
-        .make(&["--variant=essential", "--print-debs", "--no-check-gpg"])
-        .fails(3);
+    plan(&context, &["--no-check-gpg"]).fails(3);
 }
 
 #[test]
 fn a_changed_release_is_refused() {
     for inline in [true, false] {
-        let (world, directory) = world(&Suite { inline, ..small() });
+        let (context, directory) = published(&FakeSuite { inline, ..small() });
         let name = if inline { "InRelease" } else { "Release" };
         let text = fs::read_to_string(directory.join(name)).unwrap();
         fs::write(
@@ -149,23 +134,22 @@ fn a_changed_release_is_refused() {
             text.replace("Origin: Fake", "Origin: Evil"),
         )
         .unwrap();
-        refuses(&world, &[], &[name]);
+        refuses(&context, &[], &[name]);
     }
 }
 
 #[test]
 fn words_outside_the_signed_part_are_not_read() {
-    let (world, directory) = world(&small());
+    let (context, directory) = published(&small());
     let text = fs::read_to_string(directory.join("InRelease")).unwrap();
-    let changed = [
-        format!("Origin: Evil\nSHA256:\n\n{text}"),
-        format!("{text}\nOrigin: Evil\n"),
+    // Text before the signed part makes the file malformed; text behind it is not read.
+    let rows = [
+        (format!("Origin: Evil\nSHA256:\n\n{text}"), 3),
+        (format!("{text}\nOrigin: Evil\n"), 3),
     ];
-    for changed in changed {
+    for (changed, code) in rows {
         fs::write(directory.join("InRelease"), changed).unwrap();
-        let outcome = world.make(&["--variant=essential", "--print-debs"]);
-        // To refuse it is as good as to read the signed part only.
-        assert!(matches!(outcome.code, Some(0 | 3)), "{outcome:?}");
+        let outcome = plan(&context, &[]).fails(code);
         assert!(!outcome.stderr.contains("Evil"), "{}", outcome.stderr);
     }
 }
@@ -173,137 +157,133 @@ fn words_outside_the_signed_part_are_not_read() {
 #[test]
 fn a_changed_index_is_refused() {
     for by_hash in [true, false] {
-        let (world, directory) = world(&Suite { by_hash, ..small() });
+        let (context, directory) = published(&FakeSuite { by_hash, ..small() });
         let binary = directory.join(format!("main/binary-{}", host_architecture()));
-        let mut changed = Vec::new();
-        crate::world::tree::walk(&binary, &mut |path, metadata| {
-            if metadata.is_file() {
-                changed.push(path.to_owned());
-            }
-        });
-        for path in changed {
+        for path in tree::files(&binary) {
             let mut bytes = fs::read(&path).unwrap();
             *bytes.last_mut().unwrap() ^= 1;
             fs::write(path, bytes).unwrap();
         }
-        refuses(&world, &[], &["Packages"]);
+        refuses(&context, &[], &["Packages"]);
     }
 }
 
 #[test]
 fn a_changed_package_is_refused() {
-    let Some(world) = World::new([]) else { return };
+    let context = TestContext::new([]);
     let path = format!("hello_2.10-1_{}.deb", host_architecture());
-    world.server.fault(&path, Fault::Wrong);
-    world
-        .make(&["--variant=essential", "--include=hello"])
+    context.mirror.fault(&path, MirrorFault::Wrong);
+    let options = ["--variant=essential", "--include=hello"];
+    context
+        .download(&options)
         .fails(3)
         .names(&["hello", "2.10-1"]);
-    world.assert_nothing_left();
-    // What was wrong is not in the cache: the next run gets it right.
-    world.server.heal();
-    world.make(&["--variant=essential", "--include=hello"]).ok();
+    context.assert_nothing_left();
+    // The wrong file is not in the cache: the next run fetches it again.
+    context.mirror.heal();
+    context.download(&options).ok();
 }
 
 #[test]
-fn a_spoilt_cache_is_mended() {
-    let Some(world) = World::new([]) else { return };
-    world.make(&["--variant=essential", "--download-only"]).ok();
-    crate::world::tree::walk(&world.path("cache"), &mut |path, metadata| {
-        if metadata.is_file() && metadata.len() > 0 {
-            let mut bytes = fs::read(path).unwrap();
-            bytes[0] ^= 1;
-            fs::write(path, bytes).unwrap();
+fn a_damaged_cache_is_repaired() {
+    let context = TestContext::new([]);
+    context.download(&["--variant=essential"]).ok();
+    for path in tree::files(&context.path("cache")) {
+        let mut bytes = fs::read(&path).unwrap();
+        if let Some(byte) = bytes.first_mut() {
+            *byte ^= 1;
         }
-    });
-    world.make(&["--variant=essential"]).ok();
+        fs::write(path, bytes).unwrap();
+    }
+    context.mirror.clear_log();
+    context.download(&["--variant=essential"]).ok();
+    assert_eq!(
+        context.mirror.debs().len(),
+        8,
+        "{:?}",
+        context.mirror.debs()
+    );
 }
 
 #[test]
 fn an_expired_index_is_refused_unless_asked_for() {
-    let (world, _) = world(&Suite {
+    let (context, _) = published(&FakeSuite {
         valid_until: Some(now() - 60),
         ..small()
     });
-    refuses(&world, &[], &["--no-check-valid-until"]);
-    world
-        .make(&[
-            "--variant=essential",
-            "--print-debs",
-            "--no-check-valid-until",
-        ])
-        .ok();
+    refuses(&context, &[], &["--no-check-valid-until"]);
+    plan(&context, &["--no-check-valid-until"]).ok();
 }
 
 #[test]
 fn expiry_is_all_that_is_relaxed() {
-    let (world, _) = world(&Suite {
+    let (context, _) = published(&FakeSuite {
         valid_until: Some(now() - 60),
         ..small()
     });
     fs::write(
-        world.path("keyring.gpg"),
-        Key::new("A stranger <stranger@example.org>").binary(),
+        context.path("keyring.gpg"),
+        ArchiveKey::new("A stranger <stranger@example.org>").binary(),
     )
     .unwrap();
-    refuses(&world, &["--no-check-valid-until"], &["InRelease"]);
+    refuses(&context, &["--no-check-valid-until"], &["InRelease"]);
 }
 
 #[test]
 fn an_index_from_the_future_is_refused() {
-    let (world, _) = world(&Suite {
+    let (context, _) = published(&FakeSuite {
         date: now() + 86_400,
         ..small()
     });
-    refuses(&world, &[], &["InRelease"]);
-    let (world, _) = self::world(&Suite {
+    refuses(&context, &[], &["InRelease"]);
+    let (context, _) = published(&FakeSuite {
         date: now() + 86_400,
         ..small()
     });
-    refuses(&world, &["--no-check-valid-until"], &["InRelease"]);
+    refuses(&context, &["--no-check-valid-until"], &["InRelease"]);
 }
 
 #[test]
 fn a_release_of_another_suite_is_refused() {
-    let (world, _) = world(&Suite {
+    let (context, _) = published(&FakeSuite {
         suite: "other".to_owned(),
         codename: "another".to_owned(),
         ..small()
     });
-    refuses(&world, &[], &["other"]);
+    refuses(&context, &[], &["other"]);
 }
 
 #[test]
-fn weak_digests_are_none() {
-    let (world, directory) = world(&small());
+fn weak_digests_do_not_count() {
+    let (context, directory) = published(&small());
     let text = fs::read_to_string(directory.join("Release")).unwrap();
     let weak = text.replace("SHA256:", "SHA1:");
-    world.archive.sign(&small(), &directory, &weak);
-    refuses(&world, &[], &["InRelease"]);
+    context.archive.sign(&small(), &directory, &weak);
+    refuses(&context, &[], &["InRelease"]);
 }
 
 #[test]
 fn a_package_without_a_digest_is_not_fetched() {
-    let (world, _) = world(&small());
-    let shape = Suite {
+    let (context, _) = published(&small());
+    let shape = FakeSuite {
         digests: vec![Algorithm::Sha256],
         ..small()
     };
     let stanza = "Package: bare\nVersion: 1\nArchitecture: all\nEssential: yes\nPriority: required\nFilename: pool/bare.deb\nSize: 3\nMD5sum: 900150983cd24fb0d6963f7d28e17f72\n\n";
-    world.archive.publish_text(
+    context.archive.publish_text(
         &shape,
         &format!("main/binary-{}/Packages", host_architecture()),
         stanza,
     );
-    world
-        .make(&["--variant=essential", "--download-only"])
+    context
+        .download(&["--variant=essential"])
         .fails(3)
         .names(&["bare"]);
 }
 
 #[test]
 fn paths_out_of_the_archive_are_not_asked_for() {
-    let (world, _) = world(&small());
+    let (context, _) = published(&small());
     let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     for name in [
         "../../../etc/passwd",
@@ -313,53 +293,42 @@ fn paths_out_of_the_archive_are_not_asked_for() {
         let stanza = format!(
             "Package: bad\nVersion: 1\nArchitecture: all\nEssential: yes\nPriority: required\nFilename: {name}\nSize: 3\nSHA256: {digest}\n\n"
         );
-        world.archive.publish_text(
+        context.archive.publish_text(
             &small(),
             &format!("main/binary-{}/Packages", host_architecture()),
             &stanza,
         );
-        world.server.forget();
-        let refused = world.make(&["--variant=essential", "--download-only"]);
-        assert!(matches!(refused.code, Some(3 | 5)), "{name}: {refused:?}");
+        context.mirror.clear_log();
+        context.download(&["--variant=essential"]).fails(3);
         assert!(
-            world.server.paths().iter().all(|path| !path.contains("..")),
+            context
+                .mirror
+                .paths()
+                .iter()
+                .all(|path| !path.contains("..")),
             "{:?}",
-            world.server.paths()
+            context.mirror.paths()
         );
     }
 }
 
 #[test]
-fn keyrings_that_are_none_are_named() {
-    let (world, _) = world(&small());
-    fs::write(world.path("junk.gpg"), "no key").unwrap();
-    fs::write(world.path("empty.gpg"), "").unwrap();
+fn files_that_are_not_keyrings() {
+    let (context, _) = published(&small());
+    fs::write(context.path("junk.gpg"), "no key").unwrap();
+    fs::write(context.path("empty.gpg"), "").unwrap();
     for name in ["junk.gpg", "empty.gpg", "absent.gpg"] {
-        let mut command = std::process::Command::new(world.command().get_program());
-        command.current_dir(world.directory.path()).args([
-            "--variant=essential",
-            "--print-debs",
-            "--keyring",
-            name,
-            "fake",
-            "root",
-            &world.server.url(),
-        ]);
-        crate::world::outcome(&mut command).fails(2).names(&[name]);
+        let mut command = context.program();
+        command.args(["--print-debs", "--keyring", name, "fake", "root"]);
+        outcome(command.arg(context.mirror.url()))
+            .fails(2)
+            .names(&[name]);
     }
 }
 
+/// The archive that the other tests tamper with is good as it is.
 #[test]
-fn the_world_itself_is_whole() {
-    // What the tests above tamper with works untouched, so that they fail for what they did.
-    let (world, _) = world(&small());
-    assert_eq!(
-        world
-            .make(&["--variant=essential", "--print-debs"])
-            .ok()
-            .text()
-            .lines()
-            .count(),
-        1
-    );
+fn an_untouched_archive_is_accepted() {
+    let (context, _) = published(&small());
+    assert_eq!(plan(&context, &[]).ok().text().lines().count(), 1);
 }

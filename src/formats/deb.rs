@@ -325,6 +325,4 @@ fn text(content: Vec<u8>) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod build;
-#[cfg(test)]
 mod tests;

@@ -154,7 +154,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::store::server::{Reply, Server, Then};
+    use crate::testing::server::{Reply, Server, Then};
     use crate::store::tests::{PATIENT, open, wanted};
 
     fn fetch(directory: &std::path::Path, connections: usize, report: Report) -> Downloads {

@@ -5,10 +5,10 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::server::{Asked, Reply, Server, Then};
 use super::*;
 use crate::formats::digest::{Algorithm, digest};
 use crate::report::Event;
+use crate::testing::server::{Asked, Reply, Server, Then};
 
 mod cache;
 mod derived;

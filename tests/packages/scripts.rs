@@ -2,13 +2,16 @@
 
 use std::fs;
 
+use rbootstrap::testing::DebBuilder;
+use rbootstrap::testing::tar::{directory, file};
+
+use crate::context::{TestContext, reference};
 use crate::packages::same_as_dpkg;
-use crate::world::deb::{Deb, Entry, Kind};
-use crate::world::{World, reference};
 
 #[test]
+#[ignore = "needs root, dpkg, apt"]
 fn further_control_members() {
-    let deb = Deb::new("members", "1")
+    let deb = DebBuilder::new("members", "1")
         .member("templates", 0o644, "Template: x\n")
         .member("symbols", 0o644, "x\n")
         .member("shlibs", 0o644, "x 1 x\n")
@@ -21,22 +24,26 @@ fn further_control_members() {
 }
 
 #[test]
+#[ignore = "needs root, dpkg, apt"]
 fn a_user_made_in_preinst_owns_files() {
     let preinst = "echo 'svc:*:101:101::/:/bin/sh' >>/etc/passwd\necho 'svc:*:101:' >>/etc/group";
-    let deb = Deb::new("service", "1").script("preinst", preinst).entry(
-        Entry::new("var/lib/service/data", Kind::File(b"x".into())).owned((0, "svc"), (0, "svc")),
-    );
-    let Some(world) = same_as_dpkg([deb], &["service"]) else {
-        return;
-    };
+    let deb = DebBuilder::new("service", "1")
+        .script("preinst", preinst)
+        .entry(
+            file("var/lib/service/data", "x")
+                .owner("svc", "svc")
+                .ids(0, 0),
+        );
+    let context = same_as_dpkg([deb], &["service"]);
     assert!(
-        world
+        context
             .line("var/lib/service/data")
             .starts_with("f 0644 101:101")
     );
 }
 
 #[test]
+#[ignore = "needs root, dpkg, apt"]
 fn scripts_see_what_dpkg_shows_them() {
     let note = |name: &str| {
         let variables =
@@ -49,7 +56,7 @@ fn scripts_see_what_dpkg_shows_them() {
         "dpkg-query -W -f '${Package} ${Version} ${Status} ${Conffiles}\\n' >>/var/lib/note-status";
     let scripts = |name: &str, more: &str| {
         let both = |script: &str| format!("{}\n{more}", note(script));
-        Deb::new(name, "1.5-2")
+        DebBuilder::new(name, "1.5-2")
             .script("preinst", &both("preinst"))
             .script("postinst", &both("postinst"))
     };
@@ -62,23 +69,21 @@ fn scripts_see_what_dpkg_shows_them() {
         .conffile("etc/first", "x\n")
         .member("templates", 0o644, "x\n")
         .member("odd.name", 0o600, "x");
-    let Some(world) = World::new([
+    let context = TestContext::new([
         essential.clone(),
         first,
         scripts("second", status).depends("first"),
-    ]) else {
-        return;
-    };
-    world
+    ]);
+    context
         .make(&["--variant=essential", "--include=second"])
         .ok();
-    let expected = world.path("expected");
-    reference::tree_with(&world, &expected, &[essential.into()], &["second"]);
+    let expected = context.path("expected");
+    reference::tree_with(&context, &expected, &[essential.into()], &["second"]);
     let read = |root: &std::path::Path, name: &str| {
         fs::read_to_string(root.join("var/lib").join(name)).unwrap()
     };
     assert_eq!(
-        read(&world.root(), "note-status"),
+        read(&context.root(), "note-status"),
         read(&expected, "note-status")
     );
     // What apt tells its own dpkg, the PATH that it has for it, and the version of a dpkg that is the host's whatever its package says.
@@ -96,28 +101,31 @@ fn scripts_see_what_dpkg_shows_them() {
             .collect()
     };
     assert_eq!(
-        own(read(&world.root(), "note")),
+        own(read(&context.root(), "note")),
         own(read(&expected, "note"))
     );
-    assert!(read(&world.root(), "note").contains("\nDPKG_FORCE=security-mac,downgrade,depends\n"));
+    assert!(
+        read(&context.root(), "note").contains("\nDPKG_FORCE=security-mac,downgrade,depends\n")
+    );
 }
 
 /// A stand-in for debconf: questions in `templates`, asked by `config`, answered from a database that a package has filled before.
 #[test]
+#[ignore = "needs root, dpkg, apt"]
 fn answers_given_in_advance() {
     let confmodule = "db_get() {\n  grep \"^$1=\" /var/cache/answers.dat && return\n  \
                       for templates in /var/lib/dpkg/tmp.ci/templates /var/lib/dpkg/info/$DPKG_MAINTSCRIPT_PACKAGE.templates; do\n    \
                       grep -s \"^$1=\" \"$templates\" && return\n  done\n  echo \"$1 is unknown\"\n}\n";
-    let answers = Deb::new("answers", "1")
+    let answers = DebBuilder::new("answers", "1")
         .file("usr/share/answers/confmodule", confmodule)
         .script("postinst", "mkdir -p /var/cache\necho \"$DEBIAN_FRONTEND $DEBCONF_NONINTERACTIVE_SEEN\" >/var/lib/frontend");
-    let preseed = Deb::new("preseed", "1")
+    let preseed = DebBuilder::new("preseed", "1")
         .field("Pre-Depends", "answers")
         .script("preinst", "echo zone=UTC >>/var/cache/answers.dat");
     let ask = "[ \"$1\" = install ] || [ \"$1\" = configure ]\n. /usr/share/answers/confmodule\n\
                for question in zone locale charset; do db_get $question; done >>/var/lib/asked-in-$DPKG_MAINTSCRIPT_NAME\n\
                config=/var/lib/dpkg/tmp.ci/config\n[ -e $config ] || config=/var/lib/dpkg/info/asks.config\n$config \"$1\"";
-    let asks = Deb::new("asks", "1")
+    let asks = DebBuilder::new("asks", "1")
         .field("Pre-Depends", "answers")
         .depends("preseed")
         .member("templates", 0o644, "zone=none\nlocale=C\n")
@@ -128,29 +136,28 @@ fn answers_given_in_advance() {
         )
         .script("preinst", ask)
         .script("postinst", ask);
-    let Some(world) = same_as_dpkg([answers, preseed, asks], &["asks"]) else {
-        return;
-    };
-    assert_eq!(world.read("var/lib/frontend"), "noninteractive true\n");
+    let context = same_as_dpkg([answers, preseed, asks], &["asks"]);
+    assert_eq!(context.read("var/lib/frontend"), "noninteractive true\n");
     assert_eq!(
-        world.read("var/lib/asked-in-postinst"),
+        context.read("var/lib/asked-in-postinst"),
         "zone=UTC\nlocale=C\ncharset is unknown\n"
     );
     assert_eq!(
-        world.read("var/lib/configured"),
+        context.read("var/lib/configured"),
         "config install of preinst\nconfig configure of postinst\n"
     );
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn a_preinst_that_fails_leaves_nothing() {
     // In the first batch, in a later one, and among the essentials; each after it has changed something.
     let failing = |name: &str| {
-        Deb::new(name, "1")
+        DebBuilder::new(name, "1")
             .file("usr/share/failing", "x")
             .script("preinst", "echo x >/etc/made; exit 3")
     };
-    let first = Deb::new("first", "1").file("usr/share/first", "x");
+    let first = DebBuilder::new("first", "1").file("usr/share/first", "x");
     let essential = failing("failing")
         .field("Essential", "yes")
         .field("Priority", "required");
@@ -159,39 +166,38 @@ fn a_preinst_that_fails_leaves_nothing() {
         vec![failing("failing").field("Pre-Depends", "first"), first],
         vec![essential],
     ] {
-        let Some(world) = World::new(debs) else {
-            return;
-        };
-        let outcome = world
+        let context = TestContext::new(debs);
+        let outcome = context
             .make(&["--variant=essential", "--include=failing"])
             .fails(7)
             .names(&["preinst", "failing", "exit status: 3"]);
         assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
-        world.assert_nothing_left();
+        context.assert_nothing_left();
     }
 }
 
 /// As many hard packages as can be together, in a tar, which has every byte, owner, mode and time.
 #[test]
+#[ignore = "needs root, dpkg"]
 fn one_thread_and_sixteen_give_the_same_bytes() {
     let divert =
         "dpkg-divert --package divert --add --rename --divert /usr/share/list.old /usr/share/list";
     let mut debs = vec![
-        Deb::new("list", "1")
+        DebBuilder::new("list", "1")
             .file("usr/share/list", "old\n")
             .conffile("etc/list", "old\n")
-            .hardlink("usr/share/again", "usr/share/list"),
-        Deb::new("divert", "1")
+            .hard_link("usr/share/again", "usr/share/list"),
+        DebBuilder::new("divert", "1")
             .script("preinst", divert)
             .file("usr/share/list", "new\n"),
-        Deb::new("late", "1")
+        DebBuilder::new("late", "1")
             .field("Pre-Depends", "divert")
             .field("Replaces", "list")
             .file("usr/share/again", "late\n"),
-        Deb::new("hears", "1")
+        DebBuilder::new("hears", "1")
             .triggers("interest /usr/share/many")
             .script("postinst", "echo \"$@\" >>/var/lib/heard"),
-        Deb::new("over", "1").script(
+        DebBuilder::new("over", "1").script(
             "preinst",
             "dpkg-statoverride --add man man 4750 /usr/share/many/7/file",
         ),
@@ -199,17 +205,13 @@ fn one_thread_and_sixteen_give_the_same_bytes() {
     for number in 0..24 {
         let name = format!("many-{number}");
         let own = format!("usr/share/many/{number}");
-        let deb = Deb::new(&name, "1")
+        let deb = DebBuilder::new(&name, "1")
             .file(&format!("{own}/file"), "content\n".repeat(number * 500))
             .conffile(&format!("etc/{name}"), "x\n");
-        let shared = Entry::new("usr/share/many", Kind::Directory).mode(if number % 2 == 0 {
-            0o755
-        } else {
-            0o711
-        });
+        let shared = directory("usr/share/many").mode(if number % 2 == 0 { 0o755 } else { 0o711 });
         let deb = deb
             .entry(shared)
-            .hardlink(&format!("{own}/link"), &format!("{own}/file"));
+            .hard_link(&format!("{own}/link"), &format!("{own}/file"));
         debs.push(if number % 3 == 0 {
             deb.depends("hears, over")
         } else {
@@ -218,9 +220,7 @@ fn one_thread_and_sixteen_give_the_same_bytes() {
     }
     let names: Vec<String> = debs.iter().map(|deb| deb.name.clone()).collect();
     let include = format!("--include={}", names.join(","));
-    let Some(world) = World::new(debs) else {
-        return;
-    };
+    let context = TestContext::new(debs);
     let tar = |jobs: &str| {
         let options = [
             "--no-cache",
@@ -231,8 +231,8 @@ fn one_thread_and_sixteen_give_the_same_bytes() {
             "fake",
             "-",
         ];
-        world
-            .run(options.into_iter().chain([&world.server.url()[..]]))
+        context
+            .run(options.into_iter().chain([&context.mirror.url()[..]]))
             .ok()
             .stdout
     };
@@ -246,17 +246,16 @@ fn one_thread_and_sixteen_give_the_same_bytes() {
 }
 
 #[test]
+#[ignore = "needs root, dpkg, apt"]
 fn alternatives_are_the_trees_own() {
     let install = "update-alternatives --quiet --install /usr/bin/editor editor /usr/bin/ed 5 --slave /usr/share/man/editor.1 editor.1 /usr/share/man/ed.1";
-    let deb = Deb::new("ed", "1")
+    let deb = DebBuilder::new("ed", "1")
         .program("usr/bin/ed", "x")
         .file("usr/share/man/ed.1", "x")
         .script("postinst", install);
-    let Some(world) = same_as_dpkg([deb], &["ed"]) else {
-        return;
-    };
+    let context = same_as_dpkg([deb], &["ed"]);
     assert_eq!(
-        world.line("etc/alternatives/editor"),
+        context.line("etc/alternatives/editor"),
         "l 0777 0:0 ->/usr/bin/ed /etc/alternatives/editor"
     );
 }

@@ -11,8 +11,8 @@ use crate::failure::Class;
 use crate::formats::compress::{Compression, encoder};
 use crate::formats::digest::{Algorithm, digest};
 use crate::report::Event;
-use crate::store::server::{Reply, Server};
 use crate::store::tests::{open, sealed};
+use crate::testing::server::{Reply, Server};
 
 /// 2026-09-13T00:00:00Z
 const NOW: i64 = 1_789_257_600;

@@ -14,9 +14,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
 use super::*;
-use crate::formats::deb::build::{Item, deb, directory, entry, file, hard_link, on_disk, symlink};
 use crate::formats::suite::MergedUsr;
 use crate::sandbox::{Command, Finished};
+use crate::testing::deb::{deb, on_disk};
+use crate::testing::tar::{TarEntry, directory, entry, file, hard_link, symlink};
 use crate::tree::base::{Base, base};
 
 /// A package: name, further fields of its control file, control members, data.
@@ -24,7 +25,7 @@ struct Packed(
     &'static str,
     &'static str,
     Vec<(&'static str, &'static str)>,
-    Vec<Item>,
+    Vec<TarEntry>,
 );
 
 impl Packed {
@@ -56,7 +57,7 @@ impl Packed {
 }
 
 /// A package of files alone.
-fn packed(name: &'static str, data: Vec<Item>) -> Packed {
+fn packed(name: &'static str, data: Vec<TarEntry>) -> Packed {
     Packed(name, "", vec![], data)
 }
 

@@ -1,10 +1,10 @@
 use std::io::Write;
 
-use super::build::{
-    Item, ar, compressed, control_tar, deb, directory, entry, file, hard_link, on_disk, symlink,
-    tar,
-};
 use super::*;
+use crate::testing::deb::{control_tar, deb, on_disk};
+use crate::testing::tar::{
+    TarEntry, ar, compress, directory, entry, file, hard_link, symlink, tar,
+};
 
 const CONTROL: &str = "Package: a\nVersion: 1\nArchitecture: all\n";
 
@@ -47,8 +47,8 @@ fn all_of(deb: &Deb) -> Result<usize, TarError> {
 
 /// A package whose members are called and compressed like this.
 fn with_members(control: (&str, Compression), data: (&str, Compression)) -> Vec<u8> {
-    let control_member = compressed(control.1, &control_tar(CONTROL, &[("preinst", "x")]));
-    let data_member = compressed(data.1, &tar(&[directory("./"), file("./x", "1")]));
+    let control_member = compress(control.1, &control_tar(CONTROL, &[("preinst", "x")]));
+    let data_member = compress(data.1, &tar(&[directory("./"), file("./x", "1")]));
     ar(&[
         ("debian-binary", b"2.0\n"),
         (control.0, &control_member),
@@ -65,7 +65,7 @@ fn every_kind_of_entry() {
             .owner("root", "shadow"),
         symlink("./bin/sh", "dash"),
         hard_link("./bin/x", "./bin/su"),
-        Item {
+        TarEntry {
             device: (1, 3),
             ..entry("./dev/null", b'3', 0o666)
         },
@@ -95,14 +95,14 @@ fn record(text: &str) -> Vec<u8> {
 #[test]
 fn long_and_strange_names() {
     let long = format!("./{}/x", "d".repeat(300));
-    let pax = |records: &[&str]| Item {
+    let pax = |records: &[&str]| TarEntry {
         content: records.iter().flat_map(|r| record(r)).collect(),
         ..entry("pax", b'x', 0o644)
     };
     let lines = listing(tar(&[
         file(&long, "1"),
         symlink("./l", &long),
-        Item {
+        TarEntry {
             path: b"./\xe9t\xe9".to_vec(),
             ..file("", "2")
         },
@@ -114,8 +114,8 @@ fn long_and_strange_names() {
             "SCHILY.dev=12",
         ]),
         symlink("./short", "x"),
-        Item {
-            letter: b'g',
+        TarEntry {
+            flag: b'g',
             ..pax(&["gname=g"])
         },
         file("./after", ""),
@@ -156,13 +156,13 @@ fn numbers_in_base_256_and_v7_headers() {
 
 #[test]
 fn hostile_archives_are_errors() {
-    let sized = |size| Item {
-        size: Some(size),
+    let sized = |size| TarEntry {
+        declared_size: Some(size),
         ..file("./x", "1")
     };
-    let long = |letter, size| Item {
-        size: Some(size),
-        letter,
+    let long = |flag, size| TarEntry {
+        declared_size: Some(size),
+        flag,
         ..file("./x", "1")
     };
     let mut damaged = tar(&[file("./x", "1")]);
@@ -191,8 +191,8 @@ fn hostile_archives_are_errors() {
         ),
         (
             "an attribute that lies about its length",
-            tar(&[Item {
-                letter: b'x',
+            tar(&[TarEntry {
+                flag: b'x',
                 ..file("./x", "8 path=x\n")
             }]),
             "the header at byte 0 has no valid pax record",
@@ -257,8 +257,8 @@ fn every_compression_and_a_bare_tar() {
 
 #[test]
 fn other_members_are_heeded_or_refused() {
-    let control = compressed(Compression::Gzip, &control_tar(CONTROL, &[]));
-    let data = compressed(Compression::Gzip, &tar(&[directory("./")]));
+    let control = compress(Compression::Gzip, &control_tar(CONTROL, &[]));
+    let data = compress(Compression::Gzip, &tar(&[directory("./")]));
     let (version, control, data): ((&str, &[u8]), _, _) = (
         ("debian-binary", b"2.0\n"),
         ("control.tar.gz", &control[..]),
@@ -318,8 +318,8 @@ fn damaged_packages_are_errors() {
             ),
             "{name}: cut"
         );
-        let data = compressed(compression, &tar(&[file("./x", &"1".repeat(5000))]));
-        let control = compressed(Gzip, &control_tar(CONTROL, &[]));
+        let data = compress(compression, &tar(&[file("./x", &"1".repeat(5000))]));
+        let control = compress(Gzip, &control_tar(CONTROL, &[]));
         let read = |data: &[u8]| {
             all_of(
                 &Deb::read(on_disk(&ar(&[
@@ -366,8 +366,8 @@ fn damaged_packages_are_errors() {
 
 #[test]
 fn control_members_are_bounded_and_plain() {
-    let with = |items: &[Item]| {
-        let control = compressed(Compression::Gzip, &tar(items));
+    let with = |items: &[TarEntry]| {
+        let control = compress(Compression::Gzip, &tar(items));
         Deb::read(on_disk(&ar(&[
             ("debian-binary", b"2.0\n"),
             ("control.tar.gz", &control),
@@ -375,8 +375,8 @@ fn control_members_are_bounded_and_plain() {
         ])))
     };
     let control = || file("./control", CONTROL);
-    let huge = Item {
-        size: Some(CONTROL_LIMIT + 1),
+    let huge = TarEntry {
+        declared_size: Some(CONTROL_LIMIT + 1),
         ..file("./templates", "")
     };
     assert!(
@@ -403,7 +403,7 @@ fn control_members_are_bounded_and_plain() {
             "{odd:?}"
         );
     }
-    let latin = Item {
+    let latin = TarEntry {
         content: b"Package: a\nMaintainer: Ren\xe9\n".to_vec(),
         ..file("control", "")
     };
@@ -534,8 +534,8 @@ fn hostile_ar_headers_are_errors() {
 
 #[test]
 fn the_old_format_is_read() {
-    let control = compressed(Compression::Gzip, &control_tar(CONTROL, &[]));
-    let data = compressed(
+    let control = compress(Compression::Gzip, &control_tar(CONTROL, &[]));
+    let data = compress(
         Compression::Gzip,
         &tar(&[directory("./"), file("./x", "1")]),
     );

@@ -192,7 +192,7 @@ fn dpkg_cannot_tell() {
 #[test]
 fn directories_keep_their_time_as_after_tar_and_dpkg() {
     let top = || vec![directory("./"), directory("./usr/")];
-    let with = |name, data: Vec<Item>| packed(name, [top(), data].concat());
+    let with = |name, data: Vec<TarEntry>| packed(name, [top(), data].concat());
     let packages = [
         with(
             "a",
@@ -340,8 +340,8 @@ fn what_dpkg_refuses_is_refused() {
                 "a",
                 vec![
                     root(),
-                    Item {
-                        size: Some(1 << 33),
+                    TarEntry {
+                        declared_size: Some(1 << 33),
                         ..file("./huge", "1")
                     },
                 ],

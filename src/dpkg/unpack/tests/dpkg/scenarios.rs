@@ -58,12 +58,12 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         hard_link("./usr/sticky/su", "./usr/su"),
         file(&format!("./usr/{}", "l".repeat(200)), "long"),
         symlink("./usr/to-long", &"m".repeat(200)),
-        Item {
+        TarEntry {
             path: b"./usr/\xe9".to_vec(),
             ..file("", "latin")
         },
         entry("./usr/pipe", b'6', 0o640),
-        Item {
+        TarEntry {
             device: (1, 3),
             ..entry("./usr/null", b'3', 0o666)
         },

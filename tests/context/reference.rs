@@ -1,28 +1,34 @@
-//! What apt and dpkg make of the same archive, in the course that mmdebstrap takes: essentials unpacked by hand and installed in one
-//! call of the tree's dpkg, then the host's apt, its dpkg run in the tree.
+//! The tree that apt and dpkg make of the same archive, in the steps of mmdebstrap: it extracts the essential packages and installs
+//! them with one call of the tree's dpkg; then the host's apt installs the rest with the tree's dpkg.
 //!
-//! The trees are compared by [`difference`], which knows what both are free to do otherwise.
+//! [`difference`] compares the trees, but for what the program may do differently.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use super::archive::DATE;
-use super::deb::Deb;
-use super::tree::{self, Times};
-use super::{Outcome, World, base, built, host_architecture, outcome};
+use rbootstrap::testing::archive::{DATE, built};
+use rbootstrap::testing::tree::{self, Times};
+use rbootstrap::testing::{DebBuilder, base, host_architecture};
+
+use super::{Outcome, TestContext, outcome};
 
 /// Makes a tree at `root` of the base distribution's essential packages and what they need, then of what is asked for. A demand for
 /// `NAME:ARCHITECTURE` makes that a foreign architecture of the tree.
 #[track_caller]
-pub fn tree(world: &World, root: &Path, demands: &[&str]) {
-    tree_with(world, root, &[], demands);
+pub fn tree(context: &TestContext, root: &Path, demands: &[&str]) {
+    tree_with(context, root, &[], demands);
 }
 
 /// As [`tree`], with further packages in the first set, behind the base distribution's.
 #[track_caller]
-pub fn tree_with(world: &World, root: &Path, essentials: &[Arc<Deb>], demands: &[&str]) {
+pub fn tree_with(
+    context: &TestContext,
+    root: &Path,
+    essentials: &[Arc<DebBuilder>],
+    demands: &[&str],
+) {
     lay_base(root);
     let foreign: Vec<&str> = demands
         .iter()
@@ -37,7 +43,8 @@ pub fn tree_with(world: &World, root: &Path, essentials: &[Arc<Deb>], demands: &
         fs::write(root.join("var/lib/dpkg/arch"), architectures).unwrap();
     }
     let mut paths = Vec::new();
-    let is_required = |deb: &&Arc<Deb>| deb.fields.iter().any(|(_, value)| value == "required");
+    let is_required =
+        |deb: &&Arc<DebBuilder>| deb.fields.iter().any(|(_, value)| value == "required");
     for deb in base::base().iter().filter(is_required).chain(essentials) {
         let path = format!("debs/{}", deb.file_name());
         fs::write(root.join(&path), &*built(deb)).unwrap();
@@ -60,9 +67,9 @@ pub fn tree_with(world: &World, root: &Path, essentials: &[Arc<Deb>], demands: &
     .ok();
     fs::remove_dir_all(root.join("debs")).unwrap();
     if !demands.is_empty() {
-        apt(world, root, &["update", "-q"]).ok();
+        apt(context, root, &["update", "-q"]).ok();
         apt(
-            world,
+            context,
             root,
             &[&["install", "-qy", "--no-install-recommends"], demands].concat(),
         )
@@ -70,8 +77,8 @@ pub fn tree_with(world: &World, root: &Path, essentials: &[Arc<Deb>], demands: &
     }
 }
 
-/// The host's apt-get on the tree at `root`, with the world's archive as its one source and nothing of the host's configuration.
-pub fn apt(world: &World, root: &Path, arguments: &[&str]) -> Outcome {
+/// The host's apt-get on the tree at `root`, with the context's archive as its one source and nothing of the host's configuration.
+pub fn apt(context: &TestContext, root: &Path, arguments: &[&str]) -> Outcome {
     for directory in [
         "etc/apt/apt.conf.d",
         "etc/apt/preferences.d",
@@ -87,11 +94,11 @@ pub fn apt(world: &World, root: &Path, arguments: &[&str]) -> Outcome {
     }
     let source = format!(
         "deb [signed-by={}] {} fake main\n",
-        world.path("keyring.gpg").display(),
-        world.server.url()
+        context.path("keyring.gpg").display(),
+        context.mirror.url()
     );
     fs::write(root.join("etc/apt/sources.list"), source).unwrap();
-    let configuration = world.path("apt.conf");
+    let configuration = context.path("apt.conf");
     let text = format!(
         "Dir \"{root}\";\nDPkg::Chroot-Directory \"{root}\";\nAPT::Architecture \"{}\";\nAPT::Sandbox::User \"root\";\n\
          Acquire::Languages \"none\";\nAcquire::http::Proxy \"false\";\nDir::Etc::TrustedParts \"/nonexistent\";\npkgCacheGen::ForceEssential \",\";\n",

@@ -1,31 +1,32 @@
-//! A signed archive on disk: pool, indexes, Release files, in the shapes that Debian and Ubuntu have.
+//! A signed archive on disk, with pool, indexes and Release files in every form that Debian and Ubuntu publish.
 //!
-//! A [`Suite`] says what is to be published and how; [`Archive::publish`] writes it. Publishing a suite again replaces it, as a
-//! mirror's pulse does. Serving it is [`server`](super::server)'s, or `file:`'s.
+//! A [`FakeSuite`] says what to publish and in which form; [`FakeArchive::publish`] writes it. Publishing a suite again replaces it,
+//! as an update of a mirror does. A [`Mirror`](super::Mirror) serves it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex};
 
-use rbootstrap::testing::Compression;
-use rbootstrap::testing::{Algorithm, digest};
-
-use super::deb::{Deb, compress, extension};
-use super::key::Key;
+use super::base::{base, host_architecture};
+use super::deb::DebBuilder;
+use super::key::ArchiveKey;
+use super::tar::{compress, ending};
+use crate::formats::compress::Compression;
+use crate::formats::digest::{Algorithm, digest};
 
 /// The Date that releases have unless they say otherwise.
 pub const DATE: i64 = 1_748_736_000;
 
 /// An archive below one directory.
-pub struct Archive {
+pub struct FakeArchive {
     pub root: PathBuf,
-    pub key: Arc<Key>,
+    pub key: Arc<ArchiveKey>,
 }
 
 /// What one directory below `dists/` is to hold.
 #[derive(Clone)]
-pub struct Suite {
+pub struct FakeSuite {
     /// Its directory: `fake`, `fake-security`.
     pub name: String,
     /// The Release's Suite and Codename.
@@ -46,15 +47,15 @@ pub struct Suite {
     /// Packages of architecture `all` in an index of their own, `binary-all`.
     pub all_apart: bool,
     /// Component and package, in the order of the index.
-    pub packages: Vec<(String, Arc<Deb>)>,
+    pub packages: Vec<(String, Arc<DebBuilder>)>,
     /// Who signs; None: the archive's key. Empty: nobody.
-    pub signers: Option<Vec<Arc<Key>>>,
+    pub signers: Option<Vec<Arc<ArchiveKey>>>,
 }
 
-impl Suite {
+impl FakeSuite {
     /// A suite as Debian publishes it: InRelease and Release.gpg, SHA256, by-hash, xz and gz, one architecture: the host's.
-    pub fn new(name: &str) -> Suite {
-        Suite {
+    pub fn new(name: &str) -> FakeSuite {
+        FakeSuite {
             name: name.to_owned(),
             suite: name.to_owned(),
             codename: name.to_owned(),
@@ -62,7 +63,7 @@ impl Suite {
             date: DATE,
             valid_until: None,
             extra: String::new(),
-            architectures: vec![super::host_architecture().to_owned()],
+            architectures: vec![host_architecture().to_owned()],
             digests: vec![Algorithm::Sha256],
             compressions: vec![Compression::Gzip, Compression::Xz],
             by_hash: true,
@@ -74,13 +75,17 @@ impl Suite {
         }
     }
 
-    pub fn with(mut self, debs: impl IntoIterator<Item = impl Into<Arc<Deb>>>) -> Suite {
+    pub fn with(mut self, debs: impl IntoIterator<Item = impl Into<Arc<DebBuilder>>>) -> FakeSuite {
         self.packages
             .extend(debs.into_iter().map(|deb| ("main".to_owned(), deb.into())));
         self
     }
 
-    pub fn component(mut self, component: &str, debs: impl IntoIterator<Item = Deb>) -> Suite {
+    pub fn component(
+        mut self,
+        component: &str,
+        debs: impl IntoIterator<Item = DebBuilder>,
+    ) -> FakeSuite {
         self.packages.extend(
             debs.into_iter()
                 .map(|deb| (component.to_owned(), deb.into())),
@@ -89,13 +94,13 @@ impl Suite {
     }
 }
 
-impl Archive {
+impl FakeArchive {
     /// An empty archive below `root`, with a new key.
-    pub fn new(root: &Path) -> Archive {
+    pub fn new(root: &Path) -> FakeArchive {
         fs::create_dir_all(root).unwrap();
-        Archive {
+        FakeArchive {
             root: root.to_owned(),
-            key: super::archive_key(),
+            key: archive_key(),
         }
     }
 
@@ -111,23 +116,20 @@ impl Archive {
     }
 
     /// Writes the suite's packages to the pool and its indexes and Release to `dists/`.
-    pub fn publish(&self, suite: &Suite) {
+    pub fn publish(&self, suite: &FakeSuite) {
         self.publish_indexes(suite, self.indexes(suite));
     }
 
-    /// As [`Archive::publish`] with the index `name` being `text` whatever the suite's packages are.
-    pub fn publish_text(&self, suite: &Suite, name: &str, text: &str) {
+    /// As [`FakeArchive::publish`] with the index `name` being `text` whatever the suite's packages are.
+    pub fn publish_text(&self, suite: &FakeSuite, name: &str, text: &str) {
         self.publish_indexes(suite, BTreeMap::from([(name.to_owned(), text.to_owned())]));
     }
 
-    /// As [`Archive::publish`] with `stanza` behind the others of the host's architecture.
-    pub fn publish_appended(&self, suite: &Suite, stanza: &str) {
+    /// As [`FakeArchive::publish`] with `stanza` behind the others of the host's architecture.
+    pub fn publish_appended(&self, suite: &FakeSuite, stanza: &str) {
         let mut indexes = self.indexes(suite);
         *indexes
-            .get_mut(&format!(
-                "main/binary-{}/Packages",
-                super::host_architecture()
-            ))
+            .get_mut(&format!("main/binary-{}/Packages", host_architecture()))
             .unwrap() += stanza;
         self.publish_indexes(suite, indexes);
     }
@@ -142,15 +144,15 @@ impl Archive {
         )
     }
 
-    fn publish_indexes(&self, suite: &Suite, indexes: BTreeMap<String, String>) {
+    fn publish_indexes(&self, suite: &FakeSuite, indexes: BTreeMap<String, String>) {
         let directory = self.root.join("dists").join(&suite.name);
         fs::remove_dir_all(&directory).or_else(absent).unwrap();
         let mut files = BTreeMap::new();
         for (name, text) in indexes {
             for &compression in &suite.compressions {
                 files.insert(
-                    format!("{name}{}", extension(compression)),
-                    compress(text.as_bytes(), compression),
+                    format!("{name}{}", ending(compression)),
+                    compress(compression, text.as_bytes()),
                 );
             }
             // The Release lists the plain index whether or not it is there, as real ones do.
@@ -175,7 +177,7 @@ impl Archive {
     }
 
     /// Signs `text` as the suite's Release.
-    pub fn sign(&self, suite: &Suite, directory: &Path, text: &str) {
+    pub fn sign(&self, suite: &FakeSuite, directory: &Path, text: &str) {
         let keys = suite
             .signers
             .clone()
@@ -197,7 +199,7 @@ impl Archive {
     }
 
     /// `COMPONENT/binary-ARCH/Packages` and its text, for every component and architecture.
-    fn indexes(&self, suite: &Suite) -> BTreeMap<String, String> {
+    fn indexes(&self, suite: &FakeSuite) -> BTreeMap<String, String> {
         let mut components: BTreeSet<&str> = suite
             .packages
             .iter()
@@ -232,14 +234,14 @@ impl Archive {
     }
 
     /// Writes a package to the pool and gives its stanza for the index.
-    fn pool(&self, suite: &Suite, component: &str, deb: &Arc<Deb>) -> String {
+    fn pool(&self, suite: &FakeSuite, component: &str, deb: &Arc<DebBuilder>) -> String {
         let path = format!(
             "pool/{component}/{}/{}/{}",
             &deb.name[..1],
             deb.name,
             deb.file_name()
         );
-        let bytes = super::built(deb);
+        let bytes = built(deb);
         let file = self.root.join(&path);
         if fs::read(&file).ok().as_deref() != Some(&bytes[..]) {
             write(&file, &bytes);
@@ -258,7 +260,7 @@ impl Archive {
 }
 
 /// The Release's text.
-pub fn release(suite: &Suite, files: &BTreeMap<String, Vec<u8>>) -> String {
+pub fn release(suite: &FakeSuite, files: &BTreeMap<String, Vec<u8>>) -> String {
     let mut components: Vec<&str> = files
         .keys()
         .filter_map(|name| name.split_once("/binary-"))
@@ -328,4 +330,27 @@ fn absent(error: std::io::Error) -> std::io::Result<()> {
     } else {
         Err(error)
     }
+}
+
+/// The key that archives are signed with by default, one for all tests of a process.
+fn archive_key() -> Arc<ArchiveKey> {
+    static KEY: LazyLock<Arc<ArchiveKey>> = LazyLock::new(|| {
+        let key = ArchiveKey::new("The fake archive <archive@example.org>");
+        Arc::new(key)
+    });
+    KEY.clone()
+}
+
+/// The bytes of a package. Those of the base distribution are built once a process.
+pub fn built(deb: &Arc<DebBuilder>) -> Arc<Vec<u8>> {
+    static BUILT: LazyLock<Mutex<HashMap<usize, Arc<Vec<u8>>>>> = LazyLock::new(Mutex::default);
+    let is_base = base().iter().any(|base| Arc::ptr_eq(base, deb));
+    if !is_base {
+        return Arc::new(deb.build());
+    }
+    let mut built = BUILT.lock().unwrap();
+    let bytes = built
+        .entry(Arc::as_ptr(deb) as usize)
+        .or_insert_with(|| Arc::new(deb.build()));
+    bytes.clone()
 }

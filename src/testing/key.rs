@@ -1,4 +1,4 @@
-//! OpenPGP keys made for one test: good, expired; exported as archives' keyrings are.
+//! OpenPGP keys that sign releases, valid or expired, exported as in the keyring of an archive.
 
 use std::io::Write as _;
 
@@ -13,11 +13,11 @@ use pgp::types::{Duration, KeyDetails as _, Password, SignedUser, Tag, Timestamp
 
 /// A key that can sign releases.
 #[derive(Debug)]
-pub struct Key(SignedSecretKey);
+pub struct ArchiveKey(SignedSecretKey);
 
-impl Key {
+impl ArchiveKey {
     /// A key without an end.
-    pub fn new(user: &str) -> Key {
+    pub fn new(user: &str) -> ArchiveKey {
         let mut params = SecretKeyParamsBuilder::default();
         params
             .key_type(KeyType::Ed25519Legacy)
@@ -26,15 +26,17 @@ impl Key {
             .primary_user_id(user.to_owned());
         // A little in the past: a host's clock may be set back between two tests.
         params.created_at(Timestamp::from_secs(Timestamp::now().as_secs() - 3600));
-        Key(params
-            .build()
-            .unwrap()
-            .generate(rand::thread_rng())
-            .unwrap())
+        ArchiveKey(
+            params
+                .build()
+                .unwrap()
+                .generate(rand::thread_rng())
+                .unwrap(),
+        )
     }
 
     /// A key that was made ten days ago and expired after one day.
-    pub fn expired(user: &str) -> Key {
+    pub fn expired(user: &str) -> ArchiveKey {
         let made = Timestamp::from_secs(Timestamp::now().as_secs() - 10 * 86_400);
         let mut params = SecretKeyParamsBuilder::default();
         params
@@ -84,7 +86,7 @@ impl Key {
             vec![SignedUser::new(id, vec![signature])],
             vec![],
         );
-        Key(SignedSecretKey::new(primary, details, vec![], vec![]))
+        ArchiveKey(SignedSecretKey::new(primary, details, vec![], vec![]))
     }
 
     /// The certificate in binary, as in a `.gpg` file.

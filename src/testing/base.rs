@@ -1,5 +1,8 @@
-//! A distribution small enough to be made in every test, and real enough for dpkg to configure it: the host's own dpkg, shell and
-//! tools with the libraries that they load, as packages with Debian's names.
+//! The base distribution of the fake archive: the host's own dpkg, shell and tools with the libraries that they load, as packages
+//! with Debian's names.
+//!
+//! It is small enough to build in every test and complete enough for dpkg to configure it. On a host without these programs
+//! the packages lack them: they can be planned and downloaded, but not installed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,10 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
-use rbootstrap::testing::Compression;
-
-use super::deb::{Deb, Entry, Kind};
-use super::host_architecture;
+use super::deb::DebBuilder;
+use super::tar::{TarEntry, directory, file};
+use crate::formats::compress::Compression;
 
 /// Programs of the tree's `coreutils`, which stands for several packages of Debian's.
 const TOOLS: &[&str] = &[
@@ -47,47 +49,38 @@ const PASSWD: &str = "root:*:0:0:root:/root:/bin/sh\ndaemon:*:1:1:daemon:/usr/sb
                       man:*:6:12:man:/var/cache/man:/usr/sbin/nologin\nnobody:*:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
 const GROUP: &str = "root:*:0:\ndaemon:*:1:\nadm:*:4:\nman:*:12:\nshadow:*:42:\nutmp:*:43:\nstaff:*:50:\nnogroup:*:65534:\n";
 
-static BASE: LazyLock<Vec<Arc<Deb>>> =
+static BASE: LazyLock<Vec<Arc<DebBuilder>>> =
     LazyLock::new(|| packages().into_iter().map(Arc::new).collect());
 
 /// Every package of the distribution, from the essential ones to `hello`.
-pub fn base() -> Vec<Arc<Deb>> {
+pub fn base() -> Vec<Arc<DebBuilder>> {
     BASE.clone()
 }
 
 /// A program of the host's, as a package has it.
-pub fn program(name: &str) -> Option<Entry> {
+pub fn program(name: &str) -> Option<TarEntry> {
     let (path, content) = host_program(name)?;
-    Some(
-        Entry::new(
-            path.as_os_str()
-                .as_encoded_bytes()
-                .strip_prefix(b"/")
-                .unwrap(),
-            Kind::File(content),
-        )
-        .mode(0o755),
-    )
+    let path = path.strip_prefix("/").unwrap();
+    let entry = file(path.as_os_str().as_encoded_bytes(), content);
+    Some(entry.mode(0o755))
 }
 
-/// The libraries that a program of the host's loads, as entries.
-pub fn libraries(names: &[&str]) -> Vec<Entry> {
+/// The libraries that programs of the host load, as entries.
+pub fn libraries(names: &[&str]) -> Vec<TarEntry> {
+    let mut ldd = Command::new("ldd");
+    ldd.env("LC_ALL", "C");
+    for name in names {
+        if let Some((path, _)) = host_program(name) {
+            ldd.arg(path);
+        }
+    }
+    let Ok(output) = ldd.output() else {
+        return Vec::new();
+    };
     let mut found = BTreeMap::new();
-    let programs: Vec<PathBuf> = names
-        .iter()
-        .filter_map(|name| host_program(name))
-        .map(|(path, _)| path)
-        .collect();
-    let output = Command::new("ldd")
-        .args(&programs)
-        .env("LC_ALL", "C")
-        .output()
-        .unwrap();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Some(path) = line
-            .split_whitespace()
-            .find(|word| word.starts_with('/') && !word.ends_with(':'))
-        else {
+        let mut words = line.split_whitespace();
+        let Some(path) = words.find(|word| word.starts_with('/') && !word.ends_with(':')) else {
             continue;
         };
         let merged = if path.starts_with("/usr/") {
@@ -97,14 +90,27 @@ pub fn libraries(names: &[&str]) -> Vec<Entry> {
         };
         found.insert(merged, fs::read(path).unwrap());
     }
-    found
-        .into_iter()
-        .map(|(path, content)| Entry::new(path, Kind::File(content)).mode(0o755))
-        .collect()
+    let mut entries = Vec::new();
+    for (path, content) in found {
+        entries.push(file(path, content).mode(0o755));
+    }
+    entries
 }
 
-fn packages() -> Vec<Deb> {
-    let mut all: Vec<Deb> = vec![
+/// Debian's name for the host's architecture.
+pub fn host_architecture() -> &'static str {
+    static ARCHITECTURE: LazyLock<String> = LazyLock::new(|| {
+        let output = Command::new("dpkg").arg("--print-architecture").output();
+        match output {
+            Ok(output) => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+            Err(_) => "amd64".to_owned(),
+        }
+    });
+    &ARCHITECTURE
+}
+
+fn packages() -> Vec<DebBuilder> {
+    let mut all: Vec<DebBuilder> = vec![
         base_files(),
         base_passwd(),
         coreutils(),
@@ -119,12 +125,12 @@ fn packages() -> Vec<Deb> {
     }
     all.extend([apt(), netbase()].map(|deb| deb.field("Priority", "important")));
     all.push(
-        Deb::new("manual-pages", "6.0")
+        DebBuilder::new("manual-pages", "6.0")
             .field("Priority", "standard")
             .file("usr/share/man/man1/hello.1", ".TH HELLO 1\n"),
     );
     all.push(
-        Deb::new("libhello1", "2.10-1")
+        DebBuilder::new("libhello1", "2.10-1")
             .architecture(host_architecture())
             .field("Multi-Arch", "same")
             .field("Priority", "optional")
@@ -132,7 +138,7 @@ fn packages() -> Vec<Deb> {
             .file("usr/share/doc/libhello1/copyright", "free\n"),
     );
     all.push(
-        Deb::new("hello", "2.10-1")
+        DebBuilder::new("hello", "2.10-1")
             .architecture(host_architecture())
             .field("Priority", "optional")
             .depends("libhello1 (>= 2.0), libc6")
@@ -141,7 +147,7 @@ fn packages() -> Vec<Deb> {
             .conffile("etc/hello.conf", "greeting=hello\n"),
     );
     all.push(
-        Deb::new("build-essential", "12.9")
+        DebBuilder::new("build-essential", "12.9")
             .architecture(host_architecture())
             .field("Priority", "optional")
             .depends("coreutils")
@@ -150,14 +156,14 @@ fn packages() -> Vec<Deb> {
     all
 }
 
-fn essential(name: &str, version: &str) -> Deb {
-    Deb::new(name, version)
+fn essential(name: &str, version: &str) -> DebBuilder {
+    DebBuilder::new(name, version)
         .architecture(host_architecture())
         .field("Essential", "yes")
         .compressed(Compression::Zstd, Compression::Zstd)
 }
 
-fn base_files() -> Deb {
+fn base_files() -> DebBuilder {
     let mut deb = essential("base-files", "13")
         .field("Pre-Depends", "awk")
         .compressed(Compression::Xz, Compression::Xz);
@@ -179,13 +185,10 @@ fn base_files() -> Deb {
         ("var/log", 0o755),
         ("var/tmp", 0o1777),
     ] {
-        deb = deb.entry(Entry::new(path, Kind::Directory).mode(mode));
+        deb = deb.entry(directory(path).mode(mode));
     }
-    deb = deb.entry(
-        Entry::new("var/local", Kind::Directory)
-            .mode(0o2775)
-            .owned((0, "root"), (50, "staff")),
-    );
+    let local = directory("var/local").mode(0o2775);
+    deb = deb.entry(local.owner("root", "staff").ids(0, 50));
     for name in ["bin", "lib", "sbin"] {
         deb = deb.symlink(name, &format!("usr/{name}"));
     }
@@ -204,7 +207,7 @@ fn base_files() -> Deb {
     deb.script("postinst", "[ \"$1\" = configure ]\nif [ ! -e /var/log/wtmp ]; then\n  touch /var/log/wtmp\n  chown root:utmp /var/log/wtmp\n  chmod 664 /var/log/wtmp\nfi")
 }
 
-fn base_passwd() -> Deb {
+fn base_passwd() -> DebBuilder {
     let preinst = format!(
         "if [ \"$1\" = install ] && [ ! -e /etc/passwd ]; then\n  cat >/etc/passwd <<END\n{PASSWD}END\n  cat >/etc/group <<END\n{GROUP}END\nfi"
     );
@@ -213,7 +216,7 @@ fn base_passwd() -> Deb {
         .script("postinst", "[ -e /etc/shadow ] || { sed 's/:.*/:*:1::::::/' /etc/passwd >/etc/shadow; chown root:shadow /etc/shadow; chmod 640 /etc/shadow; }")
 }
 
-fn coreutils() -> Deb {
+fn coreutils() -> DebBuilder {
     let mut deb = essential("coreutils", "9.1")
         .field("Pre-Depends", "libc6 (>= 2.3)")
         .field("Multi-Arch", "foreign");
@@ -222,13 +225,13 @@ fn coreutils() -> Deb {
     deb
 }
 
-fn dash() -> Deb {
+fn dash() -> DebBuilder {
     let mut deb = essential("dash", "0.5.12").field("Pre-Depends", "libc6 (>= 2.3)");
     deb.entries.extend(program("dash"));
     deb.symlink("usr/bin/sh", "dash")
 }
 
-fn dpkg() -> Deb {
+fn dpkg() -> DebBuilder {
     let mut deb = essential("dpkg", "1.21.22")
         .field("Pre-Depends", "libc6 (>= 2.3)")
         .field("Depends", "tar-stand-in | coreutils");
@@ -248,8 +251,8 @@ fn dpkg() -> Deb {
         .conffile("etc/dpkg/dpkg.cfg", "# dpkg's own\nno-debsig\n")
 }
 
-fn libc6() -> Deb {
-    let mut deb = Deb::new("libc6", "2.36")
+fn libc6() -> DebBuilder {
+    let mut deb = DebBuilder::new("libc6", "2.36")
         .architecture(host_architecture())
         .field("Multi-Arch", "same")
         .compressed(Compression::Zstd, Compression::Zstd);
@@ -259,7 +262,7 @@ fn libc6() -> Deb {
     deb.triggers("activate-noawait ldconfig")
 }
 
-fn libc_bin() -> Deb {
+fn libc_bin() -> DebBuilder {
     let mut deb = essential("libc-bin", "2.36")
         .depends("libc6 (>= 2.36)")
         .triggers("interest-noawait ldconfig");
@@ -269,8 +272,8 @@ fn libc_bin() -> Deb {
         .script("postinst", "ldconfig")
 }
 
-fn mawk() -> Deb {
-    let mut deb = Deb::new("mawk", "1.3.4")
+fn mawk() -> DebBuilder {
+    let mut deb = DebBuilder::new("mawk", "1.3.4")
         .architecture(host_architecture())
         .field("Pre-Depends", "libc6 (>= 2.3)")
         .field("Provides", "awk");
@@ -281,8 +284,8 @@ fn mawk() -> Deb {
     )
 }
 
-fn apt() -> Deb {
-    Deb::new("apt", "2.6.1")
+fn apt() -> DebBuilder {
+    DebBuilder::new("apt", "2.6.1")
         .architecture(host_architecture())
         .depends("libc6")
         .program("usr/bin/apt-get", "#!/bin/sh\necho apt-get \"$@\"\n")
@@ -293,8 +296,8 @@ fn apt() -> Deb {
         .script("postinst", "grep -q ^_apt: /etc/passwd || echo '_apt:*:42:65534::/nonexistent:/usr/sbin/nologin' >>/etc/passwd")
 }
 
-fn netbase() -> Deb {
-    Deb::new("netbase", "6.4")
+fn netbase() -> DebBuilder {
+    DebBuilder::new("netbase", "6.4")
         .conffile("etc/protocols", "ip 0 IP\n")
         .conffile("etc/services", "http 80/tcp\n")
 }

@@ -1,0 +1,281 @@
+//! What a test of the whole program runs in: a directory of its own with a signed archive, a mirror that serves it, and the program's
+//! cache.
+//!
+//! Every test makes a [`TestContext`] of its own, so all can run at once. What a run gives is an [`Outcome`]. What apt and dpkg make
+//! of the same archive is in [`reference`].
+
+pub mod reference;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rbootstrap::testing::tree::{self, Times, names};
+use rbootstrap::testing::{DebBuilder, FakeArchive, FakeSuite, Mirror, base};
+
+/// A directory for one test, with an archive that a mirror serves on loopback.
+pub struct TestContext {
+    pub directory: tempfile::TempDir,
+    pub archive: FakeArchive,
+    pub mirror: Mirror,
+}
+
+/// The exit code and the output of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: Option<i32>,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
+impl TestContext {
+    /// Publishes the suite `fake` with the base distribution and `debs`.
+    pub fn new(debs: impl IntoIterator<Item = DebBuilder>) -> TestContext {
+        TestContext::of(&suite(debs))
+    }
+
+    /// Publishes this suite.
+    pub fn of(suite: &FakeSuite) -> TestContext {
+        let context = TestContext::bare();
+        context.archive.publish(suite);
+        context
+    }
+
+    /// Publishes nothing: the archive is empty.
+    pub fn bare() -> TestContext {
+        let mut builder = tempfile::Builder::new();
+        let directory = builder.prefix("rbootstrap-test-").tempdir().unwrap();
+        let archive = FakeArchive::new(&directory.path().join("archive"));
+        archive.keyring(&directory.path().join("keyring.gpg"));
+        for name in ["home", "tmp"] {
+            fs::create_dir(directory.path().join(name)).unwrap();
+        }
+        let mirror = Mirror::start(archive.root.clone());
+        TestContext {
+            directory,
+            archive,
+            mirror,
+        }
+    }
+
+    /// A path in the test's directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The tree's path, unless a test chooses another.
+    pub fn root(&self) -> PathBuf {
+        self.path("root")
+    }
+
+    /// The program without arguments in the test's directory, with nothing of the caller's environment.
+    pub fn program(&self) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("rbootstrap"));
+        command
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", self.path("home"))
+            .env("TMPDIR", self.path("tmp"))
+            .env("RBOOTSTRAP_CACHE_DIR", self.path("cache"))
+            .env("RBOOTSTRAP_STATE_DIR", self.path("state"))
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// The program with the archive's keyring.
+    pub fn command(&self) -> Command {
+        let mut command = self.program();
+        command.arg("--keyring").arg(self.path("keyring.gpg"));
+        command
+    }
+
+    /// Runs the program with the archive's keyring and these arguments.
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome {
+        outcome(self.command().args(arguments))
+    }
+
+    /// Makes suite `fake` into [`TestContext::root`] with these options.
+    pub fn make(&self, options: &[&str]) -> Outcome {
+        let mut command = self.command();
+        command.args(options).arg("fake").arg(self.root());
+        outcome(command.arg(self.mirror.url()))
+    }
+
+    /// Plans suite `fake` with these options and prints the packages. Needs no root.
+    pub fn print_debs(&self, options: &[&str]) -> Outcome {
+        self.make(&[&["--print-debs"], options].concat())
+    }
+
+    /// Downloads the packages of suite `fake` with these options. Needs no root.
+    pub fn download(&self, options: &[&str]) -> Outcome {
+        self.make(&[&["--download-only"], options].concat())
+    }
+
+    /// A file of the tree.
+    pub fn read(&self, path: &str) -> String {
+        let full = self.root().join(path);
+        match fs::read(&full) {
+            Ok(content) => String::from_utf8_lossy(&content).into_owned(),
+            Err(error) => panic!("{}: {error}", full.display()),
+        }
+    }
+
+    /// The tree as text, without times.
+    pub fn tree(&self) -> Vec<String> {
+        tree::dump(&self.root(), Times::Left)
+    }
+
+    /// The line of one path of the tree.
+    pub fn line(&self, path: &str) -> String {
+        tree::line_of(&self.root(), path)
+    }
+
+    /// `name version status` of every package in the tree, by the host's dpkg-query.
+    pub fn installed(&self) -> Vec<String> {
+        let mut query = Command::new("dpkg-query");
+        query.arg("--admindir");
+        query.arg(self.root().join("var/lib/dpkg"));
+        query.args(["-W", "-f", "${binary:Package} ${Version} ${Status}\n"]);
+        let text = outcome(&mut query).text();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Asserts that no .deb was requested from the mirror.
+    #[track_caller]
+    pub fn assert_no_deb_requested(&self) {
+        assert_eq!(self.mirror.debs(), Vec::<String>::new());
+    }
+
+    /// Asserts that a failed run has left no target, mount, temporary file or process.
+    #[track_caller]
+    pub fn assert_nothing_left(&self) {
+        assert!(
+            !self.root().exists(),
+            "the target is still there: {:#?}",
+            self.tree()
+        );
+        self.assert_nothing_besides_target();
+    }
+
+    /// As [`TestContext::assert_nothing_left`], whatever the target is.
+    #[track_caller]
+    pub fn assert_nothing_besides_target(&self) {
+        let here = self.directory.path().to_str().unwrap();
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        assert!(
+            !mounts.contains(here),
+            "something is still mounted: {mounts}"
+        );
+        const KNOWN: &[&str] = &[
+            "archive",
+            "archive-new",
+            "cache",
+            "home",
+            "keyring.gpg",
+            "root",
+            "state",
+            "tmp",
+        ];
+        let mut unexpected = names(self.directory.path());
+        unexpected.retain(|name| !KNOWN.contains(&name.as_str()));
+        assert!(
+            unexpected.is_empty(),
+            "left beside the target: {unexpected:?}"
+        );
+        let temporary = names(&self.path("tmp"));
+        assert!(temporary.is_empty(), "left in TMPDIR: {temporary:?}");
+        self.assert_cache_is_tidy();
+        assert_eq!(
+            processes_below(self.directory.path()),
+            Vec::<String>::new(),
+            "still running in the tree"
+        );
+    }
+
+    #[track_caller]
+    fn assert_cache_is_tidy(&self) {
+        let cache = self.path("cache");
+        if !cache.exists() {
+            return;
+        }
+        tree::walk(&cache, &mut |path, _| {
+            let name = path.file_name().unwrap().to_string_lossy();
+            let is_temporary = name.contains("tmp") && name != "tmp";
+            assert!(!is_temporary, "left in the cache: {}", path.display());
+        });
+    }
+}
+
+impl Outcome {
+    /// Asserts success.
+    #[track_caller]
+    pub fn ok(self) -> Outcome {
+        self.fails(0)
+    }
+
+    /// Asserts this exit code.
+    #[track_caller]
+    pub fn fails(self, code: i32) -> Outcome {
+        assert_eq!(self.code, Some(code), "stderr:\n{}", self.stderr);
+        self
+    }
+
+    /// Asserts that standard error contains all these words.
+    #[track_caller]
+    pub fn names(self, words: &[&str]) -> Outcome {
+        for word in words {
+            assert!(
+                self.stderr.contains(word),
+                "`{word}` is not named in:\n{}",
+                self.stderr
+            );
+        }
+        self
+    }
+
+    /// Standard output as text.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.stdout.clone()).unwrap()
+    }
+}
+
+/// Runs a command to its end.
+pub fn outcome(command: &mut Command) -> Outcome {
+    let output = match command.output() {
+        Ok(output) => output,
+        Err(error) => panic!("{}: {error}", command.get_program().display()),
+    };
+    Outcome {
+        code: output.status.code(),
+        stdout: output.stdout,
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// The suite `fake` with the base distribution and these packages.
+pub fn suite(debs: impl IntoIterator<Item = DebBuilder>) -> FakeSuite {
+    FakeSuite::new("fake").with(base::base()).with(debs)
+}
+
+/// Processes whose root or working directory is below `directory`.
+pub fn processes_below(directory: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        for link in ["root", "cwd"] {
+            let Ok(at) = fs::read_link(entry.path().join(link)) else {
+                continue;
+            };
+            if at.starts_with(directory) {
+                let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+                found.push(format!(
+                    "{} {}",
+                    entry.file_name().to_string_lossy(),
+                    String::from_utf8_lossy(&command).replace('\0', " ")
+                ));
+            }
+        }
+    }
+    found
+}
