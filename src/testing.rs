@@ -18,6 +18,7 @@ pub(crate) mod ignore;
 pub mod key;
 pub mod listing;
 pub mod mirror;
+pub mod sample;
 pub mod server;
 pub mod tar;
 pub mod tree;

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rbootstrap::testing::{DebBuilder, MirrorFault, tree};
+use rbootstrap::testing::{DebBuilder, MirrorFault, host_architecture, tree};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::context::{TestContext, processes_below};

@@ -98,7 +98,9 @@ fn no_signature_is_not_enough() {
         signers: Some(vec![]),
         ..small()
     });
-    plan(&context, &[]).fails(5).names(&["InRelease"]);
+    plan(&context, &[])
+        .fails(3)
+        .names(&["Release", "no signature"]);
     context.assert_nothing_left();
     plan(&context, &["--no-check-gpg"])
         .ok()
@@ -299,7 +301,7 @@ fn paths_out_of_the_archive_are_not_asked_for() {
             &stanza,
         );
         context.mirror.clear_log();
-        context.download(&["--variant=essential"]).fails(3);
+        context.download(&["--variant=essential"]).fails(5);
         assert!(
             context
                 .mirror

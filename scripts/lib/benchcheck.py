@@ -7,10 +7,14 @@ import os
 import stat
 import time
 from pathlib import Path
+from typing import Protocol
 
-from difference import differences, differing_paths, read_rules
+from benchmirror import Mirrors
+from difference import Rule, differences, differing_paths, read_rules
 from makers import Cell, remove
-from peers import OURS, Series
+from measure import Cost
+from peers import OURS, Peer, Place, Series
+
 from tree import Snapshot, take
 
 EXCEPTIONS = Path(__file__).resolve().parent.parent / "compare-exceptions"
@@ -20,16 +24,32 @@ SHOWN = 20
 def contents(tree: Path) -> tuple[int, int]:
     """How many packages are installed, and the bytes of all files."""
     status = tree / "var/lib/dpkg/status"
-    installed = status.read_text(errors="replace").count("\nStatus: install ok installed\n") if status.exists() else 0
+    installed = (
+        status.read_text(errors="replace").count("\nStatus: install ok installed\n")
+        if status.exists()
+        else 0
+    )
     size = 0
     for above, _, names in os.walk(tree):
         for name in names:
-            found = os.lstat(os.path.join(above, name))
+            found = Path(above, name).lstat()
             size += found.st_size if stat.S_ISREG(found.st_mode) else 0
     return installed, size
 
 
-def check(bench, sets: dict[str, Cell]) -> list[str]:
+class Bench(Protocol):
+    """What of scripts/bench a check uses."""
+
+    peers: dict[str, Peer]
+    mirrors: Mirrors
+    failures: list[str]
+
+    def place(self, series: Series, mirror_url: str) -> Place: ...
+
+    def attempt(self, peer: Peer, series: Series, place: Place) -> Cost: ...
+
+
+def check(bench: Bench, sets: dict[str, Cell]) -> list[str]:
     """A line a set and comparison; what differs is printed, and counts as failed."""
     lines = []
     for cell in sets.values():
@@ -37,20 +57,40 @@ def check(bench, sets: dict[str, Cell]) -> list[str]:
         slow = snapshot(bench, Series(OURS, cell, jobs=1))
         for start in ("cold", "warm"):
             lines.append(
-                compare(bench, cell, f"{start} with `--jobs 1 --no-cache`", slow, snapshot(bench, Series(OURS, cell, start=start)), [])
+                compare(
+                    bench,
+                    cell,
+                    f"{start} with `--jobs 1 --no-cache`",
+                    slow,
+                    snapshot(bench, Series(OURS, cell, start=start)),
+                    [],
+                )
             )
         if "mmdebstrap" in bench.peers:
-            rules = [rule for rule in read_rules(EXCEPTIONS) if rule.holds_in("mmdebstrap", f"{cell.suite}-{cell.name}")]
+            rules = [
+                rule
+                for rule in read_rules(EXCEPTIONS)
+                if rule.holds_in("mmdebstrap", f"{cell.suite}-{cell.name}")
+            ]
             reference = snapshot(bench, Series("mmdebstrap", cell))
             lines.append(
-                compare(bench, cell, "the slow run with mmdebstrap, what `compare-exceptions` lists aside", reference, slow, rules)
+                compare(
+                    bench,
+                    cell,
+                    "the slow run with mmdebstrap, what `compare-exceptions` lists aside",
+                    reference,
+                    slow,
+                    rules,
+                )
             )
         if cell.name == "minbase":
             lines.append(compare_tars(bench, cell))
     return lines
 
 
-def compare(bench, cell: Cell, what: str, reference: Snapshot, ours: Snapshot, rules: list) -> str:
+def compare(
+    bench: Bench, cell: Cell, what: str, reference: Snapshot, ours: Snapshot, rules: list[Rule]
+) -> str:
     found = differences(reference, ours, rules)
     paths = len(reference.paths.keys() | ours.paths.keys())
     for difference in found[:SHOWN]:
@@ -59,28 +99,34 @@ def compare(bench, cell: Cell, what: str, reference: Snapshot, ours: Snapshot, r
     return conclude(bench, line, bool(found))
 
 
-def compare_tars(bench, cell: Cell) -> str:
+def compare_tars(bench: Bench, cell: Cell) -> str:
     """The tar is the same byte for byte, whatever the number of threads and whether a cache was used."""
     digests = set()
-    for series in (Series(OURS, cell, "tar.zst", jobs=1), Series(OURS, cell, "tar.zst"), Series(OURS, cell, "tar.zst", "warm")):
+    for series in (
+        Series(OURS, cell, "tar.zst", jobs=1),
+        Series(OURS, cell, "tar.zst"),
+        Series(OURS, cell, "tar.zst", "warm"),
+    ):
         place = bench.place(series, bench.mirrors.url)
         bench.attempt(bench.peers[OURS], series, place)
         output = Path(place.output(series))
         digests.add(hashlib.sha256(output.read_bytes()).hexdigest())
         output.unlink()
     return conclude(
-        bench, f"{cell.name}: tar.zst of one job, cold, warm: {'the same bytes' if len(digests) == 1 else 'not the same'}", len(digests) > 1
+        bench,
+        f"{cell.name}: tar.zst of one job, cold, warm: {'the same bytes' if len(digests) == 1 else 'not the same'}",
+        len(digests) > 1,
     )
 
 
-def conclude(bench, line: str, differs: bool) -> str:
+def conclude(bench: Bench, line: str, differs: bool) -> str:
     print(f"  {line}", flush=True)
     if differs:
         bench.failures.append(line)
     return line
 
 
-def snapshot(bench, series: Series) -> Snapshot:
+def snapshot(bench: Bench, series: Series) -> Snapshot:
     place = bench.place(series, bench.mirrors.url)
     began = time.time()
     bench.attempt(bench.peers[series.peer], series, place)

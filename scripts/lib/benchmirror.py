@@ -17,7 +17,7 @@ SUITE = "trixie"
 class Mirrors:
     """Use it with `with`. `filling_url` answers at once and fetches what it lacks; `url` only after `serve`."""
 
-    def __init__(self, kept: Path, work: Path, fresh: bool):
+    def __init__(self, kept: Path, work: Path, fresh: bool) -> None:
         self.directory = work / "mirror"
         self._work = work
         self._kept = Store(kept)
@@ -61,4 +61,5 @@ class Mirrors:
 
     def _fetch(self, name: str) -> str:
         with urllib.request.urlopen(f"{self.filling_url}/debian/dists/{SUITE}/{name}") as response:
-            return response.read().decode("utf-8", "replace")
+            content: bytes = response.read()
+        return content.decode("utf-8", "replace")

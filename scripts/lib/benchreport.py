@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,21 +35,34 @@ class Demand:
             return [self.what, "not measured", f"{self.bound:g}{self.unit}", "–"]
         digits = 0 if self.unit else 3
         spread = f"{self.found.median:.{digits}f}{self.unit} ({self.found.least:.{digits}f}–{self.found.most:.{digits}f})"
-        return [self.what, spread, f"{self.bound:g}{self.unit}", "holds" if self.holds else "does not hold"]
+        return [
+            self.what,
+            spread,
+            f"{self.bound:g}{self.unit}",
+            "holds" if self.holds else "does not hold",
+        ]
 
 
 def demands(results: Results, cells: dict[str, Cell]) -> list[Demand]:
     """What must hold: medians of the ratios of the same round, on tmpfs, signatures checked."""
 
-    def ratio(name: str, peer: str, bound: float, form: str = "directory", start: str = "cold") -> Demand:
+    def ratio(
+        name: str, peer: str, bound: float, form: str = "directory", start: str = "cold"
+    ) -> Demand:
         one, other = Series(OURS, cells[name], form, start), Series(peer, cells[name], form, start)
         shape = "to a tar on stdout" if form == "tar" else ""
-        return Demand(" ".join(f"{name} {shape} {start}: wall to {peer}".split()), results.ratio(one, other), bound)
+        return Demand(
+            " ".join(f"{name} {shape} {start}: wall to {peer}".split()),
+            results.ratio(one, other),
+            bound,
+        )
 
     def peak(name: str, bound: float) -> Demand:
         found = results.get(Series(OURS, cells[name]))
-        spread = found and found.spread("own")
-        return Demand(f"{name} cold: peak memory", spread and scaled(spread, 1 / MIB), bound, " MiB")
+        spread = found.spread("own") if found else None
+        return Demand(
+            f"{name} cold: peak memory", spread and scaled(spread, 1 / MIB), bound, " MiB"
+        )
 
     return [
         ratio("minbase", "rdebootstrap", 0.6),
@@ -83,7 +97,9 @@ def per_size(found: Measured) -> Spread:
     return scaled(found.spread("wall"), 1e3 / (found.size / 1e6))
 
 
-def scale(results: Results, cells: dict[str, Cell], start: str, cost) -> list[tuple[float, Spread]]:
+def scale(
+    results: Results, cells: dict[str, Cell], start: str, cost: Callable[[Measured], Spread]
+) -> list[tuple[float, Spread]]:
     """The number of packages and what `cost` makes of the series, for each set of the scaling series."""
     points = []
     for cell in cells.values():
@@ -117,7 +133,11 @@ def write(results: Results, cells: dict[str, Cell], output: Path) -> bool:
 
 
 def rows(
-    results: Results, cell: Cell, form: str = "directory", medium: str = "tmpfs", jobs: tuple[int, ...] = (0,)
+    results: Results,
+    cell: Cell,
+    form: str = "directory",
+    medium: str = "tmpfs",
+    jobs: tuple[int, ...] = (0,),
 ) -> list[tuple[str, Series]]:
     """The series of a set that were measured, each with its label."""
     found = []
@@ -126,7 +146,12 @@ def rows(
             for threads in jobs:
                 series = Series(peer, cell, form, start, threads, medium)
                 if results.get(series):
-                    found.append((", ".join((peer, start)) + (f", --jobs {threads}" if threads else ""), series))
+                    found.append(
+                        (
+                            ", ".join((peer, start)) + (f", --jobs {threads}" if threads else ""),
+                            series,
+                        )
+                    )
     return found
 
 
@@ -134,7 +159,9 @@ def measured_rows(results: Results, found: list[tuple[str, Series]]) -> list[lis
     table = []
     for label, series in found:
         measured = results.get(series)
-        wall, cpu = measured.spread("wall"), measured.median("cpu")
+        assert measured
+        wall = measured.spread("wall")
+        cpu = measured.median("cpu")
         ours = Series(OURS, series.cell, series.form, series.start, 0, series.medium)
         ratio = results.ratio(ours, series) if series.peer != OURS else None
         memory = measured.median("own" if series.peer == OURS else "largest") / MIB
@@ -153,7 +180,9 @@ def measured_rows(results: Results, found: list[tuple[str, Series]]) -> list[lis
 def notes(measured: Measured) -> str:
     """What is to be known of a series' rounds."""
     disturbed = sum(cost.disturbed for cost in measured.rounds.values())
-    return (f", {measured.failed} failed" if measured.failed else "") + (f", {disturbed} disturbed" if disturbed else "")
+    return (f", {measured.failed} failed" if measured.failed else "") + (
+        f", {disturbed} disturbed" if disturbed else ""
+    )
 
 
 HEADINGS = ["", "wall (least–most)", "CPU", "peak memory", "rbootstrap to it", "rounds", "packages"]
@@ -173,13 +202,23 @@ def groups(results: Results, cells: dict[str, Cell]) -> list[tuple[str, list[tup
 def draw(results: Results, cells: dict[str, Cell], output: Path) -> list[str]:
     """Writes the charts; gives the Markdown that shows them."""
     shown = []
-    panels = [panel(results, heading, series) for heading, series in groups(results, cells) if len({one.peer for _, one in series}) > 1]
+    panels = [
+        panel(results, heading, series)
+        for heading, series in groups(results, cells)
+        if len({one.peer for _, one in series}) > 1
+    ]
     if panels:
         (output / "wall.svg").write_text(chart.bars(panels, "s"))
         shown.append("![Wall time of each tool, by set and form](wall.svg)\n")
-    drawn = [chart.Line(start, points) for start in ("cold", "warm") if len(points := scale(results, cells, start, per_package)) > 1]
+    drawn = [
+        chart.Line(start, points)
+        for start in ("cold", "warm")
+        if len(points := scale(results, cells, start, per_package)) > 1
+    ]
     if drawn:
-        (output / "scale.svg").write_text(chart.lines("rbootstrap: wall time a package, by size of the set", drawn, "ms"))
+        (output / "scale.svg").write_text(
+            chart.lines("rbootstrap: wall time a package, by size of the set", drawn, "ms")
+        )
         shown.append("![What a package costs as the set grows](scale.svg)\n")
     return (
         [
@@ -193,24 +232,39 @@ def draw(results: Results, cells: dict[str, Cell], output: Path) -> list[str]:
 
 
 def panel(results: Results, heading: str, series: list[tuple[str, Series]]) -> chart.Panel:
-    found = [(label, one, results.get(one)) for label, one in series]
-    packages = next((measured.packages for _, one, measured in found if one.peer == OURS and measured.packages), 0)
+    packages = 0
     bars = []
-    for label, one, measured in found:
-        ratio = results.ratio(one, Series(OURS, one.cell, one.form, one.start, one.jobs, one.medium)) if one.peer != OURS else None
+    for label, one in series:
+        measured = results.get(one)
+        assert measured
+        if one.peer == OURS and not packages:
+            packages = measured.packages
+        ratio = (
+            results.ratio(one, Series(OURS, one.cell, one.form, one.start, one.jobs, one.medium))
+            if one.peer != OURS
+            else None
+        )
         note = f"× {chart.figure(ratio.median)}" if ratio else ""
-        bars.append(chart.Bar(label, measured.spread("wall"), one.peer == OURS, one.start != "cold", note))
+        bars.append(
+            chart.Bar(label, measured.spread("wall"), one.peer == OURS, one.start != "cold", note)
+        )
     return chart.Panel(f"{heading}, {packages} packages" if packages else heading, bars)
 
 
 def machine(results: Results) -> list[str]:
-    lines = ["## Machine and tools\n", *(f"- {name}: {value}" for name, value in results.machine.items()), ""]
+    lines = [
+        "## Machine and tools\n",
+        *(f"- {name}: {value}" for name, value in results.machine.items()),
+        "",
+    ]
     table = [[name, tool["version"], tool["signatures"]] for name, tool in results.tools.items()]
     lines.append(markdown(["tool", "version", "signatures"], table))
     lines += [f"- {name} is missing: {why}" for name, why in results.missing.items()]
     programs = {measured.program for measured in results.series.values() if measured.program}
     if len(programs) > 1:
-        lines.append(f"The figures of rbootstrap are of {len(programs)} builds: parts were measured at different times.\n")
+        lines.append(
+            f"The figures of rbootstrap are of {len(programs)} builds: parts were measured at different times.\n"
+        )
     return lines
 
 
@@ -232,13 +286,29 @@ def scaling(results: Results, cells: dict[str, Cell]) -> list[str]:
         sizes = dict(scale(results, cells, start, per_size))
         for packages, spread in scale(results, cells, start, per_package):
             table.append(
-                [start, str(packages), f"{spread.median:.1f} ms ({spread.least:.1f}–{spread.most:.1f})", f"{sizes[packages].median:.1f} ms"]
+                [
+                    start,
+                    str(packages),
+                    f"{spread.median:.1f} ms ({spread.least:.1f}–{spread.most:.1f})",
+                    f"{sizes[packages].median:.1f} ms",
+                ]
             )
-    return ["## What a package costs as the set grows\n", markdown(["", "packages", "a package", "a MB unpacked"], table)] if table else []
+    return (
+        [
+            "## What a package costs as the set grows\n",
+            markdown(["", "packages", "a package", "a MB unpacked"], table),
+        ]
+        if table
+        else []
+    )
 
 
 def checked(results: Results) -> list[str]:
-    return ["## The trees\n", *(f"- {line}" for line in results.checked), ""] if results.checked else []
+    return (
+        ["## The trees\n", *(f"- {line}" for line in results.checked), ""]
+        if results.checked
+        else []
+    )
 
 
 def markdown(headings: list[str], table: list[list[str]]) -> str:
@@ -257,7 +327,15 @@ def show(results: Results, cells: dict[str, Cell], judged: list[Demand]) -> None
 def aligned(table: list[list[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
-        print("  " + "  ".join([row[0].ljust(widths[0]), *(word.rjust(width) for word, width in zip(row[1:], widths[1:], strict=True))]))
+        print(
+            "  "
+            + "  ".join(
+                [
+                    row[0].ljust(widths[0]),
+                    *(word.rjust(width) for word, width in zip(row[1:], widths[1:], strict=True)),
+                ]
+            )
+        )
 
 
 HEAD = """\

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
@@ -78,18 +79,28 @@ def draw_panel(panel: Panel, unit: str, top: float) -> list[str]:
     parts = [f'<text class="title" x="16" y="{top + 16}">{escape(panel.title)}</text>']
     for step in steps(most, 6):
         x = LABELS + step * scale
-        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top + TITLE - 6}" y2="{top + TITLE + height}"/>')
+        parts.append(
+            f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top + TITLE - 6}" y2="{top + TITLE + height}"/>'
+        )
     for row, bar in enumerate(panel.bars):
         y = top + TITLE + row * ROW
         classes = ("ours" if bar.is_ours else "peer") + (" half" if bar.is_half else "")
         parts.append(
             f'<text class="{"title" if bar.is_ours else "text"}" x="{LABELS - 10}" y="{y + 12}" text-anchor="end">{escape(bar.label)}</text>'
         )
-        parts.append(f'<rect class="{classes}" x="{LABELS}" y="{y}" width="{bar.spread.median * scale:.1f}" height="{BAR}" rx="2"/>')
-        parts.append(whisker(LABELS + bar.spread.least * scale, LABELS + bar.spread.most * scale, y + BAR / 2))
+        parts.append(
+            f'<rect class="{classes}" x="{LABELS}" y="{y}" width="{bar.spread.median * scale:.1f}" height="{BAR}" rx="2"/>'
+        )
+        parts.append(
+            whisker(
+                LABELS + bar.spread.least * scale, LABELS + bar.spread.most * scale, y + BAR / 2
+            )
+        )
         x = LABELS + bar.spread.most * scale + 8
         note = f' <tspan class="faint">{escape(bar.note)}</tspan>' if bar.note else ""
-        parts.append(f'<text class="text" x="{x:.1f}" y="{y + 12}">{figure(bar.spread.median)} {unit}{note}</text>')
+        parts.append(
+            f'<text class="text" x="{x:.1f}" y="{y + 12}">{figure(bar.spread.median)} {unit}{note}</text>'
+        )
     return parts
 
 
@@ -103,22 +114,35 @@ def lines(title: str, drawn: list[Line], unit: str) -> str:
     most_x = max(x for line in drawn for x, _ in line.points) * 1.04
     most_y = max(spread.most for line in drawn for _, spread in line.points) * 1.1
     left, top, width = 64, TITLE + GAP, WIDTH - 64 - 130
-    at = lambda x, y: (left + x / most_x * width, top + LINE_HEIGHT * (1 - y / most_y))  # noqa: E731
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return left + x / most_x * width, top + LINE_HEIGHT * (1 - y / most_y)
+
     parts = [f'<text class="title" x="16" y="{GAP + 12}">{escape(title)}</text>']
     for step in steps(most_y, 6):
         y = at(0, step)[1]
-        parts.append(f'<line class="grid" x1="{left}" x2="{left + width}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="faint" x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{figure(step)} {unit}</text>')
+        parts.append(
+            f'<line class="grid" x1="{left}" x2="{left + width}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        )
+        parts.append(
+            f'<text class="faint" x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{figure(step)} {unit}</text>'
+        )
     for x in sorted({x for line in drawn for x, _ in line.points}):
-        parts.append(f'<text class="faint" x="{at(x, 0)[0]:.1f}" y="{top + LINE_HEIGHT + 20}" text-anchor="middle">{x:.0f}</text>')
+        parts.append(
+            f'<text class="faint" x="{at(x, 0)[0]:.1f}" y="{top + LINE_HEIGHT + 20}" text-anchor="middle">{x:.0f}</text>'
+        )
     parts.append(f'<path class="axis" d="M{left} {top + LINE_HEIGHT}h{width}"/>')
-    parts.append(f'<text class="faint" x="{left + width / 2}" y="{top + LINE_HEIGHT + 40}" text-anchor="middle">packages</text>')
+    parts.append(
+        f'<text class="faint" x="{left + width / 2}" y="{top + LINE_HEIGHT + 40}" text-anchor="middle">packages</text>'
+    )
     for line, kind in zip(drawn, ("", " other"), strict=False):
         parts += draw_line(line, kind, at, unit)
     return svg(top + LINE_HEIGHT + 56, parts)
 
 
-def draw_line(line: Line, kind: str, at, unit: str) -> list[str]:
+def draw_line(
+    line: Line, kind: str, at: Callable[[float, float], tuple[float, float]], unit: str
+) -> list[str]:
     placed = [at(x, spread.median) for x, spread in line.points]
     parts = [f'<path class="line{kind}" d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in placed)}"/>']
     for (x, y), (number, spread) in zip(placed, line.points, strict=True):
@@ -126,7 +150,9 @@ def draw_line(line: Line, kind: str, at, unit: str) -> list[str]:
         parts.append(
             f'<path class="whisker" d="M{x:.1f} {top:.1f}V{bottom:.1f}"/><circle class="dot{kind}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
         )
-        parts.append(f'<text class="text" x="{x:.1f}" y="{y - 12:.1f}" text-anchor="middle">{figure(spread.median)}</text>')
+        parts.append(
+            f'<text class="text" x="{x:.1f}" y="{y - 12:.1f}" text-anchor="middle">{figure(spread.median)}</text>'
+        )
     x, y = placed[-1]
     parts.append(f'<text class="title" x="{x + 26:.1f}" y="{y + 4:.1f}">{escape(line.name)}</text>')
     return parts
@@ -142,10 +168,20 @@ def steps(most: float, count: int) -> list[float]:
 
 def figure(value: float) -> str:
     """Three digits."""
-    return f"{value:.0f}" if value >= 100 or value == 0 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return (
+        f"{value:.0f}"
+        if value >= 100 or value == 0
+        else f"{value:.1f}"
+        if value >= 10
+        else f"{value:.2f}"
+    )
 
 
 def svg(height: float, parts: list[str]) -> str:
     size = f'width="{WIDTH}" height="{height:.0f}" viewBox="0 0 {WIDTH} {height:.0f}"'
     page = f'<rect class="page" width="{WIDTH}" height="{height:.0f}"/>'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n<style>{STYLE}</style>\n{page}\n' + "\n".join(parts) + "\n</svg>\n"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n<style>{STYLE}</style>\n{page}\n'
+        + "\n".join(parts)
+        + "\n</svg>\n"
+    )

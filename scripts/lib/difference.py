@@ -9,7 +9,19 @@ from pathlib import Path
 
 from tree import IN_THE_RUN, Facts, Snapshot, Stanzas
 
-ASPECTS = ("presence", "kind", "mode", "owner", "target", "device", "links", "attributes", "content", "time", "directory-time")
+ASPECTS = (
+    "presence",
+    "kind",
+    "mode",
+    "owner",
+    "target",
+    "device",
+    "links",
+    "attributes",
+    "content",
+    "time",
+    "directory-time",
+)
 WIDTH = 120
 
 
@@ -54,10 +66,12 @@ def read_rules(file: Path) -> list[Rule]:
         if line.startswith("["):
             cells = line.strip("[] ")
             continue
-        pattern, aspects, reason = (line.split(None, 2) + ["", ""])[:3]
+        pattern, aspects, reason = ([*line.split(None, 2), "", ""])[:3]
         unknown = set(aspects.split(",")) - {*ASPECTS, "any"}
         if unknown or not reason:
-            raise ValueError(f"{file}:{number}: expected GLOB ASPECTS REASON, aspects being any or of {', '.join(ASPECTS)}")
+            raise ValueError(
+                f"{file}:{number}: expected GLOB ASPECTS REASON, aspects being any or of {', '.join(ASPECTS)}"
+            )
         rules.append(Rule(pattern, frozenset(aspects.split(",")), reason, cells))
     return rules
 
@@ -67,13 +81,19 @@ def differences(reference: Snapshot, ours: Snapshot, rules: list[Rule]) -> list[
     found = []
     for path in sorted(reference.paths.keys() | ours.paths.keys()):
         found += of_path(path, reference, ours)
-    return [difference for difference in found if not any(rule.allows(difference) for rule in rules)]
+    return [
+        difference for difference in found if not any(rule.allows(difference) for rule in rules)
+    ]
 
 
 def of_path(path: str, reference: Snapshot, ours: Snapshot) -> list[Difference]:
     one, other = reference.paths.get(path), ours.paths.get(path)
     if one is None or other is None:
-        return [Difference(path, "presence", one.kind if one else "absent", other.kind if other else "absent")]
+        return [
+            Difference(
+                path, "presence", one.kind if one else "absent", other.kind if other else "absent"
+            )
+        ]
     if one.kind != other.kind:
         return [Difference(path, "kind", one.kind, other.kind)]
     found = []
@@ -86,7 +106,16 @@ def of_path(path: str, reference: Snapshot, ours: Snapshot) -> list[Difference]:
         found.append(Difference(path, "content", *first_difference(one, other)))
     if one.time is not None and other.time is not None and one.time != other.time:
         aspect = "directory-time" if one.kind == "directory" else "time"
-        found.append(Difference(path, aspect, *("of the run" if time == IN_THE_RUN else str(time) for time in (one.time, other.time))))
+        found.append(
+            Difference(
+                path,
+                aspect,
+                *(
+                    "of the run" if time == IN_THE_RUN else str(time)
+                    for time in (one.time, other.time)
+                ),
+            )
+        )
     return found
 
 
@@ -98,7 +127,9 @@ def of_stanzas(path: str, reference: Stanzas, ours: Stanzas) -> list[Difference]
         for name in sorted(one.keys() | other.keys()):
             left, right = one.get(name), other.get(name)
             if left != right:
-                found.append(Difference(path, "content", f"{package} {name}: {shown(left)}", shown(right)))
+                found.append(
+                    Difference(path, "content", f"{package} {name}: {shown(left)}", shown(right))
+                )
     return found
 
 
@@ -108,7 +139,9 @@ def first_difference(one: Facts, other: Facts) -> tuple[str, str]:
         return one.content[:12], other.content[:12]
     if sorted(one.text.splitlines()) == sorted(other.text.splitlines()):
         return "the same lines", "in another order"
-    for number, (left, right) in enumerate(zip_longest(one.text.splitlines(), other.text.splitlines()), 1):
+    for number, (left, right) in enumerate(
+        zip_longest(one.text.splitlines(), other.text.splitlines()), 1
+    ):
         if left != right:
             return f"line {number} {shown(left)}", shown(right)
     return "no newline at the end", "or the reverse"

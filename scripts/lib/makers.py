@@ -21,21 +21,37 @@ REFERENCE_SUITE = "trixie"
 MERGED_FIRST = ("buster", "bullseye", "focal", "jammy")
 """Suites in which nothing merges /usr by itself: the links are made first, as debootstrap makes them. In bookworm usrmerge does it."""
 
-MERGED = {"amd64": "bin sbin lib lib32 lib64 libx32", "i386": "bin sbin lib lib64 libx32", "ppc64el": "bin sbin lib lib64"}
+MERGED = {
+    "amd64": "bin sbin lib lib32 lib64 libx32",
+    "i386": "bin sbin lib lib64 libx32",
+    "ppc64el": "bin sbin lib lib64",
+}
 """Which links these are, where there are more than three."""
 
 OPTIONS = ("archive", "components", "expired", "foreign", "sources")
 """What a line of the matrix may say beyond suite, variant and packages."""
 
-DEBOOTSTRAP_VARIANTS = {"minbase": "minbase", "required": "minbase", "buildd": "buildd", "important": "-"}
+DEBOOTSTRAP_VARIANTS = {
+    "minbase": "minbase",
+    "required": "minbase",
+    "buildd": "buildd",
+    "important": "-",
+}
 KEYRINGS = {
     "debian": "/usr/share/keyrings/debian-archive-keyring.gpg",
-    "ubuntu": str(Path(__file__).resolve().parents[2] / "suites/keyrings/ubuntu-archive-keyring.gpg"),
+    "ubuntu": str(
+        Path(__file__).resolve().parents[2] / "suites/keyrings/ubuntu-archive-keyring.gpg"
+    ),
 }
 CONFINED = [
     *("setpriv", "--pdeathsig=KILL"),
     *("unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"),
-    *("sh", "-c", 'echo localhost >/proc/sys/kernel/hostname && mount --bind /dev/null /etc/resolv.conf && exec "$@"', "sh"),
+    *(
+        "sh",
+        "-c",
+        'echo localhost >/proc/sys/kernel/hostname && mount --bind /dev/null /etc/resolv.conf && exec "$@"',
+        "sh",
+    ),
 ]
 """How a reference runs. Whatever ends a comparison ends it too, with all that it has started and mounted: its namespaces go with their
 first process. Scripts that ask for the host's name, or for a name from its network, hear what ours hear: `localhost`, and nothing."""
@@ -80,7 +96,9 @@ class Cell:
     def sources(self, mirror: str, option: str = "") -> list[str]:
         """apt's lines for the suites: the cell's own, and those read beside it."""
         components = self.options.get("components", "main").replace(",", " ")
-        return [f"deb {option}{mirror}/{self.archive} {suite} {components}" for suite in self.suites]
+        return [
+            f"deb {option}{mirror}/{self.archive} {suite} {components}" for suite in self.suites
+        ]
 
 
 def read_matrix(file: Path) -> list[Cell]:
@@ -92,17 +110,26 @@ def read_matrix(file: Path) -> list[Cell]:
         if not words:
             continue
         if len(words) < 4 or not all("=" in option for option in words[4:]):
-            raise ValueError(f"{file}:{number}: expected NAME SUITE[,SUITE…] VARIANT INCLUDE [KEY=VALUE…]")
+            raise ValueError(
+                f"{file}:{number}: expected NAME SUITE[,SUITE…] VARIANT INCLUDE [KEY=VALUE…]"
+            )
         name, suites, variant, include = words[:4]
         packages = () if include == "-" else tuple(include.split(","))
         options = dict(option.split("=", 1) for option in words[4:])
         if unknown := options.keys() - set(OPTIONS):
-            raise ValueError(f"{file}:{number}: no key `{min(unknown)}`; there are {', '.join(OPTIONS)}")
-        cells += [Cell(f"{suite}-{name}", suite, variant, packages, options) for suite in suites.split(",")]
+            raise ValueError(
+                f"{file}:{number}: no key `{min(unknown)}`; there are {', '.join(OPTIONS)}"
+            )
+        cells += [
+            Cell(f"{suite}-{name}", suite, variant, packages, options)
+            for suite in suites.split(",")
+        ]
     return cells
 
 
-def run(command: list[str], environment: dict[str, str] | None = None, directory: Path | None = None) -> str:
+def run(
+    command: list[str], environment: dict[str, str] | None = None, directory: Path | None = None
+) -> str:
     """Runs a tool with nothing on stdin and gives what it printed. The environment is the caller's, or the one that is given, whole."""
     done = subprocess.run(
         command,
@@ -124,7 +151,7 @@ def run(command: list[str], environment: dict[str, str] | None = None, directory
 class Reference:
     """mmdebstrap or debootstrap, as new as it has to be."""
 
-    def __init__(self, name: str, directory: Path, upstream: str):
+    def __init__(self, name: str, directory: Path, upstream: str) -> None:
         self.name = name
         self.directory = directory / "tools"
         self.program = self._set_up(upstream)
@@ -137,13 +164,21 @@ class Reference:
         unpacked = self._kept() or self._fetch(upstream)
         self.version = unpacked.name.removeprefix(f"{self.name}-")
         if self.name == "debootstrap":
-            return ["env", f"DEBOOTSTRAP_DIR={unpacked}/usr/share/debootstrap", f"{unpacked}/usr/sbin/debootstrap"]
+            return [
+                "env",
+                f"DEBOOTSTRAP_DIR={unpacked}/usr/share/debootstrap",
+                f"{unpacked}/usr/sbin/debootstrap",
+            ]
         return ["perl", f"{unpacked}/usr/bin/mmdebstrap"]
 
     def _kept(self) -> Path | None:
         """Where an earlier run has unpacked one that is new enough."""
         found = sorted(self.directory.glob(f"{self.name}-*"), key=lambda kept: kept.stat().st_mtime)
-        fitting = (kept for kept in reversed(found) if is_at_least(kept.name.removeprefix(f"{self.name}-"), REFERENCES[self.name]))
+        fitting = (
+            kept
+            for kept in reversed(found)
+            if is_at_least(kept.name.removeprefix(f"{self.name}-"), REFERENCES[self.name])
+        )
         return next(fitting, None)
 
     def _fetch(self, upstream: str) -> Path:
@@ -153,7 +188,9 @@ class Reference:
         for below in ("lists/partial", "archives/partial"):
             (place / below).mkdir(parents=True, exist_ok=True)
         sources = place / "sources.list"
-        sources.write_text(f"deb [signed-by={KEYRINGS['debian']}] {upstream} {REFERENCE_SUITE} main\n")
+        sources.write_text(
+            f"deb [signed-by={KEYRINGS['debian']}] {upstream} {REFERENCE_SUITE} main\n"
+        )
         options = {
             "Dir::Etc::SourceList": sources,
             "Dir::Etc::SourceParts": "/dev/null",
@@ -165,7 +202,10 @@ class Reference:
         run([*apt, "update"])
         run([*apt, "download", self.name], directory=place)
         package = max(place.glob(f"{self.name}_*.deb"), key=lambda found: found.stat().st_mtime)
-        unpacked = self.directory / f"{self.name}-{run(['dpkg-deb', '--field', str(package), 'Version']).strip()}"
+        unpacked = (
+            self.directory
+            / f"{self.name}-{run(['dpkg-deb', '--field', str(package), 'Version']).strip()}"
+        )
         part = unpacked.with_name(f".{unpacked.name}.part")
         run(["dpkg-deb", "--extract", str(package), str(part)])
         part.replace(unpacked)
@@ -174,32 +214,65 @@ class Reference:
     def command(self, cell: Cell) -> list[str]:
         """The command line but for suite, target and mirror."""
         options = self._mmdebstrap(cell) if self.name == "mmdebstrap" else self._debootstrap(cell)
-        return [*CONFINED, *self.program, *options, *packages(cell), f"--keyring={KEYRINGS[cell.archive]}"]
+        return [
+            *CONFINED,
+            *self.program,
+            *options,
+            *packages(cell),
+            f"--keyring={KEYRINGS[cell.archive]}",
+        ]
 
     def make(self, cell: Cell, target: Path, mirror: str, epoch: int) -> None:
         expired = "[check-valid-until=no] " if "expired" in cell.options else ""
-        sources = [f"{mirror}/{cell.archive}"] if self.name == "debootstrap" else cell.sources(mirror, expired)
+        sources = (
+            [f"{mirror}/{cell.archive}"]
+            if self.name == "debootstrap"
+            else cell.sources(mirror, expired)
+        )
         run([*self.command(cell), cell.suite, str(target), *sources], environment(epoch))
 
     def _mmdebstrap(self, cell: Cell) -> list[str]:
-        options = ["--mode=root", "--format=directory", f"--variant={cell.variant}", f"--architectures={','.join(cell.architectures)}"]
+        options = [
+            "--mode=root",
+            "--format=directory",
+            f"--variant={cell.variant}",
+            f"--architectures={','.join(cell.architectures)}",
+        ]
         if cell.suite in MERGED_FIRST and cell.variant not in ("custom", "extract"):
             names = MERGED.get(cell.architectures[0], "bin sbin lib")
-            options.append(f'--setup-hook=for name in {names}; do mkdir -p "$1/usr/$name" && ln -s "usr/$name" "$1/$name"; done')
+            options.append(
+                f'--setup-hook=for name in {names}; do mkdir -p "$1/usr/$name" && ln -s "usr/$name" "$1/$name"; done'
+            )
         return options
 
     def _debootstrap(self, cell: Cell) -> list[str]:
-        if cell.variant not in DEBOOTSTRAP_VARIANTS or len(cell.architectures) > 1 or len(cell.suites) > 1:
-            raise Unsupported(f"debootstrap has no {cell.variant} for {', '.join(cell.architectures)} of {', '.join(cell.suites)}")
+        if (
+            cell.variant not in DEBOOTSTRAP_VARIANTS
+            or len(cell.architectures) > 1
+            or len(cell.suites) > 1
+        ):
+            raise Unsupported(
+                f"debootstrap has no {cell.variant} for {', '.join(cell.architectures)} of {', '.join(cell.suites)}"
+            )
         return [f"--variant={DEBOOTSTRAP_VARIANTS[cell.variant]}"]
 
 
-def make_ours(program: Path, cell: Cell, target: Path, mirror: str, epoch: int, cache: Path) -> None:
+def make_ours(
+    program: Path, cell: Cell, target: Path, mirror: str, epoch: int, cache: Path
+) -> None:
     """The tree as rbootstrap makes it."""
-    command = [str(program), f"--variant={cell.variant}", f"--cache-dir={cache}", f"--arch={','.join(cell.architectures)}"]
+    command = [
+        str(program),
+        f"--variant={cell.variant}",
+        f"--cache-dir={cache}",
+        f"--arch={','.join(cell.architectures)}",
+    ]
     command += [f"--source={source}" for source in cell.sources(mirror)[1:]]
     command += ["--no-check-valid-until"] if "expired" in cell.options else []
-    run([*command, *packages(cell), cell.suite, str(target), f"{mirror}/{cell.archive}"], environment(epoch))
+    run(
+        [*command, *packages(cell), cell.suite, str(target), f"{mirror}/{cell.archive}"],
+        environment(epoch),
+    )
 
 
 def packages(cell: Cell) -> list[str]:
@@ -220,7 +293,10 @@ def need(*packages: str) -> None:
     missing = [package for package in packages if not installed_version(package)]
     if missing:
         run(["apt-get", "update"])
-        run(["apt-get", "install", "--yes", "--no-install-recommends", *missing], {**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+        run(
+            ["apt-get", "install", "--yes", "--no-install-recommends", *missing],
+            {**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        )
 
 
 def release_date(release: str) -> int:
@@ -232,12 +308,22 @@ def release_date(release: str) -> int:
 
 
 def installed_version(package: str) -> str:
-    found = subprocess.run(["dpkg-query", "--show", "--showformat=${Version}", package], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        ["dpkg-query", "--show", "--showformat=${Version}", package],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return found.stdout.strip()
 
 
 def is_at_least(version: str, wanted: str) -> bool:
-    return subprocess.run(["dpkg", "--compare-versions", version, "ge", wanted], check=False).returncode == 0
+    return (
+        subprocess.run(
+            ["dpkg", "--compare-versions", version, "ge", wanted], check=False
+        ).returncode
+        == 0
+    )
 
 
 def remove(tree: Path) -> None:

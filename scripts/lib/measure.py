@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,9 +57,15 @@ def adopt_orphans() -> None:
         raise OSError(ctypes.get_errno(), "prctl")
 
 
-def measure(command: list[str], environment: dict[str, str], directory: Path, to_pipe: bool = False) -> Cost:
+def measure(
+    command: list[str], environment: dict[str, str], directory: Path, to_pipe: bool = False
+) -> Cost:
     """Runs the command to its end. What it prints is shown only when it fails; with `to_pipe` its stdout goes to a reader that drops it."""
-    sink = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) if to_pipe else None
+    sink = (
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        if to_pipe
+        else None
+    )
     with tempfile.TemporaryFile() as said:
         busy, began = machine_busy(), time.monotonic()
         child = subprocess.Popen(
@@ -77,12 +85,16 @@ def measure(command: list[str], environment: dict[str, str], directory: Path, to
         wall, busy = time.monotonic() - began, machine_busy() - busy
         child.returncode = os.waitstatus_to_exitcode(status)
         own = watch.end()
-        if sink:
+        if sink and sink.stdin:
             sink.stdin.close()
             sink.wait()
         user, system, largest = usage.ru_utime, usage.ru_stime, usage.ru_maxrss
         for orphan in orphans():
-            user, system, largest = user + orphan.ru_utime, system + orphan.ru_stime, max(largest, orphan.ru_maxrss)
+            user, system, largest = (
+                user + orphan.ru_utime,
+                system + orphan.ru_stime,
+                max(largest, orphan.ru_maxrss),
+            )
         if child.returncode != 0:
             said.seek(0)
             end = "\n".join(said.read().decode("utf-8", "replace").splitlines()[-25:])
@@ -92,11 +104,13 @@ def measure(command: list[str], environment: dict[str, str], directory: Path, to
 
 def machine_busy() -> float:
     """CPU time of all cores that was not idle, in seconds, with what a host took away."""
-    user, nice, system, _, _, *rest = map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
+    user, nice, system, _, _, *rest = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    )
     return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
 
 
-def orphans():
+def orphans() -> Iterator[resource.struct_rusage]:
     """The accounts of what was handed to this process and has ended; what still runs is left alone."""
     while True:
         try:
@@ -111,7 +125,7 @@ def orphans():
 class Watch:
     """Reads a process's own peak until told to end."""
 
-    def __init__(self, process: int):
+    def __init__(self, process: int) -> None:
         self._status = Path(f"/proc/{process}/status")
         self._peak = 0
         self._ended = threading.Event()

@@ -13,7 +13,6 @@ import email.utils
 import os
 import re
 import shutil
-import socket
 import sys
 import tempfile
 import threading
@@ -26,6 +25,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import IO
 
 ATTEMPTS = 3
 TIMEOUT = 60.0
@@ -40,7 +40,11 @@ def host_upstreams() -> dict[str, str]:
         "ubuntu": "http://archive.ubuntu.com/ubuntu",
     }
     files = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
-    text = "\n".join(file.read_text(errors="replace") for file in files if file.suffix in (".list", ".sources") and file.is_file())
+    text = "\n".join(
+        file.read_text(errors="replace")
+        for file in files
+        if file.suffix in (".list", ".sources") and file.is_file()
+    )
     text = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     for url in reversed(re.findall(r"https?://[^\s\]]+", text)):
         url = url.rstrip("/")
@@ -61,7 +65,9 @@ class Unreachable(Exception):
 class Store:
     """The directory, and what it takes to get a file into it."""
 
-    def __init__(self, directory: Path, upstreams: dict[str, str] | None = None, offline: bool = False):
+    def __init__(
+        self, directory: Path, upstreams: dict[str, str] | None = None, offline: bool = False
+    ) -> None:
         self.directory = directory.resolve()
         self.upstreams = host_upstreams() | (upstreams or {})
         self.offline = offline
@@ -127,17 +133,20 @@ class Store:
             try:
                 with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
                     shutil.copyfileobj(response, part, 1 << 20)
-                    expected, modified = response.headers.get("Content-Length"), response.headers.get("Last-Modified")
+                    expected, modified = (
+                        response.headers.get("Content-Length"),
+                        response.headers.get("Last-Modified"),
+                    )
                 part.flush()
                 if expected is not None and int(expected) != os.fstat(part.fileno()).st_size:
                     raise EOFError("the answer was cut short")
                 if modified:
                     seconds = email.utils.parsedate_to_datetime(modified).timestamp()
                     os.utime(part.name, (seconds, seconds))
-                os.chmod(part.name, 0o644)
-                os.replace(part.name, stored)
+                Path(part.name).chmod(0o644)
+                Path(part.name).replace(stored)
             except BaseException:
-                os.unlink(part.name)
+                Path(part.name).unlink()
                 raise
 
 
@@ -159,21 +168,28 @@ class Handler(BaseHTTPRequestHandler):
         try:
             file = self.server.store.file(path)
         except Missing:
-            return self._refuse(HTTPStatus.NOT_FOUND)
+            self._refuse(HTTPStatus.NOT_FOUND)
+            return
         except Unreachable as error:
             self.log_error("%s", error)
-            return self._refuse(HTTPStatus.BAD_GATEWAY)
+            self._refuse(HTTPStatus.BAD_GATEWAY)
+            return
         with file.open("rb") as content:
             self._send(content, with_body)
 
-    def _send(self, content, with_body: bool) -> None:
+    def _send(self, content: IO[bytes], with_body: bool) -> None:
         found = os.fstat(content.fileno())
         modified = email.utils.formatdate(found.st_mtime, usegmt=True)
         if self.headers.get("If-Modified-Since") == modified and "Range" not in self.headers:
-            return self._refuse(HTTPStatus.NOT_MODIFIED)
+            self._refuse(HTTPStatus.NOT_MODIFIED)
+            return
         part = self._range(found.st_size, modified)
         if part is None:
-            return self._refuse(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, {"Content-Range": f"bytes */{found.st_size}"})
+            self._refuse(
+                HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+                {"Content-Range": f"bytes */{found.st_size}"},
+            )
+            return
         start, end = part
         whole = (start, end) == (0, found.st_size)
         self.send_response(HTTPStatus.OK if whole else HTTPStatus.PARTIAL_CONTENT)
@@ -190,7 +206,11 @@ class Handler(BaseHTTPRequestHandler):
     def _range(self, size: int, modified: str) -> tuple[int, int] | None:
         """Which bytes are wanted, the end excluded; `None` when the file has none of them."""
         asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
-        if not asked or asked.group(0) == "bytes=-" or self.headers.get("If-Range", modified) != modified:
+        if (
+            not asked
+            or asked.group(0) == "bytes=-"
+            or self.headers.get("If-Range", modified) != modified
+        ):
             return 0, size
         first, last = asked.groups()
         if not first:
@@ -220,7 +240,7 @@ class Mirror(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, store: Store, port: int = 0, verbose: bool = False):
+    def __init__(self, store: Store, port: int = 0, verbose: bool = False) -> None:
         self.store = store
         self.verbose = verbose
         super().__init__(("127.0.0.1", port), Handler)
@@ -237,23 +257,33 @@ class Mirror(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
 
-    def handle_error(self, request: socket.socket, client_address: object) -> None:
+    def handle_error(self, request: object, client_address: object) -> None:
         """A client that hangs up is no error; anything else is shown as it comes."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="mirror", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="mirror", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("directory", type=Path, help="where to store what is fetched")
     parser.add_argument("port", type=int, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--offline", action="store_true", help="serve only what is stored")
-    parser.add_argument("--upstream", action="append", default=[], metavar="NAME=URL", help="fetch /NAME/… from URL/…")
+    parser.add_argument(
+        "--upstream",
+        action="append",
+        default=[],
+        metavar="NAME=URL",
+        help="fetch /NAME/… from URL/…",
+    )
     parser.add_argument("--verbose", action="store_true", help="log every request")
     arguments = parser.parse_args()
     upstreams = dict(pair.split("=", 1) for pair in arguments.upstream)
     upstreams = {name: url.rstrip("/") for name, url in upstreams.items()}
-    server = Mirror(Store(arguments.directory, upstreams, arguments.offline), arguments.port, arguments.verbose)
+    server = Mirror(
+        Store(arguments.directory, upstreams, arguments.offline), arguments.port, arguments.verbose
+    )
     print(server.url, flush=True)
     try:
         server.serve_forever()

@@ -7,11 +7,25 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmirror import Mirrors
-from makers import CONFINED, KEYRINGS, Cell, Failed, Reference, Unsupported, installed_version, need, packages, read_matrix, remove, run
+from makers import (
+    CONFINED,
+    KEYRINGS,
+    Cell,
+    Failed,
+    Reference,
+    Unsupported,
+    installed_version,
+    need,
+    packages,
+    read_matrix,
+    remove,
+    run,
+)
 
 KEYRING = KEYRINGS["debian"]
 RDEBOOTSTRAP = "0.4.0"
@@ -36,7 +50,9 @@ class Series:
 
     @property
     def key(self) -> str:
-        return "/".join((self.cell.name, self.form, self.start, self.medium, str(self.jobs), self.peer))
+        return "/".join(
+            (self.cell.name, self.form, self.start, self.medium, str(self.jobs), self.peer)
+        )
 
 
 @dataclass(frozen=True)
@@ -54,7 +70,9 @@ class Place:
         return self.root / "caches" / f"{series.peer}-{series.cell.name}-{series.start}"
 
     def output(self, series: Series) -> str:
-        return {"directory": str(self.target), "tar": "-", "tar.zst": f"{self.target}.tar.zst"}[series.form]
+        return {"directory": str(self.target), "tar": "-", "tar.zst": f"{self.target}.tar.zst"}[
+            series.form
+        ]
 
 
 class Peer:
@@ -83,7 +101,7 @@ class Peer:
 class Referenced(Peer):
     """mmdebstrap and debootstrap, in the versions that rbootstrap's trees are compared with."""
 
-    def __init__(self, name: str, state: Path, mirror: str):
+    def __init__(self, name: str, state: Path, mirror: str) -> None:
         self.name = name
         self.reference = Reference(name, state, mirror)
         self.version = self.reference.version
@@ -98,7 +116,11 @@ class Referenced(Peer):
     def command(self, series: Series, place: Place) -> list[str]:
         # Without the namespaces that a comparison runs it in, which are not its own.
         whole = self.reference.command(series.cell)[len(CONFINED) :]
-        options = [option for option in whole if series.form == "directory" or option != "--format=directory"]
+        options = [
+            option
+            for option in whole
+            if series.form == "directory" or option != "--format=directory"
+        ]
         if series.form != "directory":
             options.append("--format=tar")
         return [*options, series.cell.suite, place.output(series), place.mirror]
@@ -107,7 +129,7 @@ class Referenced(Peer):
 class Cdebootstrap(Peer):
     name = "cdebootstrap"
 
-    def __init__(self, state: Path, dists: Path):
+    def __init__(self, state: Path, dists: Path) -> None:
         need("cdebootstrap", "gpgv", "debian-archive-keyring")
         self.version = installed_version("cdebootstrap")
         self.options = ["--quiet", f"--keyring={KEYRING}"]
@@ -132,7 +154,9 @@ class Cdebootstrap(Peer):
         helper = part / "cdebootstrap-helper-apt.deb"
         run(["dpkg-deb", "--raw-extract", str(helper), str(part / "helper")])
         script = part / "helper/DEBIAN/postinst"
-        script.write_text(script.read_text().replace("deb bootstrap:", "deb [trusted=yes] bootstrap:"))
+        script.write_text(
+            script.read_text().replace("deb bootstrap:", "deb [trusted=yes] bootstrap:")
+        )
         run(["dpkg-deb", "--root-owner-group", "--build", str(part / "helper"), str(helper)])
         part.rename(self.trusting)
 
@@ -143,7 +167,14 @@ class Cdebootstrap(Peer):
 
     def command(self, series: Series, place: Place) -> list[str]:
         flavour = f"--flavour={FLAVOURS[series.cell.variant]}"
-        return ["cdebootstrap", *self.options, flavour, f"Debian/{series.cell.suite}", str(place.target), place.mirror]
+        return [
+            "cdebootstrap",
+            *self.options,
+            flavour,
+            f"Debian/{series.cell.suite}",
+            str(place.target),
+            place.mirror,
+        ]
 
 
 class Rdebootstrap(Peer):
@@ -153,13 +184,23 @@ class Rdebootstrap(Peer):
     version = RDEBOOTSTRAP
     starts = "cold", "warm"
 
-    def __init__(self, state: Path, ours: Ours):
+    def __init__(self, state: Path, ours: Ours) -> None:
         self.ours = ours
         root = state / "tools" / f"rdebootstrap-{RDEBOOTSTRAP}"
         self.program = root / "bin/rdebootstrap"
         if not self.program.exists():
             need("libgpgme-dev", "libcurl4-openssl-dev", "pkg-config", "gcc", "libc6-dev")
-            run(["cargo", "install", "--quiet", "--locked", "--root", str(root), f"rdebootstrap@{RDEBOOTSTRAP}"])
+            run(
+                [
+                    "cargo",
+                    "install",
+                    "--quiet",
+                    "--locked",
+                    "--root",
+                    str(root),
+                    f"rdebootstrap@{RDEBOOTSTRAP}",
+                ]
+            )
 
     def prepare(self, series: Series, place: Place) -> None:
         super().prepare(series, place)
@@ -170,7 +211,9 @@ class Rdebootstrap(Peer):
         cache.mkdir(parents=True)
         include = ", ".join(f'"{name}"' for name in self.ours.plan(series.cell, place))
         archive = f'url = "{place.mirror}"\nsuites = ["{series.cell.suite}"]\ncomponents = ["main"]\nsigned-by = "{KEYRING}"'
-        (cache / "Manifest.toml").write_text(f"[[archive]]\n{archive}\n\n[spec]\ninclude = [{include}]\n")
+        (cache / "Manifest.toml").write_text(
+            f"[[archive]]\n{archive}\n\n[spec]\ninclude = [{include}]\n"
+        )
         if series.start == "warm":
             run(["sh", "-c", f"{self._update(cache)} && {self._build(cache, place)}"])
             remove(place.target)
@@ -196,19 +239,39 @@ class Ours(Peer):
     forms = "directory", "tar", "tar.zst"
     starts = "cold", "first", "warm"
 
-    def __init__(self, program: Path):
+    def __init__(self, program: Path) -> None:
         self.program = program
         self.version = run([str(program), "--version"]).split()[-1]
 
     def plan(self, cell: Cell, place: Place) -> list[str]:
         """The packages of a set by name."""
-        found = run([*self._options(cell), "--no-cache", "--print-debs", cell.suite, str(place.root / "none"), place.mirror])
-        return sorted({line.partition("=")[0].partition(":")[0] for line in found.splitlines() if "=" in line})
+        found = run(
+            [
+                *self._options(cell),
+                "--no-cache",
+                "--print-debs",
+                cell.suite,
+                str(place.root / "none"),
+                place.mirror,
+            ]
+        )
+        return sorted(
+            {line.partition("=")[0].partition(":")[0] for line in found.splitlines() if "=" in line}
+        )
 
     def warm(self, cell: Cell, place: Place) -> None:
         """Has the mirror asked for all that a run asks for."""
         cache = place.root / "caches/warming"
-        run([*self._options(cell), f"--cache-dir={cache}", "--download-only", cell.suite, str(place.root / "none"), place.mirror])
+        run(
+            [
+                *self._options(cell),
+                f"--cache-dir={cache}",
+                "--download-only",
+                cell.suite,
+                str(place.root / "none"),
+                place.mirror,
+            ]
+        )
         remove(cache)
 
     def prepare(self, series: Series, place: Place) -> None:
@@ -218,29 +281,54 @@ class Ours(Peer):
             remove(cache)
             cache.mkdir(parents=True)
         if series.start == "warm" and not any(cache.iterdir()):
-            run([*self._options(series.cell), f"--cache-dir={cache}", series.cell.suite, str(place.target), place.mirror])
+            run(
+                [
+                    *self._options(series.cell),
+                    f"--cache-dir={cache}",
+                    series.cell.suite,
+                    str(place.target),
+                    place.mirror,
+                ]
+            )
             remove(place.target)
 
     def command(self, series: Series, place: Place) -> list[str]:
         cache = ["--no-cache"] if series.start == "cold" else [f"--cache-dir={place.cache(series)}"]
         jobs = [f"--jobs={series.jobs}"] if series.jobs else []
-        return [*self._options(series.cell), *cache, *jobs, series.cell.suite, place.output(series), place.mirror]
+        return [
+            *self._options(series.cell),
+            *cache,
+            *jobs,
+            series.cell.suite,
+            place.output(series),
+            place.mirror,
+        ]
 
     def _options(self, cell: Cell) -> list[str]:
-        return [str(self.program), "--quiet", "--progress=none", f"--variant={cell.variant}", *packages(cell)]
+        return [
+            str(self.program),
+            "--quiet",
+            "--progress=none",
+            f"--variant={cell.variant}",
+            *packages(cell),
+        ]
 
 
 def read_sets(file: Path) -> dict[str, Cell]:
     """The sets by their names: lines as in a matrix, of one suite each."""
-    sets = [replace(cell, name=cell.name.removeprefix(f"{cell.suite}-")) for cell in read_matrix(file)]
+    sets = [
+        replace(cell, name=cell.name.removeprefix(f"{cell.suite}-")) for cell in read_matrix(file)
+    ]
     return {cell.name: cell for cell in sets}
 
 
-def set_up(names: list[str], program: Path, state: Path, mirrors: Mirrors) -> tuple[dict[str, Peer], dict[str, str]]:
+def set_up(
+    names: list[str], program: Path, state: Path, mirrors: Mirrors
+) -> tuple[dict[str, Peer], dict[str, str]]:
     """Those that could be installed, and why the others could not."""
     ours = Ours(program)
     mirror = f"{mirrors.filling_url}/debian"
-    makers = {
+    makers: dict[str, Callable[[], Peer]] = {
         OURS: lambda: ours,
         "rdebootstrap": lambda: Rdebootstrap(state, ours),
         "mmdebstrap": lambda: Referenced("mmdebstrap", state, mirror),

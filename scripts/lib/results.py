@@ -68,7 +68,12 @@ class Results:
         if read.get("machine") != this_machine():
             return Results(this_machine())
         series = {
-            key: Measured(**{**measured, "rounds": {name: Cost(**cost) for name, cost in measured["rounds"].items()}})
+            key: Measured(
+                **{
+                    **measured,
+                    "rounds": {name: Cost(**cost) for name, cost in measured["rounds"].items()},
+                }
+            )
             for key, measured in read["series"].items()
         }
         return Results(read["machine"], read["tools"], read["missing"], series, read["checked"])
@@ -97,11 +102,20 @@ class Results:
         shared = left.rounds.keys() & right.rounds.keys()
         if not shared:
             return None
-        return Spread.of([getattr(left.rounds[name], aspect) / getattr(right.rounds[name], aspect) for name in shared])
+        return Spread.of(
+            [
+                getattr(left.rounds[name], aspect) / getattr(right.rounds[name], aspect)
+                for name in shared
+            ]
+        )
 
 
 def this_machine() -> dict[str, str]:
-    models = [line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    models = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     return {
         "CPU": models[0] if models else platform.machine(),

@@ -22,6 +22,7 @@ from typing import ClassVar
 import use
 from difference import differences, differing_paths, read_rules
 from mirror import Mirror, Store
+
 from tree import Snapshot, take
 
 BEGAN = 1_500_000_000
@@ -41,7 +42,15 @@ Description: first line
 
 def make(root: Path) -> None:
     """A tree with some of everything, and a dpkg database that knows of part of it."""
-    for directory in ("etc", "usr/bin", "usr/lib", "usr/share/empty", "var/lib/dpkg/info", "var/log", "dev"):
+    for directory in (
+        "etc",
+        "usr/bin",
+        "usr/lib",
+        "usr/share/empty",
+        "var/lib/dpkg/info",
+        "var/log",
+        "dev",
+    ):
         (root / directory).mkdir(parents=True)
     (root / "bin").symlink_to("usr/bin")
     for name in ("shipped", "changed", "linked"):
@@ -52,12 +61,18 @@ def make(root: Path) -> None:
     (root / "etc/made").write_text("first\nsecond\n")
     os.mknod(root / "dev/null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
     os.mkfifo(root / "dev/fifo")
-    os.setxattr(root / "usr/bin/shipped", "security.capability", bytes.fromhex("0100000200200000000000000000000000000000"))
+    os.setxattr(
+        root / "usr/bin/shipped",
+        "security.capability",
+        bytes.fromhex("0100000200200000000000000000000000000000"),
+    )
     (root / "var/log/dpkg.log").write_text("1")
     database = root / "var/lib/dpkg"
     (database / "status").write_text(STATUS.format("one") + STATUS.format("two"))
     # `one` knows its files by the name from before /bin became a link.
-    (database / "info/one.list").write_text("/.\n/bin\n/bin/shipped\n/bin/changed\n/etc/one.conf\n/usr/share/empty\n")
+    (database / "info/one.list").write_text(
+        "/.\n/bin\n/bin/shipped\n/bin/changed\n/etc/one.conf\n/usr/share/empty\n"
+    )
     sums = [f"0cc175b9c0f1b6a831c399e269772661  bin/{name}\n" for name in ("shipped", "changed")]
     (database / "info/one.md5sums").write_text("".join(sums))
     for path in root.rglob("*"):
@@ -74,7 +89,9 @@ def swapped_stanzas(root: Path) -> None:
 
 
 def changed_field(root: Path) -> None:
-    (root / "var/lib/dpkg/status").write_text(STATUS.format("one") + STATUS.format("two").replace("second line", "other line"))
+    (root / "var/lib/dpkg/status").write_text(
+        STATUS.format("one") + STATUS.format("two").replace("second line", "other line")
+    )
 
 
 def unlinked(root: Path) -> None:
@@ -105,21 +122,53 @@ PLANTED: list[Planted] = [
     ("a path too few", lambda root: (root / "etc/made").unlink(), {("/etc/made", "presence")}),
     ("a path too many", lambda root: (root / "etc/other").mkdir(), {("/etc/other", "presence")}),
     ("another type", lambda root: replace(root / "dev/fifo", Path.mkdir), {("/dev/fifo", "kind")}),
-    ("another mode", lambda root: (root / "usr/bin/changed").chmod(0o4755), {("/usr/bin/changed", "mode")}),
+    (
+        "another mode",
+        lambda root: (root / "usr/bin/changed").chmod(0o4755),
+        {("/usr/bin/changed", "mode")},
+    ),
     ("another mode of the root", lambda root: root.chmod(0o700), {("/", "mode")}),
     ("another owner", lambda root: os.chown(root / "etc/made", 0, 42), {("/etc/made", "owner")}),
-    ("another owner of a link", lambda root: os.chown(root / "bin", 7, 0, follow_symlinks=False), {("/bin", "owner")}),
+    (
+        "another owner of a link",
+        lambda root: os.chown(root / "bin", 7, 0, follow_symlinks=False),
+        {("/bin", "owner")},
+    ),
     ("another target", other_target, {("/bin", "target")}),
     ("another device", other_device, {("/dev/null", "device")}),
     ("a copy for a link", unlinked, {("/usr/bin/linked", "links"), ("/usr/lib/linked", "links")}),
     ("a lost capability", lost_capability, {("/usr/bin/shipped", "attributes")}),
-    ("other content", lambda root: (root / "etc/made").write_text("first\nSecond\n"), {("/etc/made", "content")}),
-    ("another time of a shipped file", lambda root: os.utime(root / "usr/bin/shipped", (1, 1)), {("/usr/bin/shipped", "time")}),
-    ("another time of a conffile", lambda root: os.utime(root / "etc/one.conf", (1, 1)), {("/etc/one.conf", "time")}),
-    ("another time of a directory", lambda root: os.utime(root / "usr/share/empty", (1, 1)), {("/usr/share/empty", "directory-time")}),
+    (
+        "other content",
+        lambda root: (root / "etc/made").write_text("first\nSecond\n"),
+        {("/etc/made", "content")},
+    ),
+    (
+        "another time of a shipped file",
+        lambda root: os.utime(root / "usr/bin/shipped", (1, 1)),
+        {("/usr/bin/shipped", "time")},
+    ),
+    (
+        "another time of a conffile",
+        lambda root: os.utime(root / "etc/one.conf", (1, 1)),
+        {("/etc/one.conf", "time")},
+    ),
+    (
+        "another time of a directory",
+        lambda root: os.utime(root / "usr/share/empty", (1, 1)),
+        {("/usr/share/empty", "directory-time")},
+    ),
     ("a directory that was used", touched, {("/usr/share/empty", "directory-time")}),
-    ("another time of /bin", lambda root: os.utime(root / "bin", (1, 1), follow_symlinks=False), set()),
-    ("another time of a changed file", lambda root: os.utime(root / "usr/bin/changed", (1, 1)), set()),
+    (
+        "another time of /bin",
+        lambda root: os.utime(root / "bin", (1, 1), follow_symlinks=False),
+        set(),
+    ),
+    (
+        "another time of a changed file",
+        lambda root: os.utime(root / "usr/bin/changed", (1, 1)),
+        set(),
+    ),
     ("another time of what nobody ships", lambda root: os.utime(root / "etc/made", (1, 1)), set()),
     ("another order of stanzas", swapped_stanzas, set()),
     ("another field in the database", changed_field, {("/var/lib/dpkg/status", "content")}),
@@ -134,7 +183,9 @@ def run(exceptions: Path) -> int:
 
 
 def planted(exceptions: Path) -> int:
-    rules = [rule for rule in read_rules(exceptions) if rule.holds_in("mmdebstrap", "trixie-minbase")]
+    rules = [
+        rule for rule in read_rules(exceptions) if rule.holds_in("mmdebstrap", "trixie-minbase")
+    ]
     wrong = 0
     with tempfile.TemporaryDirectory() as place:
         reference, ours = Path(place, "reference"), Path(place, "ours")
@@ -146,9 +197,11 @@ def planted(exceptions: Path) -> int:
             make(ours)
             plant(ours)
             found = differences(before, take(ours, BEGAN), rules)
-            if {(difference.path, difference.aspect) for difference in found} != expected or differing_paths(found) > len(expected):
+            aspects = {(difference.path, difference.aspect) for difference in found}
+            if aspects != expected or differing_paths(found) > len(expected):
                 wrong += 1
-                print(f"{name}: expected {sorted(expected)}, found", *(found or ["nothing"]), sep="\n  ")
+                lines = [str(difference) for difference in found] or ["nothing"]
+                print(f"{name}: expected {sorted(expected)}, found", *lines, sep="\n  ")
             shutil.rmtree(ours)
     print(f"{len(PLANTED) - wrong} of {len(PLANTED)} planted cases found as they should be")
     return wrong
@@ -156,8 +209,18 @@ def planted(exceptions: Path) -> int:
 
 STANZAS = {
     "needed": {"Package": "needed", "Architecture": "amd64", "Conffiles": " /etc/needed x"},
-    "library": {"Package": "library", "Architecture": "amd64", "Multi-Arch": "same", "Provides": "virtual (= 1), other"},
-    "user": {"Package": "user", "Architecture": "all", "Depends": "needed (>= 1), absent | virtual", "Pre-Depends": "dpkg:any"},
+    "library": {
+        "Package": "library",
+        "Architecture": "amd64",
+        "Multi-Arch": "same",
+        "Provides": "virtual (= 1), other",
+    },
+    "user": {
+        "Package": "user",
+        "Architecture": "all",
+        "Depends": "needed (>= 1), absent | virtual",
+        "Pre-Depends": "dpkg:any",
+    },
     "hard": {"Package": "hard", "Architecture": "amd64", "Conffiles": " /etc/hard x"},
     "dpkg": {"Package": "dpkg", "Architecture": "amd64", "Essential": "yes"},
 }
@@ -165,7 +228,13 @@ STANZAS = {
 
 def used() -> int:
     """Chooses packages to purge, and finds each way in which the use of two trees can differ."""
-    reference = use.Used(["a"], [use.Step(["dpkg", "--audit"], 0, "", True), use.Step(["apt-get", "install"], 0, "1", False)])
+    reference = use.Used(
+        ["a"],
+        [
+            use.Step(["dpkg", "--audit"], 0, "", True),
+            use.Step(["apt-get", "install"], 0, "1", False),
+        ],
+    )
     found = {
         "as it should be": ([("--audit", 0, ""), ("install", 0, "2")], []),
         "not silent": ([("--audit", 0, "x"), ("install", 0, "")], ["dpkg --audit"]),
@@ -176,18 +245,33 @@ def used() -> int:
     wrong = []
     with tempfile.TemporaryDirectory() as place:
         chosen = use.to_purge(STANZAS, Path(place))
-        wrong += expect("packages to purge", chosen, ["hard:amd64", "library:amd64", "needed:amd64", "user"])
+        wrong += expect(
+            "packages to purge", chosen, ["hard:amd64", "library:amd64", "needed:amd64", "user"]
+        )
         some = {name: stanza for name, stanza in STANZAS.items() if name in ("dpkg", "needed")}
         some["dpkg"] = {**some["dpkg"], "Depends": "needed"}
-        wrong += expect("packages that force alone can purge", use.to_purge(some, Path(place)), list(use.FORCED))
+        wrong += expect(
+            "packages that force alone can purge", use.to_purge(some, Path(place)), list(use.FORCED)
+        )
+
+    def step(word: str, code: int, text: str) -> use.Step:
+        program = "dpkg" if word == "--audit" else "apt-get"
+        return use.Step([program, word], code, text, word == "--audit")
+
     for name, (steps, expected) in found.items():
-        step = lambda word, code, text: use.Step(["dpkg" if word == "--audit" else "apt-get", word], code, text, word == "--audit")  # noqa: E731
-        ours = use.Used.from_json(use.Used(["a"], [step(*words) for words in steps]).to_json())
+        ours = use.Used(["a"], [step(*words) for words in steps])
+        ours = use.Used.from_json(ours.to_json())
         paths = [difference.path for difference in use.compare(reference, ours, [])]
         wrong += expect(name, sorted(set(paths)), expected)
     failing = use.Used([], [use.Step(["dpkg", "--purge"], 1, "no", False)])
     wrong += expect("a failure in both", len(use.compare(failing, failing, [])), 1)
-    print(*wrong, "the use of trees is compared as it should be" if not wrong else "the use of trees is not compared as it should be", sep="\n")
+    print(
+        *wrong,
+        "the use of trees is compared as it should be"
+        if not wrong
+        else "the use of trees is not compared as it should be",
+        sep="\n",
+    )
     return len(wrong)
 
 
@@ -205,7 +289,9 @@ class Upstream(SimpleHTTPRequestHandler):
 
 
 def fetch(url: str, **headers: str) -> tuple[int, bytes]:
-    request = urllib.request.Request(url, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    request = urllib.request.Request(
+        url, headers={name.replace("_", "-"): value for name, value in headers.items()}
+    )
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as response:
             return response.status, response.read()
@@ -219,7 +305,9 @@ def mirrored() -> int:
         original, kept = Path(place, "original"), Path(place, "kept")
         (original / "pool").mkdir(parents=True)
         (original / "pool/a+b~1_1%3a2.deb").write_text("0123456789")
-        with ThreadingHTTPServer(("127.0.0.1", 0), partial(Upstream, directory=str(original))) as upstream:
+        with ThreadingHTTPServer(
+            ("127.0.0.1", 0), partial(Upstream, directory=str(original))
+        ) as upstream:
             threading.Thread(target=upstream.serve_forever, daemon=True).start()
             store = Store(kept, {"x": f"http://127.0.0.1:{upstream.server_port}"})
             with Mirror(store) as mirror, ThreadPoolExecutor(8) as pool:
@@ -234,17 +322,25 @@ def mirrored() -> int:
                 wrong += expect("an outdated part", outdated, (200, b"0123456789"))
                 wrong += expect("what is missing", fetch(f"{mirror.url}/x/no"), (404, b""))
                 wrong += expect("what is missing, again", fetch(f"{mirror.url}/x/no"), (404, b""))
-                wrong += expect("what is outside", fetch(f"{mirror.url}/x/%2e%2e/%2e%2e/etc/passwd"), (404, b""))
-                wrong += expect("requests", sorted(Upstream.asked), ["/no", "/pool/a+b~1_1%253a2.deb"])
+                wrong += expect(
+                    "what is outside", fetch(f"{mirror.url}/x/%2e%2e/%2e%2e/etc/passwd"), (404, b"")
+                )
+                wrong += expect(
+                    "requests", sorted(Upstream.asked), ["/no", "/pool/a+b~1_1%253a2.deb"]
+                )
             upstream.shutdown()
         with Mirror(Store(kept, offline=True)) as mirror:
-            wrong += expect("offline", fetch(f"{mirror.url}/x/pool/a+b~1_1%253a2.deb"), (200, b"0123456789"))
+            wrong += expect(
+                "offline", fetch(f"{mirror.url}/x/pool/a+b~1_1%253a2.deb"), (200, b"0123456789")
+            )
             wrong += expect("offline, unknown", fetch(f"{mirror.url}/x/other"), (404, b""))
-    print(*wrong, "the mirror stores and serves as it should" if not wrong else "the mirror is broken", sep="\n")
+    print(
+        *wrong,
+        "the mirror stores and serves as it should" if not wrong else "the mirror is broken",
+        sep="\n",
+    )
     return len(wrong)
 
 
 def expect(what: str, found: object, expected: object) -> list[str]:
     return [] if found == expected else [f"{what}: expected {expected}, found {found}"]
-
-

@@ -62,12 +62,19 @@ class Snapshot:
     stanzas: dict[str, Stanzas]
 
     def to_json(self) -> str:
-        return json.dumps({"paths": {path: asdict(facts) for path, facts in self.paths.items()}, "stanzas": self.stanzas})
+        return json.dumps(
+            {
+                "paths": {path: asdict(facts) for path, facts in self.paths.items()},
+                "stanzas": self.stanzas,
+            }
+        )
 
     @staticmethod
     def from_json(text: str) -> Snapshot:
         read = json.loads(text)
-        return Snapshot({path: Facts(**facts) for path, facts in read["paths"].items()}, read["stanzas"])
+        return Snapshot(
+            {path: Facts(**facts) for path, facts in read["paths"].items()}, read["stanzas"]
+        )
 
 
 def take(root: Path, began: float) -> Snapshot:
@@ -90,7 +97,11 @@ def take(root: Path, began: float) -> Snapshot:
             paths[path].time = int(found[path].st_mtime)
         if paths[path].time is not None and found[path].st_mtime >= began:
             paths[path].time = IN_THE_RUN
-    stanzas = {path: read_stanzas(text) for path in STANZA_FILES if (text := read_text(root, path)) is not None}
+    stanzas = {
+        path: read_stanzas(text)
+        for path in STANZA_FILES
+        if (text := read_text(root, path)) is not None
+    }
     return Snapshot(paths, stanzas)
 
 
@@ -103,7 +114,13 @@ def hard_links(found: dict[str, os.stat_result]) -> dict[tuple[int, int], list[s
     return {file: sorted(group) for file, group in groups.items()}
 
 
-def facts(root: Path, path: str, status: os.stat_result, links: dict[tuple[int, int], list[str]], shipped: Shipped) -> Facts:
+def facts(
+    root: Path,
+    path: str,
+    status: os.stat_result,
+    links: dict[tuple[int, int], list[str]],
+    shipped: Shipped,
+) -> Facts:
     on_host = f"{root}{path}"
     made = Facts(
         kind=KINDS[stat.S_IFMT(status.st_mode)],
@@ -114,13 +131,16 @@ def facts(root: Path, path: str, status: os.stat_result, links: dict[tuple[int, 
     )
     unchanged = path in shipped.paths and path not in shipped.directories
     if made.kind == "symlink":
-        made.target = os.readlink(on_host)
+        made.target = str(Path(on_host).readlink())
     elif made.kind.endswith("device"):
         made.device = f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
     elif made.kind == "file":
         content = Path(on_host).read_bytes()
         made.content = hashlib.sha256(content).hexdigest()
-        unchanged = unchanged and shipped.digests.get(path) in (None, hashlib.md5(content).hexdigest())
+        unchanged = unchanged and shipped.digests.get(path) in (
+            None,
+            hashlib.md5(content).hexdigest(),
+        )
         if not unchanged and len(content) <= TEXT_LIMIT and b"\0" not in content:
             made.text = content.decode("utf-8", "backslashreplace")
     if unchanged and made.kind != "directory":
@@ -136,7 +156,7 @@ def attributes(on_host: str) -> dict[str, str]:
 class Shipped:
     """Which paths packages ship, and what their content was, as the tree's own dpkg has it."""
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path) -> None:
         self.root = root
         self.paths: set[str] = set()
         self.directories: set[str] = set()
@@ -164,7 +184,10 @@ class Shipped:
     def _diversions(self) -> dict[str, tuple[str, str]]:
         """Diverted path → where to, by which package: three lines each."""
         lines = (read_text(self.root, "/var/lib/dpkg/diversions") or "").splitlines()
-        return {path: (to, package) for path, to, package in zip(lines[::3], lines[1::3], lines[2::3], strict=False)}
+        return {
+            path: (to, package)
+            for path, to, package in zip(lines[::3], lines[1::3], lines[2::3], strict=False)
+        }
 
     def _place(self, path: str, package: str) -> str:
         """Where the tree has what a package calls `path`: elsewhere when diverted, or when a directory above it is a symlink."""

@@ -8,7 +8,6 @@ packages are purged is decided in the reference's tree, and the same ones are pu
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from dataclasses import asdict, dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from difference import Difference, Rule, differences
 from makers import Cell
+
 from tree import Snapshot, Stanzas, read_stanzas, read_text, take
 
 INSTALLED = ("ed", "hello", "less", "zutils")
@@ -25,7 +25,20 @@ PURGED = 10
 """How many of the tree's packages dpkg purges; fewer where others need all that are left."""
 
 FORCED = ("--force-depends", "--force-remove-essential")
-RUN_ON = ("bash", "coreutils", "dash", "debconf", "debianutils", "dpkg", "findutils", "grep", "init-system-helpers", "perl-base", "sed", "tar")
+RUN_ON = (
+    "bash",
+    "coreutils",
+    "dash",
+    "debconf",
+    "debianutils",
+    "dpkg",
+    "findutils",
+    "grep",
+    "init-system-helpers",
+    "perl-base",
+    "sed",
+    "tar",
+)
 """What stays, with all that it needs, when only force can purge anything."""
 
 ENTERING = """set -e
@@ -46,7 +59,17 @@ exec chroot "$tree" "$@"
 """
 """What a command finds mounted. All of it goes with the namespace, and nothing is left in the tree."""
 
-NAMESPACES = ("unshare", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "--propagation", "private")
+NAMESPACES = (
+    "unshare",
+    "--mount",
+    "--pid",
+    "--ipc",
+    "--uts",
+    "--fork",
+    "--kill-child",
+    "--propagation",
+    "private",
+)
 
 
 @dataclass
@@ -73,22 +96,39 @@ class Used:
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        snapshots = {when: json.loads(snapshot.to_json()) for when, snapshot in self.snapshots.items()}
-        return json.dumps({"purged": self.purged, "steps": [asdict(step) for step in self.steps], "snapshots": snapshots})
+        snapshots = {
+            when: json.loads(snapshot.to_json()) for when, snapshot in self.snapshots.items()
+        }
+        return json.dumps(
+            {
+                "purged": self.purged,
+                "steps": [asdict(step) for step in self.steps],
+                "snapshots": snapshots,
+            }
+        )
 
     @staticmethod
     def from_json(text: str) -> Used:
         read = json.loads(text)
-        snapshots = {when: Snapshot.from_json(json.dumps(snapshot)) for when, snapshot in read["snapshots"].items()}
+        snapshots = {
+            when: Snapshot.from_json(json.dumps(snapshot))
+            for when, snapshot in read["snapshots"].items()
+        }
         return Used(read["purged"], [Step(**step) for step in read["steps"]], snapshots)
 
 
 def kept(file: Path) -> Used | None:
     """What an earlier run of this very program came to."""
-    return Used.from_json(file.read_text()) if file.exists() and file.stat().st_mtime > Path(__file__).stat().st_mtime else None
+    return (
+        Used.from_json(file.read_text())
+        if file.exists() and file.stat().st_mtime > Path(__file__).stat().st_mtime
+        else None
+    )
 
 
-def use(cell: Cell, made: tuple[Path, float], environment: dict[str, str], reference: Used | None = None) -> Used:
+def use(
+    cell: Cell, made: tuple[Path, float], environment: dict[str, str], reference: Used | None = None
+) -> Used:
     """Uses a tree, whose making began then; the packages to purge are the reference's, or chosen here. An extracted tree has nothing that
     could be used."""
     used = Used()
@@ -127,9 +167,13 @@ def use_apt(run: Runner, root: Path) -> None:
 class Runner:
     """Runs commands in a tree and notes what they come to."""
 
-    def __init__(self, root: Path, environment: dict[str, str], used: Used):
+    def __init__(self, root: Path, environment: dict[str, str], used: Used) -> None:
         self.root = root
-        self.environment = {**environment, "DEBIAN_FRONTEND": "noninteractive", "DEBCONF_NONINTERACTIVE_SEEN": "true"}
+        self.environment = {
+            **environment,
+            "DEBIAN_FRONTEND": "noninteractive",
+            "DEBCONF_NONINTERACTIVE_SEEN": "true",
+        }
         self.used = used
 
     def __call__(self, *words: str, is_told: bool = True) -> None:
@@ -156,7 +200,11 @@ class Runner:
 
 def installed(root: Path) -> Stanzas:
     stanzas = read_stanzas(read_text(root, "/var/lib/dpkg/status") or "")
-    return {name: stanza for name, stanza in stanzas.items() if stanza.get("Status") == "install ok installed"}
+    return {
+        name: stanza
+        for name, stanza in stanzas.items()
+        if stanza.get("Status") == "install ok installed"
+    }
 
 
 def to_reinstall(stanzas: Stanzas, root: Path) -> list[str]:
@@ -172,7 +220,11 @@ def to_purge(stanzas: Stanzas, root: Path) -> list[str]:
     while len(chosen) < PURGED:
         left = [name for name in stanzas if name not in chosen]
         needed = set().union(*(needs[name] for name in left)) if left else set()
-        free = [name for name in left if not is_protected(stanzas[name]) and not own_names(stanzas[name]) & needed]
+        free = [
+            name
+            for name in left
+            if not is_protected(stanzas[name]) and not own_names(stanzas[name]) & needed
+        ]
         if not free:
             break
         chosen.append(min(free, key=lambda name: (-hardness(stanzas[name], root), name)))
@@ -184,10 +236,22 @@ def to_purge(stanzas: Stanzas, root: Path) -> list[str]:
 def forcible(stanzas: Stanzas, root: Path) -> list[str]:
     """The hardest packages of a tree in which each is needed; but for what dpkg and scripts themselves run on."""
     kept = set(RUN_ON)
-    while more := {name for stanza in stanzas.values() if own_names(stanza) & kept for name in needed_names(stanza)} - kept:
+    while (
+        more := {
+            name
+            for stanza in stanzas.values()
+            if own_names(stanza) & kept
+            for name in needed_names(stanza)
+        }
+        - kept
+    ):
         kept |= more
     # No force that every dpkg knows removes what is protected without being essential.
-    free = {name for name, stanza in stanzas.items() if stanza.get("Essential") == "yes" or not is_protected(stanza)}
+    free = {
+        name
+        for name, stanza in stanzas.items()
+        if stanza.get("Essential") == "yes" or not is_protected(stanza)
+    }
     names = [name for name in free if not own_names(stanzas[name]) & kept]
     names.sort(key=lambda name: (-hardness(stanzas[name], root), name))
     return sorted(by_name(stanzas[name]) for name in names[:PURGED])
@@ -218,13 +282,18 @@ def is_protected(stanza: dict[str, str]) -> bool:
 def needed_names(stanza: dict[str, str]) -> set[str]:
     """Every name that a package's dependencies mention, as alternatives too."""
     text = ",".join(stanza.get(kind, "") for kind in ("Pre-Depends", "Depends"))
-    return {re.split(r"[\s:(]", relation.strip(), maxsplit=1)[0] for relation in re.split(r"[,|]", text)} - {""}
+    return {
+        re.split(r"[\s:(]", relation.strip(), maxsplit=1)[0] for relation in re.split(r"[,|]", text)
+    } - {""}
 
 
 def own_names(stanza: dict[str, str]) -> set[str]:
     """A package's name and those it provides."""
     provided = re.split(r",", stanza.get("Provides", ""))
-    return {stanza["Package"], *(re.split(r"[\s:(]", name.strip(), maxsplit=1)[0] for name in provided)} - {""}
+    return {
+        stanza["Package"],
+        *(re.split(r"[\s:(]", name.strip(), maxsplit=1)[0] for name in provided),
+    } - {""}
 
 
 def by_name(stanza: dict[str, str]) -> str:
@@ -238,18 +307,38 @@ def compare(reference: Used, ours: Used, rules: list[Rule]) -> list[Difference]:
     found = []
     for one, other in zip(reference.steps, ours.steps, strict=False):
         if one.words != other.words:
-            found.append(Difference(other.name, "content", f"`{one.name}` was run", "another command"))
+            found.append(
+                Difference(other.name, "content", f"`{one.name}` was run", "another command")
+            )
         if one.code != other.code or other.code != 0:
-            found.append(Difference(other.name, "content", f"exit {one.code}", f"exit {other.code}\n{end(other.output)}"))
+            found.append(
+                Difference(
+                    other.name,
+                    "content",
+                    f"exit {one.code}",
+                    f"exit {other.code}\n{end(other.output)}",
+                )
+            )
         elif one.is_told and one.output != other.output:
             found.append(Difference(other.name, "content", end(one.output), end(other.output)))
         elif other.words[-1] in ("--audit", "check") and other.output:
-            found.append(Difference(other.name, "content", "silence is expected", end(other.output)))
+            found.append(
+                Difference(other.name, "content", "silence is expected", end(other.output))
+            )
     if len(reference.steps) != len(ours.steps):
-        found.append(Difference("commands", "presence", f"{len(reference.steps)}", f"{len(ours.steps)}"))
+        found.append(
+            Difference("commands", "presence", f"{len(reference.steps)}", f"{len(ours.steps)}")
+        )
     for when in reference.snapshots.keys() & ours.snapshots.keys():
         for difference in differences(reference.snapshots[when], ours.snapshots[when], rules):
-            found.append(Difference(f"{when}: {difference.path}", difference.aspect, difference.reference, difference.ours))
+            found.append(
+                Difference(
+                    f"{when}: {difference.path}",
+                    difference.aspect,
+                    difference.reference,
+                    difference.ours,
+                )
+            )
     return found
 
 
@@ -259,4 +348,6 @@ def end(output: str) -> str:
 
 def summary(used: Used, found: list[Difference]) -> str:
     purged = len(set(used.purged) - set(FORCED))
-    return f"use: {len(found)} differences after {len(used.steps)} commands, {purged} packages purged"
+    return (
+        f"use: {len(found)} differences after {len(used.steps)} commands, {purged} packages purged"
+    )

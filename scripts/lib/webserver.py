@@ -39,7 +39,7 @@ STARTS_WITHIN = 10.0
 class WebServer:
     """Use it with `with`; `url` is where it answers."""
 
-    def __init__(self, root: Path, work: Path):
+    def __init__(self, root: Path, work: Path) -> None:
         if not program():
             need("nginx-light")
         self._work = work
@@ -49,7 +49,10 @@ class WebServer:
         (work / "nginx.conf").write_text(CONFIGURATION.format(work=work, root=root, port=self.port))
 
     def __enter__(self) -> WebServer:
-        self._process = subprocess.Popen([program(), "-p", str(self._work), "-c", str(self._work / "nginx.conf")], stdin=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            [need_program(), "-p", str(self._work), "-c", str(self._work / "nginx.conf")],
+            stdin=subprocess.DEVNULL,
+        )
         until = time.monotonic() + STARTS_WITHIN
         while not answers(self.port):
             if self._process.poll() is not None or time.monotonic() > until:
@@ -66,10 +69,16 @@ def program() -> str | None:
     return shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 
 
+def need_program() -> str:
+    found = program()
+    assert found, "nginx is not installed"
+    return found
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:

@@ -154,8 +154,8 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::testing::server::{Reply, Server, Then};
     use crate::store::tests::{PATIENT, open, wanted};
+    use crate::testing::server::{Reply, Server, Then};
 
     fn fetch(directory: &std::path::Path, connections: usize, report: Report) -> Downloads {
         let store = open(directory, true, PATIENT, Report::silent());
