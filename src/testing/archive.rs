@@ -286,11 +286,11 @@ pub fn release(suite: &FakeSuite, files: &BTreeMap<String, Vec<u8>>) -> String {
     if !suite.all_apart {
         text += "No-Support-for-Architecture-all: Packages\n";
     }
-    text += &format!(
-        "Architectures: {all}{}\nComponents: {}\n",
-        suite.architectures.join(" "),
-        components.join(" ")
-    );
+    text += &format!("Architectures: {all}{}\n", suite.architectures.join(" "));
+    // A flat archive has no components; the signature would not cover the blank of an empty field.
+    if !components.is_empty() {
+        text += &format!("Components: {}\n", components.join(" "));
+    }
     text += &suite.extra;
     text += "Description: an archive made in a test\n";
     for &algorithm in &suite.digests {
