@@ -5,7 +5,7 @@ use std::process::Command;
 
 use rbootstrap::testing::{DebBuilder, FakeSuite, MirrorFault};
 
-use crate::context::{TestContext, outcome, suite};
+use crate::context::{TestContext, outcome};
 
 #[test]
 fn wrong_command_lines() {

@@ -1,7 +1,8 @@
 //! `--simulate`: each package with the reason for it.
 
-use crate::world::World;
-use crate::world::deb::Deb;
+use rbootstrap::testing::DebBuilder;
+
+use crate::context::TestContext;
 
 /// The line of a package, or of the totals.
 #[track_caller]
@@ -12,10 +13,8 @@ fn line<'a>(shown: &'a str, start: &str) -> &'a str {
 
 #[test]
 fn without_a_base_a_demanded_package_is_requested() {
-    let Some(world) = World::new([Deb::new("alone", "1")]) else {
-        return;
-    };
-    let shown = world
+    let context = TestContext::new([DebBuilder::new("alone", "1")]);
+    let shown = context
         .make(&["--simulate", "--variant=custom", "--include=alone"])
         .ok()
         .stderr;
@@ -26,8 +25,8 @@ fn without_a_base_a_demanded_package_is_requested() {
 
 #[test]
 fn reasons_are_told_apart() {
-    let Some(world) = World::new([]) else { return };
-    let shown = world
+    let context = TestContext::new([]);
+    let shown = context
         .make(&["--simulate", "--variant=apt", "--include=hello"])
         .ok()
         .stderr;
