@@ -474,8 +474,8 @@ fn copies_with_wrong_lengths_are_errors() {
 
 #[test]
 fn members_are_read_as_dpkg_reads_them() {
-    let control = compressed(Compression::Gzip, &control_tar(CONTROL, &[]));
-    let data = compressed(Compression::Gzip, &tar(&[directory("./")]));
+    let control = compress(Compression::Gzip, &control_tar(CONTROL, &[]));
+    let data = compress(Compression::Gzip, &tar(&[directory("./")]));
     let package = ar(&[
         ("debian-binary", b"2.0\n"),
         ("_odd", b"123"),
