@@ -38,7 +38,7 @@ use solve::Problem;
 
 pub(crate) use cache::cache_key;
 pub(crate) use error::Error;
-pub(crate) use prefetch::{Prefetch, PrefetchPlanner};
+pub(crate) use prefetch::PrefetchPlanner;
 pub(crate) use reason::Reason;
 
 /// Which packages a user selects.

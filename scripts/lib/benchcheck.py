@@ -77,7 +77,7 @@ def check(bench: Bench, sets: dict[str, Cell]) -> list[str]:
                 compare(
                     bench,
                     cell,
-                    "the slow run with mmdebstrap, what `compare-exceptions` lists aside",
+                    "the slow run with mmdebstrap, except for what `compare-exceptions` lists",
                     reference,
                     slow,
                     rules,

@@ -44,7 +44,7 @@ class Demand:
 
 
 def demands(results: Results, cells: dict[str, Cell]) -> list[Demand]:
-    """What must hold: medians of the ratios of the same round, on tmpfs, signatures checked."""
+    """The goals: medians of the ratios of the same round, on tmpfs, signatures checked."""
 
     def ratio(
         name: str, peer: str, bound: float, form: str = "directory", start: str = "cold"
@@ -80,13 +80,13 @@ def demands(results: Results, cells: dict[str, Cell]) -> list[Demand]:
 
 
 def growth(results: Results, cells: dict[str, Cell], start: str) -> Demand:
-    """The dearest package of the larger sets to one of the smallest."""
+    """The highest cost of a package of the larger sets, to that of the smallest."""
     points = scale(results, cells, start, per_package)
     found = None
     if len(points) > 1:
         most = max(spread.median for _, spread in points[1:]) / points[0][1].median
         found = Spread(most, most, most)
-    return Demand(f"{start}: cost a package, the dearest larger set to minbase", found, FLAT)
+    return Demand(f"{start}: cost of a package, the highest of the larger sets to minbase", found, FLAT)
 
 
 def per_package(found: Measured) -> Spread:
@@ -219,11 +219,11 @@ def draw(results: Results, cells: dict[str, Cell], output: Path) -> list[str]:
         (output / "scale.svg").write_text(
             chart.lines("rbootstrap: wall time a package, by size of the set", drawn, "ms")
         )
-        shown.append("![What a package costs as the set grows](scale.svg)\n")
+        shown.append("![The cost of a package as the set grows](scale.svg)\n")
     return (
         [
             "## Charts\n",
-            "Bars are medians, lines in them reach from the least to the most. × says how many times as long as rbootstrap, likewise cold or warm.\n",
+            "Bars show medians, the lines in them the least and the most. × is the ratio to rbootstrap's time, cold to cold and warm to warm.\n",
             *shown,
         ]
         if shown
@@ -270,7 +270,7 @@ def machine(results: Results) -> list[str]:
 
 def must_hold(judged: list[Demand]) -> list[str]:
     table = [demand.row() for demand in judged]
-    return ["## What must hold\n", markdown(["", "median (least–most)", "at most", ""], table)]
+    return ["## Goals\n", markdown(["", "median (least–most)", "at most", ""], table)]
 
 
 def tables(results: Results, cells: dict[str, Cell]) -> list[str]:
@@ -295,7 +295,7 @@ def scaling(results: Results, cells: dict[str, Cell]) -> list[str]:
             )
     return (
         [
-            "## What a package costs as the set grows\n",
+            "## The cost of a package as the set grows\n",
             markdown(["", "packages", "a package", "a MB unpacked"], table),
         ]
         if table
@@ -320,7 +320,7 @@ def show(results: Results, cells: dict[str, Cell], judged: list[Demand]) -> None
     for heading, series in groups(results, cells):
         print(f"\n{heading}")
         aligned(measured_rows(results, series))
-    print("\nWhat must hold")
+    print("\nGoals")
     aligned([demand.row() for demand in judged])
 
 
@@ -341,16 +341,18 @@ def aligned(table: list[list[str]]) -> None:
 HEAD = """\
 # Benchmarks
 
-Written by `scripts/bench`, which anyone can run as root on a Debian-like machine. All tools make the same sets of packages of trixie from
-one mirror on loopback, whose files are on tmpfs and were all asked for once before the clock started. The tools take turns; a ratio is
-that of two runs of the same round, and the median of those is shown. The clock stops when the tool ends; removing its tree is not counted.
+`scripts/bench` writes this page. It runs as root on any Debian-like machine. All tools make the same sets of packages of
+trixie from one mirror on loopback, whose files are on tmpfs and were all requested once before the clock started. The
+tools take turns. A ratio compares two runs of the same round; the median of these is shown. The clock stops when the tool
+ends; removing its tree is not counted.
 """
 
 EXPLAINED = """\
-*cold* keeps nothing and finds nothing kept; *first* fills a cache; *warm* finds it filled. rdebootstrap's cold run is `update` and `build`
-with an empty cache, its warm run `build` with its lock and every package kept. CPU is that of the whole process tree. Peak memory is that of
-the largest process, for rbootstrap its own. A run during which others had more than 15 % of the machine is repeated, at most twice, and called
-disturbed when that did not help. *rbootstrap to it* is the ratio of wall times.
+*cold* runs without a cache, *first* fills one, *warm* finds it filled. rdebootstrap's cold run is `update` and `build` with
+an empty cache, its warm run `build` with its lock and all packages kept. CPU is that of the whole process tree. Peak
+memory is that of the largest process, for rbootstrap its own. A run during which other processes used more than 15 % of
+the machine is repeated, at most twice, and marked as disturbed if that did not help. *rbootstrap to it* is the ratio of
+wall times.
 """
 
 TAIL = """\
@@ -358,6 +360,6 @@ TAIL = """\
 
     cargo build --release && sudo scripts/bench
 
-`--quick` measures minbase only; `--parts`, `--sets`, `--peers` and `--rounds` choose; `--check` compares our fast trees with those of a slow
-run and of mmdebstrap. `results.json` has every run.
+`--quick` measures minbase only; `--parts`, `--sets`, `--peers` and `--rounds` select what is measured; `--check` compares
+the trees of fast runs with those of a slow run and of mmdebstrap. `results.json` has every run.
 """

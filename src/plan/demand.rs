@@ -41,7 +41,7 @@ pub(super) struct Demands<'s> {
 /// Reads a selection. The demands are in apt's order: the user's packages as they were written,
 /// the packages that the variant names, then those of its priorities.
 pub(super) fn read<'s>(pool: &Pool<'_>, selection: &'s Selection) -> Result<Demands<'s>, Error> {
-    let mut reader = Reader {
+    let mut reader = DemandReader {
         pool,
         candidates: candidates(pool),
     };
@@ -159,12 +159,12 @@ impl VariantPackages {
     }
 }
 
-struct Reader<'r, 'a> {
+struct DemandReader<'r, 'a> {
     pool: &'r Pool<'a>,
     candidates: Vec<Option<VersionId>>,
 }
 
-impl Reader<'_, '_> {
+impl DemandReader<'_, '_> {
     /// Removes the candidates of a name.
     fn exclude(&mut self, name: &str) {
         if let Some(name) = self.pool.name(name) {

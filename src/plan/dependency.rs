@@ -87,7 +87,7 @@ pub(super) fn read<'a>(
     let Some(stanza) = PackageFields::read(entry.stanza) else {
         return Ok(Box::default());
     };
-    let mut reader = Reader {
+    let mut reader = DependencyReader {
         pool,
         own: pool[entry.package].architecture,
         dependencies: Vec::new(),
@@ -107,14 +107,14 @@ pub(super) fn read<'a>(
     Ok(reader.dependencies.into_boxed_slice())
 }
 
-struct Reader<'p, 'a> {
+struct DependencyReader<'p, 'a> {
     pool: &'p Pool<'a>,
     /// The architecture of the package that declares the dependencies.
     own: ArchitectureId,
     dependencies: Vec<Dependency<'a>>,
 }
 
-impl<'a> Reader<'_, 'a> {
+impl<'a> DependencyReader<'_, 'a> {
     /// Adds a group of alternatives.
     fn add_group(&mut self, kind: DependencyKind, group: &'a str) -> Result<(), BadRelation> {
         let mut members = group.split('|').peekable();

@@ -9,7 +9,7 @@ use crate::plan::pool::{PackageId, Pool, TargetForm, VersionId};
 
 /// A package that is installed, or that the call installs.
 #[derive(Debug)]
-pub(super) struct Member {
+pub(super) struct GraphMember {
     pub(crate) package: PackageId,
     pub(crate) version: VersionId,
     /// The call installs it.
@@ -37,18 +37,18 @@ pub(super) struct Edge {
 #[derive(Debug)]
 pub(super) struct Graph {
     /// By descending score, then by name.
-    pub(crate) members: Vec<Member>,
+    pub(crate) members: Vec<GraphMember>,
 }
 
 impl Graph {
     pub(super) fn of(cache: &DepCache<'_, '_>) -> Graph {
-        let mut numbers = Numbers(vec![None; cache.pool.packages().len()]);
+        let mut numbers = MemberNumbers(vec![None; cache.pool.packages().len()]);
         for (number, version) in cache.planned().enumerate() {
             numbers.0[cache.pool[version].package.index()] = Some(number);
         }
         let mut members = Vec::new();
         for (number, version) in cache.planned().enumerate() {
-            members.push(Member::new(cache, version, number, &numbers));
+            members.push(GraphMember::new(cache, version, number, &numbers));
         }
         spread_immediate(&mut members);
         for member in &mut members {
@@ -60,21 +60,21 @@ impl Graph {
 }
 
 /// The position of each package of the pool among the members.
-struct Numbers(Vec<Option<usize>>);
+struct MemberNumbers(Vec<Option<usize>>);
 
-impl Numbers {
+impl MemberNumbers {
     fn of(&self, package: PackageId) -> Option<usize> {
         self.0[package.index()]
     }
 }
 
-impl Member {
+impl GraphMember {
     fn new(
         cache: &DepCache<'_, '_>,
         version: VersionId,
         number: usize,
-        numbers: &Numbers,
-    ) -> Member {
+        numbers: &MemberNumbers,
+    ) -> GraphMember {
         let package = cache.pool[version].package;
         let mut edges = Vec::new();
         for dependency in cache.pool.dependencies(version) {
@@ -82,7 +82,7 @@ impl Member {
                 edges.push(Edge::new(cache, version, dependency, numbers));
             }
         }
-        Member {
+        GraphMember {
             package,
             version,
             new: cache.of(package).is_new(),
@@ -99,7 +99,7 @@ impl Edge {
         cache: &DepCache<'_, 'a>,
         owner: VersionId,
         dependency: &Dependency<'a>,
-        numbers: &Numbers,
+        numbers: &MemberNumbers,
     ) -> Edge {
         let architecture = match dependency.form {
             TargetForm::Plain => dependency.architecture,
@@ -122,7 +122,7 @@ impl Edge {
 }
 
 /// Makes immediate what the Pre-Depends and Depends of an immediate package name.
-fn spread_immediate(members: &mut [Member]) {
+fn spread_immediate(members: &mut [GraphMember]) {
     let mut open = Vec::new();
     for (number, member) in members.iter().enumerate() {
         if member.immediate {
@@ -145,7 +145,7 @@ fn spread_immediate(members: &mut [Member]) {
     }
 }
 
-fn score(pool: &Pool<'_>, member: &Member) -> u32 {
+fn score(pool: &Pool<'_>, member: &GraphMember) -> u32 {
     let priority = match pool[member.version].priority {
         Some(Priority::Required) => 5,
         Some(Priority::Important) => 4,
@@ -162,7 +162,7 @@ fn score(pool: &Pool<'_>, member: &Member) -> u32 {
 }
 
 /// Sorts the members by descending score, then by name, and renumbers their edges.
-fn sort(pool: &Pool<'_>, members: &mut [Member]) {
+fn sort(pool: &Pool<'_>, members: &mut [GraphMember]) {
     members.sort_by_key(|member| {
         let entry = pool[member.package];
         (Reverse(member.score), &pool[entry.name], entry.architecture)

@@ -14,7 +14,7 @@ enum Reached {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Action {
+enum DpkgAction {
     Unpack,
     Configure,
 }
@@ -60,7 +60,7 @@ impl<'g> Schedule<'g> {
     }
 
     /// Acts on `target` for the sake of `member`. Returns true if that may have changed something.
-    fn act(&mut self, action: Action, member: usize, target: usize) -> bool {
+    fn act(&mut self, action: DpkgAction, member: usize, target: usize) -> bool {
         if self.budget == 0 {
             return false;
         }
@@ -73,8 +73,8 @@ impl<'g> Schedule<'g> {
         let was_waiting = self.waiting[member];
         self.waiting[member] = true;
         match action {
-            Action::Unpack => self.unpack(target, true),
-            Action::Configure => self.configure(target),
+            DpkgAction::Unpack => self.unpack(target, true),
+            DpkgAction::Configure => self.configure(target),
         }
         self.waiting[member] = was_waiting;
         self.chain.leave();
@@ -124,8 +124,8 @@ impl<'g> Schedule<'g> {
             }
             return match reached {
                 Reached::Configured => false,
-                Reached::Unpacked => self.act(Action::Configure, member, *target),
-                Reached::Nothing => self.act(Action::Unpack, member, *target),
+                Reached::Unpacked => self.act(DpkgAction::Configure, member, *target),
+                Reached::Nothing => self.act(DpkgAction::Unpack, member, *target),
             };
         }
         false
@@ -145,7 +145,7 @@ impl<'g> Schedule<'g> {
                 }
                 match self.first_not_unpacked(group) {
                     Some(target) if !in_loop => {
-                        changed |= self.act(Action::Unpack, member, target);
+                        changed |= self.act(DpkgAction::Unpack, member, target);
                     }
                     _ => needed.push(group),
                 }
@@ -190,7 +190,7 @@ impl<'g> Schedule<'g> {
                     && self.reached[target] == Reached::Unpacked
                     && !(in_loop && self.waiting[target])
                 {
-                    changed |= self.act(Action::Configure, member, target);
+                    changed |= self.act(DpkgAction::Configure, member, target);
                 }
             }
         }
