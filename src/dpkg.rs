@@ -1,27 +1,39 @@
-//! /var/lib/dpkg, as dpkg itself keeps it: status, info, diversions, statoverrides, triggers.
+//! Installs packages as dpkg does, and keeps /var/lib/dpkg as dpkg keeps it.
 //!
-//! [`Database`] is the state of one tree while packages are unpacked into it: what dpkg would read before a package and write
-//! after it. Which package comes when, and where its files go, is for `unpack` to know; what the database says once scripts have
-//! run is read back from disk.
+//! [`State`] is what the database of a tree says: status, lists, diversions, statoverrides, triggers.
+//! `staging` decodes packages ahead, `ledger` decides which package owns a path, `place` moves files
+//! to their paths, `register` writes the database, `unpack` puts these in order, `configure` has the
+//! tree's own dpkg run. Which package comes when is left to `install`.
 
 mod conffiles;
 pub(crate) mod configure;
 mod diversions;
 mod info;
+mod ledger;
+pub(crate) mod maintainer_scripts;
+mod place;
+mod register;
 mod script;
+pub(crate) mod script_failure;
+pub(crate) mod staging;
+mod state;
 mod statoverride;
 mod status;
+#[cfg(test)]
+mod tests;
 mod triggers;
 pub(crate) mod unpack;
 mod users;
 
-pub(crate) use conffiles::{Conffile, ConffileState, parse_conffiles};
-pub(crate) use diversions::Diversions;
-pub(crate) use info::{InfoDirectory, InfoFiles, is_info_member, md5sums, qualified_name};
-pub(crate) use script::{SCRIPT_DIRECTORY, has_effect, script_environment};
-pub(crate) use statoverride::{Override, StatOverrides};
-pub(crate) use status::{Status, half_installed_stanza, unpacked_stanza};
-pub(crate) use triggers::{Activations, Directive, Interests, parse_triggers};
+use conffiles::{Conffile, ConffileState, parse_conffiles};
+use diversions::Diversions;
+use info::{InfoDirectory, InfoFiles, is_info_member, md5sums, qualified_name};
+use ledger::Ledger;
+pub(crate) use script::script_environment;
+pub(crate) use state::State;
+use statoverride::StatOverrides;
+use status::Status;
+use triggers::{Directive, Interests, parse_triggers};
 pub(crate) use users::{Masters, Users};
 
 use crate::failure::Class;
@@ -68,74 +80,6 @@ impl Error {
             Error::Tree(_) => Class::Target,
             Error::Malformed { .. } | Error::Member { .. } | Error::Control(_) => Class::Script,
         }
-    }
-}
-
-/// The database of one tree, as it stands while packages are unpacked.
-#[derive(Debug)]
-pub(crate) struct Database<'a> {
-    root: &'a Rootfs,
-    /// Which packages there are, and how far each is.
-    pub(crate) status: Status,
-    /// Paths that are written elsewhere.
-    pub(crate) diversions: Diversions,
-    /// Owners and modes that an administrator, or a script, has set.
-    pub(crate) overrides: StatOverrides,
-    /// Names of users and groups.
-    pub(crate) users: Users,
-    /// Who wants to hear of what.
-    pub(crate) interests: Interests,
-    masters: Masters,
-}
-
-impl Database<'_> {
-    /// Reads the tree's database. `masters` serves for names while the tree has no /etc/passwd or /etc/group.
-    pub(crate) fn open(root: &Rootfs, masters: Masters) -> Result<Database<'_>, Error> {
-        Ok(Database {
-            root,
-            status: Status::read(root)?,
-            diversions: Diversions::read(root)?,
-            overrides: StatOverrides::read(root)?,
-            users: Users::read(root, &masters)?,
-            interests: Interests::read(root)?,
-            masters,
-        })
-    }
-
-    /// Makes what dpkg makes when it first runs: locks, the triggers' files, `info/format`.
-    pub(crate) fn prepare(&self) -> Result<(), Error> {
-        info::prepare(self.root)?;
-        let triggers = RootPath::known("var/lib/dpkg/triggers");
-        self.root.make_directories(&triggers)?;
-        let files = [
-            ("var/lib/dpkg/lock-frontend", 0o640),
-            ("var/lib/dpkg/lock", 0o640),
-            ("var/lib/dpkg/triggers/Lock", 0o600),
-            ("var/lib/dpkg/triggers/Unincorp", 0o644),
-        ];
-        for (path, mode) in files {
-            let path = RootPath::known(path);
-            if !self.root.exists(&path)? {
-                self.root.write(&path, b"", mode)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads everything again, as after dpkg has run in the tree.
-    pub(crate) fn reread(&mut self) -> Result<(), Error> {
-        self.status = Status::read(self.root)?;
-        self.interests = Interests::read(self.root)?;
-        self.overrides = StatOverrides::read(self.root)?;
-        self.reread_after_script()
-    }
-
-    /// Reads again what a script may have changed and dpkg would heed: diversions, users and groups. It reads statoverrides once, when it is
-    /// called.
-    pub(crate) fn reread_after_script(&mut self) -> Result<(), Error> {
-        self.diversions = Diversions::read(self.root)?;
-        self.users = Users::read(self.root, &self.masters)?;
-        Ok(())
     }
 }
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::archive::Reading;
-use crate::install::{Ground, Installation};
+use crate::install::{self, Installation, Setup};
 use crate::interrupt::Interrupt;
 use crate::pack;
 use crate::plan::{PrefetchPlanner, Selection};
@@ -78,9 +78,9 @@ fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<D
     ));
     let installation = match &claim {
         Some(claim) => {
-            let ground = ground(request, &sources, &fetch);
+            let setup = setup(request, &sources, &fetch);
             let root = claim.root();
-            Some(Installation::begin(root, ground, interrupt, report)?)
+            Some(Installation::begin(root, setup, interrupt, report)?)
         }
         None => None,
     };
@@ -94,31 +94,32 @@ fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<D
         early: EarlyDownloads {
             planner: PrefetchPlanner::new(&selection, sources.list.len()),
             fetch: Some(&*fetch).filter(|_| !request.goal.ends_with_plan()),
-            staging: installation.as_ref().map(Installation::ahead),
+            staging: installation.as_ref().map(Installation::prefetcher),
         },
         report,
     })?;
-    let course = choice::course(plan, &reading, request.outputs.epoch)?;
+    let plan = choice::install_plan(plan, &reading, request.outputs.epoch)?;
     if request.goal.ends_with_plan() {
-        return Ok(Done::new(course.plan, &selection));
+        let steps = plan.steps(&step_options(request, &sources));
+        return Ok(Done::new(plan.plan, &selection).with_steps(steps, report));
     }
     // Fetch and Install.
     if let Some(claim) = &claim {
-        claim.has_room_for(&course.plan)?;
+        claim.has_room_for(&plan.plan)?;
     }
-    fetch.want(&course.debs);
+    fetch.want(&plan.debs);
     if request.goal == Goal::Download {
-        fetch_all(&fetch, &course.debs)?;
+        fetch_all(&fetch, &plan.debs)?;
     }
-    installation.map(|tree| tree.install(&course)).transpose()?;
+    installation.map(|tree| tree.install(&plan)).transpose()?;
     // Pack.
     if let Some(claim) = claim {
-        claim.pack(course.epoch, &request.limits, interrupt)?;
+        claim.pack(plan.epoch, &request.limits, interrupt)?;
         claim.finish();
     }
     drop(fetch);
     trim_cache(&store, &request.cache, report);
-    Ok(Done::new(course.plan, &selection))
+    Ok(Done::new(plan.plan, &selection))
 }
 
 fn open_store(cache: &CacheOptions, report: &Report) -> Result<Arc<Store>, Error> {
@@ -132,14 +133,16 @@ fn open_store(cache: &CacheOptions, report: &Report) -> Result<Arc<Store>, Error
     Ok(Arc::new(Store::open(options, report.clone())?))
 }
 
-fn ground<'a>(request: &Request, sources: &'a Sources, fetch: &Arc<Downloads>) -> Ground<'a> {
-    Ground {
-        suite: &sources.suite,
-        variant: request.system.variant,
-        sources: &sources.list,
+fn setup(request: &Request, sources: &Sources, fetch: &Arc<Downloads>) -> Setup {
+    Setup {
+        options: step_options(request, sources),
         fetch: Arc::clone(fetch),
         jobs: request.limits.jobs,
     }
+}
+
+fn step_options(request: &Request, sources: &Sources) -> install::Options {
+    install::Options::new(&sources.suite, request.system.variant, &sources.list)
 }
 
 fn selection(system: &System, packages: &Packages, sources: &Sources) -> Selection {

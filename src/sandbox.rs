@@ -51,6 +51,8 @@ pub(crate) struct Sandbox {
     init: Pid,
     root: Rootfs,
     report: Report,
+    /// What the host refused, as bits.
+    refused: u32,
 }
 
 /// The host's end of the socket to PID 1, and whether it was shut down on purpose.
@@ -105,6 +107,11 @@ impl Sandbox {
         Sandbox::open_without(root, report, 0)
     }
 
+    /// What the host refused, as bits. Scripts may behave differently without it.
+    pub(crate) fn refused(&self) -> u32 {
+        self.refused
+    }
+
     /// Like [`open`](Sandbox::open), as if the host refused the features in `without`.
     fn open_without(root: &Rootfs, report: &Report, without: u32) -> Result<Sandbox, Error> {
         let (socket, theirs) = UnixStream::pair().map_err(Error::Start)?;
@@ -122,15 +129,19 @@ impl Sandbox {
             socket,
             cancelled: AtomicBool::new(false),
         });
-        let sandbox = Sandbox {
+        let mut sandbox = Sandbox {
             channel,
             turn: Mutex::new(()),
             init,
             root,
             report: report.clone(),
+            refused: 0,
         };
         match sandbox.channel.receive()? {
-            Reply::Ready(refused) => refused::tell(refused, report),
+            Reply::Ready(refused) => {
+                refused::tell(refused, report);
+                sandbox.refused = refused;
+            }
             Reply::Refused(step, error) => return Err(setup_error(step, error)),
             Reply::NotStarted(_) | Reply::Ended(_) => return Err(Error::Died),
         }

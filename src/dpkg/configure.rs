@@ -1,7 +1,9 @@
-//! Maintainer scripts, through the tree's own dpkg.
+//! Configures and removes packages by calls of the tree's own dpkg, which runs their maintainer
+//! scripts.
 //!
-//! Knows the calls of dpkg that configure packages, what dpkg says while it works and when it fails, and how services are kept
-//! from starting meanwhile. Which packages, and in which order, is for the plan; where it runs is for the box.
+//! Holds the arguments of these calls, reads what dpkg prints while it works and when it fails, and
+//! keeps services from starting meanwhile. Which packages, and in which order, is the steps'
+//! business; where dpkg runs is the sandbox's.
 
 mod listener;
 mod services;
@@ -14,57 +16,55 @@ use crate::report::Report;
 use crate::sandbox::{self, Command, Sandbox};
 use crate::tree::rootfs;
 
+use super::script_failure::{LastLines, ScriptFailure};
 use listener::Listener;
 pub(crate) use services::Services;
 
-/// What to configure, or to remove, in one call of dpkg. Names as dpkg takes them: `NAME` or `NAME:ARCHITECTURE`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Batch<'a> {
-    /// The essential packages, which depend on each other in circles that only force breaks.
-    Essentials(&'a [String]),
-    /// One of apt's lists. Triggers wait for the end.
-    Listed(&'a [String]),
-    /// Packages that others take the place of, in spite of what still depends on them.
-    Removed(&'a [String]),
-    /// Whatever is unpacked and not configured, and every trigger that waits.
+/// One call of dpkg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// `--configure`, for packages whose dependencies are configured before them. Triggers wait for
+    /// the end.
+    Configure,
+    /// `--configure --force-depends`, for packages that depend on each other in circles.
+    ConfigureForced,
+    /// `--remove --force-depends`, for packages that others replace.
+    Remove,
+    /// `--configure --pending`: what is unpacked and not configured, and every pending trigger.
     Pending,
+}
+
+impl Call {
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Call::Configure => &["--no-triggers", "--configure"],
+            Call::ConfigureForced => &["--force-depends", "--configure"],
+            Call::Remove => &["--no-triggers", "--force-depends", "--remove"],
+            Call::Pending => &["--configure", "--pending"],
+        }
+    }
 }
 
 /// Why packages could not be configured.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// A maintainer script failed.
-    #[error("the {script} script of {package} failed with {ended}")]
-    Script {
-        /// The package.
-        package: String,
-        /// `postinst`, …
-        script: &'static str,
-        /// `exit status 1`, `signal (Killed)`
-        ended: String,
-        /// What it wrote last.
-        #[source]
-        output: LastWords,
-    },
-    /// dpkg could not configure a package for another reason.
+    #[error(transparent)]
+    Script(#[from] ScriptFailure),
+    /// dpkg could not configure a package for another reason than a script.
     #[error("dpkg could not configure {package}: {reason}")]
     Package {
-        /// The package.
         package: String,
         /// dpkg's own words.
         reason: String,
-        /// What was written last.
         #[source]
-        output: LastWords,
+        output: Option<LastLines>,
     },
     /// dpkg itself failed.
     #[error("the tree's dpkg failed: {status}")]
     Dpkg {
-        /// How.
         status: ExitStatus,
-        /// What it wrote last.
         #[source]
-        output: LastWords,
+        output: Option<LastLines>,
     },
     /// dpkg could not be run.
     #[error(transparent)]
@@ -78,39 +78,32 @@ impl Error {
     /// The class that decides the exit code.
     pub(crate) fn class(&self) -> Class {
         match self {
-            Error::Script { .. } | Error::Package { .. } | Error::Dpkg { .. } => Class::Script,
+            Error::Script(_) | Error::Package { .. } | Error::Dpkg { .. } => Class::Script,
             Error::Sandbox(error) => error.class(),
             Error::Rootfs(_) => Class::Target,
         }
     }
 }
 
-/// The last lines of a failed command's output, as the cause of its failing.
-#[derive(Debug, thiserror::Error)]
-#[error("its output ended with\n{}", .0.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n"))]
-pub(crate) struct LastWords(pub(crate) Vec<String>);
-
-/// Has the tree's dpkg configure a batch. The environment is the whole of it (`dpkg::script_environment`).
+/// Has the tree's dpkg configure or remove packages, named as dpkg takes them: `NAME` or
+/// `NAME:ARCHITECTURE`. Does nothing where no package is named, except for `Call::Pending`. The
+/// environment is the whole of the scripts' (`dpkg::script_environment`).
 pub(crate) fn configure(
-    chroot: &Sandbox,
-    batch: Batch<'_>,
+    sandbox: &Sandbox,
+    call: Call,
+    names: &[String],
     environment: &[(OsString, OsString)],
     report: &Report,
 ) -> Result<(), Error> {
-    let (options, names): (&[&str], &[String]) = match batch {
-        Batch::Essentials([]) | Batch::Listed([]) | Batch::Removed([]) => return Ok(()),
-        Batch::Essentials(names) => (&["--force-depends", "--configure"], names),
-        Batch::Listed(names) => (&["--no-triggers", "--configure"], names),
-        Batch::Removed(names) => (&["--no-triggers", "--force-depends", "--remove"], names),
-        Batch::Pending => (&["--configure", "--pending"], &[]),
-    };
-    let words = ["dpkg"]
-        .iter()
-        .chain(options)
-        .copied()
-        .chain(names.iter().map(String::as_str));
+    if names.is_empty() && call != Call::Pending {
+        return Ok(());
+    }
+    let options = call.options();
+    let mut argv = vec![OsString::from("dpkg")];
+    argv.extend(options.iter().map(OsString::from));
+    argv.extend(names.iter().map(OsString::from));
     let command = Command {
-        argv: words.map(OsString::from).collect(),
+        argv,
         env: environment.to_vec(),
     };
     report.detail(format!(
@@ -119,10 +112,10 @@ pub(crate) fn configure(
         names.len()
     ));
     let mut listener = Listener::new(report);
-    let finished = chroot.watch(&command, &mut |line| listener.hear(line))?;
-    match finished.status.success() {
-        true => listener.finish(),
-        false => return Err(listener.failure(finished.status)),
+    let finished = sandbox.watch(&command, &mut |line| listener.read_line(line))?;
+    if !finished.status.success() {
+        return Err(listener.failure(finished.status));
     }
+    listener.finish();
     Ok(())
 }

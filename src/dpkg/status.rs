@@ -20,12 +20,14 @@ pub(crate) struct Status {
     states: HashMap<String, State>,
 }
 
-/// How far a package has come; of those that are gone, but for their conffiles, nothing is noted.
+/// How far the installation of a package has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Unpacked,
     /// Configured, be it with triggers pending.
     Configured,
+    /// Removed but for its conffiles.
+    ConfigFiles,
 }
 
 impl Status {
@@ -43,9 +45,45 @@ impl Status {
         self.states.get(qualified) == Some(&State::Configured)
     }
 
-    /// Whether a package, by its qualified name, was there when the file was read.
+    /// Whether a package, by its qualified name, is there: unpacked or configured.
     pub(crate) fn is_there(&self, qualified: &str) -> bool {
-        self.states.contains_key(qualified)
+        let state = self.states.get(qualified);
+        matches!(state, Some(State::Unpacked | State::Configured))
+    }
+
+    /// The qualified names of the packages that are removed but for their conffiles, in order.
+    pub(crate) fn removed(&self) -> Vec<&str> {
+        let mut removed = Vec::new();
+        for (qualified, state) in &self.states {
+            if *state == State::ConfigFiles {
+                removed.push(qualified.as_str());
+            }
+        }
+        removed.sort_unstable();
+        removed
+    }
+
+    /// The stanzas of the packages that are there.
+    pub(crate) fn stanzas_there(&self) -> Vec<String> {
+        let text = String::from_utf8_lossy(&self.text);
+        let is_there = |stanza: &&str| {
+            let found = name_and_state(stanza);
+            found.is_some_and(|(_, state)| state != State::ConfigFiles)
+        };
+        text.split("\n\n")
+            .filter(is_there)
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The stanzas, for comparisons.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let text = String::from_utf8_lossy(&self.text);
+        let stanzas = text.split("\n\n").map(str::trim);
+        stanzas
+            .filter(|stanza| !stanza.is_empty())
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Adds a package's stanza, or the text of several.
@@ -58,6 +96,8 @@ impl Status {
             self.text.push(b'\n');
         }
         self.text.push(b'\n');
+        self.states
+            .extend(stanza.split("\n\n").filter_map(name_and_state));
     }
 
     /// Marks a conffile of a package as obsolete: another package has taken it over.
@@ -136,7 +176,8 @@ fn name_and_state(stanza: &str) -> Option<(String, State)> {
                     Some("installed" | "triggers-pending" | "triggers-awaited") => {
                         Some(State::Configured)
                     }
-                    Some("not-installed" | "config-files") | None => None,
+                    Some("config-files") => Some(State::ConfigFiles),
+                    Some("not-installed") | None => None,
                     Some(_) => Some(State::Unpacked),
                 };
             }

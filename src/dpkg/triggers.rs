@@ -88,7 +88,7 @@ struct Interested {
 }
 
 /// Who wants to hear of what.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Interests {
     /// Lines of triggers/File, in their order.
     paths: Vec<(RootPath, Interested)>,

@@ -16,7 +16,7 @@ pub(crate) struct Masters {
 }
 
 /// The numbers of users and groups by their names.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Users {
     users: HashMap<String, u32>,
     groups: HashMap<String, u32>,

@@ -7,7 +7,7 @@ use super::Error;
 use super::early::EarlyDownloads;
 use crate::archive::{self, Reading};
 use crate::formats::package::Package;
-use crate::install::Course;
+use crate::install::InstallPlan;
 use crate::plan::{self, Plan, Selection};
 use crate::report::{Event, Report, Stage};
 use crate::store::{self, DerivedKind, Store};
@@ -56,11 +56,11 @@ fn report_time(report: &Report, from: Instant) {
 
 /// What is installed by a plan. `epoch` is the user's SOURCE_DATE_EPOCH; by default the newest
 /// release's date.
-pub(super) fn course(
+pub(super) fn install_plan(
     plan: Plan,
     reading: &Reading<'_>,
     epoch: Option<i64>,
-) -> Result<Course, Error> {
+) -> Result<InstallPlan, Error> {
     let releases = reading.releases()?;
     let preferences = archive::preferences(&releases)?;
     let mut debs = Vec::new();
@@ -68,7 +68,7 @@ pub(super) fn course(
         debs.push(deb(chosen.package(), &chosen.release().source.uris)?);
     }
     let newest = releases.iter().map(|release| release.date).max();
-    Ok(Course {
+    Ok(InstallPlan {
         plan,
         debs,
         preferences,

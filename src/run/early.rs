@@ -5,7 +5,7 @@
 
 use super::choice::deb;
 use crate::archive::Seen;
-use crate::dpkg::unpack::{Ahead, Supply};
+use crate::dpkg::staging::{PackageFile, Prefetcher};
 use crate::plan::PrefetchPlanner;
 use crate::store::downloads::Downloads;
 
@@ -15,7 +15,7 @@ pub(super) struct EarlyDownloads<'a> {
     /// `None` when the run ends with the plan.
     pub(super) fetch: Option<&'a Downloads>,
     /// `None` when the run makes no tree.
-    pub(super) staging: Option<Ahead>,
+    pub(super) staging: Option<Prefetcher>,
 }
 
 impl EarlyDownloads<'_> {
@@ -33,8 +33,8 @@ impl EarlyDownloads<'_> {
             if certain.is_essential
                 && let Some(staging) = &self.staging
             {
-                staging.stage(Supply {
-                    package: certain.package.name,
+                staging.stage(PackageFile {
+                    key: certain.package.key(),
                     deb: file,
                 });
             }

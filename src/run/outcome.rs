@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
+use crate::install::{Step, StepKey};
 use crate::plan::{Plan, Reason, Selection};
+use crate::report::Report;
 
 /// The result of a run.
 #[derive(Clone, Debug)]
@@ -10,12 +12,27 @@ pub(crate) struct Done {
     plan: Plan,
     /// By package of the plan.
     reasons: Vec<Reason>,
+    /// The steps that would install the plan, where the run ends with it.
+    steps: Vec<Step>,
 }
 
 impl Done {
     pub(super) fn new(plan: Plan, selection: &Selection) -> Done {
         let reasons = plan.reasons(selection);
-        Done { plan, reasons }
+        Done {
+            plan,
+            reasons,
+            steps: Vec::new(),
+        }
+    }
+
+    /// Adds the steps that would install the plan. Their keys go to the report.
+    pub(super) fn with_steps(mut self, steps: Vec<(StepKey, Step)>, report: &Report) -> Done {
+        for (key, step) in steps {
+            report.detail(format!("step {key}: {}", step.kind()));
+            self.steps.push(step);
+        }
+        self
     }
 
     /// The number of packages.
@@ -43,8 +60,8 @@ impl Done {
         lines.concat()
     }
 
-    /// The plan for a person: the packages in the order in which they are unpacked, then the
-    /// totals. The installation's steps belong between the two.
+    /// The plan for a person: the packages in the order in which they are unpacked, the steps that
+    /// would install them, then the totals.
     pub(crate) fn table(&self) -> String {
         let mut table = String::new();
         let mut installed = 0;
@@ -59,6 +76,9 @@ impl Done {
                 package.architecture,
                 package.installed_size
             );
+        }
+        for (number, step) in self.steps.iter().enumerate() {
+            let _ = writeln!(table, "step {:>2}: {step}", number + 1);
         }
         let plural = if self.packages() == 1 { "" } else { "s" };
         let _ = writeln!(

@@ -12,30 +12,45 @@ use crate::tree::rootfs::{Error, RootPath, Rootfs};
 /// Where the pins of the tree's sources are written; apt reads the files that end in `.pref`.
 const PREFERENCES: &str = "etc/apt/preferences.d/pinned-sources.pref";
 
-/// Writes a file of sources; `path` is relative to the tree.
-pub(crate) fn write_sources(root: &Rootfs, path: &RootPath, text: &str) -> Result<(), Error> {
-    root.make_directories(&path.parent())?;
-    root.write(path, text.as_bytes(), 0o644)
+/// A file of apt's in the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AptFile {
+    pub(crate) path: RootPath,
+    pub(crate) text: String,
 }
 
-/// Writes the preferences, if any.
-pub(crate) fn write_preferences(root: &Rootfs, text: &str) -> Result<(), Error> {
-    if text.is_empty() {
-        return Ok(());
+impl AptFile {
+    /// Writes the file into the tree.
+    pub(crate) fn write(&self, root: &Rootfs) -> Result<(), Error> {
+        root.make_directories(&self.path.parent())?;
+        root.write(&self.path, self.text.as_bytes(), 0o644)
     }
-    let path = RootPath::known(PREFERENCES);
-    root.make_directories(&path.parent())?;
-    root.write(&path, text.as_bytes(), 0o644)
+}
+
+/// The file that holds apt's preferences; none where they are empty.
+pub(crate) fn preferences_file(text: &str) -> Option<AptFile> {
+    if text.is_empty() {
+        return None;
+    }
+    Some(AptFile {
+        path: RootPath::known(PREFERENCES),
+        text: text.to_owned(),
+    })
+}
+
+/// A package that apt records as installed automatically. apt counts what is for all architectures
+/// as native.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Automatic {
+    pub(crate) name: String,
+    pub(crate) architecture: String,
 }
 
 /// Writes /var/lib/apt/extended_states, which lists the names and architectures of the automatically installed packages. apt
 /// writes it, even empty, when it first installs a package.
-pub(crate) fn write_extended_states(
-    root: &Rootfs,
-    automatic: &[(String, String)],
-) -> Result<(), Error> {
+pub(crate) fn write_extended_states(root: &Rootfs, automatic: &[Automatic]) -> Result<(), Error> {
     let mut text = String::new();
-    for (name, architecture) in automatic {
+    for Automatic { name, architecture } in automatic {
         let _ = write!(
             text,
             "Package: {name}\nArchitecture: {architecture}\nAuto-Installed: 1\n\n"

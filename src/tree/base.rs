@@ -8,7 +8,7 @@ use crate::formats::arch;
 use crate::formats::suite::MergedUsr;
 use crate::tree::rootfs::{Error, RootPath, Rootfs};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Base {
     /// The native architecture, then foreign ones.
     pub(crate) architectures: Vec<String>,

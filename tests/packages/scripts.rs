@@ -170,7 +170,7 @@ fn a_preinst_that_fails_leaves_nothing() {
         let outcome = context
             .make(&["--variant=essential", "--include=failing"])
             .fails(7)
-            .names(&["preinst", "failing", "exit status: 3"]);
+            .names(&["preinst", "failing", "exit status 3"]);
         assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
         context.assert_nothing_left();
     }

@@ -1,6 +1,7 @@
-//! What dpkg says while it configures: which package it turned to, and which failed, and why.
+//! Reads what dpkg prints while it configures: which package it turned to, which failed, and why.
 //!
-//! dpkg goes on after a package failed, so the first failure is caught as it is said, before what follows from it.
+//! dpkg goes on after a package failed, so the first failure is kept when it is printed, before the
+//! failures that follow from it.
 
 use std::collections::VecDeque;
 use std::process::ExitStatus;
@@ -8,10 +9,9 @@ use std::time::Instant;
 
 use crate::report::{Event, Report, Stage};
 
-use super::{Error, LastWords};
+use crate::dpkg::script_failure::{LINES_SHOWN, LastLines, ScriptFailure};
 
-/// How many lines of output an error shows.
-const SHOWN: usize = 20;
+use super::Error;
 
 pub(super) struct Listener<'a> {
     report: &'a Report,
@@ -40,7 +40,7 @@ impl<'a> Listener<'a> {
         }
     }
 
-    pub(super) fn hear(&mut self, line: &str) {
+    pub(super) fn read_line(&mut self, line: &str) {
         if let Some(package) = self.awaited.take() {
             self.note_failure(package, line.trim());
         } else if let Some(package) = between(line, "dpkg: error processing package ", " (") {
@@ -52,7 +52,7 @@ impl<'a> Listener<'a> {
             self.turn_to(package, false);
         }
         self.last.push_back(line.into());
-        if self.last.len() > SHOWN {
+        if self.last.len() > LINES_SHOWN {
             self.last.pop_front();
         }
     }
@@ -79,17 +79,17 @@ impl<'a> Listener<'a> {
         else {
             return Error::Dpkg {
                 status,
-                output: LastWords(self.last.into()),
+                output: LastLines::of(self.last.into()),
             };
         };
-        let output = LastWords(last);
+        let output = LastLines::of(last);
         match script_in(&reason) {
-            Some((script, ended)) => Error::Script {
+            Some((script, ended)) => Error::Script(ScriptFailure {
                 package,
                 script,
                 ended: ended.into(),
                 output,
-            },
+            }),
             None => Error::Package {
                 package,
                 reason,
@@ -159,7 +159,7 @@ mod tests {
     fn error(output: &str) -> Error {
         let report = Report::silent();
         let mut listener = Listener::new(&report);
-        output.lines().for_each(|line| listener.hear(line));
+        output.lines().for_each(|line| listener.read_line(line));
         listener.failure(ExitStatus::from_raw(256))
     }
 
@@ -175,11 +175,11 @@ mod tests {
             error.to_string(),
             "the postinst script of b:amd64 failed with exit status 3"
         );
-        let Error::Script { output, .. } = error else {
-            panic!()
+        let Error::Script(ScriptFailure { output, .. }) = error else {
+            panic!("{error:?}")
         };
         assert_eq!(
-            output.0,
+            output.unwrap().lines(),
             ["Setting up b:amd64 (2-1) ...", "I try", "I fail"]
         );
     }
@@ -217,7 +217,7 @@ mod tests {
             "dpkg: error: parsing file '/var/lib/dpkg/status' near line 3:\n missing 'package' field\n",
         );
         assert!(
-            matches!(&dpkg, Error::Dpkg { output, .. } if output.0.len() == 2),
+            matches!(&dpkg, Error::Dpkg { output, .. } if output.as_ref().is_some_and(|output| output.lines().len() == 2)),
             "{dpkg:?}"
         );
     }
@@ -241,7 +241,7 @@ mod tests {
             "Processing triggers for a (1) ...",
             "Setting up b (2) ...",
         ] {
-            listener.hear(line);
+            listener.read_line(line);
         }
         listener.finish();
         assert_eq!(

@@ -1,6 +1,6 @@
 //! What dpkg does with the same packages, and what it refuses: the measure of everything else here.
 
-mod gone;
+mod replaced;
 mod scenarios;
 
 use super::*;
@@ -162,7 +162,10 @@ fn dpkg_cannot_tell() {
         return;
     }
     let mut differences = Vec::new();
-    for (what, before, packages) in scenarios::scenarios().into_iter().chain(gone::scenarios()) {
+    for (what, before, packages) in scenarios::scenarios()
+        .into_iter()
+        .chain(replaced::scenarios())
+    {
         let ours = set_up(before);
         ours.batch(&packages)
             .unwrap_or_else(|e| panic!("{what}: {e:?}"));

@@ -1,297 +1,8 @@
-//! Packages made of bytes, unpacked into trees of their own; what scripts would do is done by the test.
-
-#![expect(
-    clippy::disallowed_methods,
-    reason = "tests make their own world, with every writer of the standard library"
-)]
-
-mod dpkg;
+//! Unpacking: where files go, what scripts see, what the database says afterwards.
 
 use std::cell::RefCell;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
 
 use super::*;
-use crate::formats::suite::MergedUsr;
-use crate::sandbox::{Command, Finished};
-use crate::testing::deb::{deb, on_disk};
-use crate::testing::tar::{TarEntry, directory, entry, file, hard_link, symlink};
-use crate::tree::base::{Base, base};
-
-/// A package: name, further fields of its control file, control members, data.
-struct Packed(
-    &'static str,
-    &'static str,
-    Vec<(&'static str, &'static str)>,
-    Vec<TarEntry>,
-);
-
-impl Packed {
-    fn bytes(&self) -> Vec<u8> {
-        let version = if self.1.contains("Version:") {
-            ""
-        } else {
-            "Version: 1\n"
-        };
-        let architecture = if self.1.contains("Architecture:") {
-            ""
-        } else {
-            "Architecture: all\n"
-        };
-        let rest = "Maintainer: a <a@b>\nDescription: x\n";
-        let mut members = self.2.clone();
-        if !members.iter().any(|m| m.0 == "md5sums") && !self.1.contains("X-No-Digests") {
-            members.push(("md5sums", ""));
-        }
-        deb(
-            &format!(
-                "Package: {}\n{version}{architecture}{}{rest}",
-                self.0, self.1
-            ),
-            &members,
-            &self.3,
-        )
-    }
-}
-
-/// A package of files alone.
-fn packed(name: &'static str, data: Vec<TarEntry>) -> Packed {
-    Packed(name, "", vec![], data)
-}
-
-/// A package to be staged by its number, which a test finds again as its size.
-fn supply(number: usize) -> Supply {
-    let digest = crate::formats::digest::digest(
-        crate::formats::digest::Algorithm::Sha256,
-        &number.to_le_bytes(),
-    );
-    let deb = crate::store::RemoteFile {
-        name: String::new(),
-        urls: vec![],
-        size: number as u64,
-        digest,
-    };
-    Supply {
-        package: number.to_string(),
-        deb,
-    }
-}
-
-fn read(bytes: &[u8]) -> Result<Deb, Error> {
-    Deb::read(on_disk(bytes)).map_err(|source| Error::Deb {
-        package: String::new(),
-        source,
-    })
-}
-
-/// What a script does to the tree, by the name of its package.
-type Script<'a> = &'a dyn Fn(&str, &World);
-
-struct World {
-    directory: tempfile::TempDir,
-    root: Rootfs,
-    jobs: usize,
-    paths: Vec<PathRule>,
-    preinsts: Preinsts,
-}
-
-impl World {
-    fn new() -> World {
-        let directory = tempfile::tempdir().unwrap();
-        let root = Rootfs::open(directory.path()).unwrap();
-        base(
-            &root,
-            &Base {
-                architectures: vec!["amd64".into(), "i386".into()],
-                merged_usr: MergedUsr::Shipped,
-            },
-        )
-        .unwrap();
-        World {
-            directory,
-            root,
-            jobs: 2,
-            paths: vec![],
-            preinsts: Preinsts::WithEffect,
-        }
-    }
-
-    /// Lays and registers the first `essentials` packages, then unpacks the others in batches of these sizes.
-    fn run(
-        &self,
-        packages: &[Packed],
-        (essentials, batches): (usize, &[usize]),
-        script: Script<'_>,
-    ) -> Result<(), Error> {
-        let all: Vec<Vec<u8>> = packages.iter().map(Packed::bytes).collect();
-        let source = move |supply: &Supply| read(&all[supply.deb.size as usize]);
-        let options = Options {
-            jobs: self.jobs,
-            paths: self.paths.clone(),
-            preinsts: self.preinsts,
-        };
-        let mut unpacker =
-            Unpacker::from_source(&self.root, Box::new(source), options, Report::silent())?;
-        let named = |n: usize| Supply {
-            package: packages[n].0.to_owned(),
-            ..supply(n)
-        };
-        unpacker.plan((0..packages.len()).map(named).collect(), essentials, 5);
-        let run = |command: &Command| {
-            if command.argv[0] == "dpkg" {
-                let options = if command.argv[1] == "--force-depends" {
-                    "depends,downgrade"
-                } else {
-                    "downgrade"
-                };
-                let output =
-                    format!("dpkg forcing options\n\nCurrently enabled options:\n {options}\n")
-                        .into();
-                return Ok(Finished {
-                    status: std::process::ExitStatus::from_raw(0),
-                    output,
-                });
-            }
-            let value = |name: &str| {
-                command
-                    .env
-                    .iter()
-                    .find(|(n, _)| n == name)
-                    .unwrap()
-                    .1
-                    .to_str()
-                    .unwrap()
-                    .to_owned()
-            };
-            assert_eq!(
-                (
-                    command.argv[1].to_str(),
-                    value("DPKG_MAINTSCRIPT_NAME").as_str()
-                ),
-                (Some("install"), "preinst")
-            );
-            script(&value("DPKG_MAINTSCRIPT_PACKAGE"), self);
-            let failed = self.text("fail").is_some();
-            Ok(Finished {
-                status: std::process::ExitStatus::from_raw(if failed { 256 } else { 0 }),
-                output: b"last words".into(),
-            })
-        };
-        if essentials > 0 {
-            unpacker.lay_essentials()?;
-            unpacker.register(&run)?;
-        }
-        let mut from = essentials;
-        for size in batches {
-            unpacker.unpack(&(from..from + size).collect::<Vec<_>>(), &run)?;
-            from += size;
-        }
-        unpacker.finish()
-    }
-
-    /// Unpacks all as one batch, no script having an effect.
-    fn batch(&self, packages: &[Packed]) -> Result<(), Error> {
-        self.run(packages, (0, &[packages.len()]), &|_, _| {})
-    }
-
-    fn write(&self, path: &str, content: &str) {
-        std::fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
-        std::fs::write(self.path(path), content).unwrap();
-    }
-
-    fn path(&self, path: &str) -> std::path::PathBuf {
-        self.directory.path().join(path)
-    }
-
-    fn text(&self, path: &str) -> Option<String> {
-        std::fs::read_to_string(self.path(path)).ok()
-    }
-
-    fn list(&self, qualified: &str) -> String {
-        self.text(&format!("var/lib/dpkg/info/{qualified}.list"))
-            .unwrap()
-    }
-
-    /// The stanza of a package in status.
-    fn stanza(&self, name: &str) -> String {
-        let status = self.text("var/lib/dpkg/status").unwrap();
-        status
-            .split("\n\n")
-            .find(|s| s.starts_with(&format!("Package: {name}\n")))
-            .unwrap()
-            .to_owned()
-    }
-
-    /// The tree as text, one line a path.
-    fn dump(&self) -> String {
-        let mut lines = Vec::new();
-        dump(self.directory.path(), Path::new(""), &mut lines);
-        lines.join("\n")
-    }
-}
-
-fn dump(root: &Path, below: &Path, lines: &mut Vec<String>) {
-    let mut names: Vec<_> = root
-        .join(below)
-        .read_dir()
-        .unwrap()
-        .map(|e| e.unwrap().file_name())
-        .collect();
-    names.sort();
-    for name in names {
-        let path = below.join(name);
-        let found = root.join(&path).symlink_metadata().unwrap();
-        let what = if found.is_symlink() {
-            format!("-> {}", root.join(&path).read_link().unwrap().display())
-        } else if found.is_file() {
-            let content = std::fs::read(root.join(&path)).unwrap();
-            format!(
-                "{} {} {}",
-                found.nlink(),
-                if found.mtime() == 1_600_000_000 {
-                    "shipped"
-                } else {
-                    "new"
-                },
-                content.escape_ascii()
-            )
-        } else {
-            String::new()
-        };
-        let (mode, owner) = (
-            found.permissions().mode(),
-            format!("{}:{}", found.uid(), found.gid()),
-        );
-        lines.push(format!(
-            "/{} {mode:o} {owner} {what}",
-            path.as_os_str().as_bytes().escape_ascii()
-        ));
-        if found.is_dir() {
-            dump(root, &path, lines);
-        }
-    }
-}
-
-fn is_root() -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        crate::testing::ignore::skip("needs root");
-    }
-    is_root
-}
-
-fn set_up(before: fn(&World)) -> World {
-    let world = World::new();
-    world.write(
-        "etc/passwd",
-        "root:x:0:0::/:/bin/sh\ngames:x:5:60::/:/bin/sh\nmail:x:8:8::/:/bin/sh\n",
-    );
-    world.write("etc/group", "root:x:0:\ngames:x:60:\nmail:x:8:\n");
-    before(&world);
-    world
-}
 
 #[test]
 fn nothing_leads_outside() {
@@ -585,8 +296,15 @@ fn a_preinst_that_fails_is_an_error() {
         .run(&packages, (0, &[1]), &|_, world| world.write("fail", ""))
         .unwrap_err();
     assert!(
-        matches!(&error, Error::Script { package, output, .. } if package == "a" && output == "last words"),
+        matches!(&error, Error::Script(failure) if failure.package == "a"),
         "{error}"
+    );
+    let mut text = error.to_string();
+    let cause = std::error::Error::source(&error).unwrap();
+    text.push_str(&format!(": {cause}"));
+    assert_eq!(
+        text,
+        "the preinst script of a failed with exit status 1: its output ended with\n    last words"
     );
     assert!(!world.path("a").exists() && !world.path(STAGING).exists());
 }
@@ -707,18 +425,17 @@ fn one_thread_and_sixteen_give_the_same() {
 #[test]
 fn extracting_leaves_no_trace_in_the_database() {
     let world = World::new();
-    let all: Vec<Vec<u8>> = essentials().iter().map(Packed::bytes).collect();
-    let source = move |supply: &Supply| read(&all[supply.deb.size as usize]);
-    let options = Options {
-        jobs: 3,
-        paths: vec![],
-        preinsts: Preinsts::All,
+    let packages = essentials();
+    let staging = world.stage(&packages).unwrap();
+    let report = Report::silent();
+    let unpacking = Unpacking {
+        root: &world.root,
+        staging: &staging,
+        report: &report,
     };
-    let mut unpacker =
-        Unpacker::from_source(&world.root, Box::new(source), options, Report::silent()).unwrap();
-    unpacker.plan((0..4).map(supply).collect(), 0, 0);
-    unpacker.extract_all().unwrap();
-    unpacker.finish().unwrap();
+    let state = State::read(&world.root).unwrap();
+    extract(unpacking, &keys(&packages), &state).unwrap();
+    staging.finish().unwrap();
     let text = |path| world.text(path).unwrap();
     assert_eq!(
         (
@@ -736,82 +453,4 @@ fn extracting_leaves_no_trace_in_the_database() {
             .len(),
         0
     );
-}
-
-/// One package is sound, and all others are broken.
-fn one_sound(supply: &Supply) -> Result<Deb, Error> {
-    match supply.deb.size {
-        0 => read(&packed("a", vec![directory("./")]).bytes()),
-        _ => Err(Error::Name {
-            name: "broken".into(),
-        }),
-    }
-}
-
-#[test]
-fn a_package_that_cannot_be_had_ends_it() {
-    let world = World::new();
-    for numbers in [[0, 1, 2], [1, 2, 0]] {
-        let options = Options {
-            jobs: 1,
-            paths: vec![],
-            preinsts: Preinsts::All,
-        };
-        let mut unpacker =
-            Unpacker::from_source(&world.root, Box::new(one_sound), options, Report::silent())
-                .unwrap();
-        unpacker.plan(numbers.map(supply).into(), 3, 0);
-        assert!(matches!(unpacker.lay_essentials(), Err(Error::Name { name }) if name == "broken"));
-    }
-}
-
-#[test]
-fn what_is_foreseen_and_not_needed_leaves_nothing() {
-    let world = World::new();
-    let options = Options {
-        jobs: 2,
-        paths: vec![],
-        preinsts: Preinsts::All,
-    };
-    let (told, staged) = std::sync::mpsc::channel();
-    let report = Report::new(move |event| {
-        if matches!(
-            event,
-            Event::Span {
-                stage: Stage::Decode,
-                ..
-            }
-        ) {
-            told.send(()).unwrap();
-        }
-    });
-    let mut unpacker =
-        Unpacker::from_source(&world.root, Box::new(one_sound), options, report).unwrap();
-    let ahead = unpacker.ahead();
-    // A sound one, and one that fails: neither is needed in the end.
-    (0..2).for_each(|number| ahead.stage(supply(number)));
-    (0..2).for_each(|_| staged.recv().unwrap());
-    unpacker.plan(vec![], 0, 0);
-    unpacker.lay_essentials().unwrap();
-    unpacker.finish().unwrap();
-    assert_eq!(
-        world
-            .root
-            .metadata(&RootPath::known(STAGING))
-            .unwrap()
-            .map(drop),
-        None
-    );
-    assert!(world.text("a").is_none());
-    // One that failed as a guess fails for good when it is needed.
-    let options = Options {
-        jobs: 2,
-        paths: vec![],
-        preinsts: Preinsts::All,
-    };
-    let mut unpacker =
-        Unpacker::from_source(&world.root, Box::new(one_sound), options, Report::silent()).unwrap();
-    unpacker.ahead().stage(supply(1));
-    unpacker.plan(vec![supply(0), supply(1)], 2, 0);
-    assert!(matches!(unpacker.lay_essentials(), Err(Error::Name { .. })));
 }

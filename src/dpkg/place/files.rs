@@ -1,7 +1,7 @@
-//! Laying things into the tree, with few system calls.
+//! The system calls that place entries in the tree, as few as possible.
 //!
-//! Each parent directory is resolved once, inside the tree, and then held open; everything else is an `*at` call on it. What is
-//! to be laid, and whether it may be, is decided by `commit`.
+//! Each parent directory is resolved once, inside the tree, and then held open; everything else is
+//! an `*at` call on it. What is placed, and whether it may be, is decided by `place`.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -18,58 +18,57 @@ const HELD_OPEN: usize = 128;
 /// How many symlinks are followed, as by dpkg.
 const LINK_LIMIT: usize = 25;
 
-/// Owner, group, mode and time of what is laid.
+/// Owner, group, mode and time of an entry in the tree.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Attributes {
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) mode: u32,
-    pub(super) modified: i64,
+pub(crate) struct Attributes {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) mode: u32,
+    pub(crate) modified: i64,
 }
 
-/// The tree, its directories held open.
+/// Places entries, with the directories that they are in held open.
 #[derive(Debug)]
-pub(super) struct Tree<'a> {
+pub(crate) struct Files<'a> {
     root: &'a Rootfs,
     directories: HashMap<Box<[u8]>, Directory>,
 }
 
-impl<'a> Tree<'a> {
-    pub(super) fn new(root: &'a Rootfs) -> Tree<'a> {
-        Tree {
+impl<'a> Files<'a> {
+    pub(crate) fn new(root: &'a Rootfs) -> Files<'a> {
+        Files {
             root,
             directories: HashMap::new(),
         }
     }
 
-    /// Lets go of all directories, as after a script, which may have put others in their places.
-    pub(super) fn forget_directories(&mut self) {
+    /// Closes all directories: a script may have replaced them.
+    pub(crate) fn forget_directories(&mut self) {
         self.directories.clear();
     }
 
-    /// Makes a directory. One that is there, or a symlink to one, stays as it is. True when it is new.
-    pub(super) fn directory(
+    /// Makes a directory. One that is there, or a symlink to one, stays as it is.
+    pub(crate) fn directory(
         &mut self,
         path: &RootPath,
         attributes: Attributes,
-    ) -> Result<bool, Error> {
+    ) -> Result<(), Error> {
         let error = self.failing(path, "create the directory");
         let (parent, name) = self.parent(path)?;
         match rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(attributes.mode & 0o777)) {
             Ok(()) => {}
-            Err(Errno::EXIST) if self.root.is_directory(path) => return Ok(false),
-            // A symlink that leads nowhere yet: the merged /usr of a package before the one that brings usr/bin.
+            Err(Errno::EXIST) if self.root.is_directory(path) => return Ok(()),
+            // A dangling symlink: the merged /usr of a package before the one that ships usr/bin.
             Err(Errno::EXIST) if self.root.read_link(path)?.is_some() => {
-                return self.ensure(path, LINK_LIMIT).map(|()| false);
+                return self.ensure(path, LINK_LIMIT);
             }
             Err(e) => return Err(error(e)),
         }
-        self.set_directory_attributes(path, attributes)?;
-        Ok(true)
+        self.set_directory_attributes(path, attributes)
     }
 
     /// Sets a directory's owner, mode and time; those of a symlink in its place are left alone.
-    pub(super) fn set_directory_attributes(
+    pub(crate) fn set_directory_attributes(
         &mut self,
         path: &RootPath,
         attributes: Attributes,
@@ -114,19 +113,20 @@ impl<'a> Tree<'a> {
         .map_err(&error)
     }
 
-    /// Moves a staged file to its place, over whatever file is there.
-    pub(super) fn file(
+    /// Moves a staged file, by its number in its package's directory, over whatever file is there.
+    pub(crate) fn file(
         &mut self,
-        staged: (BorrowedFd<'_>, u32),
+        package: BorrowedFd<'_>,
+        number: u32,
         path: &RootPath,
     ) -> Result<(), Error> {
         let error = self.failing(path, "move a file here");
         let (parent, name) = self.parent(path)?;
-        rustix::fs::renameat(staged.0, staged.1.to_string(), parent, name).map_err(error)
+        rustix::fs::renameat(package, number.to_string(), parent, name).map_err(error)
     }
 
     /// Makes a symlink in place of whatever file is there. A directory stays, as it does for dpkg.
-    pub(super) fn symlink(
+    pub(crate) fn symlink(
         &mut self,
         target: &[u8],
         path: &RootPath,
@@ -154,8 +154,9 @@ impl<'a> Tree<'a> {
         set_attributes(parent, name, attributes, false).map_err(error)
     }
 
-    /// Gives a file another name, in place of whatever file has it, and the attributes that come with that name, as dpkg does.
-    pub(super) fn hard_link(
+    /// Gives a file another name, in place of whatever file has it, and the attributes of that
+    /// name's entry, as dpkg does.
+    pub(crate) fn hard_link(
         &mut self,
         target: &RootPath,
         path: &RootPath,
@@ -182,13 +183,13 @@ impl<'a> Tree<'a> {
         });
         linked.map_err(&error)?;
         let found = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(&error)?;
-        // To change a symlink's mode would be to change that of what it leads to, perhaps outside the tree.
+        // chmod follows a symlink, perhaps out of the tree.
         let has_mode = FileType::from_raw_mode(found.st_mode) != FileType::Symlink;
         set_attributes(parent, name, attributes, has_mode).map_err(error)
     }
 
     /// Makes a device or FIFO in place of whatever file is there.
-    pub(super) fn node(
+    pub(crate) fn node(
         &mut self,
         kind: FileType,
         device: (u32, u32),
@@ -209,26 +210,6 @@ impl<'a> Tree<'a> {
             .map_err(error)
     }
 
-    /// Where a path leads when what is there is a symlink.
-    pub(super) fn followed(&self, path: &RootPath) -> Result<RootPath, Error> {
-        let mut place = path.clone();
-        for _ in 0..LINK_LIMIT {
-            // A directory on the way may be missing, so whether anything is there comes first.
-            let target = if self.root.exists(&place)? {
-                self.root.read_link(&place)?
-            } else {
-                None
-            };
-            let Some(target) = target else {
-                return Ok(place);
-            };
-            place = led_to(&place, target.as_bytes());
-        }
-        Err(self
-            .root
-            .error(path, "follow the symlinks at it", Errno::LOOP))
-    }
-
     /// The directory above a path, open, and the path's last component.
     fn parent<'b>(&mut self, path: &'b RootPath) -> Result<(BorrowedFd<'_>, &'b OsStr), Error> {
         let name = path.name();
@@ -247,7 +228,7 @@ impl<'a> Tree<'a> {
         ))
     }
 
-    /// Opens a directory; one that no package has brought before what is in it is made.
+    /// Opens a directory, and makes it where no package has shipped it before an entry in it.
     fn open(&self, path: &RootPath) -> Result<Directory, Error> {
         match self.root.directory(path) {
             Err(e) if e.source.kind() == std::io::ErrorKind::NotFound => {
@@ -281,6 +262,22 @@ impl<'a> Tree<'a> {
     }
 }
 
+/// The path that the symlinks at a path lead to.
+pub(crate) fn followed(root: &Rootfs, path: &RootPath) -> Result<RootPath, Error> {
+    let mut place = path.clone();
+    for _ in 0..LINK_LIMIT {
+        // A directory on the way may be missing, so the first question is whether anything exists.
+        if !root.exists(&place)? {
+            return Ok(place);
+        }
+        let Some(target) = root.read_link(&place)? else {
+            return Ok(place);
+        };
+        place = led_to(&place, target.as_bytes());
+    }
+    Err(root.error(path, "follow the symlinks at it", Errno::LOOP))
+}
+
 fn set_attributes(
     parent: BorrowedFd<'_>,
     name: &OsStr,
@@ -311,8 +308,9 @@ fn set_attributes(
     )
 }
 
-/// Where a symlink at `path` leads, by its words: `..` takes a component away, and nothing leads above the root.
-pub(super) fn led_to(path: &RootPath, target: &[u8]) -> RootPath {
+/// Where a symlink at `path` leads by its text: `..` removes a component, and nothing leads above
+/// the root.
+pub(crate) fn led_to(path: &RootPath, target: &[u8]) -> RootPath {
     let above = path.parent();
     let start: &[u8] = if target.starts_with(b"/") {
         b""

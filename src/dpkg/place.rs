@@ -1,0 +1,422 @@
+//! Placing a staged package: dpkg's decisions, one entry after another, and the entries moved to
+//! their paths in the tree.
+//!
+//! One thread does this, in the order of the steps, so the result does not depend on how many
+//! threads have staged. Which package owns a path is decided by `ledger`; the system calls are in
+//! `files`; dpkg's lists and stanzas are left to `register`.
+
+mod compare;
+mod directories;
+mod files;
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::FileType;
+
+use crate::dpkg::Diversions;
+use crate::formats::deb::Kind;
+use crate::formats::package_key::PackageKey;
+use crate::tree::rootfs::{RootPath, Rootfs};
+
+use super::ledger::Claim;
+use super::staging::{Node, Staged, Staging, set_owner_and_mode};
+use super::state::State;
+use super::triggers::Activations;
+use super::unpack::{Error, Method};
+pub(crate) use files::followed;
+use files::{Attributes, Files};
+
+/// Places the packages of one step.
+pub(crate) struct Placer<'a> {
+    root: &'a Rootfs,
+    staging: &'a Staging<'a>,
+    method: Method,
+    files: Files<'a>,
+}
+
+/// Which entries of a package are placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Selection {
+    All,
+    /// Directories are there already.
+    ExceptDirectories,
+    /// What a preinst has diverted since the package was placed.
+    Diverted,
+}
+
+/// A path that a package has taken over from another, which it replaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Replaced {
+    pub(crate) path: RootPath,
+    /// The package that no longer lists the path.
+    pub(crate) loser: PackageKey,
+}
+
+/// One package while it is placed.
+struct Placement<'p> {
+    staged: &'p Staged,
+    /// Its directory in the staging directory.
+    directory: OwnedFd,
+    /// Where entries have gone, for hard links to find them; empty when there are none.
+    placed: HashMap<RootPath, RootPath>,
+    has_hard_links: bool,
+    /// The entries, by their position in the list, that yield to another package's.
+    yielded: Vec<usize>,
+    replaced: Vec<Replaced>,
+}
+
+/// What happens to an entry.
+enum Destination {
+    /// It is placed there.
+    Place(RootPath),
+    /// What is there is the same and stays as it is.
+    Kept(RootPath),
+    /// It yields to another package's.
+    Yielded,
+}
+
+impl<'a> Placer<'a> {
+    pub(crate) fn new(root: &'a Rootfs, staging: &'a Staging<'a>, method: Method) -> Placer<'a> {
+        Placer {
+            root,
+            staging,
+            method,
+            files: Files::new(root),
+        }
+    }
+
+    /// Forgets the directories that are held open: a script may have replaced them.
+    pub(crate) fn forget_directories(&mut self) {
+        self.files.forget_directories();
+    }
+
+    /// Places the selected entries of a package. Returns the paths that it has taken over.
+    pub(crate) fn place(
+        &mut self,
+        staged: &mut Staged,
+        selection: Selection,
+        state: &mut State,
+        mut activations: Option<&mut Activations>,
+    ) -> Result<Vec<Replaced>, Error> {
+        let mut placement = self.placement(staged)?;
+        for round in [Round::Plain, Round::HardLinks, Round::Symlinks] {
+            for (at, node) in staged.nodes.iter().enumerate() {
+                if Round::of(node) != Some(round)
+                    || !selection.includes(node, staged, &state.diversions)
+                {
+                    continue;
+                }
+                if let Some(activations) = activations.as_deref_mut() {
+                    let place = place_of(node, staged, &state.diversions);
+                    activations.path(place, &staged.qualified);
+                }
+                match self.destination(&mut placement, node, state)? {
+                    Destination::Place(_) if node.left_out => {}
+                    Destination::Place(place) => {
+                        self.place_entry(&mut placement, node, place, state)?;
+                    }
+                    Destination::Kept(place) => {
+                        placement.placed.insert(node.path.clone(), place);
+                    }
+                    Destination::Yielded => placement.yielded.push(at),
+                }
+            }
+        }
+        let Placement {
+            yielded, replaced, ..
+        } = placement;
+        for at in yielded {
+            staged.nodes[at].yielded = true;
+        }
+        Ok(replaced)
+    }
+
+    fn placement<'p>(&self, staged: &'p Staged) -> Result<Placement<'p>, Error> {
+        let directory = self.staging.directory().package(staged);
+        let mut nodes = staged.nodes.iter();
+        Ok(Placement {
+            staged,
+            directory: directory.map_err(|e| Error::staging(&staged.package.name, e))?,
+            placed: HashMap::new(),
+            has_hard_links: nodes.any(|node| node.entry.kind == Kind::HardLink),
+            yielded: Vec::new(),
+            replaced: Vec::new(),
+        })
+    }
+
+    /// Decides where an entry goes.
+    fn destination(
+        &self,
+        placement: &mut Placement<'_>,
+        node: &Node,
+        state: &mut State,
+    ) -> Result<Destination, Error> {
+        let staged = placement.staged;
+        let place = place_of(node, staged, &state.diversions).clone();
+        if node.entry.kind == Kind::Directory {
+            // dpkg-divert is not made for directories, but base-files of noble diverts /bin, and
+            // dpkg heeds it.
+            return Ok(Destination::Place(place));
+        }
+        if let Some(from) = state.diversions.source_of(&node.path) {
+            return Err(Error::Diverted {
+                path: node.path.clone(),
+                package: staged.package.name.clone(),
+                from: from.clone(),
+            });
+        }
+        let is_contested = state
+            .ledger
+            .others(&node.path, &staged.key)
+            .next()
+            .is_some();
+        if is_contested && self.is_directory_there(placement, node, &place)? {
+            state.ledger.add(&node.path, &staged.key);
+            return Ok(Destination::Kept(place));
+        }
+        self.claim(placement, node, place, state)
+    }
+
+    /// Claims the path of an entry that is no directory, and decides where it goes if it is granted.
+    fn claim(
+        &self,
+        placement: &mut Placement<'_>,
+        node: &Node,
+        place: RootPath,
+        state: &mut State,
+    ) -> Result<Destination, Error> {
+        let staged = placement.staged;
+        let name = &staged.package.name;
+        let claim = state
+            .ledger
+            .claim(&node.path, &staged.key, &state.diversions);
+        let claim = claim.map_err(|conflict| Error::Overwrite {
+            path: node.path.clone(),
+            package: name.clone(),
+            other: format!("{} ({})", conflict.with.name(), conflict.with.version()),
+        })?;
+        let mut conffiles = staged.conffiles.iter();
+        let is_conffile = conffiles.any(|c| !c.removed && c.path == node.path);
+        let waits = is_conffile && self.method == Method::InTurn;
+        let place = if waits {
+            place.with_suffix(".dpkg-new")
+        } else {
+            place
+        };
+        match claim {
+            Claim::Granted => Ok(Destination::Place(place)),
+            Claim::Yielded => Ok(Destination::Yielded),
+            Claim::TakenOver(losers) => {
+                if !is_conffile {
+                    // What it takes over may be a conffile that waits to be configured.
+                    let waiting = place.with_suffix(".dpkg-new");
+                    self.root
+                        .remove(&waiting)
+                        .map_err(|e| Error::tree(name, e))?;
+                }
+                for loser in losers {
+                    placement.replaced.push(Replaced {
+                        path: node.path.clone(),
+                        loser,
+                    });
+                }
+                Ok(Destination::Place(place))
+            }
+            Claim::Shared { .. } if node.left_out => Ok(Destination::Place(place)),
+            Claim::Shared { with } => {
+                if !self.is_same(placement, node, &place)? {
+                    return Err(Error::Different {
+                        path: node.path.clone(),
+                        package: name.clone(),
+                        other: state.ledger.qualified(&with).to_owned(),
+                    });
+                }
+                // The other architecture's entry stays with its time, as for dpkg.
+                let exists = self.root.exists(&place);
+                if !is_conffile && exists.map_err(|e| Error::tree(name, e))? {
+                    return Ok(Destination::Kept(place));
+                }
+                Ok(Destination::Place(place))
+            }
+        }
+    }
+
+    fn place_entry(
+        &mut self,
+        placement: &mut Placement<'_>,
+        node: &Node,
+        place: RootPath,
+        state: &State,
+    ) -> Result<(), Error> {
+        let attributes = attributes(node, state);
+        let entry = &node.entry;
+        let package = &placement.staged.package.name;
+        match entry.kind {
+            Kind::Directory => self.place_directory(placement, &place, attributes, state)?,
+            Kind::File => self.place_file(placement, node, attributes, &place)?,
+            Kind::HardLink => self.place_hard_link(placement, node, &place, state)?,
+            Kind::Symlink => {
+                let made = self.files.symlink(&entry.target, &place, attributes);
+                made.map_err(|e| Error::tree(package, e))?;
+            }
+            Kind::Character | Kind::Block | Kind::Fifo => {
+                let kind = match entry.kind {
+                    Kind::Character => FileType::CharacterDevice,
+                    Kind::Block => FileType::BlockDevice,
+                    _ => FileType::Fifo,
+                };
+                let made = self.files.node(kind, entry.device, &place, attributes);
+                made.map_err(|e| Error::tree(package, e))?;
+            }
+        }
+        if placement.has_hard_links {
+            placement.placed.insert(node.path.clone(), place);
+        }
+        Ok(())
+    }
+
+    fn place_directory(
+        &mut self,
+        placement: &Placement<'_>,
+        place: &RootPath,
+        attributes: Attributes,
+        state: &State,
+    ) -> Result<(), Error> {
+        let staged = placement.staged;
+        let Err(error) = self.files.directory(place, attributes) else {
+            return Ok(());
+        };
+        match state.ledger.others(place, &staged.key).next() {
+            Some(other) => Err(Error::Overwrite {
+                path: place.clone(),
+                package: staged.package.name.clone(),
+                other: other.name().to_owned(),
+            }),
+            None => Err(Error::tree(&staged.package.name, error)),
+        }
+    }
+
+    /// Moves a staged file to its place, with the owner and mode that it gets there.
+    fn place_file(
+        &mut self,
+        placement: &Placement<'_>,
+        staged: &Node,
+        wanted: Attributes,
+        place: &RootPath,
+    ) -> Result<(), Error> {
+        let package = &placement.staged.package.name;
+        let number = staged.number;
+        let owner = Some((wanted.uid, wanted.gid));
+        let owner = owner.filter(|owner| *owner != self.staging.directory().creator);
+        let clears_special_bits = owner.is_some() && wanted.mode & 0o6000 != 0;
+        let mode = (wanted.mode != staged.entry.mode || clears_special_bits).then_some(wanted.mode);
+        if owner.is_some() || mode.is_some() {
+            set_owner_and_mode(&placement.directory, number, owner, mode)
+                .map_err(|e| Error::staging(package, e))?;
+        }
+        self.files
+            .file(placement.directory.as_fd(), number, place)
+            .map_err(|e| Error::tree(package, e))
+    }
+
+    fn place_hard_link(
+        &mut self,
+        placement: &Placement<'_>,
+        node: &Node,
+        place: &RootPath,
+        state: &State,
+    ) -> Result<(), Error> {
+        let staged = placement.staged;
+        let name = &staged.package.name;
+        let target = node.link_target(name)?;
+        let wanted = attributes(node, state);
+        if let Some(target) = placement.placed.get(&target) {
+            let made = self.files.hard_link(target, place, wanted);
+            return made.map_err(|e| Error::tree(name, e));
+        }
+        let is_left_out_target =
+            |n: &&Node| n.path == target && n.left_out && n.entry.kind == Kind::File;
+        if let Some(of) = staged.nodes.iter().find(is_left_out_target) {
+            // The content was left out under its first name, but is wanted under this one.
+            self.staging.stage_again(staged, &[of.number])?;
+            return self.place_file(placement, of, wanted, place);
+        }
+        let diverted = state.diversions.place(&target, name);
+        let made = self
+            .files
+            .hard_link(diverted.unwrap_or(&target), place, wanted);
+        made.map_err(|e| Error::tree(name, e))
+    }
+}
+
+impl Selection {
+    fn includes(self, node: &Node, staged: &Staged, diversions: &Diversions) -> bool {
+        match self {
+            Selection::All => true,
+            Selection::ExceptDirectories => node.entry.kind != Kind::Directory,
+            Selection::Diverted => is_diverted(node, staged, diversions),
+        }
+    }
+}
+
+/// Whether an entry that is in the tree goes elsewhere by now.
+pub(crate) fn is_diverted(node: &Node, staged: &Staged, diversions: &Diversions) -> bool {
+    let place = diversions.place(&node.path, &staged.package.name);
+    place.is_some() && !node.left_out && !node.yielded
+}
+
+/// The order in which the entries of a package are placed: dpkg defers links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    Plain,
+    HardLinks,
+    Symlinks,
+}
+
+impl Round {
+    /// The round in which an entry is placed; none for the root.
+    fn of(node: &Node) -> Option<Round> {
+        if node.path.is_root() {
+            return None;
+        }
+        match node.entry.kind {
+            Kind::HardLink => Some(Round::HardLinks),
+            Kind::Symlink => Some(Round::Symlinks),
+            Kind::Directory | Kind::File | Kind::Character | Kind::Block | Kind::Fifo => {
+                Some(Round::Plain)
+            }
+        }
+    }
+}
+
+/// The path of an entry in the tree, diversions applied.
+fn place_of<'p>(node: &'p Node, staged: &Staged, diversions: &'p Diversions) -> &'p RootPath {
+    let diverted = diversions.place(&node.path, &staged.package.name);
+    diverted.unwrap_or(&node.path)
+}
+
+/// Owner, group, mode and time of an entry: names come before numbers, and a statoverride before
+/// both.
+fn attributes(node: &Node, state: &State) -> Attributes {
+    let entry = &node.entry;
+    let users = &state.users;
+    let own = Attributes {
+        uid: users.user(&entry.user).unwrap_or(entry.uid),
+        gid: users.group(&entry.group).unwrap_or(entry.gid),
+        mode: entry.mode,
+        modified: entry.modified,
+    };
+    let Some(overridden) = state.overrides.of(&node.path) else {
+        return own;
+    };
+    let Some((uid, gid)) = overridden.ids(users) else {
+        return own;
+    };
+    Attributes {
+        uid,
+        gid,
+        mode: overridden.mode,
+        ..own
+    }
+}

@@ -1,0 +1,259 @@
+//! Decodes one .deb into the staging directory: its files under numbers, its entries as a list, its
+//! control members parsed.
+//!
+//! Nothing here looks at the tree, so any number of packages can be staged at once and in any order.
+//! A file gets its mode and time here, its owner and its path when it is placed.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::dpkg::unpack::Error;
+use crate::dpkg::{self, Conffile, Directive};
+use crate::formats::deb::{Archive, Deb, Entry, Kind, Member};
+use crate::formats::digest::Md5Hasher;
+use crate::formats::package::Package;
+use crate::formats::package_key::PackageKey;
+use crate::tree::rootfs::{BadPath, RootPath, modified_at};
+
+use super::PackageFile;
+use super::directory::StagingDirectory;
+use super::path_rules::{PathRule, is_left_out};
+
+/// A package that is decoded and waits to be unpacked.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    pub(crate) key: PackageKey,
+    pub(crate) package: Package,
+    pub(crate) qualified: String,
+    /// The control file.
+    pub(crate) stanza: String,
+    pub(crate) members: Vec<Member>,
+    pub(crate) conffiles: Vec<Conffile>,
+    pub(crate) triggers: Vec<Directive>,
+    /// In the archive's order, symlinks last: the order of dpkg's list.
+    pub(crate) nodes: Vec<Node>,
+    pub(super) file: Arc<PackageFile>,
+}
+
+/// An entry of the data member.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// Its position in the archive, from 0; names the staged file.
+    pub(crate) number: u32,
+    pub(crate) path: RootPath,
+    pub(crate) entry: Entry,
+    /// Left out by a path rule: listed, not unpacked.
+    pub(crate) left_out: bool,
+    /// Given up to another package that replaces this one: neither listed nor unpacked.
+    pub(crate) yielded: bool,
+    /// The MD5 of its content, where dpkg's database needs it.
+    pub(crate) md5: Option<String>,
+}
+
+/// How packages are decoded.
+#[derive(Clone, Copy)]
+pub(super) struct Decoder<'a> {
+    pub(super) directory: &'a StagingDirectory,
+    pub(super) rules: &'a [PathRule],
+    /// Whether the thread's umask is 0, so that a file is created with its very mode.
+    pub(super) modes_are_kept: bool,
+}
+
+impl Decoder<'_> {
+    /// Decodes a whole package.
+    pub(super) fn decode(self, deb: Deb, file: &Arc<PackageFile>) -> Result<Staged, Error> {
+        let name = file.key.name();
+        let control = |source| Error::Control {
+            package: name.to_owned(),
+            source,
+        };
+        let package = Package::parse(&deb.stanza).map_err(|e| control(e.into()))?;
+        check_names(&package)?;
+        let conffiles = content_of(&deb, "conffiles");
+        let conffiles = dpkg::parse_conffiles(name, conffiles).map_err(control)?;
+        let triggers = content_of(&deb, "triggers");
+        let triggers = dpkg::parse_triggers(name, triggers).map_err(control)?;
+        let directory = self.directory.create_package(file);
+        let mut writer = Writer {
+            directory: directory.map_err(|e| Error::staging(name, e))?,
+            package: name,
+            modes_are_kept: self.modes_are_kept,
+            hash_all: deb.member("md5sums").is_none(),
+            conffiles: &conffiles,
+        };
+        let nodes = self.decode_data(&deb, &mut writer)?;
+        deb.keep_copy();
+        Ok(Staged {
+            key: file.key.clone(),
+            qualified: dpkg::qualified_name(&package),
+            package,
+            stanza: deb.stanza,
+            members: deb.members,
+            conffiles,
+            triggers,
+            nodes,
+            file: Arc::clone(file),
+        })
+    }
+
+    fn decode_data(self, deb: &Deb, writer: &mut Writer<'_>) -> Result<Vec<Node>, Error> {
+        let name = writer.package;
+        let mut nodes = Vec::new();
+        let mut data = open_data(deb, name)?;
+        while let Some(entry) = data.next_entry().map_err(|e| Error::data(name, e))? {
+            let mut node = Node::new(nodes.len() as u32, entry, name)?;
+            node.left_out = is_left_out(self.rules, &node.path, node.entry.kind);
+            if node.is_staged() {
+                writer.write(&mut node, &mut data)?;
+            }
+            nodes.push(node);
+        }
+        nodes.sort_by_key(|node| node.entry.kind == Kind::Symlink);
+        Ok(nodes)
+    }
+
+    /// Decodes some files of a package again.
+    pub(super) fn decode_again(
+        self,
+        deb: &Deb,
+        staged: &Staged,
+        numbers: &[u32],
+    ) -> Result<(), Error> {
+        let name = &staged.package.name;
+        let directory = self.directory.package(staged);
+        let mut writer = Writer {
+            directory: directory.map_err(|e| Error::staging(name, e))?,
+            package: name,
+            // The calling thread has the umask of the process.
+            modes_are_kept: false,
+            hash_all: false,
+            conffiles: &[],
+        };
+        let mut data = open_data(deb, name)?;
+        let mut number = 0;
+        while let Some(entry) = data.next_entry().map_err(|e| Error::data(name, e))? {
+            if entry.kind == Kind::File && numbers.contains(&number) {
+                writer.write(&mut Node::new(number, entry, name)?, &mut data)?;
+            }
+            number += 1;
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    fn new(number: u32, mut entry: Entry, package: &str) -> Result<Node, Error> {
+        let bad = |source| Error::Path {
+            package: package.into(),
+            source,
+        };
+        let path = RootPath::parse(std::mem::take(&mut entry.path)).map_err(bad)?;
+        // A newline would end a line of dpkg's list; dpkg does not accept it either.
+        if path.as_bytes().contains(&b'\n') || (path.is_root() && entry.kind != Kind::Directory) {
+            return Err(bad(BadPath {
+                path: path.to_string(),
+            }));
+        }
+        Ok(Node {
+            number,
+            path,
+            entry,
+            left_out: false,
+            yielded: false,
+            md5: None,
+        })
+    }
+
+    /// Whether its content was written when the package was staged.
+    pub(crate) fn is_staged(&self) -> bool {
+        self.entry.kind == Kind::File && !self.left_out
+    }
+
+    /// The path that a hard link leads to.
+    pub(crate) fn link_target(&self, package: &str) -> Result<RootPath, Error> {
+        RootPath::parse(&self.entry.target).map_err(|source| Error::Path {
+            package: package.into(),
+            source,
+        })
+    }
+}
+
+/// Checks what becomes the names of files: only what Policy 5.6.7 and 5.6.8 allow.
+fn check_names(package: &Package) -> Result<(), Error> {
+    if is_plain(&package.name, "+-.") && is_plain(&package.architecture, "-") {
+        return Ok(());
+    }
+    Err(Error::Name {
+        name: format!("{}:{}", package.name, package.architecture),
+    })
+}
+
+/// Whether a name starts with a letter or digit and has only these and `more` characters.
+fn is_plain(name: &str, more: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || more.contains(c);
+    name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(is_allowed)
+}
+
+/// The content of a control member, empty where the package has none of that name.
+fn content_of<'a>(deb: &'a Deb, member: &str) -> &'a [u8] {
+    let member = deb.member(member);
+    member.map_or(&[], |member| &member.content)
+}
+
+fn open_data<'a>(deb: &'a Deb, package: &str) -> Result<Archive<Box<dyn Read + 'a>>, Error> {
+    deb.data().map_err(|source| Error::Deb {
+        package: package.to_owned(),
+        source,
+    })
+}
+
+/// Writes files into a package's staging directory.
+struct Writer<'a> {
+    directory: OwnedFd,
+    package: &'a str,
+    modes_are_kept: bool,
+    hash_all: bool,
+    conffiles: &'a [Conffile],
+}
+
+impl Writer<'_> {
+    /// Writes the content that follows, with the entry's mode and time.
+    fn write<R: Read>(&mut self, node: &mut Node, data: &mut Archive<R>) -> Result<(), Error> {
+        let failed = |e: io::Error| Error::staging(self.package, e);
+        let mode = node.entry.mode & 0o777;
+        let special = node.entry.mode & 0o7000;
+        let mut file = self.create(node.number, mode).map_err(failed)?;
+        let is_conffile = self.conffiles.iter().any(|c| c.path == node.path);
+        let mut md5 = (self.hash_all || is_conffile).then(Md5Hasher::default);
+        loop {
+            let chunk = data.chunk().map_err(|e| Error::data(self.package, e))?;
+            if chunk.is_empty() {
+                break;
+            }
+            file.write_all(chunk).map_err(failed)?;
+            if let Some(md5) = &mut md5 {
+                md5.update(chunk);
+            }
+        }
+        node.md5 = md5.map(Md5Hasher::finish);
+        // Writing may clear setuid, so the special bits come after it.
+        if special != 0 || !self.modes_are_kept {
+            let mode = Mode::from_raw_mode(mode | special);
+            rustix::fs::fchmod(&file, mode).map_err(|e| failed(e.into()))?;
+        }
+        let times = modified_at(node.entry.modified);
+        rustix::fs::futimens(&file, &times).map_err(|e| failed(e.into()))
+    }
+
+    fn create(&self, number: u32, mode: u32) -> io::Result<File> {
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(mode);
+        let file = rustix::fs::openat(&self.directory, number.to_string(), flags, mode)?;
+        Ok(File::from(file))
+    }
+}

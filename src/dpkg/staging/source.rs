@@ -1,0 +1,60 @@
+//! Opens a package's .deb as it arrives, and checks that it is the package that was promised.
+
+use std::sync::Arc;
+
+use crate::dpkg::unpack::Error;
+use crate::formats::deb::{self, CopyWriter, Deb};
+use crate::formats::package::{BadStanza, Package};
+use crate::store::downloads::Downloads;
+use crate::store::{Encoding, Verified};
+
+use super::{PackageFile, Source};
+
+/// The .debs that `fetch` brings.
+pub(crate) fn downloads(fetch: Arc<Downloads>) -> Box<Source> {
+    Box::new(move |file| open(&fetch, file))
+}
+
+fn open(fetch: &Downloads, file: &PackageFile) -> Result<Deb, Error> {
+    let verified = fetch.take(&file.deb);
+    let verified = verified.map_err(|source| Error::Fetch { source })?;
+    let deb = open_verified(fetch, file, &verified).map_err(|source| Error::Deb {
+        package: file.key.name().to_owned(),
+        source,
+    })?;
+    check_package(file, &deb)?;
+    Ok(deb)
+}
+
+/// Opens a .deb or its decoded copy. The first time, a copy is written.
+fn open_verified(
+    fetch: &Downloads,
+    file: &PackageFile,
+    verified: &Verified,
+) -> Result<Deb, deb::Error> {
+    let opened = verified.open().map_err(deb::Error::Read)?;
+    match verified.encoding() {
+        Encoding::Decoded => Deb::open_copy(opened, verified.size()),
+        Encoding::Original => {
+            let writer = fetch.derived_writer(&file.deb);
+            let writer = writer.map(|writer| Box::new(writer) as Box<dyn CopyWriter>);
+            Deb::open(opened, writer)
+        }
+    }
+}
+
+/// Checks that a .deb is the package that its index names.
+fn check_package(file: &PackageFile, deb: &Deb) -> Result<(), Error> {
+    let malformed = |source: BadStanza| Error::Control {
+        package: file.key.name().to_owned(),
+        source: source.into(),
+    };
+    let found = Package::parse(&deb.stanza).map_err(malformed)?.key();
+    if found == file.key {
+        return Ok(());
+    }
+    Err(Error::OtherPackage {
+        package: file.key.clone(),
+        found,
+    })
+}

@@ -1,0 +1,149 @@
+//! What dpkg's database in a tree says while packages are installed.
+//!
+//! Everything in it can be read back from the tree with [`State::read`]; nothing is remembered
+//! beside the database.
+
+use std::collections::BTreeSet;
+
+use crate::formats::package::Package;
+use crate::tree::rootfs::{RootPath, Rootfs};
+
+use super::{
+    Diversions, Error, InfoDirectory, Interests, Ledger, Masters, StatOverrides, Status, Users,
+    info,
+};
+
+/// The database of one tree.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State {
+    /// The installed packages, and how far the installation of each has come.
+    pub(crate) status: Status,
+    /// Paths that are written elsewhere.
+    pub(crate) diversions: Diversions,
+    /// Owners and modes that an administrator, or a script, has set.
+    pub(crate) overrides: StatOverrides,
+    /// The names of users and groups.
+    pub(crate) users: Users,
+    /// Which packages are interested in which triggers.
+    pub(crate) interests: Interests,
+    /// The packages and the paths in their lists.
+    pub(crate) ledger: Ledger,
+}
+
+impl State {
+    /// Reads the whole state of a tree.
+    pub(crate) fn read(root: &Rootfs) -> Result<State, Error> {
+        let status = Status::read(root)?;
+        let ledger = read_ledger(root, &status)?;
+        Ok(State {
+            status,
+            diversions: Diversions::read(root)?,
+            overrides: StatOverrides::read(root)?,
+            users: Users::read(root, &Masters::default())?,
+            interests: Interests::read(root)?,
+            ledger,
+        })
+    }
+
+    /// Reads again what dpkg may have changed: all but the lists, of which it only removes those of
+    /// packages that it removes.
+    pub(crate) fn reread(&mut self, root: &Rootfs) -> Result<(), Error> {
+        self.status = Status::read(root)?;
+        self.interests = Interests::read(root)?;
+        let status = &self.status;
+        self.ledger.keep(|qualified| status.is_there(qualified));
+        self.reread_settings(root)
+    }
+
+    /// Reads again what packages and their scripts may have changed while they were unpacked.
+    pub(crate) fn reread_settings(&mut self, root: &Rootfs) -> Result<(), Error> {
+        self.overrides = StatOverrides::read(root)?;
+        self.reread_after_script(root, &Masters::default())
+    }
+
+    /// Reads again what dpkg itself reads again after a script: diversions, users and groups. It
+    /// reads statoverrides once, when it is called. `masters` serve while the tree has no
+    /// /etc/passwd or /etc/group.
+    pub(crate) fn reread_after_script(
+        &mut self,
+        root: &Rootfs,
+        masters: &Masters,
+    ) -> Result<(), Error> {
+        self.diversions = Diversions::read(root)?;
+        self.users = Users::read(root, masters)?;
+        Ok(())
+    }
+
+    /// Makes what dpkg makes when it first runs: locks, the triggers' files, `info/format`.
+    pub(crate) fn prepare(root: &Rootfs) -> Result<(), Error> {
+        info::prepare(root)?;
+        let triggers = RootPath::known("var/lib/dpkg/triggers");
+        root.make_directories(&triggers)?;
+        let files = [
+            ("var/lib/dpkg/lock-frontend", 0o640),
+            ("var/lib/dpkg/lock", 0o640),
+            ("var/lib/dpkg/triggers/Lock", 0o600),
+            ("var/lib/dpkg/triggers/Unincorp", 0o644),
+        ];
+        for (path, mode) in files {
+            let path = RootPath::known(path);
+            if !root.exists(&path)? {
+                root.write(&path, b"", mode)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The difference to what the tree says, a line for each thing that only one of both has; none
+    /// where they are equal.
+    pub(crate) fn difference(&self, root: &Rootfs) -> Result<Option<String>, Error> {
+        let tree = State::read(root)?;
+        let mut differences = Vec::new();
+        let own_lines = self.lines();
+        let tree_lines = tree.lines();
+        for line in own_lines.difference(&tree_lines) {
+            differences.push(format!("only in memory: {line}"));
+        }
+        for line in tree_lines.difference(&own_lines) {
+            differences.push(format!("only in the tree: {line}"));
+        }
+        let settings = [
+            ("diversions", self.diversions == tree.diversions),
+            ("statoverrides", self.overrides == tree.overrides),
+            ("users and groups", self.users == tree.users),
+            ("interests in triggers", self.interests == tree.interests),
+        ];
+        for (what, is_equal) in settings {
+            if !is_equal {
+                differences.push(format!("the {what} differ"));
+            }
+        }
+        Ok((!differences.is_empty()).then(|| differences.join("\n")))
+    }
+
+    fn lines(&self) -> BTreeSet<String> {
+        let mut lines: BTreeSet<String> = self.ledger.lines().into_iter().collect();
+        lines.extend(self.status.lines());
+        lines
+    }
+}
+
+/// The packages that are there, with their lists.
+fn read_ledger(root: &Rootfs, status: &Status) -> Result<Ledger, Error> {
+    let mut ledger = Ledger::default();
+    let stanzas = status.stanzas_there();
+    if stanzas.is_empty() {
+        return Ok(ledger);
+    }
+    let info = InfoDirectory::open(root)?;
+    for stanza in stanzas {
+        let package = Package::parse(&stanza)?;
+        let key = package.key();
+        ledger.enter(&key, &package);
+        let qualified = ledger.qualified(&key).to_owned();
+        for path in info.list(&qualified)? {
+            ledger.add(&path, &key);
+        }
+    }
+    Ok(ledger)
+}

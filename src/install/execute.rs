@@ -1,0 +1,320 @@
+//! Executes steps over the state of a tree, one after another.
+//!
+//! How packages are unpacked and configured is left to `dpkg`; which steps there are to `steps`.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::dpkg::configure::{Call, configure};
+use crate::dpkg::maintainer_scripts::{Forces, Preinsts, Scripts};
+use crate::dpkg::staging::{self, PackageFile, Prefetcher, Staging};
+use crate::dpkg::unpack::{
+    Method, Unpacking, extract, place_together, register_together, unpack_in_turn,
+};
+use crate::dpkg::{self, Masters, State, Users};
+use crate::formats::package_key::PackageKey;
+use crate::interrupt::Interrupt;
+use crate::plan::Plan;
+use crate::report::{Report, Stage};
+use crate::sandbox::Command;
+use crate::store;
+use crate::store::downloads::Downloads;
+use crate::tree::apt::{self, Automatic};
+use crate::tree::base::base;
+use crate::tree::rootfs::Rootfs;
+use crate::tree::tidy;
+
+use super::Error;
+use super::key::{Circumstances, StepKey, keys};
+use super::scripts::ScriptHost;
+use super::steps::{Options, Step, steps};
+
+/// What an installation needs before its packages are known.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) options: Options,
+    /// Brings the packages.
+    pub(crate) fetch: Arc<Downloads>,
+    /// The number of threads that decode packages.
+    pub(crate) jobs: usize,
+}
+
+/// What is to be installed.
+#[derive(Clone, Debug)]
+pub(crate) struct InstallPlan {
+    pub(crate) plan: Plan,
+    /// The .debs, one for each of the plan's packages.
+    pub(crate) debs: Vec<store::RemoteFile>,
+    /// apt's preferences; empty where no source is pinned.
+    pub(crate) preferences: String,
+    /// SOURCE_DATE_EPOCH of the scripts, in seconds.
+    pub(crate) epoch: i64,
+}
+
+/// A tree in which steps are executed.
+pub(crate) struct Installation<'a> {
+    root: &'a Rootfs,
+    options: Options,
+    state: State,
+    /// How many steps are done.
+    done: usize,
+    /// The tree's dpkg's answers about its options.
+    forces: Forces,
+    /// None until a script may run. Declared before `staging`, so that it ends first on every path.
+    scripts: Option<ScriptHost<'a>>,
+    staging: Staging<'a>,
+    interrupt: &'a Interrupt,
+    report: &'a Report,
+}
+
+impl<'a> Installation<'a> {
+    /// Executes the first step, which is the same for every plan, builds the sandbox, and starts the
+    /// threads that stage packages.
+    pub(crate) fn begin(
+        root: &'a Rootfs,
+        setup: Setup,
+        interrupt: &'a Interrupt,
+        report: &'a Report,
+    ) -> Result<Installation<'a>, Error> {
+        let Setup {
+            options,
+            fetch,
+            jobs,
+        } = setup;
+        base(root, options.base())?;
+        let scripts = match options.has_scripts() {
+            true => Some(ScriptHost::open(root, interrupt, report)?),
+            false => None,
+        };
+        let staging_options = staging::Options {
+            source: staging::downloads(fetch),
+            rules: Vec::new(),
+            jobs,
+        };
+        Ok(Installation {
+            root,
+            options,
+            state: State::read(root)?,
+            done: 1, // the base
+            forces: Forces::default(),
+            scripts,
+            staging: Staging::start(root, staging_options, report.clone())?,
+            interrupt,
+            report,
+        })
+    }
+
+    /// A way to have packages staged that will be in the plan.
+    pub(crate) fn prefetcher(&self) -> Prefetcher {
+        self.staging.prefetcher()
+    }
+
+    /// Executes the other steps of a plan. When it returns, nothing runs in the tree and nothing is
+    /// mounted, whether it failed or not.
+    pub(crate) fn install(mut self, plan: &InstallPlan) -> Result<(), Error> {
+        let options = self.options.clone().with_preferences(&plan.preferences);
+        let steps = steps(&plan.plan, &options);
+        let refused = self
+            .scripts
+            .as_ref()
+            .map_or(0, |scripts| scripts.sandbox.refused());
+        let keys = keys(&steps, &plan.circumstances(refused));
+        self.report.began(Stage::Unpack, plan.debs.len() as u64);
+        self.staging.plan(in_staging_order(&steps, plan));
+        for (step, key) in steps.iter().zip(keys).skip(self.done) {
+            self.report.detail(format!("step {key}: {step}"));
+            self.execute(step, plan)?;
+            self.done += 1;
+            if cfg!(debug_assertions) {
+                self.compare_state(step)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn execute(&mut self, step: &Step, plan: &InstallPlan) -> Result<(), Error> {
+        match step {
+            Step::Base(options) => base(self.root, options)?,
+            Step::Apt { files } => {
+                for file in files {
+                    file.write(self.root)?;
+                }
+            }
+            Step::Unpack { packages, method } => self.unpack(packages, *method, plan)?,
+            Step::Configure { packages, forced } => {
+                let call = match forced {
+                    true => Call::ConfigureForced,
+                    false => Call::Configure,
+                };
+                self.configure(call, packages, plan)?;
+            }
+            Step::Remove { packages } => self.configure(Call::Remove, packages, plan)?,
+            Step::Triggers => {
+                self.configure(Call::Pending, &[], plan)?;
+                self.report.ended(Stage::Configure);
+            }
+            Step::Tidy { automatic } => self.tidy(automatic.as_deref())?,
+        }
+        Ok(())
+    }
+
+    fn unpack(
+        &mut self,
+        packages: &[PackageKey],
+        method: Method,
+        plan: &InstallPlan,
+    ) -> Result<(), Error> {
+        let unpacking = Unpacking {
+            root: self.root,
+            staging: &self.staging,
+            report: self.report,
+        };
+        let state = &mut self.state;
+        let placed = match method {
+            Method::Extract => {
+                extract(unpacking, packages, state)?;
+                return Ok(state.reread_settings(self.root)?);
+            }
+            Method::Together => Some(place_together(unpacking, packages, state)?),
+            Method::InTurn => None,
+        };
+        let host = script_host(&mut self.scripts, self.root, self.interrupt, self.report)?;
+        if host.hold_services(self.root)? {
+            let packages = plan.debs.len() as u64;
+            self.report.began(Stage::Configure, packages);
+        }
+        let run = |command: &Command| host.sandbox.run(command);
+        let mut scripts = Scripts {
+            root: self.root,
+            run: &run,
+            preinsts: Preinsts::WithEffect,
+            epoch: plan.epoch,
+            forces: &mut self.forces,
+        };
+        match placed {
+            Some(placed) => register_together(unpacking, placed, state, &mut scripts)?,
+            None => unpack_in_turn(unpacking, packages, state, &mut scripts)?,
+        }
+        Ok(())
+    }
+
+    /// Has the tree's dpkg configure or remove packages, without those that have disappeared.
+    fn configure(
+        &mut self,
+        call: Call,
+        packages: &[PackageKey],
+        plan: &InstallPlan,
+    ) -> Result<(), Error> {
+        let mut names = Vec::new();
+        for key in packages {
+            if self.state.ledger.contains(key) {
+                names.push(key.dpkg_name());
+            }
+        }
+        let host = script_host(&mut self.scripts, self.root, self.interrupt, self.report)?;
+        if host.hold_services(self.root)? {
+            let packages = plan.debs.len() as u64;
+            self.report.began(Stage::Configure, packages);
+        }
+        let environment = dpkg::script_environment(plan.epoch);
+        configure(&host.sandbox, call, &names, &environment, self.report)?;
+        Ok(self.state.reread(self.root)?)
+    }
+
+    fn tidy(&mut self, automatic: Option<&[Automatic]>) -> Result<(), Error> {
+        if let Some(scripts) = self.scripts.take() {
+            scripts.close()?;
+        }
+        self.staging.finish()?;
+        self.report.ended(Stage::Unpack);
+        tidy::tidy(self.root)?;
+        if let Some(automatic) = automatic {
+            apt::write_extended_states(self.root, automatic)?;
+        }
+        let users = Users::read(self.root, &Masters::default()).map_err(dpkg::Error::from)?;
+        if let Some(uid) = users.user("_apt") {
+            apt::own_partial_directories(self.root, uid)?;
+        }
+        Ok(())
+    }
+
+    /// Compares the state with what the tree says. They differ where a step is wrong.
+    fn compare_state(&self, step: &Step) -> Result<(), Error> {
+        let difference = self.state.difference(self.root)?;
+        let kind = step.kind();
+        let difference = difference.unwrap_or_default();
+        debug_assert!(
+            difference.is_empty(),
+            "after the step `{kind}` the state is not what the tree says:\n{difference}"
+        );
+        Ok(())
+    }
+}
+
+/// The script host, opened where it is not yet.
+fn script_host<'h, 'a>(
+    host: &'h mut Option<ScriptHost<'a>>,
+    root: &'a Rootfs,
+    interrupt: &Interrupt,
+    report: &Report,
+) -> Result<&'h mut ScriptHost<'a>, Error> {
+    match host {
+        Some(host) => Ok(host),
+        None => Ok(host.insert(ScriptHost::open(root, interrupt, report)?)),
+    }
+}
+
+/// The packages in the order in which they are staged: step by step. The packages of a step that
+/// needs all of them before the first is placed come by size: with the largest first, no thread is
+/// left with a large one at the end.
+fn in_staging_order(steps: &[Step], plan: &InstallPlan) -> Vec<PackageFile> {
+    let mut debs = BTreeMap::new();
+    for (chosen, deb) in plan.plan.packages().iter().zip(&plan.debs) {
+        debs.insert(chosen.package().key(), deb);
+    }
+    let mut files = Vec::new();
+    for step in steps {
+        let Step::Unpack { packages, method } = step else {
+            continue;
+        };
+        let mut of_step = Vec::new();
+        for key in packages {
+            if let Some(deb) = debs.get(key) {
+                of_step.push(PackageFile {
+                    key: key.clone(),
+                    deb: (*deb).clone(),
+                });
+            }
+        }
+        if *method != Method::InTurn {
+            of_step.sort_by_key(|file| Reverse(file.deb.size));
+        }
+        files.extend(of_step);
+    }
+    files
+}
+
+impl InstallPlan {
+    /// What the results of the steps depend on. `refused` is what the host refuses the sandbox.
+    pub(crate) fn circumstances(&self, refused: u32) -> Circumstances {
+        let mut digests = BTreeMap::new();
+        for (chosen, deb) in self.plan.packages().iter().zip(&self.debs) {
+            digests.insert(chosen.package().key(), deb.digest.clone());
+        }
+        Circumstances {
+            environment: dpkg::script_environment(self.epoch),
+            refused,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            digests,
+        }
+    }
+
+    /// The steps, with their keys on a host that refuses the sandbox nothing.
+    pub(crate) fn steps(&self, options: &Options) -> Vec<(StepKey, Step)> {
+        let options = options.clone().with_preferences(&self.preferences);
+        let steps = steps(&self.plan, &options);
+        let keys = keys(&steps, &self.circumstances(0));
+        keys.into_iter().zip(steps).collect()
+    }
+}

@@ -1,0 +1,145 @@
+//! Plans made of small indexes, and their steps as text.
+
+use crate::archive::Index;
+use crate::formats::suite::MergedUsr;
+use crate::plan::{Selection, plan};
+use crate::testing::listing;
+
+use super::*;
+
+/// `old` is essential by being needed, and goes where `new` is included.
+const INDEX: &str = "Package: libc\nEssential: yes\n\n\
+                     Package: bash\nEssential: yes\nDepends: libc, old\n\n\
+                     Package: old\nArchitecture: all\n\n\
+                     Package: new\nProvides: old\nConflicts: old\nReplaces: old\n\n\
+                     Package: apt\n\n\
+                     Package: hello\nDepends: data\n\n\
+                     Package: data\nArchitecture: all\n\n";
+
+pub(in crate::install) fn plan_of(variant: Variant, include: &[&str]) -> Plan {
+    let mut stanzas = Vec::new();
+    for stanza in INDEX.split_terminator("\n\n") {
+        let architecture = match stanza.contains("Architecture:") {
+            true => "",
+            false => "\nArchitecture: amd64",
+        };
+        stanzas.push(format!("{stanza}{architecture}\nVersion: 1\n\n"));
+    }
+    let release = listing::release("trixie", "amd64");
+    let index = Index {
+        listings: vec![listing::listing(release, "amd64", stanzas.concat())],
+    };
+    let selection = Selection {
+        variant,
+        suite: "trixie".into(),
+        architectures: vec!["amd64".into()],
+        include: include.iter().map(|&name| name.to_owned()).collect(),
+        exclude: Vec::new(),
+    };
+    plan(&index, &selection).unwrap()
+}
+
+pub(in crate::install) fn options(variant: Variant) -> Options {
+    Options {
+        variant,
+        base: Base {
+            architectures: vec!["amd64".into(), "i386".into()],
+            merged_usr: MergedUsr::Shipped,
+        },
+        apt: vec![AptFile {
+            path: RootPath::known("etc/apt/sources.list"),
+            text: "deb http://a trixie main\n".into(),
+        }],
+    }
+}
+
+fn text(variant: Variant, include: &[&str], preferences: &str) -> String {
+    let options = options(variant).with_preferences(preferences);
+    let steps = steps(&plan_of(variant, include), &options);
+    let lines: Vec<String> = steps.iter().map(Step::to_string).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn the_essential_packages_come_first() {
+    let expected = "base amd64 i386\n\
+                    apt /etc/apt/sources.list\n\
+                    unpack together libc:amd64 old bash:amd64\n\
+                    configure with --force-depends libc:amd64 old bash:amd64\n\
+                    triggers\n\
+                    tidy";
+    assert_eq!(text(Variant::Essential, &[], ""), expected);
+}
+
+#[test]
+fn the_others_follow_in_apts_calls() {
+    let expected = "base amd64 i386\n\
+                    apt /etc/apt/sources.list\n\
+                    unpack together libc:amd64 old bash:amd64\n\
+                    configure with --force-depends libc:amd64 old bash:amd64\n\
+                    unpack apt:amd64 data hello:amd64\n\
+                    triggers\n\
+                    tidy";
+    assert_eq!(text(Variant::Apt, &["hello"], ""), expected);
+}
+
+#[test]
+fn what_is_replaced_is_removed_first() {
+    let expected = "base amd64 i386\n\
+                    apt /etc/apt/sources.list\n\
+                    unpack together libc:amd64 old bash:amd64\n\
+                    configure with --force-depends libc:amd64 old bash:amd64\n\
+                    remove with --force-depends old\n\
+                    unpack new:amd64\n\
+                    configure new:amd64\n\
+                    triggers\n\
+                    tidy";
+    assert_eq!(text(Variant::Essential, &["new"], ""), expected);
+}
+
+#[test]
+fn extract_unpacks_files_only() {
+    let expected = "base amd64 i386\n\
+                    apt /etc/apt/sources.list\n\
+                    unpack files only data hello:amd64\n\
+                    tidy";
+    assert_eq!(text(Variant::Extract, &["hello"], ""), expected);
+}
+
+#[test]
+fn custom_places_its_own_packages_together() {
+    let expected = "base amd64 i386\n\
+                    apt /etc/apt/sources.list /etc/apt/preferences.d/pinned-sources.pref\n\
+                    unpack together data hello:amd64\n\
+                    configure with --force-depends data hello:amd64\n\
+                    triggers\n\
+                    tidy";
+    let preferences = "Package: *\nPin: release n=trixie\nPin-Priority: 100\n";
+    assert_eq!(text(Variant::Custom, &["hello"], preferences), expected);
+}
+
+#[test]
+fn without_sources_apt_is_left_alone() {
+    let mut options = options(Variant::Custom);
+    options.apt.clear();
+    let steps = steps(&plan_of(Variant::Custom, &["data"]), &options);
+    let kinds: Vec<&str> = steps.iter().map(Step::kind).collect();
+    assert_eq!(kinds, ["base", "unpack", "configure", "triggers", "tidy"]);
+}
+
+#[test]
+fn tidy_names_what_came_in_automatically() {
+    let steps = steps(&plan_of(Variant::Apt, &["hello"]), &options(Variant::Apt));
+    let Some(Step::Tidy {
+        automatic: Some(automatic),
+    }) = steps.last()
+    else {
+        panic!("{steps:?}");
+    };
+    let names: Vec<String> = automatic
+        .iter()
+        .map(|one| format!("{}:{}", one.name, one.architecture))
+        .collect();
+    // apt counts what is for all architectures as native.
+    assert_eq!(names, ["data:amd64"]);
+}
