@@ -8,12 +8,14 @@
     reason = "clone and signals after it are beyond what the compiler can check"
 )]
 
+mod capabilities;
 mod launch;
 mod processors;
 mod request;
 mod setup;
 
 use std::ffi::{c_int, c_void};
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
@@ -42,6 +44,8 @@ pub(super) struct Init {
     processors: Option<Processors>,
     buffer: RequestBuffer,
     launcher: Launcher,
+    /// Where this program's arguments and variables are in memory.
+    environment: Option<Range<usize>>,
     /// The running command.
     running: Option<c_int>,
     /// /proc's list of this process's children, if it is not PID 1.
@@ -73,6 +77,7 @@ impl Init {
             processors: None,
             buffer: RequestBuffer::new(),
             launcher: Launcher::new(),
+            environment: environment(),
             running: None,
             children: -1,
         }
@@ -238,6 +243,17 @@ impl Init {
             }
         }
     }
+}
+
+/// Where the kernel placed the arguments and the variables, one behind the other (proc_pid_stat(5)).
+fn environment() -> Option<Range<usize>> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    // The field behind the name is the third.
+    let mut fields = fields.split_ascii_whitespace().skip(48 - 3);
+    let start = fields.next()?.parse().ok()?;
+    let end = fields.nth(2)?.parse().ok()?;
+    (0 < start && start < end).then_some(start..end)
 }
 
 /// A PID in decimal with a space behind it; 0 for a number that was cut off.

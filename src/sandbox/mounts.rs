@@ -6,11 +6,11 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount,
-    mount_change, move_mount, open_tree, unmount,
+    mount_change, mount_remount, move_mount, open_tree, unmount,
 };
 
 use super::{SetupStep, refused};
@@ -33,13 +33,25 @@ const LINKS: [(&CStr, &CStr); 5] = [
     (c"/proc/self/fd/2", c"/dev/stderr"),
 ];
 
+/// The flags of a mount that a remount would otherwise clear.
+const MOUNT_FLAGS: [(StatVfsMountFlags, MountFlags); 5] = [
+    (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
+    (StatVfsMountFlags::RDONLY, MountFlags::RDONLY),
+    (StatVfsMountFlags::NOATIME, MountFlags::NOATIME),
+    (StatVfsMountFlags::NODIRATIME, MountFlags::NODIRATIME),
+    (StatVfsMountFlags::RELATIME, MountFlags::RELATIME),
+];
+
 /// Makes the current directory the root, and mounts the rest if the mount namespace is private. Returns what was refused.
 pub(super) fn enter(is_private: bool) -> Result<u32, (SetupStep, Errno)> {
     let mut refused = 0;
     if !is_private || attach_tree().is_err() {
-        refused |= refused::MOUNT;
+        refused |= refused::MOUNT | refused::NODEV;
         rustix::process::chroot(c".").map_err(|e| (SetupStep::ChangeRoot, e))?;
     } else {
+        if forbid_devices().is_err() {
+            refused |= refused::NODEV;
+        }
         let outside = rustix::fs::open(
             c"/",
             OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
@@ -49,6 +61,7 @@ pub(super) fn enter(is_private: bool) -> Result<u32, (SetupStep, Errno)> {
         // An initramfs cannot be moved. Then the root is changed within the private mounts.
         let pivoted = rustix::process::pivot_root(c".", c".").is_ok();
         if !pivoted {
+            refused |= refused::PIVOT;
             rustix::process::chroot(c".").map_err(|e| (SetupStep::ChangeRoot, e))?;
         }
         refused |= mount_all(&outside);
@@ -77,6 +90,18 @@ fn attach_tree() -> Result<(), Errno> {
         MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
     )?;
     rustix::process::fchdir(&tree)
+}
+
+/// Makes the device nodes that packages ship useless inside the sandbox. The nodes of its own /dev stay.
+fn forbid_devices() -> Result<(), Errno> {
+    let flags = rustix::fs::statvfs(c".")?.f_flag;
+    let mut kept = MountFlags::BIND | MountFlags::NODEV;
+    for (flag, mount_flag) in MOUNT_FLAGS {
+        if flags.contains(flag) {
+            kept |= mount_flag;
+        }
+    }
+    mount_remount(c".", kept, c"")
 }
 
 fn mount_all(outside: &OwnedFd) -> u32 {

@@ -12,6 +12,9 @@ pub(super) const DEV: u32 = 64;
 pub(super) const PROC: u32 = 128;
 pub(super) const SYS: u32 = 256;
 pub(super) const LISTENER: u32 = 512;
+pub(super) const PIVOT: u32 = 1024;
+pub(super) const CAPABILITIES: u32 = 2048;
+pub(super) const NODEV: u32 = 4096;
 
 const WARNINGS: [(u32, &str); 3] = [
     (
@@ -22,10 +25,19 @@ const WARNINGS: [(u32, &str); 3] = [
     (NET, "no network namespace: scripts can reach the network"),
 ];
 
-const DETAILS: [(u32, &str); 7] = [
+const DETAILS: [(u32, &str); 10] = [
     (IPC, "no IPC namespace"),
     (UTS, "no UTS namespace: scripts see the host's name"),
-    (FILTER, "no seccomp filter: fsync reaches the disk"),
+    (
+        FILTER,
+        "no seccomp filter: all system calls are allowed, and fsync reaches the disk",
+    ),
+    (
+        PIVOT,
+        "the host's root cannot be left behind: no chroot for scripts",
+    ),
+    (NODEV, "scripts can open device nodes of packages"),
+    (CAPABILITIES, "scripts keep all capabilities"),
     (LISTENER, "commands are not kept on one processor"),
     (DEV, "no private /dev"),
     (PROC, "no /proc"),

@@ -20,7 +20,8 @@ impl Tree {
             std::fs::create_dir(tree.path().join(directory)).unwrap();
         }
         for program in [
-            "sh", "sleep", "cat", "stat", "sync", "ls", "uname", "setsid", "nproc",
+            "sh", "sleep", "cat", "stat", "sync", "ls", "uname", "setsid", "nproc", "mknod",
+            "mount", "unshare",
         ] {
             tree.copy_program(program);
         }
@@ -450,4 +451,112 @@ fn links_in_the_tree_do_not_lead_the_mounts_out() {
     let sandbox = Sandbox::open(&tree.root(), &Report::silent()).unwrap();
     assert_eq!(said(&sandbox, "test -e /dev/null || echo none"), "none\n");
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+/// The number in a line of /proc/self/status, in hexadecimal.
+fn status_field(status: &str, name: &str) -> Option<u64> {
+    for line in status.lines() {
+        if let Some(value) = line.strip_prefix(name) {
+            return u64::from_str_radix(value.trim_start_matches(':').trim(), 16).ok();
+        }
+    }
+    None
+}
+
+#[test]
+fn pid_1_holds_nothing_of_the_host() {
+    let Some(tree) = Tree::new() else { return };
+    let sandbox = Sandbox::open(&tree.root(), &Report::silent()).unwrap();
+    let process = PathBuf::from(format!("/proc/{}", sandbox.init));
+    for region in ["environ", "cmdline"] {
+        let found = std::fs::read(process.join(region)).unwrap();
+        assert!(found.iter().all(|&byte| byte == 0), "{region}");
+    }
+    for entry in std::fs::read_dir(process.join("fd")).unwrap() {
+        let opened = std::fs::read_link(entry.unwrap().path()).unwrap();
+        let opened = opened.to_string_lossy().into_owned();
+        let expected = ["/dev/null", "socket:", "anon_inode:"];
+        assert!(
+            expected.iter().any(|start| opened.starts_with(start)),
+            "{opened}"
+        );
+    }
+    let host = std::fs::metadata("/dev/null").unwrap();
+    let host = {
+        use std::os::unix::fs::MetadataExt;
+        format!("{}:{}\n", host.dev(), host.ino())
+    };
+    assert_ne!(said(&sandbox, "stat -L -c %d:%i /dev/stdin"), host);
+}
+
+#[test]
+fn scripts_cannot_look_into_pid_1() {
+    let Some(tree) = Tree::new() else { return };
+    let sandbox = Sandbox::open(&tree.root(), &Report::silent()).unwrap();
+    let probes =
+        "for fd in 0 1 2 3 4 5 6; do stat -L /proc/1/fd/$fd >/dev/null 2>&1 && echo fd; done
+        cat /proc/1/environ >/dev/null 2>&1 && echo environ
+        cat /proc/1/maps >/dev/null 2>&1 && echo maps
+        cat /proc/1/mem 2>&1 | { read line; case $line in *Permission*) ;; *) echo mem;; esac; }
+        stat -L /proc/1/exe >/dev/null 2>&1 && echo exe
+        ls /proc/1/root/ >/dev/null 2>&1 && echo root
+        echo done";
+    assert_eq!(said(&sandbox, probes), "done\n");
+}
+
+#[test]
+fn scripts_have_few_capabilities_and_may_still_use_setuid() {
+    let Some(tree) = Tree::new() else { return };
+    let sandbox = Sandbox::open(&tree.root(), &Report::silent()).unwrap();
+    let status = said(&sandbox, "cat /proc/self/status");
+    for set in ["CapEff", "CapPrm", "CapBnd"] {
+        // chown, dac_override, fowner, fsetid, kill, setgid, setuid, setfcap; sys_chroot where the root could be pivoted into
+        let found = status_field(&status, set).unwrap();
+        assert_eq!(found | 0x4_0000, 0x8004_00fb, "{set} {found:x}");
+    }
+    for set in ["CapInh", "CapAmb", "NoNewPrivs"] {
+        assert_eq!(status_field(&status, set), Some(0), "{set}");
+    }
+    let report = Report::silent();
+    let without = refused::CAPABILITIES;
+    let sandbox = Sandbox::open_without(&tree.root(), &report, without).unwrap();
+    let status = said(&sandbox, "cat /proc/self/status");
+    let own = std::fs::read_to_string("/proc/self/status").unwrap();
+    assert_eq!(
+        status_field(&status, "CapEff"),
+        status_field(&own, "CapEff")
+    );
+}
+
+#[test]
+fn device_nodes_of_packages_do_not_open() {
+    let Some(tree) = Tree::new() else { return };
+    let root = tree.root();
+    let node = crate::tree::rootfs::RootPath::known("node");
+    let zero = rustix::fs::makedev(1, 5);
+    root.make_node(&node, rustix::fs::FileType::CharacterDevice, 0o666, zero)
+        .unwrap();
+    let sandbox = Sandbox::open(&root, &Report::silent()).unwrap();
+    let probe = "sh -c ': </node' 2>/dev/null && echo opened; : </dev/zero; echo done";
+    assert_eq!(said(&sandbox, probe), "done\n");
+}
+
+#[test]
+fn calls_that_reach_beyond_the_tree_are_refused() {
+    let Some(tree) = Tree::new() else { return };
+    let report = Report::silent();
+    // Each of the two, capabilities and filter, is enough for most of them.
+    for without in [0, refused::CAPABILITIES, refused::FILTER] {
+        let _ = std::fs::remove_file(tree.path().join("tmp/fifo"));
+        let sandbox = Sandbox::open_without(&tree.root(), &report, without).unwrap();
+        let probes = "mount -t tmpfs none /tmp 2>/dev/null && echo mount
+            unshare -m sh -c : 2>/dev/null && echo unshare
+            mknod /tmp/block b 7 0 2>/dev/null && echo block
+            mknod /tmp/character c 1 3 2>/dev/null && echo character
+            mknod /tmp/fifo p && echo done";
+        assert_eq!(said(&sandbox, probes), "done\n", "{without}");
+    }
+    let sandbox = Sandbox::open(&tree.root(), &report).unwrap();
+    let probe = "unshare -U sh -c : 2>/dev/null && echo user; echo done";
+    assert_eq!(said(&sandbox, probe), "done\n");
 }

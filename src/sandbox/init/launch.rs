@@ -10,15 +10,18 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 
 use rustix::io::Errno;
+use rustix::thread::CapabilitySet;
 
-use super::processors;
 use super::request::ExecRequest;
+use super::{capabilities, processors};
 
 /// Bytes of a stack for a cloned process.
 pub(super) const STACK: usize = 256 * 1024;
 
 pub(super) struct Launcher {
     stack: Vec<u8>,
+    /// What commands keep of the capabilities; `None`: all.
+    capabilities: Option<CapabilitySet>,
 }
 
 /// What the child of one command needs between clone and exec.
@@ -29,6 +32,7 @@ struct Child {
     output: RawFd,
     null: RawFd,
     one_processor: bool,
+    capabilities: Option<CapabilitySet>,
     /// Set by the child, which shares this memory, if nothing could be executed.
     error: c_int,
 }
@@ -37,7 +41,12 @@ impl Launcher {
     pub(super) fn new() -> Launcher {
         Launcher {
             stack: vec![0; STACK],
+            capabilities: None,
         }
+    }
+
+    pub(super) fn keep_capabilities(&mut self, kept: CapabilitySet) {
+        self.capabilities = Some(kept);
     }
 
     /// Starts a command with `null` as its stdin; with `one_processor`, on the current processor only. The error is that of the
@@ -59,6 +68,7 @@ impl Launcher {
             output: request.output.as_raw_fd(),
             null,
             one_processor,
+            capabilities: self.capabilities,
             error: 0,
         };
         let shared: *mut Child = &mut child;
@@ -118,6 +128,12 @@ unsafe fn execute(child: &mut Child) -> c_int {
         libc::sigprocmask(libc::SIG_SETMASK, &none, ptr::null_mut());
         if child.one_processor {
             processors::stay();
+        }
+        if let Some(kept) = child.capabilities
+            && let Err(error) = capabilities::drop_except(kept)
+        {
+            child.error = error.raw_os_error();
+            return 127;
         }
         let mut error = libc::ENOENT;
         let mut program = child.programs;

@@ -4,14 +4,16 @@
 use std::ffi::{c_char, c_int};
 use std::mem;
 use std::os::fd::{IntoRawFd, RawFd};
+use std::ptr;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::UnshareFlags;
 
-use super::{Init, Processors, SetupStep, borrow, refused, seccomp};
+use super::{Init, Processors, SetupStep, borrow, capabilities, refused, seccomp};
 use crate::sandbox::{HOSTNAME, mounts};
 
 const NAMESPACES: [(u32, UnshareFlags); 4] = [
@@ -25,9 +27,11 @@ impl Init {
     /// Returns what the host refused, and the descriptor that tells of ended children.
     pub(super) fn set_up(&mut self) -> Result<(u32, SignalFd), (SetupStep, Errno)> {
         let mut refused = if self.is_init { 0 } else { refused::PID };
+        self.hide_memory();
         reset_signals();
         let _ = rustix::process::setsid(); // no terminal, so no Ctrl-C from one
-        self.close_other_files();
+        // Above all other sandboxes' sockets: an open copy would hide their end.
+        close_all_except([self.socket, self.tree, self.null]);
         rustix::process::umask(Mode::from_raw_mode(0o022));
         limit_resources();
         // The directory before the namespace: the kernel moves it to the namespace's own copy of the mount.
@@ -43,17 +47,47 @@ impl Init {
         if refused & refused::NET == 0 {
             raise_loopback();
         }
-        for standard in 0..3 {
-            // SAFETY: plain descriptor numbers; no `OwnedFd` owns the three here.
-            unsafe { libc::dup2(self.null, standard) };
-        }
+        self.let_go_of_the_host();
         let mut child = SigSet::empty();
         child.add(Signal::SIGCHLD);
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let signals = SignalFd::with_flags(&child, flags)
             .map_err(|e| (SetupStep::WatchChildren, Errno::from_raw_os_error(e as i32)))?;
+        if self.without & refused::CAPABILITIES == 0 && capabilities::can_be_dropped() {
+            let is_pivoted = refused & (refused::MOUNT | refused::PIVOT) == 0;
+            self.launcher
+                .keep_capabilities(capabilities::kept(is_pivoted));
+        } else {
+            refused |= refused::CAPABILITIES;
+        }
         refused |= self.install_filters();
         Ok((refused, signals))
+    }
+
+    /// Keeps scripts from reading this process through /proc and ptrace: its memory is a copy of the program's, with its
+    /// environment, keys and tokens.
+    fn hide_memory(&self) {
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        let Some(region) = &self.environment else {
+            return;
+        };
+        // SAFETY: this process's private copy of the arguments and variables that the program was started with. They lie on the
+        // first thread's stack, which exists as long as the process; nothing reads them here.
+        unsafe { ptr::write_bytes(region.start as *mut u8, 0, region.len()) };
+    }
+
+    /// Closes what was opened on the host. Through a descriptor of the host, `/proc/1/fd/N/..` would lead to its files, and
+    /// `/proc/self/fd/0` to its /dev/null.
+    fn let_go_of_the_host(&mut self) {
+        if let Some(null) = open_null() {
+            self.null = null;
+        }
+        for standard in 0..3 {
+            // SAFETY: plain descriptor numbers; no `OwnedFd` owns the three here.
+            unsafe { libc::dup2(self.null, standard) };
+        }
+        self.null = 0;
+        close_all_except([self.socket, self.children]);
     }
 
     /// Makes orphans children of this process, as they are of PID 1, and opens the list of children.
@@ -77,18 +111,6 @@ impl Init {
             }
         }
         refused
-    }
-
-    /// Closes all descriptors but its own. Above all other sandboxes' sockets: an open copy would hide their end.
-    fn close_other_files(&self) {
-        let mut kept = [self.socket, self.tree, self.null];
-        kept.sort_unstable();
-        let mut from = 3;
-        for fd in kept {
-            close_range(from, fd - 1);
-            from = fd + 1;
-        }
-        close_range(from, c_int::MAX);
     }
 
     /// The listener needs a PID namespace, where PIDs are few and count up.
@@ -139,6 +161,34 @@ fn raise_loopback() {
         libc::ioctl(socket, libc::SIOCSIFFLAGS as _, &request);
         libc::close(socket);
     }
+}
+
+/// Opens the sandbox's own /dev/null, if there is one.
+fn open_null() -> Option<RawFd> {
+    let flags =
+        OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let path = rustix::fs::open(c"/dev/null", flags | OFlags::PATH, Mode::empty()).ok()?;
+    let found = rustix::fs::fstat(path).ok()?;
+    let is_null = FileType::from_raw_mode(found.st_mode) == FileType::CharacterDevice
+        && found.st_rdev == rustix::fs::makedev(1, 3);
+    if !is_null {
+        return None;
+    }
+    let null = rustix::fs::open(c"/dev/null", flags, Mode::empty()).ok()?;
+    Some(null.into_raw_fd())
+}
+
+/// Closes all descriptors from 3 on but these. Negative ones are skipped.
+fn close_all_except<const N: usize>(mut kept: [RawFd; N]) {
+    kept.sort_unstable();
+    let mut from = 3;
+    for fd in kept {
+        if fd >= from {
+            close_range(from, fd - 1);
+            from = fd + 1;
+        }
+    }
+    close_range(from, c_int::MAX);
 }
 
 fn close_range(from: RawFd, to: RawFd) {
