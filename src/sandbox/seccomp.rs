@@ -1,43 +1,38 @@
 //! Seccomp filters: what the kernel answers to some system calls of the sandbox.
 //!
-//! The policy answers fsync and its relatives with success at once, because an unfinished tree is thrown away after a crash
-//! anyway. Numbers differ by architecture, and one kernel serves several: a foreign program calls with those of its own.
+//! The policy denies calls that reach beyond the tree: mounts and namespaces, kernel interfaces, keyrings, the clock. It answers
+//! fsync and its relatives with success at once, because an unfinished tree is thrown away after a crash anyway. Numbers differ by
+//! architecture, and one kernel serves several: a foreign program calls with those of its own. An architecture that the filter
+//! does not know gets ENOSYS.
 #![expect(unsafe_code, reason = "the kernel reads the program through a pointer")]
+
+mod calls;
+
+#[cfg(test)]
+mod tests;
 
 use std::ffi::c_int;
 
-use libc::{BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};
+use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K};
+use libc::{BPF_LD, BPF_RET, BPF_W};
 use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_USER_NOTIF, sock_filter};
 
 use crate::formats::arch;
+use calls::{ARCHITECTURES, DENIED, NONE, Numbers, SYNCS};
 
-/// The architectures whose system calls are known.
-const ARCHITECTURES: [&str; 8] = [
-    "amd64", "i386", "arm64", "armhf", "riscv64", "loong64", "ppc64el", "s390x",
-];
-
-/// The number of one system call (asm/unistd.h) on each of `ARCHITECTURES`; `NONE` where it does not exist.
-pub(super) type Numbers = [u32; 8];
-
-const NONE: u32 = u32::MAX;
-
-/// sync_file_range, under its other names where the arguments are in another order.
-const SYNC_FILE_RANGE: Numbers = [277, 314, 84, 341, 84, 84, 308, 307];
-
-/// The calls that wait for the disk: fsync, fdatasync, sync, sync_file_range, syncfs.
-const SYNCS: [Numbers; 5] = [
-    [74, 118, 82, 118, 82, 82, 118, 118],
-    [75, 148, 83, 148, 83, 83, 148, 148],
-    [162, 36, 81, 36, 81, 81, 36, 36],
-    SYNC_FILE_RANGE,
-    [306, 344, 267, 373, 267, 267, 348, 338],
-];
-
-pub(super) const SCHED_GETAFFINITY: Numbers = [204, 242, 123, 242, 123, 123, 223, 240];
+pub(super) use calls::SCHED_GETAFFINITY;
 
 /// Offsets in `struct seccomp_data`.
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
+const ARGUMENTS: u32 = 16;
+
+/// Column of x86_64 in `Numbers`, whose kernel also takes x32 calls: numbers with this bit set.
+const X86_64: usize = 0;
+const X32_BIT: u32 = 0x4000_0000;
+
+/// Column of s390x in `Numbers`: big-endian, and `clone` takes its flags second.
+const S390X: usize = 7;
 
 /// The answer to one system call.
 #[derive(Clone, Copy, Debug)]
@@ -52,52 +47,176 @@ pub(super) enum Action {
     Succeed,
     /// Asks the listener of the filter.
     Notify,
+    /// Fails with this error number.
+    Fail(c_int),
+    /// Fails with EPERM if this argument has one of these bits.
+    DenyBits { argument: u32, bits: u32 },
+    /// Fails with EPERM if this argument, reduced to the mask, is one of two values.
+    DenyValues {
+        argument: u32,
+        mask: u32,
+        values: [u32; 2],
+    },
+    /// `clone`: fails with EPERM for a new namespace.
+    DenyNamespaces,
+    /// `socket`: fails for families that reach beyond the network namespace, as on a kernel without them.
+    LimitSockets,
 }
 
 /// The filter of every command.
 pub(super) fn policy() -> Vec<sock_filter> {
     let mut rules = Vec::new();
+    let mut add = |numbers, action| rules.push(Rule { numbers, action });
+    add(
+        calls::IOCTL,
+        Action::DenyValues {
+            argument: 1,
+            mask: u32::MAX,
+            values: [TIOCSTI, TIOCLINUX],
+        },
+    );
+    add(calls::CLONE, Action::DenyNamespaces);
+    add(calls::SOCKET, Action::LimitSockets);
     for numbers in SYNCS {
-        let action = Action::Succeed;
-        rules.push(Rule { numbers, action });
+        add(numbers, Action::Succeed);
     }
-    program(&rules)
+    // Its flags are in memory, where a filter cannot read them. libc then calls clone.
+    add(calls::CLONE3, Action::Fail(libc::ENOSYS));
+    add(
+        calls::UNSHARE,
+        Action::DenyBits {
+            argument: 0,
+            bits: NAMESPACES | CLONE_NEWTIME,
+        },
+    );
+    for (numbers, argument) in [(calls::MKNOD, 1), (calls::MKNODAT, 2)] {
+        add(
+            numbers,
+            Action::DenyValues {
+                argument,
+                mask: libc::S_IFMT,
+                values: [libc::S_IFCHR, libc::S_IFBLK],
+            },
+        );
+    }
+    for (_, numbers) in DENIED {
+        add(numbers, Action::Fail(libc::EPERM));
+    }
+    program(&rules, answer_to_unknown())
 }
 
-/// A program for `SECCOMP_SET_MODE_FILTER` that allows what no rule names.
-pub(super) fn program(rules: &[Rule]) -> Vec<sock_filter> {
+/// Unknown architectures are denied, unless this is one.
+fn answer_to_unknown() -> sock_filter {
+    match arch::host() {
+        Some(host) if ARCHITECTURES.contains(&host.name) => fail(libc::ENOSYS),
+        _ => answer(SECCOMP_RET_ALLOW),
+    }
+}
+
+/// The flags of `clone` and `unshare` for new namespaces.
+const NAMESPACES: u32 = (libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET) as u32;
+/// For `unshare` only: in the flags of `clone` it is part of the signal.
+const CLONE_NEWTIME: u32 = 0x80;
+
+/// The ioctls that type on a terminal (asm/ioctls.h).
+const TIOCSTI: u32 = 0x5412;
+const TIOCLINUX: u32 = 0x541c;
+
+/// A program that tells the listener of one call.
+pub(super) fn listener(numbers: Numbers) -> Vec<sock_filter> {
+    let action = Action::Notify;
+    program(&[Rule { numbers, action }], answer(SECCOMP_RET_ALLOW))
+}
+
+/// A program for `SECCOMP_SET_MODE_FILTER` that allows what no rule names. `other` answers all calls of unknown architectures.
+fn program(rules: &[Rule], other: sock_filter) -> Vec<sock_filter> {
     let mut program = vec![load(ARCHITECTURE)];
     for (column, name) in ARCHITECTURES.into_iter().enumerate() {
         let Some(architecture) = arch::named(name) else {
             continue;
         };
         let mut block = vec![load(NUMBER)];
+        if column == X86_64 {
+            block.push(instruction(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1));
+            block.push(other);
+        }
         for rule in rules {
             let number = rule.numbers[column];
             if number != NONE {
-                let answer = rule.action.instructions();
+                let answer = rule.action.instructions(column);
                 block.push(jump_unless_equal(number, answer.len() as u8));
                 block.extend(answer);
             }
         }
         block.push(answer(SECCOMP_RET_ALLOW));
-        program.push(jump_unless_equal(
-            architecture.audit_number(),
-            block.len() as u8,
-        ));
+        let known = architecture.audit_number();
+        // A block is too long for the distance of a conditional jump.
+        program.push(instruction(BPF_JMP | BPF_JEQ | BPF_K, known, 1, 0));
+        program.push(instruction(BPF_JMP | BPF_JA, block.len() as u32, 0, 0));
         program.append(&mut block);
     }
-    program.push(answer(SECCOMP_RET_ALLOW));
+    program.push(other);
     program
 }
 
 impl Action {
-    fn instructions(self) -> Vec<sock_filter> {
+    /// Each ends with an answer on every way.
+    fn instructions(self, column: usize) -> Vec<sock_filter> {
+        let argument = |number| load(argument_offset(number, column));
+        let denied = fail(libc::EPERM);
+        let allowed = answer(SECCOMP_RET_ALLOW);
         match self {
-            Action::Succeed => vec![answer(SECCOMP_RET_ERRNO)],
+            Action::Succeed => vec![fail(0)],
             Action::Notify => vec![answer(SECCOMP_RET_USER_NOTIF)],
+            Action::Fail(error) => vec![fail(error)],
+            Action::DenyBits {
+                argument: number,
+                bits,
+            } => vec![argument(number), jump_unless_any(bits, 1), denied, allowed],
+            Action::DenyValues {
+                argument: number,
+                mask,
+                values: [first, second],
+            } => vec![
+                argument(number),
+                instruction(BPF_ALU | BPF_AND | BPF_K, mask, 0, 0),
+                jump_if_equal(first, 1),
+                jump_unless_equal(second, 1),
+                denied,
+                allowed,
+            ],
+            Action::DenyNamespaces => Action::DenyBits {
+                argument: if column == S390X { 1 } else { 0 },
+                bits: NAMESPACES,
+            }
+            .instructions(column),
+            Action::LimitSockets => vec![
+                argument(0),
+                jump_if_equal(libc::AF_VSOCK as u32, 2),
+                jump_if_equal(libc::AF_PACKET as u32, 1),
+                jump_unless_equal(libc::AF_ALG as u32, 1),
+                fail(libc::EAFNOSUPPORT),
+                jump_unless_equal(libc::AF_NETLINK as u32, 4),
+                argument(2),
+                jump_if_equal(libc::NETLINK_ROUTE as u32, 2),
+                jump_if_equal(libc::NETLINK_KOBJECT_UEVENT as u32, 1),
+                fail(libc::EPROTONOSUPPORT),
+                allowed,
+            ],
         }
     }
+}
+
+/// The offset of an argument's low half.
+fn argument_offset(number: u32, column: usize) -> u32 {
+    let low_half = if column == S390X { 4 } else { 0 };
+    ARGUMENTS + 8 * number + low_half
 }
 
 /// Installs a filter for this process and its future children. The result is the listener's descriptor if `flags` ask for one, or
@@ -128,6 +247,18 @@ fn jump_unless_equal(value: u32, distance: u8) -> sock_filter {
     instruction(BPF_JMP | BPF_JEQ | BPF_K, value, 0, distance)
 }
 
+fn jump_if_equal(value: u32, distance: u8) -> sock_filter {
+    instruction(BPF_JMP | BPF_JEQ | BPF_K, value, distance, 0)
+}
+
+fn jump_unless_any(bits: u32, distance: u8) -> sock_filter {
+    instruction(BPF_JMP | BPF_JSET | BPF_K, bits, 0, distance)
+}
+
+fn fail(error: c_int) -> sock_filter {
+    answer(SECCOMP_RET_ERRNO | error as u32)
+}
+
 fn answer(value: u32) -> sock_filter {
     instruction(BPF_RET | BPF_K, value, 0, 0)
 }
@@ -138,83 +269,5 @@ fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
         jt,
         jf,
         k,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn audit_number(name: &str) -> u32 {
-        arch::named(name).unwrap().audit_number()
-    }
-
-    /// Runs a program on a call of that number.
-    fn result(program: &[sock_filter], architecture: u32, number: u32) -> u32 {
-        let mut at = 0;
-        let mut loaded = 0;
-        loop {
-            let step = &program[at];
-            at += 1;
-            let code = u32::from(step.code);
-            if code == BPF_LD | BPF_W | BPF_ABS {
-                loaded = match step.k {
-                    NUMBER => number,
-                    _ => architecture,
-                };
-            } else if code == BPF_RET | BPF_K {
-                return step.k;
-            } else {
-                at += usize::from(if loaded == step.k { step.jt } else { step.jf });
-            }
-        }
-    }
-
-    #[test]
-    fn only_waiting_for_the_disk_is_answered() {
-        let program = policy();
-        for (column, name) in ARCHITECTURES.into_iter().enumerate() {
-            for number in 0..500 {
-                let syncs = SYNCS.iter().any(|numbers| numbers[column] == number);
-                let expected = if syncs {
-                    SECCOMP_RET_ERRNO
-                } else {
-                    SECCOMP_RET_ALLOW
-                };
-                let found = result(&program, audit_number(name), number);
-                assert_eq!(found, expected, "{name} {number}");
-            }
-        }
-        assert_eq!(result(&program, 0x1234, 74), SECCOMP_RET_ALLOW);
-    }
-
-    #[test]
-    fn a_listener_hears_of_one_call_only() {
-        let rule = Rule {
-            numbers: SCHED_GETAFFINITY,
-            action: Action::Notify,
-        };
-        let program = program(&[rule]);
-        let s390x = audit_number("s390x");
-        assert_eq!(result(&program, s390x, 240), SECCOMP_RET_USER_NOTIF);
-        assert_eq!(result(&program, s390x, 204), SECCOMP_RET_ALLOW);
-        assert_eq!(result(&program, s390x, 118), SECCOMP_RET_ALLOW);
-    }
-
-    #[test]
-    fn the_numbers_are_those_of_this_machine() {
-        let here = [
-            libc::SYS_fsync,
-            libc::SYS_fdatasync,
-            libc::SYS_sync,
-            libc::SYS_sync_file_range,
-            libc::SYS_syncfs,
-            libc::SYS_sched_getaffinity,
-        ];
-        let host = arch::host().unwrap().name;
-        let column = ARCHITECTURES.iter().position(|name| *name == host).unwrap();
-        let mut known: Vec<i64> = SYNCS.iter().map(|call| call[column].into()).collect();
-        known.push(SCHED_GETAFFINITY[column].into());
-        assert_eq!(known, here);
     }
 }

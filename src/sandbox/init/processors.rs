@@ -21,7 +21,7 @@ use nix::poll::PollTimeout;
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
-use crate::sandbox::seccomp::{self, Action, Rule, SCHED_GETAFFINITY};
+use crate::sandbox::seccomp::{self, SCHED_GETAFFINITY};
 
 /// After this time a command is more than a starter of others.
 const LONG: Duration = Duration::from_millis(300);
@@ -37,10 +37,7 @@ pub(super) struct Processors {
 
 /// A filter that tells its listener of calls of sched_getaffinity.
 pub(super) fn filter() -> Vec<libc::sock_filter> {
-    seccomp::program(&[Rule {
-        numbers: SCHED_GETAFFINITY,
-        action: Action::Notify,
-    }])
+    seccomp::listener(SCHED_GETAFFINITY)
 }
 
 /// Keeps the calling process and its future children on the current processor.
