@@ -271,7 +271,7 @@ fn what_cannot_be_started_is_named() {
     let tree = Tree::new();
     let root = tree.root();
     let path = |text: &str| crate::tree::rootfs::RootPath::parse(text).unwrap();
-    let mut arm = b"\x7fELF\x02\x01\x01".to_vec();
+    let mut arm = b"\x7fELF\x01\x01\x01".to_vec();
     arm.resize(64, 0);
     arm[16..20].copy_from_slice(&[2, 0, 40, 0]);
     root.write(&path("bin/arm"), &arm, 0o755).unwrap();
