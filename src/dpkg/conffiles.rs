@@ -1,26 +1,24 @@
-//! The control member `conffiles` (deb-conffiles(5)) and what the status says of its files.
+//! The control member `conffiles` (deb-conffiles(5)), and how the status file records conffiles.
 
 use crate::tree::rootfs::RootPath;
 
 use super::Error;
 
-/// A line of the member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Conffile {
-    /// Its path.
     pub(crate) path: RootPath,
-    /// Whether the line has `remove-on-upgrade`: the package no longer ships the file and wants it gone.
+    /// Whether the line has `remove-on-upgrade`: the package no longer ships the file, and dpkg removes it on upgrade.
     pub(crate) removed: bool,
 }
 
-/// What is known of a conffile's content.
+/// What the status file says about a conffile's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ConffileState {
-    /// It waits as `.dpkg-new` until its package is configured.
+    /// Unpacked as `.dpkg-new` until its package is configured.
     New,
-    /// It was not unpacked, since an earlier package replaces this one; what the database says of that one's, if it is a conffile.
+    /// Not unpacked, because an earlier package replaces it. Holds the MD5 of that package's conffile, if it is one.
     Yielded(Option<String>),
-    /// It is in place, be it another package's so far; its MD5 in hexadecimal.
+    /// Exists under its name, possibly from another package. Holds its MD5 in hexadecimal.
     InPlace(String),
 }
 
@@ -28,44 +26,48 @@ impl std::fmt::Display for ConffileState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             ConffileState::New => f.write_str("newconffile"),
-            ConffileState::Yielded(digest) => {
-                write!(f, "{} obsolete", digest.as_deref().unwrap_or("newconffile"))
-            }
+            ConffileState::Yielded(None) => f.write_str("newconffile obsolete"),
+            ConffileState::Yielded(Some(md5)) => write!(f, "{md5} obsolete"),
             ConffileState::InPlace(md5) => f.write_str(md5),
         }
     }
 }
 
-/// Reads the member.
+/// Parses the member.
 pub(crate) fn parse_conffiles(package: &str, content: &[u8]) -> Result<Vec<Conffile>, Error> {
     let mut all: Vec<Conffile> = Vec::new();
     for (number, line) in content.split(|&b| b == b'\n').enumerate() {
-        let bad = |problem| Error::Member {
-            package: package.into(),
-            member: "conffiles",
-            line: number + 1,
-            problem,
-        };
         let line = line.trim_ascii_end();
         if line.is_empty() {
             continue;
         }
-        let (removed, path) = match line.strip_prefix(b"remove-on-upgrade ") {
-            Some(path) => (true, path.trim_ascii_start()),
-            None => (false, line),
-        };
-        if !path.starts_with(b"/") {
-            return Err(bad("not an absolute path"));
-        }
-        let path = RootPath::parse(path).map_err(|_| bad("not a path inside the tree"))?;
-        if path.is_root() {
-            return Err(bad("not the path of a file"));
-        }
-        if all.iter().all(|c| c.path != path) {
-            all.push(Conffile { path, removed });
+        let conffile = parse_line(line).map_err(|problem| Error::Member {
+            package: package.into(),
+            member: "conffiles",
+            line: number + 1,
+            problem,
+        })?;
+        if all.iter().all(|known| known.path != conffile.path) {
+            all.push(conffile);
         }
     }
     Ok(all)
+}
+
+fn parse_line(line: &[u8]) -> Result<Conffile, &'static str> {
+    let marked = line.strip_prefix(b"remove-on-upgrade ");
+    let path = marked.unwrap_or(line).trim_ascii_start();
+    if !path.starts_with(b"/") || (marked.is_none() && path.len() < line.len()) {
+        return Err("not an absolute path");
+    }
+    let path = RootPath::parse(path).map_err(|_| "not a path inside the tree")?;
+    if path.is_root() {
+        return Err("not the path of a file");
+    }
+    Ok(Conffile {
+        path,
+        removed: marked.is_some(),
+    })
 }
 
 #[cfg(test)]
@@ -76,20 +78,32 @@ mod tests {
     fn lines_with_and_without_a_word() {
         let all =
             parse_conffiles("a", b"/etc/a\nremove-on-upgrade /etc/b c\n\n/etc/d  \n").unwrap();
-        let shown: Vec<_> = all
-            .iter()
-            .map(|c| (c.path.to_string(), c.removed))
-            .collect();
-        assert_eq!(
-            shown,
-            [
-                ("/etc/a".into(), false),
-                ("/etc/b c".into(), true),
-                ("/etc/d".into(), false)
-            ]
-        );
-        for bad in ["etc/a", "/etc/../a", "remove-on-upgrade x", "/"] {
-            assert!(parse_conffiles("a", bad.as_bytes()).is_err(), "{bad}");
+        let conffile = |path, removed| Conffile {
+            path: RootPath::known(path),
+            removed,
+        };
+        let expected = [
+            conffile("etc/a", false),
+            conffile("etc/b c", true),
+            conffile("etc/d", false),
+        ];
+        assert_eq!(all, expected);
+        let table = [
+            ("etc/a", "not an absolute path"),
+            (" /etc/a", "not an absolute path"),
+            ("/etc/../a", "not a path inside the tree"),
+            ("remove-on-upgrade x", "not an absolute path"),
+            ("/", "not the path of a file"),
+        ];
+        for (bad, expected) in table {
+            let error = parse_conffiles("a", bad.as_bytes()).unwrap_err();
+            let Error::Member {
+                line: 1, problem, ..
+            } = error
+            else {
+                panic!("{bad}: {error}");
+            };
+            assert_eq!(problem, expected, "{bad}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! /var/lib/dpkg/diversions, as dpkg-divert keeps it: three lines an entry.
+//! Reads /var/lib/dpkg/diversions, which dpkg-divert writes: three lines an entry.
 
 use std::collections::HashMap;
 
@@ -8,23 +8,23 @@ use super::{Error, lines_of, malformed};
 
 const FILE: &str = "var/lib/dpkg/diversions";
 
-/// Paths that are written elsewhere.
+/// The diversions of a tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Diversions {
     by_source: HashMap<RootPath, Diversion>,
-    /// The sources by what they are diverted to.
+    /// The diverted paths by where they are diverted to.
     by_target: HashMap<RootPath, RootPath>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Diversion {
     to: RootPath,
-    /// The package whose own files stay where they are; none for a local diversion.
+    /// The package whose own files are not diverted; `None` for a local diversion.
     by: Option<String>,
 }
 
 impl Diversions {
-    /// Reads them; none when the file is not there.
+    /// Reads the file; empty when it does not exist.
     pub(crate) fn read(root: &Rootfs) -> Result<Diversions, Error> {
         let mut all = Diversions::default();
         for entry in lines_of(root, FILE)?.chunks(3) {
@@ -35,43 +35,45 @@ impl Diversions {
                     "an entry of fewer than three lines",
                 ));
             };
-            let path = |text| {
-                RootPath::parse(text)
-                    .map_err(|_| malformed(FILE, *line, "not a path inside the tree"))
+            let from = parse_path(from, *line)?;
+            let to = parse_path(to, *line)?;
+            let by = match by.as_slice() {
+                b":" => None,
+                package => Some(String::from_utf8_lossy(package).into_owned()),
             };
-            let by = (by != b":").then(|| String::from_utf8_lossy(by).into_owned());
-            let (from, to) = (path(from)?, path(to)?);
             all.by_target.insert(to.clone(), from.clone());
             all.by_source.insert(from, Diversion { to, by });
         }
         Ok(all)
     }
 
-    /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.by_source.is_empty()
     }
 
-    /// Where a package's file of that path goes, when not to the path itself.
+    /// Where a package's file with this path is diverted to, if it is.
     pub(crate) fn place(&self, path: &RootPath, package: &str) -> Option<&RootPath> {
-        self.by_source
-            .get(path)
-            .filter(|d| d.by.as_deref() != Some(package))
-            .map(|d| &d.to)
+        let diversion = self.by_source.get(path)?;
+        let is_own = diversion.by.as_deref() == Some(package);
+        (!is_own).then_some(&diversion.to)
     }
 
-    /// What is diverted to this path.
+    /// The path that is diverted to this one.
     pub(crate) fn source_of(&self, path: &RootPath) -> Option<&RootPath> {
         self.by_target.get(path)
     }
 
-    /// Whether two packages may both have this path, since one of them diverts the other's.
+    /// Whether two packages may both ship this path, because one of them diverts the other's file.
     pub(crate) fn separates(&self, path: &RootPath, one: &str, other: &str) -> bool {
-        self.by_source
-            .get(path)
-            .and_then(|d| d.by.as_deref())
-            .is_some_and(|by| by == one || by == other)
+        let Some(Diversion { by: Some(by), .. }) = self.by_source.get(path) else {
+            return false;
+        };
+        by == one || by == other
     }
+}
+
+fn parse_path(text: &[u8], line: usize) -> Result<RootPath, Error> {
+    RootPath::parse(text).map_err(|_| malformed(FILE, line, "not a path inside the tree"))
 }
 
 #[cfg(test)]
@@ -105,6 +107,9 @@ mod tests {
         assert!(!all.separates(&RootPath::known("etc/x"), "a", "b"));
         root.write(&RootPath::known(FILE), b"/bin/sh\n/bin/sh.distrib\n", 0o644)
             .unwrap();
-        assert!(Diversions::read(&root).is_err());
+        assert!(matches!(
+            Diversions::read(&root),
+            Err(Error::Malformed { line: 1, .. })
+        ));
     }
 }

@@ -1,12 +1,12 @@
-//! What a maintainer script runs in: its environment, and whether it has to run at all.
+//! The environment of maintainer scripts, and which preinsts need not run.
 
 use std::ffi::OsString;
 
-/// Where dpkg lays the control members while a preinst runs.
+/// Where dpkg extracts the control members while a preinst runs.
 pub(crate) const SCRIPT_DIRECTORY: &str = "var/lib/dpkg/tmp.ci";
 
-/// The environment of every maintainer script and of every dpkg call: what dpkg itself sets, and what keeps scripts from
-/// asking, translating or recording the time of day. `epoch`: SOURCE_DATE_EPOCH, in seconds.
+/// The environment of every maintainer script and dpkg call: what dpkg itself sets, and what keeps scripts from asking
+/// questions, translating messages and recording the current time. `epoch` is SOURCE_DATE_EPOCH in seconds.
 pub(crate) fn script_environment(epoch: i64) -> Vec<(OsString, OsString)> {
     let epoch = epoch.to_string();
     let all = [
@@ -22,22 +22,23 @@ pub(crate) fn script_environment(epoch: i64) -> Vec<(OsString, OsString)> {
         ("DEBIAN_FRONTEND", "noninteractive"),
         ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
     ];
-    all.map(|(name, value)| (name.into(), value.into()))
-        .to_vec()
+    let mut environment = Vec::with_capacity(all.len());
+    for (name, value) in all {
+        environment.push((name.into(), value.into()));
+    }
+    environment
 }
 
-/// Whether a preinst can have an effect on a fresh installation. One of nothing but comments, `set`, `exit 0` and calls of
-/// dpkg-maintscript-helper, which heeds only upgrades and removals, has none.
+/// Whether a preinst can have an effect on a fresh installation. A script that consists of comments, `set`, `exit 0` and calls of
+/// dpkg-maintscript-helper has none: the helper acts on upgrades and removals only.
 pub(crate) fn has_effect(script: &[u8]) -> bool {
     let Ok(script) = std::str::from_utf8(script) else {
         return true;
     };
     let mut lines = script.lines();
     let shells = ["#!/bin/sh", "#! /bin/sh", "#!/bin/sh -e", "#!/bin/bash"];
-    if !lines
-        .next()
-        .is_some_and(|first| shells.contains(&first.trim_end()))
-    {
+    let interpreter = lines.next().unwrap_or_default();
+    if !shells.contains(&interpreter.trim_end()) {
         return true;
     }
     let mut command = String::new();
@@ -57,16 +58,21 @@ pub(crate) fn has_effect(script: &[u8]) -> bool {
 }
 
 fn is_idle(line: &str) -> bool {
-    let words = line
-        .strip_prefix("set -")
-        .or_else(|| line.strip_prefix("dpkg-maintscript-helper "));
-    // Anything that could begin a second command, or a substitution, makes it one to run.
-    let plain = |text: &str| {
-        text.replace("\"$@\"", "")
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || " /._-~+:@%,\"'\t".contains(c))
-    };
-    line.is_empty() || line.starts_with('#') || line == "exit 0" || words.is_some_and(plain)
+    if line.is_empty() || line.starts_with('#') || line == "exit 0" {
+        return true;
+    }
+    for command in ["set -", "dpkg-maintscript-helper "] {
+        if let Some(arguments) = line.strip_prefix(command) {
+            return is_plain(arguments);
+        }
+    }
+    false
+}
+
+/// Whether the arguments contain nothing that could start a second command or a substitution.
+fn is_plain(arguments: &str) -> bool {
+    let is_known = |c: char| c.is_ascii_alphanumeric() || " /._-~+:@%,\"'\t".contains(c);
+    arguments.replace("\"$@\"", "").chars().all(is_known)
 }
 
 #[cfg(test)]

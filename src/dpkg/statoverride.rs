@@ -1,4 +1,4 @@
-//! /var/lib/dpkg/statoverride, as dpkg-statoverride keeps it: user, group, mode, path.
+//! Reads /var/lib/dpkg/statoverride, which dpkg-statoverride writes: user, group, mode, path.
 
 use std::collections::HashMap;
 
@@ -8,11 +8,10 @@ use super::{Error, Users, lines_of, malformed};
 
 const FILE: &str = "var/lib/dpkg/statoverride";
 
-/// Owners and modes that win over those of the packages.
+/// Owners and modes that take precedence over those in the packages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StatOverrides(HashMap<RootPath, Override>);
 
-/// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Override {
     /// A user's name, or `#` and a number.
@@ -24,56 +23,58 @@ pub(crate) struct Override {
 }
 
 impl StatOverrides {
-    /// Reads them; none when the file is not there.
+    /// Reads the file; empty when it does not exist.
     pub(crate) fn read(root: &Rootfs) -> Result<StatOverrides, Error> {
         let mut all = HashMap::new();
         for (number, line) in lines_of(root, FILE)? {
-            let bad = |problem| malformed(FILE, number, problem);
-            let mut words = line.splitn(4, |&b| b == b' ');
-            let mut word = || words.next().ok_or_else(|| bad("fewer than four words"));
-            let (user, group, mode, path) = (word()?, word()?, word()?, word()?);
-            let name = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
-            let mode = std::str::from_utf8(mode)
-                .ok()
-                .and_then(|m| u32::from_str_radix(m, 8).ok())
-                .filter(|&m| m <= 0o7777);
-            let mode = mode.ok_or_else(|| bad("no mode"))?;
-            let path = RootPath::parse(path).map_err(|_| bad("not a path inside the tree"))?;
-            all.insert(
-                path,
-                Override {
-                    user: name(user),
-                    group: name(group),
-                    mode,
-                },
-            );
+            let parsed = parse_line(&line).map_err(|problem| malformed(FILE, number, problem))?;
+            all.insert(parsed.0, parsed.1);
         }
         Ok(StatOverrides(all))
     }
 
-    /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The entry of a path.
+    /// The override of a path.
     pub(crate) fn of(&self, path: &RootPath) -> Option<&Override> {
         self.0.get(path)
     }
 }
 
 impl Override {
-    /// The numbers of its owner and group; a name that nobody has is none.
+    /// The IDs of its owner and group; `None` for an unknown name.
     pub(crate) fn ids(&self, users: &Users) -> Option<(u32, u32)> {
-        let id = |name: &str, known: Option<u32>| match name.strip_prefix('#') {
+        let uid = match self.user.strip_prefix('#') {
             Some(number) => number.parse().ok(),
-            None => known,
+            None => users.user(&self.user),
         };
-        Some((
-            id(&self.user, users.user(&self.user))?,
-            id(&self.group, users.group(&self.group))?,
-        ))
+        let gid = match self.group.strip_prefix('#') {
+            Some(number) => number.parse().ok(),
+            None => users.group(&self.group),
+        };
+        Some((uid?, gid?))
     }
+}
+
+fn parse_line(line: &[u8]) -> Result<(RootPath, Override), &'static str> {
+    let words: Vec<&[u8]> = line.splitn(4, |&b| b == b' ').collect();
+    let [user, group, mode, path] = words[..] else {
+        return Err("fewer than four words");
+    };
+    let mode = String::from_utf8_lossy(mode);
+    let mode = match u32::from_str_radix(&mode, 8) {
+        Ok(mode) if mode <= 0o7777 => mode,
+        _ => return Err("not a mode"),
+    };
+    let path = RootPath::parse(path).map_err(|_| "not a path inside the tree")?;
+    let entry = Override {
+        user: String::from_utf8_lossy(user).into_owned(),
+        group: String::from_utf8_lossy(group).into_owned(),
+        mode,
+    };
+    Ok((path, entry))
 }
 
 #[cfg(test)]
@@ -98,15 +99,23 @@ mod tests {
             (found.mode, found.ids(&Users::default())),
             (0o4755, Some((0, 12)))
         );
-        for bad in [
-            "root root 4755\n",
-            "root root 9 /x\n",
-            "root root 10000 /x\n",
-            "root root 755 /../x\n",
-        ] {
+        let table = [
+            ("root root 4755\n", "fewer than four words"),
+            ("root root 9 /x\n", "not a mode"),
+            ("root root 10000 /x\n", "not a mode"),
+            ("root root 755 /../x\n", "not a path inside the tree"),
+        ];
+        for (bad, expected) in table {
             root.write(&RootPath::known(FILE), bad.as_bytes(), 0o644)
                 .unwrap();
-            assert!(StatOverrides::read(&root).is_err(), "{bad}");
+            let error = StatOverrides::read(&root).unwrap_err();
+            let Error::Malformed {
+                line: 1, problem, ..
+            } = error
+            else {
+                panic!("{bad}: {error}");
+            };
+            assert_eq!(problem, expected, "{bad}");
         }
     }
 }

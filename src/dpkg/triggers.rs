@@ -1,6 +1,7 @@
-//! Triggers (deb-triggers(5)): who wants to hear of what, and what has happened that dpkg is to tell them.
+//! Triggers (deb-triggers(5)): which packages are interested in which, and which ones unpacking activates for dpkg to process.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 
 use crate::tree::rootfs::{RootPath, Rootfs};
 
@@ -13,91 +14,88 @@ const UNINCORP: &str = "var/lib/dpkg/triggers/Unincorp";
 /// A line of the control member `triggers`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Directive {
-    /// The package wants to hear of a trigger.
+    /// The package is interested in a trigger: a name, or a path if it starts with a slash.
     Interest {
-        /// Its name; a path when it begins with a slash.
         trigger: String,
-        /// Whether those who activate it need not wait for it.
+        /// Whether packages that activate it need not wait.
         noawait: bool,
     },
     /// The package activates a trigger.
     Activate {
-        /// Its name.
         trigger: String,
-        /// Whether it need not wait for it.
+        /// Whether this package need not wait.
         noawait: bool,
     },
 }
 
-/// Reads the member `triggers`.
+/// Parses the member `triggers`.
 pub(crate) fn parse_triggers(package: &str, content: &[u8]) -> Result<Vec<Directive>, Error> {
     let mut all = Vec::new();
     for (number, line) in String::from_utf8_lossy(content).lines().enumerate() {
-        let bad = |problem| Error::Member {
-            package: package.into(),
-            member: "triggers",
-            line: number + 1,
-            problem,
-        };
         let line = line.split('#').next().unwrap_or_default().trim();
         if line.is_empty() {
             continue;
         }
-        let (word, trigger) = line
-            .split_once(char::is_whitespace)
-            .ok_or_else(|| bad("a directive without a trigger"))?;
-        let trigger = trigger.trim().to_owned();
-        // A trigger's name becomes the name of a file.
-        let known = |c: char| c.is_ascii_graphic() && c != '/';
-        let is_name = trigger.chars().all(known)
-            && !matches!(trigger.as_str(), "." | ".." | "File" | "Unincorp" | "Lock");
-        let is_path = trigger.starts_with('/')
-            && RootPath::parse(&trigger).is_ok()
-            && !trigger.contains(char::is_whitespace);
-        if !is_name && !is_path {
-            return Err(bad("not the name of a trigger"));
-        }
-        all.push(match word {
-            "interest" | "interest-await" => Directive::Interest {
-                trigger,
-                noawait: false,
-            },
-            "interest-noawait" => Directive::Interest {
-                trigger,
-                noawait: true,
-            },
-            "activate" | "activate-await" => Directive::Activate {
-                trigger,
-                noawait: false,
-            },
-            "activate-noawait" => Directive::Activate {
-                trigger,
-                noawait: true,
-            },
-            _ => return Err(bad("an unknown directive")),
-        });
+        let directive = parse_line(line).map_err(|problem| Error::Member {
+            package: package.into(),
+            member: "triggers",
+            line: number + 1,
+            problem,
+        })?;
+        all.push(directive);
     }
     Ok(all)
 }
 
-/// A package that wants to hear of a trigger.
+fn parse_line(line: &str) -> Result<Directive, &'static str> {
+    let Some((word, trigger)) = line.split_once(char::is_whitespace) else {
+        return Err("a directive without a trigger");
+    };
+    let trigger = trigger.trim().to_owned();
+    if !is_name(&trigger) && !is_path(&trigger) {
+        return Err("not the name of a trigger");
+    }
+    let noawait = word.ends_with("-noawait");
+    match word {
+        "interest" | "interest-await" | "interest-noawait" => {
+            Ok(Directive::Interest { trigger, noawait })
+        }
+        "activate" | "activate-await" | "activate-noawait" => {
+            Ok(Directive::Activate { trigger, noawait })
+        }
+        _ => Err("an unknown directive"),
+    }
+}
+
+/// Whether a trigger's name can be the name of its file in triggers/.
+fn is_name(trigger: &str) -> bool {
+    let is_known = |c: char| c.is_ascii_graphic() && c != '/';
+    trigger.chars().all(is_known) && !matches!(trigger, "." | ".." | "File" | "Unincorp" | "Lock")
+}
+
+fn is_path(trigger: &str) -> bool {
+    trigger.starts_with('/')
+        && RootPath::parse(trigger).is_ok()
+        && !trigger.contains(char::is_whitespace)
+}
+
+/// A package that is interested in a trigger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Interested {
     qualified: String,
     noawait: bool,
 }
 
-/// Who wants to hear of what.
+/// The interests of all packages: the files of triggers/.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Interests {
-    /// Lines of triggers/File, in their order.
+    /// The lines of triggers/File, in order.
     paths: Vec<(RootPath, Interested)>,
-    /// The files of triggers/ that have the names of triggers.
+    /// The other files of triggers/, which have the names of triggers.
     names: BTreeMap<String, Vec<Interested>>,
 }
 
 impl Interests {
-    /// Reads triggers/.
     pub(crate) fn read(root: &Rootfs) -> Result<Interests, Error> {
         let mut all = Interests::default();
         for (number, line) in lines_of(root, FILE)? {
@@ -121,16 +119,16 @@ impl Interests {
                 continue;
             };
             let text = root.read(&directory.join(&below))?.unwrap_or_default();
-            let packages = String::from_utf8_lossy(&text)
-                .lines()
-                .map(Interested::parse)
-                .collect();
+            let mut packages = Vec::new();
+            for line in String::from_utf8_lossy(&text).lines() {
+                packages.push(Interested::parse(line));
+            }
             all.names.insert(name, packages);
         }
         Ok(all)
     }
 
-    /// Adds the interests of a package, and writes the files of triggers/ that change.
+    /// Adds the interests of a package, and writes the files that change.
     pub(crate) fn register(
         &mut self,
         root: &Rootfs,
@@ -147,105 +145,118 @@ impl Interests {
                 noawait: *noawait,
             };
             if trigger.starts_with('/') {
-                let path = RootPath::parse(trigger)
-                    .map_err(|_| malformed(FILE, 0, "not a path inside the tree"))?;
-                if !self
-                    .paths
-                    .iter()
-                    .any(|(p, i)| *p == path && i.qualified == qualified)
-                {
-                    self.paths.push((path, interested));
-                    paths_changed = true;
-                }
-                continue;
-            }
-            let packages = self.names.entry(trigger.clone()).or_default();
-            if !packages.iter().any(|i| i.qualified == qualified) {
-                packages.push(interested);
-                let text: String = packages.iter().map(|i| format!("{i}\n")).collect();
-                let name = RootPath::parse(trigger)
-                    .map_err(|_| malformed(DIRECTORY, 0, "not the name of a trigger"))?;
-                root.write(
-                    &RootPath::known(DIRECTORY).join(&name),
-                    text.as_bytes(),
-                    0o644,
-                )?;
+                paths_changed |= self.add_path(trigger, interested)?;
+            } else if self.add_name(trigger, interested) {
+                self.write_name(root, trigger)?;
             }
         }
         if paths_changed {
-            let text: Vec<u8> = self
-                .paths
-                .iter()
-                .flat_map(|(path, i)| {
-                    [b"/", path.as_bytes(), format!(" {i}\n").as_bytes()].concat()
-                })
-                .collect();
-            root.write(&RootPath::known(FILE), &text, 0o644)?;
+            self.write_paths(root)?;
         }
         Ok(())
+    }
+
+    /// True if the interest is new.
+    fn add_path(&mut self, trigger: &str, interested: Interested) -> Result<bool, Error> {
+        let path = RootPath::parse(trigger)
+            .map_err(|_| malformed(FILE, 0, "not a path inside the tree"))?;
+        for (known, package) in &self.paths {
+            if *known == path && package.qualified == interested.qualified {
+                return Ok(false);
+            }
+        }
+        self.paths.push((path, interested));
+        Ok(true)
+    }
+
+    /// True if the interest is new.
+    fn add_name(&mut self, trigger: &str, interested: Interested) -> bool {
+        let packages = self.names.entry(trigger.to_owned()).or_default();
+        for known in packages.iter() {
+            if known.qualified == interested.qualified {
+                return false;
+            }
+        }
+        packages.push(interested);
+        true
+    }
+
+    fn write_name(&self, root: &Rootfs, trigger: &str) -> Result<(), Error> {
+        let mut text = String::new();
+        for package in &self.names[trigger] {
+            let _ = writeln!(text, "{package}");
+        }
+        let name = RootPath::parse(trigger)
+            .map_err(|_| malformed(DIRECTORY, 0, "not the name of a trigger"))?;
+        let path = RootPath::known(DIRECTORY).join(&name);
+        Ok(root.write(&path, text.as_bytes(), 0o644)?)
+    }
+
+    fn write_paths(&self, root: &Rootfs) -> Result<(), Error> {
+        let mut text = Vec::new();
+        for (path, package) in &self.paths {
+            text.push(b'/');
+            text.extend_from_slice(path.as_bytes());
+            text.extend_from_slice(format!(" {package}\n").as_bytes());
+        }
+        Ok(root.write(&RootPath::known(FILE), &text, 0o644)?)
     }
 }
 
 impl Interested {
     fn parse(text: &str) -> Interested {
-        let (qualified, noawait) = text
-            .strip_suffix("/noawait")
-            .map_or((text, false), |name| (name, true));
+        let without = text.strip_suffix("/noawait");
         Interested {
-            qualified: qualified.into(),
-            noawait,
+            qualified: without.unwrap_or(text).into(),
+            noawait: without.is_some(),
         }
     }
 }
 
 impl std::fmt::Display for Interested {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{}{}",
-            self.qualified,
-            if self.noawait { "/noawait" } else { "" }
-        )
+        let suffix = if self.noawait { "/noawait" } else { "" };
+        write!(f, "{}{suffix}", self.qualified)
     }
 }
 
-/// What happens while packages are unpacked that configured packages want to hear of.
+/// The triggers that unpacking activates, of those that a configured package is interested in.
 #[derive(Debug)]
 pub(crate) struct Activations {
-    /// Paths that somebody configured has an interest in, and whether he lets others go on.
+    /// Paths that a configured package is interested in, and whether all interests are `noawait`.
     paths: HashMap<RootPath, bool>,
     names: HashMap<String, bool>,
-    /// Triggers with those who wait for them, `-` for nobody.
-    activated: BTreeMap<String, Vec<String>>,
+    /// Triggers with the packages that wait for them, `-` for none.
+    activated: Activated,
 }
 
+/// Packages by the trigger that they wait for.
+type Activated = BTreeMap<String, Vec<String>>;
+
 impl Activations {
-    /// Begins to listen for what the packages configured so far want to hear of. Nobody else can be told.
+    /// Takes the interests of the packages that are configured so far. dpkg notifies no others.
     pub(crate) fn listen(interests: &Interests, status: &Status) -> Activations {
         let mut all = Activations {
             paths: HashMap::new(),
             names: HashMap::new(),
             activated: BTreeMap::new(),
         };
-        for (path, interested) in interests
-            .paths
-            .iter()
-            .filter(|(_, i)| status.is_configured(&i.qualified))
-        {
-            *all.paths.entry(path.clone()).or_insert(true) &= interested.noawait;
+        for (path, package) in &interests.paths {
+            if status.is_configured(&package.qualified) {
+                *all.paths.entry(path.clone()).or_insert(true) &= package.noawait;
+            }
         }
         for (name, packages) in &interests.names {
-            for interested in packages
-                .iter()
-                .filter(|i| status.is_configured(&i.qualified))
-            {
-                *all.names.entry(name.clone()).or_insert(true) &= interested.noawait;
+            for package in packages {
+                if status.is_configured(&package.qualified) {
+                    *all.names.entry(name.clone()).or_insert(true) &= package.noawait;
+                }
             }
         }
         all
     }
 
-    /// A package has brought this path.
+    /// Records that a package has unpacked this path.
     pub(crate) fn path(&mut self, path: &RootPath, qualified: &str) {
         if self.paths.is_empty() {
             return;
@@ -253,73 +264,60 @@ impl Activations {
         let mut at = path.clone();
         while !at.is_root() {
             if let Some(&noawait) = self.paths.get(&at) {
-                let trigger = String::from_utf8_lossy(at.as_bytes());
-                Self::note(
-                    &mut self.activated,
-                    format!("/{trigger}"),
-                    if noawait { "-" } else { qualified },
-                );
+                let waiting = if noawait { "-" } else { qualified };
+                add(&mut self.activated, &at.to_string(), waiting);
             }
             at = at.parent();
         }
     }
 
-    /// A package has been unpacked that activates triggers by itself.
+    /// Records the triggers that an unpacked package activates by its own directives.
     pub(crate) fn directives(&mut self, directives: &[Directive], qualified: &str) {
         for directive in directives {
             let Directive::Activate { trigger, noawait } = directive else {
                 continue;
             };
-            let path = trigger
-                .starts_with('/')
-                .then(|| RootPath::parse(trigger).unwrap_or_default());
-            match path {
-                Some(path) if *noawait => self.path(&path, "-"),
-                Some(path) => self.path(&path, qualified),
-                None => {
-                    if let Some(interested_noawait) = self.names.get(trigger) {
-                        let waits = !(*noawait || *interested_noawait);
-                        Self::note(
-                            &mut self.activated,
-                            trigger.clone(),
-                            if waits { qualified } else { "-" },
-                        );
-                    }
-                }
+            let waiting = if *noawait { "-" } else { qualified };
+            if trigger.starts_with('/') {
+                self.path(&RootPath::parse(trigger).unwrap_or_default(), waiting);
+            } else if let Some(&interested_noawait) = self.names.get(trigger) {
+                let waiting = if interested_noawait { "-" } else { waiting };
+                add(&mut self.activated, trigger, waiting);
             }
         }
     }
 
-    fn note(activated: &mut BTreeMap<String, Vec<String>>, trigger: String, waiting: &str) {
-        let all = activated.entry(trigger).or_default();
-        if !all.iter().any(|w| w == waiting) {
-            all.push(waiting.into());
-        }
-    }
-
-    /// Adds what happened to triggers/Unincorp, which dpkg reads when it next runs. A script may have written there too.
+    /// Adds the activations to triggers/Unincorp, which dpkg reads when it next runs. A script may have written to it too.
     pub(crate) fn write(self, root: &Rootfs) -> Result<(), Error> {
         if self.activated.is_empty() {
             return Ok(());
         }
-        let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut all = Activated::new();
         for (_, line) in lines_of(root, UNINCORP)? {
             let line = String::from_utf8_lossy(&line);
-            let mut words = line.split_whitespace().map(str::to_owned);
-            if let Some(trigger) = words.next() {
-                words.for_each(|word| Self::note(&mut all, trigger.clone(), &word));
+            let mut words = line.split_whitespace();
+            let trigger = words.next().unwrap_or_default();
+            for waiting in words {
+                add(&mut all, trigger, waiting);
             }
         }
-        for (trigger, waiting) in self.activated {
-            waiting
-                .iter()
-                .for_each(|word| Self::note(&mut all, trigger.clone(), word));
+        for (trigger, packages) in &self.activated {
+            for waiting in packages {
+                add(&mut all, trigger, waiting);
+            }
         }
-        let text: String = all
-            .iter()
-            .map(|(trigger, waiting)| format!("{trigger} {}\n", waiting.join(" ")))
-            .collect();
+        let mut text = String::new();
+        for (trigger, packages) in &all {
+            let _ = writeln!(text, "{trigger} {}", packages.join(" "));
+        }
         Ok(root.write(&RootPath::known(UNINCORP), text.as_bytes(), 0o644)?)
+    }
+}
+
+fn add(activated: &mut Activated, trigger: &str, waiting: &str) {
+    let packages = activated.entry(trigger.to_owned()).or_default();
+    if !packages.iter().any(|known| known == waiting) {
+        packages.push(waiting.into());
     }
 }
 
@@ -351,16 +349,24 @@ mod tests {
                 noawait: false
             }
         );
-        for bad in [
-            "interest",
-            "interest a b",
-            "interest ../x",
-            "interest File",
-            "await x",
-            "activate /a/../b",
-            "interest .",
-        ] {
-            assert!(parse_triggers("a", bad.as_bytes()).is_err(), "{bad}");
+        let table = [
+            ("interest", "a directive without a trigger"),
+            ("interest a b", "not the name of a trigger"),
+            ("interest ../x", "not the name of a trigger"),
+            ("interest File", "not the name of a trigger"),
+            ("await x", "an unknown directive"),
+            ("activate /a/../b", "not the name of a trigger"),
+            ("interest .", "not the name of a trigger"),
+        ];
+        for (bad, expected) in table {
+            let error = parse_triggers("a", bad.as_bytes()).unwrap_err();
+            let Error::Member {
+                line: 1, problem, ..
+            } = error
+            else {
+                panic!("{bad}: {error}");
+            };
+            assert_eq!(problem, expected, "{bad}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Names of users and groups, as the tree itself knows them; the host's never count.
+//! The users and groups of the tree. The host's are never consulted.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::Error;
 
-/// What serves while a tree has no /etc/passwd or /etc/group: base-passwd's passwd.master and group.master.
+/// base-passwd's passwd.master and group.master, used while a tree has no /etc/passwd or /etc/group.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Masters {
     /// In the format of passwd(5).
@@ -15,7 +15,7 @@ pub(crate) struct Masters {
     pub(crate) group: Vec<u8>,
 }
 
-/// The numbers of users and groups by their names.
+/// The IDs of users and groups by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Users {
     users: HashMap<String, u32>,
@@ -23,7 +23,7 @@ pub(crate) struct Users {
 }
 
 impl Users {
-    /// Reads the tree's /etc/passwd and /etc/group, each from `masters` while it is not there.
+    /// Reads the tree's /etc/passwd and /etc/group, each from `masters` while it does not exist.
     pub(crate) fn read(root: &Rootfs, masters: &Masters) -> Result<Users, Error> {
         let passwd = root.read(&RootPath::known("etc/passwd"))?;
         let group = root.read(&RootPath::known("etc/group"))?;
@@ -33,24 +33,26 @@ impl Users {
         })
     }
 
-    /// The number of a user. root's is 0 even where no file says so.
+    /// The ID of a user. root's is 0 even if no file says so.
     pub(crate) fn user(&self, name: &str) -> Option<u32> {
-        self.users
-            .get(name)
-            .copied()
-            .or((name == "root").then_some(0))
+        id(&self.users, name)
     }
 
-    /// The number of a group. root's is 0 even where no file says so.
+    /// The ID of a group. root's is 0 even if no file says so.
     pub(crate) fn group(&self, name: &str) -> Option<u32> {
-        self.groups
-            .get(name)
-            .copied()
-            .or((name == "root").then_some(0))
+        id(&self.groups, name)
     }
 }
 
-/// Name and number are the first and third field of both files.
+fn id(ids: &HashMap<String, u32>, name: &str) -> Option<u32> {
+    match ids.get(name) {
+        Some(id) => Some(*id),
+        None if name == "root" => Some(0),
+        None => None,
+    }
+}
+
+/// Name and ID are the first and third field of both files.
 fn names(text: &[u8]) -> HashMap<String, u32> {
     let mut all = HashMap::new();
     for line in String::from_utf8_lossy(text).lines() {
