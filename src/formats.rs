@@ -8,6 +8,7 @@ pub(crate) mod compress;
 pub(crate) mod deb;
 pub(crate) mod digest;
 pub(crate) mod fields;
+pub(crate) mod key;
 pub(crate) mod package;
 pub(crate) mod package_key;
 pub(crate) mod relation;

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::archive::Reading;
+use crate::archive::IndexReader;
 use crate::install::{self, Installation, Setup};
 use crate::interrupt::Interrupt;
 use crate::pack;
@@ -86,10 +86,10 @@ fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<D
     };
     // Indexes and Plan.
     let selection = selection(&request.system, &request.packages, &sources);
-    let reading = Reading::new(&store, &sources.list, now(), report);
+    let reader = IndexReader::new(&store, &sources.list, now(), report);
     let plan = choice::choose(&Choice {
         selection: &selection,
-        reading: &reading,
+        reader: &reader,
         store: &store,
         early: EarlyDownloads {
             planner: PrefetchPlanner::new(&selection, sources.list.len()),
@@ -98,7 +98,7 @@ fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<D
         },
         report,
     })?;
-    let plan = choice::install_plan(plan, &reading, request.outputs.epoch)?;
+    let plan = choice::install_plan(plan, &reader, request.outputs.epoch)?;
     if request.goal.ends_with_plan() {
         let steps = plan.steps(&step_options(request, &sources));
         return Ok(Done::new(plan.plan, &selection).with_steps(steps, report));

@@ -1,176 +1,55 @@
-//! One release's indexes: which a source asks for, and each fetched, decoded and told stanza by stanza.
+//! The indexes of one release: which of them a source asks for, and each fetched, decoded and reported stanza by stanza.
 //!
-//! What decodes an index is in `decode`; when one is read again because the mirror changed, in `reading`.
+//! `decode` decodes an index. Reading one again because the mirror changed is left to `reader`.
 
 mod decode;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use self::decode::{Decoding, Undecoded, decode};
-use super::release::{is_flat, with_extension};
-use super::{Error, Listing, Release, Seen};
+use self::decode::{DecodeError, DecodeOptions, decode};
+use super::release::{PromisedFile, is_flat, with_extension};
+use super::{Error, IndexEvent, Listing, Release};
 use crate::formats::compress::Compression;
-use crate::formats::digest::{Algorithm, digest};
+use crate::formats::key::KeyHasher;
 use crate::formats::stanza;
 use crate::report::{Event, Report, Stage};
 use crate::store::{self, DerivedKind, RemoteFile, Stop, Store, Verified};
 
-/// How large an index may be, decoded, in bytes: Debian's largest has 60 MB.
+/// The largest index, decoded, in bytes. Debian's largest has 60 MB.
 const INDEX_LIMIT: u64 = 1 << 30;
 
-/// What reading a release's indexes needs besides the release.
+/// What is needed to read the indexes of a release besides the release.
 #[derive(Clone, Copy)]
 pub(super) struct Indexes<'a> {
-    pub(crate) store: &'a Store,
-    /// Thrown when another source fails.
-    pub(crate) stop: &'a Stop,
-    pub(crate) seen: &'a (dyn Fn(Seen<'_>) + Sync),
-    pub(crate) report: &'a Report,
+    pub(super) store: &'a Store,
+    /// Stopped when another source fails.
+    pub(super) stop: &'a Stop,
+    pub(super) observe: &'a (dyn Fn(IndexEvent<'_>) + Sync),
+    pub(super) report: &'a Report,
     /// The mirror's rate in bytes a second.
-    pub(crate) rate: f64,
+    pub(super) rate: f64,
 }
 
-impl Indexes<'_> {
-    /// One index, from what was kept of it or from a mirror.
-    pub(super) fn listing(
-        self,
-        release: &Arc<Release>,
-        wanted: &WantedIndex,
-    ) -> Result<Listing, NoListing> {
-        let began = Instant::now();
-        let key = digest(
-            Algorithm::Sha256,
-            promised(release, &wanted.path).as_bytes(),
-        );
-        let kept = self
-            .store
-            .get(DerivedKind::Index, &key)
-            .and_then(|text| String::from_utf8(text).ok());
-        let (name, text) = match kept {
-            Some(text) => {
-                stanza::stanzas(&text)
-                    .for_each(|stanza| (self.seen)(Seen::Stanza(release, stanza)));
-                (wanted.path.clone(), text)
-            }
-            None => {
-                let (name, text) = self.decoded(release, wanted)?;
-                self.store.put(DerivedKind::Index, &key, text.as_bytes());
-                (name, text)
-            }
-        };
-        let item = format!("{} {name}", release.source.suite);
-        self.report.send(Event::Span {
-            stage: Stage::Indexes,
-            item,
-            from: began,
-            to: Instant::now(),
-        });
-        let (component, architecture) = (wanted.component.clone(), wanted.architecture.clone());
-        Ok(Listing {
-            release: Arc::clone(release),
-            component,
-            architecture,
-            text,
-        })
-    }
+/// One index to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct IndexFile {
+    pub(super) component: String,
+    pub(super) architecture: String,
+    /// Below the suite, without a compression's extension.
+    pub(super) path: String,
+}
 
-    /// The index's text and which file it is from.
-    fn decoded(
-        self,
-        release: &Arc<Release>,
-        wanted: &WantedIndex,
-    ) -> Result<(String, String), NoListing> {
-        let suite = &release.source.suite;
-        let (verified, compression, name) = self.file(release, wanted)?;
-        let expected = release.files.get(&wanted.path).map_or(0, |(size, _)| *size);
-        let decoding = Decoding {
-            compression,
-            expected,
-            limit: INDEX_LIMIT,
-            seen: &|stanza| (self.seen)(Seen::Stanza(release, stanza)),
-        };
-        let text = decode(&verified, decoding).map_err(|undecoded| {
-            NoListing::Failed(match undecoded {
-                Undecoded::TooLarge => Error::TooLarge {
-                    suite: suite.clone(),
-                    name: name.clone(),
-                    limit: INDEX_LIMIT,
-                },
-                Undecoded::Io(source) => Error::Decode {
-                    suite: suite.clone(),
-                    name: name.clone(),
-                    source,
-                },
-            })
-        })?;
-        Ok((name, text))
-    }
-
-    /// The index in the cheapest compression that the mirror really has.
-    fn file(
-        self,
-        release: &Release,
-        wanted: &WantedIndex,
-    ) -> Result<(Verified, Compression, String), NoListing> {
-        let mut missing = None;
-        for compression in cheapest_first(release, &wanted.path, self.rate) {
-            let name = with_extension(&wanted.path, compression);
-            let Some((size, digest)) = release.files.get(&name) else {
-                continue;
-            };
-            let urls = release.urls(&name, digest);
-            self.report.send(Event::Grew {
-                stage: Stage::Indexes,
-                by: *size,
-            });
-            self.report.send(Event::Working {
-                stage: Stage::Indexes,
-                item: format!("{} {name}", release.source.suite),
-            });
-            let file = RemoteFile {
-                name: name.clone(),
-                urls,
-                size: *size,
-                digest: digest.clone(),
-            };
-            match self.store.file_until(
-                &file,
-                &|bytes| self.report.advanced(Stage::Indexes, bytes),
-                self.stop,
-            ) {
-                Ok(verified) => return Ok((verified, compression, name)),
-                Err(error @ store::Error::Missing { .. }) => {
-                    missing = Some(NoListing::Changed {
-                        name,
-                        source: Box::new(error),
-                    })
-                }
-                Err(error) if error.is_trust() => {
-                    return Err(NoListing::Changed {
-                        name,
-                        source: Box::new(error),
-                    });
-                }
-                Err(error) => {
-                    return Err(NoListing::Failed(Error::Fetch {
-                        name,
-                        source: Box::new(error),
-                    }));
-                }
-            }
-        }
-        Err(missing.unwrap_or_else(|| {
-            NoListing::Failed(Error::NoIndex {
-                suite: release.source.suite.clone(),
-            })
-        }))
-    }
+/// What a source asks for and its release does not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct MissingIndexes {
+    pub(super) components: Vec<String>,
+    pub(super) architectures: Vec<String>,
 }
 
 /// Why an index was not read.
-pub(super) enum NoListing {
-    /// It is not there or not what the release says: reading the release again may help.
+pub(super) enum ListingError {
+    /// It does not exist or is not what the release says. Reading the release again may help.
     Changed {
         name: String,
         source: Box<store::Error>,
@@ -178,117 +57,240 @@ pub(super) enum NoListing {
     Failed(Error),
 }
 
-/// One index to be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct WantedIndex {
-    pub(crate) component: String,
-    pub(crate) architecture: String,
-    /// Below the suite, without a compression's extension.
-    pub(crate) path: String,
+/// An index that was fetched and not decoded.
+struct Fetched {
+    verified: Verified,
+    compression: Compression,
+    /// With the compression's extension.
+    name: String,
 }
 
-/// What a source asks for and its release does not have.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Lacking {
-    pub(crate) components: Vec<String>,
-    pub(crate) architectures: Vec<String>,
+impl Indexes<'_> {
+    /// Reads one index, from the cache of decoded ones or from a mirror.
+    pub(super) fn listing(
+        self,
+        release: &Arc<Release>,
+        file: &IndexFile,
+    ) -> Result<Listing, ListingError> {
+        let from = Instant::now();
+        let mut key = KeyHasher::new("index");
+        add_promise(&mut key, release, &file.path);
+        let key = key.finish();
+        let cached = self.store.get(DerivedKind::Index, &key);
+        let cached = cached.and_then(|text| String::from_utf8(text).ok());
+        let (name, text) = match cached {
+            Some(text) => {
+                for stanza in stanza::stanzas(&text) {
+                    (self.observe)(IndexEvent::Stanza(release, stanza));
+                }
+                (file.path.clone(), text)
+            }
+            None => {
+                let fetched = self.fetch(release, file)?;
+                let text = self.decode(release, file, &fetched)?;
+                self.store.put(DerivedKind::Index, &key, text.as_bytes());
+                (fetched.name, text)
+            }
+        };
+        self.report.send(Event::Span {
+            stage: Stage::Indexes,
+            item: format!("{} {name}", release.source().suite),
+            from,
+            to: Instant::now(),
+        });
+        Ok(Listing {
+            release: Arc::clone(release),
+            architecture: file.architecture.clone(),
+            text,
+        })
+    }
+
+    /// Fetches the index in the cheapest compression that the mirror has.
+    fn fetch(self, release: &Release, file: &IndexFile) -> Result<Fetched, ListingError> {
+        let suite = &release.source().suite;
+        let mut missing = None;
+        for compression in cheapest_first(release, &file.path, self.rate) {
+            let name = with_extension(&file.path, compression);
+            let Some(promised) = release.files.get(&name) else {
+                continue;
+            };
+            self.report.send(Event::Grew {
+                stage: Stage::Indexes,
+                by: promised.size,
+            });
+            self.report.send(Event::Working {
+                stage: Stage::Indexes,
+                item: format!("{suite} {name}"),
+            });
+            match self.fetch_promised(release, &name, promised) {
+                Ok(verified) => {
+                    return Ok(Fetched {
+                        verified,
+                        compression,
+                        name,
+                    });
+                }
+                Err(error) => {
+                    let is_missing = matches!(error, store::Error::Missing { .. });
+                    let is_changed = is_missing || error.is_trust();
+                    let source = Box::new(error);
+                    if !is_changed {
+                        return Err(ListingError::Failed(Error::Fetch { name, source }));
+                    }
+                    let changed = ListingError::Changed { name, source };
+                    if !is_missing {
+                        return Err(changed);
+                    }
+                    missing = Some(changed);
+                }
+            }
+        }
+        let suite = suite.clone();
+        Err(missing.unwrap_or(ListingError::Failed(Error::NoIndex { suite })))
+    }
+
+    fn fetch_promised(
+        self,
+        release: &Release,
+        name: &str,
+        promised: &PromisedFile,
+    ) -> Result<Verified, store::Error> {
+        let file = RemoteFile {
+            name: name.to_owned(),
+            urls: release.urls(name, &promised.digest),
+            size: promised.size,
+            digest: promised.digest.clone(),
+        };
+        let progress = |bytes| self.report.advanced(Stage::Indexes, bytes);
+        self.store.file_until(&file, &progress, self.stop)
+    }
+
+    /// Decodes the index's text and reports its stanzas.
+    fn decode(
+        self,
+        release: &Release,
+        file: &IndexFile,
+        fetched: &Fetched,
+    ) -> Result<String, ListingError> {
+        let plain = release.files.get(&file.path);
+        let options = DecodeOptions {
+            compression: fetched.compression,
+            expected: plain.map_or(0, |promised| promised.size),
+            limit: INDEX_LIMIT,
+            observe: &|stanza| (self.observe)(IndexEvent::Stanza(release, stanza)),
+        };
+        let suite = release.source().suite.clone();
+        let name = fetched.name.clone();
+        match decode(&fetched.verified, options) {
+            Ok(text) => Ok(text),
+            Err(DecodeError::TooLarge) => Err(ListingError::Failed(Error::TooLarge {
+                suite,
+                name,
+                limit: INDEX_LIMIT,
+            })),
+            Err(DecodeError::Io(source)) => Err(ListingError::Failed(Error::Decode {
+                suite,
+                name,
+                source,
+            })),
+        }
+    }
 }
 
-/// The indexes that a release has of what its source asks for, in apt's order: component by component, for each the architectures, then
-/// `all` where that is separate; and what is asked for and not there.
-pub(super) fn wanted_indexes(release: &Release) -> Result<(Vec<WantedIndex>, Lacking), Error> {
-    let source = &release.source;
+/// The indexes that a release has of what its source asks for, in apt's order: component by component, for each the
+/// architectures, then `all` where that is separate; and what the release lacks.
+pub(super) fn index_files(release: &Release) -> Result<(Vec<IndexFile>, MissingIndexes), Error> {
+    let mut files = Vec::new();
+    let mut missing = MissingIndexes::default();
+    let source = release.source();
     if is_flat(&source.suite) {
         let path = release.index_path("", "").ok_or_else(|| Error::NoIndex {
             suite: source.suite.clone(),
         })?;
-        let architecture = source.architectures.first().cloned().unwrap_or_default();
-        return Ok((
-            vec![WantedIndex {
-                component: String::new(),
-                architecture,
-                path,
-            }],
-            Lacking::default(),
-        ));
+        files.push(IndexFile {
+            component: String::new(),
+            architecture: source.architectures.first().cloned().unwrap_or_default(),
+            path,
+        });
+        return Ok((files, missing));
     }
-    let (mut wanted, mut lacking) = (Vec::new(), Lacking::default());
+    let mut architectures = source.architectures.clone();
+    if release.separate_all {
+        architectures.push("all".to_owned());
+    }
     let offered = release.offered_components();
     for component in &source.components {
-        let last = component
-            .rsplit_once('/')
-            .map_or(component.as_str(), |(_, last)| last);
+        let last = last_part(component);
         if !offered
             .iter()
             .any(|known| known == component || known == last)
         {
-            lacking.components.push(component.clone());
+            missing.components.push(component.clone());
             continue;
         }
-        let all = if release.separate_all {
-            &["all".to_owned()][..]
-        } else {
-            &[]
-        };
-        for architecture in source.architectures.iter().chain(all) {
-            match release.index_path(component, architecture) {
-                Some(path) => wanted.push(WantedIndex {
+        for architecture in &architectures {
+            if let Some(path) = release.index_path(component, architecture) {
+                files.push(IndexFile {
                     component: component.clone(),
                     architecture: architecture.clone(),
                     path,
-                }),
-                None if architecture == "all" || lacking.architectures.contains(architecture) => {}
-                None if release.architectures.contains(architecture) => {}
-                None => lacking.architectures.push(architecture.clone()),
+                });
+            } else if architecture != "all"
+                && !release.architectures.contains(architecture)
+                && !missing.architectures.contains(architecture)
+            {
+                missing.architectures.push(architecture.clone());
             }
         }
     }
-    Ok((wanted, lacking))
+    Ok((files, missing))
 }
 
-/// What a release promises of an index: size and digest in every compression. One of them would not do to know a text again that another
-/// gave: a release that nobody signed can name the true digest of one beside an index of its own making in another.
-pub(super) fn promised(release: &Release, path: &str) -> String {
-    let file = |compression| {
-        release
-            .files
-            .get_key_value(&with_extension(path, compression))
-    };
-    format!(
-        "{:?}",
-        release
-            .compressions(path)
-            .filter_map(file)
-            .collect::<Vec<_>>()
-    )
+/// `updates/main` → `main`
+pub(super) fn last_part(component: &str) -> &str {
+    component
+        .rsplit_once('/')
+        .map_or(component, |(_, last)| last)
 }
 
-/// The compressions of an index, that first which takes the least time to fetch at `rate` and to decode; not compressed at all last, as
-/// releases list that form and mirrors seldom have it.
+/// Adds what a release promises of an index to a key: size and digest in every compression. One compression is not
+/// enough: an unsigned release can name the true digest of one compression beside a forged index in another.
+pub(super) fn add_promise(key: &mut KeyHasher, release: &Release, path: &str) {
+    for compression in release.compressions(path) {
+        let name = with_extension(path, compression);
+        if let Some(promised) = release.files.get(&name) {
+            key.text(&name);
+            key.number(promised.size);
+            key.digest(&promised.digest);
+        }
+    }
+    key.text("");
+}
+
+/// The compressions of an index, ordered by the time that it takes to fetch it at `rate` and to decode it. Uncompressed
+/// comes last: releases list it, but mirrors seldom have it.
 pub(super) fn cheapest_first(release: &Release, path: &str, rate: f64) -> Vec<Compression> {
     let size = |compression| {
-        release
-            .files
-            .get(&with_extension(path, compression))
-            .map_or(0, |(size, _)| *size) as f64
+        let promised = release.files.get(&with_extension(path, compression));
+        promised.map_or(0, |promised| promised.size) as f64
     };
-    let plain = if size(Compression::None) > 0.0 {
-        size(Compression::None)
-    } else {
-        4.0 * size(Compression::Gzip)
+    let plain = match size(Compression::None) {
+        0.0 => 4.0 * size(Compression::Gzip),
+        known => known,
     };
-    let seconds =
-        |compression: Compression| size(compression) / rate + plain / decoding_rate(compression);
+    let cost = |compression: &Compression| {
+        let seconds = size(*compression) / rate + plain / decoding_rate(*compression);
+        (*compression == Compression::None, seconds)
+    };
     let mut all: Vec<Compression> = release.compressions(path).collect();
-    all.sort_by(|&a, &b| {
-        (a == Compression::None)
-            .cmp(&(b == Compression::None))
-            .then(seconds(a).total_cmp(&seconds(b)))
+    all.sort_by(|a, b| {
+        let (a, b) = (cost(a), cost(b));
+        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
     });
     all
 }
 
-/// How fast a compression of Packages decodes, in bytes of plain text a second: measured on Debian's main, rounded.
+/// How fast a compression of Packages decodes, in bytes of plain text a second. Measured on Debian's main, rounded.
 fn decoding_rate(compression: Compression) -> f64 {
     match compression {
         Compression::None => 4e9,

@@ -1,7 +1,8 @@
-//! The pins of the tree's sources, as apt has them: in its preferences, by what tells one source from the others.
+//! The pins of the tree's sources, as apt's preferences.
 //!
-//! A source's own line cannot say its priority to apt. What apt can tell sources by is what their Release files say of themselves, or else the
-//! host that they come from; where neither does, the user is told rather than a tree made whose apt would decide otherwise.
+//! A source's line cannot give apt its priority. apt's preferences select sources by what their Release files say, or by
+//! their host. If neither tells a pinned source from the others, the run fails rather than make a tree whose apt would
+//! decide differently.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -12,21 +13,21 @@ use super::Release;
 pub(crate) fn preferences(releases: &[Arc<Release>]) -> Result<String, Indistinguishable> {
     let mut pins: Vec<String> = Vec::new();
     for release in releases {
-        let Some(pin) = release.source.pin else {
+        let source = release.source();
+        let Some(pin) = source.pin else {
             continue;
         };
-        let others: Vec<&Arc<Release>> = releases
-            .iter()
-            .filter(|other| other.source.pin != release.source.pin)
-            .collect();
-        let told = [Mark::fields(release), Mark::host(release)]
-            .into_iter()
-            .flatten()
-            .find(|mark| !others.iter().any(|o| mark.is_on(o)));
-        let mark = told.ok_or_else(|| Indistinguishable {
-            suite: release.source.suite.clone(),
-            uri: uri(release).to_owned(),
-        })?;
+        let mut others = releases.to_vec();
+        others.retain(|other| other.source().pin != source.pin);
+        let is_unique = |mark: &Mark<'_>| !others.iter().any(|other| mark.is_on(other));
+        let by_fields = Mark::fields(release).filter(is_unique);
+        let by_host = Some(Mark::host(release)).filter(is_unique);
+        let Some(mark) = by_fields.or(by_host) else {
+            return Err(Indistinguishable {
+                suite: source.suite.clone(),
+                uri: uri(release).to_owned(),
+            });
+        };
         let stanza = format!("Package: *\nPin: {}\nPin-Priority: {pin}\n", mark.text());
         if !pins.contains(&stanza) {
             pins.push(stanza);
@@ -35,65 +36,50 @@ pub(crate) fn preferences(releases: &[Arc<Release>]) -> Result<String, Indisting
     Ok(pins.join("\n"))
 }
 
-/// Nothing that apt's preferences know tells a pinned source from one with another priority.
+/// apt's preferences cannot tell a pinned source from one with another priority.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "apt could not tell {suite} of {uri}, which is pinned, from another source of the same release and host"
 )]
 pub(crate) struct Indistinguishable {
-    /// The suite of the pinned source.
     pub(crate) suite: String,
-    /// Its archive.
     pub(crate) uri: String,
 }
 
-/// What apt can tell a source by (apt_preferences(5)).
+/// What apt can select a source by (apt_preferences(5)).
 #[derive(Debug)]
 enum Mark<'r> {
-    /// What the Release file says: origin, label, and the codename, or the suite where there is none, as that one changes with a release.
+    /// Fields of the Release file: origin, label, and the codename; or the suite, which changes with a release, if there is
+    /// no codename.
     Fields(Vec<(char, &'r str)>),
-    /// Where it comes from.
+    /// The host.
     Host(&'r str),
 }
 
 impl<'r> Mark<'r> {
     fn fields(release: &'r Release) -> Option<Mark<'r>> {
-        let named = ('n', release.codename.as_deref());
-        let suite = (
-            'a',
-            release
-                .suite
-                .as_deref()
-                .filter(|_| release.codename.is_none()),
-        );
-        let all = [
-            ('o', release.origin.as_deref()),
-            ('l', release.label.as_deref()),
-            named,
-            suite,
-        ];
-        let fields: Vec<_> = all
-            .into_iter()
-            .filter_map(|(letter, value)| Some((letter, value.filter(|v| is_plain(v))?)))
-            .collect();
+        let mut fields = Vec::new();
+        let letters = match release.codename() {
+            Some(_) => ['o', 'l', 'n'],
+            None => ['o', 'l', 'a'],
+        };
+        for letter in letters {
+            if let Some(value) = field(release, letter).filter(|value| is_plain(value)) {
+                fields.push((letter, value));
+            }
+        }
         (!fields.is_empty()).then_some(Mark::Fields(fields))
     }
 
-    fn host(release: &'r Release) -> Option<Mark<'r>> {
-        Some(Mark::Host(host(uri(release))))
+    fn host(release: &'r Release) -> Mark<'r> {
+        Mark::Host(host(uri(release)))
     }
 
     fn is_on(&self, release: &Release) -> bool {
-        let field = |letter| match letter {
-            'o' => &release.origin,
-            'l' => &release.label,
-            'n' => &release.codename,
-            _ => &release.suite,
-        };
         match self {
             Mark::Fields(fields) => fields
                 .iter()
-                .all(|(letter, value)| field(*letter).as_deref() == Some(*value)),
+                .all(|(letter, value)| field(release, *letter) == Some(*value)),
             Mark::Host(name) => host(uri(release)) == *name,
         }
     }
@@ -104,11 +90,8 @@ impl<'r> Mark<'r> {
             Mark::Fields(fields) => {
                 let mut text = "release".to_owned();
                 for (number, (letter, value)) in fields.iter().enumerate() {
-                    let _ = write!(
-                        text,
-                        "{}{letter}={value}",
-                        if number == 0 { " " } else { "," }
-                    );
+                    let separator = if number == 0 { " " } else { "," };
+                    let _ = write!(text, "{separator}{letter}={value}");
                 }
                 text
             }
@@ -116,13 +99,23 @@ impl<'r> Mark<'r> {
     }
 }
 
-/// Whether apt takes a value as it is: commas part the fields, and patterns match more than themselves.
+/// A field of the Release file, by its letter in apt's preferences.
+fn field(release: &Release, letter: char) -> Option<&str> {
+    match letter {
+        'o' => release.origin(),
+        'l' => release.label(),
+        'n' => release.codename(),
+        _ => release.suite(),
+    }
+}
+
+/// Whether apt takes a value literally: commas separate fields, and patterns match other values too.
 fn is_plain(value: &str) -> bool {
     !value.contains([',', '*', '?', '[', '\\', '\n']) && !value.starts_with('/')
 }
 
 fn uri(release: &Release) -> &str {
-    release.source.uris.first().map_or("", String::as_str)
+    release.source().uris.first().map_or("", String::as_str)
 }
 
 /// The host of a URI without its port; empty for a local file.

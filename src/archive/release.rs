@@ -1,57 +1,63 @@
-//! The Release file of a suite: what it is, until when it holds, and which files it vouches for.
+//! The Release file of a suite: what it is, until when it is valid, and the files that it promises.
 //!
-//! Only [`super::Reading`] makes one, from a text whose signature was checked (or that the user trusts as it is). The names of indexes,
-//! and the places where a mirror keeps them, are worked out here; fetching them is for `archive` and the store.
+//! A [`Release`] is made only from a text whose signature was checked, or that the user trusts unchecked. This module
+//! also derives the names of indexes and the paths where a mirror keeps them. Fetching them is left to `index` and the
+//! store.
+
+mod error;
+mod time;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use jiff::civil;
-use jiff::tz::TimeZone;
-
+pub(crate) use self::error::BadRelease;
+pub(crate) use self::time::UtcTime;
+use self::time::parse_date;
+use super::index::last_part;
 use super::{CLOCK_TOLERANCE, Expiry, Source};
 use crate::formats::compress::Compression;
 use crate::formats::digest::{Algorithm, Digest};
+use crate::formats::key::KeyHasher;
 use crate::formats::stanza::Fields;
 use crate::store;
 
-/// A verified Release file. Made nowhere else.
+/// A verified Release file.
 #[derive(Clone, Debug)]
 pub struct Release {
-    /// Where it came from; the mirror that gave it is the first of its URIs.
-    pub source: Source,
-    /// Origin
-    pub(crate) origin: Option<String>,
-    /// Label
-    pub(crate) label: Option<String>,
-    /// Suite: `stable`
-    pub suite: Option<String>,
-    /// Codename: `trixie`
-    pub codename: Option<String>,
-    /// Version: `13.7`
-    pub(crate) version: Option<String>,
-    /// Date, in seconds since the epoch.
-    pub(crate) date: i64,
-    /// Valid-Until, in seconds since the epoch.
-    pub(crate) valid_until: Option<i64>,
-    /// Components as written: `main`, `updates/main`
-    pub(crate) components: Vec<String>,
-    /// Architectures; `all` among them where its packages have an index of their own or might have one.
-    pub(crate) architectures: Vec<String>,
-    /// NotAutomatic: its packages have priority 1.
-    pub not_automatic: bool,
-    /// ButAutomaticUpgrades: with NotAutomatic, its packages have priority 100.
-    pub but_automatic_upgrades: bool,
-    /// Acquire-By-Hash: indexes can be fetched by digest, which a mirror keeps for a while after they changed.
-    pub(crate) acquire_by_hash: bool,
-    /// Whether `binary-all/Packages` is to be read too: `Architectures` has `all`, and `No-Support-for-Architecture-all` does not say
-    /// that the other indexes repeat its packages.
-    pub(crate) separate_all: bool,
-    /// Size in bytes and digest of each file, by its path below the suite; from the strongest list of digests that there is.
-    pub(crate) files: BTreeMap<String, (u64, Digest)>,
+    source: Source,
+    origin: Option<String>,
+    label: Option<String>,
+    /// `stable`
+    suite: Option<String>,
+    /// `trixie`
+    codename: Option<String>,
+    /// `13.7`
+    version: Option<String>,
+    /// In seconds since the epoch.
+    date: i64,
+    /// In seconds since the epoch.
+    valid_until: Option<i64>,
+    /// With `all` if its packages have, or may have, an index of their own.
+    pub(super) architectures: Vec<String>,
+    not_automatic: bool,
+    but_automatic_upgrades: bool,
+    /// Indexes can be fetched by digest, under which a mirror keeps them for a while after they change.
+    acquire_by_hash: bool,
+    /// Whether `binary-all/Packages` is to be read too: `Architectures` has `all`, and `No-Support-for-Architecture-all`
+    /// does not say that the other indexes repeat its packages.
+    pub(super) separate_all: bool,
+    /// By path below the suite; from the strongest list of digests.
+    pub(super) files: BTreeMap<String, PromisedFile>,
 }
 
-/// The compressions that an index may have, in no order.
+/// What a release promises of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PromisedFile {
+    /// In bytes.
+    pub(super) size: u64,
+    pub(super) digest: Digest,
+}
+
+/// The compressions that an index may have, in any order.
 const COMPRESSIONS: [Compression; 6] = [
     Compression::Xz,
     Compression::Zstd,
@@ -62,188 +68,243 @@ const COMPRESSIONS: [Compression; 6] = [
 ];
 
 impl Release {
-    /// Reads a Release file whose signature was checked, and checks that it is the one that `source` asks for and that it holds at `now`,
-    /// in seconds since the epoch.
+    /// Parses a Release file whose signature was checked. It must be of the suite that `source` asks for, and valid at
+    /// `now`, in seconds since the epoch.
     pub(super) fn parse(text: &str, source: &Source, now: i64) -> Result<Release, BadRelease> {
         let all = Fields::read(text);
         let word = |name: &str| all.one(name).map(str::to_owned);
-        let words = |name: &str| {
-            all.one(name)
-                .unwrap_or_default()
-                .split_ascii_whitespace()
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        };
-        let yes = |name: &str| {
-            all.one(name)
-                .is_some_and(|value| value.eq_ignore_ascii_case("yes"))
-        };
-        let time = |field: &'static str| match all.one(field) {
-            None => Ok(None),
-            Some(value) => parse_date(value).map(Some).ok_or_else(|| BadRelease::Date {
-                field,
-                found: value.chars().take(60).collect(),
-            }),
-        };
-        let architectures = words("Architectures");
-        let repeats_all = words("No-Support-for-Architecture-all")
-            .iter()
-            .any(|index| index == "Packages");
+        let architectures = words(&all, "Architectures");
+        let repeating = words(&all, "No-Support-for-Architecture-all");
+        let repeats_all = repeating.iter().any(|index| index == "Packages");
+        let has_all = architectures.iter().any(|one| one == "all");
         let release = Release {
             origin: word("Origin"),
             label: word("Label"),
             suite: word("Suite"),
             codename: word("Codename"),
             version: word("Version"),
-            date: time("Date")?.ok_or(BadRelease::Missing { field: "Date" })?,
-            valid_until: time("Valid-Until")?,
-            components: words("Components"),
-            separate_all: !repeats_all
-                && architectures
-                    .iter()
-                    .any(|architecture| architecture == "all"),
+            date: time(&all, "Date")?.ok_or(BadRelease::Missing { field: "Date" })?,
+            valid_until: time(&all, "Valid-Until")?,
+            separate_all: has_all && !repeats_all,
             architectures,
-            not_automatic: yes("NotAutomatic"),
-            but_automatic_upgrades: yes("ButAutomaticUpgrades"),
-            acquire_by_hash: yes("Acquire-By-Hash"),
+            not_automatic: is_yes(&all, "NotAutomatic"),
+            but_automatic_upgrades: is_yes(&all, "ButAutomaticUpgrades"),
+            acquire_by_hash: is_yes(&all, "Acquire-By-Hash"),
             files: strongest_list(&all)?,
             source: source.clone(),
         };
-        release.is_of(&source.suite)?;
-        release.holds_at(now)?;
+        release.check_suite(&source.suite)?;
+        release.check_dates(now)?;
         Ok(release)
     }
 
-    /// Suite or Codename must be what was asked for, so that no mirror can serve another suite that the same key signed. The security
-    /// archive's old form `buster/updates` calls itself `buster`. A release that names neither cannot be compared.
-    fn is_of(&self, asked: &str) -> Result<(), BadRelease> {
-        let plain = asked.strip_suffix("/updates").unwrap_or(asked);
-        let mut named = [&self.suite, &self.codename]
-            .into_iter()
-            .flatten()
-            .peekable();
-        if is_flat(asked)
-            || named.peek().is_none()
-            || named.any(|name| name == asked || name == plain)
+    /// Suite or Codename must be the requested one, so that no mirror can serve another suite that the same key signed.
+    /// The security archive's old form `buster/updates` calls itself `buster`. A release that names neither cannot be
+    /// compared.
+    fn check_suite(&self, requested: &str) -> Result<(), BadRelease> {
+        let plain = requested.strip_suffix("/updates").unwrap_or(requested);
+        let is_requested = |name: &String| name == requested || name == plain;
+        let is_named = self.suite.is_some() || self.codename.is_some();
+        if is_flat(requested)
+            || !is_named
+            || self.suite.as_ref().is_some_and(is_requested)
+            || self.codename.as_ref().is_some_and(is_requested)
         {
             return Ok(());
         }
         Err(BadRelease::OtherSuite {
-            asked: asked.into(),
+            asked: requested.into(),
             suite: self.suite.clone(),
             codename: self.codename.clone(),
         })
     }
 
-    fn holds_at(&self, now: i64) -> Result<(), BadRelease> {
+    fn check_dates(&self, now: i64) -> Result<(), BadRelease> {
         if self.date > now + CLOCK_TOLERANCE {
             return Err(BadRelease::Future {
-                date: Time(self.date),
-                now: Time(now),
+                date: UtcTime(self.date),
+                now: UtcTime(now),
             });
         }
         match self.valid_until {
             Some(until) if until < now && self.source.expiry == Expiry::Check => {
                 Err(BadRelease::Expired {
-                    until: Time(until),
-                    now: Time(now),
+                    until: UtcTime(until),
+                    now: UtcTime(now),
                 })
             }
             _ => Ok(()),
         }
     }
 
-    /// Whether a suite is this one, by any of the names that it goes by.
+    /// The source that it is from. The mirror that gave it is the first of the URIs.
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The suite as in the URL: `trixie`, `trixie-security`.
+    pub fn suite_in_url(&self) -> &str {
+        &self.source.suite
+    }
+
+    pub(crate) fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
+    }
+
+    pub(crate) fn label(&self) -> Option<&str> {
+        self.label.as_deref()
+    }
+
+    /// The Suite field: `stable`.
+    pub(crate) fn suite(&self) -> Option<&str> {
+        self.suite.as_deref()
+    }
+
+    pub(crate) fn codename(&self) -> Option<&str> {
+        self.codename.as_deref()
+    }
+
+    /// In seconds since the epoch.
+    pub(crate) fn date(&self) -> i64 {
+        self.date
+    }
+
+    /// NotAutomatic: its packages have priority 1.
+    pub(crate) fn not_automatic(&self) -> bool {
+        self.not_automatic
+    }
+
+    /// Whether `suite` is one of the names of this suite.
     pub(crate) fn is_called(&self, suite: &str) -> bool {
         self.suite.as_deref() == Some(suite)
             || self.codename.as_deref() == Some(suite)
             || self.source.suite == suite
     }
 
-    /// The priority of its packages (apt_preferences(5)): what the user says, or else "APT's Default Priority Assignments".
+    /// The priority of its packages (apt_preferences(5)): the user's pin, or else one of apt's default priorities.
     pub(crate) fn priority(&self) -> i32 {
-        match (
-            self.source.pin,
-            self.not_automatic,
-            self.but_automatic_upgrades,
-        ) {
-            (Some(pin), ..) => pin.get().into(),
-            (None, true, true) => 100,
-            (None, true, false) => 1,
-            (None, false, _) => 500,
+        if let Some(pin) = self.source.pin {
+            return pin.get().into();
+        }
+        match (self.not_automatic, self.but_automatic_upgrades) {
+            (true, true) => 100,
+            (true, false) => 1,
+            (false, _) => 500,
         }
     }
 
-    /// The path of the index of a component and an architecture below the suite, without a compression's extension; `None` where the
-    /// release has none. A flat repository has one for all. `component` may be asked for as `main` or `updates/main`.
-    pub(crate) fn index_path(&self, component: &str, architecture: &str) -> Option<String> {
+    /// Adds everything but its files that decides how packages are chosen.
+    pub(super) fn add_to_key(&self, key: &mut KeyHasher) {
+        key.text(&self.source.suite);
+        for field in [
+            &self.suite,
+            &self.codename,
+            &self.origin,
+            &self.label,
+            &self.version,
+        ] {
+            key.optional_text(field.as_deref());
+        }
+        let pin = self.source.pin.map(|pin| pin.to_string());
+        key.optional_text(pin.as_deref());
+        key.flag(self.not_automatic);
+        key.flag(self.but_automatic_upgrades);
+    }
+
+    /// The path of the index of a component and an architecture below the suite, without a compression's extension;
+    /// `None` if the release has none. A flat repository has one index. `component` is `main` or `updates/main`.
+    pub(super) fn index_path(&self, component: &str, architecture: &str) -> Option<String> {
         let paths = if is_flat(&self.source.suite) {
-            vec!["Packages".into(), "./Packages".into()]
+            ["Packages".to_owned(), "./Packages".to_owned()]
         } else {
-            let last = component
-                .rsplit_once('/')
-                .map_or(component, |(_, last)| last);
-            vec![
+            let last = last_part(component);
+            [
                 format!("{component}/binary-{architecture}/Packages"),
                 format!("{last}/binary-{architecture}/Packages"),
             ]
         };
-        paths
-            .into_iter()
-            .find(|path| self.compressions(path).next().is_some())
+        let exists = |path: &String| self.compressions(path).next().is_some();
+        paths.into_iter().find(exists)
     }
 
     /// The compressions in which the release has the index at `path`.
-    pub(crate) fn compressions(&self, path: &str) -> impl Iterator<Item = Compression> {
+    pub(super) fn compressions(&self, path: &str) -> impl Iterator<Item = Compression> {
         COMPRESSIONS
             .into_iter()
             .filter(move |compression| self.files.contains_key(&with_extension(path, *compression)))
     }
 
-    /// The components for which there is an index of any architecture, as a user names them.
-    pub(crate) fn offered_components(&self) -> Vec<String> {
-        let mut found: Vec<String> = self
-            .files
-            .keys()
-            .filter_map(|path| path.split_once("/binary-"))
-            .map(|(component, _)| component.to_owned())
-            .collect();
-        found.dedup();
-        found
+    /// The components that have an index for some architecture, as a user names them.
+    pub(super) fn offered_components(&self) -> Vec<String> {
+        let mut components = Vec::new();
+        for path in self.files.keys() {
+            if let Some((component, _)) = path.split_once("/binary-") {
+                components.push(component.to_owned());
+            }
+        }
+        components.dedup();
+        components
     }
 
-    /// Where a file of the release is to be had, best first: for each mirror by its digest, where that is offered, and by its name.
-    pub(crate) fn urls(&self, path: &str, digest: &Digest) -> Vec<String> {
-        let directory = path
-            .rsplit_once('/')
-            .map_or(String::new(), |(directory, _)| format!("{directory}/"));
-        let by_hash = format!(
-            "{directory}by-hash/{}/{}",
-            digest.algorithm().field(),
-            digest.hexadecimal()
-        );
-        let below = self
-            .source
-            .uris
-            .iter()
-            .map(|uri| suite_url(uri, &self.source.suite));
-        let paths = if self.acquire_by_hash {
-            vec![by_hash, path.to_owned()]
-        } else {
-            vec![path.to_owned()]
-        };
-        below
-            .flat_map(|base| {
-                paths
-                    .iter()
-                    .map(move |path| format!("{base}/{}", store::encode(path)))
-                    .collect::<Vec<_>>()
-            })
-            .collect()
+    /// The URLs of one of its files, best first: for each mirror by its digest, where that is offered, and by its name.
+    pub(super) fn urls(&self, path: &str, digest: &Digest) -> Vec<String> {
+        let mut paths = Vec::new();
+        if self.acquire_by_hash {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            let directory = &path[..path.len() - name.len()];
+            let algorithm = digest.algorithm().field();
+            paths.push(format!(
+                "{directory}by-hash/{algorithm}/{}",
+                digest.hexadecimal()
+            ));
+        }
+        paths.push(path.to_owned());
+        let mut urls = Vec::new();
+        for uri in &self.source.uris {
+            let base = suite_url(uri, &self.source.suite);
+            for path in &paths {
+                urls.push(format!("{base}/{}", store::encode(path)));
+            }
+        }
+        urls
     }
 }
 
-/// Whether a suite's name stands for a flat repository: a directory, with the index right in it.
+#[cfg(any(test, feature = "testing"))]
+impl Release {
+    /// A release that no archive has, for tests.
+    pub(crate) fn for_tests(release: crate::testing::listing::TestRelease) -> Release {
+        let pin = release.pin.and_then(std::num::NonZeroI16::new);
+        Release {
+            source: Source {
+                uris: Vec::new(),
+                suite: release.suite_in_url,
+                components: vec!["main".to_owned()],
+                architectures: vec![release.architecture],
+                trust: super::Trust::Unchecked,
+                expiry: Expiry::Ignore,
+                signed_by: None,
+                pin,
+                exemptions: super::Exemptions::default(),
+            },
+            origin: None,
+            label: None,
+            suite: release.suite,
+            codename: release.codename,
+            version: None,
+            date: 0,
+            valid_until: None,
+            architectures: Vec::new(),
+            not_automatic: release.not_automatic,
+            but_automatic_upgrades: release.but_automatic_upgrades,
+            acquire_by_hash: false,
+            separate_all: false,
+            files: BTreeMap::new(),
+        }
+    }
+}
+
+/// Whether a suite's name stands for a flat repository: a directory that holds the index itself.
 pub(super) fn is_flat(suite: &str) -> bool {
     suite.ends_with('/')
 }
@@ -254,15 +315,13 @@ pub(super) fn suite_url(uri: &str, suite: &str) -> String {
     if !is_flat(suite) {
         return format!("{uri}/dists/{}", store::encode(suite));
     }
-    let path = suite.trim_start_matches("./").trim_matches('/');
-    if path.is_empty() {
-        uri.to_owned()
-    } else {
-        format!("{uri}/{}", store::encode(path))
+    match suite.trim_start_matches("./").trim_matches('/') {
+        "" => uri.to_owned(),
+        path => format!("{uri}/{}", store::encode(path)),
     }
 }
 
-/// A path with the extension that a compression has.
+/// A path with the extension of a compression.
 pub(super) fn with_extension(path: &str, compression: Compression) -> String {
     match compression.extension() {
         "" => path.to_owned(),
@@ -270,146 +329,58 @@ pub(super) fn with_extension(path: &str, compression: Compression) -> String {
     }
 }
 
-/// The files with the strongest digests that the release gives. MD5 and SHA-1 are not looked at: a release that has no others is refused.
-fn strongest_list(all: &Fields<'_>) -> Result<BTreeMap<String, (u64, Digest)>, BadRelease> {
-    let list = Algorithm::STRONGEST_FIRST
-        .into_iter()
-        .find_map(|algorithm| Some((algorithm, all.one(algorithm.field())?)));
-    let (algorithm, list) = list.ok_or(BadRelease::NoStrongDigests)?;
-    let entry = |line: &str| {
-        let mut words = line.split_ascii_whitespace();
-        let digest = Digest::parse(algorithm, words.next()?).ok()?;
-        let size = words.next()?.parse().ok()?;
-        let path = words.next()?.to_owned();
-        words.next().is_none().then_some((path, (size, digest)))
+fn words(all: &Fields<'_>, name: &str) -> Vec<String> {
+    let text = all.one(name).unwrap_or_default();
+    text.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+fn is_yes(all: &Fields<'_>, name: &str) -> bool {
+    all.one(name)
+        .is_some_and(|value| value.eq_ignore_ascii_case("yes"))
+}
+
+fn time(all: &Fields<'_>, field: &'static str) -> Result<Option<i64>, BadRelease> {
+    let Some(value) = all.one(field) else {
+        return Ok(None);
     };
-    let lines = list.lines().filter(|line| !line.trim().is_empty());
-    lines
-        .map(|line| {
-            entry(line).ok_or_else(|| BadRelease::File {
-                line: line.trim().chars().take(200).collect(),
-            })
-        })
-        .collect()
-}
-
-/// Reads `Sat, 12 Sep 2026 07:55:41 UTC`, as seconds since the epoch. Hours may have one digit, as Ubuntu writes them; no zone but UTC is
-/// known, as to apt.
-fn parse_date(text: &str) -> Option<i64> {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let text = text.split_once(',').map_or(text, |(_, rest)| rest);
-    let mut words = text.split_ascii_whitespace();
-    let day: i8 = words.next()?.parse().ok()?;
-    let name = words.next()?;
-    let month = MONTHS.iter().position(|month| *month == name)? + 1;
-    let year: i16 = words.next()?.parse().ok()?;
-    let mut clock = words.next()?.split(':').map(|part| part.parse::<i8>().ok());
-    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    if clock.next().is_some()
-        || !matches!(words.next()?, "UTC" | "GMT" | "Z" | "+0000")
-        || words.next().is_some()
-    {
-        return None;
-    }
-    let time = civil::DateTime::new(
-        year,
-        i8::try_from(month).ok()?,
-        day,
-        hour,
-        minute,
-        second,
-        0,
-    )
-    .ok()?;
-    Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
-}
-
-/// A time that prints as `2026-09-12T07:55:41Z`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Time(
-    /// Seconds since the epoch.
-    pub i64,
-);
-
-impl fmt::Display for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_second(self.0) {
-            Ok(time) => time.fmt(f),
-            Err(_) => write!(f, "{} seconds after the epoch", self.0),
-        }
+    match parse_date(value) {
+        Some(time) => Ok(Some(time)),
+        None => Err(BadRelease::Date {
+            field,
+            found: value.chars().take(60).collect(),
+        }),
     }
 }
 
-/// A release that is not used, signed or not.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum BadRelease {
-    /// A field that must be there is not.
-    #[error("it has no {field}")]
-    Missing {
-        /// The field.
-        field: &'static str,
-    },
-    /// A date cannot be read.
-    #[error("its {field} `{found}` is not a date")]
-    Date {
-        /// The field.
-        field: &'static str,
-        /// Its value, cut.
-        found: String,
-    },
-    /// It is of another suite than the one asked for.
-    #[error("it is of suite {} (codename {}), and {asked} was asked for", suite.as_deref().unwrap_or("-"), codename.as_deref().unwrap_or("-"))]
-    OtherSuite {
-        /// What was asked for.
-        asked: String,
-        /// Suite
-        suite: Option<String>,
-        /// Codename
-        codename: Option<String>,
-    },
-    /// Its Date is in the future.
-    #[error("its date {date} is in the future: it is {now} now; is the clock right?")]
-    Future {
-        /// Date
-        date: Time,
-        /// What the clock says.
-        now: Time,
-    },
-    /// Its Valid-Until has passed.
-    #[error("it was valid until {until}, and it is {now} now")]
-    Expired {
-        /// Valid-Until
-        until: Time,
-        /// What the clock says.
-        now: Time,
-    },
-    /// There are MD5 and SHA-1 digests at most.
-    #[error("it has neither SHA512 nor SHA256 digests")]
-    NoStrongDigests,
-    /// A line of the list of files cannot be read.
-    #[error("it lists a file by `{line}`, which is not digest, size and path")]
-    File {
-        /// The line, cut.
-        line: String,
-    },
+/// The files with the strongest digests that the release has. MD5 and SHA-1 are ignored: a release without others is
+/// rejected.
+fn strongest_list(all: &Fields<'_>) -> Result<BTreeMap<String, PromisedFile>, BadRelease> {
+    let mut files = BTreeMap::new();
+    for algorithm in Algorithm::STRONGEST_FIRST {
+        let Some(list) = all.one(algorithm.field()) else {
+            continue;
+        };
+        for line in list.lines().filter(|line| !line.trim().is_empty()) {
+            let Some((path, file)) = promised_file(algorithm, line) else {
+                let line = line.trim().chars().take(200).collect();
+                return Err(BadRelease::File { line });
+            };
+            files.insert(path, file);
+        }
+        return Ok(files);
+    }
+    Err(BadRelease::NoStrongDigests)
 }
 
-impl BadRelease {
-    /// What the user can do about it.
-    pub(crate) fn hint(&self) -> Option<String> {
-        match self {
-            BadRelease::Expired { .. } => Some(
-                "--no-check-valid-until accepts a snapshot, or a mirror that lags behind".into(),
-            ),
-            BadRelease::Missing { .. }
-            | BadRelease::Date { .. }
-            | BadRelease::OtherSuite { .. }
-            | BadRelease::Future { .. }
-            | BadRelease::NoStrongDigests
-            | BadRelease::File { .. } => None,
-        }
+/// Parses a line of a list of files: digest, size, path.
+fn promised_file(algorithm: Algorithm, line: &str) -> Option<(String, PromisedFile)> {
+    let mut words = line.split_ascii_whitespace();
+    let digest = Digest::parse(algorithm, words.next()?).ok()?;
+    let size = words.next()?.parse().ok()?;
+    let path = words.next()?.to_owned();
+    match words.next() {
+        Some(_) => None,
+        None => Some((path, PromisedFile { size, digest })),
     }
 }
 

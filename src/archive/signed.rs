@@ -1,45 +1,57 @@
 //! The release of a source: the first mirror's that has a good one, with its signature checked.
 //!
-//! What a release means is in `release`, who may sign it in `openpgp`.
+//! `release` says what a release means, and `openpgp` who may sign it.
 
 use std::time::Duration;
 
 use super::openpgp::unchecked_text;
 use super::release::suite_url;
-use super::{Error, Release, SignatureError, Source, Trust};
+use super::{Error, Release, SignatureError, Source, Trust, UtcTime};
 use crate::report::Report;
-use crate::store::{self, Store};
+use crate::store::{self, Store, Unverified};
 
-/// How large a Release file may be, in bytes: Debian's are 0.3 MB.
+/// The largest Release file, in bytes. Debian's have 0.3 MB.
 const RELEASE_LIMIT: u64 = 16 << 20;
-/// How large a file of detached signatures may be, in bytes.
+/// The largest file of detached signatures, in bytes.
 const SIGNATURE_LIMIT: u64 = 1 << 20;
 
-/// What reading a release needs besides its source.
+/// What is needed to read a release besides its source.
 #[derive(Clone, Copy)]
 pub(super) struct Releases<'a> {
-    pub(crate) store: &'a Store,
-    pub(crate) now: i64,
-    pub(crate) report: &'a Report,
+    pub(super) store: &'a Store,
+    /// In seconds since the epoch.
+    pub(super) now: i64,
+    pub(super) report: &'a Report,
+}
+
+/// What the first mirror that answered has.
+struct Answer {
+    /// The mirror's number.
+    mirror: usize,
+    file: Unverified,
+    /// The signed text.
+    verified: Result<String, SignatureError>,
 }
 
 impl Releases<'_> {
-    /// The release of a source, from the first mirror that has a good one, and the mirror's rate in bytes a second.
+    /// Reads the release of a source from the first mirror that has a good one. Returns the mirror's rate too, in bytes a
+    /// second.
     pub(super) fn release(self, source: &Source) -> Result<(Release, f64), Error> {
         let mut mirrors = source.uris.clone();
-        let mut distrusted = None;
+        let mut rejected = None;
         loop {
-            let (position, result) = match self.release_of(source, &mirrors) {
+            let answer = match self.first_answer(source, &mirrors) {
                 Ok(answer) => answer,
-                // Another mirror's refused release says more than a mirror that is silent.
-                Err(error) => return Err(distrusted.unwrap_or(error)),
+                // The rejected release of another mirror is more telling than a silent mirror.
+                Err(error) => return Err(rejected.unwrap_or(error)),
             };
-            match result {
+            let mirror = answer.mirror;
+            match self.check(source, &mirrors, answer) {
                 Ok(found) => return Ok(found),
-                Err(error) => distrusted = distrusted.or(Some(error)),
+                Err(error) => rejected = rejected.or(Some(error)),
             }
-            mirrors.drain(..=position);
-            match distrusted {
+            mirrors.drain(..=mirror);
+            match rejected {
                 Some(error) if mirrors.is_empty() => return Err(error),
                 _ => self.report.detail(format!(
                     "{} is not used from that mirror; trying the next",
@@ -49,86 +61,101 @@ impl Releases<'_> {
         }
     }
 
-    /// Which of the mirrors answered first, and what its release is worth. An error when none answered.
-    #[expect(
-        clippy::type_complexity,
-        reason = "the two failures are told apart: no answer, and an answer that is refused"
-    )]
-    fn release_of(
+    /// Reads InRelease, or else Release and Release.gpg, from the first mirror that has it.
+    fn first_answer(self, source: &Source, mirrors: &[String]) -> Result<Answer, Error> {
+        let failed = |error: store::Error, name: &str| Error::Fetch {
+            name: name.to_owned(),
+            source: Box::new(error),
+        };
+        let suite = &source.suite;
+        let (mirror, file, verified) = match self.fetch(source, mirrors, "InRelease") {
+            Ok((mirror, file)) => {
+                let verified = match &source.trust {
+                    Trust::Keys(keys) => keys.verify_inline(&file.content, self.now),
+                    Trust::Unchecked => unchecked_text(&file.content),
+                };
+                (mirror, file, verified)
+            }
+            Err(store::Error::Missing { .. }) => {
+                let fetched = self.fetch(source, mirrors, "Release");
+                let (mirror, file) = fetched.map_err(|e| failed(e, suite))?;
+                let verified = self.verify_detached(source, &file);
+                (mirror, file, verified.map_err(|e| failed(e, suite))?)
+            }
+            Err(error) => return Err(failed(error, suite)),
+        };
+        Ok(Answer {
+            mirror,
+            file,
+            verified,
+        })
+    }
+
+    /// Reads a file of the suite, and says which of the mirrors it is from.
+    fn fetch(
         self,
         source: &Source,
         mirrors: &[String],
-    ) -> Result<(usize, Result<(Release, f64), Error>), Error> {
-        let fetch = |name: &str| {
-            let urls: Vec<String> = mirrors
-                .iter()
-                .map(|uri| format!("{}/{name}", suite_url(uri, &source.suite)))
-                .collect();
-            let found = self.store.read(&urls, RELEASE_LIMIT)?;
-            Ok((
-                urls.iter()
-                    .position(|known| *known == found.url)
-                    .unwrap_or(0),
-                found,
-            ))
+        name: &str,
+    ) -> Result<(usize, Unverified), store::Error> {
+        let mut urls = Vec::with_capacity(mirrors.len());
+        for uri in mirrors {
+            urls.push(format!("{}/{name}", suite_url(uri, &source.suite)));
+        }
+        let file = self.store.read(&urls, RELEASE_LIMIT)?;
+        let mirror = urls.iter().position(|url| *url == file.url);
+        Ok((mirror.unwrap_or(0), file))
+    }
+
+    /// Checks the signature of a Release file. The outer error is a failure to fetch it.
+    fn verify_detached(
+        self,
+        source: &Source,
+        file: &Unverified,
+    ) -> Result<Result<String, SignatureError>, store::Error> {
+        let Trust::Keys(keys) = &source.trust else {
+            return Ok(unchecked_text(&file.content));
         };
-        let failed = |source: store::Error, name: &str| Error::Fetch {
-            name: name.into(),
-            source: Box::new(source),
-        };
-        let (position, found, verified) = match fetch("InRelease") {
-            Ok((position, found)) => {
-                let verified = match &source.trust {
-                    Trust::Keys(keys) => keys.verify_inline(&found.content, self.now),
-                    Trust::Unchecked => unchecked_text(&found.content),
-                };
-                (position, found, verified)
+        let url = format!("{}.gpg", file.url);
+        match self.store.read(&[url], SIGNATURE_LIMIT) {
+            Ok(signatures) => {
+                let signatures = &signatures.content;
+                Ok(keys.verify_detached(&file.content, signatures, self.now))
             }
-            Err(store::Error::Missing { .. }) => {
-                let (position, found) = fetch("Release").map_err(|e| failed(e, &source.suite))?;
-                let verified = match &source.trust {
-                    Trust::Keys(keys) => match self
-                        .store
-                        .read(&[format!("{}.gpg", found.url)], SIGNATURE_LIMIT)
-                    {
-                        Ok(signatures) => {
-                            keys.verify_detached(&found.content, &signatures.content, self.now)
-                        }
-                        Err(store::Error::Missing { .. }) => Err(SignatureError::Unsigned),
-                        Err(e) => return Err(failed(e, &source.suite)),
-                    },
-                    Trust::Unchecked => unchecked_text(&found.content),
-                };
-                (position, found, verified)
-            }
-            Err(e) => return Err(failed(e, &source.suite)),
+            Err(store::Error::Missing { .. }) => Ok(Err(SignatureError::Unsigned)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Parses what a mirror has if its signature is good.
+    fn check(
+        self,
+        source: &Source,
+        mirrors: &[String],
+        answer: Answer,
+    ) -> Result<(Release, f64), Error> {
+        let url = store::shown(&answer.file.url);
+        let text = match answer.verified {
+            Ok(text) => text,
+            Err(source) => return Err(Error::Signature { url, source }),
         };
-        let rate = rate(found.content.len(), found.took);
         let mut answering = source.clone();
-        // The mirror that answered comes first, for it has the rest; the others follow in their order.
-        answering.uris = mirrors[position..]
-            .iter()
-            .chain(&mirrors[..position])
-            .cloned()
-            .collect();
-        let url = store::shown(&found.url);
-        let release = match verified {
-            Err(source) => Err(Error::Signature { url, source }),
-            Ok(text) => match Release::parse(&text, &answering, self.now) {
-                Err(source) => Err(Error::Release { url, source }),
-                Ok(release) => {
-                    self.report
-                        .detail(format!("read {url}, dated {}", super::Time(release.date)));
-                    Ok((release, rate))
-                }
-            },
+        // The mirror that answered comes first, since it has the indexes; the others follow in their order.
+        answering.uris = mirrors.to_vec();
+        answering.uris.rotate_left(answer.mirror);
+        let release = match Release::parse(&text, &answering, self.now) {
+            Ok(release) => release,
+            Err(source) => return Err(Error::Release { url, source }),
         };
-        Ok((position, release))
+        let date = UtcTime(release.date());
+        self.report.detail(format!("read {url}, dated {date}"));
+        let rate = rate(answer.file.content.len(), answer.file.took);
+        Ok((release, rate))
     }
 }
 
-/// A mirror's rate in bytes a second, from one file. A connection is slow at first, so a far mirror seems slower than it is, which errs
-/// towards the smaller file.
+/// A mirror's rate in bytes a second, from one file. A connection is slow at first, so that a distant mirror seems slower
+/// than it is, which favours the smaller file.
 fn rate(bytes: usize, elapsed: Duration) -> f64 {
     bytes.max(1) as f64 / elapsed.as_secs_f64().max(1e-6)
 }

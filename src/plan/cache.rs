@@ -10,27 +10,28 @@ use std::sync::Arc;
 
 use super::{Call, Chosen, Plan, Selection};
 use crate::archive::{Release, Source};
-use crate::formats::digest::{Algorithm, Digest, digest};
+use crate::formats::digest::Digest;
+use crate::formats::key::KeyHasher;
 use crate::formats::stanza::stanzas;
 use crate::formats::suite::Variant;
 
 /// The key of the last plan for a selection from these sources.
 pub(crate) fn cache_key(selection: &Selection, sources: &[Source]) -> Digest {
-    let mut key = KeyText(Vec::new());
-    key.add(variant_name(selection.variant));
-    key.add(&selection.suite);
-    key.add_all(&selection.architectures);
-    key.add_all(&selection.include);
-    key.add_all(&selection.exclude);
-    key.add_count(sources.len());
+    let mut key = KeyHasher::new("plan");
+    key.text(variant_name(selection.variant));
+    key.text(&selection.suite);
+    key.texts(&selection.architectures);
+    key.texts(&selection.include);
+    key.texts(&selection.exclude);
+    key.number(sources.len() as u64);
     for source in sources {
-        key.add_all(&source.uris);
-        key.add(&source.suite);
-        key.add_all(&source.components);
-        key.add_all(&source.architectures);
-        key.add(&source.pin.map_or(0, |pin| pin.get()).to_string());
+        key.texts(&source.uris);
+        key.text(&source.suite);
+        key.texts(&source.components);
+        key.texts(&source.architectures);
+        key.text(&source.pin.map_or(0, |pin| pin.get()).to_string());
     }
-    digest(Algorithm::Sha256, &key.0)
+    key.finish()
 }
 
 fn variant_name(variant: Variant) -> &'static str {
@@ -43,27 +44,6 @@ fn variant_name(variant: Variant) -> &'static str {
         Variant::Standard => "standard",
         Variant::Custom => "custom",
         Variant::Extract => "extract",
-    }
-}
-
-/// Texts with their lengths and lists with their counts, so that no two sequences are alike.
-struct KeyText(Vec<u8>);
-
-impl KeyText {
-    fn add(&mut self, text: &str) {
-        self.add_count(text.len());
-        self.0.extend_from_slice(text.as_bytes());
-    }
-
-    fn add_all(&mut self, texts: &[String]) {
-        self.add_count(texts.len());
-        for text in texts {
-            self.add(text);
-        }
-    }
-
-    fn add_count(&mut self, count: usize) {
-        self.0.extend_from_slice(&(count as u64).to_le_bytes());
     }
 }
 
@@ -196,15 +176,13 @@ mod tests {
     use crate::archive::Index;
 
     fn index_of(stanzas: &str) -> Index {
-        Index {
-            listings: vec![listing("trixie", "amd64", stanzas)],
-        }
+        crate::testing::listing::index(vec![listing("trixie", "amd64", stanzas)])
     }
 
     fn releases(index: &Index) -> Vec<Arc<Release>> {
         let mut releases = Vec::new();
-        for listing in &index.listings {
-            releases.push(Arc::clone(&listing.release));
+        for listing in index.listings() {
+            releases.push(Arc::clone(listing.release()));
         }
         releases
     }
@@ -243,11 +221,12 @@ mod tests {
 
     #[test]
     fn the_same_request_has_the_same_key() {
-        let release = &index_of("a 1").listings[0].release;
+        let index = index_of("a 1");
+        let release = index.listings()[0].release();
         let key = |include: &[&str], pin: i16| {
             let source = Source {
                 pin: std::num::NonZeroI16::new(pin),
-                ..release.source.clone()
+                ..release.source().clone()
             };
             cache_key(&selection(include), &[source])
         };

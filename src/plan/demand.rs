@@ -328,7 +328,7 @@ impl DemandReader<'_, '_> {
         let mut available = Vec::new();
         for version in self.pool.versions(package) {
             for listing in self.pool.listings(version) {
-                available.push(listing.release.source.suite.clone());
+                available.push(listing.release().suite_in_url().to_owned());
             }
         }
         available.sort();

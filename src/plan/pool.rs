@@ -199,7 +199,7 @@ impl<'a> Pool<'a> {
 
     /// The release of the first listing that has a version.
     pub(super) fn release(&self, version: VersionId) -> Arc<Release> {
-        Arc::clone(&self.listings[self[version].listing as usize].release)
+        Arc::clone(self.listings[self[version].listing as usize].release())
     }
 
     /// The listings that have a version, in their order.
@@ -218,7 +218,7 @@ impl<'a> Pool<'a> {
         let mut highest: Option<VersionId> = None;
         for version in self.versions(package) {
             let listings = self.listings(version);
-            if !listings.iter().any(|l| l.release.is_called(suite)) {
+            if !listings.iter().any(|l| l.release().is_called(suite)) {
                 continue;
             }
             // Of equal versions the one that was read first wins, as it is the last of the list.

@@ -15,7 +15,7 @@ use memchr::memmem::Finder;
 
 use super::Selection;
 use super::demand::VariantPackages;
-use crate::archive::{Release, Seen};
+use crate::archive::{IndexEvent, Release};
 use crate::formats::package::{Package, Priority};
 use crate::formats::suite::Variant;
 
@@ -82,10 +82,10 @@ impl<'s> PrefetchPlanner<'s> {
 
     /// Takes a stanza or the end of a source. Returns the packages that are now certain and were
     /// not returned before.
-    pub(crate) fn see(&self, seen: Seen<'_>) -> Vec<Prefetch> {
-        match seen {
-            Seen::Stanza(release, stanza) => self.see_stanza(release, stanza),
-            Seen::Source => {
+    pub(crate) fn see(&self, event: IndexEvent<'_>) -> Vec<Prefetch> {
+        match event {
+            IndexEvent::Stanza(release, stanza) => self.see_stanza(release, stanza),
+            IndexEvent::SourceEnd => {
                 let mut candidates = self.lock();
                 candidates.unread = candidates.unread.saturating_sub(1);
                 candidates.take_certain()
@@ -131,11 +131,11 @@ impl<'s> PrefetchPlanner<'s> {
         let package = Package::parse(stanza).ok()?;
         let is_native = package.architecture == "all"
             || self.selection.architectures.first() == Some(&package.architecture);
-        if !is_native || release.not_automatic || self.is_decided_otherwise(&package.name) {
+        if !is_native || release.not_automatic() || self.is_decided_otherwise(&package.name) {
             return None;
         }
         Some(Prefetch {
-            mirrors: release.source.uris.clone(),
+            mirrors: release.source().uris.clone(),
             is_essential: package.essential == Some(true),
             package,
         })
@@ -242,24 +242,33 @@ mod tests {
         let selection = selection(Variant::Minbase);
         let release = release("s");
         let planner = PrefetchPlanner::new(&selection, 2);
-        let see = |seen: Seen<'_>| -> Vec<String> {
+        let see = |event: IndexEvent<'_>| -> Vec<String> {
             planner
-                .see(seen)
+                .see(event)
                 .iter()
                 .map(|f| format!("{} {}", f.package.name, f.package.version))
                 .collect()
         };
         let essential = |name: &str, version: &str| stanza(name, version, "Essential: yes");
-        assert_eq!(see(Seen::Stanza(&release, &essential("a", "2"))), [""; 0]);
-        assert_eq!(see(Seen::Stanza(&release, &essential("b", "1"))), [""; 0]);
-        assert_eq!(see(Seen::Source), ["a 2", "b 1"]);
         assert_eq!(
-            see(Seen::Stanza(&release, &essential("a", "1"))),
+            see(IndexEvent::Stanza(&release, &essential("a", "2"))),
+            [""; 0]
+        );
+        assert_eq!(
+            see(IndexEvent::Stanza(&release, &essential("b", "1"))),
+            [""; 0]
+        );
+        assert_eq!(see(IndexEvent::SourceEnd), ["a 2", "b 1"]);
+        assert_eq!(
+            see(IndexEvent::Stanza(&release, &essential("a", "1"))),
             [""; 0],
             "a higher version is known"
         );
-        assert_eq!(see(Seen::Stanza(&release, &essential("c", "1"))), ["c 1"]);
-        assert_eq!(see(Seen::Source), [""; 0]);
+        assert_eq!(
+            see(IndexEvent::Stanza(&release, &essential("c", "1"))),
+            ["c 1"]
+        );
+        assert_eq!(see(IndexEvent::SourceEnd), [""; 0]);
     }
 
     #[test]
@@ -267,7 +276,7 @@ mod tests {
         let selection = selection(Variant::Minbase);
         let release = release("s");
         let told = |planner: &PrefetchPlanner<'_>, name: &str, more: &str| -> Vec<(String, bool)> {
-            let all = planner.see(Seen::Stanza(&release, &stanza(name, "1", more)));
+            let all = planner.see(IndexEvent::Stanza(&release, &stanza(name, "1", more)));
             all.into_iter()
                 .map(|f| (f.package.name, f.is_essential))
                 .collect()
@@ -277,7 +286,7 @@ mod tests {
         // The other source may have a higher version of `safe`, which was passed over.
         assert_eq!(told(&planner, "safe", ""), []);
         assert_eq!(told(&planner, "left-out", ""), []);
-        planner.see(Seen::Source);
+        planner.see(IndexEvent::SourceEnd);
         assert_eq!(told(&planner, "before", ""), [], "nothing needs it yet");
         let relations = "Essential: yes\nPre-Depends: lib:any (>= 1)\nDepends: one | other, safe, left-out, before";
         assert_eq!(told(&planner, "a", relations), first("a"));
@@ -303,7 +312,7 @@ mod tests {
         let told = |variant, name: &str, more: &str| {
             let selection = selection(variant);
             !PrefetchPlanner::new(&selection, 1)
-                .see(Seen::Stanza(&release, &stanza(name, "1", more)))
+                .see(IndexEvent::Stanza(&release, &stanza(name, "1", more)))
                 .is_empty()
         };
         for (variant, name, more, expected) in [

@@ -8,13 +8,13 @@ mod reasons;
 mod refusals;
 
 use super::{Call, Chosen, Error, Plan, Selection, plan};
-use crate::archive::{Index, Listing, Release};
+use crate::archive::{Listing, Release};
 use crate::formats::suite::Variant;
-use crate::testing::listing;
+use crate::testing::listing::{TestRelease, index};
 
 /// A release of `suite`; `experimental` is NotAutomatic.
 pub(super) fn release(suite: &str) -> std::sync::Arc<Release> {
-    listing(suite, "amd64", "").release
+    listing(suite, "amd64", "").release().clone()
 }
 
 /// A listing of `suite`; `experimental` is NotAutomatic.
@@ -32,15 +32,11 @@ pub(super) fn listing(suite: &str, architecture: &str, stanzas: &str) -> Listing
             fields.join("\n")
         ))
     };
-    let release = Release {
+    let release = TestRelease {
         not_automatic: suite == "experimental",
-        ..listing::release(suite, architecture)
+        ..TestRelease::new(suite, architecture)
     };
-    listing::listing(
-        release,
-        architecture,
-        stanzas.lines().filter_map(stanza).collect(),
-    )
+    release.listing(architecture, stanzas.lines().filter_map(stanza).collect())
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -60,7 +56,7 @@ fn solve(
         include: words(include),
         exclude: words(exclude),
     };
-    plan(&Index { listings }, &selection)
+    plan(&index(listings), &selection)
 }
 
 /// Solves with one listing of the native architecture.
@@ -374,7 +370,9 @@ fn candidates_come_from_all_sources() {
         let shown = plan.packages.iter().map(|c| {
             format!(
                 "{}={}@{}",
-                c.package.name, c.package.version, c.release.source.suite
+                c.package.name,
+                c.package.version,
+                c.release.suite_in_url()
             )
         });
         let mut shown: Vec<String> = shown.collect();

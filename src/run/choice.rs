@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::Error;
 use super::early::EarlyDownloads;
-use crate::archive::{self, Reading};
+use crate::archive::{self, IndexReader};
 use crate::formats::package::Package;
 use crate::install::InstallPlan;
 use crate::plan::{self, Plan, Selection};
@@ -15,7 +15,7 @@ use crate::store::{self, DerivedKind, Store};
 /// What a choice is made of.
 pub(super) struct Choice<'a> {
     pub(super) selection: &'a Selection,
-    pub(super) reading: &'a Reading<'a>,
+    pub(super) reader: &'a IndexReader<'a>,
     pub(super) store: &'a Store,
     pub(super) early: EarlyDownloads<'a>,
     pub(super) report: &'a Report,
@@ -24,23 +24,24 @@ pub(super) struct Choice<'a> {
 /// Plans, or takes the plan of an earlier run with the same selection if the archive has not
 /// changed since.
 pub(super) fn choose(choice: &Choice<'_>) -> Result<Plan, Error> {
-    let key = plan::cache_key(choice.selection, choice.reading.sources());
+    let key = plan::cache_key(choice.selection, choice.reader.sources());
     // Only a plan in the cache is worth holding the indexes back until all releases are read.
     if let Some(bytes) = choice.store.get(DerivedKind::Plan, &key) {
-        let releases = choice.reading.releases()?;
+        let releases = choice.reader.releases()?;
         let from = Instant::now();
-        if let Some(plan) = Plan::from_bytes(&bytes, &releases, &archive::promise(&releases)?) {
-            choice.reading.lacked_nowhere_else()?;
+        let releases_key = archive::releases_key(&releases)?.hexadecimal();
+        if let Some(plan) = Plan::from_bytes(&bytes, &releases, &releases_key) {
+            choice.reader.check_missing()?;
             report_time(choice.report, from);
             return Ok(plan);
         }
     }
-    let index = choice.reading.index(&|seen| choice.early.see(seen))?;
+    let index = choice.reader.index(&|event| choice.early.see(event))?;
     let from = Instant::now();
     let plan = plan::plan(&index, choice.selection)?;
     report_time(choice.report, from);
-    let releases = choice.reading.releases()?;
-    let bytes = plan.to_bytes(&releases, &archive::promise(&releases)?);
+    let releases = choice.reader.releases()?;
+    let bytes = plan.to_bytes(&releases, &archive::releases_key(&releases)?.hexadecimal());
     choice.store.put(DerivedKind::Plan, &key, &bytes);
     Ok(plan)
 }
@@ -58,16 +59,16 @@ fn report_time(report: &Report, from: Instant) {
 /// release's date.
 pub(super) fn install_plan(
     plan: Plan,
-    reading: &Reading<'_>,
+    reader: &IndexReader<'_>,
     epoch: Option<i64>,
 ) -> Result<InstallPlan, Error> {
-    let releases = reading.releases()?;
+    let releases = reader.releases()?;
     let preferences = archive::preferences(&releases)?;
     let mut debs = Vec::new();
     for chosen in plan.packages() {
-        debs.push(deb(chosen.package(), &chosen.release().source.uris)?);
+        debs.push(deb(chosen.package(), &chosen.release().source().uris)?);
     }
-    let newest = releases.iter().map(|release| release.date).max();
+    let newest = releases.iter().map(|release| release.date()).max();
     Ok(InstallPlan {
         plan,
         debs,

@@ -4,7 +4,7 @@
 //! later.
 
 use super::choice::deb;
-use crate::archive::Seen;
+use crate::archive::IndexEvent;
 use crate::dpkg::staging::{PackageFile, Prefetcher};
 use crate::plan::PrefetchPlanner;
 use crate::store::downloads::Downloads;
@@ -19,12 +19,12 @@ pub(super) struct EarlyDownloads<'a> {
 }
 
 impl EarlyDownloads<'_> {
-    /// Takes what was read of an index.
-    pub(super) fn see(&self, seen: Seen<'_>) {
+    /// Prefetches what an event makes certain.
+    pub(super) fn see(&self, event: IndexEvent<'_>) {
         let Some(fetch) = self.fetch else {
             return;
         };
-        for certain in self.planner.see(seen) {
+        for certain in self.planner.see(event) {
             let Ok(file) = deb(&certain.package, &certain.mirrors) else {
                 continue;
             };

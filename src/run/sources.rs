@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Error;
 use super::request::{SourceOptions, System};
-use crate::archive::{self, Expiry, HostMirrors, Keyring, Leave, Source, Trust};
+use crate::archive::{self, Exemptions, Expiry, HostMirrors, Keyring, Source, Trust};
 use crate::formats::arch;
 use crate::formats::suite::{MergedUsr, Pocket, Suite, Suites};
 use crate::report::Report;
@@ -69,7 +69,7 @@ pub(super) fn choose(
             },
             signed_by: keyring.map(|keyring| keyring.tree_path.clone()),
             pin: None,
-            leave: Leave::default(),
+            exemptions: Exemptions::default(),
         });
     }
     for given in &options.extra_sources {
@@ -234,12 +234,7 @@ fn extra_sources(
         if options.accept_expired {
             source.expiry = Expiry::Ignore;
         }
-        // To apt, several URIs of an entry are several archives.
-        for uri in &source.uris {
-            let mut single = source.clone();
-            single.uris = vec![uri.clone()];
-            sources.push(single);
-        }
+        sources.push(source);
     }
     Ok(sources)
 }

@@ -1,4 +1,4 @@
-//! URLs: reading them, writing their paths as apt does, and showing them without their passwords.
+//! URLs: parsing them, encoding paths in them as apt does, and showing them without their passwords.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -8,17 +8,17 @@ use reqwest::Url;
 
 use super::Error;
 
-/// Where a file is.
+/// The location that a URL stands for.
 #[derive(Clone, Debug)]
 pub(super) enum Address {
-    /// Behind HTTP or HTTPS.
+    /// HTTP or HTTPS.
     Web(Url),
-    /// On this host.
+    /// A path on this host.
     File(PathBuf),
 }
 
 impl Address {
-    /// Reads a URL. Characters that its path may not contain are encoded; what is encoded already stays.
+    /// Parses a URL. Characters that its path cannot contain are encoded; escapes stay as they are.
     pub(super) fn parse(text: &str) -> Result<Address, Error> {
         let bad = |reason: &str| Error::BadUrl {
             url: shown(text),
@@ -54,7 +54,7 @@ impl Address {
                 Ok(Address::File(PathBuf::from(OsString::from_vec(path))))
             }
             other => Err(bad(&format!(
-                "`{other}:` is not known; http, https and file are"
+                "unknown scheme `{other}:` (expected one of: http, https, file)"
             ))),
         }
     }
@@ -67,7 +67,7 @@ pub(crate) fn encode(path: &str) -> String {
     escape(path, Percent::Escape)
 }
 
-/// `url` with its password, if it has one, replaced by stars.
+/// The URL with its password, if it has one, replaced by stars.
 pub(crate) fn shown(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
@@ -82,19 +82,19 @@ pub(crate) fn shown(url: &str) -> String {
     format!("{scheme}://{name}:***@{host}{}", &rest[authority.len()..])
 }
 
-/// `url` up to its path: who answers for it.
+/// The URL up to its path.
 pub(super) fn server_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     let path = rest.find(['/', '?', '#']).map_or(0, |at| rest.len() - at);
     &url[..url.len() - path]
 }
 
-/// What to do with a `%`.
+/// How a `%` is treated.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Percent {
-    /// It is a character like any other.
+    /// It is encoded.
     Escape,
-    /// It begins an escape where two hexadecimal digits follow.
+    /// It stays where two hexadecimal digits follow.
     KeepEscapes,
 }
 
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_written_as_apt_writes_them() {
+    fn paths_are_encoded_as_apt_encodes_them() {
         for (url, asked) in [
             (
                 "http://h/pool/g++_4:1.2~b+c_all.deb",
@@ -165,10 +165,22 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
-        assert_eq!(
-            encode("pool/x/x_1%3a2+b~1_all.deb"),
-            "pool/x/x_1%253a2%2bb%7e1_all.deb"
-        );
+    }
+
+    #[test]
+    fn file_names_of_indexes_are_encoded_and_read_back() {
+        for (name, encoded) in [
+            (
+                "pool/x/x_1%3a2+b~1_all.deb",
+                "pool/x/x_1%253a2%2bb%7e1_all.deb",
+            ),
+            ("what? no#1 100%", "what%3f%20no%231%20100%25"),
+            ("\u{e4}", "%c3%a4"),
+            ("./a/b-c_d.deb", "./a/b-c_d.deb"),
+        ] {
+            assert_eq!(encode(name), encoded);
+            assert_eq!(decode(encoded), name.as_bytes());
+        }
     }
 
     #[test]
@@ -186,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_refused() {
+    fn bad_urls_are_rejected() {
         for bad in [
             "",
             "a",

@@ -1,13 +1,14 @@
-//! Where verified files are kept: `ALGORITHM/xx/HEX` in a directory that several runs may share.
+//! The cache of verified files: `ALGORITHM/xx/HEX` in a directory that several runs may share.
 //!
-//! Nothing gets its digest as a name before its bytes had that digest, so no lock is needed: whoever renames last replaces a
-//! file by its equal. What is found there is hashed again before it is used. Without a cache, files lose their names at once. What is
-//! made of files, and kept beside them, is `derived`'s.
+//! A file gets its digest as its name only after its bytes had that digest, so no lock is needed: the last rename
+//! replaces a file by an equal one. A cached file is hashed again before it is used. Without a cache, files lose their
+//! names at once. Files that are derived from others, and kept beside them, are in `derived`.
 
-#![expect(clippy::disallowed_methods, reason = "the cache is this file's own")]
+#![expect(clippy::disallowed_methods, reason = "the cache belongs to the store")]
 
+use std::fmt::Display;
 use std::fs::{self, File, Metadata, Permissions};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,166 +17,168 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
 
+use super::partial::PartialFile;
 use super::verified::{Permit, Verified, digest_of, is_steady, open_regular};
-use super::{Error, Order, RemoteFile, derived};
-use crate::formats::digest::{Algorithm, Digest, Hasher};
+use super::{Error, FileRequest, RemoteFile, derived};
+use crate::formats::digest::{Algorithm, Digest};
 use crate::report::Report;
 
-/// Files without a name that may be open at once: a quarter of the usual limit of descriptors.
-const HELD: usize = 256;
-/// What a killed run left behind is swept after this long without a change.
+/// How many unnamed files may be open at once: a quarter of the usual limit of descriptors.
+const UNNAMED_LIMIT: usize = 256;
+/// Partial files of killed runs are removed after this long without a change.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
-/// A file's time of last use is no finer than this.
+/// The resolution of a file's time of last use.
 const USE: Duration = Duration::from_secs(60 * 60);
 
-/// The cache, or what stands in for it.
+/// The cache, or what replaces it.
 #[derive(Debug)]
 pub(super) struct FileCache {
-    cache: Option<PathBuf>,
+    directory: Option<PathBuf>,
     /// Where files grow: on the cache's own file system, so that they can be renamed into it.
     partial: PathBuf,
-    /// The cache's directory, locked for sharing as long as files in it may be in use.
+    /// The cache's directory, with a shared lock as long as its files may be in use.
     lock: Option<File>,
-    held: Arc<AtomicUsize>,
+    unnamed: Arc<AtomicUsize>,
     report: Report,
 }
 
-/// What becomes of a file that was verified.
+/// What happens to a file once it is verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keep {
-    /// It goes into the cache, if there is one.
+    /// It is moved into the cache, if there is one.
     Cached,
-    /// It is gone when it is dropped.
+    /// It is removed when it is dropped.
     Private,
 }
 
+/// A cached file as the eviction sees it. The order is that of eviction.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct CachedFile {
+    used: SystemTime,
+    path: PathBuf,
+    size: u64,
+}
+
 impl FileCache {
-    /// Makes the directories that are missing.
+    /// Opens the cache in `directory` and creates the directories that are missing.
     pub(super) fn open(
-        cache: Option<PathBuf>,
+        directory: Option<PathBuf>,
         temporary: &Path,
         report: Report,
     ) -> Result<FileCache, Error> {
-        let partial = cache
-            .as_ref()
-            .map_or_else(|| temporary.to_owned(), |c| c.join("partial"));
-        fs::create_dir_all(&partial).map_err(|source| Error::Disk {
-            path: partial.clone(),
-            source,
-        })?;
-        if cache.is_some() {
+        let partial = match &directory {
+            Some(directory) => directory.join("partial"),
+            None => temporary.to_owned(),
+        };
+        fs::create_dir_all(&partial).map_err(|e| disk(&partial, e))?;
+        let mut lock = None;
+        if let Some(directory) = &directory {
             sweep(&partial);
+            let opened = File::open(directory).ok();
+            lock = opened.filter(|file| file.try_lock_shared().is_ok());
         }
-        let lock = cache
-            .as_ref()
-            .and_then(|c| File::open(c).ok())
-            .filter(|lock| lock.try_lock_shared().is_ok());
         Ok(FileCache {
-            cache,
+            directory,
             partial,
             lock,
-            held: Arc::default(),
+            unnamed: Arc::default(),
             report,
         })
     }
 
-    /// The file, if it is kept and still is what it was. A damaged one stays until a good one replaces it: to remove it
-    /// could remove the good one that another run has just put there.
-    pub(super) fn find(&self, order: &Order<'_>) -> Result<Option<Verified>, Error> {
-        let wanted = order.wanted;
+    /// Finds a cached file and verifies it again. A damaged one stays until a good one replaces it: to remove it could
+    /// remove the good one that another run has just put there.
+    pub(super) fn find(&self, request: &FileRequest<'_>) -> Result<Option<Verified>, Error> {
+        let wanted = request.wanted;
         let Some(path) = self.path(&wanted.digest) else {
             return Ok(None);
-        };
-        let damaged = |how: &dyn std::fmt::Display| {
-            self.report.warning(format!(
-                "{}: the cached file {} {how}; it is fetched again",
-                wanted.name,
-                path.display()
-            ));
-            Ok(None)
         };
         let mut file = match open_regular(&path) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return damaged(&format_args!("cannot be read ({e})")),
+            Err(e) => return self.unreadable(wanted, &path, &e),
         };
-        let metadata = file.metadata().map_err(|source| Error::Disk {
-            path: path.clone(),
-            source,
-        })?;
+        let metadata = file.metadata().map_err(|e| disk(&path, e))?;
         if metadata.len() != wanted.size {
-            return damaged(&"is damaged");
+            return self.damaged(wanted, &path);
         }
         if !is_steady(&metadata) {
-            return match self.copy(file, &path.to_string_lossy(), order) {
-                Err(e) if e.is_trust() => damaged(&"is damaged"),
-                Err(Error::Unreadable { source, .. }) => {
-                    damaged(&format_args!("cannot be read ({source})"))
-                }
+            return match self.copy(file, &path.to_string_lossy(), request) {
+                Err(error) if error.is_trust() => self.damaged(wanted, &path),
+                Err(Error::Unreadable { source, .. }) => self.unreadable(wanted, &path, &source),
                 copied => copied.map(Some),
             };
         }
-        match digest_of(
-            &mut file,
-            wanted.size,
-            wanted.digest.algorithm(),
-            order.stop,
-        )? {
+        let algorithm = wanted.digest.algorithm();
+        match digest_of(&mut file, wanted.size, algorithm, request.stop)? {
             Ok(found) if found == wanted.digest => {}
-            Ok(_) => return damaged(&"is damaged"),
-            Err(e) => return damaged(&format_args!("cannot be read ({e})")),
+            Ok(_) => return self.damaged(wanted, &path),
+            Err(e) => return self.unreadable(wanted, &path, &e),
         }
         used_now(&path, &metadata);
-        Verified::named(path.clone(), &file, wanted.digest.clone(), None)
-            .map(Some)
-            .map_err(|source| Error::Disk { path, source })
+        let verified = Verified::named(path.clone(), &file, wanted.digest.clone(), None);
+        verified.map(Some).map_err(|e| disk(&path, e))
     }
 
-    /// A file that grows until it is what is wanted.
+    fn damaged(&self, wanted: &RemoteFile, path: &Path) -> Result<Option<Verified>, Error> {
+        self.unusable(wanted, path, &"is damaged")
+    }
+
+    fn unreadable(
+        &self,
+        wanted: &RemoteFile,
+        path: &Path,
+        error: &io::Error,
+    ) -> Result<Option<Verified>, Error> {
+        self.unusable(wanted, path, &format_args!("cannot be read ({error})"))
+    }
+
+    /// Warns that a cached file is not used.
+    fn unusable(
+        &self,
+        wanted: &RemoteFile,
+        path: &Path,
+        problem: &dyn Display,
+    ) -> Result<Option<Verified>, Error> {
+        self.report.warning(format!(
+            "{}: the cached file {} {problem}; it is fetched again",
+            wanted.name,
+            path.display()
+        ));
+        Ok(None)
+    }
+
+    /// Starts a file that grows until it is the wanted one.
     pub(super) fn partial<'a>(
         &'a self,
-        order: &'a Order<'a>,
+        request: &'a FileRequest<'a>,
         keep: Keep,
-    ) -> Result<Partial<'a>, Error> {
-        let destination = self
-            .path(&order.wanted.digest)
-            .filter(|_| keep == Keep::Cached);
-        // Not 0666: a umask of 002 would let the group change what was verified.
+    ) -> Result<PartialFile<'a>, Error> {
+        let destination = match keep {
+            Keep::Cached => self.path(&request.wanted.digest),
+            Keep::Private => None,
+        };
+        // Not 0666: with a umask of 002 the group could change a verified file.
         let mode = if destination.is_some() { 0o644 } else { 0o600 };
-        let mut builder = tempfile::Builder::new();
-        builder
+        let file = tempfile::Builder::new()
             .prefix(".rbootstrap-")
-            .permissions(Permissions::from_mode(mode));
-        let file = builder
+            .permissions(Permissions::from_mode(mode))
             .tempfile_in(&self.partial)
-            .map_err(|source| Error::Disk {
-                path: self.partial.clone(),
-                source,
-            })?;
-        let hasher = Hasher::new(order.wanted.digest.algorithm());
-        Ok(Partial {
-            cache: self,
-            order,
-            destination,
-            file,
-            hasher,
-            written: 0,
-            resumed: false,
-            validator: None,
-        })
+            .map_err(|e| self.partial_failed(e))?;
+        Ok(PartialFile::new(self, request, destination, file))
     }
 
-    /// A copy that nobody but us can change of a `file` that others can.
+    /// Copies a `file` that other users can change, and verifies the copy.
     pub(super) fn copy(
         &self,
         mut file: File,
         url: &str,
-        order: &Order<'_>,
+        request: &FileRequest<'_>,
     ) -> Result<Verified, Error> {
-        let mut partial = self.partial(order, Keep::Private)?;
+        let mut partial = self.partial(request, Keep::Private)?;
         let mut buffer = vec![0; 256 * 1024];
         loop {
-            order.stop.check()?;
+            request.stop.check()?;
             match file.read(&mut buffer) {
                 Ok(0) => return partial.finish(url),
                 Ok(count) => partial.write(&buffer[..count], url)?,
@@ -190,202 +193,138 @@ impl FileCache {
         }
     }
 
-    /// See [`Store::trim`](super::Store::trim).
-    pub(super) fn trim(&self, bound: u64) -> Result<u64, Error> {
-        let (Some(cache), Some(lock)) = (&self.cache, &self.lock) else {
-            return Ok(0);
-        };
-        let alone = lock.try_lock().is_ok();
-        let trimmed = trim(cache, bound, if alone { Duration::ZERO } else { USE });
-        // Where locks do not work, nobody relies on them.
-        let _ = lock.lock_shared();
-        trimmed.map_err(|source| Error::Disk {
-            path: cache.clone(),
-            source,
-        })
-    }
-
-    /// See [`Store::size`](super::Store::size).
-    pub(super) fn size(&self) -> Result<(usize, u64), Error> {
-        let Some(cache) = &self.cache else {
-            return Ok((0, 0));
-        };
-        let files = files(cache).map_err(|source| Error::Disk {
-            path: cache.clone(),
-            source,
-        })?;
-        Ok((files.len(), files.iter().map(|(_, _, size)| size).sum()))
-    }
-
-    fn path(&self, digest: &Digest) -> Option<PathBuf> {
-        let name = digest.hexadecimal();
-        self.cache.as_ref().map(|c| {
-            c.join(digest.algorithm().field())
-                .join(&name[..2])
-                .join(&name)
-        })
-    }
-
-    /// Gives a file that was compared its place.
-    fn keep(
+    /// Moves a verified file to its path in the cache, or removes its name if it has no `destination`.
+    pub(super) fn keep(
         &self,
         file: NamedTempFile,
         destination: Option<PathBuf>,
         wanted: &RemoteFile,
     ) -> Result<Verified, Error> {
-        let disk = |path: &Path, source| Error::Disk {
-            path: path.to_owned(),
-            source,
-        };
-        let (digest, size) = (wanted.digest.clone(), wanted.size);
+        let digest = wanted.digest.clone();
         let Some(path) = destination else {
             let (file, name) = file.into_parts();
-            return Ok(match Permit::take(&self.held, HELD) {
-                Some(permit) => {
-                    name.close().map_err(|e| disk(&self.partial, e))?;
-                    Verified::held(file, permit, size, digest)
-                }
-                None => Verified::named(name.to_path_buf(), &file, digest, Some(name))
-                    .map_err(|e| disk(&self.partial, e))?,
-            });
+            let Some(permit) = Permit::take(&self.unnamed, UNNAMED_LIMIT) else {
+                return Verified::named(name.to_path_buf(), &file, digest, Some(name))
+                    .map_err(|e| self.partial_failed(e));
+            };
+            name.close().map_err(|e| self.partial_failed(e))?;
+            return Ok(Verified::unnamed(file, permit, wanted.size, digest));
         };
         let directory = path.parent().unwrap_or(&self.partial);
         fs::create_dir_all(directory).map_err(|e| disk(directory, e))?;
-        // No fsync: after a crash the file may be damaged, which `find` sees.
+        // No fsync: after a crash the file may be damaged, and `find` detects that.
         let file = file.persist(&path).map_err(|e| disk(&path, e.error))?;
         Verified::named(path.clone(), &file, digest, None).map_err(|e| disk(&path, e))
     }
-}
 
-/// A file under way: hashed as it grows, gone when it is dropped, and never longer than promised.
-pub(super) struct Partial<'a> {
-    cache: &'a FileCache,
-    /// What it is to become.
-    pub(super) order: &'a Order<'a>,
-    destination: Option<PathBuf>,
-    file: NamedTempFile,
-    hasher: Hasher,
-    /// Bytes so far.
-    pub(super) written: u64,
-    /// Whether it comes from more than one answer.
-    pub(super) resumed: bool,
-    /// What the server calls the version that the bytes are from.
-    pub(super) validator: Option<String>,
-}
-
-impl Partial<'_> {
-    /// Takes the next bytes in.
-    pub(super) fn write(&mut self, bytes: &[u8], url: &str) -> Result<(), Error> {
-        let written = self.written + bytes.len() as u64;
-        if written > self.order.wanted.size {
-            return Err(self.order.size_mismatch(url, written, true));
-        }
-        self.file.write_all(bytes).map_err(|e| self.disk(e))?;
-        self.hasher.update(bytes);
-        self.written = written;
-        self.order.reached(written);
-        Ok(())
+    /// See [`Store::trim`](super::Store::trim).
+    pub(super) fn trim(&self, bound: u64) -> Result<u64, Error> {
+        let (Some(directory), Some(lock)) = (&self.directory, &self.lock) else {
+            return Ok(0);
+        };
+        let is_alone = lock.try_lock().is_ok();
+        let trimmed = trim(
+            directory,
+            bound,
+            if is_alone { Duration::ZERO } else { USE },
+        );
+        // Where locks do not work, no run relies on them.
+        let _ = lock.lock_shared();
+        trimmed.map_err(|e| disk(directory, e))
     }
 
-    /// Forgets all bytes.
-    pub(super) fn restart(&mut self) -> Result<(), Error> {
-        let file = self.file.as_file_mut();
-        file.set_len(0)
-            .and_then(|()| file.rewind())
-            .map_err(|e| self.disk(e))?;
-        self.hasher = Hasher::new(self.order.wanted.digest.algorithm());
-        (self.written, self.resumed, self.validator) = (0, false, None);
-        Ok(())
+    /// See [`Store::size`](super::Store::size).
+    pub(super) fn size(&self) -> Result<(usize, u64), Error> {
+        let Some(directory) = &self.directory else {
+            return Ok((0, 0));
+        };
+        let files = files(directory).map_err(|e| disk(directory, e))?;
+        Ok((files.len(), total_size(&files)))
     }
 
-    /// Compares what has come.
-    pub(super) fn check(&self, url: &str) -> Result<(), Error> {
-        if self.written != self.order.wanted.size {
-            return Err(self.order.size_mismatch(url, self.written, false));
-        }
-        self.order.check(url, self.hasher.clone().finish())
+    /// The error of a file that is under way.
+    pub(super) fn partial_failed(&self, source: io::Error) -> Error {
+        disk(&self.partial, source)
     }
 
-    /// Compares what has come, and keeps it.
-    pub(super) fn finish(self, url: &str) -> Result<Verified, Error> {
-        self.check(url)?;
-        self.cache
-            .keep(self.file, self.destination, self.order.wanted)
-    }
-
-    fn disk(&self, source: io::Error) -> Error {
-        Error::Disk {
-            path: self.cache.partial.clone(),
-            source,
-        }
+    fn path(&self, digest: &Digest) -> Option<PathBuf> {
+        let mut path = self.directory.clone()?;
+        let name = digest.hexadecimal();
+        path.extend([digest.algorithm().field(), &name[..2], &name]);
+        Some(path)
     }
 }
 
-/// Notes that a file was used. Only the order in which files are evicted depends on it.
+/// Sets a file's time of last use, by which files are evicted.
 pub(super) fn used_now(path: &Path, metadata: &Metadata) {
     let now = SystemTime::now();
-    if metadata
-        .modified()
-        .is_ok_and(|m| now.duration_since(m).is_ok_and(|age| age > USE))
-    {
-        let _ = File::open(path).and_then(|f| f.set_modified(now));
+    let Ok(used) = metadata.modified() else {
+        return;
+    };
+    if now.duration_since(used).is_ok_and(|age| age > USE) {
+        let _ = File::open(path).and_then(|file| file.set_modified(now));
     }
 }
 
-/// Removes what killed runs left behind. Whatever fails here, another run may have done.
+/// Removes what killed runs left behind. Another run may do the same, so failures are ignored.
 fn sweep(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else {
         return;
     };
     for entry in entries.flatten() {
-        let age = entry
-            .metadata()
-            .and_then(|m| m.modified())
-            .ok()
-            .and_then(|m| m.elapsed().ok());
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        let age = modified.ok().and_then(|modified| modified.elapsed().ok());
         if age.is_some_and(|age| age > ABANDONED) {
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// Removes files unused for at least `spared`, the one longest unused first, until at most `bound` bytes are left.
+/// Removes files that were not used within `spared`, the least recently used first, until at most `bound` bytes are left.
 fn trim(cache: &Path, bound: u64, spared: Duration) -> io::Result<u64> {
     let mut files = files(cache)?;
     files.sort();
-    let mut left: u64 = files.iter().map(|(_, _, size)| size).sum();
-    let before = left;
-    for (used, path, size) in files {
-        if left <= bound || used.elapsed().unwrap_or_default() < spared {
+    let before = total_size(&files);
+    let mut left = before;
+    for file in files {
+        if left <= bound || file.used.elapsed().unwrap_or_default() < spared {
             break;
         }
-        match fs::remove_file(&path) {
+        match fs::remove_file(&file.path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => left -= size,
+            _ => left -= file.size,
         }
     }
     Ok(before - left)
 }
 
-/// All files of a cache: when each was used last, where it is, and how long it is in bytes.
-fn files(cache: &Path) -> io::Result<Vec<(SystemTime, PathBuf, u64)>> {
-    let mut shelves: Vec<PathBuf> = Algorithm::STRONGEST_FIRST
-        .map(|algorithm| cache.join(algorithm.field()))
-        .into();
-    shelves.extend(entries(&cache.join(derived::DIRECTORY))?);
+/// All files of a cache.
+fn files(cache: &Path) -> io::Result<Vec<CachedFile>> {
+    let mut tops = entries(&cache.join(derived::DIRECTORY))?;
+    for algorithm in Algorithm::STRONGEST_FIRST {
+        tops.push(cache.join(algorithm.field()));
+    }
     let mut files = Vec::new();
-    for cache in shelves {
-        for directory in entries(&cache)? {
+    for top in tops {
+        for directory in entries(&top)? {
             for path in entries(&directory)? {
-                match fs::symlink_metadata(&path) {
-                    Ok(metadata) => files.push((metadata.modified()?, path, metadata.len())),
-                    Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                    Err(e) => return Err(e),
-                }
+                let metadata = match fs::symlink_metadata(&path) {
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                    metadata => metadata?,
+                };
+                files.push(CachedFile {
+                    used: metadata.modified()?,
+                    path,
+                    size: metadata.len(),
+                });
             }
         }
     }
     Ok(files)
+}
+
+fn total_size(files: &[CachedFile]) -> u64 {
+    files.iter().map(|file| file.size).sum()
 }
 
 /// The paths in a directory that may not exist.
@@ -394,5 +333,12 @@ fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
         Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(e) => Err(e),
+    }
+}
+
+fn disk(path: &Path, source: io::Error) -> Error {
+    Error::Disk {
+        path: path.to_owned(),
+        source,
     }
 }

@@ -1,10 +1,11 @@
-//! What was made of verified files and costs time to make again: decoded packages, what is read of an index, plans.
+//! Files that are derived from verified ones and cost time to make again: decoded packages, indexes, plans.
 //!
-//! No index promises the digest of such a file, so it bears a seal: a keyed hash of its content, of what it was made of and of the program that
-//! made it. The key is this host's own and not in the cache, so that a cache which others can write to, or which came from elsewhere, is
-//! trusted no further than its downloads are. A file whose seal is not right counts as absent. To lose one costs time and nothing else.
+//! No index promises the digest of a derived file, so it bears a seal: a keyed hash of its content, of what it was
+//! derived from and of the program that derived it. The key belongs to this host and is not in the cache, so that a cache
+//! that others can write to, or that was copied from elsewhere, is trusted no further than its downloads are. A file with
+//! a wrong seal counts as absent.
 
-#![expect(clippy::disallowed_methods, reason = "the cache is the store's own")]
+#![expect(clippy::disallowed_methods, reason = "the cache belongs to the store")]
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
@@ -24,7 +25,7 @@ pub(super) const DIRECTORY: &str = "derived";
 /// The key's name in the state directory.
 const KEY: &str = "cache.key";
 const KEY_LENGTH: usize = 32;
-/// How long a seal is, in bytes. It stands at the end of its file.
+/// The length of the seal at the end of a file, in bytes.
 const SEAL_LENGTH: u64 = 32;
 
 /// A kind of derived file.
@@ -32,15 +33,14 @@ const SEAL_LENGTH: u64 = 32;
 pub(crate) enum DerivedKind {
     /// A .deb's members, decoded.
     Package,
-    /// What is read of an index.
+    /// The fields of an index that are read.
     Index,
     /// A plan.
     Plan,
 }
 
 impl DerivedKind {
-    /// Its directory.
-    fn name(self) -> &'static str {
+    fn directory(self) -> &'static str {
         match self {
             DerivedKind::Package => "package",
             DerivedKind::Index => "index",
@@ -51,17 +51,17 @@ impl DerivedKind {
 
 /// The derived files of a cache.
 #[derive(Debug)]
-pub(super) struct Derived {
+pub(super) struct DerivedFiles {
     directory: PathBuf,
     partial: PathBuf,
     key: [u8; KEY_LENGTH],
-    /// The program that runs: another one may derive something else.
+    /// Identifies this program: another version may derive something else.
     program: String,
 }
 
-impl Derived {
-    /// Those of `cache`, sealed with the key in `state`, which is made when it is missing. None where there can be no key that is safe.
-    pub(super) fn open(cache: &Path, state: &Path) -> io::Result<Derived> {
+impl DerivedFiles {
+    /// Opens the derived files of `cache`, sealed with the key in `state`. A missing key is made.
+    pub(super) fn open(cache: &Path, state: &Path) -> io::Result<DerivedFiles> {
         let key = key(state)?;
         let program = fs::metadata("/proc/self/exe")?;
         let modified = program
@@ -74,7 +74,7 @@ impl Derived {
             program.len(),
             modified.as_nanos()
         );
-        Ok(Derived {
+        Ok(DerivedFiles {
             directory: cache.join(DIRECTORY),
             partial: cache.join("partial"),
             key,
@@ -82,7 +82,7 @@ impl Derived {
         })
     }
 
-    /// The file of that kind that was made of what has the digest `of`.
+    /// Finds the file of that kind that was derived from what has the digest `of`.
     pub(super) fn find(&self, kind: DerivedKind, of: &Digest) -> Option<Verified> {
         let path = self.path(kind, of);
         let mut file = open_regular(&path).ok()?;
@@ -109,12 +109,8 @@ impl Derived {
         Verified::derived(path, &file, of.clone(), length).ok()
     }
 
-    /// A new file of that kind.
-    pub(super) fn derived_writer(
-        &self,
-        kind: DerivedKind,
-        of: &Digest,
-    ) -> io::Result<DerivedWriter> {
+    /// Starts a file of that kind.
+    pub(super) fn writer(&self, kind: DerivedKind, of: &Digest) -> io::Result<DerivedWriter> {
         let mut builder = tempfile::Builder::new();
         builder
             .prefix(".rbootstrap-")
@@ -130,7 +126,7 @@ impl Derived {
     fn path(&self, kind: DerivedKind, of: &Digest) -> PathBuf {
         let name = of.hexadecimal();
         self.directory
-            .join(kind.name())
+            .join(kind.directory())
             .join(&name[..2])
             .join(&name)
     }
@@ -138,7 +134,7 @@ impl Derived {
     fn hasher(&self, kind: DerivedKind, of: &Digest) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         for part in [
-            kind.name(),
+            kind.directory(),
             &self.program,
             of.algorithm().field(),
             &of.hexadecimal(),
@@ -151,7 +147,7 @@ impl Derived {
     }
 }
 
-/// A derived file under way; gone when it is dropped.
+/// A derived file under way. It is removed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct DerivedWriter {
     file: NamedTempFile,
@@ -160,14 +156,14 @@ pub(crate) struct DerivedWriter {
 }
 
 impl DerivedWriter {
-    /// Seals the file and gives it its place.
+    /// Seals the file and moves it to its path.
     pub(crate) fn keep(mut self) -> io::Result<()> {
         let seal = self.hasher.finalize();
         self.file.write_all(seal.as_bytes())?;
         if let Some(directory) = self.destination.parent() {
             fs::create_dir_all(directory)?;
         }
-        // No fsync: after a crash the seal is not right.
+        // No fsync: after a crash the seal is wrong.
         self.file.persist(&self.destination)?;
         Ok(())
     }
@@ -191,7 +187,7 @@ impl Write for DerivedWriter {
     }
 }
 
-/// The key in `state`, which only we can read or write.
+/// The key in `state`, which only this user can read or write.
 fn key(state: &Path) -> io::Result<[u8; KEY_LENGTH]> {
     let path = state.join(KEY);
     match read_key(&path) {
@@ -201,7 +197,7 @@ fn key(state: &Path) -> io::Result<[u8; KEY_LENGTH]> {
     fs::create_dir_all(state)?;
     let mut key = [0; KEY_LENGTH];
     File::open("/dev/urandom")?.read_exact(&mut key)?;
-    // tempfile makes it with mode 0600.
+    // tempfile creates it with mode 0600.
     let mut file = tempfile::Builder::new()
         .prefix(".rbootstrap-")
         .tempfile_in(state)?;
@@ -219,7 +215,7 @@ fn read_key(path: &Path) -> io::Result<[u8; KEY_LENGTH]> {
     {
         return Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
-            format!("{} is no key that others cannot read", path.display()),
+            format!("{} is readable by others, or not a key", path.display()),
         ));
     }
     let mut key = [0; KEY_LENGTH];

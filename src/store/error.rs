@@ -1,4 +1,4 @@
-//! What can go wrong between a URL and a verified file, and which of it may pass by itself.
+//! The reasons why a URL gives no verified file, and which of them are transient.
 
 use std::fmt;
 use std::io;
@@ -8,63 +8,48 @@ use std::time::Duration;
 use crate::failure::Class;
 use crate::formats::digest::Digest;
 
-/// Why a URL gave no verified file. URLs are shown without their passwords.
+/// Why a URL gives no verified file. URLs are shown without their passwords.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// There is no such file: 404, 410, or no such path.
+    /// The file does not exist: 404, 410, or no such path.
     #[error("{url}: {answer}")]
     Missing {
-        /// The URL.
         url: String,
-        /// The answer: `404 Not Found`.
+        /// `404 Not Found`
         answer: String,
     },
-    /// The server answered with any other failure.
+    /// Any other failure status.
     #[error("{url}: the server answered {status} {reason}")]
     Status {
-        /// The URL.
         url: String,
-        /// The HTTP status.
         status: u16,
-        /// Its usual name.
+        /// The status's usual name.
         reason: &'static str,
-        /// How long the server asks us to stay away.
+        /// How long the server asks to wait.
         retry_after: Option<Duration>,
     },
-    /// No connection came about.
+    /// No connection.
     #[error("{url}: {obstacle}")]
     Refused {
-        /// The URL.
         url: String,
-        /// What was in the way.
         obstacle: Obstacle,
-        /// What the system said.
         #[source]
         source: Cause,
     },
-    /// The connection broke off before the file was complete.
+    /// The connection was lost before the file was complete.
     #[error("{url}: the connection broke off")]
     Broken {
-        /// The URL.
         url: String,
-        /// What the system said.
         #[source]
         source: Cause,
     },
-    /// Nothing, or next to nothing, came for this long.
+    /// No data, or next to none, for this long.
     #[error("{url}: no data for {} s", after.as_secs_f32())]
-    Stalled {
-        /// The URL.
-        url: String,
-        /// How long we waited.
-        after: Duration,
-    },
+    Stalled { url: String, after: Duration },
     /// The file ended early, though the connection was sound.
     #[error("{url}: ended after {found} of {expected} bytes")]
     Short {
-        /// The URL.
         url: String,
-        /// Bytes promised.
         expected: u64,
         /// Bytes that came.
         found: u64,
@@ -72,82 +57,54 @@ pub(crate) enum Error {
     /// A redirect that is not followed: from https to http, to another scheme, or one too many.
     #[error("{url}: a redirect is not followed")]
     Redirect {
-        /// The URL that was asked for.
         url: String,
-        /// Why not.
         #[source]
         source: Cause,
     },
-    /// The file is not as long as its index says.
+    /// The file's size is not what its index says.
     #[error("{url}: {name} should have {expected} bytes, but has {found}{}", if *.at_least { " or more" } else { "" })]
     SizeMismatch {
-        /// The URL.
         url: String,
-        /// What was wanted.
         name: String,
-        /// Bytes promised.
         expected: u64,
-        /// Bytes found.
         found: u64,
-        /// Whether more may have followed.
+        /// Whether more bytes may have followed.
         at_least: bool,
     },
     /// The file's content is not what its index says.
     #[error("{url}: {name} should have {expected}, but has {found}")]
     DigestMismatch {
-        /// The URL.
         url: String,
-        /// What was wanted.
         name: String,
-        /// The digest promised.
         expected: Digest,
-        /// The digest found.
         found: Digest,
     },
-    /// More bytes than a file without a promise may have.
+    /// The file is larger than one that no index promises may be.
     #[error("{url}: more than {limit} bytes")]
-    TooLarge {
-        /// The URL.
-        url: String,
-        /// The bound, in bytes.
-        limit: u64,
-    },
-    /// No URL that can be fetched.
+    TooLarge { url: String, limit: u64 },
+    /// The text is not a URL that can be fetched.
     #[error("`{url}` is not a URL that can be fetched: {reason}")]
-    BadUrl {
-        /// The text.
-        url: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    BadUrl { url: String, reason: String },
     /// No URL was given.
     #[error("no URL is known for {name}")]
-    NoUrl {
-        /// What was wanted.
-        name: String,
-    },
+    NoUrl { name: String },
     /// A file behind a `file:` URL cannot be read.
     #[error("{url}: cannot be read")]
     Unreadable {
-        /// The URL.
         url: String,
-        /// What the system said.
         #[source]
         source: io::Error,
     },
-    /// The cache or the directory for temporary files failed; it may be full.
+    /// Writing to the cache or the temporary directory failed. The disk may be full.
     #[error("{}: cannot keep downloads there", path.display())]
     Disk {
-        /// The file or directory.
         path: PathBuf,
-        /// What the system said.
         #[source]
         source: io::Error,
     },
-    /// HTTP could not be set up on this host.
+    /// The HTTP client could not be set up on this host.
     #[error("HTTP cannot be set up")]
     Setup {
-        /// What the system said.
         #[source]
         source: Cause,
     },
@@ -157,7 +114,7 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// Whether what came is not what a trusted index promises.
+    /// Whether the file is not the one that a trusted index promises.
     pub(crate) fn is_trust(&self) -> bool {
         matches!(
             self,
@@ -187,10 +144,10 @@ impl Error {
     }
 
     /// Whether the same request may succeed a moment later.
-    pub(super) fn may_pass(&self) -> bool {
+    pub(super) fn is_transient(&self) -> bool {
         match self {
             Error::Broken { .. } | Error::Stalled { .. } | Error::Short { .. } => true,
-            // 416 answers a range that we asked for: the next request asks for the whole.
+            // 416 rejects the requested range; the next request is for the whole file.
             Error::Status { status, .. } => matches!(
                 status,
                 408 | 416 | 425 | 429 | 500 | 502 | 503 | 504 | 506..=599
@@ -199,11 +156,21 @@ impl Error {
                 obstacle,
                 Obstacle::NameForNow | Obstacle::Refused | Obstacle::Connection
             ),
-            _ => false,
+            Error::Missing { .. }
+            | Error::Redirect { .. }
+            | Error::SizeMismatch { .. }
+            | Error::DigestMismatch { .. }
+            | Error::TooLarge { .. }
+            | Error::BadUrl { .. }
+            | Error::NoUrl { .. }
+            | Error::Unreadable { .. }
+            | Error::Disk { .. }
+            | Error::Setup { .. }
+            | Error::Cancelled => false,
         }
     }
 
-    /// Whether another URL cannot help.
+    /// Whether no other URL can help.
     pub(super) fn is_final(&self) -> bool {
         matches!(
             self,
@@ -211,8 +178,8 @@ impl Error {
         )
     }
 
-    /// How much a reader learns from it when several URLs failed: a wrong file says more than a silent server, and that
-    /// more than a server without the file.
+    /// How telling the failure is when several URLs failed: a wrong file more than a silent server, and that more than a
+    /// server without the file.
     pub(super) fn weight(&self) -> u8 {
         match self {
             Error::Missing { .. } => 0,
@@ -222,20 +189,20 @@ impl Error {
     }
 }
 
-/// What kept a connection from coming about.
+/// Why there is no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Obstacle {
     /// The host's name does not exist.
     Name,
     /// The name service did not answer, for now.
     NameForNow,
-    /// Nobody listens there.
+    /// No process listens on the port.
     Refused,
     /// TLS failed: a certificate, a name, a protocol.
     Tls,
     /// TLS failed, and this host has no CA certificates at all.
     NoRoots,
-    /// Anything else: no route, a proxy's refusal.
+    /// Anything else: no route, a proxy that refuses.
     Connection,
 }
 
@@ -252,7 +219,7 @@ impl fmt::Display for Obstacle {
     }
 }
 
-/// The innermost message of a chain of errors: the only one that says something new.
+/// The innermost message of a chain of errors, which is the informative one.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Cause(String);
@@ -267,7 +234,6 @@ impl Cause {
         Cause(innermost.to_string())
     }
 
-    /// A message of our own.
     pub(super) fn new(message: impl Into<String>) -> Cause {
         Cause(message.into())
     }

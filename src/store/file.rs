@@ -1,44 +1,46 @@
 //! `file:` URLs: a mirror on this host.
+//!
+//! A file that only root and this user can write to is used where it is. Another user could change any other file
+//! between the check and the use, so that it is copied and the copy is verified.
 
 use std::io::{self, Read};
 use std::path::Path;
 
 use super::cache::FileCache;
 use super::verified::{Verified, digest_of, is_steady, open_regular};
-use super::{Error, Order};
+use super::{Error, FileRequest};
 
-/// The file at `path`, verified. It is used where it is when only root and we can write to it; anyone else could change it
-/// between the check and the use, so such a file is copied and the copy is verified.
+/// Verifies the file at `path`.
 pub(super) fn verify(
     cache: &FileCache,
     path: &Path,
     url: &str,
-    order: &Order<'_>,
+    request: &FileRequest<'_>,
 ) -> Result<Verified, Error> {
     let unreadable = |source| unreadable(url, source);
     let path = path.canonicalize().map_err(unreadable)?;
     let mut file = open_regular(&path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
-    let wanted = order.wanted;
+    let wanted = request.wanted;
     if metadata.len() != wanted.size {
-        return Err(order.size_mismatch(url, metadata.len(), false));
+        return Err(request.size_mismatch(url, metadata.len(), false));
     }
     if !is_steady(&metadata) {
-        return cache.copy(file, url, order);
+        return cache.copy(file, url, request);
     }
     let found = digest_of(
         &mut file,
         wanted.size,
         wanted.digest.algorithm(),
-        order.stop,
+        request.stop,
     )?
     .map_err(unreadable)?;
-    order.check(url, found)?;
-    order.reached(wanted.size);
+    request.check(url, found)?;
+    request.reached(wanted.size);
     Verified::named(path, &file, wanted.digest.clone(), None).map_err(unreadable)
 }
 
-/// The whole file at `path`, of at most `limit` bytes.
+/// Reads a whole file of at most `limit` bytes.
 pub(super) fn read(path: &Path, url: &str, limit: u64) -> Result<Vec<u8>, Error> {
     let file = path
         .canonicalize()

@@ -1,8 +1,9 @@
-//! HTTP: one request, its answer, and the bytes as they come, each of which ends when nothing comes or when it is stopped.
+//! HTTP: one request, the head of its response, and the body as it arrives.
 //!
-//! One client serves every thread, so connections are kept and shared. reqwest's blocking client cannot be interrupted and has
-//! no bound on slow drips; its async client, driven by one thread of our own, can and has. Bytes are taken in by the thread that
-//! asked. Which failures are worth another try is the store's business.
+//! Every wait ends when no byte arrives for too long, or when it is stopped. One client serves all threads, so that
+//! connections are kept and shared. reqwest's blocking client can neither be interrupted nor bounds slow transfers; its
+//! asynchronous client, driven by one thread here, allows both. The calling thread processes the bytes. Whether a failure
+//! is worth another attempt is decided by `transfer`.
 
 use std::error::Error as StdError;
 use std::io;
@@ -10,8 +11,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use reqwest::header::{self, HeaderMap, HeaderValue};
-use reqwest::{Client, ClientBuilder, StatusCode, Url};
-use tokio::runtime::{self, Handle};
+use reqwest::redirect::{Action, Attempt, Policy};
+use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
+use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::oneshot;
 use tokio::time;
 
@@ -20,40 +22,12 @@ use super::roots::{self, NoRoots};
 use super::stop::Stop;
 use super::{Cause, Error, Obstacle};
 
-/// Slower than this over twice the stall timeout is as good as nothing. In bytes a second.
-const FLOOR: f64 = 1024.0;
+/// A transfer below this rate, over twice the stall timeout, is given up. In bytes a second.
+const LOWEST_RATE: f64 = 1024.0;
 /// The longest wait for a connection: time for three retransmissions.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Redirects that are followed for one request.
+/// How many redirects are followed for one request.
 const REDIRECTS: usize = 10;
-
-/// A client as rbootstrap wants it: redirects never lead from https to http, and digests see the bytes as they are sent.
-pub(super) fn builder() -> Result<ClientBuilder, Error> {
-    let policy = reqwest::redirect::Policy::custom(|attempt| {
-        let downgrade = attempt
-            .previous()
-            .last()
-            .is_some_and(|u| u.scheme() == "https")
-            && attempt.url().scheme() != "https";
-        if downgrade {
-            let to = shown(attempt.url().as_str());
-            attempt.error(format!("it leads from https to {to}"))
-        } else if attempt.previous().len() > REDIRECTS {
-            attempt.error("there are too many")
-        } else {
-            attempt.follow()
-        }
-    });
-    let tls = roots::config().map_err(|e| Error::Setup {
-        source: Cause::of(&e),
-    })?;
-    let agent = concat!("rbootstrap/", env!("CARGO_PKG_VERSION"));
-    Ok(Client::builder()
-        .user_agent(agent)
-        .referer(false)
-        .redirect(policy)
-        .tls_backend_preconfigured(tls))
-}
 
 /// The client and the thread that drives it.
 #[derive(Debug)]
@@ -64,65 +38,82 @@ pub(super) struct Transport {
     stall: Duration,
 }
 
-/// What is asked for.
+/// A GET request.
 #[derive(Debug)]
-pub(super) struct Request<'a> {
+pub(super) struct HttpRequest<'a> {
     pub(super) url: &'a Url,
     /// The URL without its password.
     pub(super) shown: &'a str,
-    /// The offset to go on from, if the file still is the version that the validator names.
+    /// The offset to resume from, if the file still is the version that the validator names.
     pub(super) resume: Option<(u64, &'a str)>,
-    /// Whether caches on the way have to ask the server whether what they have is current.
+    /// Whether proxy caches have to ask the server whether their copy is current.
     pub(super) revalidate: bool,
 }
 
-/// The head of an answer; its body is read with [`Transport::next`].
+/// The head of a response; [`Transport::next`] reads the body.
 #[derive(Debug)]
-pub(super) struct Answer {
-    response: reqwest::Response,
+pub(super) struct HttpResponse {
+    response: Response,
     shown: String,
-    /// Where in the file the body begins.
+    /// The offset in the file at which the body begins.
     pub(super) begins_at: u64,
-    /// How long the body says it is.
+    /// The body's length, if the server says it.
     pub(super) length: Option<u64>,
-    /// What a later request can name this version by.
+    /// Names this version of the file in a later request.
     pub(super) validator: Option<String>,
-    pace: Pace,
+    throughput: Throughput,
 }
 
-/// Time spent waiting for the network, and what it brought.
+/// Time spent waiting for the network, and the bytes received in that time.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct Throughput {
     waited: Duration,
     bytes: u64,
 }
 
+/// A client that follows no redirect from https to http, and hands bodies over as they are sent.
+pub(super) fn builder() -> Result<ClientBuilder, Error> {
+    let tls = roots::config().map_err(|e| setup_failed(&e))?;
+    let agent = concat!("rbootstrap/", env!("CARGO_PKG_VERSION"));
+    Ok(Client::builder()
+        .user_agent(agent)
+        .referer(false)
+        .redirect(Policy::custom(redirect))
+        .tls_backend_preconfigured(tls))
+}
+
+fn redirect(attempt: Attempt<'_>) -> Action {
+    let from = attempt.previous().last();
+    let is_from_https = from.is_some_and(|url| url.scheme() == "https");
+    if is_from_https && attempt.url().scheme() != "https" {
+        let to = shown(attempt.url().as_str());
+        attempt.error(format!("it leads from https to {to}"))
+    } else if attempt.previous().len() > REDIRECTS {
+        attempt.error("there are too many")
+    } else {
+        attempt.follow()
+    }
+}
+
 impl Transport {
-    /// Sets the client up and starts its thread. No byte for `stall` ends a request.
+    /// Sets up the client and starts its thread. A request ends when no byte arrives for `stall`.
     pub(super) fn open(builder: ClientBuilder, stall: Duration) -> Result<Transport, Error> {
-        let setup = |source: &dyn StdError| Error::Setup {
-            source: Cause::of(source),
-        };
-        let builder = builder
+        let client = builder
             .connect_timeout(stall.min(CONNECT))
-            .tcp_keepalive(stall);
-        let client = builder.build().map_err(|e| setup(&e))?;
+            .tcp_keepalive(stall)
+            .build()
+            .map_err(|e| setup_failed(&e))?;
         let runtime = runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
             .build()
-            .map_err(|e| setup(&e))?;
+            .map_err(|e| setup_failed(&e))?;
         let handle = runtime.handle().clone();
-        let (quit, quitting) = oneshot::channel::<()>();
-        let drive = move || {
-            let _ = runtime.block_on(quitting);
-            // A name lookup under way cannot be interrupted, and nobody waits for it.
-            runtime.shutdown_background();
-        };
+        let (quit, quitting) = oneshot::channel();
         let thread = thread::Builder::new()
             .name("http".to_owned())
-            .spawn(drive)
-            .map_err(|e| setup(&e))?;
+            .spawn(move || drive(runtime, quitting))
+            .map_err(|e| setup_failed(&e))?;
         Ok(Transport {
             client,
             handle,
@@ -131,80 +122,59 @@ impl Transport {
         })
     }
 
-    /// Sends a request and waits for the head of a good answer.
-    pub(super) fn ask(&self, request: &Request<'_>, stop: &Stop) -> Result<Answer, Error> {
-        let mut headers = HeaderMap::new();
-        if request.revalidate {
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=0"));
-        }
-        if let Some((offset, validator)) = request.resume
-            && let Ok(validator) = HeaderValue::from_str(validator)
-            && let Ok(range) = HeaderValue::from_str(&format!("bytes={offset}-"))
-        {
-            headers.insert(header::RANGE, range);
-            headers.insert(header::IF_RANGE, validator);
-        }
-        let ranged = headers.contains_key(header::RANGE);
+    /// Sends a request and waits for the head of a successful response.
+    pub(super) fn send(
+        &self,
+        request: &HttpRequest<'_>,
+        stop: &Stop,
+    ) -> Result<HttpResponse, Error> {
+        let headers = headers(request);
+        let is_ranged = headers.contains_key(header::RANGE);
         let sending = self.client.get(request.url.clone()).headers(headers).send();
-        // Connecting has this long, and then the answer has.
-        let answered = self
-            .handle
-            .block_on(stop.unless(async { time::timeout(self.stall * 2, sending).await }))?;
-        let url = || request.shown.to_owned();
-        match answered {
+        // The connection has this long, and then the response has.
+        let limit = self.stall * 2;
+        let timed = async { time::timeout(limit, sending).await };
+        match self.handle.block_on(stop.unless(timed))? {
             Err(_) => Err(Error::Stalled {
-                url: url(),
-                after: self.stall * 2,
+                url: request.shown.to_owned(),
+                after: limit,
             }),
-            Ok(Err(e)) => Err(self.failed(request.shown, &e)),
-            Ok(Ok(response)) => Answer::of(response, request.shown, ranged),
+            Ok(Err(error)) => Err(self.failed(request.shown, &error)),
+            Ok(Ok(response)) => HttpResponse::of(response, request.shown, is_ranged),
         }
     }
 
-    /// The next bytes of an answer; `None` at its end.
+    /// Waits for the next bytes of the body; `None` at its end.
     pub(super) fn next(
         &self,
-        answer: &mut Answer,
+        response: &mut HttpResponse,
         stop: &Stop,
     ) -> Result<Option<impl AsRef<[u8]> + use<>>, Error> {
-        let asked = Instant::now();
-        let came = self.handle.block_on(
-            stop.unless(async { time::timeout(self.stall, answer.response.chunk()).await }),
-        )?;
-        let chunk = match came {
-            Err(_) => {
-                return Err(Error::Stalled {
-                    url: answer.shown.clone(),
-                    after: self.stall,
-                });
-            }
-            Ok(Err(e)) => return Err(self.failed(&answer.shown, &e)),
-            Ok(Ok(chunk)) => chunk,
+        let began = Instant::now();
+        let timed = async { time::timeout(self.stall, response.response.chunk()).await };
+        let chunk = match self.handle.block_on(stop.unless(timed))? {
+            Err(_) => return Err(response.stalled(self.stall)),
+            Ok(Err(error)) => return Err(self.failed(&response.shown, &error)),
+            Ok(Ok(None)) => return Ok(None),
+            Ok(Ok(Some(chunk))) => chunk,
         };
         let window = self.stall * 2;
-        if chunk.is_some()
-            && answer.pace.is_too_slow(
-                asked.elapsed(),
-                chunk.as_ref().map_or(0, |c| c.len()),
-                window,
-            )
-        {
-            return Err(Error::Stalled {
-                url: answer.shown.clone(),
-                after: window,
-            });
+        let throughput = &mut response.throughput;
+        if throughput.is_too_low(began.elapsed(), chunk.len(), window) {
+            return Err(response.stalled(window));
         }
-        Ok(chunk)
+        Ok(Some(chunk))
     }
 
-    /// Waits, unless stopped.
+    /// Waits for `time`, unless stopped.
     pub(super) fn pause(&self, time: Duration, stop: &Stop) -> Result<(), Error> {
-        self.handle
-            .block_on(stop.unless(async { time::sleep(time).await }))
+        let sleep = async { time::sleep(time).await };
+        self.handle.block_on(stop.unless(sleep))
     }
 
     fn failed(&self, url: &str, error: &reqwest::Error) -> Error {
-        let (url, source) = (url.to_owned(), Cause::of(error));
+        let url = url.to_owned();
+        let source = Cause::of(error);
         if error.is_redirect() {
             return Error::Redirect { url, source };
         }
@@ -234,107 +204,119 @@ impl Drop for Transport {
     }
 }
 
-impl Answer {
-    fn of(response: reqwest::Response, shown: &str, ranged: bool) -> Result<Answer, Error> {
-        let status = response.status();
-        let headers = response.headers();
-        let text = |name| {
-            headers
-                .get(name)
-                .and_then(|v: &HeaderValue| v.to_str().ok())
-        };
-        let url = || shown.to_owned();
-        let reason = status.canonical_reason().unwrap_or("");
-        let begins_at = match status {
+fn drive(runtime: Runtime, quitting: oneshot::Receiver<()>) {
+    let _ = runtime.block_on(quitting);
+    // A name lookup cannot be interrupted, and no thread waits for its result.
+    runtime.shutdown_background();
+}
+
+fn headers(request: &HttpRequest<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if request.revalidate {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=0"));
+    }
+    if let Some((offset, validator)) = request.resume
+        && let Ok(validator) = HeaderValue::from_str(validator)
+        && let Ok(range) = HeaderValue::from_str(&format!("bytes={offset}-"))
+    {
+        headers.insert(header::RANGE, range);
+        headers.insert(header::IF_RANGE, validator);
+    }
+    headers
+}
+
+impl HttpResponse {
+    fn of(response: Response, shown: &str, is_ranged: bool) -> Result<HttpResponse, Error> {
+        let begins_at = match response.status() {
             StatusCode::OK => 0,
-            StatusCode::PARTIAL_CONTENT if ranged => {
-                match text(header::CONTENT_RANGE).and_then(range_start) {
-                    Some(start) => start,
-                    None => {
-                        return Err(Error::Broken {
-                            url: url(),
-                            source: Cause::new("a part without its place"),
-                        });
-                    }
-                }
+            StatusCode::PARTIAL_CONTENT if is_ranged => {
+                let range = text(&response, header::CONTENT_RANGE);
+                let start = range.and_then(range_start);
+                start.ok_or_else(|| Error::Broken {
+                    url: shown.to_owned(),
+                    source: Cause::new("a part without its offset"),
+                })?
             }
-            StatusCode::NOT_FOUND | StatusCode::GONE => {
-                return Err(Error::Missing {
-                    url: url(),
-                    answer: format!("{} {reason}", status.as_u16()),
-                });
-            }
-            _ => {
-                let retry_after = text(header::RETRY_AFTER)
-                    .and_then(|v| v.trim().parse().ok())
-                    .map(Duration::from_secs);
-                return Err(Error::Status {
-                    url: url(),
-                    status: status.as_u16(),
-                    reason,
-                    retry_after,
-                });
-            }
+            _ => return Err(refused(&response, shown)),
         };
-        // A weak tag promises no equal bytes (RFC 9110, 13.1.5).
-        let tag = text(header::ETAG).filter(|t| !t.starts_with("W/"));
-        let validator = tag
-            .or_else(|| text(header::LAST_MODIFIED))
-            .map(str::to_owned);
-        let length = response.content_length();
-        Ok(Answer {
-            response,
-            shown: url(),
+        // A weak tag does not promise equal bytes (RFC 9110, 13.1.5).
+        let tag = text(&response, header::ETAG).filter(|tag| !tag.starts_with("W/"));
+        let validator = tag.or_else(|| text(&response, header::LAST_MODIFIED));
+        Ok(HttpResponse {
+            shown: shown.to_owned(),
             begins_at,
-            length,
-            validator,
-            pace: Pace::default(),
+            length: response.content_length(),
+            validator: validator.map(str::to_owned),
+            throughput: Throughput::default(),
+            response,
         })
+    }
+
+    fn stalled(&self, after: Duration) -> Error {
+        Error::Stalled {
+            url: self.shown.clone(),
+            after,
+        }
     }
 }
 
-impl Pace {
-    /// Adds a wait and what it brought; true when a whole window brought less than the floor. The time that we take to write
-    /// bytes down is not the server's.
-    pub(super) fn is_too_slow(&mut self, waited: Duration, bytes: usize, window: Duration) -> bool {
+/// The error for a response without the file.
+fn refused(response: &Response, shown: &str) -> Error {
+    let url = shown.to_owned();
+    let status = response.status();
+    let reason = status.canonical_reason().unwrap_or("");
+    if matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE) {
+        return Error::Missing {
+            url,
+            answer: format!("{} {reason}", status.as_u16()),
+        };
+    }
+    let seconds = text(response, header::RETRY_AFTER).and_then(|value| value.trim().parse().ok());
+    Error::Status {
+        url,
+        status: status.as_u16(),
+        reason,
+        retry_after: seconds.map(Duration::from_secs),
+    }
+}
+
+fn text(response: &Response, name: header::HeaderName) -> Option<&str> {
+    response.headers().get(name)?.to_str().ok()
+}
+
+impl Throughput {
+    /// Adds a wait and the bytes that it brought; true when a whole window brought less than the lowest rate. The time
+    /// that it takes to write the bytes is not counted.
+    pub(super) fn is_too_low(&mut self, waited: Duration, bytes: usize, window: Duration) -> bool {
         self.waited += waited;
         self.bytes += bytes as u64;
         if self.waited < window {
             return false;
         }
-        let slow = (self.bytes as f64) < FLOOR * self.waited.as_secs_f64();
-        *self = Pace::default();
-        slow
+        let is_low = (self.bytes as f64) < LOWEST_RATE * self.waited.as_secs_f64();
+        *self = Throughput::default();
+        is_low
     }
 }
 
 /// `bytes 100-199/200` → 100.
 fn range_start(content_range: &str) -> Option<u64> {
-    content_range
-        .strip_prefix("bytes")?
-        .trim_start()
-        .split_once('-')?
-        .0
-        .parse()
-        .ok()
+    let range = content_range.strip_prefix("bytes")?.trim_start();
+    let (start, _) = range.split_once('-')?;
+    start.parse().ok()
 }
 
-/// What a failed connection failed at. The name service's answers have no kind of their own, only texts.
+/// What a failed connection failed at. The errors of name lookups are told apart by their texts only.
 fn obstacle(error: &reqwest::Error) -> Obstacle {
     if error.is_dns() {
         let text = Cause::of(error).to_string();
-        let passing = ["Temporary failure", "Try again"]
-            .iter()
-            .any(|t| text.contains(t));
-        return if passing {
-            Obstacle::NameForNow
-        } else {
-            Obstacle::Name
-        };
+        if text.contains("Temporary failure") || text.contains("Try again") {
+            return Obstacle::NameForNow;
+        }
+        return Obstacle::Name;
     }
     let mut link: Option<&(dyn StdError + 'static)> = error.source();
     while let Some(error) = link {
-        let system = error.downcast_ref::<io::Error>();
         match error.downcast_ref::<rustls::Error>() {
             Some(rustls::Error::Other(other)) if other.0.is::<NoRoots>() => {
                 return Obstacle::NoRoots;
@@ -342,14 +324,21 @@ fn obstacle(error: &reqwest::Error) -> Obstacle {
             Some(_) => return Obstacle::Tls,
             None => {}
         }
+        let system = error.downcast_ref::<io::Error>();
         if system.is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused) {
             return Obstacle::Refused;
         }
-        // An io::Error made of another error skips that one in `source`.
+        // `source` of an io::Error that wraps another error skips that one.
         link = match system.and_then(io::Error::get_ref) {
             Some(inner) => Some(inner),
             None => error.source(),
         };
     }
     Obstacle::Connection
+}
+
+fn setup_failed(error: &dyn StdError) -> Error {
+    Error::Setup {
+        source: Cause::of(error),
+    }
 }

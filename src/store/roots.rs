@@ -1,7 +1,7 @@
-//! TLS with the host's CA certificates, which are read when the first server shows one.
+//! TLS with the host's CA certificates, which are read when the first server presents a certificate.
 //!
-//! Most archives are fetched over plain HTTP, where reading them would take longer than the first request; and a minimal host
-//! has none.
+//! Most archives are fetched over plain HTTP, where reading the CA certificates would take longer than the first request,
+//! and a minimal host has none.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
-/// What TLS is to be like.
+/// The TLS configuration of the HTTP client.
 pub(super) fn config() -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let roots = Arc::new(Roots {
@@ -20,7 +20,7 @@ pub(super) fn config() -> Result<ClientConfig, Error> {
     });
     let versions =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    // "Dangerous" is any verifier of one's own; this one only comes late.
+    // rustls calls any custom verifier dangerous. This one is the platform's, made late.
     Ok(versions
         .dangerous()
         .with_custom_certificate_verifier(roots)
@@ -32,7 +32,7 @@ pub(super) fn config() -> Result<ClientConfig, Error> {
 #[error("{0}")]
 pub(super) struct NoRoots(Error);
 
-/// The platform's verifier, made when it is needed.
+/// The platform's verifier, made when it is first needed.
 #[derive(Debug)]
 struct Roots {
     provider: Arc<CryptoProvider>,

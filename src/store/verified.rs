@@ -1,4 +1,4 @@
-//! A file whose size and digest matched, and how it stays that file until it is read.
+//! A file whose size and digest matched, and that stays unchanged until it is read.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek};
@@ -14,30 +14,30 @@ use super::Error;
 use super::stop::Stop;
 use crate::formats::digest::{Algorithm, Digest, Hasher};
 
-/// A file whose size and digest matched. Made nowhere else but in the store.
+/// A file whose size and digest matched. Only the store makes one.
 #[derive(Debug)]
 pub(crate) struct Verified {
     size: u64,
     digest: Digest,
     encoding: Encoding,
-    place: Place,
+    location: Location,
 }
 
-/// Whether a file is what was promised, or was made of it.
+/// How a verified file relates to the promised one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
-    /// It is, byte for byte.
+    /// It is the promised file, byte for byte.
     Original,
-    /// It was made of what has the digest, by this program on this host.
+    /// This program decoded it from the promised file, on this host.
     Decoded,
 }
 
 /// Where the bytes are. A path costs no descriptor, so that thousands of files fit a limit of 1,024.
 #[derive(Debug)]
-enum Place {
-    /// Without a name; nobody else can reach it.
-    Held { file: File, _permit: Permit },
-    /// Behind a name, unchanged as long as it has this identity.
+enum Location {
+    /// A file without a name, which no other process can open.
+    Unnamed { file: File, _permit: Permit },
+    /// A path, whose file is unchanged as long as it has this identity.
     Named {
         path: PathBuf,
         identity: Identity,
@@ -46,42 +46,43 @@ enum Place {
 }
 
 impl Verified {
-    /// A reader at the start, with an offset of its own. A file that changed since it was verified is verified again.
+    /// Opens the file with an offset of its own. A file that changed since it was verified is verified again.
     pub(crate) fn open(&self) -> io::Result<File> {
-        match &self.place {
-            // dup would share the offset; this opens the file anew.
-            Place::Held { file, .. } => File::open(format!("/proc/self/fd/{}", file.as_raw_fd())),
-            Place::Named { path, identity, .. } => {
+        match &self.location {
+            // Not dup, which would share the offset.
+            Location::Unnamed { file, .. } => {
+                File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+            }
+            Location::Named { path, identity, .. } => {
                 let mut file = open_regular(path)?;
                 if Identity::of(&file.metadata()?) == *identity {
                     return Ok(file);
                 }
-                if self.holds_for(&mut file)? {
+                if self.is_unchanged(&mut file)? {
                     file.rewind()?;
                     return Ok(file);
                 }
-                let changed = format!("{} changed since it was verified", path.display());
-                Err(io::Error::new(io::ErrorKind::InvalidData, changed))
+                let reason = format!("{} changed since it was verified", path.display());
+                Err(io::Error::new(io::ErrorKind::InvalidData, reason))
             }
         }
     }
 
-    /// Its length in bytes.
+    /// In bytes.
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
-    /// What it is.
     pub(crate) fn encoding(&self) -> Encoding {
         self.encoding
     }
 
-    /// Its digest, or that of what it was made of.
-    pub fn digest(&self) -> &Digest {
+    /// The digest of the promised file.
+    pub(crate) fn digest(&self) -> &Digest {
         &self.digest
     }
 
-    /// `file` at `path`, steady, whose digest its caller has just found to be `digest`.
+    /// A steady `file` at `path`, whose digest the caller has just found to be `digest`.
     pub(super) fn named(
         path: PathBuf,
         file: &File,
@@ -89,7 +90,7 @@ impl Verified {
         temporary: Option<TempPath>,
     ) -> io::Result<Verified> {
         let metadata = file.metadata()?;
-        let place = Place::Named {
+        let location = Location::Named {
             path,
             identity: Identity::of(&metadata),
             _temporary: temporary,
@@ -98,18 +99,18 @@ impl Verified {
             size: metadata.len(),
             digest,
             encoding: Encoding::Original,
-            place,
+            location,
         })
     }
 
-    /// The first `size` bytes of `file` at `path`, steady, whose seal its caller has just found to be right.
+    /// The first `size` bytes of a steady `file` at `path`, whose seal the caller has just verified.
     pub(super) fn derived(
         path: PathBuf,
         file: &File,
         digest: Digest,
         size: u64,
     ) -> io::Result<Verified> {
-        let place = Place::Named {
+        let location = Location::Named {
             path,
             identity: Identity::of(&file.metadata()?),
             _temporary: None,
@@ -118,24 +119,24 @@ impl Verified {
             size,
             digest,
             encoding: Encoding::Decoded,
-            place,
+            location,
         })
     }
 
-    /// `file`, which has no name and whose digest its caller has just found to be `digest`.
-    pub(super) fn held(file: File, permit: Permit, size: u64, digest: Digest) -> Verified {
+    /// A `file` without a name, whose digest the caller has just found to be `digest`.
+    pub(super) fn unnamed(file: File, permit: Permit, size: u64, digest: Digest) -> Verified {
         Verified {
             size,
             digest,
             encoding: Encoding::Original,
-            place: Place::Held {
+            location: Location::Unnamed {
                 file,
                 _permit: permit,
             },
         }
     }
 
-    fn holds_for(&self, file: &mut File) -> io::Result<bool> {
+    fn is_unchanged(&self, file: &mut File) -> io::Result<bool> {
         let metadata = file.metadata()?;
         if self.encoding == Encoding::Decoded
             || metadata.len() != self.size
@@ -149,12 +150,13 @@ impl Verified {
     }
 }
 
-/// What changes when a file does. A change time cannot be set, so a rewritten file shows.
+/// Values that change when a file does. A change time cannot be set, so it reveals that a file was rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Identity {
     device: u64,
     inode: u64,
     size: u64,
+    /// Seconds and nanoseconds.
     modified: (i64, i64),
     changed: (i64, i64),
 }
@@ -176,12 +178,12 @@ impl Identity {
 pub(super) struct Permit(Arc<AtomicUsize>);
 
 impl Permit {
-    /// A permit, unless `bound` of them are out already.
-    pub(super) fn take(out: &Arc<AtomicUsize>, bound: usize) -> Option<Permit> {
-        if out.fetch_add(1, Ordering::Relaxed) < bound {
-            return Some(Permit(Arc::clone(out)));
+    /// Takes a permit unless `bound` are taken already.
+    pub(super) fn take(taken: &Arc<AtomicUsize>, bound: usize) -> Option<Permit> {
+        if taken.fetch_add(1, Ordering::Relaxed) < bound {
+            return Some(Permit(Arc::clone(taken)));
         }
-        out.fetch_sub(1, Ordering::Relaxed);
+        taken.fetch_sub(1, Ordering::Relaxed);
         None
     }
 }
@@ -192,7 +194,7 @@ impl Drop for Permit {
     }
 }
 
-/// Opens a regular file; neither a FIFO nor a link at the end of the path can lead astray.
+/// Opens a regular file. Neither blocks on a FIFO nor follows a symlink at the end of the path.
 pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
@@ -208,13 +210,13 @@ pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Whether only root and we can write to the file, so that it stays what it was when it was hashed.
+/// Whether only root and this user can write to the file, so that it stays as it was when it was hashed.
 pub(super) fn is_steady(metadata: &Metadata) -> bool {
-    let us = rustix::process::geteuid().as_raw();
-    (metadata.uid() == us || metadata.uid() == 0) && metadata.mode() & 0o022 == 0
+    let user = rustix::process::geteuid().as_raw();
+    (metadata.uid() == user || metadata.uid() == 0) && metadata.mode() & 0o022 == 0
 }
 
-/// The digest of at most `limit` bytes of `file`, read from where it is.
+/// The digest of at most `limit` bytes of `file`, from its current offset.
 pub(super) fn digest_of(
     file: &mut File,
     limit: u64,

@@ -1,48 +1,45 @@
 //! Package indexes made in code: of a suite, signed by nobody.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use crate::archive::{Index, Listing, Release};
 
-use crate::archive::{Expiry, Leave, Listing, Release, Source, Trust};
+/// A release as a test describes it.
+#[derive(Clone, Debug, Default)]
+pub struct TestRelease {
+    /// As in the URL: `trixie-security`.
+    pub suite_in_url: String,
+    pub architecture: String,
+    /// The Suite field.
+    pub suite: Option<String>,
+    pub codename: Option<String>,
+    pub not_automatic: bool,
+    pub but_automatic_upgrades: bool,
+    /// The user's pin; not 0.
+    pub pin: Option<i16>,
+}
 
-/// A release known by its suite's name in the URL alone.
-pub fn release(suite: &str, architecture: &str) -> Release {
-    let source = Source {
-        uris: Vec::new(),
-        suite: suite.to_owned(),
-        components: vec!["main".to_owned()],
-        architectures: vec![architecture.to_owned()],
-        trust: Trust::Unchecked,
-        expiry: Expiry::Ignore,
-        signed_by: None,
-        pin: None,
-        leave: Leave::default(),
-    };
-    Release {
-        source,
-        origin: None,
-        label: None,
-        suite: None,
-        codename: None,
-        version: None,
-        date: 0,
-        valid_until: None,
-        components: Vec::new(),
-        architectures: Vec::new(),
-        not_automatic: false,
-        but_automatic_upgrades: false,
-        acquire_by_hash: false,
-        separate_all: false,
-        files: BTreeMap::new(),
+impl TestRelease {
+    /// A release known only by its suite's name in the URL.
+    pub fn new(suite: &str, architecture: &str) -> TestRelease {
+        TestRelease {
+            suite_in_url: suite.to_owned(),
+            architecture: architecture.to_owned(),
+            ..TestRelease::default()
+        }
+    }
+
+    /// A listing of the release: the Packages text of an architecture.
+    pub fn listing(self, architecture: &str, text: String) -> Listing {
+        Listing::for_tests(Release::for_tests(self), architecture, text)
     }
 }
 
-/// What a release has of an architecture.
-pub fn listing(release: Release, architecture: &str, text: String) -> Listing {
-    Listing {
-        release: Arc::new(release),
-        component: "main".to_owned(),
-        architecture: architecture.to_owned(),
-        text,
-    }
+/// An index of these listings.
+pub fn index(listings: Vec<Listing>) -> Index {
+    Index::for_tests(listings)
+}
+
+/// The listing with another text.
+pub fn with_text(listing: &Listing, text: String) -> Listing {
+    let release = Release::clone(listing.release());
+    Listing::for_tests(release, listing.architecture(), text)
 }

@@ -17,7 +17,7 @@ use rbootstrap::testing::{Selection, plan};
 use crate::compare::{self, answer};
 use crate::excerpt;
 use crate::host::{self, Answer, Apt, Question, Setting};
-use rbootstrap::testing::listing;
+use rbootstrap::testing::listing::{self, TestRelease};
 
 /// A demand, the rule that decides it, and the expected names.
 pub(crate) struct Case {
@@ -269,11 +269,9 @@ fn write(name: &str, text: &str) {
 
 /// An index with one listing.
 pub(crate) fn index(suite: &str, text: String) -> Index {
-    let mut release = listing::release(suite, ARCHITECTURE);
+    let mut release = TestRelease::new(suite, ARCHITECTURE);
     release.codename = Some(suite.to_owned());
-    Index {
-        listings: vec![listing::listing(release, ARCHITECTURE, text)],
-    }
+    listing::index(vec![release.listing(ARCHITECTURE, text)])
 }
 
 /// The planner's answer to a case.

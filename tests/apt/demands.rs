@@ -74,15 +74,15 @@ impl<'a> Catalogue<'a> {
         let mut real = BTreeSet::new();
         let mut provided = BTreeSet::new();
         let mut all_versions: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
-        let native = &index.listings[0].architecture;
-        let own = index.listings[0].release.source.suite.as_str();
+        let native = index.listings()[0].architecture();
+        let own = index.listings()[0].release().suite_in_url();
         for listing in index
-            .listings
+            .listings()
             .iter()
-            .filter(|listing| listing.architecture == *native)
+            .filter(|listing| listing.architecture() == native)
         {
-            let suite = listing.release.source.suite.as_str();
-            for stanza in stanzas(&listing.text) {
+            let suite = listing.release().suite_in_url();
+            for stanza in stanzas(listing.text()) {
                 let all = Fields::read(stanza);
                 let (Some(name), Some(version)) = (all.one("Package"), all.one("Version")) else {
                     continue;
@@ -99,12 +99,12 @@ impl<'a> Catalogue<'a> {
             }
         }
         for listing in index
-            .listings
+            .listings()
             .iter()
-            .filter(|listing| listing.architecture != *native)
+            .filter(|listing| listing.architecture() != native)
         {
-            let own = stanzas(&listing.text).map(|stanza| Fields::read(stanza));
-            let own = own.filter(|all| all.one("Architecture") == Some(&listing.architecture));
+            let own = stanzas(listing.text()).map(|stanza| Fields::read(stanza));
+            let own = own.filter(|all| all.one("Architecture") == Some(listing.architecture()));
             catalogue
                 .foreign
                 .extend(own.filter_map(|all| all.one("Package")));

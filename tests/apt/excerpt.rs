@@ -179,7 +179,7 @@ pub(crate) fn reduce(
     answers: &[(&Case, Option<Answer>)],
     ours: impl Fn(&Index, &Case) -> Option<Answer>,
 ) -> String {
-    let whole = Whole::of(&apt.index.listings[0].text);
+    let whole = Whole::of(&apt.index.listings()[0].text());
     let named = |line: &str| {
         line.split(' ')
             .find(|word| word.contains(':'))

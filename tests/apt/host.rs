@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::num::NonZeroI16;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -11,7 +10,7 @@ use rbootstrap::testing::Variant;
 use rbootstrap::testing::{Fields, stanzas};
 use rbootstrap::testing::{Index, Listing};
 
-use rbootstrap::testing::listing;
+use rbootstrap::testing::listing::{self, TestRelease};
 
 /// The sources that apt and the planner both read.
 #[derive(Clone, Debug)]
@@ -158,10 +157,11 @@ impl Apt {
             .ok_or("apt finds no essentials")?;
         apt.install_essentials();
         // Only now, since to apt the same version with another stanza is another version.
-        apt.index
-            .listings
-            .iter_mut()
-            .for_each(|listing| listing.text = shortened(&listing.text));
+        let mut shorter = Vec::new();
+        for listing in apt.index.listings() {
+            shorter.push(listing::with_text(listing, shortened(listing.text())));
+        }
+        apt.index = listing::index(shorter);
         Ok(apt)
     }
 
@@ -337,9 +337,9 @@ impl Apt {
         let mut written = Vec::new();
         for stanza in self
             .index
-            .listings
+            .listings()
             .iter()
-            .flat_map(|listing| stanzas(&listing.text))
+            .flat_map(|listing| stanzas(listing.text()))
         {
             let name = described(&Fields::read(stanza), &self.architectures[0]);
             if installed.contains(&name) && !written.contains(&name) {
@@ -472,7 +472,7 @@ fn listings(at: &Path, setting: &Setting) -> Result<Index, String> {
             .ok_or("apt names an unknown source")?;
         listings.push(listing(file, component, architecture, suite, *pin, text)?);
     }
-    Ok(Index { listings })
+    Ok(listing::index(listings))
 }
 
 fn listing(
@@ -492,15 +492,13 @@ fn listing(
         .map_err(|error| error.to_string())?;
     let from = signed.find("Origin:").ok_or("a Release has no Origin")?;
     let all = Fields::read(&signed[from..]);
-    let mut release = listing::release(suite, architecture);
-    (release.suite, release.codename) = (
-        all.one("Suite").map(str::to_owned),
-        all.one("Codename").map(str::to_owned),
-    );
+    let mut release = TestRelease::new(suite, architecture);
+    release.suite = all.one("Suite").map(str::to_owned);
+    release.codename = all.one("Codename").map(str::to_owned);
     release.not_automatic = all.one("NotAutomatic") == Some("yes");
     release.but_automatic_upgrades = all.one("ButAutomaticUpgrades") == Some("yes");
-    release.source.pin = pin.map(|pin| NonZeroI16::new(pin).unwrap());
-    Ok(listing::listing(release, architecture, text))
+    release.pin = pin;
+    Ok(release.listing(architecture, text))
 }
 
 /// Removes the fields that a resolver does not read, which are most of the text.

@@ -1,7 +1,7 @@
-//! An index's text, decoded to what is read of it, and its stanzas told as soon as they are there.
+//! Decodes an index to the fields that are read, and reports its stanzas as soon as they are decoded.
 //!
-//! More than half of an index is descriptions, tags and addresses that decide nothing. They go while the text is decoded, so that they cost
-//! neither memory nor a second look.
+//! More than half of an index is descriptions, tags and addresses, which decide nothing. They are dropped while the text
+//! is decoded, so that they cost neither memory nor another pass.
 
 use std::io::{self, BufReader, Read};
 
@@ -10,82 +10,78 @@ use crate::formats::fields::Field;
 use crate::formats::stanza;
 use crate::store::Verified;
 
-/// What is decoded at a time, in bytes.
+/// How much is decoded at a time, in bytes.
 const BLOCK: usize = 256 << 10;
 
-/// Why an index has no text.
+/// Why an index cannot be decoded.
 #[derive(Debug)]
-pub(super) enum Undecoded {
+pub(super) enum DecodeError {
     /// It is longer than the limit.
     TooLarge,
-    /// The file cannot be read, or not decoded.
+    /// Reading or decoding the file failed.
     Io(io::Error),
+}
+
+impl From<io::Error> for DecodeError {
+    fn from(error: io::Error) -> DecodeError {
+        DecodeError::Io(error)
+    }
 }
 
 /// How an index is to be decoded.
 #[derive(Clone, Copy)]
-pub(super) struct Decoding<'a> {
+pub(super) struct DecodeOptions<'a> {
     pub(super) compression: Compression,
     /// The size that the release gives, in bytes; 0 where it gives none.
     pub(super) expected: u64,
     /// How long the text may be, in bytes.
     pub(super) limit: u64,
-    /// Hears of each stanza, in order, while the rest is not yet decoded.
-    pub(super) seen: &'a dyn Fn(&str),
+    /// Called with each stanza in order, while the rest is not yet decoded.
+    pub(super) observe: &'a dyn Fn(&str),
 }
 
-/// The fields that are read of an index's stanzas. Bytes that are no UTF-8 become replacement characters: they occur in old descriptions,
-/// never in names.
-pub(super) fn decode(verified: &Verified, decoding: Decoding<'_>) -> Result<String, Undecoded> {
-    decode_stream(verified.open().map_err(Undecoded::Io)?, decoding)
+/// Returns the fields of an index's stanzas that are read. Bytes that are not UTF-8 become replacement characters: they
+/// occur in old descriptions, never in names.
+pub(super) fn decode(
+    verified: &Verified,
+    options: DecodeOptions<'_>,
+) -> Result<String, DecodeError> {
+    decode_stream(verified.open()?, options)
 }
 
-pub(super) fn decode_stream(
+fn decode_stream(
     file: impl Read + Send,
-    decoding: Decoding<'_>,
-) -> Result<String, Undecoded> {
-    let Decoding {
-        compression,
-        expected,
-        limit,
-        seen,
-    } = decoding;
-    let mut stream = decoder(
-        compression,
-        BufReader::with_capacity(BLOCK, file),
-        Integrity::Known,
-    )
-    .map_err(Undecoded::Io)?;
-    // What is read of an index comes to some three fifths of it.
-    let mut text =
-        String::with_capacity(usize::try_from(expected.min(256 << 20)).unwrap_or(0) / 8 * 5);
-    let (mut block, mut kept, mut total) = (
-        Vec::with_capacity(2 * BLOCK),
-        Vec::with_capacity(2 * BLOCK),
-        0,
-    );
+    options: DecodeOptions<'_>,
+) -> Result<String, DecodeError> {
+    let reader = BufReader::with_capacity(BLOCK, file);
+    let mut stream = decoder(options.compression, reader, Integrity::Known)?;
+    // The fields that are read make up about three fifths of an index.
+    let expected = usize::try_from(options.expected.min(256 << 20)).unwrap_or(0);
+    let mut text = String::with_capacity(expected / 8 * 5);
+    let mut block = Vec::with_capacity(2 * BLOCK);
+    let mut kept = Vec::with_capacity(2 * BLOCK);
+    let mut total = 0;
     loop {
-        let read = (&mut stream)
-            .take(BLOCK as u64)
-            .read_to_end(&mut block)
-            .map_err(Undecoded::Io)?;
+        let read = (&mut stream).take(BLOCK as u64).read_to_end(&mut block)?;
         total += read as u64;
-        if total > limit {
-            return Err(Undecoded::TooLarge);
+        if total > options.limit {
+            return Err(DecodeError::TooLarge);
         }
-        let whole = if read == 0 {
-            block.len()
-        } else {
-            end_of_last_stanza(&block)
+        let whole = match read {
+            0 => block.len(),
+            _ => whole_stanzas(&block),
         };
         let from = text.len();
         kept.clear();
         stanza::keep_fields(&block[..whole], is_read, &mut kept);
         match str::from_utf8(&kept) {
             Ok(kept) => text.push_str(kept),
-            Err(_) => text.push_str(&String::from_utf8_lossy(&kept)), // many times slower, so only where it is needed
+            // Many times slower, so only where it is needed.
+            Err(_) => text.push_str(&String::from_utf8_lossy(&kept)),
         }
-        stanza::stanzas(&text[from..]).for_each(seen);
+        for stanza in stanza::stanzas(&text[from..]) {
+            (options.observe)(stanza);
+        }
         if read == 0 {
             return Ok(text);
         }
@@ -97,8 +93,8 @@ fn is_read(field: &[u8]) -> bool {
     Field::of_line(field).is_some()
 }
 
-/// How many bytes are whole stanzas with the blank line behind them.
-fn end_of_last_stanza(block: &[u8]) -> usize {
+/// The length of the whole stanzas in a block, each with the blank line behind it.
+fn whole_stanzas(block: &[u8]) -> usize {
     memchr::memmem::rfind(block, b"\n\n").map_or(0, |at| at + 2)
 }
 
@@ -107,21 +103,21 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
-    use crate::archive::reading::tests::{compress, packages};
+    use crate::archive::reader::tests::{compress, packages};
 
     fn decoded(
         packed: &[u8],
         compression: Compression,
         expected: u64,
         limit: u64,
-    ) -> Result<String, Undecoded> {
+    ) -> Result<String, DecodeError> {
         decode_stream(
             packed,
-            Decoding {
+            DecodeOptions {
                 compression,
                 expected,
                 limit,
-                seen: &|_| {},
+                observe: &|_| {},
             },
         )
     }
@@ -143,15 +139,15 @@ mod tests {
                 );
             }
             let limit = text.len() as u64;
-            assert!(decoded(&packed, compression, 0, limit).is_ok());
+            assert_eq!(decoded(&packed, compression, 0, limit).unwrap(), text);
             assert!(matches!(
                 decoded(&packed, compression, 0, limit - 1),
-                Err(Undecoded::TooLarge)
+                Err(DecodeError::TooLarge)
             ));
             if compression != Compression::None {
                 assert!(matches!(
                     decoded(&packed[..packed.len() - 3], compression, 0, limit),
-                    Err(Undecoded::Io(_))
+                    Err(DecodeError::Io(_))
                 ));
             }
         }
@@ -174,11 +170,11 @@ mod tests {
             .collect();
         let seen = RefCell::new(Vec::new());
         let each = |stanza: &str| seen.borrow_mut().push(stanza.to_owned());
-        let decoding = Decoding {
+        let decoding = DecodeOptions {
             compression: Compression::Gzip,
             expected: 0,
             limit: 1 << 30,
-            seen: &each,
+            observe: &each,
         };
         let text = decode_stream(
             &compress(Compression::Gzip, &stanzas.join("\n"))[..],

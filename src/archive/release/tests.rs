@@ -1,5 +1,5 @@
 use super::*;
-use crate::archive::{Leave, Trust};
+use crate::archive::{Exemptions, Trust};
 
 /// 2026-09-13T00:00:00Z
 const NOW: i64 = 1_789_257_600;
@@ -18,7 +18,7 @@ fn source(suite: &str) -> Source {
         expiry: Expiry::Check,
         signed_by: None,
         pin: None,
-        leave: Leave::default(),
+        exemptions: Exemptions::default(),
     }
 }
 
@@ -45,7 +45,7 @@ fn a_release_is_read() {
         (release.date, release.valid_until, release.separate_all),
         (1_789_199_741, None, true)
     );
-    assert_eq!(release.files["main/binary-amd64/Packages.xz"].0, 10);
+    assert_eq!(release.files["main/binary-amd64/Packages.xz"].size, 10);
     assert_eq!(release.offered_components(), ["contrib", "main"]);
     assert!(
         !parse(
@@ -162,7 +162,9 @@ fn the_strongest_digests_count() {
     let release = parse(&both, "trixie").unwrap();
     assert_eq!(release.files.len(), 1);
     assert_eq!(
-        release.files["main/binary-amd64/Packages.gz"].1.algorithm(),
+        release.files["main/binary-amd64/Packages.gz"]
+            .digest
+            .algorithm(),
         Algorithm::Sha512
     );
     let weak = text("").replace("SHA256:", "SHA1:");
@@ -209,7 +211,7 @@ fn indexes_are_found_by_their_paths() {
         [Compression::Xz, Compression::None]
     );
 
-    let (_, digest) = &release.files["main/binary-amd64/Packages.xz"];
+    let digest = &release.files["main/binary-amd64/Packages.xz"].digest;
     let urls = release.urls("main/binary-amd64/Packages.xz", digest);
     let below = |mirror: &str, rest: &str| {
         format!("http://{mirror}.example.org/debian/dists/trixie/main/binary-amd64/{rest}")

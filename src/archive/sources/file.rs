@@ -1,11 +1,11 @@
 //! The tree's own file of apt sources, as text.
 //!
-//! Rendered as the suite's own installer would: one deb822 file named after the distribution, with Signed-By, where the suite uses
-//! these; sources.list before. A mirror is written as it was given.
+//! It is written like the suite's own installer writes it: one deb822 file named after the distribution, with Signed-By,
+//! where the suite uses these, or else sources.list. A mirror is written as it was given.
 
 use std::fmt::Write as _;
 
-use super::super::Source;
+use crate::archive::Source;
 use crate::formats::suite::Suite;
 
 /// A file of sources for the tree.
@@ -35,12 +35,13 @@ pub(crate) fn sources_file(
     }
 }
 
-/// deb822 stanzas (sources.list(5)). Neighbours that differ in nothing but the suite share one.
+/// deb822 stanzas (sources.list(5)). Adjacent sources that differ only in the suite share one.
 fn deb822(sources: &[Source], architectures: &[String]) -> String {
     let mut text = String::new();
-    for group in sources.chunk_by(differ_in_suite_alone) {
+    for group in sources.chunk_by(differ_only_in_suite) {
         let [first, ..] = group else { continue };
         let suites: Vec<&str> = group.iter().map(|source| source.suite.as_str()).collect();
+        let exemptions = first.exemptions;
         let fields = [
             ("Types", "deb".to_owned()),
             ("URIs", uri(first).to_owned()),
@@ -51,79 +52,75 @@ fn deb822(sources: &[Source], architectures: &[String]) -> String {
                 own_architectures(first, architectures).join(" "),
             ),
             ("Signed-By", first.signed_by.clone().unwrap_or_default()),
-            (
-                "Trusted",
-                if first.leave.unsigned {
-                    "yes".into()
-                } else {
-                    String::new()
-                },
-            ),
-            (
-                "Check-Valid-Until",
-                if first.leave.expired {
-                    "no".into()
-                } else {
-                    String::new()
-                },
-            ),
+            ("Trusted", word_if(exemptions.unsigned, "yes")),
+            ("Check-Valid-Until", word_if(exemptions.expired, "no")),
         ];
-        text.push_str(if text.is_empty() { "" } else { "\n" });
-        for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
-            let _ = writeln!(text, "{name}: {value}");
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        for (name, value) in fields {
+            if !value.is_empty() {
+                let _ = writeln!(text, "{name}: {value}");
+            }
         }
     }
     text
 }
 
+fn word_if(condition: bool, word: &str) -> String {
+    if condition {
+        word.to_owned()
+    } else {
+        String::new()
+    }
+}
+
 fn one_line(sources: &[Source], architectures: &[String]) -> String {
     let mut text = String::new();
     for source in sources {
-        let architectures = own_architectures(source, architectures);
         let mut options = Vec::new();
-        options.extend(
-            (!architectures.is_empty()).then(|| format!("arch={}", architectures.join(","))),
-        );
-        options.extend(
-            source
-                .signed_by
-                .iter()
-                .map(|keyring| format!("signed-by={keyring}")),
-        );
-        options.extend(source.leave.unsigned.then(|| "trusted=yes".to_owned()));
-        options.extend(
-            source
-                .leave
-                .expired
-                .then(|| "check-valid-until=no".to_owned()),
-        );
-        let options = if options.is_empty() {
-            String::new()
-        } else {
-            format!("[{}] ", options.join(" "))
-        };
-        let words = [uri(source), &source.suite]
-            .into_iter()
-            .chain(source.components.iter().map(String::as_str));
-        let _ = writeln!(text, "deb {options}{}", words.collect::<Vec<_>>().join(" "));
+        let architectures = own_architectures(source, architectures);
+        if !architectures.is_empty() {
+            options.push(format!("arch={}", architectures.join(",")));
+        }
+        if let Some(keyring) = &source.signed_by {
+            options.push(format!("signed-by={keyring}"));
+        }
+        if source.exemptions.unsigned {
+            options.push("trusted=yes".to_owned());
+        }
+        if source.exemptions.expired {
+            options.push("check-valid-until=no".to_owned());
+        }
+        text.push_str("deb ");
+        if !options.is_empty() {
+            let _ = write!(text, "[{}] ", options.join(" "));
+        }
+        let _ = write!(text, "{} {}", uri(source), source.suite);
+        for component in &source.components {
+            let _ = write!(text, " {component}");
+        }
+        text.push('\n');
     }
     text
 }
 
-/// The first of the mirrors: apt would read each as an archive of its own.
+/// The first mirror only: apt would read each mirror as an archive of its own.
 fn uri(source: &Source) -> &str {
     source.uris.first().map_or("", String::as_str)
 }
 
-fn differ_in_suite_alone(a: &Source, b: &Source) -> bool {
-    let same_place =
-        (uri(a), &a.components, &a.architectures) == (uri(b), &b.components, &b.architectures);
-    same_place && (&a.signed_by, a.leave) == (&b.signed_by, b.leave)
-        // A flat repository has a path for a suite, and no components.
-        && !a.components.is_empty()
+fn differ_only_in_suite(a: &Source, b: &Source) -> bool {
+    // A flat repository has a path for a suite, and no components.
+    !a.components.is_empty()
+        && uri(a) == uri(b)
+        && a.components == b.components
+        && a.architectures == b.architectures
+        && a.signed_by == b.signed_by
+        && a.exemptions == b.exemptions
 }
 
-/// A source's architectures where they are not the tree's.
+/// A source's architectures, if they are not the tree's.
 fn own_architectures<'a>(source: &'a Source, architectures: &[String]) -> &'a [String] {
     if source.architectures == architectures {
         &[]
@@ -135,7 +132,7 @@ fn own_architectures<'a>(source: &'a Source, architectures: &[String]) -> &'a [S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::{Expiry, Leave, Trust};
+    use crate::archive::{Exemptions, Expiry, Trust};
 
     fn source(
         uri: &str,
@@ -154,7 +151,7 @@ mod tests {
             expiry: Expiry::Check,
             signed_by: signed_by.map(str::to_owned),
             pin: None,
-            leave: Leave::default(),
+            exemptions: Exemptions::default(),
         }
     }
 
@@ -187,7 +184,7 @@ mod tests {
             source("file:///srv/flat", "./", &[], &["amd64"], None),
             source("file:///srv/flat", "sub/", &[], &["amd64"], None),
             Source {
-                leave: Leave {
+                exemptions: Exemptions {
                     unsigned: true,
                     expired: true,
                 },

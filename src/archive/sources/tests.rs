@@ -1,9 +1,10 @@
+use super::host::{HostMirrors, host_mirrors};
 use super::*;
 
 /// Entries as text, one line each.
 fn shown(text: &str) -> Vec<String> {
     let entries = parse("test", text).unwrap();
-    let line = |e: &Entry| {
+    let line = |e: &SourceEntry| {
         let signed_by = match &e.signed_by {
             None => String::new(),
             Some(SignedBy::Files(files)) => format!(" by {files:?}"),
@@ -21,10 +22,7 @@ fn shown(text: &str) -> Vec<String> {
             .collect();
         format!(
             "{} {} {:?} {:?}{signed_by}{flags}",
-            e.uris.join(","),
-            e.suite,
-            e.components,
-            e.architectures
+            e.uri, e.suite, e.components, e.architectures
         )
     };
     entries.iter().map(line).collect()

@@ -24,13 +24,14 @@ impl<'a> Pool<'a> {
         // The tables get rather too much room: unused room costs nothing, growing copies.
         let mut stanzas = 0;
         let mut suite_is_known = false;
-        for listing in &index.listings {
-            stanzas += listing.text.len() / SMALL_STANZA;
-            suite_is_known |= listing.release.is_called(suite);
+        for listing in index.listings() {
+            stanzas += listing.text().len() / SMALL_STANZA;
+            suite_is_known |= listing.release().is_called(suite);
         }
         let mut pool = Pool::with_capacity(architectures, stanzas);
-        for listing in &index.listings {
-            let of_suite = !suite_is_known || suite.is_empty() || listing.release.is_called(suite);
+        for listing in index.listings() {
+            let of_suite =
+                !suite_is_known || suite.is_empty() || listing.release().is_called(suite);
             pool.add(listing, of_suite);
         }
         pool
@@ -55,9 +56,9 @@ impl<'a> Pool<'a> {
     /// Adds a listing after the others.
     fn add(&mut self, listing: &'a Listing, of_suite: bool) {
         let number = self.listings.len() as u32;
-        let pin = listing.release.priority();
+        let pin = listing.release().priority();
         self.listings.push(listing);
-        for stanza in PackageFields::all(&listing.text) {
+        for stanza in PackageFields::all(listing.text()) {
             let architecture = match stanza.get(Field::Architecture) {
                 "all" => 0,
                 named => self.architecture(named),

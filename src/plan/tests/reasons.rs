@@ -1,8 +1,9 @@
 //! Why packages are in a plan, by variant and demand.
 
-use super::super::{Index, Selection, plan};
+use super::super::{Selection, plan};
 use super::listing;
 use crate::formats::suite::Variant;
+use crate::testing::listing::index;
 
 const STANZAS: &str = "
 base 1 Essential:yes Depends:libbase
@@ -26,7 +27,7 @@ fn reasons(variant: Variant, include: &str) -> String {
         exclude: Vec::new(),
     };
     let listings = vec![listing("trixie", "amd64", STANZAS)];
-    let plan = plan(&Index { listings }, &selection).unwrap();
+    let plan = plan(&index(listings), &selection).unwrap();
     let mut lines = Vec::new();
     for (chosen, reason) in plan.packages().iter().zip(plan.reasons(&selection)) {
         lines.push(format!("{}: {reason:?}", chosen.package().name));

@@ -192,7 +192,11 @@ fn faults_that_stay_are_told() {
             .file(&wanted(std::slice::from_ref(&url), &whole))
             .unwrap_err();
         let message = message.replace("URL", &url);
-        assert!(told(&error).starts_with(&message), "{}", told(&error));
+        assert!(
+            with_causes(&error).starts_with(&message),
+            "{}",
+            with_causes(&error)
+        );
         assert_eq!(
             error.is_trust(),
             message.contains("should have"),
@@ -292,9 +296,10 @@ fn unreachable_hosts_are_told_from_unknown_ones() {
         "{error:?}"
     );
     assert!(
-        told(&error).contains("user:***@127.0.0.1") && !told(&error).contains("secret"),
+        with_causes(&error).contains("user:***@127.0.0.1")
+            && !with_causes(&error).contains("secret"),
         "{}",
-        told(&error)
+        with_causes(&error)
     );
     assert_eq!(
         world
@@ -337,9 +342,9 @@ fn redirects_are_followed() {
         .file(&wanted(&[server.url("round")], &whole))
         .unwrap_err();
     assert!(
-        told(&error).ends_with("a redirect is not followed: there are too many"),
+        with_causes(&error).ends_with("a redirect is not followed: there are too many"),
         "{}",
-        told(&error)
+        with_causes(&error)
     );
     assert!(world.file(&wanted(&[server.url("away")], &whole)).is_err());
 }
@@ -500,9 +505,9 @@ fn cancelling_ends_what_is_under_way() {
 
 #[test]
 fn slow_drips_count_as_stalls() {
-    let mut pace = http::Pace::default();
+    let mut pace = http::Throughput::default();
     let (second, window) = (Duration::from_secs(1), Duration::from_secs(60));
-    assert!((0..59).all(|_| !pace.is_too_slow(second, 1000, window)));
-    assert!(pace.is_too_slow(second, 1000, window));
-    assert!((0..600).all(|_| !pace.is_too_slow(second, 1100, window)));
+    assert!((0..59).all(|_| !pace.is_too_low(second, 1000, window)));
+    assert!(pace.is_too_low(second, 1000, window));
+    assert!((0..600).all(|_| !pace.is_too_low(second, 1100, window)));
 }

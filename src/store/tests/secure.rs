@@ -152,7 +152,7 @@ fn certificates_are_checked_and_https_never_becomes_http() {
         .unwrap()
         .no_proxy()
         .tls_backend_preconfigured(tls);
-    let trusting = Store::with(options, Report::silent(), client, PAUSE).unwrap();
+    let trusting = Store::with(options, Report::silent(), client, FIRST_PAUSE).unwrap();
     assert_eq!(
         trusting.read(&[secure.url("good")], 9).unwrap().content,
         b"secure"
@@ -160,9 +160,9 @@ fn certificates_are_checked_and_https_never_becomes_http() {
     let before = plain.asked().len();
     let error = trusting.read(&[secure.url("down")], 9).unwrap_err();
     assert!(
-        told(&error).contains("it leads from https to http://127.0.0.1:"),
+        with_causes(&error).contains("it leads from https to http://127.0.0.1:"),
         "{}",
-        told(&error)
+        with_causes(&error)
     );
     assert_eq!(plain.asked().len(), before);
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::archive::index::cheapest_first;
+use crate::archive::openpgp::Fault;
 use crate::archive::openpgp::tests::signed;
 use crate::archive::release::with_extension;
-use crate::archive::{BadRelease, Expiry, Fault, Leave, SignatureError, Trust};
+use crate::archive::{BadRelease, Exemptions, Expiry, SignatureError, Trust};
 use crate::failure::Class;
 use crate::formats::compress::{Compression, encoder};
 use crate::formats::digest::{Algorithm, digest};
@@ -96,7 +97,7 @@ fn source(uri: String, suite: &str) -> Source {
         expiry: Expiry::Check,
         signed_by: None,
         pin: None,
-        leave: Leave::default(),
+        exemptions: Exemptions::default(),
     }
 }
 
@@ -119,7 +120,7 @@ fn read_all(sources: &[Source]) -> (Result<Index, Error>, Vec<String>) {
         Duration::from_secs(10),
         report.clone(),
     );
-    let index = Reading::new(&store, sources, NOW, &report).index(&|_| {});
+    let index = IndexReader::new(&store, sources, NOW, &report).index(&|_| {});
     let heard = heard.lock().unwrap().clone();
     (index, heard)
 }
@@ -127,9 +128,8 @@ fn read_all(sources: &[Source]) -> (Result<Index, Error>, Vec<String>) {
 fn shown(index: &Index) -> Vec<String> {
     let line = |l: &Listing| {
         format!(
-            "{} {} {} {}",
-            l.release.source.suite,
-            l.component,
+            "{} {} {}",
+            l.release.source().suite,
             l.architecture,
             l.text.replace("\nVersion: 1\n\n", " ")
         )
@@ -171,12 +171,12 @@ fn listings_come_in_apts_order() {
 
     let (index, heard) = read_all(&[first, second]);
     let expected = [
-        "trixie contrib amd64 e",
-        "trixie contrib all",
-        "trixie main amd64 a b",
-        "trixie main i386 c",
-        "trixie main all d",
-        "trixie-security updates/main amd64 f",
+        "trixie amd64 e",
+        "trixie all",
+        "trixie amd64 a b",
+        "trixie i386 c",
+        "trixie all d",
+        "trixie-security amd64 f",
     ];
     assert_eq!(shown(&index.unwrap()), expected);
     assert_eq!(
@@ -210,10 +210,7 @@ fn a_signed_release_is_the_only_one_read() {
         trust: Trust::Keys(Arc::new(keyring)),
         ..source(server.url(""), "trixie")
     };
-    assert_eq!(
-        shown(&read_all(&[trusting]).0.unwrap()),
-        ["trixie main amd64 a"]
-    );
+    assert_eq!(shown(&read_all(&[trusting]).0.unwrap()), ["trixie amd64 a"]);
 
     let stranger = Source {
         trust: Trust::Keys(Arc::new(signed("", NOW).1)),
@@ -275,8 +272,8 @@ fn another_mirror_serves_when_one_is_stale_or_wrong() {
         ..source(String::new(), "trixie")
     };
     let index = read_all(&[both(&stale, &good)]).0.unwrap();
-    assert_eq!(shown(&index), ["trixie main amd64 a"]);
-    assert_eq!(index.listings[0].release.source.uris[0], good.url(""));
+    assert_eq!(shown(&index), ["trixie amd64 a"]);
+    assert_eq!(index.listings[0].release.source().uris[0], good.url(""));
     let error = read_all(&[both(&stale, &stale)]).0.unwrap_err();
     assert!(
         matches!(
@@ -291,7 +288,7 @@ fn another_mirror_serves_when_one_is_stale_or_wrong() {
     let gone = mirror(Files::new());
     let index = read_all(&[both(&gone, &good)]).0.unwrap();
     assert_eq!(
-        index.listings[0].release.source.uris,
+        index.listings[0].release.source().uris,
         [good.url(""), gone.url("")]
     );
     assert!(matches!(
@@ -327,7 +324,7 @@ fn a_mirror_that_moves_is_read_again() {
     let server = moved(2);
     assert_eq!(
         shown(&read_all(&[source(server.url(""), "sid")]).0.unwrap()),
-        ["sid main amd64 new"]
+        ["sid amd64 new"]
     );
     let server = moved(3);
     let error = read_all(&[source(server.url(""), "sid")]).0.unwrap_err();
@@ -352,7 +349,7 @@ fn a_compression_that_is_not_there_gives_way() {
         let server = mirror(archive("trixie", &release, &there));
         assert_eq!(
             shown(&read_all(&[source(server.url(""), "trixie")]).0.unwrap()),
-            ["trixie main amd64 a"],
+            ["trixie amd64 a"],
             "{kept}"
         );
     }
@@ -405,10 +402,7 @@ fn what_no_source_has_is_named() {
         ..source(ports.url(""), "ports")
     };
     let (index, heard) = read_all(&[foreign, second]);
-    assert_eq!(
-        shown(&index.unwrap()),
-        ["noble main amd64", "ports main armhf"]
-    );
+    assert_eq!(shown(&index.unwrap()), ["noble amd64", "ports armhf"]);
     assert!(
         heard.contains(&"warning: noble has no architecture armhf".to_owned()),
         "{heard:?}"
@@ -433,7 +427,7 @@ fn flat_repositories_are_read() {
         components: Vec::new(),
         ..source(server.url("repo"), "./")
     };
-    assert_eq!(shown(&read_all(&[flat]).0.unwrap()), ["./  amd64 a"]);
+    assert_eq!(shown(&read_all(&[flat]).0.unwrap()), ["./ amd64 a"]);
     let empty = mirror(
         [(
             "/repo/Release".to_owned(),
@@ -490,8 +484,8 @@ fn a_text_is_not_known_by_one_of_its_compressions() {
     let directory = tempfile::tempdir().unwrap();
     let store = sealed(directory.path(), "state");
     for (all, expected) in [
-        (&forged, "trixie main amd64 evil"),
-        (&honest, "trixie main amd64 good"),
+        (&forged, "trixie amd64 evil"),
+        (&honest, "trixie amd64 good"),
     ] {
         let server = mirror(archive("trixie", &release("trixie", "", all), &{
             let mut there = all.clone();
@@ -499,7 +493,7 @@ fn a_text_is_not_known_by_one_of_its_compressions() {
             there
         }));
         let sources = [source(server.url(""), "trixie")];
-        let index = Reading::new(&store, &sources, NOW, &Report::silent())
+        let index = IndexReader::new(&store, &sources, NOW, &Report::silent())
             .index(&|_| {})
             .unwrap();
         assert_eq!(shown(&index), [expected]);

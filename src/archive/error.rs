@@ -1,0 +1,99 @@
+//! The reasons why sources give no index, with their classes and hints.
+
+use std::io;
+
+use super::{BadRelease, SignatureError};
+use crate::failure::Class;
+use crate::store;
+
+/// Why the indexes cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// No mirror has the file.
+    #[error("cannot fetch {name}")]
+    Fetch {
+        /// The suite, or the index's path below it.
+        name: String,
+        source: Box<store::Error>,
+    },
+    /// No trusted key signed a release.
+    #[error("{url} is not trusted")]
+    Signature { url: String, source: SignatureError },
+    /// A signed release that is not used.
+    #[error("{url} cannot be used")]
+    Release { url: String, source: BadRelease },
+    /// An index did not match its release each time both were read: the mirror is broken, or it was tampered with.
+    #[error("{name} of {suite} does not match its release, after {tries} tries")]
+    Mismatch {
+        suite: String,
+        name: String,
+        tries: u32,
+        /// The failure of the last try.
+        source: Box<store::Error>,
+    },
+    /// No source has the component.
+    #[error("no source has component {component}; {suite} has {}", offered.join(", "))]
+    NoComponent {
+        component: String,
+        /// The first suite that lacks it.
+        suite: String,
+        offered: Vec<String>,
+    },
+    /// No source has the architecture.
+    #[error("no source has architecture {architecture}; {suite} has {}", offered.join(", "))]
+    NoArchitecture {
+        architecture: String,
+        /// The first suite that lacks it.
+        suite: String,
+        offered: Vec<String>,
+    },
+    /// A flat repository has no index.
+    #[error("{suite} has no Packages file")]
+    NoIndex { suite: String },
+    /// A verified index cannot be decoded or read back.
+    #[error("cannot read {name} of {suite}")]
+    Decode {
+        suite: String,
+        name: String,
+        source: io::Error,
+    },
+    /// A verified index is larger than an index may be.
+    #[error("{name} of {suite} is larger than {limit} bytes")]
+    TooLarge {
+        suite: String,
+        name: String,
+        /// In bytes, decoded.
+        limit: u64,
+    },
+}
+
+impl Error {
+    /// The class that decides the exit code.
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            Error::Fetch { source, .. } => source.class(),
+            Error::Signature { .. } | Error::Release { .. } | Error::Mismatch { .. } => {
+                Class::Trust
+            }
+            Error::NoComponent { .. } | Error::NoArchitecture { .. } | Error::NoIndex { .. } => {
+                Class::Usage
+            }
+            Error::Decode { .. } | Error::TooLarge { .. } => Class::Network,
+        }
+    }
+
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Error::Release { source, .. } => source.hint(),
+            Error::Fetch { .. }
+            | Error::Signature { .. }
+            | Error::Mismatch { .. }
+            | Error::NoComponent { .. }
+            | Error::NoArchitecture { .. }
+            | Error::NoIndex { .. }
+            | Error::Decode { .. }
+            | Error::TooLarge { .. } => None,
+        }
+    }
+}

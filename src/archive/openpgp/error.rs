@@ -1,0 +1,97 @@
+//! The reasons why a keyring or a signature is not accepted.
+
+use std::fmt;
+
+/// Why a keyring file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyringError {
+    /// The file is a GnuPG keybox.
+    #[error(
+        "keyring {file} is a GnuPG keybox; export the keys with `gpg --no-default-keyring --keyring {file} --export`"
+    )]
+    Keybox { file: String },
+    /// The file has no certificate.
+    #[error("keyring {file} holds no OpenPGP certificate")]
+    Empty { file: String },
+    /// The file is damaged.
+    #[error("keyring {file} cannot be read: {reason}")]
+    Unreadable { file: String, reason: String },
+}
+
+/// Why a release's signature is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SignatureError {
+    /// There is no signature.
+    #[error("it carries no signature")]
+    Unsigned,
+    /// The OpenPGP framing is damaged, or there is text before or after the signed message.
+    #[error("its signature cannot be read: {reason}")]
+    Malformed { reason: String },
+    /// It is not UTF-8 text.
+    #[error("it is not text")]
+    NotText,
+    /// No signature is good.
+    #[error("no good signature by a trusted key: {}", shown(attempts))]
+    NoneGood {
+        /// The signatures that were tried.
+        attempts: Vec<Attempt>,
+    },
+}
+
+/// One signature that is not good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    /// Fingerprint or ID of the key that the signature names, in hexadecimal.
+    pub(crate) key: String,
+    pub(crate) fault: Fault,
+}
+
+/// What is wrong with a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// No certificate of the keyring holds the key.
+    UnknownKey,
+    /// The text is not what was signed.
+    Bad,
+    /// The key had expired when the signature was made.
+    KeyExpired,
+    /// The key is revoked.
+    KeyRevoked,
+    /// The key may not sign, or no accepted signature binds it to its certificate.
+    KeyUnfit,
+    /// RSA below 2048 bits, or DSA.
+    WeakKey,
+    /// SHA-1 or older.
+    WeakDigest,
+    /// The signature has expired.
+    Expired,
+    /// The signature's time is in the future.
+    Future,
+    /// The signature's format, version or type cannot sign a text.
+    Unreadable,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Fault::UnknownKey => "is not in the keyring",
+            Fault::Bad => "did not sign this text (bad signature)",
+            Fault::KeyExpired => "had expired when it signed",
+            Fault::KeyRevoked => "is revoked",
+            Fault::KeyUnfit => "may not sign",
+            Fault::WeakKey => "is too weak (RSA below 2048 bits, or DSA)",
+            Fault::WeakDigest => "signed a digest that is too weak (SHA-1 or older)",
+            Fault::Expired => "made a signature that has expired",
+            Fault::Future => "signed in the future; is the clock right?",
+            Fault::Unreadable => "made a signature of an unknown kind",
+        })
+    }
+}
+
+fn shown(attempts: &[Attempt]) -> String {
+    let mut all = Vec::with_capacity(attempts.len());
+    for Attempt { key, fault } in attempts {
+        all.push(format!("{key} {fault}"));
+    }
+    all.join("; ")
+}

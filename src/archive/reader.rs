@@ -1,0 +1,308 @@
+//! Reads all sources: each in a thread of its own, each of its indexes in another, with results in the order of the sources.
+//!
+//! When an index is not what its release promises, the mirror changed between the two (a window of minutes, several times
+//! a day): the release is read again and the source starts over, a few times. A single release is read by `signed`, a
+//! single index by `index`.
+
+use std::panic;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use super::index::{IndexFile, Indexes, ListingError, MissingIndexes, add_promise, index_files};
+use super::signed::Releases;
+use super::{Error, Index, IndexEvent, Listing, Release, Source};
+use crate::formats::digest::Digest;
+use crate::formats::key::KeyHasher;
+use crate::report::{Event, Report, Stage};
+use crate::store::{self, Stop, Store};
+
+/// How many times a source is read before a mismatch is an error.
+const TRIES: u32 = 3;
+
+/// Reads sources: their releases, and then their indexes.
+#[derive(Debug)]
+pub(crate) struct IndexReader<'a> {
+    store: &'a Store,
+    sources: &'a [Source],
+    now: i64,
+    report: &'a Report,
+    /// Stops the downloads of all sources once one has failed.
+    stop: Stop,
+    /// By source, what its release offers, once that is read.
+    offers: Vec<Mutex<Option<Offer>>>,
+}
+
+/// A release that was read, and what it has of what its source asks for.
+#[derive(Clone, Debug)]
+struct Offer {
+    release: Arc<Release>,
+    /// The mirror's rate in bytes a second.
+    rate: f64,
+    files: Vec<IndexFile>,
+    missing: MissingIndexes,
+}
+
+impl<'a> IndexReader<'a> {
+    /// `now` is in seconds since the epoch.
+    pub(crate) fn new(
+        store: &'a Store,
+        sources: &'a [Source],
+        now: i64,
+        report: &'a Report,
+    ) -> IndexReader<'a> {
+        let offers = sources.iter().map(|_| Mutex::default()).collect();
+        IndexReader {
+            store,
+            sources,
+            now,
+            report,
+            stop: store.stop(),
+            offers,
+        }
+    }
+
+    pub(crate) fn sources(&self) -> &'a [Source] {
+        self.sources
+    }
+
+    /// The verified releases in the order of the sources. They are read unless [`index`](IndexReader::index) has read them.
+    pub(crate) fn releases(&self) -> Result<Vec<Arc<Release>>, Error> {
+        let mut offers = self.offers();
+        if offers.len() < self.sources.len() {
+            self.report.began(Stage::Indexes, 0);
+            offers = self.for_each_source(|number| self.offer(number, &self.sources[number]))?;
+            self.report.ended(Stage::Indexes);
+        }
+        Ok(offers.into_iter().map(|offer| offer.release).collect())
+    }
+
+    /// Reads all indexes. `observe` is called with stanzas while others are still on their way.
+    ///
+    /// A component or an architecture that one source lacks is a warning, as a security archive may have fewer of both;
+    /// one that no source has is an error.
+    pub(crate) fn index(&self, observe: &(dyn Fn(IndexEvent<'_>) + Sync)) -> Result<Index, Error> {
+        self.report.began(Stage::Indexes, 0);
+        let listings = self.for_each_source(|number| self.listings(number, observe))?;
+        self.check_missing()?;
+        self.report.ended(Stage::Indexes);
+        Ok(Index {
+            listings: listings.into_iter().flatten().collect(),
+        })
+    }
+
+    /// Warns about what some source lacks, and fails if no other source has it.
+    pub(crate) fn check_missing(&self) -> Result<(), Error> {
+        let offers = self.offers();
+        let files: Vec<&IndexFile> = offers.iter().flat_map(|offer| &offer.files).collect();
+        for Offer {
+            release, missing, ..
+        } in &offers
+        {
+            let suite = release.source().suite.clone();
+            for component in &missing.components {
+                if !files.iter().any(|file| file.component == *component) {
+                    return Err(Error::NoComponent {
+                        component: component.clone(),
+                        suite,
+                        offered: release.offered_components(),
+                    });
+                }
+                self.report
+                    .warning(format!("{suite} has no component {component}"));
+            }
+            for architecture in &missing.architectures {
+                if !files.iter().any(|file| file.architecture == *architecture) {
+                    return Err(Error::NoArchitecture {
+                        architecture: architecture.clone(),
+                        suite,
+                        offered: release.architectures.clone(),
+                    });
+                }
+                self.report
+                    .warning(format!("{suite} has no architecture {architecture}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `work` with the numbers of all sources at once. A failure stops the others.
+    fn for_each_source<T: Send>(
+        &self,
+        work: impl Fn(usize) -> Result<T, Error> + Sync,
+    ) -> Result<Vec<T>, Error> {
+        let numbers: Vec<usize> = (0..self.sources.len()).collect();
+        let results = in_parallel(&numbers, |number| {
+            let result = work(*number);
+            if result.is_err() {
+                self.stop.stop();
+            }
+            result
+        });
+        all_or_first_failure(results)
+    }
+
+    /// Reads a source's indexes, and its release again where they do not match.
+    fn listings(
+        &self,
+        number: usize,
+        observe: &(dyn Fn(IndexEvent<'_>) + Sync),
+    ) -> Result<Vec<Listing>, Error> {
+        let mut source = self.sources[number].clone();
+        let mut known = self.known(number);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let offer = match known.take() {
+                Some(offer) => offer,
+                None => self.offer(number, &source)?,
+            };
+            let indexes = Indexes {
+                store: self.store,
+                stop: &self.stop,
+                observe,
+                report: self.report,
+                rate: offer.rate,
+            };
+            let listings = in_parallel(&offer.files, |file| indexes.listing(&offer.release, file));
+            let (name, failure) = match listings.into_iter().collect::<Result<Vec<_>, _>>() {
+                Ok(listings) => {
+                    observe(IndexEvent::SourceEnd);
+                    return Ok(listings);
+                }
+                Err(ListingError::Failed(error)) => return Err(error),
+                Err(ListingError::Changed { name, source }) => (name, source),
+            };
+            if tries >= TRIES {
+                return Err(last_mismatch(source.suite, name, failure));
+            }
+            self.report.detail(format!(
+                "{name} of {} does not match its release; reading both again",
+                source.suite
+            ));
+            if source.uris.len() > 1 {
+                source.uris.rotate_left(1);
+            }
+        }
+    }
+
+    /// Reads a source's release, and remembers what it offers.
+    fn offer(&self, number: usize, source: &Source) -> Result<Offer, Error> {
+        let from = Instant::now();
+        let releases = Releases {
+            store: self.store,
+            now: self.now,
+            report: self.report,
+        };
+        let (release, rate) = releases.release(source)?;
+        self.report.send(Event::Span {
+            stage: Stage::Indexes,
+            item: format!("{} InRelease", source.suite),
+            from,
+            to: Instant::now(),
+        });
+        let (files, missing) = index_files(&release)?;
+        let offer = Offer {
+            release: Arc::new(release),
+            rate,
+            files,
+            missing,
+        };
+        *self.slot(number) = Some(offer.clone());
+        Ok(offer)
+    }
+
+    /// The offers that are known so far.
+    fn offers(&self) -> Vec<Offer> {
+        let numbers = 0..self.sources.len();
+        numbers.filter_map(|number| self.known(number)).collect()
+    }
+
+    fn known(&self, number: usize) -> Option<Offer> {
+        self.slot(number).clone()
+    }
+
+    fn slot(&self, number: usize) -> MutexGuard<'_, Option<Offer>> {
+        self.offers[number]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The error for an index that did not match its release in any try.
+fn last_mismatch(suite: String, name: String, source: Box<store::Error>) -> Error {
+    if !source.is_trust() {
+        return Error::Fetch { name, source };
+    }
+    Error::Mismatch {
+        suite,
+        name,
+        tries: TRIES,
+        source,
+    }
+}
+
+/// A key of everything in the releases that decides which packages there are and how they are chosen: releases with the
+/// same key have the same index.
+pub(crate) fn releases_key(releases: &[Arc<Release>]) -> Result<Digest, Error> {
+    let mut key = KeyHasher::new("releases");
+    for release in releases {
+        release.add_to_key(&mut key);
+        let (files, _) = index_files(release)?;
+        key.number(files.len() as u64);
+        for file in files {
+            key.text(&file.component);
+            key.text(&file.architecture);
+            add_promise(&mut key, release, &file.path);
+        }
+    }
+    Ok(key.finish())
+}
+
+/// Calls `work` with each item in a thread of its own. The results are in the order of the items.
+fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let work = &work;
+    thread::scope(|scope| {
+        let mut threads = Vec::with_capacity(items.len());
+        for item in items {
+            threads.push(scope.spawn(move || work(item)));
+        }
+        let mut results = Vec::with_capacity(items.len());
+        for thread in threads {
+            match thread.join() {
+                Ok(result) => results.push(result),
+                Err(payload) => panic::resume_unwind(payload),
+            }
+        }
+        results
+    })
+}
+
+/// All results, or the first failure that is a source's own rather than a consequence of another's.
+fn all_or_first_failure<T>(results: Vec<Result<T, Error>>) -> Result<Vec<T>, Error> {
+    let mut answers = Vec::new();
+    let mut failure: Option<Error> = None;
+    for result in results {
+        match result {
+            Ok(answer) => answers.push(answer),
+            Err(error) => match &failure {
+                Some(known) if !was_stopped(known) || was_stopped(&error) => {}
+                _ => failure = Some(error),
+            },
+        }
+    }
+    match failure {
+        Some(failure) => Err(failure),
+        None => Ok(answers),
+    }
+}
+
+fn was_stopped(error: &Error) -> bool {
+    match error {
+        Error::Fetch { source, .. } => matches!(**source, store::Error::Cancelled),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

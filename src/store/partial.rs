@@ -1,0 +1,90 @@
+//! A file that grows until it is the promised one: hashed as it grows, and removed when it is dropped.
+
+use std::io::{self, Seek, Write};
+use std::path::PathBuf;
+
+use tempfile::NamedTempFile;
+
+use super::cache::FileCache;
+use super::{Error, FileRequest, Verified};
+use crate::formats::digest::Hasher;
+
+/// A file under way. It never grows longer than promised.
+pub(super) struct PartialFile<'a> {
+    cache: &'a FileCache,
+    pub(super) request: &'a FileRequest<'a>,
+    /// Its path in the cache. None for a file that is not cached.
+    destination: Option<PathBuf>,
+    file: NamedTempFile,
+    hasher: Hasher,
+    /// Bytes so far.
+    pub(super) written: u64,
+    /// Whether it comes from more than one response.
+    pub(super) resumed: bool,
+    /// What the server calls the version that the bytes are from.
+    pub(super) validator: Option<String>,
+}
+
+impl<'a> PartialFile<'a> {
+    pub(super) fn new(
+        cache: &'a FileCache,
+        request: &'a FileRequest<'a>,
+        destination: Option<PathBuf>,
+        file: NamedTempFile,
+    ) -> PartialFile<'a> {
+        PartialFile {
+            cache,
+            request,
+            destination,
+            file,
+            hasher: Hasher::new(request.wanted.digest.algorithm()),
+            written: 0,
+            resumed: false,
+            validator: None,
+        }
+    }
+
+    /// Appends bytes.
+    pub(super) fn write(&mut self, bytes: &[u8], url: &str) -> Result<(), Error> {
+        let written = self.written + bytes.len() as u64;
+        if written > self.request.wanted.size {
+            return Err(self.request.size_mismatch(url, written, true));
+        }
+        self.file.write_all(bytes).map_err(|e| self.disk(e))?;
+        self.hasher.update(bytes);
+        self.written = written;
+        self.request.reached(written);
+        Ok(())
+    }
+
+    /// Discards all bytes.
+    pub(super) fn restart(&mut self) -> Result<(), Error> {
+        let file = self.file.as_file_mut();
+        let emptied = file.set_len(0).and_then(|()| file.rewind());
+        emptied.map_err(|e| self.disk(e))?;
+        self.hasher = Hasher::new(self.request.wanted.digest.algorithm());
+        self.written = 0;
+        self.resumed = false;
+        self.validator = None;
+        Ok(())
+    }
+
+    /// Compares size and digest with the promised ones.
+    pub(super) fn check(&self, url: &str) -> Result<(), Error> {
+        if self.written != self.request.wanted.size {
+            return Err(self.request.size_mismatch(url, self.written, false));
+        }
+        self.request.check(url, self.hasher.clone().finish())
+    }
+
+    /// Checks the file and keeps it.
+    pub(super) fn finish(self, url: &str) -> Result<Verified, Error> {
+        self.check(url)?;
+        self.cache
+            .keep(self.file, self.destination, self.request.wanted)
+    }
+
+    fn disk(&self, source: io::Error) -> Error {
+        self.cache.partial_failed(source)
+    }
+}
