@@ -24,9 +24,9 @@ pub(crate) use preferences::{Indistinguishable, preferences};
 pub(crate) use reader::{IndexReader, releases_key};
 pub use release::Release;
 pub(crate) use release::{BadRelease, UtcTime};
+pub(crate) use sources::BadSource;
 pub(crate) use sources::file::{SourcesFile, sources_file};
 pub(crate) use sources::host::{HostMirrors, host_mirrors};
-pub(crate) use sources::{BadSource, SourceEntry};
 
 /// How far an archive's clock may be ahead of this machine's, in seconds.
 pub(crate) const CLOCK_TOLERANCE: i64 = 300;

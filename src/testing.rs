@@ -31,7 +31,7 @@ pub use mirror::{Mirror, MirrorFault};
 pub use tar::TarEntry;
 
 // The parts of the library that tests of the whole program call directly.
-pub use crate::archive::{Index, Listing};
+pub use crate::archive::{Index, Listing, Release};
 pub use crate::formats::compress::{Compression, Integrity, decoder, encoder};
 pub use crate::formats::digest::{Algorithm, Md5Hasher, digest};
 pub use crate::formats::stanza::{Fields, fields, stanzas};

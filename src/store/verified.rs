@@ -78,6 +78,7 @@ impl Verified {
     }
 
     /// The digest of the promised file.
+    #[cfg(test)]
     pub(crate) fn digest(&self) -> &Digest {
         &self.digest
     }

@@ -7,11 +7,15 @@ use crate::archive::{Index, Listing, Release};
 pub struct TestRelease {
     /// As in the URL: `trixie-security`.
     pub suite_in_url: String,
+    /// The native architecture.
     pub architecture: String,
     /// The Suite field.
     pub suite: Option<String>,
+    /// The Codename field.
     pub codename: Option<String>,
+    /// The NotAutomatic field.
     pub not_automatic: bool,
+    /// The ButAutomaticUpgrades field.
     pub but_automatic_upgrades: bool,
     /// The user's pin; not 0.
     pub pin: Option<i16>,
