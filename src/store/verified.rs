@@ -77,12 +77,6 @@ impl Verified {
         self.encoding
     }
 
-    /// The digest of the promised file.
-    #[cfg(test)]
-    pub(crate) fn digest(&self) -> &Digest {
-        &self.digest
-    }
-
     /// A steady `file` at `path`, whose digest the caller has just found to be `digest`.
     pub(super) fn named(
         path: PathBuf,
