@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Error, Variant, custom, solve, solve_native};
 use crate::plan::{chain, mark};
-use crate::testing::listing;
+use crate::testing::listing::TestRelease;
 
 /// Packages that each depend on the next one, `p0` on `p1` and so on; the last one on `p0`.
 fn circle(count: usize, field: &str) -> String {
@@ -55,8 +55,8 @@ fn solve_endless(variant: Variant, include: &str, circular: bool) -> Error {
         }
         text.push('\n');
     }
-    let release = listing::release("trixie", "amd64");
-    let listings = vec![listing::listing(release, "amd64", text)];
+    let release = TestRelease::new("trixie", "amd64");
+    let listings = vec![release.listing("amd64", text)];
     solve(listings, variant, include, "").unwrap_err()
 }
 
