@@ -1,9 +1,8 @@
 //! Plans made of small indexes, and their steps as text.
 
-use crate::archive::Index;
 use crate::formats::suite::MergedUsr;
 use crate::plan::{Selection, plan};
-use crate::testing::listing;
+use crate::testing::listing::{self, TestRelease};
 
 use super::*;
 
@@ -25,10 +24,8 @@ pub(in crate::install) fn plan_of(variant: Variant, include: &[&str]) -> Plan {
         };
         stanzas.push(format!("{stanza}{architecture}\nVersion: 1\n\n"));
     }
-    let release = listing::release("trixie", "amd64");
-    let index = Index {
-        listings: vec![listing::listing(release, "amd64", stanzas.concat())],
-    };
+    let release = TestRelease::new("trixie", "amd64");
+    let index = listing::index(vec![release.listing("amd64", stanzas.concat())]);
     let selection = Selection {
         variant,
         suite: "trixie".into(),
