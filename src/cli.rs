@@ -37,6 +37,7 @@ use signal_hook::iterator::Signals;
 use crate::interrupt::Interrupt;
 use crate::report::Report;
 use crate::ui::progress::Display;
+use crate::ui::timings;
 use bootstrap::BootstrapArgs;
 use environment::Environment;
 use error::Error;
@@ -82,12 +83,13 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit::refused(&error),
     };
-    let display = match cli.reporting.display() {
-        Ok(display) => display,
-        Err(error) => return exit::failed(None, &error),
-    };
+    let display = cli.reporting.display();
+    let report = display.new_run();
+    if let Err(error) = cli.reporting.open_log(&display) {
+        return exit::failed(&report, &error);
+    }
     let session = Session {
-        report: display.report(),
+        report,
         display,
         interrupt: Interrupt::default(),
         environment: Environment::read(),
@@ -96,14 +98,18 @@ pub fn main() -> ExitCode {
     let title = cli.title();
     let jobs = cli.jobs();
     let result = cli.execute(&session);
-    let code = exit::code(&session, result);
-    let Some(page) = page else {
-        return code;
+    let failed = exit::report(&session, result);
+    let written = match page {
+        Some(path) => {
+            let run = session
+                .display
+                .timed_run(session.report.run(), &title, jobs);
+            reporting::write(&path, &timings::page(&run))
+        }
+        None => Ok(()),
     };
-    match reporting::write(&page, &session.display.timings(&title, jobs)) {
-        Ok(()) => code,
-        Err(error) => exit::code(&session, Err(error)),
-    }
+    let unwritten = exit::report(&session, written);
+    failed.or(unwritten).unwrap_or(ExitCode::SUCCESS)
 }
 
 /// Parses the words of the command line; clap's error has the help that was asked for, too.

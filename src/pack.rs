@@ -16,13 +16,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
+use std::time::Instant;
 
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::formats::compress::{self, Compression};
 use crate::interrupt::Interrupt;
-use crate::report::{Report, Stage};
+use crate::report::{Event, Report, Stage};
 use crate::tree::rootfs::{self, RootPath, Rootfs};
 
 /// What is to be made of a tree.
@@ -126,6 +127,7 @@ pub(crate) fn tar<W: Write>(
     options: &Options,
     report: &Report,
 ) -> Result<W, Error> {
+    let from = Instant::now();
     let entries = tree::list(root, report)?;
     report.began(
         Stage::Pack,
@@ -154,6 +156,12 @@ pub(crate) fn tar<W: Write>(
         let written = written.map_err(|source| Error::Write { source })?;
         read.and_then(|()| written.finish().map_err(|source| Error::Write { source }))
     })?;
+    report.send(Event::Span {
+        stage: Stage::Pack,
+        item: "image".into(),
+        from,
+        to: Instant::now(),
+    });
     report.ended(Stage::Pack);
     Ok(written)
 }

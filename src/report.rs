@@ -1,134 +1,289 @@
-//! What a stage may tell the user while it works.
+//! What a run tells its user while it works.
 //!
-//! Stages hand [`Event`]s to a [`Report`]; who listens (a terminal with bars, plain lines, a JSON stream, nobody) is decided by
-//! the command line. Nothing below the command line prints.
+//! Stages send [`Event`]s to a [`Report`]. Every event arrives with its [`Origin`]: the run and,
+//! during an installation, the step. The command line decides what listens: bars, plain lines, a
+//! JSON stream or nothing. No module below the command line prints.
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-/// The stages that a user sees, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Stage {
-    /// Release files and package indexes.
+use serde::{Deserialize, Serialize};
+
+/// The stages of a run that a user sees, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Fetches and reads release files and package indexes.
     Indexes,
-    /// Choosing packages.
+    /// Chooses packages.
     Plan,
-    /// Fetching .debs.
+    /// Fetches .debs.
     Download,
-    /// Decoding .debs ahead of need; seen in [`Event::Span`] only.
+    /// Decodes .debs before they are unpacked. It has spans only: it never begins, advances or
+    /// ends.
     Decode,
-    /// Laying files and the database.
+    /// Writes the packages' files and dpkg's database.
     Unpack,
-    /// Maintainer scripts.
+    /// Runs maintainer scripts.
     Configure,
-    /// Writing the image.
+    /// Writes the image.
     Pack,
 }
 
-/// One thing that happened.
+/// What a stage counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Bytes.
+    Bytes,
+    /// Packages.
+    Packages,
+}
+
+impl Stage {
+    /// The name that users see, also in JSON.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Stage::Indexes => "indexes",
+            Stage::Plan => "plan",
+            Stage::Download => "download",
+            Stage::Decode => "decode",
+            Stage::Unpack => "unpack",
+            Stage::Configure => "configure",
+            Stage::Pack => "pack",
+        }
+    }
+
+    /// The unit of the stage's totals.
+    pub(crate) fn unit(self) -> Unit {
+        match self {
+            Stage::Indexes | Stage::Download | Stage::Pack => Unit::Bytes,
+            Stage::Plan | Stage::Decode | Stage::Unpack | Stage::Configure => Unit::Packages,
+        }
+    }
+}
+
+/// One thing that happened. Amounts are in the stage's own [`Unit`].
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
-    /// Worth knowing: a line for the user.
+    /// Information for the user.
     Note(String),
-    /// Worth acting on: a line for the user, shown even where notes are not.
+    /// A problem that the user may have to act on.
     Warning(String),
     /// A detail for `-v` and the log.
     Detail(String),
-    /// A stage began; `total` in the stage's own unit (bytes for indexes, downloads and images, packages otherwise), 0 where unknown.
-    Began {
-        /// The stage.
-        stage: Stage,
-        /// How much there is to do.
-        total: u64,
-    },
-    /// There is more to do than was known.
-    Grew {
-        /// The stage.
-        stage: Stage,
-        /// By how much.
-        by: u64,
-    },
-    /// A stage got on.
-    Advanced {
-        /// The stage.
-        stage: Stage,
-        /// By how much.
-        by: u64,
-    },
-    /// A stage turned to this item (a package, a file).
-    Working {
-        /// The stage.
-        stage: Stage,
-        /// The item's name.
-        item: String,
-    },
+    /// A line that dpkg or a maintainer script wrote.
+    Output(String),
+    /// A stage began. `total` is the work known so far, 0 if unknown.
+    Began { stage: Stage, total: u64 },
+    /// A stage's total grew.
+    Grew { stage: Stage, by: u64 },
+    /// A stage completed a part of its work.
+    Advanced { stage: Stage, by: u64 },
+    /// A stage began to work on a package or a file.
+    Working { stage: Stage, item: String },
     /// A stage ended.
-    Ended {
-        /// The stage.
-        stage: Stage,
-    },
-    /// One package's step took from `from` to `to`.
+    Ended { stage: Stage },
+    /// A stage worked on one package or file during this time.
     Span {
-        /// The stage.
         stage: Stage,
-        /// The package or index.
         item: String,
-        /// When it began.
         from: Instant,
-        /// When it ended.
         to: Instant,
     },
-    /// What a script or dpkg wrote, as it came, whole lines.
-    Output(String),
+    /// What a simulated run would do.
+    Planned(PlannedRun),
+    /// The run succeeded.
+    Finished(Summary),
+    /// The run failed.
+    Failed(Failure),
 }
 
-/// Where a stage sends its events. Cheap to clone; may be used from every thread.
+/// What a run would install, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PlannedRun {
+    /// The packages in the order of their unpacking.
+    pub(crate) packages: Vec<PlannedPackage>,
+    /// The steps of the installation, in order.
+    pub(crate) steps: Vec<PlannedStep>,
+}
+
+/// A package of a plan, as `--simulate` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedPackage {
+    /// The package's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its architecture.
+    pub architecture: String,
+    /// The size of its .deb in bytes.
+    pub download_bytes: u64,
+    /// Its Installed-Size in bytes.
+    pub installed_bytes: u64,
+    /// Why it is in the plan, in one word.
+    pub reason: String,
+}
+
+/// A step of a planned installation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedStep {
+    /// Its number in the list of steps, from 1.
+    pub number: usize,
+    /// Its kind, in one word.
+    pub name: String,
+    /// What it does and with which packages.
+    pub description: String,
+}
+
+/// What a successful run made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Summary {
+    /// The suite, or the directory that was packed.
+    pub(crate) name: String,
+    /// The packages, if the run chose any.
+    pub(crate) packages: Option<PackageTotals>,
+}
+
+/// How much a plan contains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PackageTotals {
+    /// The number of packages.
+    pub(crate) count: usize,
+    /// The size of their .debs in bytes.
+    pub(crate) download_bytes: u64,
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// The error itself.
+    pub(crate) message: String,
+    /// Its causes, the nearest first.
+    pub(crate) causes: Vec<String>,
+    /// What the user can do.
+    pub(crate) hint: Option<String>,
+    /// The class of the exit code, as the documentation names it.
+    pub(crate) class: &'static str,
+    /// The exit code.
+    pub(crate) code: u8,
+}
+
+/// The number of a run in this process, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RunId(u32);
+
+impl RunId {
+    /// A number that no other run in this process has.
+    pub(crate) fn next() -> RunId {
+        static LAST: AtomicU32 = AtomicU32::new(0);
+        RunId(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+/// A step of an installation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepLabel {
+    /// Its number in the list of steps, from 1.
+    pub number: usize,
+    /// Its kind, in one word.
+    pub name: String,
+}
+
+/// Where an event comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    /// The run.
+    pub(crate) run: RunId,
+    /// The installation step that was being executed.
+    pub(crate) step: Option<Arc<StepLabel>>,
+}
+
+type Listener = dyn Fn(&Origin, Event) + Send + Sync;
+
+/// Where a stage sends its events. Cheap to clone, usable from every thread.
 #[derive(Clone)]
-pub(crate) struct Report(Arc<dyn Fn(Event) + Send + Sync>);
+pub(crate) struct Report {
+    origin: Origin,
+    listener: Arc<Listener>,
+}
 
 impl Report {
-    /// A report whose events `listener` hears, on whichever thread they happen.
-    pub(crate) fn new(listener: impl Fn(Event) + Send + Sync + 'static) -> Report {
-        Report(Arc::new(listener))
+    /// The report of a new run. `listener` is called on the thread that sends the event.
+    pub(crate) fn of_new_run(listener: impl Fn(&Origin, Event) + Send + Sync + 'static) -> Report {
+        let origin = Origin {
+            run: RunId::next(),
+            step: None,
+        };
+        Report {
+            origin,
+            listener: Arc::new(listener),
+        }
     }
 
-    /// A report that nobody hears.
+    /// As [`Report::of_new_run`], for a listener that ignores where events come from.
+    #[cfg(test)]
+    pub(crate) fn new(listener: impl Fn(Event) + Send + Sync + 'static) -> Report {
+        Report::of_new_run(move |_, event| listener(event))
+    }
+
+    /// A report without a listener.
+    #[cfg(test)]
     pub(crate) fn silent() -> Report {
         Report::new(drop)
     }
 
-    /// Sends an event.
-    pub(crate) fn send(&self, event: Event) {
-        (self.0)(event);
+    /// The same report for one step of the installation; `number` counts from 1.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the list of steps"))]
+    pub(crate) fn in_step(&self, number: usize, name: impl Into<String>) -> Report {
+        let label = StepLabel {
+            number,
+            name: name.into(),
+        };
+        let origin = Origin {
+            run: self.origin.run,
+            step: Some(Arc::new(label)),
+        };
+        Report {
+            origin,
+            listener: Arc::clone(&self.listener),
+        }
     }
 
-    /// Sends a [`Event::Note`].
+    /// The run that this report belongs to.
+    pub(crate) fn run(&self) -> RunId {
+        self.origin.run
+    }
+
+    pub(crate) fn send(&self, event: Event) {
+        (self.listener)(&self.origin, event);
+    }
+
     pub(crate) fn note(&self, text: impl Into<String>) {
         self.send(Event::Note(text.into()));
     }
 
-    /// Sends a [`Event::Warning`].
     pub(crate) fn warning(&self, text: impl Into<String>) {
         self.send(Event::Warning(text.into()));
     }
 
-    /// Sends a [`Event::Detail`].
     pub(crate) fn detail(&self, text: impl Into<String>) {
         self.send(Event::Detail(text.into()));
     }
 
-    /// Sends a [`Event::Began`].
     pub(crate) fn began(&self, stage: Stage, total: u64) {
         self.send(Event::Began { stage, total });
     }
 
-    /// Sends a [`Event::Advanced`].
     pub(crate) fn advanced(&self, stage: Stage, by: u64) {
         self.send(Event::Advanced { stage, by });
     }
 
-    /// Sends a [`Event::Ended`].
     pub(crate) fn ended(&self, stage: Stage) {
         self.send(Event::Ended { stage });
     }
@@ -136,6 +291,37 @@ impl Report {
 
 impl fmt::Debug for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Report")
+        write!(f, "Report({:?})", self.origin)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn events_carry_their_run_and_step() {
+        let origins = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&origins);
+        let report = Report::of_new_run(move |origin, _| {
+            let step = origin.step.as_deref().cloned();
+            heard.lock().unwrap().push((origin.run, step));
+        });
+        report.note("before");
+        report.in_step(3, "configure").note("during");
+        Report::silent().note("another run");
+        report.note("after");
+        let step = StepLabel {
+            number: 3,
+            name: "configure".into(),
+        };
+        let run = report.run();
+        assert_ne!(Report::silent().run(), run);
+        assert_eq!(
+            *origins.lock().unwrap(),
+            [(run, None), (run, Some(step)), (run, None)]
+        );
     }
 }

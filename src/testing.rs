@@ -37,3 +37,5 @@ pub use crate::formats::digest::{Algorithm, Md5Hasher, digest};
 pub use crate::formats::stanza::{Fields, fields, stanzas};
 pub use crate::formats::suite::Variant;
 pub use crate::plan::{Call, Chosen, Plan, Selection, plan};
+pub use crate::report::{RunId, Stage, StepLabel};
+pub use crate::ui::progress::json::{JsonEvent, JsonLine, StageTime};

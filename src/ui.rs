@@ -1,4 +1,4 @@
-//! What a person or a program sees of a run: progress, messages, the page of timings.
+//! What users and other programs see of a run: progress, messages and the timings page.
 
 pub(crate) mod progress;
 pub(crate) mod timings;

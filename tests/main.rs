@@ -16,6 +16,7 @@ mod floors;
 mod flow;
 mod images;
 mod interrupt;
+mod json;
 mod live;
 mod mirror;
 mod pack;

@@ -1,6 +1,6 @@
 //! `rbootstrap SUITE`: makes a root filesystem, an image of one, or only the plan.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -13,8 +13,8 @@ use super::options::{
 };
 use super::target::{self, Written};
 use super::{Session, print_data};
-use crate::run::{self, Done, Goal, Outputs, Request, System};
-use crate::ui::progress::{Display, bytes};
+use crate::report::{Event, Summary};
+use crate::run::{self, Goal, Outputs, Request, System};
 
 #[derive(Debug, Args)]
 pub(super) struct BootstrapArgs {
@@ -63,18 +63,23 @@ impl BootstrapArgs {
         let request = self.into_request(&session.environment)?;
         let report = &session.report;
         let done = run::run(&request, &session.interrupt, report)?;
-        session.display.clear();
         match request.goal {
-            Goal::PrintDebs => return print_data(&done.lines()),
-            Goal::Simulate => drop(write!(io::stderr(), "{}", done.table())),
+            Goal::PrintDebs => {
+                session.display.clear();
+                return print_data(&done.lines());
+            }
+            Goal::Simulate => report.send(Event::Planned(done.planned())),
             Goal::Download | Goal::Make => {}
         }
-        report.note(summary(&request.system.suite, &done, &session.display));
         if request.goal == Goal::Make && request.outputs.image.is_none() && stdout_is_pipe() {
             report.note(
                 "standard output is a pipe and got nothing: add `--tar -` to have the image on it",
             );
         }
+        report.send(Event::Finished(Summary {
+            name: request.system.suite,
+            packages: Some(done.totals()),
+        }));
         Ok(())
     }
 
@@ -113,18 +118,6 @@ impl BootstrapArgs {
             limits: self.performance.limits(),
         })
     }
-}
-
-/// The last line: packages, bytes, and the time that each stage took.
-fn summary(suite: &str, done: &Done, display: &Display) -> String {
-    let elapsed = display.elapsed().as_secs_f64();
-    let times = display.times();
-    let size = bytes(done.download_size());
-    let plural = if done.packages() == 1 { "" } else { "s" };
-    format!(
-        "{suite}: {} package{plural}, {size}, in {elapsed:.1} s ({times})",
-        done.packages()
-    )
 }
 
 fn stdout_is_pipe() -> bool {

@@ -1,13 +1,14 @@
 //! Exit codes, and the report of a failure.
 
-use std::io::{self, Write};
+use std::env;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use super::Session;
 use super::error::Error;
+use super::reporting::asks_for_json;
 use crate::failure::Class;
-use crate::ui::progress::Display;
+use crate::report::{Event, Failure, Report};
+use crate::ui::progress::{Display, Progress, Verbosity};
 
 /// The exit codes of the classes that are not signals: a contract with scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,59 +22,85 @@ enum Exit {
     Script = 7,
 }
 
-fn exit_code(class: Class) -> u8 {
+/// The exit code of a class, and its name in JSON.
+fn exit_code(class: Class) -> (u8, &'static str) {
     match class {
-        Class::Other => Exit::Other as u8,
-        Class::Usage => Exit::Usage as u8,
-        Class::Trust => Exit::Trust as u8,
-        Class::Packages => Exit::Packages as u8,
-        Class::Network => Exit::Network as u8,
-        Class::Target => Exit::Target as u8,
-        Class::Script => Exit::Script as u8,
-        Class::Interrupted { signal } => 128 + signal,
+        Class::Other => (Exit::Other as u8, "other"),
+        Class::Usage => (Exit::Usage as u8, "usage"),
+        Class::Trust => (Exit::Trust as u8, "trust"),
+        Class::Packages => (Exit::Packages as u8, "packages"),
+        Class::Network => (Exit::Network as u8, "network"),
+        Class::Target => (Exit::Target as u8, "target"),
+        Class::Script => (Exit::Script as u8, "script"),
+        Class::Interrupted { signal } => (128 + signal, "interrupted"),
     }
 }
 
-/// Prints clap's message: the help that was asked for, or what is wrong with the command line.
+/// Shows clap's message: the help that was asked for, or what is wrong with the command line.
 pub(super) fn refused(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
-    if error.use_stderr() {
-        ExitCode::from(Exit::Usage as u8)
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if asks_for_json(env::args_os(), env::var_os("RBOOTSTRAP_PROGRESS")) {
+        let report = Display::new(Progress::Json, Verbosity::Notes).new_run();
+        report.send(Event::Failed(refusal(error)));
     } else {
-        ExitCode::SUCCESS
+        let _ = error.print();
+    }
+    ExitCode::from(Exit::Usage as u8)
+}
+
+/// clap's message as a failure: its tips are the hint, and its usage is left out.
+fn refusal(error: &clap::Error) -> Failure {
+    let (code, class) = exit_code(Class::Usage);
+    let text = error.render().to_string();
+    let mut paragraphs = text.trim_end().split("\n\n");
+    let message = paragraphs.next().unwrap_or_default();
+    let mut hints = Vec::new();
+    for paragraph in paragraphs {
+        let paragraph = paragraph.trim();
+        if !paragraph.starts_with("Usage:") && !paragraph.starts_with("For more information") {
+            hints.push(paragraph.trim_start_matches("tip: "));
+        }
+    }
+    Failure {
+        message: message.trim_start_matches("error: ").to_owned(),
+        causes: Vec::new(),
+        hint: Some(hints.join("\n")).filter(|hint| !hint.is_empty()),
+        class,
+        code,
     }
 }
 
-/// The exit code of a command, whose error is reported.
-pub(super) fn code(session: &Session, result: Result<(), Error>) -> ExitCode {
+/// Reports the error of a result; gives its exit code.
+pub(super) fn report(session: &Session, result: Result<(), Error>) -> Option<ExitCode> {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(Some(&session.display), &error),
+        Ok(()) => None,
+        Err(error) => Some(failed(&session.report, &error)),
     }
 }
 
 /// Reports an error with its causes and its hint. A cause that its effect repeats is left out.
-pub(super) fn failed(display: Option<&Arc<Display>>, error: &Error) -> ExitCode {
-    let mut text = format!("error: {error}");
+pub(super) fn failed(report: &Report, error: &Error) -> ExitCode {
+    let mut causes = Vec::new();
     let mut last = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         let line = error.to_string();
         if !last.contains(&line) {
-            text.push_str(&format!("\n  caused by: {}", line.replace('\n', "\n  ")));
+            causes.push(line.clone());
         }
         last = line;
         cause = error.source();
     }
-    if let Some(hint) = error.hint() {
-        text.push_str(&format!("\n\nhint: {hint}"));
-    }
-    match display {
-        Some(display) => {
-            display.clear();
-            display.line(&text);
-        }
-        None => drop(writeln!(io::stderr(), "{text}")),
-    }
-    ExitCode::from(exit_code(error.class()))
+    let (code, class) = exit_code(error.class());
+    report.send(Event::Failed(Failure {
+        message: error.to_string(),
+        causes,
+        hint: error.hint(),
+        class,
+        code,
+    }));
+    ExitCode::from(code)
 }

@@ -9,6 +9,7 @@ use super::error::Error;
 use super::options::JobsArg;
 use super::target;
 use crate::pack;
+use crate::report::{Event, Summary};
 use crate::run;
 
 #[derive(Debug, Args)]
@@ -40,12 +41,10 @@ impl PackArgs {
             interrupt: session.interrupt.clone(),
         };
         run::pack(&self.directory, &image, &options, &session.report)?;
-        session.display.clear();
-        session.report.note(format!(
-            "{}: packed in {:.1} s",
-            self.directory.display(),
-            session.display.elapsed().as_secs_f64()
-        ));
+        session.report.send(Event::Finished(Summary {
+            name: self.directory.display().to_string(),
+            packages: None,
+        }));
         Ok(())
     }
 }

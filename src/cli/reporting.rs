@@ -1,5 +1,6 @@
 //! Options on what is reported and how, and the files that are written beside the result.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -43,22 +44,44 @@ pub(super) struct ReportingArgs {
 }
 
 impl ReportingArgs {
-    pub(super) fn display(&self) -> Result<Arc<Display>, Error> {
-        let log = match &self.log {
-            Some(path) => Some(create(path)?),
-            None => None,
-        };
-        Ok(Display::new(self.progress, self.verbosity(), log))
+    pub(super) fn display(&self) -> Arc<Display> {
+        Display::new(self.progress, self.verbosity())
+    }
+
+    /// Creates the log, if there is to be one.
+    pub(super) fn open_log(&self, display: &Display) -> Result<(), Error> {
+        if let Some(path) = &self.log {
+            display.log_to(create(path)?);
+        }
+        Ok(())
     }
 
     fn verbosity(&self) -> Verbosity {
         match self.verbose {
-            0 if self.quiet => Verbosity::Quiet,
-            0 => Verbosity::Normal,
-            1 => Verbosity::Verbose,
-            2.. => Verbosity::Everything,
+            0 if self.quiet => Verbosity::Warnings,
+            0 => Verbosity::Notes,
+            1 => Verbosity::Details,
+            2.. => Verbosity::ScriptOutput,
         }
     }
+}
+
+/// Whether a command line that clap refuses asks for JSON. clap stops at the first error, which may be
+/// before `--progress`, so this looks at the words themselves. `variable` is RBOOTSTRAP_PROGRESS.
+pub(super) fn asks_for_json(
+    words: impl Iterator<Item = OsString>,
+    variable: Option<OsString>,
+) -> bool {
+    let mut value = variable;
+    let mut options = words.take_while(|word| word != "--");
+    while let Some(option) = options.next() {
+        if option == "--progress" {
+            value = options.next();
+        } else if let Some(given) = option.to_str().and_then(|o| o.strip_prefix("--progress=")) {
+            value = Some(given.into());
+        }
+    }
+    value.is_some_and(|value| value == "json")
 }
 
 /// Writes a whole page.
@@ -80,4 +103,27 @@ fn create(path: &Path) -> Result<File, Error> {
         path: path.to_owned(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_command_line_can_ask_for_json() {
+        let table = [
+            ("rbootstrap --bogus --progress json", true),
+            ("rbootstrap --variant=fat --progress=json", true),
+            ("rbootstrap --progress=json --progress plain", false),
+            ("rbootstrap -- --progress json", false),
+            ("rbootstrap --progress", false),
+        ];
+        for (line, expected) in table {
+            let words = line.split(' ').map(OsString::from);
+            assert_eq!(asks_for_json(words, None), expected, "{line}");
+        }
+        let words = || ["rbootstrap"].map(OsString::from).into_iter();
+        assert!(asks_for_json(words(), Some("json".into())));
+        assert!(!asks_for_json(words(), Some("plain".into())));
+    }
 }

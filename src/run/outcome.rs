@@ -1,10 +1,8 @@
 //! What a run tells about its plan once it has ended: for programs, and for people.
 
-use std::fmt::Write;
-
 use crate::install::{Step, StepKey};
 use crate::plan::{Plan, Reason, Selection};
-use crate::report::Report;
+use crate::report::{PackageTotals, PlannedPackage, PlannedRun, PlannedStep, Report};
 
 /// The result of a run.
 #[derive(Clone, Debug)]
@@ -35,15 +33,16 @@ impl Done {
         self
     }
 
-    /// The number of packages.
-    pub(crate) fn packages(&self) -> usize {
-        self.plan.packages().len()
-    }
-
-    /// The size of all .debs, in bytes.
-    pub(crate) fn download_size(&self) -> u64 {
-        let packages = self.plan.packages().iter();
-        packages.map(|chosen| chosen.package().size).sum()
+    /// The number of packages and the size of all .debs.
+    pub(crate) fn totals(&self) -> PackageTotals {
+        let mut download_bytes = 0;
+        for chosen in self.plan.packages() {
+            download_bytes += chosen.package().size;
+        }
+        PackageTotals {
+            count: self.plan.packages().len(),
+            download_bytes,
+        }
     }
 
     /// One line `name=version:arch` a package, sorted.
@@ -60,33 +59,28 @@ impl Done {
         lines.concat()
     }
 
-    /// The plan for a person: the packages in the order in which they are unpacked, the steps that
-    /// would install them, then the totals.
-    pub(crate) fn table(&self) -> String {
-        let mut table = String::new();
-        let mut installed = 0;
+    /// What the run would install and how, as `--simulate` shows it.
+    pub(crate) fn planned(&self) -> PlannedRun {
+        let mut packages = Vec::new();
         for (chosen, reason) in self.plan.packages().iter().zip(&self.reasons) {
             let package = chosen.package();
-            installed += package.installed_size;
-            let _ = writeln!(
-                table,
-                "{:<32} {:<28} {:<6} {:>8} KiB  {reason}",
-                package.name,
-                package.version.as_str(),
-                package.architecture,
-                package.installed_size
-            );
+            packages.push(PlannedPackage {
+                name: package.name.clone(),
+                version: package.version.as_str().to_owned(),
+                architecture: package.architecture.clone(),
+                download_bytes: package.size,
+                installed_bytes: package.installed_size * 1024,
+                reason: reason.to_string(),
+            });
         }
-        for (number, step) in self.steps.iter().enumerate() {
-            let _ = writeln!(table, "step {:>2}: {step}", number + 1);
+        let mut steps = Vec::new();
+        for (before, step) in self.steps.iter().enumerate() {
+            steps.push(PlannedStep {
+                number: before + 1,
+                name: step.kind().to_owned(),
+                description: step.to_string(),
+            });
         }
-        let plural = if self.packages() == 1 { "" } else { "s" };
-        let _ = writeln!(
-            table,
-            "{} package{plural}, {} KiB to download, {installed} KiB installed",
-            self.packages(),
-            self.download_size() / 1024
-        );
-        table
+        PlannedRun { packages, steps }
     }
 }

@@ -14,7 +14,7 @@ use crate::report::Stage;
 
 /// One step of one package.
 #[derive(Clone, Debug)]
-pub(crate) struct Step {
+pub(crate) struct Span {
     /// What kind of step.
     pub(crate) stage: Stage,
     /// The package, or the index.
@@ -27,9 +27,9 @@ pub(crate) struct Step {
 
 /// A run, as the page tells of it.
 #[derive(Debug)]
-pub(crate) struct Run<'a> {
+pub(crate) struct TimedRun {
     /// What was made.
-    pub(crate) title: &'a str,
+    pub(crate) title: String,
     /// When it began.
     pub(crate) began: Instant,
     /// How long it took.
@@ -37,7 +37,9 @@ pub(crate) struct Run<'a> {
     /// How many threads it was allowed.
     pub(crate) jobs: usize,
     /// What it did, in no order.
-    pub(crate) steps: &'a [Step],
+    pub(crate) spans: Vec<Span>,
+    /// Why it failed, if it did.
+    pub(crate) failure: Option<String>,
 }
 
 /// The kinds of step in the order of a package's life: what each is called, and what it does.
@@ -90,7 +92,7 @@ struct Timed {
 }
 
 struct Page<'a> {
-    run: &'a Run<'a>,
+    run: &'a TimedRun,
     took: f64,
     steps: Vec<Timed>,
     /// The steps that the end waited for, and since when.
@@ -99,9 +101,9 @@ struct Page<'a> {
 }
 
 /// The page for a run.
-pub(crate) fn page(run: &Run) -> String {
+pub(crate) fn page(run: &TimedRun) -> String {
     let page = Page::new(run);
-    let title = escape(run.title);
+    let title = escape(&run.title);
     let mut out = String::from("<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8>");
     let _ = write!(
         out,
@@ -135,16 +137,16 @@ pub(crate) fn page(run: &Run) -> String {
 }
 
 impl<'a> Page<'a> {
-    fn new(run: &'a Run<'a>) -> Page<'a> {
+    fn new(run: &'a TimedRun) -> Page<'a> {
         let since = |at: Instant| at.saturating_duration_since(run.began).as_secs_f64() * 1e3;
-        let timed = |step: &Step| Timed {
+        let timed = |step: &Span| Timed {
             stage: step.stage,
             item: step.item.clone(),
             row: row(step).to_owned(),
             from: since(step.from),
             to: since(step.to),
         };
-        let mut steps: Vec<Timed> = run.steps.iter().map(timed).collect();
+        let mut steps: Vec<Timed> = run.spans.iter().map(timed).collect();
         steps.sort_by(|a, b| a.from.total_cmp(&b.from).then(a.stage.cmp(&b.stage)));
         let end = steps.iter().map(|step| step.to).fold(0.1, f64::max);
         let path = path::critical(&steps);
@@ -433,7 +435,7 @@ impl<'a> Page<'a> {
             format!(
                 "[{},{},{:.3},{:.3},{waited}]",
                 place(step.stage),
-                super::progress::quoted(&step.item),
+                serde_json::to_string(&step.item).unwrap_or_default(),
                 step.from,
                 step.to
             )
@@ -461,7 +463,7 @@ fn kind(stage: Stage) -> (Stage, &'static str, &'static str) {
 }
 
 /// What a step's row is called: the package, of `bash 5.2.37-2 (amd64)` and of `bash:amd64`; all of it where it is none.
-fn row(step: &Step) -> &str {
+fn row(step: &Span) -> &str {
     match step.stage {
         Stage::Indexes | Stage::Plan | Stage::Pack => &step.item,
         Stage::Download | Stage::Decode | Stage::Unpack | Stage::Configure => {

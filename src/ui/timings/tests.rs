@@ -2,11 +2,11 @@
 
 use super::*;
 
-fn steps(began: Instant, lines: &[(&str, Stage, u64, u64)]) -> Vec<Step> {
+fn steps(began: Instant, lines: &[(&str, Stage, u64, u64)]) -> Vec<Span> {
     let at = |milliseconds| began + Duration::from_millis(milliseconds);
     lines
         .iter()
-        .map(|&(item, stage, from, to)| Step {
+        .map(|&(item, stage, from, to)| Span {
             stage,
             item: item.into(),
             from: at(from),
@@ -17,12 +17,13 @@ fn steps(began: Instant, lines: &[(&str, Stage, u64, u64)]) -> Vec<Step> {
 
 fn page_of(lines: &[(&str, Stage, u64, u64)]) -> String {
     let began = Instant::now();
-    page(&Run {
-        title: "rbootstrap <noble>",
+    page(&TimedRun {
+        title: "rbootstrap <noble>".into(),
         began,
         took: Duration::from_millis(200),
         jobs: 2,
-        steps: &steps(began, lines),
+        spans: steps(began, lines),
+        failure: None,
     })
 }
 
