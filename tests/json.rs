@@ -4,12 +4,10 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::process::Stdio;
 
-use rbootstrap::testing::{JsonEvent, JsonLine};
+use rbootstrap::testing::{DebBuilder, JsonEvent, JsonLine, MirrorFault};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::world::deb::Deb;
-use crate::world::server::Fault;
-use crate::world::{Outcome, World};
+use crate::context::{Outcome, TestContext, outcome};
 
 /// The objects on standard error; fails for a line that is none, or has a field that the schema
 /// lacks.
@@ -67,14 +65,13 @@ fn brief(event: &JsonEvent) -> String {
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn a_run_that_succeeds() {
     let body = "printf 'said by a script \\033[31m\\n'";
-    let Some(world) = World::new([Deb::new("saying", "1").script("postinst", body)]) else {
-        return;
-    };
-    let log = world.path("run.log");
+    let context = TestContext::new([DebBuilder::new("saying", "1").script("postinst", body)]);
+    let log = context.path("run.log");
     let options = ["--progress=json", "--include=saying", "--log"];
-    let made = world.make(&[&options[..], &[log.to_str().unwrap()]].concat());
+    let made = context.make(&[&options[..], &[log.to_str().unwrap()]].concat());
     let made = made.ok();
     assert!(made.stdout.is_empty());
     let lines = lines(&made.stderr);
@@ -108,12 +105,11 @@ fn a_run_that_succeeds() {
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn a_terminal_gets_no_control_characters_of_a_script() {
     let body = "printf 'red \\033[31m and \\302\\233 in C1\\n'";
-    let Some(world) = World::new([Deb::new("saying", "1").script("postinst", body)]) else {
-        return;
-    };
-    let made = world.make(&["-vv", "--include=saying"]).ok();
+    let context = TestContext::new([DebBuilder::new("saying", "1").script("postinst", body)]);
+    let made = context.make(&["-vv", "--include=saying"]).ok();
     assert!(
         made.stderr.contains("red \\x1b[31m and \\x9b in C1\n"),
         "{}",
@@ -123,15 +119,14 @@ fn a_terminal_gets_no_control_characters_of_a_script() {
 
 #[test]
 fn a_simulated_run() {
-    let world = World::bare();
-    world.archive.publish(&crate::world::suite([]));
+    let context = TestContext::new([]);
     let options = [
         "--progress=json",
         "--simulate",
         "--variant=custom",
         "--include=hello",
     ];
-    let simulated = world.make(&options).ok();
+    let simulated = context.make(&options).ok();
     let lines = lines(&simulated.stderr);
     let mut plan = None;
     for line in &lines {
@@ -153,33 +148,35 @@ fn a_simulated_run() {
         panic!("{}", simulated.stderr);
     };
     assert_eq!(*packages, Some(reasons.len()));
-    let shown = world.make(&options[1..]).ok();
+    let shown = context.make(&options[1..]).ok();
     assert!(shown.stderr.contains("  requested\n"), "{}", shown.stderr);
 }
 
 #[test]
 fn the_list_of_print_debs() {
-    let world = World::bare();
-    world.archive.publish(&crate::world::suite([]));
-    let printed = world.make(&["--progress=json", "--print-debs"]).ok();
+    let context = TestContext::new([]);
+    let printed = context.make(&["--progress=json", "--print-debs"]).ok();
     assert!(printed.text().contains("\ndpkg="), "{}", printed.text());
     assert!(!lines(&printed.stderr).is_empty());
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn runs_that_fail() {
-    let Some(world) = World::new([Deb::new("broken", "1").script("postinst", "exit 3")]) else {
-        return;
-    };
-    let failed = world
+    let context = TestContext::new([DebBuilder::new("broken", "1").script("postinst", "exit 3")]);
+    let failed = context
         .make(&["--progress=json", "--include=broken"])
         .fails(7);
     let (message, _) = error(&failed);
     assert!(message.starts_with("script 7 "), "{message}");
     assert!(message.contains("broken"), "{message}");
+}
 
-    let unknown = world
-        .make(&["--progress=json", "--include=no-such-package"])
+#[test]
+fn a_plan_that_fails() {
+    let context = TestContext::new([]);
+    let unknown = context
+        .print_debs(&["--progress=json", "--include=no-such-package"])
         .fails(4);
     let (message, _) = error(&unknown);
     assert!(message.starts_with("packages 4 "), "{message}");
@@ -188,8 +185,8 @@ fn runs_that_fail() {
 
 #[test]
 fn command_lines_that_are_refused() {
-    let world = World::bare();
-    let refused = world
+    let context = TestContext::bare();
+    let refused = context
         .run(["--progress=json", "fake", "root", "mirror.example"])
         .fails(2);
     let (message, hint) = error(&refused);
@@ -204,25 +201,25 @@ fn command_lines_that_are_refused() {
         &["suites", "--bogus", "--progress=json"],
     ];
     for arguments in rows {
-        let refused = world.run(arguments).fails(2);
+        let refused = context.run(arguments).fails(2);
         let (message, _) = error(&refused);
         assert!(message.starts_with("usage 2 "), "{message}");
         assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
     }
-    let mut command = world.command();
+    let mut command = context.command();
     command.env("RBOOTSTRAP_PROGRESS", "json").arg("--bogus");
-    let refused = crate::world::outcome(&mut command).fails(2);
+    let refused = outcome(&mut command).fails(2);
     let (message, _) = error(&refused);
     assert!(message.contains("--bogus"), "{message}");
 
     // A log that cannot be made is an object too.
-    let refused = world
+    let refused = context
         .run(["--progress=json", "--log=no/such/directory/log", "suites"])
         .fails(6);
     let (message, _) = error(&refused);
     assert!(message.starts_with("target 6 "), "{message}");
 
-    let misspelled = world.run(["--progress=jsn", "suites"]).fails(2);
+    let misspelled = context.run(["--progress=jsn", "suites"]).fails(2);
     assert!(
         misspelled.stderr.starts_with("error: "),
         "{}",
@@ -232,11 +229,10 @@ fn command_lines_that_are_refused() {
 
 #[test]
 fn a_run_that_is_interrupted() {
-    let world = World::bare();
-    world.archive.publish(&crate::world::suite([]));
-    world.server.fault("/InRelease", Fault::Stall);
-    let url = world.server.url();
-    let mut child = world
+    let context = TestContext::new([]);
+    context.mirror.fault("/InRelease", MirrorFault::Stall);
+    let url = context.mirror.url();
+    let mut child = context
         .command()
         .args(["--progress=json", "--simulate", "fake", "root", &url])
         .stdout(Stdio::null())
@@ -244,7 +240,7 @@ fn a_run_that_is_interrupted() {
         .spawn()
         .unwrap();
     let mut stderr = child.stderr.take().unwrap();
-    world.server.wait_for("/InRelease");
+    context.mirror.wait_for("/InRelease");
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let mut text = String::new();
     stderr.read_to_string(&mut text).unwrap();

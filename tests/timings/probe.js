@@ -1,4 +1,4 @@
-// Uses the page as a person does, and leaves in the body's data-probe what went wrong, or `done`.
+// Uses the page of a complete run with mouse and keyboard. The body's data-probe then says what went wrong, or `done`.
 (() => {
   const press = (key) => document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
   const one = (selector) => document.querySelector(selector);
@@ -10,18 +10,21 @@
 
   expect("rows are shown", visible() === count(".row") && visible() > 8);
   expect("bars have a place", one(".row .decode").getBoundingClientRect().width >= 1);
-  expect("the path is marked", count(".row .waited") > 2);
-  expect("the axis has marks", one(".axis span").textContent === "0.00 s");
+  expect("every section is shown", [...document.querySelectorAll("section")].every((one) => one.offsetHeight > 20));
+  expect("no failure is shown", one("#failure").hidden && one("#nothing").hidden);
+  expect("the critical path is marked", count(".row .critical") > 2);
+  expect("the axis has marks", one(".axis span").textContent.startsWith("0"));
+  expect("the threads are drawn", one("#cpu svg path[d^=M]") !== null);
   expect("nothing is wider than the page", document.documentElement.scrollWidth <= innerWidth);
 
   press("ArrowDown");
-  expect("a row is chosen", count(".row.on") === 1 && count(".b.hot") > 0);
+  expect("a row is chosen", count(".row.on") === 1 && count(".bar.chosen") > 0);
   const first = one(".row.on").dataset.name;
   press("ArrowDown");
   expect("the next row is chosen", one(".row.on").dataset.name !== first);
   press("n");
-  expect("the path is followed", one(".b.hot").classList.contains("waited") || count(".strip .hot") === 1);
-  expect("a step is told of", / ms/.test(one("#detail").textContent));
+  expect("the path is followed", one(".strip .chosen") !== null && one(".row .chosen.critical") !== null);
+  expect("a part is described", / ms| s/.test(one("#detail").textContent));
 
   const whole = span();
   press("+");
@@ -32,11 +35,11 @@
   const bar = one(".row .configure"), place = bar.getBoundingClientRect();
   const point = { clientX: place.left + place.width / 2, clientY: place.top + 2, bubbles: true };
   bar.dispatchEvent(new MouseEvent("mousemove", point));
-  expect("a bar is told of", one("#detail").textContent.startsWith("configure "));
+  expect("a bar is described", one("#detail").textContent.startsWith("configure "));
   const track = one(".row .track").getBoundingClientRect();
   const drag = (type, share) => one(".row .clip").dispatchEvent(
     new MouseEvent(type, { clientX: track.left + track.width * share, clientY: track.top, button: 0, bubbles: true }));
-  // Around one package's configuring: the plan, for one, was done by then.
+  // Around the configuration of one package: the plan, for one, had ended by then.
   const middle = (point.clientX - track.left) / track.width;
   drag("mousedown", middle - 0.02);
   drag("mouseup", middle + 0.02);
@@ -56,6 +59,7 @@
   const names = [...document.querySelectorAll(".row")].map((row) => row.dataset.name);
   expect("rows are in order of names", names.every((name, at) => at === 0 || names[at - 1].localeCompare(name) <= 0));
   one("#slowest th button").click();
+  expect("the table shows its order", one("#slowest th").getAttribute("aria-sort") === "ascending");
   const lines = [...one("#slowest tbody").rows].map((line) => line.cells[0].textContent);
   expect("the table is in order of names", lines.every((name, at) => at === 0 || lines[at - 1].localeCompare(name) <= 0));
 

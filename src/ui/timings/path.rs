@@ -1,36 +1,59 @@
-//! What the end of a run waited for: the chain of steps of which each had to end before the next could.
+//! The critical path of a run: the chain of spans of which each had to end before the next could
+//! begin.
 //!
-//! A step waits for the one before it of its own package, and for who held what it needs: a thread that decodes, the one that lays
-//! files, dpkg. Of those, the one that ended last is what it waited for.
+//! A span waits for the span before it of its own package, and for the last user of what it needs:
+//! a thread that decodes, the thread that unpacks, dpkg. The one of these that ended last is its
+//! predecessor on the path.
+
+use serde::Serialize;
 
 use crate::report::Stage;
 
-use super::Timed;
+use super::PageSpan;
 
-/// The numbers of the steps in the order of time, and from when on each was what the end waited for, in milliseconds.
-pub(super) fn critical(steps: &[Timed]) -> Vec<(usize, f64)> {
+/// A part of the critical path: a span, from the moment on which the end of the run waited for it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct PathPart {
+    /// The span's place in the list of all.
+    pub(super) span: usize,
+    /// In milliseconds since the run began.
+    pub(super) from: f64,
+}
+
+/// The path through `spans`, in the order of time.
+pub(super) fn critical(spans: &[PageSpan]) -> Vec<PathPart> {
     let mut path = Vec::new();
-    let mut current = (0..steps.len()).max_by(|&a, &b| steps[a].to.total_cmp(&steps[b].to));
+    let mut current = last_of(spans, |_| true);
     while let Some(number) = current {
-        let step = &steps[number];
-        let before =
-            (0..steps.len()).filter(|&other| other != number && precedes(&steps[other], step));
-        current = before.max_by(|&a, &b| steps[a].to.total_cmp(&steps[b].to));
-        path.push((
-            number,
-            current.map_or(step.from, |before| step.from.max(steps[before].to)),
-        ));
+        let span = &spans[number];
+        current = last_of(spans, |other| precedes(&spans[other], span));
+        let from = match current {
+            Some(before) => span.from.max(spans[before].to),
+            None => span.from,
+        };
+        path.push(PathPart { span: number, from });
     }
     path.reverse();
     path
 }
 
-/// Whether `after` may have waited for `before`. Only a step of the same package may end while the later one is under way: a package
-/// that is decoded as it comes in.
-fn precedes(before: &Timed, after: &Timed) -> bool {
+/// The span that ended last among those that `is_candidate` accepts.
+fn last_of(spans: &[PageSpan], is_candidate: impl Fn(usize) -> bool) -> Option<usize> {
+    let mut last: Option<usize> = None;
+    for number in 0..spans.len() {
+        if is_candidate(number) && last.is_none_or(|last| spans[last].to <= spans[number].to) {
+            last = Some(number);
+        }
+    }
+    last
+}
+
+/// Whether `after` may have waited for `before`. Of two spans of the same package, the earlier one
+/// may end while the later one is in progress: a package is decoded while it is downloaded.
+fn precedes(before: &PageSpan, after: &PageSpan) -> bool {
     use Stage::{Configure, Decode, Download, Indexes, Pack, Plan, Unpack};
     let same = before.row == after.row;
-    let is_wanted = match after.stage {
+    let is_needed = match after.stage {
         Indexes => before.stage == Indexes && is_release_of(&before.item, &after.item),
         Plan => before.stage == Indexes,
         Download => matches!(before.stage, Indexes | Plan | Download),
@@ -41,12 +64,13 @@ fn precedes(before: &Timed, after: &Timed) -> bool {
         Configure => matches!(before.stage, Unpack | Configure),
         Pack => matches!(before.stage, Unpack | Configure),
     };
-    let is_earlier_step =
+    let is_earlier_span =
         same && before.stage < after.stage && before.to < after.to && before.from <= after.from;
-    is_wanted && (before.to <= after.from || is_earlier_step)
+    is_needed && (before.to <= after.from || is_earlier_span)
 }
 
-/// Whether one item is `trixie InRelease`, and the other an index that it vouches for: `trixie main/binary-amd64/Packages.xz`.
+/// Whether `release` is the release file (`trixie InRelease`) that lists `index`
+/// (`trixie main/binary-amd64/Packages.xz`).
 fn is_release_of(release: &str, index: &str) -> bool {
     release
         .strip_suffix("InRelease")
@@ -57,7 +81,7 @@ fn is_release_of(release: &str, index: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn steps(lines: &str) -> Vec<Timed> {
+    fn spans(lines: &str) -> Vec<PageSpan> {
         let stage = |word: &str| match word {
             "index" => Stage::Indexes,
             "plan" => Stage::Plan,
@@ -67,12 +91,12 @@ mod tests {
             "configure" => Stage::Configure,
             _ => Stage::Pack,
         };
-        let step = |line: &str| {
+        let span = |line: &str| {
             let words: Vec<&str> = line.split_whitespace().collect();
             let [word, row, from, to] = words[..] else {
                 panic!("{line}")
             };
-            Timed {
+            PageSpan {
                 stage: stage(word),
                 item: row.replace('_', " "),
                 row: row.into(),
@@ -83,40 +107,41 @@ mod tests {
         lines
             .lines()
             .filter(|line| !line.trim().is_empty())
-            .map(step)
+            .map(span)
             .collect()
     }
 
     #[test]
-    fn the_chain_is_what_the_end_waited_for() {
+    fn the_path_is_what_the_end_of_the_run_waited_for() {
         let table = [
             (
-                "its own package's steps",
-                "download big 0 50\n download small 0 10\n decode small 10 20\n decode big 50 90\n configure big 96 100\n unpack big 90 95",
+                "the spans of one package",
+                "download big 0 50\n download small 0 10\n decode small 10 20\n decode big 50 90\n \
+                 configure big 96 100\n unpack big 90 95",
                 "big 0, big 50, big 90, big 96",
             ),
             (
-                "a free thread",
+                "the last user of a thread",
                 "download a 0 5\n download b 0 6\n decode a 5 40\n decode b 40 60",
                 "a 0, a 5, b 40",
             ),
             (
-                "not what another package downloads",
+                "not the download of another package",
                 "download a 0 5\n decode a 5 10\n download z 0 9\n unpack a 10 20",
                 "a 0, a 5, a 10",
             ),
             (
-                "dpkg's turn",
+                "one dpkg at a time",
                 "unpack a 0 5\n configure a 5 9\n unpack b 9 12\n configure b 13 20",
                 "a 0, a 5, b 9, b 13",
             ),
             (
-                "a package that is decoded as it comes in",
+                "a package that is decoded while it is downloaded",
                 "download a 0 50\n decode a 10 60\n unpack a 60 61",
                 "a 0, a 50, a 60",
             ),
             (
-                "its release before an index",
+                "the release file before an index",
                 "index t_InRelease 0 3\n index u_InRelease 0 4\n index t_main 4 7\n plan p 7 9",
                 "t_InRelease 0, t_main 4, p 7",
             ),
@@ -133,10 +158,10 @@ mod tests {
             ("nothing", "", ""),
         ];
         for (what, lines, expected) in table {
-            let steps = steps(lines);
-            let path: Vec<String> = critical(&steps)
+            let spans = spans(lines);
+            let path: Vec<String> = critical(&spans)
                 .into_iter()
-                .map(|(n, from)| format!("{} {from}", steps[n].row))
+                .map(|part| format!("{} {}", spans[part.span].row, part.from))
                 .collect();
             assert_eq!(path.join(", "), expected, "{what}");
         }
