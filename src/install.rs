@@ -47,4 +47,14 @@ impl Error {
             Error::Rootfs(_) => Class::Target,
         }
     }
+
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Error::Unpack(error) => error.hint(),
+            Error::Sandbox(error) => error.hint(),
+            Error::Configure(error) => error.hint(),
+            Error::Database(_) | Error::Rootfs(_) => None,
+        }
+    }
 }

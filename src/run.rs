@@ -70,12 +70,7 @@ fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<D
     let store = open_store(&request.cache, report)?;
     let cancelled = Arc::clone(&store);
     let _registration = interrupt.on_raise(move || cancelled.cancel());
-    let downloads = request.limits.downloads;
-    let fetch = Arc::new(Downloads::start(
-        Arc::clone(&store),
-        downloads,
-        report.clone(),
-    ));
+    let fetch = start_downloads(&store, &request.limits, report);
     let installation = match &claim {
         Some(claim) => {
             let setup = setup(request, &sources, &fetch);
@@ -131,6 +126,11 @@ fn open_store(cache: &CacheOptions, report: &Report) -> Result<Arc<Store>, Error
         tries: TRIES,
     };
     Ok(Arc::new(Store::open(options, report.clone())?))
+}
+
+fn start_downloads(store: &Arc<Store>, limits: &Limits, report: &Report) -> Arc<Downloads> {
+    let store = Arc::clone(store);
+    Arc::new(Downloads::start(store, limits.downloads, report.clone()))
 }
 
 fn setup(request: &Request, sources: &Sources, fetch: &Arc<Downloads>) -> Setup {

@@ -83,6 +83,16 @@ impl Error {
             Error::Rootfs(_) => Class::Target,
         }
     }
+
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Error::Sandbox(error) => error.hint(),
+            Error::Script(_) | Error::Package { .. } | Error::Dpkg { .. } | Error::Rootfs(_) => {
+                None
+            }
+        }
+    }
 }
 
 /// Has the tree's dpkg configure or remove packages, named as dpkg takes them: `NAME` or

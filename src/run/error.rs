@@ -142,6 +142,7 @@ impl Error {
             Error::Archive(error) => error.hint(),
             Error::Target(error) => error.hint(),
             Error::Plan(error) => error.hint(),
+            Error::Install(error) => error.hint(),
             Error::Suites(_)
             | Error::Architecture { .. }
             | Error::HostArchitecture { .. }
@@ -155,7 +156,6 @@ impl Error {
             | Error::Store(_)
             | Error::Unverifiable { .. }
             | Error::Fetch(_)
-            | Error::Install(_)
             | Error::Pack(_)
             | Error::Rootfs(_)
             | Error::Interrupted { .. } => None,

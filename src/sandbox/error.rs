@@ -51,8 +51,8 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// The class that decides the exit code. A program that the packages did not bring, or that lacks its interpreter, is a
-    /// failure of the packages; the rest is what the host permits.
+    /// The class that decides the exit code. A program that the packages did not bring, or that
+    /// lacks its interpreter, is a failure of the packages; the rest is what the host permits.
     pub(crate) fn class(&self) -> Class {
         match self {
             Error::NotFound { .. } | Error::Exec { .. } => Class::Script,
@@ -64,6 +64,24 @@ impl Error {
             | Error::Nul { .. }
             | Error::Died => Class::Target,
             Error::Cancelled => Class::Other,
+        }
+    }
+
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Error::Foreign { architecture, .. } => Some(format!(
+                "install qemu-user-static to run {architecture} programs"
+            )),
+            Error::Permission
+            | Error::Setup { .. }
+            | Error::Start(_)
+            | Error::NotFound { .. }
+            | Error::Exec { .. }
+            | Error::TooLong { .. }
+            | Error::Nul { .. }
+            | Error::Cancelled
+            | Error::Died => None,
         }
     }
 }

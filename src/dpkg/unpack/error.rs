@@ -148,6 +148,29 @@ impl Error {
         }
     }
 
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Error::Sandbox { source, .. } => source.hint(),
+            Error::Fetch { .. }
+            | Error::Staging { .. }
+            | Error::Tree { .. }
+            | Error::StagingDirectory(_)
+            | Error::Threads { .. }
+            | Error::Control { .. }
+            | Error::Database(_)
+            | Error::OtherPackage { .. }
+            | Error::Deb { .. }
+            | Error::Name { .. }
+            | Error::Path { .. }
+            | Error::Overwrite { .. }
+            | Error::Different { .. }
+            | Error::Diverted { .. }
+            | Error::Script(_)
+            | Error::Stopped => None,
+        }
+    }
+
     pub(crate) fn tree(package: &str, source: rootfs::Error) -> Error {
         Error::Tree {
             package: package.into(),
