@@ -260,12 +260,9 @@ impl Iterator for Targets<'_, '_> {
 
 impl Targets<'_, '_> {
     fn next_sibling(&mut self) -> Option<PackageId> {
-        for package in self.siblings.as_mut()? {
-            if Some(package) != self.named {
-                return Some(package);
-            }
-        }
-        None
+        let named = self.named;
+        let siblings = self.siblings.as_mut()?;
+        siblings.find(|package| Some(*package) != named)
     }
 
     fn next_provider(&mut self) -> Option<VersionId> {

@@ -36,7 +36,7 @@ pub(super) struct Refusal<'p, 'a> {
 /// Plans the call.
 pub(super) fn solve<'p, 'a>(
     problem: Problem<'_, 'p, 'a>,
-) -> Result<DepCache<'p, 'a>, Refusal<'p, 'a>> {
+) -> Result<DepCache<'p, 'a>, Box<Refusal<'p, 'a>>> {
     let mut cache = DepCache::new(problem.pool, problem.candidates, problem.installed);
     let mut demanded: Vec<PackageId> = Vec::new();
     for demand in problem.demands {
@@ -53,7 +53,7 @@ pub(super) fn solve<'p, 'a>(
     cache.apply_target_releases(problem.demands);
     if cache.release_chain.too_deep().is_some() {
         let broken = Vec::new();
-        return Err(Refusal { cache, broken });
+        return Err(Box::new(Refusal { cache, broken }));
     }
     for package in &demanded {
         cache.mark(*package, MarkedBy::User);
@@ -69,7 +69,7 @@ pub(super) fn solve<'p, 'a>(
     if broken.is_empty() {
         Ok(cache)
     } else {
-        Err(Refusal { cache, broken })
+        Err(Box::new(Refusal { cache, broken }))
     }
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn compare(apt: &Apt, demands: &[Demand]) -> Vec<String> {
                     let Some(demand) = demands.get(number) else {
                         break;
                     };
-                    let result = differs(apt, demand, number % ONE_IN == 0);
+                    let result = differs(apt, demand, number.is_multiple_of(ONE_IN));
                     if let Err(difference) = &result {
                         eprintln!("{}", shown(apt, demand, difference));
                     }

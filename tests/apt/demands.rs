@@ -26,6 +26,16 @@ pub(crate) const KINDS: [&str; 10] = [
 /// The most names in one demand.
 const LONGEST: usize = 8;
 
+/// Packages on which services depend.
+const SERVICE_TOOLS: [&str; 6] = [
+    "init-system-helpers",
+    "adduser",
+    "lsb-base",
+    "opensysusers",
+    "systemd",
+    "ucf",
+];
+
 /// The packages from which demands are drawn.
 pub(crate) struct Catalogue<'a> {
     kinds: BTreeMap<&'static str, Vec<&'a str>>,
@@ -38,26 +48,44 @@ pub(crate) struct Catalogue<'a> {
     needed_by: HashMap<&'a str, Vec<&'a str>>,
     /// Packages of a second architecture.
     foreign: Vec<&'a str>,
-    /// Packages with several versions: name, version, suite.
-    versions: Vec<(&'a str, &'a str, &'a str)>,
+    /// The versions of packages that have several.
+    versions: Vec<InSuite<'a>>,
+}
+
+/// A name in a relation field.
+#[derive(Clone, Copy)]
+struct Named<'a> {
+    name: &'a str,
+    /// The field states a version.
+    is_versioned: bool,
 }
 
 /// The names of a relation field, one list for each or-group.
-fn relations(field: Option<&str>) -> impl Iterator<Item = Vec<(&str, bool)>> {
-    field.unwrap_or_default().split(',').map(|group| {
-        let word = |text: &str| {
-            text.trim()
-                .split([' ', '(', ':', '['])
-                .next()
-                .map(str::len)
-                .unwrap_or_default()
-        };
-        group
-            .split('|')
-            .map(|text| (&text.trim()[..word(text)], text.contains('(')))
-            .filter(|(name, _)| !name.is_empty())
-            .collect()
-    })
+fn relations(field: Option<&str>) -> Vec<Vec<Named<'_>>> {
+    let mut groups = Vec::new();
+    for group in field.unwrap_or_default().split(',') {
+        let mut names = Vec::new();
+        for text in group.split('|') {
+            let text = text.trim();
+            let end = text.find([' ', '(', ':', '[']).unwrap_or(text.len());
+            if end > 0 {
+                names.push(Named {
+                    name: &text[..end],
+                    is_versioned: text.contains('('),
+                });
+            }
+        }
+        groups.push(names);
+    }
+    groups
+}
+
+/// A version of a package in a suite.
+#[derive(Clone, Copy)]
+struct InSuite<'a> {
+    name: &'a str,
+    version: &'a str,
+    suite: &'a str,
 }
 
 impl<'a> Catalogue<'a> {
@@ -73,59 +101,46 @@ impl<'a> Catalogue<'a> {
         };
         let mut real = BTreeSet::new();
         let mut provided = BTreeSet::new();
-        let mut all_versions: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+        let mut all_versions: BTreeMap<&str, Vec<InSuite<'_>>> = BTreeMap::new();
         let native = index.listings()[0].architecture();
         let own = index.listings()[0].release().suite_in_url();
-        for listing in index
-            .listings()
-            .iter()
-            .filter(|listing| listing.architecture() == native)
-        {
+        for listing in index.listings() {
             let suite = listing.release().suite_in_url();
             for stanza in stanzas(listing.text()) {
                 let all = Fields::read(stanza);
                 let (Some(name), Some(version)) = (all.one("Package"), all.one("Version")) else {
                     continue;
                 };
-                all_versions.entry(name).or_default().push((version, suite));
+                if listing.architecture() != native {
+                    if all.one("Architecture") == Some(listing.architecture()) {
+                        catalogue.foreign.push(name);
+                    }
+                    continue;
+                }
+                let versions = all_versions.entry(name).or_default();
+                versions.push(InSuite {
+                    name,
+                    version,
+                    suite,
+                });
                 if real.insert(name) && suite == own {
                     catalogue.add(name, &all);
                 }
-                provided.extend(
-                    relations(all.one("Provides"))
-                        .flatten()
-                        .map(|(name, _)| name),
-                );
+                for named in relations(all.one("Provides")).into_iter().flatten() {
+                    provided.insert(named.name);
+                }
             }
-        }
-        for listing in index
-            .listings()
-            .iter()
-            .filter(|listing| listing.architecture() != native)
-        {
-            let own = stanzas(listing.text()).map(|stanza| Fields::read(stanza));
-            let own = own.filter(|all| all.one("Architecture") == Some(listing.architecture()));
-            catalogue
-                .foreign
-                .extend(own.filter_map(|all| all.one("Package")));
         }
         catalogue
             .against
             .retain(|(one, other)| one != other && real.contains(one) && real.contains(other));
         catalogue.default_of.retain(|name, _| real.contains(name));
-        catalogue.kinds.insert(
-            "virtual name",
-            provided.difference(&real).copied().collect(),
-        );
-        for (name, versions) in all_versions
-            .into_iter()
-            .filter(|(_, versions)| versions.len() > 1)
-        {
-            catalogue.versions.extend(
-                versions
-                    .into_iter()
-                    .map(|(version, suite)| (name, version, suite)),
-            );
+        let virtual_names = provided.difference(&real).copied().collect();
+        catalogue.kinds.insert("virtual name", virtual_names);
+        for versions in all_versions.into_values() {
+            if versions.len() > 1 {
+                catalogue.versions.extend(versions);
+            }
         }
         catalogue
     }
@@ -133,24 +148,18 @@ impl<'a> Catalogue<'a> {
     fn add(&mut self, name: &'a str, all: &Fields<'a>) {
         let section = all.one("Section").unwrap_or("none");
         self.sections.entry(section).or_default().push(name);
-        let depends: Vec<Vec<(&str, bool)>> = relations(all.one("Pre-Depends"))
-            .chain(relations(all.one("Depends")))
-            .collect();
-        let needs = |wanted: &[&str]| {
-            depends
-                .iter()
-                .flatten()
-                .any(|(name, _)| wanted.contains(name))
-        };
-        let choice = depends.iter().any(|group| group.len() > 1);
-        let conflicts: Vec<(&str, bool)> = relations(all.one("Conflicts"))
-            .chain(relations(all.one("Breaks")))
-            .flatten()
-            .collect();
+        let mut depends = relations(all.one("Pre-Depends"));
+        depends.extend(relations(all.one("Depends")));
+        let mut conflicts = relations(all.one("Conflicts")).concat();
+        conflicts.extend(relations(all.one("Breaks")).concat());
+        conflicts.retain(|named| !named.is_versioned);
+        let mut needs = depends.iter().flatten();
+        let is_service = needs.any(|named| SERVICE_TOOLS.contains(&named.name));
+        let has_choice = depends.iter().any(|group| group.len() > 1);
         let of_kind = [
             ("any name", true),
             ("family", true),
-            ("alternatives", choice),
+            ("alternatives", has_choice),
             ("-dev", name.ends_with("-dev")),
             (
                 "metapackage",
@@ -159,21 +168,8 @@ impl<'a> Catalogue<'a> {
                     || name.ends_with("-all")
                     || name.ends_with("-full"),
             ),
-            (
-                "service",
-                needs(&[
-                    "init-system-helpers",
-                    "adduser",
-                    "lsb-base",
-                    "opensysusers",
-                    "systemd",
-                    "ucf",
-                ]),
-            ),
-            (
-                "conflicting",
-                conflicts.iter().any(|(_, versioned)| !versioned),
-            ),
+            ("service", is_service),
+            ("conflicting", !conflicts.is_empty()),
             (
                 "priority",
                 matches!(
@@ -182,32 +178,36 @@ impl<'a> Catalogue<'a> {
                 ),
             ),
         ];
-        for (kind, _) in of_kind.iter().filter(|(_, is)| *is) {
-            self.kinds.entry(kind).or_default().push(name);
+        for (kind, is_of_kind) in of_kind {
+            if is_of_kind {
+                self.kinds.entry(kind).or_default().push(name);
+            }
         }
         for group in depends {
             match group[..] {
-                [(only, _)] => self.needed_by.entry(only).or_default().push(name),
-                [(first, _), ..] => self.default_of.entry(first).or_default().push(name),
+                [only] => self.needed_by.entry(only.name).or_default().push(name),
+                [first, ..] => self.default_of.entry(first.name).or_default().push(name),
                 [] => {}
             }
         }
-        for (other, _) in conflicts.iter().filter(|(_, versioned)| !versioned) {
-            self.against.extend([(name, *other), (*other, name)]);
+        for other in conflicts {
+            self.against
+                .extend([(name, other.name), (other.name, name)]);
         }
     }
 
     /// Random demands of all kinds in turn.
     pub(crate) fn random(&self, count: usize, dice: &mut Dice) -> Vec<Demand> {
-        let one = |number: usize| {
+        let mut demands = Vec::new();
+        for number in 0..count {
             let kind = KINDS[number % KINDS.len()];
-            Demand {
+            demands.push(Demand {
                 kind,
                 variant: Variant::Minbase,
                 words: self.words(kind, dice),
-            }
-        };
-        (0..count).map(one).collect()
+            });
+        }
+        demands
     }
 
     fn words(&self, kind: &str, dice: &mut Dice) -> Vec<String> {
@@ -234,82 +234,88 @@ impl<'a> Catalogue<'a> {
             };
         }
         if kind == "virtual name" {
-            words.extend((0..dice.below(4)).map(|_| *dice.of(&self.kinds["any name"])));
+            for _ in 0..dice.below(4) {
+                words.push(self.any_name(dice));
+            }
         }
         let mut seen = BTreeSet::new();
         words.retain(|word| seen.insert(*word));
-        words.into_iter().map(str::to_owned).collect()
+        owned(words)
+    }
+
+    fn any_name(&self, dice: &mut Dice) -> &'a str {
+        let names = &self.kinds["any name"];
+        names[dice.below(names.len())]
     }
 
     /// Demands in which the default of one package conflicts with another, some among many others.
     pub(crate) fn clashing(&self, count: usize, dice: &mut Dice) -> Vec<Demand> {
-        let pairs: Vec<&(&str, &str)> = self
-            .against
-            .iter()
-            .filter(|(default, _)| self.default_of.contains_key(default))
-            .collect();
-        let one = |_| {
-            let (default, other) = **dice.of(&pairs);
+        let mut pairs = self.against.clone();
+        pairs.retain(|(default, _)| self.default_of.contains_key(default));
+        let mut demands = Vec::new();
+        for _ in 0..count {
+            let (default, other) = *dice.of(&pairs);
             let mut words = vec![*dice.of(&self.default_of[default])];
-            let users = self.needed_by.get(other).filter(|_| dice.below(2) == 0);
-            words.push(users.map_or(other, |users| *dice.of(users)));
+            let users = self.needed_by.get(other);
+            match users.filter(|_| dice.below(2) == 0) {
+                Some(users) => words.push(*dice.of(users)),
+                None => words.push(other),
+            }
             let more = if dice.below(8) == 0 {
                 15 + dice.below(25)
             } else {
                 dice.below(3)
             };
-            words.extend((0..more).map(|_| *dice.of(&self.kinds["any name"])));
+            for _ in 0..more {
+                words.push(self.any_name(dice));
+            }
             dice.shuffle(&mut words);
-            Demand {
+            demands.push(Demand {
                 kind: "clash",
                 variant: Variant::Minbase,
-                words: words.into_iter().map(str::to_owned).collect(),
-            }
-        };
-        (0..count).map(one).collect()
+                words: owned(words),
+            });
+        }
+        demands
     }
 
     /// Demands with `pkg=version`, `pkg/suite` or `pkg-` among other names.
     pub(crate) fn written(&self, kind: &'static str, count: usize, dice: &mut Dice) -> Vec<Demand> {
-        let one = |_| {
+        let mut demands = Vec::new();
+        for _ in 0..count {
             let mut words = Vec::new();
             for _ in 0..=dice.below(3) {
-                let (name, version, suite) = *dice.of(&self.versions);
+                let InSuite {
+                    name,
+                    version,
+                    suite,
+                } = *dice.of(&self.versions);
                 words.push(match kind {
                     "pkg=version" => format!("{name}={version}"),
                     "pkg/suite" => format!("{name}/{suite}"),
-                    _ => format!("{}-", dice.of(&self.kinds["any name"])),
+                    _ => format!("{}-", self.any_name(dice)),
                 });
             }
             if kind == "pkg-" {
                 // The absent package is the first alternative of another demand, so that it matters.
-                let (default, users) = self
-                    .default_of
-                    .iter()
-                    .nth(dice.below(self.default_of.len()))
-                    .unwrap();
-                words.extend([(*dice.of(users)).to_owned(), format!("{default}-")]);
+                let number = dice.below(self.default_of.len());
+                let (default, users) = self.default_of.iter().nth(number).unwrap();
+                words.push((*dice.of(users)).to_owned());
+                words.push(format!("{default}-"));
             }
-            words
-                .extend((0..dice.below(3)).map(|_| (*dice.of(&self.kinds["any name"])).to_owned()));
+            for _ in 0..dice.below(3) {
+                words.push(self.any_name(dice).to_owned());
+            }
             dice.shuffle(&mut words);
             let mut seen = BTreeSet::new();
-            words.retain(|word| {
-                seen.insert(
-                    word.split(['=', '/'])
-                        .next()
-                        .unwrap_or_default()
-                        .trim_end_matches('-')
-                        .to_owned(),
-                )
-            });
-            Demand {
+            words.retain(|word| seen.insert(bare_name(word).to_owned()));
+            demands.push(Demand {
                 kind,
                 variant: Variant::Minbase,
                 words,
-            }
-        };
-        (0..count).map(one).collect()
+            });
+        }
+        demands
     }
 
     /// Random demands with a package that has several versions.
@@ -317,11 +323,10 @@ impl<'a> Catalogue<'a> {
         let mut all = self.random(count, dice);
         for demand in &mut all {
             demand.kind = "several sources";
-            let name = dice.of(&self.versions).0;
+            let name = dice.of(&self.versions).name;
             if !demand.words.iter().any(|word| word == name) {
-                demand
-                    .words
-                    .insert(dice.below(demand.words.len() + 1), name.to_owned());
+                let place = dice.below(demand.words.len() + 1);
+                demand.words.insert(place, name.to_owned());
             }
         }
         all
@@ -330,32 +335,41 @@ impl<'a> Catalogue<'a> {
     /// Random demands with one to three packages of a second architecture. Most are libraries, since
     /// those can be installed beside the native ones.
     pub(crate) fn foreign(&self, architecture: &str, count: usize, dice: &mut Dice) -> Vec<Demand> {
-        let libraries: Vec<&str> = self
-            .foreign
-            .iter()
-            .copied()
-            .filter(|name| name.starts_with("lib") && !name.ends_with("-dev"))
-            .collect();
-        let one = |_| {
+        let mut libraries = self.foreign.clone();
+        libraries.retain(|name| name.starts_with("lib") && !name.ends_with("-dev"));
+        let mut demands = Vec::new();
+        for _ in 0..count {
             let list = if dice.below(4) == 0 {
                 &self.foreign
             } else {
                 &libraries
             };
-            let mut words: Vec<String> = (0..=dice.below(3))
-                .map(|_| format!("{}:{architecture}", dice.of(list)))
-                .collect();
-            words
-                .extend((0..dice.below(4)).map(|_| (*dice.of(&self.kinds["any name"])).to_owned()));
+            let mut words = Vec::new();
+            for _ in 0..=dice.below(3) {
+                words.push(format!("{}:{architecture}", dice.of(list)));
+            }
+            for _ in 0..dice.below(4) {
+                words.push(self.any_name(dice).to_owned());
+            }
             dice.shuffle(&mut words);
-            Demand {
+            demands.push(Demand {
                 kind: "foreign architecture",
                 variant: Variant::Minbase,
                 words,
-            }
-        };
-        (0..count).map(one).collect()
+            });
+        }
+        demands
     }
+}
+
+fn owned(words: Vec<&str>) -> Vec<String> {
+    words.into_iter().map(str::to_owned).collect()
+}
+
+/// The name in `pkg=version`, `pkg/suite` or `pkg-`.
+fn bare_name(word: &str) -> &str {
+    let end = word.find(['=', '/']).unwrap_or(word.len());
+    word[..end].trim_end_matches('-')
 }
 
 /// A xorshift generator, which gives the same numbers in every run.
