@@ -11,6 +11,7 @@ use std::os::unix::net::UnixListener;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
+use super::chunks::{CHUNK, RECORD};
 use super::*;
 use crate::report::Event;
 use crate::testing::sample;
@@ -238,7 +239,7 @@ fn other_file_systems_and_sockets_stay_out() {
         }
     });
     let root = Rootfs::open(tree.path()).unwrap();
-    let entries = tree::list(&root, &report).unwrap();
+    let entries = listing::list(&root, &report).unwrap();
     assert_eq!(
         entries
             .iter()
@@ -258,7 +259,7 @@ fn a_mount_point_is_an_empty_directory() {
     let flags = rustix::mount::MountFlags::empty();
     rustix::mount::mount("tmpfs", &at, "tmpfs", flags, None).unwrap();
     fs::write(at.join("inside"), "x").unwrap();
-    let entries = tree::list(&Rootfs::open(tree.path()).unwrap(), &Report::silent()).unwrap();
+    let entries = listing::list(&Rootfs::open(tree.path()).unwrap(), &Report::silent()).unwrap();
     rustix::mount::unmount(&at, rustix::mount::UnmountFlags::DETACH).unwrap();
     let names: Vec<String> = entries.iter().map(|entry| entry.path.to_string()).collect();
     assert_eq!(names, ["/", "/mnt"]);
@@ -270,23 +271,17 @@ fn a_file_that_changes_is_an_error_that_names_it() {
     fs::write(place.path().join("log"), b"12345").unwrap();
     let root = Rootfs::open(place.path()).unwrap();
     for (change, size) in [(1, "shorter"), (9, "longer")] {
-        let entries = tree::list(&root, &Report::silent()).unwrap();
+        let entries = listing::list(&root, &Report::silent()).unwrap();
         File::options()
             .write(true)
             .open(place.path().join("log"))
             .unwrap()
             .set_len(change)
             .unwrap();
-        let (chunks, _keep) = sync_channel(CHUNKS);
-        let mut chunks = Chunks {
-            chunk: Vec::with_capacity(CHUNK),
-            length: 0,
-            chunks,
-            used: channel().1,
-        };
+        let (mut chunks, _filled) = chunks();
         let error = entries
             .iter()
-            .try_for_each(|entry| entry::write(&root, entry, None, &mut chunks, &Report::silent()))
+            .try_for_each(|entry| entry::write(&root, entry, None, &mut chunks))
             .unwrap_err();
         assert!(
             matches!(&error, Error::Changed { path } if path.ends_with("log")),

@@ -1,6 +1,7 @@
-//! What there is to pack: every path of the tree, in the order of the archive, with what is known of it without reading it.
+//! Lists the paths of a tree in the order of the archive, with their status.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, StatxFlags};
@@ -9,24 +10,24 @@ use super::Error;
 use crate::report::Report;
 use crate::tree::rootfs::{RootPath, Rootfs};
 
-/// Directories that the running system fills: they are packed, what is below them is not.
-const LEFT_EMPTY: [&[u8]; 3] = [b"dev", b"proc", b"sys"];
+/// Directories that the running system fills. The archive has them empty.
+const EMPTY_DIRECTORIES: [&[u8]; 3] = [b"dev", b"proc", b"sys"];
 
-/// One path.
+/// One path of a tree.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct TreeEntry {
     pub(super) path: RootPath,
     pub(super) status: Statx,
     /// The path of an earlier entry that is the same file.
     pub(super) link_to: Option<RootPath>,
 }
 
-impl Entry {
+impl TreeEntry {
     pub(super) fn kind(&self) -> FileType {
         FileType::from_raw_mode(self.status.stx_mode.into())
     }
 
-    /// How many bytes of content the archive has for it.
+    /// The size of its content in the archive, in bytes.
     pub(super) fn content_size(&self) -> u64 {
         if self.kind() == FileType::RegularFile && self.link_to.is_none() {
             self.status.stx_size
@@ -36,76 +37,74 @@ impl Entry {
     }
 }
 
-/// Device and inode.
-type File = (u32, u32, u64);
+/// Identifies a file: major and minor number of its device, inode.
+type FileId = (u32, u32, u64);
 
-/// The tree in the archive's order: a directory, then what is below it, names by byte.
-pub(super) fn list(root: &Rootfs, report: &Report) -> Result<Vec<Entry>, Error> {
+/// Lists a tree: each directory before its content, names in byte order.
+pub(super) fn list(root: &Rootfs, report: &Report) -> Result<Vec<TreeEntry>, Error> {
     let top = RootPath::default();
-    let status = look(root, &top)?;
-    let mut listing = Listing {
+    let status = status_at(root, &top)?;
+    let mut lister = Lister {
         root,
         report,
         mount: mount(&status),
         first: HashMap::new(),
         entries: Vec::new(),
     };
-    listing.entries.push(Entry {
+    lister.entries.push(TreeEntry {
         path: top,
         status,
         link_to: None,
     });
-    listing.below(&RootPath::default())?;
-    Ok(listing.entries)
+    lister.below(&RootPath::default())?;
+    Ok(lister.entries)
 }
 
-struct Listing<'a> {
+struct Lister<'a> {
     root: &'a Rootfs,
     report: &'a Report,
     mount: u64,
-    /// Under which path a file with several links came first.
-    first: HashMap<File, RootPath>,
-    entries: Vec<Entry>,
+    /// The first path of each file that has several links.
+    first: HashMap<FileId, RootPath>,
+    entries: Vec<TreeEntry>,
 }
 
-impl Listing<'_> {
+impl Lister<'_> {
     fn below(&mut self, directory: &RootPath) -> Result<(), Error> {
         for name in self.root.names(directory)? {
-            // A name from a directory is a single component, which is what `parse` takes.
             let name = RootPath::parse(name).map_err(|e| {
                 self.root
                     .error(directory, "name what is in it", std::io::Error::other(e))
             })?;
             let path = directory.join(&name);
-            let status = look(self.root, &path)?;
+            let status = status_at(self.root, &path)?;
             self.entry(path, status)?;
         }
         Ok(())
     }
 
     fn entry(&mut self, path: RootPath, status: Statx) -> Result<(), Error> {
-        let entry = Entry {
+        let entry = TreeEntry {
             link_to: None,
             path,
             status,
         };
-        let elsewhere = mount(&entry.status) != self.mount;
+        let is_mounted = mount(&entry.status) != self.mount;
         match entry.kind() {
             FileType::Directory => {
                 let path = entry.path.clone();
                 self.entries.push(entry);
-                if elsewhere {
+                if is_mounted {
                     self.report.detail(format!(
                         "{path} is a mount point: packed as an empty directory"
                     ));
-                } else if !LEFT_EMPTY.contains(&path.as_bytes()) {
+                } else if !EMPTY_DIRECTORIES.contains(&path.as_bytes()) {
                     self.below(&path)?;
                 }
             }
-            _ if elsewhere => self.report.warning(format!(
-                "{} is mounted from elsewhere: not packed",
-                entry.path
-            )),
+            _ if is_mounted => self
+                .report
+                .warning(format!("{} is a mount point: not packed", entry.path)),
             FileType::Socket => self
                 .report
                 .warning(format!("{} is a socket: not packed", entry.path)),
@@ -114,28 +113,30 @@ impl Listing<'_> {
         Ok(())
     }
 
-    fn file(&mut self, mut entry: Entry) {
+    fn file(&mut self, mut entry: TreeEntry) {
         let status = &entry.status;
         if status.stx_nlink > 1 {
             let file = (status.stx_dev_major, status.stx_dev_minor, status.stx_ino);
-            match self.first.get(&file) {
-                Some(first) => entry.link_to = Some(first.clone()),
-                None => drop(self.first.insert(file, entry.path.clone())),
+            match self.first.entry(file) {
+                Entry::Occupied(first) => entry.link_to = Some(first.get().clone()),
+                Entry::Vacant(free) => {
+                    free.insert(entry.path.clone());
+                }
             }
         }
         self.entries.push(entry);
     }
 }
 
-/// What is at `path` itself.
-fn look(root: &Rootfs, path: &RootPath) -> Result<Statx, Error> {
+/// The status of a path, symlinks not followed.
+fn status_at(root: &Rootfs, path: &RootPath) -> Result<Statx, Error> {
     let opened = root.open_at(path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty());
     Ok(opened
         .and_then(|opened| status(&opened))
         .map_err(|e| root.error(path, "look at it", e))?)
 }
 
-/// What an open file is.
+/// The status of an open file.
 pub(super) fn status(opened: &OwnedFd) -> Result<Statx, rustix::io::Errno> {
     rustix::fs::statx(
         opened,
@@ -145,8 +146,8 @@ pub(super) fn status(opened: &OwnedFd) -> Result<Statx, rustix::io::Errno> {
     )
 }
 
-/// Which mount a file is on; its device on kernels before 5.8, which do not say. The mount is what counts: on an overlay the files
-/// of one directory lie on several devices.
+/// The mount that a file is on; the device on kernels before 5.8, which do not tell. Devices do not
+/// tell mounts apart: on an overlay the files of one directory are on several.
 fn mount(status: &Statx) -> u64 {
     if StatxFlags::from_bits_retain(status.stx_mask).contains(StatxFlags::MNT_ID) {
         status.stx_mnt_id
