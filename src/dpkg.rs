@@ -1,9 +1,9 @@
 //! Installs packages as dpkg does, and keeps /var/lib/dpkg as dpkg keeps it.
 //!
-//! [`State`] is what the database of a tree says: status, lists, diversions, statoverrides, triggers.
-//! `staging` decodes packages ahead, `ledger` decides which package owns a path, `place` moves files
-//! to their paths, `register` writes the database, `unpack` puts these in order, `configure` has the
-//! tree's own dpkg run. Which package comes when is left to `install`.
+//! [`State`] is what the database of a tree says: status, lists, diversions, statoverrides,
+//! triggers. `staging` decodes packages ahead, `ledger` decides which package owns a path, `place`
+//! moves files to their paths, `register` writes the database, `unpack` puts these in order,
+//! `configure` has the tree's own dpkg run. Which package comes when is left to `install`.
 
 mod conffiles;
 pub(crate) mod configure;
@@ -27,7 +27,7 @@ mod users;
 
 use conffiles::{Conffile, ConffileState, parse_conffiles};
 use diversions::Diversions;
-use info::{InfoDirectory, InfoFiles, is_info_member, md5sums, qualified_name};
+use info::{InfoDirectory, InfoFiles, md5sums, qualified_name};
 use ledger::Ledger;
 pub(crate) use script::script_environment;
 pub(crate) use state::State;

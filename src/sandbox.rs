@@ -1,9 +1,10 @@
 //! Runs commands inside the tree, in namespaces of their own.
 //!
-//! One process, PID 1 of a PID namespace, holds the mount, PID, IPC, UTS and network namespaces for a whole run, because creating
-//! them takes longer than most scripts; it starts the commands one after another. Nothing has to be cleaned up: when it ends, the
-//! kernel kills every process in the sandbox and drops its mounts. Which commands are run, and what their failure means, is left
-//! to the callers.
+//! One process, PID 1 of a PID namespace, holds the mount, PID, IPC, UTS and network namespaces for
+//! a whole run, because creating them takes longer than most scripts; it starts the commands one
+//! after another. Nothing has to be cleaned up: when it ends, the kernel kills every process in the
+//! sandbox and drops its mounts. Which commands are run, and what their failure means, is left to
+//! the callers.
 
 mod error;
 mod init;
@@ -42,7 +43,8 @@ pub(crate) use error::{Error, SetupStep};
 /// The host name that programs in the sandbox see: the same wherever an image is built.
 pub(crate) const HOSTNAME: &str = "localhost";
 
-/// The sandbox around a tree. Dropping it kills every process in it and, with the mount namespace, drops all mounts.
+/// The sandbox around a tree. Dropping it kills every process in it and, with the mount namespace,
+/// drops all mounts.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     channel: Arc<Channel>,
@@ -62,8 +64,8 @@ struct Channel {
     cancelled: AtomicBool,
 }
 
-/// Ends a sandbox from another thread, such as a signal handler's: the running command is killed, and `run` returns
-/// [`Error::Cancelled`].
+/// Ends a sandbox from another thread, such as a signal handler's: the running command is killed,
+/// and `run` returns [`Error::Cancelled`].
 #[derive(Clone, Debug)]
 pub(crate) struct Cancel(Arc<Channel>);
 
@@ -78,7 +80,8 @@ impl Cancel {
 /// A command to run inside the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Command {
-    /// The program and its arguments. A program without a slash is searched for in the PATH of `env`.
+    /// The program and its arguments. A program without a slash is searched for in the PATH of
+    /// `env`.
     pub(crate) argv: Vec<OsString>,
     /// The whole environment; nothing is inherited.
     pub(crate) env: Vec<(OsString, OsString)>,
@@ -102,7 +105,8 @@ pub(crate) struct Finished {
 }
 
 impl Sandbox {
-    /// Opens a sandbox around a tree. /dev, /proc and /sys are mounted if the tree already has these directories.
+    /// Opens a sandbox around a tree. /dev, /proc and /sys are mounted if the tree already has
+    /// these directories.
     pub(crate) fn open(root: &Rootfs, report: &Report) -> Result<Sandbox, Error> {
         Sandbox::open_without(root, report, 0)
     }
@@ -153,8 +157,9 @@ impl Sandbox {
         Cancel(self.channel.clone())
     }
 
-    /// Runs a command in / with /dev/null as stdin, and waits for it. Whole lines of its output are reported as
-    /// [`Event::Output`](crate::report::Event::Output). Processes that it leaves behind run until the sandbox is dropped.
+    /// Runs a command in / with /dev/null as stdin, and waits for it. Whole lines of its output are
+    /// reported as [`Event::Output`](crate::report::Event::Output). Processes that it leaves behind
+    /// run until the sandbox is dropped.
     pub(crate) fn run(&self, command: &Command) -> Result<Finished, Error> {
         self.watch(command, &mut |_| ())
     }
@@ -183,8 +188,8 @@ impl Sandbox {
         }
     }
 
-    /// Reads the command's output until it has ended. A daemon that it leaves behind may hold the pipe open for ever, so what the
-    /// pipe contains at the command's end is the last that is read.
+    /// Reads the command's output until it has ended. A daemon that it leaves behind may hold the
+    /// pipe open for ever, so what the pipe contains at the command's end is the last that is read.
     fn wait(&self, mut output: PipeReader, lines: &mut LineReader<'_>) -> Result<Reply, Error> {
         let flags = rustix::fs::OFlags::NONBLOCK;
         rustix::fs::fcntl_setfl(&output, flags).map_err(|e| Error::Start(e.into()))?;
@@ -296,7 +301,8 @@ fn setup_error(step: u32, error: i32) -> Error {
 /// Reads what the pipe contains. False once the other end is closed.
 fn drain(output: &mut PipeReader, lines: &mut LineReader<'_>) -> bool {
     let mut buffer = [0; 16 * 1024];
-    // At most a full pipe at a time: a process that writes for ever must not hide the command's end.
+    // At most a full pipe at a time: a process that writes for ever must not hide the command's
+    // end.
     for _ in 0..64 {
         match output.read(&mut buffer) {
             Ok(0) => return false,

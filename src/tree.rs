@@ -1,4 +1,5 @@
-//! The target tree: the only door into it, how it is claimed, the files that no package ships, and what is removed at the end.
+//! The target tree: the only door into it, how it is claimed, the files that no package ships, and
+//! what is removed at the end.
 
 pub(crate) mod apt;
 pub(crate) mod base;

@@ -7,7 +7,8 @@ use super::Error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Conffile {
     pub(crate) path: RootPath,
-    /// Whether the line has `remove-on-upgrade`: the package no longer ships the file, and dpkg removes it on upgrade.
+    /// Whether the line has `remove-on-upgrade`: the package no longer ships the file, and dpkg
+    /// removes it on upgrade.
     pub(crate) removed: bool,
 }
 
@@ -16,7 +17,8 @@ pub(crate) struct Conffile {
 pub(crate) enum ConffileState {
     /// Unpacked as `.dpkg-new` until its package is configured.
     New,
-    /// Not unpacked, because an earlier package replaces it. Holds the MD5 of that package's conffile, if it is one.
+    /// Not unpacked, because an earlier package replaces it. Holds the MD5 of that package's
+    /// conffile, if it is one.
     Yielded(Option<String>),
     /// Exists under its name, possibly from another package. Holds its MD5 in hexadecimal.
     InPlace(String),

@@ -15,7 +15,8 @@ use super::Error;
 
 const DIRECTORY: &str = "var/lib/dpkg/info";
 
-/// The name of a package's files in info/: `PACKAGE`, or `PACKAGE:ARCHITECTURE` if several architectures of it may be installed.
+/// The name of a package's files in info/: `PACKAGE`, or `PACKAGE:ARCHITECTURE` if several
+/// architectures of it may be installed.
 pub(crate) fn qualified_name(package: &Package) -> String {
     match package.multi_arch {
         MultiArch::Same => format!("{}:{}", package.name, package.architecture),
@@ -23,7 +24,8 @@ pub(crate) fn qualified_name(package: &Package) -> String {
     }
 }
 
-/// Whether dpkg writes a control member to info/: not `control`, not `list`, and no name with a dot.
+/// Whether dpkg writes a control member to info/: not `control`, not `list`, and no name with a
+/// dot.
 pub(crate) fn is_info_member(name: &str) -> bool {
     !matches!(name, "control" | "list") && !name.contains('.')
 }

@@ -5,8 +5,9 @@ use std::ffi::OsString;
 /// Where dpkg extracts the control members while a preinst runs.
 pub(crate) const SCRIPT_DIRECTORY: &str = "var/lib/dpkg/tmp.ci";
 
-/// The environment of every maintainer script and dpkg call: what dpkg itself sets, and what keeps scripts from asking
-/// questions, translating messages and recording the current time. `epoch` is SOURCE_DATE_EPOCH in seconds.
+/// The environment of every maintainer script and dpkg call: what dpkg itself sets, and what keeps
+/// scripts from asking questions, translating messages and recording the current time. `epoch` is
+/// SOURCE_DATE_EPOCH in seconds.
 pub(crate) fn script_environment(epoch: i64) -> Vec<(OsString, OsString)> {
     let epoch = epoch.to_string();
     let all = [
@@ -29,8 +30,9 @@ pub(crate) fn script_environment(epoch: i64) -> Vec<(OsString, OsString)> {
     environment
 }
 
-/// Whether a preinst can have an effect on a fresh installation. A script that consists of comments, `set`, `exit 0` and calls of
-/// dpkg-maintscript-helper has none: the helper acts on upgrades and removals only.
+/// Whether a preinst can have an effect on a fresh installation. A script that consists of
+/// comments, `set`, `exit 0` and calls of dpkg-maintscript-helper has none: the helper acts on
+/// upgrades and removals only.
 pub(crate) fn has_effect(script: &[u8]) -> bool {
     let Ok(script) = std::str::from_utf8(script) else {
         return true;

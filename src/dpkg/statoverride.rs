@@ -33,10 +33,6 @@ impl StatOverrides {
         Ok(StatOverrides(all))
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The override of a path.
     pub(crate) fn of(&self, path: &RootPath) -> Option<&Override> {
         self.0.get(path)

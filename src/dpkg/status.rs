@@ -107,7 +107,8 @@ impl Status {
         }
     }
 
-    /// What the database has as the digest of a package's conffile: the MD5, or `newconffile`. Not when it is the package's no longer.
+    /// What the database has as the digest of a package's conffile: the MD5, or `newconffile`. Not
+    /// when it is the package's no longer.
     pub(crate) fn conffile_digest(&self, qualified: &str, conffile: &RootPath) -> Option<String> {
         let words =
             String::from_utf8_lossy(&self.text[self.conffile(qualified, conffile)?]).into_owned();
@@ -151,7 +152,8 @@ impl Status {
         None
     }
 
-    /// Writes the file, with one more stanza than there is for the package whose preinst is about to run.
+    /// Writes the file, with one more stanza than there is for the package whose preinst is about
+    /// to run.
     pub(crate) fn write(&self, root: &Rootfs, half_installed: Option<&str>) -> Result<(), Error> {
         let path = RootPath::known(FILE);
         let Some(stanza) = half_installed else {

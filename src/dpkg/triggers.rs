@@ -1,4 +1,5 @@
-//! Triggers (deb-triggers(5)): which packages are interested in which, and which ones unpacking activates for dpkg to process.
+//! Triggers (deb-triggers(5)): which packages are interested in which, and which ones unpacking
+//! activates for dpkg to process.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -287,7 +288,8 @@ impl Activations {
         }
     }
 
-    /// Adds the activations to triggers/Unincorp, which dpkg reads when it next runs. A script may have written to it too.
+    /// Adds the activations to triggers/Unincorp, which dpkg reads when it next runs. A script may
+    /// have written to it too.
     pub(crate) fn write(self, root: &Rootfs) -> Result<(), Error> {
         if self.activated.is_empty() {
             return Ok(());

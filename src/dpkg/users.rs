@@ -6,7 +6,8 @@ use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::Error;
 
-/// base-passwd's passwd.master and group.master, used while a tree has no /etc/passwd or /etc/group.
+/// base-passwd's passwd.master and group.master, used while a tree has no /etc/passwd or
+/// /etc/group.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Masters {
     /// In the format of passwd(5).

@@ -1,8 +1,9 @@
 //! PID 1 of the sandbox, which starts one command after another.
 //!
-//! It is cloned from a program with many threads, so it must not allocate, panic or take a lock: [`Init::new`] prepares everything
-//! that it needs, and the rest is a sequence of system calls. It ends when its socket is closed, and the kernel then kills all its
-//! descendants and drops its mounts. `request` reads a request, `launch` starts the command, `processors` places it.
+//! It is cloned from a program with many threads, so it must not allocate, panic or take a lock:
+//! [`Init::new`] prepares everything that it needs, and the rest is a sequence of system calls. It
+//! ends when its socket is closed, and the kernel then kills all its descendants and drops its
+//! mounts. `request` reads a request, `launch` starts the command, `processors` places it.
 #![expect(
     unsafe_code,
     reason = "clone and signals after it are beyond what the compiler can check"
@@ -85,7 +86,8 @@ impl Init {
 
     /// Starts the process, in its own PID namespace if that is permitted.
     pub(super) fn start(mut self) -> nix::Result<Pid> {
-        // A signal between the clone and the reset of handlers would run the program's own handler in the new process.
+        // A signal between the clone and the reset of handlers would run the program's own handler
+        // in the new process.
         let before = SigSet::all().thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_SETMASK)?;
         let mut stack = vec![0; STACK];
         self.is_init = self.without & refused::PID == 0;
@@ -104,13 +106,15 @@ impl Init {
 
     fn clone_off(&mut self, stack: &mut [u8], flags: c_int) -> nix::Result<Pid> {
         extern "C" fn main(init: *mut c_void) -> c_int {
-            // SAFETY: the pointer is the `self` of `clone_off`, in this process's own copy of the memory.
+            // SAFETY: the pointer is the `self` of `clone_off`, in this process's own copy of the
+            // memory.
             let init = unsafe { &mut *init.cast::<Init>() };
             init.main()
         }
         let init: *mut Init = self;
-        // SAFETY: without CLONE_VM the new process has a copy of all memory, including this stack and `self`. It runs `main`, which
-        // makes system calls on existing memory, and leaves by `_exit` when `main` returns.
+        // SAFETY: without CLONE_VM the new process has a copy of all memory, including this stack
+        // and `self`. It runs `main`, which makes system calls on existing memory, and leaves by
+        // `_exit` when `main` returns.
         let pid = unsafe { libc::clone(main, top(stack), flags | libc::SIGCHLD, init.cast()) };
         nix::errno::Errno::result(pid).map(Pid::from_raw)
     }
@@ -165,7 +169,8 @@ impl Init {
         }
     }
 
-    /// Releases processes that ask for their processors, and all of them when the command has run long.
+    /// Releases processes that ask for their processors, and all of them when the command has run
+    /// long.
     fn place(&mut self, has_notification: bool) {
         let Some(processors) = &mut self.processors else {
             return;
@@ -223,7 +228,8 @@ impl Init {
         unsafe { libc::send(self.socket, bytes.as_ptr().cast(), bytes.len(), flags) };
     }
 
-    /// Without a PID namespace nothing else ends the remaining processes: kills every child, then those that become children by that.
+    /// Without a PID namespace nothing else ends the remaining processes: kills every child, then
+    /// those that become children by that.
     fn kill_all(&self) {
         let mut text = [0u8; 4096];
         loop {
@@ -234,7 +240,8 @@ impl Init {
             let mut killed = false;
             for word in listed.split_inclusive(|&b| b == b' ') {
                 let pid = number(word);
-                // SAFETY: a child that is not yet reaped, so the PID is still its own; 0 and below are groups.
+                // SAFETY: a child that is not yet reaped, so the PID is still its own; 0 and below
+                // are groups.
                 killed |= pid > 1 && unsafe { libc::kill(pid, libc::SIGKILL) } == 0;
             }
             // SAFETY: waits for one of the children just killed.
@@ -245,7 +252,8 @@ impl Init {
     }
 }
 
-/// Where the kernel placed the arguments and the variables, one behind the other (proc_pid_stat(5)).
+/// Where the kernel placed the arguments and the variables, one behind the other
+/// (proc_pid_stat(5)).
 fn environment() -> Option<Range<usize>> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let (_, fields) = stat.rsplit_once(") ")?;
@@ -271,6 +279,7 @@ fn number(word: &[u8]) -> c_int {
 
 /// A descriptor that stays open as long as this process runs.
 fn borrow(fd: &RawFd) -> BorrowedFd<'_> {
-    // SAFETY: nothing closes the socket, the tree, /dev/null or the list of children while they are borrowed.
+    // SAFETY: nothing closes the socket, the tree, /dev/null or the list of children while they are
+    // borrowed.
     unsafe { BorrowedFd::borrow_raw(*fd) }
 }

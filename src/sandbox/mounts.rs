@@ -1,7 +1,8 @@
 //! The mounts of the sandbox: the tree as its root, and a private /dev, /proc and /sys.
 //!
-//! They belong to the sandbox's mount namespace and vanish with it, so nothing is ever unmounted by hand. Nothing is written into
-//! the tree: what has no directory to be mounted on is skipped. Runs after the clone, so it must not allocate.
+//! They belong to the sandbox's mount namespace and vanish with it, so nothing is ever unmounted by
+//! hand. Nothing is written into the tree: what has no directory to be mounted on is skipped. Runs
+//! after the clone, so it must not allocate.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,7 +16,8 @@ use rustix::mount::{
 
 use super::{SetupStep, refused};
 
-/// Device nodes: path on the host, path in the sandbox, major, minor. The console is a /dev/null: the host's stays out of reach.
+/// Device nodes: path on the host, path in the sandbox, major, minor. The console is a /dev/null:
+/// the host's stays out of reach.
 const NODES: [(&CStr, &CStr, u32, u32); 7] = [
     (c"dev/null", c"/dev/null", 1, 3),
     (c"dev/zero", c"/dev/zero", 1, 5),
@@ -42,7 +44,8 @@ const MOUNT_FLAGS: [(StatVfsMountFlags, MountFlags); 5] = [
     (StatVfsMountFlags::RELATIME, MountFlags::RELATIME),
 ];
 
-/// Makes the current directory the root, and mounts the rest if the mount namespace is private. Returns what was refused.
+/// Makes the current directory the root, and mounts the rest if the mount namespace is private.
+/// Returns what was refused.
 pub(super) fn enter(is_private: bool) -> Result<u32, (SetupStep, Errno)> {
     let mut refused = 0;
     if !is_private || attach_tree().is_err() {
@@ -92,7 +95,8 @@ fn attach_tree() -> Result<(), Errno> {
     rustix::process::fchdir(&tree)
 }
 
-/// Makes the device nodes that packages ship useless inside the sandbox. The nodes of its own /dev stay.
+/// Makes the device nodes that packages ship useless inside the sandbox. The nodes of its own /dev
+/// stay.
 fn forbid_devices() -> Result<(), Errno> {
     let flags = rustix::fs::statvfs(c".")?.f_flag;
     let mut kept = MountFlags::BIND | MountFlags::NODEV;
@@ -149,7 +153,8 @@ fn mount_terminals(options: &CStr) -> Result<(), Errno> {
     mount(c"devpts", c"/dev/pts", c"devpts", flags, options)
 }
 
-/// Whether a node can be opened: a user namespace may permit mknod only. /dev/tty answers ENXIO, as there is no terminal.
+/// Whether a node can be opened: a user namespace may permit mknod only. /dev/tty answers ENXIO, as
+/// there is no terminal.
 fn can_be_opened(node: &CStr) -> Result<(), Errno> {
     let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     match rustix::fs::open(node, flags, Mode::empty()) {

@@ -1,9 +1,10 @@
 //! Seccomp filters: what the kernel answers to some system calls of the sandbox.
 //!
-//! The policy denies calls that reach beyond the tree: mounts and namespaces, kernel interfaces, keyrings, the clock. It answers
-//! fsync and its relatives with success at once, because an unfinished tree is thrown away after a crash anyway. Numbers differ by
-//! architecture, and one kernel serves several: a foreign program calls with those of its own. An architecture that the filter
-//! does not know gets ENOSYS.
+//! The policy denies calls that reach beyond the tree: mounts and namespaces, kernel interfaces,
+//! keyrings, the clock. It answers fsync and its relatives with success at once, because an
+//! unfinished tree is thrown away after a crash anyway. Numbers differ by architecture, and one
+//! kernel serves several: a foreign program calls with those of its own. An architecture that the
+//! filter does not know gets ENOSYS.
 #![expect(unsafe_code, reason = "the kernel reads the program through a pointer")]
 
 mod calls;
@@ -59,7 +60,8 @@ pub(super) enum Action {
     },
     /// `clone`: fails with EPERM for a new namespace.
     DenyNamespaces,
-    /// `socket`: fails for families that reach beyond the network namespace, as on a kernel without them.
+    /// `socket`: fails for families that reach beyond the network namespace, as on a kernel without
+    /// them.
     LimitSockets,
 }
 
@@ -134,7 +136,8 @@ pub(super) fn listener(numbers: Numbers) -> Vec<sock_filter> {
     program(&[Rule { numbers, action }], answer(SECCOMP_RET_ALLOW))
 }
 
-/// A program for `SECCOMP_SET_MODE_FILTER` that allows what no rule names. `other` answers all calls of unknown architectures.
+/// A program for `SECCOMP_SET_MODE_FILTER` that allows what no rule names. `other` answers all
+/// calls of unknown architectures.
 fn program(rules: &[Rule], other: sock_filter) -> Vec<sock_filter> {
     let mut program = vec![load(ARCHITECTURE)];
     for (column, name) in ARCHITECTURES.into_iter().enumerate() {
@@ -219,9 +222,10 @@ fn argument_offset(number: u32, column: usize) -> u32 {
     ARGUMENTS + 8 * number + low_half
 }
 
-/// Installs a filter for this process and its future children. The result is the listener's descriptor if `flags` ask for one, or
-/// else 0. `None` if the kernel refuses: without CAP_SYS_ADMIN it wants `no_new_privs`, which would take setuid from what scripts
-/// start, and having no filter is better than that.
+/// Installs a filter for this process and its future children. The result is the listener's
+/// descriptor if `flags` ask for one, or else 0. `None` if the kernel refuses: without
+/// CAP_SYS_ADMIN it wants `no_new_privs`, which would take setuid from what scripts start, and
+/// having no filter is better than that.
 pub(super) fn install(program: &[sock_filter], flags: libc::c_ulong) -> Option<c_int> {
     let program = libc::sock_fprog {
         len: program.len() as u16,

@@ -168,7 +168,8 @@ fn nothing_of_the_sandbox_stays() {
         let (sender, receiver) = mpsc::channel();
         let report = Report::new(move |event| drop(sender.send(event)));
         let sandbox = Sandbox::open_without(&tree.root(), &report, without).unwrap();
-        // The daemon writes its number as the host knows it, where there is a /proc to read it from; it holds the pipe open.
+        // The daemon writes its number as the host knows it, where there is a /proc to read it
+        // from; it holds the pipe open.
         let finished = sandbox
             .run(&shell(
                 "setsid sh -c 'setsid sleep 98765 & sleep 98765' & echo started",
@@ -404,7 +405,8 @@ fn commands_stay_on_one_processor_until_somebody_would_notice() {
     // Who asks is told the truth, and may use it.
     let nproc = std::process::Command::new("nproc").output().unwrap().stdout;
     assert_eq!(said(&sandbox, "nproc").as_bytes(), nproc);
-    // What runs when a command has taken long is let go, be it of another command: a daemon, and what the shell starts afterwards.
+    // What runs when a command has taken long is let go, be it of another command: a daemon, and
+    // what the shell starts afterwards.
     let daemon = said(&sandbox, "sleep 98765 >/dev/null 2>&1 & echo $!");
     let daemon = format!("/proc/{}/status", daemon.trim());
     assert_ne!(
@@ -513,7 +515,8 @@ fn scripts_have_few_capabilities_and_may_still_use_setuid() {
     let sandbox = Sandbox::open(&tree.root(), &Report::silent()).unwrap();
     let status = said(&sandbox, "cat /proc/self/status");
     for set in ["CapEff", "CapPrm", "CapBnd"] {
-        // chown, dac_override, fowner, fsetid, kill, setgid, setuid, setfcap; sys_chroot where the root could be pivoted into
+        // chown, dac_override, fowner, fsetid, kill, setgid, setuid, setfcap; sys_chroot where the
+        // root could be pivoted into
         let found = status_field(&status, set).unwrap();
         assert_eq!(found | 0x4_0000, 0x8004_00fb, "{set} {found:x}");
     }

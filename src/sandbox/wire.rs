@@ -1,17 +1,20 @@
 //! The protocol between the host and PID 1 of the sandbox, over their socket.
 //!
-//! A request is a header and NUL-terminated strings, with the pipe for the command's output as a passed descriptor; a reply has
-//! a fixed size. PID 1 must not allocate, so the host encodes and checks everything.
+//! A request is a header and NUL-terminated strings, with the pipe for the command's output as a
+//! passed descriptor; a reply has a fixed size. PID 1 must not allocate, so the host encodes and
+//! checks everything.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use super::{Command, Error};
 
-/// Size of a request's header: the number of programs, of arguments, of variables, and of the bytes that follow.
+/// Size of a request's header: the number of programs, of arguments, of variables, and of the bytes
+/// that follow.
 pub(super) const HEADER: usize = 16;
 
-/// The most bytes of strings in one request. The kernel's own limit for one exec is 2 MiB with the usual stack.
+/// The most bytes of strings in one request. The kernel's own limit for one exec is 2 MiB with the
+/// usual stack.
 pub(super) const BYTES_LIMIT: usize = 1 << 20;
 
 /// The most strings in one request: apt gives dpkg at most 1024 names at a time.
@@ -62,7 +65,8 @@ impl Reply {
     }
 }
 
-/// Encodes a request for this command. Its programs are the paths to try in turn, as `execvp` would.
+/// Encodes a request for this command. Its programs are the paths to try in turn, as `execvp`
+/// would.
 pub(super) fn encode(command: &Command) -> Result<Vec<u8>, Error> {
     let programs = programs(command);
     let mut strings = Vec::new();

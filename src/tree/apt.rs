@@ -1,5 +1,5 @@
-//! The files that apt would have written into the tree: sources, preferences, extended_states, and the owner of its `partial`
-//! directories.
+//! The files that apt would have written into the tree: sources, preferences, extended_states, and
+//! the owner of its `partial` directories.
 //!
 //! What the sources and preferences say is rendered by `archive`.
 
@@ -46,8 +46,8 @@ pub(crate) struct Automatic {
     pub(crate) architecture: String,
 }
 
-/// Writes /var/lib/apt/extended_states, which lists the names and architectures of the automatically installed packages. apt
-/// writes it, even empty, when it first installs a package.
+/// Writes /var/lib/apt/extended_states, which lists the names and architectures of the
+/// automatically installed packages. apt writes it, even empty, when it first installs a package.
 pub(crate) fn write_extended_states(root: &Rootfs, automatic: &[Automatic]) -> Result<(), Error> {
     let mut text = String::new();
     for Automatic { name, architecture } in automatic {
@@ -61,8 +61,8 @@ pub(crate) fn write_extended_states(root: &Rootfs, automatic: &[Automatic]) -> R
     root.write(&path, text.as_bytes(), 0o644)
 }
 
-/// Gives the `partial` directories to apt's user `_apt`, with mode 0700, as apt does when it first runs. Skips those whose
-/// parent the tree does not have.
+/// Gives the `partial` directories to apt's user `_apt`, with mode 0700, as apt does when it first
+/// runs. Skips those whose parent the tree does not have.
 pub(crate) fn own_partial_directories(root: &Rootfs, uid: u32) -> Result<(), Error> {
     for above in ["var/lib/apt/lists", "var/cache/apt/archives"] {
         let above = RootPath::known(above);
@@ -75,7 +75,8 @@ pub(crate) fn own_partial_directories(root: &Rootfs, uid: u32) -> Result<(), Err
     Ok(())
 }
 
-/// Sets the owner and mode of a directory, but of nothing else that a script may have put in its place.
+/// Sets the owner and mode of a directory, but of nothing else that a script may have put in its
+/// place.
 fn own_directory(root: &Rootfs, path: &RootPath, uid: u32) -> Result<(), Error> {
     let Some(handle) = root.handle(path)? else {
         return Ok(());

@@ -1,6 +1,7 @@
 //! The base of a tree: what must exist before the first package is unpacked.
 //!
-//! Creates the same directories, device nodes and files as mmdebstrap, so that trees can be compared.
+//! Creates the same directories, device nodes and files as mmdebstrap, so that trees can be
+//! compared.
 
 use rustix::fs::{FileType, makedev};
 
@@ -53,8 +54,9 @@ const DEVICE_LINKS: [(&str, &str); 4] = [
     ("dev/stdout", "/proc/self/fd/1"),
 ];
 
-/// Creates the base of a tree: directories, an empty status, `arch`, /etc/fstab, /dev, and the symlinks of a merged /usr where no
-/// package ships them. Skips devices that the host does not permit, as in a user namespace.
+/// Creates the base of a tree: directories, an empty status, `arch`, /etc/fstab, /dev, and the
+/// symlinks of a merged /usr where no package ships them. Skips devices that the host does not
+/// permit, as in a user namespace.
 pub(crate) fn base(root: &Rootfs, base: &Base) -> Result<(), Error> {
     if base.merged_usr == MergedUsr::MadeFirst {
         merge_usr(root, base.architectures.first().map_or("", String::as_str))?;
@@ -103,7 +105,8 @@ fn merge_usr(root: &Rootfs, architecture: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Creates a directory and its missing parents, owned by root even where a setgid directory around the tree passes on its group.
+/// Creates a directory and its missing parents, owned by root even where a setgid directory around
+/// the tree passes on its group.
 fn make_directories(root: &Rootfs, path: &RootPath, mode: u32) -> Result<(), Error> {
     if root.is_directory(path) {
         return Ok(());

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// A path relative to the tree's root: normalised, without `..`, `.`, empty components or NUL. The root itself is empty.
+/// A path relative to the tree's root: normalised, without `..`, `.`, empty components or NUL. The
+/// root itself is empty.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RootPath(Vec<u8>);
 
@@ -66,7 +67,8 @@ impl RootPath {
         RootPath([&self.0, &b"/"[..], &below.0].concat())
     }
 
-    /// The path of an entry that was read from this directory. Such a name is neither `.` nor `..`, and has no slash.
+    /// The path of an entry that was read from this directory. Such a name is neither `.` nor `..`,
+    /// and has no slash.
     pub(crate) fn entry(&self, name: &[u8]) -> RootPath {
         self.join(&RootPath(name.to_vec()))
     }

@@ -1,8 +1,9 @@
 //! The only door into the target tree.
 //!
-//! A [`Rootfs`] is an open directory, a [`RootPath`] a path inside it. The kernel resolves every path with the tree as its
-//! root (`openat2` with `RESOLVE_IN_ROOT`), so no symlink in a package leads outside. Owners and modes are set through
-//! descriptors ([`Handle`]), and only regular files are read. Which files go where is left to the callers.
+//! A [`Rootfs`] is an open directory, a [`RootPath`] a path inside it. The kernel resolves every
+//! path with the tree as its root (`openat2` with `RESOLVE_IN_ROOT`), so no symlink in a package
+//! leads outside. Owners and modes are set through descriptors ([`Handle`]), and only regular files
+//! are read. Which files go where is left to the callers.
 
 mod changes;
 mod handle;
@@ -24,7 +25,8 @@ use rustix::io::Errno;
 pub(crate) use super::path::{BadPath, RootPath};
 pub(crate) use handle::Handle;
 
-/// The most bytes that are read from one file of the tree: enough for dpkg's status of every package of a release.
+/// The most bytes that are read from one file of the tree: enough for dpkg's status of every
+/// package of a release.
 const READ_LIMIT: u64 = 256 << 20;
 
 /// `RESOLVE_NO_MAGICLINKS` keeps a path from leaving through /proc, were that mounted.
@@ -52,16 +54,6 @@ pub(crate) struct Error {
     pub(crate) action: &'static str,
     #[source]
     pub(crate) source: io::Error,
-}
-
-impl Error {
-    /// Whether the disk, or a quota on it, is full.
-    pub(crate) fn is_full(&self) -> bool {
-        matches!(
-            self.source.kind(),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-        )
-    }
 }
 
 impl AsFd for Directory {
@@ -106,7 +98,8 @@ impl Rootfs {
         })
     }
 
-    /// Where the tree lies on the host. For messages only: another process may have put another directory there.
+    /// Where the tree lies on the host. For messages only: another process may have put another
+    /// directory there.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -126,8 +119,8 @@ impl Rootfs {
         }
     }
 
-    /// Opens `path` with `flags`, following symlinks inside the tree. For directories and `O_PATH` descriptors; files are
-    /// opened by [`open_file`](Rootfs::open_file).
+    /// Opens `path` with `flags`, following symlinks inside the tree. For directories and `O_PATH`
+    /// descriptors; files are opened by [`open_file`](Rootfs::open_file).
     pub(crate) fn open_at(
         &self,
         path: &RootPath,
@@ -175,8 +168,9 @@ impl Rootfs {
             .is_ok()
     }
 
-    /// Opens a regular file for reading, through symlinks inside the tree; `None` when nothing is there. Anything else is an
-    /// error and is not opened: a device may never end, or act on being opened.
+    /// Opens a regular file for reading, through symlinks inside the tree; `None` when nothing is
+    /// there. Anything else is an error and is not opened: a device may never end, or act on being
+    /// opened.
     pub(crate) fn open_file(&self, path: &RootPath) -> Result<Option<File>, Error> {
         let found = self.open_at(path, OFlags::PATH, Mode::empty());
         let opened = found

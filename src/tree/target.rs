@@ -1,8 +1,9 @@
-//! The directory that becomes the tree: claimed before anything is fetched, and restored when the run fails.
+//! The directory that becomes the tree: claimed before anything is fetched, and restored when the
+//! run fails.
 //!
-//! Knows which directories are suitable (absent or empty, not `/`, on a file system that can hold a system) and how to undo.
-//! A claim works on one open directory throughout, so exchanging the path for another meanwhile has no effect. What is written
-//! into the tree goes through `rootfs`.
+//! Knows which directories are suitable (absent or empty, not `/`, on a file system that can hold a
+//! system) and how to undo. A claim works on one open directory throughout, so exchanging the path
+//! for another meanwhile has no effect. What is written into the tree goes through `rootfs`.
 
 mod claim;
 
@@ -105,7 +106,8 @@ impl Error {
 }
 
 impl Target {
-    /// Claims `path`: creates it and its missing parents, or finds it empty (an empty `lost+found` is allowed).
+    /// Claims `path`: creates it and its missing parents, or finds it empty (an empty `lost+found`
+    /// is allowed).
     pub(crate) fn claim(path: &Path) -> Result<Target, Error> {
         let path = std::path::absolute(path).map_err(|source| Error::Io {
             action: "find",
@@ -115,7 +117,8 @@ impl Target {
         Target::hold(claim::open_or_create(&path)?, &path)
     }
 
-    /// Creates a temporary tree below `parent`, for an image that is written elsewhere. Dropping it removes it.
+    /// Creates a temporary tree below `parent`, for an image that is written elsewhere. Dropping it
+    /// removes it.
     pub(crate) fn temporary(parent: &Path) -> Result<Target, Error> {
         let created = tempfile::Builder::new()
             .prefix("rbootstrap.")
@@ -220,7 +223,8 @@ impl Target {
 }
 
 impl Drop for Target {
-    /// Errors cannot be reported from here; what cannot be removed stays and is visible. `created` removes itself afterwards.
+    /// Errors cannot be reported from here; what cannot be removed stays and is visible. `created`
+    /// removes itself afterwards.
     fn drop(&mut self) {
         if self.kept {
             return;

@@ -1,8 +1,10 @@
-//! Removes what does not stay in a finished tree: logs, caches, backups, and files that identify one machine.
+//! Removes what does not stay in a finished tree: logs, caches, backups, and files that identify
+//! one machine.
 //!
-//! These would differ between two runs, or dpkg and apt create them again when they need them. The list follows mmdebstrap's
-//! and debuerreotype's; beyond mmdebstrap's, logs are emptied and databases lose their backups. The host's /etc/resolv.conf and
-//! /etc/hostname are never copied into the tree, so those found there come from packages and stay.
+//! These would differ between two runs, or dpkg and apt create them again when they need them. The
+//! list follows mmdebstrap's and debuerreotype's; beyond mmdebstrap's, logs are emptied and
+//! databases lose their backups. The host's /etc/resolv.conf and /etc/hostname are never copied
+//! into the tree, so those found there come from packages and stay.
 
 use rustix::fs::{FileType, Stat};
 

@@ -61,13 +61,12 @@ impl Placer<'_> {
                 Ok(there.is_none_or(|there| there.as_bytes() == node.entry.target))
             }
             Kind::File => {
-                let flags = OFlags::RDONLY | OFlags::NONBLOCK;
-                let Ok(there) = self.root.open_at(place, flags, Mode::empty()) else {
+                let Ok(Some(there)) = self.root.open_file(place) else {
                     return Ok(true);
                 };
                 let staged = open_content(&placement.directory, node.number);
                 let staged = staged.map_err(|e| Error::staging(name, e))?;
-                are_equal(File::from(there), staged).map_err(|e| Error::staging(name, e))
+                are_equal(there, staged).map_err(|e| Error::staging(name, e))
             }
             _ => Ok(true),
         }

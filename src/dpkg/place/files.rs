@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, Uid, makedev};
 use rustix::io::Errno;
 
-use crate::tree::rootfs::{Directory, Error, RootPath, Rootfs, modified_at};
+use crate::tree::rootfs::{Directory, Error, Handle, RootPath, Rootfs, modified_at};
 
 /// How many directories are held open at once.
 const HELD_OPEN: usize = 128;
@@ -74,43 +74,25 @@ impl<'a> Files<'a> {
         attributes: Attributes,
     ) -> Result<(), Error> {
         let error = self.failing(path, "set the owner, mode or time of the directory");
-        let (root, own) = (self.root, OsStr::from_bytes(b"."));
+        let root = self.root;
         let (parent, name) = if path.is_root() {
-            (rustix::fd::AsFd::as_fd(root), own)
+            (rustix::fd::AsFd::as_fd(root), OsStr::new("."))
         } else {
             self.parent(path)?
         };
-        let found = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(&error)?;
-        if FileType::from_raw_mode(found.st_mode) != FileType::Directory {
+        let handle = Handle::at(parent, name).map_err(&error)?;
+        if handle.kind() != FileType::Directory {
             return Ok(());
         }
-        let (uid, gid) = (Uid::from_raw(attributes.uid), Gid::from_raw(attributes.gid));
+        let found = handle.stat();
         if (found.st_uid, found.st_gid) != (attributes.uid, attributes.gid) {
-            rustix::fs::chownat(
-                parent,
-                name,
-                Some(uid),
-                Some(gid),
-                AtFlags::SYMLINK_NOFOLLOW,
-            )
-            .map_err(&error)?;
+            let set = handle.set_owner(attributes.uid, attributes.gid);
+            set.map_err(&error)?;
         }
         if found.st_mode & 0o7777 != attributes.mode {
-            rustix::fs::chmodat(
-                parent,
-                name,
-                Mode::from_raw_mode(attributes.mode),
-                AtFlags::empty(),
-            )
-            .map_err(&error)?;
+            handle.set_mode(attributes.mode).map_err(&error)?;
         }
-        rustix::fs::utimensat(
-            parent,
-            name,
-            &modified_at(attributes.modified),
-            AtFlags::SYMLINK_NOFOLLOW,
-        )
-        .map_err(&error)
+        set_modified(parent, name, attributes).map_err(&error)
     }
 
     /// Moves a staged file, by its number in its package's directory, over whatever file is there.
@@ -151,7 +133,7 @@ impl<'a> Files<'a> {
             }
             made => made.map_err(&error)?,
         }
-        set_attributes(parent, name, attributes, false).map_err(error)
+        set_symlink_attributes(parent, name, attributes).map_err(error)
     }
 
     /// Gives a file another name, in place of whatever file has it, and the attributes of that
@@ -182,10 +164,7 @@ impl<'a> Files<'a> {
             other => Err(other),
         });
         linked.map_err(&error)?;
-        let found = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(&error)?;
-        // chmod follows a symlink, perhaps out of the tree.
-        let has_mode = FileType::from_raw_mode(found.st_mode) != FileType::Symlink;
-        set_attributes(parent, name, attributes, has_mode).map_err(error)
+        set_attributes(parent, name, attributes).map_err(error)
     }
 
     /// Makes a device or FIFO in place of whatever file is there.
@@ -206,7 +185,7 @@ impl<'a> Files<'a> {
             }
             other => Err(other),
         });
-        made.and_then(|()| set_attributes(parent, name, attributes, true))
+        made.and_then(|()| set_attributes(parent, name, attributes))
             .map_err(error)
     }
 
@@ -278,34 +257,32 @@ pub(crate) fn followed(root: &Rootfs, path: &RootPath) -> Result<RootPath, Error
     Err(root.error(path, "follow the symlinks at it", Errno::LOOP))
 }
 
+/// Sets owner, mode and time of an entry; of a symlink, owner and time. A daemon that a script left
+/// behind may exchange the name meanwhile, so owner and mode are set through a descriptor.
 fn set_attributes(
     parent: BorrowedFd<'_>,
     name: &OsStr,
     attributes: Attributes,
-    has_mode: bool,
 ) -> Result<(), Errno> {
-    let (uid, gid) = (Uid::from_raw(attributes.uid), Gid::from_raw(attributes.gid));
-    rustix::fs::chownat(
-        parent,
-        name,
-        Some(uid),
-        Some(gid),
-        AtFlags::SYMLINK_NOFOLLOW,
-    )?;
-    if has_mode {
-        rustix::fs::chmodat(
-            parent,
-            name,
-            Mode::from_raw_mode(attributes.mode),
-            AtFlags::empty(),
-        )?;
-    }
-    rustix::fs::utimensat(
-        parent,
-        name,
-        &modified_at(attributes.modified),
-        AtFlags::SYMLINK_NOFOLLOW,
-    )
+    let handle = Handle::at(parent, name)?;
+    handle.set_owner_and_mode(attributes.uid, attributes.gid, attributes.mode)?;
+    set_modified(parent, name, attributes)
+}
+
+fn set_symlink_attributes(
+    parent: BorrowedFd<'_>,
+    name: &OsStr,
+    attributes: Attributes,
+) -> Result<(), Errno> {
+    let uid = Some(Uid::from_raw(attributes.uid));
+    let gid = Some(Gid::from_raw(attributes.gid));
+    rustix::fs::chownat(parent, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
+    set_modified(parent, name, attributes)
+}
+
+fn set_modified(parent: BorrowedFd<'_>, name: &OsStr, attributes: Attributes) -> Result<(), Errno> {
+    let time = modified_at(attributes.modified);
+    rustix::fs::utimensat(parent, name, &time, AtFlags::SYMLINK_NOFOLLOW)
 }
 
 /// Where a symlink at `path` leads by its text: `..` removes a component, and nothing leads above

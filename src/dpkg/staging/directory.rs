@@ -4,10 +4,10 @@
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::tree::rootfs::{self, RootPath, Rootfs};
+use crate::tree::rootfs::{self, Handle, RootPath, Rootfs};
 
 use super::{PackageFile, STAGING, Staged};
 
@@ -69,27 +69,45 @@ fn name_of(file: &PackageFile) -> String {
 
 /// Opens a staged file in its package's directory.
 pub(crate) fn open_content(package: impl AsFd, number: u32) -> Result<File, Errno> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let name = number.to_string();
-    rustix::fs::openat(package, name, flags, Mode::empty()).map(File::from)
+    Handle::at(package, number.to_string())?.open(OFlags::RDONLY)
 }
 
-/// Gives a staged file another owner or mode. The mode comes second: a new owner clears setuid.
+/// Gives a staged file another owner or mode. The mode comes second: a new owner clears setuid. The
+/// staging directory is inside the tree, where a script may have put a symlink in the file's place:
+/// that is an error.
 pub(crate) fn set_owner_and_mode(
     package: impl AsFd,
     number: u32,
     owner: Option<(u32, u32)>,
     mode: Option<u32>,
 ) -> Result<(), Errno> {
-    let name = number.to_string();
+    let staged = Handle::at(package, number.to_string())?;
     if let Some((user, group)) = owner {
-        let user = Some(Uid::from_raw(user));
-        let group = Some(Gid::from_raw(group));
-        rustix::fs::chownat(&package, &*name, user, group, AtFlags::SYMLINK_NOFOLLOW)?;
+        staged.set_owner(user, group)?;
     }
     if let Some(mode) = mode {
-        let mode = Mode::from_raw_mode(mode);
-        rustix::fs::chmodat(&package, &*name, mode, AtFlags::empty())?;
+        staged.set_mode(mode)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn a_symlink_in_place_of_a_staged_file_leads_nowhere() {
+        let directory = tempfile::tempdir().unwrap();
+        let outside = tempfile::NamedTempFile::new().unwrap();
+        rustix::fs::symlink(outside.path(), directory.path().join("7")).unwrap();
+        let before = outside.path().metadata().unwrap().mode();
+        let package = File::open(directory.path()).unwrap();
+        let set = set_owner_and_mode(&package, 7, None, Some(0o6777));
+        assert_eq!(set, Err(Errno::LOOP));
+        assert_eq!(outside.path().metadata().unwrap().mode(), before);
+        let opened = open_content(&package, 7).map(drop);
+        assert_eq!(opened, Err(Errno::INVAL));
+    }
 }

@@ -1,7 +1,9 @@
-//! The capabilities of the commands: what maintainer scripts need, and nothing that reaches beyond the tree.
+//! The capabilities of the commands: what maintainer scripts need, and nothing that reaches beyond
+//! the tree.
 //!
-//! Measured on 1,316 packages: with these their scripts leave the same tree as with all. PID 1 keeps its own, so that scripts,
-//! which have fewer, cannot trace it. Runs between clone and exec, so it must not allocate.
+//! Measured on 1,316 packages: with these their scripts leave the same tree as with all. PID 1
+//! keeps its own, so that scripts, which have fewer, cannot trace it. Runs between clone and exec,
+//! so it must not allocate.
 
 use rustix::io::Errno;
 use rustix::thread::{
@@ -9,7 +11,8 @@ use rustix::thread::{
     remove_capability_from_bounding_set, set_capabilities,
 };
 
-/// For files of other owners, for daemons that change their user, for file capabilities, and for signals within the sandbox.
+/// For files of other owners, for daemons that change their user, for file capabilities, and for
+/// signals within the sandbox.
 const KEPT: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::DAC_OVERRIDE)
     .union(CapabilitySet::FOWNER)
@@ -28,7 +31,8 @@ pub(super) fn kept(is_pivoted: bool) -> CapabilitySet {
     }
 }
 
-/// Whether the bounding set can be reduced. Otherwise root gets every capability back with its next exec.
+/// Whether the bounding set can be reduced. Otherwise root gets every capability back with its next
+/// exec.
 pub(super) fn can_be_dropped() -> bool {
     capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SETPCAP))
 }

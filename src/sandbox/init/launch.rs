@@ -49,8 +49,9 @@ impl Launcher {
         self.capabilities = Some(kept);
     }
 
-    /// Starts a command with `null` as its stdin; with `one_processor`, on the current processor only. The error is that of the
-    /// first program that exists and cannot be executed, or ENOENT if none exists.
+    /// Starts a command with `null` as its stdin; with `one_processor`, on the current processor
+    /// only. The error is that of the first program that exists and cannot be executed, or ENOENT
+    /// if none exists.
     pub(super) fn start(
         &mut self,
         request: &ExecRequest,
@@ -58,7 +59,8 @@ impl Launcher {
         one_processor: bool,
     ) -> Result<c_int, Errno> {
         extern "C" fn run(child: *mut c_void) -> c_int {
-            // SAFETY: the pointer is the `child` below; its owner sleeps (CLONE_VFORK) as long as this runs.
+            // SAFETY: the pointer is the `child` below; its owner sleeps (CLONE_VFORK) as long as
+            // this runs.
             unsafe { execute(&mut *child.cast::<Child>()) }
         }
         let mut child = Child {
@@ -100,8 +102,9 @@ impl Launcher {
         argument: *mut c_void,
     ) -> Result<c_int, Errno> {
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-        // SAFETY: the child runs on its own stack in this process's memory while this process is suspended, until the child has
-        // executed a program or exited. The memory, which may be large, is never copied.
+        // SAFETY: the child runs on its own stack in this process's memory while this process is
+        // suspended, until the child has executed a program or exited. The memory, which may be
+        // large, is never copied.
         let pid = unsafe { libc::clone(run, top(&mut self.stack), flags, argument) };
         if pid < 0 {
             let error = std::io::Error::last_os_error();
@@ -111,7 +114,8 @@ impl Launcher {
     }
 }
 
-/// Turns the child into the command. The child shares its parent's memory and must leave it unchanged.
+/// Turns the child into the command. The child shares its parent's memory and must leave it
+/// unchanged.
 ///
 /// # Safety
 ///
@@ -139,7 +143,8 @@ unsafe fn execute(child: &mut Child) -> c_int {
         let mut program = child.programs;
         while !(*program).is_null() {
             libc::execve(*program, child.argv, child.env);
-            // Like execvp: a missing program is searched for further on, any other error ends the search.
+            // Like execvp: a missing program is searched for further on, any other error ends the
+            // search.
             error = *libc::__errno_location();
             if error != libc::ENOENT && error != libc::ENOTDIR {
                 break;

@@ -1,12 +1,14 @@
 //! Keeps commands on one processor as long as they cannot notice.
 //!
-//! A maintainer script runs a hundred short programs in a row, each waited for by the one before. The kernel would spread them
-//! over all processors, with cold caches and sleeping cores; on one they take a tenth less time. So a command stays on the
-//! processor that it was started on. A seccomp listener hears of processes that ask for the number of processors (java writes
-//! other files where there is only one, xz cuts other blocks): they are released first and get the true answer. A command that
-//! runs long is released with everything else in the sandbox.
+//! A maintainer script runs a hundred short programs in a row, each waited for by the one before.
+//! The kernel would spread them over all processors, with cold caches and sleeping cores; on one
+//! they take a tenth less time. So a command stays on the processor that it was started on. A
+//! seccomp listener hears of processes that ask for the number of processors (java writes other
+//! files where there is only one, xz cuts other blocks): they are released first and get the true
+//! answer. A command that runs long is released with everything else in the sandbox.
 //!
-//! Runs in PID 1, so it must not allocate. The answer "continue" needs Linux 5.5, which every kernel with openat2 has.
+//! Runs in PID 1, so it must not allocate. The answer "continue" needs Linux 5.5, which every
+//! kernel with openat2 has.
 #![expect(
     unsafe_code,
     reason = "seccomp's notifications are structures that the kernel fills"
@@ -98,7 +100,8 @@ impl Processors {
         true
     }
 
-    /// Releases every process in the sandbox, whose PIDs are 2 to `newest`. Those that have ended are skipped.
+    /// Releases every process in the sandbox, whose PIDs are 2 to `newest`. Those that have ended
+    /// are skipped.
     pub(super) fn release_all(&self, newest: c_int) {
         for pid in 2..=newest {
             self.release(pid);

@@ -17,8 +17,8 @@ pub(super) struct RequestBuffer {
     pointers: Vec<*const c_char>,
 }
 
-/// A command to execute. The pointers are NULL-terminated arrays of strings, as `execve` takes them. They point into the
-/// [`RequestBuffer`] and are valid until it reads the next request.
+/// A command to execute. The pointers are NULL-terminated arrays of strings, as `execve` takes
+/// them. They point into the [`RequestBuffer`] and are valid until it reads the next request.
 pub(super) struct ExecRequest {
     /// The paths to try in turn.
     pub(super) programs: *const *const c_char,
@@ -58,8 +58,8 @@ impl RequestBuffer {
         })
     }
 
-    /// Points `count` slots from `slot` on at the strings from `start` on, and ends them with NULL. Returns where the next string
-    /// starts.
+    /// Points `count` slots from `slot` on at the strings from `start` on, and ends them with NULL.
+    /// Returns where the next string starts.
     fn set_pointers(&mut self, slot: usize, count: usize, mut start: usize) -> Option<usize> {
         for pointer in self.pointers.get_mut(slot..slot + count)? {
             let string = self.strings.get(start..)?;
@@ -81,8 +81,9 @@ fn receive_header(socket: RawFd, header: &mut [u8; HEADER]) -> Option<OwnedFd> {
         iov_base: header.as_mut_ptr().cast(),
         iov_len: HEADER,
     };
-    // SAFETY: all-zero is a valid msghdr; its pointers are set to buffers that outlive the call, with their sizes. The kernel
-    // fills the control buffer with whole headers, which CMSG_FIRSTHDR finds; nothing else owns the descriptor in it.
+    // SAFETY: all-zero is a valid msghdr; its pointers are set to buffers that outlive the call,
+    // with their sizes. The kernel fills the control buffer with whole headers, which CMSG_FIRSTHDR
+    // finds; nothing else owns the descriptor in it.
     unsafe {
         let mut message: libc::msghdr = mem::zeroed();
         message.msg_iov = &mut part;

@@ -1,4 +1,5 @@
-//! Turns a copy of the program into PID 1 of the sandbox: namespaces, mounts, descriptors, limits, filters.
+//! Turns a copy of the program into PID 1 of the sandbox: namespaces, mounts, descriptors, limits,
+//! filters.
 #![expect(unsafe_code, reason = "descriptors by number, signals, an ioctl")]
 
 use std::ffi::{c_char, c_int};
@@ -34,7 +35,8 @@ impl Init {
         close_all_except([self.socket, self.tree, self.null]);
         rustix::process::umask(Mode::from_raw_mode(0o022));
         limit_resources();
-        // The directory before the namespace: the kernel moves it to the namespace's own copy of the mount.
+        // The directory before the namespace: the kernel moves it to the namespace's own copy of
+        // the mount.
         rustix::process::fchdir(borrow(&self.tree)).map_err(|e| (SetupStep::EnterTree, e))?;
         if !self.is_init {
             self.adopt_orphans();
@@ -64,20 +66,21 @@ impl Init {
         Ok((refused, signals))
     }
 
-    /// Keeps scripts from reading this process through /proc and ptrace: its memory is a copy of the program's, with its
-    /// environment, keys and tokens.
+    /// Keeps scripts from reading this process through /proc and ptrace: its memory is a copy of
+    /// the program's, with its environment, keys and tokens.
     fn hide_memory(&self) {
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
         let Some(region) = &self.environment else {
             return;
         };
-        // SAFETY: this process's private copy of the arguments and variables that the program was started with. They lie on the
-        // first thread's stack, which exists as long as the process; nothing reads them here.
+        // SAFETY: this process's private copy of the arguments and variables that the program was
+        // started with. They lie on the first thread's stack, which exists as long as the process;
+        // nothing reads them here.
         unsafe { ptr::write_bytes(region.start as *mut u8, 0, region.len()) };
     }
 
-    /// Closes what was opened on the host. Through a descriptor of the host, `/proc/1/fd/N/..` would lead to its files, and
-    /// `/proc/self/fd/0` to its /dev/null.
+    /// Closes what was opened on the host. Through a descriptor of the host, `/proc/1/fd/N/..`
+    /// would lead to its files, and `/proc/self/fd/0` to its /dev/null.
     fn let_go_of_the_host(&mut self) {
         if let Some(null) = open_null() {
             self.null = null;
@@ -90,7 +93,8 @@ impl Init {
         close_all_except([self.socket, self.children]);
     }
 
-    /// Makes orphans children of this process, as they are of PID 1, and opens the list of children.
+    /// Makes orphans children of this process, as they are of PID 1, and opens the list of
+    /// children.
     fn adopt_orphans(&mut self) {
         let _ = rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1));
         let path = c"/proc/thread-self/children";
@@ -132,7 +136,8 @@ impl Init {
     }
 }
 
-/// Resets every signal to what a new process expects: Rust's own programs ignore SIGPIPE, ours also catches SIGINT.
+/// Resets every signal to what a new process expects: Rust's own programs ignore SIGPIPE, ours also
+/// catches SIGINT.
 fn reset_signals() {
     for signal in 1..=64 {
         // SAFETY: no handler is set, only removed.
@@ -140,7 +145,8 @@ fn reset_signals() {
     }
 }
 
-/// No core dumps in the tree, and few enough descriptors for scripts that close all of them one by one.
+/// No core dumps in the tree, and few enough descriptors for scripts that close all of them one by
+/// one.
 fn limit_resources() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);

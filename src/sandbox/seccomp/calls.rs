@@ -10,7 +10,8 @@ pub(in crate::sandbox) type Numbers = [u32; 8];
 
 pub(super) const NONE: u32 = u32::MAX;
 
-/// The calls that wait for the disk: fsync, fdatasync, sync, sync_file_range (on arm and ppc64le under another name), syncfs.
+/// The calls that wait for the disk: fsync, fdatasync, sync, sync_file_range (on arm and ppc64le
+/// under another name), syncfs.
 pub(super) const SYNCS: [Numbers; 5] = [
     [74, 118, 82, 118, 82, 82, 118, 118],
     [75, 148, 83, 148, 83, 83, 148, 148],
@@ -28,7 +29,8 @@ pub(super) const MKNODAT: Numbers = [259, 297, 33, 324, 33, 33, 288, 290];
 pub(super) const SOCKET: Numbers = [41, 359, 198, 281, 198, 198, 326, 359];
 pub(super) const IOCTL: Numbers = [16, 54, 29, 54, 29, 29, 54, 54];
 
-/// The calls that are denied whatever their arguments: none is needed to install a package, and each reaches beyond the tree.
+/// The calls that are denied whatever their arguments: none is needed to install a package, and
+/// each reaches beyond the tree.
 pub(super) const DENIED: [(&str, Numbers); 49] = [
     ("mount", [165, 21, 40, 21, 40, 40, 21, 21]),
     ("umount", [NONE, 22, NONE, NONE, NONE, NONE, 22, 22]),

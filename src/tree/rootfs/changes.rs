@@ -9,10 +9,11 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Directory, Error, Handle, RootPath, Rootfs, absent_is_none, modified_at, remove};
+use super::{Directory, Error, Handle, RootPath, Rootfs, absent_is_none, remove};
 
 impl Rootfs {
-    /// Writes a whole file with this mode, replacing what was there: readers see the old or the new content.
+    /// Writes a whole file with this mode, replacing what was there: readers see the old or the new
+    /// content.
     pub(crate) fn write(&self, path: &RootPath, content: &[u8], mode: u32) -> Result<(), Error> {
         let (parent, name) = self.parent(path)?;
         let temporary = [path.name(), b".rbootstrap-new"].concat();
@@ -37,7 +38,8 @@ impl Rootfs {
             .map_err(|e| self.error(path, "empty it", e))
     }
 
-    /// Creates one directory with this mode. One that exists, or a symlink to one, stays as it is. True when it is new.
+    /// Creates one directory with this mode. One that exists, or a symlink to one, stays as it is.
+    /// True when it is new.
     pub(crate) fn make_directory(&self, path: &RootPath, mode: u32) -> Result<bool, Error> {
         if path.is_root() {
             return Ok(false);
@@ -105,17 +107,8 @@ impl Rootfs {
         }
     }
 
-    /// Removes everything below a directory and leaves the directory itself. Mount points are never crossed: one is an error.
-    pub(crate) fn empty(&self, path: &RootPath) -> Result<(), Error> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        let emptied = match absent_is_none(self.open_at(path, flags, Mode::empty())) {
-            Ok(Some(directory)) => remove::empty_directory(directory.as_fd()),
-            other => other.map(drop),
-        };
-        emptied.map_err(|e| self.not_removed(path, e))
-    }
-
-    /// Removes a directory with everything below it, or a file. Mount points are never crossed: one is an error.
+    /// Removes a directory with everything below it, or a file. Mount points are never crossed: one
+    /// is an error.
     pub(crate) fn remove_tree(&self, path: &RootPath) -> Result<(), Error> {
         let Some((parent, name)) = self.parent_if_there(path)? else {
             return Ok(());
@@ -130,7 +123,8 @@ impl Rootfs {
         }
     }
 
-    /// Sets the owner and, if given, the mode of `path` itself; the mode of a symlink is left alone.
+    /// Sets the owner and, if given, the mode of `path` itself; the mode of a symlink is left
+    /// alone.
     pub(crate) fn set_owner_and_mode(
         &self,
         path: &RootPath,
@@ -146,14 +140,6 @@ impl Rootfs {
             None => handle.set_owner(uid, gid),
         };
         set.map_err(|e| self.error(path, "set the owner and mode", e))
-    }
-
-    /// Sets the modification time of `path` itself, in seconds since the epoch.
-    pub(crate) fn set_modified(&self, path: &RootPath, seconds: i64) -> Result<(), Error> {
-        let (parent, name) = self.parent(path)?;
-        let time = modified_at(seconds);
-        let set = rustix::fs::utimensat(&parent, &*name, &time, AtFlags::SYMLINK_NOFOLLOW);
-        set.map_err(|e| self.error(path, "set the time", e))
     }
 }
 

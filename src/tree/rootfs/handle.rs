@@ -1,7 +1,7 @@
 //! One file, directory, symlink or device of the tree, held by a descriptor.
 //!
-//! Owner and mode are set through the descriptor, so a process that exchanges the name for a symlink meanwhile cannot
-//! redirect them to a file outside the tree.
+//! Owner and mode are set through the descriptor, so a process that exchanges the name for a
+//! symlink meanwhile cannot redirect them to a file outside the tree.
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -10,7 +10,8 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
-/// An inode of the tree. The descriptor is `O_PATH`, so opening it has no effect on a device or a FIFO.
+/// An inode of the tree. The descriptor is `O_PATH`, so opening it has no effect on a device or a
+/// FIFO.
 #[derive(Debug)]
 pub(crate) struct Handle {
     descriptor: OwnedFd,
@@ -39,7 +40,8 @@ impl Handle {
         FileType::from_raw_mode(self.stat.st_mode)
     }
 
-    /// Sets the owner and then the mode, because a change of owner clears setuid. A symlink has no mode: `mode` is ignored.
+    /// Sets the owner and then the mode, because a change of owner clears setuid. A symlink has no
+    /// mode: `mode` is ignored.
     pub(crate) fn set_owner_and_mode(&self, uid: u32, gid: u32, mode: u32) -> Result<(), Errno> {
         self.set_owner(uid, gid)?;
         if self.kind() == FileType::Symlink {
@@ -74,8 +76,8 @@ impl Handle {
         rustix::fs::open(self.magic_link(), flags, Mode::empty()).map(File::from)
     }
 
-    /// A link to this very inode, whatever its name in the tree means now. An `O_PATH` descriptor has no other way to be
-    /// reopened, or to have its mode set before Linux 6.6.
+    /// A link to this very inode, whatever its name in the tree means now. An `O_PATH` descriptor
+    /// has no other way to be reopened, or to have its mode set before Linux 6.6.
     fn magic_link(&self) -> String {
         format!("/proc/self/fd/{}", self.descriptor.as_raw_fd())
     }

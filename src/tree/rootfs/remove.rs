@@ -1,4 +1,5 @@
-//! Removal of directories through descriptors: no path, however long, is too long, and no symlink or mount is crossed.
+//! Removal of directories through descriptors: no path, however long, is too long, and no symlink
+//! or mount is crossed.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,8 +10,9 @@ use rustix::io::Errno;
 /// How many directories are open at once. What lies deeper is moved up first.
 const DEPTH_LIMIT: usize = 64;
 
-/// Removes `name`, with everything below it if it is a directory. The error is of the first entry that cannot be removed. A
-/// mount point is one (`EXDEV`), and what is mounted on it stays untouched.
+/// Removes `name`, with everything below it if it is a directory. The error is of the first entry
+/// that cannot be removed. A mount point is one (`EXDEV`), and what is mounted on it stays
+/// untouched.
 pub(super) fn remove_all(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
     let Some(directory) = unlink_or_open(parent, name)? else {
         return Ok(());
@@ -47,7 +49,8 @@ pub(super) fn names(directory: BorrowedFd<'_>) -> Result<Vec<CString>, Errno> {
     Ok(names)
 }
 
-/// Where directories that lie too deep are moved to: the topmost one, which is emptied again afterwards.
+/// Where directories that lie too deep are moved to: the topmost one, which is emptied again
+/// afterwards.
 struct Attic<'a> {
     directory: BorrowedFd<'a>,
     count: u64,

@@ -142,8 +142,8 @@ fn not_a_directory(target: &Path) -> Error {
     }
 }
 
-/// Locks a directory that is empty and not the running system's root. One that another run holds, or has filled, stays, even if
-/// this claim created it.
+/// Locks a directory that is empty and not the running system's root. One that another run holds,
+/// or has filled, stays, even if this claim created it.
 fn lock(
     directory: OwnedFd,
     mut created: CreatedDirectories,
