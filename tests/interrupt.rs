@@ -207,7 +207,7 @@ fn a_reader_that_goes_away_ends_it() {
     stdout.read_exact(&mut [0; 512]).unwrap();
     drop(stdout);
     ended(&mut child);
-    assert!(!child.wait().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(6));
     context.assert_nothing_left();
 }
 
