@@ -1,4 +1,6 @@
-"""That what was measured was worth measuring: our fast trees are those of a slow run, and those that mmdebstrap makes."""
+"""Checks that the measured trees are right: the fast ones equal a slow run, and the trees of
+mmdebstrap.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,7 @@ class Bench(Protocol):
 
 
 def check(bench: Bench, sets: dict[str, Cell]) -> list[str]:
-    """A line a set and comparison; what differs is printed, and counts as failed."""
+    """One line for each set and comparison. Prints differences, which count as failures."""
     lines = []
     for cell in sets.values():
         print(f"checking {cell.name}", flush=True)
@@ -100,7 +102,7 @@ def compare(
 
 
 def compare_tars(bench: Bench, cell: Cell) -> str:
-    """The tar is the same byte for byte, whatever the number of threads and whether a cache was used."""
+    """Checks that threads and caches do not change a byte of the tar."""
     digests = set()
     for series in (
         Series(OURS, cell, "tar.zst", jobs=1),
@@ -114,7 +116,8 @@ def compare_tars(bench: Bench, cell: Cell) -> str:
         output.unlink()
     return conclude(
         bench,
-        f"{cell.name}: tar.zst of one job, cold, warm: {'the same bytes' if len(digests) == 1 else 'not the same'}",
+        f"{cell.name}: tar.zst of one job, cold, warm: "
+        f"{'the same bytes' if len(digests) == 1 else 'not the same'}",
         len(digests) > 1,
     )
 
@@ -133,7 +136,7 @@ def snapshot(bench: Bench, series: Series) -> Snapshot:
     try:
         taken = take(place.target, began)
         for facts in taken.paths.values():
-            # What a script made has the time of the run; in an image it is the archive's own, as it is here.
+            # Files that scripts made have the time of the run; in an image, that of the archive.
             facts.time = facts.time and min(facts.time, bench.mirrors.epoch)
         return taken
     finally:

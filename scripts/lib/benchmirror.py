@@ -1,4 +1,6 @@
-"""The mirror of the benchmark: filled once by a mirror that fetches, then served from tmpfs by a server that does nothing else."""
+"""The mirror of the benchmark: a fetching mirror fills a directory once, then nginx serves it from
+tmpfs.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ SUITE = "trixie"
 
 
 class Mirrors:
-    """Use it with `with`. `filling_url` answers at once and fetches what it lacks; `url` only after `serve`."""
+    """Use it with `with`. `filling_url` answers at once and fetches what is missing; `url`
+    answers after `serve`.
+    """
 
     def __init__(self, kept: Path, work: Path, fresh: bool) -> None:
         self.directory = work / "mirror"
@@ -55,7 +59,9 @@ class Mirrors:
         self._mark(tool, cell).touch()
 
     def _mark(self, tool: str, cell: Cell) -> Path:
-        """One for a tool in a version, a set and a state of the archive; form, cache and medium ask for nothing else."""
+        """The file that marks the mirror as warm for a tool's version, a set and a state of the
+        archive. Form, cache and medium do not change what a tool requests.
+        """
         of = repr((tool, cell, self._release))
         return self._warm / hashlib.sha256(of.encode()).hexdigest()[:24]
 

@@ -1,4 +1,6 @@
-"""Writes what was measured: a table for the terminal, a Markdown page, and charts; and judges it against what must hold."""
+"""Writes the results as a table for the terminal, a Markdown page and charts, and compares them with
+the requirements.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from results import Measured, Results, Spread
 
 MIB = 1 << 20
 FLAT = 1.1
-"""A cost a package that grows by no more than this from the smallest set to the largest is called flat: the spread of a run."""
+"""The largest growth of the cost per package, from the smallest set to the largest, that counts as
+flat: the spread of a run.
+"""
 STARTS = "cold", "first", "warm"
 
 
@@ -100,7 +104,7 @@ def per_size(found: Measured) -> Spread:
 def scale(
     results: Results, cells: dict[str, Cell], start: str, cost: Callable[[Measured], Spread]
 ) -> list[tuple[float, Spread]]:
-    """The number of packages and what `cost` makes of the series, for each set of the scaling series."""
+    """The number of packages and the `cost` of each set of the scaling series."""
     points = []
     for cell in cells.values():
         found = results.get(Series(OURS, cell, start=start)) if cell.variant == "minbase" else None

@@ -56,8 +56,9 @@ class Rule:
 
 
 def read_rules(file: Path) -> list[Rule]:
-    """Lines of `GLOB ASPECT[,ASPECT…] REASON`; an empty line or one that begins with `#` is none. A line `[GLOB]` says for which
-    REFERENCE/CELL the lines below it hold; those above the first hold for all."""
+    """Reads lines of `GLOB ASPECT[,ASPECT…] REASON`; `#` begins a comment. A line `[GLOB]`
+    restricts the lines below it to matching REFERENCE/CELL; those above the first apply to all.
+    """
     rules = []
     cells = "*"
     for number, line in enumerate(file.read_text().splitlines(), 1):
@@ -70,7 +71,8 @@ def read_rules(file: Path) -> list[Rule]:
         unknown = set(aspects.split(",")) - {*ASPECTS, "any"}
         if unknown or not reason:
             raise ValueError(
-                f"{file}:{number}: expected GLOB ASPECTS REASON, aspects being any or of {', '.join(ASPECTS)}"
+                f"{file}:{number}: expected GLOB ASPECTS REASON, "
+                f"with aspects any or of {', '.join(ASPECTS)}"
             )
         rules.append(Rule(pattern, frozenset(aspects.split(",")), reason, cells))
     return rules

@@ -1,6 +1,7 @@
-"""Makes trees: with mmdebstrap, debootstrap and rbootstrap, each from the same mirror with the same SOURCE_DATE_EPOCH.
+"""Makes trees with mmdebstrap, debootstrap and rbootstrap, each from the same mirror with the same
+SOURCE_DATE_EPOCH.
 
-The references are those of trixie or later, fetched and verified by the host's apt where its own are older.
+On an older host, the references are those of trixie or later, fetched and verified by its apt.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ REFERENCES = {"mmdebstrap": "1.5.7", "debootstrap": "1.0.141"}
 
 REFERENCE_SUITE = "trixie"
 MERGED_FIRST = ("buster", "bullseye", "focal", "jammy")
-"""Suites in which nothing merges /usr by itself: the links are made first, as debootstrap makes them. In bookworm usrmerge does it."""
+"""Suites in which no package merges /usr: the links are made first, as debootstrap does. In
+bookworm usrmerge makes them.
+"""
 
 MERGED = {
     "amd64": "bin sbin lib lib32 lib64 libx32",
@@ -49,12 +52,16 @@ CONFINED = [
     *(
         "sh",
         "-c",
-        'echo localhost >/proc/sys/kernel/hostname && mount --bind /dev/null /etc/resolv.conf && exec "$@"',
+        "echo localhost >/proc/sys/kernel/hostname && "
+        'mount --bind /dev/null /etc/resolv.conf && exec "$@"',
         "sh",
     ),
 ]
-"""How a reference runs. Whatever ends a comparison ends it too, with all that it has started and mounted: its namespaces go with their
-first process. Scripts that ask for the host's name, or for a name from its network, hear what ours hear: `localhost`, and nothing."""
+"""The command in which a reference runs: in namespaces that end with their first process, so that
+whatever ends a comparison also ends all processes and mounts of the reference. Scripts that ask
+for the host name, or for a name from the network, get the same answers as in rbootstrap's sandbox:
+`localhost`, and none.
+"""
 
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "i386", "ppc64le": "ppc64el"}
 
@@ -102,8 +109,9 @@ class Cell:
 
 
 def read_matrix(file: Path) -> list[Cell]:
-    """Lines of `NAME SUITE[,SUITE…] VARIANT INCLUDE [KEY=VALUE…]`, `-` for nothing to include; `#` begins a comment. Each suite's cell is
-    called `SUITE-NAME`."""
+    """Reads lines of `NAME SUITE[,SUITE…] VARIANT INCLUDE [KEY=VALUE…]`, with `-` for no
+    INCLUDE; `#` begins a comment. The cell of each suite is named `SUITE-NAME`.
+    """
     cells = []
     for number, line in enumerate(file.read_text().splitlines(), 1):
         words = line.partition("#")[0].split()
@@ -130,7 +138,9 @@ def read_matrix(file: Path) -> list[Cell]:
 def run(
     command: list[str], environment: dict[str, str] | None = None, directory: Path | None = None
 ) -> str:
-    """Runs a tool with nothing on stdin and gives what it printed. The environment is the caller's, or the one that is given, whole."""
+    """Runs a tool without input and returns its output. The environment is the caller's, unless
+    one is given.
+    """
     done = subprocess.run(
         command,
         env=environment,
@@ -182,7 +192,9 @@ class Reference:
         return next(fitting, None)
 
     def _fetch(self, upstream: str) -> Path:
-        """Has apt fetch the package from a later suite, in a configuration of its own, and unpacks it."""
+        """Fetches the package from a later suite, with an apt configuration of its own, and
+        unpacks it.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
         place = self.directory / "apt"
         for below in ("lists/partial", "archives/partial"):
@@ -240,9 +252,8 @@ class Reference:
         ]
         if cell.suite in MERGED_FIRST and cell.variant not in ("custom", "extract"):
             names = MERGED.get(cell.architectures[0], "bin sbin lib")
-            options.append(
-                f'--setup-hook=for name in {names}; do mkdir -p "$1/usr/$name" && ln -s "usr/$name" "$1/$name"; done'
-            )
+            link = 'mkdir -p "$1/usr/$name" && ln -s "usr/$name" "$1/$name"'
+            options.append(f"--setup-hook=for name in {names}; do {link}; done")
         return options
 
     def _debootstrap(self, cell: Cell) -> list[str]:
@@ -252,7 +263,8 @@ class Reference:
             or len(cell.suites) > 1
         ):
             raise Unsupported(
-                f"debootstrap has no {cell.variant} for {', '.join(cell.architectures)} of {', '.join(cell.suites)}"
+                f"debootstrap has no {cell.variant} for {', '.join(cell.architectures)} "
+                f"of {', '.join(cell.suites)}"
             )
         return [f"--variant={DEBOOTSTRAP_VARIANTS[cell.variant]}"]
 
@@ -282,8 +294,9 @@ def packages(cell: Cell) -> list[str]:
 
 
 def environment(epoch: int) -> dict[str, str]:
-    """The whole of it: mmdebstrap hands its own on to the maintainer scripts, and PYTHONDONTWRITEBYTECODE, for one, is seen in the tree.
-    No proxy either, since the mirror is on loopback."""
+    """The whole environment. mmdebstrap passes its own to maintainer scripts, and a variable
+    such as PYTHONDONTWRITEBYTECODE changes the tree. No proxy, since the mirror is on loopback.
+    """
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return {"PATH": path, "HOME": "/root", "LC_ALL": "C.UTF-8", "SOURCE_DATE_EPOCH": str(epoch)}
 

@@ -1,7 +1,8 @@
-"""Runs a command and says what it cost: wall time, CPU of its whole process tree, and memory.
+"""Runs a command and measures its cost: wall time, CPU time of its process tree, and memory.
 
-CPU and the largest process are the kernel's own account (wait4) of the command and of every process that it, or one of its orphans,
-left to be waited for. The command's own peak is read from /proc while it runs, since the account does not tell a parent from a child.
+CPU time and the largest process come from the kernel's account (wait4) of the command and of every
+process that it or one of its orphans left to be waited for. The command's own peak is read from
+/proc while it runs, since the account does not separate a parent from its children.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from makers import Failed
 
 PR_SET_CHILD_SUBREAPER = 36
 EVERY = 0.02
-"""Seconds between two readings of a command's own peak, which only grows: what it took in its last moment is missed."""
+"""Seconds between two readings of a command's own peak. It only grows, but the last moment is
+missed.
+"""
 DISTURBED = 0.15
 """Share of all cores that others may have; the mirror takes some of it."""
 KIB = 1 << 10
@@ -35,11 +38,15 @@ class Cost:
     user: float
     system: float
     largest: int
-    """Peak memory of the largest process. The kernel counts this program's own, which started it, so that it is never less than that."""
+    """Peak memory of the largest process. The kernel counts this program, which started it, so the
+    result is never below this program's own peak.
+    """
     own: int
     """Peak memory of the command itself; 0 where it was not seen."""
     others: float = 0.0
-    """CPU that was not the command's while it ran: the mirror's, the measuring, whoever else was at work, a host that took it away."""
+    """CPU time of other processes while the command ran: the mirror, this program, other users, a
+    hypervisor.
+    """
 
     @property
     def disturbed(self) -> bool:
@@ -52,7 +59,7 @@ class Cost:
 
 
 def adopt_orphans() -> None:
-    """Has the kernel hand this process what its children leave behind, so that nothing escapes the account."""
+    """Adopts the orphans of child processes, so that their cost is counted too."""
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
 
@@ -60,7 +67,9 @@ def adopt_orphans() -> None:
 def measure(
     command: list[str], environment: dict[str, str], directory: Path, to_pipe: bool = False
 ) -> Cost:
-    """Runs the command to its end. What it prints is shown only when it fails; with `to_pipe` its stdout goes to a reader that drops it."""
+    """Runs the command to its end. Shows its output only if it fails; with `to_pipe` its standard
+    output goes to a reader that drops it.
+    """
     sink = (
         subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         if to_pipe
@@ -111,7 +120,7 @@ def machine_busy() -> float:
 
 
 def orphans() -> Iterator[resource.struct_rusage]:
-    """The accounts of what was handed to this process and has ended; what still runs is left alone."""
+    """The accounts of adopted processes that have ended. Others keep running."""
     while True:
         try:
             process, _, usage = os.wait4(-1, os.WNOHANG)
@@ -123,7 +132,7 @@ def orphans() -> Iterator[resource.struct_rusage]:
 
 
 class Watch:
-    """Reads a process's own peak until told to end."""
+    """Reads the peak memory of a process until `end`."""
 
     def __init__(self, process: int) -> None:
         self._status = Path(f"/proc/{process}/status")

@@ -1,9 +1,9 @@
-"""A loopback mirror that fetches from the real one once and stores what passes through it.
+"""A mirror on loopback that fetches each file once and stores it.
 
-`/debian/…` and `/ubuntu/…` are fetched from the host's main mirror, `/debian-security/…` from its security mirror (as apt is configured,
-or from the archives' own servers), any other first component from where `--upstream NAME=URL` says. What is stored is never asked for
-again, and neither is what was missing: two tools that use the same directory see the same archive, and with `offline` nothing is
-fetched at all.
+It fetches `/debian/…` and `/ubuntu/…` from the host's main mirror and `/debian-security/…` from its
+security mirror, as apt is configured, or from the archive's own server. `--upstream NAME=URL` sets
+the source of any other first component. It never requests again what is stored or was missing: two
+tools that use the same directory see the same archive, and with `offline` nothing is requested.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TIMEOUT = 60.0
 
 
 def host_upstreams() -> dict[str, str]:
-    """Where the host's apt fetches Debian or Ubuntu from; their own servers for what it is not configured for."""
+    """The mirrors in the host's apt configuration, else the archives' own servers."""
     found = {
         "debian-security": "http://security.debian.org/debian-security",
         "debian": "http://ftp.debian.org/debian",
@@ -76,7 +76,7 @@ class Store:
         (self.directory / ".missing").mkdir(parents=True, exist_ok=True)
 
     def file(self, path: str) -> Path:
-        """The stored file for a path such as `debian/dists/trixie/InRelease`, fetched when it is not there yet."""
+        """The stored file of a path such as `debian/dists/trixie/InRelease`, fetched if missing."""
         parts = path.split("/")
         if any(part in ("", ".", "..") for part in parts) or parts[0].startswith("."):
             raise Missing(path)
@@ -235,7 +235,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Mirror(ThreadingHTTPServer):
-    """The server; use it with `with`, which runs it in a thread of its own, or call `serve_forever`."""
+    """The server. Use it with `with`, which runs it in a thread, or call `serve_forever`."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -258,7 +258,7 @@ class Mirror(ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is no error; anything else is shown as it comes."""
+        """Ignores a client that hangs up; prints every other error."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 

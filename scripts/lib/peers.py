@@ -1,6 +1,8 @@
-"""The tools that are measured: how each is installed, run, and given a cold or a warm start.
+"""The tools that are measured: how to install and run each, and how to give it a cold or a warm
+start.
 
-Each sees the same mirror and the same SOURCE_DATE_EPOCH, and checks the archive's signature; `Peer.signatures` says where that fails.
+All use the same mirror and the same SOURCE_DATE_EPOCH and check the archive's signature;
+`Peer.signatures` says where a tool cannot.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ class Series:
     form: str = "directory"
     """directory, tar (to a pipe) or tar.zst."""
     start: str = "cold"
-    """cold: nothing kept before or after. first: as cold, but filling a cache. warm: that cache filled."""
+    """cold: without a cache. first: fills a cache. warm: with that cache filled."""
     jobs: int = 0
     """0 leaves it to the tool."""
     medium: str = "tmpfs"
@@ -90,7 +92,7 @@ class Peer:
             raise Unsupported(f"{self.name} has no {series.form}, {series.start}")
 
     def prepare(self, series: Series, place: Place) -> None:
-        """What has to be there, or gone, before the clock starts; by default nothing but the target."""
+        """Prepares a run before the clock starts; by default removes the target."""
         remove(place.target)
         Path(f"{place.target}.tar.zst").unlink(missing_ok=True)
 
@@ -137,7 +139,9 @@ class Cdebootstrap(Peer):
         self._trust(dists)
 
     def _trust(self, dists: Path) -> None:
-        """It reads Release and Release.gpg only. Where the mirror's two do not belong together, nothing is checked, and said so."""
+        """Sets up its keyring. It reads only Release and Release.gpg; if those of the mirror do
+        not belong together, it runs unchecked, and the report says so.
+        """
         signed = ["gpgv", "--keyring", KEYRING, str(dists / "Release.gpg"), str(dists / "Release")]
         if subprocess.run(signed, capture_output=True, check=False).returncode == 0:
             return
@@ -147,7 +151,9 @@ class Cdebootstrap(Peer):
         self.options += ["--allow-unauthenticated", f"--helperdir={self.trusting}"]
 
     def _make_trusting(self) -> None:
-        """Its own helpers, of which one has the tree's apt read the indexes: told that they are trusted."""
+        """Copies its helpers, and marks the indexes as trusted in the one that has apt read
+        them.
+        """
         part = self.trusting.with_suffix(".part")
         remove(part)
         shutil.copytree("/usr/share/cdebootstrap", part)
@@ -178,7 +184,9 @@ class Cdebootstrap(Peer):
 
 
 class Rdebootstrap(Peer):
-    """Cold is `update` (indexes, lock) and `build` with an empty cache; warm is `build` with the lock and every package kept."""
+    """Cold is `update` (indexes, lock) and `build` with an empty cache; warm is `build` with the
+    lock and every package in the cache.
+    """
 
     name = "rdebootstrap"
     version = RDEBOOTSTRAP
@@ -210,7 +218,10 @@ class Rdebootstrap(Peer):
         remove(cache)
         cache.mkdir(parents=True)
         include = ", ".join(f'"{name}"' for name in self.ours.plan(series.cell, place))
-        archive = f'url = "{place.mirror}"\nsuites = ["{series.cell.suite}"]\ncomponents = ["main"]\nsigned-by = "{KEYRING}"'
+        archive = (
+            f'url = "{place.mirror}"\nsuites = ["{series.cell.suite}"]\n'
+            f'components = ["main"]\nsigned-by = "{KEYRING}"'
+        )
         (cache / "Manifest.toml").write_text(
             f"[[archive]]\n{archive}\n\n[spec]\ninclude = [{include}]\n"
         )
@@ -325,7 +336,7 @@ def read_sets(file: Path) -> dict[str, Cell]:
 def set_up(
     names: list[str], program: Path, state: Path, mirrors: Mirrors
 ) -> tuple[dict[str, Peer], dict[str, str]]:
-    """Those that could be installed, and why the others could not."""
+    """The tools that could be installed, and why the others could not."""
     ours = Ours(program)
     mirror = f"{mirrors.filling_url}/debian"
     makers: dict[str, Callable[[], Peer]] = {

@@ -1,7 +1,7 @@
-"""What was measured: kept as JSON from run to run, and asked for medians and ratios.
+"""The results: kept as JSON from run to run, with medians and ratios.
 
-A series' rounds carry the name of the session that they were run in, so that two series are compared round by round, under the same
-conditions, wherever they were run together.
+A round bears the name of its session, so that two series are compared round by round, under the
+same conditions.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ class Results:
         part.replace(file)
 
     def start(self, series: Series, program: str, keep: bool) -> Measured:
-        """The series, its former rounds dropped unless they are of the same program and to be kept."""
+        """The series; drops earlier rounds unless they are of the same program and `keep` is
+        set.
+        """
         found = self.series.get(series.key)
         if found is None or not keep or found.program != program:
             found = self.series[series.key] = Measured(program=program)
@@ -95,7 +97,7 @@ class Results:
         return found if found and found.rounds else None
 
     def ratio(self, one: Series, other: Series, aspect: str = "wall") -> Spread | None:
-        """One series to another, in pairs of the same round; `None` where they were never run together."""
+        """The ratio of two series in pairs of the same round; none if they never ran together."""
         left, right = self.get(one), self.get(other)
         if not left or not right:
             return None

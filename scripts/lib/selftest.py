@@ -1,4 +1,5 @@
-"""Plants one difference of each kind in small trees and sees whether it is found, and nothing else; tries the mirror.
+"""Plants one difference of each kind in small trees and checks that exactly that is found; tests
+the mirror.
 
 Needs root, for owners, devices and file capabilities.
 """
@@ -300,7 +301,7 @@ def fetch(url: str, **headers: str) -> tuple[int, bytes]:
 
 
 def mirrored() -> int:
-    """Asks a mirror of a mirror, with everything twice, and once more when what is behind it is gone."""
+    """Requests everything twice from a mirror of a mirror, then again without the latter."""
     with tempfile.TemporaryDirectory() as place:
         original, kept = Path(place, "original"), Path(place, "kept")
         (original / "pool").mkdir(parents=True)

@@ -1,8 +1,9 @@
-"""What a root file system is made of, path by path, in a form that can be kept as JSON.
+"""A root file system as data, path by path, in a form that can be kept as JSON.
 
-A snapshot has all that dpkg, tar or a booting system could tell apart: type, mode, owner, link target, device, hard links, extended
-attributes, content; and the time of what packages ship. Where that is later than the beginning of the run (a directory in which something
-was made, a link that a script made anew), this is all that counts. The dpkg database's own files are read as stanzas as well.
+A snapshot has everything that dpkg, tar or a booting system can tell apart: type, mode, owner, link
+target, device, hard links, extended attributes, content, and the time of shipped files. A time
+after the start of the run (a directory that the run changed, a link that a script made again)
+counts only as that. The files of the dpkg database are read as stanzas, too.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 TEXT_LIMIT = 64 << 10
-"""Files up to this size that no package ships keep their text, so that a difference can be shown."""
+"""Unshipped files up to this size keep their text, so that a difference can be shown."""
 
 STANZA_FILES = ("/var/lib/dpkg/status", "/var/lib/apt/extended_states")
 """Compared field by field, whatever the order of stanzas."""
 
 IN_THE_RUN = -1
-"""The time of what a package ships and the run has made anew, or of a directory that it has made or removed something in."""
+"""The time of a shipped path that the run made again, or of a directory that it changed."""
 
 KINDS = {
     stat.S_IFREG: "file",
@@ -50,7 +51,7 @@ class Facts:
     content: str = ""
     """SHA-256 of a regular file."""
     time: int | None = None
-    """Only of what a package ships, if it still has the content that is known of it; perhaps `IN_THE_RUN`."""
+    """Only of a shipped path with its shipped content; perhaps `IN_THE_RUN`."""
     text: str | None = None
 
 
@@ -78,7 +79,9 @@ class Snapshot:
 
 
 def take(root: Path, began: float) -> Snapshot:
-    """Reads the tree below `root`, whose making began then, without following a symlink or crossing into another file system."""
+    """Reads the tree below `root`, whose making began at `began`. Follows no symlink and enters
+    no other file system.
+    """
     shipped = Shipped(root)
     found: dict[str, os.stat_result] = {"/": root.lstat()}
     device = found["/"].st_dev
@@ -154,7 +157,7 @@ def attributes(on_host: str) -> dict[str, str]:
 
 
 class Shipped:
-    """Which paths packages ship, and what their content was, as the tree's own dpkg has it."""
+    """The paths that packages ship, and their content, by the tree's dpkg database."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -190,7 +193,9 @@ class Shipped:
         }
 
     def _place(self, path: str, package: str) -> str:
-        """Where the tree has what a package calls `path`: elsewhere when diverted, or when a directory above it is a symlink."""
+        """The place in the tree of a path of a package: another one if the path is diverted or
+        below a symlink.
+        """
         to, diverter = self._diverted.get(path, (path, ""))
         if diverter != package:
             path = to

@@ -1,8 +1,10 @@
-"""Uses a tree as its owner would: lets its own dpkg and apt judge it, install, upgrade, reinstall and purge, and notes what each said.
+"""Uses a tree as its owner would: its own dpkg and apt verify it, install, upgrade, reinstall and
+purge packages, and their results are recorded.
 
-A tree that only looks like dpkg's work comes apart here: `dpkg --verify` reads every digest, a reinstallation every list, a purge
-conffiles, diversions and triggers. The commands run in the tree, in namespaces of their own; apt fetches from the tree's own sources. Which
-packages are purged is decided in the reference's tree, and the same ones are purged in the other.
+This finds trees that only look right: `dpkg --verify` reads every digest, a reinstallation every
+list, a purge conffiles, diversions and triggers. The commands run in the tree in their own
+namespaces; apt fetches from the tree's own sources. The reference's tree decides which packages to
+purge, and the other tree purges the same.
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ from makers import Cell
 from tree import Snapshot, Stanzas, read_stanzas, read_text, take
 
 INSTALLED = ("ed", "hello", "less", "zutils")
-"""What apt installs: alternatives, nothing special, more alternatives, and diversions of what gzip ships."""
+"""The packages that apt installs: with alternatives, plain, and with diversions."""
 
 PURGED = 10
-"""How many of the tree's packages dpkg purges; fewer where others need all that are left."""
+"""The number of packages that dpkg purges; fewer if others need all that are left."""
 
 FORCED = ("--force-depends", "--force-remove-essential")
 RUN_ON = (
@@ -39,7 +41,7 @@ RUN_ON = (
     "sed",
     "tar",
 )
-"""What stays, with all that it needs, when only force can purge anything."""
+"""What stays, with its dependencies, if only force can purge anything."""
 
 ENTERING = """set -e
 mount --types proc proc "$1/proc"
@@ -57,7 +59,7 @@ tree=$1
 shift
 exec chroot "$tree" "$@"
 """
-"""What a command finds mounted. All of it goes with the namespace, and nothing is left in the tree."""
+"""The mounts of a command. They end with its namespace and leave nothing in the tree."""
 
 NAMESPACES = (
     "unshare",
@@ -129,8 +131,9 @@ def kept(file: Path) -> Used | None:
 def use(
     cell: Cell, made: tuple[Path, float], environment: dict[str, str], reference: Used | None = None
 ) -> Used:
-    """Uses a tree, whose making began then; the packages to purge are the reference's, or chosen here. An extracted tree has nothing that
-    could be used."""
+    """Uses a tree whose making began at the second of `made`. The packages to purge are the
+    reference's, or chosen here. An extracted tree cannot be used.
+    """
     used = Used()
     root, began = made
     if cell.variant == "extract":
@@ -234,7 +237,9 @@ def to_purge(stanzas: Stanzas, root: Path) -> list[str]:
 
 
 def forcible(stanzas: Stanzas, root: Path) -> list[str]:
-    """The hardest packages of a tree in which each is needed; but for what dpkg and scripts themselves run on."""
+    """The hardest packages of a tree in which each is needed, without what dpkg and scripts
+    need.
+    """
     kept = set(RUN_ON)
     while (
         more := {
@@ -258,7 +263,7 @@ def forcible(stanzas: Stanzas, root: Path) -> list[str]:
 
 
 def hardness(stanza: dict[str, str], root: Path) -> int:
-    """How many of dpkg's harder matters a package has: conffiles, diversions, triggers, alternatives, a postrm."""
+    """The number of hard features of a package: conffiles, diversions, triggers and so on."""
     info = root / "var/lib/dpkg/info"
     name = stanza["Package"]
     qualified = f"{name}:{stanza['Architecture']}" if stanza.get("Multi-Arch") == "same" else name
@@ -303,7 +308,7 @@ def by_name(stanza: dict[str, str]) -> str:
 
 
 def compare(reference: Used, ours: Used, rules: list[Rule]) -> list[Difference]:
-    """Where one tree's use came to something else than the other's, and each command of ours that failed or was not silent where it must be."""
+    """Where the results of two trees differ, and each command of ours that failed or complained."""
     found = []
     for one, other in zip(reference.steps, ours.steps, strict=False):
         if one.words != other.words:

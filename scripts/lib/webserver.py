@@ -1,4 +1,6 @@
-"""Serves a directory on loopback with nginx, which costs the tools that are measured less of the machine than a server in Python."""
+"""Serves a directory on loopback with nginx, which takes less of the machine than a server in
+Python.
+"""
 
 from __future__ import annotations
 
