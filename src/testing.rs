@@ -13,8 +13,6 @@
 pub mod archive;
 pub mod base;
 pub mod deb;
-#[cfg(test)]
-pub(crate) mod ignore;
 pub mod key;
 pub mod listing;
 pub mod mirror;

@@ -1,7 +1,6 @@
 //! Suites as data: a suite file of the user defines a distribution that is not built in.
 
 use std::fs;
-use std::process::Command;
 use std::sync::Arc;
 
 use rbootstrap::testing::{DebBuilder, FakeSuite, base};

@@ -11,11 +11,7 @@ use rbootstrap::testing::tree::names;
 use crate::context::{Outcome, TestContext, outcome};
 
 /// Runs into this target; the mirror is the context's.
-fn into(
-    context: &TestContext,
-    options: &[&str],
-    target: impl AsRef<OsStr>,
-) -> Outcome {
+fn into(context: &TestContext, options: &[&str], target: impl AsRef<OsStr>) -> Outcome {
     let mut command = context.command();
     command.arg("--variant=essential").args(options);
     command.args([OsStr::new("fake"), target.as_ref()]);

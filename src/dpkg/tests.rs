@@ -309,14 +309,6 @@ fn dump(root: &Path, below: &Path, lines: &mut Vec<String>) {
     }
 }
 
-fn is_root() -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        crate::testing::ignore::skip("needs root");
-    }
-    is_root
-}
-
 fn set_up(before: fn(&World)) -> World {
     let world = World::new();
     world.write(
