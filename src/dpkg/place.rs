@@ -20,7 +20,7 @@ use crate::formats::package_key::PackageKey;
 use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::ledger::Claim;
-use super::staging::{Node, Staged, Staging, set_owner_and_mode};
+use super::staging::{Node, Staged, StagedPackages, set_owner_and_mode};
 use super::state::State;
 use super::triggers::Activations;
 use super::unpack::{Error, Method};
@@ -30,7 +30,7 @@ use files::{Attributes, Files};
 /// Places the packages of one step.
 pub(crate) struct Placer<'a> {
     root: &'a Rootfs,
-    staging: &'a Staging<'a>,
+    staging: &'a StagedPackages,
     method: Method,
     files: Files<'a>,
 }
@@ -77,7 +77,7 @@ enum Destination {
 }
 
 impl<'a> Placer<'a> {
-    pub(crate) fn new(root: &'a Rootfs, staging: &'a Staging<'a>, method: Method) -> Placer<'a> {
+    pub(crate) fn new(root: &'a Rootfs, staging: &'a StagedPackages, method: Method) -> Placer<'a> {
         Placer {
             root,
             staging,

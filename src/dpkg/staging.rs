@@ -8,24 +8,25 @@
 mod decode;
 mod directory;
 mod path_rules;
-mod queue;
 mod source;
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use rustix::fs::Mode;
 
 use crate::formats::deb::Deb;
+use crate::formats::digest::Digest;
 use crate::formats::package_key::PackageKey;
+use crate::queue::{Item, Queue, TakeError, Worker};
 use crate::report::{Event, Report, Stage};
 use crate::store;
 use crate::tree::rootfs::{self, RootPath, Rootfs};
 
 use super::unpack::Error;
 use decode::Decoder;
-use queue::{Queue, Task};
 
 pub(crate) use decode::{Node, Staged};
 pub(crate) use directory::{StagingDirectory, open_content, set_owner_and_mode};
@@ -60,94 +61,113 @@ pub(crate) struct Options {
 /// Staging under way. Dropping it waits for the threads and removes what they have written.
 pub(crate) struct Staging<'a> {
     root: &'a Rootfs,
+    queue: Arc<StagingQueue>,
     shared: Arc<Shared>,
+    pool: rayon::ThreadPool,
 }
 
-/// What the threads share.
+/// Has packages staged before it is certain that they are needed.
+#[derive(Clone)]
+pub(crate) struct Prefetcher(Arc<StagingQueue>);
+
+/// The packages of the plan, staged or about to be.
+pub(crate) struct StagedPackages {
+    queue: Arc<StagingQueue>,
+    shared: Arc<Shared>,
+    files: HashMap<PackageKey, FileKey>,
+}
+
+/// A package, and which file of it: two sources may have different ones of the same version.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct FileKey {
+    package: PackageKey,
+    digest: Digest,
+}
+
+type StagingQueue = Queue<FileKey, Arc<PackageFile>, Staged, Arc<Error>>;
+type StagingWorker = Worker<FileKey, Arc<PackageFile>, Staged, Arc<Error>>;
+
+/// What the threads share besides the queue.
 struct Shared {
-    pool: rayon::ThreadPool,
     directory: StagingDirectory,
     source: Box<Source>,
     rules: Vec<PathRule>,
     report: Report,
     /// Whether the threads have a umask of their own, so that a file is created with its very mode.
     has_own_umask: Arc<AtomicBool>,
-    queue: Mutex<Queue>,
-    /// A package was staged or has failed.
-    changed: Condvar,
+    /// Whether unpacking and its scripts come first.
+    gives_way: AtomicBool,
 }
-
-/// Has packages staged before it is certain that they are needed.
-#[derive(Clone)]
-pub(crate) struct Prefetcher(Arc<Shared>);
 
 impl Prefetcher {
     /// Has a package staged. It is removed if the plan does not need it.
     pub(crate) fn stage(&self, file: PackageFile) {
-        self.0.lock().enqueue(file);
-        self.0.spawn(1);
+        self.0.prefetch(FileKey::of(&file), Arc::new(file));
     }
 }
 
-impl Staging<'_> {
+impl FileKey {
+    fn of(file: &PackageFile) -> FileKey {
+        FileKey {
+            package: file.key.clone(),
+            digest: file.deb.digest.clone(),
+        }
+    }
+}
+
+impl<'a> Staging<'a> {
     /// Makes the staging directory and starts the threads.
     pub(crate) fn start(
-        root: &Rootfs,
+        root: &'a Rootfs,
         options: Options,
         report: Report,
-    ) -> Result<Staging<'_>, Error> {
+    ) -> Result<Staging<'a>, Error> {
         let has_own_umask = Arc::new(AtomicBool::new(true));
-        let shared = Shared {
-            pool: thread_pool(options.jobs, &has_own_umask)?,
+        let pool = thread_pool(options.jobs, &has_own_umask)?;
+        let shared = Arc::new(Shared {
             directory: StagingDirectory::create(root)?,
             source: options.source,
             rules: options.rules,
             report,
             has_own_umask,
-            queue: Mutex::default(),
-            changed: Condvar::new(),
-        };
+            gives_way: AtomicBool::new(false),
+        });
+        let queue = Arc::new(StagingQueue::new());
+        for _ in 0..pool.current_num_threads() {
+            let worker = queue.worker();
+            let shared = Arc::clone(&shared);
+            pool.spawn(move || shared.stage_packages(&worker));
+        }
         Ok(Staging {
             root,
-            shared: Arc::new(shared),
+            queue,
+            shared,
+            pool,
         })
     }
 
     pub(crate) fn prefetcher(&self) -> Prefetcher {
-        Prefetcher(Arc::clone(&self.shared))
+        Prefetcher(Arc::clone(&self.queue))
     }
 
     /// Has these packages staged in their order, and from now on no others.
-    pub(crate) fn plan(&self, files: Vec<PackageFile>) {
-        let waiting = self.shared.lock().plan(files);
-        self.shared.spawn(waiting);
-    }
-
-    /// Lowers the priority of the threads: unpacking and its scripts come first from now on.
-    pub(crate) fn give_way(&self) {
-        self.shared.pool.spawn_broadcast(|_| lower_priority());
-    }
-
-    pub(crate) fn directory(&self) -> &StagingDirectory {
-        &self.shared.directory
-    }
-
-    /// Waits until a planned package is staged, and hands it over, once. The first failure of any
-    /// package fails every wait.
-    pub(crate) fn take(&self, key: &PackageKey) -> Result<Staged, Error> {
-        let mut queue = self.shared.lock();
-        loop {
-            if let Some(result) = queue.take(key) {
-                return result;
-            }
-            queue = self.shared.wait(queue);
+    pub(crate) fn plan(&self, files: Vec<PackageFile>) -> StagedPackages {
+        let mut keys = HashMap::new();
+        let mut items = Vec::new();
+        for file in files {
+            let key = FileKey::of(&file);
+            keys.insert(file.key.clone(), key.clone());
+            items.push(Item {
+                key,
+                job: Arc::new(file),
+            });
         }
-    }
-
-    /// Stages some files of a package again, since the first copies were placed or left out.
-    pub(crate) fn stage_again(&self, staged: &Staged, numbers: &[u32]) -> Result<(), Error> {
-        let deb = (self.shared.source)(&staged.file)?;
-        self.shared.decoder().decode_again(&deb, staged, numbers)
+        self.queue.want(items);
+        StagedPackages {
+            queue: Arc::clone(&self.queue),
+            shared: Arc::clone(&self.shared),
+            files: keys,
+        }
     }
 
     /// Stops staging and removes its directory.
@@ -157,11 +177,9 @@ impl Staging<'_> {
     }
 
     fn stop(&self) {
-        let mut queue = self.shared.lock();
-        queue.stop();
-        while queue.is_running() {
-            queue = self.shared.wait(queue);
-        }
+        self.queue.cancel();
+        // A thread gets to this when it has left the queue.
+        self.pool.broadcast(|_| ());
     }
 }
 
@@ -173,45 +191,58 @@ impl Drop for Staging<'_> {
     }
 }
 
+impl StagedPackages {
+    /// Waits until a package is staged, and hands it over, once. The first failure of any package
+    /// fails every call.
+    pub(crate) fn take(&self, key: &PackageKey) -> Result<Staged, Error> {
+        let file = self.files.get(key).ok_or(Error::Stopped)?;
+        self.queue.take(file).map_err(|error| match error {
+            TakeError::Failed(error) => Error::InThread(error),
+            TakeError::Cancelled | TakeError::NotRequested => Error::Stopped,
+        })
+    }
+
+    /// Lowers the priority of the threads: unpacking and its scripts come first from now on.
+    pub(crate) fn give_way(&self) {
+        self.shared.gives_way.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn directory(&self) -> &StagingDirectory {
+        &self.shared.directory
+    }
+
+    /// Stages some files of a package again, since the first copies were placed or left out.
+    pub(crate) fn stage_again(&self, staged: &Staged, numbers: &[u32]) -> Result<(), Error> {
+        let deb = (self.shared.source)(&staged.file)?;
+        self.shared.decoder().decode_again(&deb, staged, numbers)
+    }
+}
+
 impl Shared {
-    /// No step between lock and unlock can fail half-way, so a poisoned queue is a sound one.
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait<'q>(&self, queue: MutexGuard<'q, Queue>) -> MutexGuard<'q, Queue> {
-        let woken = self.changed.wait(queue);
-        woken.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Gives the pool a job for each package that waits.
-    fn spawn(self: &Arc<Self>, packages: usize) {
-        for _ in 0..packages {
-            let shared = Arc::clone(self);
-            self.pool.spawn(move || shared.stage_next());
+    /// One thread's work: stages packages until the queue stops.
+    fn stage_packages(&self, worker: &StagingWorker) {
+        let mut has_given_way = false;
+        while let Some(task) = worker.next() {
+            if !has_given_way && self.gives_way.load(Ordering::Relaxed) {
+                lower_priority();
+                has_given_way = true;
+            }
+            let staged = self.stage(task.job());
+            task.finish(staged.map_err(Arc::new));
         }
     }
 
-    /// Stages the package that is first in the queue by now.
-    fn stage_next(self: &Arc<Self>) {
-        let Some(task) = self.lock().next() else {
-            return;
-        };
-        let job = Job {
-            shared: self,
-            file: Arc::clone(&task.file),
-            task: Some(task),
-        };
+    fn stage(&self, file: &Arc<PackageFile>) -> Result<Staged, Error> {
         let from = Instant::now();
-        let deb = (self.source)(&job.file);
-        let staged = deb.and_then(|deb| self.decoder().decode(deb, &job.file));
+        let deb = (self.source)(file);
+        let staged = deb.and_then(|deb| self.decoder().decode(deb, file));
         self.report.send(Event::Span {
             stage: Stage::Decode,
-            item: job.file.key.name().to_owned(),
+            item: file.key.name().to_owned(),
             from,
             to: Instant::now(),
         });
-        job.end(staged);
+        staged
     }
 
     fn decoder(&self) -> Decoder<'_> {
@@ -219,35 +250,6 @@ impl Shared {
             directory: &self.directory,
             rules: &self.rules,
             modes_are_kept: self.has_own_umask.load(Ordering::Relaxed),
-        }
-    }
-}
-
-/// A package in the hands of a thread. Where the thread panics, the package counts as failed.
-struct Job<'a> {
-    shared: &'a Arc<Shared>,
-    file: Arc<PackageFile>,
-    task: Option<Task>,
-}
-
-impl Job<'_> {
-    fn end(mut self, staged: Result<Staged, Error>) {
-        if let Some(task) = self.task.take() {
-            self.done(task, staged);
-        }
-    }
-
-    fn done(&self, task: Task, staged: Result<Staged, Error>) {
-        let waits_again = self.shared.lock().done(task, staged);
-        self.shared.changed.notify_all();
-        self.shared.spawn(usize::from(waits_again));
-    }
-}
-
-impl Drop for Job<'_> {
-    fn drop(&mut self) {
-        if let Some(task) = self.task.take() {
-            self.done(task, Err(Error::Stopped));
         }
     }
 }
@@ -263,7 +265,7 @@ fn thread_pool(jobs: usize, has_own_umask: &Arc<AtomicBool>) -> Result<rayon::Th
         .num_threads(jobs.max(1))
         .thread_name(|number| format!("stage-{number}"))
         .start_handler(start)
-        // The panic itself has been reported; `Job` lets the package fail.
+        // The panic itself has been reported; the queue, whose task it drops, stops.
         .panic_handler(drop);
     builder.build().map_err(|source| Error::Threads { source })
 }

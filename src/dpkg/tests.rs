@@ -16,7 +16,7 @@ use std::path::Path;
 
 use super::State;
 use super::maintainer_scripts::{Forces, Preinsts, Scripts};
-use super::staging::{self, PackageFile, PathRule, STAGING, Staging};
+use super::staging::{self, PackageFile, PathRule, STAGING, StagedPackages, Staging};
 use super::unpack::{Error, Unpacking, extract, place_together, register_together, unpack_in_turn};
 use crate::formats::deb::Deb;
 use crate::formats::package::Package;
@@ -132,7 +132,7 @@ impl World {
     }
 
     /// Stages packages. `jobs` and the path rules are the world's.
-    fn stage(&self, packages: &[Packed]) -> Result<Staging<'_>, Error> {
+    fn stage(&self, packages: &[Packed]) -> Result<(Staging<'_>, StagedPackages), Error> {
         let all: Vec<Vec<u8>> = packages.iter().map(Packed::bytes).collect();
         let source = move |file: &PackageFile| read(&all[file.deb.size as usize]);
         let options = staging::Options {
@@ -142,8 +142,8 @@ impl World {
         };
         let staging = Staging::start(&self.root, options, Report::silent())?;
         let files = keys(packages).into_iter().enumerate();
-        staging.plan(files.map(|(n, key)| package_file(key, n)).collect());
-        Ok(staging)
+        let staged = staging.plan(files.map(|(n, key)| package_file(key, n)).collect());
+        Ok((staging, staged))
     }
 
     /// Unpacks the first `essentials` packages together, then the others in batches of these sizes.
@@ -153,11 +153,11 @@ impl World {
         (essentials, batches): (usize, &[usize]),
         script: Script<'_>,
     ) -> Result<(), Error> {
-        let staging = self.stage(packages)?;
+        let (staging, staged) = self.stage(packages)?;
         let report = Report::silent();
         let unpacking = Unpacking {
             root: &self.root,
-            staging: &staging,
+            staging: &staged,
             report: &report,
         };
         let run = |command: &Command| Ok(self.run_command(command, script));

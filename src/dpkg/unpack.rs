@@ -19,7 +19,7 @@ use super::ledger::Replacement;
 use super::maintainer_scripts::Scripts;
 use super::place::{Placer, Replaced, Selection, is_diverted};
 use super::register::register;
-use super::staging::{Staged, Staging};
+use super::staging::{Staged, StagedPackages};
 use super::state::State;
 use super::status::half_installed_stanza;
 use super::triggers::{Activations, Directive, parse_triggers};
@@ -46,7 +46,7 @@ pub(crate) enum Method {
 #[derive(Clone, Copy)]
 pub(crate) struct Unpacking<'a> {
     pub(crate) root: &'a Rootfs,
-    pub(crate) staging: &'a Staging<'a>,
+    pub(crate) staging: &'a StagedPackages,
     pub(crate) report: &'a Report,
 }
 
@@ -158,7 +158,7 @@ pub(crate) fn unpack_in_turn(
 /// One step's unpacking.
 struct Flow<'a> {
     root: &'a Rootfs,
-    staging: &'a Staging<'a>,
+    staging: &'a StagedPackages,
     report: &'a Report,
     method: Method,
     placer: Placer<'a>,
@@ -303,7 +303,7 @@ fn enter(staged: &Staged, state: &mut State) {
 }
 
 /// base-passwd's lists of users and groups, out of what is staged.
-fn masters(all: &[Staged], staging: &Staging<'_>) -> Result<Masters, Error> {
+fn masters(all: &[Staged], staging: &StagedPackages) -> Result<Masters, Error> {
     Ok(Masters {
         passwd: staged_file(all, staging, "usr/share/base-passwd/passwd.master")?,
         group: staged_file(all, staging, "usr/share/base-passwd/group.master")?,
@@ -313,7 +313,7 @@ fn masters(all: &[Staged], staging: &Staging<'_>) -> Result<Masters, Error> {
 /// The content of a staged file, empty where no package ships it.
 fn staged_file(
     all: &[Staged],
-    staging: &Staging<'_>,
+    staging: &StagedPackages,
     path: &'static str,
 ) -> Result<Vec<u8>, Error> {
     let path = RootPath::known(path);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::dpkg::configure::{Call, configure};
 use crate::dpkg::maintainer_scripts::{Forces, Preinsts, Scripts};
-use crate::dpkg::staging::{self, PackageFile, Prefetcher, Staging};
+use crate::dpkg::staging::{self, PackageFile, Prefetcher, StagedPackages, Staging};
 use crate::dpkg::unpack::{
     Method, Unpacking, extract, place_together, register_together, unpack_in_turn,
 };
@@ -121,10 +121,10 @@ impl<'a> Installation<'a> {
             .map_or(0, |scripts| scripts.sandbox.refused());
         let keys = keys(&steps, &plan.circumstances(refused));
         self.report.began(Stage::Unpack, plan.debs.len() as u64);
-        self.staging.plan(in_staging_order(&steps, plan));
+        let staged = self.staging.plan(in_staging_order(&steps, plan));
         for (step, key) in steps.iter().zip(keys).skip(self.done) {
             self.report.detail(format!("step {key}: {step}"));
-            self.execute(step, plan)?;
+            self.execute(step, plan, &staged)?;
             self.done += 1;
             if cfg!(debug_assertions) {
                 self.compare_state(step)?;
@@ -133,7 +133,12 @@ impl<'a> Installation<'a> {
         Ok(())
     }
 
-    fn execute(&mut self, step: &Step, plan: &InstallPlan) -> Result<(), Error> {
+    fn execute(
+        &mut self,
+        step: &Step,
+        plan: &InstallPlan,
+        staged: &StagedPackages,
+    ) -> Result<(), Error> {
         match step {
             Step::Base(options) => base(self.root, options)?,
             Step::Apt { files } => {
@@ -141,7 +146,14 @@ impl<'a> Installation<'a> {
                     file.write(self.root)?;
                 }
             }
-            Step::Unpack { packages, method } => self.unpack(packages, *method, plan)?,
+            Step::Unpack { packages, method } => {
+                let unpacking = Unpacking {
+                    root: self.root,
+                    staging: staged,
+                    report: self.report,
+                };
+                self.unpack(packages, *method, plan, unpacking)?;
+            }
             Step::Configure { packages, forced } => {
                 let call = match forced {
                     true => Call::ConfigureForced,
@@ -164,12 +176,8 @@ impl<'a> Installation<'a> {
         packages: &[PackageKey],
         method: Method,
         plan: &InstallPlan,
+        unpacking: Unpacking<'_>,
     ) -> Result<(), Error> {
-        let unpacking = Unpacking {
-            root: self.root,
-            staging: &self.staging,
-            report: self.report,
-        };
         let state = &mut self.state;
         let placed = match method {
             Method::Extract => {

@@ -424,11 +424,11 @@ fn one_thread_and_sixteen_give_the_same() {
 fn extracting_leaves_no_trace_in_the_database() {
     let world = World::new();
     let packages = essentials();
-    let staging = world.stage(&packages).unwrap();
+    let (staging, staged) = world.stage(&packages).unwrap();
     let report = Report::silent();
     let unpacking = Unpacking {
         root: &world.root,
-        staging: &staging,
+        staging: &staged,
         report: &report,
     };
     let state = State::read(&world.root).unwrap();

@@ -119,6 +119,9 @@ pub(crate) enum Error {
         #[source]
         source: rayon::ThreadPoolBuildError,
     },
+    /// The same, of a thread that stages packages.
+    #[error(transparent)]
+    InThread(Arc<Error>),
     /// Staging has ended before this package, or the package was taken before.
     #[error("unpacking was stopped")]
     Stopped,
@@ -144,6 +147,7 @@ impl Error {
             | Error::Different { .. }
             | Error::Diverted { .. }
             | Error::Script(_) => Class::Script,
+            Error::InThread(error) => error.class(),
             Error::Stopped => Class::Other,
         }
     }
@@ -152,6 +156,7 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Error::Sandbox { source, .. } => source.hint(),
+            Error::InThread(error) => error.hint(),
             Error::Fetch { .. }
             | Error::Staging { .. }
             | Error::Tree { .. }
