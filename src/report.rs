@@ -5,8 +5,8 @@
 //! JSON stream or nothing. No module below the command line prints.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -200,7 +200,7 @@ pub struct StepLabel {
 pub(crate) struct Origin {
     /// The run.
     pub(crate) run: RunId,
-    /// The installation step that was being executed.
+    /// The installation step that was executed at the time.
     pub(crate) step: Option<Arc<StepLabel>>,
 }
 
@@ -209,19 +209,18 @@ type Listener = dyn Fn(&Origin, Event) + Send + Sync;
 /// Where a stage sends its events. Cheap to clone, usable from every thread.
 #[derive(Clone)]
 pub(crate) struct Report {
-    origin: Origin,
+    run: RunId,
+    /// The current step of the installation. All clones share it.
+    step: Arc<Mutex<Option<Arc<StepLabel>>>>,
     listener: Arc<Listener>,
 }
 
 impl Report {
     /// The report of a new run. `listener` is called on the thread that sends the event.
     pub(crate) fn of_new_run(listener: impl Fn(&Origin, Event) + Send + Sync + 'static) -> Report {
-        let origin = Origin {
-            run: RunId::next(),
-            step: None,
-        };
         Report {
-            origin,
+            run: RunId::next(),
+            step: Arc::default(),
             listener: Arc::new(listener),
         }
     }
@@ -238,30 +237,37 @@ impl Report {
         Report::new(drop)
     }
 
-    /// The same report for one step of the installation; `number` counts from 1.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the list of steps"))]
-    pub(crate) fn in_step(&self, number: usize, name: impl Into<String>) -> Report {
-        let label = StepLabel {
-            number,
-            name: name.into(),
-        };
-        let origin = Origin {
-            run: self.origin.run,
-            step: Some(Arc::new(label)),
-        };
-        Report {
-            origin,
-            listener: Arc::clone(&self.listener),
-        }
-    }
-
     /// The run that this report belongs to.
     pub(crate) fn run(&self) -> RunId {
-        self.origin.run
+        self.run
+    }
+
+    /// Begins a step of the installation; `number` counts from 1. Events carry it until the next one
+    /// begins or [`Report::end_steps`] is called. After a failure it stays: the error carries the step
+    /// that failed.
+    pub(crate) fn begin_step(&self, number: usize, name: &str) {
+        let label = StepLabel {
+            number,
+            name: name.to_owned(),
+        };
+        *self.step() = Some(Arc::new(label));
+    }
+
+    /// Ends the last step.
+    pub(crate) fn end_steps(&self) {
+        *self.step() = None;
+    }
+
+    fn step(&self) -> MutexGuard<'_, Option<Arc<StepLabel>>> {
+        self.step.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn send(&self, event: Event) {
-        (self.listener)(&self.origin, event);
+        let origin = Origin {
+            run: self.run,
+            step: self.step().clone(),
+        };
+        (self.listener)(&origin, event);
     }
 
     pub(crate) fn note(&self, text: impl Into<String>) {
@@ -291,14 +297,12 @@ impl Report {
 
 impl fmt::Debug for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Report({:?})", self.origin)
+        write!(f, "Report({:?})", self.run)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use super::*;
 
     #[test]
@@ -309,10 +313,12 @@ mod tests {
             let step = origin.step.as_deref().cloned();
             heard.lock().unwrap().push((origin.run, step));
         });
+        let clone = report.clone();
         report.note("before");
-        report.in_step(3, "configure").note("during");
-        Report::silent().note("another run");
-        report.note("after");
+        report.begin_step(3, "configure");
+        clone.note("during");
+        report.end_steps();
+        clone.note("after");
         let step = StepLabel {
             number: 3,
             name: "configure".into(),

@@ -50,6 +50,18 @@ fn error(outcome: &Outcome) -> (String, Option<String>) {
     (format!("{class} {code} {message}"), hint.clone())
 }
 
+/// The steps of a run in their order, as `number name`.
+fn steps(lines: &[JsonLine]) -> Vec<String> {
+    let mut steps = Vec::new();
+    for line in lines {
+        if let Some(step) = &line.step {
+            steps.push(format!("{} {}", step.number, step.name));
+        }
+    }
+    steps.dedup();
+    steps
+}
+
 /// An event in a few words, empty for those that no test looks for.
 fn brief(event: &JsonEvent) -> String {
     match event {
@@ -89,6 +101,9 @@ fn a_run_that_succeeds() {
     ] {
         assert!(happened.contains(expected), "{expected} in {happened:?}");
     }
+    assert_eq!(steps(&lines)[0], "2 apt");
+    assert!(steps(&lines).contains(&"4 configure".to_owned()));
+    assert_eq!(lines.last().unwrap().step, None);
     let JsonEvent::Summary {
         name,
         packages: Some(packages),
@@ -170,6 +185,9 @@ fn runs_that_fail() {
     let (message, _) = error(&failed);
     assert!(message.starts_with("script 7 "), "{message}");
     assert!(message.contains("broken"), "{message}");
+    // The error has the step in which dpkg configures what is left.
+    let step = lines(&failed.stderr).pop().unwrap().step.unwrap();
+    assert_eq!(step.name, "triggers");
 }
 
 #[test]

@@ -82,7 +82,9 @@ impl<'a> Installation<'a> {
             fetch,
             jobs,
         } = setup;
+        report.begin_step(1, "base");
         base(root, options.base())?;
+        report.end_steps();
         let scripts = match options.has_scripts() {
             true => Some(ScriptHost::open(root, interrupt, report)?),
             false => None,
@@ -123,6 +125,7 @@ impl<'a> Installation<'a> {
         self.report.began(Stage::Unpack, plan.debs.len() as u64);
         let staged = self.staging.plan(in_staging_order(&steps, plan));
         for (step, key) in steps.iter().zip(keys).skip(self.done) {
+            self.report.begin_step(self.done + 1, step.kind());
             self.report.detail(format!("step {key}: {step}"));
             self.execute(step, plan, &staged)?;
             self.done += 1;
@@ -130,6 +133,7 @@ impl<'a> Installation<'a> {
                 self.compare_state(step)?;
             }
         }
+        self.report.end_steps();
         Ok(())
     }
 
