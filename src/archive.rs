@@ -1,9 +1,10 @@
 //! Sources, their verified releases, and the index of packages.
 //!
-//! This is the head of the chain of trust: keyring → InRelease → digest of an index. The result is text that a trusted
-//! key vouches for, in the order in which apt reads it: source by source, component by component, the native
-//! architecture, the foreign ones, then `all` where it has an index of its own. What a stanza means is left to `formats`
-//! and `plan`; mirrors and bytes are the store's.
+//! This is the head of the chain of trust: keyring → InRelease → digest of an index. The result is
+//! text that a trusted key vouches for, in the order in which apt reads it: source by source,
+//! component by component, the native architecture, the foreign ones, then `all` where it has an
+//! index of its own. What a stanza means is left to `formats` and `plan`; mirrors and bytes are the
+//! store's.
 
 pub(crate) mod openpgp;
 pub(crate) mod release;
@@ -51,8 +52,8 @@ pub(crate) struct Source {
     pub(crate) exemptions: Exemptions,
 }
 
-/// The checks that an entry of apt's sources turns off, here and in the tree. What the command line turns off holds for
-/// this run alone and is not among them.
+/// The checks that an entry of apt's sources turns off, here and in the tree. What the command line
+/// turns off holds for this run alone and is not among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Exemptions {
     /// `Trusted: yes`
@@ -92,7 +93,8 @@ impl Listing {
         &self.release
     }
 
-    /// The index's architecture; in a flat repository, whose index may hold several, the native one.
+    /// The index's architecture; in a flat repository, whose index may hold several, the native
+    /// one.
     pub fn architecture(&self) -> &str {
         &self.architecture
     }
@@ -135,7 +137,8 @@ impl Index {
 /// What is known of an index while others are still being read. Events come from several threads.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum IndexEvent<'a> {
-    /// A stanza of a verified index, with the release that vouches for it. The stanzas of one index come in order.
+    /// A stanza of a verified index, with the release that vouches for it. The stanzas of one index
+    /// come in order.
     Stanza(&'a Release, &'a str),
     /// All stanzas of a source have been reported.
     SourceEnd,

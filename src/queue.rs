@@ -1,10 +1,10 @@
 //! A queue of keyed items that worker threads process and consumers take.
 //!
-//! Items enter in three ways: [`Queue::prefetch`] adds an item that is probably needed, [`Queue::want`] adds the
-//! planned items in their order and drops prefetches that are not among them, [`Queue::take_now`] adds one that
-//! a consumer waits for. A failed prefetch matters only if the item is wanted later. The first failure of any
-//! other item stops the queue, and every later `take` returns it. What processing an item means is left to the
-//! workers.
+//! Items enter in three ways: [`Queue::prefetch`] adds an item that is probably needed,
+//! [`Queue::want`] adds the planned items in their order and drops prefetches that are not among
+//! them, [`Queue::take_now`] adds one that a consumer waits for. A failed prefetch matters only if
+//! the item is wanted later. The first failure of any other item stops the queue, and every later
+//! `take` returns it. What processing an item means is left to the workers.
 
 mod workers;
 
@@ -112,8 +112,9 @@ impl<K: Clone + Eq + Hash, J, T, E: Clone> Queue<K, J, T, E> {
         }
     }
 
-    /// Adds the planned items, in this order, behind those of earlier calls. Prefetches that no worker has begun
-    /// are dropped unless they are among them; prefetches that failed are tried again.
+    /// Adds the planned items, in this order, behind those of earlier calls. Prefetches that no
+    /// worker has begun are dropped unless they are among them; prefetches that failed are tried
+    /// again.
     pub(crate) fn want(&self, items: Vec<Item<K, J>>) -> Admission {
         let mut state = self.lock();
         state.has_plan = true;
@@ -145,8 +146,9 @@ impl<K: Clone + Eq + Hash, J, T, E: Clone> Queue<K, J, T, E> {
         }
     }
 
-    /// Requests an item ahead of all others, waits until it is done and takes it. An item that was taken before is
-    /// processed again. A prefetch stays one, so its failure does not stop the queue.
+    /// Requests an item ahead of all others, waits until it is done and takes it. An item that was
+    /// taken before is processed again. A prefetch stays one, so its failure does not stop the
+    /// queue.
     pub(crate) fn take_now(&self, key: &K, job: J) -> Result<T, TakeError<E>> {
         let job = Arc::new(job);
         let mut state = self.lock();
@@ -273,7 +275,8 @@ impl<K: Clone + Eq + Hash, J, T, E: Clone> QueueState<K, J, T, E> {
         true
     }
 
-    /// Puts an item at the front of the queue, unless a worker has begun it; true when it was not in the queue.
+    /// Puts an item at the front of the queue, unless a worker has begun it; true when it was not
+    /// in the queue.
     fn request(&mut self, key: &K, job: &Arc<J>) -> bool {
         let is_new = match self.items.get_mut(key) {
             None => true,
@@ -328,8 +331,8 @@ impl<K: Clone + Eq + Hash, J, T, E: Clone> QueueState<K, J, T, E> {
         Some((key, Arc::clone(&tracked.job), tracked.purpose))
     }
 
-    /// Keeps what came of an item that was begun for `purpose`; true when the plan is known and nothing is left to
-    /// process.
+    /// Keeps what came of an item that was begun for `purpose`; true when the plan is known and
+    /// nothing is left to process.
     fn finish(&mut self, key: &K, purpose: Purpose, result: Result<T, E>) -> bool {
         let Some(tracked) = self.items.get_mut(key) else {
             return false;

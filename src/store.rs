@@ -1,9 +1,9 @@
 //! Downloads and the cache: a URL, a size and a digest become a verified file.
 //!
-//! No file leaves the store before its size and digest match what a trusted index promises. The exception is
-//! [`Store::read`], for small files that carry their own signatures. A transient failure is retried, an interrupted
-//! download resumes where it stopped, and after a permanent failure the next URL is tried. What a file means, and who
-//! promised it, is left to the callers.
+//! No file leaves the store before its size and digest match what a trusted index promises. The
+//! exception is [`Store::read`], for small files that carry their own signatures. A transient
+//! failure is retried, an interrupted download resumes where it stopped, and after a permanent
+//! failure the next URL is tried. What a file means, and who promised it, is left to the callers.
 
 mod address;
 mod attempts;
@@ -50,14 +50,16 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// How a store works.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// The directory that keeps verified downloads. Without it they are unnamed files in `temporary`.
+    /// The directory that keeps verified downloads. Without it they are unnamed files in
+    /// `temporary`.
     pub(crate) cache: Option<PathBuf>,
-    /// The directory that has this host's key for derived files. Without it, or where the key cannot be made, no derived
-    /// file is kept.
+    /// The directory that has this host's key for derived files. Without it, or where the key
+    /// cannot be made, no derived file is kept.
     pub(crate) state: Option<PathBuf>,
     /// The directory for files that are not cached.
     pub(crate) temporary: PathBuf,
-    /// How long a connection may bring no byte. One that brings less than 1 KiB/s for twice as long is given up too.
+    /// How long a connection may bring no byte. One that brings less than 1 KiB/s for twice as long
+    /// is given up too.
     pub(crate) stall: Duration,
     /// How many times a request is made that fails for a transient reason, for each URL.
     pub(crate) tries: u32,
@@ -100,8 +102,8 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens a store that sends warnings and details to `report`. The HTTP client takes its proxies from the environment
-    /// (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`).
+    /// Opens a store that sends warnings and details to `report`. The HTTP client takes its proxies
+    /// from the environment (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`).
     pub(crate) fn open(options: Options, report: Report) -> Result<Store, Error> {
         Store::with(options, report, http::builder()?, FIRST_PAUSE)
     }
@@ -127,8 +129,9 @@ impl Store {
         })
     }
 
-    /// Returns the verified file: from the cache, or else from the first URL that has it. `progress` is called with the
-    /// number of new bytes as they arrive, and with the size at once for a file from the cache.
+    /// Returns the verified file: from the cache, or else from the first URL that has it.
+    /// `progress` is called with the number of new bytes as they arrive, and with the size at once
+    /// for a file from the cache.
     pub(crate) fn file_until(
         &self,
         wanted: &RemoteFile,
@@ -149,7 +152,8 @@ impl Store {
         Ok(verified)
     }
 
-    /// Returns a verified .deb like [`Store::file_until`], or its decoded form where the cache has it.
+    /// Returns a verified .deb like [`Store::file_until`], or its decoded form where the cache has
+    /// it.
     pub(crate) fn deb_until(
         &self,
         wanted: &RemoteFile,
@@ -166,8 +170,8 @@ impl Store {
         }
     }
 
-    /// Reads a small file that no index promises (InRelease), of at most `limit` bytes, from the first URL that has it.
-    /// It never comes from the cache.
+    /// Reads a small file that no index promises (InRelease), of at most `limit` bytes, from the
+    /// first URL that has it. It never comes from the cache.
     pub(crate) fn read(&self, urls: &[String], limit: u64) -> Result<Unverified, Error> {
         let name = urls.first().map_or_else(String::new, |url| shown(url));
         let fetch = |address, shown: &str| match address {
@@ -178,7 +182,8 @@ impl Store {
         Ok(Unverified { url, content, took })
     }
 
-    /// Returns the kept file of that kind that was derived from what has the digest `of`, if its seal is right.
+    /// Returns the kept file of that kind that was derived from what has the digest `of`, if its
+    /// seal is right.
     pub(crate) fn derived(&self, kind: DerivedKind, of: &Digest) -> Option<Verified> {
         self.derived.as_ref()?.find(kind, of)
     }
@@ -214,9 +219,9 @@ impl Store {
         }
     }
 
-    /// Removes files from the cache, the least recently used first, until at most `bound` bytes are left, and returns the
-    /// bytes freed. Call it when no file of this store is in use. While other runs share the cache, files used within
-    /// the last hour stay.
+    /// Removes files from the cache, the least recently used first, until at most `bound` bytes are
+    /// left, and returns the bytes freed. Call it when no file of this store is in use. While other
+    /// runs share the cache, files used within the last hour stay.
     pub(crate) fn trim(&self, bound: u64) -> Result<u64, Error> {
         self.cache.trim(bound)
     }
@@ -236,7 +241,8 @@ impl Store {
         self.stop.child()
     }
 
-    /// Applies `fetch` to the URLs in turn and returns the first success with its URL, or the most telling failure.
+    /// Applies `fetch` to the URLs in turn and returns the first success with its URL, or the most
+    /// telling failure.
     fn first_that_works<T>(
         &self,
         urls: &[String],
@@ -270,8 +276,8 @@ impl Store {
         Err(failure.unwrap_or(Error::NoUrl { name }))
     }
 
-    /// The URLs in their order, those of failing servers last, so that the timeouts of a dead mirror are waited for only
-    /// once.
+    /// The URLs in their order, those of failing servers last, so that the timeouts of a dead
+    /// mirror are waited for only once.
     fn working_first<'a>(&self, urls: &'a [String]) -> Vec<&'a String> {
         let failing = self.failing();
         let (last, mut order): (Vec<_>, Vec<_>) = urls
@@ -288,7 +294,8 @@ impl Store {
 
 #[cfg(test)]
 impl Store {
-    /// Opens a store that sends everything through `proxy` (`http://host:port`, `socks5h://host:port`).
+    /// Opens a store that sends everything through `proxy` (`http://host:port`,
+    /// `socks5h://host:port`).
     fn open_through(proxy: &str, options: Options, report: Report) -> Result<Store, Error> {
         let bad = |reason: String| Error::BadUrl {
             url: shown(proxy),

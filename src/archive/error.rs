@@ -22,7 +22,8 @@ pub(crate) enum Error {
     /// A signed release that is not used.
     #[error("{url} cannot be used")]
     Release { url: String, source: BadRelease },
-    /// An index did not match its release each time both were read: the mirror is broken, or it was tampered with.
+    /// An index did not match its release each time both were read: the mirror is broken, or it was
+    /// tampered with.
     #[error("{name} of {suite} does not match its release, after {tries} tries")]
     Mismatch {
         suite: String,

@@ -1,4 +1,5 @@
-//! The indexes of one release: which of them a source asks for, and each fetched, decoded and reported stanza by stanza.
+//! The indexes of one release: which of them a source asks for, and each fetched, decoded and
+//! reported stanza by stanza.
 //!
 //! `decode` decodes an index. Reading one again because the mirror changed is left to `reader`.
 
@@ -197,8 +198,9 @@ impl Indexes<'_> {
     }
 }
 
-/// The indexes that a release has of what its source asks for, in apt's order: component by component, for each the
-/// architectures, then `all` where that is separate; and what the release lacks.
+/// The indexes that a release has of what its source asks for, in apt's order: component by
+/// component, for each the architectures, then `all` where that is separate; and what the release
+/// lacks.
 pub(super) fn index_files(release: &Release) -> Result<(Vec<IndexFile>, MissingIndexes), Error> {
     let mut files = Vec::new();
     let mut missing = MissingIndexes::default();
@@ -253,8 +255,9 @@ pub(super) fn last_part(component: &str) -> &str {
         .map_or(component, |(_, last)| last)
 }
 
-/// Adds what a release promises of an index to a key: size and digest in every compression. One compression is not
-/// enough: an unsigned release can name the true digest of one compression beside a forged index in another.
+/// Adds what a release promises of an index to a key: size and digest in every compression. One
+/// compression is not enough: an unsigned release can name the true digest of one compression
+/// beside a forged index in another.
 pub(super) fn add_promise(key: &mut KeyHasher, release: &Release, path: &str) {
     for compression in release.compressions(path) {
         let name = with_extension(path, compression);
@@ -267,8 +270,8 @@ pub(super) fn add_promise(key: &mut KeyHasher, release: &Release, path: &str) {
     key.text("");
 }
 
-/// The compressions of an index, ordered by the time that it takes to fetch it at `rate` and to decode it. Uncompressed
-/// comes last: releases list it, but mirrors seldom have it.
+/// The compressions of an index, ordered by the time that it takes to fetch it at `rate` and to
+/// decode it. Uncompressed comes last: releases list it, but mirrors seldom have it.
 pub(super) fn cheapest_first(release: &Release, path: &str, rate: f64) -> Vec<Compression> {
     let size = |compression| {
         let promised = release.files.get(&with_extension(path, compression));
@@ -290,7 +293,8 @@ pub(super) fn cheapest_first(release: &Release, path: &str, rate: f64) -> Vec<Co
     all
 }
 
-/// How fast a compression of Packages decodes, in bytes of plain text a second. Measured on Debian's main, rounded.
+/// How fast a compression of Packages decodes, in bytes of plain text a second. Measured on
+/// Debian's main, rounded.
 fn decoding_rate(compression: Compression) -> f64 {
     match compression {
         Compression::None => 4e9,

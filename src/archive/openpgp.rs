@@ -1,10 +1,11 @@
 //! OpenPGP: the certificates that may sign a release, and whether one of them signed this one.
 //!
-//! One good signature by a certificate of the keyring is enough; Debian's releases carry three, Ubuntu's up to two. A
-//! signature is good when its digest is SHA-256 or stronger, its key is neither RSA below 2048 bits nor DSA, the key could
-//! sign when the signature was made (bound, neither expired nor revoked), and the signature is neither from the future nor
-//! expired. A keyring is trusted as given, so that old SHA-1 self-signatures in it count (Ubuntu's key of 2012 has no
-//! others); new ones do not. What a release says is left to `release`.
+//! One good signature by a certificate of the keyring is enough; Debian's releases carry three,
+//! Ubuntu's up to two. A signature is good when its digest is SHA-256 or stronger, its key is
+//! neither RSA below 2048 bits nor DSA, the key could sign when the signature was made (bound,
+//! neither expired nor revoked), and the signature is neither from the future nor expired. A
+//! keyring is trusted as given, so that old SHA-1 self-signatures in it count (Ubuntu's key of 2012
+//! has no others); new ones do not. What a release says is left to `release`.
 
 mod error;
 mod message;
@@ -38,8 +39,9 @@ pub(crate) struct Keyring {
 }
 
 impl Keyring {
-    /// Reads keyring files, given by name and content: binary or armored, each with any number of certificates and armor
-    /// blocks. GnuPG's keybox files (`.kbx`) are rejected, and so is a file without a certificate.
+    /// Reads keyring files, given by name and content: binary or armored, each with any number of
+    /// certificates and armor blocks. GnuPG's keybox files (`.kbx`) are rejected, and so is a file
+    /// without a certificate.
     pub(crate) fn parse(files: &[(&str, &[u8])]) -> Result<Keyring, KeyringError> {
         let mut certificates = Vec::new();
         for &(file, content) in files {
@@ -48,7 +50,8 @@ impl Keyring {
         Ok(Keyring { certificates })
     }
 
-    /// The certificates that hold a key with one of these fingerprints (hexadecimal; apt's `!` after one is ignored).
+    /// The certificates that hold a key with one of these fingerprints (hexadecimal; apt's `!`
+    /// after one is ignored).
     pub(crate) fn only(&self, fingerprints: &[String]) -> Keyring {
         let mut certificates = Vec::new();
         for certificate in &self.certificates {
@@ -68,8 +71,9 @@ impl Keyring {
         self.certificates.len()
     }
 
-    /// Returns the signed text of an InRelease file, its lines ended by `\n`, if one of its signatures is good. Text before
-    /// or after the signed message is an error. `now` is in seconds since the epoch.
+    /// Returns the signed text of an InRelease file, its lines ended by `\n`, if one of its
+    /// signatures is good. Text before or after the signed message is an error. `now` is in seconds
+    /// since the epoch.
     pub(crate) fn verify_inline(&self, content: &[u8], now: i64) -> Result<String, SignatureError> {
         let (text, armor) = split(content)?;
         let hashed = text.replace('\n', "\r\n");
@@ -77,7 +81,8 @@ impl Keyring {
         Ok(text)
     }
 
-    /// Returns the text of a Release file if one of the detached signatures is good. `now` is in seconds since the epoch.
+    /// Returns the text of a Release file if one of the detached signatures is good. `now` is in
+    /// seconds since the epoch.
     pub(crate) fn verify_detached(
         &self,
         content: &[u8],
@@ -99,8 +104,8 @@ impl Keyring {
         }
         let mut attempts = Vec::new();
         let mut signatures: Vec<&Signature> = signatures.iter().take(SIGNATURE_LIMIT).collect();
-        // One is enough. With its certificate's self-signatures, an RSA signature takes about twenty times as long as any
-        // other.
+        // One is enough. With its certificate's self-signatures, an RSA signature takes about
+        // twenty times as long as any other.
         signatures.sort_by_key(|signature| is_rsa(signature));
         for signature in signatures {
             match self.attempt(data, signature, now) {
@@ -132,7 +137,8 @@ impl Keyring {
         if lifetime != 0 && seconds + i64::from(lifetime) < now {
             return Err(Fault::Expired);
         }
-        // Several certificates may hold the key that signed (one file given twice, one of them renewed): any is enough.
+        // Several certificates may hold the key that signed (one file given twice, one of them
+        // renewed): any is enough.
         let mut fault = Fault::UnknownKey;
         for certificate in &self.certificates {
             if !holds_issuer(certificate, signature) {
@@ -220,8 +226,8 @@ fn verify_with(
     key.verify(signature, data).map_err(|_| Fault::Bad)
 }
 
-/// The certificate without the signatures of other keys, which decide nothing here and make up most of Debian's
-/// certificates.
+/// The certificate without the signatures of other keys, which decide nothing here and make up most
+/// of Debian's certificates.
 fn own_signatures(certificate: &SignedPublicKey) -> SignedPublicKey {
     let mut own = certificate.clone();
     let primary = certificate.primary_key.clone();
@@ -253,7 +259,8 @@ fn is_issuer(key: &impl KeyDetails, signature: &Signature) -> bool {
         || signature.issuer_key_id().contains(&&id)
 }
 
-/// The signer as the signature names it: its fingerprint, or else its key ID, in upper-case hexadecimal.
+/// The signer as the signature names it: its fingerprint, or else its key ID, in upper-case
+/// hexadecimal.
 fn issuer(signature: &Signature) -> String {
     let name = if let Some(fingerprint) = signature.issuer_fingerprint().first() {
         fingerprint.to_string()

@@ -1,15 +1,16 @@
 //! The pins of the tree's sources, as apt's preferences.
 //!
-//! A source's line cannot give apt its priority. apt's preferences select sources by what their Release files say, or by
-//! their host. If neither tells a pinned source from the others, the run fails rather than make a tree whose apt would
-//! decide differently.
+//! A source's line cannot give apt its priority. apt's preferences select sources by what their
+//! Release files say, or by their host. If neither tells a pinned source from the others, the run
+//! fails rather than make a tree whose apt would decide differently.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::Release;
 
-/// The preferences that give the tree's apt the priorities of the sources; empty where none is pinned.
+/// The preferences that give the tree's apt the priorities of the sources; empty where none is
+/// pinned.
 pub(crate) fn preferences(releases: &[Arc<Release>]) -> Result<String, Indistinguishable> {
     let mut pins: Vec<String> = Vec::new();
     for release in releases {
@@ -49,8 +50,8 @@ pub(crate) struct Indistinguishable {
 /// What apt can select a source by (apt_preferences(5)).
 #[derive(Debug)]
 enum Mark<'r> {
-    /// Fields of the Release file: origin, label, and the codename; or the suite, which changes with a release, if there is
-    /// no codename.
+    /// Fields of the Release file: origin, label, and the codename; or the suite, which changes
+    /// with a release, if there is no codename.
     Fields(Vec<(char, &'r str)>),
     /// The host.
     Host(&'r str),
@@ -109,7 +110,8 @@ fn field(release: &Release, letter: char) -> Option<&str> {
     }
 }
 
-/// Whether apt takes a value literally: commas separate fields, and patterns match other values too.
+/// Whether apt takes a value literally: commas separate fields, and patterns match other values
+/// too.
 fn is_plain(value: &str) -> bool {
     !value.contains([',', '*', '?', '[', '\\', '\n']) && !value.starts_with('/')
 }

@@ -1,8 +1,9 @@
-//! Reads all sources: each in a thread of its own, each of its indexes in another, with results in the order of the sources.
+//! Reads all sources: each in a thread of its own, each of its indexes in another, with results in
+//! the order of the sources.
 //!
-//! When an index is not what its release promises, the mirror changed between the two (a window of minutes, several times
-//! a day): the release is read again and the source starts over, a few times. A single release is read by `signed`, a
-//! single index by `index`.
+//! When an index is not what its release promises, the mirror changed between the two (a window of
+//! minutes, several times a day): the release is read again and the source starts over, a few
+//! times. A single release is read by `signed`, a single index by `index`.
 
 use std::panic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -66,7 +67,8 @@ impl<'a> IndexReader<'a> {
         self.sources
     }
 
-    /// The verified releases in the order of the sources. They are read unless [`index`](IndexReader::index) has read them.
+    /// The verified releases in the order of the sources. They are read unless
+    /// [`index`](IndexReader::index) has read them.
     pub(crate) fn releases(&self) -> Result<Vec<Arc<Release>>, Error> {
         let mut offers = self.offers();
         if offers.len() < self.sources.len() {
@@ -79,8 +81,8 @@ impl<'a> IndexReader<'a> {
 
     /// Reads all indexes. `observe` is called with stanzas while others are still on their way.
     ///
-    /// A component or an architecture that one source lacks is a warning, as a security archive may have fewer of both;
-    /// one that no source has is an error.
+    /// A component or an architecture that one source lacks is a warning, as a security archive may
+    /// have fewer of both; one that no source has is an error.
     pub(crate) fn index(&self, observe: &(dyn Fn(IndexEvent<'_>) + Sync)) -> Result<Index, Error> {
         self.report.began(Stage::Indexes, 0);
         let listings = self.for_each_source(|number| self.listings(number, observe))?;
@@ -242,8 +244,8 @@ fn last_mismatch(suite: String, name: String, source: Box<store::Error>) -> Erro
     }
 }
 
-/// A key of everything in the releases that decides which packages there are and how they are chosen: releases with the
-/// same key have the same index.
+/// A key of everything in the releases that decides which packages there are and how they are
+/// chosen: releases with the same key have the same index.
 pub(crate) fn releases_key(releases: &[Arc<Release>]) -> Result<Digest, Error> {
     let mut key = KeyHasher::new("releases");
     for release in releases {

@@ -1,8 +1,8 @@
 //! The Release file of a suite: what it is, until when it is valid, and the files that it promises.
 //!
-//! A [`Release`] is made only from a text whose signature was checked, or that the user trusts unchecked. This module
-//! also derives the names of indexes and the paths where a mirror keeps them. Fetching them is left to `index` and the
-//! store.
+//! A [`Release`] is made only from a text whose signature was checked, or that the user trusts
+//! unchecked. This module also derives the names of indexes and the paths where a mirror keeps
+//! them. Fetching them is left to `index` and the store.
 
 mod error;
 mod time;
@@ -40,10 +40,11 @@ pub struct Release {
     pub(super) architectures: Vec<String>,
     not_automatic: bool,
     but_automatic_upgrades: bool,
-    /// Indexes can be fetched by digest, under which a mirror keeps them for a while after they change.
+    /// Indexes can be fetched by digest, under which a mirror keeps them for a while after they
+    /// change.
     acquire_by_hash: bool,
-    /// Whether `binary-all/Packages` is to be read too: `Architectures` has `all`, and `No-Support-for-Architecture-all`
-    /// does not say that the other indexes repeat its packages.
+    /// Whether `binary-all/Packages` is to be read too: `Architectures` has `all`, and
+    /// `No-Support-for-Architecture-all` does not say that the other indexes repeat its packages.
     pub(super) separate_all: bool,
     /// By path below the suite; from the strongest list of digests.
     pub(super) files: BTreeMap<String, PromisedFile>,
@@ -68,8 +69,8 @@ const COMPRESSIONS: [Compression; 6] = [
 ];
 
 impl Release {
-    /// Parses a Release file whose signature was checked. It must be of the suite that `source` asks for, and valid at
-    /// `now`, in seconds since the epoch.
+    /// Parses a Release file whose signature was checked. It must be of the suite that `source`
+    /// asks for, and valid at `now`, in seconds since the epoch.
     pub(super) fn parse(text: &str, source: &Source, now: i64) -> Result<Release, BadRelease> {
         let all = Fields::read(text);
         let word = |name: &str| all.one(name).map(str::to_owned);
@@ -98,9 +99,9 @@ impl Release {
         Ok(release)
     }
 
-    /// Suite or Codename must be the requested one, so that no mirror can serve another suite that the same key signed.
-    /// The security archive's old form `buster/updates` calls itself `buster`. A release that names neither cannot be
-    /// compared.
+    /// Suite or Codename must be the requested one, so that no mirror can serve another suite that
+    /// the same key signed. The security archive's old form `buster/updates` calls itself `buster`.
+    /// A release that names neither cannot be compared.
     fn check_suite(&self, requested: &str) -> Result<(), BadRelease> {
         let plain = requested.strip_suffix("/updates").unwrap_or(requested);
         let is_requested = |name: &String| name == requested || name == plain;
@@ -181,7 +182,8 @@ impl Release {
             || self.source.suite == suite
     }
 
-    /// The priority of its packages (apt_preferences(5)): the user's pin, or else one of apt's default priorities.
+    /// The priority of its packages (apt_preferences(5)): the user's pin, or else one of apt's
+    /// default priorities.
     pub(crate) fn priority(&self) -> i32 {
         if let Some(pin) = self.source.pin {
             return pin.get().into();
@@ -211,8 +213,9 @@ impl Release {
         key.flag(self.but_automatic_upgrades);
     }
 
-    /// The path of the index of a component and an architecture below the suite, without a compression's extension;
-    /// `None` if the release has none. A flat repository has one index. `component` is `main` or `updates/main`.
+    /// The path of the index of a component and an architecture below the suite, without a
+    /// compression's extension; `None` if the release has none. A flat repository has one index.
+    /// `component` is `main` or `updates/main`.
     pub(super) fn index_path(&self, component: &str, architecture: &str) -> Option<String> {
         let paths = if is_flat(&self.source.suite) {
             ["Packages".to_owned(), "./Packages".to_owned()]
@@ -246,7 +249,8 @@ impl Release {
         components
     }
 
-    /// The URLs of one of its files, best first: for each mirror by its digest, where that is offered, and by its name.
+    /// The URLs of one of its files, best first: for each mirror by its digest, where that is
+    /// offered, and by its name.
     pub(super) fn urls(&self, path: &str, digest: &Digest) -> Vec<String> {
         let mut paths = Vec::new();
         if self.acquire_by_hash {
@@ -352,8 +356,8 @@ fn time(all: &Fields<'_>, field: &'static str) -> Result<Option<i64>, BadRelease
     }
 }
 
-/// The files with the strongest digests that the release has. MD5 and SHA-1 are ignored: a release without others is
-/// rejected.
+/// The files with the strongest digests that the release has. MD5 and SHA-1 are ignored: a release
+/// without others is rejected.
 fn strongest_list(all: &Fields<'_>) -> Result<BTreeMap<String, PromisedFile>, BadRelease> {
     let mut files = BTreeMap::new();
     for algorithm in Algorithm::STRONGEST_FIRST {

@@ -34,8 +34,8 @@ struct Answer {
 }
 
 impl Releases<'_> {
-    /// Reads the release of a source from the first mirror that has a good one. Returns the mirror's rate too, in bytes a
-    /// second.
+    /// Reads the release of a source from the first mirror that has a good one. Returns the
+    /// mirror's rate too, in bytes a second.
     pub(super) fn release(self, source: &Source) -> Result<(Release, f64), Error> {
         let mut mirrors = source.uris.clone();
         let mut rejected = None;
@@ -140,7 +140,8 @@ impl Releases<'_> {
             Err(source) => return Err(Error::Signature { url, source }),
         };
         let mut answering = source.clone();
-        // The mirror that answered comes first, since it has the indexes; the others follow in their order.
+        // The mirror that answered comes first, since it has the indexes; the others follow in
+        // their order.
         answering.uris = mirrors.to_vec();
         answering.uris.rotate_left(answer.mirror);
         let release = match Release::parse(&text, &answering, self.now) {
@@ -154,8 +155,8 @@ impl Releases<'_> {
     }
 }
 
-/// A mirror's rate in bytes a second, from one file. A connection is slow at first, so that a distant mirror seems slower
-/// than it is, which favours the smaller file.
+/// A mirror's rate in bytes a second, from one file. A connection is slow at first, so that a
+/// distant mirror seems slower than it is, which favours the smaller file.
 fn rate(bytes: usize, elapsed: Duration) -> f64 {
     bytes.max(1) as f64 / elapsed.as_secs_f64().max(1e-6)
 }

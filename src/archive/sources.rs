@@ -1,8 +1,9 @@
 //! apt's sources as text: one-line `deb` entries and deb822 `.sources` files.
 //!
-//! This parses what sources.list(5) describes as far as it concerns binary packages: `deb-src` entries and disabled ones
-//! are skipped. `host` finds the mirrors of the host's own sources, and `file` renders the tree's. Whether a source can
-//! be fetched, and who signed it, is left to `reader`.
+//! This parses what sources.list(5) describes as far as it concerns binary packages: `deb-src`
+//! entries and disabled ones are skipped. `host` finds the mirrors of the host's own sources, and
+//! `file` renders the tree's. Whether a source can be fetched, and who signed it, is left to
+//! `reader`.
 
 pub(crate) mod file;
 pub(crate) mod host;
@@ -51,7 +52,8 @@ pub(super) enum SignedBy {
     Fingerprints(Vec<String>),
 }
 
-/// Parses a `.sources` file, a `.list` file or one line; only deb822 has fields. `name` is for messages.
+/// Parses a `.sources` file, a `.list` file or one line; only deb822 has fields. `name` is for
+/// messages.
 pub(crate) fn parse(name: &str, text: &str) -> Result<Vec<SourceEntry>, BadSource> {
     let mut lines = text.lines().map(str::trim);
     let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
@@ -190,7 +192,8 @@ impl SourceEntry {
         }
     }
 
-    /// Sets an option by its name in lower case. Those that do not concern binary packages are ignored.
+    /// Sets an option by its name in lower case. Those that do not concern binary packages are
+    /// ignored.
     fn set(&mut self, option: &str, value: &str) -> Result<(), &'static str> {
         match option {
             "architectures" => self.architectures = words(value),
@@ -214,8 +217,9 @@ impl SourceEntry {
         }
     }
 
-    /// The source that the entry describes. `architectures`, native first, apply if the entry names none, and `keys` if it
-    /// has no Signed-By. Keyring files are read below `root`, the system that the entry is from.
+    /// The source that the entry describes. `architectures`, native first, apply if the entry names
+    /// none, and `keys` if it has no Signed-By. Keyring files are read below `root`, the system
+    /// that the entry is from.
     pub(crate) fn source(
         &self,
         architectures: &[String],

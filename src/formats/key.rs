@@ -1,6 +1,7 @@
 //! Keys under which derived data is kept: a hash over values in an explicit encoding.
 //!
-//! Each value is preceded by its length, so that different sequences of values never have the same encoding.
+//! Each value is preceded by its length, so that different sequences of values never have the same
+//! encoding.
 
 use super::digest::{Algorithm, Digest, Hasher};
 

@@ -6,7 +6,8 @@ use super::*;
 
 type TestQueue = Queue<char, u32, u32, &'static str>;
 
-/// Runs a script of steps on a queue with one worker and returns what each step that has an answer says.
+/// Runs a script of steps on a queue with one worker and returns what each step that has an answer
+/// says.
 fn run(script: &str) -> String {
     let queue = Arc::new(TestQueue::new());
     let worker = queue.worker();
@@ -108,7 +109,7 @@ fn each_item_is_taken_once() {
 }
 
 #[test]
-fn a_prefetch_that_is_not_wanted_is_dropped_before_it_is_begun() {
+fn a_waiting_prefetch_that_is_not_wanted_is_dropped() {
     for (script, answers) in [
         (
             "prefetch a, want b, next, next, take a",

@@ -48,7 +48,8 @@ impl<K: Clone + Eq + Hash, J, T, E: Clone> Worker<K, J, T, E> {
         }
     }
 
-    /// As [`Worker::next`] for an asynchronous worker: wakes the context's task when there may be an item.
+    /// As [`Worker::next`] for an asynchronous worker: wakes the context's task when there may be
+    /// an item.
     #[cfg_attr(
         not(test),
         expect(dead_code, reason = "for transfers that one thread drives")
@@ -120,8 +121,9 @@ impl<K: Clone + Eq + Hash, J, T, E: Clone> Drop for Task<'_, K, J, T, E> {
 }
 
 impl Workers {
-    /// Starts `count` threads, at least one, called `name-0` and so on. Each runs `work`, which processes items until
-    /// the queue has stopped. A thread that cannot be started is done without.
+    /// Starts `count` threads, at least one, called `name-0` and so on. Each runs `work`, which
+    /// processes items until the queue has stopped. A thread that cannot be started is done
+    /// without.
     pub(crate) fn start<K, J, T, E>(
         queue: &Arc<Queue<K, J, T, E>>,
         count: usize,

@@ -1,4 +1,5 @@
-//! URLs: parsing them, encoding paths in them as apt does, and showing them without their passwords.
+//! URLs: parsing them, encoding paths in them as apt does, and showing them without their
+//! passwords.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -60,9 +61,10 @@ impl Address {
     }
 }
 
-/// Encodes a path that an index or a source names for use in a URL. Like apt (`pkgAcquire::URIEncode`), it writes `%`,
-/// `+`, `~`, spaces and what is not printable ASCII as `%xx` in lower case. Unlike apt it also encodes the characters
-/// that a URL's path cannot contain, such as `?` and `#`, which would end it.
+/// Encodes a path that an index or a source names for use in a URL. Like apt
+/// (`pkgAcquire::URIEncode`), it writes `%`, `+`, `~`, spaces and what is not printable ASCII as
+/// `%xx` in lower case. Unlike apt it also encodes the characters that a URL's path cannot contain,
+/// such as `?` and `#`, which would end it.
 pub(crate) fn encode(path: &str) -> String {
     escape(path, Percent::Escape)
 }

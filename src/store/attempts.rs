@@ -61,8 +61,8 @@ impl<'a> Attempts<'a> {
         pause.mul_f64(self.jitter())
     }
 
-    /// A factor from 0.5 to 1.5 that depends on URL, attempt and process, so that clients that failed together do not
-    /// return together.
+    /// A factor from 0.5 to 1.5 that depends on URL, attempt and process, so that clients that
+    /// failed together do not return together.
     fn jitter(&self) -> f64 {
         let mut hasher = DefaultHasher::new();
         self.url.hash(&mut hasher);

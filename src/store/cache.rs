@@ -1,8 +1,9 @@
 //! The cache of verified files: `ALGORITHM/xx/HEX` in a directory that several runs may share.
 //!
-//! A file gets its digest as its name only after its bytes had that digest, so no lock is needed: the last rename
-//! replaces a file by an equal one. A cached file is hashed again before it is used. Without a cache, files lose their
-//! names at once. Files that are derived from others, and kept beside them, are in `derived`.
+//! A file gets its digest as its name only after its bytes had that digest, so no lock is needed:
+//! the last rename replaces a file by an equal one. A cached file is hashed again before it is
+//! used. Without a cache, files lose their names at once. Files that are derived from others, and
+//! kept beside them, are in `derived`.
 
 #![expect(clippy::disallowed_methods, reason = "the cache belongs to the store")]
 
@@ -86,8 +87,8 @@ impl FileCache {
         })
     }
 
-    /// Finds a cached file and verifies it again. A damaged one stays until a good one replaces it: to remove it could
-    /// remove the good one that another run has just put there.
+    /// Finds a cached file and verifies it again. A damaged one stays until a good one replaces it:
+    /// to remove it could remove the good one that another run has just put there.
     pub(super) fn find(&self, request: &FileRequest<'_>) -> Result<Option<Verified>, Error> {
         let wanted = request.wanted;
         let Some(path) = self.path(&wanted.digest) else {
@@ -193,7 +194,8 @@ impl FileCache {
         }
     }
 
-    /// Moves a verified file to its path in the cache, or removes its name if it has no `destination`.
+    /// Moves a verified file to its path in the cache, or removes its name if it has no
+    /// `destination`.
     pub(super) fn keep(
         &self,
         file: NamedTempFile,
@@ -280,7 +282,8 @@ fn sweep(directory: &Path) {
     }
 }
 
-/// Removes files that were not used within `spared`, the least recently used first, until at most `bound` bytes are left.
+/// Removes files that were not used within `spared`, the least recently used first, until at most
+/// `bound` bytes are left.
 fn trim(cache: &Path, bound: u64, spared: Duration) -> io::Result<u64> {
     let mut files = files(cache)?;
     files.sort();

@@ -1,9 +1,11 @@
-//! Files that are derived from verified ones and cost time to make again: decoded packages, indexes, plans.
+//! Files that are derived from verified ones and cost time to make again: decoded packages,
+//! indexes, plans.
 //!
-//! No index promises the digest of a derived file, so it bears a seal: a keyed hash of its content, of what it was
-//! derived from and of the program that derived it. The key belongs to this host and is not in the cache, so that a cache
-//! that others can write to, or that was copied from elsewhere, is trusted no further than its downloads are. A file with
-//! a wrong seal counts as absent.
+//! No index promises the digest of a derived file, so it bears a seal: a keyed hash of its content,
+//! of what it was derived from and of the program that derived it. The key belongs to this host and
+//! is not in the cache, so that a cache that others can write to, or that was copied from
+//! elsewhere, is trusted no further than its downloads are. A file with a wrong seal counts as
+//! absent.
 
 #![expect(clippy::disallowed_methods, reason = "the cache belongs to the store")]
 

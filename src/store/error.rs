@@ -178,8 +178,8 @@ impl Error {
         )
     }
 
-    /// How telling the failure is when several URLs failed: a wrong file more than a silent server, and that more than a
-    /// server without the file.
+    /// How telling the failure is when several URLs failed: a wrong file more than a silent server,
+    /// and that more than a server without the file.
     pub(super) fn weight(&self) -> u8 {
         match self {
             Error::Missing { .. } => 0,

@@ -1,7 +1,7 @@
 //! `file:` URLs: a mirror on this host.
 //!
-//! A file that only root and this user can write to is used where it is. Another user could change any other file
-//! between the check and the use, so that it is copied and the copy is verified.
+//! A file that only root and this user can write to is used where it is. Another user could change
+//! any other file between the check and the use, so that it is copied and the copy is verified.
 
 use std::io::{self, Read};
 use std::path::Path;

@@ -1,9 +1,10 @@
 //! HTTP: one request, the head of its response, and the body as it arrives.
 //!
-//! Every wait ends when no byte arrives for too long, or when it is stopped. One client serves all threads, so that
-//! connections are kept and shared. reqwest's blocking client can neither be interrupted nor bounds slow transfers; its
-//! asynchronous client, driven by one thread here, allows both. The calling thread processes the bytes. Whether a failure
-//! is worth another attempt is decided by `transfer`.
+//! Every wait ends when no byte arrives for too long, or when it is stopped. One client serves all
+//! threads, so that connections are kept and shared. reqwest's blocking client can neither be
+//! interrupted nor bounds slow transfers; its asynchronous client, driven by one thread here,
+//! allows both. The calling thread processes the bytes. Whether a failure is worth another attempt
+//! is decided by `transfer`.
 
 use std::error::Error as StdError;
 use std::io;
@@ -285,8 +286,8 @@ fn text(response: &Response, name: header::HeaderName) -> Option<&str> {
 }
 
 impl Throughput {
-    /// Adds a wait and the bytes that it brought; true when a whole window brought less than the lowest rate. The time
-    /// that it takes to write the bytes is not counted.
+    /// Adds a wait and the bytes that it brought; true when a whole window brought less than the
+    /// lowest rate. The time that it takes to write the bytes is not counted.
     pub(super) fn is_too_low(&mut self, waited: Duration, bytes: usize, window: Duration) -> bool {
         self.waited += waited;
         self.bytes += bytes as u64;
@@ -306,7 +307,8 @@ fn range_start(content_range: &str) -> Option<u64> {
     start.parse().ok()
 }
 
-/// What a failed connection failed at. The errors of name lookups are told apart by their texts only.
+/// What a failed connection failed at. The errors of name lookups are told apart by their texts
+/// only.
 fn obstacle(error: &reqwest::Error) -> Obstacle {
     if error.is_dns() {
         let text = Cause::of(error).to_string();

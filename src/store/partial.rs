@@ -1,4 +1,5 @@
-//! A file that grows until it is the promised one: hashed as it grows, and removed when it is dropped.
+//! A file that grows until it is the promised one: hashed as it grows, and removed when it is
+//! dropped.
 
 use std::io::{self, Seek, Write};
 use std::path::PathBuf;

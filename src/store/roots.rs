@@ -1,7 +1,8 @@
-//! TLS with the host's CA certificates, which are read when the first server presents a certificate.
+//! TLS with the host's CA certificates, which are read when the first server presents a
+//! certificate.
 //!
-//! Most archives are fetched over plain HTTP, where reading the CA certificates would take longer than the first request,
-//! and a minimal host has none.
+//! Most archives are fetched over plain HTTP, where reading the CA certificates would take longer
+//! than the first request, and a minimal host has none.
 
 use std::sync::{Arc, OnceLock};
 

@@ -18,35 +18,35 @@ mod secure;
 /// Longer than any test takes.
 pub(crate) const PATIENT: Duration = Duration::from_secs(600);
 
-/// A store of a test's own, with what it said.
-struct World {
+/// A store with the events that it sent.
+struct TestStore {
     store: Store,
-    said: Arc<Mutex<Vec<String>>>,
+    events: Arc<Mutex<Vec<String>>>,
     directory: tempfile::TempDir,
 }
 
-impl World {
-    fn cached() -> World {
+impl TestStore {
+    fn cached() -> TestStore {
         let directory = tempfile::tempdir().unwrap();
-        World::at(directory, true)
+        TestStore::at(directory, true)
     }
 
-    fn uncached() -> World {
+    fn uncached() -> TestStore {
         let directory = tempfile::tempdir().unwrap();
-        World::at(directory, false)
+        TestStore::at(directory, false)
     }
 
-    fn at(directory: tempfile::TempDir, cached: bool) -> World {
-        let said = Arc::new(Mutex::new(Vec::new()));
+    fn at(directory: tempfile::TempDir, cached: bool) -> TestStore {
+        let events = Arc::new(Mutex::new(Vec::new()));
         let store = open(
             directory.path(),
             cached,
             PATIENT,
-            Report::new(listener(&said)),
+            Report::new(listener(&events)),
         );
-        World {
+        TestStore {
             store,
-            said,
+            events,
             directory,
         }
     }
@@ -59,15 +59,15 @@ impl World {
         self.store.file(wanted, &drop).map(|v| content(&v))
     }
 
-    /// Every file below the directory, by its path's last part.
-    fn left(&self) -> Vec<String> {
-        files(self.directory.path())
+    /// The names of all files below the directory.
+    fn files(&self) -> Vec<String> {
+        files_below(self.directory.path())
     }
 }
 
-fn listener(said: &Arc<Mutex<Vec<String>>>) -> impl Fn(Event) + Send + Sync + 'static {
-    let said = Arc::clone(said);
-    move |event| said.lock().unwrap().push(format!("{event:?}"))
+fn listener(events: &Arc<Mutex<Vec<String>>>) -> impl Fn(Event) + Send + Sync + 'static {
+    let events = Arc::clone(events);
+    move |event| events.lock().unwrap().push(format!("{event:?}"))
 }
 
 pub(crate) fn open(directory: &Path, cached: bool, stall: Duration, report: Report) -> Store {
@@ -124,12 +124,21 @@ fn content(verified: &Verified) -> Vec<u8> {
     found
 }
 
-fn files(directory: &Path) -> Vec<String> {
+/// Whether a verified file cannot be opened because it has changed.
+fn is_changed(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::InvalidData | ErrorKind::InvalidInput
+    ) || error.raw_os_error() == Some(libc::ELOOP)
+}
+
+fn files_below(directory: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(files(&path));
+            found.extend(files_below(&path));
         } else {
             found.push(path.file_name().unwrap().to_str().unwrap().to_owned());
         }
@@ -137,7 +146,7 @@ fn files(directory: &Path) -> Vec<String> {
     found
 }
 
-/// Bytes that differ everywhere.
+/// Pseudorandom bytes.
 fn bytes(length: usize) -> Vec<u8> {
     (0..length as u32)
         .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)

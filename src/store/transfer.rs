@@ -10,11 +10,13 @@ use super::http::{HttpRequest, HttpResponse};
 use super::partial::PartialFile;
 use super::{Cause, Error, FileRequest, Store, Verified};
 
-/// An attempt that brings this many bytes is not counted, so that a large file arrives over an unreliable line.
+/// An attempt that brings this many bytes is not counted, so that a large file arrives over an
+/// unreliable line.
 const PROGRESS: u64 = 1 << 20;
 
 impl Store {
-    /// Reads a file of at most `limit` bytes, and returns the time between its first byte and its last.
+    /// Reads a file of at most `limit` bytes, and returns the time between its first byte and its
+    /// last.
     pub(super) fn read_web(
         &self,
         url: &Url,
@@ -83,7 +85,8 @@ impl Store {
         }
     }
 
-    /// Makes one request: from where `partial` ends if the server can resume there, or else from the start.
+    /// Makes one request: from where `partial` ends if the server can resume there, or else from
+    /// the start.
     fn download_once(
         &self,
         url: &Url,

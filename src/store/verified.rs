@@ -32,7 +32,8 @@ pub(crate) enum Encoding {
     Decoded,
 }
 
-/// Where the bytes are. A path costs no descriptor, so that thousands of files fit a limit of 1,024.
+/// Where the bytes are. A path costs no descriptor, so that thousands of files fit a limit of
+/// 1,024.
 #[derive(Debug)]
 enum Location {
     /// A file without a name, which no other process can open.
@@ -46,7 +47,8 @@ enum Location {
 }
 
 impl Verified {
-    /// Opens the file with an offset of its own. A file that changed since it was verified is verified again.
+    /// Opens the file with an offset of its own. A file that changed since it was verified is
+    /// verified again.
     pub(crate) fn open(&self) -> io::Result<File> {
         match &self.location {
             // Not dup, which would share the offset.
@@ -98,7 +100,8 @@ impl Verified {
         })
     }
 
-    /// The first `size` bytes of a steady `file` at `path`, whose seal the caller has just verified.
+    /// The first `size` bytes of a steady `file` at `path`, whose seal the caller has just
+    /// verified.
     pub(super) fn derived(
         path: PathBuf,
         file: &File,
@@ -145,7 +148,8 @@ impl Verified {
     }
 }
 
-/// Values that change when a file does. A change time cannot be set, so it reveals that a file was rewritten.
+/// Values that change when a file does. A change time cannot be set, so it reveals that a file was
+/// rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Identity {
     device: u64,
@@ -205,7 +209,8 @@ pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Whether only root and this user can write to the file, so that it stays as it was when it was hashed.
+/// Whether only root and this user can write to the file, so that it stays as it was when it was
+/// hashed.
 pub(super) fn is_steady(metadata: &Metadata) -> bool {
     let user = rustix::process::geteuid().as_raw();
     (metadata.uid() == user || metadata.uid() == 0) && metadata.mode() & 0o022 == 0

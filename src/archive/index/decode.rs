@@ -1,7 +1,8 @@
-//! Decodes an index to the fields that are read, and reports its stanzas as soon as they are decoded.
+//! Decodes an index to the fields that are read, and reports its stanzas as soon as they are
+//! decoded.
 //!
-//! More than half of an index is descriptions, tags and addresses, which decide nothing. They are dropped while the text
-//! is decoded, so that they cost neither memory nor another pass.
+//! More than half of an index is descriptions, tags and addresses, which decide nothing. They are
+//! dropped while the text is decoded, so that they cost neither memory nor another pass.
 
 use std::io::{self, BufReader, Read};
 
@@ -40,8 +41,8 @@ pub(super) struct DecodeOptions<'a> {
     pub(super) observe: &'a dyn Fn(&str),
 }
 
-/// Returns the fields of an index's stanzas that are read. Bytes that are not UTF-8 become replacement characters: they
-/// occur in old descriptions, never in names.
+/// Returns the fields of an index's stanzas that are read. Bytes that are not UTF-8 become
+/// replacement characters: they occur in old descriptions, never in names.
 pub(super) fn decode(
     verified: &Verified,
     options: DecodeOptions<'_>,
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn decoding_has_its_limits() {
+    fn decoding_is_limited() {
         let text = packages(&["a"; 100]);
         for compression in [
             Compression::None,
@@ -158,8 +159,9 @@ mod tests {
     }
 
     #[test]
-    fn every_stanza_is_told_whole_and_once() {
-        // Longer than several blocks, with stanzas across their ends, and one that is longer than a block itself.
+    fn every_stanza_is_reported_whole_and_once() {
+        // Longer than several blocks, with stanzas across their ends, and one that is longer than a
+        // block itself.
         let long = format!(
             "Package: long\nDepends: {}\nDescription: x\n y\n",
             "b, ".repeat(BLOCK / 2)

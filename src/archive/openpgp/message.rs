@@ -14,8 +14,8 @@ const BEGIN_SIGNATURE: &str = "-----BEGIN PGP SIGNATURE-----";
 const END_SIGNATURE: &str = "\n-----END PGP SIGNATURE-----";
 const BEGIN_BLOCK: &[u8] = b"-----BEGIN PGP ";
 
-/// The text of an InRelease or a Release file whose signature is not checked, for sources that the user trusts as they
-/// are.
+/// The text of an InRelease or a Release file whose signature is not checked, for sources that the
+/// user trusts as they are.
 pub(in crate::archive) fn unchecked_text(content: &[u8]) -> Result<String, SignatureError> {
     if content.starts_with(BEGIN_MESSAGE.as_bytes()) {
         let (text, _) = split(content)?;
@@ -24,8 +24,9 @@ pub(in crate::archive) fn unchecked_text(content: &[u8]) -> Result<String, Signa
     text(content)
 }
 
-/// Splits a clearsigned message (RFC 9580, section 7) into the text that was hashed, its lines ended by `\n`, and the
-/// signatures' armor. Stricter than the RFC where a lax reader and a lax signer may see different lines.
+/// Splits a clearsigned message (RFC 9580, section 7) into the text that was hashed, its lines
+/// ended by `\n`, and the signatures' armor. Stricter than the RFC where a lax reader and a lax
+/// signer may see different lines.
 pub(super) fn split(content: &[u8]) -> Result<(String, &[u8]), SignatureError> {
     let whole = std::str::from_utf8(content).map_err(|_| SignatureError::NotText)?;
     let mut rest = whole;
@@ -130,9 +131,9 @@ pub(super) fn blocks(content: &[u8]) -> Vec<&[u8]> {
     blocks
 }
 
-/// The packets of a block that matter here. Packets of unknown kinds are left out, and so are GnuPG's own trust packets,
-/// which its exported keyrings may have between a name and its signature and at which the parser of certificates would
-/// stop.
+/// The packets of a block that matter here. Packets of unknown kinds are left out, and so are
+/// GnuPG's own trust packets, which its exported keyrings may have between a name and its signature
+/// and at which the parser of certificates would stop.
 pub(super) fn packets(block: &[u8]) -> Result<Vec<Packet>, pgp::errors::Error> {
     use pgp::errors::Error;
     let mut bytes = Vec::new();

@@ -189,7 +189,7 @@ fn listings_come_in_apts_order() {
 }
 
 #[test]
-fn a_signed_release_is_the_only_one_read() {
+fn only_a_signed_release_is_read() {
     let all = files(&[("main/binary-amd64", Compression::Gzip, &packages(&["a"]))]);
     let text = release("trixie", "Acquire-By-Hash: yes\n", &all);
     let (inline, keyring) = signed(&text, NOW - 100);
@@ -255,7 +255,7 @@ fn an_unsigned_release_needs_trust() {
 }
 
 #[test]
-fn another_mirror_serves_when_one_is_stale_or_wrong() {
+fn a_stale_or_wrong_mirror_is_replaced_by_another() {
     let all = files(&[("main/binary-amd64", Compression::Gzip, &packages(&["a"]))]);
     let stale = mirror(archive(
         "trixie",
@@ -335,7 +335,7 @@ fn a_mirror_that_moves_is_read_again() {
 }
 
 #[test]
-fn a_compression_that_is_not_there_gives_way() {
+fn a_missing_compression_is_replaced_by_another() {
     let text = packages(&["a"]);
     let all = files(&[
         ("main/binary-amd64", Compression::Gzip, &text),
@@ -361,7 +361,7 @@ fn a_compression_that_is_not_there_gives_way() {
 }
 
 #[test]
-fn what_no_source_has_is_named() {
+fn errors_name_what_no_source_has() {
     let all = files(&[
         ("main/binary-amd64", Compression::Gzip, ""),
         ("universe/binary-amd64", Compression::Gzip, ""),
@@ -390,7 +390,7 @@ fn what_no_source_has_is_named() {
         "no source has architecture armhf; noble has amd64, arm64"
     );
 
-    // Another source has it: then it is only worth a word.
+    // Another source has it, so it is only a warning.
     let ported = files(&[("main/binary-armhf", Compression::Gzip, "")]);
     let ports = mirror(archive(
         "ports",
@@ -472,7 +472,7 @@ fn the_cheapest_compression_is_taken() {
 }
 
 #[test]
-fn a_text_is_not_known_by_one_of_its_compressions() {
+fn an_index_is_cached_by_all_its_compressions() {
     let (good, evil) = (packages(&["good"]), packages(&["evil"]));
     let of = |plain: &str| {
         files(&[
@@ -501,7 +501,7 @@ fn a_text_is_not_known_by_one_of_its_compressions() {
 }
 
 #[test]
-fn a_failure_is_its_own() {
+fn the_first_failure_that_is_not_a_cancellation_is_reported() {
     let cancelled = || {
         Err(Error::Fetch {
             name: "a".into(),

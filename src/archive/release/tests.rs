@@ -35,7 +35,7 @@ fn parse(text: &str, suite: &str) -> Result<Release, BadRelease> {
 }
 
 #[test]
-fn a_release_is_read() {
+fn a_release_is_parsed() {
     let release = parse(&text(""), "trixie").unwrap();
     assert_eq!(
         (release.suite.as_deref(), release.codename.as_deref()),
@@ -58,9 +58,10 @@ fn a_release_is_read() {
 }
 
 #[test]
-fn it_must_be_the_suite_asked_for() {
+fn it_must_be_of_the_requested_suite() {
     for good in ["trixie", "stable", "trixie/updates", "./", "any/path/"] {
-        assert!(parse(&text(""), good).is_ok(), "{good}");
+        let release = parse(&text(""), good).unwrap();
+        assert_eq!(release.suite_in_url(), good);
     }
     for bad in [
         "sid",
@@ -78,30 +79,35 @@ fn it_must_be_the_suite_asked_for() {
     let security = text("")
         .replace("stable", "stable-security")
         .replace("trixie", "trixie-security");
-    for (suite, good) in [
-        ("trixie-security", true),
-        ("stable-security", true),
-        ("trixie", false),
-        ("stable", false),
-    ] {
-        assert_eq!(parse(&security, suite).is_ok(), good, "{suite}");
+    for good in ["trixie-security", "stable-security"] {
+        assert_eq!(parse(&security, good).unwrap().suite_in_url(), good);
+    }
+    for bad in ["trixie", "stable"] {
+        assert!(
+            matches!(parse(&security, bad), Err(BadRelease::OtherSuite { .. })),
+            "{bad}"
+        );
     }
     let unnamed = text("").replace("Suite: stable\nCodename: trixie\n", "");
-    assert!(parse(&unnamed, "whatever").is_ok());
+    assert_eq!(parse(&unnamed, "whatever").unwrap().codename(), None);
 }
 
 #[test]
-fn it_must_hold_now() {
+fn it_must_be_valid_now() {
     let until = "Valid-Until: Sat, 19 Sep 2026 07:55:41 UTC\n";
-    let at = |fields: &str, now| Release::parse(&text(fields), &source("trixie"), now).map(|_| ());
-    let (date, expiry) = (1_789_199_741, 1_789_199_741 + 7 * 86400);
-    assert!(at(until, date).is_ok() && at(until, expiry).is_ok());
+    let at = |fields: &str, now| Release::parse(&text(fields), &source("trixie"), now);
+    let date = 1_789_199_741;
+    let expiry = date + 7 * 86400;
+    for now in [date, expiry] {
+        assert_eq!(at(until, now).unwrap().valid_until, Some(expiry));
+    }
     assert!(matches!(
         at(until, expiry + 1),
         Err(BadRelease::Expired { .. })
     ));
-    assert!(at("", expiry + 86400 * 3000).is_ok());
-    assert!(at("", date - CLOCK_TOLERANCE).is_ok());
+    for now in [expiry + 86400 * 3000, date - CLOCK_TOLERANCE] {
+        assert_eq!(at("", now).unwrap().date(), date);
+    }
     assert!(matches!(
         at("", date - CLOCK_TOLERANCE - 1),
         Err(BadRelease::Future { .. })
@@ -110,7 +116,8 @@ fn it_must_hold_now() {
         expiry: Expiry::Ignore,
         ..source("trixie")
     };
-    assert!(Release::parse(&text(until), &ignoring, expiry + 1).is_ok());
+    let expired = Release::parse(&text(until), &ignoring, expiry + 1).unwrap();
+    assert_eq!(expired.valid_until, Some(expiry));
     assert!(matches!(
         Release::parse(&text(until), &ignoring, date - 86400),
         Err(BadRelease::Future { .. })
@@ -153,7 +160,7 @@ fn dates_have_several_forms() {
 }
 
 #[test]
-fn the_strongest_digests_count() {
+fn the_strongest_digests_are_used() {
     let sha512 = HASH.repeat(2);
     let both = format!(
         "{}SHA512:\n {sha512} 11 main/binary-amd64/Packages.gz\n",
@@ -234,7 +241,7 @@ fn indexes_are_found_by_their_paths() {
 }
 
 #[test]
-fn suites_have_their_directories() {
+fn suites_have_directories() {
     for (uri, suite, url) in [
         ("http://m/debian/", "trixie", "http://m/debian/dists/trixie"),
         (

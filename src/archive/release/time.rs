@@ -5,8 +5,8 @@ use std::fmt;
 use jiff::civil;
 use jiff::tz::TimeZone;
 
-/// Parses `Sat, 12 Sep 2026 07:55:41 UTC` into seconds since the epoch. Hours may have one digit, as Ubuntu writes them.
-/// Like apt, it knows no zone but UTC.
+/// Parses `Sat, 12 Sep 2026 07:55:41 UTC` into seconds since the epoch. Hours may have one digit,
+/// as Ubuntu writes them. Like apt, it knows no zone but UTC.
 pub(super) fn parse_date(text: &str) -> Option<i64> {
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",

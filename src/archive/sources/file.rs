@@ -1,7 +1,8 @@
 //! The tree's own file of apt sources, as text.
 //!
-//! It is written like the suite's own installer writes it: one deb822 file named after the distribution, with Signed-By,
-//! where the suite uses these, or else sources.list. A mirror is written as it was given.
+//! It is written like the suite's own installer writes it: one deb822 file named after the
+//! distribution, with Signed-By, where the suite uses these, or else sources.list. A mirror is
+//! written as it was given.
 
 use std::fmt::Write as _;
 
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_are_written_in_both_forms() {
+    fn sources_are_written_in_both_formats() {
         let key = Some("/usr/share/keyrings/debian-archive-keyring.gpg");
         let tree = ["amd64".to_owned(), "i386".to_owned()];
         let all = [

@@ -16,8 +16,9 @@ pub(crate) struct HostMirrors {
     pub(crate) security: Vec<String>,
 }
 
-/// The mirrors that the system below `root` uses if it is of `distribution` (the ID in os-release). Files that cannot be
-/// read count as absent: the suite's own mirrors remain. `suites` are the distribution's codenames and their aliases.
+/// The mirrors that the system below `root` uses if it is of `distribution` (the ID in os-release).
+/// Files that cannot be read count as absent: the suite's own mirrors remain. `suites` are the
+/// distribution's codenames and their aliases.
 pub(crate) fn host_mirrors(root: &Path, distribution: &str, suites: &[&str]) -> HostMirrors {
     let mut mirrors = HostMirrors::default();
     if host_distribution(root).as_deref() != Some(distribution) {
@@ -46,9 +47,10 @@ pub(crate) fn host_mirrors(root: &Path, distribution: &str, suites: &[&str]) -> 
 }
 
 impl HostMirrors {
-    /// Puts the host's mirror of a pocket's archive before the pocket's own and returns it; `None` if the host has none. The
-    /// caller ensures that the suite is of the host's distribution, not past its end of life, and that the mirror has the
-    /// architecture ([`Suite::shares_mirrors`](crate::formats::suite::Suite::shares_mirrors)).
+    /// Puts the host's mirror of a pocket's archive before the pocket's own and returns it; `None`
+    /// if the host has none. The caller ensures that the suite is of the host's distribution, not
+    /// past its end of life, and that the mirror has the architecture
+    /// ([`Suite::shares_mirrors`](crate::formats::suite::Suite::shares_mirrors)).
     pub(crate) fn prefer(&self, pocket: &mut Pocket) -> Option<String> {
         let list = if pocket.archive == "security" {
             &self.security
@@ -63,9 +65,10 @@ impl HostMirrors {
 }
 
 impl SourceEntry {
-    /// Whether a host's entry is the distribution's own archive, and not a third party's with the same suite names: the
-    /// distribution's keyring must sign it, or it names no keyring and its URI ends like those of the mirrors. An entry with
-    /// an unchecked expiry is a snapshot and not a mirror.
+    /// Whether a host's entry is the distribution's own archive, and not a third party's with the
+    /// same suite names: the distribution's keyring must sign it, or it names no keyring and its
+    /// URI ends like those of the mirrors. An entry with an unchecked expiry is a snapshot and not
+    /// a mirror.
     fn is_of_archive(&self, distribution: &str) -> bool {
         let is_own = match &self.signed_by {
             Some(SignedBy::Files(paths)) => {

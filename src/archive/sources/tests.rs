@@ -29,7 +29,7 @@ fn shown(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn lines_are_read() {
+fn lines_are_parsed() {
     let text = "# comment\n\ndeb http://m/debian trixie main contrib # more\ndeb-src http://m/debian trixie main\n\
                 deb [arch=amd64,i386 signed-by=/k/a.gpg,/k/b.gpg check-valid-until=no] http://m/x  sid   main\n\
                 deb [ trusted=yes lang=none ] file:/srv/repo ./\n\
@@ -46,7 +46,7 @@ fn lines_are_read() {
 }
 
 #[test]
-fn deb822_is_read() {
+fn deb822_is_parsed() {
     let text = "# comment\nTypes: deb deb-src\nURIs: http://a/debian http://b/debian\nSuites: trixie trixie-updates\nComponents: main\n\
                 # in between\n contrib\nSigned-By: /k/a.pgp\nArchitectures: amd64\n\n\
                 Enabled: no\nTypes: deb\nURIs: http://c\nSuites: x\nComponents: y\n\n\
@@ -70,7 +70,7 @@ fn deb822_is_read() {
 }
 
 #[test]
-fn what_is_no_source_is_named() {
+fn errors_name_the_bad_line() {
     for bad in [
         "deb http://m/debian trixie",
         "deb http://m/debian",
@@ -99,7 +99,7 @@ fn what_is_no_source_is_named() {
 }
 
 #[test]
-fn pins_are_read() {
+fn pins_are_parsed() {
     for (text, expected) in [
         ("deb http://m s c", None),
         ("deb [pin-priority=50] http://m s c", Some(50)),
@@ -188,7 +188,7 @@ fn host(id: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 #[test]
-fn a_hosts_mirrors_are_found() {
+fn mirrors_of_the_host_are_found() {
     let suites = ["trixie", "stable", "bookworm", "buster"];
     let mirrors =
         |id: &str, files: &[(&str, &str)]| host_mirrors(host(id, files).path(), "debian", &suites);
@@ -228,7 +228,7 @@ fn a_hosts_mirrors_are_found() {
 }
 
 #[test]
-fn others_archives_are_no_mirrors() {
+fn third_party_archives_are_not_mirrors() {
     let suites = ["trixie"];
     let others = "deb http://vendor/debian/13/prod trixie main\n\
                   deb [signed-by=/etc/apt/vendor.gpg] http://vendor/debian trixie main\n\
@@ -244,7 +244,7 @@ fn others_archives_are_no_mirrors() {
         &suites,
     );
     assert_eq!(found, HostMirrors::default());
-    // What cannot be read is passed over.
+    // Files that cannot be read are skipped.
     let files = [
         ("sources.list", "nonsense"),
         ("sources.list.d/z.list", "deb http://m/debian trixie main"),
@@ -256,7 +256,7 @@ fn others_archives_are_no_mirrors() {
 }
 
 #[test]
-fn a_hosts_mirror_comes_first() {
+fn the_mirror_of_the_host_comes_first() {
     let mirrors = HostMirrors {
         main: vec!["http://near/debian".into()],
         security: Vec::new(),

@@ -1,4 +1,4 @@
-//! The cache, what stands in for it, and `file:` URLs.
+//! The cache, the files without names that replace it, and `file:` URLs.
 
 #![expect(
     clippy::disallowed_methods,
@@ -14,16 +14,16 @@ use std::thread;
 use super::*;
 
 #[test]
-fn what_is_cached_is_not_asked_for_but_is_verified() {
+fn a_cached_file_is_verified_and_not_requested() {
     let whole = bytes(200_000);
     let served = whole.clone();
     let server = Server::start(move |_| Reply::of(&served));
     let wanted = wanted(&[server.url("a")], &whole);
-    let world = World::cached();
+    let test = TestStore::cached();
     let name = wanted.digest.hexadecimal();
-    let path = world.cache().join("SHA256").join(&name[..2]).join(&name);
-    let first = world.store.file(&wanted, &drop).unwrap();
-    assert!(world.file(&wanted).unwrap() == whole);
+    let path = test.cache().join("SHA256").join(&name[..2]).join(&name);
+    let first = test.store.file(&wanted, &drop).unwrap();
+    assert!(test.file(&wanted).unwrap() == whole);
     assert_eq!(server.asked().len(), 1);
 
     let mut wrong = whole.clone();
@@ -32,8 +32,8 @@ fn what_is_cached_is_not_asked_for_but_is_verified() {
         &|| fs::write(&path, &wrong).unwrap(),
         &|| fs::write(&path, b"short").unwrap(),
         &|| {
-            fs::rename(&path, world.directory.path().join("elsewhere")).unwrap();
-            std::os::unix::fs::symlink(world.directory.path().join("elsewhere"), &path).unwrap();
+            fs::rename(&path, test.directory.path().join("elsewhere")).unwrap();
+            std::os::unix::fs::symlink(test.directory.path().join("elsewhere"), &path).unwrap();
         },
         &|| {
             fs::remove_file(&path).unwrap();
@@ -48,15 +48,12 @@ fn what_is_cached_is_not_asked_for_but_is_verified() {
     ];
     for (at, spoil) in spoil.iter().enumerate() {
         spoil();
-        assert!(
-            first.open().is_err(),
-            "{at}: a file that changed is not handed out"
-        );
-        assert!(world.file(&wanted).unwrap() == whole, "{at}");
+        // A file that changed is not handed out.
+        assert!(first.open().is_err_and(|e| is_changed(&e)), "{at}");
+        assert!(test.file(&wanted).unwrap() == whole, "{at}");
         assert_eq!(server.asked().len(), at + 2, "{at}");
         assert_eq!(
-            world
-                .said
+            test.events
                 .lock()
                 .unwrap()
                 .iter()
@@ -64,58 +61,52 @@ fn what_is_cached_is_not_asked_for_but_is_verified() {
                 .count(),
             at + 1
         );
-        assert!(
-            fs::read(&path).unwrap() == whole && first.open().is_ok(),
-            "{at}: its equal is"
-        );
+        // An equal file is handed out.
+        assert!(fs::read(&path).unwrap() == whole, "{at}");
+        assert!(content(&first) == whole, "{at}");
     }
 
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-    assert!(
-        first.open().is_err(),
-        "others could change it while it is read"
-    );
-    let copy = world.store.file(&wanted, &drop).unwrap();
+    // Others could change it while it is read.
+    assert!(first.open().is_err_and(|e| is_changed(&e)));
+    let copy = test.store.file(&wanted, &drop).unwrap();
     fs::write(&path, &wrong).unwrap();
     assert!(content(&copy) == whole, "so it is copied");
     assert_eq!(server.asked().len(), spoil.len() + 1);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-    assert!(
-        world.file(&wanted).unwrap() == whole,
-        "a damaged one is not"
-    );
+    assert!(test.file(&wanted).unwrap() == whole, "a damaged one is not");
     assert_eq!(server.asked().len(), spoil.len() + 2);
 }
 
 #[test]
 fn the_cache_is_trimmed_by_last_use() {
     let server = Server::start(|asked| Reply::of(asked.target.as_bytes()));
-    let world = World::cached();
+    let test = TestStore::cached();
     let mut names = Vec::new();
     for (path, days) in [("oldest", 3), ("newer", 2), ("newest", 0)] {
         let wanted = wanted(&[server.url(path)], format!("/{path}").as_bytes());
-        world.file(&wanted).unwrap();
+        test.file(&wanted).unwrap();
         let name = wanted.digest.hexadecimal();
-        let path = world.cache().join("SHA256").join(&name[..2]).join(&name);
+        let path = test.cache().join("SHA256").join(&name[..2]).join(&name);
         let used = std::time::SystemTime::now() - Duration::from_secs(days * 86_400);
         fs::File::open(path).unwrap().set_modified(used).unwrap();
         names.push((name, wanted));
     }
-    assert_eq!(world.store.trim(1000).unwrap(), 0);
-    // Use makes the oldest the newest.
-    world.file(&names[0].1).unwrap();
-    assert_eq!(world.store.trim(14).unwrap(), 6);
-    assert!(!world.left().contains(&names[1].0));
+    assert_eq!(test.store.trim(1000).unwrap(), 0);
+    // Using the oldest makes it the newest.
+    test.file(&names[0].1).unwrap();
+    assert_eq!(test.store.trim(14).unwrap(), 6);
+    assert!(!test.files().contains(&names[1].0));
 
-    let other = open(world.directory.path(), true, PATIENT, Report::silent());
+    let other = open(test.directory.path(), true, PATIENT, Report::silent());
     assert_eq!(
-        world.store.trim(0).unwrap(),
+        test.store.trim(0).unwrap(),
         0,
         "another run may be using them"
     );
     drop(other);
-    assert_eq!(world.store.trim(0).unwrap(), 14);
-    assert_eq!(World::uncached().store.trim(0).unwrap(), 0);
+    assert_eq!(test.store.trim(0).unwrap(), 14);
+    assert_eq!(TestStore::uncached().store.trim(0).unwrap(), 0);
 }
 
 #[test]
@@ -124,7 +115,7 @@ fn runs_share_a_cache() {
     let served = whole.clone();
     let gate = std::sync::Barrier::new(4);
     let server = Server::start(move |_| {
-        // Nobody is answered before all have asked.
+        // No request is answered before all have arrived.
         gate.wait();
         Reply::of(&served)
     });
@@ -139,11 +130,11 @@ fn runs_share_a_cache() {
         }
     });
     assert_eq!(server.asked().len(), 4);
-    assert_eq!(files(directory.path()), [wanted.digest.hexadecimal()]);
+    assert_eq!(files_below(directory.path()), [wanted.digest.hexadecimal()]);
 }
 
 #[test]
-fn leftovers_are_swept_by_age() {
+fn abandoned_files_are_removed_by_age() {
     let directory = tempfile::tempdir().unwrap();
     let partial = directory.path().join("cache/partial");
     fs::create_dir_all(&partial).unwrap();
@@ -152,24 +143,24 @@ fn leftovers_are_swept_by_age() {
         file.set_modified(std::time::SystemTime::now() - Duration::from_secs(hours * 3600))
             .unwrap();
     }
-    let world = World::at(directory, true);
-    assert_eq!(world.left(), ["new"]);
+    let test = TestStore::at(directory, true);
+    assert_eq!(test.files(), ["new"]);
 }
 
 #[test]
-fn without_a_cache_nothing_has_a_name_and_many_files_fit() {
+fn without_a_cache_files_have_no_names() {
     let server = Server::start(|asked| Reply::of(asked.target.as_bytes()));
-    let world = World::uncached();
+    let test = TestStore::uncached();
     let mut all = Vec::new();
     for number in 0..400 {
         let path = format!("{number}");
         let wanted = wanted(&[server.url(&path)], format!("/{path}").as_bytes());
-        all.push(world.store.file(&wanted, &drop).unwrap());
+        all.push(test.store.file(&wanted, &drop).unwrap());
         if number == 200 {
-            assert_eq!(world.left(), Vec::<String>::new());
+            assert_eq!(test.files(), Vec::<String>::new());
         }
     }
-    assert!(world.left().len() < 200);
+    assert!(test.files().len() < 200);
     for (number, verified) in all.iter().enumerate() {
         let (mut one, mut two) = (verified.open().unwrap(), verified.open().unwrap());
         let mut found = String::new();
@@ -182,58 +173,58 @@ fn without_a_cache_nothing_has_a_name_and_many_files_fit() {
         );
     }
     drop(all);
-    assert_eq!(world.left(), Vec::<String>::new());
+    assert_eq!(test.files(), Vec::<String>::new());
 }
 
 #[test]
-fn file_urls_are_verified_where_they_are() {
-    let world = World::cached();
+fn files_of_file_urls_are_verified_in_place() {
+    let test = TestStore::cached();
     let whole = bytes(100_000);
-    let path = world.directory.path().join("a~b c");
+    let path = test.directory.path().join("a~b c");
     fs::write(&path, &whole).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     let url = format!("file://{}", path.display()).replace(' ', "%20");
     let good = wanted(std::slice::from_ref(&url), &whole);
-    let verified = world.store.file(&good, &drop).unwrap();
+    let verified = test.store.file(&good, &drop).unwrap();
     assert!(content(&verified) == whole);
-    assert_eq!(world.left(), ["a~b c"], "no copy is made");
+    assert_eq!(test.files(), ["a~b c"], "no copy is made");
     fs::write(&path, b"changed").unwrap();
-    assert!(verified.open().is_err());
-    assert!(matches!(world.file(&good), Err(Error::SizeMismatch { .. })));
+    assert!(verified.open().is_err_and(|e| is_changed(&e)));
+    assert!(matches!(test.file(&good), Err(Error::SizeMismatch { .. })));
     fs::write(&path, vec![0; whole.len()]).unwrap();
     assert!(matches!(
-        world.file(&good),
+        test.file(&good),
         Err(Error::DigestMismatch { .. })
     ));
 
     fs::write(&path, &whole).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-    let copied = world.store.file(&good, &drop).unwrap();
+    let copied = test.store.file(&good, &drop).unwrap();
     fs::write(&path, b"changed").unwrap();
     assert!(
         content(&copied) == whole,
         "what others can change is copied"
     );
 
-    assert_eq!(world.store.read(&[url], 10).unwrap().content, b"changed");
+    assert_eq!(test.store.read(&[url], 10).unwrap().content, b"changed");
     let missing = ["file:///no/such/file".to_owned()];
     assert!(matches!(
-        world.store.read(&missing, 10),
+        test.store.read(&missing, 10),
         Err(Error::Missing { .. })
     ));
     assert!(matches!(
-        world.file(&wanted(&missing, b"x")),
+        test.file(&wanted(&missing, b"x")),
         Err(Error::Missing { .. })
     ));
     assert!(matches!(
-        world.store.read(&["file:///dev/zero".to_owned()], 10),
+        test.store.read(&["file:///dev/zero".to_owned()], 10),
         Err(Error::Unreadable { .. })
     ));
 }
 
 #[test]
 #[ignore = "needs root"]
-fn a_full_disk_is_named() {
+fn the_error_of_a_full_disk_says_so() {
     let directory = tempfile::tempdir().unwrap();
     let mount = |arguments: &[&str]| {
         Command::new(arguments[0])
@@ -251,7 +242,7 @@ fn a_full_disk_is_named() {
     let error = store
         .file(&wanted(&[server.url("a"), server.url("b")], &whole), &drop)
         .unwrap_err();
-    let left = files(directory.path());
+    let left = files_below(directory.path());
     drop(store);
     assert!(mount(&["umount"]));
     assert!(

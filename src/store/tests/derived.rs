@@ -1,4 +1,4 @@
-//! Derived files: found only by who made them, of what they were made, as long as their seal is right.
+//! Derived files: found only by the host and the program that made them, and with an intact seal.
 
 #![expect(
     clippy::disallowed_methods,
@@ -23,7 +23,7 @@ fn path(directory: &Path, kind: &str, of: &Digest) -> PathBuf {
 }
 
 #[test]
-fn what_was_derived_is_found_again_as_what_it_is() {
+fn a_derived_file_is_found_again() {
     let directory = tempfile::tempdir().unwrap();
     let (store, whole) = (sealed(directory.path(), "state"), bytes(700_000));
     assert!(store.get(DerivedKind::Index, &of("a")).is_none());
@@ -39,11 +39,14 @@ fn what_was_derived_is_found_again_as_what_it_is() {
         );
     }
     assert_eq!(store.size().unwrap(), (2, 700_000 + 2 * 32));
-    assert_eq!(files(&directory.path().join("cache/partial")), [""; 0]);
+    assert_eq!(
+        files_below(&directory.path().join("cache/partial")),
+        [""; 0]
+    );
 }
 
 #[test]
-fn a_seal_that_is_not_right_is_none() {
+fn a_file_with_a_wrong_seal_is_absent() {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path();
     let store = sealed(at, "state");
@@ -76,10 +79,8 @@ fn a_seal_that_is_not_right_is_none() {
         let held = store.derived(DerivedKind::Index, &of("a")).unwrap();
         spoil();
         assert!(store.get(DerivedKind::Index, &of("a")).is_none(), "{how}");
-        assert!(
-            held.open().is_err(),
-            "{how}: what changed since it was found is not read"
-        );
+        // A file that changed since it was found is not read.
+        assert!(held.open().is_err_and(|e| is_changed(&e)), "{how}");
     }
     store.put(DerivedKind::Index, &of("a"), b"good");
     assert_eq!(store.get(DerivedKind::Index, &of("a")).unwrap(), b"good");
@@ -92,7 +93,7 @@ fn a_seal_that_is_not_right_is_none() {
 }
 
 #[test]
-fn without_a_safe_key_nothing_is_derived() {
+fn without_a_private_key_no_derived_file_is_kept() {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path();
     sealed(at, "state").put(DerivedKind::Index, &of("a"), b"good");
@@ -117,11 +118,11 @@ fn without_a_safe_key_nothing_is_derived() {
                 && store.get(DerivedKind::Index, &of("b")).is_none()
         );
     }
-    assert_eq!(files(&at.join("cache/derived")).len(), 1);
+    assert_eq!(files_below(&at.join("cache/derived")).len(), 1);
 }
 
 #[test]
-fn derived_files_count_and_go_by_their_last_use() {
+fn derived_files_are_counted_and_trimmed_by_last_use() {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path();
     let store = sealed(at, "state");

@@ -85,7 +85,7 @@ fn certificates_are_checked_and_https_never_becomes_http() {
     const CHILD: &str = "RBOOTSTRAP_TEST_TLS_CHILD";
     let plain = Server::start(|_| Reply::of(b"x"));
     let secure = Secure::start(plain.url("a"));
-    let strange = World::uncached().store;
+    let strange = TestStore::uncached().store;
     if std::env::var_os(CHILD).is_some() {
         assert_eq!(
             strange.read(&[plain.url("a")], 1).unwrap().content,
@@ -167,7 +167,7 @@ fn certificates_are_checked_and_https_never_becomes_http() {
     assert_eq!(plain.asked().len(), before);
 }
 
-/// An HTTPS server on loopback: `/good` has an answer, all else leads to `elsewhere`.
+/// An HTTPS server on loopback that answers `/good` and redirects the rest to `elsewhere`.
 struct Secure {
     address: SocketAddr,
 }
@@ -186,10 +186,10 @@ impl Secure {
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(),
         );
         let address = listener.local_addr().unwrap();
-        // It ends with the test process.
+        // The thread ends with the test process.
         thread::spawn(move || {
             for stream in listener.incoming() {
-                // Most clients here hang up when they see the certificate.
+                // Most clients here close the connection when they see the certificate.
                 let _ = stream.and_then(|s| Secure::serve(s, &config, &elsewhere));
             }
         });
@@ -230,7 +230,7 @@ impl Secure {
     }
 }
 
-/// For 127.0.0.1, signed by itself; known to everybody and trusted by nobody but the test above.
+/// A self-signed certificate for 127.0.0.1. The key is public, so only the test above trusts it.
 const CERTIFICATE: &str = "\
 -----BEGIN CERTIFICATE-----
 MIIBizCCATGgAwIBAgIURbKAjp8qmisTGjOHjt1LLpUE07MwCgYIKoZIzj0EAwIw
