@@ -176,7 +176,8 @@ impl Transport {
     fn failed(&self, url: &str, error: &reqwest::Error) -> Error {
         let url = url.to_owned();
         let source = Cause::of(error);
-        if error.is_redirect() {
+        // A redirect to another scheme is an error of the builder.
+        if error.is_redirect() || error.is_builder() {
             return Error::Redirect { url, source };
         }
         if error.is_timeout() && !error.is_connect() {
