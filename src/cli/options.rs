@@ -57,7 +57,7 @@ pub(super) struct PackageArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sources")]
 pub(super) struct SourceArgs {
-    /// Set the archive's components [default: main]
+    /// Set the archive's components [default: those of the suite]
     #[arg(long, value_name = "C[,C…]", env = "RBOOTSTRAP_COMPONENTS")]
     components: Vec<String>,
 
@@ -256,13 +256,9 @@ impl SourceArgs {
         for mirror in mirror.iter().chain(&self.mirrors) {
             values::check_mirror(mirror)?;
         }
-        let mut components = values::words(&self.components);
-        if components.is_empty() {
-            components.push("main".into());
-        }
         Ok(SourceOptions {
             suite_directories: environment.suite_directories(),
-            components,
+            components: values::words(&self.components),
             mirror,
             further_mirrors: self.mirrors,
             extra_sources: self.source,

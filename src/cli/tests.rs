@@ -151,7 +151,7 @@ fn contradictions_are_refused() {
     rbootstrap
         error: the following required arguments were not provided:
     rbootstrap --variant=fat noble n
-        error: invalid value 'fat' for '--variant <NAME>': `fat` is no variant; there are essential, apt, minbase, buildd, important, standard, custom and extract
+        error: invalid value 'fat' for '--variant <NAME>': unknown variant `fat` (expected one of: essential, apt, minbase, buildd, important, standard, custom, extract)
     rbootstrap noble n m
         error: `m` is not the URL of a mirror
     rbootstrap --mirror m noble n

@@ -1,7 +1,8 @@
-//! Suites as data: `suites/*.toml`, typed.
+//! Suites as data: reads `suites/*.toml`.
 //!
-//! Knows where the suites of a distribution are to be had, who signs them, and the few facts in which they differ. The files are compiled in;
-//! a user's own add to them (suites/README.md). Whether a mirror has a suite, and what is in it, is for `archive` to find out.
+//! A suite says which mirrors have it, which keys sign it, and the few facts in which it differs from
+//! others. The files are compiled in; a user's own files add to them (suites/README.md). `archive`
+//! finds out whether a mirror has a suite, and what is in it.
 
 mod data;
 
@@ -9,31 +10,31 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// What a user may ask for with `--variant`.
+/// The set of packages that `--variant` selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
     /// The essential packages.
     Essential,
     /// The essential packages and apt.
     Apt,
-    /// With those of priority required.
+    /// The packages of priority required as well.
     Minbase,
-    /// With build-essential.
+    /// Minbase and build-essential.
     Buildd,
-    /// With those of priority important.
+    /// The packages of priority important as well.
     Important,
-    /// With those of priority standard.
+    /// The packages of priority standard as well.
     Standard,
-    /// What the user names, and what that needs.
+    /// The packages that the user names, and their dependencies.
     Custom,
-    /// As `Custom`, unpacked and not configured.
+    /// As `Custom`, unpacked but not configured.
     Extract,
 }
 
 impl FromStr for Variant {
     type Err = UnknownVariant;
 
-    /// Reads the names that debootstrap and mmdebstrap have for it.
+    /// Reads a name, also those of debootstrap and mmdebstrap.
     fn from_str(name: &str) -> Result<Variant, UnknownVariant> {
         Ok(match name {
             "essential" => Variant::Essential,
@@ -49,64 +50,63 @@ impl FromStr for Variant {
     }
 }
 
-/// A `--variant` that is none.
+/// A variant that does not exist.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`{found}` is no variant; there are essential, apt, minbase, buildd, important, standard, custom and extract"
+    "unknown variant `{found}` (expected one of: essential, apt, minbase, buildd, important, standard, \
+     custom, extract)"
 )]
 pub struct UnknownVariant {
-    /// What was given.
     pub(crate) found: String,
 }
 
-/// One suite of one distribution as the data has it.
+/// One suite of a distribution.
 #[derive(Clone, Debug)]
 pub(crate) struct Suite {
     /// `debian`, `ubuntu` (the ID of os-release); empty for a suite that no file lists.
     pub(crate) distribution: String,
-    /// Its codename: `trixie`
+    /// `trixie`
     pub(crate) codename: String,
-    /// Other names that it goes by now: `stable`
+    /// Its other names at present: `stable`
     pub(crate) aliases: Vec<String>,
     /// The distribution's version: `13`, `24.04`
     pub(crate) version: Option<String>,
-    /// Components read unless the user names others.
+    /// The components to read unless the user names others.
     pub(crate) default_components: Vec<String>,
-    /// The keyrings that its archive is signed with.
+    /// The keyrings that sign its archive.
     pub(crate) keyrings: Vec<BuiltInKeyring>,
-    /// How its /usr is merged.
     pub(crate) merged_usr: MergedUsr,
     /// Whether the system's apt sources are written as deb822 with Signed-By.
     pub(crate) deb822_sources: bool,
-    /// Whether it is no longer on the main mirrors, but only in the archive of old releases.
+    /// Whether only the archive of old releases has it.
     pub(crate) end_of_life: bool,
-    /// What is read, with the mirrors of every architecture.
+    /// The archives' suites to read, with the mirrors of all architectures.
     pockets: Vec<PocketMirrors>,
 }
 
-/// One suite of an archive that is read for a suite: its release, its updates, its security updates.
+/// One suite of an archive that is a part of a [`Suite`]: the release, its updates, its security updates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pocket {
-    /// The suite's name in `dists/`: `trixie-security`
+    /// Its name in `dists/`: `trixie-security`
     pub(crate) suite: String,
     /// `release`, `updates`, `security`
     pub(crate) name: String,
-    /// The archive that it is in: `main`, `security`
+    /// Its archive: `main`, `security`
     pub(crate) archive: String,
-    /// The archive's mirrors, tried in turn; none for a suite that no file lists.
+    /// The archive's mirrors, tried in order; none for a suite that no file lists.
     pub(crate) uris: Vec<String>,
-    /// Where the archive's past is kept, with `{time}` for the time.
+    /// The URL of the archive's snapshots, with `{time}` for the time.
     pub(crate) snapshot: Option<String>,
 }
 
 #[derive(Clone, Debug)]
 struct PocketMirrors {
     pocket: Pocket,
-    /// The first whose list of architectures is empty or has the one asked for is taken, from each list in turn.
+    /// Of each list, the first entry for the architecture is used.
     mirrors: Vec<Vec<Mirrors>>,
 }
 
-/// Mirrors for some architectures, or for all if none are named.
+/// Mirrors for some architectures, or for all if it names none.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Mirrors {
@@ -115,32 +115,38 @@ struct Mirrors {
     uris: Vec<String>,
 }
 
-/// How a suite's /bin, /sbin and /lib* become links into /usr.
+impl Mirrors {
+    fn serves(&self, architecture: &str) -> bool {
+        self.architectures.is_empty() || self.architectures.iter().any(|own| own == architecture)
+    }
+}
+
+/// How /bin, /sbin and /lib* become symlinks into /usr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum MergedUsr {
-    /// base-files ships the links.
+    /// base-files ships the symlinks.
     Shipped,
-    /// The links are made before the first package is unpacked.
+    /// They are created before the first package is unpacked.
     MadeFirst,
-    /// They do not, unless a package (usrmerge) makes them: at first /bin and /usr/bin are two directories.
+    /// They do not, unless a package (usrmerge) creates the symlinks later.
     No,
 }
 
-/// A keyring that the suite's archive is signed with.
+/// A keyring that signs the archive of a suite.
 #[derive(Clone, Debug)]
 pub(crate) struct BuiltInKeyring {
     /// Its file name, for messages.
     pub(crate) name: String,
-    /// Its content.
     pub(crate) bytes: Cow<'static, [u8]>,
     /// Its path in the finished system, for Signed-By.
     pub(crate) tree_path: String,
 }
 
 impl Suite {
-    /// A suite that no file lists: its mirror and its keyring are the user's to name, and nothing is assumed of it but that its
-    /// packages know best, so no link is made for them and its apt sources are written in the form that every apt reads.
+    /// A suite that no file lists; the user names its mirror and its keyring. Nothing is assumed about it: its
+    /// packages ship the symlinks of a merged /usr, and apt's sources have the format that every apt
+    /// reads.
     pub(crate) fn unlisted(name: &str) -> Suite {
         let pocket = Pocket {
             suite: name.into(),
@@ -171,114 +177,104 @@ impl Suite {
         self.codename == name || self.aliases.iter().any(|alias| alias == name)
     }
 
-    /// What is read for an architecture, in order, the release first.
+    /// The pockets for an architecture, the release first.
     pub(crate) fn pockets_for(&self, architecture: &str) -> Vec<Pocket> {
-        let serves = |mirrors: &&Mirrors| {
-            mirrors.architectures.is_empty()
-                || mirrors.architectures.iter().any(|a| a == architecture)
-        };
-        let resolved = self
-            .pockets
-            .iter()
-            .map(|PocketMirrors { pocket, mirrors }| {
-                let uris = mirrors
-                    .iter()
-                    .filter_map(|list| list.iter().find(serves))
-                    .flat_map(|found| found.uris.clone())
-                    .collect();
-                Pocket {
-                    uris,
-                    ..pocket.clone()
+        let mut pockets = Vec::new();
+        for PocketMirrors { pocket, mirrors } in &self.pockets {
+            let mut pocket = pocket.clone();
+            for list in mirrors {
+                if let Some(entry) = list.iter().find(|entry| entry.serves(architecture)) {
+                    pocket.uris.extend_from_slice(&entry.uris);
                 }
-            });
-        resolved.collect()
+            }
+            pockets.push(pocket);
+        }
+        pockets
     }
 
-    /// Whether both architectures have the same mirrors, so that a mirror that a host of one uses has packages of the other too.
+    /// Whether both architectures have the same mirrors, so that the mirror of a host of one architecture
+    /// also has the packages of the other.
     pub(crate) fn shares_mirrors(&self, architecture: &str, other: &str) -> bool {
         self.pockets_for(architecture) == self.pockets_for(other)
     }
 }
 
-/// All suites that are known: those compiled in and the user's.
+/// All known suites: those that are compiled in and the user's.
 #[derive(Clone, Debug)]
 pub(crate) struct Suites {
     all: Vec<Suite>,
 }
 
 impl Suites {
-    /// The compiled-in suites, and what the `*.toml` files in `user` add to them; of two directories, or two files in one, that say
-    /// different things the later holds. A directory that is not there has no files.
+    /// Reads the compiled-in suites and the `*.toml` files in the directories of the user, later ones over
+    /// earlier ones. A missing directory has no files.
     pub(crate) fn load(user: &[&Path]) -> Result<Suites, Error> {
         Ok(Suites {
             all: data::load(user)?,
         })
     }
 
-    /// The suite of that codename, else the one that goes by that name now.
+    /// Finds a suite by its codename, or else by an alias.
     pub(crate) fn find(&self, name: &str) -> Option<&Suite> {
         let by_codename = self.all.iter().find(|suite| suite.codename == name);
         by_codename.or_else(|| self.all.iter().find(|suite| suite.is_called(name)))
     }
 
-    /// Every suite, distribution by distribution, in the order of the files.
+    /// All suites by distribution, in the order of the files.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Suite> {
         self.all.iter()
     }
 
     /// Codenames and aliases of a distribution's suites.
     pub(crate) fn names(&self, distribution: &str) -> Vec<&str> {
-        let own = self
-            .all
-            .iter()
-            .filter(|suite| suite.distribution == distribution);
-        own.flat_map(|suite| suite.aliases.iter().chain([&suite.codename]))
-            .map(String::as_str)
-            .collect()
+        let mut names = Vec::new();
+        for suite in &self.all {
+            if suite.distribution == distribution {
+                names.extend(suite.aliases.iter().map(String::as_str));
+                names.push(&suite.codename);
+            }
+        }
+        names
     }
 }
 
-/// Suites that cannot be read. Only a user's files can be at fault: a test reads those that are compiled in.
+/// A failure to read suites. Only a user's files can cause it: a test reads the compiled-in ones.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// A file or directory cannot be read.
     #[error("cannot read {}", path.display())]
     Unreadable {
-        /// The file or directory.
         path: PathBuf,
-        /// Why.
         source: std::io::Error,
     },
-    /// A file is larger than any such file is.
+    /// A file is too large to be a suite file.
     #[error("{} is larger than {limit} bytes", path.display())]
     TooLarge {
-        /// The file.
         path: PathBuf,
-        /// The limit in bytes.
+        /// In bytes.
         limit: u64,
     },
-    /// A file is no TOML, or has fields that are not known or not of their type.
-    #[error("{} does not describe suites", path.display())]
+    /// A file is not TOML, or has an unknown field or a field of the wrong type. `source` has the line.
+    #[error("{} is not a suite file", path.display())]
     Syntax {
-        /// The file.
         path: PathBuf,
-        /// Where and why.
         source: Box<toml::de::Error>,
     },
-    /// A suite names an archive, a pocket or a keyring that is not described.
-    #[error("suite {codename} of {distribution} names the {kind} `{name}`, which is not described")]
+    /// A field names an archive, a pocket or a keyring that no file describes.
+    #[error("{}: suite {codename}: field `{field}`: unknown {kind} `{name}`", path.display())]
     Undescribed {
-        /// The distribution.
-        distribution: String,
-        /// The suite.
+        path: PathBuf,
         codename: String,
+        field: String,
         /// `archive`, `pocket` or `keyring`.
         kind: &'static str,
-        /// The name.
         name: String,
     },
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests build their own world")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests write their files with the standard library"
+)]
 mod tests;

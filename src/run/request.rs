@@ -58,6 +58,7 @@ pub(crate) struct Packages {
 pub(crate) struct SourceOptions {
     /// Directories with the user's suite files.
     pub(crate) suite_directories: Vec<PathBuf>,
+    /// Empty for the components of the suite.
     pub(crate) components: Vec<String>,
     /// Replaces the suite's own sources, release pocket only.
     pub(crate) mirror: Option<String>,

@@ -54,13 +54,17 @@ pub(super) fn choose(
     }
     add_mirrors(&mut pockets, &options.further_mirrors);
 
+    let components = match options.components.as_slice() {
+        [] => suite.default_components.clone(),
+        given => given.to_vec(),
+    };
     let keyring = suite.keyrings.first().filter(|_| suite.deb822_sources);
     let mut list = Vec::new();
     for pocket in pockets {
         list.push(Source {
             uris: pocket.uris,
             suite: pocket.suite,
-            components: options.components.clone(),
+            components: components.clone(),
             architectures: architectures.clone(),
             trust: trust.clone(),
             expiry: match options.accept_expired {
@@ -281,6 +285,30 @@ mod tests {
             check_signatures: false,
             accept_expired: false,
             pockets: true,
+        }
+    }
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests write their files with the standard library"
+    )]
+    fn components_are_those_of_the_suite_unless_given() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = "distribution = \"debian\"\n[[suites]]\ncodename = \"mine\"\ncomponents = [\"a\", \"b\"]\n";
+        std::fs::write(directory.path().join("mine.toml"), text).unwrap();
+        for (suite, given, expected) in [
+            ("mine", &[][..], &["a", "b"][..]),
+            ("mine", &["c"], &["c"]),
+            ("trixie", &[], &["main"]),
+        ] {
+            let options = SourceOptions {
+                suite_directories: vec![directory.path().to_owned()],
+                components: given.iter().map(|name| (*name).to_owned()).collect(),
+                ..options(None)
+            };
+            let sources = choose(&system(suite), &options, &Report::silent()).unwrap();
+            assert_eq!(sources.list[0].components, expected, "{suite}");
         }
     }
 

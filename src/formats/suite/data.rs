@@ -1,4 +1,4 @@
-//! The TOML behind the suites: read as written, merged file over file, then made into [`Suite`]s.
+//! The suite files as TOML: parses them, merges them and makes [`Suite`]s of them.
 //!
 //! suites/README.md describes the fields.
 
@@ -40,10 +40,10 @@ const KEYRINGS: [(&str, &[u8]); 3] = [
     ),
 ];
 
-/// How large a file may be, in bytes.
+/// The largest size of a file, in bytes.
 const FILE_LIMIT: u64 = 4 << 20;
 
-/// One distribution as its files describe it.
+/// A distribution, as its files describe it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Distribution {
@@ -54,18 +54,18 @@ struct Distribution {
     merged_usr: Option<MergedUsr>,
     deb822_sources: Option<bool>,
     #[serde(default)]
-    archives: BTreeMap<String, Archive>,
+    archives: BTreeMap<String, ArchiveMirrors>,
     #[serde(default)]
-    pocket: BTreeMap<String, PocketForm>,
+    pocket: BTreeMap<String, PocketEntry>,
     #[serde(default)]
-    keyring: BTreeMap<String, KeyringFile>,
+    keyring: BTreeMap<String, KeyringEntry>,
     #[serde(default)]
     suites: Vec<SuiteEntry>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Archive {
+struct ArchiveMirrors {
     mirrors: Vec<Mirrors>,
     #[serde(default)]
     old: Vec<Mirrors>,
@@ -74,7 +74,7 @@ struct Archive {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PocketForm {
+struct PocketEntry {
     name: Option<String>,
     suite: String,
     archive: String,
@@ -82,7 +82,7 @@ struct PocketForm {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct KeyringFile {
+struct KeyringEntry {
     built_in: Option<String>,
     file: Option<PathBuf>,
     tree_path: String,
@@ -96,18 +96,21 @@ struct SuiteEntry {
     aliases: Vec<String>,
     version: Option<String>,
     #[serde(default)]
-    mirrors: Place,
+    mirrors: Location,
     components: Option<Vec<String>>,
     pockets: Option<Vec<String>>,
     keyrings: Option<Vec<String>>,
     merged_usr: Option<MergedUsr>,
     deb822_sources: Option<bool>,
+    /// The file that describes the suite, for errors.
+    #[serde(skip)]
+    path: PathBuf,
 }
 
-/// On which mirrors a suite is.
+/// Which mirrors have a suite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Place {
+enum Location {
     #[default]
     Current,
     CurrentThenOld,
@@ -121,19 +124,17 @@ pub(super) fn load(user: &[&Path]) -> Result<Vec<Suite>, Error> {
     }
     for directory in user {
         for path in files(directory)? {
-            merge(
-                &mut all,
-                parse(&path, &String::from_utf8_lossy(&read(&path)?))?,
-            );
+            let text = String::from_utf8_lossy(&read(&path)?).into_owned();
+            merge(&mut all, parse(&path, &text)?);
         }
     }
-    let suites = all.iter().flat_map(|distribution| {
-        distribution
-            .suites
-            .iter()
-            .map(|entry| distribution.suite(entry))
-    });
-    suites.collect()
+    let mut suites = Vec::new();
+    for distribution in &all {
+        for entry in &distribution.suites {
+            suites.push(distribution.suite(entry)?);
+        }
+    }
+    Ok(suites)
 }
 
 /// The TOML files of a directory, by name.
@@ -147,14 +148,16 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>, Error> {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(unreadable(e)),
     };
-    let mut paths = entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(unreadable)?;
-    paths.retain(|path| {
-        path.extension()
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(unreadable)?.path();
+        if path
+            .extension()
             .is_some_and(|extension| extension == "toml")
-    });
+        {
+            paths.push(path);
+        }
+    }
     paths.sort();
     Ok(paths)
 }
@@ -185,22 +188,23 @@ fn parse(path: &Path, text: &str) -> Result<Distribution, Error> {
         source: Box::new(e),
     })?;
     let directory = path.parent().unwrap_or(Path::new("."));
-    for file in distribution
-        .keyring
-        .values_mut()
-        .filter_map(|keyring| keyring.file.as_mut())
-    {
-        *file = directory.join(&*file);
+    for keyring in distribution.keyring.values_mut() {
+        if let Some(file) = &mut keyring.file {
+            *file = directory.join(&*file);
+        }
+    }
+    for suite in &mut distribution.suites {
+        suite.path = path.to_owned();
     }
     Ok(distribution)
 }
 
-/// Lays a file over what is known: its keys and suites replace those of the same name.
+/// Merges a file into what is known: its keys and suites replace those of the same name.
 fn merge(all: &mut Vec<Distribution>, over: Distribution) {
-    let Some(under) = all
+    let known = all
         .iter_mut()
-        .find(|known| known.distribution == over.distribution)
-    else {
+        .find(|known| known.distribution == over.distribution);
+    let Some(under) = known else {
         all.push(over);
         return;
     };
@@ -213,14 +217,13 @@ fn merge(all: &mut Vec<Distribution>, over: Distribution) {
     under.pocket.extend(over.pocket);
     under.keyring.extend(over.keyring);
     for suite in over.suites {
-        // An alias that moves to another suite leaves the one that had it.
-        under
-            .suites
-            .iter_mut()
-            .for_each(|known| known.aliases.retain(|alias| !suite.aliases.contains(alias)));
-        match under
-            .suites
-            .iter_mut()
+        // An alias has one suite: the one that names it last.
+        for known in &mut under.suites {
+            known.aliases.retain(|alias| !suite.aliases.contains(alias));
+        }
+        let known = under.suites.iter_mut();
+        match known
+            .into_iter()
             .find(|known| known.codename == suite.codename)
         {
             Some(known) => *known = suite,
@@ -231,58 +234,39 @@ fn merge(all: &mut Vec<Distribution>, over: Distribution) {
 
 impl Distribution {
     fn suite(&self, entry: &SuiteEntry) -> Result<Suite, Error> {
-        let pockets = entry
-            .pockets
-            .as_ref()
-            .or(self.pockets.as_ref())
-            .cloned()
-            .unwrap_or_else(|| vec!["release".into()]);
-        let keyrings = entry
-            .keyrings
-            .as_ref()
-            .or(self.keyrings.as_ref())
-            .cloned()
-            .unwrap_or_default();
+        let names = or_default(&entry.pockets, &self.pockets, &["release"]);
+        let mut pockets = Vec::new();
+        for name in names {
+            pockets.push(self.pocket(entry, &name)?);
+        }
+        let mut keyrings = Vec::new();
+        for name in or_default(&entry.keyrings, &self.keyrings, &[]) {
+            keyrings.push(self.keyring(entry, &name)?);
+        }
+        let merged_usr = entry.merged_usr.or(self.merged_usr);
+        let deb822_sources = entry.deb822_sources.or(self.deb822_sources);
         Ok(Suite {
             distribution: self.distribution.clone(),
             codename: entry.codename.clone(),
             aliases: entry.aliases.clone(),
             version: entry.version.clone(),
-            default_components: entry
-                .components
-                .as_ref()
-                .or(self.components.as_ref())
-                .cloned()
-                .unwrap_or_else(|| vec!["main".into()]),
-            keyrings: keyrings
-                .iter()
-                .map(|name| self.keyring(entry, name))
-                .collect::<Result<_, _>>()?,
-            merged_usr: entry
-                .merged_usr
-                .or(self.merged_usr)
-                .unwrap_or(MergedUsr::Shipped),
-            deb822_sources: entry
-                .deb822_sources
-                .or(self.deb822_sources)
-                .unwrap_or(false),
-            end_of_life: entry.mirrors == Place::Old,
-            pockets: pockets
-                .iter()
-                .map(|name| self.pocket(entry, name))
-                .collect::<Result<_, _>>()?,
+            default_components: or_default(&entry.components, &self.components, &["main"]),
+            keyrings,
+            merged_usr: merged_usr.unwrap_or(MergedUsr::Shipped),
+            deb822_sources: deb822_sources.unwrap_or(false),
+            end_of_life: entry.mirrors == Location::Old,
+            pockets,
         })
     }
 
     fn pocket(&self, entry: &SuiteEntry, name: &str) -> Result<PocketMirrors, Error> {
-        let form = self
-            .pocket
-            .get(name)
-            .ok_or_else(|| self.undescribed(entry, "pocket", name))?;
-        let archive = self
-            .archives
-            .get(&form.archive)
-            .ok_or_else(|| self.undescribed(entry, "archive", &form.archive))?;
+        let Some(form) = self.pocket.get(name) else {
+            return Err(entry.undescribed("pockets", "pocket", name));
+        };
+        let Some(archive) = self.archives.get(&form.archive) else {
+            let field = format!("pocket.{name}.archive");
+            return Err(entry.undescribed(&field, "archive", &form.archive));
+        };
         let pocket = Pocket {
             suite: form.suite.replace("{codename}", &entry.codename),
             name: form.name.clone().unwrap_or_else(|| name.to_owned()),
@@ -291,44 +275,59 @@ impl Distribution {
             snapshot: archive.snapshot.clone(),
         };
         let mirrors = match entry.mirrors {
-            Place::Current => vec![archive.mirrors.clone()],
-            Place::CurrentThenOld => vec![archive.mirrors.clone(), archive.old.clone()],
-            Place::Old => vec![archive.old.clone()],
+            Location::Current => vec![archive.mirrors.clone()],
+            Location::CurrentThenOld => vec![archive.mirrors.clone(), archive.old.clone()],
+            Location::Old => vec![archive.old.clone()],
         };
         Ok(PocketMirrors { pocket, mirrors })
     }
 
     fn keyring(&self, entry: &SuiteEntry, name: &str) -> Result<BuiltInKeyring, Error> {
-        let undescribed = || self.undescribed(entry, "keyring", name);
-        let KeyringFile {
-            built_in,
-            file,
-            tree_path,
-        } = self.keyring.get(name).ok_or_else(undescribed)?;
-        let (name, bytes) = match (built_in, file) {
-            (_, Some(path)) => (path.display().to_string(), Cow::Owned(read(path)?)),
-            (Some(built_in), None) => {
-                let (name, bytes) = KEYRINGS
-                    .into_iter()
-                    .find(|(known, _)| known == built_in)
-                    .ok_or_else(undescribed)?;
-                (name.to_owned(), Cow::Borrowed(bytes))
-            }
-            (None, None) => return Err(undescribed()),
+        let Some(found) = self.keyring.get(name) else {
+            return Err(entry.undescribed("keyrings", "keyring", name));
         };
-        Ok(BuiltInKeyring {
-            name,
-            bytes,
-            tree_path: tree_path.clone(),
-        })
+        if let Some(path) = &found.file {
+            return Ok(BuiltInKeyring {
+                name: path.display().to_string(),
+                bytes: Cow::Owned(read(path)?),
+                tree_path: found.tree_path.clone(),
+            });
+        }
+        let built_in = found.built_in.as_deref().unwrap_or_default();
+        for (known, bytes) in KEYRINGS {
+            if known == built_in {
+                return Ok(BuiltInKeyring {
+                    name: known.to_owned(),
+                    bytes: Cow::Borrowed(bytes),
+                    tree_path: found.tree_path.clone(),
+                });
+            }
+        }
+        let field = format!("keyring.{name}.built_in");
+        Err(entry.undescribed(&field, "keyring", built_in))
     }
+}
 
-    fn undescribed(&self, entry: &SuiteEntry, kind: &'static str, name: &str) -> Error {
+impl SuiteEntry {
+    fn undescribed(&self, field: &str, kind: &'static str, name: &str) -> Error {
         Error::Undescribed {
-            distribution: self.distribution.clone(),
-            codename: entry.codename.clone(),
+            path: self.path.clone(),
+            codename: self.codename.clone(),
+            field: field.into(),
             kind,
             name: name.into(),
         }
+    }
+}
+
+/// A list of the suite, or else of its distribution, or else the default.
+fn or_default(
+    suite: &Option<Vec<String>>,
+    distribution: &Option<Vec<String>>,
+    default: &[&str],
+) -> Vec<String> {
+    match suite.as_ref().or(distribution.as_ref()) {
+        Some(list) => list.clone(),
+        None => default.iter().map(|name| (*name).to_owned()).collect(),
     }
 }

@@ -174,27 +174,60 @@ fn a_users_files_add_and_replace() {
 }
 
 #[test]
-fn what_a_user_got_wrong_is_named() {
+fn errors_name_the_file_and_the_field() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("x.toml");
     let load = |text: &str| {
-        let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("x.toml"), text).unwrap();
+        fs::write(&file, text).unwrap();
         Suites::load(&[directory.path()]).unwrap_err()
     };
-    assert!(matches!(load("distribution = 1"), Error::Syntax { .. }));
-    assert!(matches!(
-        load("distribution = \"x\"\nmirors = []"),
-        Error::Syntax { .. }
-    ));
-    assert!(matches!(
-        load("distribution = \"x\"\n[[suites]]\ncodename = \"y\""),
-        Error::Undescribed { kind: "pocket", .. }
-    ));
-    let archive = "distribution = \"debian\"\n[[suites]]\ncodename = \"y\"\nkeyrings = [\"z\"]";
-    let error = load(archive);
-    assert_eq!(
-        error.to_string(),
-        "suite y of debian names the keyring `z`, which is not described"
-    );
+    for (text, expected) in [
+        (
+            "distribution = 1",
+            "invalid type: integer `1`, expected a string",
+        ),
+        (
+            "distribution = \"x\"\nmirrors = []",
+            "unknown field `mirrors`",
+        ),
+    ] {
+        let error = load(text);
+        assert_eq!(
+            error.to_string(),
+            format!("{} is not a suite file", file.display())
+        );
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains(expected), "{source}");
+    }
+    let suite = "[[suites]]\ncodename = \"y\"\n";
+    for (text, expected) in [
+        (
+            format!("distribution = \"x\"\n{suite}"),
+            "field `pockets`: unknown pocket `release`",
+        ),
+        (
+            format!("distribution = \"debian\"\n{suite}keyrings = [\"z\"]"),
+            "field `keyrings`: unknown keyring `z`",
+        ),
+        (
+            format!(
+                "distribution = \"debian\"\n{suite}[pocket.release]\nsuite = \"a\"\narchive = \"b\""
+            ),
+            "field `pocket.release.archive`: unknown archive `b`",
+        ),
+        (
+            format!(
+                "distribution = \"debian\"\n{suite}[keyring.archive]\nbuilt_in = \"c\"\ntree_path = \"d\""
+            ),
+            "field `keyring.archive.built_in`: unknown keyring `c`",
+        ),
+    ] {
+        let message = load(&text).to_string();
+        assert!(message.ends_with(expected), "{message}");
+    }
+    let message = load(&format!("distribution = \"x\"\n{suite}")).to_string();
+    let start = format!("{}: suite y: ", file.display());
+    assert!(message.starts_with(&start), "{message}");
 }
 
 #[test]
@@ -224,5 +257,6 @@ fn variants_have_every_name() {
     ] {
         assert_eq!(name.parse::<Variant>().unwrap(), variant);
     }
-    assert!("fakechroot".parse::<Variant>().is_err());
+    let error = "fakechroot".parse::<Variant>().unwrap_err().to_string();
+    assert!(error.starts_with("unknown variant `fakechroot` (expected one of: essential, apt, "));
 }
