@@ -228,18 +228,19 @@ impl Case {
                 Err("refused".to_owned())
             };
         };
-        let has = |name: &&str| {
-            found
-                .set()
-                .contains_key(format!("{name}:{ARCHITECTURE}").as_str())
-        };
-        match (
-            self.present.split_whitespace().find(|name| !has(name)),
-            self.absent.split_whitespace().find(has),
-        ) {
-            (None, None) => Ok(()),
-            (lacking, unwanted) => Err(format!("lacks {lacking:?}, has {unwanted:?}")),
+        let set = found.set();
+        let has = |name: &&str| set.contains_key(format!("{name}:{ARCHITECTURE}").as_str());
+        for name in self.present.split_whitespace() {
+            if !has(&name) {
+                return Err(format!("lacks {name}"));
+            }
         }
+        for name in self.absent.split_whitespace() {
+            if has(&name) {
+                return Err(format!("has {name}"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -291,48 +292,44 @@ pub(crate) fn ours(index: &Index, case: &Case) -> Option<Answer> {
 /// The stored answers by demand. A stored answer is a paragraph; that of a refusal is `refused`.
 fn stored(suite: &str) -> BTreeMap<String, Option<Answer>> {
     let text = read(&format!("{suite}.answers.xz"));
-    let paragraphs = text
-        .split("\n\n")
-        .filter(|paragraph| !paragraph.trim().is_empty());
-    let answer = |paragraph: &str| {
-        let mut lines = paragraph.lines().map(str::to_owned);
-        let demand = lines.next().unwrap();
-        let (base, operations): (Vec<String>, Vec<String>) =
-            lines.partition(|line| line.starts_with("Base "));
-        let base: Vec<String> = base
-            .into_iter()
-            .map(|line| line["Base ".len()..].to_owned())
-            .collect();
-        (
-            demand,
-            (!base.is_empty()).then_some(Answer {
-                base,
-                operations,
-                ordered: true,
-            }),
-        )
-    };
-    paragraphs.map(answer).collect()
+    let mut answers = BTreeMap::new();
+    for paragraph in text.split("\n\n") {
+        let mut lines = paragraph.trim().lines();
+        let Some(demand) = lines.next() else {
+            continue;
+        };
+        let mut answer = Answer {
+            ordered: true,
+            ..Answer::default()
+        };
+        for line in lines {
+            match line.strip_prefix("Base ") {
+                Some(package) => answer.base.push(package.to_owned()),
+                None => answer.operations.push(line.to_owned()),
+            }
+        }
+        let is_refusal = answer.base.is_empty();
+        answers.insert(demand.to_owned(), (!is_refusal).then_some(answer));
+    }
+    answers
 }
 
 fn written(answers: &[(&Case, Option<Answer>)]) -> String {
-    let paragraph = |(case, answer): &(&Case, Option<Answer>)| {
+    let mut paragraphs = Vec::new();
+    for (case, answer) in answers {
         let mut lines = vec![case.demand.to_owned()];
         match answer {
             None => lines.push("refused".to_owned()),
             Some(answer) => {
-                lines.extend(answer.base.iter().map(|line| format!("Base {line}")));
+                for package in &answer.base {
+                    lines.push(format!("Base {package}"));
+                }
                 lines.extend(answer.operations.iter().cloned());
             }
         }
-        lines.join("\n")
-    };
-    answers
-        .iter()
-        .map(paragraph)
-        .collect::<Vec<_>>()
-        .join("\n\n")
-        + "\n"
+        paragraphs.push(lines.join("\n"));
+    }
+    paragraphs.join("\n\n") + "\n"
 }
 
 fn agree(theirs: Option<&Answer>, ours: Option<&Answer>) -> Result<(), String> {
@@ -404,15 +401,11 @@ fn excerpts_are_apts() {
 /// Makes the excerpt and the answers of a suite from the mirror's index.
 fn make(suite: &'static str) {
     let apt = Apt::new(Setting::plain(suite)).unwrap();
-    let cases: Vec<&Case> = CASES.iter().filter(|case| case.suite == suite).collect();
-    let answers = cases.iter().map(|case| {
-        (
-            *case,
-            apt.answer(Variant::Minbase, &case.words(), Question::Order)
-                .unwrap(),
-        )
-    });
-    let answers: Vec<(&Case, Option<Answer>)> = answers.collect();
+    let mut answers = Vec::new();
+    for case in CASES.iter().filter(|case| case.suite == suite) {
+        let answer = apt.answer(Variant::Minbase, &case.words(), Question::Order);
+        answers.push((case, answer.unwrap()));
+    }
     for (case, answer) in &answers {
         case.shows(answer.as_ref())
             .unwrap_or_else(|difference| panic!("{suite} {}: {difference}", case.demand));

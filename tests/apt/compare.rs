@@ -128,36 +128,17 @@ pub(crate) fn equal(theirs: &Answer, ours: &Answer) -> Result<(), String> {
     let their_set = theirs.set();
     let our_set = ours.set();
     if their_set != our_set {
-        let only = |a: &BTreeMap<&str, &str>, b: &BTreeMap<&str, &str>| {
-            let only = a
-                .iter()
-                .filter(|(name, version)| b.get(*name) != Some(version))
-                .map(|(name, version)| format!("{name} {version}"));
-            only.take(8).collect::<Vec<_>>().join(", ")
-        };
         return Err(format!(
             "the set: only apt has {}; only we have {}",
-            only(&their_set, &our_set),
-            only(&our_set, &their_set)
+            missing(&their_set, &our_set),
+            missing(&our_set, &their_set)
         ));
     }
     if !theirs.ordered {
         return Ok(());
     }
-    // If a demand selects another version of an essential package, the planner installs that
-    // version in the first call.
-    let replaced = theirs
-        .operations
-        .iter()
-        .filter_map(|line| line.strip_prefix("Inst "));
-    let mut replaced = replaced
-        .filter(|new| theirs.base.iter().any(|old| name(old) == name(new)))
-        .peekable();
-    if replaced.peek().is_some() {
-        let again = replaced.find(|new| theirs.base.iter().any(|old| old == new));
-        return again.map_or(Ok(()), |new| {
-            Err(format!("apt does not know that {new} is installed"))
-        });
+    if replaces_base(theirs)? {
+        return Ok(());
     }
     in_order("the order of the base", &theirs.base, &ours.base)?;
     // apt's simulation lists the packages of the last `dpkg --configure --pending`.
@@ -169,63 +150,88 @@ pub(crate) fn equal(theirs: &Answer, ours: &Answer) -> Result<(), String> {
     )
 }
 
+/// The first packages of `some` that `others` lacks.
+fn missing(some: &BTreeMap<&str, &str>, others: &BTreeMap<&str, &str>) -> String {
+    let mut missing = Vec::new();
+    for (name, version) in some {
+        if others.get(name) != Some(version) && missing.len() < 8 {
+            missing.push(format!("{name} {version}"));
+        }
+    }
+    missing.join(", ")
+}
+
+/// Whether the second call installs another version of a package of the base. The planner installs
+/// that version in the first call, so the orders differ. An error if it is the same version, which
+/// apt then did not know to be installed.
+fn replaces_base(theirs: &Answer) -> Result<bool, String> {
+    let mut replaces = false;
+    for line in &theirs.operations {
+        let Some(new) = line.strip_prefix("Inst ") else {
+            continue;
+        };
+        if theirs.base.iter().any(|old| old == new) {
+            return Err(format!("apt does not know that {new} is installed"));
+        }
+        replaces |= theirs.base.iter().any(|old| name(old) == name(new));
+    }
+    Ok(replaces)
+}
+
 fn name(line: &str) -> &str {
     line.split(' ').next().unwrap_or_default()
 }
 
 fn in_order(what: &str, theirs: &[String], ours: &[String]) -> Result<(), String> {
-    let Some(at) = theirs
-        .iter()
-        .zip(ours)
-        .position(|(a, b)| a != b)
-        .or((theirs.len() != ours.len()).then_some(theirs.len().min(ours.len())))
-    else {
+    let mut at = 0;
+    while at < theirs.len() && at < ours.len() && theirs[at] == ours[at] {
+        at += 1;
+    }
+    if at == theirs.len() && at == ours.len() {
         return Ok(());
-    };
-    let part = |all: &[String]| {
-        all.iter()
-            .skip(at)
-            .take(5)
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    }
+    let theirs = &theirs[at..theirs.len().min(at + 5)];
+    let ours = &ours[at..ours.len().min(at + 5)];
     Err(format!(
         "{what} at {at}: apt has {}; we have {}",
-        part(theirs),
-        part(ours)
+        theirs.join(", "),
+        ours.join(", ")
     ))
 }
 
 /// The plan in apt's words.
 pub(crate) fn answer(plan: &Plan, native: &str) -> Answer {
-    let name = |number: usize| {
-        let package = plan.packages()[number].package();
+    let mut names = Vec::new();
+    let mut lines = Vec::new();
+    for chosen in plan.packages() {
+        let package = chosen.package();
         let own = if package.architecture == "all" {
             native
         } else {
             &package.architecture
         };
-        (
-            format!("{}:{own}", package.name),
-            format!("{} [{}]", package.version, package.architecture),
-        )
-    };
-    let full = |number: usize| {
-        let (name, version) = name(number);
-        format!("{name} {version}")
-    };
-    let operations = plan.calls().iter().flat_map(|call| match call {
-        Call::Unpack(all) => all
-            .iter()
-            .map(|n| format!("Inst {}", full(*n)))
-            .collect::<Vec<_>>(),
-        Call::Configure(all) => all.iter().map(|n| format!("Conf {}", full(*n))).collect(),
-        Call::Remove(all) => all.iter().map(|n| format!("Remv {}", name(*n).0)).collect(),
-    });
+        let name = format!("{}:{own}", package.name);
+        lines.push(format!(
+            "{name} {} [{}]",
+            package.version, package.architecture
+        ));
+        names.push(name);
+    }
+    let mut operations = Vec::new();
+    for call in plan.calls() {
+        let (word, numbers, texts) = match call {
+            Call::Unpack(numbers) => ("Inst", numbers, &lines),
+            Call::Configure(numbers) => ("Conf", numbers, &lines),
+            Call::Remove(numbers) => ("Remv", numbers, &names),
+        };
+        for number in numbers {
+            operations.push(format!("{word} {}", texts[*number]));
+        }
+    }
+    lines.truncate(plan.essential_count());
     Answer {
-        base: (0..plan.essential_count()).map(full).collect(),
-        operations: operations.collect(),
+        base: lines,
+        operations,
         ordered: true,
     }
 }

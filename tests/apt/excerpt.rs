@@ -75,18 +75,16 @@ pub(crate) fn apt(suite: &str, text: &str) -> (Apt, tempfile::TempDir) {
 }
 
 /// The names in a relation field.
-fn names(field: &str) -> impl Iterator<Item = &str> {
-    let word = |text: &str| {
-        text.trim()
-            .split([' ', '(', ':', '[', '\n'])
-            .next()
-            .map(str::len)
-            .unwrap_or_default()
-    };
-    field
-        .split([',', '|'])
-        .map(move |text| &text.trim()[..word(text)])
-        .filter(|name| !name.is_empty())
+fn names(field: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    for text in field.split([',', '|']) {
+        let text = text.trim();
+        let end = text.find([' ', '(', ':', '[', '\n']).unwrap_or(text.len());
+        if end > 0 {
+            names.push(&text[..end]);
+        }
+    }
+    names
 }
 
 struct Whole<'a> {
@@ -112,15 +110,15 @@ impl<'a> Whole<'a> {
             let name = all.one("Package").unwrap_or_default();
             let number = whole.stanzas.len();
             whole.by_name.entry(name).or_default().push(number);
-            let relations: Vec<&str> = FIELDS[RELATIONS..]
-                .iter()
-                .filter_map(|field| all.one(field))
-                .flat_map(names)
-                .collect();
-            let new = std::iter::once(name)
-                .chain(relations)
-                .filter(|name| seen.insert(*name));
-            whole.mentioned.extend(new);
+            let mut mentioned = vec![name];
+            for field in &FIELDS[RELATIONS..] {
+                mentioned.extend(names(all.one(field).unwrap_or_default()));
+            }
+            for name in mentioned {
+                if seen.insert(name) {
+                    whole.mentioned.push(name);
+                }
+            }
             for provided in all.one("Provides").into_iter().flat_map(names) {
                 whole.providers.entry(provided).or_default().push(number);
             }
@@ -131,30 +129,32 @@ impl<'a> Whole<'a> {
 
     /// The stanzas to which the dependencies and conflicts of a stanza refer.
     fn neighbours(&self, number: usize) -> BTreeSet<usize> {
-        let relations = FIELDS[RELATIONS..ACTIVE]
-            .iter()
-            .filter_map(|field| self.stanzas[number].1.one(field))
-            .flat_map(names);
-        relations.flat_map(|name| self.serving(name)).collect()
+        let mut neighbours = BTreeSet::new();
+        let (_, fields) = &self.stanzas[number];
+        for field in &FIELDS[RELATIONS..ACTIVE] {
+            for name in names(fields.one(field).unwrap_or_default()) {
+                neighbours.extend(self.serving(name));
+            }
+        }
+        neighbours
     }
 
-    fn serving(&self, name: &str) -> impl Iterator<Item = usize> {
-        [self.by_name.get(name), self.providers.get(name)]
-            .into_iter()
-            .flatten()
-            .flatten()
-            .copied()
+    /// The stanzas of a name and of its providers.
+    fn serving(&self, name: &str) -> Vec<usize> {
+        let mut serving = Vec::new();
+        for numbers in [self.by_name.get(name), self.providers.get(name)] {
+            serving.extend(numbers.into_iter().flatten());
+        }
+        serving
     }
 
     fn excerpt(&self, kept: &BTreeSet<usize>) -> String {
-        let kept_names: BTreeSet<&str> =
-            kept.iter().map(|number| self.stanzas[*number].0).collect();
-        let order: Vec<&str> = self
-            .mentioned
-            .iter()
-            .copied()
-            .filter(|name| kept_names.contains(name))
-            .collect();
+        let mut kept_names = BTreeSet::new();
+        for number in kept {
+            kept_names.insert(self.stanzas[*number].0);
+        }
+        let mut order = self.mentioned.clone();
+        order.retain(|name| kept_names.contains(name));
         let mut text = format!(
             "Package: {OPENING}\nVersion: 0\nArchitecture: all\nSuggests: {}\n\n",
             order.join(", ")
@@ -179,45 +179,38 @@ pub(crate) fn reduce(
     answers: &[(&Case, Option<Answer>)],
     ours: impl Fn(&Index, &Case) -> Option<Answer>,
 ) -> String {
-    let whole = Whole::of(&apt.index.listings()[0].text());
-    let named = |line: &str| {
-        line.split(' ')
-            .find(|word| word.contains(':'))
-            .and_then(|word| word.split(':').next())
-            .map(str::to_owned)
-    };
+    let whole = Whole::of(apt.index.listings()[0].text());
     let mut active: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     for (case, answer) in answers {
-        let lines = answer
-            .iter()
-            .flat_map(|answer| answer.base.iter().chain(&answer.operations));
-        let all = lines.filter_map(|line| named(line)).chain(case.words());
-        active.insert(
-            case.demand,
-            all.flat_map(|name| whole.serving(&name).collect::<Vec<_>>())
-                .collect(),
-        );
+        let mut names = case.words();
+        if let Some(answer) = answer {
+            for line in answer.base.iter().chain(&answer.operations) {
+                names.extend(package_name(line));
+            }
+        }
+        let stanzas = active.entry(case.demand).or_default();
+        for name in names {
+            stanzas.extend(whole.serving(&name));
+        }
     }
     loop {
-        let mut kept: BTreeSet<usize> = active.values().flatten().copied().collect();
-        kept.extend(
-            active
-                .values()
-                .flatten()
-                .flat_map(|number| whole.neighbours(*number))
-                .collect::<Vec<_>>(),
-        );
+        let mut kept = BTreeSet::new();
+        for number in active.values().flatten() {
+            kept.insert(*number);
+            kept.extend(whole.neighbours(*number));
+        }
         let text = whole.excerpt(&kept);
         let index = index(&apt.setting.suite, text.clone());
-        let wrong = |(case, theirs): &&(&Case, Option<Answer>)| match (theirs, ours(&index, case)) {
-            (Some(theirs), Some(ours)) => compare::equal(theirs, &ours).is_err(),
-            (theirs, ours) => theirs.is_some() != ours.is_some(),
-        };
-        let wrong: Vec<&str> = answers
-            .iter()
-            .filter(wrong)
-            .map(|(case, _)| case.demand)
-            .collect();
+        let mut wrong = Vec::new();
+        for (case, theirs) in answers {
+            let is_wrong = match (theirs, ours(&index, case)) {
+                (Some(theirs), Some(ours)) => compare::equal(theirs, &ours).is_err(),
+                (theirs, ours) => theirs.is_some() != ours.is_some(),
+            };
+            if is_wrong {
+                wrong.push(case.demand);
+            }
+        }
         eprintln!(
             "{}: {} of {} stanzas, {} answers differ",
             apt.setting.suite,
@@ -231,17 +224,20 @@ pub(crate) fn reduce(
         for demand in wrong {
             let around = active.get_mut(demand).unwrap();
             let before = around.len();
-            around.extend(
-                around
-                    .clone()
-                    .into_iter()
-                    .flat_map(|number| whole.neighbours(number))
-                    .collect::<Vec<_>>(),
-            );
+            for number in around.clone() {
+                around.extend(whole.neighbours(number));
+            }
             assert!(
                 around.len() > before,
                 "{demand} differs on the whole index too"
             );
         }
     }
+}
+
+/// The package's name in a line of an answer: `Inst libc6:amd64 2.41-12 [amd64]`.
+fn package_name(line: &str) -> Option<String> {
+    let word = line.split(' ').find(|word| word.contains(':'))?;
+    let (name, _) = word.split_once(':')?;
+    Some(name.to_owned())
 }
