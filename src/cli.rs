@@ -1,8 +1,8 @@
 //! The command line: options into requests, results into output and exit codes.
 //!
 //! To add an option to `rbootstrap SUITE`:
-//! 1. Add a field to the group in `cli/options.rs` whose heading fits. The first paragraph of its doc
-//!    comment is the line in `-h`, further paragraphs are for `--help`.
+//! 1. Add a field to the group in `cli/options.rs` whose heading fits. The first paragraph of its
+//!    doc comment is the line in `-h`, further paragraphs are for `--help`.
 //! 2. Hand it on, in that group's method, in a field of the part of `run::Request` that the reading
 //!    stage receives (`run/request.rs`).
 //! 3. Add it to `cli/tests.rs`, and accept the new help with `cargo insta review`.

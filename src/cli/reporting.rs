@@ -66,8 +66,9 @@ impl ReportingArgs {
     }
 }
 
-/// Whether a command line that clap refuses asks for JSON. clap stops at the first error, which may be
-/// before `--progress`, so this looks at the words themselves. `variable` is RBOOTSTRAP_PROGRESS.
+/// Whether a command line that clap refuses asks for JSON. clap stops at the first error, which may
+/// be before `--progress`, so this looks at the words themselves. `variable` is
+/// RBOOTSTRAP_PROGRESS.
 pub(super) fn asks_for_json(
     words: impl Iterator<Item = OsString>,
     variable: Option<OsString>,
