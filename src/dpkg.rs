@@ -40,35 +40,28 @@ use crate::failure::Class;
 use crate::formats::package::BadStanza;
 use crate::tree::rootfs::{self, RootPath, Rootfs};
 
-/// What is wrong with a database, or with what a package says about it.
+/// Why a tree's database, or what a package adds to it, cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The tree could not be read or written.
     #[error(transparent)]
     Tree(#[from] rootfs::Error),
-    /// A file of the database that cannot be read.
+    /// A malformed file of the database.
     #[error("{path}, line {line}: {problem}")]
     Malformed {
-        /// The file.
         path: RootPath,
-        /// The line, the first being 1.
+        /// From 1.
         line: usize,
-        /// What is wrong.
         problem: &'static str,
     },
-    /// A control member of a package that cannot be read.
+    /// A malformed control member of a package.
     #[error("package `{package}`, control member `{member}`, line {line}: {problem}")]
     Member {
-        /// The package.
         package: String,
-        /// The member.
         member: &'static str,
-        /// The line, the first being 1.
+        /// From 1.
         line: usize,
-        /// What is wrong.
         problem: &'static str,
     },
-    /// A control file that cannot be read.
     #[error("a package's control file")]
     Control(#[from] BadStanza),
 }
@@ -83,17 +76,16 @@ impl Error {
     }
 }
 
-/// The lines of a file of the database with their numbers from 1; no line when it is not there.
+/// The lines of a file of the database with their numbers from 1; none when it does not exist.
 fn lines_of(root: &Rootfs, path: &'static str) -> Result<Vec<(usize, Vec<u8>)>, Error> {
     let content = root.read(&RootPath::known(path))?.unwrap_or_default();
-    let mut lines: Vec<_> = content
-        .split(|&b| b == b'\n')
-        .map(<[u8]>::to_vec)
-        .enumerate()
-        .map(|(i, line)| (i + 1, line))
-        .collect();
-    if lines.last().is_some_and(|(_, line)| line.is_empty()) {
-        lines.pop();
+    let mut lines = Vec::new();
+    if content.is_empty() {
+        return Ok(lines);
+    }
+    let content = content.strip_suffix(b"\n").unwrap_or(&content);
+    for (number, line) in content.split(|&b| b == b'\n').enumerate() {
+        lines.push((number + 1, line.to_vec()));
     }
     Ok(lines)
 }

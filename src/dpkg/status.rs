@@ -1,4 +1,8 @@
-//! /var/lib/dpkg/status: which packages there are, and how far each is.
+//! Reads and writes /var/lib/dpkg/status: the installed packages, and how far the installation of
+//! each has come.
+//!
+//! The text is kept as dpkg wrote it, and edited in place, so that the file stays what dpkg would
+//! have written.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -12,50 +16,58 @@ use super::{Conffile, ConffileState, Error};
 
 const FILE: &str = "var/lib/dpkg/status";
 
-/// The whole file, as dpkg or we have last written it, with what we add.
+/// The whole file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Status {
     text: Vec<u8>,
-    /// How far each package had come when the file was read, by its qualified name.
-    states: HashMap<String, State>,
+    /// By qualified name.
+    states: HashMap<String, PackageState>,
 }
 
 /// How far the installation of a package has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum PackageState {
     Unpacked,
-    /// Configured, be it with triggers pending.
+    /// With or without pending triggers.
     Configured,
-    /// Removed but for its conffiles.
+    /// Removed, except for its conffiles.
     ConfigFiles,
 }
 
 impl Status {
-    /// Reads it; empty when the file is not there.
+    /// Reads the file; empty when it does not exist.
     pub(crate) fn read(root: &Rootfs) -> Result<Status, Error> {
         let text = root.read(&RootPath::known(FILE))?.unwrap_or_default();
-        let states = stanzas(&String::from_utf8_lossy(&text))
-            .filter_map(name_and_state)
-            .collect();
-        Ok(Status { text, states })
+        let mut status = Status {
+            text,
+            states: HashMap::new(),
+        };
+        let text = String::from_utf8_lossy(&status.text);
+        status
+            .states
+            .extend(stanzas(&text).filter_map(name_and_state));
+        Ok(status)
     }
 
-    /// Whether a package, by its qualified name, is configured, be it with triggers pending.
+    /// Whether a package is configured, with or without pending triggers.
     pub(crate) fn is_configured(&self, qualified: &str) -> bool {
-        self.states.get(qualified) == Some(&State::Configured)
+        self.states.get(qualified) == Some(&PackageState::Configured)
     }
 
-    /// Whether a package, by its qualified name, is there: unpacked or configured.
+    /// Whether a package is unpacked or configured.
     pub(crate) fn is_there(&self, qualified: &str) -> bool {
         let state = self.states.get(qualified);
-        matches!(state, Some(State::Unpacked | State::Configured))
+        matches!(
+            state,
+            Some(PackageState::Unpacked | PackageState::Configured)
+        )
     }
 
-    /// The qualified names of the packages that are removed but for their conffiles, in order.
+    /// The qualified names of the packages that are removed except for their conffiles, in order.
     pub(crate) fn removed(&self) -> Vec<&str> {
         let mut removed = Vec::new();
         for (qualified, state) in &self.states {
-            if *state == State::ConfigFiles {
+            if *state == PackageState::ConfigFiles {
                 removed.push(qualified.as_str());
             }
         }
@@ -63,30 +75,32 @@ impl Status {
         removed
     }
 
-    /// The stanzas of the packages that are there.
+    /// The stanzas of the packages that are unpacked or configured.
     pub(crate) fn stanzas_there(&self) -> Vec<String> {
-        let text = String::from_utf8_lossy(&self.text);
-        let is_there = |stanza: &&str| {
-            let found = name_and_state(stanza);
-            found.is_some_and(|(_, state)| state != State::ConfigFiles)
-        };
-        text.split("\n\n")
-            .filter(is_there)
-            .map(str::to_owned)
-            .collect()
+        let mut found = Vec::new();
+        for stanza in String::from_utf8_lossy(&self.text).split("\n\n") {
+            if let Some((_, PackageState::Unpacked | PackageState::Configured)) =
+                name_and_state(stanza)
+            {
+                found.push(stanza.to_owned());
+            }
+        }
+        found
     }
 
     /// The stanzas, for comparisons.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let text = String::from_utf8_lossy(&self.text);
-        let stanzas = text.split("\n\n").map(str::trim);
-        stanzas
-            .filter(|stanza| !stanza.is_empty())
-            .map(str::to_owned)
-            .collect()
+        let mut found = Vec::new();
+        for stanza in String::from_utf8_lossy(&self.text).split("\n\n") {
+            let stanza = stanza.trim();
+            if !stanza.is_empty() {
+                found.push(stanza.to_owned());
+            }
+        }
+        found
     }
 
-    /// Adds a package's stanza, or the text of several.
+    /// Appends a package's stanza, or the text of several.
     pub(crate) fn push(&mut self, stanza: &str) {
         if !self.text.is_empty() && !self.text.ends_with(b"\n\n") {
             self.text.push(b'\n');
@@ -100,32 +114,34 @@ impl Status {
             .extend(stanza.split("\n\n").filter_map(name_and_state));
     }
 
-    /// Marks a conffile of a package as obsolete: another package has taken it over.
+    /// Marks a conffile of a package as obsolete, because another package has replaced it.
     pub(crate) fn mark_obsolete(&mut self, qualified: &str, conffile: &RootPath) {
         if let Some(words) = self.conffile(qualified, conffile) {
             self.text.splice(words.end..words.end, *b" obsolete");
         }
     }
 
-    /// What the database has as the digest of a package's conffile: the MD5, or `newconffile`. Not
-    /// when it is the package's no longer.
+    /// The digest of a package's conffile: its MD5, or `newconffile`. `None` if it is obsolete.
     pub(crate) fn conffile_digest(&self, qualified: &str, conffile: &RootPath) -> Option<String> {
-        let words =
-            String::from_utf8_lossy(&self.text[self.conffile(qualified, conffile)?]).into_owned();
-        (!words.ends_with(" obsolete"))
-            .then(|| words.split(' ').next().unwrap_or_default().to_owned())
+        let words = &self.text[self.conffile(qualified, conffile)?];
+        let words = String::from_utf8_lossy(words);
+        match words.split_once(' ') {
+            None => Some(words.into_owned()),
+            Some(_) if words.ends_with(" obsolete") => None,
+            Some((digest, _)) => Some(digest.to_owned()),
+        }
     }
 
-    /// Where in the text the words behind a conffile's path are.
+    /// The range in the text of the words behind a conffile's path.
     fn conffile(&self, qualified: &str, conffile: &RootPath) -> Option<Range<usize>> {
         let stanza = self.stanza_of(qualified)?;
         let start = [b"\n /", conffile.as_bytes(), b" "].concat();
         let line = stanza.start + memchr::memmem::find(&self.text[stanza], &start)? + start.len();
-        let end = memchr::memchr(b'\n', &self.text[line..]).map_or(self.text.len(), |n| line + n);
-        Some(line..end)
+        let length = memchr::memchr(b'\n', &self.text[line..]);
+        Some(line..line + length.unwrap_or(self.text.len() - line))
     }
 
-    /// Takes a package's stanza away.
+    /// Removes a package's stanza.
     pub(crate) fn remove(&mut self, qualified: &str) {
         if let Some(stanza) = self.stanza_of(qualified) {
             self.text.drain(stanza);
@@ -133,18 +149,11 @@ impl Status {
         self.states.remove(qualified);
     }
 
-    /// Where in the text a package's stanza is, the blank line behind it included.
+    /// The range of a package's stanza in the text, with the blank line behind it.
     fn stanza_of(&self, qualified: &str) -> Option<Range<usize>> {
         for range in Ranges::new(&self.text) {
             let stanza = String::from_utf8_lossy(&self.text[range.clone()]);
-            let is_named = PackageFields::read(&stanza).is_some_and(|fields| {
-                let name = fields.get(Field::Package);
-                match qualified.split_once(':') {
-                    None => name == qualified,
-                    Some(both) => (name, fields.get(Field::Architecture)) == both,
-                }
-            });
-            if is_named {
+            if is_of(&stanza, qualified) {
                 let end = (range.end + 1).min(self.text.len());
                 return Some(range.start..end);
             }
@@ -152,8 +161,8 @@ impl Status {
         None
     }
 
-    /// Writes the file, with one more stanza than there is for the package whose preinst is about
-    /// to run.
+    /// Writes the file. `half_installed` is an additional stanza, of a package whose preinst is
+    /// about to run.
     pub(crate) fn write(&self, root: &Rootfs, half_installed: Option<&str>) -> Result<(), Error> {
         let path = RootPath::known(FILE);
         let Some(stanza) = half_installed else {
@@ -165,38 +174,52 @@ impl Status {
     }
 }
 
+/// Whether a stanza is that of the package with this qualified name.
+fn is_of(stanza: &str, qualified: &str) -> bool {
+    let Some(fields) = PackageFields::read(stanza) else {
+        return false;
+    };
+    let name = fields.get(Field::Package);
+    match qualified.split_once(':') {
+        None => name == qualified,
+        Some(both) => (name, fields.get(Field::Architecture)) == both,
+    }
+}
+
 /// The qualified name of a stanza's package, and its state.
-fn name_and_state(stanza: &str) -> Option<(String, State)> {
-    let (mut name, mut architecture, mut same, mut state) = ("", "", false, None);
+fn name_and_state(stanza: &str) -> Option<(String, PackageState)> {
+    let mut name = "";
+    let mut architecture = "";
+    let mut is_multi_arch_same = false;
+    let mut state = None;
     for (field, value) in fields(stanza) {
         match field {
             "Package" => name = value,
             "Architecture" => architecture = value,
-            "Multi-Arch" => same = value == "same",
-            "Status" => {
-                state = match value.rsplit(' ').next() {
-                    Some("installed" | "triggers-pending" | "triggers-awaited") => {
-                        Some(State::Configured)
-                    }
-                    Some("config-files") => Some(State::ConfigFiles),
-                    Some("not-installed") | None => None,
-                    Some(_) => Some(State::Unpacked),
-                };
-            }
+            "Multi-Arch" => is_multi_arch_same = value == "same",
+            "Status" => state = state_of(value),
             _ => {}
         }
     }
-    Some((
-        if same {
-            format!("{name}:{architecture}")
-        } else {
-            name.to_owned()
-        },
-        state?,
-    ))
+    let qualified = if is_multi_arch_same {
+        format!("{name}:{architecture}")
+    } else {
+        name.to_owned()
+    };
+    Some((qualified, state?))
 }
 
-/// Fields that only the database has; a control file that brings them is not believed.
+/// The state in a `Status` field, whose last word it is.
+fn state_of(value: &str) -> Option<PackageState> {
+    match value.rsplit(' ').next()? {
+        "installed" | "triggers-pending" | "triggers-awaited" => Some(PackageState::Configured),
+        "config-files" => Some(PackageState::ConfigFiles),
+        "not-installed" => None,
+        _ => Some(PackageState::Unpacked),
+    }
+}
+
+/// Fields that only the database has; those of a control file are ignored.
 const OF_THE_DATABASE: [&str; 7] = [
     "Status",
     "Conffiles",
@@ -233,33 +256,33 @@ pub(crate) fn unpacked_stanza(control: &str, conffiles: &[(Conffile, ConffileSta
     stanza
 }
 
-/// The stanza of a package whose preinst runs: dpkg knows no more than this of it then.
+/// The fields that dpkg writes while a package's preinst runs, besides `Package` and `Status`.
+const OF_HALF_INSTALLED: [&str; 5] = [
+    "Priority",
+    "Section",
+    "Architecture",
+    "Multi-Arch",
+    "Version",
+];
+
+/// The stanza of a package whose preinst runs.
 pub(crate) fn half_installed_stanza(control: &str) -> String {
-    let of = |wanted: &str| {
-        fields(control)
-            .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
-            .map(|(_, value)| value)
-    };
     let mut stanza = String::new();
-    for name in [
-        "Package",
-        "Status",
-        "Priority",
-        "Section",
-        "Architecture",
-        "Multi-Arch",
-        "Version",
-    ] {
-        let value = if name == "Status" {
-            Some("install reinstreq half-installed")
-        } else {
-            of(name)
-        };
-        if let Some(value) = value {
-            push_field(&mut stanza, name, value);
-        }
+    push_field_of(&mut stanza, control, "Package");
+    push_field(&mut stanza, "Status", "install reinstreq half-installed");
+    for name in OF_HALF_INSTALLED {
+        push_field_of(&mut stanza, control, name);
     }
     stanza
+}
+
+/// Copies a field of a control file, if it has that field.
+fn push_field_of(stanza: &mut String, control: &str, name: &str) {
+    for (found, value) in fields(control) {
+        if found.eq_ignore_ascii_case(name) {
+            return push_field(stanza, name, value);
+        }
+    }
 }
 
 fn push_field(stanza: &mut String, name: &str, value: &str) {
