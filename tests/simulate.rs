@@ -38,3 +38,32 @@ fn reasons_are_told_apart() {
         "{shown}"
     );
 }
+
+#[test]
+fn the_steps_follow_the_packages() {
+    let context = TestContext::new([]);
+    let options = ["--simulate", "--variant=apt", "--include=hello", "-v"];
+    let shown = context.make(&options).ok().stderr;
+    line(&shown, "step  1: base ");
+    let unpack = line(&shown, "step  3: unpack together ");
+    assert!(unpack.contains(" dpkg"), "{unpack}");
+    let configure = line(&shown, "step  4: configure with --force-depends ");
+    assert_eq!(
+        unpack.split(" together ").nth(1),
+        configure.split(" --force-depends ").nth(1)
+    );
+    assert!(shown.contains(": triggers\n"), "{shown}");
+    // With -v, the key of each step.
+    let keys = |shown: &str| -> Vec<String> {
+        let lines = shown.lines().filter(|line| line.starts_with("step "));
+        let keys = lines.filter(|line| line.find(": ") == Some("step 0123456789ab".len()));
+        keys.map(str::to_owned).collect()
+    };
+    let first = keys(&shown);
+    assert_eq!(
+        first.first().map(|line| line.ends_with(": base")),
+        Some(true),
+        "{shown}"
+    );
+    assert_eq!(first, keys(&context.make(&options).ok().stderr));
+}

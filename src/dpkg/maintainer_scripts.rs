@@ -23,7 +23,6 @@ pub(crate) enum Preinsts {
     /// Those that can have an effect on a fresh installation.
     WithEffect,
     /// All, as for dpkg.
-    #[cfg_attr(not(test), expect(dead_code, reason = "tests compare with it"))]
     All,
 }
 

@@ -7,6 +7,7 @@
 
 mod compare;
 mod directories;
+mod entry;
 mod files;
 
 use std::collections::HashMap;
@@ -14,7 +15,6 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::FileType;
 
-use crate::dpkg::Diversions;
 use crate::formats::deb::Kind;
 use crate::formats::package_key::PackageKey;
 use crate::tree::rootfs::{RootPath, Rootfs};
@@ -24,6 +24,8 @@ use super::staging::{Node, Staged, StagedPackages, set_owner_and_mode};
 use super::state::State;
 use super::triggers::Activations;
 use super::unpack::{Error, Method};
+use entry::{Round, attributes, place_of};
+pub(crate) use entry::{Selection, is_diverted};
 pub(crate) use files::followed;
 use files::{Attributes, Files};
 
@@ -33,16 +35,6 @@ pub(crate) struct Placer<'a> {
     staging: &'a StagedPackages,
     method: Method,
     files: Files<'a>,
-}
-
-/// Which entries of a package are placed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Selection {
-    All,
-    /// Directories are there already.
-    ExceptDirectories,
-    /// What a preinst has diverted since the package was placed.
-    Diverted,
 }
 
 /// A path that a package has taken over from another, which it replaces.
@@ -347,76 +339,5 @@ impl<'a> Placer<'a> {
             .files
             .hard_link(diverted.unwrap_or(&target), place, wanted);
         made.map_err(|e| Error::tree(name, e))
-    }
-}
-
-impl Selection {
-    fn includes(self, node: &Node, staged: &Staged, diversions: &Diversions) -> bool {
-        match self {
-            Selection::All => true,
-            Selection::ExceptDirectories => node.entry.kind != Kind::Directory,
-            Selection::Diverted => is_diverted(node, staged, diversions),
-        }
-    }
-}
-
-/// Whether an entry that is in the tree goes elsewhere by now.
-pub(crate) fn is_diverted(node: &Node, staged: &Staged, diversions: &Diversions) -> bool {
-    let place = diversions.place(&node.path, &staged.package.name);
-    place.is_some() && !node.left_out && !node.yielded
-}
-
-/// The order in which the entries of a package are placed: dpkg defers links.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Round {
-    Plain,
-    HardLinks,
-    Symlinks,
-}
-
-impl Round {
-    /// The round in which an entry is placed; none for the root.
-    fn of(node: &Node) -> Option<Round> {
-        if node.path.is_root() {
-            return None;
-        }
-        match node.entry.kind {
-            Kind::HardLink => Some(Round::HardLinks),
-            Kind::Symlink => Some(Round::Symlinks),
-            Kind::Directory | Kind::File | Kind::Character | Kind::Block | Kind::Fifo => {
-                Some(Round::Plain)
-            }
-        }
-    }
-}
-
-/// The path of an entry in the tree, diversions applied.
-fn place_of<'p>(node: &'p Node, staged: &Staged, diversions: &'p Diversions) -> &'p RootPath {
-    let diverted = diversions.place(&node.path, &staged.package.name);
-    diverted.unwrap_or(&node.path)
-}
-
-/// Owner, group, mode and time of an entry: names come before numbers, and a statoverride before
-/// both.
-fn attributes(node: &Node, state: &State) -> Attributes {
-    let entry = &node.entry;
-    let users = &state.users;
-    let own = Attributes {
-        uid: users.user(&entry.user).unwrap_or(entry.uid),
-        gid: users.group(&entry.group).unwrap_or(entry.gid),
-        mode: entry.mode,
-        modified: entry.modified,
-    };
-    let Some(overridden) = state.overrides.of(&node.path) else {
-        return own;
-    };
-    let Some((uid, gid)) = overridden.ids(users) else {
-        return own;
-    };
-    Attributes {
-        uid,
-        gid,
-        mode: overridden.mode,
-        ..own
     }
 }

@@ -147,3 +147,73 @@ fn read_ledger(root: &Rootfs, status: &Status) -> Result<Ledger, Error> {
     }
     Ok(ledger)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATUS: &str =
+        "Package: a\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n";
+
+    fn tree() -> (tempfile::TempDir, Rootfs) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Rootfs::open(directory.path()).unwrap();
+        State::prepare(&root).unwrap();
+        write(&root, "status", STATUS);
+        write(&root, "info/a.list", "/.\n/usr\n/usr/a\n");
+        (directory, root)
+    }
+
+    fn write(root: &Rootfs, name: &'static str, text: &str) {
+        let path = RootPath::known("var/lib/dpkg").join(&RootPath::known(name));
+        root.write(&path, text.as_bytes(), 0o644).unwrap();
+    }
+
+    #[test]
+    fn a_difference_names_what_differs() {
+        type Change = fn(&Rootfs);
+        let table: [(Change, &str); 6] = [
+            (|_| (), ""),
+            (
+                |root| write(root, "info/a.list", "/.\n/usr\n"),
+                "only in memory: path of a:all=1: /usr/a",
+            ),
+            (
+                |root| write(root, "info/a.list", "/.\n/usr\n/usr/a\n/usr/b\n"),
+                "only in the tree: path of a:all=1: /usr/b",
+            ),
+            (
+                |root| write(root, "diversions", "/a\n/b\n:\n"),
+                "the diversions differ",
+            ),
+            (
+                |root| write(root, "triggers/File", "/usr a\n"),
+                "the interests in triggers differ",
+            ),
+            (
+                |root| write(root, "status", &STATUS.replace("installed", "unpacked")),
+                "only in the tree: Package: a\nStatus: install ok unpacked",
+            ),
+        ];
+        for (change, expected) in table {
+            let (_directory, root) = tree();
+            let state = State::read(&root).unwrap();
+            change(&root);
+            let difference = state.difference(&root).unwrap().unwrap_or_default();
+            assert!(difference.contains(expected), "{expected}:\n{difference}");
+            assert_eq!(difference.is_empty(), expected.is_empty(), "{difference}");
+        }
+    }
+
+    #[test]
+    fn what_dpkg_has_removed_leaves_the_ledger() {
+        let (_directory, root) = tree();
+        let mut state = State::read(&root).unwrap();
+        let removed = STATUS.replace("install ok installed", "deinstall ok config-files");
+        write(&root, "status", &removed);
+        state.reread(&root).unwrap();
+        assert_eq!(state.difference(&root).unwrap(), None);
+        assert_eq!(state.status.removed(), ["a"]);
+        assert_eq!(state.ledger.lines(), Vec::<String>::new());
+    }
+}

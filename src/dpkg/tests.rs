@@ -7,6 +7,7 @@
 
 mod dpkg;
 mod staging_tests;
+mod together;
 mod unpacking;
 
 use std::os::unix::ffi::OsStrExt;

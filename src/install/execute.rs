@@ -244,7 +244,7 @@ impl<'a> Installation<'a> {
         if let Some(automatic) = automatic {
             apt::write_extended_states(self.root, automatic)?;
         }
-        let users = Users::read(self.root, &Masters::default()).map_err(dpkg::Error::from)?;
+        let users = Users::read(self.root, &Masters::default())?;
         if let Some(uid) = users.user("_apt") {
             apt::own_partial_directories(self.root, uid)?;
         }

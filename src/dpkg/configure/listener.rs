@@ -13,14 +13,23 @@ use crate::dpkg::script_failure::{LINES_SHOWN, LastLines, ScriptFailure};
 
 use super::Error;
 
+/// Follows dpkg's output, line by line.
 pub(super) struct Listener<'a> {
     report: &'a Report,
-    /// the package under way, and since when; whether it counts, which triggers do not
-    current: Option<(String, Instant, bool)>,
+    current: Option<Current>,
+    /// The last lines since dpkg turned to a package.
     last: VecDeque<String>,
-    /// set by dpkg's line that names a package; its reason is on the next line
-    awaited: Option<String>,
+    /// The package of dpkg's line that names a failed one; the reason is on the next line.
+    failing: Option<String>,
     failed: Option<Failed>,
+}
+
+/// The package that dpkg works on.
+struct Current {
+    package: String,
+    from: Instant,
+    /// Whether it counts as progress; processing triggers does not.
+    counts: bool,
 }
 
 struct Failed {
@@ -35,16 +44,16 @@ impl<'a> Listener<'a> {
             report,
             current: None,
             last: VecDeque::new(),
-            awaited: None,
+            failing: None,
             failed: None,
         }
     }
 
     pub(super) fn read_line(&mut self, line: &str) {
-        if let Some(package) = self.awaited.take() {
+        if let Some(package) = self.failing.take() {
             self.note_failure(package, line.trim());
         } else if let Some(package) = between(line, "dpkg: error processing package ", " (") {
-            self.awaited = Some(package.into());
+            self.failing = Some(package.into());
             return;
         } else if let Some(package) = between(line, "Setting up ", " (") {
             self.turn_to(package, true);
@@ -57,42 +66,40 @@ impl<'a> Listener<'a> {
         }
     }
 
-    /// The last package is done too.
+    /// Reports that the last package is done.
     pub(super) fn finish(&mut self) {
-        if let Some((item, from, counts)) = self.current.take() {
-            self.report.send(Event::Span {
-                stage: Stage::Configure,
-                item,
-                from,
-                to: Instant::now(),
-            });
-            self.report.advanced(Stage::Configure, counts.into());
-        }
+        let Some(current) = self.current.take() else {
+            return;
+        };
+        self.report.send(Event::Span {
+            stage: Stage::Configure,
+            item: current.package,
+            from: current.from,
+            to: Instant::now(),
+        });
+        let advanced = u64::from(current.counts);
+        self.report.advanced(Stage::Configure, advanced);
     }
 
+    /// The error for a call of dpkg that failed.
     pub(super) fn failure(self, status: ExitStatus) -> Error {
-        let Some(Failed {
-            package,
-            reason,
-            last,
-        }) = self.failed
-        else {
+        let Some(failed) = self.failed else {
             return Error::Dpkg {
                 status,
                 output: LastLines::of(self.last.into()),
             };
         };
-        let output = LastLines::of(last);
-        match script_in(&reason) {
+        let output = LastLines::of(failed.last);
+        match script_in(&failed.reason) {
             Some((script, ended)) => Error::Script(ScriptFailure {
-                package,
+                package: failed.package,
                 script,
                 ended: ended.into(),
                 output,
             }),
             None => Error::Package {
-                package,
-                reason,
+                package: failed.package,
+                reason: failed.reason,
                 output,
             },
         }
@@ -101,21 +108,25 @@ impl<'a> Listener<'a> {
     fn turn_to(&mut self, package: &str, counts: bool) {
         self.finish();
         self.last.clear();
-        self.current = Some((package.into(), Instant::now(), counts));
+        self.current = Some(Current {
+            package: package.into(),
+            from: Instant::now(),
+            counts,
+        });
         self.report.send(Event::Working {
             stage: Stage::Configure,
             item: package.into(),
         });
     }
 
-    /// The first failing script is the cause; a package without its dependencies only follows from one.
+    /// Keeps the first failed script, which is the cause; a package whose dependencies are not
+    /// configured only follows from it. Without a failed script, keeps the first failure.
     fn note_failure(&mut self, package: String, reason: &str) {
-        let is_first_script = self
-            .failed
-            .as_ref()
-            .is_none_or(|failed| script_in(&failed.reason).is_none())
-            && script_in(reason).is_some();
-        if self.failed.is_none() || is_first_script {
+        let is_better = match &self.failed {
+            None => true,
+            Some(known) => script_in(&known.reason).is_none() && script_in(reason).is_some(),
+        };
+        if is_better {
             self.failed = Some(Failed {
                 package,
                 reason: reason.into(),
@@ -125,15 +136,17 @@ impl<'a> Listener<'a> {
     }
 }
 
+/// The word between two texts at the beginning of a line.
 fn between<'t>(line: &'t str, before: &str, after: &str) -> Option<&'t str> {
-    line.strip_prefix(before)?
-        .split(after)
-        .next()
-        .filter(|name| !name.is_empty() && !name.contains(' '))
+    let rest = line.strip_prefix(before)?;
+    let name = rest.split(after).next()?;
+    let is_name = !name.is_empty() && !name.contains(' ');
+    is_name.then_some(name)
 }
 
-/// The script that dpkg blames, and how it ended: `installed x package post-installation script subprocess returned error exit
-/// status 1`, before dpkg 1.19 `subprocess installed post-installation script returned error exit status 1`.
+/// The script that dpkg blames, and how it ended: `installed x package post-installation script
+/// subprocess returned error exit status 1`, before dpkg 1.19 `subprocess installed
+/// post-installation script returned error exit status 1`.
 fn script_in(reason: &str) -> Option<(&'static str, &str)> {
     const SCRIPTS: [(&str, &str); 4] = [
         ("post-installation script", "postinst"),
@@ -141,12 +154,10 @@ fn script_in(reason: &str) -> Option<(&'static str, &str)> {
         ("pre-removal script", "prerm"),
         ("post-removal script", "postrm"),
     ];
-    let (_, script) = SCRIPTS
-        .into_iter()
-        .find(|(words, _)| reason.contains(words))?;
-    let ended = ["exit status ", "signal ("]
-        .into_iter()
-        .find_map(|words| reason.find(words));
+    let mut scripts = SCRIPTS.into_iter();
+    let (_, script) = scripts.find(|(words, _)| reason.contains(words))?;
+    let status = reason.find("exit status ");
+    let ended = status.or_else(|| reason.find("signal ("));
     Some((script, ended.map_or(reason, |at| &reason[at..])))
 }
 

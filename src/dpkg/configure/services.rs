@@ -1,8 +1,9 @@
-//! What scripts find while packages are configured, and nobody finds afterwards: above all, no way to start a service.
+//! Keeps services from starting while maintainer scripts run.
 //!
-//! /usr/sbin/policy-rc.d forbids what goes through invoke-rc.d, and a start-stop-daemon that does nothing stands in for the real
-//! one. /etc/resolv.conf names no server: there is no network, but some scripts tell a machine without the file from one that has it.
-//! All are put back as they were on every path; a package that brings its own meanwhile wins.
+//! /usr/sbin/policy-rc.d makes invoke-rc.d refuse, and a start-stop-daemon that does nothing stands
+//! in for the real one. An empty /etc/resolv.conf names no server: there is no network, but some
+//! scripts behave differently without the file. Afterwards all files are as before, on every path;
+//! a file that a package has shipped meanwhile stays.
 
 use rustix::fs::FileType;
 
@@ -12,34 +13,34 @@ const RESOLVER: &str = "etc/resolv.conf";
 const POLICY: (&str, &[u8]) = ("usr/sbin/policy-rc.d", b"#!/bin/sh\nexit 101\n");
 const DAEMON: &[u8] =
     b"#!/bin/sh\necho \"Warning: Fake start-stop-daemon called, doing nothing\">&2\n";
-/// Where it is, by age of the suite.
-const DAEMON_PLACES: [&str; 2] = ["usr/sbin/start-stop-daemon", "sbin/start-stop-daemon"];
-/// Where the real ones wait. debootstrap and mmdebstrap use the same ending.
+/// The path of start-stop-daemon, which depends on the age of the suite.
+const DAEMON_PATHS: [&str; 2] = ["usr/sbin/start-stop-daemon", "sbin/start-stop-daemon"];
+/// The suffix of a file that is moved aside, as debootstrap and mmdebstrap have it.
 const ASIDE: &str = ".REAL";
 
-/// Services do not start as long as this lives. [`release`](Services::release) says whether all could be put back; dropping
-/// tries its best.
+/// Services do not start while this exists. [`release`](Services::release) reports whether all files
+/// could be restored; dropping it restores what it can.
 #[derive(Debug)]
 pub(crate) struct Services<'a> {
     root: &'a Rootfs,
-    held: Vec<Held>,
+    replaced: Vec<StandIn>,
 }
 
 /// A file that stands in for another.
 #[derive(Debug)]
-struct Held {
+struct StandIn {
     path: RootPath,
     content: &'static [u8],
-    /// whether there was one before, which now waits aside
-    aside: bool,
+    /// Whether a file was there before, which is now aside.
+    has_original: bool,
 }
 
 impl<'a> Services<'a> {
-    /// Puts all in place. A tree without /usr/sbin has no services to keep from starting.
+    /// Writes the stand-ins. A tree without /usr/sbin has no services.
     pub(crate) fn hold(root: &'a Rootfs) -> Result<Services<'a>, Error> {
         let mut services = Services {
             root,
-            held: Vec::new(),
+            replaced: Vec::new(),
         };
         if root.is_directory(&RootPath::known("usr/sbin")) {
             services.stand_in(RootPath::known(POLICY.0), POLICY.1, 0o755)?;
@@ -47,75 +48,86 @@ impl<'a> Services<'a> {
         if root.is_directory(&RootPath::known("etc")) && !root.exists(&RootPath::known(RESOLVER))? {
             services.stand_in(RootPath::known(RESOLVER), b"", 0o644)?;
         }
-        for place in DAEMON_PLACES.map(RootPath::known) {
-            // With a merged /usr both names lead to one file, which by now is the stand-in.
-            if root.read(&place)?.is_some_and(|content| content != DAEMON) {
-                services.stand_in(place, DAEMON, 0o755)?;
+        for path in DAEMON_PATHS.map(RootPath::known) {
+            // With a merged /usr both paths lead to one file, which by now is the stand-in.
+            if root.read(&path)?.is_some_and(|content| content != DAEMON) {
+                services.stand_in(path, DAEMON, 0o755)?;
             }
         }
         Ok(services)
     }
 
-    /// Puts back what was there.
+    /// Restores the files.
     pub(crate) fn release(mut self) -> Result<(), Error> {
-        self.put_back()
+        self.restore()
     }
 
     fn stand_in(&mut self, path: RootPath, content: &'static [u8], mode: u32) -> Result<(), Error> {
-        let aside = self.root.exists(&path)?;
-        if aside {
+        let has_original = self.root.exists(&path)?;
+        if has_original {
             self.root.rename(&path, &path.with_suffix(ASIDE))?;
         }
-        self.held.push(Held {
+        self.replaced.push(StandIn {
             path: path.clone(),
             content,
-            aside,
+            has_original,
         });
         self.root.write(&path, content, mode)
     }
 
-    fn put_back(&mut self) -> Result<(), Error> {
-        let mut done = Ok(());
-        for held in std::mem::take(&mut self.held) {
-            // The one that fails must not keep the other from being put back.
-            let this = put_back(self.root, &held);
-            done = done.and(this);
+    /// Restores all files, also after one that fails.
+    fn restore(&mut self) -> Result<(), Error> {
+        let mut result = Ok(());
+        for stand_in in std::mem::take(&mut self.replaced) {
+            let restored = stand_in.restore(self.root);
+            result = result.and(restored);
         }
-        done
+        result
     }
 }
 
 impl Drop for Services<'_> {
     fn drop(&mut self) {
-        let _ = self.put_back();
+        // After an error, which is what is reported.
+        let _ = self.restore();
     }
 }
 
-fn put_back(root: &Rootfs, held: &Held) -> Result<(), Error> {
-    let aside = held.path.with_suffix(ASIDE);
-    let stand_in = [held.path.clone(), held.path.with_suffix(".distrib")]; // the second: a package diverted it
-    for path in &stand_in {
-        let is_file = root
-            .metadata(path)?
-            .is_some_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile);
-        if is_file
-            && root
-                .read(path)?
-                .is_some_and(|content| content == held.content)
-        {
-            return if held.aside && root.exists(&aside)? {
-                root.rename(&aside, path)
-            } else {
-                root.remove(path).map(drop)
+impl StandIn {
+    fn restore(&self, root: &Rootfs) -> Result<(), Error> {
+        let aside = self.path.with_suffix(ASIDE);
+        let is_aside = self.has_original && root.exists(&aside)?;
+        // A package may have diverted the stand-in.
+        let diverted = self.path.with_suffix(".distrib");
+        for path in [&self.path, &diverted] {
+            if !self.is_at(path, root)? {
+                continue;
+            }
+            return match is_aside {
+                true => root.rename(&aside, path),
+                false => root.remove(path).map(drop),
             };
         }
+        if !is_aside {
+            return Ok(());
+        }
+        match root.exists(&self.path)? {
+            // A package has shipped a file there, which is newer.
+            true => root.remove(&aside).map(drop),
+            // A script has removed the stand-in, and meant only that.
+            false => root.rename(&aside, &self.path),
+        }
     }
-    match (held.aside && root.exists(&aside)?, root.exists(&held.path)?) {
-        (false, _) => Ok(()),
-        // Something put its own in place: that is the newer one.
-        (true, true) => root.remove(&aside).map(drop),
-        // Something took the stand-in away: what was to be taken was that, not the package's own.
-        (true, false) => root.rename(&aside, &held.path),
+
+    /// Whether the file at a path is the stand-in.
+    fn is_at(&self, path: &RootPath, root: &Rootfs) -> Result<bool, Error> {
+        let Some(found) = root.metadata(path)? else {
+            return Ok(false);
+        };
+        if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
+            return Ok(false);
+        }
+        Ok(root.read(path)?.as_deref() == Some(self.content))
     }
 }
 
@@ -150,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn all_is_as_before() {
+    fn all_files_are_restored() {
         let ssd = "/usr/sbin/start-stop-daemon=real";
         type Files<'a> = &'a [(&'a str, &'a str)];
         type Meanwhile = fn(&Rootfs);
@@ -173,7 +185,7 @@ mod tests {
                 |root| {
                     assert!(
                         root.remove(&path(POLICY.0)).unwrap()
-                            && root.remove(&path(DAEMON_PLACES[0])).unwrap()
+                            && root.remove(&path(DAEMON_PATHS[0])).unwrap()
                     )
                 },
                 ssd,
@@ -182,7 +194,7 @@ mod tests {
                 &[(daemon, "real")],
                 |root| {
                     root.write(&path(POLICY.0), b"new", 0o755).unwrap();
-                    root.write(&path(DAEMON_PLACES[0]), b"new", 0o755).unwrap();
+                    root.write(&path(DAEMON_PATHS[0]), b"new", 0o755).unwrap();
                 },
                 "/usr/sbin/policy-rc.d=new /usr/sbin/start-stop-daemon=new",
             ),
@@ -190,11 +202,11 @@ mod tests {
                 &[(daemon, "real")],
                 |root| {
                     root.rename(
-                        &path(DAEMON_PLACES[0]),
+                        &path(DAEMON_PATHS[0]),
                         &path("usr/sbin/start-stop-daemon.distrib"),
                     )
                     .unwrap();
-                    root.write(&path(DAEMON_PLACES[0]), b"new", 0o755).unwrap();
+                    root.write(&path(DAEMON_PATHS[0]), b"new", 0o755).unwrap();
                 },
                 "/usr/sbin/start-stop-daemon=new /usr/sbin/start-stop-daemon.distrib=real",
             ),
@@ -209,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_asked_of_nobody() {
+    fn the_resolver_file_is_restored() {
         type Meanwhile = fn(&Rootfs);
         let table: [(&str, Meanwhile, Option<&str>); 5] = [
             ("etc/x", |_| (), None),
@@ -252,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_merged_tree_and_a_dropped_guard() {
+    fn a_merged_usr_and_a_dropped_guard() {
         let (_directory, root) = tree(&[("usr/sbin/start-stop-daemon", "real")]);
         root.symlink(b"usr/sbin", &path("sbin")).unwrap();
         let services = Services::hold(&root).unwrap();

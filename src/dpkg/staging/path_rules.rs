@@ -12,7 +12,8 @@ pub(crate) enum PathRule {
     Include(String),
 }
 
-/// Whether a path is left out. A directory or symlink stays when an include rule might match something below it.
+/// Whether a path is left out. A directory or symlink stays where an include rule might match
+/// something below it.
 pub(super) fn is_left_out(rules: &[PathRule], path: &RootPath, kind: Kind) -> bool {
     if rules.is_empty() {
         return false;
@@ -20,33 +21,31 @@ pub(super) fn is_left_out(rules: &[PathRule], path: &RootPath, kind: Kind) -> bo
     let path = [b"/", path.as_bytes()].concat();
     let mut left_out = false;
     for rule in rules {
-        let (pattern, decision) = match rule {
-            PathRule::Exclude(pattern) => (pattern, true),
-            PathRule::Include(pattern) => (pattern, false),
-        };
+        let decision = matches!(rule, PathRule::Exclude(_));
+        let (PathRule::Exclude(pattern) | PathRule::Include(pattern)) = rule;
         if left_out != decision && matches(pattern.as_bytes(), &path) {
             left_out = decision;
         }
     }
-    let may_hold_more = |rule: &PathRule| match rule {
-        PathRule::Exclude(_) => false,
-        PathRule::Include(pattern) => {
-            let literal = pattern
-                .split(['*', '?', '[', '\\'])
-                .next()
-                .unwrap_or_default()
-                .trim_end_matches('/');
-            path.starts_with(literal.as_bytes())
-        }
+    let may_have_more = matches!(kind, Kind::Directory | Kind::Symlink);
+    left_out && !(may_have_more && rules.iter().any(|rule| may_include_below(rule, &path)))
+}
+
+/// Whether a rule may include something below a path.
+fn may_include_below(rule: &PathRule, path: &[u8]) -> bool {
+    let PathRule::Include(pattern) = rule else {
+        return false;
     };
-    left_out
-        && !(matches!(kind, Kind::Directory | Kind::Symlink) && rules.iter().any(may_hold_more))
+    let literal = pattern.split(['*', '?', '[', '\\']).next();
+    let literal = literal.unwrap_or_default().trim_end_matches('/');
+    path.starts_with(literal.as_bytes())
 }
 
 /// fnmatch(3) without flags: `*` and `?` match slashes too.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    // Where to go on when the text does not match: behind the last star, one byte further.
+    let mut p = 0;
+    let mut t = 0;
+    // Where to continue when the text does not match: after the last star, one byte further.
     let mut retry = None;
     while t < text.len() {
         match pattern.get(p) {
@@ -57,7 +56,8 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
             }
             Some(_) => {
                 if let Some(length) = matches_one(&pattern[p..], text[t]) {
-                    (p, t) = (p + length, t + 1);
+                    p += length;
+                    t += 1;
                     continue;
                 }
             }
@@ -66,13 +66,14 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
         let Some((after_star, next)) = retry else {
             return false;
         };
-        (p, t) = (after_star, next);
+        p = after_star;
+        t = next;
         retry = Some((after_star, next + 1));
     }
     pattern[p..].iter().all(|&b| b == b'*')
 }
 
-/// Whether the pattern's first element, which is no star, matches a byte; the element's length if it does.
+/// The length of the pattern's first element, which is not a star, if it matches a byte.
 fn matches_one(pattern: &[u8], byte: u8) -> Option<usize> {
     match pattern {
         [b'?', ..] => Some(1),
@@ -86,7 +87,8 @@ fn matches_one(pattern: &[u8], byte: u8) -> Option<usize> {
     }
 }
 
-/// A bracket expression behind its opening bracket: whether the byte is in it, and its length. None when nothing closes it.
+/// A bracket expression after its opening bracket: whether the byte is in it, and its length. None
+/// when nothing closes it.
 fn bracket(set: &[u8], byte: u8) -> Option<(bool, usize)> {
     let negated = matches!(set.first(), Some(b'!' | b'^'));
     let mut at = usize::from(negated);
@@ -103,12 +105,13 @@ fn bracket(set: &[u8], byte: u8) -> Option<(bool, usize)> {
         };
         first = false;
         at += 1;
-        let range_to = (set.get(at) == Some(&b'-'))
-            .then(|| set.get(at + 1))
-            .flatten()
-            .filter(|&&b| b != b']');
-        let high = range_to.copied().unwrap_or(low);
-        at += if range_to.is_some() { 2 } else { 0 };
+        let high = match set[at..] {
+            [b'-', high, ..] if high != b']' => {
+                at += 2;
+                high
+            }
+            _ => low,
+        };
         inside |= (low..=high).contains(&byte);
     }
 }

@@ -84,8 +84,8 @@ fn paths_are_left_out_as_by_dpkg() {
     ];
     data.extend(["de", "fra"].iter().flat_map(|name| {
         [
-            directory(&format!("./usr/man/{name}/")),
-            file(&format!("./usr/man/{name}/x"), "m"),
+            directory(format!("./usr/man/{name}/")),
+            file(format!("./usr/man/{name}/x"), "m"),
         ]
     }));
     data.extend([

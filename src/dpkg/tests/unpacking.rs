@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use super::together::essentials;
 use super::*;
 
 #[test]
@@ -65,137 +66,6 @@ fn nothing_leads_outside() {
     for inside in ["a", "new/b", "d"] {
         assert!(world.path(&absolute[1..]).join(inside).exists(), "{inside}");
     }
-}
-
-/// Essentials as they are: a merged /usr that a later package brings, users that only base-passwd's lists know.
-fn essentials() -> Vec<Packed> {
-    let masters = vec![
-        file(
-            "./usr/share/base-passwd/passwd.master",
-            "root:*:0:0:root:/root:/bin/sh\ngames:*:50005:60::/:/x\n",
-        ),
-        file(
-            "./usr/share/base-passwd/group.master",
-            "root:*:0:\nstaff:*:50050:\n",
-        ),
-    ];
-    let libc = vec![
-        entry("./", b'5', 0o755),
-        directory("./lib/"),
-        file("./lib/libc", "libc"),
-        entry("./var/local/", b'5', 0o2775).owner("root", "staff"),
-        file("./usr/bin/game", "game")
-            .owner("games", "no-such")
-            .mode(0o2755),
-        entry("./var/mail/", b'5', 0o700),
-        file("./etc/conf", "abc"),
-    ];
-    let files = vec![
-        symlink("./lib", "usr/lib"),
-        directory("./usr/lib/"),
-        entry("./var/mail/", b'5', 0o2775),
-        directory("./usr/share/"),
-    ];
-    vec![
-        Packed(
-            "libc",
-            "",
-            vec![
-                ("conffiles", "/etc/conf\n"),
-                ("preinst", "#!/bin/sh\nset -e\n"),
-            ],
-            libc,
-        ),
-        Packed(
-            "base-files",
-            "",
-            vec![("preinst", "#!/bin/sh\ndivert\n")],
-            files,
-        ),
-        Packed(
-            "base-passwd",
-            "",
-            vec![("preinst", "#!/bin/sh\nmake /etc/passwd\n")],
-            masters,
-        ),
-        Packed(
-            "dpkg",
-            "Version: 1.22.3ubuntu1\n",
-            vec![("triggers", "interest /usr/watched\n")],
-            vec![file("./usr/bin/dpkg", "dpkg")],
-        ),
-    ]
-}
-
-#[test]
-#[ignore = "needs root"]
-fn essentials_are_laid_and_registered() {
-    let world = World::new();
-    let seen = RefCell::new(Vec::new());
-    let script = |package: &str, world: &World| {
-        assert!(
-            world.path("var/lib/dpkg/tmp.ci/preinst").exists()
-                && world.path("var/lib/dpkg/tmp.ci/control").exists()
-        );
-        let status = world.text("var/lib/dpkg/status").unwrap();
-        let shown = status
-            .lines()
-            .filter(|l| l.starts_with("Package: ") || l.starts_with("Status: "))
-            .collect::<Vec<_>>()
-            .join(", ");
-        seen.borrow_mut().push(format!("{package}: {shown}"));
-        if package == "base-files" {
-            world.write(
-                "var/lib/dpkg/diversions",
-                "/usr/bin/dpkg\n/usr/bin/dpkg.base\nbase-files\n/usr/bin/game\n/usr/bin/game.own\nlibc\n",
-            );
-            world.write(
-                "var/lib/dpkg/statoverride",
-                "#7 root 600 /usr/share/base-passwd/group.master\n",
-            );
-        }
-    };
-    world.run(&essentials(), (4, &[]), &script).unwrap();
-    assert_eq!(
-        seen.into_inner(),
-        [
-            "base-files: Package: libc, Status: install ok unpacked, Package: base-files, Status: install reinstreq half-installed",
-            "base-passwd: Package: libc, Status: install ok unpacked, Package: base-files, Status: install ok unpacked, \
-             Package: base-passwd, Status: install reinstreq half-installed",
-        ]
-    );
-    let dump = world.dump();
-    for line in [
-        "/lib 120777 0:0 -> usr/lib",
-        "/usr/lib/libc 100644 0:0 1 shipped libc",
-        "/etc/conf 100644 0:0 1 shipped abc",
-        "/var/local 42775 0:50050 ",
-        "/var/mail 42775 0:0 ",
-        "/usr/bin/game 102755 50005:1234 1 shipped game",
-        "/usr/bin/dpkg 100644 0:0 1 shipped dpkg",
-        "/usr/bin/dpkg.base 100644 0:0 1 shipped dpkg",
-        "/var/lib/dpkg/lock 100640 0:0 1 new ",
-        "/var/lib/dpkg/triggers/Lock 100600 0:0 1 new ",
-        "/var/lib/dpkg/triggers/File 100644 0:0 1 new /usr/watched dpkg\\n",
-        "/var/lib/dpkg/info/format 100644 0:0 1 new 1\\n",
-    ] {
-        assert!(dump.lines().any(|l| l == line), "{line} in\n{dump}");
-    }
-    // dpkg has read the statoverrides when it was called, before any preinst.
-    assert!(
-        dump.contains("/usr/share/base-passwd/group.master 100644 0:0 "),
-        "{dump}"
-    );
-    assert!(!world.path("var/lib/dpkg/tmp.ci").exists() && !world.path(STAGING).exists());
-    assert!(
-        world
-            .stanza("libc")
-            .ends_with("Conffiles:\n /etc/conf 900150983cd24fb0d6963f7d28e17f72")
-    );
-    assert_eq!(
-        world.list("base-files"),
-        "/usr/lib\n/var/mail\n/usr/share\n/lib\n"
-    );
 }
 
 #[test]
@@ -405,7 +275,7 @@ fn one_thread_and_sixteen_give_the_same() {
                 directory("./"),
                 entry("./usr/", b'5', 0o755),
                 file("./usr/x", name),
-                hard_link(&format!("./usr/{name}"), "./usr/x"),
+                hard_link(format!("./usr/{name}"), "./usr/x"),
             ];
             packages.push(Packed(
                 name,
@@ -418,37 +288,4 @@ fn one_thread_and_sixteen_give_the_same() {
         world.dump()
     };
     assert_eq!(dump(1), dump(16));
-}
-
-#[test]
-fn extracting_leaves_no_trace_in_the_database() {
-    let world = World::new();
-    let packages = essentials();
-    let (staging, staged) = world.stage(&packages).unwrap();
-    let report = Report::silent();
-    let unpacking = Unpacking {
-        root: &world.root,
-        staging: &staged,
-        report: &report,
-    };
-    let state = State::read(&world.root).unwrap();
-    extract(unpacking, &keys(&packages), &state).unwrap();
-    staging.finish().unwrap();
-    let text = |path| world.text(path).unwrap();
-    assert_eq!(
-        (
-            text("usr/lib/libc").as_str(),
-            text("etc/conf").as_str(),
-            text("var/lib/dpkg/status").as_str()
-        ),
-        ("libc", "abc", "")
-    );
-    assert_eq!(
-        world
-            .root
-            .names(&RootPath::known("var/lib/dpkg/info"))
-            .unwrap()
-            .len(),
-        0
-    );
 }

@@ -20,7 +20,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 root(),
                 usr(),
                 file("./usr/x", content),
-                file(&format!("./usr/{name}"), ""),
+                file(format!("./usr/{name}"), ""),
             ],
         )
     };
@@ -42,7 +42,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         let data = [
             vec![root(), usr()],
             shared,
-            vec![file(&format!("./usr/{architecture}"), "")],
+            vec![file(format!("./usr/{architecture}"), "")],
         ]
         .concat();
         with("shared", fields, data)
@@ -56,7 +56,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         file("./usr/nobody", "").owner("no-such", "neither"),
         entry("./usr/sticky/", b'5', 0o3775).owner("games", "mail"),
         hard_link("./usr/sticky/su", "./usr/su"),
-        file(&format!("./usr/{}", "l".repeat(200)), "long"),
+        file(format!("./usr/{}", "l".repeat(200)), "long"),
         symlink("./usr/to-long", &"m".repeat(200)),
         TarEntry {
             path: b"./usr/\xe9".to_vec(),
