@@ -132,10 +132,6 @@ impl<K: Clone + Eq + Hash, J, T, E: Clone> Queue<K, J, T, E> {
     }
 
     /// Waits until a requested item is done and takes it. Each can be taken once.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for staging, whose packages are all planned")
-    )]
     pub(crate) fn take(&self, key: &K) -> Result<T, TakeError<E>> {
         let mut state = self.lock();
         loop {

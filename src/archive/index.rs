@@ -287,7 +287,8 @@ pub(super) fn cheapest_first(release: &Release, path: &str, rate: f64) -> Vec<Co
     };
     let mut all: Vec<Compression> = release.compressions(path).collect();
     all.sort_by(|a, b| {
-        let (a, b) = (cost(a), cost(b));
+        let a = cost(a);
+        let b = cost(b);
         a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
     });
     all

@@ -254,7 +254,8 @@ fn holds_issuer(certificate: &SignedPublicKey, signature: &Signature) -> bool {
 }
 
 fn is_issuer(key: &impl KeyDetails, signature: &Signature) -> bool {
-    let (id, fingerprint) = (key.legacy_key_id(), key.fingerprint());
+    let id = key.legacy_key_id();
+    let fingerprint = key.fingerprint();
     signature.issuer_fingerprint().contains(&&fingerprint)
         || signature.issuer_key_id().contains(&&id)
 }

@@ -40,7 +40,7 @@ pub(crate) fn preferences(releases: &[Arc<Release>]) -> Result<String, Indisting
 /// apt's preferences cannot tell a pinned source from one with another priority.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "apt could not tell {suite} of {uri}, which is pinned, from another source of the same release and host"
+    "apt cannot tell the pinned source {suite} of {uri} from another with the same release and host"
 )]
 pub(crate) struct Indistinguishable {
     pub(crate) suite: String,

@@ -114,7 +114,7 @@ impl Release {
             return Ok(());
         }
         Err(BadRelease::OtherSuite {
-            asked: requested.into(),
+            requested: requested.into(),
             suite: self.suite.clone(),
             codename: self.codename.clone(),
         })

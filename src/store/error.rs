@@ -37,7 +37,7 @@ pub(crate) enum Error {
         source: Cause,
     },
     /// The connection was lost before the file was complete.
-    #[error("{url}: the connection broke off")]
+    #[error("{url}: the connection was lost")]
     Broken {
         url: String,
         #[source]
@@ -96,7 +96,7 @@ pub(crate) enum Error {
         source: io::Error,
     },
     /// Writing to the cache or the temporary directory failed. The disk may be full.
-    #[error("{}: cannot keep downloads there", path.display())]
+    #[error("cannot write downloads to {}", path.display())]
     Disk {
         path: PathBuf,
         #[source]

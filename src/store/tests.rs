@@ -90,7 +90,8 @@ pub(crate) fn open(directory: &Path, cached: bool, stall: Duration, report: Repo
 
 /// A store with a cache, and a key in `state` beside it.
 pub(crate) fn sealed(directory: &Path, state: &str) -> Store {
-    let (cache, state) = (Some(directory.join("cache")), Some(directory.join(state)));
+    let cache = Some(directory.join("cache"));
+    let state = Some(directory.join(state));
     let options = Options {
         cache,
         state,

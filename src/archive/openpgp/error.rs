@@ -22,7 +22,7 @@ pub(crate) enum KeyringError {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SignatureError {
     /// There is no signature.
-    #[error("it carries no signature")]
+    #[error("it has no signature")]
     Unsigned,
     /// The OpenPGP framing is damaged, or there is text before or after the signed message.
     #[error("its signature cannot be read: {reason}")]

@@ -299,18 +299,16 @@ fn a_stale_or_wrong_mirror_is_replaced_by_another() {
 
 #[test]
 fn a_mirror_that_moves_is_read_again() {
-    let (old, new) = (packages(&["old"]), packages(&["new"]));
-    let (old, new) = (
-        files(&[("main/binary-amd64", Compression::Gzip, &old)]),
-        files(&[("main/binary-amd64", Compression::Gzip, &new)]),
-    );
-    let (before, after) = (release("sid", "", &old), release("sid", "", &new));
+    let old = packages(&["old"]);
+    let new = packages(&["new"]);
+    let old = files(&[("main/binary-amd64", Compression::Gzip, &old)]);
+    let new = files(&[("main/binary-amd64", Compression::Gzip, &new)]);
+    let before = release("sid", "", &old);
+    let after = release("sid", "", &new);
     let moved = |turns: usize| {
-        let (before, after, new) = (
-            before.clone(),
-            after.clone(),
-            new["main/binary-amd64/Packages.gz"].clone(),
-        );
+        let before = before.clone();
+        let after = after.clone();
+        let new = new["main/binary-amd64/Packages.gz"].clone();
         Server::start(move |asked| match asked.target.as_str() {
             "/dists/sid/Release" => Reply::of(if asked.before < turns {
                 before.as_bytes()
@@ -456,7 +454,9 @@ fn the_cheapest_compression_is_taken() {
         .collect();
     let text = format!("Date: Sat, 12 Sep 2026 07:55:41 UTC\nSHA256:\n{list}");
     let release = Release::parse(&text, &source(String::new(), "./"), NOW).unwrap();
-    let (xz, gz, plain) = (Compression::Xz, Compression::Gzip, Compression::None);
+    let xz = Compression::Xz;
+    let gz = Compression::Gzip;
+    let plain = Compression::None;
     for (rate, expected) in [
         (1e6, [xz, gz, plain]),
         (10e6, [xz, gz, plain]),
@@ -473,14 +473,16 @@ fn the_cheapest_compression_is_taken() {
 
 #[test]
 fn an_index_is_cached_by_all_its_compressions() {
-    let (good, evil) = (packages(&["good"]), packages(&["evil"]));
+    let good = packages(&["good"]);
+    let evil = packages(&["evil"]);
     let of = |plain: &str| {
         files(&[
             ("main/binary-amd64", Compression::Gzip, plain),
             ("main/binary-amd64", Compression::Xz, &good),
         ])
     };
-    let (honest, forged) = (of(&good), of(&evil));
+    let honest = of(&good);
+    let forged = of(&evil);
     let directory = tempfile::tempdir().unwrap();
     let store = sealed(directory.path(), "state");
     for (all, expected) in [

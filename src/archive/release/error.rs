@@ -16,9 +16,13 @@ pub(crate) enum BadRelease {
         found: String,
     },
     /// It is of another suite than the source's.
-    #[error("it is of suite {} (codename {}), and {asked} was asked for", suite.as_deref().unwrap_or("-"), codename.as_deref().unwrap_or("-"))]
+    #[error(
+        "it is of suite {} (codename {}), not of {requested}",
+        suite.as_deref().unwrap_or("-"),
+        codename.as_deref().unwrap_or("-")
+    )]
     OtherSuite {
-        asked: String,
+        requested: String,
         suite: Option<String>,
         codename: Option<String>,
     },

@@ -25,7 +25,8 @@ fn echo(server: &Server, path: &str) -> RemoteFile {
 fn many_files_need_few_descriptors_and_one_request_each() {
     let server = Server::start(|asked| Reply::of(asked.target.as_bytes()));
     let directory = tempfile::tempdir().unwrap();
-    let (advanced, grew) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
+    let advanced = Arc::new(Mutex::new(0));
+    let grew = Arc::new(Mutex::new(0));
     let totals = (Arc::clone(&advanced), Arc::clone(&grew));
     let report = Report::new(move |event| match event {
         Event::Advanced {
@@ -139,7 +140,8 @@ fn a_failed_prefetch_matters_only_if_it_is_wanted() {
         other => Reply::of(other.as_bytes()),
     });
     let directory = tempfile::tempdir().unwrap();
-    let (grew, ended) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
+    let grew = Arc::new(Mutex::new(0));
+    let ended = Arc::new(Mutex::new(0));
     let heard = (Arc::clone(&grew), Arc::clone(&ended));
     let fetch = fetch(
         directory.path(),

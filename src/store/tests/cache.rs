@@ -162,7 +162,8 @@ fn without_a_cache_files_have_no_names() {
     }
     assert!(test.files().len() < 200);
     for (number, verified) in all.iter().enumerate() {
-        let (mut one, mut two) = (verified.open().unwrap(), verified.open().unwrap());
+        let mut one = verified.open().unwrap();
+        let mut two = verified.open().unwrap();
         let mut found = String::new();
         one.read_to_string(&mut found).unwrap();
         two.read_to_string(&mut found).unwrap();

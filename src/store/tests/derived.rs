@@ -25,7 +25,8 @@ fn path(directory: &Path, kind: &str, of: &Digest) -> PathBuf {
 #[test]
 fn a_derived_file_is_found_again() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, whole) = (sealed(directory.path(), "state"), bytes(700_000));
+    let store = sealed(directory.path(), "state");
+    let whole = bytes(700_000);
     assert!(store.get(DerivedKind::Index, &of("a")).is_none());
     store.put(DerivedKind::Index, &of("a"), &whole);
     store.put(DerivedKind::Plan, &of("a"), b"");

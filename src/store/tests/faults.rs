@@ -176,7 +176,7 @@ fn permanent_faults_are_reported() {
             }
             .cut(10, Then::Close)
         }),
-        (3, "URL: the connection broke off: ", |_, c| {
+        (3, "URL: the connection was lost: ", |_, c| {
             Reply::of(c).cut(10, Then::Close)
         }),
         (1, "URL: thing 1.0 (all) should have SHA256:", |_, c| {
@@ -431,10 +431,8 @@ fn small_files_are_read_with_a_limit() {
 fn a_failing_server_is_tried_last() {
     let whole = bytes(1000);
     let served = whole.clone();
-    let (dead, alive) = (
-        Server::start(|_| Reply::status(503)),
-        Server::start(move |_| Reply::of(&served)),
-    );
+    let dead = Server::start(|_| Reply::status(503));
+    let alive = Server::start(move |_| Reply::of(&served));
     let test = TestStore::uncached();
     for name in ["a", "b", "c"] {
         assert!(
@@ -508,7 +506,8 @@ fn cancelling_ends_requests_under_way() {
 #[test]
 fn a_slow_transfer_is_a_stall() {
     let mut pace = http::Throughput::default();
-    let (second, window) = (Duration::from_secs(1), Duration::from_secs(60));
+    let second = Duration::from_secs(1);
+    let window = Duration::from_secs(60);
     assert!((0..59).all(|_| !pace.is_too_low(second, 1000, window)));
     assert!(pace.is_too_low(second, 1000, window));
     assert!((0..600).all(|_| !pace.is_too_low(second, 1100, window)));

@@ -181,10 +181,8 @@ impl Secure {
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key)
             .unwrap();
-        let (config, listener) = (
-            Arc::new(config),
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(),
-        );
+        let config = Arc::new(config);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         // The thread ends with the test process.
         thread::spawn(move || {
@@ -204,7 +202,8 @@ impl Secure {
         let connection =
             rustls::ServerConnection::new(Arc::clone(config)).map_err(std::io::Error::other)?;
         let mut stream = BufReader::new(rustls::StreamOwned::new(connection, stream));
-        let (mut first, mut line) = (String::new(), String::new());
+        let mut first = String::new();
+        let mut line = String::new();
         stream.read_line(&mut first)?;
         while line != "\r\n" {
             line.clear();
