@@ -361,7 +361,7 @@ fn sandboxes_do_not_hold_one_another_open() {
 fn fsync_is_answered_at_once() {
     let tree = Tree::new();
     let sandbox = Sandbox::open(&tree.root(), &Report::silent()).unwrap();
-    // fsync on a pipe is EINVAL, unless nobody asks the kernel.
+    // fsync on a pipe is EINVAL, unless the filter answers.
     assert_eq!(
         said(&sandbox, "echo x | sync /dev/stdin && sync && echo done"),
         "done\n"
@@ -386,7 +386,7 @@ fn kept_to(status: &str) -> Option<&str> {
 
 #[test]
 #[ignore = "needs root, processors, seccomp"]
-fn commands_stay_on_one_processor_until_somebody_would_notice() {
+fn commands_stay_on_one_processor_until_they_could_notice() {
     let tree = Tree::new();
     let host = std::fs::read_to_string("/proc/self/status").unwrap();
     let all = kept_to(&host).unwrap();
@@ -402,11 +402,11 @@ fn commands_stay_on_one_processor_until_somebody_would_notice() {
         kept_to(&at_first).unwrap().parse::<u32>().is_ok(),
         "{at_first}"
     );
-    // Who asks is told the truth, and may use it.
+    // A program that asks gets the true number, and may use all of them.
     let nproc = std::process::Command::new("nproc").output().unwrap().stdout;
     assert_eq!(said(&sandbox, "nproc").as_bytes(), nproc);
-    // What runs when a command has taken long is let go, be it of another command: a daemon, and
-    // what the shell starts afterwards.
+    // A command that runs long releases every process: an earlier command's daemon too, and what
+    // the shell starts afterwards.
     let daemon = said(&sandbox, "sleep 98765 >/dev/null 2>&1 & echo $!");
     let daemon = format!("/proc/{}/status", daemon.trim());
     assert_ne!(
@@ -432,7 +432,7 @@ fn commands_stay_on_one_processor_until_somebody_would_notice() {
         Some(all),
         "the next command stays again"
     );
-    // Where nobody can listen, nobody is kept.
+    // Without a listener, commands use all processors.
     for without in [refused::LISTENER, refused::PID, refused::FILTER] {
         let sandbox = Sandbox::open_without(&tree.root(), &Report::silent(), without).unwrap();
         assert_eq!(
