@@ -1,7 +1,7 @@
 //! Compressed streams: gzip, bzip2, xz, lzma and zstd behind one pair of functions.
 //!
-//! Decoders read every stream or frame that follows another, and take a stream that ends early or is followed by junk for the
-//! error it is. What is inside the stream, and whether it is trusted, is for others to know.
+//! Decoders read all streams or frames of a file. A stream that ends early and junk after a stream are
+//! errors. Callers know what is inside, and whether it is trusted.
 
 mod gzip;
 
@@ -9,18 +9,17 @@ use std::io::{self, BufRead, Read, Write};
 
 use gzip::GzipEncoder;
 
-/// How a member, an index or an image is compressed.
+/// The compression of a member, an index or an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compression {
-    /// Not at all.
     None,
     /// RFC 1952.
     Gzip,
-    /// bzip2, in old packages and indexes.
+    /// In old packages and indexes.
     Bzip2,
     /// The .xz format.
     Xz,
-    /// The .lzma format that came before xz, in old packages.
+    /// The predecessor of xz, in old packages.
     Lzma,
     /// RFC 8878.
     Zstd,
@@ -53,23 +52,24 @@ impl Compression {
     }
 }
 
-/// Whether a stream's own check is worth its time: that of xz takes a twentieth of decoding.
+/// Whether the check inside a stream is needed; that of xz takes a twentieth of the decoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Integrity {
-    /// It is: nothing else vouches for the bytes.
+    /// The bytes were not verified.
     Unknown,
-    /// It is not: a digest that was trusted did.
+    /// The bytes match a trusted digest.
     Known,
 }
 
-/// Limit on what a decoder may allocate for its window, in bytes: that of `xz -9` and `zstd --ultra -22 --long=27` with room.
+/// The most that a decoder may allocate for its window, in bytes: more than `xz -9` and
+/// `zstd --ultra -22 --long=27` need.
 const WINDOW_LIMIT: u64 = 256 << 20;
 
-/// Threads that xz gets at most: each takes some 150 MB.
+/// The most threads of xz, each of which takes 150 MB.
 const XZ_THREADS: u32 = 16;
 
-/// Decodes `input` to its end. The reader must be read to its own end: only there is a truncated stream, a wrong check or junk
-/// behind the stream found, and it is an error then.
+/// Decodes `input` to its end. The reader must be read to its own end, where truncated streams, wrong
+/// checks and junk after a stream become errors.
 pub fn decoder<'a>(
     compression: Compression,
     input: impl BufRead + Send + 'a,
@@ -101,7 +101,7 @@ pub fn decoder<'a>(
     })
 }
 
-/// The old .lzma format has one stream a file; what follows it is junk, at which liblzma does not look.
+/// Refuses junk after the one stream of an .lzma file, which liblzma ignores.
 struct OneStream<R>(liblzma::bufread::XzDecoder<R>);
 
 impl<R: BufRead> Read for OneStream<R> {
@@ -117,9 +117,9 @@ impl<R: BufRead> Read for OneStream<R> {
     }
 }
 
-/// An encoder under way. Without [`Encoder::finish`] the stream stays truncated.
+/// Encodes a stream, which is truncated until [`Encoder::finish`].
 pub enum Encoder<W: Write> {
-    /// Bytes as they are.
+    /// Unchanged bytes.
     None(W),
     /// gzip without a name and a time in its header, on several threads.
     Gzip(GzipEncoder<W>),
@@ -129,9 +129,9 @@ pub enum Encoder<W: Write> {
     Zstd(zstd::stream::write::Encoder<'static, W>),
 }
 
-/// Begins to encode to `output` on up to `threads` threads. The bytes depend on what is written, never on `threads`.
+/// Encodes to `output` on up to `threads` threads, on which the bytes do not depend.
 ///
-/// bzip2 and lzma are only ever read; asking to write them is [`io::ErrorKind::Unsupported`].
+/// Fails with [`io::ErrorKind::Unsupported`] for bzip2 and lzma, which are only read.
 pub fn encoder<W: Write>(
     compression: Compression,
     output: W,
@@ -154,7 +154,7 @@ pub fn encoder<W: Write>(
         Compression::Zstd => {
             let mut encoder = zstd::stream::write::Encoder::new(output, 9)?;
             encoder.include_checksum(true)?;
-            // One worker and many give the same bytes; no worker would give others.
+            // One worker and many give the same bytes; without workers the bytes differ.
             encoder.multithread(threads.max(1))?;
             Encoder::Zstd(encoder)
         }
@@ -163,7 +163,7 @@ pub fn encoder<W: Write>(
 }
 
 impl<W: Write> Encoder<W> {
-    /// Ends the stream and gives the output back.
+    /// Ends the stream and returns the output.
     pub fn finish(self) -> io::Result<W> {
         match self {
             Encoder::None(output) => Ok(output),

@@ -1,7 +1,7 @@
-//! Digests: hashing while bytes stream past, and comparing with what a signed index promised.
+//! Digests: computes them while bytes are read, and parses those of indexes.
 //!
-//! Knows SHA-256 and SHA-512, by which archives are trusted, and MD5, by which dpkg records conffiles and `md5sums`.
-//! MD5 never decides whether something is trusted, so it is a type of its own and no [`Algorithm`].
+//! SHA-256 and SHA-512 decide whether a file is trusted. dpkg records conffiles and `md5sums` by MD5,
+//! which decides nothing, so it is a type of its own and not an [`Algorithm`].
 
 use std::fmt;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use md5::Md5;
 use sha2::{Digest as _, Sha256, Sha512};
 
-/// A digest algorithm that trust may rest on, weakest first.
+/// The algorithms that are trusted, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
     /// SHA-256, 32 bytes.
@@ -19,10 +19,9 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Every algorithm, strongest first.
     pub(crate) const STRONGEST_FIRST: [Algorithm; 2] = [Algorithm::Sha512, Algorithm::Sha256];
 
-    /// The field's name in Release and Packages files, which is also the directory's below `by-hash/`.
+    /// Its field in Release and Packages files, and its directory in `by-hash/`.
     pub fn field(self) -> &'static str {
         match self {
             Algorithm::Sha256 => "SHA256",
@@ -38,7 +37,7 @@ impl Algorithm {
     }
 }
 
-/// A digest as an index states it or as [`Hasher`] computed it.
+/// A digest from an index or from a [`Hasher`].
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest {
     algorithm: Algorithm,
@@ -46,7 +45,7 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// Reads a hexadecimal digest, in either case.
+    /// Parses a hexadecimal digest in upper or lower case.
     pub(crate) fn parse(algorithm: Algorithm, hexadecimal: &str) -> Result<Digest, BadDigest> {
         let bad = || BadDigest {
             algorithm,
@@ -63,7 +62,6 @@ impl Digest {
         Ok(Digest { algorithm, bytes })
     }
 
-    /// The algorithm that made it.
     pub(crate) fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
@@ -86,11 +84,10 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// What was given as a digest and is none.
+/// A text that is not a digest.
 #[derive(Debug, thiserror::Error)]
 #[error("`{found}` is not a {} digest", algorithm.field())]
-pub(crate) struct BadDigest {
-    /// The algorithm that it was given for.
+pub struct BadDigest {
     pub(crate) algorithm: Algorithm,
     /// The text, cut at 140 characters.
     pub(crate) found: String,
@@ -99,14 +96,11 @@ pub(crate) struct BadDigest {
 /// Hashes what is written to it.
 #[derive(Clone)]
 pub(crate) enum Hasher {
-    /// A SHA-256 under way.
     Sha256(Sha256),
-    /// A SHA-512 under way.
     Sha512(Sha512),
 }
 
 impl Hasher {
-    /// Begins a digest.
     pub(crate) fn new(algorithm: Algorithm) -> Hasher {
         match algorithm {
             Algorithm::Sha256 => Hasher::Sha256(Sha256::new()),
@@ -114,16 +108,15 @@ impl Hasher {
         }
     }
 
-    /// Takes the next bytes in.
-    pub fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         match self {
             Hasher::Sha256(h) => h.update(bytes),
             Hasher::Sha512(h) => h.update(bytes),
         }
     }
 
-    /// The digest of all that was taken in.
-    pub fn finish(self) -> Digest {
+    /// The digest of all bytes.
+    pub(crate) fn finish(self) -> Digest {
         match self {
             Hasher::Sha256(h) => Digest {
                 algorithm: Algorithm::Sha256,
@@ -148,24 +141,23 @@ impl Write for Hasher {
     }
 }
 
-/// The digest of bytes that are in memory.
+/// The digest of bytes in memory.
 pub fn digest(algorithm: Algorithm, bytes: &[u8]) -> Digest {
     let mut hasher = Hasher::new(algorithm);
     hasher.update(bytes);
     hasher.finish()
 }
 
-/// An MD5 under way, for dpkg's records of conffiles and contents.
+/// Computes an MD5 for dpkg's records of conffiles and contents.
 #[derive(Clone, Default)]
 pub struct Md5Hasher(Md5);
 
 impl Md5Hasher {
-    /// Takes the next bytes in.
-    pub fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// The MD5 of all that was taken in, in lower-case hexadecimal.
+    /// The MD5 of all bytes in lower-case hexadecimal.
     pub fn finish(self) -> String {
         hexadecimal(&self.0.finalize())
     }
@@ -197,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn parsing_refuses_what_is_no_digest() {
+    fn texts_that_are_no_digests_are_refused() {
         let good = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(
             Digest::parse(Algorithm::Sha256, &good.to_uppercase())
@@ -212,8 +204,13 @@ mod tests {
             &good.replace('b', "x"),
             &"ä".repeat(32),
         ] {
-            assert!(Digest::parse(Algorithm::Sha256, bad).is_err(), "{bad}");
+            let error = Digest::parse(Algorithm::Sha256, bad).unwrap_err();
+            assert_eq!(error.found, bad);
         }
-        assert!(Digest::parse(Algorithm::Sha512, good).is_err());
+        let error = Digest::parse(Algorithm::Sha512, good).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("`{good}` is not a SHA512 digest")
+        );
     }
 }

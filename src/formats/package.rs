@@ -1,7 +1,7 @@
-//! One stanza of a package index or a control file, typed once.
+//! A package as the stanza of an index or a control file describes it (Debian Policy, chapter 5).
 //!
-//! Knows the fields of Debian Policy chapter 5 that decide what is installed. Which stanza is wanted is for `plan` to say; where
-//! the file comes from is known to `archive`.
+//! Parses every field that decides what is installed, strictly. `plan` chooses the stanzas, `archive`
+//! reads the indexes.
 
 use super::digest::{Algorithm, BadDigest, Digest};
 use super::fields::{Field, PackageFields};
@@ -11,7 +11,7 @@ use super::version::{BadVersion, Version};
 
 /// The Priority field (Policy 2.5), most important first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Priority {
+pub(crate) enum Priority {
     /// `required`
     Required,
     /// `important`
@@ -25,7 +25,7 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// Reads the field; a word that Policy does not know counts as `extra`.
+    /// Parses the field. A word that Policy does not know counts as `extra`.
     pub(crate) fn parse(word: &str) -> Priority {
         match word {
             "required" => Priority::Required,
@@ -39,46 +39,38 @@ impl Priority {
 
 /// The Multi-Arch field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum MultiArch {
+pub(crate) enum MultiArch {
     /// `no`, or the field is absent.
     #[default]
     No,
     /// `same`: may be installed for several architectures at once.
     Same,
-    /// `foreign`: serves packages of every architecture.
+    /// `foreign`: satisfies packages of every architecture.
     Foreign,
-    /// `allowed`: serves those that ask for `:any`.
+    /// `allowed`: satisfies relations with `:any`.
     Allowed,
 }
 
 /// A package as one stanza describes it.
 #[derive(Clone, Debug)]
 pub struct Package {
-    /// Package
     pub name: String,
-    /// Version
     pub version: Version,
     /// Architecture: `amd64`, `all`, …
     pub architecture: String,
-    /// Multi-Arch
     pub(crate) multi_arch: MultiArch,
     /// Essential; `None` when the field is absent.
     pub(crate) essential: Option<bool>,
-    /// Pre-Depends
     pub(crate) pre_depends: Relations,
-    /// Depends
     pub(crate) depends: Relations,
-    /// Recommends
     pub(crate) recommends: Relations,
-    /// Replaces
     pub(crate) replaces: Relations,
-    /// Provides
     pub(crate) provides: Vec<Provided>,
     /// Filename, relative to the archive's root; empty in a control file.
     pub(crate) filename: String,
     /// Size of the .deb in bytes; 0 in a control file.
     pub(crate) size: u64,
-    /// The strongest digest of the .deb that the stanza gives; none in a control file.
+    /// The strongest digest of the .deb in the stanza; none in a control file.
     pub(crate) digest: Option<Digest>,
     /// Installed-Size in KiB, 0 when absent.
     pub(crate) installed_size: u64,
@@ -172,10 +164,10 @@ fn number(fields: &PackageFields<'_>, field: Field) -> Result<u64, BadStanza> {
     }
 }
 
-/// A stanza that cannot be used.
+/// A stanza that is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum BadStanza {
-    /// A field that every stanza must have.
+    /// A required field is missing.
     #[error("the stanza of package `{package}` has no {field} field")]
     Missing {
         /// Its Package field, `?` when that is the missing one.
@@ -183,43 +175,33 @@ pub enum BadStanza {
         /// The missing field.
         field: &'static str,
     },
-    /// A version that is none.
+    /// The version is not valid.
     #[error("package `{package}`")]
     Version {
-        /// The package.
         package: String,
-        /// What is wrong with it.
         #[source]
         source: BadVersion,
     },
-    /// A relation that cannot be read.
+    /// A relation is not valid.
     #[error("package `{package}`, field {field}")]
     Relation {
-        /// The package.
         package: String,
-        /// The field.
         field: &'static str,
-        /// What is wrong with it.
         #[source]
         source: BadRelation,
     },
-    /// A digest that is none.
+    /// The digest is not valid.
     #[error("package `{package}`")]
     Digest {
-        /// The package.
         package: String,
-        /// What is wrong with it.
         #[source]
         source: BadDigest,
     },
-    /// A number that is none.
+    /// A number is not valid.
     #[error("package `{package}`: {field} is `{found}`, not a number")]
     Number {
-        /// The package.
         package: String,
-        /// The field.
         field: &'static str,
-        /// The text.
         found: String,
     },
 }
@@ -289,6 +271,9 @@ mod tests {
             Package::parse(&broken).unwrap_err().to_string(),
             "the stanza of package `dash` has no Version field"
         );
-        assert!(Package::parse("").is_err());
+        assert_eq!(
+            Package::parse("").unwrap_err().to_string(),
+            "the stanza of package `?` has no Package field"
+        );
     }
 }

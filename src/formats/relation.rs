@@ -8,9 +8,9 @@ use crate::formats::version::{BadVersion, Version};
 /// All groups must hold; a group holds if one of its relations does.
 pub(crate) type Relations = Vec<Vec<Relation>>;
 
-/// How a version is to compare.
+/// The comparison of a version constraint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operator {
+pub(crate) enum Operator {
     /// `<<`
     Earlier,
     /// `<=`, and the obsolete `<`
@@ -24,7 +24,7 @@ pub enum Operator {
 }
 
 impl Operator {
-    /// Whether a version that compares so with the one that is asked for will do.
+    /// Whether a version that compares like this with the wanted one satisfies the constraint.
     pub(crate) fn admits(self, order: Ordering) -> bool {
         match self {
             Operator::Earlier => order.is_lt(),
@@ -46,25 +46,23 @@ impl Operator {
     }
 }
 
-/// A demand on a version.
+/// A constraint on a version.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Constraint {
-    /// How it is to compare,
+pub(crate) struct Constraint {
     pub(crate) operator: Operator,
-    /// and with what.
     pub(crate) version: Version,
 }
 
 impl Constraint {
-    /// Whether `version` meets it.
+    /// Whether `version` satisfies it.
     pub(crate) fn admits(&self, version: &Version) -> bool {
         self.operator.admits(version.cmp(&self.version))
     }
 }
 
-/// What stands behind the colon of a name.
+/// The text after the colon of a name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum ArchQualifier {
+pub(crate) enum ArchQualifier {
     /// `:any`
     Any,
     /// `:native`
@@ -73,25 +71,23 @@ pub enum ArchQualifier {
     Named(String),
 }
 
-/// A relation as it stands in a field, nothing copied.
+/// A relation as it stands in a field; nothing is copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RelationText<'a> {
+pub(crate) struct RelationText<'a> {
     /// The name, real or virtual.
     pub(crate) name: &'a str,
-    /// What stands behind its colon: `any`, `native`, an architecture.
+    /// The text after its colon: `any`, `native`, an architecture.
     pub(crate) architecture: Option<&'a str>,
-    /// The version asked for, its syntax unchecked.
+    /// The constraint; the syntax of the version is not checked.
     pub(crate) constraint: Option<(Operator, &'a str)>,
 }
 
-/// One package name with what is demanded of it.
+/// A package name with its constraints.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Relation {
+pub(crate) struct Relation {
     /// The name, real or virtual.
     pub(crate) name: String,
-    /// The architecture asked for.
     pub(crate) architecture: Option<ArchQualifier>,
-    /// The version asked for.
     pub(crate) constraint: Option<Constraint>,
 }
 
@@ -113,16 +109,17 @@ impl fmt::Display for Relation {
 
 /// One entry of Provides.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Provided {
+pub(crate) struct Provided {
     /// The virtual name.
     pub(crate) name: String,
     /// The version provided, from `(= VERSION)`.
     pub(crate) version: Option<Version>,
-    /// The architecture named, which apt heeds.
+    /// The architecture, which apt respects.
     pub(crate) architecture: Option<ArchQualifier>,
 }
 
-/// Reads a field of relations. Architecture restrictions and build profiles, which binary packages do not have, are errors.
+/// Parses a relation field. Architecture restrictions and build profiles are errors: binary packages
+/// have none.
 pub(crate) fn parse_relations(field: &str) -> Result<Relations, BadRelation> {
     let groups = field
         .split(',')
@@ -133,7 +130,7 @@ pub(crate) fn parse_relations(field: &str) -> Result<Relations, BadRelation> {
         .collect()
 }
 
-/// Reads a Provides field.
+/// Parses a Provides field.
 pub(crate) fn parse_provides(field: &str) -> Result<Vec<Provided>, BadRelation> {
     let entries = field
         .split(',')
@@ -192,7 +189,7 @@ fn parse_relation(text: &str) -> Result<Relation, BadRelation> {
 }
 
 impl<'a> RelationText<'a> {
-    /// Reads one member of a group, as it stands between `,` and `|`.
+    /// Parses one relation, the text between `,` and `|`.
     pub(crate) fn parse(text: &'a str) -> Result<RelationText<'a>, BadRelation> {
         let text = text.trim();
         let bad = |reason| BadRelation::new(text, reason);
@@ -207,7 +204,7 @@ impl<'a> RelationText<'a> {
                 .find(|c: char| c.is_whitespace() || c == '(')
                 .unwrap_or(qualified.len());
             if end == 0 {
-                return Err(bad("no architecture behind the colon"));
+                return Err(bad("no architecture after the colon"));
             }
             architecture = Some(&qualified[..end]);
             rest = &qualified[end..];
@@ -215,7 +212,7 @@ impl<'a> RelationText<'a> {
         let rest = rest.trim_start();
         let constraint = match rest.strip_prefix('(') {
             None if rest.is_empty() => None,
-            None => return Err(bad("unexpected text behind the name")),
+            None => return Err(bad("unexpected text after the name")),
             Some(inside) => Some(parse_constraint(
                 inside
                     .strip_suffix(')')
@@ -252,18 +249,17 @@ fn parse_constraint<'a>(inside: &'a str, text: &str) -> Result<(Operator, &'a st
     Ok((operator, inside[end..].trim()))
 }
 
-/// A relation that cannot be read.
+/// A text that is not a relation.
 #[derive(Debug, thiserror::Error)]
 pub enum BadRelation {
-    /// The text is no relation.
+    /// The syntax is wrong.
     #[error("`{found}` is not a relation: {reason}")]
     Syntax {
         /// The text, cut at 200 characters.
         found: String,
-        /// What is wrong.
         reason: &'static str,
     },
-    /// The version in it is none.
+    /// The version is not valid.
     #[error(transparent)]
     Version(#[from] BadVersion),
 }
@@ -304,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_relation_is_refused() {
+    fn texts_that_are_no_relations_are_refused() {
         for bad in [
             "a b",
             "a (1)",
@@ -316,7 +312,8 @@ mod tests {
             "a [amd64]",
             "a (=> 1)",
         ] {
-            assert!(parse_relations(bad).is_err(), "{bad}");
+            let error = parse_relations(bad).unwrap_err().to_string();
+            assert!(error.contains(" is not a "), "{bad}: {error}");
         }
     }
 
@@ -330,7 +327,11 @@ mod tests {
             ),
             (None, "1:2")
         );
-        assert!(parse_provides("awk (>= 1)").is_err());
+        let error = parse_provides("awk (>= 1)").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "`awk (>= 1)` is not a relation: only `=` can be provided"
+        );
     }
 
     #[test]

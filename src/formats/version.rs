@@ -9,7 +9,7 @@ use std::hash::{Hash, Hasher};
 pub struct Version(String);
 
 impl Version {
-    /// Reads a version: an optional epoch, an upstream version that does not start with a letter's worth of nonsense, a revision.
+    /// Parses a version: an optional epoch, the upstream version, an optional revision.
     pub(crate) fn parse(text: &str) -> Result<Version, BadVersion> {
         let text = text.trim();
         let epoch_is_number = text
@@ -24,7 +24,6 @@ impl Version {
         Ok(Version(text.to_owned()))
     }
 
-    /// The version as it was written.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -34,8 +33,8 @@ impl Version {
         self.0.split_once(':').map_or(&self.0, |(_, rest)| rest)
     }
 
-    /// The order of two versions as they stand in an index, which are too many to be copied. Text that is no version has a place
-    /// in the order too, if a meaningless one.
+    /// Compares two versions as text, because an index has too many to copy them. Text that is not a
+    /// version has a position in the order too, without a meaning.
     pub(crate) fn compare(a: &str, b: &str) -> Ordering {
         if a == b {
             return Ordering::Equal;
@@ -56,8 +55,8 @@ fn parts(version: &str) -> (u32, &str, &str) {
     (epoch.parse().unwrap_or(0), upstream, revision)
 }
 
-/// The order of two upstream versions or revisions: text and numbers in turn; `~` before the end, the end before letters,
-/// letters before all else.
+/// Compares two upstream versions or revisions, text and numbers in turn: `~` sorts before the end, the
+/// end before letters, letters before all else.
 fn compare(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
     while !a.is_empty() || !b.is_empty() {
@@ -80,7 +79,7 @@ fn compare(a: &str, b: &str) -> Ordering {
     Ordering::Equal
 }
 
-/// A character's place in the order; the end and a digit, where a run of text stops, are 0.
+/// A character's position in the order; 0 for the end and for a digit, which end a run of text.
 fn weight(character: Option<&u8>) -> i32 {
     match character {
         None | Some(b'0'..=b'9') => 0,
@@ -90,7 +89,8 @@ fn weight(character: Option<&u8>) -> i32 {
     }
 }
 
-/// Takes the digits in front, without leading zeros, so that a longer one is the larger, however long.
+/// Takes the leading digits. Returns them without leading zeros, so that a longer number is larger,
+/// however long it is.
 fn number<'a>(text: &mut &'a [u8]) -> &'a [u8] {
     let end = text
         .iter()
@@ -123,7 +123,8 @@ impl PartialEq for Version {
 impl Eq for Version {}
 
 impl Hash for Version {
-    /// Hashes what equal versions share, the epoch; versions are looked up by package first, so this is enough.
+    /// Hashes only the epoch, which equal versions share. Versions are looked up by package first, so
+    /// this is enough.
     fn hash<H: Hasher>(&self, state: &mut H) {
         parts(&self.0).0.hash(state);
     }
@@ -141,7 +142,7 @@ impl fmt::Debug for Version {
     }
 }
 
-/// What was given as a version and is none.
+/// A text that is not a version.
 #[derive(Debug, thiserror::Error)]
 #[error("`{found}` is not a version number")]
 pub struct BadVersion {
@@ -194,9 +195,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_version_is_refused() {
+    fn texts_that_are_no_versions_are_refused() {
         for bad in ["", " ", "a:1", "1:", "1 2", "1/2", "ä"] {
-            assert!(Version::parse(bad).is_err(), "{bad}");
+            let error = Version::parse(bad).unwrap_err();
+            assert_eq!(error.found, bad.trim());
         }
     }
 }

@@ -311,6 +311,7 @@ fn what_is_reported_adds_up() {
                 by,
             } => heard.1 += by,
             Event::Ended { stage: Stage::Pack } => heard.2 += 1,
+            Event::Span { item, .. } => assert_eq!(item, "image"),
             other => panic!("{other:?}"),
         }
     });

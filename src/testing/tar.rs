@@ -175,20 +175,18 @@ pub fn tar(entries: &[TarEntry]) -> Vec<u8> {
 
 /// An ar archive with these members.
 pub fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut archive = b"!<arch>\n".to_vec();
-    for (name, content) in members {
-        writeln!(
-            archive,
-            "{name:<16}{SHIPPED:<12}0     0     100644  {:<10}`",
-            content.len()
-        )
-        .unwrap();
-        archive.extend_from_slice(content);
-        if content.len() % 2 == 1 {
-            archive.push(b'\n');
-        }
+    if members.is_empty() {
+        // The builder writes the magic with the first member.
+        return b"!<arch>\n".to_vec();
     }
-    archive
+    let mut archive = ar::Builder::new(Vec::new());
+    for (name, content) in members {
+        let mut header = ar::Header::new(name.as_bytes().to_vec(), content.len() as u64);
+        header.set_mtime(SHIPPED);
+        header.set_mode(0o100_644);
+        archive.append(&header, *content).unwrap();
+    }
+    archive.into_inner().unwrap()
 }
 
 /// Compresses at the fastest level, with the compression libraries themselves rather than the crate's encoders.

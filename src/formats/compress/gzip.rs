@@ -12,33 +12,34 @@ use std::thread;
 
 use flate2::{Compress, Compression, Crc, FlushCompress};
 
-/// Bytes of input in a block. Smaller ones cost size (each begins without history; these cost a thousandth on a root file system), larger ones
-/// memory, and idle threads at the end.
+/// The input of a block, in bytes. Smaller blocks make the output larger, because each begins without
+/// history (these cost a thousandth on a root file system); larger ones cost memory, and leave threads
+/// idle at the end.
 pub(super) const BLOCK: usize = 1 << 20;
 
 /// Magic, deflate, no flags, no time, no extra flags, made on Unix (RFC 1952, 2.3).
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
 
-/// A block on its way to a thread, and where the thread is to send what comes of it.
+/// A block for a thread, and the channel for the result.
 struct Job {
     input: Vec<u8>,
     flush: FlushCompress,
     done: SyncSender<io::Result<Vec<u8>>>,
 }
 
-/// A gzip stream under way. Without [`GzipEncoder::finish`] it stays truncated.
-pub(crate) struct GzipEncoder<W: Write> {
+/// Encodes a gzip stream, which is truncated until [`GzipEncoder::finish`].
+pub struct GzipEncoder<W: Write> {
     output: W,
     block: Vec<u8>,
     checksum: Crc,
     jobs: Sender<Job>,
-    /// Blocks handed out, oldest first.
+    /// The blocks in the queue, oldest first.
     pending: VecDeque<Receiver<io::Result<Vec<u8>>>>,
     most_pending: usize,
 }
 
 impl<W: Write> GzipEncoder<W> {
-    /// Begins a stream; its blocks are deflated by `threads` threads, which end with it.
+    /// Starts a stream and the threads that deflate its blocks. They end with it.
     pub(super) fn new(mut output: W, threads: u32) -> io::Result<GzipEncoder<W>> {
         output.write_all(&HEADER)?;
         let threads = threads.max(1) as usize;
@@ -61,7 +62,7 @@ impl<W: Write> GzipEncoder<W> {
         })
     }
 
-    /// Ends the stream and gives the output back.
+    /// Ends the stream and returns the output.
     pub(super) fn finish(mut self) -> io::Result<W> {
         self.hand_out(FlushCompress::Finish)?;
         while !self.pending.is_empty() {
@@ -108,22 +109,22 @@ impl<W: Write> Write for GzipEncoder<W> {
         Ok(taken)
     }
 
-    /// Does nothing: a block that ended here would make the bytes depend on when the writer flushed.
+    /// Does nothing. If it ended a block, the bytes would depend on the flushes of the writer.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// What one thread does until the stream is gone.
+/// Runs in each thread until the stream is dropped.
 fn deflate_jobs(queue: &Mutex<Receiver<Job>>) {
     let mut deflate = Compress::new(Compression::default(), false);
     loop {
-        // The lock is held while waiting: only one thread can take the next job anyway.
+        // The lock is held while waiting, because only one thread can take the next job.
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { input, flush, done }) = job else {
             return;
         };
-        // Nobody listens when the stream was dropped: no error.
+        // The send fails only when the stream was dropped.
         let _ = done.send(deflate_block(&mut deflate, &input, flush));
     }
 }
@@ -140,7 +141,7 @@ fn deflate_block(
         deflate
             .compress_vec(&input[taken..], &mut output, flush)
             .map_err(io::Error::other)?;
-        // Room left over means that the flush, too, came out whole.
+        // Room is left, so the flush is complete, too.
         if deflate.total_in() as usize == input.len() && output.len() < output.capacity() {
             return Ok(output);
         }
