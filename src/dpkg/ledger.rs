@@ -71,8 +71,8 @@ impl Ledger {
         self.packages.insert(key.clone(), entry);
     }
 
-    /// Adds a path to a package's list, whichever other packages list it. The package must have been
-    /// entered.
+    /// Adds a path to a package's list, whichever other packages list it. The package must have
+    /// been entered.
     pub(crate) fn add(&mut self, path: &RootPath, key: &PackageKey) {
         let Some(owners) = self.owners.get(path) else {
             self.owners.insert(path.clone(), vec![key.clone()]);

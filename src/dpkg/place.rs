@@ -170,7 +170,8 @@ impl<'a> Placer<'a> {
         self.claim(placement, node, place, state)
     }
 
-    /// Claims the path of an entry that is no directory, and decides where it goes if it is granted.
+    /// Claims the path of an entry that is no directory, and decides where it goes if it is
+    /// granted.
     fn claim(
         &self,
         placement: &mut Placement<'_>,

@@ -1,5 +1,5 @@
-//! Registers a placed package in dpkg's database: its files of info/, its interests in triggers, its
-//! stanza, and what changes for packages whose paths it has taken over.
+//! Registers a placed package in dpkg's database: its files of info/, its interests in triggers,
+//! its stanza, and what changes for packages whose paths it has taken over.
 //!
 //! Conffiles: their digests pass from one package to another, and those that a package no longer
 //! wants are moved aside. Moving a new conffile to its path is left to the tree's own dpkg.

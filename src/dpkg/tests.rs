@@ -1,4 +1,5 @@
-//! Packages made of bytes, unpacked into trees of their own; what scripts would do is done by the test.
+//! Packages made of bytes, unpacked into trees of their own; what scripts would do is done by the
+//! test.
 
 #![expect(
     clippy::disallowed_methods,

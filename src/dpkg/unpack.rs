@@ -228,8 +228,8 @@ impl<'a> Flow<'a> {
         self.heed_script(state)
     }
 
-    /// Places again what dpkg, which unpacks after the preinst, would place elsewhere by now. Returns
-    /// the paths that the package has taken over by that.
+    /// Places again what dpkg, which unpacks after the preinst, would place elsewhere by now.
+    /// Returns the paths that the package has taken over by that.
     fn place_diverted(
         &mut self,
         staged: &mut Staged,
@@ -251,8 +251,8 @@ impl<'a> Flow<'a> {
         self.placer.place(staged, selection, state, None)
     }
 
-    /// Lets a package disappear, if nothing keeps it; `staged` is the package in whose favour, while
-    /// that is being unpacked. Returns the trigger directives of the one that disappeared.
+    /// Lets a package disappear, if nothing keeps it; `staged` is the package in whose favour,
+    /// while that is being unpacked. Returns the trigger directives of the one that disappeared.
     fn let_disappear(
         &mut self,
         replacement: &Replacement,

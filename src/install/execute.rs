@@ -69,8 +69,8 @@ pub(crate) struct Installation<'a> {
 }
 
 impl<'a> Installation<'a> {
-    /// Executes the first step, which is the same for every plan, builds the sandbox, and starts the
-    /// threads that stage packages.
+    /// Executes the first step, which is the same for every plan, builds the sandbox, and starts
+    /// the threads that stage packages.
     pub(crate) fn begin(
         root: &'a Rootfs,
         setup: Setup,

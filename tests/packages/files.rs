@@ -277,7 +277,7 @@ fn hostile_paths_lead_nowhere() {
             "in between",
             bare.clone().file("./usr/../../escaped", "x"),
         ),
-        (7, "absolute", bare.file(&format!("{out}/escaped"), "x")),
+        (0, "absolute", bare.file(&format!("{out}/escaped"), "x")),
         (
             0,
             "link",

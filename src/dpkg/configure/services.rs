@@ -18,8 +18,8 @@ const DAEMON_PATHS: [&str; 2] = ["usr/sbin/start-stop-daemon", "sbin/start-stop-
 /// The suffix of a file that is moved aside, as debootstrap and mmdebstrap have it.
 const ASIDE: &str = ".REAL";
 
-/// Services do not start while this exists. [`release`](Services::release) reports whether all files
-/// could be restored; dropping it restores what it can.
+/// Services do not start while this exists. [`release`](Services::release) reports whether all
+/// files could be restored; dropping it restores what it can.
 #[derive(Debug)]
 pub(crate) struct Services<'a> {
     root: &'a Rootfs,

@@ -33,8 +33,8 @@ impl Ledger {
         found
     }
 
-    /// Whether a package disappears in favour of another: no path is its own, no diversion keeps one,
-    /// and no package needs it.
+    /// Whether a package disappears in favour of another: no path is its own, no diversion keeps
+    /// one, and no package needs it.
     pub(crate) fn disappears(
         &self,
         replacement: &Replacement,

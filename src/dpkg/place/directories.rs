@@ -16,8 +16,8 @@ use super::{Placer, attributes};
 type LastEntries<'s> = HashMap<&'s RootPath, (usize, &'s Node)>;
 
 impl Placer<'_> {
-    /// Places the top-level symlinks of all packages, then all directories. Of several entries for a
-    /// directory the last one sets owner, mode and time, as for tar.
+    /// Places the top-level symlinks of all packages, then all directories. Of several entries for
+    /// a directory the last one sets owner, mode and time, as for tar.
     pub(crate) fn place_directories(&mut self, all: &[Staged], state: &State) -> Result<(), Error> {
         for staged in all {
             self.place_top_symlinks(staged, state)?;

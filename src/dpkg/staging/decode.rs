@@ -1,8 +1,8 @@
 //! Decodes one .deb into the staging directory: its files under numbers, its entries as a list, its
 //! control members parsed.
 //!
-//! Nothing here looks at the tree, so any number of packages can be staged at once and in any order.
-//! A file gets its mode and time here, its owner and its path when it is placed.
+//! Nothing here looks at the tree, so any number of packages can be staged at once and in any
+//! order. A file gets its mode and time here, its owner and its path when it is placed.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

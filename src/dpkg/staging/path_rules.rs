@@ -5,6 +5,10 @@ use crate::tree::rootfs::RootPath;
 
 /// One rule; of all that match a path, the last one counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "no option of the program makes rules yet")
+)]
 pub(crate) enum PathRule {
     /// `path-exclude`: what matches is not unpacked.
     Exclude(String),

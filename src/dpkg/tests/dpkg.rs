@@ -130,7 +130,8 @@ fn paths_are_left_out_as_by_dpkg() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert_eq!(state(&ours).join("\n"), state(&theirs).join("\n"));
-    // dpkg stops at a hard link over a path that it has left out; here the file appears under the link's name.
+    // dpkg stops at a hard link over a path that it has left out; here the file appears under the
+    // link's name.
     data.push(hard_link("./usr/over", "./usr/doc/a/README"));
     let (ours, theirs) = (set_up(), set_up());
     assert!(

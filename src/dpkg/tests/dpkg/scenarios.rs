@@ -1,4 +1,5 @@
-//! What is unpacked by dpkg and here: every kind of entry, conffiles, diversions, statoverrides, Replaces.
+//! What is unpacked by dpkg and here: every kind of entry, conffiles, diversions, statoverrides,
+//! Replaces.
 
 use super::*;
 
