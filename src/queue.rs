@@ -238,7 +238,8 @@ impl<K: Clone + Eq + Hash, J, T, E: Clone> QueueState<K, J, T, E> {
             .retain(|key| items.get(key).is_some_and(Tracked::is_needed));
     }
 
-    /// Drops the prefetches that `dequeue_prefetches` has taken off the queue and nobody wants.
+    /// Drops the prefetches that `dequeue_prefetches` has taken off the queue and that are still
+    /// not wanted.
     fn forget_prefetches(&mut self) {
         let before = self.items.len();
         self.items

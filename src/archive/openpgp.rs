@@ -295,5 +295,5 @@ fn is_weak(parameters: &PublicParams) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests build their own world")]
+#[expect(clippy::disallowed_methods, reason = "tests make files of their own")]
 pub(super) mod tests;

@@ -373,5 +373,5 @@ pub(crate) enum BadSource {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests build their own world")]
+#[expect(clippy::disallowed_methods, reason = "tests make files of their own")]
 mod tests;

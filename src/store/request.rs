@@ -1,11 +1,11 @@
-//! One file on its way: what is promised of it, who follows its progress, and what stops it.
+//! A request for one file: what is promised of it, its progress, and what stops it.
 
 use std::cell::Cell;
 
 use super::{Error, RemoteFile, Stop};
 use crate::formats::digest::Digest;
 
-/// A wanted file and those who follow it.
+/// A wanted file, its progress and its stop.
 pub(super) struct FileRequest<'a> {
     pub(super) wanted: &'a RemoteFile,
     /// Called with the number of new bytes.
