@@ -1,7 +1,8 @@
 //! What tests share, unit tests and tests of the whole program alike (feature `testing`).
 //!
-//! [`FakeArchive`] publishes a signed archive of packages that a [`DebBuilder`] builds, [`Mirror`] serves it with faults, and
-//! [`tree`] turns a tree into text. It may use every module; only tests use it.
+//! [`FakeArchive`] publishes a signed archive of packages that a [`DebBuilder`] builds, [`Mirror`]
+//! serves it with faults, and [`tree`] turns a tree into text. It may use every module; only tests
+//! use it.
 
 #![allow(
     missing_docs,

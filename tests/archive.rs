@@ -1,4 +1,4 @@
-//! The fake archive itself, held against the tools that real archives are held against: apt and dpkg.
+//! The fake archive itself: apt and dpkg accept it as they accept a real one.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use crate::context::{TestContext, outcome, suite};
 
 #[test]
 #[ignore = "needs apt"]
-fn apt_takes_it() {
+fn apt_accepts_it() {
     let shapes = [
         suite([]),
         FakeSuite {
@@ -70,7 +70,7 @@ fn dpkg_and_apt_can_install_from_it() {
 
 #[test]
 #[ignore = "needs root, dpkg, apt"]
-fn the_same_course_gives_the_same_tree() {
+fn the_reference_is_reproducible() {
     let context = TestContext::new([]);
     let (first, second) = (context.path("first"), context.path("second"));
     reference::tree(&context, &first, &["hello"]);

@@ -1,8 +1,8 @@
-//! What a test of the whole program runs in: a directory of its own with a signed archive, a mirror that serves it, and the program's
-//! cache.
+//! The environment of a test of the whole program: a directory of its own with a signed archive, a
+//! mirror that serves it, and the program's cache.
 //!
-//! Every test makes a [`TestContext`] of its own, so all can run at once. What a run gives is an [`Outcome`]. What apt and dpkg make
-//! of the same archive is in [`reference`].
+//! Every test makes a [`TestContext`] of its own, so all can run at once. A run gives an
+//! [`Outcome`]. [`reference`] makes a tree of the same archive with apt and dpkg.
 
 pub mod reference;
 
@@ -69,7 +69,8 @@ impl TestContext {
         self.path("root")
     }
 
-    /// The program without arguments in the test's directory, with nothing of the caller's environment.
+    /// The program without arguments in the test's directory, with nothing of the caller's
+    /// environment.
     pub fn program(&self) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("rbootstrap"));
         command

@@ -1,7 +1,8 @@
-//! Holds the table of docs/architecture.md: a room imports rooms on lower floors, and on its own floor only those that the table
-//! names.
+//! Holds the table of docs/architecture.md: a room imports rooms on lower floors, and on its own
+//! floor only those that the table names.
 //!
-//! [`sources`] walks the modules of src and finds what each names; code that is compiled only for tests may name everything.
+//! [`sources`] walks the modules of src and finds what each names; code that is compiled only for
+//! tests may name everything.
 
 mod sources;
 
@@ -11,8 +12,17 @@ use std::path::Path;
 
 use sources::{Source, room_imports, sources_of};
 
+<<<<<<< HEAD
 /// Upward imports that are still there: file and imported room. Each entry has to exist, so the list can only shrink.
 const KNOWN: &[(&str, &str)] = &[];
+=======
+/// Upward imports that are still there: file and imported room. Each entry has to exist, so the
+/// list can only shrink.
+const KNOWN: &[(&str, &str)] = &[
+    ("formats/deb.rs", "store"),
+    ("formats/deb/copy.rs", "store"),
+];
+>>>>>>> 6cf33d5 (Word the tests' comments plainly, within 100 columns)
 
 /// A row of the table, for one room.
 #[derive(Debug, PartialEq, Eq)]
@@ -164,7 +174,8 @@ fn planted(room: &str, form: &str, other: &str) -> BTreeSet<String> {
     room_imports(&source)
 }
 
-/// Plants an import of every other room in every room, in every form, and expects what the table says.
+/// Plants an import of every other room in every room, in every form, and expects what the table
+/// says.
 #[test]
 fn planted_imports_are_found() {
     let rooms = table();

@@ -1,4 +1,4 @@
-//! Images: a tar on standard output, in a file, beside a directory; the same bytes whoever makes them.
+//! Images: a tar on standard output, in a file, beside a directory; the same bytes in every run.
 
 use std::fs;
 use std::io::Read;
@@ -206,7 +206,7 @@ fn a_directory_alone_leaves_standard_output_empty() {
 fn one_thread_and_eight_give_the_same_bytes() {
     let context = TestContext::new([]);
     let url = context.mirror.url();
-    // xz is slow: it gets a tree of libraries alone.
+    // xz is slow, so its tree is small.
     for (name, variant) in [
         ("-", "important"),
         ("image.tar.zst", "important"),
@@ -279,7 +279,7 @@ fn a_tree_can_be_packed_later() {
             .stdout,
     );
     let pack = context.command();
-    // `pack` has nothing to trust, so it takes no keyring: a command of its own.
+    // `pack` reads no archive, so it takes no keyring.
     let pack = |arguments: &[&str]| {
         let mut command = Command::new(pack.get_program());
         command

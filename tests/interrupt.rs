@@ -1,6 +1,7 @@
 //! Signals in every stage: the run exits with 128 plus the signal's number and undoes everything.
 //!
-//! A mirror that stalls or a script that waits holds the run in a stage; the test waits until it is there.
+//! A mirror that stalls or a script that waits holds the run in a stage; the test waits until it is
+//! there.
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
@@ -35,7 +36,7 @@ fn interrupted(mut child: Child, signal: Signal) -> String {
     stderr
 }
 
-/// Waits at most a minute for a process to end, so that one that does not is a failure and no hanging test.
+/// Waits at most a minute for a process to end, so that a hanging process fails the test.
 #[track_caller]
 fn ended(child: &mut Child) {
     if !within_a_minute(|| child.try_wait().unwrap().is_some()) {
@@ -44,7 +45,7 @@ fn ended(child: &mut Child) {
     }
 }
 
-/// Looks again and again until something is so, for a minute.
+/// Polls a condition for a minute.
 fn within_a_minute(mut so: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + Duration::from_secs(60);
     while !so() {
@@ -56,7 +57,8 @@ fn within_a_minute(mut so: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// Waits for a file of this name to appear anywhere in the test's directory, which is where a script inside the tree puts its sign.
+/// Waits for a file of this name in the test's directory, which a script in the tree makes when it
+/// runs.
 #[track_caller]
 fn wait_for_sign(context: &TestContext, name: &str) {
     let seen = within_a_minute(|| {
@@ -183,7 +185,7 @@ fn while_an_image_is_written() {
     let mut stdout = child.stdout.take().unwrap();
     stdout.read_exact(&mut [0; 512]).unwrap();
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-    // The reader of a pipe goes on reading, as `docker import` does.
+    // The reader of the pipe reads to the end, as `docker import` does.
     std::io::copy(&mut stdout, &mut std::io::sink()).unwrap();
     ended(&mut child);
     assert_eq!(child.wait().unwrap().code(), Some(130));

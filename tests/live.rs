@@ -1,6 +1,7 @@
 //! Debian trixie from the mirror that the host uses, and a Docker engine that runs it.
 //!
-//! The test starts a Docker engine of its own in its own directory, without a bridge and without a rule in the host's firewall.
+//! The test starts a Docker engine of its own in its own directory, without a bridge and without a
+//! firewall rule on the host.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::context::{Outcome, outcome};
 
-/// trixie's minbase as a tar, and its packages: made once for all tests here.
+/// trixie's minbase as a tree and a tar, made once for all tests here.
 static TRIXIE: LazyLock<Trixie> = LazyLock::new(make_trixie);
 
 struct Trixie {
@@ -39,7 +40,7 @@ fn program(directory: &Path) -> Command {
     command
 }
 
-/// Kept from run to run, as a user's cache is.
+/// The cache of the downloads, kept from run to run.
 fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("live-cache")
 }
@@ -90,7 +91,7 @@ fn every_package_is_installed_and_dpkg_has_no_complaint() {
     );
 }
 
-/// A Docker engine that ends with this.
+/// A Docker engine. Dropping it ends the engine.
 struct Docker {
     directory: tempfile::TempDir,
     engine: Child,
@@ -167,7 +168,7 @@ impl Drop for Docker {
             .unwrap();
         }
         self.engine.wait().unwrap();
-        // It leaves its data directory mounted onto itself, and whatever a container that was cut off had.
+        // The engine leaves its data directory mounted, and the mounts of an interrupted container.
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         for at in mounts
             .lines()
@@ -203,7 +204,7 @@ fn docker_imports_and_runs_it() {
         ""
     );
 
-    // The way that needs no file: a pipe.
+    // By a pipe, without a file.
     let mut made = program(trixie.directory.path())
         .arg("trixie")
         .stdout(Stdio::piped())

@@ -1,7 +1,9 @@
-//! Tests of the whole program, in one binary: it links once, and builds the shared packages and keys once.
+//! Tests of the whole program, in one binary: it links once, and builds the shared packages and
+//! keys once.
 //!
-//! `cargo test --test all flow::` runs those of one module. A test that needs more than a plain user has is ignored, and its reason
-//! lists the needs: `needs root, dpkg`. `scripts/test` finds out what the host offers and runs these tests too.
+//! `cargo test --test all flow::` runs those of one module. A test that needs more than a plain
+//! user has is ignored, and its reason lists the needs: `needs root, dpkg`. `scripts/test` finds
+//! out what the host offers and runs these tests too.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![expect(

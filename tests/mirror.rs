@@ -1,4 +1,5 @@
-//! Archives in every published form and mirrors with every fault: which files are requested, and what happens without them.
+//! Archives in every published form and mirrors with every fault: which files are requested, and
+//! what happens without them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -192,8 +193,8 @@ fn a_mirror_may_have_a_path_and_versions_odd_characters() {
     }
 }
 
-/// File names of an index, and the paths by which apt asks a server for them (`%`, `+`, `~` and spaces are encoded; we
-/// encode `?` and `#` as well, for which apt asks in vain).
+/// File names of an index, and the paths by which apt asks a server for them (`%`, `+`, `~` and
+/// spaces are encoded; we encode `?` and `#` as well, for which apt asks in vain).
 const ODD_NAMES: [(&str, &str); 8] = [
     ("pool/odd_1%3a2_all.deb", "pool/odd_1%253a2_all.deb"),
     ("pool/100%.deb", "pool/100%25.deb"),
@@ -217,7 +218,8 @@ fn odd_packages(context: &TestContext) -> String {
     text
 }
 
-/// Downloads the odd packages from a source, given as the arguments behind the options, into an empty cache.
+/// Downloads the odd packages from a source, given as the arguments behind the options, into an
+/// empty cache.
 fn download_odd_packages(context: &TestContext, source: &[&str]) {
     let names: Vec<String> = (0..ODD_NAMES.len()).map(|n| format!("odd{n}")).collect();
     let include = format!("--include={}", names.join(","));
@@ -237,7 +239,7 @@ fn file_names_are_encoded_as_apt_encodes_them() {
     for (name, asked) in ODD_NAMES {
         assert!(paths.contains(&format!("/{asked}")), "{name}: {paths:#?}");
     }
-    // On this host, a file has the very name that the index gives it.
+    // A local file has exactly the name that the index gives it.
     let local = format!("file:{}", context.archive.root.display());
     download_odd_packages(&context, &["fake", "root", &local]);
     assert_eq!(context.mirror.paths(), paths);

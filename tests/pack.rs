@@ -23,7 +23,8 @@ fn sampled() -> TestContext {
     context
 }
 
-/// What is not below a directory that stays empty in an archive, and can be in one.
+/// The lines of the paths that an archive has: not what is below `dev`, `proc` and `sys`, nor the
+/// socket.
 fn archived(root: &Path) -> Vec<String> {
     let mut lines = tree::dump(root, Times::Shown);
     lines.retain(|line| {
@@ -74,7 +75,7 @@ fn the_same_tree_gives_the_same_bytes() {
     let first = pack(&context, &["root"]).ok().stdout;
     let second = pack(&context, &["--jobs=1", "root", "-"]).ok().stdout;
     assert!(first == second);
-    // Sorted, whatever the order on disk: a file made last is not last.
+    // The names are sorted; on disk they were made backwards.
     let mut archive = ::tar::Archive::new(&first[..]);
     let mut names = Vec::new();
     for entry in archive.entries().unwrap() {

@@ -1,4 +1,5 @@
-//! Hard packages, one small case each, held against what apt and dpkg make of the same archive: the whole tree, the database with it.
+//! Hard packages, one small case each, compared with the tree and the database that apt and dpkg
+//! make of the same archive.
 //!
 //! | case | test |
 //! | --- | --- |
@@ -23,7 +24,7 @@
 //! | a package that loses all its files and is needed | `owners::a_replaced_package_that_is_needed_stays` |
 //! | a package that Conflicts remove | `owners::a_package_that_gives_way_is_removed` |
 //! | the same package for two architectures | `owners::one_package_of_two_architectures` |
-//! | triggers: named or of files, before and after, awaited or not | `triggers::every_kind_of_interest_and_activation` |
+//! | triggers: named and of files, before and after their interest, awaited or not | `triggers::every_kind_of_interest_and_activation` |
 //! | Pre-Depends, a chain of three | `needs::preinsts_run_in_apts_order_before_their_own_files` |
 //! | versioned Provides | `needs::a_versioned_provides` |
 //! | a preinst that fails: exit 7, nothing left | `scripts::a_preinst_that_fails_leaves_nothing` |
@@ -70,7 +71,7 @@ fn same_as_dpkg_of(suite: &FakeSuite, include: &[&str]) -> TestContext {
     context
 }
 
-/// The table above names tests that there are.
+/// Every test in the table above exists.
 #[test]
 fn every_case_has_its_test() {
     let sources = [

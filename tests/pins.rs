@@ -1,4 +1,4 @@
-//! Pinned sources: what is chosen, what the tree's apt is told, and what is refused.
+//! Pinned sources: which version is chosen, the pins in the tree's apt, and pins that are refused.
 
 use std::fs;
 use std::process::Command;
@@ -117,7 +117,7 @@ fn a_pin_that_is_none_is_a_wrong_command_line() {
             .fails(2)
             .names(&["pin-priority", "32767"]);
     }
-    // The suite's own archive once more: nothing that apt knows tells the two apart.
+    // The suite's own archive a second time: apt cannot tell the two apart.
     context
         .make(&[
             "--print-debs",

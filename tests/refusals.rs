@@ -1,4 +1,5 @@
-//! Requests that fail: each has its exit code, an error that names what is wrong, and leaves nothing behind.
+//! Requests that fail: each has its exit code and an error that names what is wrong, and leaves
+//! nothing behind.
 
 use std::fs;
 use std::process::Command;
@@ -306,7 +307,8 @@ fn messages_have_one_form() {
     ");
 }
 
-/// A user without root gets exit code 6 before anything is fetched. As root, the test runs as that user by setpriv.
+/// A user without root gets exit code 6 before anything is fetched. As root, the test becomes such
+/// a user with setpriv.
 #[test]
 fn making_a_tree_needs_root() {
     let context = TestContext::new([]);

@@ -51,7 +51,7 @@ version = "1"
     fs::write(directory.join("fake.toml"), text).unwrap();
 }
 
-/// Runs the program as a user with that file does: neither keyring nor mirror named.
+/// Runs the program with that file, without a keyring or a mirror on the command line.
 fn run(context: &TestContext, arguments: &[&str]) -> Outcome {
     let mut command = context.program();
     command.env("XDG_CONFIG_HOME", context.path("home/.config"));

@@ -1,4 +1,4 @@
-//! The target: which places are taken, which are refused, and that a failure gives them back as they were.
+//! The target: which paths are accepted, which are refused, and that a failure restores them.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,7 +10,7 @@ use rbootstrap::testing::tree::names;
 
 use crate::context::{Outcome, TestContext, outcome};
 
-/// Runs into this target; the mirror is the context's.
+/// Makes the essential packages into this target.
 fn into(context: &TestContext, options: &[&str], target: impl AsRef<OsStr>) -> Outcome {
     let mut command = context.command();
     command.arg("--variant=essential").args(options);
@@ -94,7 +94,7 @@ fn what_is_not_empty_is_left_alone() {
         fs::read_to_string(context.root().join("precious")).unwrap(),
         "mine"
     );
-    // Nothing was asked of the mirror for a target that will not do.
+    // The mirror is not used for a target that is refused.
     assert_eq!(context.mirror.paths(), Vec::<String>::new());
     fs::create_dir_all(context.path("archive-new/lost+found")).unwrap();
     fs::write(context.path("archive-new/lost+found/#1"), "found").unwrap();
@@ -152,7 +152,7 @@ fn an_image_without_a_place_is_refused_at_once() {
     context.assert_nothing_left();
 }
 
-/// A file system of its own, gone with this.
+/// A mounted tmpfs. Dropping it unmounts it.
 struct Mounted<'a>(&'a Path);
 
 impl Mounted<'_> {
@@ -199,7 +199,7 @@ fn a_disk_that_is_too_small_is_found_out_before_and_while_writing() {
         .fails(6)
         .names(&["No space left on device"]);
     assert_eq!(names(&disk), Vec::<String>::new());
-    // An image that has no room: the tree is elsewhere.
+    // The image does not fit; the tree is elsewhere.
     into(&context, &["--include=unsized"], disk.join("root.tar"))
         .fails(6)
         .names(&["root.tar"]);

@@ -1,4 +1,5 @@
-//! The chain of trust, broken at each of its links: nothing that the broken link vouches for is used, and nothing is left.
+//! The chain of trust, broken at each of its links: nothing behind the broken link is used, and
+//! nothing is left.
 
 use std::fs;
 use std::path::PathBuf;
@@ -144,7 +145,7 @@ fn a_changed_release_is_refused() {
 fn words_outside_the_signed_part_are_not_read() {
     let (context, directory) = published(&small());
     let text = fs::read_to_string(directory.join("InRelease")).unwrap();
-    // Text before the signed part makes the file malformed; text behind it is not read.
+    // Text outside of the signed part makes the file malformed.
     let rows = [
         (format!("Origin: Evil\nSHA256:\n\n{text}"), 3),
         (format!("{text}\nOrigin: Evil\n"), 3),

@@ -1,7 +1,9 @@
-//! A signed archive on disk, with pool, indexes and Release files in every form that Debian and Ubuntu publish.
+//! A signed archive on disk, with pool, indexes and Release files in every form that Debian and
+//! Ubuntu publish.
 //!
-//! A [`FakeSuite`] says what to publish and in which form; [`FakeArchive::publish`] writes it. Publishing a suite again replaces it,
-//! as an update of a mirror does. A [`Mirror`](super::Mirror) serves it.
+//! A [`FakeSuite`] says what to publish and in which form; [`FakeArchive::publish`] writes it.
+//! Publishing a suite again replaces it, as an update of a mirror does. A [`Mirror`](super::Mirror)
+//! serves it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -53,7 +55,8 @@ pub struct FakeSuite {
 }
 
 impl FakeSuite {
-    /// A suite as Debian publishes it: InRelease and Release.gpg, SHA256, by-hash, xz and gz, one architecture: the host's.
+    /// A suite as Debian publishes it: InRelease and Release.gpg, SHA256, by-hash, xz and gz, one
+    /// architecture: the host's.
     pub fn new(name: &str) -> FakeSuite {
         FakeSuite {
             name: name.to_owned(),
@@ -120,7 +123,8 @@ impl FakeArchive {
         self.publish_indexes(suite, self.indexes(suite));
     }
 
-    /// As [`FakeArchive::publish`] with the index `name` being `text` whatever the suite's packages are.
+    /// As [`FakeArchive::publish`] with the index `name` being `text` whatever the suite's packages
+    /// are.
     pub fn publish_text(&self, suite: &FakeSuite, name: &str, text: &str) {
         self.publish_indexes(suite, BTreeMap::from([(name.to_owned(), text.to_owned())]));
     }

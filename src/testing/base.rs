@@ -1,8 +1,9 @@
-//! The base distribution of the fake archive: the host's own dpkg, shell and tools with the libraries that they load, as packages
-//! with Debian's names.
+//! The base distribution of the fake archive: the host's own dpkg, shell and tools with the
+//! libraries that they load, as packages with Debian's names.
 //!
-//! It is small enough to build in every test and complete enough for dpkg to configure it. On a host without these programs
-//! the packages lack them: they can be planned and downloaded, but not installed.
+//! It is small enough to build in every test and complete enough for dpkg to configure it. On a
+//! host without these programs the packages lack them: they can be planned and downloaded, but not
+//! installed.
 
 use std::collections::BTreeMap;
 use std::fs;

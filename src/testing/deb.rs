@@ -1,7 +1,8 @@
 //! .debs built in code: sound ones as dpkg-deb makes them, and damaged ones.
 //!
-//! A [`DebBuilder`] is a control stanza, control members and entries. It adds the directories that lead to an entry, unless the
-//! package is [bare](DebBuilder::bare). [`deb`] builds a package of raw parts.
+//! A [`DebBuilder`] is a control stanza, control members and entries. It adds the directories that
+//! lead to an entry, unless the package is [bare](DebBuilder::bare). [`deb`] builds a package of
+//! raw parts.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -37,7 +38,8 @@ pub enum Damage {
     None,
     /// The file ends in the middle of its data member, whose header declares all of it.
     Truncated,
-    /// The compressed stream of the data member ends early; the member is as long as its header says.
+    /// The compressed stream of the data member ends early; the member is as long as its header
+    /// says.
     StreamCut,
     /// A byte follows the compressed stream inside the data member.
     Trailing,
@@ -238,7 +240,8 @@ fn dotted(path: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The entries in their order, each after the directories above it that no entry before it has made.
+/// The entries in their order, each after the directories above it that no entry before it has
+/// made.
 fn with_parents(entries: &[TarEntry]) -> Vec<TarEntry> {
     let mut all = vec![tar::directory("./")];
     let mut made = BTreeSet::new();

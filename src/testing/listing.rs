@@ -1,4 +1,4 @@
-//! Package indexes made in code: of a suite, signed by nobody.
+//! Unsigned package indexes made in code.
 
 use crate::archive::{Index, Listing, Release};
 

@@ -1,4 +1,5 @@
-//! A tree with every kind of file, odd names, owners, times and attributes, for tests that pack it. Making it needs root.
+//! A tree with every kind of file, odd names, owners, times and attributes, for tests that pack it.
+//! Making it needs root.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -46,7 +47,8 @@ fn planned(path: impl AsRef<[u8]>, mode: u32, make: Make) -> Planned {
 
 /// Makes the sample in an empty directory. Some files are older than `epoch`, some newer.
 ///
-/// Directories come first and hard links last; names come in order, or backwards, which an archive must not show.
+/// Directories come first and hard links last; names come in order, or backwards, which an archive
+/// must not show.
 pub fn make(root: &Path, epoch: i64, backwards: bool) {
     let mut order = paths(epoch);
     if backwards {
@@ -127,7 +129,8 @@ fn capability() -> Vec<u8> {
     bytes
 }
 
-/// `user::rwx,user:33:r-x,group::r-x,mask::r-x,other::r-x` as the kernel stores it (posix_acl_xattr.h).
+/// `user::rwx,user:33:r-x,group::r-x,mask::r-x,other::r-x` as the kernel stores it
+/// (posix_acl_xattr.h).
 fn access_list() -> Vec<u8> {
     let entries = [
         (1_u16, 7_u16, u32::MAX),

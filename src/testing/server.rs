@@ -1,6 +1,8 @@
-//! An HTTP/1.1 server on loopback that answers each request as a function of the test says, faults included.
+//! An HTTP/1.1 server on loopback that answers each request as a function of the test says, faults
+//! included.
 //!
-//! It keeps connections alive and logs every request. [`mirror`](super::mirror) serves a directory with it.
+//! It keeps connections alive and logs every request. [`mirror`](super::mirror) serves a directory
+//! with it.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -284,7 +286,8 @@ impl Shared {
         drop(stream.shutdown(Shutdown::Both));
     }
 
-    /// Closes a connection so that the kernel sends a reset: without lingering, and without another handle on it.
+    /// Closes a connection so that the kernel sends a reset: without lingering, and without another
+    /// handle on it.
     fn reset(&self, stream: &TcpStream) {
         let linger = libc::linger {
             l_onoff: 1,

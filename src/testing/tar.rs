@@ -1,7 +1,8 @@
 //! Tar and ar archives built in code, entry by entry, for tests.
 //!
-//! A [`TarEntry`] is as raw as its header: it can declare a wrong size or a type that no tool writes. [`tar`] writes entries in GNU
-//! format, as dpkg-deb does. What makes a package of them is [`deb`](super::deb).
+//! A [`TarEntry`] is as raw as its header: it can declare a wrong size or a type that no tool
+//! writes. [`tar`] writes entries in GNU format, as dpkg-deb does. What makes a package of them is
+//! [`deb`](super::deb).
 
 use std::io::Write as _;
 
@@ -189,7 +190,8 @@ pub fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     archive.into_inner().unwrap()
 }
 
-/// Compresses at the fastest level, with the compression libraries themselves rather than the crate's encoders.
+/// Compresses at the fastest level, with the compression libraries themselves rather than the
+/// crate's encoders.
 pub fn compress(compression: Compression, bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let copied = match compression {

@@ -1,5 +1,6 @@
-//! The tree that apt and dpkg make of the same archive, in the steps of mmdebstrap: it extracts the essential packages and installs
-//! them with one call of the tree's dpkg; then the host's apt installs the rest with the tree's dpkg.
+//! The tree that apt and dpkg make of the same archive, in the steps of mmdebstrap: it extracts the
+//! essential packages and installs them with one call of the tree's dpkg; then the host's apt
+//! installs the rest with the tree's dpkg.
 //!
 //! [`difference`] compares the trees, but for what the program may do differently.
 
@@ -14,8 +15,9 @@ use rbootstrap::testing::{DebBuilder, base, host_architecture};
 
 use super::{Outcome, TestContext, outcome};
 
-/// Makes a tree at `root` of the base distribution's essential packages and what they need, then of what is asked for. A demand for
-/// `NAME:ARCHITECTURE` makes that a foreign architecture of the tree.
+/// Makes a tree at `root` of the base distribution's essential packages and what they need, then of
+/// what is asked for. A demand for `NAME:ARCHITECTURE` makes that a foreign architecture of the
+/// tree.
 #[track_caller]
 pub fn tree(context: &TestContext, root: &Path, demands: &[&str]) {
     tree_with(context, root, &[], demands);
@@ -77,7 +79,8 @@ pub fn tree_with(
     }
 }
 
-/// The host's apt-get on the tree at `root`, with the context's archive as its one source and nothing of the host's configuration.
+/// The host's apt-get on the tree at `root`, with the context's archive as its one source and
+/// nothing of the host's configuration.
 pub fn apt(context: &TestContext, root: &Path, arguments: &[&str]) -> Outcome {
     for directory in [
         "etc/apt/apt.conf.d",
@@ -115,8 +118,9 @@ pub fn apt(context: &TestContext, root: &Path, arguments: &[&str]) -> Outcome {
     result
 }
 
-/// What is in one of the trees alone, but for what the program is free to do otherwise: logs, backups, locks, apt's caches, device
-/// nodes. dpkg's files are compared line by line, so that a difference can be read.
+/// What is in one of the trees alone, but for what the program is free to do otherwise: logs,
+/// backups, locks, apt's caches, device nodes. dpkg's files are compared line by line, so that a
+/// difference can be read.
 pub fn difference(reference: &Path, made: &Path) -> String {
     const FREE: &[&str] = &[
         "/dev",

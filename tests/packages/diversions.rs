@@ -1,4 +1,5 @@
-//! Diversions and statoverrides, which scripts make while packages are unpacked: for their own package, for those that follow.
+//! Diversions and statoverrides, which scripts make while packages are unpacked: for their own
+//! package, for those that follow.
 
 use rbootstrap::testing::DebBuilder;
 
@@ -75,7 +76,8 @@ fn a_statoverride_in_preinst() {
 #[test]
 #[ignore = "needs root, dpkg, apt"]
 fn a_diversion_within_one_batch() {
-    // Neither waits for the other to be configured: the diverting preinst runs between the two that ship the path, and after them.
+    // Neither waits for the other to be configured: the diverting preinst runs between the two that
+    // ship the path, and after them.
     let preinst = "dpkg-divert --package m-divert --add --rename --divert /usr/share/data/list.old /usr/share/data/list\n\
                    dpkg-divert --package m-divert --add --rename --divert /usr/share/data/late.old /usr/share/data/late";
     let early = DebBuilder::new("a-early", "1").file("usr/share/data/list", "early\n");
@@ -126,7 +128,8 @@ fn a_statoverride_for_its_own_package_comes_too_late() {
         .program("usr/bin/own", "x")
         .conffile("etc/own.conf", "secret\n");
     let context = same_as_dpkg([deb], &["own"]);
-    // dpkg reads statoverrides when it is called: those of the package's own preinst come too late for it.
+    // dpkg reads statoverrides when it is called: those of the package's own preinst come too late
+    // for it.
     assert!(
         context.line("usr/bin/own").starts_with("f 0755 0:0"),
         "{}",

@@ -1,4 +1,5 @@
-//! What packages ship: compressions, kinds of entries, owners and modes, links, names; and what must not be believed of them.
+//! What packages ship: compressions, kinds of entries, owners and modes, links, names; and what
+//! must not be believed of them.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -1,5 +1,5 @@
-//! Who owns a path that two packages ship: by Replaces, by being the same package of another architecture, or nobody; and what becomes of
-//! who loses it.
+//! Who owns a path that two packages ship: by Replaces, by being the same package of another
+//! architecture, or nobody; and what becomes of who loses it.
 
 use rbootstrap::testing::{DebBuilder, host_architecture};
 

@@ -1,4 +1,5 @@
-//! Maintainer scripts: what they find around them, what they leave behind, what their failing leaves.
+//! Maintainer scripts: what they find around them, what they leave behind, what their failing
+//! leaves.
 
 use std::fs;
 
@@ -60,7 +61,8 @@ fn scripts_see_what_dpkg_shows_them() {
             .script("preinst", &both("preinst"))
             .script("postinst", &both("postinst"))
     };
-    // Among the essentials, laid before any script runs, the database is not what it is for dpkg's own unpacking.
+    // Among the essentials, laid before any script runs, the database is not what it is for dpkg's
+    // own unpacking.
     let essential = scripts("zz-essential", "")
         .field("Essential", "yes")
         .field("Priority", "required")
@@ -86,7 +88,8 @@ fn scripts_see_what_dpkg_shows_them() {
         read(&context.root(), "note-status"),
         read(&expected, "note-status")
     );
-    // What apt tells its own dpkg, the PATH that it has for it, and the version of a dpkg that is the host's whatever its package says.
+    // What apt tells its own dpkg, the PATH that it has for it, and the version of a dpkg that is
+    // the host's whatever its package says.
     let foreign = [
         "APT_CONFIG=",
         "DPKG_COLORS=",
@@ -109,7 +112,8 @@ fn scripts_see_what_dpkg_shows_them() {
     );
 }
 
-/// A stand-in for debconf: questions in `templates`, asked by `config`, answered from a database that a package has filled before.
+/// A stand-in for debconf: questions in `templates`, asked by `config`, answered from a database
+/// that a package has filled before.
 #[test]
 #[ignore = "needs root, dpkg, apt"]
 fn answers_given_in_advance() {
@@ -151,7 +155,8 @@ fn answers_given_in_advance() {
 #[test]
 #[ignore = "needs root, dpkg"]
 fn a_preinst_that_fails_leaves_nothing() {
-    // In the first batch, in a later one, and among the essentials; each after it has changed something.
+    // In the first batch, in a later one, and among the essentials; each after it has changed
+    // something.
     let failing = |name: &str| {
         DebBuilder::new(name, "1")
             .file("usr/share/failing", "x")

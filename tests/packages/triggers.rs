@@ -72,8 +72,8 @@ fn a_trigger_that_is_awaited() {
     );
 }
 
-/// Each kind of interest is a trigger of its own, named and of a path; each kind of activation is a package of its own, one unpacked with the
-/// hearer and one after the hearer is configured.
+/// Each kind of interest is a trigger of its own, named and of a path; each kind of activation is a
+/// package of its own, one unpacked with the hearer and one after the hearer is configured.
 #[test]
 #[ignore = "needs root, dpkg, apt"]
 fn every_kind_of_interest_and_activation() {
