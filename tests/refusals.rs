@@ -21,7 +21,7 @@ fn wrong_command_lines() {
         (&["--variant=fat", "fake", "root"], &["fat", "minbase"]),
         (&["--no-such-option", "fake", "root"], &["--no-such-option"]),
         (&["fake", "root", "mirror.example"], &["mirror.example"]),
-        (&["no-such-suite", "root"], &["no-such-suite"]),
+        (&["--print-debs", "no-such-suite", "root"], &["no-such-suite"]),
         (
             &[
                 "fake",
@@ -33,7 +33,7 @@ fn wrong_command_lines() {
             &["--tar"],
         ),
         (
-            &["trixie", "root", "http://127.0.0.1:1", "--no-merged-usr"],
+            &["--print-debs", "trixie", "root", "http://127.0.0.1:1", "--no-merged-usr"],
             &["merged"],
         ),
         (
@@ -41,9 +41,8 @@ fn wrong_command_lines() {
             &["jobs"],
         ),
     ];
-    for (arguments, things) in rows {
-        let refused = context.run(arguments).fails(2);
-        refused.names(things);
+    for (arguments, words) in rows {
+        context.run(arguments).fails(2).names(words);
         context.assert_nothing_left();
     }
 }
@@ -51,7 +50,10 @@ fn wrong_command_lines() {
 #[test]
 fn an_unlisted_suite_needs_a_mirror_and_a_keyring() {
     let context = TestContext::bare();
-    let run = |arguments: &[&str]| outcome(context.program().args(arguments));
+    let run = |arguments: &[&str]| {
+        let mut command = context.program();
+        outcome(command.arg("--print-debs").args(arguments))
+    };
     run(&["fake", "root"]).fails(2).names(&["fake"]);
     run(&["fake", "root", &context.mirror.url()])
         .fails(2)
@@ -297,7 +299,7 @@ fn messages_have_one_form() {
         .fails(4)
         .stderr;
     assert!(stderr.starts_with("error: "), "{stderr}");
-    let stderr = outcome(context.program().args(["-q", "trixe", "root"]))
+    let stderr = outcome(context.program().args(["-q", "--print-debs", "trixe", "root"]))
         .fails(2)
         .stderr;
     insta::assert_snapshot!(stderr, @"

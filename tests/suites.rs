@@ -223,7 +223,7 @@ fn own_suites_are_listed() {
 fn a_suite_file_that_is_wrong_is_named() {
     let context = TestContext::bare();
     write_suite_file(&context, "merged_usr = \"perhaps\"");
-    run(&context, &["fake", "root"])
+    run(&context, &["--print-debs", "fake", "root"])
         .fails(2)
         .names(&["fake.toml"]);
     context.assert_nothing_left();
