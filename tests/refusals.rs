@@ -21,7 +21,10 @@ fn wrong_command_lines() {
         (&["--variant=fat", "fake", "root"], &["fat", "minbase"]),
         (&["--no-such-option", "fake", "root"], &["--no-such-option"]),
         (&["fake", "root", "mirror.example"], &["mirror.example"]),
-        (&["--print-debs", "no-such-suite", "root"], &["no-such-suite"]),
+        (
+            &["--print-debs", "no-such-suite", "root"],
+            &["no-such-suite"],
+        ),
         (
             &[
                 "fake",
@@ -33,7 +36,13 @@ fn wrong_command_lines() {
             &["--tar"],
         ),
         (
-            &["--print-debs", "trixie", "root", "http://127.0.0.1:1", "--no-merged-usr"],
+            &[
+                "--print-debs",
+                "trixie",
+                "root",
+                "http://127.0.0.1:1",
+                "--no-merged-usr",
+            ],
             &["merged"],
         ),
         (
@@ -299,9 +308,13 @@ fn messages_have_one_form() {
         .fails(4)
         .stderr;
     assert!(stderr.starts_with("error: "), "{stderr}");
-    let stderr = outcome(context.program().args(["-q", "--print-debs", "trixe", "root"]))
-        .fails(2)
-        .stderr;
+    let stderr = outcome(
+        context
+            .program()
+            .args(["-q", "--print-debs", "trixe", "root"]),
+    )
+    .fails(2)
+    .stderr;
     insta::assert_snapshot!(stderr, @"
     error: there is no suite `trixe`
 

@@ -121,6 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[ignore = "needs root"]
     fn a_merged_usr_has_the_links_of_its_architecture() {
         let table: [(&str, &[&str]); 4] = [
             ("s390x", &["bin", "lib", "lib32", "sbin"]),
@@ -148,6 +149,7 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "needs root"]
     fn the_base_is_what_dpkg_needs() {
         let directory = tempfile::tempdir().unwrap();
         let root = Rootfs::open(directory.path()).unwrap();

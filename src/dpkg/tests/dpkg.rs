@@ -182,6 +182,7 @@ fn dpkg_cannot_tell() {
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn directories_keep_their_time_as_after_tar_and_dpkg() {
     let top = || vec![directory("./"), directory("./usr/")];
     let with = |name, data: Vec<TarEntry>| packed(name, [top(), data].concat());
@@ -243,6 +244,7 @@ fn directories_keep_their_time_as_after_tar_and_dpkg() {
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
 fn what_dpkg_refuses_is_refused() {
     let (root, usr) = (|| directory("./"), || directory("./usr/"));
     let shared = |architecture, content| {

@@ -44,6 +44,7 @@ fn failure(taken: Result<staging::Staged, Error>) -> String {
 const BROKEN: &str = "`broken` is not the name of a package and an architecture";
 
 #[test]
+#[ignore = "needs root"]
 fn a_package_that_cannot_be_had_ends_it() {
     let world = World::new();
     for numbers in [[0, 1, 2], [1, 2, 0]] {
@@ -54,6 +55,7 @@ fn a_package_that_cannot_be_had_ends_it() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn what_is_prefetched_and_not_needed_leaves_nothing() {
     let world = World::new();
     let (sender, staged) = std::sync::mpsc::channel();
@@ -79,6 +81,7 @@ fn what_is_prefetched_and_not_needed_leaves_nothing() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_prefetch_that_failed_fails_for_good_when_it_is_needed() {
     let world = World::new();
     let staging = start(&world, 2, Report::silent());
@@ -88,6 +91,7 @@ fn a_prefetch_that_failed_fails_for_good_when_it_is_needed() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn another_file_of_the_same_package_replaces_a_prefetched_one() {
     let world = World::new();
     let staging = start(&world, 1, Report::silent());
@@ -97,6 +101,7 @@ fn another_file_of_the_same_package_replaces_a_prefetched_one() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_package_can_be_taken_once() {
     let world = World::new();
     let staging = start(&world, 1, Report::silent());
@@ -109,6 +114,7 @@ fn a_package_can_be_taken_once() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_thread_that_panics_stops_staging() {
     let world = World::new();
     let options = staging::Options {

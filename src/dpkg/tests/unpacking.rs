@@ -6,6 +6,7 @@ use super::together::essentials;
 use super::*;
 
 #[test]
+#[ignore = "needs root"]
 fn nothing_leads_outside() {
     let outside = tempfile::tempdir().unwrap();
     std::fs::write(outside.path().join("victim"), "untouched").unwrap();
@@ -69,6 +70,7 @@ fn nothing_leads_outside() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_preinst_sees_and_changes_what_follows() {
     let script = |package: &str, world: &World| {
         let exists = |path| world.path(path).exists();
@@ -125,6 +127,7 @@ fn a_preinst_sees_and_changes_what_follows() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn preinsts_without_effect_may_be_skipped() {
     let run = |preinsts| {
         let ran = RefCell::new(Vec::new());
@@ -152,6 +155,7 @@ fn preinsts_without_effect_may_be_skipped() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_preinst_that_fails_is_an_error() {
     let world = World::new();
     let packages = [Packed(
@@ -178,6 +182,7 @@ fn a_preinst_that_fails_is_an_error() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn what_is_configured_hears_of_what_is_unpacked() {
     let watcher =
         |name, trigger| Packed(name, "", vec![("triggers", trigger)], vec![directory("./")]);
@@ -232,6 +237,7 @@ fn what_is_configured_hears_of_what_is_unpacked() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn paths_are_left_out_but_listed() {
     let world = World {
         paths: vec![
@@ -263,6 +269,7 @@ fn paths_are_left_out_but_listed() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn one_thread_and_sixteen_give_the_same() {
     let dump = |jobs| {
         let world = World {
