@@ -311,11 +311,7 @@ fn what_is_reported_adds_up() {
                 by,
             } => heard.1 += by,
             Event::Ended { stage: Stage::Pack } => heard.2 += 1,
-<<<<<<< HEAD
             Event::Span { item, .. } => assert_eq!(item, "image"),
-=======
-            Event::Span { .. } => {}
->>>>>>> 21094f4 (Drop the list of known upward imports, which is empty)
             other => panic!("{other:?}"),
         }
     });
