@@ -1,9 +1,9 @@
 //! Writes a tree as a tar archive, reproducibly.
 //!
 //! The archive is a function of the tree and of [`Options`], except `threads`: names in byte order,
-//! numeric owners, no access and change times, modification times in whole seconds and none after the
-//! epoch, hard links and extended attributes kept. It has /dev, /proc, /sys and mount points as empty
-//! directories.
+//! numeric owners, no access and change times, modification times in whole seconds and none after
+//! the epoch, hard links and extended attributes kept. It has /dev, /proc, /sys and mount points as
+//! empty directories.
 
 mod chunks;
 mod entry;
@@ -31,8 +31,8 @@ use listing::TreeEntry;
 /// How an archive is written.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// The latest modification time, in seconds since 1970; later ones become this one. `None` keeps
-    /// all times.
+    /// The latest modification time, in seconds since 1970; later ones become this one. `None`
+    /// keeps all times.
     pub(crate) epoch: Option<i64>,
     /// The number of threads that compress.
     pub(crate) threads: u32,
@@ -150,8 +150,8 @@ fn encode<W: Write>(
     Ok(encoder)
 }
 
-/// Writes the tree to the file `path`, which appears when it is complete: until then it has a temporary
-/// name in the same directory. A FIFO or a device is written to directly.
+/// Writes the tree to the file `path`, which appears when it is complete: until then it has a
+/// temporary name in the same directory. A FIFO or a device is written to directly.
 pub(crate) fn to_file(
     root: &Rootfs,
     path: &Path,

@@ -1,5 +1,5 @@
-//! The architectures, one row each: Debian's name, Rust's name, the ELF header and the directories of
-//! a merged /usr.
+//! The architectures, one row each: Debian's name, Rust's name, the ELF header and the directories
+//! of a merged /usr.
 //!
 //! A new architecture is a new row here. `suites/*.toml` says which mirrors have it, and
 //! `sandbox::seccomp` the numbers of its system calls.
@@ -125,8 +125,8 @@ pub(crate) fn host() -> Option<&'static Architecture> {
     })
 }
 
-/// The architecture of a program, read from the first 20 bytes of its file. `None` if they are not an
-/// ELF header or no architecture matches.
+/// The architecture of a program, read from the first 20 bytes of its file. `None` if they are not
+/// an ELF header or no architecture matches.
 pub(crate) fn of_program(start: &[u8]) -> Option<&'static Architecture> {
     if start.len() < 20 || !start.starts_with(b"\x7fELF") {
         return None;

@@ -1,7 +1,7 @@
 //! Compressed streams: gzip, bzip2, xz, lzma and zstd behind one pair of functions.
 //!
-//! Decoders read all streams or frames of a file. A stream that ends early and junk after a stream are
-//! errors. Callers know what is inside, and whether it is trusted.
+//! Decoders read all streams or frames of a file. A stream that ends early and junk after a stream
+//! are errors. Callers know what is inside, and whether it is trusted.
 
 mod gzip;
 
@@ -26,7 +26,8 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// The compression that a file's last extension names (`gz`, `tgz`, `xz`, …), [`Compression::None`] for an empty one.
+    /// The compression that a file's last extension names (`gz`, `tgz`, `xz`, …),
+    /// [`Compression::None`] for an empty one.
     pub(crate) fn from_extension(extension: &str) -> Option<Compression> {
         Some(match extension {
             "" => Compression::None,
@@ -68,8 +69,8 @@ const WINDOW_LIMIT: u64 = 256 << 20;
 /// The most threads of xz, each of which takes 150 MB.
 const XZ_THREADS: u32 = 16;
 
-/// Decodes `input` to its end. The reader must be read to its own end, where truncated streams, wrong
-/// checks and junk after a stream become errors.
+/// Decodes `input` to its end. The reader must be read to its own end, where truncated streams,
+/// wrong checks and junk after a stream become errors.
 pub fn decoder<'a>(
     compression: Compression,
     input: impl BufRead + Send + 'a,

@@ -1,8 +1,9 @@
-//! The .deb format (deb(5)): an ar archive with a version, a tar of control members and a tar of data.
+//! The .deb format (deb(5)): an ar archive with a version, a tar of control members and a tar of
+//! data.
 //!
-//! Reads the control member whole (it is small, and limited) and the data member as a stream. `outer`
-//! finds both, `tar` reads them, `copy` keeps them decoded. `dpkg` knows what the control members mean
-//! and where the entries go.
+//! Reads the control member whole (it is small, and limited) and the data member as a stream.
+//! `outer` finds both, `tar` reads them, `copy` keeps them decoded. `dpkg` knows what the control
+//! members mean and where the entries go.
 
 mod copy;
 mod outer;
@@ -179,7 +180,8 @@ impl Deb {
         self.members.iter().find(|m| m.name == name)
     }
 
-    /// The data, which must be read to its end: a damaged stream shows only there. Wrap its errors with
+    /// The data, which must be read to its end: a damaged stream shows only there. Wrap its errors
+    /// with
     /// [`Error::data`].
     pub(crate) fn data(&self) -> Result<Archive<Box<dyn Read + '_>>, Error> {
         let data = Input {

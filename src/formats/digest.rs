@@ -1,7 +1,7 @@
 //! Digests: computes them while bytes are read, and parses those of indexes.
 //!
-//! SHA-256 and SHA-512 decide whether a file is trusted. dpkg records conffiles and `md5sums` by MD5,
-//! which decides nothing, so it is a type of its own and not an [`Algorithm`].
+//! SHA-256 and SHA-512 decide whether a file is trusted. dpkg records conffiles and `md5sums` by
+//! MD5, which decides nothing, so it is a type of its own and not an [`Algorithm`].
 
 use std::fmt;
 use std::io::{self, Write};

@@ -1,8 +1,8 @@
 //! The fields of a package's stanza that rbootstrap reads, found in one pass.
 //!
-//! An index holds tens of megabytes and a plan needs a thousandth of them, so a field costs one look
-//! at the start of its line and nothing is copied. Values are as written: `package` parses those of
-//! the packages that are installed.
+//! An index holds tens of megabytes and a plan needs a thousandth of them, so a field costs one
+//! look at the start of its line and nothing is copied. Values are as written: `package` parses
+//! those of the packages that are installed.
 
 use super::package::{MultiArch, Priority};
 use super::stanza::Scanner;
@@ -35,8 +35,8 @@ pub(crate) enum Field {
 }
 
 impl Field {
-    /// Every field. The first ones hold relations, in the order in which apt reads them: apt numbers
-    /// package names in the order in which it meets them (debListParser::NewVersion).
+    /// Every field. The first ones hold relations, in the order in which apt reads them: apt
+    /// numbers package names in the order in which it meets them (debListParser::NewVersion).
     const ALL: [(Field, &'static str); 22] = [
         (Field::PreDepends, "Pre-Depends"),
         (Field::Depends, "Depends"),

@@ -1,7 +1,7 @@
 //! A package as the stanza of an index or a control file describes it (Debian Policy, chapter 5).
 //!
-//! Parses every field that decides what is installed, strictly. `plan` chooses the stanzas, `archive`
-//! reads the indexes.
+//! Parses every field that decides what is installed, strictly. `plan` chooses the stanzas,
+//! `archive` reads the indexes.
 
 use super::digest::{Algorithm, BadDigest, Digest};
 use super::fields::{Field, PackageFields};

@@ -1,4 +1,5 @@
-//! Relations between packages: `libc6 (>= 2.38)`, `python3:any`, `default-mta | mail-transport-agent` (Policy 7.1).
+//! Relations between packages: `libc6 (>= 2.38)`, `python3:any`, `default-mta |
+//! mail-transport-agent` (Policy 7.1).
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -118,8 +119,8 @@ pub(crate) struct Provided {
     pub(crate) architecture: Option<ArchQualifier>,
 }
 
-/// Parses a relation field. Architecture restrictions and build profiles are errors: binary packages
-/// have none.
+/// Parses a relation field. Architecture restrictions and build profiles are errors: binary
+/// packages have none.
 pub(crate) fn parse_relations(field: &str) -> Result<Relations, BadRelation> {
     let groups = field
         .split(',')

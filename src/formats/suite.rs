@@ -1,8 +1,8 @@
 //! Suites as data: reads `suites/*.toml`.
 //!
-//! A suite says which mirrors have it, which keys sign it, and the few facts in which it differs from
-//! others. The files are compiled in; a user's own files add to them (suites/README.md). `archive`
-//! finds out whether a mirror has a suite, and what is in it.
+//! A suite says which mirrors have it, which keys sign it, and the few facts in which it differs
+//! from others. The files are compiled in; a user's own files add to them (suites/README.md).
+//! `archive` finds out whether a mirror has a suite, and what is in it.
 
 mod data;
 
@@ -84,7 +84,8 @@ pub(crate) struct Suite {
     pockets: Vec<PocketMirrors>,
 }
 
-/// One suite of an archive that is a part of a [`Suite`]: the release, its updates, its security updates.
+/// One suite of an archive that is a part of a [`Suite`]: the release, its updates, its security
+/// updates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pocket {
     /// Its name in `dists/`: `trixie-security`
@@ -144,9 +145,9 @@ pub(crate) struct BuiltInKeyring {
 }
 
 impl Suite {
-    /// A suite that no file lists; the user names its mirror and its keyring. Nothing is assumed about it: its
-    /// packages ship the symlinks of a merged /usr, and apt's sources have the format that every apt
-    /// reads.
+    /// A suite that no file lists; the user names its mirror and its keyring. Nothing is assumed
+    /// about it: its packages ship the symlinks of a merged /usr, and apt's sources have the format
+    /// that every apt reads.
     pub(crate) fn unlisted(name: &str) -> Suite {
         let pocket = Pocket {
             suite: name.into(),
@@ -192,8 +193,8 @@ impl Suite {
         pockets
     }
 
-    /// Whether both architectures have the same mirrors, so that the mirror of a host of one architecture
-    /// also has the packages of the other.
+    /// Whether both architectures have the same mirrors, so that the mirror of a host of one
+    /// architecture also has the packages of the other.
     pub(crate) fn shares_mirrors(&self, architecture: &str, other: &str) -> bool {
         self.pockets_for(architecture) == self.pockets_for(other)
     }
@@ -206,8 +207,8 @@ pub(crate) struct Suites {
 }
 
 impl Suites {
-    /// Reads the compiled-in suites and the `*.toml` files in the directories of the user, later ones over
-    /// earlier ones. A missing directory has no files.
+    /// Reads the compiled-in suites and the `*.toml` files in the directories of the user, later
+    /// ones over earlier ones. A missing directory has no files.
     pub(crate) fn load(user: &[&Path]) -> Result<Suites, Error> {
         Ok(Suites {
             all: data::load(user)?,
@@ -254,7 +255,8 @@ pub(crate) enum Error {
         /// In bytes.
         limit: u64,
     },
-    /// A file is not TOML, or has an unknown field or a field of the wrong type. `source` has the line.
+    /// A file is not TOML, or has an unknown field or a field of the wrong type. `source` has the
+    /// line.
     #[error("{} is not a suite file", path.display())]
     Syntax {
         path: PathBuf,

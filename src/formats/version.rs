@@ -33,8 +33,8 @@ impl Version {
         self.0.split_once(':').map_or(&self.0, |(_, rest)| rest)
     }
 
-    /// Compares two versions as text, because an index has too many to copy them. Text that is not a
-    /// version has a position in the order too, without a meaning.
+    /// Compares two versions as text, because an index has too many to copy them. Text that is not
+    /// a version has a position in the order too, without a meaning.
     pub(crate) fn compare(a: &str, b: &str) -> Ordering {
         if a == b {
             return Ordering::Equal;
@@ -55,8 +55,8 @@ fn parts(version: &str) -> (u32, &str, &str) {
     (epoch.parse().unwrap_or(0), upstream, revision)
 }
 
-/// Compares two upstream versions or revisions, text and numbers in turn: `~` sorts before the end, the
-/// end before letters, letters before all else.
+/// Compares two upstream versions or revisions, text and numbers in turn: `~` sorts before the end,
+/// the end before letters, letters before all else.
 fn compare(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
     while !a.is_empty() || !b.is_empty() {
@@ -123,8 +123,8 @@ impl PartialEq for Version {
 impl Eq for Version {}
 
 impl Hash for Version {
-    /// Hashes only the epoch, which equal versions share. Versions are looked up by package first, so
-    /// this is enough.
+    /// Hashes only the epoch, which equal versions share. Versions are looked up by package first,
+    /// so this is enough.
     fn hash<H: Hasher>(&self, state: &mut H) {
         parts(&self.0).0.hash(state);
     }

@@ -1,5 +1,5 @@
-//! Writes one path of a tree into the archive: a pax header if the old header has no room, the header,
-//! the content.
+//! Writes one path of a tree into the archive: a pax header if the old header has no room, the
+//! header, the content.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -48,8 +48,8 @@ pub(super) fn write(
     copy(root, entry, opened, output)
 }
 
-/// Opens files and directories, which have content or extended attributes. `None` for other entries and
-/// for further links of a file.
+/// Opens files and directories, which have content or extended attributes. `None` for other entries
+/// and for further links of a file.
 fn open(root: &Rootfs, entry: &TreeEntry) -> Result<Option<OwnedFd>, Error> {
     if entry.link_to.is_some()
         || !matches!(entry.kind(), FileType::RegularFile | FileType::Directory)

@@ -1,6 +1,7 @@
 //! The output formats, chosen by the ending of a target's name.
 //!
-//! A new ending or compression is a new row of [`ENDINGS`]. A new kind of output is a new variant of
+//! A new ending or compression is a new row of [`ENDINGS`]. A new kind of output is a new variant
+//! of
 //! [`Format`] besides; the compiler then points to the places that must handle it.
 
 use std::ffi::OsStr;

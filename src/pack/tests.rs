@@ -50,7 +50,8 @@ fn dump(tree: &Path) -> Vec<String> {
     text::dump(tree, Times::Until(EPOCH))
 }
 
-/// The lines of the paths that an archive has: not what is below `dev`, `proc` and `sys`, nor the socket.
+/// The lines of the paths that an archive has: not what is below `dev`, `proc` and `sys`, nor the
+/// socket.
 fn archived(tree: &Path) -> Vec<String> {
     let mut lines = dump(tree);
     lines.retain(|line| {
@@ -147,8 +148,8 @@ fn bsdtar_and_python_restore_the_tree() {
     }
 }
 
-/// A line without what the tool cannot restore: bsdtar knows ACLs only in an encoding of its own; Python restores neither extended
-/// attributes nor times of symlinks.
+/// A line without what the tool cannot restore: bsdtar knows ACLs only in an encoding of its own;
+/// Python restores neither extended attributes nor times of symlinks.
 fn restorable(tool: &str, line: &str) -> String {
     let is_symlink = line.starts_with('l');
     let mut words: Vec<&str> = line.split(' ').collect();

@@ -1,8 +1,9 @@
 //! gzip on several threads, one stream with one header.
 //!
-//! The input is cut into blocks of a fixed size, each deflated on its own and ended at a byte boundary (a sync flush), so that their
-//! concatenation is one plain deflate stream that every reader of gzip takes. Where the cuts lie depends on the input alone: one
-//! thread and sixteen give the same bytes.
+//! The input is cut into blocks of a fixed size, each deflated on its own and ended at a byte
+//! boundary (a sync flush), so that their concatenation is one plain deflate stream that every
+//! reader of gzip takes. Where the cuts lie depends on the input alone: one thread and sixteen give
+//! the same bytes.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -12,9 +13,9 @@ use std::thread;
 
 use flate2::{Compress, Compression, Crc, FlushCompress};
 
-/// The input of a block, in bytes. Smaller blocks make the output larger, because each begins without
-/// history (these cost a thousandth on a root file system); larger ones cost memory, and leave threads
-/// idle at the end.
+/// The input of a block, in bytes. Smaller blocks make the output larger, because each begins
+/// without history (these cost a thousandth on a root file system); larger ones cost memory, and
+/// leave threads idle at the end.
 pub(super) const BLOCK: usize = 1 << 20;
 
 /// Magic, deflate, no flags, no time, no extra flags, made on Unix (RFC 1952, 2.3).

@@ -274,7 +274,8 @@ fn windows_have_a_limit() {
     lzma[1..5].copy_from_slice(&(1_u32 << 30).to_le_bytes());
     assert!(decoded(Compression::Lzma, &lzma).is_err());
 
-    // The block header's first byte is its size in fours less one; size of the dictionary is behind the filter's id and length.
+    // The block header's first byte is its size in fours less one; size of the dictionary is behind
+    // the filter's id and length.
     let mut xz = encoded(Compression::Xz, b"content");
     let (start, size) = (12, (usize::from(xz[12]) + 1) * 4);
     let filter = (start..start + size)

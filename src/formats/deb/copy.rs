@@ -1,8 +1,8 @@
 //! A package's decoded copy: the control member, the data member and the length of each, not
 //! compressed.
 //!
-//! The copy is written while the package is read for the first time; the next run reads it instead of
-//! the .deb. If it cannot be written it is given up, and the package is read all the same.
+//! The copy is written while the package is read for the first time; the next run reads it instead
+//! of the .deb. If it cannot be written it is given up, and the package is read all the same.
 
 use std::cell::RefCell;
 use std::fmt::Debug;

@@ -1,8 +1,8 @@
 //! The outer archive of a .deb: finds the control and the data member without reading them.
 //!
 //! `ar` parses the header of each member. It trusts headers: ar 0.9 allocates what a name table
-//! claims, panics on a name that is not in the table, and reads a member that ends behind the file as
-//! complete. So each header is checked first and handed to it alone.
+//! claims, panics on a name that is not in the table, and reads a member that ends behind the file
+//! as complete. So each header is checked first and handed to it alone.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -58,8 +58,8 @@ struct Members<'a> {
 }
 
 impl Members<'_> {
-    /// Finds the next member, which must have the name `expected` or, for a tar archive, that name with
-    /// the extension of a compression. Skips members that a reader has to ignore.
+    /// Finds the next member, which must have the name `expected` or, for a tar archive, that name
+    /// with the extension of a compression. Skips members that a reader has to ignore.
     fn expect(&mut self, expected: &'static str) -> Result<Section, Error> {
         while self.at < self.size && self.count < MEMBER_LIMIT {
             self.count += 1;
@@ -71,7 +71,8 @@ impl Members<'_> {
                     ..section
                 });
             }
-            // deb(5): names with a leading underscore are reserved, and ignored; `_gpgorigin` is one.
+            // deb(5): names with a leading underscore are reserved, and ignored; `_gpgorigin` is
+            // one.
             if is_first || !name.starts_with('_') {
                 return Err(Error::Unexpected {
                     found: name,

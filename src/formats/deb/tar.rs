@@ -1,8 +1,8 @@
 //! Reads the tar archives inside a .deb from front to back.
 //!
-//! Supports v7, ustar and GNU headers, GNU's long names and pax headers. The content of an entry is lent
-//! out of one buffer, so no member is in memory as a whole and no byte is copied twice. `header` parses
-//! headers. Callers decide where an entry goes, and whether it may.
+//! Supports v7, ustar and GNU headers, GNU's long names and pax headers. The content of an entry is
+//! lent out of one buffer, so no member is in memory as a whole and no byte is copied twice.
+//! `header` parses headers. Callers decide where an entry goes, and whether it may.
 
 mod header;
 
@@ -130,8 +130,9 @@ impl<R: Read> Archive<R> {
         }
     }
 
-    /// Reads the next entry and skips what is left of the content of the last one. At the end of the
-    /// archive the rest of the stream is read as well, because only its end shows that it is whole.
+    /// Reads the next entry and skips what is left of the content of the last one. At the end of
+    /// the archive the rest of the stream is read as well, because only its end shows that it is
+    /// whole.
     pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, TarError> {
         let mut attributes = self.global.clone();
         loop {
