@@ -111,6 +111,10 @@ impl Ledger {
         key: &PackageKey,
         diversions: &Diversions,
     ) -> Result<Claim, Conflict> {
+        if !self.owners.contains_key(path) {
+            self.add(path, key);
+            return Ok(Claim::Granted);
+        }
         let mut claim = Claim::Granted;
         let mut losers = Vec::new();
         let mine = self.packages.get(key).map(|entry| &entry.package);
