@@ -225,12 +225,9 @@ impl<'a> Placer<'a> {
                         other: state.ledger.qualified(&with).to_owned(),
                     });
                 }
-                // The other architecture's entry stays with its time, as for dpkg.
                 let exists = self.root.exists(&place);
-                if !is_conffile && exists.map_err(|e| Error::tree(name, e))? {
-                    return Ok(Destination::Kept(place));
-                }
-                Ok(Destination::Place(place))
+                let exists = exists.map_err(|e| Error::tree(name, e))?;
+                Ok(share(place, exists && !is_conffile))
             }
         }
     }
@@ -340,5 +337,14 @@ impl<'a> Placer<'a> {
             .files
             .hard_link(diverted.unwrap_or(&target), place, wanted);
         made.map_err(|e| Error::tree(name, e))
+    }
+}
+
+/// Where an entry goes that another architecture of the package has, too. What is there stays with
+/// its time, as for dpkg.
+fn share(place: RootPath, is_there: bool) -> Destination {
+    match is_there {
+        true => Destination::Kept(place),
+        false => Destination::Place(place),
     }
 }
