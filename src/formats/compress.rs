@@ -12,6 +12,7 @@ use gzip::GzipEncoder;
 /// The compression of a member, an index or an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compression {
+    /// Not compressed.
     None,
     /// RFC 1952.
     Gzip,

@@ -167,7 +167,7 @@ fn hostile_archives_are_errors() {
     };
     let mut damaged = tar(&[file("./x", "1")]);
     damaged[0] = b'/';
-    let cut = |length: usize| tar(&[file("./x", &"1".repeat(600))])[..length].to_vec();
+    let cut = |length: usize| tar(&[file("./x", "1".repeat(600))])[..length].to_vec();
     for (what, archive, expected) in [
         (
             "content longer than the archive",
@@ -318,7 +318,7 @@ fn damaged_packages_are_errors() {
             ),
             "{name}: cut"
         );
-        let data = compress(compression, &tar(&[file("./x", &"1".repeat(5000))]));
+        let data = compress(compression, &tar(&[file("./x", "1".repeat(5000))]));
         let control = compress(Gzip, &control_tar(CONTROL, &[]));
         let read = |data: &[u8]| {
             all_of(
