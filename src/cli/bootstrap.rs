@@ -11,10 +11,9 @@ use super::error::Error;
 use super::options::{
     CacheArgs, CompatibilityArgs, OutputArgs, PackageArgs, PerformanceArgs, SourceArgs, TrustArgs,
 };
-use super::target::{self, Written};
 use super::{Session, print_data};
 use crate::report::{Event, Summary};
-use crate::run::{self, Goal, Outputs, Request, System};
+use crate::run::{self, Goal, Request};
 
 #[derive(Debug, Args)]
 pub(super) struct BootstrapArgs {
@@ -88,32 +87,14 @@ impl BootstrapArgs {
         if let Some(word) = self.more.into_iter().next() {
             return Err(Error::FourthWord { word });
         }
-        let goal = self.output.goal();
-        let written = match goal {
-            Goal::Make => target::written(
-                self.target.as_deref(),
-                self.output.format,
-                self.output.tar.as_deref(),
-            )?,
-            Goal::PrintDebs | Goal::Simulate | Goal::Download => Written::default(),
-        };
+        let suite = self.suite.unwrap_or_default();
+        let outputs = self.output.outputs(self.target.as_deref(), environment)?;
         Ok(Request {
-            goal,
-            system: System {
-                suite: self.suite.unwrap_or_default(),
-                variant: self.packages.variant,
-                architectures: self.packages.architectures(),
-                merged_usr: self.compatibility.merged_usr(),
-            },
+            goal: self.output.goal(),
+            system: self.packages.system(suite, &self.compatibility),
             packages: self.packages.packages(),
             sources: self.sources.options(self.trust, self.mirror, environment)?,
-            outputs: Outputs {
-                directory: written.directory,
-                image: written.image,
-                epoch: environment.epoch()?,
-                keep_failed: self.output.keep,
-                temporary: environment.temporary(),
-            },
+            outputs,
             cache: self.cache.options(environment),
             limits: self.performance.limits(),
         })

@@ -2,14 +2,16 @@
 //!
 //! The first paragraph of an option's doc comment is its line in `-h`; `--help` shows all of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use super::environment::{Environment, OwnDirectory};
+use super::error::Error;
+use super::target::{self, Written};
 use super::values;
 use crate::formats::suite::Variant;
-use crate::run::{CacheOptions, Goal, Limits, Packages, SourceOptions};
+use crate::run::{CacheOptions, Goal, Limits, Outputs, Packages, SourceOptions, System};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Packages")]
@@ -31,7 +33,7 @@ pub(super) struct PackageArgs {
         default_value = "important",
         env = "RBOOTSTRAP_VARIANT"
     )]
-    pub(super) variant: Variant,
+    variant: Variant,
 
     /// Add packages
     ///
@@ -107,13 +109,13 @@ pub(super) struct TrustArgs {
 pub(super) struct OutputArgs {
     /// Make a dir or a tar, whatever TARGET's ending
     #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
-    pub(super) format: Option<FormatName>,
+    format: Option<FormatName>,
 
     /// Also write a tar, besides a directory TARGET
     ///
     /// The file's ending names its compression; `-` is standard output.
     #[arg(long, value_name = "FILE|-")]
-    pub(super) tar: Option<PathBuf>,
+    tar: Option<PathBuf>,
 
     /// Print the packages as name=version:arch and stop
     ///
@@ -138,7 +140,7 @@ pub(super) struct OutputArgs {
     ///
     /// Without this, a run that fails removes what it made.
     #[arg(long)]
-    pub(super) keep: bool,
+    keep: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -233,8 +235,13 @@ pub(super) struct CompatibilityArgs {
 }
 
 impl PackageArgs {
-    pub(super) fn architectures(&self) -> Vec<String> {
-        values::words(&self.arch)
+    pub(super) fn system(&self, suite: String, compatibility: &CompatibilityArgs) -> System {
+        System {
+            suite,
+            variant: self.variant,
+            architectures: values::words(&self.arch),
+            merged_usr: compatibility.merged_usr(),
+        }
     }
 
     pub(super) fn packages(&self) -> Packages {
@@ -282,6 +289,24 @@ impl OutputArgs {
             Goal::Make
         }
     }
+
+    pub(super) fn outputs(
+        &self,
+        target: Option<&Path>,
+        environment: &Environment,
+    ) -> Result<Outputs, Error> {
+        let written = match self.goal() {
+            Goal::Make => target::written(target, self.format, self.tar.as_deref())?,
+            Goal::PrintDebs | Goal::Simulate | Goal::Download => Written::default(),
+        };
+        Ok(Outputs {
+            directory: written.directory,
+            image: written.image,
+            epoch: environment.epoch()?,
+            keep_failed: self.keep,
+            temporary: environment.temporary(),
+        })
+    }
 }
 
 impl CacheArgs {
@@ -320,7 +345,7 @@ impl JobsArg {
 }
 
 impl CompatibilityArgs {
-    pub(super) fn merged_usr(&self) -> Option<bool> {
+    fn merged_usr(&self) -> Option<bool> {
         if self.merged_usr {
             Some(true)
         } else if self.no_merged_usr {
