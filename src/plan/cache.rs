@@ -17,12 +17,20 @@ use crate::formats::suite::Variant;
 
 /// The key of the last plan for a selection from these sources.
 pub(crate) fn cache_key(selection: &Selection, sources: &[Source]) -> Digest {
+    // Every field decides the plan, so a new one does not compile until it is in the key.
+    let Selection {
+        variant,
+        suite,
+        architectures,
+        include,
+        exclude,
+    } = selection;
     let mut key = KeyHasher::new("plan");
-    key.text(variant_name(selection.variant));
-    key.text(&selection.suite);
-    key.texts(&selection.architectures);
-    key.texts(&selection.include);
-    key.texts(&selection.exclude);
+    key.text(variant_name(*variant));
+    key.text(suite);
+    key.texts(architectures);
+    key.texts(include);
+    key.texts(exclude);
     key.number(sources.len() as u64);
     for source in sources {
         key.texts(&source.uris);
