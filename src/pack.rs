@@ -12,6 +12,8 @@ mod listing;
 mod output;
 mod pax;
 
+#[cfg(test)]
+pub(crate) use format::ENDINGS;
 pub(crate) use format::Format;
 
 use std::ffi::OsStr;

@@ -7,6 +7,7 @@ use clap::builder::{Resettable, StyledStr};
 
 use super::environment::Environment;
 use super::{Cli, help};
+use crate::pack::ENDINGS;
 use crate::run::{Request, Sink};
 
 /// The request of a command line, or its error.
@@ -84,6 +85,19 @@ fn help_of_pack() {
     command.build();
     let pack = command.find_subcommand_mut("pack").unwrap();
     assert_text("help_of_pack", &pack.render_help());
+}
+
+#[test]
+fn help_and_readme_name_every_ending() {
+    let help = help::command().render_long_help().to_string();
+    let readme = include_str!("../../README.md");
+    for (ending, _) in ENDINGS {
+        assert!(
+            help.contains(&format!("{ending}, ")) || help.contains(&format!(" {ending} ")),
+            "{ending}"
+        );
+        assert!(readme.contains(&format!("`*{ending}`")), "{ending}");
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub(crate) enum Format {
 }
 
 /// The endings of output files. A target with another ending is a directory.
-const ENDINGS: [(&str, Format); 6] = [
+pub(crate) const ENDINGS: [(&str, Format); 6] = [
     (".tar", Format::Tar(Compression::None)),
     (".tar.gz", Format::Tar(Compression::Gzip)),
     (".tgz", Format::Tar(Compression::Gzip)),
@@ -38,5 +38,23 @@ impl Format {
             }
         }
         Format::Directory
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::compress::encoder;
+
+    #[test]
+    fn every_ending_has_an_encoder() {
+        for (ending, format) in ENDINGS {
+            assert_eq!(Format::from_target(format!("a{ending}")), format);
+            if let Format::Tar(compression) = format {
+                if let Err(error) = encoder(compression, Vec::new(), 1) {
+                    panic!("{ending}: {error}");
+                }
+            }
+        }
     }
 }
