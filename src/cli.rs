@@ -1,14 +1,8 @@
 //! The command line: options into requests, results into output and exit codes.
 //!
-//! To add an option to `rbootstrap SUITE`:
-//! 1. Add a field to the group in `cli/options.rs` whose heading fits. The first paragraph of its
-//!    doc comment is the line in `-h`, further paragraphs are for `--help`.
-//! 2. Hand it on, in that group's method, in a field of the part of `run::Request` that the reading
-//!    stage receives (`run/request.rs`).
-//! 3. Add it to `cli/tests.rs`, and accept the new help with `cargo insta review`.
-//!
-//! A new command gets its own file, like `cli/pack.rs`, and a variant of [`CommandArgs`].
-//! Names follow debootstrap's where it has the option, and mmdebstrap's where only that has it.
+//! Each command has its file (`bootstrap`, `pack`, `suites`). `options` and `reporting` have the
+//! groups of options, one struct for each heading of `--help`. CONTRIBUTING.md says how to add an
+//! option or a command.
 
 mod bootstrap;
 mod environment;

@@ -11,13 +11,13 @@ pub(crate) enum Class {
     Other,
     /// The command line, or a file that it names, is wrong.
     Usage,
-    /// A signature, a digest, or a release that is expired or from the future.
+    /// A bad signature or digest, an expired or future release, or an index beyond a limit.
     Trust,
     /// The requested packages cannot be installed together.
     Packages,
     /// The network or the mirror failed.
     Network,
-    /// The target, the disk, or what the host permits.
+    /// The target or the disk is unusable, or the host denies a permission.
     Target,
     /// A maintainer script, dpkg or a malformed package failed.
     Script,

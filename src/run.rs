@@ -40,10 +40,10 @@ use claim::ClaimedOutputs;
 use early::EarlyDownloads;
 use sources::Sources;
 
-/// How long a connection may be silent before it is given up.
+/// How long a connection may be silent before it counts as failed.
 const STALL: Duration = Duration::from_secs(30);
 
-/// How often a download that failed for a passing reason is tried.
+/// How many times a download is tried while its failures are transient.
 const TRIES: u32 = 5;
 
 /// Makes what is requested. A run that fails or is interrupted leaves nothing but verified
@@ -168,7 +168,7 @@ fn fetch_all(fetch: &Downloads, debs: &[store::RemoteFile]) -> Result<(), Error>
     Ok(())
 }
 
-/// Keeps the cache within its bound. Failing that is only a warning: the run has succeeded.
+/// Limits the size of the cache. A failure is only a warning, because the run has succeeded.
 fn trim_cache(store: &Store, cache: &CacheOptions, report: &Report) {
     let trimmed = store.trim(cache.max_size);
     let measured = trimmed.and_then(|freed| Ok((freed, store.size()?)));
@@ -180,9 +180,7 @@ fn trim_cache(store: &Store, cache: &CacheOptions, report: &Report) {
             megabytes(bytes),
             megabytes(freed)
         )),
-        Err(error) => report.warning(format!(
-            "the cache cannot be kept within its bound: {error}"
-        )),
+        Err(error) => report.warning(format!("cannot limit the size of the cache: {error}")),
     }
 }
 

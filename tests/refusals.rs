@@ -316,7 +316,7 @@ fn messages_have_one_form() {
     .fails(2)
     .stderr;
     insta::assert_snapshot!(stderr, @"
-    error: there is no suite `trixe`
+    error: unknown suite `trixe`
 
     hint: did you mean trixie?
     ");

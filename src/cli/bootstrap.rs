@@ -21,7 +21,7 @@ pub(super) struct BootstrapArgs {
     #[arg(required = true)]
     suite: Option<String>,
 
-    /// A directory or a tar; `-`, or none in a pipe, for a tar on standard output
+    /// A directory or a tar; `-`, or no TARGET in a pipe, writes a tar to standard output
     ///
     /// A name ending in .tar, .tar.gz, .tgz, .tar.xz, .txz or .tar.zst is a tar, compressed by its
     /// ending. Any other name is a directory, which must be empty or absent.
@@ -72,7 +72,7 @@ impl BootstrapArgs {
         }
         if request.goal == Goal::Make && request.outputs.image.is_none() && stdout_is_pipe() {
             report.note(
-                "standard output is a pipe and got nothing: add `--tar -` to have the image on it",
+                "standard output is a pipe and got nothing: add `--tar -` to write the image to it",
             );
         }
         report.send(Event::Finished(Summary {

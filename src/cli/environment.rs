@@ -1,4 +1,4 @@
-//! The environment variables that are no option: directories, TMPDIR, SOURCE_DATE_EPOCH.
+//! The environment variables that have no option: directories, TMPDIR, SOURCE_DATE_EPOCH.
 //!
 //! Only `cli` reads the environment. The proxies' variables are read by the HTTP client.
 

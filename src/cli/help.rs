@@ -30,10 +30,10 @@ Exit codes:
   0         success
   1         any failure that is not listed below
   2         the command line is wrong
-  3         trust: a signature, a digest, or a release that is expired or from the future
+  3         trust: a bad signature or digest, an expired or future release, or an index beyond a limit
   4         the requested packages cannot be installed together
   5         the network or the mirror failed
-  6         the target, the disk, or what the host permits
+  6         the target or the disk is unusable, or the host denies a permission
   7         a maintainer script or dpkg failed
   129       hangup (SIGHUP); everything is undone
   130, 143  interrupted (SIGINT, SIGTERM); everything is undone

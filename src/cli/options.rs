@@ -37,14 +37,14 @@ pub(super) struct PackageArgs {
 
     /// Add packages
     ///
-    /// As apt takes them: pkg, pkg=version, pkg/suite, pkg:arch, and pkg- for a package that must
+    /// In apt's notation: pkg, pkg=version, pkg/suite, pkg:arch, and pkg- for a package that must
     /// not be installed. May be given more than once.
     #[arg(long, value_name = "PKG[,PKG…]", env = "RBOOTSTRAP_INCLUDE")]
     include: Vec<String>,
 
     /// Leave out packages
     ///
-    /// The packages are chosen as if the archive did not have these. May be given more than once.
+    /// Packages are chosen as if these were not in the archive. May be given more than once.
     #[arg(long, value_name = "PKG[,PKG…]", env = "RBOOTSTRAP_EXCLUDE")]
     exclude: Vec<String>,
 
@@ -111,7 +111,7 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
     format: Option<FormatName>,
 
-    /// Also write a tar, besides a directory TARGET
+    /// Also write a tar, in addition to a directory TARGET
     ///
     /// The file's ending names its compression; `-` is standard output.
     #[arg(long, value_name = "FILE|-")]
@@ -165,19 +165,20 @@ pub(super) struct CacheArgs {
     #[arg(long)]
     no_cache: bool,
 
-    /// Bound the cache's size (K, M, G, T)
+    /// Limit the size of the cache (K, M, G, T)
     ///
-    /// After a run, the files that were not used for the longest time are removed until the cache
-    /// fits.
+    /// After a run, the least recently used files are removed until the cache fits.
     #[arg(long, value_name = "SIZE", default_value = "8G", value_parser = values::size)]
     #[arg(env = "RBOOTSTRAP_CACHE_MAX_SIZE")]
     cache_max_size: u64,
 
     /// Keep this host's key for the cache in this directory
     ///
-    /// The key seals decoded packages: a cache from elsewhere is trusted only for downloads, which
-    /// are verified again. [default: $XDG_STATE_HOME/rbootstrap, or ~/.local/state/rbootstrap; for
-    /// root, /var/lib/rbootstrap]
+    /// The key seals the data that is derived from downloads. Of a cache that comes from another
+    /// machine only the downloads are used, and they are verified again.
+    ///
+    /// [default: $XDG_STATE_HOME/rbootstrap, or ~/.local/state/rbootstrap; for root,
+    /// /var/lib/rbootstrap]
     #[arg(long, value_name = "DIR", env = "RBOOTSTRAP_STATE_DIR")]
     state_dir: Option<PathBuf>,
 }
@@ -209,27 +210,27 @@ pub(super) struct JobsArg {
     jobs: Option<u16>,
 }
 
-/// What debootstrap's callers pass. It changes nothing where it is the only possibility anyway.
+/// Options that callers of debootstrap pass. Most have no effect.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Compatibility with debootstrap")]
 pub(super) struct CompatibilityArgs {
-    /// Merge /usr; an error where the suite cannot
+    /// Merge /usr; fails if the suite does not support it
     #[arg(long, hide_short_help = true, conflicts_with = "no_merged_usr")]
     merged_usr: bool,
 
-    /// Do not merge /usr; an error where the suite's packages need it merged
+    /// Do not merge /usr; fails if the suite requires it
     #[arg(long, hide_short_help = true)]
     no_merged_usr: bool,
 
-    /// Accepted: dependencies are always resolved
+    /// No effect: dependencies are always resolved
     #[arg(long, hide_short_help = true)]
     resolve_deps: bool,
 
-    /// Accepted: signatures are checked unless --no-check-gpg is given
+    /// No effect: signatures are checked unless --no-check-gpg is given
     #[arg(long, hide_short_help = true)]
     force_check_gpg: bool,
 
-    /// Accepted: there is no such directory
+    /// No effect: no such directory is made
     #[arg(long, hide_short_help = true)]
     keep_debootstrap_dir: bool,
 }

@@ -15,7 +15,7 @@ use crate::ui::progress::{Display, Progress, Verbosity};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reporting")]
 pub(super) struct ReportingArgs {
-    /// Show details; twice, also what the scripts print
+    /// Show details; given twice, also the output of scripts
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
 
@@ -34,7 +34,7 @@ pub(super) struct ReportingArgs {
     )]
     progress: Progress,
 
-    /// Write everything that happens to this file
+    /// Write a log of the run to this file
     #[arg(long, global = true, value_name = "FILE", env = "RBOOTSTRAP_LOG")]
     log: Option<PathBuf>,
 

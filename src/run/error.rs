@@ -15,7 +15,7 @@ use crate::{archive, install, pack, plan, store};
 pub(crate) enum Error {
     #[error(transparent)]
     Suites(#[from] suite::Error),
-    #[error("there is no suite `{name}`")]
+    #[error("unknown suite `{name}`")]
     UnknownSuite {
         name: String,
         /// Known names that may be meant.

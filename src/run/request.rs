@@ -1,7 +1,6 @@
 //! What the user asks of one run, split by the stage that reads it.
 //!
-//! These are plain values: whoever makes them has read the command line and the environment
-//! already.
+//! These are plain values. The command line and the environment are read by `cli`.
 
 use std::path::PathBuf;
 

@@ -350,7 +350,7 @@ mod tests {
     fn a_suite_that_no_file_lists_needs_a_mirror_and_a_keyring() {
         let mirror = Some("http://m/own");
         let mut given = options(None);
-        assert_eq!(chosen(&system("own"), &given), "there is no suite `own`");
+        assert_eq!(chosen(&system("own"), &given), "unknown suite `own`");
         given.keyrings.push("own.gpg".into());
         assert_eq!(
             chosen(&system("own"), &given),

@@ -34,7 +34,7 @@ pub(crate) enum Error {
         source: io::Error,
     },
     /// More arguments than a command can have, or none.
-    #[error("the arguments of {program} do not fit: {bytes} bytes")]
+    #[error("the arguments of {program} are too long: {bytes} bytes")]
     TooLong {
         program: String,
         /// Size of the arguments and the environment.

@@ -66,7 +66,7 @@ pub(crate) enum Error {
     /// Packages ship names that differ only in case.
     #[error("the target {} is on a case-insensitive file system", path.display())]
     CaseInsensitive { path: PathBuf },
-    #[error("{} has {} MB free, and the packages need about {} MB", path.display(), free / 1_000_000, needed / 1_000_000)]
+    #[error("{} has {} MB free, but the packages need about {} MB", path.display(), free / 1_000_000, needed / 1_000_000)]
     NoRoom {
         path: PathBuf,
         /// In bytes.

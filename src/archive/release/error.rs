@@ -36,7 +36,7 @@ pub(crate) enum BadRelease {
     #[error("it has neither SHA512 nor SHA256 digests")]
     NoStrongDigests,
     /// A line of the list of files cannot be read.
-    #[error("it lists a file by `{line}`, which is not digest, size and path")]
+    #[error("its line `{line}` is not a digest, a size and a path")]
     File {
         /// Cut.
         line: String,

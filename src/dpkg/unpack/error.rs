@@ -23,7 +23,7 @@ pub(crate) enum Error {
         source: Arc<store::Error>,
     },
     /// The file that the index promised for a package is another package's.
-    #[error("the file of package {package} is that of {found}")]
+    #[error("the .deb of package {package} contains {found}")]
     OtherPackage {
         package: PackageKey,
         found: PackageKey,
@@ -114,7 +114,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     StagingDirectory(#[from] rootfs::Error),
     /// The threads that stage packages could not be started.
-    #[error("cannot start threads to unpack with")]
+    #[error("cannot start threads for unpacking")]
     Threads {
         #[source]
         source: rayon::ThreadPoolBuildError,
