@@ -11,7 +11,7 @@ pub(crate) enum Class {
     Other,
     /// The command line, or a file that it names, is wrong.
     Usage,
-    /// A bad signature or digest, an expired or future release, or an index beyond a limit.
+    /// A bad signature, digest or date, or an index beyond a limit.
     Trust,
     /// The requested packages cannot be installed together.
     Packages,
