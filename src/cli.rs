@@ -106,7 +106,7 @@ pub fn main() -> ExitCode {
     failed.or(unwritten).unwrap_or(ExitCode::SUCCESS)
 }
 
-/// Parses the words of the command line; clap's error has the help that was asked for, too.
+/// Parses the words of the command line. clap's error also carries requested help.
 fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let matches = help::command().try_get_matches_from(words)?;
     Cli::from_arg_matches(&matches)

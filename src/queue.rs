@@ -44,7 +44,7 @@ pub(crate) enum Purpose {
 /// What [`Queue::want`] has changed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Admission {
-    /// The positions of the items that are to be processed because of this call.
+    /// The positions of the items that this call has scheduled.
     pub(crate) added: Vec<usize>,
     /// Whether nothing is left to process.
     pub(crate) is_complete: bool,
@@ -112,7 +112,7 @@ impl<K: Clone + Eq + Hash, J, T, E: Clone> Queue<K, J, T, E> {
         }
     }
 
-    /// Adds the planned items, in this order, behind those of earlier calls. Prefetches that no
+    /// Adds the planned items, in this order, after those of earlier calls. Prefetches that no
     /// worker has begun are dropped unless they are among them; prefetches that failed are tried
     /// again.
     pub(crate) fn want(&self, items: Vec<Item<K, J>>) -> Admission {
@@ -247,7 +247,7 @@ impl<K: Clone + Eq + Hash, J, T, E: Clone> QueueState<K, J, T, E> {
         self.outstanding -= before - self.items.len();
     }
 
-    /// Makes an item a planned one; true when it is to be processed because of that.
+    /// Makes an item a planned one; true when this schedules it.
     fn plan(&mut self, key: &K, job: J) -> bool {
         let Some(tracked) = self.items.get_mut(key) else {
             self.add(key.clone(), job, Purpose::Planned);
@@ -328,7 +328,7 @@ impl<K: Clone + Eq + Hash, J, T, E: Clone> QueueState<K, J, T, E> {
         Some((key, Arc::clone(&tracked.job), tracked.purpose))
     }
 
-    /// Keeps what came of an item that was begun for `purpose`; true when the plan is known and
+    /// Keeps the result of an item that was begun for `purpose`; true when the plan is known and
     /// nothing is left to process.
     fn finish(&mut self, key: &K, purpose: Purpose, result: Result<T, E>) -> bool {
         let Some(tracked) = self.items.get_mut(key) else {

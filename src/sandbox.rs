@@ -189,7 +189,7 @@ impl Sandbox {
     }
 
     /// Reads the command's output until it has ended. A daemon that it leaves behind may hold the
-    /// pipe open for ever, so what the pipe contains at the command's end is the last that is read.
+    /// pipe open forever, so reading stops with what the pipe contains when the command ends.
     fn wait(&self, mut output: PipeReader, lines: &mut LineReader<'_>) -> Result<Reply, Error> {
         let flags = rustix::fs::OFlags::NONBLOCK;
         rustix::fs::fcntl_setfl(&output, flags).map_err(|e| Error::Start(e.into()))?;
@@ -301,7 +301,7 @@ fn setup_error(step: u32, error: i32) -> Error {
 /// Reads what the pipe contains. False once the other end is closed.
 fn drain(output: &mut PipeReader, lines: &mut LineReader<'_>) -> bool {
     let mut buffer = [0; 16 * 1024];
-    // At most a full pipe at a time: a process that writes for ever must not hide the command's
+    // At most a full pipe at a time: a process that writes forever must not hide the command's
     // end.
     for _ in 0..64 {
         match output.read(&mut buffer) {

@@ -218,7 +218,7 @@ fn odd_packages(context: &TestContext) -> String {
     text
 }
 
-/// Downloads the odd packages from a source, given as the arguments behind the options, into an
+/// Downloads the odd packages from a source, given as the arguments after the options, into an
 /// empty cache.
 fn download_odd_packages(context: &TestContext, source: &[&str]) {
     let names: Vec<String> = (0..ODD_NAMES.len()).map(|n| format!("odd{n}")).collect();

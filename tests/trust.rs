@@ -1,4 +1,4 @@
-//! The chain of trust, broken at each of its links: nothing behind the broken link is used, and
+//! The chain of trust, broken at each of its links: nothing after the broken link is used, and
 //! nothing is left.
 
 use std::fs;

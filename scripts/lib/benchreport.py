@@ -43,7 +43,7 @@ class Demand:
             self.what,
             spread,
             f"{self.bound:g}{self.unit}",
-            "holds" if self.holds else "does not hold",
+            "met" if self.holds else "not met",
         ]
 
 
@@ -189,7 +189,7 @@ def notes(measured: Measured) -> str:
     )
 
 
-HEADINGS = ["", "wall (least–most)", "CPU", "peak memory", "rbootstrap to it", "rounds", "packages"]
+HEADINGS = ["", "wall (min–max)", "CPU", "peak memory", "rbootstrap / tool", "rounds", "packages"]
 
 
 def groups(results: Results, cells: dict[str, Cell]) -> list[tuple[str, list[tuple[str, Series]]]]:
@@ -227,7 +227,7 @@ def draw(results: Results, cells: dict[str, Cell], output: Path) -> list[str]:
     return (
         [
             "## Charts\n",
-            "Bars show medians, the lines in them the least and the most. × is the ratio to rbootstrap's time, cold to cold and warm to warm.\n",
+            "Bars show medians; the lines in them show minimum and maximum. × is the time relative to rbootstrap's, cold to cold and warm to warm.\n",
             *shown,
         ]
         if shown
@@ -274,7 +274,7 @@ def machine(results: Results) -> list[str]:
 
 def must_hold(judged: list[Demand]) -> list[str]:
     table = [demand.row() for demand in judged]
-    return ["## Goals\n", markdown(["", "median (least–most)", "at most", ""], table)]
+    return ["## Goals\n", markdown(["", "median (min–max)", "at most", ""], table)]
 
 
 def tables(results: Results, cells: dict[str, Cell]) -> list[str]:
@@ -355,7 +355,7 @@ EXPLAINED = """\
 *cold* runs without a cache, *first* fills one, *warm* finds it filled. rdebootstrap's cold run is `update` and `build` with
 an empty cache, its warm run `build` with its lock and all packages kept. CPU is that of the whole process tree. Peak
 memory is that of the largest process, for rbootstrap its own. A run during which other processes used more than 15 % of
-the machine is repeated, at most twice, and marked as disturbed if that did not help. *rbootstrap to it* is the ratio of
+the machine is repeated, at most twice, and marked as disturbed if that did not help. *rbootstrap / tool* is the ratio of
 wall times.
 """
 

@@ -170,7 +170,11 @@ PLANTED: list[Planted] = [
         lambda root: os.utime(root / "usr/bin/changed", (1, 1)),
         set(),
     ),
-    ("another time of what nobody ships", lambda root: os.utime(root / "etc/made", (1, 1)), set()),
+    (
+        "another time of a path that no package ships",
+        lambda root: os.utime(root / "etc/made", (1, 1)),
+        set(),
+    ),
     ("another order of stanzas", swapped_stanzas, set()),
     ("another field in the database", changed_field, {("/var/lib/dpkg/status", "content")}),
     ("another log", lambda root: (root / "var/log/dpkg.log").write_text("2"), set()),

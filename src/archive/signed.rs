@@ -42,7 +42,7 @@ impl Releases<'_> {
         loop {
             let answer = match self.first_answer(source, &mirrors) {
                 Ok(answer) => answer,
-                // The rejected release of another mirror is more telling than a silent mirror.
+                // A rejected release tells the user more than a mirror that does not answer.
                 Err(error) => return Err(rejected.unwrap_or(error)),
             };
             let mirror = answer.mirror;
@@ -54,7 +54,7 @@ impl Releases<'_> {
             match rejected {
                 Some(error) if mirrors.is_empty() => return Err(error),
                 _ => self.report.detail(format!(
-                    "{} is not used from that mirror; trying the next",
+                    "the release of {} is rejected; trying the next mirror",
                     source.suite
                 )),
             }

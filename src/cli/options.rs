@@ -99,7 +99,7 @@ pub(super) struct TrustArgs {
 
     /// Accept an index whose Valid-Until has passed
     ///
-    /// For snapshots, and for mirrors that lag behind. Everything else is still checked.
+    /// For snapshots, and for mirrors that are not up to date. Everything else is still checked.
     #[arg(long)]
     no_check_valid_until: bool,
 }

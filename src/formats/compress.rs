@@ -112,7 +112,7 @@ impl<R: BufRead> Read for OneStream<R> {
         if read == 0 && !buffer.is_empty() && !self.0.get_mut().fill_buf()?.is_empty() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                "junk behind the lzma stream",
+                "junk after the lzma stream",
             ));
         }
         Ok(read)

@@ -125,7 +125,7 @@ impl<'a> Scanner<'a> {
         (self.at < self.text.len()).then_some(self.at)
     }
 
-    /// Moves behind the next field of this stanza and returns where it is, its continuation lines
+    /// Moves past the next field of this stanza and returns where it is, its continuation lines
     /// included. `None` at the stanza's end.
     #[inline]
     pub(crate) fn next_field(&mut self) -> Option<Range<usize>> {

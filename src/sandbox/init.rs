@@ -252,19 +252,19 @@ impl Init {
     }
 }
 
-/// Where the kernel placed the arguments and the variables, one behind the other
+/// Where the kernel placed the arguments and the variables, one after the other
 /// (proc_pid_stat(5)).
 fn environment() -> Option<Range<usize>> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let (_, fields) = stat.rsplit_once(") ")?;
-    // The field behind the name is the third.
+    // The field after the name is the third.
     let mut fields = fields.split_ascii_whitespace().skip(48 - 3);
     let start = fields.next()?.parse().ok()?;
     let end = fields.nth(2)?.parse().ok()?;
     (0 < start && start < end).then_some(start..end)
 }
 
-/// A PID in decimal with a space behind it; 0 for a number that was cut off.
+/// A PID in decimal, followed by a space; 0 for a number that was cut off.
 fn number(word: &[u8]) -> c_int {
     let Some(digits) = word.strip_suffix(b" ") else {
         return 0;

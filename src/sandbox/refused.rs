@@ -32,10 +32,7 @@ const DETAILS: [(u32, &str); 10] = [
         FILTER,
         "no seccomp filter: all system calls are allowed, and fsync reaches the disk",
     ),
-    (
-        PIVOT,
-        "the host's root cannot be left behind: no chroot for scripts",
-    ),
+    (PIVOT, "no pivot_root: scripts cannot use chroot"),
     (NODEV, "scripts can open device nodes of packages"),
     (CAPABILITIES, "scripts keep all capabilities"),
     (LISTENER, "commands are not kept on one processor"),

@@ -130,7 +130,7 @@ const CLONE_NEWTIME: u32 = 0x80;
 const TIOCSTI: u32 = 0x5412;
 const TIOCLINUX: u32 = 0x541c;
 
-/// A program that tells the listener of one call.
+/// A program that notifies the listener of one call.
 pub(super) fn listener(numbers: Numbers) -> Vec<sock_filter> {
     let action = Action::Notify;
     program(&[Rule { numbers, action }], answer(SECCOMP_RET_ALLOW))

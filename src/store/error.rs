@@ -51,7 +51,7 @@ pub(crate) enum Error {
     Short {
         url: String,
         expected: u64,
-        /// Bytes that came.
+        /// Bytes received.
         found: u64,
     },
     /// A redirect that is not followed: from https to http, to another scheme, or one too many.
@@ -88,7 +88,7 @@ pub(crate) enum Error {
     /// No URL was given.
     #[error("no URL is known for {name}")]
     NoUrl { name: String },
-    /// A file behind a `file:` URL cannot be read.
+    /// The file of a `file:` URL cannot be read.
     #[error("{url}: cannot be read")]
     Unreadable {
         url: String,
@@ -178,7 +178,7 @@ impl Error {
         )
     }
 
-    /// How telling the failure is when several URLs failed: a wrong file more than a silent server,
+    /// How informative the failure is when several URLs failed: a wrong file more than a silent server,
     /// and that more than a server without the file.
     pub(super) fn weight(&self) -> u8 {
         match self {
@@ -200,7 +200,7 @@ pub(crate) enum Obstacle {
     Refused,
     /// TLS failed: a certificate, a name, a protocol.
     Tls,
-    /// TLS failed, and this host has no CA certificates at all.
+    /// TLS failed, and this host has no CA certificates.
     NoRoots,
     /// Anything else: no route, a proxy that refuses.
     Connection,

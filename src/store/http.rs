@@ -23,7 +23,7 @@ use super::roots::{self, NoRoots};
 use super::stop::Stop;
 use super::{Cause, Error, Obstacle};
 
-/// A transfer below this rate, over twice the stall timeout, is given up. In bytes a second.
+/// A transfer below this rate, over twice the stall timeout, is aborted. In bytes per second.
 const LOWEST_RATE: f64 = 1024.0;
 /// The longest wait for a connection: time for three retransmissions.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -287,7 +287,7 @@ fn text(response: &Response, name: header::HeaderName) -> Option<&str> {
 }
 
 impl Throughput {
-    /// Adds a wait and the bytes that it brought; true when a whole window brought less than the
+    /// Adds a wait and the bytes received in it; true when a whole window received less than the
     /// lowest rate. The time that it takes to write the bytes is not counted.
     pub(super) fn is_too_low(&mut self, waited: Duration, bytes: usize, window: Duration) -> bool {
         self.waited += waited;

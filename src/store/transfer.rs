@@ -10,7 +10,7 @@ use super::http::{HttpRequest, HttpResponse};
 use super::partial::PartialFile;
 use super::{Cause, Error, FileRequest, Store, Verified};
 
-/// An attempt that brings this many bytes is not counted, so that a large file arrives over an
+/// An attempt that transfers this many bytes is not counted, so that a large file arrives over an
 /// unreliable line.
 const PROGRESS: u64 = 1 << 20;
 

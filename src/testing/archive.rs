@@ -50,7 +50,7 @@ pub struct FakeSuite {
     pub all_apart: bool,
     /// Component and package, in the order of the index.
     pub packages: Vec<(String, Arc<DebBuilder>)>,
-    /// Who signs; None: the archive's key. Empty: nobody.
+    /// The keys that sign; `None` for the archive's key, empty for no signature.
     pub signers: Option<Vec<Arc<ArchiveKey>>>,
 }
 
@@ -129,7 +129,7 @@ impl FakeArchive {
         self.publish_indexes(suite, BTreeMap::from([(name.to_owned(), text.to_owned())]));
     }
 
-    /// As [`FakeArchive::publish`] with `stanza` behind the others of the host's architecture.
+    /// As [`FakeArchive::publish`] with `stanza` after the others of the host's architecture.
     pub fn publish_appended(&self, suite: &FakeSuite, stanza: &str) {
         let mut indexes = self.indexes(suite);
         *indexes

@@ -23,7 +23,7 @@ pub fn tree(context: &TestContext, root: &Path, demands: &[&str]) {
     tree_with(context, root, &[], demands);
 }
 
-/// As [`tree`], with further packages in the first set, behind the base distribution's.
+/// As [`tree`], with further packages in the first set, after the base distribution's.
 #[track_caller]
 pub fn tree_with(
     context: &TestContext,

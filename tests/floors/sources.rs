@@ -114,7 +114,7 @@ pub(super) fn room_imports(source: &Source) -> BTreeSet<String> {
     named
 }
 
-/// The first names behind `root::`, and behind `super::` or `self::` where these lead to the crate's root.
+/// The first names after `root::`, and after `super::` or `self::` where these lead to the crate's root.
 pub(super) fn paths_from(source: &Source, root: &str) -> BTreeSet<String> {
     let mut finder = Finder {
         root: root.to_owned(),

@@ -41,7 +41,7 @@ fn a_conffile_that_a_preinst_put_there() {
         .script("preinst", &put("shipped"))
         .conffile("etc/conf/setting", "shipped\n");
     same_as_dpkg([same], &["same"]);
-    // dpkg would ask whose is to stay, and there is nobody to answer: apt fails on it too.
+    // dpkg would ask which version to keep, and there is no terminal: apt fails on it too.
     let other = DebBuilder::new("other", "1")
         .script("preinst", &put("mine"))
         .conffile("etc/conf/setting", "shipped\n");

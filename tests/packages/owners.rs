@@ -1,5 +1,5 @@
-//! Who owns a path that two packages ship: by Replaces, by being the same package of another
-//! architecture, or nobody; and what becomes of who loses it.
+//! Which package owns a path that two packages ship: by Replaces, by being the same package of
+//! another architecture, or neither; and what happens to the package that loses the path.
 
 use rbootstrap::testing::{DebBuilder, host_architecture};
 

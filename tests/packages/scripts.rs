@@ -61,8 +61,8 @@ fn scripts_see_what_dpkg_shows_them() {
             .script("preinst", &both("preinst"))
             .script("postinst", &both("postinst"))
     };
-    // Among the essentials, laid before any script runs, the database is not what it is for dpkg's
-    // own unpacking.
+    // The files of the essential packages are placed before any script runs, so their preinsts find
+    // another database than under dpkg.
     let essential = scripts("zz-essential", "")
         .field("Essential", "yes")
         .field("Priority", "required")

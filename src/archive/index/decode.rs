@@ -29,7 +29,7 @@ impl From<io::Error> for DecodeError {
     }
 }
 
-/// How an index is to be decoded.
+/// How to decode an index.
 #[derive(Clone, Copy)]
 pub(super) struct DecodeOptions<'a> {
     pub(super) compression: Compression,
@@ -94,7 +94,7 @@ fn is_read(field: &[u8]) -> bool {
     Field::of_line(field).is_some()
 }
 
-/// The length of the whole stanzas in a block, each with the blank line behind it.
+/// The length of the whole stanzas in a block, each with the blank line after it.
 fn whole_stanzas(block: &[u8]) -> usize {
     memchr::memmem::rfind(block, b"\n\n").map_or(0, |at| at + 2)
 }

@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "tests make their own world, with every writer of the standard library"
+    reason = "tests write their own input, with every writer of the standard library"
 )]
 
 use super::*;

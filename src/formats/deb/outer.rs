@@ -1,7 +1,7 @@
 //! The outer archive of a .deb: finds the control and the data member without reading them.
 //!
 //! `ar` parses the header of each member. It trusts headers: ar 0.9 allocates what a name table
-//! claims, panics on a name that is not in the table, and reads a member that ends behind the file
+//! claims, panics on a name that is not in the table, and reads a member that ends past the file
 //! as complete. So each header is checked first and handed to it alone.
 
 use std::fs::File;

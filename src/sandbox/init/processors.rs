@@ -37,7 +37,7 @@ pub(super) struct Processors {
     deadline: Option<Instant>,
 }
 
-/// A filter that tells its listener of calls of sched_getaffinity.
+/// A filter that notifies its listener of calls of sched_getaffinity.
 pub(super) fn filter() -> Vec<libc::sock_filter> {
     seccomp::listener(SCHED_GETAFFINITY)
 }
@@ -113,7 +113,7 @@ impl Processors {
         let listener = self.listener.as_raw_fd();
         // SAFETY: all-zero is what the kernel expects, and fills.
         let mut asked: libc::seccomp_notif = unsafe { mem::zeroed() };
-        // SAFETY: the pointer leads to a structure of the size that the request's number tells.
+        // SAFETY: the pointer leads to a structure of the size that the request's number encodes.
         let received =
             unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut asked) };
         if received != 0 {

@@ -25,7 +25,7 @@ const NAMESPACES: [(u32, UnshareFlags); 4] = [
 ];
 
 impl Init {
-    /// Returns what the host refused, and the descriptor that tells of ended children.
+    /// Returns what the host refused, and the descriptor that signals ended children.
     pub(super) fn set_up(&mut self) -> Result<(u32, SignalFd), (SetupStep, Errno)> {
         let mut refused = if self.is_init { 0 } else { refused::PID };
         self.hide_memory();
