@@ -62,7 +62,7 @@ fn key(before: Option<&StepKey>, step: &Step, circumstances: &Circumstances) -> 
         version,
         digests,
     } = circumstances;
-    let mut encoder = Encoder::default();
+    let mut encoder = FieldHasher::default();
     encoder.text(ENCODING);
     encoder.text(version);
     encoder.list(environment.len());
@@ -85,7 +85,7 @@ fn key(before: Option<&StepKey>, step: &Step, circumstances: &Circumstances) -> 
 }
 
 /// Encodes the kind of a step and its fields, but not its packages.
-fn encode_step(encoder: &mut Encoder, step: &Step) {
+fn encode_step(encoder: &mut FieldHasher, step: &Step) {
     encoder.text(step.kind());
     match step {
         Step::Base(base) => {
@@ -127,9 +127,9 @@ fn encode_step(encoder: &mut Encoder, step: &Step) {
 
 /// Hashes fields so that no two sequences of fields are hashed alike.
 #[derive(Default)]
-struct Encoder(blake3::Hasher);
+struct FieldHasher(blake3::Hasher);
 
-impl Encoder {
+impl FieldHasher {
     fn field(&mut self, bytes: &[u8]) {
         self.0.update(&(bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);

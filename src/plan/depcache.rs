@@ -10,7 +10,7 @@ use super::pool::{PackageId, Pool, VersionId};
 
 /// The state of a package.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct PackageState {
+pub(super) struct DepState {
     /// The version that is installed before the call.
     pub(crate) installed: Option<VersionId>,
     /// The only other version that is considered; discarded for the rest of the call when it turns
@@ -26,7 +26,7 @@ pub(super) struct PackageState {
     pub(crate) demanded: bool,
 }
 
-impl PackageState {
+impl DepState {
     /// Whether the package is protected as absent.
     pub(super) fn is_barred(&self) -> bool {
         self.protected && self.planned.is_none()
@@ -42,7 +42,7 @@ impl PackageState {
 #[derive(Clone, Debug)]
 pub(super) struct DepCache<'p, 'a> {
     pub(crate) pool: &'p Pool<'a>,
-    states: Vec<PackageState>,
+    states: Vec<DepState>,
     /// The packages that are being marked.
     pub(crate) chain: Chain,
     /// The packages whose candidate a target release is changing.
@@ -66,9 +66,9 @@ impl<'p, 'a> DepCache<'p, 'a> {
     ) -> DepCache<'p, 'a> {
         let mut states = Vec::with_capacity(candidates.len());
         for candidate in candidates {
-            states.push(PackageState {
+            states.push(DepState {
                 candidate: *candidate,
-                ..PackageState::default()
+                ..DepState::default()
             });
         }
         for version in installed {
@@ -89,11 +89,11 @@ impl<'p, 'a> DepCache<'p, 'a> {
         self.release_chain.too_deep().or(self.chain.too_deep())
     }
 
-    pub(super) fn of(&self, package: PackageId) -> &PackageState {
+    pub(super) fn of(&self, package: PackageId) -> &DepState {
         &self.states[package.index()]
     }
 
-    pub(super) fn of_mut(&mut self, package: PackageId) -> &mut PackageState {
+    pub(super) fn of_mut(&mut self, package: PackageId) -> &mut DepState {
         &mut self.states[package.index()]
     }
 

@@ -20,7 +20,7 @@ pub(crate) struct Verified {
     size: u64,
     digest: Digest,
     encoding: Encoding,
-    location: Location,
+    location: Storage,
 }
 
 /// How a verified file relates to the promised one.
@@ -35,7 +35,7 @@ pub(crate) enum Encoding {
 /// Where the bytes are. A path costs no descriptor, so that thousands of files fit a limit of
 /// 1,024.
 #[derive(Debug)]
-enum Location {
+enum Storage {
     /// A file without a name, which no other process can open.
     Unnamed { file: File, _permit: Permit },
     /// A path, whose file is unchanged as long as it has this identity.
@@ -52,10 +52,10 @@ impl Verified {
     pub(crate) fn open(&self) -> io::Result<File> {
         match &self.location {
             // Not dup, which would share the offset.
-            Location::Unnamed { file, .. } => {
+            Storage::Unnamed { file, .. } => {
                 File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
             }
-            Location::Named { path, identity, .. } => {
+            Storage::Named { path, identity, .. } => {
                 let mut file = open_regular(path)?;
                 if Identity::of(&file.metadata()?) == *identity {
                     return Ok(file);
@@ -87,7 +87,7 @@ impl Verified {
         temporary: Option<TempPath>,
     ) -> io::Result<Verified> {
         let metadata = file.metadata()?;
-        let location = Location::Named {
+        let location = Storage::Named {
             path,
             identity: Identity::of(&metadata),
             _temporary: temporary,
@@ -108,7 +108,7 @@ impl Verified {
         digest: Digest,
         size: u64,
     ) -> io::Result<Verified> {
-        let location = Location::Named {
+        let location = Storage::Named {
             path,
             identity: Identity::of(&file.metadata()?),
             _temporary: None,
@@ -127,7 +127,7 @@ impl Verified {
             size,
             digest,
             encoding: Encoding::Original,
-            location: Location::Unnamed {
+            location: Storage::Unnamed {
                 file,
                 _permit: permit,
             },

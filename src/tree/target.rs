@@ -19,7 +19,7 @@ use rustix::fs::{AtFlags, Gid, Mode, StatVfsMountFlags, Uid, fchmod, fchown, fst
 use rustix::io::Errno;
 
 use crate::tree::rootfs::{self, RootPath, Rootfs};
-use claim::{Claim, CreatedDirectories};
+use claim::{CreatedDirectories, LockedDirectory};
 
 /// A claimed target. Dropped without [`Target::keep`], it is what it was before: absent, or empty.
 #[derive(Debug)]
@@ -30,19 +30,19 @@ pub(crate) struct Target {
     /// Empty when the target existed.
     created: CreatedDirectories,
     /// The attributes of a target that existed.
-    before: Option<Attributes>,
+    before: Option<Ownership>,
     kept: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Attributes {
+struct Ownership {
     mode: u32,
     uid: u32,
     gid: u32,
 }
 
 /// The attributes of a tree's root directory.
-const OF_A_TREE: Attributes = Attributes {
+const OF_A_TREE: Ownership = Ownership {
     mode: 0o755,
     uid: 0,
     gid: 0,
@@ -133,15 +133,15 @@ impl Target {
     }
 
     /// Takes a locked, empty directory. From here on, dropping it restores what was before.
-    fn hold(claim: Claim, path: &Path) -> Result<Target, Error> {
-        let Claim { directory, created } = claim;
+    fn hold(claim: LockedDirectory, path: &Path) -> Result<Target, Error> {
+        let LockedDirectory { directory, created } = claim;
         let failed = |action| move |e: Errno| io_error(action, path, e);
         let found = rustix::fs::fstat(&directory).map_err(failed("look at"))?;
         let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY;
         let flags = flags | rustix::fs::OFlags::CLOEXEC;
         let root = rustix::fs::openat(&directory, c".", flags, Mode::empty());
         let root = Rootfs::from_directory(root.map_err(failed("open"))?, path);
-        let before = Attributes {
+        let before = Ownership {
             mode: found.st_mode & 0o7777,
             uid: found.st_uid,
             gid: found.st_gid,
@@ -236,7 +236,7 @@ impl Drop for Target {
     }
 }
 
-impl Attributes {
+impl Ownership {
     fn apply(self, directory: &OwnedFd) -> Result<(), Errno> {
         // Without root no tree is made, but unit tests claim targets.
         if rustix::process::geteuid().is_root() {

@@ -55,10 +55,10 @@ pub(crate) enum Verbosity {
 
 /// Shows events, and keeps what the timings page needs.
 pub(crate) struct Display {
-    state: Mutex<State>,
+    state: Mutex<DisplayState>,
 }
 
-struct State {
+struct DisplayState {
     output: Output,
     log: Option<Log>,
     runs: BTreeMap<RunId, RunState>,
@@ -91,7 +91,7 @@ impl Display {
             Progress::Auto if is_terminal => Output::Bars(Bars::new(), verbosity),
             Progress::Auto | Progress::Plain => Output::Plain(verbosity),
         };
-        let state = State {
+        let state = DisplayState {
             output,
             log: None,
             runs: BTreeMap::new(),
@@ -141,12 +141,12 @@ impl Display {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, DisplayState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl DisplayState {
     fn show(&mut self, origin: &Origin, event: Event) {
         let Some(run) = self.runs.get_mut(&origin.run) else {
             return;

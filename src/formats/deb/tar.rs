@@ -8,7 +8,7 @@ mod header;
 
 use std::io::{self, Read};
 
-use header::{Attributes, Header, until_nul};
+use header::{ExtraFields, Header, until_nul};
 
 const BLOCK: usize = 512;
 /// The size of the buffer, in bytes; a multiple of [`BLOCK`].
@@ -110,7 +110,7 @@ pub(crate) struct Archive<R> {
     content: u64,
     padding: u64,
     entries: u64,
-    global: Attributes,
+    global: ExtraFields,
     ended: bool,
 }
 
@@ -125,7 +125,7 @@ impl<R: Read> Archive<R> {
             content: 0,
             padding: 0,
             entries: 0,
-            global: Attributes::default(),
+            global: ExtraFields::default(),
             ended: false,
         }
     }

@@ -197,7 +197,7 @@ fn a_key_changes_with_each_circumstance() {
 #[test]
 fn fields_do_not_run_into_each_other() {
     let hash = |fields: &[&str]| {
-        let mut encoder = Encoder::default();
+        let mut encoder = FieldHasher::default();
         for field in fields {
             encoder.text(field);
         }

@@ -12,7 +12,7 @@ use super::{Error, io_error};
 use crate::tree::rootfs::Handle;
 
 /// A directory that was empty when it was locked.
-pub(super) struct Claim {
+pub(super) struct LockedDirectory {
     pub(super) directory: OwnedFd,
     pub(super) created: CreatedDirectories,
 }
@@ -28,7 +28,7 @@ struct Created {
 }
 
 /// Claims `path`, an absolute path, with its missing parents.
-pub(super) fn open_or_create(path: &Path) -> Result<Claim, Error> {
+pub(super) fn open_or_create(path: &Path) -> Result<LockedDirectory, Error> {
     let mut created = CreatedDirectories::default();
     let directory = match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => {
@@ -43,7 +43,7 @@ pub(super) fn open_or_create(path: &Path) -> Result<Claim, Error> {
 }
 
 /// Claims a directory that was just created at `path`.
-pub(super) fn adopt(path: &Path) -> Result<Claim, Error> {
+pub(super) fn adopt(path: &Path) -> Result<LockedDirectory, Error> {
     let failed = |e| io_error("open", path, e);
     let parent = path.parent().unwrap_or(path);
     let parent = rustix::fs::open(parent, ABOVE, Mode::empty()).map_err(failed)?;
@@ -148,7 +148,7 @@ fn lock(
     directory: OwnedFd,
     mut created: CreatedDirectories,
     target: &Path,
-) -> Result<Claim, Error> {
+) -> Result<LockedDirectory, Error> {
     let found = fstat(&directory).map_err(|e| io_error("look at", target, e))?;
     let system = rustix::fs::stat(c"/").map_err(|e| io_error("find", target, e))?;
     let path = target.to_owned();
@@ -164,7 +164,7 @@ fn lock(
         Err(e) => return Err(io_error("open", target, e)),
     }
     refuse_content(&directory, target)?;
-    Ok(Claim { directory, created })
+    Ok(LockedDirectory { directory, created })
 }
 
 /// Checks that a directory is empty, except for an empty `lost+found`.

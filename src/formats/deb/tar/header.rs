@@ -10,7 +10,7 @@ const CHECKSUM: Range<usize> = 148..156;
 
 /// What extra headers say about the next entry.
 #[derive(Clone, Default)]
-pub(super) struct Attributes {
+pub(super) struct ExtraFields {
     pub(super) path: Option<Vec<u8>>,
     pub(super) target: Option<Vec<u8>>,
     user: Option<Box<str>>,
@@ -21,7 +21,7 @@ pub(super) struct Attributes {
     modified: Option<i64>,
 }
 
-impl Attributes {
+impl ExtraFields {
     /// Reads pax records: `LENGTH KEY=VALUE\n`. The length counts the whole record in bytes.
     pub(super) fn read(&mut self, mut text: &[u8], at: u64) -> Result<(), TarError> {
         let bad = || TarError::Field {
@@ -94,7 +94,7 @@ impl Header {
         Ok(header)
     }
 
-    pub(super) fn entry(&self, attributes: Attributes, size: u64) -> Result<Entry, TarError> {
+    pub(super) fn entry(&self, attributes: ExtraFields, size: u64) -> Result<Entry, TarError> {
         let field = |field| TarError::Field { at: self.at, field };
         let path = attributes.path.unwrap_or_else(|| self.path());
         let kind = match self.letter() {
