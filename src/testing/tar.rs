@@ -4,8 +4,6 @@
 //! writes. [`tar`] writes entries in GNU format, as dpkg-deb does. What makes a package of them is
 //! [`deb`](super::deb).
 
-use std::io::Write as _;
-
 use crate::formats::compress::Compression;
 
 /// The modification time of an entry that sets none: 2020-09-13T12:26:40Z.
