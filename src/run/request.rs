@@ -129,3 +129,34 @@ impl Goal {
         matches!(self, Goal::PrintDebs | Goal::Simulate)
     }
 }
+
+#[cfg(test)]
+impl System {
+    /// A minbase tree for amd64.
+    pub(super) fn minbase(suite: &str) -> System {
+        System {
+            suite: suite.into(),
+            variant: Variant::Minbase,
+            architectures: vec!["amd64".into()],
+            merged_usr: None,
+        }
+    }
+}
+
+#[cfg(test)]
+impl SourceOptions {
+    /// The component main of the suite's own sources or of one mirror.
+    pub(super) fn from_mirror(mirror: Option<&str>) -> SourceOptions {
+        SourceOptions {
+            suite_directories: Vec::new(),
+            components: vec!["main".into()],
+            mirror: mirror.map(str::to_owned),
+            further_mirrors: Vec::new(),
+            extra_sources: Vec::new(),
+            keyrings: Vec::new(),
+            check_signatures: true,
+            accept_expired: false,
+            pockets: true,
+        }
+    }
+}

@@ -263,28 +263,11 @@ fn host_architecture() -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::formats::suite::Variant;
-
-    fn system(suite: &str) -> System {
-        System {
-            suite: suite.into(),
-            variant: Variant::Minbase,
-            architectures: vec!["amd64".into()],
-            merged_usr: None,
-        }
-    }
 
     fn options(mirror: Option<&str>) -> SourceOptions {
         SourceOptions {
-            suite_directories: Vec::new(),
-            components: vec!["main".into()],
-            mirror: mirror.map(str::to_owned),
-            further_mirrors: Vec::new(),
-            extra_sources: Vec::new(),
-            keyrings: Vec::new(),
             check_signatures: false,
-            accept_expired: false,
-            pockets: true,
+            ..SourceOptions::from_mirror(mirror)
         }
     }
 
@@ -307,7 +290,7 @@ mod tests {
                 components: given.iter().map(|name| (*name).to_owned()).collect(),
                 ..options(None)
             };
-            let sources = choose(&system(suite), &options, &Report::silent()).unwrap();
+            let sources = choose(&System::minbase(suite), &options, &Report::silent()).unwrap();
             assert_eq!(sources.list[0].components, expected, "{suite}");
         }
     }
@@ -330,7 +313,7 @@ mod tests {
         let mut given = options(Some("http://m/debian"));
         given.further_mirrors.push("http://n/debian".into());
         assert_eq!(
-            chosen(&system("stable"), &given),
+            chosen(&System::minbase("stable"), &given),
             "stable http://m/debian http://n/debian"
         );
     }
@@ -341,7 +324,7 @@ mod tests {
         let line = "deb http://x/debian sid main";
         given.extra_sources.push(line.into());
         assert_eq!(
-            chosen(&system("trixie"), &given),
+            chosen(&System::minbase("trixie"), &given),
             "trixie http://m/debian\nsid http://x/debian"
         );
     }
@@ -350,24 +333,30 @@ mod tests {
     fn a_suite_that_no_file_lists_needs_a_mirror_and_a_keyring() {
         let mirror = Some("http://m/own");
         let mut given = options(None);
-        assert_eq!(chosen(&system("own"), &given), "unknown suite `own`");
+        assert_eq!(
+            chosen(&System::minbase("own"), &given),
+            "unknown suite `own`"
+        );
         given.keyrings.push("own.gpg".into());
         assert_eq!(
-            chosen(&system("own"), &given),
+            chosen(&System::minbase("own"), &given),
             "no suite file lists `own`, so it needs a MIRROR"
         );
         let mut checked = options(mirror);
         checked.check_signatures = true;
         assert_eq!(
-            chosen(&system("own"), &checked),
+            chosen(&System::minbase("own"), &checked),
             "no suite file lists `own`, so it needs a --keyring"
         );
-        assert_eq!(chosen(&system("own"), &options(mirror)), "own http://m/own");
+        assert_eq!(
+            chosen(&System::minbase("own"), &options(mirror)),
+            "own http://m/own"
+        );
     }
 
     #[test]
     fn usr_cannot_be_split_where_packages_ship_it_merged() {
-        let mut split = system("trixie");
+        let mut split = System::minbase("trixie");
         split.merged_usr = Some(false);
         assert_eq!(
             chosen(&split, &options(Some("http://m/debian"))),

@@ -4,33 +4,17 @@ use std::path::Path;
 
 use super::*;
 use crate::failure::Class;
-use crate::formats::suite::Variant;
 
 /// Plans from a mirror that does not exist.
 fn request(temporary: &Path) -> Request {
     Request {
         goal: Goal::PrintDebs,
-        system: System {
-            suite: "trixie".into(),
-            variant: Variant::Minbase,
-            architectures: vec!["amd64".into()],
-            merged_usr: None,
-        },
+        system: System::minbase("trixie"),
         packages: Packages {
             include: Vec::new(),
             exclude: Vec::new(),
         },
-        sources: SourceOptions {
-            suite_directories: Vec::new(),
-            components: vec!["main".into()],
-            mirror: Some("file:/no/such/mirror".into()),
-            further_mirrors: Vec::new(),
-            extra_sources: Vec::new(),
-            keyrings: Vec::new(),
-            check_signatures: true,
-            accept_expired: false,
-            pockets: true,
-        },
+        sources: SourceOptions::from_mirror(Some("file:/no/such/mirror")),
         outputs: Outputs {
             directory: None,
             image: None,
