@@ -23,7 +23,7 @@ mod transfer;
 mod verified;
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -190,11 +190,7 @@ impl Store {
 
     /// Reads a whole derived file.
     pub(crate) fn get(&self, kind: DerivedKind, of: &Digest) -> Option<Vec<u8>> {
-        let found = self.derived(kind, of)?;
-        let mut content = Vec::with_capacity(usize::try_from(found.size()).ok()?);
-        let mut file = found.open().ok()?.take(found.size());
-        let read = file.read_to_end(&mut content).ok()?;
-        (read as u64 == found.size()).then_some(content)
+        self.derived.as_ref()?.read(kind, of)
     }
 
     /// Keeps a whole derived file where possible.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rbootstrap::testing::{DebBuilder, FakeSuite, host_architecture, tree};
 
@@ -325,6 +325,31 @@ fn derived_files_give_the_same_bytes_and_are_checked() {
     fs::remove_dir_all(context.path("state")).unwrap();
     assert!(make(&[]) == slow);
     context.assert_no_deb_requested();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn runs_at_once_share_a_cold_cache() {
+    let context = TestContext::new([]);
+    let mut runs = Vec::new();
+    for number in 0..8 {
+        let mut command = context.command();
+        command.args(["--quiet", "--variant=extract", "fake"]);
+        command.arg(context.path(&format!("tmp/{number}.tar")));
+        command.arg(context.mirror.url());
+        command.stderr(Stdio::piped());
+        runs.push(command.spawn().unwrap());
+    }
+    for run in runs {
+        let output = run.wait_with_output().unwrap();
+        let messages = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{messages}");
+    }
+    let first = fs::read(context.path("tmp/0.tar")).unwrap();
+    for number in 1..8 {
+        let tar = fs::read(context.path(&format!("tmp/{number}.tar"))).unwrap();
+        assert_same_bytes(&first, &tar);
+    }
 }
 
 #[test]

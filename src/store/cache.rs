@@ -116,7 +116,7 @@ impl FileCache {
             Ok(_) => return self.damaged(wanted, &path),
             Err(e) => return self.unreadable(wanted, &path, &e),
         }
-        used_now(&path, &metadata);
+        used_now(&file, &metadata);
         let verified = Verified::named(path.clone(), &file, wanted.digest.clone(), None);
         verified.map(Some).map_err(|e| disk(&path, e))
     }
@@ -258,13 +258,13 @@ impl FileCache {
 }
 
 /// Sets a file's time of last use, by which files are evicted.
-pub(super) fn used_now(path: &Path, metadata: &Metadata) {
+pub(super) fn used_now(file: &File, metadata: &Metadata) {
     let now = SystemTime::now();
     let Ok(used) = metadata.modified() else {
         return;
     };
     if now.duration_since(used).is_ok_and(|age| age > USE) {
-        let _ = File::open(path).and_then(|file| file.set_modified(now));
+        let _ = file.set_modified(now);
     }
 }
 

@@ -10,7 +10,7 @@
 #![expect(clippy::disallowed_methods, reason = "the cache belongs to the store")]
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -86,29 +86,27 @@ impl DerivedFiles {
 
     /// Finds the file of that kind that was derived from what has the digest `of`.
     pub(super) fn find(&self, kind: DerivedKind, of: &Digest) -> Option<Verified> {
+        let found = self.open_checked(kind, of)?;
+        let seal = Seal(self.hasher(kind, of));
         let path = self.path(kind, of);
-        let mut file = open_regular(&path).ok()?;
+        Verified::derived(path, &found.file, Box::new(seal), found.length).ok()
+    }
+
+    /// Reads the whole file of that kind, through the descriptor whose seal was checked.
+    pub(super) fn read(&self, kind: DerivedKind, of: &Digest) -> Option<Vec<u8>> {
+        let mut found = self.open_checked(kind, of)?;
+        found.file.rewind().ok()?;
+        let mut content = Vec::with_capacity(usize::try_from(found.length).ok()?);
+        let read = found.file.take(found.length).read_to_end(&mut content);
+        (read.ok()? as u64 == found.length).then_some(content)
+    }
+
+    fn open_checked(&self, kind: DerivedKind, of: &Digest) -> Option<CheckedFile> {
+        let mut file = open_regular(&self.path(kind, of)).ok()?;
         let metadata = file.metadata().ok()?;
-        let length = metadata
-            .len()
-            .checked_sub(SEAL_LENGTH)
-            .filter(|_| is_steady(&metadata))?;
-        let mut hasher = self.hasher(kind, of);
-        let mut buffer = vec![0; (length as usize).clamp(1, 256 << 10)];
-        let mut left = length;
-        while left > 0 {
-            let wanted = buffer.len().min(left as usize);
-            file.read_exact(&mut buffer[..wanted]).ok()?;
-            hasher.update(&buffer[..wanted]);
-            left -= wanted as u64;
-        }
-        let mut seal = [0; SEAL_LENGTH as usize];
-        file.read_exact(&mut seal).ok()?;
-        if hasher.finalize() != seal {
-            return None;
-        }
-        used_now(&path, &metadata);
-        Verified::derived(path, &file, of.clone(), length).ok()
+        let length = Seal(self.hasher(kind, of)).check(&mut file).ok()??;
+        used_now(&file, &metadata);
+        Some(CheckedFile { file, length })
     }
 
     /// Starts a file of that kind.
@@ -146,6 +144,44 @@ impl DerivedFiles {
                 .update(part.as_bytes());
         }
         hasher
+    }
+}
+
+/// An open derived file whose seal is right.
+struct CheckedFile {
+    file: File,
+    /// The length without the seal, in bytes.
+    length: u64,
+}
+
+/// Checks the seal of one derived file: a keyed hash that has taken in what the file is derived
+/// from.
+#[derive(Debug)]
+pub(super) struct Seal(blake3::Hasher);
+
+impl Seal {
+    /// Returns the length of the content of a `file` at its start, or None if the seal is wrong or
+    /// if others can write to the file.
+    pub(super) fn check(&self, file: &mut File) -> io::Result<Option<u64>> {
+        let metadata = file.metadata()?;
+        let Some(length) = metadata.len().checked_sub(SEAL_LENGTH) else {
+            return Ok(None);
+        };
+        if !is_steady(&metadata) {
+            return Ok(None);
+        }
+        let mut hasher = self.0.clone();
+        let mut buffer = vec![0; (length as usize).clamp(1, 256 << 10)];
+        let mut left = length;
+        while left > 0 {
+            let wanted = buffer.len().min(left as usize);
+            file.read_exact(&mut buffer[..wanted])?;
+            hasher.update(&buffer[..wanted]);
+            left -= wanted as u64;
+        }
+        let mut seal = [0; SEAL_LENGTH as usize];
+        file.read_exact(&mut seal)?;
+        Ok((hasher.finalize() == seal).then_some(length))
     }
 }
 

@@ -90,6 +90,17 @@ impl Downloads {
         }
     }
 
+    /// Fetches a .deb whose verified file was replaced by another or removed: from the cache if an
+    /// equal file is there, or else from its URLs. Its decoded form is not used.
+    pub(crate) fn fetch_again(&self, deb: &RemoteFile) -> Result<Verified, Error> {
+        let downloader = &self.downloader;
+        downloader.report.detail(format!(
+            "{}: its file in the cache has changed; it is fetched again",
+            deb.name
+        ));
+        downloader.store.file_until(deb, &|_| {}, &downloader.stop)
+    }
+
     /// A file for the decoded form of a .deb. None where nothing is kept.
     pub(crate) fn derived_writer(&self, deb: &RemoteFile) -> Option<DerivedWriter> {
         self.downloader

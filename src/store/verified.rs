@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempPath;
 
 use super::Error;
+use super::derived::Seal;
 use super::stop::Stop;
 use crate::formats::digest::{Algorithm, Digest, Hasher};
 
@@ -18,9 +19,17 @@ use crate::formats::digest::{Algorithm, Digest, Hasher};
 #[derive(Debug)]
 pub(crate) struct Verified {
     size: u64,
-    digest: Digest,
-    encoding: Encoding,
+    check: Check,
     location: Storage,
+}
+
+/// How the content is checked again.
+#[derive(Debug)]
+enum Check {
+    /// The promised file has this digest.
+    Digest(Digest),
+    /// A file decoded from the promised one ends with this seal.
+    Seal(Box<Seal>),
 }
 
 /// How a verified file relates to the promised one.
@@ -48,7 +57,7 @@ enum Storage {
 
 impl Verified {
     /// Opens the file with an offset of its own. A file that changed since it was verified is
-    /// verified again.
+    /// verified again: another run may have replaced it by an equal one.
     pub(crate) fn open(&self) -> io::Result<File> {
         match &self.location {
             // Not dup, which would share the offset.
@@ -76,7 +85,10 @@ impl Verified {
     }
 
     pub(crate) fn encoding(&self) -> Encoding {
-        self.encoding
+        match self.check {
+            Check::Digest(_) => Encoding::Original,
+            Check::Seal(_) => Encoding::Decoded,
+        }
     }
 
     /// A steady `file` at `path`, whose digest the caller has just found to be `digest`.
@@ -94,8 +106,7 @@ impl Verified {
         };
         Ok(Verified {
             size: metadata.len(),
-            digest,
-            encoding: Encoding::Original,
+            check: Check::Digest(digest),
             location,
         })
     }
@@ -105,7 +116,7 @@ impl Verified {
     pub(super) fn derived(
         path: PathBuf,
         file: &File,
-        digest: Digest,
+        seal: Box<Seal>,
         size: u64,
     ) -> io::Result<Verified> {
         let location = Storage::Named {
@@ -115,8 +126,7 @@ impl Verified {
         };
         Ok(Verified {
             size,
-            digest,
-            encoding: Encoding::Decoded,
+            check: Check::Seal(seal),
             location,
         })
     }
@@ -125,8 +135,7 @@ impl Verified {
     pub(super) fn unnamed(file: File, permit: Permit, size: u64, digest: Digest) -> Verified {
         Verified {
             size,
-            digest,
-            encoding: Encoding::Original,
+            check: Check::Digest(digest),
             location: Storage::Unnamed {
                 file,
                 _permit: permit,
@@ -135,16 +144,17 @@ impl Verified {
     }
 
     fn is_unchanged(&self, file: &mut File) -> io::Result<bool> {
+        let digest = match &self.check {
+            Check::Digest(digest) => digest,
+            Check::Seal(seal) => return Ok(seal.check(file)? == Some(self.size)),
+        };
         let metadata = file.metadata()?;
-        if self.encoding == Encoding::Decoded
-            || metadata.len() != self.size
-            || !is_steady(&metadata)
-        {
+        if metadata.len() != self.size || !is_steady(&metadata) {
             return Ok(false);
         }
-        let mut hasher = Hasher::new(self.digest.algorithm());
+        let mut hasher = Hasher::new(digest.algorithm());
         io::copy(&mut file.take(self.size), &mut hasher)?;
-        Ok(hasher.finish() == self.digest)
+        Ok(hasher.finish() == *digest)
     }
 }
 

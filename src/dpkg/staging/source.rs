@@ -1,5 +1,6 @@
 //! Opens a package's .deb as it arrives, and checks that it is the package that was promised.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use crate::dpkg::unpack::Error;
@@ -17,8 +18,20 @@ pub(crate) fn downloads(fetch: Arc<Downloads>) -> Box<Source> {
 
 fn open(fetch: &Downloads, file: &PackageFile) -> Result<Deb, Error> {
     let verified = fetch.take(&file.deb);
-    let verified = verified.map_err(|source| Error::Fetch { source })?;
-    let deb = open_verified(fetch, file, &verified).map_err(|source| Error::Deb {
+    let mut verified = verified.map_err(|source| Error::Fetch { source })?;
+    let mut opened = verified.open();
+    if opened.is_err() {
+        // The cache is shared: the file may have been replaced or removed since.
+        let again = fetch.fetch_again(&file.deb);
+        verified = Arc::new(again.map_err(|source| Error::Fetch {
+            source: Arc::new(source),
+        })?);
+        opened = verified.open();
+    }
+    let deb = opened
+        .map_err(deb::Error::Read)
+        .and_then(|opened| read(fetch, file, &verified, opened));
+    let deb = deb.map_err(|source| Error::Deb {
         package: file.key.name().to_owned(),
         source,
     })?;
@@ -26,13 +39,13 @@ fn open(fetch: &Downloads, file: &PackageFile) -> Result<Deb, Error> {
     Ok(deb)
 }
 
-/// Opens a .deb or its decoded copy. The first time, a copy is written.
-fn open_verified(
+/// Reads a .deb or its decoded copy. The first time, a copy is written.
+fn read(
     fetch: &Downloads,
     file: &PackageFile,
     verified: &Verified,
+    opened: File,
 ) -> Result<Deb, deb::Error> {
-    let opened = verified.open().map_err(deb::Error::Read)?;
     match verified.encoding() {
         Encoding::Decoded => Deb::open_copy(opened, verified.size()),
         Encoding::Original => {

@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use std::thread;
 
 use super::*;
-use crate::store::tests::{PATIENT, open, wanted};
+use crate::store::Encoding;
+use crate::store::tests::{PATIENT, open, sealed, wanted};
 use crate::testing::server::{Reply, Server, Then};
 
 fn fetch(directory: &std::path::Path, connections: usize, report: Report) -> Downloads {
@@ -251,4 +252,25 @@ fn a_listener_that_panics_blocks_no_consumer() {
         *fetch.take(&echo(&server, "a")).unwrap_err(),
         Error::Cancelled
     ));
+}
+
+#[test]
+fn a_replaced_copy_gives_way_to_the_deb() {
+    let server = Server::start(|asked| Reply::of(asked.target.as_bytes()));
+    let directory = tempfile::tempdir().unwrap();
+    let open = || sealed(directory.path(), "state");
+    let fetch = Downloads::start(Arc::new(open()), 1, Report::silent());
+    let deb = echo(&server, "a");
+    open().put(DerivedKind::Package, &deb.digest, b"decoded");
+    let copy = fetch.take(&deb).unwrap();
+    assert_eq!(copy.encoding(), Encoding::Decoded);
+    // The seal of another host.
+    sealed(directory.path(), "elsewhere").put(DerivedKind::Package, &deb.digest, b"forged!");
+    let error = copy.open().unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+    let again = fetch.fetch_again(&deb).unwrap();
+    assert_eq!(again.encoding(), Encoding::Original);
+    let mut found = String::new();
+    again.open().unwrap().read_to_string(&mut found).unwrap();
+    assert_eq!(found, "/a");
 }

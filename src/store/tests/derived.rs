@@ -147,3 +147,63 @@ fn derived_files_are_counted_and_trimmed_by_last_use() {
         [true, true, false]
     );
 }
+
+#[test]
+fn a_file_that_another_run_replaces_is_checked_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let store = sealed(at, "state");
+    let other = sealed(at, "state");
+    store.put(DerivedKind::Package, &of("a"), &bytes(10_000));
+    let held = store.derived(DerivedKind::Package, &of("a")).unwrap();
+    // The descriptor keeps the first inode in use.
+    let first = held.open().unwrap();
+
+    other.put(DerivedKind::Package, &of("a"), &bytes(10_000));
+    let mut content = Vec::new();
+    let replaced = held.open().unwrap();
+    assert_ne!(inode(&first), inode(&replaced));
+    replaced
+        .take(held.size())
+        .read_to_end(&mut content)
+        .unwrap();
+    assert!(content == bytes(10_000));
+
+    // An intact seal of another package, and of another host.
+    other.put(DerivedKind::Package, &of("b"), &bytes(10_000));
+    let forged = path(at, "package", &of("b"));
+    fs::rename(forged, path(at, "package", &of("a"))).unwrap();
+    assert!(held.open().is_err_and(|e| is_changed(&e)));
+    sealed(at, "elsewhere").put(DerivedKind::Package, &of("a"), &bytes(10_000));
+    assert!(held.open().is_err_and(|e| is_changed(&e)));
+}
+
+fn inode(file: &fs::File) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    file.metadata().unwrap().ino()
+}
+
+#[test]
+fn stores_share_a_cold_cache() {
+    let directory = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..40).map(|number| format!("{number}")).collect();
+    let gate = std::sync::Barrier::new(8);
+    let run = || {
+        let store = sealed(directory.path(), "state");
+        for name in &names {
+            gate.wait();
+            store.put(DerivedKind::Package, &of(name), name.as_bytes());
+            let found = store.derived(DerivedKind::Package, &of(name)).unwrap();
+            std::thread::yield_now();
+            let mut content = String::new();
+            let mut opened = found.open().unwrap().take(found.size());
+            opened.read_to_string(&mut content).unwrap();
+            assert_eq!(content, *name);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(run);
+        }
+    });
+}
