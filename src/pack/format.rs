@@ -50,10 +50,10 @@ mod tests {
     fn every_ending_has_an_encoder() {
         for (ending, format) in ENDINGS {
             assert_eq!(Format::from_target(format!("a{ending}")), format);
-            if let Format::Tar(compression) = format {
-                if let Err(error) = encoder(compression, Vec::new(), 1) {
-                    panic!("{ending}: {error}");
-                }
+            if let Format::Tar(compression) = format
+                && let Err(error) = encoder(compression, Vec::new(), 1)
+            {
+                panic!("{ending}: {error}");
             }
         }
     }
