@@ -11,6 +11,7 @@ mod exit;
 mod help;
 mod options;
 mod pack;
+mod path_rules;
 mod reporting;
 mod suites;
 mod target;

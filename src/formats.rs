@@ -11,6 +11,7 @@ pub(crate) mod fields;
 pub(crate) mod key;
 pub(crate) mod package;
 pub(crate) mod package_key;
+pub(crate) mod path_rule;
 pub(crate) mod relation;
 pub(crate) mod stanza;
 pub(crate) mod suite;

@@ -142,7 +142,8 @@ fn setup(request: &Request, sources: &Sources, fetch: &Arc<Downloads>) -> Setup 
 }
 
 fn step_options(request: &Request, sources: &Sources) -> install::Options {
-    install::Options::new(&sources.suite, request.system.variant, &sources.list)
+    let options = install::Options::new(&sources.suite, request.system.variant, &sources.list);
+    options.with_path_rules(&request.system.path_rules)
 }
 
 fn selection(system: &System, packages: &Packages, sources: &Sources) -> Selection {

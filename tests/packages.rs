@@ -30,6 +30,7 @@
 //! | a preinst that fails: exit 7, nothing left | `scripts::a_preinst_that_fails_leaves_nothing` |
 //! | what scripts find in their environment | `scripts::scripts_see_what_dpkg_shows_them` |
 //! | answers given before the questions, as debconf takes them | `scripts::answers_given_in_advance` |
+//! | path-exclude and path-include | `path_rules::paths_are_left_out_here_and_in_the_tree` |
 //! | one thread and sixteen | `scripts::one_thread_and_sixteen_give_the_same_bytes` |
 
 mod conffiles;
@@ -37,6 +38,7 @@ mod diversions;
 mod files;
 mod needs;
 mod owners;
+mod path_rules;
 mod scripts;
 mod triggers;
 
@@ -80,6 +82,7 @@ fn every_case_has_its_test() {
         ("files", include_str!("packages/files.rs")),
         ("needs", include_str!("packages/needs.rs")),
         ("owners", include_str!("packages/owners.rs")),
+        ("path_rules", include_str!("packages/path_rules.rs")),
         ("scripts", include_str!("packages/scripts.rs")),
         ("triggers", include_str!("packages/triggers.rs")),
         (

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::environment::{Environment, OwnDirectory};
 use super::error::Error;
+use super::path_rules::PathRuleArgs;
 use super::target::{self, Written};
 use super::values;
 use crate::formats::suite::Variant;
@@ -54,6 +55,9 @@ pub(super) struct PackageArgs {
     /// their packages.
     #[arg(long, value_name = "ARCH[,FOREIGN…]", env = "RBOOTSTRAP_ARCH")]
     arch: Vec<String>,
+
+    #[command(flatten)]
+    path_rules: PathRuleArgs,
 }
 
 #[derive(Debug, Args)]
@@ -242,6 +246,7 @@ impl PackageArgs {
             variant: self.variant,
             architectures: values::words(&self.arch),
             merged_usr: compatibility.merged_usr(),
+            path_rules: self.path_rules.0.clone(),
         }
     }
 

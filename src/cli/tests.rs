@@ -160,6 +160,8 @@ fn contradictions_are_refused() {
         "rbootstrap --jobs 0 noble n",
         "rbootstrap --downloads 65 noble n",
         "rbootstrap --cache-max-size many noble n",
+        "rbootstrap --path-exclude usr/share/man/* noble n",
+        "rbootstrap --path-include= noble n",
         "rbootstrap --no-such-option noble n",
     ]), @"
     rbootstrap
@@ -196,6 +198,10 @@ fn contradictions_are_refused() {
         error: invalid value '65' for '--downloads <N>': 65 is not in 1..=64
     rbootstrap --cache-max-size many noble n
         error: invalid value 'many' for '--cache-max-size <SIZE>': `many` is not a size such as 500M or 2G
+    rbootstrap --path-exclude usr/share/man/* noble n
+        error: invalid value 'usr/share/man/*' for '--path-exclude <GLOB>': the pattern `usr/share/man/*` does not begin with `/` or `*`
+    rbootstrap --path-include= noble n
+        error: invalid value '' for '--path-include <GLOB>': the pattern `` does not begin with `/` or `*`
     rbootstrap --no-such-option noble n
         error: unexpected argument '--no-such-option' found
     ");
@@ -207,11 +213,38 @@ fn options_reach_the_part_of_the_stage_that_reads_them() {
         "rbootstrap --include=a,b --include=c --exclude=d --arch=amd64,i386 --variant=- \
          --components=main,universe --mirror=https://f/ --source=s.list --keyring=k.gpg \
          --no-check-gpg --no-check-valid-until --no-pockets --merged-usr --keep \
+         --path-exclude=/a/* --path-include=/a/b --path-exclude=*.c \
          --cache-dir=c --cache-max-size=1M --state-dir=s --jobs=3 --downloads=4 \
          noble n http://m/",
     )
     .unwrap();
     insta::assert_debug_snapshot!(made);
+}
+
+#[test]
+fn path_rules_keep_their_order_across_both_options() {
+    let rows = [
+        "--path-exclude=/a --path-include=/b --path-exclude=/c --path-include=/d",
+        "--path-include /b --path-exclude /a --variant=apt --path-include /a/*",
+    ];
+    let mut table = String::new();
+    for row in rows {
+        let made = request(&format!("rbootstrap {row} noble n")).unwrap();
+        for rule in made.system.path_rules {
+            writeln!(table, "{rule}").unwrap();
+        }
+        table.push('\n');
+    }
+    insta::assert_snapshot!(table, @"
+    path-exclude=/a
+    path-include=/b
+    path-exclude=/c
+    path-include=/d
+
+    path-include=/b
+    path-exclude=/a
+    path-include=/a/*
+    ");
 }
 
 #[test]

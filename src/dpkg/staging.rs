@@ -20,6 +20,7 @@ use rustix::fs::Mode;
 use crate::formats::deb::Deb;
 use crate::formats::digest::Digest;
 use crate::formats::package_key::PackageKey;
+use crate::formats::path_rule::PathRule;
 use crate::queue::{Item, Queue, TakeError, Worker};
 use crate::report::{Event, Report, Stage};
 use crate::store;
@@ -30,7 +31,6 @@ use decode::Decoder;
 
 pub(crate) use decode::{Node, Staged};
 pub(crate) use directory::{StagingDirectory, open_content, set_owner_and_mode};
-pub(crate) use path_rules::PathRule;
 pub(crate) use source::downloads;
 
 /// Where packages are staged: on the tree's own file system, so that placing a file is renaming it.

@@ -18,11 +18,12 @@ use std::path::Path;
 
 use super::State;
 use super::maintainer_scripts::{Forces, Preinsts, Scripts};
-use super::staging::{self, PackageFile, PathRule, STAGING, StagedPackages, Staging};
+use super::staging::{self, PackageFile, STAGING, StagedPackages, Staging};
 use super::unpack::{Error, Unpacking, extract, place_together, register_together, unpack_in_turn};
 use crate::formats::deb::Deb;
 use crate::formats::package::Package;
 use crate::formats::package_key::PackageKey;
+use crate::formats::path_rule::{PathRule, PathRuleKind};
 use crate::formats::suite::MergedUsr;
 use crate::report::Report;
 use crate::sandbox::{Command, Finished};
@@ -121,6 +122,7 @@ impl World {
             &Base {
                 architectures: vec!["amd64".into(), "i386".into()],
                 merged_usr: MergedUsr::Shipped,
+                path_rules: Vec::new(),
             },
         )
         .unwrap();

@@ -91,7 +91,7 @@ impl<'a> Installation<'a> {
         };
         let staging_options = staging::Options {
             source: staging::downloads(fetch),
-            rules: Vec::new(),
+            rules: options.base().path_rules.clone(),
             jobs,
         };
         Ok(Installation {

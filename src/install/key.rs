@@ -21,6 +21,7 @@ use crate::dpkg::unpack::Method;
 use crate::formats::digest::Digest;
 use crate::formats::package_key::PackageKey;
 use crate::formats::suite::MergedUsr;
+use crate::tree::base::Base;
 
 use super::steps::Step;
 
@@ -88,17 +89,7 @@ fn key(before: Option<&StepKey>, step: &Step, circumstances: &Circumstances) -> 
 fn encode_step(encoder: &mut FieldHasher, step: &Step) {
     encoder.text(step.kind());
     match step {
-        Step::Base(base) => {
-            encoder.list(base.architectures.len());
-            for architecture in &base.architectures {
-                encoder.text(architecture);
-            }
-            encoder.text(match base.merged_usr {
-                MergedUsr::Shipped => "shipped",
-                MergedUsr::MadeFirst => "made-first",
-                MergedUsr::No => "no",
-            });
-        }
+        Step::Base(base) => encode_base(encoder, base),
         Step::Apt { files } => {
             encoder.list(files.len());
             for file in files {
@@ -122,6 +113,27 @@ fn encode_step(encoder: &mut FieldHasher, step: &Step) {
                 encoder.text(&package.architecture);
             }
         }
+    }
+}
+
+fn encode_base(encoder: &mut FieldHasher, base: &Base) {
+    let Base {
+        architectures,
+        merged_usr,
+        path_rules,
+    } = base;
+    encoder.list(architectures.len());
+    for architecture in architectures {
+        encoder.text(architecture);
+    }
+    encoder.text(match merged_usr {
+        MergedUsr::Shipped => "shipped",
+        MergedUsr::MadeFirst => "made-first",
+        MergedUsr::No => "no",
+    });
+    encoder.list(path_rules.len());
+    for rule in path_rules {
+        encoder.text(&rule.to_string());
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::archive::{Source, SourcesFile, sources_file};
 use crate::dpkg::unpack::Method;
 use crate::formats::package_key::PackageKey;
+use crate::formats::path_rule::PathRule;
 use crate::formats::suite::{Suite, Variant};
 use crate::plan::{self, Plan};
 use crate::tree::apt::{AptFile, Automatic, preferences_file};
@@ -64,9 +65,17 @@ impl Options {
             base: Base {
                 architectures,
                 merged_usr: suite.merged_usr,
+                path_rules: Vec::new(),
             },
             apt,
         }
+    }
+
+    /// The options with rules for paths that are not unpacked, by this program and by the tree's
+    /// dpkg.
+    pub(crate) fn with_path_rules(mut self, rules: &[PathRule]) -> Options {
+        self.base.path_rules = rules.to_vec();
+        self
     }
 
     /// The options with apt's preferences, which are empty where no source is pinned.
@@ -220,7 +229,12 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind())?;
         match self {
-            Step::Base(base) => write!(f, " {}", base.architectures.join(" "))?,
+            Step::Base(base) => {
+                write!(f, " {}", base.architectures.join(" "))?;
+                for rule in &base.path_rules {
+                    write!(f, " {rule}")?;
+                }
+            }
             Step::Apt { files } => {
                 for file in files {
                     write!(f, " {}", file.path)?;

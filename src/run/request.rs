@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use crate::formats::compress::Compression;
+use crate::formats::path_rule::PathRule;
 use crate::formats::suite::Variant;
 
 /// One run. [`run`](super::run) hands each stage only the part that it reads.
@@ -42,6 +43,8 @@ pub(crate) struct System {
     pub(crate) architectures: Vec<String>,
     /// Whether /usr is merged; `None` leaves that to the suite.
     pub(crate) merged_usr: Option<bool>,
+    /// Paths that are not unpacked; the last rule that matches a path counts.
+    pub(crate) path_rules: Vec<PathRule>,
 }
 
 /// Which packages to add to the variant's, or to leave out.
@@ -139,6 +142,7 @@ impl System {
             variant: Variant::Minbase,
             architectures: vec!["amd64".into()],
             merged_usr: None,
+            path_rules: Vec::new(),
         }
     }
 }

@@ -6,6 +6,7 @@
 use rustix::fs::{FileType, makedev};
 
 use crate::formats::arch;
+use crate::formats::path_rule::PathRule;
 use crate::formats::suite::MergedUsr;
 use crate::tree::rootfs::{Error, RootPath, Rootfs};
 
@@ -15,6 +16,8 @@ pub(crate) struct Base {
     pub(crate) architectures: Vec<String>,
     /// Whether the base or a package creates the symlinks of a merged /usr.
     pub(crate) merged_usr: MergedUsr,
+    /// Paths that the tree's dpkg does not unpack.
+    pub(crate) path_rules: Vec<PathRule>,
 }
 
 const DIRECTORIES: [&str; 13] = [
@@ -32,6 +35,10 @@ const DIRECTORIES: [&str; 13] = [
     "var/lib/dpkg/updates",
     "dev",
 ];
+
+/// Where the path rules are written. dpkg reads the files there whose names have only letters, digits,
+/// `-` and `_`.
+const PATH_RULES: &str = "etc/dpkg/dpkg.cfg.d/rbootstrap-paths";
 
 const FSTAB: &[u8] = b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n";
 
@@ -54,8 +61,8 @@ const DEVICE_LINKS: [(&str, &str); 4] = [
     ("dev/stdout", "/proc/self/fd/1"),
 ];
 
-/// Creates the base of a tree: directories, an empty status, `arch`, /etc/fstab, /dev, and the
-/// symlinks of a merged /usr where no package ships them. Skips devices that the host does not
+/// Creates the base of a tree: directories, an empty status, `arch`, /etc/fstab, path rules, /dev,
+/// and the symlinks of a merged /usr where no package ships them. Skips devices that the host does not
 /// permit, as in a user namespace.
 pub(crate) fn base(root: &Rootfs, base: &Base) -> Result<(), Error> {
     if base.merged_usr == MergedUsr::MadeFirst {
@@ -74,7 +81,20 @@ pub(crate) fn base(root: &Rootfs, base: &Base) -> Result<(), Error> {
     let arch = RootPath::known("var/lib/dpkg/arch");
     root.write(&arch, architectures.as_bytes(), 0o644)?;
     root.write(&RootPath::known("etc/fstab"), FSTAB, 0o644)?;
+    write_path_rules(root, &base.path_rules)?;
     make_devices(root)
+}
+
+/// Writes the rules for the tree's dpkg, where there are any.
+fn write_path_rules(root: &Rootfs, rules: &[PathRule]) -> Result<(), Error> {
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let mut text = String::new();
+    for rule in rules {
+        text.push_str(&format!("{rule}\n"));
+    }
+    root.write(&RootPath::known(PATH_RULES), text.as_bytes(), 0o644)
 }
 
 fn make_devices(root: &Rootfs) -> Result<(), Error> {
@@ -159,6 +179,7 @@ mod tests {
             &Base {
                 architectures,
                 merged_usr: MergedUsr::MadeFirst,
+                path_rules: Vec::new(),
             },
         )
         .unwrap();
@@ -188,5 +209,10 @@ mod tests {
             0o1777
         );
         assert_eq!(root.names(&RootPath::known("dev")).unwrap().len(), 14);
+        assert!(
+            root.names(&RootPath::known("etc/dpkg/dpkg.cfg.d"))
+                .unwrap()
+                .is_empty()
+        );
     }
 }

@@ -17,11 +17,12 @@ use crate::formats::deb::{Archive, Deb, Entry, Kind, Member};
 use crate::formats::digest::Md5Hasher;
 use crate::formats::package::Package;
 use crate::formats::package_key::PackageKey;
+use crate::formats::path_rule::PathRule;
 use crate::tree::rootfs::{BadPath, RootPath, modified_at};
 
 use super::PackageFile;
 use super::directory::StagingDirectory;
-use super::path_rules::{PathRule, is_left_out};
+use super::path_rules::is_left_out;
 
 /// A package that is decoded and waits to be unpacked.
 #[derive(Debug)]

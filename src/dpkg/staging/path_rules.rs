@@ -1,20 +1,8 @@
 //! Which paths are left out: dpkg's `path-exclude` and `path-include` (dpkg(1)).
 
 use crate::formats::deb::Kind;
+use crate::formats::path_rule::{PathRule, PathRuleKind};
 use crate::tree::rootfs::RootPath;
-
-/// One rule; of all that match a path, the last one counts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "no option of the program makes rules yet")
-)]
-pub(crate) enum PathRule {
-    /// `path-exclude`: what matches is not unpacked.
-    Exclude(String),
-    /// `path-include`: what matches is unpacked after all.
-    Include(String),
-}
 
 /// Whether a path is left out. A directory or symlink stays where an include rule might match
 /// something below it.
@@ -25,9 +13,8 @@ pub(super) fn is_left_out(rules: &[PathRule], path: &RootPath, kind: Kind) -> bo
     let path = [b"/", path.as_bytes()].concat();
     let mut left_out = false;
     for rule in rules {
-        let decision = matches!(rule, PathRule::Exclude(_));
-        let (PathRule::Exclude(pattern) | PathRule::Include(pattern)) = rule;
-        if left_out != decision && matches(pattern.as_bytes(), &path) {
+        let decision = rule.kind() == PathRuleKind::Exclude;
+        if left_out != decision && matches(rule.pattern().as_bytes(), &path) {
             left_out = decision;
         }
     }
@@ -37,10 +24,10 @@ pub(super) fn is_left_out(rules: &[PathRule], path: &RootPath, kind: Kind) -> bo
 
 /// Whether a rule may include something below a path.
 fn may_include_below(rule: &PathRule, path: &[u8]) -> bool {
-    let PathRule::Include(pattern) = rule else {
+    if rule.kind() == PathRuleKind::Exclude {
         return false;
-    };
-    let literal = pattern.split(['*', '?', '[', '\\']).next();
+    }
+    let literal = rule.pattern().split(['*', '?', '[', '\\']).next();
     let literal = literal.unwrap_or_default().trim_end_matches('/');
     path.starts_with(literal.as_bytes())
 }
@@ -153,10 +140,11 @@ mod tests {
     #[test]
     fn the_last_rule_counts_and_directories_stay_for_includes() {
         let rules = [
-            PathRule::Exclude("/usr/share/doc/*".into()),
-            PathRule::Include("/usr/share/doc/*/copyright".into()),
-            PathRule::Exclude("/usr/share/man/*".into()),
+            (PathRuleKind::Exclude, "/usr/share/doc/*"),
+            (PathRuleKind::Include, "/usr/share/doc/*/copyright"),
+            (PathRuleKind::Exclude, "/usr/share/man/*"),
         ];
+        let rules = rules.map(|(kind, pattern)| PathRule::new(kind, pattern).unwrap());
         let left_out = |path: &'static str, kind| is_left_out(&rules, &RootPath::known(path), kind);
         assert!(
             left_out("usr/share/doc/a/README", Kind::File)

@@ -72,8 +72,8 @@ fn paths_are_left_out_as_by_dpkg() {
         ("include", "/usr/links/kept"),
     ];
     let ours_of = |(word, pattern): (&str, &str)| match word {
-        "exclude" => PathRule::Exclude(pattern.into()),
-        _ => PathRule::Include(pattern.into()),
+        "exclude" => PathRule::new(PathRuleKind::Exclude, pattern).unwrap(),
+        _ => PathRule::new(PathRuleKind::Include, pattern).unwrap(),
     };
     let mut data = vec![
         directory("./"),

@@ -241,8 +241,8 @@ fn what_is_configured_hears_of_what_is_unpacked() {
 fn paths_are_left_out_but_listed() {
     let world = World {
         paths: vec![
-            PathRule::Exclude("/usr/doc/*".into()),
-            PathRule::Include("/usr/doc/*/copyright".into()),
+            PathRule::new(PathRuleKind::Exclude, "/usr/doc/*").unwrap(),
+            PathRule::new(PathRuleKind::Include, "/usr/doc/*/copyright").unwrap(),
         ],
         ..World::new()
     };

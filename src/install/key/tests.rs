@@ -1,6 +1,7 @@
 //! A key changes with each input, and with nothing else.
 
 use crate::formats::digest::{Algorithm, digest};
+use crate::formats::path_rule::{PathRule, PathRuleKind};
 use crate::formats::version::Version;
 use crate::tree::apt::{AptFile, Automatic};
 use crate::tree::base::Base;
@@ -18,6 +19,7 @@ fn steps() -> Vec<Step> {
         Step::Base(Base {
             architectures: vec!["amd64".into()],
             merged_usr: MergedUsr::Shipped,
+            path_rules: Vec::new(),
         }),
         Step::Apt {
             files: vec![AptFile {
@@ -90,18 +92,26 @@ fn a_key_depends_on_all_steps_before_it() {
 #[test]
 fn a_key_changes_with_each_field_of_its_step() {
     type Change = fn(&mut Vec<Step>);
-    let table: [(usize, Change); 13] = [
+    let table: [(usize, Change); 14] = [
         (0, |steps| {
             steps[0] = Step::Base(Base {
                 architectures: vec!["amd64".into(), "i386".into()],
                 merged_usr: MergedUsr::Shipped,
+                path_rules: Vec::new(),
             });
         }),
         (0, |steps| {
             steps[0] = Step::Base(Base {
                 architectures: vec!["amd64".into()],
                 merged_usr: MergedUsr::No,
+                path_rules: Vec::new(),
             });
+        }),
+        (0, |steps| {
+            if let Step::Base(base) = &mut steps[0] {
+                let rule = PathRule::new(PathRuleKind::Exclude, "/usr/share/man/*");
+                base.path_rules.push(rule.unwrap());
+            }
         }),
         (1, |steps| {
             if let Step::Apt { files } = &mut steps[1] {

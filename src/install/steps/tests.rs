@@ -42,6 +42,7 @@ pub(in crate::install) fn options(variant: Variant) -> Options {
         base: Base {
             architectures: vec!["amd64".into(), "i386".into()],
             merged_usr: MergedUsr::Shipped,
+            path_rules: Vec::new(),
         },
         apt: vec![AptFile {
             path: RootPath::known("etc/apt/sources.list"),
