@@ -9,6 +9,7 @@ mod address;
 mod attempts;
 mod cache;
 mod derived;
+mod directory;
 pub(crate) mod downloads;
 mod error;
 mod file;
@@ -24,7 +25,7 @@ mod verified;
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -114,8 +115,8 @@ impl Store {
         builder: ClientBuilder,
         first_pause: Duration,
     ) -> Result<Store, Error> {
-        let derived = open_derived(&options, &report);
-        let cache = FileCache::open(options.cache, &options.temporary, report.clone())?;
+        let cache = FileCache::open(options.cache.as_deref(), &options.temporary, report.clone())?;
+        let derived = open_derived(&cache, options.state.as_deref(), &report);
         let transport = Transport::open(builder, options.stall)?;
         Ok(Store {
             cache,
@@ -317,10 +318,9 @@ impl Store {
 }
 
 /// Opens the derived files, if there are a cache and a key.
-fn open_derived(options: &Options, report: &Report) -> Option<DerivedFiles> {
-    let cache = options.cache.as_deref()?;
-    let state = options.state.as_deref()?;
-    match DerivedFiles::open(cache, state) {
+fn open_derived(cache: &FileCache, state: Option<&Path>, report: &Report) -> Option<DerivedFiles> {
+    let directories = cache.directories()?;
+    match DerivedFiles::open(directories, state?) {
         Ok(derived) => Some(derived),
         Err(error) => {
             let reason = format!("decoded files are not kept: there is no key: {error}");

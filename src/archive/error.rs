@@ -87,8 +87,8 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Error::Release { source, .. } => source.hint(),
-            Error::Fetch { .. }
-            | Error::Signature { .. }
+            Error::Fetch { source, .. } => source.hint(),
+            Error::Signature { .. }
             | Error::Mismatch { .. }
             | Error::NoComponent { .. }
             | Error::NoArchitecture { .. }

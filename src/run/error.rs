@@ -139,6 +139,8 @@ impl Error {
             Error::NotRoot => {
                 Some("run it as root; --simulate and --print-debs need no root".into())
             }
+            Error::Store(error) => error.hint(),
+            Error::Fetch(error) => error.hint(),
             Error::Archive(error) => error.hint(),
             Error::Target(error) => error.hint(),
             Error::Plan(error) => error.hint(),
@@ -153,9 +155,7 @@ impl Error {
             | Error::Pin(_)
             | Error::Image { .. }
             | Error::Stdout { .. }
-            | Error::Store(_)
             | Error::Unverifiable { .. }
-            | Error::Fetch(_)
             | Error::Pack(_)
             | Error::Rootfs(_)
             | Error::Interrupted { .. } => None,

@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
 
+use super::directory::{CacheDirectory, disk};
 use super::partial::PartialFile;
 use super::verified::{Permit, Verified, digest_of, is_steady, open_regular};
 use super::{Error, FileRequest, RemoteFile, derived};
@@ -34,13 +35,22 @@ const USE: Duration = Duration::from_secs(60 * 60);
 /// The cache, or what replaces it.
 #[derive(Debug)]
 pub(super) struct FileCache {
-    directory: Option<PathBuf>,
-    /// Where files grow: on the cache's own file system, so that they can be renamed into it.
-    partial: PathBuf,
-    /// The cache's directory, with a shared lock as long as its files may be in use.
-    lock: Option<File>,
+    /// None without a cache.
+    directories: Option<Directories>,
+    /// Where files grow without a cache.
+    temporary: PathBuf,
+    /// Whether the cache's directory has a shared lock as long as its files may be in use.
+    is_locked: bool,
     unnamed: Arc<AtomicUsize>,
     report: Report,
+}
+
+/// The directories of a cache that stay open.
+#[derive(Clone, Debug)]
+pub(super) struct Directories {
+    pub(super) root: Arc<CacheDirectory>,
+    /// Where files grow: on the cache's own file system, so that they can be renamed into it.
+    pub(super) partial: Arc<CacheDirectory>,
 }
 
 /// What happens to a file once it is verified.
@@ -56,45 +66,60 @@ pub(super) enum Keep {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct CachedFile {
     used: SystemTime,
-    path: PathBuf,
+    /// Below the cache's root.
+    directory: PathBuf,
+    name: PathBuf,
     size: u64,
 }
 
 impl FileCache {
     /// Opens the cache in `directory` and creates the directories that are missing.
     pub(super) fn open(
-        directory: Option<PathBuf>,
+        directory: Option<&Path>,
         temporary: &Path,
         report: Report,
     ) -> Result<FileCache, Error> {
-        let partial = match &directory {
-            Some(directory) => directory.join("partial"),
-            None => temporary.to_owned(),
-        };
-        fs::create_dir_all(&partial).map_err(|e| disk(&partial, e))?;
-        let mut lock = None;
-        if let Some(directory) = &directory {
+        let mut directories = None;
+        let mut is_locked = false;
+        if let Some(directory) = directory {
+            let root = CacheDirectory::root(directory)?;
+            let partial = Arc::new(root.create("partial")?);
             sweep(&partial);
-            let opened = File::open(directory).ok();
-            lock = opened.filter(|file| file.try_lock_shared().is_ok());
+            is_locked = root.file().try_lock_shared().is_ok();
+            directories = Some(Directories { root, partial });
+        } else {
+            fs::create_dir_all(temporary).map_err(|e| disk(temporary, e))?;
         }
         Ok(FileCache {
-            directory,
-            partial,
-            lock,
+            directories,
+            temporary: temporary.to_owned(),
+            is_locked,
             unnamed: Arc::default(),
             report,
         })
+    }
+
+    /// The directories, if there is a cache.
+    pub(super) fn directories(&self) -> Option<Directories> {
+        self.directories.clone()
     }
 
     /// Finds a cached file and verifies it again. A damaged one stays until a good one replaces it:
     /// to remove it could remove the good one that another run has just put there.
     pub(super) fn find(&self, request: &FileRequest<'_>) -> Result<Option<Verified>, Error> {
         let wanted = request.wanted;
-        let Some(path) = self.path(&wanted.digest) else {
+        let Some(directories) = &self.directories else {
             return Ok(None);
         };
-        let mut file = match open_regular(&path) {
+        let name = wanted.digest.hexadecimal();
+        let relative = relative(&wanted.digest);
+        let path = directories.root.path().join(&relative).join(&name);
+        let directory = match directories.root.open_below(&relative) {
+            Ok(Some(directory)) => directory,
+            Ok(None) => return Ok(None),
+            Err(e) => return self.unusable(wanted, &path, &format_args!("is not used ({e})")),
+        };
+        let mut file = match open_regular(&directory.entry(&name)) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return self.unreadable(wanted, &path, &e),
@@ -164,7 +189,7 @@ impl FileCache {
         let file = tempfile::Builder::new()
             .prefix(".rbootstrap-")
             .permissions(Permissions::from_mode(mode))
-            .tempfile_in(&self.partial)
+            .tempfile_in(self.growing())
             .map_err(|e| self.partial_failed(e))?;
         Ok(PartialFile::new(self, request, destination, file))
     }
@@ -203,7 +228,7 @@ impl FileCache {
         wanted: &RemoteFile,
     ) -> Result<Verified, Error> {
         let digest = wanted.digest.clone();
-        let Some(path) = destination else {
+        let (Some(path), Some(directories)) = (destination, &self.directories) else {
             let (file, name) = file.into_parts();
             let Some(permit) = Permit::take(&self.unnamed, UNNAMED_LIMIT) else {
                 return Verified::named(name.to_path_buf(), &file, digest, Some(name))
@@ -212,49 +237,63 @@ impl FileCache {
             name.close().map_err(|e| self.partial_failed(e))?;
             return Ok(Verified::unnamed(file, permit, wanted.size, digest));
         };
-        let directory = path.parent().unwrap_or(&self.partial);
-        fs::create_dir_all(directory).map_err(|e| disk(directory, e))?;
+        let directory = directories.root.create_below(&relative(&digest))?;
+        let entry = directory.entry(digest.hexadecimal());
         // No fsync: after a crash the file may be damaged, and `find` detects that.
-        let file = file.persist(&path).map_err(|e| disk(&path, e.error))?;
+        let file = file.persist(entry).map_err(|e| disk(&path, e.error))?;
         Verified::named(path.clone(), &file, digest, None).map_err(|e| disk(&path, e))
     }
 
     /// See [`Store::trim`](super::Store::trim).
     pub(super) fn trim(&self, bound: u64) -> Result<u64, Error> {
-        let (Some(directory), Some(lock)) = (&self.directory, &self.lock) else {
+        let Some(directories) = self.directories.as_ref().filter(|_| self.is_locked) else {
             return Ok(0);
         };
-        let is_alone = lock.try_lock().is_ok();
-        let trimmed = trim(
-            directory,
-            bound,
-            if is_alone { Duration::ZERO } else { USE },
-        );
+        let root = &directories.root;
+        let is_alone = root.file().try_lock().is_ok();
+        let spared = if is_alone { Duration::ZERO } else { USE };
+        let trimmed = trim(root, bound, spared);
         // Where locks do not work, no run relies on them.
-        let _ = lock.lock_shared();
-        trimmed.map_err(|e| disk(directory, e))
+        let _ = root.file().lock_shared();
+        trimmed
     }
 
     /// See [`Store::size`](super::Store::size).
     pub(super) fn size(&self) -> Result<(usize, u64), Error> {
-        let Some(directory) = &self.directory else {
+        let Some(directories) = &self.directories else {
             return Ok((0, 0));
         };
-        let files = files(directory).map_err(|e| disk(directory, e))?;
+        let files = files(&directories.root)?;
         Ok((files.len(), total_size(&files)))
     }
 
     /// The error of a file that is under way.
     pub(super) fn partial_failed(&self, source: io::Error) -> Error {
-        disk(&self.partial, source)
+        let directories = self.directories.as_ref();
+        let path = directories.map_or(&*self.temporary, |d| d.partial.path());
+        disk(path, source)
+    }
+
+    /// The directory where files grow.
+    fn growing(&self) -> PathBuf {
+        let directories = self.directories.as_ref();
+        directories.map_or_else(|| self.temporary.clone(), |d| d.partial.entry(""))
     }
 
     fn path(&self, digest: &Digest) -> Option<PathBuf> {
-        let mut path = self.directory.clone()?;
-        let name = digest.hexadecimal();
-        path.extend([digest.algorithm().field(), &name[..2], &name]);
-        Some(path)
+        let root = &self.directories.as_ref()?.root;
+        Some(
+            root.path()
+                .join(relative(digest))
+                .join(digest.hexadecimal()),
+        )
     }
+}
+
+/// The directory of a download below the cache's root.
+fn relative(digest: &Digest) -> PathBuf {
+    let name = digest.hexadecimal();
+    [digest.algorithm().field(), &name[..2]].iter().collect()
 }
 
 /// Sets a file's time of last use, by which files are evicted.
@@ -269,23 +308,24 @@ pub(super) fn used_now(file: &File, metadata: &Metadata) {
 }
 
 /// Removes what killed runs left behind. Another run may do the same, so failures are ignored.
-fn sweep(directory: &Path) {
-    let Ok(entries) = fs::read_dir(directory) else {
+fn sweep(directory: &CacheDirectory) {
+    let Ok(names) = directory.names() else {
         return;
     };
-    for entry in entries.flatten() {
-        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+    for name in names {
+        let path = directory.entry(name);
+        let modified = fs::symlink_metadata(&path).and_then(|metadata| metadata.modified());
         let age = modified.ok().and_then(|modified| modified.elapsed().ok());
         if age.is_some_and(|age| age > ABANDONED) {
-            let _ = fs::remove_file(entry.path());
+            let _ = fs::remove_file(path);
         }
     }
 }
 
 /// Removes files that were not used within `spared`, the least recently used first, until at most
 /// `bound` bytes are left.
-fn trim(cache: &Path, bound: u64, spared: Duration) -> io::Result<u64> {
-    let mut files = files(cache)?;
+fn trim(root: &CacheDirectory, bound: u64, spared: Duration) -> Result<u64, Error> {
+    let mut files = files(root)?;
     files.sort();
     let before = total_size(&files);
     let mut left = before;
@@ -293,55 +333,66 @@ fn trim(cache: &Path, bound: u64, spared: Duration) -> io::Result<u64> {
         if left <= bound || file.used.elapsed().unwrap_or_default() < spared {
             break;
         }
-        match fs::remove_file(&file.path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => left -= file.size,
+        if let Some(directory) = root.open_below(&file.directory)? {
+            match fs::remove_file(directory.entry(&file.name)) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                    return Err(disk(&directory.path().join(&file.name), e));
+                }
+                _ => {}
+            }
         }
+        left -= file.size;
     }
     Ok(before - left)
 }
 
 /// All files of a cache.
-fn files(cache: &Path) -> io::Result<Vec<CachedFile>> {
-    let mut tops = entries(&cache.join(derived::DIRECTORY))?;
+fn files(root: &CacheDirectory) -> Result<Vec<CachedFile>, Error> {
+    let mut tops = Vec::new();
+    if let Some(derived) = root.open(derived::DIRECTORY)? {
+        for name in derived.names().map_err(|e| disk(derived.path(), e))? {
+            tops.push(Path::new(derived::DIRECTORY).join(name));
+        }
+    }
     for algorithm in Algorithm::STRONGEST_FIRST {
-        tops.push(cache.join(algorithm.field()));
+        tops.push(PathBuf::from(algorithm.field()));
     }
     let mut files = Vec::new();
     for top in tops {
-        for directory in entries(&top)? {
-            for path in entries(&directory)? {
-                let metadata = match fs::symlink_metadata(&path) {
-                    Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                    metadata => metadata?,
-                };
-                files.push(CachedFile {
-                    used: metadata.modified()?,
-                    path,
-                    size: metadata.len(),
-                });
+        let Some(directory) = root.open_below(&top)? else {
+            continue;
+        };
+        for name in directory.names().map_err(|e| disk(directory.path(), e))? {
+            if let Some(below) = directory.open(&name)? {
+                add_files(&below, &top.join(name), &mut files)
+                    .map_err(|e| disk(below.path(), e))?;
             }
         }
     }
     Ok(files)
 }
 
+/// Adds the files in `directory`, which is at `relative` below the root.
+fn add_files(
+    directory: &CacheDirectory,
+    relative: &Path,
+    files: &mut Vec<CachedFile>,
+) -> io::Result<()> {
+    for name in directory.names()? {
+        let metadata = match fs::symlink_metadata(directory.entry(&name)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            metadata => metadata?,
+        };
+        files.push(CachedFile {
+            used: metadata.modified()?,
+            directory: relative.to_owned(),
+            name,
+            size: metadata.len(),
+        });
+    }
+    Ok(())
+}
+
 fn total_size(files: &[CachedFile]) -> u64 {
     files.iter().map(|file| file.size).sum()
-}
-
-/// The paths in a directory that may not exist.
-fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    match fs::read_dir(directory) {
-        Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(e) => Err(e),
-    }
-}
-
-fn disk(path: &Path, source: io::Error) -> Error {
-    Error::Disk {
-        path: path.to_owned(),
-        source,
-    }
 }

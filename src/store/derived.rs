@@ -17,7 +17,7 @@ use std::time::UNIX_EPOCH;
 
 use tempfile::NamedTempFile;
 
-use super::cache::used_now;
+use super::cache::{Directories, used_now};
 use super::verified::{Verified, is_steady, open_regular};
 use crate::formats::deb::CopyWriter;
 use crate::formats::digest::Digest;
@@ -54,16 +54,15 @@ impl DerivedKind {
 /// The derived files of a cache.
 #[derive(Debug)]
 pub(super) struct DerivedFiles {
-    directory: PathBuf,
-    partial: PathBuf,
+    directories: Directories,
     key: [u8; KEY_LENGTH],
     /// Identifies this program: another version may derive something else.
     program: String,
 }
 
 impl DerivedFiles {
-    /// Opens the derived files of `cache`, sealed with the key in `state`. A missing key is made.
-    pub(super) fn open(cache: &Path, state: &Path) -> io::Result<DerivedFiles> {
+    /// Opens the derived files of a cache, sealed with the key in `state`. A missing key is made.
+    pub(super) fn open(directories: Directories, state: &Path) -> io::Result<DerivedFiles> {
         let key = key(state)?;
         let program = fs::metadata("/proc/self/exe")?;
         let modified = program
@@ -77,8 +76,7 @@ impl DerivedFiles {
             modified.as_nanos()
         );
         Ok(DerivedFiles {
-            directory: cache.join(DIRECTORY),
-            partial: cache.join("partial"),
+            directories,
             key,
             program,
         })
@@ -88,7 +86,8 @@ impl DerivedFiles {
     pub(super) fn find(&self, kind: DerivedKind, of: &Digest) -> Option<Verified> {
         let found = self.open_checked(kind, of)?;
         let seal = Seal(self.hasher(kind, of));
-        let path = self.path(kind, of);
+        let path = self.directories.root.path().join(relative(kind, of));
+        let path = path.join(of.hexadecimal());
         Verified::derived(path, &found.file, Box::new(seal), found.length).ok()
     }
 
@@ -102,7 +101,9 @@ impl DerivedFiles {
     }
 
     fn open_checked(&self, kind: DerivedKind, of: &Digest) -> Option<CheckedFile> {
-        let mut file = open_regular(&self.path(kind, of)).ok()?;
+        let root = &self.directories.root;
+        let directory = root.open_below(&relative(kind, of)).ok()??;
+        let mut file = open_regular(&directory.entry(of.hexadecimal())).ok()?;
         let metadata = file.metadata().ok()?;
         let length = Seal(self.hasher(kind, of)).check(&mut file).ok()??;
         used_now(&file, &metadata);
@@ -115,20 +116,14 @@ impl DerivedFiles {
         builder
             .prefix(".rbootstrap-")
             .permissions(Permissions::from_mode(0o644));
-        let file = builder.tempfile_in(&self.partial)?;
+        let file = builder.tempfile_in(self.directories.partial.entry(""))?;
         Ok(DerivedWriter {
             file,
             hasher: self.hasher(kind, of),
-            destination: self.path(kind, of),
+            directories: self.directories.clone(),
+            relative: relative(kind, of),
+            name: of.hexadecimal(),
         })
-    }
-
-    fn path(&self, kind: DerivedKind, of: &Digest) -> PathBuf {
-        let name = of.hexadecimal();
-        self.directory
-            .join(kind.directory())
-            .join(&name[..2])
-            .join(&name)
     }
 
     fn hasher(&self, kind: DerivedKind, of: &Digest) -> blake3::Hasher {
@@ -145,6 +140,12 @@ impl DerivedFiles {
         }
         hasher
     }
+}
+
+/// The directory of a derived file below the cache's root.
+fn relative(kind: DerivedKind, of: &Digest) -> PathBuf {
+    let name = of.hexadecimal();
+    [DIRECTORY, kind.directory(), &name[..2]].iter().collect()
 }
 
 /// An open derived file whose seal is right.
@@ -190,7 +191,11 @@ impl Seal {
 pub(crate) struct DerivedWriter {
     file: NamedTempFile,
     hasher: blake3::Hasher,
-    destination: PathBuf,
+    /// Behind `file`, whose path needs them until it is dropped.
+    directories: Directories,
+    /// Its directory below the cache's root.
+    relative: PathBuf,
+    name: String,
 }
 
 impl DerivedWriter {
@@ -198,11 +203,10 @@ impl DerivedWriter {
     pub(crate) fn keep(mut self) -> io::Result<()> {
         let seal = self.hasher.finalize();
         self.file.write_all(seal.as_bytes())?;
-        if let Some(directory) = self.destination.parent() {
-            fs::create_dir_all(directory)?;
-        }
+        let created = self.directories.root.create_below(&self.relative);
+        let directory = created.map_err(io::Error::other)?;
         // No fsync: after a crash the seal is wrong.
-        self.file.persist(&self.destination)?;
+        self.file.persist(directory.entry(&self.name))?;
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::directory::UnsafeDirectory;
 use crate::failure::Class;
 use crate::formats::digest::Digest;
 
@@ -102,6 +103,12 @@ pub(crate) enum Error {
         #[source]
         source: io::Error,
     },
+    /// Another user could change the cache, or redirect it by a symlink.
+    #[error("the cache directory {} is not safe to use: {problem}", path.display())]
+    UnsafeCache {
+        path: PathBuf,
+        problem: UnsafeDirectory,
+    },
     /// The HTTP client could not be set up on this host.
     #[error("HTTP cannot be set up")]
     Setup {
@@ -126,7 +133,7 @@ impl Error {
     pub(crate) fn class(&self) -> Class {
         match self {
             Error::SizeMismatch { .. } | Error::DigestMismatch { .. } => Class::Trust,
-            Error::Disk { .. } => Class::Target,
+            Error::Disk { .. } | Error::UnsafeCache { .. } => Class::Target,
             Error::Missing { .. }
             | Error::Status { .. }
             | Error::Refused { .. }
@@ -140,6 +147,31 @@ impl Error {
             | Error::Unreadable { .. }
             | Error::Setup { .. } => Class::Network,
             Error::Cancelled => Class::Other,
+        }
+    }
+
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Error::UnsafeCache { .. } => {
+                Some("choose another directory with --cache-dir, or use --no-cache".into())
+            }
+            Error::Missing { .. }
+            | Error::Status { .. }
+            | Error::Refused { .. }
+            | Error::Broken { .. }
+            | Error::Stalled { .. }
+            | Error::Short { .. }
+            | Error::Redirect { .. }
+            | Error::SizeMismatch { .. }
+            | Error::DigestMismatch { .. }
+            | Error::TooLarge { .. }
+            | Error::BadUrl { .. }
+            | Error::NoUrl { .. }
+            | Error::Unreadable { .. }
+            | Error::Disk { .. }
+            | Error::Setup { .. }
+            | Error::Cancelled => None,
         }
     }
 
@@ -165,6 +197,7 @@ impl Error {
             | Error::NoUrl { .. }
             | Error::Unreadable { .. }
             | Error::Disk { .. }
+            | Error::UnsafeCache { .. }
             | Error::Setup { .. }
             | Error::Cancelled => false,
         }
@@ -174,7 +207,7 @@ impl Error {
     pub(super) fn is_final(&self) -> bool {
         matches!(
             self,
-            Error::Disk { .. } | Error::Cancelled | Error::Setup { .. }
+            Error::Disk { .. } | Error::UnsafeCache { .. } | Error::Cancelled | Error::Setup { .. }
         )
     }
 

@@ -12,6 +12,7 @@ use crate::testing::server::{Asked, Reply, Server, Then};
 
 mod cache;
 mod derived;
+mod directory;
 mod faults;
 mod secure;
 
