@@ -5,8 +5,6 @@
 //! that files elsewhere are written or removed. So each directory must belong to this user or root,
 //! and others must not be able to replace what is in it.
 
-#![expect(clippy::disallowed_methods, reason = "the cache belongs to the store")]
-
 use std::fmt;
 use std::fs::{self, DirBuilder, File, Metadata};
 use std::io;
