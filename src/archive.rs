@@ -83,6 +83,7 @@ pub(crate) enum Expiry {
 #[derive(Debug)]
 pub struct Listing {
     release: Arc<Release>,
+    #[cfg(any(test, feature = "testing"))]
     architecture: String,
     text: String,
 }
@@ -95,6 +96,7 @@ impl Listing {
 
     /// The index's architecture; in a flat repository, whose index may hold several, the native
     /// one.
+    #[cfg(any(test, feature = "testing"))]
     pub fn architecture(&self) -> &str {
         &self.architecture
     }

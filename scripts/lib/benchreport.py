@@ -90,7 +90,9 @@ def growth(results: Results, cells: dict[str, Cell], start: str) -> Demand:
     if len(points) > 1:
         most = max(spread.median for _, spread in points[1:]) / points[0][1].median
         found = Spread(most, most, most)
-    return Demand(f"{start}: cost of a package, the highest of the larger sets to minbase", found, FLAT)
+    return Demand(
+        f"{start}: cost of a package, the highest of the larger sets to minbase", found, FLAT
+    )
 
 
 def per_package(found: Measured) -> Spread:

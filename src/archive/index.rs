@@ -101,6 +101,7 @@ impl Indexes<'_> {
         });
         Ok(Listing {
             release: Arc::clone(release),
+            #[cfg(any(test, feature = "testing"))]
             architecture: file.architecture.clone(),
             text,
         })

@@ -58,6 +58,7 @@ impl Compression {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Integrity {
     /// The bytes were not verified.
+    #[cfg(any(test, feature = "testing"))]
     Unknown,
     /// The bytes match a trusted digest.
     Known,
@@ -83,6 +84,7 @@ pub fn decoder<'a>(
         Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
         Compression::Xz => {
             let flags = match integrity {
+                #[cfg(any(test, feature = "testing"))]
                 Integrity::Unknown => liblzma::stream::CONCATENATED,
                 Integrity::Known => liblzma::stream::CONCATENATED | liblzma::stream::IGNORE_CHECK,
             };
