@@ -17,7 +17,10 @@ fn wrong_command_lines() {
             &["fake", "root", "http://127.0.0.1:1", "sid"],
             &["sid", "SUITE, TARGET and MIRROR", "SCRIPT"],
         ),
-        (&["packs", "root"], &["packs", "rbootstrap pack"]),
+        (
+            &["--print-debs", "packs", "root"],
+            &["packs", "rbootstrap pack"],
+        ),
         (&["--variant=fat", "fake", "root"], &["fat", "minbase"]),
         (&["--no-such-option", "fake", "root"], &["--no-such-option"]),
         (&["fake", "root", "mirror.example"], &["mirror.example"]),

@@ -115,7 +115,7 @@ fn a_browser_shows_a_run_without_spans() {
     let path = context.path("timings.html");
     let options = ["--timings", path.to_str().unwrap()];
     context
-        .run([&options[..], &["no-such-suite", "root"]].concat())
+        .run([&options[..], &["--print-debs", "no-such-suite", "root"]].concat())
         .fails(2);
     assert_eq!(probe(browser, &context, &path, PROBE_OF_FAILURE), "done");
 }
