@@ -135,33 +135,45 @@ fn packages_that_exclude_each_other() {
     }
 }
 
+/// Expects exit code 5 and these words from a mirror.
+#[track_caller]
+fn assert_does_not_serve(context: &TestContext, suite: &str, mirror: &str, words: &[&str]) {
+    context
+        .run(["--print-debs", suite, "root", mirror])
+        .fails(5)
+        .names(words);
+    context.assert_nothing_left();
+}
+
 #[test]
-fn mirrors_that_do_not_serve() {
+fn mirrors_without_the_suite() {
     let context = TestContext::new([]);
-    // Nothing listens on this port any more.
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
     let url = context.mirror.url();
-    let rows: [(&str, &str, &[&str]); 5] = [
-        ("fake", &format!("http://{closed}"), &[&closed.to_string()]),
-        ("absent", &url, &["absent", &url]),
-        ("fake", &format!("{url}/no/such/place"), &["/no/such/place"]),
-        ("fake", "file:/no/such/mirror", &["/no/such/mirror"]),
-        (
-            "fake",
-            "http://no-such-host.invalid/",
-            &["no-such-host.invalid"],
-        ),
-    ];
-    for (suite, mirror, words) in rows {
-        context
-            .run(["--print-debs", suite, "root", mirror])
-            .fails(5)
-            .names(words);
-        context.assert_nothing_left();
-    }
+    assert_does_not_serve(&context, "absent", &url, &["absent", &url]);
+    let elsewhere = format!("{url}/no/such/place");
+    assert_does_not_serve(&context, "fake", &elsewhere, &["/no/such/place"]);
+    assert_does_not_serve(
+        &context,
+        "fake",
+        "file:/no/such/mirror",
+        &["/no/such/mirror"],
+    );
+}
+
+#[test]
+fn a_mirror_that_does_not_listen() {
+    let context = TestContext::bare();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    assert_does_not_serve(&context, "fake", &format!("http://{address}"), &[&address]);
+}
+
+#[test]
+fn a_mirror_without_an_address() {
+    let context = TestContext::bare();
+    let host = "no-such-host.invalid";
+    assert_does_not_serve(&context, "fake", &format!("http://{host}/"), &[host]);
 }
 
 #[test]
