@@ -22,7 +22,7 @@ const EXAMPLES: &str = "Examples:
 const MORE_EXAMPLES: &str = "
   rbootstrap --include curl=8.14.1-2,libc6:i386 --arch amd64,i386 trixie ./trixie
   rbootstrap trixie ./trixie http://mirror.example/debian
-  rbootstrap --source 'deb [pin-priority=100] http://deb.debian.org/debian sid main' \\
+  rbootstrap --source 'deb [pin-priority=100] http://ftp.debian.org/debian sid main' \\
       --include vim/sid trixie ./trixie
   rbootstrap --print-debs --variant buildd sid
 
