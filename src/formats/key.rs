@@ -24,9 +24,13 @@ impl KeyHasher {
         self.number(u64::from(flag));
     }
 
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.update(bytes);
+    }
+
     pub(crate) fn text(&mut self, text: &str) {
-        self.number(text.len() as u64);
-        self.0.update(text.as_bytes());
+        self.bytes(text.as_bytes());
     }
 
     pub(crate) fn texts(&mut self, texts: &[String]) {

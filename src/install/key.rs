@@ -1,14 +1,13 @@
 //! The key of each step: equal keys mean that the tree is equal after the step.
 //!
-//! A key is the BLAKE3 hash of fields. Each field is its length, as 8 bytes in little-endian order,
-//! and its bytes; a list is its number of items, as a field of 8 such bytes, and its items. The
-//! fields are, in order:
+//! A key is the hash of fields in the encoding of [`KeyHasher`]. A list is the number of its items,
+//! then its items. The fields are, in order:
 //!
-//! 1. `rbootstrap step key 1`, the encoding
+//! 1. `rbootstrap step key 1`, the purpose and the version of this list
 //! 2. the program's version
 //! 3. a list of the scripts' environment variables: name, value
-//! 4. what the host refused the sandbox, as a number of 4 bytes in little-endian order
-//! 5. the key of the step before; empty for the first
+//! 4. what the host refused the sandbox, as a number
+//! 5. whether there is a step before, and its key
 //! 6. the step's kind, then its own fields as [`Step`] has them, booleans and enums as words
 //! 7. a list of the step's packages: name, architecture, version, the .deb's digest
 
@@ -19,20 +18,21 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::dpkg::unpack::Method;
 use crate::formats::digest::Digest;
+use crate::formats::key::KeyHasher;
 use crate::formats::package_key::PackageKey;
 use crate::formats::suite::MergedUsr;
 use crate::tree::base::Base;
 
 use super::steps::Step;
 
-const ENCODING: &str = "rbootstrap step key 1";
+const PURPOSE: &str = "rbootstrap step key 1";
 
 /// How many hexadecimal digits of a key are shown.
 const SHOWN: usize = 12;
 
 /// The key of a step.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct StepKey([u8; 32]);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct StepKey(Digest);
 
 /// What the result of a step depends on besides the steps.
 #[derive(Clone, Debug)]
@@ -63,18 +63,20 @@ fn key(before: Option<&StepKey>, step: &Step, circumstances: &Circumstances) -> 
         version,
         digests,
     } = circumstances;
-    let mut encoder = FieldHasher::default();
-    encoder.text(ENCODING);
+    let mut encoder = KeyHasher::new(PURPOSE);
     encoder.text(version);
-    encoder.list(environment.len());
+    encoder.number(environment.len() as u64);
     for (name, value) in environment {
-        encoder.field(name.as_bytes());
-        encoder.field(value.as_bytes());
+        encoder.bytes(name.as_bytes());
+        encoder.bytes(value.as_bytes());
     }
-    encoder.field(&refused.to_le_bytes());
-    encoder.field(before.map_or(&[], |key| &key.0));
+    encoder.number(u64::from(*refused));
+    encoder.flag(before.is_some());
+    if let Some(StepKey(digest)) = before {
+        encoder.digest(digest);
+    }
     encode_step(&mut encoder, step);
-    encoder.list(step.packages().len());
+    encoder.number(step.packages().len() as u64);
     for package in step.packages() {
         encoder.text(package.name());
         encoder.text(package.architecture());
@@ -82,18 +84,18 @@ fn key(before: Option<&StepKey>, step: &Step, circumstances: &Circumstances) -> 
         let digest = digests.get(package);
         encoder.text(&digest.map_or(String::new(), Digest::to_string));
     }
-    StepKey(*encoder.0.finalize().as_bytes())
+    StepKey(encoder.finish())
 }
 
 /// Encodes the kind of a step and its fields, but not its packages.
-fn encode_step(encoder: &mut FieldHasher, step: &Step) {
+fn encode_step(encoder: &mut KeyHasher, step: &Step) {
     encoder.text(step.kind());
     match step {
         Step::Base(base) => encode_base(encoder, base),
         Step::Apt { files } => {
-            encoder.list(files.len());
+            encoder.number(files.len() as u64);
             for file in files {
-                encoder.field(file.path.as_bytes());
+                encoder.bytes(file.path.as_bytes());
                 encoder.text(&file.text);
             }
         }
@@ -107,7 +109,7 @@ fn encode_step(encoder: &mut FieldHasher, step: &Step) {
         Step::Tidy { automatic } => {
             encoder.text(if automatic.is_some() { "apt" } else { "" });
             let automatic = automatic.as_deref().unwrap_or_default();
-            encoder.list(automatic.len());
+            encoder.number(automatic.len() as u64);
             for package in automatic {
                 encoder.text(&package.name);
                 encoder.text(&package.architecture);
@@ -116,54 +118,28 @@ fn encode_step(encoder: &mut FieldHasher, step: &Step) {
     }
 }
 
-fn encode_base(encoder: &mut FieldHasher, base: &Base) {
+fn encode_base(encoder: &mut KeyHasher, base: &Base) {
     let Base {
         architectures,
         merged_usr,
         path_rules,
     } = base;
-    encoder.list(architectures.len());
-    for architecture in architectures {
-        encoder.text(architecture);
-    }
+    encoder.texts(architectures);
     encoder.text(match merged_usr {
         MergedUsr::Shipped => "shipped",
         MergedUsr::MadeFirst => "made-first",
         MergedUsr::No => "no",
     });
-    encoder.list(path_rules.len());
+    encoder.number(path_rules.len() as u64);
     for rule in path_rules {
         encoder.text(&rule.to_string());
-    }
-}
-
-/// Hashes fields so that no two sequences of fields are hashed alike.
-#[derive(Default)]
-struct FieldHasher(blake3::Hasher);
-
-impl FieldHasher {
-    fn field(&mut self, bytes: &[u8]) {
-        self.0.update(&(bytes.len() as u64).to_le_bytes());
-        self.0.update(bytes);
-    }
-
-    fn text(&mut self, text: &str) {
-        self.field(text.as_bytes());
-    }
-
-    /// Begins a list.
-    fn list(&mut self, items: usize) {
-        self.field(&(items as u64).to_le_bytes());
     }
 }
 
 /// The first digits of the key, in hexadecimal.
 impl fmt::Display for StepKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in &self.0[..SHOWN / 2] {
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
+        f.write_str(&self.0.hexadecimal()[..SHOWN])
     }
 }
 
