@@ -138,6 +138,7 @@ fn setup(request: &Request, sources: &Sources, fetch: &Arc<Downloads>) -> Setup 
         options: step_options(request, sources),
         fetch: Arc::clone(fetch),
         jobs: request.limits.jobs,
+        script_limits: request.limits.scripts,
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod error;
 mod init;
+mod limits;
 mod machine;
 mod mounts;
 mod output;
@@ -28,17 +29,20 @@ use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::Pid;
 
 use crate::report::Report;
 use crate::tree::rootfs::Rootfs;
 use init::Init;
+use limits::TimeLeft;
 use output::LineReader;
 use wire::{REPLY, Reply};
 
-pub(crate) use error::{Error, SetupStep};
+pub(crate) use error::{Error, SetupStep, TIME_HINT, duration};
+pub(crate) use limits::ScriptLimits;
+pub(crate) use output::{Clock, Hearing};
 
 /// The host name that programs in the sandbox see: the same wherever an image is built.
 pub(crate) const HOSTNAME: &str = "localhost";
@@ -52,6 +56,7 @@ pub(crate) struct Sandbox {
     turn: Mutex<()>,
     init: Pid,
     root: Rootfs,
+    limits: ScriptLimits,
     report: Report,
     /// What the host refused, as bits.
     refused: u32,
@@ -111,6 +116,12 @@ impl Sandbox {
         Sandbox::open_without(root, report, 0)
     }
 
+    /// Replaces the default limits.
+    pub(crate) fn with_limits(mut self, limits: ScriptLimits) -> Sandbox {
+        self.limits = limits;
+        self
+    }
+
     /// What the host refused, as bits. Scripts may behave differently without it.
     pub(crate) fn refused(&self) -> u32 {
         self.refused
@@ -138,6 +149,7 @@ impl Sandbox {
             turn: Mutex::new(()),
             init,
             root,
+            limits: ScriptLimits::default(),
             report: report.clone(),
             refused: 0,
         };
@@ -147,7 +159,7 @@ impl Sandbox {
                 sandbox.refused = refused;
             }
             Reply::Refused(step, error) => return Err(setup_error(step, error)),
-            Reply::NotStarted(_) | Reply::Ended(_) => return Err(Error::Died),
+            Reply::NotStarted(_) | Reply::Ended { .. } => return Err(Error::Died),
         }
         Ok(sandbox)
     }
@@ -158,50 +170,85 @@ impl Sandbox {
     }
 
     /// Runs a command in / with /dev/null as stdin, and waits for it. Whole lines of its output are
-    /// reported as [`Event::Output`](crate::report::Event::Output). Processes that it leaves behind
-    /// run until the sandbox is dropped.
+    /// reported as [`Event::Output`](crate::report::Event::Output). Processes that it leaves running
+    /// are killed before this returns: nothing but PID 1 runs between two commands.
     pub(crate) fn run(&self, command: &Command) -> Result<Finished, Error> {
-        self.watch(command, &mut |_| ())
+        let hearing = Hearing {
+            on_line: &mut |_| Clock::Continues,
+            beginnings: &[],
+        };
+        self.watch(command, hearing)
     }
 
-    /// Like [`run`](Sandbox::run), and calls `on_line` with each line of output.
-    pub(crate) fn watch(
-        &self,
-        command: &Command,
-        on_line: &mut dyn FnMut(&str),
-    ) -> Result<Finished, Error> {
+    /// Like [`run`](Sandbox::run), and has its output heard.
+    pub(crate) fn watch(&self, command: &Command, hearing: Hearing<'_>) -> Result<Finished, Error> {
         let request = wire::encode(command)?;
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let (output, write_end) = io::pipe().map_err(Error::Start)?;
         self.channel.send(&request, write_end.as_raw_fd())?;
         drop(write_end);
-        let mut lines = LineReader::new(&self.report, on_line);
-        let reply = self.wait(output, &mut lines)?;
+        let mut lines = LineReader::new(&self.report, hearing);
+        let waited = self.wait(output, &mut lines);
         let output = lines.finish();
-        match reply {
-            Reply::Ended(status) => Ok(Finished {
-                status: ExitStatus::from_raw(status),
+        let Some(reply) = waited? else {
+            return Err(Error::TimedOut {
+                limit: self.limits.time.unwrap_or_default(),
                 output,
-            }),
+            });
+        };
+        match reply {
+            Reply::Ended { status, left } => {
+                if left > 0 {
+                    let program = command.program();
+                    self.report.detail(format!(
+                        "{program} left processes running: {left} ended with it"
+                    ));
+                }
+                Ok(Finished {
+                    status: ExitStatus::from_raw(status),
+                    output,
+                })
+            }
             Reply::NotStarted(error) => Err(self.not_started(command.program(), error)),
             Reply::Ready(_) | Reply::Refused(..) => Err(Error::Died),
         }
     }
 
-    /// Reads the command's output until it has ended. A daemon that it leaves behind may hold the
-    /// pipe open forever, so reading stops with what the pipe contains when the command ends.
-    fn wait(&self, mut output: PipeReader, lines: &mut LineReader<'_>) -> Result<Reply, Error> {
+    /// Ends all that runs in the sandbox, for good: a command exceeded a limit.
+    fn kill(&self) {
+        let _ = self.channel.socket.shutdown(Shutdown::Both);
+        if self.refused & refused::PID == 0 {
+            // Even if it waits for a process that does not end.
+            let _ = nix::sys::signal::kill(self.init, nix::sys::signal::Signal::SIGKILL);
+        }
+    }
+
+    /// Reads the command's output until it has ended, and then what the pipe still contains. `None` if
+    /// its time was over and it was killed.
+    fn wait(
+        &self,
+        mut output: PipeReader,
+        lines: &mut LineReader<'_, '_>,
+    ) -> Result<Option<Reply>, Error> {
         let flags = rustix::fs::OFlags::NONBLOCK;
         rustix::fs::fcntl_setfl(&output, flags).map_err(|e| Error::Start(e.into()))?;
         let mut is_open = true;
+        let mut time = TimeLeft::new(self.limits.time);
         loop {
+            if lines.take_restarted() {
+                time.restart();
+            }
+            if time.is_over() {
+                self.kill();
+                return Ok(None);
+            }
             let replied = {
                 let socket = self.channel.socket.as_fd();
                 let mut watched = vec![PollFd::new(socket, PollFlags::POLLIN)];
                 if is_open {
                     watched.push(PollFd::new(output.as_fd(), PollFlags::POLLIN));
                 }
-                match poll(&mut watched, PollTimeout::NONE) {
+                match poll(&mut watched, time.poll_timeout()) {
                     Err(nix::Error::EINTR) => continue,
                     Err(e) => return Err(Error::Start(e.into())),
                     Ok(_) => watched[0].any().unwrap_or(true),
@@ -214,7 +261,7 @@ impl Sandbox {
             if is_open {
                 is_open = drain(&mut output, lines);
             }
-            if let Some(reply) = reply {
+            if reply.is_some() {
                 return Ok(reply);
             }
         }
@@ -299,7 +346,7 @@ fn setup_error(step: u32, error: i32) -> Error {
 }
 
 /// Reads what the pipe contains. False once the other end is closed.
-fn drain(output: &mut PipeReader, lines: &mut LineReader<'_>) -> bool {
+fn drain(output: &mut PipeReader, lines: &mut LineReader<'_, '_>) -> bool {
     let mut buffer = [0; 16 * 1024];
     // At most a full pipe at a time: a process that writes forever must not hide the command's
     // end.

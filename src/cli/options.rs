@@ -3,6 +3,7 @@
 //! The first paragraph of an option's doc comment is its line in `-h`; `--help` shows all of it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -13,6 +14,7 @@ use super::target::{self, Written};
 use super::values;
 use crate::formats::suite::Variant;
 use crate::run::{CacheOptions, Goal, Limits, Outputs, Packages, SourceOptions, System};
+use crate::sandbox::ScriptLimits;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Packages")]
@@ -202,6 +204,22 @@ pub(super) struct PerformanceArgs {
     )]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=64))]
     downloads: u16,
+
+    #[command(flatten)]
+    scripts: ScriptArgs,
+}
+
+/// The limits of maintainer scripts.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub(super) struct ScriptArgs {
+    /// End a maintainer script that runs longer (s, m, h, d; 0 for no limit)
+    ///
+    /// The run then fails with exit code 7. A call of dpkg that runs several scripts may take 24
+    /// times as long.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = values::duration)]
+    #[arg(env = "RBOOTSTRAP_SCRIPT_TIMEOUT")]
+    script_timeout: Duration,
 }
 
 /// `--jobs`, which `rbootstrap pack` has too.
@@ -337,6 +355,15 @@ impl PerformanceArgs {
         Limits {
             downloads: self.downloads.into(),
             jobs: self.jobs.count(),
+            scripts: self.scripts.limits(),
+        }
+    }
+}
+
+impl ScriptArgs {
+    fn limits(&self) -> ScriptLimits {
+        ScriptLimits {
+            time: Some(self.script_timeout).filter(|time| !time.is_zero()),
         }
     }
 }

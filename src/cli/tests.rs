@@ -160,6 +160,7 @@ fn contradictions_are_refused() {
         "rbootstrap --jobs 0 noble n",
         "rbootstrap --downloads 65 noble n",
         "rbootstrap --cache-max-size many noble n",
+        "rbootstrap --script-timeout soon noble n",
         "rbootstrap --path-exclude usr/share/man/* noble n",
         "rbootstrap --path-include= noble n",
         "rbootstrap --no-such-option noble n",
@@ -198,6 +199,8 @@ fn contradictions_are_refused() {
         error: invalid value '65' for '--downloads <N>': 65 is not in 1..=64
     rbootstrap --cache-max-size many noble n
         error: invalid value 'many' for '--cache-max-size <SIZE>': `many` is not a size such as 500M or 2G
+    rbootstrap --script-timeout soon noble n
+        error: invalid value 'soon' for '--script-timeout <TIME>': `soon` is not a time such as 90s, 30m or 2h
     rbootstrap --path-exclude usr/share/man/* noble n
         error: invalid value 'usr/share/man/*' for '--path-exclude <GLOB>': the pattern `usr/share/man/*` does not begin with `/` or `*`
     rbootstrap --path-include= noble n
@@ -215,6 +218,7 @@ fn options_reach_the_part_of_the_stage_that_reads_them() {
          --no-check-gpg --no-check-valid-until --no-pockets --merged-usr --keep \
          --path-exclude=/a/* --path-include=/a/b --path-exclude=*.c \
          --cache-dir=c --cache-max-size=1M --state-dir=s --jobs=3 --downloads=4 \
+         --script-timeout=90s \
          noble n http://m/",
     )
     .unwrap();

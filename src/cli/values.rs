@@ -1,4 +1,6 @@
-//! Values of options: lists, sizes, mirrors.
+//! Values of options: lists, sizes, times, mirrors.
+
+use std::time::Duration;
 
 /// Splits values at commas and blanks, as debootstrap and mmdebstrap do.
 pub(super) fn words(values: &[String]) -> Vec<String> {
@@ -54,6 +56,30 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Reads a time: `90`, `90s`, `30m`, `2h`, `1d`, `1.5h`; without a unit it is in seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let bad = || format!("`{text}` is not a time such as 90s, 30m or 2h");
+    let text = text.trim();
+    let (number, unit) = match text.find(|c: char| c.is_ascii_alphabetic()) {
+        Some(at) => text.split_at(at),
+        None => (text, "s"),
+    };
+    let seconds = match unit {
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return Err(bad()),
+    };
+    let number: f64 = number.trim().parse().map_err(|_| bad())?;
+    let seconds = number * seconds;
+    if (0.0..=1e9).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err(bad())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +101,26 @@ mod tests {
         for text in ["", "M", "-1", "1X", "many", "1e40"] {
             let message = format!("`{text}` is not a size such as 500M or 2G");
             assert_eq!(size(text), Err(message));
+        }
+    }
+
+    #[test]
+    fn times_have_a_unit_or_are_seconds() {
+        let rows = [
+            ("0", 0),
+            ("90", 90),
+            ("90s", 90),
+            ("30m", 1800),
+            ("1.5h", 5400),
+            ("2 h", 7200),
+            ("1d", 86_400),
+        ];
+        for (text, seconds) in rows {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "h", "-1", "1w", "1h30m", "soon", "1e40", "inf"] {
+            let message = format!("`{text}` is not a time such as 90s, 30m or 2h");
+            assert_eq!(duration(text), Err(message));
         }
     }
 

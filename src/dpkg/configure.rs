@@ -13,11 +13,11 @@ use std::process::ExitStatus;
 
 use crate::failure::Class;
 use crate::report::Report;
-use crate::sandbox::{self, Command, Sandbox};
+use crate::sandbox::{self, Command, Hearing, Sandbox};
 use crate::tree::rootfs;
 
 use super::script_failure::{LastLines, ScriptFailure};
-use listener::Listener;
+use listener::{BEGINNINGS, Listener};
 pub(crate) use services::Services;
 
 /// One call of dpkg.
@@ -88,9 +88,8 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Error::Sandbox(error) => error.hint(),
-            Error::Script(_) | Error::Package { .. } | Error::Dpkg { .. } | Error::Rootfs(_) => {
-                None
-            }
+            Error::Script(failure) => failure.hint(),
+            Error::Package { .. } | Error::Dpkg { .. } | Error::Rootfs(_) => None,
         }
     }
 }
@@ -122,10 +121,17 @@ pub(crate) fn configure(
         names.len()
     ));
     let mut listener = Listener::new(report);
-    let finished = sandbox.watch(&command, &mut |line| listener.read_line(line))?;
-    if !finished.status.success() {
-        return Err(listener.failure(finished.status));
+    let hearing = Hearing {
+        on_line: &mut |line| listener.read_line(line),
+        beginnings: &BEGINNINGS,
+    };
+    match sandbox.watch(&command, hearing) {
+        Ok(finished) if finished.status.success() => {
+            listener.finish();
+            Ok(())
+        }
+        Ok(finished) => Err(listener.failure(finished.status)),
+        Err(sandbox::Error::TimedOut { limit, output }) => Err(listener.timed_out(limit, output)),
+        Err(error) => Err(error.into()),
     }
-    listener.finish();
-    Ok(())
 }

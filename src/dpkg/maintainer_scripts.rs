@@ -10,7 +10,7 @@ use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::ledger::Ledger;
 use super::script::{SCRIPT_DIRECTORY, has_effect, script_environment};
-use super::script_failure::ScriptFailure;
+use super::script_failure::{Ended, LastLines, ScriptFailure};
 use super::staging::Staged;
 use super::unpack::{Error, Method};
 
@@ -158,16 +158,26 @@ impl Scripts<'_> {
             env: self.environment(script, method, ledger),
         };
         let package = &script.package.name;
-        let finished = (self.run)(&command).map_err(|source| Error::Sandbox {
-            package: package.clone(),
-            script: script.name,
-            source,
-        })?;
-        if finished.status.success() {
-            return Ok(());
-        }
-        let Finished { status, output } = finished;
-        Err(ScriptFailure::new(package, script.name, status, &output).into())
+        let failure = match (self.run)(&command) {
+            Ok(finished) if finished.status.success() => return Ok(()),
+            Ok(Finished { status, output }) => {
+                ScriptFailure::new(package, script.name, status, &output)
+            }
+            Err(sandbox::Error::TimedOut { limit, output }) => ScriptFailure {
+                package: package.clone(),
+                script: script.name,
+                ended: Ended::TimedOut(limit),
+                output: LastLines::of_output(&output),
+            },
+            Err(source) => {
+                return Err(Error::Sandbox {
+                    package: package.clone(),
+                    script: script.name,
+                    source,
+                });
+            }
+        };
+        Err(failure.into())
     }
 
     fn environment(

@@ -4,25 +4,55 @@
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::time::Duration;
+
+use crate::sandbox;
 
 /// How many lines of output an error shows.
 pub(crate) const LINES_SHOWN: usize = 20;
 
 /// A maintainer script failed.
 #[derive(Debug, thiserror::Error)]
-#[error("the {script} script of {package} failed with {ended}")]
+#[error("the {script} script of {package} {ended}")]
 pub(crate) struct ScriptFailure {
     /// The package as dpkg names it: `NAME` or `NAME:ARCHITECTURE`.
     pub(crate) package: String,
     /// `preinst`, `postinst`, …
     pub(crate) script: &'static str,
-    /// `exit status 1`, `signal (Killed)`
-    pub(crate) ended: String,
+    pub(crate) ended: Ended,
     #[source]
     pub(crate) output: Option<LastLines>,
 }
 
+/// How a script failed.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// With this status: `exit status 1`, `signal (Killed)`.
+    With(String),
+    /// It was killed after this time.
+    TimedOut(Duration),
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ended::With(status) => write!(f, "failed with {status}"),
+            Ended::TimedOut(limit) => {
+                write!(f, "did not end within {}", sandbox::duration(*limit))
+            }
+        }
+    }
+}
+
 impl ScriptFailure {
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self.ended {
+            Ended::With(_) => None,
+            Ended::TimedOut(_) => Some(sandbox::TIME_HINT.to_owned()),
+        }
+    }
+
     /// A failure of a script that was run here; `output` is what it wrote.
     pub(crate) fn new(
         package: &str,
@@ -35,12 +65,11 @@ impl ScriptFailure {
             (None, Some(signal)) => format!("signal ({})", signal_name(signal)),
             (None, None) => status.to_string(),
         };
-        let output = String::from_utf8_lossy(output);
         ScriptFailure {
             package: package.to_owned(),
             script,
-            ended,
-            output: LastLines::of(output.lines().map(str::to_owned).collect()),
+            ended: Ended::With(ended),
+            output: LastLines::of_output(output),
         }
     }
 }
@@ -66,6 +95,12 @@ impl LastLines {
         let superfluous = lines.len().saturating_sub(LINES_SHOWN);
         lines.drain(..superfluous);
         (!lines.is_empty()).then_some(LastLines(lines))
+    }
+
+    /// The last lines of what a command wrote.
+    pub(crate) fn of_output(output: &[u8]) -> Option<LastLines> {
+        let output = String::from_utf8_lossy(output);
+        LastLines::of(output.lines().map(str::to_owned).collect())
     }
 
     #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::formats::package_key::PackageKey;
 use crate::interrupt::Interrupt;
 use crate::plan::Plan;
 use crate::report::{Report, Stage};
-use crate::sandbox::Command;
+use crate::sandbox::{Command, ScriptLimits};
 use crate::store;
 use crate::store::downloads::Downloads;
 use crate::tree::apt::{self, Automatic};
@@ -27,7 +27,7 @@ use crate::tree::tidy;
 
 use super::Error;
 use super::key::{Circumstances, StepKey, keys};
-use super::scripts::ScriptHost;
+use super::scripts::{ScriptHost, ScriptPlace};
 use super::steps::{Options, Step, steps};
 
 /// What an installation needs before its packages are known.
@@ -38,6 +38,7 @@ pub(crate) struct Setup {
     pub(crate) fetch: Arc<Downloads>,
     /// The number of threads that decode packages.
     pub(crate) jobs: usize,
+    pub(crate) script_limits: ScriptLimits,
 }
 
 /// What is to be installed.
@@ -63,8 +64,8 @@ pub(crate) struct Installation<'a> {
     forces: Forces,
     /// None until a script may run. Declared before `staging`, so that it ends first on every path.
     scripts: Option<ScriptHost<'a>>,
+    place: ScriptPlace<'a>,
     staging: Staging<'a>,
-    interrupt: &'a Interrupt,
     report: &'a Report,
 }
 
@@ -81,12 +82,19 @@ impl<'a> Installation<'a> {
             options,
             fetch,
             jobs,
+            script_limits,
         } = setup;
+        let place = ScriptPlace {
+            root,
+            limits: script_limits,
+            interrupt,
+            report,
+        };
         report.begin_step(1, "base");
         base(root, options.base())?;
         report.end_steps();
         let scripts = match options.has_scripts() {
-            true => Some(ScriptHost::open(root, interrupt, report)?),
+            true => Some(ScriptHost::open(place)?),
             false => None,
         };
         let staging_options = staging::Options {
@@ -101,8 +109,8 @@ impl<'a> Installation<'a> {
             done: 1, // the base
             forces: Forces::default(),
             scripts,
+            place,
             staging: Staging::start(root, staging_options, report.clone())?,
-            interrupt,
             report,
         })
     }
@@ -191,7 +199,7 @@ impl<'a> Installation<'a> {
             Method::Together => Some(place_together(unpacking, packages, state)?),
             Method::InTurn => None,
         };
-        let host = script_host(&mut self.scripts, self.root, self.interrupt, self.report)?;
+        let host = script_host(&mut self.scripts, self.place)?;
         if host.hold_services(self.root)? {
             let packages = plan.debs.len() as u64;
             self.report.began(Stage::Configure, packages);
@@ -224,7 +232,7 @@ impl<'a> Installation<'a> {
                 names.push(key.dpkg_name());
             }
         }
-        let host = script_host(&mut self.scripts, self.root, self.interrupt, self.report)?;
+        let host = script_host(&mut self.scripts, self.place)?;
         if host.hold_services(self.root)? {
             let packages = plan.debs.len() as u64;
             self.report.began(Stage::Configure, packages);
@@ -267,13 +275,11 @@ impl<'a> Installation<'a> {
 /// The script host, opened where it is not yet.
 fn script_host<'h, 'a>(
     host: &'h mut Option<ScriptHost<'a>>,
-    root: &'a Rootfs,
-    interrupt: &Interrupt,
-    report: &Report,
+    place: ScriptPlace<'a>,
 ) -> Result<&'h mut ScriptHost<'a>, Error> {
     match host {
         Some(host) => Ok(host),
-        None => Ok(host.insert(ScriptHost::open(root, interrupt, report)?)),
+        None => Ok(host.insert(ScriptHost::open(place)?)),
     }
 }
 

@@ -3,10 +3,19 @@
 use crate::dpkg::configure::Services;
 use crate::interrupt::{Interrupt, Registration};
 use crate::report::Report;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, ScriptLimits};
 use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::Error;
+
+/// Where and within which limits scripts will run.
+#[derive(Clone, Copy)]
+pub(super) struct ScriptPlace<'a> {
+    pub(super) root: &'a Rootfs,
+    pub(super) limits: ScriptLimits,
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) report: &'a Report,
+}
 
 /// A sandbox around the tree. Dropping it ends what runs in it before services are put back.
 pub(super) struct ScriptHost<'a> {
@@ -21,15 +30,17 @@ impl<'a> ScriptHost<'a> {
     /// Builds the sandbox. This comes before any file is unpacked: a host that does not permit it
     /// fails at once, and the process inside is cloned off a program that has not yet filled its
     /// memory.
-    pub(super) fn open(
-        root: &'a Rootfs,
-        interrupt: &Interrupt,
-        report: &Report,
-    ) -> Result<ScriptHost<'a>, Error> {
+    pub(super) fn open(place: ScriptPlace<'a>) -> Result<ScriptHost<'a>, Error> {
+        let ScriptPlace {
+            root,
+            limits,
+            interrupt,
+            report,
+        } = place;
         for mount_point in ["proc", "sys"] {
             root.make_directory(&RootPath::known(mount_point), 0o755)?; // as base-files ships them
         }
-        let sandbox = Sandbox::open(root, report)?;
+        let sandbox = Sandbox::open(root, report)?.with_limits(limits);
         let cancel = sandbox.cancel();
         let registration = interrupt.on_raise(move || cancel.cancel());
         Ok(ScriptHost {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::formats::compress::Compression;
 use crate::formats::path_rule::PathRule;
 use crate::formats::suite::Variant;
+use crate::sandbox::ScriptLimits;
 
 /// One run. [`run`](super::run) hands each stage only the part that it reads.
 #[derive(Clone, Debug)]
@@ -124,6 +125,7 @@ pub(crate) struct Limits {
     pub(crate) downloads: usize,
     /// Threads that unpack and compress.
     pub(crate) jobs: usize,
+    pub(crate) scripts: ScriptLimits,
 }
 
 impl Goal {

@@ -31,6 +31,7 @@ fn request(temporary: &Path) -> Request {
         limits: Limits {
             downloads: 1,
             jobs: 1,
+            scripts: crate::sandbox::ScriptLimits::default(),
         },
     }
 }

@@ -1,6 +1,8 @@
 //! Why a command could not be run in the sandbox.
 
+use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use crate::failure::Class;
 
@@ -42,6 +44,13 @@ pub(crate) enum Error {
     },
     #[error("`{argument}` contains a NUL byte")]
     Nul { argument: String },
+    /// The command was killed, and the sandbox with it.
+    #[error("it did not end within {}", duration(*limit))]
+    TimedOut {
+        limit: Duration,
+        /// The last 64 KiB of its output.
+        output: Vec<u8>,
+    },
     /// [`Cancel`](super::Cancel) was used.
     #[error("interrupted")]
     Cancelled,
@@ -55,7 +64,7 @@ impl Error {
     /// lacks its interpreter, is a failure of the packages; the rest is what the host permits.
     pub(crate) fn class(&self) -> Class {
         match self {
-            Error::NotFound { .. } | Error::Exec { .. } => Class::Script,
+            Error::NotFound { .. } | Error::Exec { .. } | Error::TimedOut { .. } => Class::Script,
             Error::Permission
             | Error::Setup { .. }
             | Error::Start(_)
@@ -73,6 +82,7 @@ impl Error {
             Error::Foreign { architecture, .. } => Some(format!(
                 "install qemu-user-static to run {architecture} programs"
             )),
+            Error::TimedOut { .. } => Some(TIME_HINT.to_owned()),
             Error::Permission
             | Error::Setup { .. }
             | Error::Start(_)
@@ -83,6 +93,18 @@ impl Error {
             | Error::Cancelled
             | Error::Died => None,
         }
+    }
+}
+
+/// The option for the time limit.
+pub(crate) const TIME_HINT: &str = "--script-timeout sets how long a script may run";
+
+/// A time limit, in the largest unit that gives a whole number.
+pub(crate) fn duration(limit: Duration) -> String {
+    match limit.as_secs() {
+        seconds if seconds > 0 && seconds.is_multiple_of(3600) => format!("{} h", seconds / 3600),
+        seconds if seconds > 0 && seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
     }
 }
 
@@ -107,8 +129,8 @@ impl SetupStep {
     }
 }
 
-impl std::fmt::Display for SetupStep {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for SetupStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             SetupStep::EnterTree => "entering it",
             SetupStep::ChangeRoot => "making it the root directory",

@@ -132,7 +132,7 @@ impl Init {
         };
         self.serve(&signals);
         if !self.is_init {
-            self.kill_all();
+            self.kill_children();
         }
         0
     }
@@ -185,6 +185,8 @@ impl Init {
         }
     }
 
+    /// Waits for what has ended. When the command has, everything that it left running is ended
+    /// too, before the host hears of it and works on the tree.
     fn reap(&mut self) {
         loop {
             let mut status = 0;
@@ -198,7 +200,12 @@ impl Init {
                 if let Some(processors) = &mut self.processors {
                     processors.command_ended();
                 }
-                self.reply(Reply::Ended(status));
+                let left = if self.is_init {
+                    kill_namespace()
+                } else {
+                    self.kill_children()
+                };
+                self.reply(Reply::Ended { status, left });
             }
         }
     }
@@ -228,13 +235,14 @@ impl Init {
         unsafe { libc::send(self.socket, bytes.as_ptr().cast(), bytes.len(), flags) };
     }
 
-    /// Without a PID namespace nothing else ends the remaining processes: kills every child, then
-    /// those that become children by that.
-    fn kill_all(&self) {
+    /// Kills the remaining processes where there is no PID namespace: every child, then those that
+    /// become children by that. Returns how many there were.
+    fn kill_children(&self) -> u32 {
         let mut text = [0u8; 4096];
+        let mut killed_in_all = 0;
         loop {
             let Ok(length) = rustix::io::pread(borrow(&self.children), &mut text, 0) else {
-                return;
+                return killed_in_all;
             };
             let listed = text.get(..length).unwrap_or_default();
             let mut killed = false;
@@ -246,10 +254,28 @@ impl Init {
             }
             // SAFETY: waits for one of the children just killed.
             if !killed || unsafe { libc::waitpid(-1, ptr::null_mut(), 0) } < 0 {
-                return;
+                return killed_in_all;
             }
+            killed_in_all += 1;
         }
     }
+}
+
+/// Kills all processes of the namespace but this one, its PID 1, and waits until they are gone: the
+/// orphans are its children. Returns how many there were. The kernel lets no process fork that has a
+/// signal pending, so one call reaches all.
+fn kill_namespace() -> u32 {
+    let mut killed = 0;
+    // SAFETY: in a PID namespace, -1 is all of its processes but PID 1.
+    if unsafe { libc::kill(-1, libc::SIGKILL) } != 0 {
+        return 0;
+    }
+    let mut status = 0;
+    // SAFETY: waits for one of the processes just killed. Some may have ended before.
+    while unsafe { libc::waitpid(-1, &mut status, 0) } > 0 {
+        killed += u32::from(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL);
+    }
+    killed
 }
 
 /// Where the kernel placed the arguments and the variables, one after the other

@@ -176,7 +176,8 @@ fn nothing_of_the_sandbox_stays() {
             ))
             .unwrap();
         assert_eq!(finished.output, b"started\n");
-        assert_eq!((mounted(), running(tree.path()) > 0), (0, true));
+        let alive = (mounted(), running(tree.path()));
+        assert_eq!(alive, (0, 1), "PID 1 alone: {without}");
         drop(sandbox);
         assert_eq!((mounted(), running(tree.path())), (0, 0), "{without}");
         drop(report);
@@ -245,9 +246,16 @@ fn statuses_signals_and_the_end_of_the_output() {
     );
     let mut heard = Vec::new();
     sandbox
-        .watch(&shell("echo a; printf 'b\\nc' >&2"), &mut |line| {
-            heard.push(line.to_owned())
-        })
+        .watch(
+            &shell("echo a; printf 'b\\nc' >&2"),
+            Hearing {
+                on_line: &mut |line| {
+                    heard.push(line.to_owned());
+                    Clock::Continues
+                },
+                beginnings: &[],
+            },
+        )
         .unwrap();
     assert_eq!(heard, ["a", "b", "c"]);
     let long = sandbox
@@ -405,27 +413,21 @@ fn commands_stay_on_one_processor_until_they_could_notice() {
     // A program that asks gets the true number, and may use all of them.
     let nproc = std::process::Command::new("nproc").output().unwrap().stdout;
     assert_eq!(said(&sandbox, "nproc").as_bytes(), nproc);
-    // A command that runs long releases every process: an earlier command's daemon too, and what
-    // the shell starts afterwards.
-    let daemon = said(&sandbox, "sleep 98765 >/dev/null 2>&1 & echo $!");
-    let daemon = format!("/proc/{}/status", daemon.trim());
-    assert_ne!(
-        kept_to(&said(&sandbox, &format!("cat {daemon}"))),
-        Some(all)
-    );
+    // A command that runs long releases every process: its daemon too, and what the shell starts
+    // afterwards.
     let released = said(
         &sandbox,
-        &format!(
-            "for i in 1 2 3 4 5 6 7 8 9; do sleep 0.1; done; cat {daemon}; cat /proc/self/status"
-        ),
+        "sleep 98765 >/dev/null 2>&1 & cat /proc/$!/status; echo long
+         for i in 1 2 3 4 5 6 7 8 9; do sleep 0.1; done; cat /proc/$!/status; cat /proc/self/status",
     );
+    let (short, long) = released.split_once("long\n").unwrap();
+    assert_ne!(kept_to(short), Some(all), "{short}");
     assert_eq!(
-        released
-            .lines()
+        long.lines()
             .filter(|line| kept_to(line) == Some(all))
             .count(),
         2,
-        "{released}"
+        "{long}"
     );
     assert_ne!(
         kept_to(&said(&sandbox, "cat /proc/self/status")),
@@ -567,4 +569,25 @@ fn calls_that_reach_beyond_the_tree_are_refused() {
     let sandbox = Sandbox::open(&tree.root(), &report).unwrap();
     let probe = "unshare -U sh -c : 2>/dev/null && echo user; echo done";
     assert_eq!(said(&sandbox, probe), "done\n");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_command_that_runs_too_long_is_killed_with_all_that_it_started() {
+    let tree = Tree::new();
+    let deaf = "trap '' INT TERM HUP; setsid sleep 98765 & echo begun; sleep 98765";
+    for without in [0, refused::PID] {
+        let report = Report::silent();
+        let sandbox = Sandbox::open_without(&tree.root(), &report, without).unwrap();
+        let sandbox = sandbox.with_limits(ScriptLimits {
+            time: Some(std::time::Duration::from_millis(500)),
+        });
+        assert_eq!(said(&sandbox, "echo quick"), "quick\n");
+        match sandbox.run(&shell(deaf)) {
+            Err(Error::TimedOut { output, .. }) => assert_eq!(output, b"begun\n"),
+            other => panic!("{without}: {other:?}"),
+        }
+        drop(sandbox);
+        assert_eq!(running(tree.path()), 0, "{without}");
+    }
 }

@@ -32,8 +32,9 @@ pub(super) enum Reply {
     Refused(u32, i32),
     /// The command could not be started: the error number.
     NotStarted(i32),
-    /// The command ended with this wait status.
-    Ended(i32),
+    /// The command ended with this wait status. Then this many processes that it left running were
+    /// ended.
+    Ended { status: i32, left: u32 },
 }
 
 impl Reply {
@@ -42,7 +43,7 @@ impl Reply {
             Reply::Ready(refused) => (0, refused, 0),
             Reply::Refused(step, error) => (1, step, error),
             Reply::NotStarted(error) => (2, 0, error),
-            Reply::Ended(status) => (3, 0, status),
+            Reply::Ended { status, left } => (3, left, status),
         };
         let mut bytes = [0; REPLY];
         bytes[..4].copy_from_slice(&u32::to_ne_bytes(kind));
@@ -59,7 +60,10 @@ impl Reply {
             0 => Some(Reply::Ready(first)),
             1 => Some(Reply::Refused(first, second)),
             2 => Some(Reply::NotStarted(second)),
-            3 => Some(Reply::Ended(second)),
+            3 => Some(Reply::Ended {
+                status: second,
+                left: first,
+            }),
             _ => None,
         }
     }
@@ -191,7 +195,10 @@ mod tests {
             Reply::Ready(5),
             Reply::Refused(3, 1),
             Reply::NotStarted(8),
-            Reply::Ended(-1),
+            Reply::Ended {
+                status: -1,
+                left: 7,
+            },
         ] {
             assert_eq!(Reply::decode(&reply.encode()), Some(reply));
         }

@@ -5,13 +5,22 @@
 
 use std::collections::VecDeque;
 use std::process::ExitStatus;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::report::{Event, Report, Stage};
 
-use crate::dpkg::script_failure::{LINES_SHOWN, LastLines, ScriptFailure};
+use crate::dpkg::script_failure::{Ended, LINES_SHOWN, LastLines, ScriptFailure};
+use crate::sandbox::{self, Clock};
 
 use super::Error;
+
+/// How the lines begin that the listener must not miss: dpkg turns to a package, or failed.
+pub(super) const BEGINNINGS: [&str; 4] = [
+    "dpkg: error processing package ",
+    "Setting up ",
+    "Processing triggers for ",
+    "Removing ",
+];
 
 /// Follows dpkg's output, line by line.
 pub(super) struct Listener<'a> {
@@ -27,6 +36,8 @@ pub(super) struct Listener<'a> {
 /// The package that dpkg works on.
 struct Current {
     package: String,
+    /// Which of its scripts dpkg runs.
+    script: &'static str,
     from: Instant,
     /// Whether it counts as progress; processing triggers does not.
     counts: bool,
@@ -49,21 +60,29 @@ impl<'a> Listener<'a> {
         }
     }
 
-    pub(super) fn read_line(&mut self, line: &str) {
+    pub(super) fn read_line(&mut self, line: &str) -> Clock {
+        let [error, set_up, triggers, remove] = BEGINNINGS;
+        let mut clock = Clock::Restarts;
         if let Some(package) = self.failing.take() {
             self.note_failure(package, line.trim());
-        } else if let Some(package) = between(line, "dpkg: error processing package ", " (") {
+            clock = Clock::Continues;
+        } else if let Some(package) = between(line, error, " (") {
             self.failing = Some(package.into());
-            return;
-        } else if let Some(package) = between(line, "Setting up ", " (") {
-            self.turn_to(package, true);
-        } else if let Some(package) = between(line, "Processing triggers for ", " (") {
-            self.turn_to(package, false);
+            return Clock::Continues;
+        } else if let Some(package) = between(line, set_up, " (") {
+            self.turn_to(package, "postinst", true);
+        } else if let Some(package) = between(line, triggers, " (") {
+            self.turn_to(package, "postinst", false);
+        } else if let Some(package) = between(line, remove, " (") {
+            self.turn_to(package, "prerm", false);
+        } else {
+            clock = Clock::Continues;
         }
         self.last.push_back(line.into());
         if self.last.len() > LINES_SHOWN {
             self.last.pop_front();
         }
+        clock
     }
 
     /// Reports that the last package is done.
@@ -94,7 +113,7 @@ impl<'a> Listener<'a> {
             Some((script, ended)) => Error::Script(ScriptFailure {
                 package: failed.package,
                 script,
-                ended: ended.into(),
+                ended: Ended::With(ended.into()),
                 output,
             }),
             None => Error::Package {
@@ -105,11 +124,27 @@ impl<'a> Listener<'a> {
         }
     }
 
-    fn turn_to(&mut self, package: &str, counts: bool) {
+    /// The error for a call of dpkg that was killed after this time, with the end of its output.
+    pub(super) fn timed_out(self, limit: Duration, output: Vec<u8>) -> Error {
+        match self.current {
+            Some(Current {
+                package, script, ..
+            }) => Error::Script(ScriptFailure {
+                package,
+                script,
+                ended: Ended::TimedOut(limit),
+                output: LastLines::of(self.last.into()),
+            }),
+            None => Error::Sandbox(sandbox::Error::TimedOut { limit, output }),
+        }
+    }
+
+    fn turn_to(&mut self, package: &str, script: &'static str, counts: bool) {
         self.finish();
         self.last.clear();
         self.current = Some(Current {
             package: package.into(),
+            script,
             from: Instant::now(),
             counts,
         });
@@ -170,7 +205,9 @@ mod tests {
     fn error(output: &str) -> Error {
         let report = Report::silent();
         let mut listener = Listener::new(&report);
-        output.lines().for_each(|line| listener.read_line(line));
+        for line in output.lines() {
+            listener.read_line(line);
+        }
         listener.failure(ExitStatus::from_raw(256))
     }
 
@@ -250,6 +287,7 @@ mod tests {
             "Setting up a (1) ...",
             "Setting up the loudspeaker (x)",
             "Processing triggers for a (1) ...",
+            "Removing c (1) ...",
             "Setting up b (2) ...",
         ] {
             listener.read_line(line);
@@ -258,7 +296,8 @@ mod tests {
         assert_eq!(
             *events.lock().unwrap(),
             [
-                "at a", "did a", "+1", "at a", "did a", "+0", "at b", "did b", "+1"
+                "at a", "did a", "+1", "at a", "did a", "+0", "at c", "did c", "+0", "at b",
+                "did b", "+1"
             ]
         );
     }

@@ -157,6 +157,7 @@ impl Error {
         match self {
             Error::Sandbox { source, .. } => source.hint(),
             Error::InThread(error) => error.hint(),
+            Error::Script(failure) => failure.hint(),
             Error::Fetch { .. }
             | Error::Staging { .. }
             | Error::Tree { .. }
@@ -171,7 +172,6 @@ impl Error {
             | Error::Overwrite { .. }
             | Error::Different { .. }
             | Error::Diverted { .. }
-            | Error::Script(_)
             | Error::Stopped => None,
         }
     }
