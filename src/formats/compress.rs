@@ -1,12 +1,15 @@
 //! Compressed streams: gzip, bzip2, xz, lzma and zstd behind one pair of functions.
 //!
-//! Decoders read all streams or frames of a file. A stream that ends early and junk after a stream
-//! are errors. Callers know what is inside, and whether it is trusted.
+//! Decoders take what apt and dpkg take: all members of a gzip file, all frames of a zstd file, and
+//! of the other formats the first stream; what follows is ignored, but for zstd. A stream that ends
+//! early is an error. Callers know what is inside, and whether it is trusted.
 
+mod gunzip;
 mod gzip;
 
 use std::io::{self, BufRead, Read, Write};
 
+use gunzip::GunzipDecoder;
 use gzip::GzipEncoder;
 
 /// The compression of a member, an index or an image.
@@ -71,8 +74,8 @@ const WINDOW_LIMIT: u64 = 256 << 20;
 /// The most threads of xz, each of which takes 150 MB.
 const XZ_THREADS: u32 = 16;
 
-/// Decodes `input` to its end. The reader must be read to its own end, where truncated streams,
-/// wrong checks and junk after a stream become errors.
+/// Decodes `input` to its end. The reader must be read to its own end, where truncated streams and
+/// wrong checks become errors.
 pub fn decoder<'a>(
     compression: Compression,
     input: impl BufRead + Send + 'a,
@@ -80,22 +83,20 @@ pub fn decoder<'a>(
 ) -> io::Result<Box<dyn Read + Send + 'a>> {
     Ok(match compression {
         Compression::None => Box::new(input),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
-        Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
+        Compression::Gzip => Box::new(GunzipDecoder::new(input)),
+        Compression::Bzip2 => Box::new(bzip2::bufread::BzDecoder::new(input)),
         Compression::Xz => {
             let flags = match integrity {
                 #[cfg(any(test, feature = "testing"))]
-                Integrity::Unknown => liblzma::stream::CONCATENATED,
-                Integrity::Known => liblzma::stream::CONCATENATED | liblzma::stream::IGNORE_CHECK,
+                Integrity::Unknown => 0,
+                Integrity::Known => liblzma::stream::IGNORE_CHECK,
             };
             let stream = liblzma::stream::Stream::new_stream_decoder(WINDOW_LIMIT, flags)?;
             Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
         }
         Compression::Lzma => {
             let stream = liblzma::stream::Stream::new_lzma_decoder(WINDOW_LIMIT)?;
-            Box::new(OneStream(liblzma::bufread::XzDecoder::new_stream(
-                input, stream,
-            )))
+            Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
         }
         Compression::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
@@ -103,22 +104,6 @@ pub fn decoder<'a>(
             Box::new(decoder)
         }
     })
-}
-
-/// Refuses junk after the one stream of an .lzma file, which liblzma ignores.
-struct OneStream<R>(liblzma::bufread::XzDecoder<R>);
-
-impl<R: BufRead> Read for OneStream<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.0.read(buffer)?;
-        if read == 0 && !buffer.is_empty() && !self.0.get_mut().fill_buf()?.is_empty() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "junk after the lzma stream",
-            ));
-        }
-        Ok(read)
-    }
 }
 
 /// Encodes a stream, which is truncated until [`Encoder::finish`].

@@ -1,4 +1,4 @@
-//! Streams that are whole, joined, cut, followed by junk, or ask for too much memory.
+//! Streams that are whole, joined, cut, followed by other bytes, or ask for too much memory.
 
 #![expect(
     clippy::disallowed_methods,
@@ -163,22 +163,22 @@ fn the_system_tools_read_it() {
     }
 }
 
+/// The formats of which apt reads each stream that follows. Of the others it reads the first.
+const READ_ON: [Compression; 2] = [Compression::Gzip, Compression::Zstd];
+
 #[test]
-fn streams_that_follow_are_read() {
-    for compression in [
-        Compression::Gzip,
-        Compression::Bzip2,
-        Compression::Xz,
-        Compression::Zstd,
-    ] {
+fn streams_that_follow_are_read_as_by_apt() {
+    for compression in READ {
         let three = [&b"one "[..], b"", b"two"]
             .map(|content| encoded(compression, content))
             .concat();
-        assert_eq!(
-            decoded(compression, &three).unwrap(),
-            b"one two",
-            "{compression:?}"
-        );
+        let expected: &[u8] = if READ_ON.contains(&compression) {
+            b"one two"
+        } else {
+            b"one "
+        };
+        let content = decoded(compression, &three).unwrap();
+        assert_eq!(content, expected, "{compression:?}");
     }
     // gzip as it was written before, in members of a single deflate stream.
     let mut member = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
@@ -202,12 +202,14 @@ fn a_truncated_stream_is_an_error() {
             .chain(whole.len().saturating_sub(16)..whole.len())
         {
             let outcome = decoded(compression, &whole[..cut]);
+            // gzip's magic is what tells it from a file that is not compressed.
+            let is_plain = compression == Compression::Gzip && cut < 2;
             assert!(
-                outcome.is_err() || cut == 0 && outcome.unwrap().is_empty(),
+                outcome.is_err() || cut == 0 || is_plain,
                 "{compression:?} cut at {cut} of {}",
                 whole.len()
             );
-            if cut > 0 && compression != Compression::Lzma {
+            if cut > 1 && READ_ON.contains(&compression) {
                 assert!(
                     decoded(compression, &twice[..whole.len() + cut]).is_err(),
                     "the second {compression:?} cut at {cut}"
@@ -220,26 +222,35 @@ fn a_truncated_stream_is_an_error() {
 #[test]
 fn nothing_is_no_stream() {
     for compression in READ {
-        assert!(decoded(compression, b"").is_err(), "{compression:?}");
+        let nothing = decoded(compression, b"").map_err(|e| e.kind());
+        match compression {
+            Compression::Gzip => assert_eq!(nothing, Ok(Vec::new())),
+            _ => assert_eq!(
+                nothing,
+                Err(io::ErrorKind::UnexpectedEof),
+                "{compression:?}"
+            ),
+        }
     }
     assert!(decoded(Compression::None, b"").unwrap().is_empty());
 }
 
 #[test]
-fn junk_behind_a_stream_is_an_error() {
+fn other_bytes_that_follow_are_ignored_as_by_apt() {
     for compression in READ {
         for junk in [
             &b"x"[..],
             b"\0",
             b"\0\0\0\0\0",
             b"junk that is longer than any header would be",
-            b"\x1f\x8b",
         ] {
             let stream = [&encoded(compression, b"content")[..], junk].concat();
-            assert!(
-                decoded(compression, &stream).is_err(),
-                "{compression:?} with {junk:?}"
-            );
+            let content = decoded(compression, &stream).ok();
+            let expected = match compression {
+                Compression::Zstd => None,
+                _ => Some(b"content".to_vec()),
+            };
+            assert_eq!(content, expected, "{compression:?} with {junk:?}");
         }
     }
 }
