@@ -3,13 +3,17 @@
 
 use std::ffi::OsString;
 
+use rustix::fs::FileType;
+
 use crate::formats::package::Package;
 use crate::formats::package_key::PackageKey;
 use crate::sandbox::{self, Command, Finished};
-use crate::tree::rootfs::{RootPath, Rootfs};
+use crate::tree::rootfs::{self, RootPath, Rootfs};
 
 use super::ledger::Ledger;
-use super::script::{SCRIPT_DIRECTORY, has_effect, script_environment};
+use super::script::{
+    SCRIPT_DIRECTORY, has_effect, is_executable, names_interpreter, script_environment,
+};
 use super::script_failure::{Ended, LastLines, ScriptFailure};
 use super::staging::Staged;
 use super::unpack::{Error, Method};
@@ -51,17 +55,18 @@ struct Script<'a> {
     /// `preinst`, `postrm`
     name: &'static str,
     path: String,
+    /// Whether it says by what it is run.
+    names_interpreter: bool,
     arguments: Vec<String>,
 }
 
 impl Scripts<'_> {
     /// Whether a package's preinst has to run.
     pub(crate) fn has_to_run(&self, staged: &Staged) -> bool {
-        let mut members = staged.members.iter();
-        let Some(preinst) = members.find(|member| member.name == "preinst") else {
+        let Some(preinst) = preinst(staged) else {
             return false;
         };
-        self.preinsts == Preinsts::All || has_effect(&preinst.content)
+        self.preinsts == Preinsts::All || has_effect(preinst)
     }
 
     /// Asks the tree's dpkg, once, for the force options that it passes to scripts; not while there
@@ -98,6 +103,7 @@ impl Scripts<'_> {
             package: &staged.package,
             name: "preinst",
             path: format!("/{SCRIPT_DIRECTORY}/preinst"),
+            names_interpreter: preinst(staged).is_some_and(names_interpreter),
             arguments: vec!["install".to_owned()],
         };
         self.run(&script, method, ledger)?;
@@ -120,19 +126,33 @@ impl Scripts<'_> {
         let name = &package.name;
         let path = format!("var/lib/dpkg/info/{}.postrm", ledger.qualified(gone));
         let in_tree = parse_path(name, &path)?;
-        let exists = self.root.exists(&in_tree);
-        if !exists.map_err(|e| Error::tree(name, e))? {
+        let content = self.root.read(&in_tree);
+        let Some(content) = content.map_err(|e| Error::tree(name, e))? else {
             return Ok(());
-        }
+        };
+        self.make_executable(&in_tree)
+            .map_err(|e| Error::tree(name, e))?;
         let other = ledger.qualified(by).to_owned();
         let version = by.version().to_string();
         let script = Script {
             package,
             name: "postrm",
             path: format!("/{path}"),
+            names_interpreter: names_interpreter(&content),
             arguments: vec!["disappear".to_owned(), other, version],
         };
         self.run(&script, method, ledger)
+    }
+
+    fn make_executable(&self, script: &RootPath) -> Result<(), rootfs::Error> {
+        let Some(handle) = self.root.handle(script)? else {
+            return Ok(());
+        };
+        if handle.kind() != FileType::RegularFile || is_executable(handle.stat().st_mode) {
+            return Ok(());
+        }
+        let set = handle.set_mode(0o755);
+        set.map_err(|e| self.root.error(script, "make it executable", e))
     }
 
     fn write_members(&self, staged: &Staged, directory: &RootPath) -> Result<(), Error> {
@@ -151,7 +171,11 @@ impl Scripts<'_> {
     }
 
     fn run(&self, script: &Script<'_>, method: Method, ledger: &Ledger) -> Result<(), Error> {
-        let mut argv = vec![OsString::from(&script.path)];
+        let mut argv = Vec::new();
+        if !script.names_interpreter {
+            argv.push(OsString::from("/bin/sh"));
+        }
+        argv.push(OsString::from(&script.path));
         argv.extend(script.arguments.iter().map(OsString::from));
         let command = Command {
             argv,
@@ -244,6 +268,13 @@ impl Forces {
             Method::InTurn => &self.in_turn,
         }
     }
+}
+
+/// The content of a package's preinst.
+fn preinst(staged: &Staged) -> Option<&[u8]> {
+    let mut members = staged.members.iter();
+    let preinst = members.find(|member| member.name == "preinst")?;
+    Some(&preinst.content)
 }
 
 fn parse_path(package: &str, path: &str) -> Result<RootPath, Error> {

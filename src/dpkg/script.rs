@@ -30,6 +30,17 @@ pub(crate) fn script_environment(epoch: i64) -> Vec<(OsString, OsString)> {
     environment
 }
 
+/// Whether dpkg takes a script's mode for executable. It sets any other to 0755.
+pub(crate) fn is_executable(mode: u32) -> bool {
+    mode & 0o555 == 0o555
+}
+
+/// Whether the kernel can execute a script: it names its interpreter, or is a program. Any other
+/// is one for /bin/sh, as for `execvp`, by which dpkg runs scripts.
+pub(crate) fn names_interpreter(script: &[u8]) -> bool {
+    script.starts_with(b"#!") || script.starts_with(b"\x7fELF")
+}
+
 /// Whether a preinst can have an effect on a fresh installation. A script that consists of
 /// comments, `set`, `exit 0` and calls of dpkg-maintscript-helper has none: the helper acts on
 /// upgrades and removals only.

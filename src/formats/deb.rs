@@ -96,7 +96,7 @@ pub(crate) enum Error {
         #[source]
         source: TarError,
     },
-    /// A control member that is no plain file, or not in the top directory.
+    /// A control member that is neither a file nor a link to one, or not in the top directory.
     #[error("its control member `{name}` is not a file")]
     Control {
         /// The member's name.
@@ -228,6 +228,7 @@ struct Input<'a> {
 fn control_members(control: Input<'_>, copying: &Copying) -> Result<Vec<Member>, Error> {
     let mut archive = archive(control, copying).map_err(Error::control)?;
     let mut members: Vec<Member> = Vec::new();
+    let mut links: Vec<Link> = Vec::new();
     let mut total = 0;
     while let Some(entry) = archive.next_entry().map_err(Error::control)? {
         let path = String::from_utf8_lossy(&entry.path).into_owned();
@@ -235,7 +236,9 @@ fn control_members(control: Input<'_>, copying: &Copying) -> Result<Vec<Member>,
         if entry.kind == Kind::Directory && matches!(name, "" | ".") {
             continue;
         }
-        if entry.kind != Kind::File || name.contains('/') || matches!(name, "" | "." | "..") {
+        let is_link = matches!(entry.kind, Kind::HardLink | Kind::Symlink);
+        let is_member = is_link || entry.kind == Kind::File;
+        if !is_member || name.contains('/') || matches!(name, "" | "." | "..") {
             return Err(Error::Control { name: path });
         }
         total += entry.size + 512;
@@ -245,9 +248,18 @@ fn control_members(control: Input<'_>, copying: &Copying) -> Result<Vec<Member>,
                 limit: CONTROL_LIMIT,
             }));
         }
-        let content = content(&mut archive).map_err(Error::control)?;
         // As with tar, the last one of a name counts.
         members.retain(|member| member.name != name);
+        links.retain(|link| link.name != name);
+        if is_link {
+            let target = String::from_utf8_lossy(&entry.target);
+            links.push(Link {
+                name: name.to_owned(),
+                target: plain_name(&target).to_owned(),
+            });
+            continue;
+        }
+        let content = content(&mut archive).map_err(Error::control)?;
         members.push(Member {
             name: name.to_owned(),
             mode: entry.mode & 0o777,
@@ -255,7 +267,43 @@ fn control_members(control: Input<'_>, copying: &Copying) -> Result<Vec<Member>,
             content,
         });
     }
+    follow_links(links, &mut members)?;
     Ok(members)
+}
+
+/// A control member that is a link to another one.
+struct Link {
+    name: String,
+    target: String,
+}
+
+/// Gives each link the content that it leads to, over any number of other links. One that leads to
+/// no member is an error.
+fn follow_links(mut links: Vec<Link>, members: &mut Vec<Member>) -> Result<(), Error> {
+    while !links.is_empty() {
+        let before = links.len();
+        let mut left = Vec::new();
+        for link in links {
+            match members.iter().find(|member| member.name == link.target) {
+                Some(target) => {
+                    let member = Member {
+                        name: link.name,
+                        ..target.clone()
+                    };
+                    members.push(member);
+                }
+                None => left.push(link),
+            }
+        }
+        if let Some(first) = left.first()
+            && left.len() == before
+        {
+            let name = first.name.clone();
+            return Err(Error::Control { name });
+        }
+        links = left;
+    }
+    Ok(())
 }
 
 /// The path of a control member without a leading `./` or `/`.
