@@ -288,7 +288,12 @@ fn push_field_of(stanza: &mut String, control: &str, name: &str) {
 fn push_field(stanza: &mut String, name: &str, value: &str) {
     stanza.push_str(name);
     stanza.push_str(if value.starts_with('\n') { ":" } else { ": " });
-    stanza.push_str(value);
+    if name.eq_ignore_ascii_case("Package") {
+        // The name of the package's files, which dpkg knows in lower case only.
+        stanza.push_str(&value.to_ascii_lowercase());
+    } else {
+        stanza.push_str(value);
+    }
     stanza.push('\n');
 }
 

@@ -72,7 +72,7 @@ pub struct Package {
     pub(crate) size: u64,
     /// The strongest digest of the .deb in the stanza; none in a control file.
     pub(crate) digest: Option<Digest>,
-    /// Installed-Size in KiB, 0 when absent.
+    /// Installed-Size in KiB, 0 when absent or no number. An estimate (Policy 5.6.20).
     pub(crate) installed_size: u64,
 }
 
@@ -96,7 +96,8 @@ impl Package {
             relations(&fields, checked_only)?;
         }
         Ok(Package {
-            name: name.into(),
+            // dpkg and apt know names in lower case only.
+            name: name.to_ascii_lowercase(),
             version: version(&fields)?,
             architecture: required(&fields, Field::Architecture)?.into(),
             multi_arch: fields.multi_arch(),
@@ -110,7 +111,7 @@ impl Package {
             filename: fields.get(Field::Filename).into(),
             size: number(&fields, Field::Size)?,
             digest: strongest_digest(&fields)?,
-            installed_size: number(&fields, Field::InstalledSize)?,
+            installed_size: leading_number(fields.get(Field::InstalledSize)),
         })
     }
 }
@@ -161,6 +162,15 @@ fn number(fields: &PackageFields<'_>, field: Field) -> Result<u64, BadStanza> {
             field: field.name(),
             found: text.into(),
         }),
+    }
+}
+
+/// A number that only informs, as apt reads it: the digits at its start, 0 without any.
+fn leading_number(text: &str) -> u64 {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    match &text[..digits] {
+        "" => 0,
+        digits => digits.parse().unwrap_or(u64::MAX),
     }
 }
 
@@ -257,6 +267,22 @@ mod tests {
             Package::parse(&both).unwrap().digest.unwrap().algorithm(),
             Algorithm::Sha512
         );
+    }
+
+    #[test]
+    fn installed_size_is_only_an_estimate() {
+        for (text, expected) in [
+            ("706", 706),
+            ("706.0", 706),
+            ("12 kB", 12),
+            ("-5", 0),
+            ("unknown", 0),
+            ("99999999999999999999999", u64::MAX),
+        ] {
+            let stanza = format!("{DASH}Installed-Size: {text}\n");
+            let package = Package::parse(&stanza).unwrap();
+            assert_eq!(package.installed_size, expected, "{text}");
+        }
     }
 
     #[test]

@@ -183,7 +183,8 @@ fn parse_relation(text: &str) -> Result<Relation, BadRelation> {
         }),
     };
     Ok(Relation {
-        name: name.into(),
+        // dpkg and apt know names in lower case only.
+        name: name.to_ascii_lowercase(),
         architecture,
         constraint,
     })

@@ -61,7 +61,11 @@ pub(super) fn read<'s>(pool: &Pool<'_>, selection: &'s Selection) -> Result<Dema
     }
     let variant = VariantPackages::of(selection.variant);
     for name in variant.names {
-        if !selection.exclude.iter().any(|excluded| excluded == name) {
+        if !selection
+            .exclude
+            .iter()
+            .any(|excluded| excluded.eq_ignore_ascii_case(name))
+        {
             demands.push(reader.read(name)?);
         }
     }
@@ -310,11 +314,16 @@ impl DemandReader<'_, '_> {
 
     fn version(&self, package: PackageId, text: &str) -> Result<VersionId, Error> {
         let mut available: Vec<&str> = Vec::new();
+        let mut found = None;
         for version in self.pool.versions(package) {
             if self.pool[version].text == text {
-                return Ok(version);
+                // Of several .debs of one version, the one that was read first: the list's last.
+                found = Some(version);
             }
             available.push(self.pool[version].text);
+        }
+        if let Some(found) = found {
+            return Ok(found);
         }
         available.sort_by(|a, b| Version::compare(b, a));
         Err(Error::UnknownVersion {

@@ -145,7 +145,7 @@ impl<'a> Pool<'a> {
     }
 
     /// All names that the listings mention.
-    pub(super) fn names(&self) -> &[&'a str] {
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.names.all()
     }
 

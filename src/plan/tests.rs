@@ -354,13 +354,13 @@ fn candidates_come_from_all_sources() {
             listing(
                 "trixie",
                 "amd64",
-                "a 1\nb 1\nc 1 Depends:b\nold 1 Priority:required\nperl 1 Multi-Arch:allowed\nhelper 1\nfallback 1",
+                "a 1\nb 1\nc 1 Depends:b\nd 1\nold 1 Priority:required\nperl 1 Multi-Arch:allowed\nhelper 1\nfallback 1",
             ),
             listing("trixie-security", "amd64", "a 2\nnew 1 Priority:required"),
             listing(
                 "experimental",
                 "amd64",
-                "a 3 Depends:b(>=2)\nb 2\nc 1\nhelper 2\npython-any 2 Depends:perl:any(>=1),helper(>=2)|fallback\n\
+                "a 3 Depends:b(>=2)\nb 2\nc 1 Depends:b\nd 1 Depends:b\nhelper 2\npython-any 2 Depends:perl:any(>=1),helper(>=2)|fallback\n\
                  python-plain 2 Depends:perl(>=1),helper(=2)",
             ),
         ]
@@ -386,6 +386,10 @@ fn candidates_come_from_all_sources() {
         ("a/trixie", "a=1@trixie"),
         ("c", "b=1@trixie c=1@trixie"),
         ("c/experimental", "b=1@trixie c=1@trixie"),
+        // The same version number with other dependencies is another version.
+        ("d", "d=1@trixie"),
+        ("d=1", "d=1@trixie"),
+        ("d/experimental", "b=1@trixie d=1@experimental"),
         (
             "python-any/experimental",
             "fallback=1@trixie perl=1@trixie python-any=2@experimental",
@@ -408,6 +412,32 @@ fn candidates_come_from_all_sources() {
         "",
     );
     assert_eq!(names(&plan.unwrap().packages[..2]), "apt old");
+}
+
+#[test]
+fn names_are_the_same_in_either_case() {
+    let all = "LPCNet 1\ncodec 1 Depends:lpcnet\nOCO-Agent 1 Depends:LpcNet,Virtual\nprovider 1 Provides:VIRTUAL";
+    for (include, exclude, expected) in [
+        ("codec", "", "codec lpcnet"),
+        ("lpcnet", "", "lpcnet"),
+        ("LPCnet=1", "", "lpcnet"),
+        ("oco-agent", "", "lpcnet oco-agent provider"),
+        ("OCO-AGENT:amd64", "", "lpcnet oco-agent provider"),
+        ("virtual", "", "provider"),
+    ] {
+        let listings = vec![listing("trixie", "amd64", all)];
+        let plan = solve(listings, Variant::Custom, include, exclude).unwrap();
+        let mut names: Vec<&str> = plan
+            .packages
+            .iter()
+            .map(|chosen| chosen.package.name.as_str())
+            .collect();
+        names.sort_unstable();
+        assert_eq!(names.join(" "), expected, "{include}");
+    }
+    let listings = vec![listing("trixie", "amd64", all)];
+    let refused = solve(listings, Variant::Custom, "codec", "LPCNET").unwrap_err();
+    assert!(refused.to_string().contains("lpcnet"), "{refused}");
 }
 
 #[test]

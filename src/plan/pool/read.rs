@@ -74,7 +74,7 @@ impl<'a> Pool<'a> {
             let entry = &mut self.packages[package.index()];
             entry.essential = stanza.essential().unwrap_or(entry.essential);
             entry.protected = stanza.protected().unwrap_or(entry.protected);
-            if let Some(version) = self.version(package, stanza.get(Field::Version)) {
+            if let Some(version) = self.same_version(package, &stanza) {
                 let entry = &mut self.versions[version.0 as usize];
                 entry.pin = entry.pin.max(pin);
                 entry.of_suite |= of_suite;
@@ -94,9 +94,16 @@ impl<'a> Pool<'a> {
         }
     }
 
-    fn version(&self, package: PackageId, text: &str) -> Option<VersionId> {
-        self.versions(package)
-            .find(|version| self[*version].text == text)
+    /// The version that this stanza describes again. Another .deb of the same version is another
+    /// version, which a pin can prefer.
+    fn same_version(&self, package: PackageId, stanza: &PackageFields<'_>) -> Option<VersionId> {
+        for version in self.versions(package) {
+            let entry = &self[version];
+            if entry.text == stanza.get(Field::Version) && is_same(entry.stanza, stanza) {
+                return Some(version);
+            }
+        }
+        None
     }
 
     fn insert(&mut self, package: PackageId, stanza: &PackageFields<'a>) -> VersionId {
@@ -229,4 +236,43 @@ impl<'a> Pool<'a> {
         }
         name
     }
+}
+
+/// Whether two stanzas of the same version number are of the same .deb by apt's rule
+/// (debListParser::VersionHash and SameVersion): by the fields that decide how it is installed, and
+/// by the size where both give it.
+fn is_same(known: &str, new: &PackageFields<'_>) -> bool {
+    let Some(known) = PackageFields::read(known) else {
+        return false;
+    };
+    const DECISIVE: [Field; 6] = [
+        Field::InstalledSize,
+        Field::Depends,
+        Field::PreDepends,
+        Field::Conflicts,
+        Field::Breaks,
+        Field::Replaces,
+    ];
+    for field in DECISIVE {
+        if !is_same_text(known.get(field), new.get(field)) {
+            return false;
+        }
+    }
+    let sizes = [known.get(Field::Size), new.get(Field::Size)];
+    let is_same_size = sizes[0] == sizes[1] || sizes.contains(&"") || sizes.contains(&"0");
+    is_same_size && known.multi_arch() == new.multi_arch()
+}
+
+/// Compares without blanks, case and `=`, which dpkg changes when it writes a field again.
+fn is_same_text(a: &str, b: &str) -> bool {
+    let counts = |byte: &u8| !byte.is_ascii_whitespace() && *byte != b'=';
+    let a = a
+        .bytes()
+        .filter(counts)
+        .map(|byte| byte.to_ascii_lowercase());
+    let b = b
+        .bytes()
+        .filter(counts)
+        .map(|byte| byte.to_ascii_lowercase());
+    a.eq(b)
 }
