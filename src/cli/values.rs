@@ -24,7 +24,7 @@ pub(super) struct NotAMirror {
 
 /// Fails for a mirror whose scheme is not supported.
 pub(super) fn check_mirror(mirror: &str) -> Result<(), NotAMirror> {
-    for scheme in ["http://", "https://", "file:"] {
+    for scheme in ["http://", "https://", "file:", "copy:"] {
         if mirror.starts_with(scheme) {
             return Ok(());
         }

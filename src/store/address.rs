@@ -42,7 +42,8 @@ impl Address {
                     .map(Address::Web)
                     .map_err(|e| bad(&e.to_string()))
             }
-            "file" => {
+            // To apt, `copy:` is `file:` with a copy of each file in its cache.
+            "file" | "copy" => {
                 let path = match split_authority(rest) {
                     Some(("" | "localhost", path)) => path,
                     Some(_) => return Err(bad("it names another host")),
@@ -55,7 +56,7 @@ impl Address {
                 Ok(Address::File(PathBuf::from(OsString::from_vec(path))))
             }
             other => Err(bad(&format!(
-                "unknown scheme `{other}:` (expected one of: http, https, file)"
+                "unknown scheme `{other}:` (expected one of: http, https, file, copy)"
             ))),
         }
     }
