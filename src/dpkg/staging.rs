@@ -15,8 +15,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use rustix::fs::Mode;
-
 use crate::formats::deb::Deb;
 use crate::formats::digest::Digest;
 use crate::formats::package_key::PackageKey;
@@ -93,8 +91,6 @@ struct Shared {
     source: Box<Source>,
     rules: Vec<PathRule>,
     report: Report,
-    /// Whether the threads have a umask of their own, so that a file is created with its very mode.
-    has_own_umask: Arc<AtomicBool>,
     /// Whether unpacking and its scripts come first.
     gives_way: AtomicBool,
 }
@@ -122,14 +118,12 @@ impl<'a> Staging<'a> {
         options: Options,
         report: Report,
     ) -> Result<Staging<'a>, Error> {
-        let has_own_umask = Arc::new(AtomicBool::new(true));
-        let pool = thread_pool(options.jobs, &has_own_umask)?;
+        let pool = thread_pool(options.jobs)?;
         let shared = Arc::new(Shared {
             directory: StagingDirectory::create(root)?,
             source: options.source,
             rules: options.rules,
             report,
-            has_own_umask,
             gives_way: AtomicBool::new(false),
         });
         let queue = Arc::new(StagingQueue::new());
@@ -249,35 +243,17 @@ impl Shared {
         Decoder {
             directory: &self.directory,
             rules: &self.rules,
-            modes_are_kept: self.has_own_umask.load(Ordering::Relaxed),
         }
     }
 }
 
-fn thread_pool(jobs: usize, has_own_umask: &Arc<AtomicBool>) -> Result<rayon::ThreadPool, Error> {
-    let has_own_umask = Arc::clone(has_own_umask);
-    let start = move |_: usize| {
-        if !set_own_umask() {
-            has_own_umask.store(false, Ordering::Relaxed);
-        }
-    };
+fn thread_pool(jobs: usize) -> Result<rayon::ThreadPool, Error> {
     let builder = rayon::ThreadPoolBuilder::new()
         .num_threads(jobs.max(1))
         .thread_name(|number| format!("stage-{number}"))
-        .start_handler(start)
         // The panic itself has been reported; the queue, whose task it drops, stops.
         .panic_handler(drop);
     builder.build().map_err(|source| Error::Threads { source })
-}
-
-/// Gives this thread a umask of its own, 0, so that files are created with their very modes: one
-/// system call less for each. False where that is not permitted.
-fn set_own_umask() -> bool {
-    if nix::sched::unshare(nix::sched::CloneFlags::CLONE_FS).is_err() {
-        return false;
-    }
-    rustix::process::umask(Mode::empty());
-    true
 }
 
 /// Lowers this thread's priority: on Linux a nice value is a thread's own.

@@ -5,6 +5,7 @@
 //! system) and how to undo. A claim works on one open directory throughout, so exchanging the path
 //! for another meanwhile has no effect. What is written into the tree goes through `rootfs`.
 
+mod acl;
 mod claim;
 
 #[cfg(test)]
@@ -19,6 +20,7 @@ use rustix::fs::{AtFlags, Gid, Mode, StatVfsMountFlags, Uid, fchmod, fchown, fst
 use rustix::io::Errno;
 
 use crate::tree::rootfs::{self, RootPath, Rootfs};
+use acl::Acls;
 use claim::{CreatedDirectories, LockedDirectory};
 
 /// A claimed target. Dropped without [`Target::keep`], it is what it was before: absent, or empty.
@@ -31,6 +33,8 @@ pub(crate) struct Target {
     created: CreatedDirectories,
     /// The attributes of a target that existed.
     before: Option<Ownership>,
+    /// The access control lists that it had.
+    acls: Acls,
     kept: bool,
 }
 
@@ -154,9 +158,11 @@ impl Target {
             let _ = before.apply(&directory);
             return Err(e);
         }
+        let acls = Acls::take(&directory).map_err(failed("remove the ACL of"))?;
         let target = Target {
             root,
             directory,
+            acls,
             before: created.is_empty().then_some(before),
             created,
             kept: false,
@@ -231,6 +237,7 @@ impl Drop for Target {
         }
         self.empty();
         if let Some(before) = self.before {
+            let _ = self.acls.restore(&self.directory);
             let _ = before.apply(&self.directory);
         }
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
 
+use crate::dpkg::script::is_executable;
 use crate::dpkg::unpack::Error;
 use crate::dpkg::{self, Conffile, Directive};
 use crate::formats::deb::{Archive, Deb, Entry, Kind, Member};
@@ -60,14 +61,13 @@ pub(crate) struct Node {
 pub(super) struct Decoder<'a> {
     pub(super) directory: &'a StagingDirectory,
     pub(super) rules: &'a [PathRule],
-    /// Whether the thread's umask is 0, so that a file is created with its very mode.
-    pub(super) modes_are_kept: bool,
 }
 
 impl Decoder<'_> {
     /// Decodes a whole package.
-    pub(super) fn decode(self, deb: Deb, file: &Arc<PackageFile>) -> Result<Staged, Error> {
+    pub(super) fn decode(self, mut deb: Deb, file: &Arc<PackageFile>) -> Result<Staged, Error> {
         let name = file.key.name();
+        make_preinst_executable(&mut deb.members);
         let control = |source| Error::Control {
             package: name.to_owned(),
             source,
@@ -82,7 +82,6 @@ impl Decoder<'_> {
         let mut writer = Writer {
             directory: directory.map_err(|e| Error::staging(name, e))?,
             package: name,
-            modes_are_kept: self.modes_are_kept,
             hash_all: deb.member("md5sums").is_none(),
             conffiles: &conffiles,
         };
@@ -129,8 +128,6 @@ impl Decoder<'_> {
         let mut writer = Writer {
             directory: directory.map_err(|e| Error::staging(name, e))?,
             package: name,
-            // The calling thread has the umask of the process.
-            modes_are_kept: false,
             hash_all: false,
             conffiles: &[],
         };
@@ -199,6 +196,15 @@ fn is_plain(name: &str, more: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(is_allowed)
 }
 
+/// dpkg makes a script executable when it runs it (setexecute), and it runs every preinst.
+fn make_preinst_executable(members: &mut [Member]) {
+    for member in members {
+        if member.name == "preinst" && !is_executable(member.mode) {
+            member.mode = 0o755;
+        }
+    }
+}
+
 /// The content of a control member, empty where the package has none of that name.
 fn content_of<'a>(deb: &'a Deb, member: &str) -> &'a [u8] {
     let member = deb.member(member);
@@ -216,7 +222,6 @@ fn open_data<'a>(deb: &'a Deb, package: &str) -> Result<Archive<Box<dyn Read + '
 struct Writer<'a> {
     directory: OwnedFd,
     package: &'a str,
-    modes_are_kept: bool,
     hash_all: bool,
     conffiles: &'a [Conffile],
 }
@@ -225,9 +230,7 @@ impl Writer<'_> {
     /// Writes the content that follows, with the entry's mode and time.
     fn write<R: Read>(&mut self, node: &mut Node, data: &mut Archive<R>) -> Result<(), Error> {
         let failed = |e: io::Error| Error::staging(self.package, e);
-        let mode = node.entry.mode & 0o777;
-        let special = node.entry.mode & 0o7000;
-        let mut file = self.create(node.number, mode).map_err(failed)?;
+        let mut file = self.create(node.number).map_err(failed)?;
         let is_conffile = self.conffiles.iter().any(|c| c.path == node.path);
         let mut md5 = (self.hash_all || is_conffile).then(Md5Hasher::default);
         loop {
@@ -241,20 +244,19 @@ impl Writer<'_> {
             }
         }
         node.md5 = md5.map(Md5Hasher::finish);
-        // Writing may clear setuid, so the special bits come after it.
-        if special != 0 || !self.modes_are_kept {
-            let mode = Mode::from_raw_mode(mode | special);
-            rustix::fs::fchmod(&file, mode).map_err(|e| failed(e.into()))?;
-        }
+        // After the content, since writing may clear setuid. The mode of creation would be subject
+        // to the umask and to default ACLs.
+        let mode = Mode::from_raw_mode(node.entry.mode & 0o7777);
+        rustix::fs::fchmod(&file, mode).map_err(|e| failed(e.into()))?;
         let times = modified_at(node.entry.modified);
         rustix::fs::futimens(&file, &times).map_err(|e| failed(e.into()))
     }
 
-    fn create(&self, number: u32, mode: u32) -> io::Result<File> {
+    fn create(&self, number: u32) -> io::Result<File> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(mode);
-        let file = rustix::fs::openat(&self.directory, number.to_string(), flags, mode)?;
+        let only_ours = Mode::RUSR | Mode::WUSR;
+        let file = rustix::fs::openat(&self.directory, number.to_string(), flags, only_ours)?;
         Ok(File::from(file))
     }
 }
