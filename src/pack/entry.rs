@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 use tar::{EntryType, Header};
 
@@ -60,7 +60,6 @@ fn open(root: &Rootfs, entry: &TreeEntry) -> Result<Option<OwnedFd>, Error> {
     let opened = root.open_at(
         &entry.path,
         OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK,
-        Mode::empty(),
     );
     let opened = opened.map_err(|e| root.error(&entry.path, "open it", e))?;
     let status = listing::status(&opened).map_err(|e| root.error(&entry.path, "look at it", e))?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, StatxFlags};
+use rustix::fs::{AtFlags, FileType, OFlags, Statx, StatxFlags};
 
 use super::Error;
 use crate::report::Report;
@@ -130,7 +130,7 @@ impl Lister<'_> {
 
 /// The status of a path, symlinks not followed.
 fn status_at(root: &Rootfs, path: &RootPath) -> Result<Statx, Error> {
-    let opened = root.open_at(path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty());
+    let opened = root.open_at(path, OFlags::PATH | OFlags::NOFOLLOW);
     Ok(opened
         .and_then(|opened| status(&opened))
         .map_err(|e| root.error(path, "look at it", e))?)

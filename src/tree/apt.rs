@@ -66,7 +66,7 @@ pub(crate) fn write_extended_states(root: &Rootfs, automatic: &[Automatic]) -> R
 pub(crate) fn own_partial_directories(root: &Rootfs, uid: u32) -> Result<(), Error> {
     for above in ["var/lib/apt/lists", "var/cache/apt/archives"] {
         let above = RootPath::known(above);
-        if root.is_directory(&above) {
+        if root.is_directory(&above)? {
             let partial = above.join(&RootPath::known("partial"));
             root.make_directory(&partial, 0o700)?;
             own_directory(root, &partial, uid)?;

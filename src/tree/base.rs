@@ -128,7 +128,7 @@ fn merge_usr(root: &Rootfs, architecture: &str) -> Result<(), Error> {
 /// Creates a directory and its missing parents, owned by root even where a setgid directory around
 /// the tree passes on its group.
 fn make_directories(root: &Rootfs, path: &RootPath, mode: u32) -> Result<(), Error> {
-    if root.is_directory(path) {
+    if path.is_root() || root.is_directory(path)? {
         return Ok(());
     }
     make_directories(root, &path.parent(), 0o755)?;

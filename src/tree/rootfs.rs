@@ -1,25 +1,25 @@
 //! The only door into the target tree.
 //!
 //! A [`Rootfs`] is an open directory, a [`RootPath`] a path inside it. The kernel resolves every
-//! path with the tree as its root (`openat2` with `RESOLVE_IN_ROOT`), so no symlink in a package
-//! leads outside. Owners and modes are set through descriptors ([`Handle`]), and only regular files
+//! path with the tree as its root (`openat2` with `RESOLVE_IN_ROOT`; `resolve` where it is missing),
+//! so no symlink in a package leads outside. Owners and modes are set through descriptors ([`Handle`]), and only regular files
 //! are read. Which files go where is left to the callers.
 
 mod changes;
 mod handle;
 mod remove;
+mod resolve;
 
 #[cfg(test)]
 mod tests;
 
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 
 pub(crate) use super::path::{BadPath, RootPath};
@@ -28,9 +28,6 @@ pub(crate) use handle::Handle;
 /// The most bytes that are read from one file of the tree: enough for dpkg's status of every
 /// package of a release.
 const READ_LIMIT: u64 = 256 << 20;
-
-/// `RESOLVE_NO_MAGICLINKS` keeps a path from leaving through /proc, were that mounted.
-const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
 
 /// The target tree.
 #[derive(Debug)]
@@ -121,24 +118,14 @@ impl Rootfs {
 
     /// Opens `path` with `flags`, following symlinks inside the tree. For directories and `O_PATH`
     /// descriptors; files are opened by [`open_file`](Rootfs::open_file).
-    pub(crate) fn open_at(
-        &self,
-        path: &RootPath,
-        flags: OFlags,
-        mode: Mode,
-    ) -> Result<OwnedFd, Errno> {
-        let name = if path.is_root() {
-            OsStr::new(".")
-        } else {
-            OsStr::from_bytes(path.as_bytes())
-        };
-        rustix::fs::openat2(&self.directory, name, flags | OFlags::CLOEXEC, mode, INSIDE)
+    pub(crate) fn open_at(&self, path: &RootPath, flags: OFlags) -> Result<OwnedFd, Errno> {
+        resolve::open_inside(self.directory.as_fd(), path.as_bytes(), flags)
     }
 
     /// Opens a directory, through symlinks that stay inside the tree.
     pub(crate) fn directory(&self, path: &RootPath) -> Result<Directory, Error> {
         let flags = OFlags::PATH | OFlags::DIRECTORY;
-        match self.open_at(path, flags, Mode::empty()) {
+        match self.open_at(path, flags) {
             Ok(directory) => Ok(Directory(directory)),
             Err(e) => Err(self.error(path, "open the directory", e)),
         }
@@ -146,7 +133,7 @@ impl Rootfs {
 
     /// Opens `path` itself, not following a last symlink; `None` when nothing is there.
     pub(crate) fn handle(&self, path: &RootPath) -> Result<Option<Handle>, Error> {
-        let opened = self.open_at(path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty());
+        let opened = self.open_at(path, OFlags::PATH | OFlags::NOFOLLOW);
         let handle = absent_is_none(opened.and_then(Handle::new));
         handle.map_err(|e| self.error(path, "look at it", e))
     }
@@ -162,17 +149,21 @@ impl Rootfs {
         Ok(self.handle(path)?.is_some())
     }
 
-    /// Whether `path` is a directory or a symlink to one inside the tree.
-    pub(crate) fn is_directory(&self, path: &RootPath) -> bool {
-        self.open_at(path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
-            .is_ok()
+    /// Whether `path` is a directory or a symlink to one inside the tree. Only what shows that there
+    /// is none counts as no: where the question cannot be answered, that is the error.
+    pub(crate) fn is_directory(&self, path: &RootPath) -> Result<bool, Error> {
+        match self.open_at(path, OFlags::PATH | OFlags::DIRECTORY) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(false),
+            Err(e) => Err(self.error(path, "look at it", e)),
+        }
     }
 
     /// Opens a regular file for reading, through symlinks inside the tree; `None` when nothing is
     /// there. Anything else is an error and is not opened: a device may never end, or act on being
     /// opened.
     pub(crate) fn open_file(&self, path: &RootPath) -> Result<Option<File>, Error> {
-        let found = self.open_at(path, OFlags::PATH, Mode::empty());
+        let found = self.open_at(path, OFlags::PATH);
         let opened = found
             .and_then(Handle::new)
             .and_then(|handle| handle.open(OFlags::RDONLY));
@@ -217,7 +208,7 @@ impl Rootfs {
     /// The names in a directory, sorted by byte; none when it does not exist.
     pub(crate) fn names(&self, path: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        let opened = self.open_at(path, flags, Mode::empty());
+        let opened = self.open_at(path, flags);
         let found = opened.and_then(|directory| remove::names(directory.as_fd()));
         let found = absent_is_none(found).map_err(|e| self.error(path, "list the directory", e))?;
         let mut names = Vec::new();
@@ -232,7 +223,7 @@ impl Rootfs {
     pub(crate) fn parent(&self, path: &RootPath) -> Result<(Directory, CString), Error> {
         let name = CString::new(path.name()).map_err(|e| self.error(path, "name it", e))?;
         let flags = OFlags::PATH | OFlags::DIRECTORY;
-        match self.open_at(&path.parent(), flags, Mode::empty()) {
+        match self.open_at(&path.parent(), flags) {
             Ok(parent) => Ok((Directory(parent), name)),
             Err(e) => Err(self.error(path, "open the directory above it", e)),
         }

@@ -42,10 +42,12 @@ impl<'a> Services<'a> {
             root,
             replaced: Vec::new(),
         };
-        if root.is_directory(&RootPath::known("usr/sbin")) {
+        if root.is_directory(&RootPath::known("usr/sbin"))? {
             services.stand_in(RootPath::known(POLICY.0), POLICY.1, 0o755)?;
         }
-        if root.is_directory(&RootPath::known("etc")) && !root.exists(&RootPath::known(RESOLVER))? {
+        if root.is_directory(&RootPath::known("etc"))?
+            && !root.exists(&RootPath::known(RESOLVER))?
+        {
             services.stand_in(RootPath::known(RESOLVER), b"", 0o644)?;
         }
         for path in DAEMON_PATHS.map(RootPath::known) {

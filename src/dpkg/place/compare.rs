@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, OFlags};
 
 use crate::dpkg::staging::{Node, open_content};
 use crate::dpkg::unpack::Error;
@@ -41,7 +41,7 @@ impl Placer<'_> {
     /// The device and inode of the directory that a path leads to.
     fn directory_id(&self, path: &RootPath) -> Option<(u64, u64)> {
         let flags = OFlags::PATH | OFlags::DIRECTORY;
-        let directory = self.root.open_at(path, flags, Mode::empty()).ok()?;
+        let directory = self.root.open_at(path, flags).ok()?;
         let found = rustix::fs::fstat(directory).ok()?;
         Some((found.st_dev, found.st_ino))
     }

@@ -80,7 +80,7 @@ impl Placer<'_> {
                     setter > at
                 };
                 let target = led_to(&link.path, &link.entry.target);
-                if is_before_its_time && self.root.is_directory(&target) {
+                if is_before_its_time && self.root.is_directory(&target)? {
                     self.place_symlink(staged, link, state)?;
                 }
             }

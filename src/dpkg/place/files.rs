@@ -57,7 +57,7 @@ impl<'a> Files<'a> {
         let (parent, name) = self.parent(path)?;
         match rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(attributes.mode & 0o777)) {
             Ok(()) => {}
-            Err(Errno::EXIST) if self.root.is_directory(path) => return Ok(()),
+            Err(Errno::EXIST) if self.root.is_directory(path)? => return Ok(()),
             // A dangling symlink: the merged /usr of a package before the one that ships usr/bin.
             Err(Errno::EXIST) if self.root.read_link(path)?.is_some() => {
                 return self.ensure(path, LINK_LIMIT);
@@ -220,7 +220,7 @@ impl<'a> Files<'a> {
 
     /// Makes a directory with all that is missing on the way, also behind symlinks.
     fn ensure(&self, path: &RootPath, links: usize) -> Result<(), Error> {
-        if self.root.is_directory(path) {
+        if path.is_root() || self.root.is_directory(path)? {
             return Ok(());
         }
         self.ensure(&path.parent(), links)?;

@@ -29,7 +29,7 @@ impl StagingDirectory {
         // A directory with setgid around it would hand its group down to every file.
         root.set_owner_and_mode(&path, 0, 0, Some(0o700))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        let directory = root.open_at(&path, flags, Mode::empty());
+        let directory = root.open_at(&path, flags);
         let directory = directory.map_err(|e| root.error(&path, "open the directory", e))?;
         let user = rustix::process::geteuid().as_raw();
         let group = rustix::process::getegid().as_raw();

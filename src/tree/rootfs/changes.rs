@@ -47,7 +47,7 @@ impl Rootfs {
         let (parent, name) = self.parent(path)?;
         match rustix::fs::mkdirat(&parent, &*name, Mode::from_raw_mode(mode)) {
             Ok(()) => {}
-            Err(Errno::EXIST) if self.is_directory(path) => return Ok(false),
+            Err(Errno::EXIST) if self.is_directory(path)? => return Ok(false),
             Err(e) => return Err(self.error(path, "create the directory", e)),
         }
         let set = Handle::at(&parent, &*name).and_then(|handle| handle.set_mode(mode));
@@ -57,7 +57,7 @@ impl Rootfs {
 
     /// Creates a directory and its missing parents, all with mode 0755.
     pub(crate) fn make_directories(&self, path: &RootPath) -> Result<(), Error> {
-        if self.is_directory(path) {
+        if path.is_root() || self.is_directory(path)? {
             return Ok(());
         }
         self.make_directories(&path.parent())?;

@@ -4,8 +4,10 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Dir};
 use rustix::io::Errno;
+
+use super::resolve::open_below;
 
 /// How many directories are open at once. What lies deeper is moved up first.
 const DEPTH_LIMIT: usize = 64;
@@ -79,9 +81,7 @@ fn unlink_or_open(parent: BorrowedFd<'_>, name: &CStr) -> Result<Option<OwnedFd>
         Err(error @ (Errno::ISDIR | Errno::PERM)) => error,
         Err(other) => return Err(other),
     };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-    match rustix::fs::openat2(parent, name, flags, Mode::empty(), resolve) {
+    match open_below(parent, name) {
         Ok(directory) => Ok(Some(directory)),
         Err(Errno::NOTDIR) => Err(refused),
         Err(other) => Err(other),

@@ -3,6 +3,8 @@
     reason = "builds traps around the tree with the standard library"
 )]
 
+use std::os::unix::ffi::OsStrExt;
+
 use rustix::fs::FileType;
 
 use super::*;
@@ -53,7 +55,9 @@ fn files_directories_and_links() {
     );
     assert!(root.remove(&path("bin/x")).unwrap() && !root.remove(&path("no/such")).unwrap());
     root.remove_tree(&path("usr")).unwrap();
-    assert!(root.read(&path("bin/x")).unwrap().is_none() && !root.is_directory(&path("bin")));
+    assert!(
+        root.read(&path("bin/x")).unwrap().is_none() && !root.is_directory(&path("bin")).unwrap()
+    );
 }
 
 /// A tree with a symlink `link` to `outside`, a file of mode 0640 beside the tree.
