@@ -339,6 +339,11 @@ fn damaged_packages_are_named() {
                 .damaged(damage);
             let context = TestContext::new([deb]);
             let outcome = context.make(&["--variant=essential", "--include=damaged"]);
+            // dpkg ignores what follows a stream, too.
+            if damage == Damage::Trailing && compression != Compression::Zstd {
+                outcome.ok();
+                continue;
+            }
             assert_eq!(
                 outcome.code,
                 Some(7),
