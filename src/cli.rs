@@ -31,6 +31,7 @@ use signal_hook::iterator::Signals;
 
 use crate::interrupt::Interrupt;
 use crate::report::Report;
+use crate::sandbox;
 use crate::ui::progress::Display;
 use crate::ui::timings;
 use bootstrap::BootstrapArgs;
@@ -74,6 +75,9 @@ struct Session {
 
 /// Runs the program: parses the command line, executes the command, reports a failure.
 pub fn main() -> ExitCode {
+    if let Some(code) = sandbox::pid_1() {
+        return code;
+    }
     let cli = match parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return exit::refused(&error),

@@ -136,6 +136,7 @@ fn start_downloads(store: &Arc<Store>, limits: &Limits, report: &Report) -> Arc<
 fn setup(request: &Request, sources: &Sources, fetch: &Arc<Downloads>) -> Setup {
     Setup {
         options: step_options(request, sources),
+        sandbox: request.sandbox,
         fetch: Arc::clone(fetch),
         jobs: request.limits.jobs,
         script_limits: request.limits.scripts,

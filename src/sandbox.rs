@@ -7,13 +7,17 @@
 //! the callers.
 
 mod error;
+mod ids;
 mod init;
 mod limits;
 mod machine;
+mod masks;
 mod mounts;
 mod output;
+mod program;
 mod refused;
 mod seccomp;
+mod start;
 mod wire;
 
 #[cfg(test)]
@@ -25,7 +29,7 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
+use std::process::{ExitCode, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -35,9 +39,9 @@ use nix::unistd::Pid;
 
 use crate::report::Report;
 use crate::tree::rootfs::Rootfs;
-use init::Init;
 use limits::TimeLeft;
 use output::LineReader;
+use start::{Started, Starter};
 use wire::{REPLY, Reply};
 
 pub(crate) use error::{Error, SetupStep, TIME_HINT, duration};
@@ -46,6 +50,18 @@ pub(crate) use output::{Clock, Hearing};
 
 /// The host name that programs in the sandbox see: the same wherever an image is built.
 pub(crate) const HOSTNAME: &str = "localhost";
+
+/// Runs PID 1 of a sandbox, if the program was executed as such.
+pub(crate) fn pid_1() -> Option<ExitCode> {
+    init::run(std::env::args_os())
+}
+
+/// What the user permits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// Runs scripts where the host refuses what keeps them from its processes, network or files.
+    pub(crate) allow_weak: bool,
+}
 
 /// The sandbox around a tree. Dropping it kills every process in it and, with the mount namespace,
 /// drops all mounts.
@@ -112,8 +128,19 @@ pub(crate) struct Finished {
 impl Sandbox {
     /// Opens a sandbox around a tree. /dev, /proc and /sys are mounted if the tree already has
     /// these directories.
-    pub(crate) fn open(root: &Rootfs, report: &Report) -> Result<Sandbox, Error> {
-        Sandbox::open_without(root, report, 0)
+    pub(crate) fn open(
+        root: &Rootfs,
+        options: &Options,
+        report: &Report,
+    ) -> Result<Sandbox, Error> {
+        let sandbox = Sandbox::open_without(root, report, 0)?;
+        if !options.allow_weak && refused::is_weak(sandbox.refused) && !is_in_container() {
+            return Err(Error::Weak {
+                missing: refused::missing(sandbox.refused),
+            });
+        }
+        refused::tell(sandbox.refused, report);
+        Ok(sandbox)
     }
 
     /// Replaces the default limits.
@@ -127,19 +154,28 @@ impl Sandbox {
         self.refused
     }
 
-    /// Like [`open`](Sandbox::open), as if the host refused the features in `without`.
+    /// Opens a sandbox as if the host refused the features in `without`. Where a container permits
+    /// a user namespace and in it less than outside, the sandbox does without.
     fn open_without(root: &Rootfs, report: &Report, without: u32) -> Result<Sandbox, Error> {
-        let (socket, theirs) = UnixStream::pair().map_err(Error::Start)?;
+        let first = Sandbox::start(root, report, without);
+        let costs = costs(&first, without);
+        if costs == 0 || without & refused::USER != 0 {
+            return first;
+        }
+        let second = Sandbox::start(root, report, without | refused::USER);
+        if self::costs(&second, without) < costs {
+            return second;
+        }
+        first
+    }
+
+    fn start(root: &Rootfs, report: &Report, without: u32) -> Result<Sandbox, Error> {
         let root = root.try_clone().map_err(Error::Start)?;
-        let null = std::fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open("/dev/null")
-            .map_err(Error::Start)?;
-        let init = Init::new(theirs.as_fd(), root.as_fd(), null.as_fd(), without);
-        let init = init.start().map_err(|e| Error::Start(e.into()))?;
-        // An open copy would hide that PID 1 has ended.
-        drop(theirs);
+        let starter = Starter {
+            tree: root.as_fd(),
+            without,
+        };
+        let Started { socket, pid } = starter.start().map_err(Error::Start)?;
         let channel = Arc::new(Channel {
             socket,
             cancelled: AtomicBool::new(false),
@@ -147,17 +183,14 @@ impl Sandbox {
         let mut sandbox = Sandbox {
             channel,
             turn: Mutex::new(()),
-            init,
+            init: pid,
             root,
             limits: ScriptLimits::default(),
             report: report.clone(),
             refused: 0,
         };
         match sandbox.channel.receive()? {
-            Reply::Ready(refused) => {
-                refused::tell(refused, report);
-                sandbox.refused = refused;
-            }
+            Reply::Ready(refused) => sandbox.refused = refused,
             Reply::Refused(step, error) => return Err(setup_error(step, error)),
             Reply::NotStarted(_) | Reply::Ended { .. } => return Err(Error::Died),
         }
@@ -332,6 +365,23 @@ impl Channel {
             Error::Died
         }
     }
+}
+
+/// How many features a sandbox lacks that it may have without a user namespace.
+fn costs(sandbox: &Result<Sandbox, Error>, without: u32) -> u32 {
+    match sandbox {
+        Ok(sandbox) => refused::costs(sandbox.refused & !without),
+        Err(_) => u32::MAX,
+    }
+}
+
+/// Whether the processes that this program sees are a container's. Where that cannot be told, they
+/// count as the host's.
+fn is_in_container() -> bool {
+    /// The inode of the initial PID namespace (PROC_PID_INIT_INO in linux/proc_ns.h).
+    const INITIAL: u64 = 0xefff_fffc;
+    let namespace = rustix::fs::stat(c"/proc/self/ns/pid");
+    namespace.is_ok_and(|found| found.st_ino != INITIAL)
 }
 
 fn setup_error(step: u32, error: i32) -> Error {

@@ -88,6 +88,7 @@ impl BootstrapArgs {
             return Err(Error::FourthWord { word });
         }
         let suite = self.suite.unwrap_or_default();
+        let sandbox = self.trust.sandbox();
         let outputs = self.output.outputs(self.target.as_deref(), environment)?;
         Ok(Request {
             goal: self.output.goal(),
@@ -97,6 +98,7 @@ impl BootstrapArgs {
             outputs,
             cache: self.cache.options(environment),
             limits: self.performance.limits(),
+            sandbox,
         })
     }
 }

@@ -14,7 +14,7 @@ use super::target::{self, Written};
 use super::values;
 use crate::formats::suite::Variant;
 use crate::run::{CacheOptions, Goal, Limits, Outputs, Packages, SourceOptions, System};
-use crate::sandbox::ScriptLimits;
+use crate::sandbox::{self, ScriptLimits};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Packages")]
@@ -108,6 +108,14 @@ pub(super) struct TrustArgs {
     /// For snapshots, and for mirrors that are not up to date. Everything else is still checked.
     #[arg(long)]
     no_check_valid_until: bool,
+
+    /// Run scripts although the host refuses a sandbox
+    ///
+    /// Where the host refuses a PID, network or mount namespace, maintainer scripts can reach its
+    /// processes, network or files, and the run ends before the first one. With this option it goes
+    /// on. In a container, whose own boundary remains, it always goes on, with a warning.
+    #[arg(long)]
+    allow_weak_sandbox: bool,
 }
 
 #[derive(Debug, Args)]
@@ -364,6 +372,14 @@ impl ScriptArgs {
     fn limits(&self) -> ScriptLimits {
         ScriptLimits {
             time: Some(self.script_timeout).filter(|time| !time.is_zero()),
+        }
+    }
+}
+
+impl TrustArgs {
+    pub(super) fn sandbox(&self) -> sandbox::Options {
+        sandbox::Options {
+            allow_weak: self.allow_weak_sandbox,
         }
     }
 }

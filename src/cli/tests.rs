@@ -218,6 +218,7 @@ fn options_reach_the_part_of_the_stage_that_reads_them() {
          --no-check-gpg --no-check-valid-until --no-pockets --merged-usr --keep \
          --path-exclude=/a/* --path-include=/a/b --path-exclude=*.c \
          --cache-dir=c --cache-max-size=1M --state-dir=s --jobs=3 --downloads=4 \
+         --allow-weak-sandbox \
          --script-timeout=90s \
          noble n http://m/",
     )
@@ -256,5 +257,12 @@ fn without_options_the_defaults_count() {
     let made = request("rbootstrap noble n").unwrap();
     let mut limits = made.limits;
     limits.jobs = 0; // the host's processors
-    insta::assert_debug_snapshot!((made.system, made.sources, made.outputs, made.cache, limits));
+    insta::assert_debug_snapshot!((
+        made.system,
+        made.sources,
+        made.outputs,
+        made.cache,
+        limits,
+        made.sandbox
+    ));
 }

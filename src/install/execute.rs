@@ -17,7 +17,7 @@ use crate::formats::package_key::PackageKey;
 use crate::interrupt::Interrupt;
 use crate::plan::Plan;
 use crate::report::{Report, Stage};
-use crate::sandbox::{Command, ScriptLimits};
+use crate::sandbox::{self, Command, ScriptLimits};
 use crate::store;
 use crate::store::downloads::Downloads;
 use crate::tree::apt::{self, Automatic};
@@ -34,6 +34,7 @@ use super::steps::{Options, Step, steps};
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
     pub(crate) options: Options,
+    pub(crate) sandbox: sandbox::Options,
     /// Brings the packages.
     pub(crate) fetch: Arc<Downloads>,
     /// The number of threads that decode packages.
@@ -80,12 +81,14 @@ impl<'a> Installation<'a> {
     ) -> Result<Installation<'a>, Error> {
         let Setup {
             options,
+            sandbox,
             fetch,
             jobs,
             script_limits,
         } = setup;
         let place = ScriptPlace {
             root,
+            sandbox,
             limits: script_limits,
             interrupt,
             report,

@@ -3,7 +3,7 @@
 use crate::dpkg::configure::Services;
 use crate::interrupt::{Interrupt, Registration};
 use crate::report::Report;
-use crate::sandbox::{Sandbox, ScriptLimits};
+use crate::sandbox::{self, Sandbox, ScriptLimits};
 use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::Error;
@@ -12,6 +12,7 @@ use super::Error;
 #[derive(Clone, Copy)]
 pub(super) struct ScriptPlace<'a> {
     pub(super) root: &'a Rootfs,
+    pub(super) sandbox: sandbox::Options,
     pub(super) limits: ScriptLimits,
     pub(super) interrupt: &'a Interrupt,
     pub(super) report: &'a Report,
@@ -28,11 +29,11 @@ pub(super) struct ScriptHost<'a> {
 
 impl<'a> ScriptHost<'a> {
     /// Builds the sandbox. This comes before any file is unpacked: a host that does not permit it
-    /// fails at once, and the process inside is cloned off a program that has not yet filled its
-    /// memory.
+    /// fails at once.
     pub(super) fn open(place: ScriptPlace<'a>) -> Result<ScriptHost<'a>, Error> {
         let ScriptPlace {
             root,
+            sandbox,
             limits,
             interrupt,
             report,
@@ -40,7 +41,7 @@ impl<'a> ScriptHost<'a> {
         for mount_point in ["proc", "sys"] {
             root.make_directory(&RootPath::known(mount_point), 0o755)?; // as base-files ships them
         }
-        let sandbox = Sandbox::open(root, report)?.with_limits(limits);
+        let sandbox = Sandbox::open(root, &sandbox, report)?.with_limits(limits);
         let cancel = sandbox.cancel();
         let registration = interrupt.on_raise(move || cancel.cancel());
         Ok(ScriptHost {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::formats::compress::Compression;
 use crate::formats::path_rule::PathRule;
 use crate::formats::suite::Variant;
-use crate::sandbox::ScriptLimits;
+use crate::sandbox::{self, ScriptLimits};
 
 /// One run. [`run`](super::run) hands each stage only the part that it reads.
 #[derive(Clone, Debug)]
@@ -19,6 +19,7 @@ pub(crate) struct Request {
     pub(crate) outputs: Outputs,
     pub(crate) cache: CacheOptions,
     pub(crate) limits: Limits,
+    pub(crate) sandbox: sandbox::Options,
 }
 
 /// How far a run goes.

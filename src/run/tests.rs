@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::failure::Class;
+use crate::sandbox;
 
 /// Plans from a mirror that does not exist.
 fn request(temporary: &Path) -> Request {
@@ -33,6 +34,7 @@ fn request(temporary: &Path) -> Request {
             jobs: 1,
             scripts: crate::sandbox::ScriptLimits::default(),
         },
+        sandbox: sandbox::Options::default(),
     }
 }
 

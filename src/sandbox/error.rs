@@ -11,6 +11,12 @@ use crate::failure::Class;
 pub(crate) enum Error {
     #[error("cannot change the root directory: this needs root, with CAP_SYS_CHROOT")]
     Permission,
+    /// Scripts would see the host's own processes, network or files.
+    #[error("the host allows no sandbox for maintainer scripts: it refuses namespaces ({missing})")]
+    Weak {
+        /// Names of the namespaces.
+        missing: String,
+    },
     #[error("cannot run commands in the tree: {step} failed")]
     Setup {
         step: SetupStep,
@@ -66,6 +72,7 @@ impl Error {
         match self {
             Error::NotFound { .. } | Error::Exec { .. } | Error::TimedOut { .. } => Class::Script,
             Error::Permission
+            | Error::Weak { .. }
             | Error::Setup { .. }
             | Error::Start(_)
             | Error::Foreign { .. }
@@ -82,6 +89,11 @@ impl Error {
             Error::Foreign { architecture, .. } => Some(format!(
                 "install qemu-user-static to run {architecture} programs"
             )),
+            Error::Weak { .. } => Some(
+                "run it as root with CAP_SYS_ADMIN or in a container; --allow-weak-sandbox runs the \
+                 scripts all the same, with the host's processes and network in their reach"
+                    .into(),
+            ),
             Error::TimedOut { .. } => Some(TIME_HINT.to_owned()),
             Error::Permission
             | Error::Setup { .. }
@@ -111,19 +123,21 @@ pub(crate) fn duration(limit: Duration) -> String {
 /// What PID 1 of the sandbox does before it runs commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SetupStep {
-    EnterTree = 1,
+    Execute = 1,
+    EnterTree,
     ChangeRoot,
     LeaveOldRoot,
     WatchChildren,
 }
 
 impl SetupStep {
-    /// The step with this number; the first one for a number that no step has.
+    /// The step with this number; entering the tree for a number that no step has.
     pub(super) fn from_number(number: u32) -> SetupStep {
         match number {
-            2 => SetupStep::ChangeRoot,
-            3 => SetupStep::LeaveOldRoot,
-            4 => SetupStep::WatchChildren,
+            1 => SetupStep::Execute,
+            3 => SetupStep::ChangeRoot,
+            4 => SetupStep::LeaveOldRoot,
+            5 => SetupStep::WatchChildren,
             _ => SetupStep::EnterTree,
         }
     }
@@ -132,6 +146,7 @@ impl SetupStep {
 impl fmt::Display for SetupStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            SetupStep::Execute => "executing this program again",
             SetupStep::EnterTree => "entering it",
             SetupStep::ChangeRoot => "making it the root directory",
             SetupStep::LeaveOldRoot => "leaving the host's root directory",

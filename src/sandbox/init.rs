@@ -1,13 +1,10 @@
 //! PID 1 of the sandbox, which starts one command after another.
 //!
-//! It is cloned from a program with many threads, so it must not allocate, panic or take a lock:
-//! [`Init::new`] prepares everything that it needs, and the rest is a sequence of system calls. It
-//! ends when its socket is closed, and the kernel then kills all its descendants and drops its
-//! mounts. `request` reads a request, `launch` starts the command, `processors` places it.
-#![expect(
-    unsafe_code,
-    reason = "clone and signals after it are beyond what the compiler can check"
-)]
+//! It is this program, executed again as [`NAME`] by `start`: nothing of the memory of the run, with
+//! its keys, tokens and environment, is in the process that scripts can see. It ends when its
+//! socket is closed, and the kernel then kills all its descendants and drops its mounts. `setup`
+//! prepares it, `request` reads a request, `launch` starts the command, `processors` places it.
+#![expect(unsafe_code, reason = "descriptors by number, signals")]
 
 mod capabilities;
 mod launch;
@@ -15,131 +12,102 @@ mod processors;
 mod request;
 mod setup;
 
-use std::ffi::{c_int, c_void};
-use std::ops::Range;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::ffi::{CString, OsString, c_int};
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::process::ExitCode;
 use std::ptr;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::SigSet;
 use nix::sys::signalfd::SignalFd;
-use nix::unistd::Pid;
 
 use super::wire::{REPLY, Reply};
 use super::{SetupStep, refused, seccomp};
-use launch::{Launcher, STACK, top};
+use launch::Launcher;
 use processors::Processors;
 use request::RequestBuffer;
 
+/// The name by which the program is executed as PID 1.
+const NAME: &str = "rbootstrap-sandbox";
+
+/// The descriptor of the socket to the host, when the program is executed.
+pub(super) const SOCKET: RawFd = 3;
+
+/// The descriptor of the tree's root, when the program is executed.
+pub(super) const TREE: RawFd = 4;
+
 /// Everything that PID 1 works with.
-pub(super) struct Init {
-    socket: RawFd,
-    tree: RawFd,
-    null: RawFd,
+struct Init {
     /// Features not to use, as bits of [`refused`]: tests take these ways.
     without: u32,
     /// Whether this is PID 1 of its own namespace.
     is_init: bool,
-    filters: Filters,
     /// Keeps commands on one processor, where that can be hidden.
     processors: Option<Processors>,
     buffer: RequestBuffer,
     launcher: Launcher,
-    /// Where this program's arguments and variables are in memory.
-    environment: Option<Range<usize>>,
     /// The running command.
     running: Option<c_int>,
     /// /proc's list of this process's children, if it is not PID 1.
     children: RawFd,
 }
 
-struct Filters {
-    policy: Vec<libc::sock_filter>,
-    listener: Vec<libc::sock_filter>,
+/// The arguments with which the program is executed as PID 1: its name, the features not to use,
+/// and those that were refused already.
+pub(super) fn arguments(without: u32, refused: u32) -> Vec<CString> {
+    let mut arguments = Vec::new();
+    for text in [NAME.to_owned(), without.to_string(), refused.to_string()] {
+        arguments.extend(CString::new(text));
+    }
+    arguments
+}
+
+/// Runs the sandbox if these are the arguments of its PID 1.
+pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+    let mut arguments = arguments.into_iter();
+    if arguments.next()? != NAME {
+        return None;
+    }
+    let mut numbers = [0; 2];
+    for number in &mut numbers {
+        *number = arguments.next()?.to_str()?.parse().ok()?;
+    }
+    let [without, refused] = numbers;
+    Some(Init::new(without, refused).run(refused))
 }
 
 impl Init {
-    pub(super) fn new(
-        socket: BorrowedFd<'_>,
-        tree: BorrowedFd<'_>,
-        null: BorrowedFd<'_>,
-        without: u32,
-    ) -> Init {
+    fn new(without: u32, refused: u32) -> Init {
         Init {
-            socket: socket.as_raw_fd(),
-            tree: tree.as_raw_fd(),
-            null: null.as_raw_fd(),
             without,
-            is_init: false,
-            filters: Filters {
-                policy: seccomp::policy(),
-                listener: processors::filter(),
-            },
+            is_init: refused & refused::PID == 0,
             processors: None,
             buffer: RequestBuffer::new(),
             launcher: Launcher::new(),
-            environment: environment(),
             running: None,
             children: -1,
         }
     }
 
-    /// Starts the process, in its own PID namespace if that is permitted.
-    pub(super) fn start(mut self) -> nix::Result<Pid> {
-        // A signal between the clone and the reset of handlers would run the program's own handler
-        // in the new process.
-        let before = SigSet::all().thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_SETMASK)?;
-        let mut stack = vec![0; STACK];
-        self.is_init = self.without & refused::PID == 0;
-        let mut started = if self.is_init {
-            self.clone_off(&mut stack, libc::CLONE_NEWPID)
-        } else {
-            Err(nix::Error::EPERM)
-        };
-        if started.is_err() {
-            self.is_init = false;
-            started = self.clone_off(&mut stack, 0);
-        }
-        before.thread_set_mask()?;
-        started
-    }
-
-    fn clone_off(&mut self, stack: &mut [u8], flags: c_int) -> nix::Result<Pid> {
-        extern "C" fn main(init: *mut c_void) -> c_int {
-            // SAFETY: the pointer is the `self` of `clone_off`, in this process's own copy of the
-            // memory.
-            let init = unsafe { &mut *init.cast::<Init>() };
-            init.main()
-        }
-        let init: *mut Init = self;
-        // SAFETY: without CLONE_VM the new process has a copy of all memory, including this stack
-        // and `self`. It runs `main`, which makes system calls on existing memory, and leaves by
-        // `_exit` when `main` returns.
-        let pid = unsafe { libc::clone(main, top(stack), flags | libc::SIGCHLD, init.cast()) };
-        nix::errno::Errno::result(pid).map(Pid::from_raw)
-    }
-
-    fn main(&mut self) -> c_int {
-        let signals = match self.set_up() {
+    fn run(&mut self, refused: u32) -> ExitCode {
+        let signals = match self.set_up(refused) {
             Ok((refused, signals)) => {
-                self.reply(Reply::Ready(refused));
+                send(SOCKET, Reply::Ready(refused));
                 signals
             }
             Err((step, error)) => {
-                self.reply(Reply::Refused(step as u32, error.raw_os_error()));
-                return 1;
+                send(SOCKET, Reply::Refused(step as u32, error.raw_os_error()));
+                return ExitCode::FAILURE;
             }
         };
         self.serve(&signals);
         if !self.is_init {
             self.kill_children();
         }
-        0
+        ExitCode::SUCCESS
     }
 
     /// Starts requested commands and reaps what ends, until the socket closes.
     fn serve(&mut self, signals: &SignalFd) {
-        let socket = self.socket;
         loop {
             let mut listener = signals.as_fd();
             let mut timeout = PollTimeout::NONE;
@@ -148,7 +116,7 @@ impl Init {
                 timeout = processors.timeout();
             }
             let mut watched = [
-                PollFd::new(borrow(&socket), PollFlags::POLLIN),
+                PollFd::new(borrow(&SOCKET), PollFlags::POLLIN),
                 PollFd::new(signals.as_fd(), PollFlags::POLLIN),
                 PollFd::new(listener, PollFlags::POLLIN),
             ];
@@ -205,34 +173,27 @@ impl Init {
                 } else {
                     self.kill_children()
                 };
-                self.reply(Reply::Ended { status, left });
+                send(SOCKET, Reply::Ended { status, left });
             }
         }
     }
 
     /// Reads one request and starts its command. False when the socket is closed.
     fn receive(&mut self) -> bool {
-        let Some(request) = self.buffer.read(self.socket) else {
+        let Some(request) = self.buffer.read(SOCKET) else {
             return false;
         };
         let one_processor = self.processors.is_some();
-        match self.launcher.start(&request, self.null, one_processor) {
+        match self.launcher.start(&request, one_processor) {
             Ok(pid) => {
                 self.running = Some(pid);
                 if let Some(processors) = &mut self.processors {
                     processors.command_started();
                 }
             }
-            Err(error) => self.reply(Reply::NotStarted(error.raw_os_error())),
+            Err(error) => send(SOCKET, Reply::NotStarted(error.raw_os_error())),
         }
         true
-    }
-
-    fn reply(&self, reply: Reply) {
-        let bytes: [u8; REPLY] = reply.encode();
-        let flags = libc::MSG_NOSIGNAL;
-        // SAFETY: reads `bytes`. A socket whose other end is closed gives an error, not a signal.
-        unsafe { libc::send(self.socket, bytes.as_ptr().cast(), bytes.len(), flags) };
     }
 
     /// Kills the remaining processes where there is no PID namespace: every child, then those that
@@ -261,6 +222,14 @@ impl Init {
     }
 }
 
+/// Sends a reply to the host. Makes one system call, so it can be used before the exec.
+pub(super) fn send(socket: RawFd, reply: Reply) {
+    let bytes: [u8; REPLY] = reply.encode();
+    let flags = libc::MSG_NOSIGNAL;
+    // SAFETY: reads `bytes`. A socket whose other end is closed gives an error, not a signal.
+    unsafe { libc::send(socket, bytes.as_ptr().cast(), bytes.len(), flags) };
+}
+
 /// Kills all processes of the namespace but this one, its PID 1, and waits until they are gone: the
 /// orphans are its children. Returns how many there were. The kernel lets no process fork that has a
 /// signal pending, so one call reaches all.
@@ -278,18 +247,6 @@ fn kill_namespace() -> u32 {
     killed
 }
 
-/// Where the kernel placed the arguments and the variables, one after the other
-/// (proc_pid_stat(5)).
-fn environment() -> Option<Range<usize>> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    let (_, fields) = stat.rsplit_once(") ")?;
-    // The field after the name is the third.
-    let mut fields = fields.split_ascii_whitespace().skip(48 - 3);
-    let start = fields.next()?.parse().ok()?;
-    let end = fields.nth(2)?.parse().ok()?;
-    (0 < start && start < end).then_some(start..end)
-}
-
 /// A PID in decimal, followed by a space; 0 for a number that was cut off.
 fn number(word: &[u8]) -> c_int {
     let Some(digits) = word.strip_suffix(b" ") else {
@@ -305,7 +262,6 @@ fn number(word: &[u8]) -> c_int {
 
 /// A descriptor that stays open as long as this process runs.
 fn borrow(fd: &RawFd) -> BorrowedFd<'_> {
-    // SAFETY: nothing closes the socket, the tree, /dev/null or the list of children while they are
-    // borrowed.
+    // SAFETY: nothing closes the socket, the tree or the list of children while they are borrowed.
     unsafe { BorrowedFd::borrow_raw(*fd) }
 }

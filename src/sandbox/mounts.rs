@@ -1,11 +1,10 @@
 //! The mounts of the sandbox: the tree as its root, and a private /dev, /proc and /sys.
 //!
 //! They belong to the sandbox's mount namespace and vanish with it, so nothing is ever unmounted by
-//! hand. Nothing is written into the tree: what has no directory to be mounted on is skipped. Runs
-//! after the clone, so it must not allocate.
+//! hand. Nothing is written into the tree: what has no directory to be mounted on is skipped.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
@@ -14,7 +13,7 @@ use rustix::mount::{
     mount_change, mount_remount, move_mount, open_tree, unmount,
 };
 
-use super::{SetupStep, refused};
+use super::{SetupStep, masks, refused};
 
 /// Device nodes: path on the host, path in the sandbox, major, minor. The console is a /dev/null:
 /// the host's stays out of reach.
@@ -36,12 +35,10 @@ const LINKS: [(&CStr, &CStr); 5] = [
 ];
 
 /// The flags of a mount that a remount would otherwise clear.
-const MOUNT_FLAGS: [(StatVfsMountFlags, MountFlags); 5] = [
+const MOUNT_FLAGS: [(StatVfsMountFlags, MountFlags); 3] = [
     (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
+    (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
     (StatVfsMountFlags::RDONLY, MountFlags::RDONLY),
-    (StatVfsMountFlags::NOATIME, MountFlags::NOATIME),
-    (StatVfsMountFlags::NODIRATIME, MountFlags::NODIRATIME),
-    (StatVfsMountFlags::RELATIME, MountFlags::RELATIME),
 ];
 
 /// Makes the current directory the root, and mounts the rest if the mount namespace is private.
@@ -68,6 +65,9 @@ pub(super) fn enter(is_private: bool) -> Result<u32, (SetupStep, Errno)> {
             rustix::process::chroot(c".").map_err(|e| (SetupStep::ChangeRoot, e))?;
         }
         refused |= mount_all(&outside);
+        if masks::hide(&outside).is_err() {
+            refused |= refused::MASKS;
+        }
         if pivoted {
             // The old root lies on top of the new one. After this, no mount of the host is left.
             rustix::process::fchdir(&outside).map_err(|e| (SetupStep::LeaveOldRoot, e))?;
@@ -168,13 +168,5 @@ fn bind_node(outside: &OwnedFd, host_path: &CStr, path: &CStr) -> Result<(), Err
     let _ = rustix::fs::unlinkat(CWD, path, AtFlags::empty());
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC;
     drop(rustix::fs::open(path, flags, Mode::from_raw_mode(0o666))?);
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    let node = open_tree(outside.as_fd(), host_path, flags)?;
-    move_mount(
-        &node,
-        c"",
-        CWD,
-        path,
-        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
-    )
+    masks::bind_read_only(outside, host_path, path)
 }

@@ -15,8 +15,19 @@ pub(super) const LISTENER: u32 = 512;
 pub(super) const PIVOT: u32 = 1024;
 pub(super) const CAPABILITIES: u32 = 2048;
 pub(super) const NODEV: u32 = 4096;
+pub(super) const USER: u32 = 8192;
+pub(super) const CGROUP: u32 = 16384;
+pub(super) const MASKS: u32 = 32768;
 
-const WARNINGS: [(u32, &str); 3] = [
+/// What a user namespace can cost where it is permitted: a container may allow these to its root
+/// only.
+const COSTS: u32 = MOUNT | NET | DEV | PROC | NODEV;
+
+const WARNINGS: [(u32, &str); 4] = [
+    (
+        USER,
+        "no user namespace: scripts run as the host's root, with few capabilities and system calls",
+    ),
     (
         MOUNT,
         "no mount namespace: scripts see the tree's own /dev, no /proc and no /sys",
@@ -25,8 +36,12 @@ const WARNINGS: [(u32, &str); 3] = [
     (NET, "no network namespace: scripts can reach the network"),
 ];
 
-const DETAILS: [(u32, &str); 10] = [
+const DETAILS: [(u32, &str); 12] = [
     (IPC, "no IPC namespace"),
+    (
+        CGROUP,
+        "no cgroup namespace: scripts see the names of the host's control groups",
+    ),
     (UTS, "no UTS namespace: scripts see the host's name"),
     (
         FILTER,
@@ -39,7 +54,38 @@ const DETAILS: [(u32, &str); 10] = [
     (DEV, "no private /dev"),
     (PROC, "no /proc"),
     (SYS, "no /sys"),
+    (
+        MASKS,
+        "scripts can read the kernel's tables in /proc and the firmware's in /sys",
+    ),
 ];
+
+/// Whether scripts can reach the host's processes, network, files or kernel.
+pub(super) fn is_weak(refused: u32) -> bool {
+    let has_all_capabilities = refused & USER != 0 && refused & CAPABILITIES != 0;
+    refused & (PID | NET | MOUNT) != 0 || has_all_capabilities
+}
+
+/// The names of the missing namespaces.
+pub(super) fn missing(refused: u32) -> String {
+    let mut names = Vec::new();
+    for (bit, name) in [
+        (USER, "user"),
+        (PID, "PID"),
+        (NET, "network"),
+        (MOUNT, "mount"),
+    ] {
+        if refused & bit != 0 {
+            names.push(name);
+        }
+    }
+    names.join(", ")
+}
+
+/// How many features the sandbox lacks that it may have without a user namespace.
+pub(super) fn costs(refused: u32) -> u32 {
+    (refused & COSTS).count_ones()
+}
 
 /// Reports what was refused.
 pub(super) fn tell(refused: u32, report: &Report) {
@@ -51,6 +97,52 @@ pub(super) fn tell(refused: u32, report: &Report) {
     for (bit, text) in DETAILS {
         if refused & bit != 0 {
             report.detail(format!("in the sandbox: {text}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::report::Event;
+
+    #[test]
+    fn every_bit_has_one_line() {
+        let mut cases = 0;
+        for bit in 0..u32::BITS {
+            let bit = 1 << bit;
+            if bit > MASKS {
+                continue;
+            }
+            let (sender, receiver) = mpsc::channel();
+            let report = Report::new(move |event| drop(sender.send(event)));
+            tell(bit, &report);
+            drop(report);
+            let warns = bit & (MOUNT | PID | NET | USER) != 0;
+            for event in receiver.iter() {
+                assert_eq!(matches!(event, Event::Warning(_)), warns, "{event:?}");
+                cases += 1;
+            }
+        }
+        assert_eq!(cases, 16);
+    }
+
+    #[test]
+    fn a_sandbox_without_namespaces_is_weak() {
+        let table = [
+            (0, false, ""),
+            (USER | CGROUP | IPC | UTS, false, "user"),
+            (USER | CAPABILITIES, true, "user"),
+            (CAPABILITIES, false, ""),
+            (USER | PID, true, "user, PID"),
+            (NET, true, "network"),
+            (PID | NET | MOUNT, true, "PID, network, mount"),
+        ];
+        for (refused, weak, names) in table {
+            assert_eq!(is_weak(refused), weak, "{refused}");
+            assert_eq!(missing(refused), names);
         }
     }
 }

@@ -1,8 +1,7 @@
 //! The protocol between the host and PID 1 of the sandbox, over their socket.
 //!
 //! A request is a header and NUL-terminated strings, with the pipe for the command's output as a
-//! passed descriptor; a reply has a fixed size. PID 1 must not allocate, so the host encodes and
-//! checks everything.
+//! passed descriptor; a reply has a fixed size. The host encodes and checks everything.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -14,9 +14,10 @@ use rustix::thread::CapabilitySet;
 
 use super::request::ExecRequest;
 use super::{capabilities, processors};
+use crate::sandbox::start::top;
 
 /// Bytes of a stack for a cloned process.
-pub(super) const STACK: usize = 256 * 1024;
+const STACK: usize = 256 * 1024;
 
 pub(super) struct Launcher {
     stack: Vec<u8>,
@@ -30,7 +31,6 @@ struct Child {
     argv: *const *const c_char,
     env: *const *const c_char,
     output: RawFd,
-    null: RawFd,
     one_processor: bool,
     capabilities: Option<CapabilitySet>,
     /// Set by the child, which shares this memory, if nothing could be executed.
@@ -49,13 +49,12 @@ impl Launcher {
         self.capabilities = Some(kept);
     }
 
-    /// Starts a command with `null` as its stdin; with `one_processor`, on the current processor
+    /// Starts a command with this process's stdin, /dev/null; with `one_processor`, on the current processor
     /// only. The error is that of the first program that exists and cannot be executed, or ENOENT
     /// if none exists.
     pub(super) fn start(
         &mut self,
         request: &ExecRequest,
-        null: RawFd,
         one_processor: bool,
     ) -> Result<c_int, Errno> {
         extern "C" fn run(child: *mut c_void) -> c_int {
@@ -68,7 +67,6 @@ impl Launcher {
             argv: request.argv,
             env: request.env,
             output: request.output.as_raw_fd(),
-            null,
             one_processor,
             capabilities: self.capabilities,
             error: 0,
@@ -124,7 +122,6 @@ unsafe fn execute(child: &mut Child) -> c_int {
     // SAFETY: system calls on plain numbers and on the strings that the caller vouches for.
     unsafe {
         libc::setsid(); // `kill 0` in a script reaches that script only
-        libc::dup2(child.null, 0);
         libc::dup2(child.output, 1);
         libc::dup2(child.output, 2);
         let mut none: libc::sigset_t = mem::zeroed();
@@ -155,10 +152,4 @@ unsafe fn execute(child: &mut Child) -> c_int {
         child.error = error;
     }
     127
-}
-
-/// The top of a stack, aligned as every architecture requires.
-pub(super) fn top(stack: &mut [u8]) -> *mut c_void {
-    let end = stack.as_mut_ptr_range().end;
-    end.wrapping_sub(end as usize % 16).cast()
 }

@@ -1,11 +1,9 @@
-//! Turns a copy of the program into PID 1 of the sandbox: namespaces, mounts, descriptors, limits,
-//! filters.
+//! Prepares PID 1 of the sandbox: namespaces, mounts, descriptors, limits, filters.
 #![expect(unsafe_code, reason = "descriptors by number, signals, an ioctl")]
 
 use std::ffi::{c_char, c_int};
 use std::mem;
 use std::os::fd::{IntoRawFd, RawFd};
-use std::ptr;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -14,30 +12,37 @@ use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::UnshareFlags;
 
-use super::{Init, Processors, SetupStep, borrow, capabilities, refused, seccomp};
+use super::{Init, Processors, SOCKET, SetupStep, TREE};
+use super::{borrow, capabilities, processors, refused, seccomp};
 use crate::sandbox::{HOSTNAME, mounts};
 
-const NAMESPACES: [(u32, UnshareFlags); 4] = [
+const NAMESPACES: [(u32, UnshareFlags); 5] = [
     (refused::MOUNT, UnshareFlags::NEWNS),
     (refused::IPC, UnshareFlags::NEWIPC),
     (refused::UTS, UnshareFlags::NEWUTS),
     (refused::NET, UnshareFlags::NEWNET),
+    (refused::CGROUP, UnshareFlags::NEWCGROUP),
 ];
 
 impl Init {
-    /// Returns what the host refused, and the descriptor that signals ended children.
-    pub(super) fn set_up(&mut self) -> Result<(u32, SignalFd), (SetupStep, Errno)> {
-        let mut refused = if self.is_init { 0 } else { refused::PID };
-        self.hide_memory();
+    /// Returns what the host refused, with what it had refused before, and the descriptor that
+    /// signals ended children.
+    pub(super) fn set_up(
+        &mut self,
+        mut refused: u32,
+    ) -> Result<(u32, SignalFd), (SetupStep, Errno)> {
+        // Keeps scripts from looking into this process through /proc and ptrace.
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
         reset_signals();
         let _ = rustix::process::setsid(); // no terminal, so no Ctrl-C from one
-        // Above all other sandboxes' sockets: an open copy would hide their end.
-        close_all_except([self.socket, self.tree, self.null]);
+        // Above all what the caller of the program left open.
+        close_all_except([SOCKET, TREE]);
         rustix::process::umask(Mode::from_raw_mode(0o022));
         limit_resources();
+        join_new_keyring();
         // The directory before the namespace: the kernel moves it to the namespace's own copy of
         // the mount.
-        rustix::process::fchdir(borrow(&self.tree)).map_err(|e| (SetupStep::EnterTree, e))?;
+        rustix::process::fchdir(borrow(&TREE)).map_err(|e| (SetupStep::EnterTree, e))?;
         if !self.is_init {
             self.adopt_orphans();
         }
@@ -66,31 +71,16 @@ impl Init {
         Ok((refused, signals))
     }
 
-    /// Keeps scripts from reading this process through /proc and ptrace: its memory is a copy of
-    /// the program's, with its environment, keys and tokens.
-    fn hide_memory(&self) {
-        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-        let Some(region) = &self.environment else {
-            return;
-        };
-        // SAFETY: this process's private copy of the arguments and variables that the program was
-        // started with. They lie on the first thread's stack, which exists as long as the process;
-        // nothing reads them here.
-        unsafe { ptr::write_bytes(region.start as *mut u8, 0, region.len()) };
-    }
-
     /// Closes what was opened on the host. Through a descriptor of the host, `/proc/1/fd/N/..`
     /// would lead to its files, and `/proc/self/fd/0` to its /dev/null.
     fn let_go_of_the_host(&mut self) {
-        if let Some(null) = open_null() {
-            self.null = null;
+        if let Some(input) = open_null().or_else(empty_input) {
+            for standard in 0..3 {
+                // SAFETY: plain descriptor numbers; no `OwnedFd` owns the three here.
+                unsafe { libc::dup2(input, standard) };
+            }
         }
-        for standard in 0..3 {
-            // SAFETY: plain descriptor numbers; no `OwnedFd` owns the three here.
-            unsafe { libc::dup2(self.null, standard) };
-        }
-        self.null = 0;
-        close_all_except([self.socket, self.children]);
+        close_all_except([SOCKET, self.children]);
     }
 
     /// Makes orphans children of this process, as they are of PID 1, and opens the list of
@@ -123,13 +113,13 @@ impl Init {
             return refused::FILTER;
         }
         if self.is_init && self.without & refused::LISTENER == 0 {
-            self.processors = Processors::listen(&self.filters.listener);
+            self.processors = Processors::listen(&processors::filter());
         }
         let mut refused = 0;
         if self.processors.is_none() {
             refused |= refused::LISTENER;
         }
-        if seccomp::install(&self.filters.policy, 0).is_none() {
+        if seccomp::install(&seccomp::policy(), 0).is_none() {
             refused |= refused::FILTER;
         }
         refused
@@ -153,6 +143,13 @@ fn limit_resources() {
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, most.min(1024), most);
     }
+}
+
+/// Leaves the session keyring of the caller. Keys have no namespace.
+fn join_new_keyring() {
+    const JOIN_SESSION_KEYRING: c_int = 1;
+    // SAFETY: plain numbers; no name, so the keyring is a new one.
+    unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, 0) };
 }
 
 /// Brings up 127.0.0.1, the only network there is, for programs that talk to themselves.
@@ -182,6 +179,13 @@ fn open_null() -> Option<RawFd> {
     }
     let null = rustix::fs::open(c"/dev/null", flags, Mode::empty()).ok()?;
     Some(null.into_raw_fd())
+}
+
+/// A pipe that nobody writes to: the host's /dev/null has a mode and an owner that scripts could
+/// change.
+fn empty_input() -> Option<RawFd> {
+    let (input, _) = std::io::pipe().ok()?;
+    Some(input.into_raw_fd())
 }
 
 /// Closes all descriptors from 3 on but these. Negative ones are skipped.
