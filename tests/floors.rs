@@ -4,7 +4,7 @@
 //! [`sources`] walks the modules of src and finds what each names; code that is compiled only for
 //! tests may name everything.
 
-mod sources;
+pub(super) mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

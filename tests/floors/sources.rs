@@ -12,16 +12,16 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, Item, UseTree};
 
 /// A file of src.
-pub(super) struct Source {
+pub(crate) struct Source {
     /// Its path below src.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The path of its module; empty for the crate's root.
     module: Vec<String>,
-    file: syn::File,
+    pub(crate) file: syn::File,
 }
 
 impl Source {
-    pub(super) fn new(name: &str, module: &[&str], text: &str) -> Source {
+    pub(crate) fn new(name: &str, module: &[&str], text: &str) -> Source {
         let file = match syn::parse_file(text) {
             Ok(file) => file,
             Err(error) => panic!("{name}: {error}"),
@@ -34,13 +34,13 @@ impl Source {
     }
 
     /// The room that the file belongs to; none for the crate's root, which declares the rooms.
-    pub(super) fn room(&self) -> Option<String> {
+    pub(crate) fn room(&self) -> Option<String> {
         self.module.first().cloned()
     }
 }
 
 /// The library's files that are not for tests alone. Panics at a file that no module declares.
-pub(super) fn sources_of(directory: &Path) -> Vec<Source> {
+pub(crate) fn sources_of(directory: &Path) -> Vec<Source> {
     let mut walk = Walk {
         directory: directory.to_owned(),
         ..Walk::default()
@@ -281,7 +281,7 @@ fn attributes(item: &Item) -> &[Attribute] {
 }
 
 /// Whether an item is compiled for tests alone.
-fn is_for_tests(attributes: &[Attribute]) -> bool {
+pub(crate) fn is_for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("cfg")
             && attribute
