@@ -10,6 +10,7 @@
     clippy::disallowed_methods,
     reason = "tests make their own context, with every writer of the standard library"
 )]
+#![expect(clippy::print_stdout, reason = "a table prints how many cases it ran")]
 #![expect(unreachable_pub, reason = "modules share what is public in them")]
 
 mod archive;
