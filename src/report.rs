@@ -36,9 +36,7 @@ pub enum Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
-    /// Bytes.
     Bytes,
-    /// Packages.
     Packages,
 }
 
@@ -114,11 +112,8 @@ pub(crate) struct PlannedRun {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedPackage {
-    /// The package's name.
     pub name: String,
-    /// Its version.
     pub version: String,
-    /// Its architecture.
     pub architecture: String,
     /// The size of its .deb in bytes.
     pub download_bytes: u64,
@@ -161,7 +156,6 @@ pub(crate) struct PackageTotals {
 /// Why a run failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// The error itself.
     pub(crate) message: String,
     /// Its causes, the nearest first.
     pub(crate) causes: Vec<String>,
@@ -198,13 +192,12 @@ pub struct StepLabel {
 /// Where an event comes from.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
-    /// The run.
     pub(crate) run: RunId,
     /// The installation step that was executed at the time.
     pub(crate) step: Option<Arc<StepLabel>>,
 }
 
-type Listener = dyn Fn(&Origin, Event) + Send + Sync;
+type EventListener = dyn Fn(&Origin, Event) + Send + Sync;
 
 /// Where a stage sends its events. Cheap to clone, usable from every thread.
 #[derive(Clone)]
@@ -212,7 +205,7 @@ pub(crate) struct Report {
     run: RunId,
     /// The current step of the installation. All clones share it.
     step: Arc<Mutex<Option<Arc<StepLabel>>>>,
-    listener: Arc<Listener>,
+    listener: Arc<EventListener>,
 }
 
 impl Report {
@@ -226,13 +219,13 @@ impl Report {
     }
 
     /// As [`Report::of_new_run`], for a listener that ignores where events come from.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn new(listener: impl Fn(Event) + Send + Sync + 'static) -> Report {
         Report::of_new_run(move |_, event| listener(event))
     }
 
     /// A report without a listener.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn silent() -> Report {
         Report::new(drop)
     }
@@ -242,9 +235,9 @@ impl Report {
         self.run
     }
 
-    /// Begins a step of the installation; `number` counts from 1. Events carry it until the next one
-    /// begins or [`Report::end_steps`] is called. After a failure it stays: the error carries the step
-    /// that failed.
+    /// Begins a step of the installation; `number` counts from 1. Events carry it until the next
+    /// one begins or [`Report::end_steps`] is called. After a failure it stays: the error carries
+    /// the step that failed.
     pub(crate) fn begin_step(&self, number: usize, name: &str) {
         let label = StepLabel {
             number,

@@ -59,8 +59,8 @@ pub(crate) struct Options {
     pub(crate) state: Option<PathBuf>,
     /// The directory for files that are not cached.
     pub(crate) temporary: PathBuf,
-    /// How long a connection may transfer no byte. One that transfers less than 1 KiB/s for twice as long
-    /// is given up too.
+    /// How long a connection may transfer no byte. One that transfers less than 1 KiB/s for twice
+    /// as long is given up too.
     pub(crate) stall: Duration,
     /// How many times a request is made that fails for a transient reason, for each URL.
     pub(crate) tries: u32,

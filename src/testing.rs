@@ -21,6 +21,7 @@ pub mod sample;
 pub mod server;
 pub mod tar;
 pub mod tree;
+pub mod unpacking;
 
 pub use archive::{FakeArchive, FakeSuite};
 pub use base::host_architecture;

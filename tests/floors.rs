@@ -191,8 +191,10 @@ fn super_is_relative_to_the_module() {
 
 #[test]
 fn the_table_is_read() {
-    let table = "text\n| floor | room | does | may use on its own floor |\n| --- | --- | --- | --- |\n\
-                 | 3 | `archive` | a | `plan`, `dpkg` |\n| 0 | `digest`, `report` | c | |\n\nmore | text";
+    let table = "text\n| floor | room | does | may use on its own floor |\n\
+                 | --- | --- | --- | --- |\n\
+                 | 3 | `archive` | a | `plan`, `dpkg` |\n| 0 | `digest`, `report` | c | |\n\n\
+                 more | text";
     let room = |floor, beside: &[&str]| Room {
         floor,
         beside: beside.iter().map(|name| (*name).to_owned()).collect(),

@@ -15,6 +15,7 @@
 
 mod archive;
 mod context;
+mod dpkg;
 mod floors;
 mod flow;
 mod images;

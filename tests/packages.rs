@@ -10,7 +10,7 @@
 //! | a path through a symlinked directory | `files::a_directory_behind_another_packages_symlink` |
 //! | two batches that share a directory | `files::a_directory_of_two_packages` |
 //! | no md5sums member | `files::no_md5sums_member` |
-//! | a hard link over an excluded path | `dpkg::tests::dpkg::paths_are_left_out_as_by_dpkg`, in the library |
+//! | a hard link over an excluded path | `dpkg::paths_are_left_out_as_by_dpkg` |
 //! | conffiles, plain | `conffiles::conffiles_with_and_without_a_target` |
 //! | a conffile behind a symlink | `conffiles::a_conffile_behind_a_symlink`, `conffiles::a_conffile_that_is_a_symlink_in_the_tree` |
 //! | conffiles that are hard links | `conffiles::a_hard_link_to_a_conffile`, `conffiles::conffiles_that_are_hard_links_of_each_other` |
@@ -85,10 +85,7 @@ fn every_case_has_its_test() {
         ("path_rules", include_str!("packages/path_rules.rs")),
         ("scripts", include_str!("packages/scripts.rs")),
         ("triggers", include_str!("packages/triggers.rs")),
-        (
-            "dpkg::tests::dpkg",
-            include_str!("../src/dpkg/tests/dpkg.rs"),
-        ),
+        ("dpkg", include_str!("dpkg.rs")),
     ];
     let rows = include_str!("packages.rs")
         .lines()

@@ -54,7 +54,8 @@ fn candidates_are_chosen_by_pin() {
         );
     }
     let stanza = format!(
-        "Types: deb\nURIs: {}\nSuites: fake-next\nComponents: main\nSigned-By: {}\nPin-Priority: 100\n",
+        "Types: deb\nURIs: {}\nSuites: fake-next\nComponents: main\nSigned-By: {}\n\
+         Pin-Priority: 100\n",
         context.mirror.url(),
         context.path("keyring.gpg").display()
     );

@@ -22,7 +22,7 @@ pub(crate) use services::Services;
 
 /// One call of dpkg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
+pub(crate) enum DpkgCall {
     /// `--configure`, for packages whose dependencies are configured before them. Triggers wait for
     /// the end.
     Configure,
@@ -34,13 +34,13 @@ pub(crate) enum Call {
     Pending,
 }
 
-impl Call {
+impl DpkgCall {
     fn options(self) -> &'static [&'static str] {
         match self {
-            Call::Configure => &["--no-triggers", "--configure"],
-            Call::ConfigureForced => &["--force-depends", "--configure"],
-            Call::Remove => &["--no-triggers", "--force-depends", "--remove"],
-            Call::Pending => &["--configure", "--pending"],
+            DpkgCall::Configure => &["--no-triggers", "--configure"],
+            DpkgCall::ConfigureForced => &["--force-depends", "--configure"],
+            DpkgCall::Remove => &["--no-triggers", "--force-depends", "--remove"],
+            DpkgCall::Pending => &["--configure", "--pending"],
         }
     }
 }
@@ -95,16 +95,16 @@ impl Error {
 }
 
 /// Has the tree's dpkg configure or remove packages, named as dpkg takes them: `NAME` or
-/// `NAME:ARCHITECTURE`. Does nothing where no package is named, except for `Call::Pending`. The
+/// `NAME:ARCHITECTURE`. Does nothing where no package is named, except for `DpkgCall::Pending`. The
 /// environment is the whole of the scripts' (`dpkg::script_environment`).
 pub(crate) fn configure(
     sandbox: &Sandbox,
-    call: Call,
+    call: DpkgCall,
     names: &[String],
     environment: &[(OsString, OsString)],
     report: &Report,
 ) -> Result<(), Error> {
-    if names.is_empty() && call != Call::Pending {
+    if names.is_empty() && call != DpkgCall::Pending {
         return Ok(());
     }
     let options = call.options();

@@ -17,14 +17,14 @@ pub(crate) use replaced::Replacement;
 /// The packages that are unpacked or being unpacked, and the paths in their lists.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ledger {
-    packages: BTreeMap<PackageKey, Entry>,
+    packages: BTreeMap<PackageKey, LedgerEntry>,
     /// Nearly every path that is no directory has one owner.
     owners: HashMap<RootPath, Vec<PackageKey>>,
 }
 
 /// One package of the ledger.
 #[derive(Clone, Debug)]
-struct Entry {
+struct LedgerEntry {
     package: Package,
     qualified: String,
     /// How many paths it lists, the root aside.
@@ -62,7 +62,7 @@ impl Ledger {
         if self.packages.contains_key(key) {
             return;
         }
-        let entry = Entry {
+        let entry = LedgerEntry {
             package: package.clone(),
             qualified: qualified_name(package),
             paths: 0,

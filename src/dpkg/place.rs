@@ -24,8 +24,8 @@ use super::staging::{Node, Staged, StagedPackages, set_owner_and_mode};
 use super::state::State;
 use super::triggers::Activations;
 use super::unpack::{Error, Method};
+pub(crate) use entry::{EntryFilter, is_diverted};
 use entry::{Round, attributes, place_of};
-pub(crate) use entry::{Selection, is_diverted};
 pub(crate) use files::followed;
 use files::{Attributes, Files};
 
@@ -87,7 +87,7 @@ impl<'a> Placer<'a> {
     pub(crate) fn place(
         &mut self,
         staged: &mut Staged,
-        selection: Selection,
+        selection: EntryFilter,
         state: &mut State,
         mut activations: Option<&mut Activations>,
     ) -> Result<Vec<Replaced>, Error> {

@@ -45,11 +45,11 @@ pub(crate) struct PackageFile {
 }
 
 /// Opens a package's .deb, waiting for its download where necessary.
-pub(crate) type Source = dyn Fn(&PackageFile) -> Result<Deb, Error> + Send + Sync;
+pub(crate) type PackageSource = dyn Fn(&PackageFile) -> Result<Deb, Error> + Send + Sync;
 
 /// How packages are staged.
 pub(crate) struct Options {
-    pub(crate) source: Box<Source>,
+    pub(crate) source: Box<PackageSource>,
     /// Paths that are left out; the last rule that matches a path counts.
     pub(crate) rules: Vec<PathRule>,
     /// The number of threads, at least one. The tree does not depend on it.
@@ -88,7 +88,7 @@ type StagingWorker = Worker<FileKey, Arc<PackageFile>, Staged, Arc<Error>>;
 /// What the threads share besides the queue.
 struct Shared {
     directory: StagingDirectory,
-    source: Box<Source>,
+    source: Box<PackageSource>,
     rules: Vec<PathRule>,
     report: Report,
     /// Whether unpacking and its scripts come first.

@@ -301,7 +301,8 @@ fn push_field(stanza: &mut String, name: &str, value: &str) {
 mod tests {
     use super::*;
 
-    const CONTROL: &str = "Package: a\nConfig-Version: 1\nVersion: 1\nArchitecture: amd64\nMulti-Arch: same\nSection: x\nStatus: no\n\
+    const CONTROL: &str = "Package: a\nConfig-Version: 1\nVersion: 1\nArchitecture: amd64\n\
+                           Multi-Arch: same\nSection: x\nStatus: no\n\
                            Description: a\n b\n .\n c\n";
 
     #[test]
@@ -320,12 +321,15 @@ mod tests {
         ];
         assert_eq!(
             unpacked_stanza(CONTROL, &conffiles),
-            "Package: a\nStatus: install ok unpacked\nVersion: 1\nArchitecture: amd64\nMulti-Arch: same\nSection: x\n\
-             Description: a\n b\n .\n c\nConffiles:\n /etc/a newconffile\n /etc/b 0123\n /etc/c newconffile remove-on-upgrade\n"
+            "Package: a\nStatus: install ok unpacked\nVersion: 1\nArchitecture: amd64\n\
+             Multi-Arch: same\nSection: x\n\
+             Description: a\n b\n .\n c\nConffiles:\n /etc/a newconffile\n /etc/b 0123\n\
+             \x20/etc/c newconffile remove-on-upgrade\n"
         );
         assert_eq!(
             half_installed_stanza(CONTROL),
-            "Package: a\nStatus: install reinstreq half-installed\nSection: x\nArchitecture: amd64\nMulti-Arch: same\nVersion: 1\n"
+            "Package: a\nStatus: install reinstreq half-installed\nSection: x\n\
+             Architecture: amd64\nMulti-Arch: same\nVersion: 1\n"
         );
     }
 
@@ -335,7 +339,8 @@ mod tests {
         let root = Rootfs::open(directory.path()).unwrap();
         root.make_directories(&RootPath::known("var/lib/dpkg"))
             .unwrap();
-        let there = "Package: a\nStatus: install ok installed\n\nPackage: b\nStatus: install ok triggers-pending\nMulti-Arch: same\n\
+        let there = "Package: a\nStatus: install ok installed\n\nPackage: b\n\
+                     Status: install ok triggers-pending\nMulti-Arch: same\n\
                      Architecture: i386\n\nPackage: c\nStatus: install ok unpacked\n";
         root.write(&RootPath::known(FILE), there.as_bytes(), 0o644)
             .unwrap();

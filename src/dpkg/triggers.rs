@@ -1,12 +1,16 @@
-//! Triggers (deb-triggers(5)): which packages are interested in which, and which ones unpacking
-//! activates for dpkg to process.
+//! Triggers (deb-triggers(5)): which packages are interested in which. `activations` records which
+//! ones unpacking activates.
 
-use std::collections::{BTreeMap, HashMap};
+mod activations;
+
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::tree::rootfs::{RootPath, Rootfs};
 
-use super::{Error, Status, lines_of, malformed};
+use super::{Error, lines_of, malformed};
+
+pub(crate) use activations::Activations;
 
 const DIRECTORY: &str = "var/lib/dpkg/triggers";
 const FILE: &str = "var/lib/dpkg/triggers/File";
@@ -221,110 +225,10 @@ impl std::fmt::Display for Interested {
     }
 }
 
-/// The triggers that unpacking activates, of those that a configured package is interested in.
-#[derive(Debug)]
-pub(crate) struct Activations {
-    /// Paths that a configured package is interested in, and whether all interests are `noawait`.
-    paths: HashMap<RootPath, bool>,
-    names: HashMap<String, bool>,
-    /// Triggers with the packages that wait for them, `-` for none.
-    activated: Activated,
-}
-
-/// Packages by the trigger that they wait for.
-type Activated = BTreeMap<String, Vec<String>>;
-
-impl Activations {
-    /// Takes the interests of the packages that are configured so far. dpkg notifies no others.
-    pub(crate) fn listen(interests: &Interests, status: &Status) -> Activations {
-        let mut all = Activations {
-            paths: HashMap::new(),
-            names: HashMap::new(),
-            activated: BTreeMap::new(),
-        };
-        for (path, package) in &interests.paths {
-            if status.is_configured(&package.qualified) {
-                *all.paths.entry(path.clone()).or_insert(true) &= package.noawait;
-            }
-        }
-        for (name, packages) in &interests.names {
-            for package in packages {
-                if status.is_configured(&package.qualified) {
-                    *all.names.entry(name.clone()).or_insert(true) &= package.noawait;
-                }
-            }
-        }
-        all
-    }
-
-    /// Records that a package has unpacked this path.
-    pub(crate) fn path(&mut self, path: &RootPath, qualified: &str) {
-        if self.paths.is_empty() {
-            return;
-        }
-        let mut at = path.clone();
-        while !at.is_root() {
-            if let Some(&noawait) = self.paths.get(&at) {
-                let waiting = if noawait { "-" } else { qualified };
-                add(&mut self.activated, &at.to_string(), waiting);
-            }
-            at = at.parent();
-        }
-    }
-
-    /// Records the triggers that an unpacked package activates by its own directives.
-    pub(crate) fn directives(&mut self, directives: &[Directive], qualified: &str) {
-        for directive in directives {
-            let Directive::Activate { trigger, noawait } = directive else {
-                continue;
-            };
-            let waiting = if *noawait { "-" } else { qualified };
-            if trigger.starts_with('/') {
-                self.path(&RootPath::parse(trigger).unwrap_or_default(), waiting);
-            } else if let Some(&interested_noawait) = self.names.get(trigger) {
-                let waiting = if interested_noawait { "-" } else { waiting };
-                add(&mut self.activated, trigger, waiting);
-            }
-        }
-    }
-
-    /// Adds the activations to triggers/Unincorp, which dpkg reads when it next runs. A script may
-    /// have written to it too.
-    pub(crate) fn write(self, root: &Rootfs) -> Result<(), Error> {
-        if self.activated.is_empty() {
-            return Ok(());
-        }
-        let mut all = Activated::new();
-        for (_, line) in lines_of(root, UNINCORP)? {
-            let line = String::from_utf8_lossy(&line);
-            let mut words = line.split_whitespace();
-            let trigger = words.next().unwrap_or_default();
-            for waiting in words {
-                add(&mut all, trigger, waiting);
-            }
-        }
-        for (trigger, packages) in &self.activated {
-            for waiting in packages {
-                add(&mut all, trigger, waiting);
-            }
-        }
-        let mut text = String::new();
-        for (trigger, packages) in &all {
-            let _ = writeln!(text, "{trigger} {}", packages.join(" "));
-        }
-        Ok(root.write(&RootPath::known(UNINCORP), text.as_bytes(), 0o644)?)
-    }
-}
-
-fn add(activated: &mut Activated, trigger: &str, waiting: &str) {
-    let packages = activated.entry(trigger.to_owned()).or_default();
-    if !packages.iter().any(|known| known == waiting) {
-        packages.push(waiting.into());
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use crate::dpkg::Status;
+
     use super::*;
 
     fn read(root: &Rootfs, path: &'static str) -> String {
@@ -398,7 +302,8 @@ mod tests {
         nobody.write(&root).unwrap();
         assert_eq!(read(&root, UNINCORP), "");
 
-        let status = "Package: man-db\nStatus: install ok installed\n\nPackage: libc-bin\nStatus: install ok triggers-awaited\n\n";
+        let status = "Package: man-db\nStatus: install ok installed\n\nPackage: libc-bin\n\
+                      Status: install ok triggers-awaited\n\n";
         root.write(
             &RootPath::known("var/lib/dpkg/status"),
             status.as_bytes(),

@@ -17,7 +17,7 @@ use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::ledger::Replacement;
 use super::maintainer_scripts::Scripts;
-use super::place::{Placer, Replaced, Selection, is_diverted};
+use super::place::{EntryFilter, Placer, Replaced, is_diverted};
 use super::register::register;
 use super::staging::{Staged, StagedPackages};
 use super::state::State;
@@ -92,7 +92,7 @@ pub(crate) fn place_together(
     for staged in &mut all {
         let from = begin(report, staged);
         enter(staged, state);
-        let selection = Selection::ExceptDirectories;
+        let selection = EntryFilter::ExceptDirectories;
         replaced.extend(placer.place(staged, selection, state, None)?);
         end(report, staged, from);
     }
@@ -194,7 +194,7 @@ impl<'a> Flow<'a> {
         self.run_preinst(staged, state, scripts)?;
         let replaced = self
             .placer
-            .place(staged, Selection::All, state, Some(activations))?;
+            .place(staged, EntryFilter::All, state, Some(activations))?;
         let registered = register(self.root, staged, &replaced, state)?;
         for gone in state.ledger.without_own_paths() {
             if gone == staged.key {
@@ -247,7 +247,7 @@ impl<'a> Flow<'a> {
         if !files.is_empty() {
             self.staging.stage_again(staged, &files)?;
         }
-        let selection = Selection::Diverted;
+        let selection = EntryFilter::Diverted;
         self.placer.place(staged, selection, state, None)
     }
 

@@ -237,9 +237,12 @@ impl BadStanza {
 mod tests {
     use super::*;
 
-    const DASH: &str = "Package: dash\nEssential: yes\nVersion: 0.5.12-12\nArchitecture: amd64\nMulti-Arch: foreign\nPriority: required\n\
-        Source: dash (0.5.12-11)\nPre-Depends: libc6 (>= 2.38)\nDepends: debianutils (>= 5.6-0.1) | a, dpkg\nProvides: sh (= 1), shell\n\
-        Description: shell\n long\nSize: 97000\nSHA256: ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n";
+    const DASH: &str = "Package: dash\nEssential: yes\nVersion: 0.5.12-12\nArchitecture: amd64\n\
+                        Multi-Arch: foreign\nPriority: required\n\
+        Source: dash (0.5.12-11)\nPre-Depends: libc6 (>= 2.38)\n\
+        Depends: debianutils (>= 5.6-0.1) | a, dpkg\nProvides: sh (= 1), shell\n\
+        Description: shell\n long\nSize: 97000\n\
+        SHA256: ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n";
 
     #[test]
     fn a_whole_stanza() {

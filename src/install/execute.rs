@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::dpkg::configure::{Call, configure};
+use crate::dpkg::configure::{DpkgCall, configure};
 use crate::dpkg::maintainer_scripts::{Forces, Preinsts, Scripts};
 use crate::dpkg::staging::{self, PackageFile, Prefetcher, StagedPackages, Staging};
 use crate::dpkg::unpack::{
@@ -171,14 +171,14 @@ impl<'a> Installation<'a> {
             }
             Step::Configure { packages, forced } => {
                 let call = match forced {
-                    true => Call::ConfigureForced,
-                    false => Call::Configure,
+                    true => DpkgCall::ConfigureForced,
+                    false => DpkgCall::Configure,
                 };
                 self.configure(call, packages, plan)?;
             }
-            Step::Remove { packages } => self.configure(Call::Remove, packages, plan)?,
+            Step::Remove { packages } => self.configure(DpkgCall::Remove, packages, plan)?,
             Step::Triggers => {
-                self.configure(Call::Pending, &[], plan)?;
+                self.configure(DpkgCall::Pending, &[], plan)?;
                 self.report.ended(Stage::Configure);
             }
             Step::Tidy { automatic } => self.tidy(automatic.as_deref())?,
@@ -225,7 +225,7 @@ impl<'a> Installation<'a> {
     /// Has the tree's dpkg configure or remove packages, without those that have disappeared.
     fn configure(
         &mut self,
-        call: Call,
+        call: DpkgCall,
         packages: &[PackageKey],
         plan: &InstallPlan,
     ) -> Result<(), Error> {

@@ -5,6 +5,8 @@
     reason = "tests write their files with the standard library"
 )]
 
+mod failures;
+
 use std::fs::{self, File};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::os::unix::net::UnixListener;
@@ -124,7 +126,8 @@ fn bsdtar_and_python_restore_the_tree() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("x.tar");
     fs::write(&file, pack(tree.path(), &options(Compression::None))).unwrap();
-    let python = "import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2], numeric_owner=True)";
+    let python = "import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2], \
+                  numeric_owner=True)";
     let tools: [(&str, &[&str]); 2] = [
         ("bsdtar", &["--numeric-owner", "-xpf", "FILE", "-C", "TREE"]),
         ("python3", &["-c", python, "FILE", "TREE"]),
@@ -267,31 +270,6 @@ fn a_mount_point_is_an_empty_directory() {
 }
 
 #[test]
-fn a_file_that_changes_is_an_error_that_names_it() {
-    let place = tempfile::tempdir().unwrap();
-    fs::write(place.path().join("log"), b"12345").unwrap();
-    let root = Rootfs::open(place.path()).unwrap();
-    for (change, size) in [(1, "shorter"), (9, "longer")] {
-        let entries = listing::list(&root, &Report::silent()).unwrap();
-        File::options()
-            .write(true)
-            .open(place.path().join("log"))
-            .unwrap()
-            .set_len(change)
-            .unwrap();
-        let (mut chunks, _filled) = chunks();
-        let error = entries
-            .iter()
-            .try_for_each(|entry| entry::write(&root, entry, None, &mut chunks))
-            .unwrap_err();
-        assert!(
-            matches!(&error, Error::Changed { path } if path.ends_with("log")),
-            "{size}: {error:?}"
-        );
-    }
-}
-
-#[test]
 fn what_is_reported_adds_up() {
     let tree = tempfile::tempdir().unwrap();
     for size in [0, 1000, 2 * CHUNK] {
@@ -325,113 +303,6 @@ fn what_is_reported_adds_up() {
     .unwrap();
     let total = 1000 + 2 * CHUNK as u64;
     assert_eq!(*heard.lock().unwrap(), (total, total, 1));
-}
-
-/// Takes some bytes, and then no more.
-struct Full(usize);
-
-impl Write for Full {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 = self
-            .0
-            .checked_sub(bytes.len())
-            .ok_or(io::ErrorKind::StorageFull)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn a_full_disk_ends_it() {
-    let tree = tempfile::tempdir().unwrap();
-    // Zeros are short where they are compressed, and text that a counter makes is not.
-    let noise: Vec<u8> = (0..2_u64 << 20)
-        .flat_map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 29).to_le_bytes())
-        .collect();
-    fs::write(tree.path().join("noise"), noise).unwrap();
-    let root = Rootfs::open(tree.path()).unwrap();
-    for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
-        for room in [0, 5, 1 << 20] {
-            let error = tar(&root, Full(room), &options(compression), &Report::silent())
-                .map(drop)
-                .unwrap_err();
-            assert!(
-                matches!(&error, Error::Write { source } if source.kind() == io::ErrorKind::StorageFull),
-                "{error:?}"
-            );
-        }
-    }
-}
-
-#[test]
-fn a_file_is_complete_or_not_there() {
-    let (tree, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    fs::write(tree.path().join("file"), b"x").unwrap();
-    let root = Rootfs::open(tree.path()).unwrap();
-    let path = place.path().join("x.tar");
-    let refused = to_file(
-        &root,
-        &path,
-        &options(Compression::Bzip2),
-        &Report::silent(),
-    )
-    .unwrap_err();
-    assert!(matches!(refused, Error::Output { .. }));
-    assert_eq!(place.path().read_dir().unwrap().count(), 0);
-
-    fs::write(&path, b"the old one").unwrap();
-    symlink("x.tar", place.path().join("link.tar")).unwrap();
-    to_file(
-        &root,
-        &place.path().join("link.tar"),
-        &options(Compression::None),
-        &Report::silent(),
-    )
-    .unwrap();
-    assert_eq!(
-        fs::read(&path).unwrap(),
-        pack(tree.path(), &options(Compression::None))
-    );
-    assert!(
-        fs::symlink_metadata(place.path().join("link.tar"))
-            .unwrap()
-            .is_symlink()
-    );
-    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o111, 0);
-    assert_eq!(place.path().read_dir().unwrap().count(), 2);
-
-    to_file(
-        &root,
-        Path::new("/dev/null"),
-        &options(Compression::None),
-        &Report::silent(),
-    )
-    .unwrap();
-    assert!(
-        fs::metadata("/dev/null")
-            .unwrap()
-            .file_type()
-            .is_char_device()
-    );
-    let inside = to_file(
-        &root,
-        &tree.path().join("x.tar"),
-        &options(Compression::None),
-        &Report::silent(),
-    )
-    .unwrap_err();
-    assert!(matches!(inside, Error::Inside { .. }));
-    let nowhere = to_file(
-        &root,
-        &place.path().join("no/such/x.tar"),
-        &options(Compression::None),
-        &Report::silent(),
-    )
-    .unwrap_err();
-    assert!(matches!(nowhere, Error::Output { .. }));
 }
 
 #[test]

@@ -74,7 +74,10 @@ pub enum Error {
         reasons: Vec<String>,
     },
     /// A chain of dependencies is longer than the resolver follows.
-    #[error("the chain of dependencies `{}` → … is longer than {limit} packages", chain.join("` → `"))]
+    #[error(
+        "the chain of dependencies `{}` → … is longer than {limit} packages",
+        chain.join("` → `")
+    )]
     TooDeep {
         /// The first packages of the chain.
         chain: Vec<String>,

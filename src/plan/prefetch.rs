@@ -288,7 +288,8 @@ mod tests {
         assert_eq!(told(&planner, "left-out", ""), []);
         planner.see(IndexEvent::SourceEnd);
         assert_eq!(told(&planner, "before", ""), [], "nothing needs it yet");
-        let relations = "Essential: yes\nPre-Depends: lib:any (>= 1)\nDepends: one | other, safe, left-out, before";
+        let relations = "Essential: yes\nPre-Depends: lib:any (>= 1)\n\
+                         Depends: one | other, safe, left-out, before";
         assert_eq!(told(&planner, "a", relations), first("a"));
         assert_eq!(told(&planner, "lib", "Depends: further"), first("lib"));
         assert_eq!(told(&planner, "further", ""), first("further"));

@@ -1,8 +1,8 @@
 //! Scans relation fields for the names that they mention.
 //!
-//! An index has millions of relations, of which a plan needs a thousandth. So nothing is copied, and
-//! versions are left as text. Text that the scan does not understand is skipped; a chosen stanza is
-//! read again, strictly, by `Package::parse`.
+//! An index has millions of relations, of which a plan needs a thousandth. So nothing is copied,
+//! and versions are left as text. Text that the scan does not understand is skipped; a chosen
+//! stanza is read again, strictly, by `Package::parse`.
 
 use memchr::memchr2;
 

@@ -278,7 +278,8 @@ mod tests {
     )]
     fn components_are_those_of_the_suite_unless_given() {
         let directory = tempfile::tempdir().unwrap();
-        let text = "distribution = \"debian\"\n[[suites]]\ncodename = \"mine\"\ncomponents = [\"a\", \"b\"]\n";
+        let text = "distribution = \"debian\"\n[[suites]]\ncodename = \"mine\"\n\
+                    components = [\"a\", \"b\"]\n";
         std::fs::write(directory.path().join("mine.toml"), text).unwrap();
         for (suite, given, expected) in [
             ("mine", &[][..], &["a", "b"][..]),

@@ -63,7 +63,10 @@ pub(crate) enum Error {
         source: Cause,
     },
     /// The file's size is not what its index says.
-    #[error("{url}: {name} should have {expected} bytes, but has {found}{}", if *.at_least { " or more" } else { "" })]
+    #[error(
+        "{url}: {name} should have {expected} bytes, but has {found}{}",
+        if *.at_least { " or more" } else { "" }
+    )]
     SizeMismatch {
         url: String,
         name: String,
@@ -211,8 +214,8 @@ impl Error {
         )
     }
 
-    /// How informative the failure is when several URLs failed: a wrong file more than a silent server,
-    /// and that more than a server without the file.
+    /// How informative the failure is when several URLs failed: a wrong file more than a silent
+    /// server, and that more than a server without the file.
     pub(super) fn weight(&self) -> u8 {
         match self {
             Error::Missing { .. } => 0,
@@ -246,7 +249,10 @@ impl fmt::Display for Obstacle {
             Obstacle::NameForNow => "the host's name could not be resolved for now",
             Obstacle::Refused => "connection refused",
             Obstacle::Tls => "no secure connection",
-            Obstacle::NoRoots => "no secure connection: this host has no CA certificates (the package ca-certificates has them)",
+            Obstacle::NoRoots => {
+                "no secure connection: this host has no CA certificates (the package \
+                 ca-certificates has them)"
+            }
             Obstacle::Connection => "no connection",
         })
     }

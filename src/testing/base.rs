@@ -46,9 +46,12 @@ const DPKG_DATA: &[&str] = &[
     "sh/dpkg-error.sh",
 ];
 
-const PASSWD: &str = "root:*:0:0:root:/root:/bin/sh\ndaemon:*:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n\
-                      man:*:6:12:man:/var/cache/man:/usr/sbin/nologin\nnobody:*:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
-const GROUP: &str = "root:*:0:\ndaemon:*:1:\nadm:*:4:\nman:*:12:\nshadow:*:42:\nutmp:*:43:\nstaff:*:50:\nnogroup:*:65534:\n";
+const PASSWD: &str = "root:*:0:0:root:/root:/bin/sh\n\
+                      daemon:*:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n\
+                      man:*:6:12:man:/var/cache/man:/usr/sbin/nologin\n\
+                      nobody:*:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
+const GROUP: &str = "root:*:0:\ndaemon:*:1:\nadm:*:4:\nman:*:12:\nshadow:*:42:\nutmp:*:43:\n\
+                     staff:*:50:\nnogroup:*:65534:\n";
 
 static BASE: LazyLock<Vec<Arc<DebBuilder>>> =
     LazyLock::new(|| packages().into_iter().map(Arc::new).collect());
@@ -205,16 +208,28 @@ fn base_files() -> DebBuilder {
     deb = deb
         .conffile("etc/debian_version", "13.0\n")
         .conffile("etc/issue", "Fake \\n \\l\n");
-    deb.script("postinst", "[ \"$1\" = configure ]\nif [ ! -e /var/log/wtmp ]; then\n  touch /var/log/wtmp\n  chown root:utmp /var/log/wtmp\n  chmod 664 /var/log/wtmp\nfi")
+    deb.script(
+        "postinst",
+        "[ \"$1\" = configure ]\nif [ ! -e /var/log/wtmp ]; then\n\
+         \x20 touch /var/log/wtmp\n  chown root:utmp /var/log/wtmp\n\
+         \x20 chmod 664 /var/log/wtmp\nfi",
+    )
 }
 
 fn base_passwd() -> DebBuilder {
     let preinst = format!(
-        "if [ \"$1\" = install ] && [ ! -e /etc/passwd ]; then\n  cat >/etc/passwd <<END\n{PASSWD}END\n  cat >/etc/group <<END\n{GROUP}END\nfi"
+        "if [ \"$1\" = install ] && [ ! -e /etc/passwd ]; then\n  cat >/etc/passwd <<END\n\
+         {PASSWD}END\n  cat >/etc/group <<END\n{GROUP}END\nfi"
     );
-    essential("base-passwd", "3.6").file("usr/share/base-passwd/passwd.master", PASSWD).file("usr/share/base-passwd/group.master", GROUP)
+    essential("base-passwd", "3.6")
+        .file("usr/share/base-passwd/passwd.master", PASSWD)
+        .file("usr/share/base-passwd/group.master", GROUP)
         .script("preinst", &preinst)
-        .script("postinst", "[ -e /etc/shadow ] || { sed 's/:.*/:*:1::::::/' /etc/passwd >/etc/shadow; chown root:shadow /etc/shadow; chmod 640 /etc/shadow; }")
+        .script(
+            "postinst",
+            "[ -e /etc/shadow ] || { sed 's/:.*/:*:1::::::/' /etc/passwd \
+             >/etc/shadow; chown root:shadow /etc/shadow; chmod 640 /etc/shadow; }",
+        )
 }
 
 fn coreutils() -> DebBuilder {
@@ -294,7 +309,11 @@ fn apt() -> DebBuilder {
         .directory("var/lib/apt/lists/partial")
         .directory("var/cache/apt/archives/partial")
         .directory("var/log/apt")
-        .script("postinst", "grep -q ^_apt: /etc/passwd || echo '_apt:*:42:65534::/nonexistent:/usr/sbin/nologin' >>/etc/passwd")
+        .script(
+            "postinst",
+            "grep -q ^_apt: /etc/passwd || echo \
+             '_apt:*:42:65534::/nonexistent:/usr/sbin/nologin' >>/etc/passwd",
+        )
 }
 
 fn netbase() -> DebBuilder {

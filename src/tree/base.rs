@@ -36,8 +36,8 @@ const DIRECTORIES: [&str; 13] = [
     "dev",
 ];
 
-/// Where the path rules are written. dpkg reads the files there whose names have only letters, digits,
-/// `-` and `_`.
+/// Where the path rules are written. dpkg reads the files there whose names have only letters,
+/// digits, `-` and `_`.
 const PATH_RULES: &str = "etc/dpkg/dpkg.cfg.d/rbootstrap-paths";
 
 const FSTAB: &[u8] = b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n";
@@ -62,8 +62,8 @@ const DEVICE_LINKS: [(&str, &str); 4] = [
 ];
 
 /// Creates the base of a tree: directories, an empty status, `arch`, /etc/fstab, path rules, /dev,
-/// and the symlinks of a merged /usr where no package ships them. Skips devices that the host does not
-/// permit, as in a user namespace.
+/// and the symlinks of a merged /usr where no package ships them. Skips devices that the host does
+/// not permit, as in a user namespace.
 pub(crate) fn base(root: &Rootfs, base: &Base) -> Result<(), Error> {
     if base.merged_usr == MergedUsr::MadeFirst {
         merge_usr(root, base.architectures.first().map_or("", String::as_str))?;

@@ -55,7 +55,11 @@ const OF_A_TREE: Ownership = Ownership {
 /// Why a directory cannot be the target.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("the target {} is not empty: it contains `{}`", path.display(), Path::new(found).display())]
+    #[error(
+        "the target {} is not empty: it contains `{}`",
+        path.display(),
+        Path::new(found).display()
+    )]
     NotEmpty { path: PathBuf, found: OsString },
     #[error("the target {} is not a directory", path.display())]
     NotADirectory { path: PathBuf },
@@ -65,12 +69,20 @@ pub(crate) enum Error {
     Busy { path: PathBuf },
     #[error("the target {} is the root of the running system", path.display())]
     RunningSystem { path: PathBuf },
-    #[error("the target {} is on a file system mounted noexec: maintainer scripts cannot run there", path.display())]
+    #[error(
+        "the target {} is on a file system mounted noexec: maintainer scripts cannot run there",
+        path.display()
+    )]
     NoExec { path: PathBuf },
     /// Packages ship names that differ only in case.
     #[error("the target {} is on a case-insensitive file system", path.display())]
     CaseInsensitive { path: PathBuf },
-    #[error("{} has {} MB free, but the packages need about {} MB", path.display(), free / 1_000_000, needed / 1_000_000)]
+    #[error(
+        "{} has {} MB free, but the packages need about {} MB",
+        path.display(),
+        free / 1_000_000,
+        needed / 1_000_000
+    )]
     NoRoom {
         path: PathBuf,
         /// In bytes.

@@ -203,9 +203,12 @@ mod tests {
         tidy(&root).unwrap();
         let mut found = Vec::new();
         listing(&root, &RootPath::default(), &mut found);
-        let expected = "/etc/apt/apt.conf.d/01autoremove 640 1\n/etc/hostname 640 1\n/etc/machine-id 644 0\n/run/lock/x 640 1\n/tmp/\n\
-            /var/cache/apt/archives/partial/\n/var/cache/debconf/config.dat 640 1\n/var/cache/ldconfig/\n/var/lib/apt/extended_states 640 1\n\
-            /var/lib/apt/lists/partial/\n/var/lib/dbus/\n/var/lib/dpkg/status 640 1\n/var/log/apt/\n/var/log/btmp 640 0\n\
+        let expected = "/etc/apt/apt.conf.d/01autoremove 640 1\n/etc/hostname 640 1\n\
+                        /etc/machine-id 644 0\n/run/lock/x 640 1\n/tmp/\n\
+            /var/cache/apt/archives/partial/\n/var/cache/debconf/config.dat 640 1\n\
+            /var/cache/ldconfig/\n/var/lib/apt/extended_states 640 1\n\
+            /var/lib/apt/lists/partial/\n/var/lib/dbus/\n/var/lib/dpkg/status 640 1\n\
+            /var/log/apt/\n/var/log/btmp 640 0\n\
             /var/log/postgresql/postgresql.log 640 0";
         assert_eq!(found.join("\n"), expected);
     }

@@ -1,5 +1,5 @@
-//! Random demands, which are the same in every run: of ten kinds, and of pairs in which one demand's
-//! default conflicts with the other.
+//! Random demands, which are the same in every run: of ten kinds, and of pairs in which one
+//! demand's default conflicts with the other.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -40,7 +40,8 @@ const SERVICE_TOOLS: [&str; 6] = [
 pub(crate) struct Catalogue<'a> {
     kinds: BTreeMap<&'static str, Vec<&'a str>>,
     sections: BTreeMap<&'a str, Vec<&'a str>>,
-    /// For each package that is the first alternative of a dependency: the packages that depend on it.
+    /// For each package that is the first alternative of a dependency: the packages that depend on
+    /// it.
     default_of: BTreeMap<&'a str, Vec<&'a str>>,
     /// Pairs of packages that conflict, in both orders.
     against: Vec<(&'a str, &'a str)>,
@@ -297,7 +298,8 @@ impl<'a> Catalogue<'a> {
                 });
             }
             if kind == "pkg-" {
-                // The absent package is the first alternative of another demand, so that it matters.
+                // The absent package is the first alternative of another demand, so that it
+                // matters.
                 let number = dice.below(self.default_of.len());
                 let (default, users) = self.default_of.iter().nth(number).unwrap();
                 words.push((*dice.of(users)).to_owned());
@@ -332,8 +334,8 @@ impl<'a> Catalogue<'a> {
         all
     }
 
-    /// Random demands with one to three packages of a second architecture. Most are libraries, since
-    /// those can be installed beside the native ones.
+    /// Random demands with one to three packages of a second architecture. Most are libraries,
+    /// since those can be installed beside the native ones.
     pub(crate) fn foreign(&self, architecture: &str, count: usize, dice: &mut Dice) -> Vec<Demand> {
         let mut libraries = self.foreign.clone();
         libraries.retain(|name| name.starts_with("lib") && !name.ends_with("-dev"));

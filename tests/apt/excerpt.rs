@@ -1,8 +1,9 @@
-//! Excerpts of indexes: the stanzas that some answers depend on, with apt's numbers of the packages.
+//! Excerpts of indexes: the stanzas that some answers depend on, with apt's numbers of the
+//! packages.
 //!
-//! apt numbers a package where a stanza first mentions it, and the numbers decide between providers.
-//! So an excerpt begins with a stanza whose Suggests mention all names in the order of the whole
-//! index.
+//! apt numbers a package where a stanza first mentions it, and the numbers decide between
+//! providers. So an excerpt begins with a stanza whose Suggests mention all names in the order of
+//! the whole index.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -57,7 +58,8 @@ pub(crate) fn apt(suite: &str, text: &str) -> (Apt, tempfile::TempDir) {
     fs::create_dir_all(at.join(path).parent().unwrap()).unwrap();
     let sum = digest(Algorithm::Sha256, text.as_bytes()).hexadecimal();
     let release = format!(
-        "Origin: Debian\nLabel: Debian\nSuite: {suite}\nCodename: {suite}\nDate: Sun, 01 Jun 2025 00:00:00 UTC\nArchitectures: amd64\n\
+        "Origin: Debian\nLabel: Debian\nSuite: {suite}\nCodename: {suite}\n\
+         Date: Sun, 01 Jun 2025 00:00:00 UTC\nArchitectures: amd64\n\
          Components: main\nSHA256:\n {sum} {} {path}\n",
         text.len()
     );
@@ -171,9 +173,9 @@ impl<'a> Whole<'a> {
     }
 }
 
-/// Reduces the index of `apt` to the stanzas that its answers depend on. It begins with the packages
-/// of the answers, their dependencies and conflicts. While the planner's answer to the excerpt is not
-/// apt's answer to the whole index, it adds the next dependencies and conflicts.
+/// Reduces the index of `apt` to the stanzas that its answers depend on. It begins with the
+/// packages of the answers, their dependencies and conflicts. While the planner's answer to the
+/// excerpt is not apt's answer to the whole index, it adds the next dependencies and conflicts.
 pub(crate) fn reduce(
     apt: &Apt,
     answers: &[(&Case, Option<Answer>)],

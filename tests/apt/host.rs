@@ -1,65 +1,18 @@
 //! Runs the host's apt with its own sources, indexes and status, and reads its answers.
 
+mod directory;
+mod setting;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
-use rbootstrap::testing::Variant;
-use rbootstrap::testing::{Fields, stanzas};
-use rbootstrap::testing::{Index, Listing};
+use rbootstrap::testing::{Fields, Index, Variant, listing, stanzas};
 
-use rbootstrap::testing::listing::{self, TestRelease};
-
-/// The sources that apt and the planner both read.
-#[derive(Clone, Debug)]
-pub(crate) struct Setting {
-    /// Its name in the figures.
-    pub name: String,
-    /// The suite of the tree.
-    pub suite: String,
-    /// The suites to read, each with its pin.
-    pub sources: Vec<(String, Option<i16>)>,
-    /// A second architecture.
-    pub foreign: Option<&'static str>,
-    /// The archive, if it is not the host's mirror.
-    pub mirror: Option<String>,
-}
-
-impl Setting {
-    /// The main component of one suite.
-    pub(crate) fn plain(suite: &str) -> Setting {
-        Setting {
-            name: suite.to_owned(),
-            suite: suite.to_owned(),
-            sources: vec![(suite.to_owned(), None)],
-            foreign: None,
-            mirror: None,
-        }
-    }
-
-    /// Adds suites.
-    pub(crate) fn and(mut self, sources: &[(&str, Option<i16>)]) -> Setting {
-        for (suite, pin) in sources {
-            write!(
-                self.name,
-                " + {suite}{}",
-                pin.map(|pin| format!(" at {pin}")).unwrap_or_default()
-            )
-            .unwrap();
-            self.sources.push(((*suite).to_owned(), *pin));
-        }
-        self
-    }
-
-    /// Adds a second architecture.
-    pub(crate) fn with(mut self, foreign: &'static str) -> Setting {
-        write!(self.name, " with {foreign}").unwrap();
-        self.foreign = Some(foreign);
-        self
-    }
-}
+use directory::{apt, apt_directory, listings, mirrors, output};
+pub(crate) use setting::Setting;
 
 /// An answer: the packages of the first call, and the operations of the second in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,8 +65,8 @@ pub(crate) struct Apt {
 }
 
 impl Apt {
-    /// Fetches the indexes and asks for the essential packages. An error if the host has no apt, or no
-    /// mirror answers.
+    /// Fetches the indexes and asks for the essential packages. An error if the host has no apt, or
+    /// no mirror answers.
     pub(crate) fn new(setting: Setting) -> Result<Apt, String> {
         let native = output(Command::new("dpkg").arg("--print-architecture"))?;
         let (main, security) = setting
@@ -165,8 +118,8 @@ impl Apt {
         Ok(apt)
     }
 
-    /// apt's answer to a demand on top of a variant; `None` if apt refuses it. An error if apt fails
-    /// in another way.
+    /// apt's answer to a demand on top of a variant; `None` if apt refuses it. An error if apt
+    /// fails in another way.
     pub(crate) fn answer(
         &self,
         variant: Variant,
@@ -239,8 +192,8 @@ impl Apt {
         )
     }
 
-    /// apt's operations; `None` if it refuses. Each base has its own cache, so that apt does not build
-    /// the cache anew for every question.
+    /// apt's operations; `None` if it refuses. Each base has its own cache, so that apt does not
+    /// build the cache anew for every question.
     fn ask(&self, base: Base, demands: &[String]) -> Result<Option<Vec<String>>, String> {
         let text = self.install(base, "-s", demands)?;
         Ok(text.map(|text| {
@@ -250,8 +203,8 @@ impl Apt {
         }))
     }
 
-    /// What apt would fetch, which needs no simulation. `None` if apt would also remove packages, since
-    /// it does not print those.
+    /// What apt would fetch, which needs no simulation. `None` if apt would also remove packages,
+    /// since it does not print those.
     fn set(&self, base: Base, demands: &[String]) -> Result<Option<Quick>, String> {
         if demands.is_empty() {
             return Ok(None);
@@ -393,112 +346,13 @@ pub(crate) fn described(all: &Fields<'_>, native: &str) -> String {
     )
 }
 
-/// The host's mirrors of Debian and of its security updates.
-fn mirrors() -> Result<(String, String), String> {
-    let uris = output(Command::new("apt-get").args([
-        "indextargets",
-        "--format",
-        "$(REPO_URI)",
-        "Created-By: Packages",
-    ]))?;
-    let mirror = |archive: &str| {
-        uris.lines()
-            .find(|uri| uri.trim_end_matches('/').ends_with(archive))
-            .map(str::to_owned)
-    };
-    let main = mirror("/debian").ok_or("the host's apt knows no mirror of Debian")?;
-    let security =
-        mirror("/debian-security").unwrap_or_else(|| main.replace("/debian", "/debian-security"));
-    Ok((main, security))
-}
-
-/// A directory with apt's configuration, state and cache.
-fn apt_directory(
-    sources: &str,
-    preferences: &str,
-    architectures: &[String],
-) -> std::io::Result<tempfile::TempDir> {
-    let directory = tempfile::tempdir()?;
-    let at = directory.path();
-    for part in [
-        "etc/preferences.d",
-        "state/lists/partial",
-        "cache/archives/partial",
-        "cache-of-nothing/archives/partial",
-        "log",
-    ] {
-        fs::create_dir_all(at.join(part))?;
-    }
-    let named: String = architectures
+/// The packages that operations unpack, in order.
+pub(crate) fn unpacked(operations: &[String]) -> Vec<String> {
+    operations
         .iter()
-        .map(|name| format!("APT::Architectures:: \"{name}\";\n"))
-        .collect();
-    let configuration = format!(
-        "Dir::State \"{0}/state\";\nDir::State::status \"{0}/status\";\nDir::Cache \"{0}/cache\";\nDir::Etc \"{0}/etc\";\n\
-         Dir::Log \"{0}/log\";\nDir::Etc::main \"/dev/null\";\nDir::Etc::parts \"/dev/null\";\n{named}\
-         pkgCacheGen::ForceEssential \",\";\nAPT::Install-Recommends \"false\";\nAPT::Sandbox::User \"root\";\n\
-         Acquire::Languages \"none\";\nAcquire::Check-Valid-Until \"false\";\nDebug::NoLocking \"true\";\n",
-        at.display()
-    );
-    for (name, text) in [
-        ("apt.conf", &configuration[..]),
-        ("etc/sources.list", sources),
-        ("etc/preferences", preferences),
-        ("status", ""),
-    ] {
-        fs::write(at.join(name), text)?;
-    }
-    Ok(directory)
-}
-
-/// The indexes that apt reads, in its order.
-fn listings(at: &Path, setting: &Setting) -> Result<Index, String> {
-    let targets = output(apt(at, "apt-get").args(["indextargets", "Created-By: Packages"]))?;
-    let mut listings = Vec::new();
-    for target in stanzas(&targets) {
-        let all = Fields::read(target);
-        let field = |name: &str| all.one(name).unwrap_or_default();
-        let (file, component, architecture) =
-            (field("Filename"), field("Component"), field("Architecture"));
-        let text = output(apt(at, "/usr/lib/apt/apt-helper").args(["cat-file", file]))?;
-        let line: usize = field("Sourcesentry")
-            .rsplit(':')
-            .next()
-            .and_then(|line| line.parse().ok())
-            .unwrap_or(0);
-        let (suite, pin) = setting
-            .sources
-            .get(line.wrapping_sub(1))
-            .ok_or("apt names an unknown source")?;
-        listings.push(listing(file, component, architecture, suite, *pin, text)?);
-    }
-    Ok(listing::index(listings))
-}
-
-fn listing(
-    file: &str,
-    component: &str,
-    architecture: &str,
-    suite: &str,
-    pin: Option<i16>,
-    text: String,
-) -> Result<Listing, String> {
-    let start = file
-        .strip_suffix(&format!("_{component}_binary-{architecture}_Packages"))
-        .ok_or("apt keeps its lists elsewhere")?;
-    let read = |name| fs::read_to_string(format!("{start}_{name}"));
-    let signed = read("Release")
-        .or_else(|_| read("InRelease"))
-        .map_err(|error| error.to_string())?;
-    let from = signed.find("Origin:").ok_or("a Release has no Origin")?;
-    let all = Fields::read(&signed[from..]);
-    let mut release = TestRelease::new(suite, architecture);
-    release.suite = all.one("Suite").map(str::to_owned);
-    release.codename = all.one("Codename").map(str::to_owned);
-    release.not_automatic = all.one("NotAutomatic") == Some("yes");
-    release.but_automatic_upgrades = all.one("ButAutomaticUpgrades") == Some("yes");
-    release.pin = pin;
-    Ok(release.listing(architecture, text))
+        .filter_map(|line| line.strip_prefix("Inst "))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Removes the fields that a resolver does not read, which are most of the text.
@@ -517,43 +371,5 @@ fn shortened(text: &str) -> String {
     text.lines()
         .filter(said)
         .flat_map(|line| [line, "\n"])
-        .collect()
-}
-
-fn apt(directory: &Path, program: &str) -> Command {
-    let mut command = Command::new(program);
-    command
-        .env("APT_CONFIG", directory.join("apt.conf"))
-        .env("LC_ALL", "C.UTF-8");
-    command
-}
-
-fn output(command: &mut Command) -> Result<String, String> {
-    let shown = format!("{command:?}");
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command
-        .output()
-        .map_err(|error| format!("{shown}: {error}"))?;
-    match status.success() {
-        true => Ok(String::from_utf8_lossy(&stdout)
-            .trim_end_matches('\n')
-            .to_owned()),
-        false => Err(format!(
-            "{shown}: {status}: {}{}",
-            String::from_utf8_lossy(&stdout),
-            String::from_utf8_lossy(&stderr)
-        )),
-    }
-}
-
-/// The packages that operations unpack, in order.
-pub(crate) fn unpacked(operations: &[String]) -> Vec<String> {
-    operations
-        .iter()
-        .filter_map(|line| line.strip_prefix("Inst "))
-        .map(str::to_owned)
         .collect()
 }

@@ -2,9 +2,9 @@
 //!
 //! `scripts/test` runs a sample if the host has apt and a mirror of Debian answers. All of it takes
 //! about half an hour: `cargo test --release --test apt -- --ignored --nocapture`.
-//! RBOOTSTRAP_APT_DEMANDS is the number of random demands for a suite (500); the other numbers follow
-//! from it. RBOOTSTRAP_APT_SEED seeds the generator. RBOOTSTRAP_APT_ASK has demands to use instead,
-//! separated by `;`. docs/resolver.md has the figures.
+//! RBOOTSTRAP_APT_DEMANDS is the number of random demands for a suite (500); the other numbers
+//! follow from it. RBOOTSTRAP_APT_SEED seeds the generator. RBOOTSTRAP_APT_ASK has demands to use
+//! instead, separated by `;`. docs/resolver.md has the figures.
 
 #![expect(
     clippy::print_stderr,

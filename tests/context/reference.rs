@@ -103,8 +103,10 @@ pub fn apt(context: &TestContext, root: &Path, arguments: &[&str]) -> Outcome {
     fs::write(root.join("etc/apt/sources.list"), source).unwrap();
     let configuration = context.path("apt.conf");
     let text = format!(
-        "Dir \"{root}\";\nDPkg::Chroot-Directory \"{root}\";\nAPT::Architecture \"{}\";\nAPT::Sandbox::User \"root\";\n\
-         Acquire::Languages \"none\";\nAcquire::http::Proxy \"false\";\nDir::Etc::TrustedParts \"/nonexistent\";\npkgCacheGen::ForceEssential \",\";\n",
+        "Dir \"{root}\";\nDPkg::Chroot-Directory \"{root}\";\nAPT::Architecture \"{}\";\n\
+         APT::Sandbox::User \"root\";\n\
+         Acquire::Languages \"none\";\nAcquire::http::Proxy \"false\";\n\
+         Dir::Etc::TrustedParts \"/nonexistent\";\npkgCacheGen::ForceEssential \",\";\n",
         host_architecture(),
         root = root.display(),
     );

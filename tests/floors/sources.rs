@@ -1,7 +1,8 @@
 //! The modules of src, and the rooms that each names, found with `syn`.
 //!
-//! A name counts wherever it stands: in `use`, in an expression, a type or a pattern, inside a macro call, in an attribute. Items
-//! under `#[cfg(test)]` or for the feature `testing` do not count.
+//! A name counts wherever it stands: in `use`, in an expression, a type or a pattern, inside a
+//! macro call, in an attribute. Items under `#[cfg(test)]` or for the feature `testing` do not
+//! count.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -114,7 +115,8 @@ pub(super) fn room_imports(source: &Source) -> BTreeSet<String> {
     named
 }
 
-/// The first names after `root::`, and after `super::` or `self::` where these lead to the crate's root.
+/// The first names after `root::`, and after `super::` or `self::` where these lead to the crate's
+/// root.
 pub(super) fn paths_from(source: &Source, root: &str) -> BTreeSet<String> {
     let mut finder = Finder {
         root: root.to_owned(),

@@ -70,7 +70,8 @@ fn a_conffile_to_remove_on_upgrade() {
 #[test]
 #[ignore = "needs root, dpkg, apt"]
 fn a_conffile_that_is_a_symlink_in_the_tree() {
-    let preinst = "mkdir -p /etc/real; ln -s real/setting /etc/setting; ln -s ../../etc/real/none /etc/dangling";
+    let preinst = "mkdir -p /etc/real; ln -s real/setting /etc/setting; ln -s ../../etc/real/none \
+                   /etc/dangling";
     let deb = DebBuilder::new("conf", "1")
         .script("preinst", preinst)
         .conffile("etc/setting", "on\n")

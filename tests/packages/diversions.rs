@@ -23,7 +23,8 @@ fn a_preinst_diverts_for_its_own_package() {
 #[test]
 #[ignore = "needs root, dpkg, apt"]
 fn a_path_that_an_earlier_package_diverted() {
-    let preinst = "dpkg-divert --package first --add --rename --divert /usr/share/data/list.distrib /usr/share/data/list";
+    let preinst = "dpkg-divert --package first --add --rename --divert \
+                   /usr/share/data/list.distrib /usr/share/data/list";
     let first = DebBuilder::new("first", "1")
         .script("preinst", preinst)
         .file("usr/share/data/list", "first\n");
@@ -59,7 +60,8 @@ fn a_local_diversion() {
 fn a_statoverride_in_preinst() {
     let first = DebBuilder::new("first", "1").script(
         "preinst",
-        "dpkg-statoverride --add man shadow 2750 /usr/bin/guarded\ndpkg-statoverride --add root man 0770 /var/lib/guarded",
+        "dpkg-statoverride --add man shadow 2750 /usr/bin/guarded\n\
+         dpkg-statoverride --add root man 0770 /var/lib/guarded",
     );
     let second = DebBuilder::new("second", "1")
         .field("Pre-Depends", "first")
@@ -78,8 +80,10 @@ fn a_statoverride_in_preinst() {
 fn a_diversion_within_one_batch() {
     // Neither waits for the other to be configured: the diverting preinst runs between the two that
     // ship the path, and after them.
-    let preinst = "dpkg-divert --package m-divert --add --rename --divert /usr/share/data/list.old /usr/share/data/list\n\
-                   dpkg-divert --package m-divert --add --rename --divert /usr/share/data/late.old /usr/share/data/late";
+    let preinst = "dpkg-divert --package m-divert --add --rename --divert \
+                   /usr/share/data/list.old /usr/share/data/list\n\
+                   dpkg-divert --package m-divert --add --rename --divert \
+                   /usr/share/data/late.old /usr/share/data/late";
     let early = DebBuilder::new("a-early", "1").file("usr/share/data/list", "early\n");
     let divert = DebBuilder::new("m-divert", "1")
         .script("preinst", preinst)
@@ -108,7 +112,9 @@ fn a_diverted_conffile() {
 #[test]
 #[ignore = "needs root, dpkg, apt"]
 fn a_symlink_and_a_hard_link_that_are_diverted() {
-    let preinst = "for name in link first second; do\n  dpkg-divert --package by --add --divert /usr/share/$name.off /usr/share/$name\ndone";
+    let preinst = "for name in link first second; do\n\
+                   \x20 dpkg-divert --package by --add --divert /usr/share/$name.off \
+                   /usr/share/$name\ndone";
     let by = DebBuilder::new("by", "1").script("preinst", preinst);
     let deb = DebBuilder::new("links", "1")
         .field("Pre-Depends", "by")
@@ -122,7 +128,8 @@ fn a_symlink_and_a_hard_link_that_are_diverted() {
 #[ignore = "needs root, dpkg, apt"]
 fn a_statoverride_for_its_own_package_comes_too_late() {
     let preinst = "echo 'svc:*:101:101::/:/bin/sh' >>/etc/passwd\necho 'svc:*:101:' >>/etc/group\n\
-                   dpkg-statoverride --add svc svc 4710 /usr/bin/own\ndpkg-statoverride --add '#7' '#8' 0600 /etc/own.conf";
+                   dpkg-statoverride --add svc svc 4710 /usr/bin/own\n\
+                   dpkg-statoverride --add '#7' '#8' 0600 /etc/own.conf";
     let deb = DebBuilder::new("own", "1")
         .script("preinst", preinst)
         .program("usr/bin/own", "x")

@@ -51,7 +51,13 @@ fn preinsts_run_in_apts_order_before_their_own_files() {
     let mut debs = Vec::new();
     for (at, name) in chain.iter().enumerate() {
         let mut deb = DebBuilder::new(name, "1").file(&format!("usr/share/{name}"), "x");
-        deb = deb.script("preinst", &format!("{{ echo {name}; ls /usr/share | grep -xE 'first|second|third' || true; }} >>/var/lib/order"));
+        deb = deb.script(
+            "preinst",
+            &format!(
+                "{{ echo {name}; ls /usr/share | grep -xE \
+                 'first|second|third' || true; }} >>/var/lib/order"
+            ),
+        );
         deb = deb.script(
             "postinst",
             &format!("echo {name} configured >>/var/lib/order"),

@@ -77,7 +77,8 @@ fn an_overwrite_in_one_batch_is_found_too() {
 #[ignore = "needs root, dpkg, apt"]
 fn a_package_that_is_replaced_completely_disappears() {
     let note = "echo postrm \"$@\" >>/var/lib/note\nenv | grep ^DPKG_MAINT | sort >>/var/lib/note\n\
-                dpkg-query -W -f '${Package} ${Status}\\n' ancient modern >>/var/lib/note 2>&1 || true";
+                dpkg-query -W -f '${Package} ${Status}\\n' ancient modern >>/var/lib/note 2>&1 || \
+                true";
     let ancient = DebBuilder::new("ancient", "1")
         .file("usr/share/thing", "old\n")
         .script("postrm", note)
@@ -194,7 +195,8 @@ fn one_package_of_two_architectures() {
     } else {
         "amd64"
     };
-    let note = "echo \"$DPKG_MAINTSCRIPT_PACKAGE:$DPKG_MAINTSCRIPT_ARCH of $DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT\" >>/var/lib/note";
+    let note = "echo \"$DPKG_MAINTSCRIPT_PACKAGE:$DPKG_MAINTSCRIPT_ARCH of \
+                $DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT\" >>/var/lib/note";
     let library = |architecture: &str, own: &str| {
         DebBuilder::new("libtwin", "1")
             .architecture(architecture)

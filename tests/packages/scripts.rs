@@ -50,7 +50,8 @@ fn scripts_see_what_dpkg_shows_them() {
         let variables =
             "env | grep -E '^(DPKG|DEB|LC_|LANG|HOME|PATH|SOURCE|TMPDIR|APT_|PWD|SHLVL)' | sort";
         format!(
-            "{{ echo {name} \"$0\" \"$@\"; {variables}; pwd; id -u; umask; ls /var/lib/dpkg/tmp.ci 2>/dev/null || true; }} >>/var/lib/note"
+            "{{ echo {name} \"$0\" \"$@\"; {variables}; pwd; id -u; umask; ls \
+             /var/lib/dpkg/tmp.ci 2>/dev/null || true; }} >>/var/lib/note"
         )
     };
     let status =
@@ -118,17 +119,26 @@ fn scripts_see_what_dpkg_shows_them() {
 #[ignore = "needs root, dpkg, apt"]
 fn answers_given_in_advance() {
     let confmodule = "db_get() {\n  grep \"^$1=\" /var/cache/answers.dat && return\n  \
-                      for templates in /var/lib/dpkg/tmp.ci/templates /var/lib/dpkg/info/$DPKG_MAINTSCRIPT_PACKAGE.templates; do\n    \
-                      grep -s \"^$1=\" \"$templates\" && return\n  done\n  echo \"$1 is unknown\"\n}\n";
+                      for templates in /var/lib/dpkg/tmp.ci/templates \
+                      /var/lib/dpkg/info/$DPKG_MAINTSCRIPT_PACKAGE.templates; do\n    \
+                      grep -s \"^$1=\" \"$templates\" && return\n  done\n\
+                      \x20 echo \"$1 is unknown\"\n}\n";
     let answers = DebBuilder::new("answers", "1")
         .file("usr/share/answers/confmodule", confmodule)
-        .script("postinst", "mkdir -p /var/cache\necho \"$DEBIAN_FRONTEND $DEBCONF_NONINTERACTIVE_SEEN\" >/var/lib/frontend");
+        .script(
+            "postinst",
+            "mkdir -p /var/cache\n\
+             echo \"$DEBIAN_FRONTEND $DEBCONF_NONINTERACTIVE_SEEN\" \
+             >/var/lib/frontend",
+        );
     let preseed = DebBuilder::new("preseed", "1")
         .field("Pre-Depends", "answers")
         .script("preinst", "echo zone=UTC >>/var/cache/answers.dat");
     let ask = "[ \"$1\" = install ] || [ \"$1\" = configure ]\n. /usr/share/answers/confmodule\n\
-               for question in zone locale charset; do db_get $question; done >>/var/lib/asked-in-$DPKG_MAINTSCRIPT_NAME\n\
-               config=/var/lib/dpkg/tmp.ci/config\n[ -e $config ] || config=/var/lib/dpkg/info/asks.config\n$config \"$1\"";
+               for question in zone locale charset; do db_get $question; done \
+               >>/var/lib/asked-in-$DPKG_MAINTSCRIPT_NAME\n\
+               config=/var/lib/dpkg/tmp.ci/config\n\
+               [ -e $config ] || config=/var/lib/dpkg/info/asks.config\n$config \"$1\"";
     let asks = DebBuilder::new("asks", "1")
         .field("Pre-Depends", "answers")
         .depends("preseed")
@@ -253,7 +263,8 @@ fn one_thread_and_sixteen_give_the_same_bytes() {
 #[test]
 #[ignore = "needs root, dpkg, apt"]
 fn alternatives_are_the_trees_own() {
-    let install = "update-alternatives --quiet --install /usr/bin/editor editor /usr/bin/ed 5 --slave /usr/share/man/editor.1 editor.1 /usr/share/man/ed.1";
+    let install = "update-alternatives --quiet --install /usr/bin/editor editor /usr/bin/ed 5 \
+                   --slave /usr/share/man/editor.1 editor.1 /usr/share/man/ed.1";
     let deb = DebBuilder::new("ed", "1")
         .program("usr/bin/ed", "x")
         .file("usr/share/man/ed.1", "x")

@@ -93,7 +93,8 @@ fn every_kind_of_interest_and_activation() {
         .iter()
         .map(|(interest, trigger)| format!("{interest} {trigger}"))
         .collect();
-    let hear = "[ \"$1\" != triggered ] || for name in $2; do echo \"$name\"; done | sort >>/var/lib/heard";
+    let hear = "[ \"$1\" != triggered ] || for name in $2; do echo \"$name\"; done | sort \
+                >>/var/lib/heard";
     let mut debs = vec![
         DebBuilder::new("hearer", "1")
             .triggers(&lines.join("\n"))
@@ -110,7 +111,8 @@ fn every_kind_of_interest_and_activation() {
         }
         for option in ["", "--no-await"] {
             let by_hand = format!(
-                "dpkg-trigger {option} {trigger}; dpkg-query -W -f '${{Status}}\\n' hearer >>/var/lib/states"
+                "dpkg-trigger {option} {trigger}; dpkg-query -W -f '${{Status}}\\n' hearer \
+                 >>/var/lib/states"
             );
             debs.push(
                 DebBuilder::new(&format!("hand{option}-{name}"), "1")

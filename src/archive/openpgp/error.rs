@@ -7,7 +7,8 @@ use std::fmt;
 pub(crate) enum KeyringError {
     /// The file is a GnuPG keybox.
     #[error(
-        "keyring {file} is a GnuPG keybox; export the keys with `gpg --no-default-keyring --keyring {file} --export`"
+        "keyring {file} is a GnuPG keybox; export the keys with `gpg --no-default-keyring \
+         --keyring {file} --export`"
     )]
     Keybox { file: String },
     /// The file has no certificate.

@@ -24,9 +24,12 @@ fn source(suite: &str) -> Source {
 
 fn text(fields: &str) -> String {
     format!(
-        "Origin: Debian\nSuite: stable\nCodename: trixie\nDate: Sat, 12 Sep 2026 07:55:41 UTC\nAcquire-By-Hash: yes\n\
-         Architectures: all amd64 arm64\nComponents: main contrib\n{fields}MD5Sum:\n 3e498904a30e240573dac8ddac594e6f 5 main/binary-amd64/Release\n\
-         SHA256:\n {HASH}   10 main/binary-amd64/Packages.xz\n {HASH} 20 main/binary-amd64/Packages\n {HASH} 30 contrib/binary-arm64/Packages.gz\n"
+        "Origin: Debian\nSuite: stable\nCodename: trixie\nDate: Sat, 12 Sep 2026 07:55:41 UTC\n\
+         Acquire-By-Hash: yes\n\
+         Architectures: all amd64 arm64\nComponents: main contrib\n{fields}MD5Sum:\n\
+         \x203e498904a30e240573dac8ddac594e6f 5 main/binary-amd64/Release\n\
+         SHA256:\n {HASH}   10 main/binary-amd64/Packages.xz\n\
+         \x20{HASH} 20 main/binary-amd64/Packages\n {HASH} 30 contrib/binary-arm64/Packages.gz\n"
     )
 }
 

@@ -192,16 +192,20 @@ mod tests {
                 ..source("http://c", "x", &["main"], &["amd64", "i386"], None)
             },
         ];
-        let deb822_text = "Types: deb\nURIs: http://a/debian\nSuites: trixie trixie-updates\nComponents: main contrib\n\
+        let deb822_text = "Types: deb\nURIs: http://a/debian\nSuites: trixie trixie-updates\n\
+                           Components: main contrib\n\
             Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n\
             Types: deb\nURIs: http://b/debian-security\nSuites: trixie-security\nComponents: main\n\
             Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n\
             Types: deb\nURIs: file:///srv/flat\nSuites: ./\nArchitectures: amd64\n\n\
             Types: deb\nURIs: file:///srv/flat\nSuites: sub/\nArchitectures: amd64\n\n\
-            Types: deb\nURIs: http://c\nSuites: x\nComponents: main\nTrusted: yes\nCheck-Valid-Until: no\n";
+            Types: deb\nURIs: http://c\nSuites: x\nComponents: main\nTrusted: yes\n\
+            Check-Valid-Until: no\n";
         assert_eq!(deb822(&all, &tree), deb822_text);
-        let lines = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://a/debian trixie main contrib\n\
-            deb [arch=amd64] file:///srv/flat ./\ndeb [trusted=yes check-valid-until=no] http://c x main\n";
+        let lines = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] \
+                     http://a/debian trixie main contrib\n\
+            deb [arch=amd64] file:///srv/flat ./\n\
+            deb [trusted=yes check-valid-until=no] http://c x main\n";
         assert_eq!(
             one_line(&[all[0].clone(), all[3].clone(), all[5].clone()], &tree),
             lines

@@ -30,8 +30,10 @@ fn shown(text: &str) -> Vec<String> {
 
 #[test]
 fn lines_are_parsed() {
-    let text = "# comment\n\ndeb http://m/debian trixie main contrib # more\ndeb-src http://m/debian trixie main\n\
-                deb [arch=amd64,i386 signed-by=/k/a.gpg,/k/b.gpg check-valid-until=no] http://m/x  sid   main\n\
+    let text = "# comment\n\ndeb http://m/debian trixie main contrib # more\n\
+                deb-src http://m/debian trixie main\n\
+                deb [arch=amd64,i386 signed-by=/k/a.gpg,/k/b.gpg check-valid-until=no] \
+                http://m/x  sid   main\n\
                 deb [ trusted=yes lang=none ] file:/srv/repo ./\n\
                 deb\t[ Arch=amd64 ]\thttp://m/y\tnoble\tmain\n";
     let expected = [
@@ -47,12 +49,15 @@ fn lines_are_parsed() {
 
 #[test]
 fn deb822_is_parsed() {
-    let text = "# comment\nTypes: deb deb-src\nURIs: http://a/debian http://b/debian\nSuites: trixie trixie-updates\nComponents: main\n\
+    let text = "# comment\nTypes: deb deb-src\nURIs: http://a/debian http://b/debian\n\
+                Suites: trixie trixie-updates\nComponents: main\n\
                 # in between\n contrib\nSigned-By: /k/a.pgp\nArchitectures: amd64\n\n\
                 Enabled: no\nTypes: deb\nURIs: http://c\nSuites: x\nComponents: y\n\n\
                 Types: deb-src\nURIs: http://d\nSuites: x\nComponents: y\n\n\
-                types: deb\nuris: http://e\nsuites: ./\ntrusted: yes\nCheck-Valid-Until: no\nSigned-By:\n\
-                \x20-----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n xyz\n -----END PGP PUBLIC KEY BLOCK-----\n";
+                types: deb\nuris: http://e\nsuites: ./\ntrusted: yes\nCheck-Valid-Until: no\n\
+                Signed-By:\n\
+                \x20-----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n xyz\n\
+                \x20-----END PGP PUBLIC KEY BLOCK-----\n";
     let expected = [
         r#"http://a/debian trixie ["main", "contrib"] ["amd64"] by ["/k/a.pgp"]"#,
         r#"http://a/debian trixie-updates ["main", "contrib"] ["amd64"] by ["/k/a.pgp"]"#,
@@ -192,9 +197,11 @@ fn mirrors_of_the_host_are_found() {
     let suites = ["trixie", "stable", "bookworm", "buster"];
     let mirrors =
         |id: &str, files: &[(&str, &str)]| host_mirrors(host(id, files).path(), "debian", &suites);
-    let deb822 = "Types: deb\nURIs: http://near/debian/\nSuites: trixie trixie-updates\nComponents: main\n\
+    let deb822 = "Types: deb\nURIs: http://near/debian/\nSuites: trixie trixie-updates\n\
+                  Components: main\n\
                   Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n\
-                  Types: deb\nURIs: http://near/debian-security\nSuites: trixie-security\nComponents: main\n";
+                  Types: deb\nURIs: http://near/debian-security\nSuites: trixie-security\n\
+                  Components: main\n";
     let near = HostMirrors {
         main: vec!["http://near/debian".into()],
         security: vec!["http://near/debian-security".into()],
@@ -216,7 +223,8 @@ fn mirrors_of_the_host_are_found() {
         HostMirrors::default()
     );
 
-    let old = "deb http://a/debian bookworm main\ndeb http://a/debian-security buster/updates main\ndeb http://b/debian stable main\n";
+    let old = "deb http://a/debian bookworm main\n\
+               deb http://a/debian-security buster/updates main\ndeb http://b/debian stable main\n";
     let found = mirrors("debian", &[("sources.list", old)]);
     assert_eq!(
         (found.main.concat(), found.security.concat()),

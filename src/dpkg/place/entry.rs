@@ -10,7 +10,7 @@ use super::files::Attributes;
 
 /// Which entries of a package are placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Selection {
+pub(crate) enum EntryFilter {
     All,
     /// Directories are there already.
     ExceptDirectories,
@@ -18,12 +18,12 @@ pub(crate) enum Selection {
     Diverted,
 }
 
-impl Selection {
+impl EntryFilter {
     pub(super) fn includes(self, node: &Node, staged: &Staged, diversions: &Diversions) -> bool {
         match self {
-            Selection::All => true,
-            Selection::ExceptDirectories => node.entry.kind != Kind::Directory,
-            Selection::Diverted => is_diverted(node, staged, diversions),
+            EntryFilter::All => true,
+            EntryFilter::ExceptDirectories => node.entry.kind != Kind::Directory,
+            EntryFilter::Diverted => is_diverted(node, staged, diversions),
         }
     }
 }

@@ -9,10 +9,10 @@ use crate::formats::package::{BadStanza, Package};
 use crate::store::downloads::Downloads;
 use crate::store::{Encoding, Verified};
 
-use super::{PackageFile, Source};
+use super::{PackageFile, PackageSource};
 
 /// The .debs that `fetch` brings.
-pub(crate) fn downloads(fetch: Arc<Downloads>) -> Box<Source> {
+pub(crate) fn downloads(fetch: Arc<Downloads>) -> Box<PackageSource> {
     Box::new(move |file| open(&fetch, file))
 }
 

@@ -85,7 +85,8 @@ fn essentials_are_placed_and_registered() {
         if package == "base-files" {
             world.write(
                 "var/lib/dpkg/diversions",
-                "/usr/bin/dpkg\n/usr/bin/dpkg.base\nbase-files\n/usr/bin/game\n/usr/bin/game.own\nlibc\n",
+                "/usr/bin/dpkg\n/usr/bin/dpkg.base\nbase-files\n/usr/bin/game\n\
+                 /usr/bin/game.own\nlibc\n",
             );
             world.write(
                 "var/lib/dpkg/statoverride",
@@ -97,33 +98,46 @@ fn essentials_are_placed_and_registered() {
     assert_eq!(
         seen.into_inner(),
         [
-            "base-files: Package: libc, Status: install ok unpacked, Package: base-files, Status: install reinstreq half-installed",
-            "base-passwd: Package: libc, Status: install ok unpacked, Package: base-files, Status: install ok unpacked, \
+            "base-files: Package: libc, Status: install ok unpacked, Package: base-files, Status: \
+             install reinstreq half-installed",
+            "base-passwd: Package: libc, Status: install ok unpacked, Package: base-files, \
+             Status: install ok unpacked, \
              Package: base-passwd, Status: install reinstreq half-installed",
         ]
     );
-    let dump = world.dump();
-    for line in [
-        "/lib 120777 0:0 -> usr/lib",
-        "/usr/lib/libc 100644 0:0 1 shipped libc",
-        "/etc/conf 100644 0:0 1 shipped abc",
-        "/var/local 42775 0:50050 ",
-        "/var/mail 42775 0:0 ",
-        "/usr/bin/game 102755 50005:1234 1 shipped game",
-        "/usr/bin/dpkg 100644 0:0 1 shipped dpkg",
-        "/usr/bin/dpkg.base 100644 0:0 1 shipped dpkg",
-        "/var/lib/dpkg/lock 100640 0:0 1 new ",
-        "/var/lib/dpkg/triggers/Lock 100600 0:0 1 new ",
-        "/var/lib/dpkg/triggers/File 100644 0:0 1 new /usr/watched dpkg\\n",
-        "/var/lib/dpkg/info/format 100644 0:0 1 new 1\\n",
+    for (path, line) in [
+        ("lib", "l 0777 0:0 ->usr/lib /lib"),
+        ("var/local", "d 2775 0:50050 /var/local"),
+        ("var/mail", "d 2775 0:0 /var/mail"),
     ] {
-        assert!(dump.lines().any(|l| l == line), "{line} in\n{dump}");
+        assert_eq!(world.line(path), line);
+    }
+    for (path, attributes, content) in [
+        ("usr/lib/libc", "f 0644 0:0 ", "libc"),
+        ("etc/conf", "f 0644 0:0 ", "abc"),
+        ("usr/bin/game", "f 2755 50005:1234 ", "game"),
+        ("usr/bin/dpkg", "f 0644 0:0 ", "dpkg"),
+        ("usr/bin/dpkg.base", "f 0644 0:0 ", "dpkg"),
+        ("var/lib/dpkg/lock", "f 0640 0:0 ", ""),
+        ("var/lib/dpkg/triggers/Lock", "f 0600 0:0 ", ""),
+        (
+            "var/lib/dpkg/triggers/File",
+            "f 0644 0:0 ",
+            "/usr/watched dpkg\n",
+        ),
+        ("var/lib/dpkg/info/format", "f 0644 0:0 ", "1\n"),
+    ] {
+        let line = world.line(path);
+        assert!(
+            line.starts_with(attributes) && !line.contains("links="),
+            "{line}"
+        );
+        assert_eq!(world.text(path).unwrap(), content, "{path}");
+        assert_eq!(world.is_shipped(path), !path.starts_with("var"), "{path}");
     }
     // dpkg has read the statoverrides when it was called, before any preinst.
-    assert!(
-        dump.contains("/usr/share/base-passwd/group.master 100644 0:0 "),
-        "{dump}"
-    );
+    let line = world.line("usr/share/base-passwd/group.master");
+    assert!(line.starts_with("f 0644 0:0 "), "{line}");
     assert!(!world.path("var/lib/dpkg/tmp.ci").exists() && !world.path(STAGING).exists());
     assert!(
         world

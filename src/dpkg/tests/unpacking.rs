@@ -259,7 +259,8 @@ fn paths_are_left_out_but_listed() {
     world.batch(&[packed("a", data)]).unwrap();
     assert_eq!(
         world.list("a"),
-        "/.\n/usr\n/usr/doc\n/usr/doc/a\n/usr/doc/a/README\n/usr/doc/a/copyright\n/usr/linked\n/usr/doc/a/link\n"
+        "/.\n/usr\n/usr/doc\n/usr/doc/a\n/usr/doc/a/README\n/usr/doc/a/copyright\n/usr/linked\n\
+         /usr/doc/a/link\n"
     );
     let exists = |path| world.path(path).symlink_metadata().is_ok();
     assert!(
@@ -295,4 +296,65 @@ fn one_thread_and_sixteen_give_the_same() {
         world.dump()
     };
     assert_eq!(dump(1), dump(16));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn directories_keep_their_time_as_after_tar_and_dpkg() {
+    let top = || vec![directory("./"), directory("./usr/")];
+    let with = |name, data: Vec<TarEntry>| packed(name, [top(), data].concat());
+    let packages = [
+        with(
+            "a",
+            vec![
+                directory("./usr/in/"),
+                directory("./usr/in/real/"),
+                symlink("./usr/in/link", "real"),
+            ],
+        ),
+        with(
+            "b",
+            vec![
+                directory("./usr/out/"),
+                directory("./usr/out/real/"),
+                directory("./usr/x/"),
+                symlink("./usr/out/link", "real"),
+            ],
+        ),
+        with(
+            "c",
+            vec![
+                directory("./usr/again/"),
+                directory("./usr/again/real/"),
+                file("./usr/c", ""),
+                symlink("./usr/again/link", "real"),
+            ],
+        ),
+        with("d", vec![directory("./usr/again/")]),
+        with(
+            "e",
+            vec![
+                directory("./usr/files/"),
+                file("./usr/files/real", ""),
+                symlink("./usr/files/link", "real"),
+            ],
+        ),
+        with("f", vec![directory("./usr/empty/")]),
+    ];
+    let world = World::new();
+    world
+        .run(&packages, (packages.len(), &[]), &|_, _| {})
+        .unwrap();
+    let expected = [
+        ("in", true),
+        ("out", false),
+        ("again", true),
+        ("files", false),
+        ("empty", true),
+        ("in/real", true),
+    ];
+    assert_eq!(
+        expected.map(|(name, _)| (name, world.is_shipped(&format!("usr/{name}")))),
+        expected
+    );
 }

@@ -81,7 +81,10 @@ pub(crate) enum TarError {
         field: &'static str,
     },
     /// A type of entry that packages do not have.
-    #[error("the entry at byte {at} is of the unknown type `{}`", char::from(*kind).escape_default())]
+    #[error(
+        "the entry at byte {at} is of the unknown type `{}`",
+        char::from(*kind).escape_default()
+    )]
     Kind {
         /// The position in the decoded archive.
         at: u64,

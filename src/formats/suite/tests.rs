@@ -131,7 +131,8 @@ fn a_users_files_add_and_replace() {
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
     write(
         "debian.toml",
-        "distribution = \"debian\"\n[[suites]]\ncodename = \"duke\"\naliases = [\"testing\"]\n[[suites]]\ncodename = \"sid\"\n",
+        "distribution = \"debian\"\n[[suites]]\ncodename = \"duke\"\naliases = [\"testing\"]\n\
+         [[suites]]\ncodename = \"sid\"\n",
     );
     write(
         "mine.toml",
@@ -210,7 +211,8 @@ fn errors_name_the_file_and_the_field() {
         ),
         (
             format!(
-                "distribution = \"debian\"\n{suite}[keyring.archive]\nbuilt_in = \"c\"\ntree_path = \"d\""
+                "distribution = \"debian\"\n{suite}[keyring.archive]\nbuilt_in = \"c\"\n\
+                 tree_path = \"d\""
             ),
             "field `keyring.archive.built_in`: unknown keyring `c`",
         ),

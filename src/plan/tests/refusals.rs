@@ -1,8 +1,10 @@
-//! The messages for demands that cannot be met: the demands, and the chain from each to the conflict.
+//! The messages for demands that cannot be met: the demands, and the chain from each to the
+//! conflict.
 
 use super::{Variant, listing, solve};
 
-/// Each with its packages (`i386:` marks those of a second architecture), its demands and exclusions.
+/// Each with its packages (`i386:` marks those of a second architecture), its demands and
+/// exclusions.
 const CASES: [(&str, &str, &str, &str); 14] = [
     (
         "two that conflict",
@@ -30,7 +32,8 @@ const CASES: [(&str, &str, &str, &str); 14] = [
     ),
     (
         "a conflict at the end of two chains",
-        "web 1 Depends:web-core\nweb-core 1 Depends:cache\ncache 1 Conflicts:lock\nmail 1 Depends:queue\nqueue 1 Depends:lock\nlock 1\nbystander 1",
+        "web 1 Depends:web-core\nweb-core 1 Depends:cache\ncache 1 Conflicts:lock\n\
+         mail 1 Depends:queue\nqueue 1 Depends:lock\nlock 1\nbystander 1",
         "bystander web mail",
         "",
     ),
@@ -42,7 +45,8 @@ const CASES: [(&str, &str, &str, &str); 14] = [
     ),
     (
         "two architectures in two versions",
-        "lib 2 Multi-Arch:same\ni386: lib 1 Multi-Arch:same\ni386: game 1 Depends:lib\napp 1 Depends:lib",
+        "lib 2 Multi-Arch:same\ni386: lib 1 Multi-Arch:same\ni386: game 1 Depends:lib\n\
+         app 1 Depends:lib",
         "app game:i386",
         "",
     ),

@@ -217,7 +217,8 @@ impl Secure {
         } else {
             write!(
                 stream,
-                "HTTP/1.1 302 Found\r\nLocation: {elsewhere}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                "HTTP/1.1 302 Found\r\nLocation: {elsewhere}\r\nContent-Length: 0\r\n\
+                 Connection: close\r\n\r\n"
             )?;
         }
         stream.conn.send_close_notify();

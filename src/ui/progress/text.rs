@@ -178,7 +178,8 @@ mod tests {
         };
         assert_eq!(
             error(&failure),
-            "error: cannot fetch http://m/x\n  caused by: status 404\n  Not Found\n  caused by: why\n\n\
+            "error: cannot fetch http://m/x\n  caused by: status 404\n  Not Found\n\
+             \x20 caused by: why\n\n\
              hint: try another mirror"
         );
     }

@@ -43,7 +43,10 @@ fn every_span_is_in_the_data_in_the_order_of_time() {
         ("bash:amd64", Stage::Configure, 80, 90),
         ("image", Stage::Pack, 95, 180),
     ]));
-    let span = |stage: &str, item: &str, row: &str, time: [f64; 2]| json!({"stage": stage, "item": item, "row": row, "from": time[0], "to": time[1]});
+    let span = |stage: &str, item: &str, row: &str, time: [f64; 2]| {
+        let [from, to] = time;
+        json!({"stage": stage, "item": item, "row": row, "from": from, "to": to})
+    };
     let index = "noble main/binary-amd64/Packages.xz";
     let expected = json!({
         "title": "rbootstrap noble",

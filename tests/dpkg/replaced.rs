@@ -1,7 +1,9 @@
 //! Packages that lose all they had to others, and so disappear, or are kept by something.
 
 use super::scenarios::Scenario;
-use super::*;
+
+use rbootstrap::testing::tar::{directory, file};
+use rbootstrap::testing::unpacking::{Packed, World, packed};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let nothing: fn(&World) = |_| {};

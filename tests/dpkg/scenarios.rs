@@ -1,7 +1,8 @@
 //! What is unpacked by dpkg and here: every kind of entry, conffiles, diversions, statoverrides,
 //! Replaces.
 
-use super::*;
+use rbootstrap::testing::tar::{TarEntry, directory, entry, file, hard_link, symlink};
+use rbootstrap::testing::unpacking::{Packed, World, packed};
 
 /// What it is about, what is in the tree before, and packages that are unpacked as one batch.
 pub(super) type Scenario = (&'static str, fn(&World), Vec<Packed>);
@@ -145,7 +146,9 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                     "",
                     vec![(
                         "conffiles",
-                        "remove-on-upgrade /etc/gone\nremove-on-upgrade /etc/none/gone\nremove-on-upgrade /etc/dangling\nremove-on-upgrade /etc/link\nremove-on-upgrade /etc/on\nremove-on-upgrade /etc/own\n",
+                        "remove-on-upgrade /etc/gone\nremove-on-upgrade /etc/none/gone\n\
+                         remove-on-upgrade /etc/dangling\nremove-on-upgrade /etc/link\n\
+                         remove-on-upgrade /etc/on\nremove-on-upgrade /etc/own\n",
                     )],
                     vec![root(), etc(), file("./etc/more", "")],
                 ),
@@ -168,8 +171,12 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         (
             "a diversion by a package and a local one",
             |world| {
-                world
-                    .write("var/lib/dpkg/diversions", "/usr/x\n/usr/x.by\ndiverter\n/etc/a\n/etc/a.local\n:\n/usr/h\n/usr/h.by\ndiverter\n")
+                world.write(
+                    "var/lib/dpkg/diversions",
+                    "/usr/x\n/usr/x.by\ndiverter\n/etc/a\n\
+                     /etc/a.local\n:\n/usr/h\n/usr/h.by\n\
+                     diverter\n",
+                )
             },
             vec![
                 Packed(

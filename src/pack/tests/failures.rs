@@ -1,0 +1,135 @@
+//! What ends a pack: a file that changes, a full disk, a name that is no image.
+
+use super::*;
+
+#[test]
+fn a_file_that_changes_is_an_error_that_names_it() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("log"), b"12345").unwrap();
+    let root = Rootfs::open(place.path()).unwrap();
+    for (change, size) in [(1, "shorter"), (9, "longer")] {
+        let entries = listing::list(&root, &Report::silent()).unwrap();
+        File::options()
+            .write(true)
+            .open(place.path().join("log"))
+            .unwrap()
+            .set_len(change)
+            .unwrap();
+        let (mut chunks, _filled) = chunks();
+        let error = entries
+            .iter()
+            .try_for_each(|entry| entry::write(&root, entry, None, &mut chunks))
+            .unwrap_err();
+        assert!(
+            matches!(&error, Error::Changed { path } if path.ends_with("log")),
+            "{size}: {error:?}"
+        );
+    }
+}
+
+/// Takes some bytes, and then no more.
+struct Full(usize);
+
+impl Write for Full {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self
+            .0
+            .checked_sub(bytes.len())
+            .ok_or(io::ErrorKind::StorageFull)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_full_disk_ends_it() {
+    let tree = tempfile::tempdir().unwrap();
+    // Zeros are short where they are compressed, and text that a counter makes is not.
+    let noise: Vec<u8> = (0..1_u64 << 19)
+        .flat_map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 29).to_le_bytes())
+        .collect();
+    fs::write(tree.path().join("noise"), noise).unwrap();
+    let root = Rootfs::open(tree.path()).unwrap();
+    for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+        for room in [0, 5, 1 << 20] {
+            let error = tar(&root, Full(room), &options(compression), &Report::silent())
+                .map(drop)
+                .unwrap_err();
+            let Error::Write { source } = &error else {
+                panic!("{error:?}");
+            };
+            assert_eq!(source.kind(), io::ErrorKind::StorageFull);
+        }
+    }
+}
+
+#[test]
+fn a_file_is_complete_or_not_there() {
+    let (tree, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(tree.path().join("file"), b"x").unwrap();
+    let root = Rootfs::open(tree.path()).unwrap();
+    let path = place.path().join("x.tar");
+    let refused = to_file(
+        &root,
+        &path,
+        &options(Compression::Bzip2),
+        &Report::silent(),
+    )
+    .unwrap_err();
+    assert!(matches!(refused, Error::Output { .. }));
+    assert_eq!(place.path().read_dir().unwrap().count(), 0);
+
+    fs::write(&path, b"the old one").unwrap();
+    symlink("x.tar", place.path().join("link.tar")).unwrap();
+    to_file(
+        &root,
+        &place.path().join("link.tar"),
+        &options(Compression::None),
+        &Report::silent(),
+    )
+    .unwrap();
+    assert_eq!(
+        fs::read(&path).unwrap(),
+        pack(tree.path(), &options(Compression::None))
+    );
+    assert!(
+        fs::symlink_metadata(place.path().join("link.tar"))
+            .unwrap()
+            .is_symlink()
+    );
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o111, 0);
+    assert_eq!(place.path().read_dir().unwrap().count(), 2);
+
+    to_file(
+        &root,
+        Path::new("/dev/null"),
+        &options(Compression::None),
+        &Report::silent(),
+    )
+    .unwrap();
+    assert!(
+        fs::metadata("/dev/null")
+            .unwrap()
+            .file_type()
+            .is_char_device()
+    );
+    let inside = to_file(
+        &root,
+        &tree.path().join("x.tar"),
+        &options(Compression::None),
+        &Report::silent(),
+    )
+    .unwrap_err();
+    assert!(matches!(inside, Error::Inside { .. }));
+    let nowhere = to_file(
+        &root,
+        &place.path().join("no/such/x.tar"),
+        &options(Compression::None),
+        &Report::silent(),
+    )
+    .unwrap_err();
+    assert!(matches!(nowhere, Error::Output { .. }));
+}
