@@ -12,7 +12,6 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 
 pub(crate) use self::workers::{Task, Worker, Workers};
 
@@ -73,8 +72,6 @@ struct QueueState<K, J, T, E> {
     workers: usize,
     /// Why the queue has stopped, if it has.
     stopped: Option<TakeError<E>>,
-    /// Asynchronous workers that wait for an item.
-    wakers: Vec<Waker>,
 }
 
 struct Tracked<J, T, E> {
@@ -151,7 +148,6 @@ impl<K: Clone + Eq + Hash, J, T, E: Clone> Queue<K, J, T, E> {
         loop {
             if state.stopped.is_none() && state.request(key, &job) {
                 self.changed.notify_all();
-                state.wake();
             }
             match state.outcome(key) {
                 Some(outcome) => return outcome,
@@ -194,8 +190,7 @@ impl<K: Clone + Eq + Hash, J, T, E: Clone> Queue<K, J, T, E> {
     }
 
     /// Unlocks the state and wakes everyone that waits for a change of it.
-    fn notify(&self, mut state: MutexGuard<'_, QueueState<K, J, T, E>>) {
-        state.wake();
+    fn notify(&self, state: MutexGuard<'_, QueueState<K, J, T, E>>) {
         drop(state);
         self.changed.notify_all();
     }
@@ -210,13 +205,6 @@ impl<K: Clone + Eq + Hash, J, T, E: Clone> QueueState<K, J, T, E> {
             has_plan: false,
             workers: 0,
             stopped: None,
-            wakers: Vec::new(),
-        }
-    }
-
-    fn wake(&mut self) {
-        for waker in self.wakers.drain(..) {
-            waker.wake();
         }
     }
 

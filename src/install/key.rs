@@ -87,7 +87,8 @@ fn key(before: Option<&StepKey>, step: &Step, circumstances: &Circumstances) -> 
     StepKey(encoder.finish())
 }
 
-/// Encodes the kind of a step and its fields, but not its packages.
+/// Encodes the kind of a step and its fields, but not its packages, which [`key`] encodes. Every
+/// field is named, so that a new one does not compile until it is in the key.
 fn encode_step(encoder: &mut KeyHasher, step: &Step) {
     encoder.text(step.kind());
     match step {
@@ -99,13 +100,19 @@ fn encode_step(encoder: &mut KeyHasher, step: &Step) {
                 encoder.text(&file.text);
             }
         }
-        Step::Unpack { method, .. } => encoder.text(match method {
+        Step::Unpack {
+            method,
+            packages: _,
+        } => encoder.text(match method {
             Method::Extract => "extract",
             Method::Together => "together",
             Method::InTurn => "in-turn",
         }),
-        Step::Configure { forced, .. } => encoder.text(if *forced { "forced" } else { "" }),
-        Step::Remove { .. } | Step::Triggers => {}
+        Step::Configure {
+            forced,
+            packages: _,
+        } => encoder.text(if *forced { "forced" } else { "" }),
+        Step::Remove { packages: _ } | Step::Triggers => {}
         Step::Tidy { automatic } => {
             encoder.text(if automatic.is_some() { "apt" } else { "" });
             let automatic = automatic.as_deref().unwrap_or_default();

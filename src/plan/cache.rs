@@ -33,11 +33,23 @@ pub(crate) fn cache_key(selection: &Selection, sources: &[Source]) -> Digest {
     key.texts(exclude);
     key.number(sources.len() as u64);
     for source in sources {
-        key.texts(&source.uris);
-        key.text(&source.suite);
-        key.texts(&source.components);
-        key.texts(&source.architectures);
-        key.text(&source.pin.map_or(0, |pin| pin.get()).to_string());
+        // The others decide whether a release is read, not what is chosen from it.
+        let Source {
+            uris,
+            suite,
+            components,
+            architectures,
+            trust: _,
+            expiry: _,
+            signed_by: _,
+            pin,
+            exemptions: _,
+        } = source;
+        key.texts(uris);
+        key.text(suite);
+        key.texts(components);
+        key.texts(architectures);
+        key.text(&pin.map_or(0, |pin| pin.get()).to_string());
     }
     key.finish()
 }

@@ -1,5 +1,3 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 use super::*;
@@ -28,13 +26,13 @@ fn run(script: &str) -> String {
             "request" => {
                 queue.lock().request(&keys[0], &Arc::new(3));
             }
-            "next" => match worker.poll_next(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(Some(task)) => {
+            "next" => match worker.next_now() {
+                Some(task) => {
                     answers.push(task.key.to_string());
                     tasks.insert(task.key, task);
                 }
-                Poll::Ready(None) => answers.push("end".to_owned()),
-                Poll::Pending => answers.push("idle".to_owned()),
+                None if queue.lock().stopped.is_some() => answers.push("end".to_owned()),
+                None => answers.push("idle".to_owned()),
             },
             "ok" | "fail" => {
                 let result = if verb == "ok" { Ok(7) } else { Err("bad") };
@@ -184,35 +182,6 @@ fn the_first_failure_of_a_wanted_item_stops_the_queue() {
     ] {
         assert_eq!(run(script), answers, "{script}");
     }
-}
-
-#[test]
-fn an_asynchronous_worker_is_woken() {
-    struct Counter(AtomicUsize);
-    impl Wake for Counter {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-    let queue = Arc::new(TestQueue::new());
-    let worker = queue.worker();
-    let counter = Arc::new(Counter(AtomicUsize::new(0)));
-    let waker = Waker::from(Arc::clone(&counter));
-    let mut context = Context::from_waker(&waker);
-    assert!(worker.poll_next(&mut context).is_pending());
-    queue.prefetch('a', 1);
-    assert_eq!(counter.0.load(Ordering::SeqCst), 1);
-    match worker.poll_next(&mut context) {
-        Poll::Ready(Some(task)) => {
-            assert_eq!((task.key, *task.job()), ('a', 1));
-            assert!(!task.finish(Ok(7)));
-        }
-        _ => panic!("there is an item"),
-    }
-    assert!(worker.poll_next(&mut context).is_pending());
-    queue.cancel();
-    assert_eq!(counter.0.load(Ordering::SeqCst), 2);
-    assert!(matches!(worker.poll_next(&mut context), Poll::Ready(None)));
 }
 
 /// Threads that double each job; 13 panics.

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 
 use super::{Purpose, Queue, TakeError};
@@ -48,27 +47,15 @@ impl<K: Clone + Eq + Hash, J, T, E: Clone> Worker<K, J, T, E> {
         }
     }
 
-    /// As [`Worker::next`] for an asynchronous worker: wakes the context's task when there may be
-    /// an item.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for transfers that one thread drives")
-    )]
-    pub(crate) fn poll_next(
-        &self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Task<'_, K, J, T, E>>> {
+    /// As [`Worker::next`], but does not wait.
+    #[cfg(test)]
+    pub(super) fn next_now(&self) -> Option<Task<'_, K, J, T, E>> {
         let mut state = self.queue.lock();
         if state.stopped.is_some() {
-            return Poll::Ready(None);
+            return None;
         }
-        match state.begin() {
-            Some((key, job, purpose)) => Poll::Ready(Some(self.task(key, job, purpose))),
-            None => {
-                state.wakers.push(context.waker().clone());
-                Poll::Pending
-            }
-        }
+        let (key, job, purpose) = state.begin()?;
+        Some(self.task(key, job, purpose))
     }
 
     fn task(&self, key: K, job: Arc<J>, purpose: Purpose) -> Task<'_, K, J, T, E> {
