@@ -60,13 +60,13 @@ pub(crate) fn run(
 
 /// The stages in order. Whatever fails, dropping the values before it undoes what they did.
 fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<Done, Error> {
+    // Sources. An unknown suite or a bad source is an error whoever asks.
+    let sources = sources::choose(&request.system, &request.sources, report)?;
     // Claim.
     let claim = match request.goal {
         Goal::Make => Some(ClaimedOutputs::new(&request.outputs, report)?),
         Goal::PrintDebs | Goal::Simulate | Goal::Download => None,
     };
-    // Sources.
-    let sources = sources::choose(&request.system, &request.sources, report)?;
     let store = open_store(&request.cache, report)?;
     let cancelled = Arc::clone(&store);
     let _registration = interrupt.on_raise(move || cancelled.cancel());

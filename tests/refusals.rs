@@ -17,17 +17,11 @@ fn wrong_command_lines() {
             &["fake", "root", "http://127.0.0.1:1", "sid"],
             &["sid", "SUITE, TARGET and MIRROR", "SCRIPT"],
         ),
-        (
-            &["--print-debs", "packs", "root"],
-            &["packs", "rbootstrap pack"],
-        ),
+        (&["packs", "root"], &["packs", "rbootstrap pack"]),
         (&["--variant=fat", "fake", "root"], &["fat", "minbase"]),
         (&["--no-such-option", "fake", "root"], &["--no-such-option"]),
         (&["fake", "root", "mirror.example"], &["mirror.example"]),
-        (
-            &["--print-debs", "no-such-suite", "root"],
-            &["no-such-suite"],
-        ),
+        (&["no-such-suite", "root"], &["no-such-suite"]),
         (
             &[
                 "fake",
@@ -39,13 +33,7 @@ fn wrong_command_lines() {
             &["--tar"],
         ),
         (
-            &[
-                "--print-debs",
-                "trixie",
-                "root",
-                "http://127.0.0.1:1",
-                "--no-merged-usr",
-            ],
+            &["trixie", "root", "http://127.0.0.1:1", "--no-merged-usr"],
             &["merged"],
         ),
         (
@@ -64,7 +52,7 @@ fn an_unlisted_suite_needs_a_mirror_and_a_keyring() {
     let context = TestContext::bare();
     let run = |arguments: &[&str]| {
         let mut command = context.program();
-        outcome(command.arg("--print-debs").args(arguments))
+        outcome(command.args(arguments))
     };
     run(&["fake", "root"]).fails(2).names(&["fake"]);
     run(&["fake", "root", &context.mirror.url()])
@@ -209,7 +197,8 @@ fn a_package_that_the_mirror_lacks() {
 #[ignore = "needs root, dpkg"]
 fn scripts_that_fail() {
     let failing = |script: &str| {
-        let body = "echo first words; i=0; while [ $i -lt 50 ]; do echo line $i; i=$((i+1)); done; echo the reason is here >&2; exit 3";
+        let body = "echo first words; i=0; while [ $i -lt 50 ]; do echo line $i; i=$((i+1)); \
+                    done; echo the reason is here >&2; exit 3";
         DebBuilder::new("failing", "1")
             .script(script, body)
             .file("usr/share/failing", "x")
@@ -294,7 +283,8 @@ fn a_failed_tree_can_be_kept() {
 #[test]
 #[ignore = "needs root, dpkg"]
 fn scripts_reach_neither_host_nor_network() {
-    let body = "kill -0 1 2>/dev/null; echo \"$$\" >/var/lib/pid\n[ ! -e /proc/self ] || cat /proc/self/mountinfo >/var/lib/mounts\n\
+    let body = "kill -0 1 2>/dev/null; echo \"$$\" >/var/lib/pid\n\
+                [ ! -e /proc/self ] || cat /proc/self/mountinfo >/var/lib/mounts\n\
                 sleep 1000 & exit 0";
     let context = TestContext::new([DebBuilder::new("curious", "1").script("postinst", body)]);
     context

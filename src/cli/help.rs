@@ -39,9 +39,10 @@ Exit codes:
   130, 143  interrupted (SIGINT, SIGTERM); everything is undone
 
 Environment:
-  http_proxy, https_proxy, no_proxy  proxies for downloads
-  SOURCE_DATE_EPOCH                  the time of the image [default: the newest release's date]
-  TMPDIR                             the directory for temporary files [default: /tmp]";
+  http_proxy, https_proxy,  proxies for downloads, and the hosts that need none; names in upper case
+  all_proxy, no_proxy       come first
+  SOURCE_DATE_EPOCH         the time of the image [default: the newest release's date]
+  TMPDIR                    the directory for temporary files [default: /tmp]";
 
 /// The command with both helps complete.
 pub(super) fn command() -> Command {
