@@ -6,6 +6,8 @@
 //! index of its own. What a stanza means is left to `formats` and `plan`; mirrors and bytes are the
 //! store's.
 
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 pub(crate) mod openpgp;
 pub(crate) mod release;
 pub(crate) mod sources;

@@ -8,6 +8,8 @@
 mod conffiles;
 pub(crate) mod configure;
 mod diversions;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 mod info;
 mod ledger;
 pub(crate) mod maintainer_scripts;

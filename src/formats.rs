@@ -8,6 +8,8 @@ pub(crate) mod compress;
 pub(crate) mod deb;
 pub(crate) mod digest;
 pub(crate) mod fields;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 pub(crate) mod key;
 pub(crate) mod package;
 pub(crate) mod package_key;

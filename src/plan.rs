@@ -14,6 +14,8 @@ mod depcache;
 mod dependency;
 mod error;
 mod explain;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 mod mark;
 mod order;
 mod pool;

@@ -7,6 +7,8 @@
 //! the callers.
 
 mod error;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 mod ids;
 mod init;
 mod limits;

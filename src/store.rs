@@ -13,6 +13,8 @@ mod directory;
 pub(crate) mod downloads;
 mod error;
 mod file;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 mod http;
 mod partial;
 mod request;

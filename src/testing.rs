@@ -14,6 +14,7 @@
 pub mod archive;
 pub mod base;
 pub mod deb;
+pub mod fuzz;
 pub mod key;
 pub mod listing;
 pub mod mirror;

@@ -18,6 +18,7 @@ mod context;
 mod dpkg;
 mod floors;
 mod flow;
+mod fuzz;
 mod images;
 mod interrupt;
 mod json;

@@ -3,7 +3,7 @@
 //!
 //! `decode` decodes an index. Reading one again because the mirror changed is left to `reader`.
 
-mod decode;
+pub(super) mod decode;
 
 use std::sync::Arc;
 use std::time::Instant;

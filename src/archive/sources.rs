@@ -210,11 +210,28 @@ impl SourceEntry {
     }
 
     fn checked(self) -> Result<SourceEntry, &'static str> {
+        if self.ends_a_line() {
+            return Err("a name in it has a `#` or a bracket, which sources.list(5) cannot hold");
+        }
         match (is_flat(&self.suite), self.components.is_empty()) {
             (false, true) => Err("it has no components, and its suite does not end in /"),
             (true, false) => Err("its suite ends in /, so it can have no components"),
             _ => Ok(self),
         }
+    }
+
+    /// Whether one of its words would be read as something else in a one-line entry of the tree:
+    /// as a comment, or as options.
+    fn ends_a_line(&self) -> bool {
+        let mut words = vec![&self.uri, &self.suite];
+        words.extend(&self.components);
+        let has_comment = words.iter().any(|word| word.contains('#'));
+        let keyring = match &self.signed_by {
+            Some(SignedBy::Files(paths)) => paths.first(),
+            Some(SignedBy::Inline(_) | SignedBy::Fingerprints(_)) | None => None,
+        };
+        let keyring = keyring.map_or(String::new(), |path| path.display().to_string());
+        has_comment || self.uri.starts_with('[') || keyring.contains(['#', ']'])
     }
 
     /// The source that the entry describes. `architectures`, native first, apply if the entry names

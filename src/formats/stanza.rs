@@ -75,6 +75,8 @@ pub(crate) struct Ranges<'a> {
     text: &'a [u8],
     at: usize,
     empty_line: memmem::Finder<'static>,
+    /// The next carriage return, which hardly any text has.
+    carriage_return: Option<usize>,
 }
 
 impl<'a> Ranges<'a> {
@@ -83,7 +85,22 @@ impl<'a> Ranges<'a> {
             text,
             at: 0,
             empty_line: memmem::Finder::new(b"\n\n"),
+            carriage_return: memchr(b'\r', text),
         }
+    }
+
+    /// The first line before `end` that is empty but for carriage returns, which the search for
+    /// empty lines has not found.
+    fn blank_line(&mut self, start: usize, end: usize) -> Option<usize> {
+        while let Some(at) = self.carriage_return.filter(|at| *at < end) {
+            let begins_line = at > start && self.text[at - 1] == b'\n';
+            if begins_line && blank_line_end(self.text, at).is_some() {
+                return Some(at);
+            }
+            let next = memchr(b'\r', &self.text[at + 1..]);
+            self.carriage_return = next.map(|next| at + 1 + next);
+        }
+        None
     }
 }
 
@@ -100,6 +117,9 @@ impl Iterator for Ranges<'_> {
             Some(newline) => start + newline + 1,
             None => self.text.len(),
         };
+        if let Some(blank) = self.blank_line(start, self.at) {
+            self.at = blank;
+        }
         Some(start..self.at)
     }
 }
@@ -130,7 +150,7 @@ impl<'a> Scanner<'a> {
     #[inline]
     pub(crate) fn next_field(&mut self) -> Option<Range<usize>> {
         let start = self.at;
-        if let None | Some(b'\n' | b'\r') = self.text.get(start) {
+        if start == self.text.len() || blank_line_end(self.text, start).is_some() {
             return None;
         }
         let mut end = line_end(self.text, start);
@@ -150,10 +170,24 @@ impl<'a> Scanner<'a> {
 #[inline]
 fn skip_empty_lines(text: &[u8], from: usize) -> usize {
     let mut at = from;
-    while let Some(b'\n' | b'\r') = text.get(at) {
-        at += 1;
+    while let Some(end) = blank_line_end(text, at) {
+        at = end;
     }
     at
+}
+
+/// The end of the line at `from` if it is empty but for carriage returns; apt skips these, too.
+#[inline]
+fn blank_line_end(text: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        match text.get(at) {
+            Some(b'\n') => return Some(at + 1),
+            Some(b'\r') => at += 1,
+            None if at > from => return Some(at),
+            _ => return None,
+        }
+    }
 }
 
 #[inline]
@@ -198,7 +232,9 @@ mod tests {
     fn stanzas_are_split_at_empty_lines() {
         let all: Vec<&str> = stanzas("\n\nA: 1\nB: 2\n\n\nA: 3").collect();
         assert_eq!(all, ["A: 1\nB: 2\n", "A: 3"]);
-        for empty in ["", "\n\n"] {
+        let all: Vec<&str> = stanzas("A: 1\n\r\nB: 2\n").collect();
+        assert_eq!(all, ["A: 1\n", "B: 2\n"]);
+        for empty in ["", "\n\n", "\r\n\n"] {
             assert_eq!(stanzas(empty).next(), None);
         }
     }
@@ -211,6 +247,9 @@ mod tests {
             "A: 1\nB: 2\n\n\nA: 3",
             "\nA:\n x\n\ty\nB",
             "A\n\n",
+            "A: 1\r\nB: 2\r\n\r\nA: 3\r\n",
+            "A\n\r\nB\n\r\r\n\nC\n\r",
+            "A\n\rB\n\n\r\n\rC\n",
         ] {
             let mut scanned = Vec::new();
             let mut scanner = Scanner::new(text.as_bytes());

@@ -53,7 +53,8 @@ impl FromStr for Variant {
 /// A variant that does not exist.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "unknown variant `{found}` (expected one of: essential, apt, minbase, buildd, important, standard, \
+    "unknown variant `{found}` (expected one of: essential, apt, minbase, buildd, important, \
+     standard, \
      custom, extract)"
 )]
 pub struct UnknownVariant {
@@ -212,6 +213,14 @@ impl Suites {
     pub(crate) fn load(user: &[&Path]) -> Result<Suites, Error> {
         Ok(Suites {
             all: data::load(user)?,
+        })
+    }
+
+    /// The compiled-in suites and those of one file, whose keyrings are not read.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn load_text(path: &Path, text: &str) -> Result<Suites, Error> {
+        Ok(Suites {
+            all: data::load_text(path, text)?,
         })
     }
 

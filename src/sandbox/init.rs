@@ -7,6 +7,8 @@
 #![expect(unsafe_code, reason = "descriptors by number, signals")]
 
 mod capabilities;
+#[cfg(any(test, feature = "testing"))]
+pub(super) mod fuzz;
 mod launch;
 mod processors;
 mod request;

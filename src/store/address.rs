@@ -33,6 +33,10 @@ impl Address {
                 let (authority, path) = split_authority(rest)
                     .filter(|(a, _)| !a.is_empty())
                     .ok_or_else(|| bad("it has no host"))?;
+                if path.starts_with('#') {
+                    // Encoded it would be a part of the host.
+                    return Err(bad("a `#` follows its host"));
+                }
                 let (path, query) = path.find('?').map_or((path, ""), |at| path.split_at(at));
                 let url = format!(
                     "{scheme}://{authority}{}{query}",

@@ -16,7 +16,7 @@ const BLOCK: usize = 256 << 10;
 
 /// Why an index cannot be decoded.
 #[derive(Debug)]
-pub(super) enum DecodeError {
+pub(in crate::archive) enum DecodeError {
     /// It is longer than the limit.
     TooLarge,
     /// Reading or decoding the file failed.
@@ -31,14 +31,14 @@ impl From<io::Error> for DecodeError {
 
 /// How to decode an index.
 #[derive(Clone, Copy)]
-pub(super) struct DecodeOptions<'a> {
-    pub(super) compression: Compression,
+pub(in crate::archive) struct DecodeOptions<'a> {
+    pub(in crate::archive) compression: Compression,
     /// The size that the release gives, in bytes; 0 where it gives none.
-    pub(super) expected: u64,
+    pub(in crate::archive) expected: u64,
     /// How long the text may be, in bytes.
-    pub(super) limit: u64,
+    pub(in crate::archive) limit: u64,
     /// Called with each stanza in order, while the rest is not yet decoded.
-    pub(super) observe: &'a dyn Fn(&str),
+    pub(in crate::archive) observe: &'a dyn Fn(&str),
 }
 
 /// Returns the fields of an index's stanzas that are read. Bytes that are not UTF-8 become
@@ -50,7 +50,7 @@ pub(super) fn decode(
     decode_stream(verified.open()?, options)
 }
 
-fn decode_stream(
+pub(in crate::archive) fn decode_stream(
     file: impl Read + Send,
     options: DecodeOptions<'_>,
 ) -> Result<String, DecodeError> {

@@ -118,18 +118,39 @@ enum Location {
 }
 
 pub(super) fn load(user: &[&Path]) -> Result<Vec<Suite>, Error> {
-    let mut all: Vec<Distribution> = Vec::new();
-    for (path, text) in BUILT_IN {
-        merge(&mut all, parse(Path::new(path), text)?);
-    }
+    let mut all = built_in()?;
     for directory in user {
         for path in files(directory)? {
             let text = String::from_utf8_lossy(&read(&path)?).into_owned();
             merge(&mut all, parse(&path, &text)?);
         }
     }
+    suites(&all)
+}
+
+/// As [`load`] with the text of one file, whose keyrings are not read.
+#[cfg(any(test, feature = "testing"))]
+pub(super) fn load_text(path: &Path, text: &str) -> Result<Vec<Suite>, Error> {
+    let mut all = built_in()?;
+    let mut over = parse(path, text)?;
+    for keyring in over.keyring.values_mut() {
+        keyring.file = None;
+    }
+    merge(&mut all, over);
+    suites(&all)
+}
+
+fn built_in() -> Result<Vec<Distribution>, Error> {
+    let mut all = Vec::new();
+    for (path, text) in BUILT_IN {
+        merge(&mut all, parse(Path::new(path), text)?);
+    }
+    Ok(all)
+}
+
+fn suites(all: &[Distribution]) -> Result<Vec<Suite>, Error> {
     let mut suites = Vec::new();
-    for distribution in &all {
+    for distribution in all {
         for entry in &distribution.suites {
             suites.push(distribution.suite(entry)?);
         }

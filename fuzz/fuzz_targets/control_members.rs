@@ -1,0 +1,6 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| rbootstrap::testing::fuzz::check(
+    "control_members",
+    data
+));
