@@ -8,7 +8,7 @@ use std::os::fd::{IntoRawFd, RawFd};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::fs::{FileType, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, FdFlags};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::UnshareFlags;
 
@@ -37,6 +37,10 @@ impl Init {
         let _ = rustix::process::setsid(); // no terminal, so no Ctrl-C from one
         // Above all what the caller of the program left open.
         close_all_except([SOCKET, TREE]);
+        for kept in [SOCKET, TREE] {
+            // They came through one exec. No command may have them.
+            let _ = rustix::io::fcntl_setfd(borrow(&kept), FdFlags::CLOEXEC);
+        }
         rustix::process::umask(Mode::from_raw_mode(0o022));
         limit_resources();
         join_new_keyring();

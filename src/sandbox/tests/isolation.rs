@@ -96,6 +96,20 @@ fn the_memory_of_the_program_is_not_in_pid_1() {
 
 #[test]
 #[ignore = "needs root"]
+fn commands_inherit_three_descriptors() {
+    let tree = Tree::new();
+    for without in [0, refused::USER, refused::USER | refused::PID] {
+        let report = Report::silent();
+        let sandbox = Sandbox::open_without(&tree.root(), &report, without).unwrap();
+        let script = "n=0; while [ $n -lt 64 ]; do
+            [ -h /proc/$$/fd/$n ] && echo $n; n=$((n+1))
+            done; echo end";
+        assert_eq!(said(&sandbox, script), "0\n1\n2\nend\n", "{without}");
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
 fn scripts_cannot_look_into_pid_1() {
     let tree = Tree::new();
     let sandbox = Sandbox::open(&tree.root(), &Options::default(), &Report::silent()).unwrap();
