@@ -30,6 +30,7 @@ mod packages;
 mod pins;
 mod refusals;
 mod sandbox;
+mod scripts;
 mod simulate;
 mod suites;
 mod target;

@@ -1,0 +1,117 @@
+//! Probes: one postinst in perl tries all of a list, each in a process of its own, and writes down
+//! what the kernel answered.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::canary::Canary;
+use super::table::{tools, tools_deb};
+use crate::context::{TestContext, processes_below};
+
+/// A thing to try: perl code whose value is true if it was done, and which otherwise leaves an
+/// error number in `$!`.
+pub struct Probe {
+    pub name: &'static str,
+    pub code: String,
+    /// The error numbers that count as a refusal.
+    pub refusals: &'static [i32],
+}
+
+pub const DENIED: &[i32] = &[libc::EPERM, libc::EACCES];
+
+/// A system call with arguments as perl writes them.
+pub fn call(name: &'static str, number: i64, arguments: &str) -> Probe {
+    let separator = if arguments.is_empty() { "" } else { ", " };
+    Probe {
+        name,
+        code: format!("sys({number}{separator}{arguments}) >= 0"),
+        refusals: DENIED,
+    }
+}
+
+/// Perl code.
+pub fn code(name: &'static str, code: &str, refusals: &'static [i32]) -> Probe {
+    Probe {
+        name,
+        code: code.to_owned(),
+        refusals,
+    }
+}
+
+const PRELUDE: &str = r#"
+open(my $answers, '>>', '/var/lib/answers') or die;
+sub probe {
+    my ($name, $try) = @_;
+    my $child = fork();
+    if (!$child) {
+        $SIG{ALRM} = sub { syswrite($answers, "$name timeout\n"); exit };
+        alarm(5);
+        $! = 0;
+        my $done = eval { $try->() };
+        my $error = $! + 0;
+        syswrite($answers, $name . ($@ ? " died $@" : $done ? " done\n" : " $error\n"));
+        exit;
+    }
+    waitpid($child, 0);
+    syswrite($answers, "$name killed $?\n") if $? & 127;
+}
+sub sys { my ($number, @arguments) = @_; return syscall($number, @arguments) }
+sub processes { opendir(my $d, '/proc') or return (); return grep { /^\d+$/ } readdir($d) }
+sub writable { my $file; return 0 unless open($file, '+<', $_[0]) || open($file, '>', $_[0]); close $file; 1 }
+sub readable { my ($file, $text); return 0 unless open($file, '<', $_[0]); return defined(sysread($file, $text, 64)) && length($text) > 0 }
+"#;
+
+/// Tries the probes in a tree of their own, in a run that must succeed, and prints how many there
+/// were.
+pub fn run(title: &str, probes: Vec<Probe>) {
+    let mut canary = Canary::new();
+    let mut script = format!("#!/usr/bin/perl\n{PRELUDE}");
+    for probe in &probes {
+        script += &format!("probe('{}', sub {{ {} }});\n", probe.name, probe.code);
+    }
+    let deb = tools("probing").member("postinst", 0o755, canary.fill_in(&script));
+    let context = TestContext::new([tools_deb(), deb]);
+    let mut command = context.command();
+    command.args(["--variant=essential", "--include=probing", "fake"]);
+    command.env(super::canary::TOKEN.0, super::canary::TOKEN.1);
+    command.arg(context.root()).arg(context.mirror.url());
+    crate::context::outcome(&mut command).ok();
+    let answers = answers(&context.root());
+    let mut failures = Vec::new();
+    for probe in &probes {
+        let answer = answers.get(probe.name).map_or("none", |answer| answer);
+        let number = answer.parse().ok();
+        if !number.is_some_and(|number| probe.refusals.contains(&number)) {
+            failures.push(format!("{}: {answer}", probe.name));
+        }
+    }
+    let changes = canary.changes();
+    println!(
+        "{title}: {} cases ran, {} failed",
+        probes.len(),
+        failures.len()
+    );
+    assert_eq!(answers.len(), probes.len(), "names are unique");
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert_eq!(changes, "");
+    assert_eq!(
+        processes_below(context.directory.path()),
+        Vec::<String>::new()
+    );
+}
+
+/// The first answer to each probe.
+fn answers(root: &Path) -> BTreeMap<String, String> {
+    let text = fs::read(root.join("var/lib/answers")).unwrap();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let mut answers = BTreeMap::new();
+    for line in text.lines() {
+        if let Some((name, answer)) = line.split_once(' ') {
+            answers
+                .entry(name.to_owned())
+                .or_insert_with(|| answer.to_owned());
+        }
+    }
+    answers
+}
