@@ -1,0 +1,271 @@
+//! Control groups that bound the processes and the memory of a sandbox, where the host lets us make
+//! them: cgroup v2 or v1, beside or below our own group.
+//!
+//! Root is exempt from RLIMIT_NPROC, so nothing else bounds how many processes scripts start. A
+//! group is removed with the sandbox; one of a run that was killed is removed by the next run.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use nix::unistd::Pid;
+
+use super::ScriptLimits;
+
+/// The names of groups begin so; the process that made it and a number follow.
+const NAME: &str = "rbootstrap-";
+
+/// How often the removal of a group is tried, a millisecond apart: its processes are gone, but the
+/// kernel may still count them.
+const TRIES: u32 = 200;
+
+/// The groups of one sandbox: one of cgroup v2, or one for each controller of v1.
+#[derive(Debug, Default)]
+pub(super) struct ControlGroups {
+    pids: Option<PathBuf>,
+    memory: Option<PathBuf>,
+    /// Which of the two files counts processes that were killed for want of memory.
+    is_v2: bool,
+}
+
+/// How often a limit was met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Hits {
+    /// Processes that could not be started.
+    pub(super) pids: u64,
+    /// Processes that the kernel killed.
+    pub(super) memory: u64,
+}
+
+/// Where a group can be made.
+#[derive(Debug, PartialEq, Eq)]
+struct Parent {
+    directory: PathBuf,
+    is_v2: bool,
+}
+
+impl ControlGroups {
+    /// Makes groups with these limits and moves a process into them, before it has children. Limits
+    /// that the host does not let us set are missing.
+    pub(super) fn around(pid: Pid, limits: ScriptLimits) -> ControlGroups {
+        let (Ok(own), Ok(mounts)) = (
+            fs::read_to_string("/proc/self/cgroup"),
+            fs::read_to_string("/proc/self/mountinfo"),
+        ) else {
+            return ControlGroups::default();
+        };
+        let mut groups = ControlGroups::default();
+        let name = next_name();
+        for (controller, limit) in [
+            ("pids", limits.processes.into()),
+            ("memory", limits.memory_bytes()),
+        ] {
+            let Some(parent) = parent(&own, &mounts, controller).filter(|_| limit > 0) else {
+                continue;
+            };
+            remove_stale(&parent.directory);
+            let directory = parent.directory.join(&name);
+            if set_up(&parent, &directory, Setting { controller, limit }, pid).is_err() {
+                let _ = rustix::fs::rmdir(&directory);
+                continue;
+            }
+            groups.is_v2 |= parent.is_v2;
+            match controller {
+                "pids" => groups.pids = Some(directory),
+                _ => groups.memory = Some(directory),
+            }
+        }
+        groups
+    }
+
+    /// What of the limits holds, for the log.
+    pub(super) fn limited(&self) -> [(&'static str, bool); 2] {
+        [
+            ("processes", self.pids.is_some()),
+            ("memory", self.memory.is_some()),
+        ]
+    }
+
+    /// How often the limits were met so far.
+    pub(super) fn hits(&self) -> Hits {
+        let of_memory = match self.is_v2 {
+            true => "memory.events",
+            false => "memory.oom_control",
+        };
+        Hits {
+            pids: count(self.pids.as_deref(), "pids.events", "max"),
+            memory: count(self.memory.as_deref(), of_memory, "oom_kill"),
+        }
+    }
+}
+
+impl Drop for ControlGroups {
+    fn drop(&mut self) {
+        for directory in [&self.pids, &self.memory].into_iter().flatten() {
+            for _ in 0..TRIES {
+                match rustix::fs::rmdir(directory) {
+                    Err(rustix::io::Errno::BUSY) => std::thread::sleep(Duration::from_millis(1)),
+                    _ => break,
+                }
+            }
+        }
+    }
+}
+
+/// A limit of one controller.
+struct Setting {
+    controller: &'static str,
+    limit: u64,
+}
+
+fn set_up(parent: &Parent, directory: &Path, setting: Setting, pid: Pid) -> io::Result<()> {
+    let Setting { controller, limit } = setting;
+    match rustix::fs::mkdir(directory, rustix::fs::Mode::from_raw_mode(0o755)) {
+        Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let file = match (controller, parent.is_v2) {
+        ("memory", true) => "memory.max",
+        ("memory", false) => "memory.limit_in_bytes",
+        _ => "pids.max",
+    };
+    // Fails where the group does not have the controller.
+    write(&directory.join(file), &limit.to_string())?;
+    write(&directory.join("cgroup.procs"), &pid.to_string())
+}
+
+fn write(file: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(file)?;
+    file.write_all(text.as_bytes())
+}
+
+/// A number in a file of lines `name number`; 0 without it.
+fn count(directory: Option<&Path>, file: &str, name: &str) -> u64 {
+    let text = directory.and_then(|directory| fs::read_to_string(directory.join(file)).ok());
+    for line in text.unwrap_or_default().lines() {
+        if let Some((found, number)) = line.split_once(' ')
+            && found == name
+        {
+            return number.parse().unwrap_or_default();
+        }
+    }
+    0
+}
+
+fn next_name() -> String {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    let number = LAST.fetch_add(1, Ordering::Relaxed);
+    format!("{NAME}{}-{number}", process::id())
+}
+
+/// Removes the groups of runs that were killed. The kernel removes none that has processes.
+fn remove_stale(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(NAME)) else {
+            continue;
+        };
+        let maker = rest.split('-').next().unwrap_or_default();
+        let is_number = maker.parse::<u32>().is_ok();
+        if is_number && !Path::new("/proc").join(maker).exists() {
+            let _ = rustix::fs::rmdir(entry.path());
+        }
+    }
+}
+
+/// Where a group with this controller can be made: of v1, below our own group; of v2, beside it,
+/// because a group with processes of its own gives no controllers to those below it.
+fn parent(own: &str, mounts: &str, controller: &str) -> Option<Parent> {
+    for is_v2 in [false, true] {
+        let Some(path) = own_path(own, controller, is_v2) else {
+            continue;
+        };
+        let Some(own) = directory(mounts, controller, is_v2, path) else {
+            continue;
+        };
+        let directory = match own.parent() {
+            Some(parent) if is_v2 && path != "/" => parent.to_owned(),
+            _ => own,
+        };
+        return Some(Parent { directory, is_v2 });
+    }
+    None
+}
+
+/// Our group in /proc/self/cgroup (cgroups(7)): lines `number:controllers:path`.
+fn own_path<'t>(own: &'t str, controller: &str, is_v2: bool) -> Option<&'t str> {
+    for line in own.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else {
+            continue;
+        };
+        let fits = match is_v2 {
+            true => controllers.is_empty(),
+            false => controllers.split(',').any(|found| found == controller),
+        };
+        if fits {
+            return Some(path);
+        }
+    }
+    None
+}
+
+/// The directory of a group, by the mounts in /proc/self/mountinfo (proc_pid_mountinfo(5)).
+fn directory(mounts: &str, controller: &str, is_v2: bool, path: &str) -> Option<PathBuf> {
+    for line in mounts.lines() {
+        let Some((mount, file_system)) = line.split_once(" - ") else {
+            continue;
+        };
+        let mut fields = file_system.split(' ');
+        let kind = fields.next().unwrap_or_default();
+        let options = fields.next_back().unwrap_or_default();
+        let fits = match is_v2 {
+            true => kind == "cgroup2",
+            false => kind == "cgroup" && options.split(',').any(|found| found == controller),
+        };
+        let mut fields = mount.split(' ').skip(3);
+        let (Some(root), Some(point)) = (fields.next(), fields.next()) else {
+            continue;
+        };
+        let below = path.strip_prefix(root.trim_end_matches('/'));
+        if let Some(below) = below.filter(|_| fits) {
+            return Some(Path::new(point).join(below.trim_start_matches('/')));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V2: &str = "30 25 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
+    const V1: &str = "31 25 0:27 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n\
+                      32 25 0:28 /docker/1 /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n";
+
+    #[test]
+    fn groups_are_made_beside_or_below_our_own() {
+        let table = [
+            (V2, "0::/system.slice/nightly.service\n", "pids", Some(("/sys/fs/cgroup/system.slice", true))),
+            (V2, "0::/\n", "memory", Some(("/sys/fs/cgroup/", true))),
+            (V1, "2:cpu,pids:/a\n1:memory:/docker/1/b\n0::/\n", "pids", Some(("/sys/fs/cgroup/pids/a", false))),
+            (V1, "2:pids:/\n1:memory:/docker/1/b\n", "memory", Some(("/sys/fs/cgroup/memory/b", false))),
+            (V1, "1:memory:/elsewhere\n", "memory", None),
+            ("", "0::/\n", "pids", None),
+            (V2, "", "pids", None),
+        ];
+        for (mounts, own, controller, expected) in table {
+            let expected = expected.map(|(directory, is_v2)| Parent {
+                directory: directory.into(),
+                is_v2,
+            });
+            assert_eq!(parent(own, mounts, controller), expected, "{own} {controller}");
+        }
+    }
+}
