@@ -1,6 +1,5 @@
 //! Maintainer scripts that try to leave the sandbox, and hosts that refuse to give one.
 
-use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -184,19 +183,33 @@ fn a_host_without_namespaces_is_refused_and_a_container_is_not() {
     println!("{} hosts", HOSTS.len());
 }
 
+/// Where something lies over the host's /proc, a user namespace gets none: the sandbox does without
+/// the namespace rather than without /proc.
+#[test]
+#[ignore = "needs root, dpkg"]
+fn proc_counts_more_than_a_user_namespace() {
+    let deb = DebBuilder::new("reader", "1").script("postinst", "cat /proc/self/comm >/root/comm");
+    let context = TestContext::new([deb]);
+    let program = context.command();
+    let mut command = Command::new("unshare");
+    set_environment(&mut command, &program);
+    command.args(["--mount", "sh", "-c"]);
+    command.arg("mount --bind /dev/null /proc/cpuinfo && exec \"$0\" \"$@\"");
+    command.arg(program.get_program()).args(program.get_args());
+    command.args(["--variant=essential", "--include=reader", "fake"]);
+    command.arg(context.root()).arg(context.mirror.url());
+    command.current_dir(context.directory.path());
+    let warning = "warning: the host allows no user namespace";
+    crate::context::outcome(&mut command).ok().names(&[warning]);
+    assert_eq!(context.read("root/comm"), "cat\n");
+}
+
 impl Host {
     /// Makes the suite `fake` with the program on this host.
     fn run(&self, context: &TestContext) -> Outcome {
         let program = context.command();
         let mut command = Command::new("unshare");
-        command
-            .env_clear()
-            .envs(program.get_envs().map(|(name, value)| {
-                (
-                    name.to_owned(),
-                    value.map_or_else(OsString::new, ToOwned::to_owned),
-                )
-            }));
+        set_environment(&mut command, &program);
         command.arg("--user");
         if self.is_container {
             command.args(["--pid", "--fork"]);
@@ -237,6 +250,14 @@ impl Host {
             stdout: output.stdout,
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
+    }
+}
+
+/// Gives a command the environment of another.
+fn set_environment(command: &mut Command, other: &Command) {
+    command.env_clear();
+    for (name, value) in other.get_envs() {
+        command.env(name, value.unwrap_or_default());
     }
 }
 
