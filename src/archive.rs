@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub(crate) use error::Error;
 pub(crate) use openpgp::{Keyring, KeyringError, SignatureError};
 pub(crate) use preferences::{Indistinguishable, preferences};
-pub(crate) use reader::{IndexReader, releases_key};
+pub(crate) use reader::{IndexReader, ReaderOptions, releases_key};
 pub use release::Release;
 pub(crate) use release::{BadRelease, UtcTime};
 pub(crate) use sources::BadSource;
@@ -33,6 +33,11 @@ pub(crate) use sources::host::{HostMirrors, host_mirrors};
 
 /// How far an archive's clock may be ahead of this machine's, in seconds.
 pub(crate) const CLOCK_TOLERANCE: i64 = 300;
+
+/// How long before a release's Date its signature may have been made, in seconds. Debian's and
+/// Ubuntu's are made within minutes after it; a repository that writes its local time as UTC is off
+/// by up to 14 hours.
+const SIGNATURE_TOLERANCE: i64 = 86_400;
 
 /// An apt source to read: one suite of an archive, some of its components.
 #[derive(Clone, Debug)]
@@ -52,6 +57,28 @@ pub(crate) struct Source {
     /// The priority that the user gives its versions.
     pub(crate) pin: Option<NonZeroI16>,
     pub(crate) exemptions: Exemptions,
+    /// Names the archive, whichever mirror serves it. With the suite, the newest date that was seen
+    /// is remembered under this name.
+    pub(crate) archive: String,
+    pub(crate) leniency: Leniency,
+}
+
+impl Source {
+    /// The name under which the newest date of its releases is remembered.
+    pub(crate) fn identity(&self) -> String {
+        format!("{} {}", self.archive, self.suite)
+    }
+}
+
+/// What is accepted of a source besides what it must be. By default nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Leniency {
+    /// Keys that expired or were retired after they signed: the suite has ended.
+    pub(crate) former_keys: bool,
+    /// A release older than one seen before: `--allow-rollback`.
+    pub(crate) older: bool,
+    /// A release that names another suite, or none.
+    pub(crate) other_suite: bool,
 }
 
 /// The checks that an entry of apt's sources turns off, here and in the tree. What the command line

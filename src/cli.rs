@@ -9,6 +9,7 @@ mod environment;
 mod error;
 mod exit;
 mod help;
+mod network;
 mod options;
 mod pack;
 mod path_rules;
@@ -17,6 +18,7 @@ mod suites;
 mod target;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod values;
 
 use std::ffi::OsString;

@@ -16,9 +16,9 @@ mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::archive::IndexReader;
+use crate::archive::{self, IndexReader};
 use crate::install::{self, Installation, Setup};
 use crate::interrupt::Interrupt;
 use crate::pack;
@@ -31,7 +31,8 @@ use crate::tree::rootfs::Rootfs;
 pub(crate) use error::Error;
 pub(crate) use outcome::Done;
 pub(crate) use request::{
-    CacheOptions, Goal, Image, Limits, Outputs, Packages, Request, Sink, SourceOptions, System,
+    CacheOptions, Goal, Image, Limits, NetworkOptions, Outputs, Packages, Request, Sink,
+    SourceOptions, System,
 };
 pub(crate) use sources::load_suites;
 
@@ -39,12 +40,6 @@ use choice::Choice;
 use claim::ClaimedOutputs;
 use early::EarlyDownloads;
 use sources::Sources;
-
-/// How long a connection may be silent before it counts as failed.
-const STALL: Duration = Duration::from_secs(30);
-
-/// How many times a download is tried while its failures are transient.
-const TRIES: u32 = 5;
 
 /// Makes what is requested. A run that fails or is interrupted leaves nothing but verified
 /// downloads.
@@ -67,7 +62,7 @@ fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<D
         Goal::Make => Some(ClaimedOutputs::new(&request.outputs, report)?),
         Goal::PrintDebs | Goal::Simulate | Goal::Download => None,
     };
-    let store = open_store(&request.cache, report)?;
+    let store = open_store(request, report)?;
     let cancelled = Arc::clone(&store);
     let _registration = interrupt.on_raise(move || cancelled.cancel());
     let fetch = start_downloads(&store, &request.limits, report);
@@ -81,7 +76,11 @@ fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<D
     };
     // Indexes and Plan.
     let selection = selection(&request.system, &request.packages, &sources);
-    let reader = IndexReader::new(&store, &sources.list, now(), report);
+    let options = archive::ReaderOptions {
+        now: now(),
+        mirror_wait: request.network.mirror_wait,
+    };
+    let reader = IndexReader::new(&store, &sources.list, options, report);
     let plan = choice::choose(&Choice {
         selection: &selection,
         reader: &reader,
@@ -117,13 +116,14 @@ fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<D
     Ok(Done::new(plan.plan, &selection))
 }
 
-fn open_store(cache: &CacheOptions, report: &Report) -> Result<Arc<Store>, Error> {
+fn open_store(request: &Request, report: &Report) -> Result<Arc<Store>, Error> {
+    let cache = &request.cache;
     let options = store::Options {
         cache: cache.directory.clone(),
         state: cache.state_directory.clone(),
         temporary: cache.temporary.clone(),
-        stall: STALL,
-        tries: TRIES,
+        limits: request.network.transfers,
+        tries: request.network.tries,
     };
     Ok(Arc::new(Store::open(options, report.clone())?))
 }

@@ -1,7 +1,7 @@
 //! Downloads and the cache: a URL, a size and a digest become a verified file.
 //!
 //! No file leaves the store before its size and digest match what a trusted index promises. The
-//! exception is [`Store::read`], for small files that carry their own signatures. A transient
+//! exception is [`Store::read_until`], for small files that carry their own signatures. A transient
 //! failure is retried, an interrupted download resumes where it stopped, and after a permanent
 //! failure the next URL is tried. What a file means, and who promised it, is left to the callers.
 
@@ -19,6 +19,7 @@ mod http;
 mod partial;
 mod request;
 mod roots;
+mod seen;
 mod stop;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -33,15 +34,18 @@ use std::time::Duration;
 
 use reqwest::ClientBuilder;
 
-use self::address::{Address, server_of};
+use self::address::Address;
 pub(crate) use self::address::{encode, shown};
+#[cfg(test)]
 use self::attempts::with_causes;
-use self::cache::FileCache;
+use self::cache::{FileCache, Keep};
 use self::derived::DerivedFiles;
 pub(crate) use self::derived::{DerivedKind, DerivedWriter};
 pub(crate) use self::error::{Cause, Error, Obstacle};
+pub(crate) use self::http::TransferLimits;
 use self::http::Transport;
 use self::request::FileRequest;
+use self::seen::SeenReleases;
 pub(crate) use self::stop::Stop;
 pub(crate) use self::verified::{Encoding, Verified};
 use crate::formats::digest::Digest;
@@ -61,10 +65,8 @@ pub(crate) struct Options {
     pub(crate) state: Option<PathBuf>,
     /// The directory for files that are not cached.
     pub(crate) temporary: PathBuf,
-    /// How long a connection may transfer no byte. One that transfers less than 1 KiB/s for twice
-    /// as long is given up too.
-    pub(crate) stall: Duration,
-    /// How many times a request is made that fails for a transient reason, for each URL.
+    pub(crate) limits: TransferLimits,
+    /// How many times each URL is tried while it fails for transient reasons.
     pub(crate) tries: u32,
 }
 
@@ -95,6 +97,7 @@ pub(crate) struct Unverified {
 pub(crate) struct Store {
     cache: FileCache,
     derived: Option<DerivedFiles>,
+    seen: Option<SeenReleases>,
     transport: Transport,
     tries: u32,
     first_pause: Duration,
@@ -119,10 +122,12 @@ impl Store {
     ) -> Result<Store, Error> {
         let cache = FileCache::open(options.cache.as_deref(), &options.temporary, report.clone())?;
         let derived = open_derived(&cache, options.state.as_deref(), &report);
-        let transport = Transport::open(builder, options.stall)?;
+        let seen = open_seen(&cache, options.state.as_deref());
+        let transport = Transport::open(builder, options.limits)?;
         Ok(Store {
             cache,
             derived,
+            seen,
             transport,
             tries: options.tries.max(1),
             first_pause,
@@ -147,11 +152,30 @@ impl Store {
             request.reached(wanted.size);
             return Ok(found);
         }
-        let fetch = |address, shown: &str| match address {
-            Address::File(path) => file::verify(&self.cache, &path, shown, &request),
-            Address::Web(url) => self.download(&url, shown, &request),
-        };
-        let (_, verified) = self.first_that_works(&wanted.urls, &wanted.name, fetch)?;
+        if wanted.urls.is_empty() {
+            let name = wanted.name.clone();
+            return Err(Error::NoUrl { name });
+        }
+        let mut partial = None;
+        let (_, verified) = self.first_that_works(&wanted.urls, stop, |attempt| {
+            let url = match attempt.address {
+                Address::File(path) => {
+                    return file::verify(&self.cache, path, attempt.shown, &request);
+                }
+                Address::Web(url) => url,
+            };
+            let mut growing = match partial.take() {
+                Some(growing) => growing,
+                None => self.cache.partial(&request, Keep::Cached)?,
+            };
+            match self.download(url, attempt, &mut growing) {
+                Ok(()) => growing.finish(attempt.shown),
+                Err(error) => {
+                    partial = Some(growing);
+                    Err(error)
+                }
+            }
+        })?;
         Ok(verified)
     }
 
@@ -175,13 +199,18 @@ impl Store {
 
     /// Reads a small file that no index promises (InRelease), of at most `limit` bytes, from the
     /// first URL that has it. It never comes from the cache.
-    pub(crate) fn read(&self, urls: &[String], limit: u64) -> Result<Unverified, Error> {
-        let name = urls.first().map_or_else(String::new, |url| shown(url));
-        let fetch = |address, shown: &str| match address {
-            Address::File(path) => Ok((file::read(&path, shown, limit)?, Duration::ZERO)),
-            Address::Web(url) => self.read_web(&url, shown, limit),
-        };
-        let (url, (content, took)) = self.first_that_works(urls, &name, fetch)?;
+    pub(crate) fn read_until(
+        &self,
+        urls: &[String],
+        limit: u64,
+        stop: &Stop,
+    ) -> Result<Unverified, Error> {
+        let (url, (content, took)) = self.first_that_works(urls, stop, |attempt| match attempt
+            .address
+        {
+            Address::File(path) => Ok((file::read(path, attempt.shown, limit)?, Duration::ZERO)),
+            Address::Web(url) => self.read_web(url, attempt.shown, limit, stop),
+        })?;
         Ok(Unverified { url, content, took })
     }
 
@@ -218,6 +247,23 @@ impl Store {
         }
     }
 
+    /// The newest date of a release of the source that a run with this cache has used, in seconds
+    /// since the epoch.
+    pub(crate) fn newest_release(&self, source: &str) -> Option<i64> {
+        self.seen.as_ref()?.newest(source)
+    }
+
+    /// Remembers the date of a release of the source, where dates are kept.
+    pub(crate) fn saw_release(&self, source: &str, date: i64) {
+        let Some(seen) = &self.seen else {
+            return;
+        };
+        if let Err(error) = seen.saw(source, date) {
+            let reason = format!("the date of {source} is not remembered: {error}");
+            self.report.detail(reason);
+        }
+    }
+
     /// Removes files from the cache, the least recently used first, until at most `bound` bytes are
     /// left, and returns the bytes freed. Call it when no file of this store is in use. While other
     /// runs share the cache, files used within the last hour stay.
@@ -240,50 +286,14 @@ impl Store {
         self.stop.child()
     }
 
-    /// Applies `fetch` to the URLs in turn and returns the first success with its URL, or the most
-    /// telling failure.
-    fn first_that_works<T>(
-        &self,
-        urls: &[String],
-        name: &str,
-        fetch: impl Fn(Address, &str) -> Result<T, Error>,
-    ) -> Result<(String, T), Error> {
-        let mut failure: Option<Error> = None;
-        for url in self.working_first(urls) {
-            let shown = shown(url);
-            if let Some(failure) = &failure {
-                let failed = with_causes(failure);
-                self.report.detail(format!("{failed}; trying {shown}"));
-            }
-            let fetched = Address::parse(url).and_then(|address| fetch(address, &shown));
-            let error = match fetched {
-                Ok(got) => return Ok((url.clone(), got)),
-                Err(error) if error.is_final() => return Err(error),
-                Err(error) => error,
-            };
-            if error.is_transient() {
-                self.failing().insert(server_of(url).to_owned());
-            }
-            if failure
-                .as_ref()
-                .is_none_or(|f| f.weight() <= error.weight())
-            {
-                failure = Some(error);
-            }
-        }
-        let name = name.to_owned();
-        Err(failure.unwrap_or(Error::NoUrl { name }))
+    /// How many times each URL is tried while it fails for transient reasons.
+    pub(crate) fn tries(&self) -> u32 {
+        self.tries
     }
 
-    /// The URLs in their order, those of failing servers last, so that the timeouts of a dead
-    /// mirror are waited for only once.
-    fn working_first<'a>(&self, urls: &'a [String]) -> Vec<&'a String> {
-        let failing = self.failing();
-        let (last, mut order): (Vec<_>, Vec<_>) = urls
-            .iter()
-            .partition(|url| failing.contains(server_of(url)));
-        order.extend(last);
-        order
+    /// Waits for `time`, or fails once `stop` is stopped.
+    pub(crate) fn wait(&self, time: Duration, stop: &Stop) -> Result<(), Error> {
+        self.transport.pause(time, stop)
     }
 
     fn failing(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
@@ -317,6 +327,11 @@ impl Store {
     ) -> Result<Verified, Error> {
         self.file_until(wanted, progress, &self.stop)
     }
+
+    /// As [`Store::read_until`], until [`Store::cancel`].
+    pub(crate) fn read(&self, urls: &[String], limit: u64) -> Result<Unverified, Error> {
+        self.read_until(urls, limit, &self.stop)
+    }
 }
 
 /// Opens the derived files, if there are a cache and a key.
@@ -330,6 +345,11 @@ fn open_derived(cache: &FileCache, state: Option<&Path>, report: &Report) -> Opt
             None
         }
     }
+}
+
+/// Opens the memory of dates, if there are a cache and a key. `open_derived` reports a missing key.
+fn open_seen(cache: &FileCache, state: Option<&Path>) -> Option<SeenReleases> {
+    SeenReleases::open(cache.directories()?, state?).ok()
 }
 
 fn not_kept(report: &Report, error: &std::io::Error) {

@@ -21,6 +21,7 @@ pub mod mirror;
 pub mod sample;
 pub mod server;
 pub mod tar;
+pub mod tls;
 pub mod tree;
 pub mod unpacking;
 

@@ -28,7 +28,7 @@ pub(crate) enum Error {
     Mismatch {
         suite: String,
         name: String,
-        tries: u32,
+        tries: usize,
         /// The failure of the last try.
         source: Box<store::Error>,
     },
@@ -83,13 +83,28 @@ impl Error {
         }
     }
 
+    /// Whether the same mirror may have a good release a moment later.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Error::Signature { source, .. } => source.may_pass(),
+            Error::Release { source, .. } => source.may_pass(),
+            Error::Fetch { .. }
+            | Error::Mismatch { .. }
+            | Error::NoComponent { .. }
+            | Error::NoArchitecture { .. }
+            | Error::NoIndex { .. }
+            | Error::Decode { .. }
+            | Error::TooLarge { .. } => false,
+        }
+    }
+
     /// What the user can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Error::Release { source, .. } => source.hint(),
             Error::Fetch { source, .. } => source.hint(),
-            Error::Signature { .. }
-            | Error::Mismatch { .. }
+            Error::Signature { source, .. } => source.hint(),
+            Error::Mismatch { .. }
             | Error::NoComponent { .. }
             | Error::NoArchitecture { .. }
             | Error::NoIndex { .. }

@@ -12,7 +12,7 @@ pub(crate) use sources::sources;
 
 use super::index::decode::{DecodeError, DecodeOptions, decode_stream};
 use super::release::UtcTime;
-use super::{Exemptions, Expiry, Release, Source, Trust};
+use super::{Exemptions, Expiry, Leniency, Release, Source, Trust};
 use crate::formats::compress::Compression;
 use crate::formats::fields::{Field, PackageFields};
 use crate::formats::package::Package;
@@ -32,6 +32,8 @@ fn source(suite: &str) -> Source {
         signed_by: None,
         pin: None,
         exemptions: Exemptions::default(),
+        archive: URI.to_owned(),
+        leniency: Leniency::default(),
     }
 }
 
@@ -41,8 +43,7 @@ pub(crate) fn release(data: &[u8]) {
     let Ok(release) = Release::parse(&text, &source("trixie"), DATE) else {
         return;
     };
-    let is_named = release.suite().is_some() || release.codename().is_some();
-    assert!(!is_named || release.is_called("trixie"));
+    assert!(release.is_requested());
     assert!(release.date() <= DATE + super::CLOCK_TOLERANCE);
     check_date(release.date());
     let base = format!("{URI}/dists/trixie/");

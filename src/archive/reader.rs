@@ -1,32 +1,48 @@
 //! Reads all sources: each in a thread of its own, each of its indexes in another, with results in
 //! the order of the sources.
 //!
-//! When an index is not what its release promises, the mirror changed between the two (a window of
-//! minutes, several times a day): the release is read again and the source starts over, a few
-//! times. A single release is read by `signed`, a single index by `index`.
+//! When an index is not what its release promises, the mirror is being updated (a window of minutes,
+//! several times a day): the release is read again and the source starts over, from the next mirror
+//! and at last after pauses that add up to minutes. A single release is read by `signed`, a single index by `index`.
 
 use std::panic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::index::{IndexFile, Indexes, ListingError, MissingIndexes, add_promise, index_files};
 use super::signed::Releases;
-use super::{Error, Index, IndexEvent, Listing, Release, Source};
+use super::{Error, Index, IndexEvent, Listing, Release, Source, Trust};
 use crate::formats::digest::Digest;
 use crate::formats::key::KeyHasher;
 use crate::report::{Event, Report, Stage};
 use crate::store::{self, Stop, Store};
 
-/// How many times a source is read before a mismatch is an error.
-const TRIES: u32 = 3;
+/// The pauses between further reads, as parts of the time that a user grants a mirror. They add up
+/// to 1.
+const PAUSES: [f64; 4] = [1.0 / 36.0, 1.0 / 12.0, 2.0 / 9.0, 2.0 / 3.0];
+
+/// How many further reads there are of a mirror that lacks an index, rather than having another.
+const MISSING_PAUSES: usize = 1;
+
+/// The longest pause of these, for a mirror that lacks an index.
+const MISSING_PAUSE: Duration = Duration::from_secs(1);
+
+/// When sources are read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReaderOptions {
+    /// In seconds since the epoch.
+    pub(crate) now: i64,
+    /// How long a mirror that is being updated is waited for, in all.
+    pub(crate) mirror_wait: Duration,
+}
 
 /// Reads sources: their releases, and then their indexes.
 #[derive(Debug)]
 pub(crate) struct IndexReader<'a> {
     store: &'a Store,
     sources: &'a [Source],
-    now: i64,
+    options: ReaderOptions,
     report: &'a Report,
     /// Stops the downloads of all sources once one has failed.
     stop: Stop,
@@ -45,18 +61,17 @@ struct Offer {
 }
 
 impl<'a> IndexReader<'a> {
-    /// `now` is in seconds since the epoch.
     pub(crate) fn new(
         store: &'a Store,
         sources: &'a [Source],
-        now: i64,
+        options: ReaderOptions,
         report: &'a Report,
     ) -> IndexReader<'a> {
         let offers = sources.iter().map(|_| Mutex::default()).collect();
         IndexReader {
             store,
             sources,
-            now,
+            options,
             report,
             stop: store.stop(),
             offers,
@@ -87,6 +102,7 @@ impl<'a> IndexReader<'a> {
         self.report.began(Stage::Indexes, 0);
         let listings = self.for_each_source(|number| self.listings(number, observe))?;
         self.check_missing()?;
+        self.remember_dates();
         self.report.ended(Stage::Indexes);
         Ok(Index {
             listings: listings.into_iter().flatten().collect(),
@@ -128,6 +144,19 @@ impl<'a> IndexReader<'a> {
         Ok(())
     }
 
+    /// Remembers the dates of the signed releases, so that older ones are noticed. To be called once
+    /// their indexes are known to be there: a mirror that has a new release and old indexes must not
+    /// keep a run from using another mirror.
+    pub(crate) fn remember_dates(&self) {
+        for offer in self.offers() {
+            let source = offer.release.source();
+            if matches!(source.trust, Trust::Keys(_)) {
+                let date = offer.release.date();
+                self.store.saw_release(&source.identity(), date);
+            }
+        }
+    }
+
     /// Calls `work` with the numbers of all sources at once. A failure stops the others.
     fn for_each_source<T: Send>(
         &self,
@@ -152,9 +181,9 @@ impl<'a> IndexReader<'a> {
     ) -> Result<Vec<Listing>, Error> {
         let mut source = self.sources[number].clone();
         let mut known = self.known(number);
-        let mut tries = 0;
+        let mut reads = 0;
         loop {
-            tries += 1;
+            reads += 1;
             let offer = match known.take() {
                 Some(offer) => offer,
                 None => self.offer(number, &source)?,
@@ -175,17 +204,43 @@ impl<'a> IndexReader<'a> {
                 Err(ListingError::Failed(error)) => return Err(error),
                 Err(ListingError::Changed { name, source }) => (name, source),
             };
-            if tries >= TRIES {
-                return Err(last_mismatch(source.suite, name, failure));
-            }
-            self.report.detail(format!(
-                "{name} of {} does not match its release; reading both again",
-                source.suite
-            ));
+            let mismatch = Mismatch {
+                suite: source.suite.clone(),
+                name,
+                reads,
+                mirrors: source.uris.len(),
+            };
+            self.before_next_read(&mismatch, failure)?;
             if source.uris.len() > 1 {
                 source.uris.rotate_left(1);
             }
         }
+    }
+
+    /// Waits before a source is read again. Fails when that has been done often enough.
+    fn before_next_read(
+        &self,
+        mismatch: &Mismatch,
+        failure: Box<store::Error>,
+    ) -> Result<(), Error> {
+        let Mismatch { suite, name, .. } = mismatch;
+        let Some(pause) = mismatch.pause(self.options.mirror_wait, failure.is_trust()) else {
+            return Err(mismatch.last_error(failure));
+        };
+        let reason = format!("{name} of {suite} does not match its release");
+        if pause.is_zero() {
+            self.report.detail(format!("{reason}; reading both again"));
+            return Ok(());
+        }
+        self.report.note(format!(
+            "{reason}: the mirror is being updated; reading both again in {:.0} s",
+            pause.as_secs_f64()
+        ));
+        let waited = self.store.wait(pause, &self.stop);
+        waited.map_err(|error| Error::Fetch {
+            name: suite.clone(),
+            source: Box::new(error),
+        })
     }
 
     /// Reads a source's release, and remembers what it offers.
@@ -193,7 +248,8 @@ impl<'a> IndexReader<'a> {
         let from = Instant::now();
         let releases = Releases {
             store: self.store,
-            now: self.now,
+            stop: &self.stop,
+            now: self.options.now,
             report: self.report,
         };
         let (release, rate) = releases.release(source)?;
@@ -231,16 +287,48 @@ impl<'a> IndexReader<'a> {
     }
 }
 
-/// The error for an index that did not match its release in any try.
-fn last_mismatch(suite: String, name: String, source: Box<store::Error>) -> Error {
-    if !source.is_trust() {
-        return Error::Fetch { name, source };
+/// An index that did not match its release.
+struct Mismatch {
+    suite: String,
+    name: String,
+    /// How many times the source was read.
+    reads: usize,
+    /// How many mirrors the source has.
+    mirrors: usize,
+}
+
+impl Mismatch {
+    /// The pause before the source is read again; None if it is not. `is_wrong` tells a wrong index
+    /// from a missing one.
+    fn pause(&self, mirror_wait: Duration, is_wrong: bool) -> Option<Duration> {
+        // Once more than there are mirrors: one that changed in between has the right indexes.
+        let at_once = self.mirrors + 1;
+        let Some(paused) = self.reads.checked_sub(at_once) else {
+            return Some(Duration::ZERO);
+        };
+        if mirror_wait.is_zero() || (!is_wrong && paused >= MISSING_PAUSES) {
+            return None;
+        }
+        let pause = mirror_wait.mul_f64(*PAUSES.get(paused)?);
+        Some(if is_wrong {
+            pause
+        } else {
+            pause.min(MISSING_PAUSE)
+        })
     }
-    Error::Mismatch {
-        suite,
-        name,
-        tries: TRIES,
-        source,
+
+    /// The error when the source is not read again.
+    fn last_error(&self, source: Box<store::Error>) -> Error {
+        let name = self.name.clone();
+        if !source.is_trust() {
+            return Error::Fetch { name, source };
+        }
+        Error::Mismatch {
+            suite: self.suite.clone(),
+            name,
+            tries: self.reads,
+            source,
+        }
     }
 }
 

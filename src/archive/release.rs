@@ -94,30 +94,31 @@ impl Release {
             files: strongest_list(&all)?,
             source: source.clone(),
         };
-        release.check_suite(&source.suite)?;
+        release.check_suite()?;
         release.check_dates(now)?;
         Ok(release)
     }
 
     /// Suite or Codename must be the requested one, so that no mirror can serve another suite that
     /// the same key signed. The security archive's old form `buster/updates` calls itself `buster`.
-    /// A release that names neither cannot be compared.
-    fn check_suite(&self, requested: &str) -> Result<(), BadRelease> {
-        let plain = requested.strip_suffix("/updates").unwrap_or(requested);
-        let is_requested = |name: &String| name == requested || name == plain;
-        let is_named = self.suite.is_some() || self.codename.is_some();
-        if is_flat(requested)
-            || !is_named
-            || self.suite.as_ref().is_some_and(is_requested)
-            || self.codename.as_ref().is_some_and(is_requested)
-        {
+    fn check_suite(&self) -> Result<(), BadRelease> {
+        if self.is_requested() || self.source.leniency.other_suite {
             return Ok(());
         }
         Err(BadRelease::OtherSuite {
-            requested: requested.into(),
+            requested: self.source.suite.clone(),
             suite: self.suite.clone(),
             codename: self.codename.clone(),
         })
+    }
+
+    /// Whether Suite or Codename is the requested name, as apt compares them. A flat repository is
+    /// not requested by a name.
+    pub(super) fn is_requested(&self) -> bool {
+        let requested = &self.source.suite;
+        let plain = requested.strip_suffix("/updates").unwrap_or(requested);
+        let mut names = self.suite.iter().chain(&self.codename);
+        is_flat(requested) || names.any(|name| name == requested || name == plain)
     }
 
     fn check_dates(&self, now: i64) -> Result<(), BadRelease> {
@@ -290,6 +291,8 @@ impl Release {
                 signed_by: None,
                 pin,
                 exemptions: super::Exemptions::default(),
+                archive: String::new(),
+                leniency: super::Leniency::default(),
             },
             origin: None,
             label: None,
@@ -331,6 +334,11 @@ pub(super) fn with_extension(path: &str, compression: Compression) -> String {
         "" => path.to_owned(),
         extension => format!("{path}.{extension}"),
     }
+}
+
+/// The Date of a Release file in seconds since the epoch, if it has one that can be read.
+pub(super) fn date_of(text: &str) -> Option<i64> {
+    parse_date(Fields::read(text).one("Date")?)
 }
 
 fn words(all: &Fields<'_>, name: &str) -> Vec<String> {

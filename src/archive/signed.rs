@@ -4,21 +4,26 @@
 
 use std::time::Duration;
 
-use super::openpgp::unchecked_text;
+use super::openpgp::{SignatureRules, unchecked_text};
 use super::release::suite_url;
-use super::{Error, Release, SignatureError, Source, Trust, UtcTime};
+use super::{BadRelease, Error, Release, SignatureError, Source, Trust, UtcTime};
 use crate::report::Report;
-use crate::store::{self, Store, Unverified};
+use crate::store::{self, Stop, Store, Unverified};
 
 /// The largest Release file, in bytes. Debian's have 0.3 MB.
 const RELEASE_LIMIT: u64 = 16 << 20;
 /// The largest file of detached signatures, in bytes.
 const SIGNATURE_LIMIT: u64 = 1 << 20;
 
+/// How many times the mirrors are asked for a release that is not rejected.
+const READS: u32 = 3;
+
 /// What is needed to read a release besides its source.
 #[derive(Clone, Copy)]
 pub(super) struct Releases<'a> {
     pub(super) store: &'a Store,
+    /// Stopped when another source fails.
+    pub(super) stop: &'a Stop,
     /// In seconds since the epoch.
     pub(super) now: i64,
     pub(super) report: &'a Report,
@@ -35,8 +40,25 @@ struct Answer {
 
 impl Releases<'_> {
     /// Reads the release of a source from the first mirror that has a good one. Returns the
-    /// mirror's rate too, in bytes a second.
+    /// mirror's rate too, in bytes a second. If all are rejected for a reason that may pass, they
+    /// are asked again.
     pub(super) fn release(self, source: &Source) -> Result<(Release, f64), Error> {
+        let mut reads = 1;
+        loop {
+            let error = match self.first_good(source) {
+                Err(error) if error.may_pass() && reads < READS.min(self.store.tries()) => error,
+                done => return done,
+            };
+            let suite = &source.suite;
+            self.report
+                .detail(format!("{error}; reading the release of {suite} again"));
+            let paused = self.store.pause(reads, self.stop);
+            paused.map_err(|e| failed(e, suite))?;
+            reads += 1;
+        }
+    }
+
+    fn first_good(self, source: &Source) -> Result<(Release, f64), Error> {
         let mut mirrors = source.uris.clone();
         let mut rejected = None;
         loop {
@@ -63,15 +85,11 @@ impl Releases<'_> {
 
     /// Reads InRelease, or else Release and Release.gpg, from the first mirror that has it.
     fn first_answer(self, source: &Source, mirrors: &[String]) -> Result<Answer, Error> {
-        let failed = |error: store::Error, name: &str| Error::Fetch {
-            name: name.to_owned(),
-            source: Box::new(error),
-        };
         let suite = &source.suite;
         let (mirror, file, verified) = match self.fetch(source, mirrors, "InRelease") {
             Ok((mirror, file)) => {
                 let verified = match &source.trust {
-                    Trust::Keys(keys) => keys.verify_inline(&file.content, self.now),
+                    Trust::Keys(keys) => keys.verify_inline(&file.content, self.rules(source)),
                     Trust::Unchecked => unchecked_text(&file.content),
                 };
                 (mirror, file, verified)
@@ -102,7 +120,7 @@ impl Releases<'_> {
         for uri in mirrors {
             urls.push(format!("{}/{name}", suite_url(uri, &source.suite)));
         }
-        let file = self.store.read(&urls, RELEASE_LIMIT)?;
+        let file = self.store.read_until(&urls, RELEASE_LIMIT, self.stop)?;
         let mirror = urls.iter().position(|url| *url == file.url);
         Ok((mirror.unwrap_or(0), file))
     }
@@ -117,14 +135,42 @@ impl Releases<'_> {
             return Ok(unchecked_text(&file.content));
         };
         let url = format!("{}.gpg", file.url);
-        match self.store.read(&[url], SIGNATURE_LIMIT) {
+        match self.store.read_until(&[url], SIGNATURE_LIMIT, self.stop) {
             Ok(signatures) => {
                 let signatures = &signatures.content;
-                Ok(keys.verify_detached(&file.content, signatures, self.now))
+                Ok(keys.verify_detached(&file.content, signatures, self.rules(source)))
             }
             Err(store::Error::Missing { .. }) => Ok(Err(SignatureError::Unsigned)),
             Err(error) => Err(error),
         }
+    }
+
+    fn rules(self, source: &Source) -> SignatureRules {
+        SignatureRules {
+            now: self.now,
+            former_keys: source.leniency.former_keys,
+        }
+    }
+
+    /// Rejects a release that is older than one that an earlier run has used. An unsigned one has
+    /// no date to rely on.
+    fn check_age(self, release: Release, url: &str) -> Result<Release, BadRelease> {
+        let source = release.source();
+        let Some(newest) = self.store.newest_release(&source.identity()) else {
+            return Ok(release);
+        };
+        if release.date() >= newest || matches!(source.trust, Trust::Unchecked) {
+            return Ok(release);
+        }
+        let date = UtcTime(release.date());
+        let newest = UtcTime(newest);
+        if !source.leniency.older {
+            return Err(BadRelease::Rollback { date, newest });
+        }
+        self.report.warning(format!(
+            "{url} is dated {date}; an earlier run has used one dated {newest}"
+        ));
+        Ok(release)
     }
 
     /// Parses what a mirror has if its signature is good.
@@ -144,14 +190,31 @@ impl Releases<'_> {
         // their order.
         answering.uris = mirrors.to_vec();
         answering.uris.rotate_left(answer.mirror);
-        let release = match Release::parse(&text, &answering, self.now) {
+        let parsed = Release::parse(&text, &answering, self.now);
+        let checked = parsed.and_then(|release| self.check_age(release, &url));
+        let release = match checked {
             Ok(release) => release,
             Err(source) => return Err(Error::Release { url, source }),
         };
+        if !release.is_requested() {
+            self.report.warning(format!(
+                "{url} is of suite {} (codename {}), not of {}",
+                release.suite().unwrap_or("-"),
+                release.codename().unwrap_or("-"),
+                source.suite
+            ));
+        }
         let date = UtcTime(release.date());
         self.report.detail(format!("read {url}, dated {date}"));
         let rate = rate(answer.file.content.len(), answer.file.took);
         Ok((release, rate))
+    }
+}
+
+fn failed(error: store::Error, name: &str) -> Error {
+    Error::Fetch {
+        name: name.to_owned(),
+        source: Box::new(error),
     }
 }
 

@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::release::is_flat;
-use super::{Exemptions, Expiry, Keyring, KeyringError, Source, Trust};
+use super::{Exemptions, Expiry, Keyring, KeyringError, Leniency, Source, Trust};
 use crate::formats::stanza::{Fields, fields, stanzas};
+use crate::store;
 
 const BAD_PIN: &str = "its pin-priority is not a number from -32768 to 32767 other than 0";
 
@@ -37,6 +38,8 @@ pub(crate) struct SourceEntry {
     /// `Trusted: yes`
     pub(super) trusted: bool,
     pub(super) expiry: Expiry,
+    /// The options, as written, that would relax a check which is kept.
+    pub(crate) without_effect: Vec<String>,
     /// Pin-Priority. apt has no such option: it reads priorities from its preferences.
     pub(super) pin: Option<NonZeroI16>,
 }
@@ -188,8 +191,26 @@ impl SourceEntry {
             signed_by: None,
             trusted: false,
             expiry: Expiry::Check,
+            without_effect: Vec::new(),
             pin: None,
         }
+    }
+
+    /// The entry as a line, for messages.
+    pub(crate) fn shown(&self) -> String {
+        let uri = store::shown(&self.uri);
+        let words = [uri.as_str(), &self.suite].into_iter();
+        let words = words.chain(self.components.iter().map(String::as_str));
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    pub(crate) fn suite(&self) -> &str {
+        &self.suite
+    }
+
+    /// Whether keys of its own may sign it.
+    pub(crate) fn has_own_keys(&self) -> bool {
+        self.signed_by.is_some() || self.trusted
     }
 
     /// Sets an option by its name in lower case. Those that do not concern binary packages are
@@ -199,6 +220,14 @@ impl SourceEntry {
             "architectures" => self.architectures = words(value),
             "trusted" => self.trusted = is_yes(value),
             "check-valid-until" if is_no(value) => self.expiry = Expiry::Ignore,
+            "allow-insecure" | "allow-weak" | "allow-downgrade-to-insecure" if is_yes(value) => {
+                self.without_effect
+                    .push(format!("{option}={}", value.trim()));
+            }
+            "check-date" if is_no(value) => {
+                self.without_effect
+                    .push(format!("{option}={}", value.trim()));
+            }
             "signed-by" => self.signed_by = SignedBy::parse(value),
             "pin-priority" => {
                 let pin = value.trim().parse();
@@ -266,6 +295,8 @@ impl SourceEntry {
                 unsigned: self.trusted,
                 expired: self.expiry == Expiry::Ignore,
             },
+            archive: archive_at(&self.uri),
+            leniency: Leniency::default(),
         })
     }
 
@@ -317,6 +348,11 @@ fn is_no(value: &str) -> bool {
     ["no", "false", "without", "off", "disable", "0"]
         .iter()
         .any(|no| value.eq_ignore_ascii_case(no))
+}
+
+/// The name of the archive at a URL, for the memory of its newest date.
+pub(crate) fn archive_at(uri: &str) -> String {
+    store::shown(uri).trim_end_matches('/').to_owned()
 }
 
 /// Reads a file of sources.

@@ -8,9 +8,11 @@ use rustix::fs::{FileType, fstat};
 
 use super::environment::Environment;
 use super::error::Error;
+use super::network::NetworkArgs;
 use super::options::{
-    CacheArgs, CompatibilityArgs, OutputArgs, PackageArgs, PerformanceArgs, SourceArgs, TrustArgs,
+    CacheArgs, CompatibilityArgs, OutputArgs, PackageArgs, PerformanceArgs, SourceArgs,
 };
+use super::trust::TrustArgs;
 use super::{Session, print_data};
 use crate::report::{Event, Summary};
 use crate::run::{self, Goal, Request};
@@ -47,6 +49,8 @@ pub(super) struct BootstrapArgs {
     output: OutputArgs,
     #[command(flatten)]
     cache: CacheArgs,
+    #[command(flatten)]
+    network: NetworkArgs,
     #[command(flatten)]
     pub(super) performance: PerformanceArgs,
     #[command(flatten)]
@@ -97,6 +101,7 @@ impl BootstrapArgs {
             sources: self.sources.options(self.trust, self.mirror, environment)?,
             outputs,
             cache: self.cache.options(environment),
+            network: self.network.options(),
             limits: self.performance.limits(),
             sandbox,
         })

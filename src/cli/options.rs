@@ -11,6 +11,7 @@ use super::environment::{Environment, OwnDirectory};
 use super::error::Error;
 use super::path_rules::PathRuleArgs;
 use super::target::{self, Written};
+use super::trust::TrustArgs;
 use super::values;
 use crate::formats::suite::Variant;
 use crate::run::{CacheOptions, Goal, Limits, Outputs, Packages, SourceOptions, System};
@@ -86,36 +87,6 @@ pub(super) struct SourceArgs {
     /// Use the release pocket only, without updates and security
     #[arg(long)]
     no_pockets: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Trust")]
-pub(super) struct TrustArgs {
-    /// Trust these keys instead of the built-in ones
-    ///
-    /// An OpenPGP keyring: .gpg or .pgp, or .asc with ASCII armor. May be given more than once.
-    #[arg(long, value_name = "FILE", env = "RBOOTSTRAP_KEYRING")]
-    keyring: Vec<PathBuf>,
-
-    /// Do not check signatures
-    ///
-    /// Anyone between this machine and the mirror can then choose what is installed.
-    #[arg(long, conflicts_with = "force_check_gpg")]
-    no_check_gpg: bool,
-
-    /// Accept an index whose Valid-Until has passed
-    ///
-    /// For snapshots, and for mirrors that are not up to date. Everything else is still checked.
-    #[arg(long)]
-    no_check_valid_until: bool,
-
-    /// Run scripts although the host refuses a sandbox
-    ///
-    /// Where the host refuses a PID, network or mount namespace, maintainer scripts can reach its
-    /// processes, network or files, and the run ends before the first one. With this option it goes
-    /// on. In a container, whose own boundary remains, it always goes on, with a warning.
-    #[arg(long)]
-    allow_weak_sandbox: bool,
 }
 
 #[derive(Debug, Args)]
@@ -304,6 +275,8 @@ impl SourceArgs {
             keyrings: trust.keyring,
             check_signatures: !trust.no_check_gpg,
             accept_expired: trust.no_check_valid_until,
+            accept_older: trust.allow_rollback,
+            accept_other_suite: trust.allow_other_suite,
             pockets: !self.no_pockets,
         })
     }

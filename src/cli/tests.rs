@@ -159,6 +159,10 @@ fn contradictions_are_refused() {
         "rbootstrap --no-check-gpg --force-check-gpg noble n",
         "rbootstrap --jobs 0 noble n",
         "rbootstrap --downloads 65 noble n",
+        "rbootstrap --timeout 0 noble n",
+        "rbootstrap --tries 0 noble n",
+        "rbootstrap --min-speed fast noble n",
+        "rbootstrap --mirror-wait long noble n",
         "rbootstrap --cache-max-size many noble n",
         "rbootstrap --script-timeout soon noble n",
         "rbootstrap --path-exclude usr/share/man/* noble n",
@@ -197,6 +201,14 @@ fn contradictions_are_refused() {
         error: invalid value '0' for '--jobs <N>': 0 is not in 1..=65535
     rbootstrap --downloads 65 noble n
         error: invalid value '65' for '--downloads <N>': 65 is not in 1..=64
+    rbootstrap --timeout 0 noble n
+        error: invalid value '0' for '--timeout <TIME>': a timeout of 0 would end every transfer
+    rbootstrap --tries 0 noble n
+        error: invalid value '0' for '--tries <N>': 0 is not in 1..=100
+    rbootstrap --min-speed fast noble n
+        error: invalid value 'fast' for '--min-speed <SIZE>': `fast` is not a size such as 500M or 2G
+    rbootstrap --mirror-wait long noble n
+        error: invalid value 'long' for '--mirror-wait <TIME>': `long` is not a time such as 90s, 30m or 2h
     rbootstrap --cache-max-size many noble n
         error: invalid value 'many' for '--cache-max-size <SIZE>': `many` is not a size such as 500M or 2G
     rbootstrap --script-timeout soon noble n
@@ -216,6 +228,8 @@ fn options_reach_the_part_of_the_stage_that_reads_them() {
         "rbootstrap --include=a,b --include=c --exclude=d --arch=amd64,i386 --variant=- \
          --components=main,universe --mirror=https://f/ --source=s.list --keyring=k.gpg \
          --no-check-gpg --no-check-valid-until --no-pockets --merged-usr --keep \
+         --allow-rollback --allow-other-suite \
+         --timeout=9 --min-speed=2K --tries=7 --mirror-wait=0 \
          --path-exclude=/a/* --path-include=/a/b --path-exclude=*.c \
          --cache-dir=c --cache-max-size=1M --state-dir=s --jobs=3 --downloads=4 \
          --allow-weak-sandbox \
@@ -262,6 +276,7 @@ fn without_options_the_defaults_count() {
         made.sources,
         made.outputs,
         made.cache,
+        made.network,
         limits,
         made.sandbox
     ));

@@ -81,6 +81,9 @@ pub(crate) struct Suite {
     pub(crate) deb822_sources: bool,
     /// Whether only the archive of old releases has it.
     pub(crate) end_of_life: bool,
+    /// Whether its archive is no longer updated, so that keys that have expired since may have
+    /// signed it.
+    pub(crate) ended: bool,
     /// The archives' suites to read, with the mirrors of all architectures.
     pockets: Vec<PocketMirrors>,
 }
@@ -167,6 +170,7 @@ impl Suite {
             merged_usr: MergedUsr::Shipped,
             deb822_sources: false,
             end_of_life: false,
+            ended: false,
             pockets: vec![PocketMirrors {
                 pocket,
                 mirrors: Vec::new(),

@@ -44,6 +44,8 @@ pub(crate) fn cache_key(selection: &Selection, sources: &[Source]) -> Digest {
             signed_by: _,
             pin,
             exemptions: _,
+            archive: _,
+            leniency: _,
         } = source;
         key.texts(uris);
         key.text(suite);

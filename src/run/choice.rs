@@ -32,6 +32,7 @@ pub(super) fn choose(choice: &Choice<'_>) -> Result<Plan, Error> {
         let releases_key = archive::releases_key(&releases)?.hexadecimal();
         if let Some(plan) = Plan::from_bytes(&bytes, &releases, &releases_key) {
             choice.reader.check_missing()?;
+            choice.reader.remember_dates();
             report_time(choice.report, from);
             return Ok(plan);
         }

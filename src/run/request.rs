@@ -3,11 +3,13 @@
 //! These are plain values. The command line and the environment are read by `cli`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::formats::compress::Compression;
 use crate::formats::path_rule::PathRule;
 use crate::formats::suite::Variant;
 use crate::sandbox::{self, ScriptLimits};
+use crate::store::TransferLimits;
 
 /// One run. [`run`](super::run) hands each stage only the part that it reads.
 #[derive(Clone, Debug)]
@@ -18,6 +20,7 @@ pub(crate) struct Request {
     pub(crate) sources: SourceOptions,
     pub(crate) outputs: Outputs,
     pub(crate) cache: CacheOptions,
+    pub(crate) network: NetworkOptions,
     pub(crate) limits: Limits,
     pub(crate) sandbox: sandbox::Options,
 }
@@ -75,6 +78,10 @@ pub(crate) struct SourceOptions {
     pub(crate) check_signatures: bool,
     /// Accepts an index past its Valid-Until.
     pub(crate) accept_expired: bool,
+    /// Accepts a release that is older than one of an earlier run.
+    pub(crate) accept_older: bool,
+    /// Accepts a release of another suite than the requested one.
+    pub(crate) accept_other_suite: bool,
     /// Reads updates and security besides the release.
     pub(crate) pockets: bool,
 }
@@ -117,6 +124,16 @@ pub(crate) struct CacheOptions {
     pub(crate) state_directory: Option<PathBuf>,
     /// For downloads without a cache.
     pub(crate) temporary: PathBuf,
+}
+
+/// How long a run waits for servers, and how often it tries.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NetworkOptions {
+    pub(crate) transfers: TransferLimits,
+    /// How many times each URL is tried.
+    pub(crate) tries: u32,
+    /// How long a mirror that is being updated is waited for, in all.
+    pub(crate) mirror_wait: Duration,
 }
 
 /// How much of the host a run uses.
@@ -163,6 +180,8 @@ impl SourceOptions {
             keyrings: Vec::new(),
             check_signatures: true,
             accept_expired: false,
+            accept_older: false,
+            accept_other_suite: false,
             pockets: true,
         }
     }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::Error;
 use super::request::{SourceOptions, System};
-use crate::archive::{self, Exemptions, Expiry, HostMirrors, Keyring, Source, Trust};
+use crate::archive::sources::{self, SourceEntry};
+use crate::archive::{self, Exemptions, Expiry, HostMirrors, Keyring, Leniency, Source, Trust};
 use crate::formats::arch;
 use crate::formats::suite::{MergedUsr, Pocket, Suite, Suites};
 use crate::report::Report;
@@ -36,7 +37,10 @@ pub(super) fn choose(
     let trust = trust(&suite, options, report)?;
     let native = &architectures[0];
     let mut pockets = suite.pockets_for(native);
+    let mut own_archive = None;
     if let Some(mirror) = &options.mirror {
+        let is_known = pockets.iter().any(|pocket| pocket.uris.contains(mirror));
+        own_archive = Some(sources::archive_at(mirror)).filter(|_| !is_known);
         use_mirror(&mut pockets, &system.suite, mirror);
     } else {
         if !options.pockets {
@@ -61,7 +65,13 @@ pub(super) fn choose(
     let keyring = suite.keyrings.first().filter(|_| suite.deb822_sources);
     let mut list = Vec::new();
     for pocket in pockets {
+        let archive = match &own_archive {
+            Some(own) => own.clone(),
+            None => format!("{} {}", suite.distribution, pocket.archive),
+        };
         list.push(Source {
+            archive,
+            leniency: leniency(&suite, options),
             uris: pocket.uris,
             suite: pocket.suite,
             components: components.clone(),
@@ -76,8 +86,14 @@ pub(super) fn choose(
             exemptions: Exemptions::default(),
         });
     }
+    let extra = ExtraSources {
+        suites: &suites,
+        architectures: &architectures,
+        trust: &trust,
+        options,
+    };
     for given in &options.extra_sources {
-        list.extend(extra_sources(given, &architectures, &trust, options)?);
+        list.extend(extra.read(given, report)?);
     }
     Ok(Sources {
         suite,
@@ -217,30 +233,87 @@ fn trust(suite: &Suite, options: &SourceOptions, report: &Report) -> Result<Trus
     Ok(Trust::Keys(Arc::new(Keyring::parse(&keys)?)))
 }
 
-/// Reads one `--source`: a line, or a file of sources.
-fn extra_sources(
-    given: &str,
-    architectures: &[String],
-    trust: &Trust,
-    options: &SourceOptions,
-) -> Result<Vec<Source>, Error> {
-    let is_line = given.trim_start().starts_with("deb") && given.contains(char::is_whitespace);
-    let entries = match is_line {
-        true => archive::sources::parse("--source", given)?,
-        false => archive::sources::read_file(Path::new(given))?,
-    };
-    let mut sources = Vec::new();
-    for entry in entries {
-        let mut source = entry.source(architectures, trust, Path::new("/"))?;
-        if !options.check_signatures {
-            source.trust = Trust::Unchecked;
-        }
-        if options.accept_expired {
-            source.expiry = Expiry::Ignore;
-        }
-        sources.push(source);
+/// What is accepted of the suite's own sources. Another suite is refused where the suite is known:
+/// the same keys sign all suites of a distribution. A suite that no file lists is what its mirror
+/// says.
+fn leniency(suite: &Suite, options: &SourceOptions) -> Leniency {
+    Leniency {
+        former_keys: suite.ended,
+        older: options.accept_older,
+        other_suite: options.accept_other_suite || suite.distribution.is_empty(),
     }
-    Ok(sources)
+}
+
+/// What the user's further sources are read with.
+struct ExtraSources<'a> {
+    suites: &'a Suites,
+    architectures: &'a [String],
+    trust: &'a Trust,
+    options: &'a SourceOptions,
+}
+
+impl ExtraSources<'_> {
+    /// Reads one `--source`: a line, or a file of sources.
+    fn read(&self, given: &str, report: &Report) -> Result<Vec<Source>, Error> {
+        let is_line = given.trim_start().starts_with("deb") && given.contains(char::is_whitespace);
+        let entries = match is_line {
+            true => sources::parse("--source", given)?,
+            false => sources::read_file(Path::new(given))?,
+        };
+        let mut list = Vec::new();
+        for entry in entries {
+            let mut source = entry.source(self.architectures, self.trust, Path::new("/"))?;
+            warn_of_exemptions(&entry, source.exemptions, report);
+            source.leniency = self.leniency(&entry);
+            if !self.options.check_signatures {
+                source.trust = Trust::Unchecked;
+            }
+            if self.options.accept_expired {
+                source.expiry = Expiry::Ignore;
+            }
+            list.push(source);
+        }
+        Ok(list)
+    }
+
+    /// What is accepted of a user's source: as apt does, a Release that names another suite, unless
+    /// the source is a distribution's own.
+    fn leniency(&self, entry: &SourceEntry) -> Leniency {
+        let name = entry.suite();
+        let codename = name.split(['-', '/']).next().unwrap_or(name);
+        let suite = self
+            .suites
+            .find(name)
+            .or_else(|| self.suites.find(codename));
+        let own = suite.filter(|_| !entry.has_own_keys());
+        Leniency {
+            former_keys: own.is_some_and(|suite| suite.ended),
+            older: self.options.accept_older,
+            other_suite: self.options.accept_other_suite || own.is_none(),
+        }
+    }
+}
+
+/// Warns of the checks that an entry turns off, in every run.
+fn warn_of_exemptions(entry: &SourceEntry, exemptions: Exemptions, report: &Report) {
+    let shown = entry.shown();
+    if exemptions.unsigned {
+        report.warning(format!(
+            "trusted=yes: the signatures of {shown} are NOT checked: \
+             anyone between this machine and the mirror can choose what is installed"
+        ));
+    }
+    if exemptions.expired {
+        report.warning(format!(
+            "check-valid-until=no: {shown} is used even if it has expired: \
+             a mirror can hold back its updates"
+        ));
+    }
+    for option in &entry.without_effect {
+        report.warning(format!(
+            "{option} of {shown} has no effect: the check is not turned off"
+        ));
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {

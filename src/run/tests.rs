@@ -1,6 +1,7 @@
 //! Several runs in one process, and the error of an interrupted run.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::*;
 use crate::failure::Class;
@@ -28,6 +29,14 @@ fn request(temporary: &Path) -> Request {
             max_size: 0,
             state_directory: None,
             temporary: temporary.into(),
+        },
+        network: NetworkOptions {
+            transfers: store::TransferLimits {
+                timeout: Duration::from_secs(1),
+                lowest_rate: 0,
+            },
+            tries: 1,
+            mirror_wait: Duration::ZERO,
         },
         limits: Limits {
             downloads: 1,

@@ -25,8 +25,8 @@ use crate::formats::digest::Digest;
 /// The directory in the cache.
 pub(super) const DIRECTORY: &str = "derived";
 /// The key's name in the state directory.
-const KEY: &str = "cache.key";
-const KEY_LENGTH: usize = 32;
+pub(super) const KEY: &str = "cache.key";
+pub(super) const KEY_LENGTH: usize = 32;
 /// The length of the seal at the end of a file, in bytes.
 const SEAL_LENGTH: u64 = 32;
 
@@ -230,7 +230,7 @@ impl Write for DerivedWriter {
 }
 
 /// The key in `state`, which only this user can read or write.
-fn key(state: &Path) -> io::Result<[u8; KEY_LENGTH]> {
+pub(super) fn key(state: &Path) -> io::Result<[u8; KEY_LENGTH]> {
     let path = state.join(KEY);
     match read_key(&path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}

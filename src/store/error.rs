@@ -47,6 +47,17 @@ pub(crate) enum Error {
     /// No data, or next to none, for this long.
     #[error("{url}: no data for {} s", after.as_secs_f32())]
     Stalled { url: String, after: Duration },
+    /// Fewer bytes a second than a transfer must have, over this time.
+    #[error("{url}: slower than {lowest} bytes/s for {} s", over.as_secs_f32())]
+    Slow {
+        url: String,
+        /// In bytes per second.
+        lowest: u64,
+        over: Duration,
+    },
+    /// A small file that did not end within this time.
+    #[error("{url}: not complete after {} s", after.as_secs_f32())]
+    TooLong { url: String, after: Duration },
     /// The file ended early, though the connection was sound.
     #[error("{url}: ended after {found} of {expected} bytes")]
     Short {
@@ -142,6 +153,8 @@ impl Error {
             | Error::Refused { .. }
             | Error::Broken { .. }
             | Error::Stalled { .. }
+            | Error::Slow { .. }
+            | Error::TooLong { .. }
             | Error::Short { .. }
             | Error::Redirect { .. }
             | Error::TooLarge { .. }
@@ -164,6 +177,8 @@ impl Error {
             | Error::Refused { .. }
             | Error::Broken { .. }
             | Error::Stalled { .. }
+            | Error::Slow { .. }
+            | Error::TooLong { .. }
             | Error::Short { .. }
             | Error::Redirect { .. }
             | Error::SizeMismatch { .. }
@@ -181,7 +196,11 @@ impl Error {
     /// Whether the same request may succeed a moment later.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            Error::Broken { .. } | Error::Stalled { .. } | Error::Short { .. } => true,
+            Error::Broken { .. }
+            | Error::Stalled { .. }
+            | Error::Slow { .. }
+            | Error::TooLong { .. }
+            | Error::Short { .. } => true,
             // 416 rejects the requested range; the next request is for the whole file.
             Error::Status { status, .. } => matches!(
                 status,
@@ -192,6 +211,31 @@ impl Error {
                 Obstacle::NameForNow | Obstacle::Refused | Obstacle::Connection
             ),
             Error::Missing { .. }
+            | Error::Redirect { .. }
+            | Error::SizeMismatch { .. }
+            | Error::DigestMismatch { .. }
+            | Error::TooLarge { .. }
+            | Error::BadUrl { .. }
+            | Error::NoUrl { .. }
+            | Error::Unreadable { .. }
+            | Error::Disk { .. }
+            | Error::UnsafeCache { .. }
+            | Error::Setup { .. }
+            | Error::Cancelled => false,
+        }
+    }
+
+    /// Whether the server itself failed, so that its other files would fail in the same way.
+    pub(super) fn is_of_server(&self) -> bool {
+        match self {
+            Error::Refused { .. }
+            | Error::Stalled { .. }
+            | Error::Slow { .. }
+            | Error::TooLong { .. } => true,
+            Error::Missing { .. }
+            | Error::Status { .. }
+            | Error::Broken { .. }
+            | Error::Short { .. }
             | Error::Redirect { .. }
             | Error::SizeMismatch { .. }
             | Error::DigestMismatch { .. }

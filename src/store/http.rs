@@ -23,8 +23,10 @@ use super::roots::{self, NoRoots};
 use super::stop::Stop;
 use super::{Cause, Error, Obstacle};
 
-/// A transfer below this rate, over twice the stall timeout, is aborted. In bytes per second.
-const LOWEST_RATE: f64 = 1024.0;
+/// Over how many timeouts the rate of a transfer is measured.
+const RATE_WINDOW: u32 = 2;
+/// After how many timeouts a small file must be complete.
+const LONGEST_READ: u32 = 10;
 /// The longest wait for a connection: time for three retransmissions.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How many redirects are followed for one request.
@@ -36,7 +38,17 @@ pub(super) struct Transport {
     client: Client,
     handle: Handle,
     driver: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
-    stall: Duration,
+    limits: TransferLimits,
+}
+
+/// When a transfer is given up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TransferLimits {
+    /// How long a connection may transfer no byte.
+    pub(crate) timeout: Duration,
+    /// The rate, in bytes per second, below which a transfer is given up when it was slower over
+    /// two timeouts. 0 for none.
+    pub(crate) lowest_rate: u64,
 }
 
 /// A GET request.
@@ -97,11 +109,11 @@ fn redirect(attempt: Attempt<'_>) -> Action {
 }
 
 impl Transport {
-    /// Sets up the client and starts its thread. A request ends when no byte arrives for `stall`.
-    pub(super) fn open(builder: ClientBuilder, stall: Duration) -> Result<Transport, Error> {
+    /// Sets up the client and starts its thread.
+    pub(super) fn open(builder: ClientBuilder, limits: TransferLimits) -> Result<Transport, Error> {
         let client = builder
-            .connect_timeout(stall.min(CONNECT))
-            .tcp_keepalive(stall)
+            .connect_timeout(limits.connect())
+            .tcp_keepalive(limits.timeout)
             .build()
             .map_err(|e| setup_failed(&e))?;
         let runtime = runtime::Builder::new_current_thread()
@@ -119,8 +131,13 @@ impl Transport {
             client,
             handle,
             driver: Some((quit, thread)),
-            stall,
+            limits,
         })
+    }
+
+    /// How long a small file may take.
+    pub(super) fn longest_read(&self) -> Duration {
+        self.limits.timeout * LONGEST_READ
     }
 
     /// Sends a request and waits for the head of a successful response.
@@ -132,8 +149,8 @@ impl Transport {
         let headers = headers(request);
         let is_ranged = headers.contains_key(header::RANGE);
         let sending = self.client.get(request.url.clone()).headers(headers).send();
-        // The connection has this long, and then the response has.
-        let limit = self.stall * 2;
+        // Interim responses and redirects do not extend it.
+        let limit = self.limits.connect() + self.limits.timeout;
         let timed = async { time::timeout(limit, sending).await };
         match self.handle.block_on(stop.unless(timed))? {
             Err(_) => Err(Error::Stalled {
@@ -152,17 +169,20 @@ impl Transport {
         stop: &Stop,
     ) -> Result<Option<impl AsRef<[u8]> + use<>>, Error> {
         let began = Instant::now();
-        let timed = async { time::timeout(self.stall, response.response.chunk()).await };
+        let timed = async { time::timeout(self.limits.timeout, response.response.chunk()).await };
         let chunk = match self.handle.block_on(stop.unless(timed))? {
-            Err(_) => return Err(response.stalled(self.stall)),
+            Err(_) => return Err(response.stalled(self.limits.timeout)),
             Ok(Err(error)) => return Err(self.failed(&response.shown, &error)),
             Ok(Ok(None)) => return Ok(None),
             Ok(Ok(Some(chunk))) => chunk,
         };
-        let window = self.stall * 2;
         let throughput = &mut response.throughput;
-        if throughput.is_too_low(began.elapsed(), chunk.len(), window) {
-            return Err(response.stalled(window));
+        if throughput.is_too_low(began.elapsed(), chunk.len(), self.limits) {
+            return Err(Error::Slow {
+                url: response.shown.clone(),
+                lowest: self.limits.lowest_rate,
+                over: self.limits.window(),
+            });
         }
         Ok(Some(chunk))
     }
@@ -183,7 +203,7 @@ impl Transport {
         if error.is_timeout() && !error.is_connect() {
             return Error::Stalled {
                 url,
-                after: self.stall,
+                after: self.limits.timeout,
             };
         }
         if !error.is_connect() {
@@ -194,6 +214,17 @@ impl Transport {
             obstacle: obstacle(error),
             source,
         }
+    }
+}
+
+impl TransferLimits {
+    fn connect(self) -> Duration {
+        self.timeout.min(CONNECT)
+    }
+
+    /// The time over which a rate is measured.
+    fn window(self) -> Duration {
+        self.timeout * RATE_WINDOW
     }
 }
 
@@ -289,13 +320,18 @@ fn text(response: &Response, name: header::HeaderName) -> Option<&str> {
 impl Throughput {
     /// Adds a wait and the bytes received in it; true when a whole window received less than the
     /// lowest rate. The time that it takes to write the bytes is not counted.
-    pub(super) fn is_too_low(&mut self, waited: Duration, bytes: usize, window: Duration) -> bool {
+    pub(super) fn is_too_low(
+        &mut self,
+        waited: Duration,
+        bytes: usize,
+        limits: TransferLimits,
+    ) -> bool {
         self.waited += waited;
         self.bytes += bytes as u64;
-        if self.waited < window {
+        if self.waited < limits.window() {
             return false;
         }
-        let is_low = (self.bytes as f64) < LOWEST_RATE * self.waited.as_secs_f64();
+        let is_low = (self.bytes as f64) < limits.lowest_rate as f64 * self.waited.as_secs_f64();
         *self = Throughput::default();
         is_low
     }

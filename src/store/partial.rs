@@ -18,6 +18,8 @@ pub(super) struct PartialFile<'a> {
     destination: Option<PathBuf>,
     file: NamedTempFile,
     hasher: Hasher,
+    /// The URL that the bytes are from, without its password.
+    pub(super) url: String,
     /// Bytes so far.
     pub(super) written: u64,
     /// Whether it comes from more than one response.
@@ -39,6 +41,7 @@ impl<'a> PartialFile<'a> {
             destination,
             file,
             hasher: Hasher::new(request.wanted.digest.algorithm()),
+            url: String::new(),
             written: 0,
             resumed: false,
             validator: None,

@@ -71,13 +71,13 @@ fn listener(events: &Arc<Mutex<Vec<String>>>) -> impl Fn(Event) + Send + Sync + 
     move |event| events.lock().unwrap().push(format!("{event:?}"))
 }
 
-pub(crate) fn open(directory: &Path, cached: bool, stall: Duration, report: Report) -> Store {
+pub(crate) fn open(directory: &Path, cached: bool, timeout: Duration, report: Report) -> Store {
     let cache = cached.then(|| directory.join("cache"));
     let options = Options {
         cache,
         state: None,
         temporary: directory.to_owned(),
-        stall,
+        limits: limits(timeout),
         tries: 3,
     };
     Store::with(
@@ -89,6 +89,13 @@ pub(crate) fn open(directory: &Path, cached: bool, stall: Duration, report: Repo
     .unwrap()
 }
 
+pub(crate) fn limits(timeout: Duration) -> TransferLimits {
+    TransferLimits {
+        timeout,
+        lowest_rate: 4096,
+    }
+}
+
 /// A store with a cache, and a key in `state` beside it.
 pub(crate) fn sealed(directory: &Path, state: &str) -> Store {
     let cache = Some(directory.join("cache"));
@@ -97,7 +104,7 @@ pub(crate) fn sealed(directory: &Path, state: &str) -> Store {
         cache,
         state,
         temporary: directory.to_owned(),
-        stall: PATIENT,
+        limits: limits(PATIENT),
         tries: 1,
     };
     Store::with(

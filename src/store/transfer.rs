@@ -1,14 +1,15 @@
 //! Transfers over HTTP: a whole small file, or a verified one that resumes after an interruption.
+//!
+//! Each is one attempt at one URL; `attempts` decides what follows a failure.
 
 use std::time::{Duration, Instant};
 
 use reqwest::Url;
 
-use super::attempts::Attempts;
-use super::cache::Keep;
+use super::attempts::Attempt;
 use super::http::{HttpRequest, HttpResponse};
 use super::partial::PartialFile;
-use super::{Cause, Error, FileRequest, Store, Verified};
+use super::{Cause, Error, Stop, Store};
 
 /// An attempt that transfers this many bytes is not counted, so that a large file arrives over an
 /// unreliable line.
@@ -22,24 +23,15 @@ impl Store {
         url: &Url,
         shown: &str,
         limit: u64,
+        stop: &Stop,
     ) -> Result<(Vec<u8>, Duration), Error> {
-        let mut attempts = Attempts::new(self, shown);
-        loop {
-            match self.read_once(url, shown, limit) {
-                Err(error) if error.is_transient() => attempts.pause(error, &self.stop)?,
-                done => return done,
-            }
-        }
-    }
-
-    fn read_once(&self, url: &Url, shown: &str, limit: u64) -> Result<(Vec<u8>, Duration), Error> {
         let request = HttpRequest {
             url,
             shown,
             resume: None,
             revalidate: true,
         };
-        let mut response = self.transport.send(&request, &self.stop)?;
+        let mut response = self.transport.send(&request, stop)?;
         let too_large = || Error::TooLarge {
             url: shown.to_owned(),
             limit,
@@ -49,39 +41,50 @@ impl Store {
         }
         let mut content = Vec::new();
         let began = Instant::now();
-        while let Some(bytes) = self.transport.next(&mut response, &self.stop)? {
+        let longest = self.transport.longest_read();
+        while let Some(bytes) = self.transport.next(&mut response, stop)? {
             content.extend_from_slice(bytes.as_ref());
             if content.len() as u64 > limit {
                 return Err(too_large());
+            }
+            if began.elapsed() > longest {
+                return Err(Error::TooLong {
+                    url: shown.to_owned(),
+                    after: longest,
+                });
             }
         }
         Ok((content, began.elapsed()))
     }
 
-    /// Downloads a file into the cache and verifies it.
+    /// Downloads a file into `partial` and verifies it. While a large part arrives each time, the
+    /// connection may break any number of times.
     pub(super) fn download(
         &self,
         url: &Url,
-        shown: &str,
-        request: &FileRequest<'_>,
-    ) -> Result<Verified, Error> {
-        let mut partial = self.cache.partial(request, Keep::Cached)?;
-        let mut attempts = Attempts::new(self, shown);
+        attempt: &Attempt<'_>,
+        partial: &mut PartialFile<'_>,
+    ) -> Result<(), Error> {
+        if partial.url != *attempt.shown {
+            partial.restart()?;
+            attempt.shown.clone_into(&mut partial.url);
+        }
         loop {
             let before = partial.written;
-            let error = match self.download_once(url, shown, &mut partial) {
-                Ok(()) => return partial.finish(shown),
+            let error = match self.download_once(url, attempt, partial) {
+                Ok(()) => return Ok(()),
                 Err(error) => error,
             };
             if error.is_trust() && partial.resumed {
                 // The parts may be of different versions. A download in one piece decides.
                 partial.restart()?;
-            } else if !error.is_transient() {
                 return Err(error);
-            } else if partial.written >= before.saturating_add(PROGRESS) {
-                attempts.made_progress();
             }
-            attempts.pause(error, request.stop)?;
+            if !error.is_transient() || partial.written < before.saturating_add(PROGRESS) {
+                return Err(error);
+            }
+            attempt.progressed.set(true);
+            self.pause(1, partial.request.stop)?;
         }
     }
 
@@ -90,9 +93,10 @@ impl Store {
     fn download_once(
         &self,
         url: &Url,
-        shown: &str,
+        attempt: &Attempt<'_>,
         partial: &mut PartialFile<'_>,
     ) -> Result<(), Error> {
+        let shown = attempt.shown;
         if partial.validator.is_none() && partial.written > 0 {
             partial.restart()?;
         }
@@ -102,7 +106,7 @@ impl Store {
             url,
             shown,
             resume: validator.as_deref().map(|v| (partial.written, v)),
-            revalidate: false,
+            revalidate: attempt.is_repeated,
         };
         let mut response = match self.transport.send(&request, stop) {
             Err(error @ Error::Status { status: 416, .. }) => {

@@ -22,6 +22,8 @@ pub enum MirrorFault {
     Stall,
     /// A body of the right length whose last byte is wrong.
     Wrong,
+    /// This content in place of the file, so many times.
+    Other(Vec<u8>, usize),
     /// A body without end and without a declared length.
     Endless,
     /// The file; every later request is answered from this other directory.
@@ -116,6 +118,7 @@ fn answer(state: &Mutex<MirrorState>, asked: &Asked) -> Reply {
         Some(MirrorFault::Status(status, _)) => return Reply::status(*status),
         Some(MirrorFault::Redirect(to)) => return Reply::status(302).with("Location", to),
         Some(MirrorFault::Refuse(_)) => return Reply::none(),
+        Some(MirrorFault::Other(content, _)) => return Reply::of(content),
         Some(MirrorFault::Endless) => {
             return Reply {
                 length: None,
@@ -154,7 +157,13 @@ impl MirrorState {
             }
             MirrorFault::Refuse(times) if *times > 1 => Some(MirrorFault::Refuse(times - 1)),
             MirrorFault::Break(times) if *times > 1 => Some(MirrorFault::Break(times - 1)),
-            MirrorFault::Status(..) | MirrorFault::Refuse(_) | MirrorFault::Break(_) => None,
+            MirrorFault::Other(content, times) if *times > 1 => {
+                Some(MirrorFault::Other(content.clone(), times - 1))
+            }
+            MirrorFault::Status(..)
+            | MirrorFault::Refuse(_)
+            | MirrorFault::Break(_)
+            | MirrorFault::Other(..) => None,
             MirrorFault::MoveTo(root) => {
                 self.root = root.clone();
                 None

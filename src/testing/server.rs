@@ -51,7 +51,12 @@ pub enum Then {
     Hang,
     /// Goes on with 256 MiB of bytes.
     Flood,
+    /// Repeats the last bytes for ever, this many at a time, with pauses of 50 ms.
+    Drip(usize),
 }
+
+/// The pause between two parts of a [`Then::Drip`].
+const DRIP: Duration = Duration::from_millis(50);
 
 /// An answer.
 #[derive(Clone, Debug)]
@@ -64,6 +69,8 @@ pub struct Reply {
     pub then: Then,
     /// Whether to end the connection without sending any of this.
     pub unanswered: bool,
+    /// What is sent in place of the status line and the headers.
+    pub raw_head: Option<Vec<u8>>,
 }
 
 impl Reply {
@@ -82,7 +89,33 @@ impl Reply {
             length: Some(body.len()),
             then: Then::KeepAlive,
             unanswered: false,
+            raw_head: None,
         }
+    }
+
+    /// A body after this head, which is sent as it is; then the connection is closed.
+    pub fn raw(head: impl Into<Vec<u8>>, body: &[u8]) -> Reply {
+        Reply {
+            raw_head: Some(head.into()),
+            then: Then::Close,
+            ..Reply::of(body)
+        }
+    }
+
+    /// The body in chunks of this size, without a declared length.
+    pub fn chunked(body: &[u8], size: usize) -> Reply {
+        let mut encoded = Vec::new();
+        for chunk in body.chunks(size) {
+            encoded.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+            encoded.extend_from_slice(chunk);
+            encoded.extend_from_slice(b"\r\n");
+        }
+        encoded.extend_from_slice(b"0\r\n\r\n");
+        let reply = Reply {
+            length: None,
+            ..Reply::of(&encoded)
+        };
+        reply.with("Transfer-Encoding", "chunked")
     }
 
     /// Ends the connection without an answer.
@@ -138,7 +171,7 @@ impl Reply {
         for (name, value) in &self.headers {
             head += &format!("{name}: {value}\r\n");
         }
-        if matches!(self.then, Then::Close | Then::Flood) {
+        if matches!(self.then, Then::Close | Then::Flood | Then::Drip(_)) {
             head += "Connection: close\r\n";
         }
         head + "\r\n"
@@ -279,11 +312,22 @@ impl Shared {
                 Then::KeepAlive | Then::Close => {}
                 Then::Hang => drop(stream.read(&mut [0])),
                 Then::Flood => drop(flood(&mut stream)),
+                Then::Drip(count) => drop(self.drip(&mut stream, &reply.body, count)),
                 Then::Reset => return self.reset(&stream),
             }
             break;
         }
         drop(stream.shutdown(Shutdown::Both));
+    }
+
+    fn drip(&self, stream: &mut TcpStream, body: &[u8], count: usize) -> io::Result<()> {
+        let mut part = body[body.len().saturating_sub(count)..].to_vec();
+        part.resize(count, b'x');
+        while !self.ended.load(Ordering::SeqCst) {
+            stream.write_all(&part)?;
+            thread::sleep(DRIP);
+        }
+        Ok(())
     }
 
     /// Closes a connection so that the kernel sends a reset: without lingering, and without another
@@ -301,7 +345,10 @@ impl Shared {
 }
 
 fn send(stream: &mut TcpStream, reply: &Reply) -> io::Result<()> {
-    stream.write_all(reply.head().as_bytes())?;
+    match &reply.raw_head {
+        Some(head) => stream.write_all(head)?,
+        None => stream.write_all(reply.head().as_bytes())?,
+    }
     stream.write_all(&reply.body)
 }
 

@@ -39,6 +39,37 @@ pub(crate) enum SignatureError {
     },
 }
 
+impl SignatureError {
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            SignatureError::NoneGood { attempts } => {
+                let expired = |attempt: &Attempt| attempt.fault == Fault::KeyExpired;
+                attempts.iter().any(expired).then(|| {
+                    "keys that have expired count only for suites whose suite file says `ended = true`"
+                        .into()
+                })
+            }
+            SignatureError::Unsigned
+            | SignatureError::Malformed { .. }
+            | SignatureError::NotText => None,
+        }
+    }
+
+    /// Whether the same mirror may have a good signature a moment later: a login page was in the
+    /// way, or the release was replaced between reading it and its signature.
+    pub(in crate::archive) fn may_pass(&self) -> bool {
+        match self {
+            SignatureError::Unsigned
+            | SignatureError::Malformed { .. }
+            | SignatureError::NotText => true,
+            SignatureError::NoneGood { attempts } => {
+                attempts.iter().any(|attempt| attempt.fault == Fault::Bad)
+            }
+        }
+    }
+}
+
 /// One signature that is not good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Attempt {
@@ -54,9 +85,9 @@ pub(crate) enum Fault {
     UnknownKey,
     /// The text is not what was signed.
     Bad,
-    /// The key had expired when the signature was made.
+    /// The key has expired; for a suite that has ended: before the signature was made.
     KeyExpired,
-    /// The key is revoked.
+    /// The key is revoked; for a suite that has ended: it was, or it was compromised.
     KeyRevoked,
     /// The key may not sign, or no accepted signature binds it to its certificate.
     KeyUnfit,
@@ -68,6 +99,8 @@ pub(crate) enum Fault {
     Expired,
     /// The signature's time is in the future.
     Future,
+    /// The signature was made more than a day before the Date that it signs.
+    BeforeDate,
     /// The signature's format, version or type cannot sign a text.
     Unreadable,
 }
@@ -77,13 +110,16 @@ impl fmt::Display for Fault {
         f.write_str(match self {
             Fault::UnknownKey => "is not in the keyring",
             Fault::Bad => "did not sign this text (bad signature)",
-            Fault::KeyExpired => "had expired when it signed",
+            Fault::KeyExpired => "has expired",
             Fault::KeyRevoked => "is revoked",
             Fault::KeyUnfit => "may not sign",
             Fault::WeakKey => "is too weak (RSA below 2048 bits, or DSA)",
             Fault::WeakDigest => "signed a digest that is too weak (SHA-1 or older)",
             Fault::Expired => "made a signature that has expired",
             Fault::Future => "signed in the future; is the clock right?",
+            Fault::BeforeDate => {
+                "signed more than a day before the release's own date, which cannot be"
+            }
             Fault::Unreadable => "made a signature of an unknown kind",
         })
     }

@@ -270,7 +270,7 @@ fn changed_and_added_text_is_rejected() {
         Err(SignatureError::Unsigned)
     ));
     assert!(matches!(
-        keyring(&[&public]).verify_inline(b"\xff\xfe", 0),
+        keyring(&[&public]).verify_inline(b"\xff\xfe", 0.into()),
         Err(SignatureError::NotText)
     ));
 }
@@ -340,16 +340,25 @@ fn keys_that_may_not_sign_are_rejected() {
 }
 
 #[test]
-fn an_expired_key_counts_for_what_it_signed_before() {
+fn an_expired_key_counts_for_what_it_signed_if_the_suite_has_ended() {
     let (secret, public) = key(Odd {
         lifetime: YEAR - 5000,
         ..PLAIN
     });
     let sign = |created| inline(TEXT, &[(&secret, created, HashAlgorithm::Sha256)]);
-    let verified = keyring(&[&public]).verify_inline(sign(NOW - 6000).as_bytes(), NOW.into());
-    assert_eq!(verified.unwrap(), TEXT);
+    let ended = SignatureRules {
+        now: NOW.into(),
+        former_keys: true,
+    };
+    let keys = keyring(&[&public]);
+    let before = sign(NOW - 6000);
+    assert_eq!(keys.verify_inline(before.as_bytes(), ended).unwrap(), TEXT);
     assert_eq!(
-        fault(keyring(&[&public]).verify_inline(sign(NOW - 10).as_bytes(), NOW.into())),
+        fault(keys.verify_inline(before.as_bytes(), NOW.into())),
+        Fault::KeyExpired
+    );
+    assert_eq!(
+        fault(keys.verify_inline(sign(NOW - 10).as_bytes(), ended)),
         Fault::KeyExpired
     );
     let (secret, public) = key(Odd {

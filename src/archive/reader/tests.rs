@@ -18,6 +18,11 @@ use crate::testing::server::{Reply, Server};
 /// 2026-09-13T00:00:00Z
 const NOW: i64 = 1_789_257_600;
 
+const OPTIONS: ReaderOptions = ReaderOptions {
+    now: NOW,
+    mirror_wait: Duration::from_millis(36),
+};
+
 type Files = HashMap<String, Vec<u8>>;
 
 pub(in crate::archive) fn packages(names: &[&str]) -> String {
@@ -98,6 +103,8 @@ fn source(uri: String, suite: &str) -> Source {
         signed_by: None,
         pin: None,
         exemptions: Exemptions::default(),
+        archive: String::new(),
+        leniency: crate::archive::Leniency::default(),
     }
 }
 
@@ -120,7 +127,7 @@ fn read_all(sources: &[Source]) -> (Result<Index, Error>, Vec<String>) {
         Duration::from_secs(10),
         report.clone(),
     );
-    let index = IndexReader::new(&store, sources, NOW, &report).index(&|_| {});
+    let index = IndexReader::new(&store, sources, OPTIONS, &report).index(&|_| {});
     let heard = heard.lock().unwrap().clone();
     (index, heard)
 }
@@ -319,15 +326,15 @@ fn a_mirror_that_moves_is_read_again() {
             _ => Reply::status(404),
         })
     };
-    let server = moved(2);
+    let server = moved(5);
     assert_eq!(
         shown(&read_all(&[source(server.url(""), "sid")]).0.unwrap()),
         ["sid amd64 new"]
     );
-    let server = moved(3);
+    let server = moved(6);
     let error = read_all(&[source(server.url(""), "sid")]).0.unwrap_err();
     assert!(
-        matches!(error, Error::Mismatch { tries: TRIES, .. }) && error.class() == Class::Trust,
+        matches!(error, Error::Mismatch { tries: 6, .. }) && error.class() == Class::Trust,
         "{error}"
     );
 }
@@ -495,7 +502,7 @@ fn an_index_is_cached_by_all_its_compressions() {
             there
         }));
         let sources = [source(server.url(""), "trixie")];
-        let index = IndexReader::new(&store, &sources, NOW, &Report::silent())
+        let index = IndexReader::new(&store, &sources, OPTIONS, &Report::silent())
             .index(&|_| {})
             .unwrap();
         assert_eq!(shown(&index), [expected]);

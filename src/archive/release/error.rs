@@ -26,6 +26,9 @@ pub(crate) enum BadRelease {
         suite: Option<String>,
         codename: Option<String>,
     },
+    /// It is older than one of this source that an earlier run has used.
+    #[error("its date {date} is before {newest}, the date of a release that an earlier run used")]
+    Rollback { date: UtcTime, newest: UtcTime },
     /// Its Date is in the future.
     #[error("its date {date} is in the future: it is {now} now; is the clock right?")]
     Future { date: UtcTime, now: UtcTime },
@@ -50,12 +53,33 @@ impl BadRelease {
             BadRelease::Expired { .. } => Some(
                 "--no-check-valid-until accepts a snapshot, or a mirror that lags behind".into(),
             ),
+            BadRelease::Rollback { .. } => Some(
+                "it can be a replay that hides updates; --allow-rollback accepts an archive that was set back"
+                    .into(),
+            ),
+            BadRelease::OtherSuite { .. } => Some(
+                "it can be a replay of another suite; --allow-other-suite accepts a mirror that names its suite so"
+                    .into(),
+            ),
             BadRelease::Missing { .. }
             | BadRelease::Date { .. }
-            | BadRelease::OtherSuite { .. }
             | BadRelease::Future { .. }
             | BadRelease::NoStrongDigests
             | BadRelease::File { .. } => None,
+        }
+    }
+
+    /// Whether the same mirror may have a good release a moment later: a login page was in the way,
+    /// or one of several servers behind one name lags.
+    pub(in crate::archive) fn may_pass(&self) -> bool {
+        match self {
+            BadRelease::Missing { .. }
+            | BadRelease::Date { .. }
+            | BadRelease::Rollback { .. }
+            | BadRelease::Expired { .. }
+            | BadRelease::NoStrongDigests
+            | BadRelease::File { .. } => true,
+            BadRelease::OtherSuite { .. } | BadRelease::Future { .. } => false,
         }
     }
 }

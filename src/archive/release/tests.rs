@@ -19,6 +19,8 @@ fn source(suite: &str) -> Source {
         signed_by: None,
         pin: None,
         exemptions: Exemptions::default(),
+        archive: String::new(),
+        leniency: crate::archive::Leniency::default(),
     }
 }
 
@@ -92,7 +94,16 @@ fn it_must_be_of_the_requested_suite() {
         );
     }
     let unnamed = text("").replace("Suite: stable\nCodename: trixie\n", "");
-    assert_eq!(parse(&unnamed, "whatever").unwrap().codename(), None);
+    assert!(matches!(
+        parse(&unnamed, "whatever"),
+        Err(BadRelease::OtherSuite { .. })
+    ));
+    let mut lenient = source("whatever");
+    lenient.leniency.other_suite = true;
+    for accepted in [&unnamed, &text("")] {
+        let release = Release::parse(accepted, &lenient, NOW).unwrap();
+        assert!(!release.is_requested());
+    }
 }
 
 #[test]

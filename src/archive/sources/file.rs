@@ -153,6 +153,8 @@ mod tests {
             signed_by: signed_by.map(str::to_owned),
             pin: None,
             exemptions: Exemptions::default(),
+            archive: String::new(),
+            leniency: crate::archive::Leniency::default(),
         }
     }
 

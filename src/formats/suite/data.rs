@@ -97,6 +97,7 @@ struct SuiteEntry {
     version: Option<String>,
     #[serde(default)]
     mirrors: Location,
+    ended: Option<bool>,
     components: Option<Vec<String>>,
     pockets: Option<Vec<String>>,
     keyrings: Option<Vec<String>>,
@@ -276,6 +277,7 @@ impl Distribution {
             merged_usr: merged_usr.unwrap_or(MergedUsr::Shipped),
             deb822_sources: deb822_sources.unwrap_or(false),
             end_of_life: entry.mirrors == Location::Old,
+            ended: entry.ended.unwrap_or(entry.mirrors == Location::Old),
             pockets,
         })
     }

@@ -30,7 +30,7 @@ fn options(directory: &Path) -> Options {
         cache: Some(directory.join("cache")),
         state: Some(directory.join("state")),
         temporary: directory.to_owned(),
-        stall: PATIENT,
+        limits: limits(PATIENT),
         tries: 1,
     }
 }

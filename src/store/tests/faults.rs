@@ -9,7 +9,21 @@ use super::*;
 fn transient_faults_are_retried() {
     type Script = fn(&Asked, &[u8]) -> Reply;
     let whole = bytes(300_000);
-    let cases: [(&str, usize, Script); 11] = [
+    let cases: [(&str, usize, Script); 13] = [
+        ("a wrong file of the right size once", 2, |a, c| {
+            if a.before < 1 {
+                Reply::of(&vec![7; c.len()])
+            } else {
+                Reply::of(c)
+            }
+        }),
+        ("a login page once", 2, |a, c| {
+            if a.before < 1 {
+                Reply::of(b"<html>log in first</html>")
+            } else {
+                Reply::of(c)
+            }
+        }),
         ("at once", 1, |_, c| Reply::of(c)),
         ("busy twice", 3, |a, c| {
             if a.before < 2 {
@@ -160,12 +174,12 @@ fn permanent_faults_are_reported() {
             |_, _| Reply::status(503),
         ),
         (
-            1,
+            2,
             "URL: thing 1.0 (all) should have 30000 bytes, but has 29999",
             |_, c| Reply::of(&c[1..]),
         ),
         (
-            1,
+            2,
             "URL: thing 1.0 (all) should have 30000 bytes, but has 30001",
             |_, c| Reply::of(&[c, b"x"].concat()),
         ),
@@ -179,7 +193,7 @@ fn permanent_faults_are_reported() {
         (3, "URL: the connection was lost: ", |_, c| {
             Reply::of(c).cut(10, Then::Close)
         }),
-        (1, "URL: thing 1.0 (all) should have SHA256:", |_, c| {
+        (2, "URL: thing 1.0 (all) should have SHA256:", |_, c| {
             Reply::of(&vec![7; c.len()])
         }),
     ];
@@ -441,13 +455,13 @@ fn a_failing_server_is_tried_last() {
                 == whole
         );
     }
-    assert_eq!((dead.asked().len(), alive.asked().len()), (3, 3));
+    assert_eq!((dead.asked().len(), alive.asked().len()), (1, 3));
     let error = test.file(&wanted(&[dead.url("d")], &whole));
     assert!(
         matches!(error, Err(Error::Status { status: 503, .. })),
         "{error:?}"
     );
-    assert_eq!(dead.asked().len(), 6);
+    assert_eq!(dead.asked().len(), 4);
 }
 
 #[test]
@@ -504,11 +518,16 @@ fn cancelling_ends_requests_under_way() {
 }
 
 #[test]
-fn a_slow_transfer_is_a_stall() {
+fn a_slow_transfer_is_given_up() {
     let mut pace = http::Throughput::default();
     let second = Duration::from_secs(1);
-    let window = Duration::from_secs(60);
-    assert!((0..59).all(|_| !pace.is_too_low(second, 1000, window)));
-    assert!(pace.is_too_low(second, 1000, window));
-    assert!((0..600).all(|_| !pace.is_too_low(second, 1100, window)));
+    let limits = limits(Duration::from_secs(30));
+    assert!((0..59).all(|_| !pace.is_too_low(second, 4000, limits)));
+    assert!(pace.is_too_low(second, 4000, limits));
+    assert!((0..600).all(|_| !pace.is_too_low(second, 4100, limits)));
+    let unlimited = TransferLimits {
+        lowest_rate: 0,
+        ..limits
+    };
+    assert!((0..600).all(|_| !pace.is_too_low(second, 1, unlimited)));
 }

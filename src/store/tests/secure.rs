@@ -10,6 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::*;
+use crate::testing::tls::{CERTIFICATE, KEY};
 
 #[test]
 fn proxies_of_the_environment_are_used() {
@@ -20,7 +21,7 @@ fn proxies_of_the_environment_are_used() {
             cache: None,
             state: None,
             temporary: directory.path().to_owned(),
-            stall: Duration::from_secs(30),
+            limits: limits(Duration::from_secs(30)),
             tries: 1,
         };
         let store = Store::open(options, Report::silent()).unwrap();
@@ -63,7 +64,7 @@ fn proxies_of_the_environment_are_used() {
         cache: None,
         state: None,
         temporary: directory.path().to_owned(),
-        stall: Duration::from_secs(30),
+        limits: limits(Duration::from_secs(30)),
         tries: 1,
     };
     let store = Store::open_through(&proxy.url(""), options.clone(), Report::silent()).unwrap();
@@ -138,7 +139,7 @@ fn certificates_are_checked_and_https_never_becomes_http() {
         cache: None,
         state: None,
         temporary: directory.path().to_owned(),
-        stall: Duration::from_secs(30),
+        limits: limits(Duration::from_secs(30)),
         tries: 1,
     };
     let mut roots = rustls::RootCertStore::empty();
@@ -229,26 +230,3 @@ impl Secure {
         format!("https://{}/{path}", self.address)
     }
 }
-
-/// A self-signed certificate for 127.0.0.1. The key is public, so only the test above trusts it.
-const CERTIFICATE: &str = "\
------BEGIN CERTIFICATE-----
-MIIBizCCATGgAwIBAgIURbKAjp8qmisTGjOHjt1LLpUE07MwCgYIKoZIzj0EAwIw
-EzERMA8GA1UEAwwIbG9vcGJhY2swIBcNMjYxMTIyMTg0MzU1WhgPMjEyNjEwMjkx
-ODQzNTVaMBMxETAPBgNVBAMMCGxvb3BiYWNrMFkwEwYHKoZIzj0CAQYIKoZIzj0D
-AQcDQgAELTMhs5L9QXj/Efq3DIKXJRugblNqiYsD2eNy8flkOC345xAD6tYHR2Zd
-5PpNQd+LDN03vQaQBBrhiTswzewptKNhMF8wHQYDVR0OBBYEFCMWDti9/TqeGIEL
-CE1svV6ItOgCMB8GA1UdIwQYMBaAFCMWDti9/TqeGIELCE1svV6ItOgCMA8GA1Ud
-EQQIMAaHBH8AAAEwDAYDVR0TAQH/BAIwADAKBggqhkjOPQQDAgNIADBFAiAqJR2X
-Ps1KyoNXiM1wUebbcXta/GqFx9kC8qfKFva0aAIhAL1WwdcPTqoMlxTWO/6dET02
-iB96BzaEmsYRw22Esz2L
------END CERTIFICATE-----
-";
-
-const KEY: &str = "\
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgw9P3HwNLpMH+6Z/E
-hkjHmjxoDT9jLC6q/xCOTGQO/dehRANCAAQtMyGzkv1BeP8R+rcMgpclG6BuU2qJ
-iwPZ43Lx+WQ4LfjnEAPq1gdHZl3k+k1B34sM3Te9BpAEGuGJOzDN7Cm0
------END PRIVATE KEY-----
-";
