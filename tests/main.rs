@@ -16,6 +16,7 @@
 mod archive;
 mod context;
 mod dpkg;
+mod faults;
 mod floors;
 mod flow;
 mod fuzz;
@@ -33,6 +34,7 @@ mod sandbox;
 mod scripts;
 mod simulate;
 mod suites;
+mod table;
 mod target;
 mod timings;
 mod trust;

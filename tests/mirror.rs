@@ -368,7 +368,7 @@ fn assert_cut_is_noticed(ending: &str) {
     });
     context.mirror.fault(ending, MirrorFault::Break(1000));
     context
-        .download(&["--variant=essential"])
+        .download(&["--variant=essential", "--tries=2"])
         .fails(5)
         .names(&[ending, &context.mirror.url()]);
     context.assert_nothing_left();

@@ -127,7 +127,7 @@ fn packages_that_exclude_each_other() {
 #[track_caller]
 fn assert_does_not_serve(context: &TestContext, suite: &str, mirror: &str, words: &[&str]) {
     context
-        .run(["--print-debs", suite, "root", mirror])
+        .run(["--print-debs", "--tries=2", suite, "root", mirror])
         .fails(5)
         .names(words);
     context.assert_nothing_left();
