@@ -15,7 +15,7 @@ use super::trust::TrustArgs;
 use super::values;
 use crate::formats::suite::Variant;
 use crate::run::{CacheOptions, Goal, Limits, Outputs, Packages, SourceOptions, System};
-use crate::sandbox::{self, ScriptLimits};
+use crate::sandbox::ScriptLimits;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Packages")]
@@ -345,14 +345,6 @@ impl ScriptArgs {
     fn limits(&self) -> ScriptLimits {
         ScriptLimits {
             time: Some(self.script_timeout).filter(|time| !time.is_zero()),
-        }
-    }
-}
-
-impl TrustArgs {
-    pub(super) fn sandbox(&self) -> sandbox::Options {
-        sandbox::Options {
-            allow_weak: self.allow_weak_sandbox,
         }
     }
 }

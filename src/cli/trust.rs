@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::sandbox;
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Trust")]
 pub(super) struct TrustArgs {
@@ -46,4 +48,12 @@ pub(super) struct TrustArgs {
     /// on. In a container, whose own boundary remains, it always goes on, with a warning.
     #[arg(long)]
     pub(super) allow_weak_sandbox: bool,
+}
+
+impl TrustArgs {
+    pub(super) fn sandbox(&self) -> sandbox::Options {
+        sandbox::Options {
+            allow_weak: self.allow_weak_sandbox,
+        }
+    }
 }

@@ -70,7 +70,7 @@ impl Change {
                 assert!(text.contains(from), "no `{from}` in {text}");
                 text.replace(from, to).into_bytes()
             }
-            Change::CutAt(at) => text[..text.find(at).unwrap()].as_bytes().to_vec(),
+            Change::CutAt(at) => text.as_bytes()[..text.find(at).unwrap()].to_vec(),
             Change::CutOff(count) => bytes[..bytes.len() - count].to_vec(),
             Change::Content(content) => content.to_vec(),
             Change::Twice => bytes.repeat(2),

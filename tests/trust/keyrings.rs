@@ -69,7 +69,7 @@ impl Content {
             Content::TwoBinary => [stranger.binary(), key.binary()].concat(),
             Content::Stranger => stranger.binary(),
             Content::CutAt(length) => key.binary()[..length].to_vec(),
-            Content::ArmorCut => key.armored()[..150].as_bytes().to_vec(),
+            Content::ArmorCut => key.armored().as_bytes()[..150].to_vec(),
             Content::Bytes(bytes) => bytes.to_vec(),
             Content::Directory | Content::Absent => unreachable!("it has no content"),
         }
