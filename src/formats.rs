@@ -5,6 +5,7 @@
 
 pub(crate) mod arch;
 pub(crate) mod compress;
+pub(crate) mod control;
 pub(crate) mod deb;
 pub(crate) mod digest;
 pub(crate) mod fields;

@@ -38,6 +38,7 @@ impl std::fmt::Display for ConffileState {
 /// Parses the member.
 pub(crate) fn parse_conffiles(package: &str, content: &[u8]) -> Result<Vec<Conffile>, Error> {
     let mut all: Vec<Conffile> = Vec::new();
+    check_final_newline(package, "conffiles", content)?;
     for (number, line) in content.split(|&b| b == b'\n').enumerate() {
         let line = line.trim_ascii_end();
         if line.is_empty() {
@@ -54,6 +55,23 @@ pub(crate) fn parse_conffiles(package: &str, content: &[u8]) -> Result<Vec<Conff
         }
     }
     Ok(all)
+}
+
+/// dpkg takes no last line without a newline in a control member that it reads.
+pub(crate) fn check_final_newline(
+    package: &str,
+    member: &'static str,
+    content: &[u8],
+) -> Result<(), Error> {
+    if content.is_empty() || content.ends_with(b"\n") {
+        return Ok(());
+    }
+    Err(Error::Member {
+        package: package.into(),
+        member,
+        line: content.split(|&b| b == b'\n').count(),
+        problem: "it does not end with a newline",
+    })
 }
 
 fn parse_line(line: &[u8]) -> Result<Conffile, &'static str> {
@@ -97,8 +115,10 @@ mod tests {
             ("remove-on-upgrade x", "not an absolute path"),
             ("/", "not the path of a file"),
         ];
+        let cut = parse_conffiles("a", b"/etc/a").unwrap_err();
+        assert!(cut.to_string().contains("newline"), "{cut}");
         for (bad, expected) in table {
-            let error = parse_conffiles("a", bad.as_bytes()).unwrap_err();
+            let error = parse_conffiles("a", format!("{bad}\n").as_bytes()).unwrap_err();
             let Error::Member {
                 line: 1, problem, ..
             } = error

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use crate::tree::rootfs::{RootPath, Rootfs};
 
+use super::conffiles::check_final_newline;
 use super::{Error, lines_of, malformed};
 
 pub(crate) use activations::Activations;
@@ -35,6 +36,7 @@ pub(crate) enum Directive {
 
 /// Parses the member `triggers`.
 pub(crate) fn parse_triggers(package: &str, content: &[u8]) -> Result<Vec<Directive>, Error> {
+    check_final_newline(package, "triggers", content)?;
     let mut all = Vec::new();
     for (number, line) in String::from_utf8_lossy(content).lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();
@@ -264,8 +266,10 @@ mod tests {
             ("activate /a/../b", "not the name of a trigger"),
             ("interest .", "not the name of a trigger"),
         ];
+        let cut = parse_triggers("a", b"activate x").unwrap_err();
+        assert!(cut.to_string().contains("newline"), "{cut}");
         for (bad, expected) in table {
-            let error = parse_triggers("a", bad.as_bytes()).unwrap_err();
+            let error = parse_triggers("a", format!("{bad}\n").as_bytes()).unwrap_err();
             let Error::Member {
                 line: 1, problem, ..
             } = error

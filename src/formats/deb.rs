@@ -17,6 +17,7 @@ use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 
 use super::compress::{self, Compression, Integrity};
+use super::control::{self, BadControl};
 use super::stanza::stanzas;
 use copy::{Copying, Part, sections_of_copy};
 use outer::sections;
@@ -96,6 +97,9 @@ pub(crate) enum Error {
         #[source]
         source: TarError,
     },
+    /// Its control file is one that dpkg refuses.
+    #[error("its control file")]
+    ControlFile(#[from] BadControl),
     /// A control member that is neither a file nor a link to one, or not in the top directory.
     #[error("its control member `{name}` is not a file")]
     Control {
@@ -160,6 +164,7 @@ impl Deb {
             });
         };
         let control = text(members.remove(place).content);
+        control::check(&control)?;
         let Some(stanza) = stanzas(&control).next() else {
             return Err(Error::Missing {
                 expected: "control",

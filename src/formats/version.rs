@@ -48,6 +48,41 @@ impl Version {
     }
 }
 
+/// Checks a version as strictly as dpkg does in a control file (parseversion), and says what is
+/// wrong.
+pub(crate) fn check(text: &str) -> Result<(), &'static str> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    let rest = match text.split_once(':') {
+        None => text,
+        Some((epoch, rest)) => {
+            if epoch.is_empty() || !epoch.bytes().all(|c| c.is_ascii_digit()) {
+                return Err("its epoch is not a number");
+            }
+            if epoch.parse::<i32>().is_err() {
+                return Err("its epoch is too large");
+            }
+            rest
+        }
+    };
+    let (upstream, revision) = rest.rsplit_once('-').unwrap_or((rest, "0"));
+    if upstream.is_empty() || revision.is_empty() {
+        return Err("a part of it is empty");
+    }
+    if !upstream.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err("it does not start with a digit");
+    }
+    let is_known = |c: char, more: &str| c.is_ascii_alphanumeric() || more.contains(c);
+    if !upstream.chars().all(|c| is_known(c, ".-+~:"))
+        || !revision.chars().all(|c| is_known(c, ".+~"))
+    {
+        return Err("it has a character that no version has");
+    }
+    Ok(())
+}
+
 /// Epoch, upstream version, revision.
 fn parts(version: &str) -> (u32, &str, &str) {
     let (epoch, rest) = version.split_once(':').unwrap_or(("0", version));

@@ -253,12 +253,12 @@ fn control_members_are_bounded_and_plain() {
         );
     }
     let latin = TarEntry {
-        content: b"Package: a\nMaintainer: Ren\xe9\n".to_vec(),
+        content: b"Package: a\nVersion: 1\nMaintainer: Ren\xe9\n".to_vec(),
         ..file("control", "")
     };
     assert_eq!(
         with(&[latin]).unwrap().stanza,
-        "Package: a\nMaintainer: René\n"
+        "Package: a\nVersion: 1\nMaintainer: René\n"
     );
 }
 
