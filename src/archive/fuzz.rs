@@ -102,7 +102,11 @@ pub(crate) fn packages(data: &[u8]) {
         let Ok(package) = Package::parse(fields.text()) else {
             continue;
         };
-        assert_eq!(package.name, fields.get(Field::Package));
+        assert!(
+            package
+                .name
+                .eq_ignore_ascii_case(fields.get(Field::Package))
+        );
         assert!(!package.name.is_empty() && !package.architecture.is_empty());
         assert_eq!(package.version.as_str(), fields.get(Field::Version));
         assert_eq!(package.essential, fields.essential());

@@ -134,13 +134,20 @@ pub(crate) fn relations(data: &[u8]) {
     }
 }
 
-/// The relations as the resolver reads them, which copies nothing.
-fn texts(field: &str) -> Vec<RelationText<'_>> {
+/// The relations as the resolver reads them, which copies nothing. Names are in lower case.
+fn texts(field: &str) -> Vec<String> {
     let mut all = Vec::new();
     for alternative in field.split([',', '|']) {
-        if !alternative.trim().is_empty() {
-            all.push(RelationText::parse(alternative).unwrap());
+        if alternative.trim().is_empty() {
+            continue;
         }
+        let RelationText {
+            name,
+            architecture,
+            constraint,
+        } = RelationText::parse(alternative).unwrap();
+        let name = name.to_ascii_lowercase();
+        all.push(format!("{name} {architecture:?} {constraint:?}"));
     }
     all
 }

@@ -3,9 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use rbootstrap::testing::Index;
-use rbootstrap::testing::Variant;
-use rbootstrap::testing::{Fields, stanzas};
+use rbootstrap::testing::{Fields, Index, Variant, stanzas};
 
 use crate::compare::Demand;
 
