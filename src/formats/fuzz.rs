@@ -8,7 +8,7 @@ use std::path::Path;
 
 pub(crate) use deb::deb;
 
-use super::relation::{Provided, RelationText, parse_provides, parse_relations};
+use super::relation::{Provided, RelationText, parse_provides, parse_relations, trimmed};
 use super::suite::Suites;
 use super::version::Version;
 
@@ -138,7 +138,7 @@ pub(crate) fn relations(data: &[u8]) {
 fn texts(field: &str) -> Vec<String> {
     let mut all = Vec::new();
     for alternative in field.split([',', '|']) {
-        if alternative.trim().is_empty() {
+        if trimmed(alternative).is_empty() {
             continue;
         }
         let RelationText {

@@ -6,6 +6,10 @@ use std::fmt;
 
 use crate::formats::version::{BadVersion, Version};
 
+/// What may stand between the words of a field. Nothing else is a blank: the resolver's scan of an
+/// index and this parser must see the same names.
+const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
+
 /// All groups must hold; a group holds if one of its relations does.
 pub(crate) type Relations = Vec<Vec<Relation>>;
 
@@ -124,7 +128,7 @@ pub(crate) struct Provided {
 pub(crate) fn parse_relations(field: &str) -> Result<Relations, BadRelation> {
     let groups = field
         .split(',')
-        .map(str::trim)
+        .map(trimmed)
         .filter(|group| !group.is_empty());
     groups
         .map(|group| group.split('|').map(parse_relation).collect())
@@ -135,7 +139,7 @@ pub(crate) fn parse_relations(field: &str) -> Result<Relations, BadRelation> {
 pub(crate) fn parse_provides(field: &str) -> Result<Vec<Provided>, BadRelation> {
     let entries = field
         .split(',')
-        .map(str::trim)
+        .map(trimmed)
         .filter(|entry| !entry.is_empty());
     entries
         .map(|entry| {
@@ -162,6 +166,11 @@ pub(crate) fn parse_provides(field: &str) -> Result<Vec<Provided>, BadRelation> 
             }
         })
         .collect()
+}
+
+/// A text without the blanks around it.
+pub(crate) fn trimmed(text: &str) -> &str {
+    text.trim_matches(BLANKS)
 }
 
 fn parse_relation(text: &str) -> Result<Relation, BadRelation> {
@@ -193,17 +202,16 @@ fn parse_relation(text: &str) -> Result<Relation, BadRelation> {
 impl<'a> RelationText<'a> {
     /// Parses one relation, the text between `,` and `|`.
     pub(crate) fn parse(text: &'a str) -> Result<RelationText<'a>, BadRelation> {
-        let text = text.trim();
+        let text = trimmed(text);
         let bad = |reason| BadRelation::new(text, reason);
         let end = text
-            .bytes()
-            .position(|c| c.is_ascii_whitespace() || b"(:[<".contains(&c))
+            .find(|c| BLANKS.contains(&c) || "(:[<".contains(c))
             .unwrap_or(text.len());
         let (name, mut rest) = text.split_at(end);
         let mut architecture = None;
         if let Some(qualified) = rest.strip_prefix(':') {
             let end = qualified
-                .find(|c: char| c.is_whitespace() || c == '(')
+                .find(|c| BLANKS.contains(&c) || c == '(')
                 .unwrap_or(qualified.len());
             if end == 0 {
                 return Err(bad("no architecture after the colon"));
@@ -211,17 +219,15 @@ impl<'a> RelationText<'a> {
             architecture = Some(&qualified[..end]);
             rest = &qualified[end..];
         }
-        let rest = rest.trim_start();
+        let rest = rest.trim_start_matches(BLANKS);
         let constraint = match rest.strip_prefix('(') {
             None if rest.is_empty() => None,
             None => return Err(bad("unexpected text after the name")),
-            Some(inside) => Some(parse_constraint(
-                inside
-                    .strip_suffix(')')
-                    .ok_or_else(|| bad("no closing bracket"))?
-                    .trim(),
-                text,
-            )?),
+            Some(inside) => {
+                let inside = inside.strip_suffix(')');
+                let inside = inside.ok_or_else(|| bad("no closing bracket"))?;
+                Some(parse_constraint(trimmed(inside), text)?)
+            }
         };
         if name.is_empty()
             || !name
@@ -248,7 +254,7 @@ fn parse_constraint<'a>(inside: &'a str, text: &str) -> Result<(Operator, &'a st
         ">>" => Operator::Later,
         _ => return Err(BadRelation::new(text, "no operator in brackets")),
     };
-    Ok((operator, inside[end..].trim()))
+    Ok((operator, trimmed(&inside[end..])))
 }
 
 /// A text that is not a relation.
@@ -267,7 +273,7 @@ pub enum BadRelation {
 }
 
 impl BadRelation {
-    fn new(text: &str, reason: &'static str) -> BadRelation {
+    pub(crate) fn new(text: &str, reason: &'static str) -> BadRelation {
         BadRelation::Syntax {
             found: text.chars().take(200).collect(),
             reason,
@@ -313,6 +319,10 @@ mod tests {
             "(>= 1)",
             "a [amd64]",
             "a (=> 1)",
+            "a\u{b}",
+            "a\u{c}",
+            "\u{a0}a",
+            "a (>= 1\u{b})",
         ] {
             let error = parse_relations(bad).unwrap_err().to_string();
             assert!(error.contains(" is not a "), "{bad}: {error}");

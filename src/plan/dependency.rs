@@ -9,7 +9,7 @@ use super::pool::{
 };
 use crate::formats::fields::{Field, PackageFields};
 use crate::formats::package::{BadStanza, MultiArch};
-use crate::formats::relation::{BadRelation, Operator, RelationText};
+use crate::formats::relation::{BadRelation, Operator, RelationText, trimmed};
 use crate::formats::version::{BadVersion, Version};
 
 /// The relation fields that the resolver reads, in apt's order.
@@ -95,10 +95,10 @@ pub(super) fn read<'a>(
     for kind in DependencyKind::ALL {
         let field = kind.field();
         for group in stanza.get(field).split(',') {
-            if group.trim().is_empty() {
+            if trimmed(group).is_empty() {
                 continue;
             }
-            if let Err(source) = reader.add_group(kind, group.trim()) {
+            if let Err(source) = reader.add_group(kind, trimmed(group)) {
                 let package = stanza.get(Field::Package);
                 return Err(BadStanza::relation(package, field, source));
             }
@@ -130,6 +130,9 @@ impl<'a> DependencyReader<'_, 'a> {
             }
             // The pool has every name that one of its stanzas mentions.
             let Some(name) = self.pool.name(relation.name) else {
+                if kind.is_hard() {
+                    return Err(BadRelation::new(text, "a name that the scan has not seen"));
+                }
                 continue;
             };
             let form = match relation.architecture {
@@ -149,7 +152,7 @@ impl<'a> DependencyReader<'_, 'a> {
                 is_specific: relation.architecture.is_some(),
                 constraint,
                 or: members.peek().is_some(),
-                text: text.trim(),
+                text: trimmed(text),
             });
         }
         Ok(())

@@ -20,8 +20,8 @@ impl<'a> Mention<'a> {
     /// The version that an entry of Provides gives.
     pub(super) fn provided_version(&self) -> Option<&'a str> {
         let (_, version) = self.rest.split_once('(')?;
-        let version = version.trim_start_matches(['=', ' ']);
-        Some(version.trim_end_matches([')', ' ', '\n', '\t']))
+        let version = version.trim_start_matches(['=', ' ', '\t', '\r', '\n']);
+        Some(version.trim_end_matches([')', ' ', '\t', '\r', '\n']))
     }
 }
 
