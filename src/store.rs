@@ -122,7 +122,7 @@ impl Store {
     ) -> Result<Store, Error> {
         let cache = FileCache::open(options.cache.as_deref(), &options.temporary, report.clone())?;
         let derived = open_derived(&cache, options.state.as_deref(), &report);
-        let seen = open_seen(&cache, options.state.as_deref());
+        let seen = open_seen(&cache, options.state.as_deref())?;
         let transport = Transport::open(builder, options.limits)?;
         Ok(Store {
             cache,
@@ -348,8 +348,11 @@ fn open_derived(cache: &FileCache, state: Option<&Path>, report: &Report) -> Opt
 }
 
 /// Opens the memory of dates, if there are a cache and a key. `open_derived` reports a missing key.
-fn open_seen(cache: &FileCache, state: Option<&Path>) -> Option<SeenReleases> {
-    SeenReleases::open(cache.directories()?, state?).ok()
+fn open_seen(cache: &FileCache, state: Option<&Path>) -> Result<Option<SeenReleases>, Error> {
+    match (cache.directories(), state) {
+        (Some(directories), Some(state)) => SeenReleases::open(directories, state),
+        _ => Ok(None),
+    }
 }
 
 fn not_kept(report: &Report, error: &std::io::Error) {

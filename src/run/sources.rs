@@ -65,9 +65,11 @@ pub(super) fn choose(
     let keyring = suite.keyrings.first().filter(|_| suite.deb822_sources);
     let mut list = Vec::new();
     for pocket in pockets {
-        let archive = match &own_archive {
-            Some(own) => own.clone(),
-            None => format!("{} {}", suite.distribution, pocket.archive),
+        let archive = match (&own_archive, pocket.uris.first()) {
+            (Some(own), _) => own.clone(),
+            // With keys of the user's own it is not the distribution's archive.
+            (None, Some(uri)) if !options.keyrings.is_empty() => sources::archive_at(uri),
+            (None, _) => format!("{} {}", suite.distribution, pocket.archive),
         };
         list.push(Source {
             archive,

@@ -14,9 +14,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::cache::Directories;
-use super::derived;
 use super::directory::CacheDirectory;
 use super::verified::open_regular;
+use super::{Error, derived};
 
 /// The directory in the cache.
 const DIRECTORY: &str = "releases";
@@ -38,13 +38,21 @@ pub(super) struct SeenReleases {
 }
 
 impl SeenReleases {
-    /// Opens the memory of a cache, sealed with the key in `state`.
-    pub(super) fn open(directories: Directories, state: &Path) -> io::Result<SeenReleases> {
-        Ok(SeenReleases {
+    /// Opens the memory of a cache, sealed with the key in `state`. None without a key. Fails if
+    /// another user could change the memory.
+    pub(super) fn open(
+        directories: Directories,
+        state: &Path,
+    ) -> Result<Option<SeenReleases>, Error> {
+        directories.root.open(DIRECTORY)?;
+        let Ok(key) = derived::key(state) else {
+            return Ok(None);
+        };
+        Ok(Some(SeenReleases {
             directories,
-            key: derived::key(state)?,
+            key,
             key_file: state.join(derived::KEY),
-        })
+        }))
     }
 
     /// The newest date of the source, in seconds since the epoch.

@@ -372,6 +372,20 @@ fn older_releases() {
     table::run("trust: rollback", 27, &cases);
 }
 
+/// A symlink in place of the memory ends the run, as for every directory of the cache.
+#[test]
+fn a_planted_link_is_not_followed() {
+    let context = TestContext::bare();
+    publish(&context.archive, 0);
+    fs::create_dir(context.path("cache")).unwrap();
+    let elsewhere = context.path("home");
+    std::os::unix::fs::symlink(&elsewhere, context.path("cache/releases")).unwrap();
+    super::quick_plan(&context, &[])
+        .fails(6)
+        .names(&["releases", "is not safe to use"]);
+    assert_eq!(fs::read_dir(elsewhere).unwrap().count(), 0);
+}
+
 /// The message names both dates.
 #[test]
 fn both_dates_are_named() {
