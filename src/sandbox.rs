@@ -6,6 +6,7 @@
 //! sandbox and drops its mounts. Which commands are run, and what their failure means, is left to
 //! the callers.
 
+mod channel;
 mod error;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod fuzz;
@@ -26,26 +27,24 @@ mod wire;
 mod tests;
 
 use std::ffi::OsString;
-use std::io::{self, IoSlice, PipeReader, Read};
-use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::os::unix::net::UnixStream;
+use std::io::{self, PipeReader, Read};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::poll::{PollFd, PollFlags, poll};
-use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::Pid;
 
 use crate::report::Report;
 use crate::tree::rootfs::Rootfs;
+use channel::Channel;
 use limits::TimeLeft;
 use output::LineReader;
 use start::{Started, Starter};
-use wire::{REPLY, Reply};
+use wire::Reply;
 
+pub(crate) use channel::Cancel;
 pub(crate) use error::{Error, SetupStep, TIME_HINT, duration};
 pub(crate) use limits::ScriptLimits;
 pub(crate) use output::{Clock, Hearing};
@@ -78,26 +77,6 @@ pub(crate) struct Sandbox {
     report: Report,
     /// What the host refused, as bits.
     refused: u32,
-}
-
-/// The host's end of the socket to PID 1, and whether it was shut down on purpose.
-#[derive(Debug)]
-struct Channel {
-    socket: UnixStream,
-    cancelled: AtomicBool,
-}
-
-/// Ends a sandbox from another thread, such as a signal handler's: the running command is killed,
-/// and `run` returns [`Error::Cancelled`].
-#[derive(Clone, Debug)]
-pub(crate) struct Cancel(Arc<Channel>);
-
-impl Cancel {
-    /// May be called at any time, and more than once.
-    pub(crate) fn cancel(&self) {
-        self.0.cancelled.store(true, Ordering::SeqCst);
-        let _ = self.0.socket.shutdown(Shutdown::Both);
-    }
 }
 
 /// A command to run inside the tree.
@@ -178,12 +157,8 @@ impl Sandbox {
             without,
         };
         let Started { socket, pid } = starter.start().map_err(Error::Start)?;
-        let channel = Arc::new(Channel {
-            socket,
-            cancelled: AtomicBool::new(false),
-        });
         let mut sandbox = Sandbox {
-            channel,
+            channel: Arc::new(Channel::new(socket)),
             turn: Mutex::new(()),
             init: pid,
             root,
@@ -201,7 +176,7 @@ impl Sandbox {
 
     /// A handle that ends this sandbox from another thread.
     pub(crate) fn cancel(&self) -> Cancel {
-        Cancel(self.channel.clone())
+        Cancel::new(self.channel.clone())
     }
 
     /// Runs a command in / with /dev/null as stdin, and waits for it. Whole lines of its output are
@@ -251,7 +226,7 @@ impl Sandbox {
 
     /// Ends all that runs in the sandbox, for good: a command exceeded a limit.
     fn kill(&self) {
-        let _ = self.channel.socket.shutdown(Shutdown::Both);
+        self.channel.shut_down();
         if self.refused & refused::PID == 0 {
             // Even if it waits for a process that does not end.
             let _ = nix::sys::signal::kill(self.init, nix::sys::signal::Signal::SIGKILL);
@@ -278,7 +253,7 @@ impl Sandbox {
                 return Ok(None);
             }
             let replied = {
-                let socket = self.channel.socket.as_fd();
+                let socket = self.channel.as_fd();
                 let mut watched = vec![PollFd::new(socket, PollFlags::POLLIN)];
                 if is_open {
                     watched.push(PollFd::new(output.as_fd(), PollFlags::POLLIN));
@@ -322,50 +297,8 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        let _ = self.channel.socket.shutdown(Shutdown::Both);
+        self.channel.shut_down();
         while nix::sys::wait::waitpid(self.init, None) == Err(nix::Error::EINTR) {}
-    }
-}
-
-impl Channel {
-    /// Sends a request, and with it the pipe that the command writes to.
-    fn send(&self, request: &[u8], output: RawFd) -> Result<(), Error> {
-        let (header, mut rest) = request.split_at(wire::HEADER);
-        let passed = [output];
-        let socket = self.socket.as_raw_fd();
-        let sent = sendmsg::<()>(
-            socket,
-            &[IoSlice::new(header)],
-            &[ControlMessage::ScmRights(&passed)],
-            MsgFlags::MSG_NOSIGNAL,
-            None,
-        );
-        sent.map_err(|_| self.closed())?;
-        while !rest.is_empty() {
-            match nix::sys::socket::send(socket, rest, MsgFlags::MSG_NOSIGNAL) {
-                Ok(sent) => rest = &rest[sent..],
-                Err(nix::Error::EINTR) => {}
-                Err(_) => return Err(self.closed()),
-            }
-        }
-        Ok(())
-    }
-
-    fn receive(&self) -> Result<Reply, Error> {
-        let mut bytes = [0; REPLY];
-        match (&self.socket).read_exact(&mut bytes) {
-            Ok(()) => Reply::decode(&bytes).ok_or(Error::Died),
-            Err(_) => Err(self.closed()),
-        }
-    }
-
-    /// Why the socket is closed.
-    fn closed(&self) -> Error {
-        if self.cancelled.load(Ordering::SeqCst) {
-            Error::Cancelled
-        } else {
-            Error::Died
-        }
     }
 }
 
