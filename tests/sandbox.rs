@@ -107,51 +107,94 @@ struct Host {
     is_container: bool,
     /// What the host's root lacks, for setpriv.
     dropped: &'static str,
+    /// The map of its ids.
+    ids: &'static str,
+    user_namespaces: bool,
     options: &'static [&'static str],
     code: i32,
     said: &'static [&'static str],
+    unsaid: &'static [&'static str],
 }
 
-const HOSTS: [Host; 5] = [
+const ALL_IDS: &str = "0 0 4294967295\n";
+
+const HOSTS: [Host; 7] = [
+    Host {
+        name: "a part of the ids",
+        is_container: false,
+        dropped: "-sys_boot",
+        ids: "0 0 40000\n40000 50000 25536\n",
+        user_namespaces: true,
+        options: &["--variant=essential", "-v"],
+        code: 0,
+        said: &[],
+        unsaid: &["no user namespace", "no /proc", "no private /dev"],
+    },
+    Host {
+        name: "user namespaces for all",
+        is_container: false,
+        dropped: "-sys_admin",
+        ids: ALL_IDS,
+        user_namespaces: true,
+        options: &["--variant=essential", "-v"],
+        code: 0,
+        said: &[],
+        unsaid: &["no user namespace", "no /proc", "no private /dev"],
+    },
     Host {
         name: "no user namespace",
         is_container: false,
         dropped: "-sys_boot",
+        ids: ALL_IDS,
+        user_namespaces: false,
         options: &["--variant=essential"],
         code: 0,
         said: &["warning: the host allows no user namespace"],
+        unsaid: &[],
     },
     Host {
         name: "no namespaces",
         is_container: false,
         dropped: "-sys_admin",
+        ids: ALL_IDS,
+        user_namespaces: false,
         options: &["--variant=essential"],
         code: 6,
         said: &["user, PID, network, mount", "--allow-weak-sandbox"],
+        unsaid: &[],
     },
     Host {
         name: "no namespaces, allowed",
         is_container: false,
         dropped: "-sys_admin",
+        ids: ALL_IDS,
+        user_namespaces: false,
         options: &["--variant=essential", "--allow-weak-sandbox"],
         code: 0,
         said: &["no PID namespace", "no network namespace"],
+        unsaid: &[],
     },
     Host {
         name: "a container without namespaces",
         is_container: true,
         dropped: "-sys_admin",
+        ids: ALL_IDS,
+        user_namespaces: false,
         options: &["--variant=essential"],
         code: 0,
         said: &["no PID namespace", "no network namespace"],
+        unsaid: &[],
     },
     Host {
         name: "scripts that do not run",
         is_container: false,
         dropped: "-sys_admin",
+        ids: ALL_IDS,
+        user_namespaces: false,
         options: &["--variant=extract", "--include=hello"],
         code: 0,
         said: &[],
+        unsaid: &[],
     },
 ];
 
@@ -175,6 +218,10 @@ fn a_host_without_namespaces_is_refused_and_a_container_is_not() {
                 host.name,
                 outcome.stderr
             );
+        }
+        for words in host.unsaid {
+            let is_said = outcome.stderr.contains(words);
+            assert!(!is_said, "{}: {}", host.name, outcome.stderr);
         }
         if host.code != 0 {
             context.assert_nothing_left();
@@ -216,9 +263,10 @@ impl Host {
         }
         // The second shell is root of the namespace: before its ids are mapped, an exec loses the
         // capabilities.
-        let inner = "echo 0 >/proc/sys/user/max_user_namespaces; dropped=$1; shift; \
-                     exec setpriv --bounding-set=$dropped -- \"$@\"";
+        let inner = "[ $1 = true ] || echo 0 >/proc/sys/user/max_user_namespaces
+                     dropped=$2; shift 2; exec setpriv --bounding-set=$dropped -- \"$@\"";
         command.args(["sh", "-c", "read go; exec sh -c \"$0\" sh \"$@\"", inner]);
+        command.arg(self.user_namespaces.to_string());
         command.arg(self.dropped).arg(program.get_program());
         command.args(program.get_args());
         command.args(self.options);
@@ -241,7 +289,7 @@ impl Host {
                 .write(true)
                 .open(format!("{process}/{map}"))
                 .unwrap();
-            file.write_all(b"0 0 4294967295\n").unwrap();
+            file.write_all(self.ids.as_bytes()).unwrap();
         }
         child.stdin.take().unwrap().write_all(b"\n").unwrap();
         let output = child.wait_with_output().unwrap();
