@@ -1,5 +1,7 @@
 //! What must hold for any releases, keyrings, indexes and sources (see `testing::fuzz`).
 
+#![allow(clippy::unwrap_used, reason = "a property that does not hold panics")]
+
 mod preferences;
 mod signed;
 mod sources;

@@ -1,5 +1,7 @@
 //! What must hold for any control members (see `testing::fuzz`).
 
+#![allow(clippy::unwrap_used, reason = "a property that does not hold panics")]
+
 use super::conffiles::parse_conffiles;
 use super::triggers::{Directive, parse_triggers};
 use crate::tree::rootfs::RootPath;

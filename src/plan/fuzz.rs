@@ -1,5 +1,7 @@
 //! What must hold for any index and selection (see `testing::fuzz`).
 
+#![allow(clippy::unwrap_used, reason = "a property that does not hold panics")]
+
 use super::{Call, Chosen, Plan, Selection};
 use crate::archive::{Index, Listing};
 use crate::formats::package::Package;

@@ -1,5 +1,7 @@
 //! What must hold for the protocol between the host and PID 1 (see `testing::fuzz`).
 
+#![allow(clippy::unwrap_used, reason = "a property that does not hold panics")]
+
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 

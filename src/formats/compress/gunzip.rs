@@ -11,18 +11,18 @@ use flate2::bufread::GzDecoder;
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Decodes the members of a gzip file.
-pub(super) struct GunzipDecoder<R: BufRead>(State<R>);
+pub(super) struct GunzipDecoder<R: BufRead>(MemberState<R>);
 
-enum State<R: BufRead> {
+enum MemberState<R: BufRead> {
     Start(Ahead<R>),
-    Member(GzDecoder<Ahead<R>>),
+    Member(Box<GzDecoder<Ahead<R>>>),
     Plain(Ahead<R>),
     End,
 }
 
 impl<R: BufRead> GunzipDecoder<R> {
     pub(super) fn new(input: R) -> GunzipDecoder<R> {
-        GunzipDecoder(State::Start(Ahead { held: None, input }))
+        GunzipDecoder(MemberState::Start(Ahead { held: None, input }))
     }
 }
 
@@ -30,19 +30,21 @@ impl<R: BufRead> Read for GunzipDecoder<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match &mut self.0 {
-                State::Member(member) => {
+                MemberState::Member(member) => {
                     let read = member.read(buffer)?;
                     if read > 0 || buffer.is_empty() {
                         return Ok(read);
                     }
                 }
-                State::Plain(input) => return input.read(buffer),
-                State::Start(_) => {}
-                State::End => return Ok(0),
+                MemberState::Plain(input) => return input.read(buffer),
+                MemberState::Start(_) => {}
+                MemberState::End => return Ok(0),
             }
-            self.0 = match std::mem::replace(&mut self.0, State::End) {
-                State::Start(input) => next_state(input, State::Plain)?,
-                State::Member(member) => next_state(member.into_inner(), |_| State::End)?,
+            self.0 = match std::mem::replace(&mut self.0, MemberState::End) {
+                MemberState::Start(input) => next_state(input, MemberState::Plain)?,
+                MemberState::Member(member) => {
+                    next_state(member.into_inner(), |_| MemberState::End)?
+                }
                 other => other,
             };
         }
@@ -52,10 +54,10 @@ impl<R: BufRead> Read for GunzipDecoder<R> {
 /// A member where one begins, and what `otherwise` gives where none does.
 fn next_state<R: BufRead>(
     mut input: Ahead<R>,
-    otherwise: impl FnOnce(Ahead<R>) -> State<R>,
-) -> io::Result<State<R>> {
+    otherwise: impl FnOnce(Ahead<R>) -> MemberState<R>,
+) -> io::Result<MemberState<R>> {
     Ok(match input.begins_with_magic()? {
-        true => State::Member(GzDecoder::new(input)),
+        true => MemberState::Member(Box::new(GzDecoder::new(input))),
         false => otherwise(input),
     })
 }

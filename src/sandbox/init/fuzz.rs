@@ -1,4 +1,6 @@
 //! Reads requests as PID 1 does, from a socket, for `sandbox::fuzz`.
+
+#![allow(clippy::unwrap_used, reason = "a property that does not hold panics")]
 #![expect(unsafe_code, reason = "the strings of a request are behind pointers")]
 
 use std::cell::RefCell;
