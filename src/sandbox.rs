@@ -7,6 +7,7 @@
 //! the callers.
 
 mod channel;
+mod control_group;
 mod error;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod fuzz;
@@ -39,14 +40,15 @@ use nix::unistd::Pid;
 use crate::report::Report;
 use crate::tree::rootfs::Rootfs;
 use channel::Channel;
+use control_group::{ControlGroups, Hits};
 use limits::TimeLeft;
 use output::LineReader;
 use start::{Started, Starter};
 use wire::Reply;
 
 pub(crate) use channel::Cancel;
-pub(crate) use error::{Error, SetupStep, TIME_HINT, duration};
-pub(crate) use limits::ScriptLimits;
+pub(crate) use error::{Error, SetupStep};
+pub(crate) use limits::{Exceeded, ScriptLimits};
 pub(crate) use output::{Clock, Hearing};
 
 /// The host name that programs in the sandbox see: the same wherever an image is built.
@@ -74,6 +76,7 @@ pub(crate) struct Sandbox {
     init: Pid,
     root: Rootfs,
     limits: ScriptLimits,
+    groups: ControlGroups,
     report: Report,
     /// What the host refused, as bits.
     refused: u32,
@@ -124,9 +127,14 @@ impl Sandbox {
         Ok(sandbox)
     }
 
-    /// Replaces the default limits.
+    /// Sets the limits of its commands. Without this call there is only a limit of time.
     pub(crate) fn with_limits(mut self, limits: ScriptLimits) -> Sandbox {
         self.limits = limits;
+        self.groups = ControlGroups::around(self.init, limits);
+        for what in self.groups.missing() {
+            let text = format!("in the sandbox: no limit of {what}, for want of a control group");
+            self.report.detail(text);
+        }
         self
     }
 
@@ -163,6 +171,7 @@ impl Sandbox {
             init: pid,
             root,
             limits: ScriptLimits::default(),
+            groups: ControlGroups::default(),
             report: report.clone(),
             refused: 0,
         };
@@ -198,15 +207,22 @@ impl Sandbox {
         self.channel.send(&request, write_end.as_raw_fd())?;
         drop(write_end);
         let mut lines = LineReader::new(&self.report, hearing);
+        let before = self.groups.hits();
         let waited = self.wait(output, &mut lines);
         let output = lines.finish();
-        let Some(reply) = waited? else {
-            return Err(Error::TimedOut {
-                limit: self.limits.time.unwrap_or_default(),
-                output,
-            });
+        let has_hit_memory = self.tell_hits(before);
+        let exceeded = match &waited {
+            Ok(None) => self.limits.time.map(Exceeded::Time),
+            // The kernel ended PID 1 as well: what is in /dev/shm goes with nothing less.
+            Err(Error::Died) if has_hit_memory => {
+                Some(Exceeded::Memory(self.limits.memory_bytes()))
+            }
+            Ok(Some(_)) | Err(_) => None,
         };
-        match reply {
+        if let Some(limit) = exceeded {
+            return Err(Error::Exceeded { limit, output });
+        }
+        match waited?.ok_or(Error::Died)? {
             Reply::Ended { status, left } => {
                 if left > 0 {
                     let program = command.program();
@@ -222,6 +238,24 @@ impl Sandbox {
             Reply::NotStarted(error) => Err(self.not_started(command.program(), error)),
             Reply::Ready(_) | Reply::Refused(..) => Err(Error::Died),
         }
+    }
+
+    /// Warns of limits that a command met. True if memory is one of them.
+    fn tell_hits(&self, before: Hits) -> bool {
+        let hits = self.groups.hits();
+        if hits.memory > before.memory {
+            let mebibytes = self.limits.memory_bytes() >> 20;
+            self.report.warning(format!(
+                "a script used more than {mebibytes} MiB of memory, and the kernel killed a process of it \
+                 (--script-memory)"
+            ));
+        }
+        if hits.pids > before.pids {
+            let processes = self.limits.processes;
+            let text = format!("a script could not start more than {processes} processes");
+            self.report.warning(text);
+        }
+        hits.memory > before.memory
     }
 
     /// Ends all that runs in the sandbox, for good: a command exceeded a limit.

@@ -71,7 +71,7 @@ const METHODS: [&str; 6] = [
 ];
 
 /// A call, as `file function call`, and why it may follow.
-const ALLOWED: [(&str, &str); 30] = [
+const ALLOWED: [(&str, &str); 34] = [
     (
         "pack/output.rs create .canonicalize",
         "the image's path, from the user, outside of the tree",
@@ -91,6 +91,22 @@ const ALLOWED: [(&str, &str); 30] = [
     (
         "sandbox.rs is_in_container fs::stat",
         "/proc, before any script runs",
+    ),
+    (
+        "sandbox/control_group.rs around fs::read_to_string",
+        "/proc of this process",
+    ),
+    (
+        "sandbox/control_group.rs count fs::read_to_string",
+        "the cgroup file system, which scripts cannot write",
+    ),
+    (
+        "sandbox/control_group.rs remove_stale fs::read_dir",
+        "the cgroup file system, which scripts cannot write",
+    ),
+    (
+        "sandbox/control_group.rs write OpenOptions::new",
+        "the cgroup file system, which scripts cannot write",
     ),
     (
         "sandbox/ids.rs map_all OpenOptions::new",

@@ -7,6 +7,7 @@
 //! cases ran.
 
 mod canary;
+mod cgroups;
 mod devices;
 mod endings;
 mod files;

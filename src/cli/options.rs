@@ -199,6 +199,14 @@ pub(super) struct ScriptArgs {
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = values::duration)]
     #[arg(env = "RBOOTSTRAP_SCRIPT_TIMEOUT")]
     script_timeout: Duration,
+
+    /// Limit the memory of maintainer scripts (K, M, G, T; 0 for no limit)
+    ///
+    /// Of all processes of the sandbox together. Needs a memory control group, which the host may
+    /// refuse; -v then says so. [default: three quarters of the host's memory]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    #[arg(env = "RBOOTSTRAP_SCRIPT_MEMORY")]
+    script_memory: Option<u64>,
 }
 
 /// `--jobs`, which `rbootstrap pack` has too.
@@ -345,6 +353,8 @@ impl ScriptArgs {
     fn limits(&self) -> ScriptLimits {
         ScriptLimits {
             time: Some(self.script_timeout).filter(|time| !time.is_zero()),
+            memory: self.script_memory,
+            ..ScriptLimits::default()
         }
     }
 }

@@ -233,7 +233,7 @@ fn options_reach_the_part_of_the_stage_that_reads_them() {
          --path-exclude=/a/* --path-include=/a/b --path-exclude=*.c \
          --cache-dir=c --cache-max-size=1M --state-dir=s --jobs=3 --downloads=4 \
          --allow-weak-sandbox \
-         --script-timeout=90s \
+         --script-timeout=90s --script-memory=1G \
          noble n http://m/",
     )
     .unwrap();

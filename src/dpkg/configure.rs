@@ -131,7 +131,7 @@ pub(crate) fn configure(
             Ok(())
         }
         Ok(finished) => Err(listener.failure(finished.status)),
-        Err(sandbox::Error::TimedOut { limit, output }) => Err(listener.timed_out(limit, output)),
+        Err(sandbox::Error::Exceeded { limit, output }) => Err(listener.exceeded(limit, output)),
         Err(error) => Err(error.into()),
     }
 }

@@ -187,10 +187,10 @@ impl Scripts<'_> {
             Ok(Finished { status, output }) => {
                 ScriptFailure::new(package, script.name, status, &output)
             }
-            Err(sandbox::Error::TimedOut { limit, output }) => ScriptFailure {
+            Err(sandbox::Error::Exceeded { limit, output }) => ScriptFailure {
                 package: package.clone(),
                 script: script.name,
-                ended: Ended::TimedOut(limit),
+                ended: Ended::Exceeding(limit),
                 output: LastLines::of_output(&output),
             },
             Err(source) => {

@@ -4,9 +4,8 @@
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::time::Duration;
 
-use crate::sandbox;
+use crate::sandbox::Exceeded;
 
 /// How many lines of output an error shows.
 pub(crate) const LINES_SHOWN: usize = 20;
@@ -29,17 +28,15 @@ pub(crate) struct ScriptFailure {
 pub(crate) enum Ended {
     /// With this status: `exit status 1`, `signal (Killed)`.
     With(String),
-    /// It was killed after this time.
-    TimedOut(Duration),
+    /// It was killed because of this limit.
+    Exceeding(Exceeded),
 }
 
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Ended::With(status) => write!(f, "failed with {status}"),
-            Ended::TimedOut(limit) => {
-                write!(f, "did not end within {}", sandbox::duration(*limit))
-            }
+            Ended::Exceeding(limit) => limit.fmt(f),
         }
     }
 }
@@ -49,7 +46,7 @@ impl ScriptFailure {
     pub(crate) fn hint(&self) -> Option<String> {
         match self.ended {
             Ended::With(_) => None,
-            Ended::TimedOut(_) => Some(sandbox::TIME_HINT.to_owned()),
+            Ended::Exceeding(limit) => Some(limit.hint().to_owned()),
         }
     }
 

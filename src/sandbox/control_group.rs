@@ -11,6 +11,7 @@ use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use super::ScriptLimits;
@@ -27,7 +28,7 @@ const TRIES: u32 = 200;
 pub(super) struct ControlGroups {
     pids: Option<PathBuf>,
     memory: Option<PathBuf>,
-    /// Which of the two files counts processes that were killed for want of memory.
+    /// Whether the group for memory is one of cgroup v2.
     is_v2: bool,
 }
 
@@ -72,21 +73,27 @@ impl ControlGroups {
                 let _ = rustix::fs::rmdir(&directory);
                 continue;
             }
-            groups.is_v2 |= parent.is_v2;
             match controller {
                 "pids" => groups.pids = Some(directory),
-                _ => groups.memory = Some(directory),
+                _ => {
+                    groups.memory = Some(directory);
+                    groups.is_v2 = parent.is_v2;
+                }
             }
         }
         groups
     }
 
-    /// What of the limits holds, for the log.
-    pub(super) fn limited(&self) -> [(&'static str, bool); 2] {
-        [
-            ("processes", self.pids.is_some()),
-            ("memory", self.memory.is_some()),
-        ]
+    /// What is not limited.
+    pub(super) fn missing(&self) -> Vec<&'static str> {
+        let mut missing = Vec::new();
+        if self.pids.is_none() {
+            missing.push("processes");
+        }
+        if self.memory.is_none() {
+            missing.push("memory");
+        }
+        missing
     }
 
     /// How often the limits were met so far.
@@ -172,8 +179,10 @@ fn remove_stale(parent: &Path) {
             continue;
         };
         let maker = rest.split('-').next().unwrap_or_default();
-        let is_number = maker.parse::<u32>().is_ok();
-        if is_number && !Path::new("/proc").join(maker).exists() {
+        let Ok(maker @ 1..) = maker.parse() else {
+            continue;
+        };
+        if kill(Pid::from_raw(maker), None) == Err(nix::Error::ESRCH) {
             let _ = rustix::fs::rmdir(entry.path());
         }
     }
@@ -234,7 +243,8 @@ fn directory(mounts: &str, controller: &str, is_v2: bool, path: &str) -> Option<
             continue;
         };
         let below = path.strip_prefix(root.trim_end_matches('/'));
-        if let Some(below) = below.filter(|_| fits) {
+        let below = below.filter(|below| fits && (below.is_empty() || below.starts_with('/')));
+        if let Some(below) = below {
             return Some(Path::new(point).join(below.trim_start_matches('/')));
         }
     }
@@ -245,17 +255,33 @@ fn directory(mounts: &str, controller: &str, is_v2: bool, path: &str) -> Option<
 mod tests {
     use super::*;
 
-    const V2: &str = "30 25 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
+    const V2: &str =
+        "30 25 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
     const V1: &str = "31 25 0:27 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n\
                       32 25 0:28 /docker/1 /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n";
 
     #[test]
     fn groups_are_made_beside_or_below_our_own() {
         let table = [
-            (V2, "0::/system.slice/nightly.service\n", "pids", Some(("/sys/fs/cgroup/system.slice", true))),
+            (
+                V2,
+                "0::/system.slice/nightly.service\n",
+                "pids",
+                Some(("/sys/fs/cgroup/system.slice", true)),
+            ),
             (V2, "0::/\n", "memory", Some(("/sys/fs/cgroup/", true))),
-            (V1, "2:cpu,pids:/a\n1:memory:/docker/1/b\n0::/\n", "pids", Some(("/sys/fs/cgroup/pids/a", false))),
-            (V1, "2:pids:/\n1:memory:/docker/1/b\n", "memory", Some(("/sys/fs/cgroup/memory/b", false))),
+            (
+                V1,
+                "2:cpu,pids:/a\n1:memory:/docker/1/b\n0::/\n",
+                "pids",
+                Some(("/sys/fs/cgroup/pids/a", false)),
+            ),
+            (
+                V1,
+                "2:pids:/\n1:memory:/docker/1/b\n",
+                "memory",
+                Some(("/sys/fs/cgroup/memory/b", false)),
+            ),
             (V1, "1:memory:/elsewhere\n", "memory", None),
             ("", "0::/\n", "pids", None),
             (V2, "", "pids", None),
@@ -265,7 +291,11 @@ mod tests {
                 directory: directory.into(),
                 is_v2,
             });
-            assert_eq!(parent(own, mounts, controller), expected, "{own} {controller}");
+            assert_eq!(
+                parent(own, mounts, controller),
+                expected,
+                "{own} {controller}"
+            );
         }
     }
 }

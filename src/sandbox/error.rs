@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::io;
-use std::time::Duration;
 
+use super::limits::Exceeded;
 use crate::failure::Class;
 
 /// A command that runs and fails is not an error here.
@@ -51,9 +51,9 @@ pub(crate) enum Error {
     #[error("`{argument}` contains a NUL byte")]
     Nul { argument: String },
     /// The command was killed, and the sandbox with it.
-    #[error("it did not end within {}", duration(*limit))]
-    TimedOut {
-        limit: Duration,
+    #[error("it {limit}")]
+    Exceeded {
+        limit: Exceeded,
         /// The last 64 KiB of its output.
         output: Vec<u8>,
     },
@@ -70,7 +70,7 @@ impl Error {
     /// lacks its interpreter, is a failure of the packages; the rest is what the host permits.
     pub(crate) fn class(&self) -> Class {
         match self {
-            Error::NotFound { .. } | Error::Exec { .. } | Error::TimedOut { .. } => Class::Script,
+            Error::NotFound { .. } | Error::Exec { .. } | Error::Exceeded { .. } => Class::Script,
             Error::Permission
             | Error::Weak { .. }
             | Error::Setup { .. }
@@ -94,7 +94,7 @@ impl Error {
                  scripts all the same, with the host's processes and network in their reach"
                     .into(),
             ),
-            Error::TimedOut { .. } => Some(TIME_HINT.to_owned()),
+            Error::Exceeded { limit, .. } => Some(limit.hint().to_owned()),
             Error::Permission
             | Error::Setup { .. }
             | Error::Start(_)
@@ -105,18 +105,6 @@ impl Error {
             | Error::Cancelled
             | Error::Died => None,
         }
-    }
-}
-
-/// The option for the time limit.
-pub(crate) const TIME_HINT: &str = "--script-timeout sets how long a script may run";
-
-/// A time limit, in the largest unit that gives a whole number.
-pub(crate) fn duration(limit: Duration) -> String {
-    match limit.as_secs() {
-        seconds if seconds > 0 && seconds.is_multiple_of(3600) => format!("{} h", seconds / 3600),
-        seconds if seconds > 0 && seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
-        seconds => format!("{seconds} s"),
     }
 }
 

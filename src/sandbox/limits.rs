@@ -1,5 +1,6 @@
-//! The limits of a sandbox's commands: how long one may run.
+//! The limits of a sandbox's commands: time, memory, processes. `control_group` enforces the latter two.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use nix::poll::PollTimeout;
@@ -7,6 +8,10 @@ use nix::poll::PollTimeout;
 /// How long a command may run by default. The slowest scripts of Debian take a minute, and some
 /// twenty times that where an emulator runs another architecture's programs.
 const TIME: Duration = Duration::from_secs(60 * 60);
+
+/// How many processes there may be. Builds of kernel modules on hosts with hundreds of processors
+/// have some thousand.
+const PROCESSES: u32 = 8192;
 
 /// A command may run this many times the limit of one script. A call of dpkg runs the scripts of
 /// hundreds of packages; the output tells when the next begins, and a script may imitate that.
@@ -17,11 +22,72 @@ const SCRIPTS: u32 = 24;
 pub(crate) struct ScriptLimits {
     /// How long a maintainer script may run, or a command that runs none; `None` for any time.
     pub(crate) time: Option<Duration>,
+    /// Bytes of memory of all processes together; `None` for three quarters of the host's, 0 for
+    /// any.
+    pub(crate) memory: Option<u64>,
+    /// How many processes and threads there may be at a time.
+    pub(crate) processes: u32,
+}
+
+/// A limit that a command exceeded, so that it was killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exceeded {
+    Time(Duration),
+    /// Bytes.
+    Memory(u64),
+}
+
+impl Exceeded {
+    /// The option that sets the limit.
+    pub(crate) fn hint(self) -> &'static str {
+        match self {
+            Exceeded::Time(_) => "--script-timeout sets how long a script may run",
+            Exceeded::Memory(_) => "--script-memory sets how much memory scripts may use",
+        }
+    }
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exceeded::Time(limit) => write!(f, "did not end within {}", Rounded(*limit)),
+            Exceeded::Memory(limit) => write!(f, "used more than {} MiB of memory", limit >> 20),
+        }
+    }
+}
+
+/// A time in the largest unit that gives a whole number.
+struct Rounded(Duration);
+
+impl fmt::Display for Rounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let (number, unit) = match seconds {
+            1.. if seconds.is_multiple_of(3600) => (seconds / 3600, "h"),
+            1.. if seconds.is_multiple_of(60) => (seconds / 60, "min"),
+            _ => (seconds, "s"),
+        };
+        write!(f, "{number} {unit}")
+    }
 }
 
 impl Default for ScriptLimits {
     fn default() -> ScriptLimits {
-        ScriptLimits { time: Some(TIME) }
+        ScriptLimits {
+            time: Some(TIME),
+            memory: None,
+            processes: PROCESSES,
+        }
+    }
+}
+
+impl ScriptLimits {
+    /// The limit of memory in bytes; 0 for none.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        let host = rustix::system::sysinfo();
+        let unit = u64::from(host.mem_unit).max(1);
+        let quarter = host.totalram as u64 / 4 * unit;
+        self.memory.unwrap_or(quarter * 3)
     }
 }
 

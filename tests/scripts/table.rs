@@ -194,7 +194,7 @@ fn run_case(context: &TestContext, case: &Case) -> Result<(), String> {
         .args(&case.options)
         .env(TOKEN.0, TOKEN.1);
     command.arg("fake").arg(&root).arg(context.mirror.url());
-    let code = finish(&mut command, &log)?;
+    let Ended { code, process } = finish(&mut command, &log)?;
     let text = String::from_utf8_lossy(&fs::read(&log).unwrap()).into_owned();
     let end: String = text
         .lines()
@@ -227,6 +227,7 @@ fn run_case(context: &TestContext, case: &Case) -> Result<(), String> {
         remove(&root);
     }
     problems += &left(context, &root);
+    problems += &groups_of(process);
     if root.exists() {
         remove(&root);
     }
@@ -261,8 +262,23 @@ fn left(context: &TestContext, root: &Path) -> String {
     problems
 }
 
-/// Runs a command with its stderr in a file; its exit code, or an error if it hangs.
-fn finish(command: &mut Command, log: &PathBuf) -> Result<Option<i32>, String> {
+/// The control groups that a run has not removed.
+fn groups_of(process: u32) -> String {
+    let name = format!("rbootstrap-{process}-*");
+    let mut find = Command::new("find");
+    find.args(["/sys/fs/cgroup", "-maxdepth", "6", "-name", &name]);
+    let found = find.output().unwrap().stdout;
+    String::from_utf8(found).unwrap()
+}
+
+/// How a run ended.
+struct Ended {
+    code: Option<i32>,
+    process: u32,
+}
+
+/// Runs a command with its stderr in a file. An error if it hangs.
+fn finish(command: &mut Command, log: &PathBuf) -> Result<Ended, String> {
     let mut child = command
         .stdout(File::create(log.with_extension("out")).unwrap())
         .stderr(File::create(log).unwrap())
@@ -271,7 +287,10 @@ fn finish(command: &mut Command, log: &PathBuf) -> Result<Option<i32>, String> {
     let end = Instant::now() + PATIENCE;
     while Instant::now() < end {
         if let Some(status) = child.try_wait().unwrap() {
-            return Ok(status.code());
+            return Ok(Ended {
+                code: status.code(),
+                process: child.id(),
+            });
         }
         std::thread::sleep(Duration::from_millis(5));
     }

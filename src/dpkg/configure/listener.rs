@@ -5,12 +5,12 @@
 
 use std::collections::VecDeque;
 use std::process::ExitStatus;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::report::{Event, Report, Stage};
 
 use crate::dpkg::script_failure::{Ended, LINES_SHOWN, LastLines, ScriptFailure};
-use crate::sandbox::{self, Clock};
+use crate::sandbox::{self, Clock, Exceeded};
 
 use super::Error;
 
@@ -124,18 +124,18 @@ impl<'a> Listener<'a> {
         }
     }
 
-    /// The error for a call of dpkg that was killed after this time, with the end of its output.
-    pub(super) fn timed_out(self, limit: Duration, output: Vec<u8>) -> Error {
+    /// The error for a call of dpkg that was killed because of a limit, with the end of its output.
+    pub(super) fn exceeded(self, limit: Exceeded, output: Vec<u8>) -> Error {
         match self.current {
             Some(Current {
                 package, script, ..
             }) => Error::Script(ScriptFailure {
                 package,
                 script,
-                ended: Ended::TimedOut(limit),
+                ended: Ended::Exceeding(limit),
                 output: LastLines::of(self.last.into()),
             }),
-            None => Error::Sandbox(sandbox::Error::TimedOut { limit, output }),
+            None => Error::Sandbox(sandbox::Error::Exceeded { limit, output }),
         }
     }
 

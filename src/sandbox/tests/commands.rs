@@ -179,10 +179,11 @@ fn a_command_that_runs_too_long_is_killed_with_all_that_it_started() {
         let sandbox = Sandbox::open_without(&tree.root(), &report, without).unwrap();
         let sandbox = sandbox.with_limits(ScriptLimits {
             time: Some(std::time::Duration::from_millis(500)),
+            ..ScriptLimits::default()
         });
         assert_eq!(said(&sandbox, "echo quick"), "quick\n");
         match sandbox.run(&shell(deaf)) {
-            Err(Error::TimedOut { output, .. }) => assert_eq!(output, b"begun\n"),
+            Err(Error::Exceeded { output, .. }) => assert_eq!(output, b"begun\n"),
             other => panic!("{without}: {other:?}"),
         }
         drop(sandbox);
