@@ -27,7 +27,7 @@ mod triggers;
 pub(crate) mod unpack;
 mod users;
 
-use conffiles::{Conffile, ConffileState, parse_conffiles};
+use conffiles::{Conffile, ConffileState, Conffiles, parse_conffiles};
 use diversions::Diversions;
 use info::{InfoDirectory, InfoFiles, md5sums, qualified_name};
 use ledger::Ledger;
@@ -47,7 +47,7 @@ use crate::tree::rootfs::{self, RootPath, Rootfs};
 pub(crate) enum Error {
     #[error(transparent)]
     Tree(#[from] rootfs::Error),
-    /// A malformed file of the database.
+    /// A malformed file of the tree's database.
     #[error("{path}, line {line}: {problem}")]
     Malformed {
         path: RootPath,
@@ -72,8 +72,10 @@ impl Error {
     /// The class that decides the exit code.
     pub(crate) fn class(&self) -> Class {
         match self {
-            Error::Tree(_) => Class::Target,
-            Error::Malformed { .. } | Error::Member { .. } | Error::Control(_) => Class::Script,
+            // What is malformed was read from the tree. A malformed package is `unpack`'s error.
+            Error::Tree(_) | Error::Malformed { .. } | Error::Member { .. } | Error::Control(_) => {
+                Class::Target
+            }
         }
     }
 }

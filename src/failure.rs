@@ -11,7 +11,8 @@ pub(crate) enum Class {
     Other,
     /// The command line, or a file that it names, is wrong.
     Usage,
-    /// A bad signature, digest or date, or an index beyond a limit.
+    /// A bad signature, digest or date, or an index or a package that is malformed, that is not what
+    /// was promised, or that exceeds a limit.
     Trust,
     /// The requested packages cannot be installed together.
     Packages,
@@ -19,7 +20,7 @@ pub(crate) enum Class {
     Network,
     /// The target or the disk is unusable, or the host denies a permission.
     Target,
-    /// A maintainer script, dpkg or a malformed package failed.
+    /// A maintainer script or dpkg failed.
     Script,
     /// A signal stopped the run.
     Interrupted {

@@ -30,7 +30,7 @@ Exit codes:
   0         success
   1         any failure that is not listed below
   2         the command line is wrong
-  3         trust: a bad signature, digest or date, or an index beyond a limit
+  3         trust: a bad signature, digest or date, or a malformed or oversized index or package
   4         the requested packages cannot be installed together
   5         the network or the mirror failed
   6         the target or the disk is unusable, or the host denies a permission

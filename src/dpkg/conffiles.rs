@@ -1,8 +1,21 @@
 //! The control member `conffiles` (deb-conffiles(5)), and how the status file records conffiles.
 
+use std::collections::HashMap;
+
 use crate::tree::rootfs::RootPath;
 
 use super::Error;
+
+/// The most conffiles of a package. Real packages have up to some hundred.
+const LIMIT: usize = 8192;
+
+/// The conffiles of a package.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Conffiles {
+    /// In the order of the member.
+    all: Vec<Conffile>,
+    by_path: HashMap<RootPath, usize>,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Conffile {
@@ -35,24 +48,56 @@ impl std::fmt::Display for ConffileState {
     }
 }
 
+impl Conffiles {
+    /// The conffile at a path.
+    pub(crate) fn get(&self, path: &RootPath) -> Option<&Conffile> {
+        let at = self.by_path.get(path)?;
+        self.all.get(*at)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Adds a conffile, unless the path has one.
+    fn add(&mut self, conffile: Conffile) -> Result<(), &'static str> {
+        if self.by_path.contains_key(&conffile.path) {
+            return Ok(());
+        }
+        if self.all.len() == LIMIT {
+            return Err("more conffiles than any package has");
+        }
+        self.by_path.insert(conffile.path.clone(), self.all.len());
+        self.all.push(conffile);
+        Ok(())
+    }
+}
+
+impl<'c> IntoIterator for &'c Conffiles {
+    type Item = &'c Conffile;
+    type IntoIter = std::slice::Iter<'c, Conffile>;
+
+    fn into_iter(self) -> std::slice::Iter<'c, Conffile> {
+        self.all.iter()
+    }
+}
+
 /// Parses the member.
-pub(crate) fn parse_conffiles(package: &str, content: &[u8]) -> Result<Vec<Conffile>, Error> {
-    let mut all: Vec<Conffile> = Vec::new();
+pub(crate) fn parse_conffiles(package: &str, content: &[u8]) -> Result<Conffiles, Error> {
+    let mut all = Conffiles::default();
     check_final_newline(package, "conffiles", content)?;
     for (number, line) in content.split(|&b| b == b'\n').enumerate() {
         let line = line.trim_ascii_end();
         if line.is_empty() {
             continue;
         }
-        let conffile = parse_line(line).map_err(|problem| Error::Member {
+        let added = parse_line(line).and_then(|conffile| all.add(conffile));
+        added.map_err(|problem| Error::Member {
             package: package.into(),
             member: "conffiles",
             line: number + 1,
             problem,
         })?;
-        if all.iter().all(|known| known.path != conffile.path) {
-            all.push(conffile);
-        }
     }
     Ok(all)
 }
@@ -107,7 +152,7 @@ mod tests {
             conffile("etc/b c", true),
             conffile("etc/d", false),
         ];
-        assert_eq!(all, expected);
+        assert_eq!(all.all, expected);
         let table = [
             ("etc/a", "not an absolute path"),
             (" /etc/a", "not an absolute path"),

@@ -9,7 +9,7 @@ use crate::tree::rootfs::RootPath;
 /// The members `conffiles` and `triggers`: no path leaves the tree, and no trigger's name can be a
 /// path of its own.
 pub(crate) fn control_members(data: &[u8]) {
-    for conffile in parse_conffiles("fuzz", data).unwrap_or_default() {
+    for conffile in &parse_conffiles("fuzz", data).unwrap_or_default() {
         check_path(&conffile.path);
     }
     for directive in parse_triggers("fuzz", data).unwrap_or_default() {

@@ -6,6 +6,7 @@
 //! `files`; dpkg's lists and stanzas are left to `register`.
 
 mod compare;
+mod contradiction;
 mod directories;
 mod entry;
 mod files;
@@ -17,13 +18,15 @@ use rustix::fs::FileType;
 
 use crate::formats::deb::Kind;
 use crate::formats::package_key::PackageKey;
+use crate::interrupt::Interrupt;
 use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::ledger::Claim;
 use super::staging::{Node, Staged, StagedPackages, set_owner_and_mode};
 use super::state::State;
 use super::triggers::Activations;
-use super::unpack::{Error, Method};
+use super::unpack::{Error, Method, Unpacking};
+use contradiction::{entry_error, hard_link_error};
 pub(crate) use entry::{EntryFilter, is_diverted};
 use entry::{Round, attributes, place_of};
 pub(crate) use files::followed;
@@ -33,6 +36,7 @@ use files::{Attributes, Files};
 pub(crate) struct Placer<'a> {
     root: &'a Rootfs,
     staging: &'a StagedPackages,
+    interrupt: &'a Interrupt,
     method: Method,
     files: Files<'a>,
 }
@@ -53,6 +57,7 @@ struct Placement<'p> {
     /// Where entries have gone, for hard links to find them; empty when there are none.
     placed: HashMap<RootPath, RootPath>,
     has_hard_links: bool,
+    has_left_out: bool,
     /// The entries, by their position in the list, that yield to another package's.
     yielded: Vec<usize>,
     replaced: Vec<Replaced>,
@@ -69,12 +74,21 @@ enum Destination {
 }
 
 impl<'a> Placer<'a> {
-    pub(crate) fn new(root: &'a Rootfs, staging: &'a StagedPackages, method: Method) -> Placer<'a> {
+    pub(crate) fn new(unpacking: Unpacking<'a>, method: Method) -> Placer<'a> {
         Placer {
-            root,
-            staging,
+            root: unpacking.root,
+            staging: unpacking.staging,
+            interrupt: unpacking.interrupt,
             method,
-            files: Files::new(root),
+            files: Files::new(unpacking.root),
+        }
+    }
+
+    /// Fails once a stop is requested.
+    fn check_interrupt(&self) -> Result<(), Error> {
+        match self.interrupt.signal() {
+            Some(_) => Err(Error::Stopped),
+            None => Ok(()),
         }
     }
 
@@ -99,6 +113,7 @@ impl<'a> Placer<'a> {
                 {
                     continue;
                 }
+                self.check_interrupt()?;
                 if let Some(activations) = activations.as_deref_mut() {
                     let place = place_of(node, staged, &state.diversions);
                     activations.path(place, &staged.qualified);
@@ -126,12 +141,18 @@ impl<'a> Placer<'a> {
 
     fn placement<'p>(&self, staged: &'p Staged) -> Result<Placement<'p>, Error> {
         let directory = self.staging.directory().package(staged);
-        let mut nodes = staged.nodes.iter();
+        let mut has_hard_links = false;
+        let mut has_left_out = false;
+        for node in &staged.nodes {
+            has_hard_links |= node.entry.kind == Kind::HardLink;
+            has_left_out |= node.left_out;
+        }
         Ok(Placement {
             staged,
             directory: directory.map_err(|e| Error::staging(&staged.package.name, e))?,
             placed: HashMap::new(),
-            has_hard_links: nodes.any(|node| node.entry.kind == Kind::HardLink),
+            has_hard_links,
+            has_left_out,
             yielded: Vec::new(),
             replaced: Vec::new(),
         })
@@ -189,8 +210,8 @@ impl<'a> Placer<'a> {
             package: name.clone(),
             other: format!("{} ({})", conflict.with.name(), conflict.with.version()),
         })?;
-        let mut conffiles = staged.conffiles.iter();
-        let is_conffile = conffiles.any(|c| !c.removed && c.path == node.path);
+        let conffile = staged.conffiles.get(&node.path);
+        let is_conffile = conffile.is_some_and(|conffile| !conffile.removed);
         let waits = is_conffile && self.method == Method::InTurn;
         let place = if waits {
             place.with_suffix(".dpkg-new")
@@ -241,14 +262,14 @@ impl<'a> Placer<'a> {
     ) -> Result<(), Error> {
         let attributes = attributes(node, state);
         let entry = &node.entry;
-        let package = &placement.staged.package.name;
+        let staged = placement.staged;
         match entry.kind {
-            Kind::Directory => self.place_directory(placement, &place, attributes, state)?,
+            Kind::Directory => self.place_directory(placement, node, &place, state)?,
             Kind::File => self.place_file(placement, node, attributes, &place)?,
             Kind::HardLink => self.place_hard_link(placement, node, &place, state)?,
             Kind::Symlink => {
                 let made = self.files.symlink(&entry.target, &place, attributes);
-                made.map_err(|e| Error::tree(package, e))?;
+                made.map_err(|e| entry_error(staged, node, e))?;
             }
             Kind::Character | Kind::Block | Kind::Fifo => {
                 let kind = match entry.kind {
@@ -257,7 +278,7 @@ impl<'a> Placer<'a> {
                     _ => FileType::Fifo,
                 };
                 let made = self.files.node(kind, entry.device, &place, attributes);
-                made.map_err(|e| Error::tree(package, e))?;
+                made.map_err(|e| entry_error(staged, node, e))?;
             }
         }
         if placement.has_hard_links {
@@ -269,12 +290,12 @@ impl<'a> Placer<'a> {
     fn place_directory(
         &mut self,
         placement: &Placement<'_>,
+        node: &Node,
         place: &RootPath,
-        attributes: Attributes,
         state: &State,
     ) -> Result<(), Error> {
         let staged = placement.staged;
-        let Err(error) = self.files.directory(place, attributes) else {
+        let Err(error) = self.files.directory(place, attributes(node, state)) else {
             return Ok(());
         };
         match state.ledger.others(place, &staged.key).next() {
@@ -283,7 +304,7 @@ impl<'a> Placer<'a> {
                 package: staged.package.name.clone(),
                 other: other.name().to_owned(),
             }),
-            None => Err(Error::tree(&staged.package.name, error)),
+            None => Err(entry_error(staged, node, error)),
         }
     }
 
@@ -307,7 +328,7 @@ impl<'a> Placer<'a> {
         }
         self.files
             .file(placement.directory.as_fd(), number, place)
-            .map_err(|e| Error::tree(package, e))
+            .map_err(|e| entry_error(placement.staged, staged, e))
     }
 
     fn place_hard_link(
@@ -323,11 +344,13 @@ impl<'a> Placer<'a> {
         let wanted = attributes(node, state);
         if let Some(target) = placement.placed.get(&target) {
             let made = self.files.hard_link(target, place, wanted);
-            return made.map_err(|e| Error::tree(name, e));
+            return made.map_err(|e| hard_link_error(staged, node, e));
         }
         let is_left_out_target =
             |n: &&Node| n.path == target && n.left_out && n.entry.kind == Kind::File;
-        if let Some(of) = staged.nodes.iter().find(is_left_out_target) {
+        if placement.has_left_out
+            && let Some(of) = staged.nodes.iter().find(is_left_out_target)
+        {
             // The content was left out under its first name, but is wanted under this one.
             self.staging.stage_again(staged, &[of.number])?;
             return self.place_file(placement, of, wanted, place);
@@ -336,7 +359,7 @@ impl<'a> Placer<'a> {
         let made = self
             .files
             .hard_link(diverted.unwrap_or(&target), place, wanted);
-        made.map_err(|e| Error::tree(name, e))
+        made.map_err(|e| hard_link_error(staged, node, e))
     }
 }
 

@@ -118,7 +118,7 @@ fn take_from_removed(
     }
     let is_taken = |line: &[u8]| {
         let path = RootPath::parse(line);
-        path.is_ok_and(|path| staged.conffiles.iter().any(|c| c.path == path))
+        path.is_ok_and(|path| staged.conffiles.get(&path).is_some())
     };
     let removed: Vec<String> = state
         .status

@@ -42,6 +42,8 @@ const NICE: i32 = 10;
 pub(crate) struct PackageFile {
     pub(crate) key: PackageKey,
     pub(crate) deb: store::RemoteFile,
+    /// Installed-Size in the index, in KiB.
+    pub(crate) installed_size: u64,
 }
 
 /// Opens a package's .deb, waiting for its download where necessary.

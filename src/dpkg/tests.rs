@@ -20,6 +20,7 @@ use super::unpack::{Error, Unpacking, extract};
 use crate::formats::deb::Deb;
 use crate::formats::package_key::PackageKey;
 use crate::formats::path_rule::{PathRule, PathRuleKind};
+use crate::interrupt::Interrupt;
 use crate::report::Report;
 use crate::testing::tar::{TarEntry, directory, entry, file, hard_link, symlink};
 use crate::testing::unpacking::{Packed, World, keys, package_file, packed, read};

@@ -17,6 +17,9 @@ const DIRECTORY: &str = "var/lib/dpkg/triggers";
 const FILE: &str = "var/lib/dpkg/triggers/File";
 const UNINCORP: &str = "var/lib/dpkg/triggers/Unincorp";
 
+/// The most directives of a package. Real packages have up to some dozen.
+const DIRECTIVE_LIMIT: usize = 4096;
+
 /// A line of the control member `triggers`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Directive {
@@ -43,13 +46,16 @@ pub(crate) fn parse_triggers(package: &str, content: &[u8]) -> Result<Vec<Direct
         if line.is_empty() {
             continue;
         }
-        let directive = parse_line(line).map_err(|problem| Error::Member {
+        let directive = match all.len() {
+            DIRECTIVE_LIMIT => Err("more directives than any package has"),
+            _ => parse_line(line),
+        };
+        all.push(directive.map_err(|problem| Error::Member {
             package: package.into(),
             member: "triggers",
             line: number + 1,
             problem,
-        })?;
-        all.push(directive);
+        })?);
     }
     Ok(all)
 }

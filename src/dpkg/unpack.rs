@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use crate::formats::deb::Kind;
 use crate::formats::package_key::PackageKey;
+use crate::interrupt::Interrupt;
 use crate::report::{Event, Report, Stage};
 use crate::tree::rootfs::{RootPath, Rootfs};
 
@@ -48,6 +49,7 @@ pub(crate) struct Unpacking<'a> {
     pub(crate) root: &'a Rootfs,
     pub(crate) staging: &'a StagedPackages,
     pub(crate) report: &'a Report,
+    pub(crate) interrupt: &'a Interrupt,
 }
 
 /// Packages that are placed together and wait to be registered.
@@ -78,6 +80,7 @@ pub(crate) fn place_together(
         root,
         staging,
         report,
+        interrupt: _,
     } = unpacking;
     let mut all = Vec::new();
     for key in packages {
@@ -86,7 +89,7 @@ pub(crate) fn place_together(
     staging.give_way();
     let masters = masters(&all, staging)?;
     state.users = Users::read(root, &masters)?;
-    let mut placer = Placer::new(root, staging, Method::Together);
+    let mut placer = Placer::new(unpacking, Method::Together);
     placer.place_directories(&all, state)?;
     let mut replaced = Vec::new();
     for staged in &mut all {
@@ -172,13 +175,14 @@ impl<'a> Flow<'a> {
             root,
             staging,
             report,
+            interrupt: _,
         } = unpacking;
         Flow {
             root,
             staging,
             report,
             method,
-            placer: Placer::new(root, staging, method),
+            placer: Placer::new(unpacking, method),
             masters,
         }
     }

@@ -5,11 +5,14 @@
 //! `outer` finds both, `tar` reads them, `copy` keeps them decoded. `dpkg` knows what the control
 //! members mean and where the entries go.
 
+mod control;
 mod copy;
+mod limits;
 mod outer;
 mod tar;
 
 pub(crate) use copy::CopyWriter;
+pub(crate) use limits::Limits;
 pub(crate) use tar::{Archive, Entry, Kind, TarError};
 
 use std::fs::File;
@@ -19,12 +22,11 @@ use std::os::unix::fs::FileExt;
 use super::compress::{self, Compression, Integrity};
 use super::control::{self, BadControl};
 use super::stanza::stanzas;
+use crate::failure::Class;
+use control::{control_members, text};
 use copy::{Copying, Part, sections_of_copy};
 use outer::sections;
 
-/// The largest size of all control members together, in bytes. The largest real ones have 5 MiB of
-/// triggers and digests.
-const CONTROL_LIMIT: u64 = 64 << 20;
 /// The buffer for compressed members, in bytes.
 const READ_BUFFER: u64 = 256 << 10;
 
@@ -39,6 +41,7 @@ pub(crate) struct Deb {
     data: Section,
     integrity: Integrity,
     copying: Copying,
+    limits: Limits,
 }
 
 /// A control member.
@@ -126,36 +129,57 @@ struct Sections {
 impl Deb {
     /// Reads a .deb whose digest was verified, up to its data. `copy` gets a decoded copy, see
     /// [`Deb::keep_copy`].
-    pub(crate) fn open(file: File, copy: Option<Box<dyn CopyWriter>>) -> Result<Deb, Error> {
-        let sections = sections(&file)?;
-        Deb::from_sections(file, sections, Integrity::Known, copy)
+    pub(crate) fn open(
+        file: File,
+        limits: Limits,
+        copy: Option<Box<dyn CopyWriter>>,
+    ) -> Result<Deb, Error> {
+        let input = WholeInput {
+            sections: sections(&file)?,
+            file,
+            integrity: Integrity::Known,
+            limits,
+        };
+        Deb::from_input(input, copy)
     }
 
     /// Reads a decoded copy of `size` bytes whose seal was verified.
-    pub(crate) fn open_copy(file: File, size: u64) -> Result<Deb, Error> {
-        let sections = sections_of_copy(&file, size)?;
-        Deb::from_sections(file, sections, Integrity::Known, None)
+    pub(crate) fn open_copy(file: File, size: u64, limits: Limits) -> Result<Deb, Error> {
+        let input = WholeInput {
+            sections: sections_of_copy(&file, size)?,
+            file,
+            integrity: Integrity::Known,
+            limits,
+        };
+        Deb::from_input(input, None)
     }
 
     /// Reads a .deb that nothing vouches for.
     #[cfg(test)]
     pub(crate) fn read(file: File) -> Result<Deb, Error> {
-        let sections = sections(&file)?;
-        Deb::from_sections(file, sections, Integrity::Unknown, None)
+        let input = WholeInput {
+            sections: sections(&file)?,
+            file,
+            integrity: Integrity::Unknown,
+            limits: Limits::new(0, 0, crate::interrupt::Interrupt::default()),
+        };
+        Deb::from_input(input, None)
     }
 
-    fn from_sections(
-        file: File,
-        sections: Sections,
-        integrity: Integrity,
-        copy: Option<Box<dyn CopyWriter>>,
-    ) -> Result<Deb, Error> {
+    fn from_input(input: WholeInput, copy: Option<Box<dyn CopyWriter>>) -> Result<Deb, Error> {
+        let WholeInput {
+            file,
+            sections,
+            integrity,
+            limits,
+        } = input;
         let copying = Copying::new(copy);
         let control = Input {
             file: &file,
             section: sections.control,
             integrity,
             part: Part::Control,
+            limits: limits.of_control(),
         };
         let mut members = control_members(control, &copying)?;
         let Some(place) = members.iter().position(|member| member.name == "control") else {
@@ -177,6 +201,7 @@ impl Deb {
             data: sections.data,
             integrity,
             copying,
+            limits,
         })
     }
 
@@ -194,6 +219,7 @@ impl Deb {
             section: self.data,
             integrity: self.integrity,
             part: Part::Data,
+            limits: self.limits.clone(),
         };
         archive(data, &self.copying).map_err(Error::data)
     }
@@ -205,6 +231,20 @@ impl Deb {
 }
 
 impl Error {
+    /// The class that decides the exit code.
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            Error::Read(_) => Class::Target,
+            Error::Tar { source, .. } => source.class(),
+            Error::Format
+            | Error::Version { .. }
+            | Error::Member { .. }
+            | Error::Unexpected { .. }
+            | Error::Missing { .. }
+            | Error::Control { .. } => Class::Trust,
+        }
+    }
+
     /// An error about the data member.
     pub(crate) fn data(source: TarError) -> Error {
         Error::Tar {
@@ -221,113 +261,21 @@ impl Error {
     }
 }
 
+/// A package, to be read.
+struct WholeInput {
+    file: File,
+    sections: Sections,
+    integrity: Integrity,
+    limits: Limits,
+}
+
 /// One member of a package, to be read.
-#[derive(Clone, Copy)]
 struct Input<'a> {
     file: &'a File,
     section: Section,
     integrity: Integrity,
     part: Part,
-}
-
-fn control_members(control: Input<'_>, copying: &Copying) -> Result<Vec<Member>, Error> {
-    let mut archive = archive(control, copying).map_err(Error::control)?;
-    let mut members: Vec<Member> = Vec::new();
-    let mut links: Vec<Link> = Vec::new();
-    let mut total = 0;
-    while let Some(entry) = archive.next_entry().map_err(Error::control)? {
-        let path = String::from_utf8_lossy(&entry.path).into_owned();
-        let name = plain_name(&path);
-        if entry.kind == Kind::Directory && matches!(name, "" | ".") {
-            continue;
-        }
-        let is_link = matches!(entry.kind, Kind::HardLink | Kind::Symlink);
-        let is_member = is_link || entry.kind == Kind::File;
-        if !is_member || name.contains('/') || matches!(name, "" | "." | "..") {
-            return Err(Error::Control { name: path });
-        }
-        total += entry.size + 512;
-        if total > CONTROL_LIMIT {
-            return Err(Error::control(TarError::Limit {
-                what: "more control bytes",
-                limit: CONTROL_LIMIT,
-            }));
-        }
-        // As with tar, the last one of a name counts.
-        members.retain(|member| member.name != name);
-        links.retain(|link| link.name != name);
-        if is_link {
-            let target = String::from_utf8_lossy(&entry.target);
-            links.push(Link {
-                name: name.to_owned(),
-                target: plain_name(&target).to_owned(),
-            });
-            continue;
-        }
-        let content = content(&mut archive).map_err(Error::control)?;
-        members.push(Member {
-            name: name.to_owned(),
-            mode: entry.mode & 0o777,
-            modified: entry.modified,
-            content,
-        });
-    }
-    follow_links(links, &mut members)?;
-    Ok(members)
-}
-
-/// A control member that is a link to another one.
-struct Link {
-    name: String,
-    target: String,
-}
-
-/// Gives each link the content that it leads to, over any number of other links. One that leads to
-/// no member is an error.
-fn follow_links(mut links: Vec<Link>, members: &mut Vec<Member>) -> Result<(), Error> {
-    while !links.is_empty() {
-        let before = links.len();
-        let mut left = Vec::new();
-        for link in links {
-            match members.iter().find(|member| member.name == link.target) {
-                Some(target) => {
-                    let member = Member {
-                        name: link.name,
-                        ..target.clone()
-                    };
-                    members.push(member);
-                }
-                None => left.push(link),
-            }
-        }
-        if let Some(first) = left.first()
-            && left.len() == before
-        {
-            let name = first.name.clone();
-            return Err(Error::Control { name });
-        }
-        links = left;
-    }
-    Ok(())
-}
-
-/// The path of a control member without a leading `./` or `/`.
-fn plain_name(path: &str) -> &str {
-    match path.strip_prefix("./") {
-        Some(rest) => rest,
-        None => path.strip_prefix('/').unwrap_or(path),
-    }
-}
-
-fn content(archive: &mut Archive<impl Read>) -> Result<Vec<u8>, TarError> {
-    let mut content = Vec::new();
-    loop {
-        let chunk = archive.chunk()?;
-        if chunk.is_empty() {
-            return Ok(content);
-        }
-        content.extend_from_slice(chunk);
-    }
+    limits: Limits,
 }
 
 /// Decodes a member as it is read.
@@ -343,12 +291,14 @@ fn archive<'a>(
     };
     if section.compression == Compression::None {
         // Archive has a buffer of its own.
-        return Ok(Archive::new(Box::new(copying.tee(reader, input.part))));
+        let reader = Box::new(copying.tee(reader, input.part));
+        return Ok(Archive::new(reader, input.limits));
     }
     let buffer = section.length.clamp(512, READ_BUFFER) as usize;
     let reader = BufReader::with_capacity(buffer, reader);
     let decoder = compress::decoder(section.compression, reader, input.integrity)?;
-    Ok(Archive::new(Box::new(copying.tee(decoder, input.part))))
+    let reader = Box::new(copying.tee(decoder, input.part));
+    Ok(Archive::new(reader, input.limits))
 }
 
 /// Reads a section without moving the file's position, which other readers share.
@@ -368,14 +318,6 @@ impl Read for SectionReader<'_> {
         }
         self.at += read as u64;
         Ok(read)
-    }
-}
-
-/// Control files are UTF-8 (Policy 5.1); those of old packages may be Latin-1.
-fn text(content: Vec<u8>) -> String {
-    match String::from_utf8(content) {
-        Ok(text) => text,
-        Err(e) => e.as_bytes().iter().copied().map(char::from).collect(),
     }
 }
 

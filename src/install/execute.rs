@@ -101,7 +101,7 @@ impl<'a> Installation<'a> {
             false => None,
         };
         let staging_options = staging::Options {
-            source: staging::downloads(fetch),
+            source: staging::downloads(fetch, interrupt.clone()),
             rules: options.base().path_rules.clone(),
             jobs,
         };
@@ -166,6 +166,7 @@ impl<'a> Installation<'a> {
                     root: self.root,
                     staging: staged,
                     report: self.report,
+                    interrupt: self.place.interrupt,
                 };
                 self.unpack(packages, *method, plan, unpacking)?;
             }
@@ -292,7 +293,13 @@ fn script_host<'h, 'a>(
 fn in_staging_order(steps: &[Step], plan: &InstallPlan) -> Vec<PackageFile> {
     let mut debs = BTreeMap::new();
     for (chosen, deb) in plan.plan.packages().iter().zip(&plan.debs) {
-        debs.insert(chosen.package().key(), deb);
+        let package = chosen.package();
+        let file = PackageFile {
+            key: package.key(),
+            deb: deb.clone(),
+            installed_size: package.installed_size,
+        };
+        debs.insert(package.key(), file);
     }
     let mut files = Vec::new();
     for step in steps {
@@ -301,12 +308,7 @@ fn in_staging_order(steps: &[Step], plan: &InstallPlan) -> Vec<PackageFile> {
         };
         let mut of_step = Vec::new();
         for key in packages {
-            if let Some(deb) = debs.get(key) {
-                of_step.push(PackageFile {
-                    key: key.clone(),
-                    deb: (*deb).clone(),
-                });
-            }
+            of_step.extend(debs.get(key).cloned());
         }
         if *method != Method::InTurn {
             of_step.sort_by_key(|file| Reverse(file.deb.size));

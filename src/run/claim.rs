@@ -57,9 +57,10 @@ impl<'a> ClaimedOutputs<'a> {
 
     /// Fails when the plan's packages do not fit on the disk.
     pub(super) fn has_room_for(&self, plan: &Plan) -> Result<(), target::Error> {
-        let mut needed = 0;
+        let mut needed: u64 = 0;
         for chosen in plan.packages() {
-            needed += chosen.package().installed_size * 1024;
+            let installed = chosen.package().installed_size.saturating_mul(1024);
+            needed = needed.saturating_add(installed);
         }
         self.target.has_room_for(needed)
     }

@@ -36,6 +36,7 @@ impl EarlyDownloads<'_> {
                 staging.stage(PackageFile {
                     key: certain.package.key(),
                     deb: file,
+                    installed_size: certain.package.installed_size,
                 });
             }
         }

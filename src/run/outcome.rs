@@ -37,7 +37,7 @@ impl Done {
     pub(crate) fn totals(&self) -> PackageTotals {
         let mut download_bytes = 0;
         for chosen in self.plan.packages() {
-            download_bytes += chosen.package().size;
+            download_bytes = chosen.package().size.saturating_add(download_bytes);
         }
         PackageTotals {
             count: self.plan.packages().len(),
@@ -69,7 +69,7 @@ impl Done {
                 version: package.version.as_str().to_owned(),
                 architecture: package.architecture.clone(),
                 download_bytes: package.size,
-                installed_bytes: package.installed_size * 1024,
+                installed_bytes: package.installed_size.saturating_mul(1024),
                 reason: reason.to_string(),
             });
         }

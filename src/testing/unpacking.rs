@@ -11,11 +11,12 @@ use crate::dpkg::State;
 use crate::dpkg::maintainer_scripts::{Forces, Preinsts, Scripts};
 use crate::dpkg::staging::{self, PackageFile, StagedPackages, Staging};
 use crate::dpkg::unpack::{Error, Unpacking, place_together, register_together, unpack_in_turn};
-use crate::formats::deb::Deb;
+use crate::formats::deb::{Deb, Limits};
 use crate::formats::package::Package;
 use crate::formats::package_key::PackageKey;
 use crate::formats::path_rule::{PathRule, PathRuleKind};
 use crate::formats::suite::MergedUsr;
+use crate::interrupt::Interrupt;
 use crate::report::Report;
 use crate::sandbox::{Command, Finished};
 use crate::tree::base::{Base, base};
@@ -82,11 +83,16 @@ pub(crate) fn package_file(key: PackageKey, number: usize) -> PackageFile {
         size: number as u64,
         digest,
     };
-    PackageFile { key, deb }
+    PackageFile {
+        key,
+        deb,
+        installed_size: 0,
+    }
 }
 
 pub(crate) fn read(bytes: &[u8]) -> Result<Deb, Error> {
-    Deb::open(on_disk(bytes), None).map_err(|source| Error::Deb {
+    let limits = Limits::new(bytes.len() as u64, 0, Interrupt::default());
+    Deb::open(on_disk(bytes), limits, None).map_err(|source| Error::Deb {
         package: String::new(),
         source,
     })
@@ -158,6 +164,7 @@ impl World {
             root: &self.root,
             staging: &staged,
             report: &report,
+            interrupt: &Interrupt::default(),
         };
         let run = |command: &Command| Ok(self.run_command(command, script));
         let mut forces = Forces::default();

@@ -54,6 +54,12 @@ const DEVICES: [(&str, u32, u32); 8] = [
     ("dev/zero", 1, 5),
 ];
 
+/// Whether a character device is one of those that every tree has.
+pub(crate) fn is_plain_device(major: u32, minor: u32) -> bool {
+    let mut devices = DEVICES.iter();
+    devices.any(|(_, known_major, known_minor)| (*known_major, *known_minor) == (major, minor))
+}
+
 const DEVICE_LINKS: [(&str, &str); 4] = [
     ("dev/fd", "/proc/self/fd"),
     ("dev/stderr", "/proc/self/fd/2"),

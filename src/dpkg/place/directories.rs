@@ -9,6 +9,7 @@ use crate::dpkg::unpack::Error;
 use crate::formats::deb::Kind;
 use crate::tree::rootfs::RootPath;
 
+use super::contradiction::entry_error;
 use super::files::led_to;
 use super::{Placer, attributes};
 
@@ -28,16 +29,21 @@ impl Placer<'_> {
                 if node.entry.kind != Kind::Directory || node.left_out {
                     continue;
                 }
+                self.check_interrupt()?;
                 let is_new = last.insert(&node.path, (at, node)).is_none();
                 if is_new && !node.path.is_root() {
                     let made = self.files.directory(&node.path, attributes(node, state));
-                    made.map_err(|e| Error::tree(&staged.package.name, e))?;
+                    made.map_err(|e| entry_error(staged, node, e))?;
                 }
             }
         }
         self.place_links_to_directories(all, &last, state)?;
         for (path, (at, node)) in last {
-            let attributes = attributes(node, state);
+            let mut attributes = attributes(node, state);
+            if path.is_root() {
+                // The target is there before any package: for dpkg its owner and mode stay.
+                attributes = attributes.of_root();
+            }
             let set = self.files.set_directory_attributes(path, attributes);
             set.map_err(|e| Error::tree(&all[at].package.name, e))?;
         }
@@ -66,7 +72,9 @@ impl Placer<'_> {
         state: &State,
     ) -> Result<(), Error> {
         for (at, staged) in all.iter().enumerate() {
+            let mut runs = Runs::of(staged);
             for link in &staged.nodes {
+                self.check_interrupt()?;
                 if link.entry.kind != Kind::Symlink || link.left_out {
                     continue;
                 }
@@ -75,7 +83,7 @@ impl Placer<'_> {
                     continue;
                 };
                 let is_before_its_time = if setter == at {
-                    is_within_between(staged, directory, link)
+                    runs.is_unbroken(directory, link)
                 } else {
                     setter > at
                 };
@@ -93,15 +101,38 @@ impl Placer<'_> {
         let made = self
             .files
             .symlink(&node.entry.target, &node.path, attributes);
-        made.map_err(|e| Error::tree(&staged.package.name, e))
+        made.map_err(|e| entry_error(staged, node, e))
     }
 }
 
-/// Whether all entries between a directory's and a link's are inside that directory.
-fn is_within_between(staged: &Staged, directory: &Node, link: &Node) -> bool {
-    let mut nodes = staged.nodes.iter();
-    nodes.all(|node| {
-        let is_between = node.number > directory.number && node.number < link.number;
-        !is_between || node.path.is_within(&directory.path)
-    })
+/// How far the entries of a package that are inside a directory follow its own without a break.
+struct Runs<'s> {
+    /// The entries in the archive's order.
+    nodes: Vec<&'s Node>,
+    /// For the number of a directory's entry the number of the first entry after it that is outside.
+    breaks: HashMap<u32, u32>,
+}
+
+impl<'s> Runs<'s> {
+    fn of(staged: &'s Staged) -> Runs<'s> {
+        let mut nodes: Vec<&Node> = staged.nodes.iter().collect();
+        nodes.sort_by_key(|node| node.number);
+        Runs {
+            nodes,
+            breaks: HashMap::new(),
+        }
+    }
+
+    /// Whether all entries between a directory's and a link's are inside that directory.
+    fn is_unbroken(&mut self, directory: &Node, link: &Node) -> bool {
+        if let Some(end) = self.breaks.get(&directory.number) {
+            return link.number <= *end;
+        }
+        let start = directory.number as usize + 1;
+        let mut after = self.nodes.iter().skip(start);
+        let outside = after.find(|node| !node.path.is_within(&directory.path));
+        let end = outside.map_or(u32::MAX, |node| node.number);
+        self.breaks.insert(directory.number, end);
+        link.number <= end
+    }
 }

@@ -27,6 +27,18 @@ pub(crate) struct Attributes {
     pub(crate) modified: i64,
 }
 
+impl Attributes {
+    /// The same time, with the owner and mode of the tree's root directory.
+    pub(super) fn of_root(self) -> Attributes {
+        Attributes {
+            uid: 0,
+            gid: 0,
+            mode: 0o755,
+            ..self
+        }
+    }
+}
+
 /// Places entries, with the directories that they are in held open.
 #[derive(Debug)]
 pub(crate) struct Files<'a> {

@@ -13,17 +13,23 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::dpkg::script::is_executable;
 use crate::dpkg::unpack::Error;
-use crate::dpkg::{self, Conffile, Directive};
+use crate::dpkg::{self, Conffiles, Directive};
 use crate::formats::deb::{Archive, Deb, Entry, Kind, Member};
 use crate::formats::digest::Md5Hasher;
 use crate::formats::package::Package;
 use crate::formats::package_key::PackageKey;
 use crate::formats::path_rule::PathRule;
+use crate::tree::base;
 use crate::tree::rootfs::{BadPath, RootPath, modified_at};
 
 use super::PackageFile;
 use super::directory::StagingDirectory;
 use super::path_rules::is_left_out;
+
+/// The length that no path reaches (PATH_MAX), in bytes.
+const PATH_LIMIT: usize = 4096;
+/// The longest name in a directory (NAME_MAX), in bytes.
+const NAME_LIMIT: usize = 255;
 
 /// A package that is decoded and waits to be unpacked.
 #[derive(Debug)]
@@ -34,7 +40,7 @@ pub(crate) struct Staged {
     /// The control file.
     pub(crate) stanza: String,
     pub(crate) members: Vec<Member>,
-    pub(crate) conffiles: Vec<Conffile>,
+    pub(crate) conffiles: Conffiles,
     pub(crate) triggers: Vec<Directive>,
     /// In the archive's order, symlinks last: the order of dpkg's list.
     pub(crate) nodes: Vec<Node>,
@@ -83,7 +89,7 @@ impl Decoder<'_> {
             directory: directory.map_err(|e| Error::staging(name, e))?,
             package: name,
             hash_all: deb.member("md5sums").is_none(),
-            conffiles: &conffiles,
+            conffiles: Some(&conffiles),
         };
         let nodes = self.decode_data(&deb, &mut writer)?;
         deb.keep_copy();
@@ -129,7 +135,7 @@ impl Decoder<'_> {
             directory: directory.map_err(|e| Error::staging(name, e))?,
             package: name,
             hash_all: false,
-            conffiles: &[],
+            conffiles: None,
         };
         let mut data = open_data(deb, name)?;
         let mut number = 0;
@@ -151,10 +157,19 @@ impl Node {
         };
         let path = RootPath::parse(std::mem::take(&mut entry.path)).map_err(bad)?;
         // A newline would end a line of dpkg's list; dpkg does not accept it either.
-        if path.as_bytes().contains(&b'\n') || (path.is_root() && entry.kind != Kind::Directory) {
+        if path.as_bytes().contains(&b'\n')
+            || (path.is_root() && entry.kind != Kind::Directory)
+            || is_too_long(&path)
+        {
             return Err(bad(BadPath {
                 path: path.to_string(),
             }));
+        }
+        check_device(&entry, &path, package)?;
+        let length = entry.target.len();
+        if entry.kind == Kind::Symlink && (length == 0 || length >= PATH_LIMIT) {
+            let package = package.to_owned();
+            return Err(Error::Symlink { package, path });
         }
         Ok(Node {
             number,
@@ -178,6 +193,33 @@ impl Node {
             source,
         })
     }
+}
+
+/// Whether no file can have this path (path_resolution(7)).
+fn is_too_long(path: &RootPath) -> bool {
+    let path = path.as_bytes();
+    let mut names = path.split(|byte| *byte == b'/');
+    path.len() >= PATH_LIMIT || names.any(|name| name.len() > NAME_LIMIT)
+}
+
+/// Checks that a device is one that every tree has. A block device, or the memory's, is a way to
+/// the host.
+fn check_device(entry: &Entry, path: &RootPath, package: &str) -> Result<(), Error> {
+    let kind = match entry.kind {
+        Kind::Character if base::is_plain_device(entry.device.0, entry.device.1) => return Ok(()),
+        Kind::Character => "character",
+        Kind::Block => "block",
+        Kind::File | Kind::HardLink | Kind::Symlink | Kind::Directory | Kind::Fifo => {
+            return Ok(());
+        }
+    };
+    Err(Error::Device {
+        package: package.to_owned(),
+        path: path.clone(),
+        kind,
+        major: entry.device.0,
+        minor: entry.device.1,
+    })
 }
 
 /// Checks what becomes the names of files: only what Policy 5.6.7 and 5.6.8 allow.
@@ -223,7 +265,7 @@ struct Writer<'a> {
     directory: OwnedFd,
     package: &'a str,
     hash_all: bool,
-    conffiles: &'a [Conffile],
+    conffiles: Option<&'a Conffiles>,
 }
 
 impl Writer<'_> {
@@ -231,8 +273,9 @@ impl Writer<'_> {
     fn write<R: Read>(&mut self, node: &mut Node, data: &mut Archive<R>) -> Result<(), Error> {
         let failed = |e: io::Error| Error::staging(self.package, e);
         let mut file = self.create(node.number).map_err(failed)?;
-        let is_conffile = self.conffiles.iter().any(|c| c.path == node.path);
-        let mut md5 = (self.hash_all || is_conffile).then(Md5Hasher::default);
+        let conffile = self.conffiles.and_then(|all| all.get(&node.path));
+        let is_hashed = self.hash_all || conffile.is_some();
+        let mut md5 = is_hashed.then(Md5Hasher::default);
         loop {
             let chunk = data.chunk().map_err(|e| Error::data(self.package, e))?;
             if chunk.is_empty() {

@@ -1,22 +1,25 @@
 //! Opens a package's .deb as it arrives, and checks that it is the package that was promised.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use crate::dpkg::unpack::Error;
-use crate::formats::deb::{self, CopyWriter, Deb};
+use crate::formats::deb::{self, CopyWriter, Deb, Limits};
 use crate::formats::package::{BadStanza, Package};
+use crate::interrupt::Interrupt;
+use crate::store::Encoding;
 use crate::store::downloads::Downloads;
-use crate::store::{Encoding, Verified};
 
 use super::{PackageFile, PackageSource};
 
-/// The .debs that `fetch` brings.
-pub(crate) fn downloads(fetch: Arc<Downloads>) -> Box<PackageSource> {
-    Box::new(move |file| open(&fetch, file))
+/// The .debs that `fetch` brings. An interrupt stops reading them.
+pub(crate) fn downloads(fetch: Arc<Downloads>, interrupt: Interrupt) -> Box<PackageSource> {
+    Box::new(move |file| {
+        let limits = Limits::new(file.deb.size, file.installed_size, interrupt.clone());
+        open(&fetch, file, limits)
+    })
 }
 
-fn open(fetch: &Downloads, file: &PackageFile) -> Result<Deb, Error> {
+fn open(fetch: &Downloads, file: &PackageFile, limits: Limits) -> Result<Deb, Error> {
     let verified = fetch.take(&file.deb);
     let mut verified = verified.map_err(|source| Error::Fetch { source })?;
     let mut opened = verified.open();
@@ -30,7 +33,10 @@ fn open(fetch: &Downloads, file: &PackageFile) -> Result<Deb, Error> {
     }
     let deb = opened
         .map_err(deb::Error::Read)
-        .and_then(|opened| read(fetch, file, &verified, opened));
+        .and_then(|opened| match verified.encoding() {
+            Encoding::Decoded => Deb::open_copy(opened, verified.size(), limits),
+            Encoding::Original => Deb::open(opened, limits, copy_writer(fetch, file)),
+        });
     let deb = deb.map_err(|source| Error::Deb {
         package: file.key.name().to_owned(),
         source,
@@ -39,21 +45,10 @@ fn open(fetch: &Downloads, file: &PackageFile) -> Result<Deb, Error> {
     Ok(deb)
 }
 
-/// Reads a .deb or its decoded copy. The first time, a copy is written.
-fn read(
-    fetch: &Downloads,
-    file: &PackageFile,
-    verified: &Verified,
-    opened: File,
-) -> Result<Deb, deb::Error> {
-    match verified.encoding() {
-        Encoding::Decoded => Deb::open_copy(opened, verified.size()),
-        Encoding::Original => {
-            let writer = fetch.derived_writer(&file.deb);
-            let writer = writer.map(|writer| Box::new(writer) as Box<dyn CopyWriter>);
-            Deb::open(opened, writer)
-        }
-    }
+/// Takes the decoded copy that is written the first time.
+fn copy_writer(fetch: &Downloads, file: &PackageFile) -> Option<Box<dyn CopyWriter>> {
+    let writer = fetch.derived_writer(&file.deb);
+    writer.map(|writer| Box::new(writer) as Box<dyn CopyWriter>)
 }
 
 /// Checks that a .deb is the package that its index names.

@@ -161,6 +161,7 @@ fn extracting_leaves_no_trace_in_the_database() {
         root: &world.root,
         staging: &staged,
         report: &report,
+        interrupt: &Interrupt::default(),
     };
     let state = State::read(&world.root).unwrap();
     extract(unpacking, &keys(&packages), &state).unwrap();

@@ -52,6 +52,41 @@ pub(crate) enum Error {
         #[source]
         source: BadPath,
     },
+    /// It ships a device that no package has.
+    #[error("package `{package}` cannot be unpacked: {path} is a {kind} device, {major}:{minor}")]
+    Device {
+        package: String,
+        path: RootPath,
+        /// `character` or `block`
+        kind: &'static str,
+        major: u32,
+        minor: u32,
+    },
+    /// Its symlink leads nowhere, or further than any path.
+    #[error("package `{package}` cannot be unpacked: the symlink {path} has no valid target")]
+    Symlink { package: String, path: RootPath },
+    /// An entry's path is below another entry that is no directory, or is a directory's.
+    #[error(
+        "package `{package}` cannot be unpacked: its entry {path} contradicts its entry {other}"
+    )]
+    Contradiction {
+        package: String,
+        path: RootPath,
+        other: RootPath,
+        #[source]
+        source: rootfs::Error,
+    },
+    /// A hard link leads to a path that is neither in the package nor a file of the tree.
+    #[error(
+        "package `{package}` cannot be unpacked: {path} is a hard link to {target}, which is not a file"
+    )]
+    HardLink {
+        package: String,
+        path: RootPath,
+        target: RootPath,
+        #[source]
+        source: rootfs::Error,
+    },
     /// Its files could not be written to the staging directory.
     #[error("package `{package}`: cannot write below /{STAGING}")]
     Staging {
@@ -128,8 +163,8 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// The class that decides the exit code. A package that cannot be unpacked counts as
-    /// a failure of dpkg.
+    /// The class that decides the exit code. A malformed package is the archive's fault; packages
+    /// that ship the same path are dpkg's to refuse.
     pub(crate) fn class(&self) -> Class {
         match self {
             Error::Fetch { source } => source.class(),
@@ -138,12 +173,17 @@ impl Error {
             | Error::StagingDirectory(_)
             | Error::Threads { .. } => Class::Target,
             Error::Sandbox { source, .. } => source.class(),
-            Error::Control { source, .. } | Error::Database(source) => source.class(),
+            Error::Database(source) => source.class(),
+            Error::Deb { source, .. } => source.class(),
             Error::OtherPackage { .. }
-            | Error::Deb { .. }
+            | Error::Control { .. }
             | Error::Name { .. }
             | Error::Path { .. }
-            | Error::Overwrite { .. }
+            | Error::Device { .. }
+            | Error::Symlink { .. }
+            | Error::Contradiction { .. }
+            | Error::HardLink { .. } => Class::Trust,
+            Error::Overwrite { .. }
             | Error::Different { .. }
             | Error::Diverted { .. }
             | Error::Script(_) => Class::Script,
@@ -169,6 +209,10 @@ impl Error {
             | Error::Deb { .. }
             | Error::Name { .. }
             | Error::Path { .. }
+            | Error::Device { .. }
+            | Error::Symlink { .. }
+            | Error::Contradiction { .. }
+            | Error::HardLink { .. }
             | Error::Overwrite { .. }
             | Error::Different { .. }
             | Error::Diverted { .. }

@@ -8,6 +8,8 @@ mod header;
 
 use std::io::{self, Read};
 
+use super::limits::Limits;
+use crate::failure::Class;
 use header::{ExtraFields, Header, until_nul};
 
 const BLOCK: usize = 512;
@@ -17,8 +19,6 @@ const BUFFER: usize = 256 << 10;
 const NAME_LIMIT: u64 = 64 << 10;
 /// The largest pax header, in bytes.
 const PAX_LIMIT: u64 = 1 << 20;
-/// The most entries of an archive. Debian's largest packages have some 100,000.
-const ENTRY_LIMIT: u64 = 4 << 20;
 
 /// The type of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +98,35 @@ pub(crate) enum TarError {
         what: &'static str,
         limit: u64,
     },
+    /// It decodes to far more than Installed-Size and the size of the .deb let expect.
+    #[error(
+        "it is larger than {limit} bytes, far more than its Installed-Size and its .deb's size promise"
+    )]
+    TooLarge {
+        /// In bytes, decoded.
+        limit: u64,
+    },
+    /// A signal stopped the run.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl TarError {
+    /// The class that decides the exit code. A stream fails with an error of the system only if the
+    /// file cannot be read.
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            TarError::Stream(error) if error.raw_os_error().is_some() => Class::Target,
+            TarError::Stream(_)
+            | TarError::Truncated
+            | TarError::Checksum { .. }
+            | TarError::Field { .. }
+            | TarError::Kind { .. }
+            | TarError::Limit { .. }
+            | TarError::TooLarge { .. } => Class::Trust,
+            TarError::Interrupted => Class::Other,
+        }
+    }
 }
 
 /// Reads an archive.
@@ -112,13 +141,17 @@ pub(crate) struct Archive<R> {
     /// What is left of the current entry's content, and of its padding.
     content: u64,
     padding: u64,
+    limits: Limits,
+    /// Headers, bytes of names, and decoded bytes so far.
     entries: u64,
+    names: u64,
+    decoded: u64,
     global: ExtraFields,
     ended: bool,
 }
 
 impl<R: Read> Archive<R> {
-    pub(crate) fn new(input: R) -> Archive<R> {
+    pub(crate) fn new(input: R, limits: Limits) -> Archive<R> {
         Archive {
             input,
             buffer: vec![0; BUFFER].into(),
@@ -127,7 +160,10 @@ impl<R: Read> Archive<R> {
             at: 0,
             content: 0,
             padding: 0,
+            limits,
             entries: 0,
+            names: 0,
+            decoded: 0,
             global: ExtraFields::default(),
             ended: false,
         }
@@ -138,19 +174,17 @@ impl<R: Read> Archive<R> {
     /// whole.
     pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, TarError> {
         let mut attributes = self.global.clone();
+        let mut is_extended = false;
         loop {
             while !self.chunk()?.is_empty() {}
             let at = self.at;
             let Some(header) = self.header()? else {
-                return self.drain().map(|()| None);
+                return match is_extended {
+                    true => Err(TarError::Truncated),
+                    false => self.drain().map(|()| None),
+                };
             };
-            self.entries += 1;
-            if self.entries > ENTRY_LIMIT {
-                return Err(TarError::Limit {
-                    what: "more entries",
-                    limit: ENTRY_LIMIT,
-                });
-            }
+            self.count_header()?;
             let size = header.number(124..136, "size")?;
             let size = u64::try_from(size).map_err(|_| TarError::Field { at, field: "size" })?;
             match header.letter() {
@@ -160,15 +194,45 @@ impl<R: Read> Archive<R> {
                 b'g' => {
                     let text = self.whole(size, PAX_LIMIT)?;
                     self.global.read(&text, at)?;
+                    self.global.refuse_names(at)?;
                     attributes.read(&text, at)?;
                 }
                 _ => {
                     let entry = header.entry(attributes, size)?;
+                    self.count_names(&entry)?;
                     self.expect(entry.size);
                     return Ok(Some(entry));
                 }
             }
+            is_extended = header.letter() != b'g';
         }
+    }
+
+    fn count_header(&mut self) -> Result<(), TarError> {
+        self.entries += 1;
+        if self.entries <= self.limits.entries {
+            return Ok(());
+        }
+        Err(TarError::Limit {
+            what: "more entries",
+            limit: self.limits.entries,
+        })
+    }
+
+    /// Counts the bytes of an entry that the caller may keep.
+    fn count_names(&mut self, entry: &Entry) -> Result<(), TarError> {
+        let names = [entry.path.len(), entry.target.len()];
+        let owners = [entry.user.len(), entry.group.len()];
+        for length in names.into_iter().chain(owners) {
+            self.names += length as u64;
+        }
+        if self.names <= self.limits.names {
+            return Ok(());
+        }
+        Err(TarError::Limit {
+            what: "more bytes of names",
+            limit: self.limits.names,
+        })
     }
 
     /// Returns the next piece of the current entry's content, empty at its end.
@@ -199,6 +263,9 @@ impl<R: Read> Archive<R> {
     fn fill(&mut self) -> Result<bool, TarError> {
         self.from = 0;
         self.to = 0;
+        if self.limits.interrupt.signal().is_some() {
+            return Err(TarError::Interrupted);
+        }
         while self.to < self.buffer.len() {
             match self.input.read(&mut self.buffer[self.to..]) {
                 Ok(0) => break,
@@ -206,6 +273,12 @@ impl<R: Read> Archive<R> {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e.into()),
             }
+        }
+        self.decoded += self.to as u64;
+        if self.decoded > self.limits.bytes {
+            return Err(TarError::TooLarge {
+                limit: self.limits.bytes,
+            });
         }
         Ok(self.to > 0)
     }

@@ -3,7 +3,9 @@ mod copies;
 
 use std::io::Write;
 
+use super::limits::CONTROL_LIMIT;
 use super::*;
+use crate::interrupt::Interrupt;
 use crate::testing::deb::{control_tar, deb, on_disk};
 use crate::testing::tar::{
     TarEntry, ar, compress, directory, entry, file, hard_link, symlink, tar,
@@ -11,9 +13,14 @@ use crate::testing::tar::{
 
 const CONTROL: &str = "Package: a\nVersion: 1\nArchitecture: all\n";
 
+/// The limits for a .deb of no size.
+fn limits() -> Limits {
+    Limits::new(0, 0, Interrupt::default())
+}
+
 /// The whole archive as text, one line an entry.
 fn listing(archive: Vec<u8>) -> Result<Vec<String>, TarError> {
-    let mut archive = Archive::new(&archive[..]);
+    let mut archive = Archive::new(&archive[..], limits());
     let mut lines = Vec::new();
     while let Some(e) = archive.next_entry()? {
         let mut content = 0;

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use crate::formats::deb::{CopyWriter, Deb, Kind};
+use crate::formats::deb::{CopyWriter, Deb, Kind, Limits};
+use crate::interrupt::Interrupt;
 use crate::testing::deb::on_disk;
 use crate::testing::tar::ar;
 
@@ -68,7 +69,8 @@ struct Content {
 /// archive, if that is not compressed.
 fn check(package: &[u8], limit: Option<usize>) {
     let copy = SharedCopy::default();
-    let Ok(deb) = Deb::open(on_disk(package), Some(Box::new(copy.clone()))) else {
+    let limits = || Limits::new(package.len() as u64, 0, Interrupt::default());
+    let Ok(deb) = Deb::open(on_disk(package), limits(), Some(Box::new(copy.clone()))) else {
         return;
     };
     let Some(content) = content(&deb) else {
@@ -77,7 +79,7 @@ fn check(package: &[u8], limit: Option<usize>) {
     assert!(limit.is_none_or(|limit| content.bytes <= limit));
     deb.keep_copy();
     let copied = copy.kept();
-    let again = Deb::open_copy(on_disk(&copied), copied.len() as u64).unwrap();
+    let again = Deb::open_copy(on_disk(&copied), copied.len() as u64, limits()).unwrap();
     assert_eq!(self::content(&again), Some(content));
 }
 

@@ -8,6 +8,9 @@ use super::{BLOCK, Entry, Kind, TarError};
 /// Where a header has its checksum, which counts as spaces when it is computed.
 const CHECKSUM: Range<usize> = 148..156;
 
+/// The longest name of a user or group, in bytes, as of useradd(8) and then some.
+const OWNER_LIMIT: usize = 256;
+
 /// What extra headers say about the next entry.
 #[derive(Clone, Default)]
 pub(super) struct ExtraFields {
@@ -35,6 +38,9 @@ impl ExtraFields {
             let record = record.strip_suffix(b"\n").ok_or_else(bad)?;
             let equals = memchr::memchr(b'=', record).ok_or_else(bad)?;
             let value = &record[equals + 1..];
+            if matches!(&record[..equals], b"uname" | b"gname") && value.len() > OWNER_LIMIT {
+                return Err(bad());
+            }
             match &record[..equals] {
                 b"path" => self.path = Some(value.to_vec()),
                 b"linkpath" => self.target = Some(value.to_vec()),
@@ -44,11 +50,24 @@ impl ExtraFields {
                 b"gid" => self.gid = Some(whole_number(value).ok_or_else(bad)?),
                 b"size" => self.size = Some(whole_number(value).ok_or_else(bad)?),
                 b"mtime" => self.modified = Some(whole_number(value).ok_or_else(bad)?),
+                // The content would be a map and pieces, not the file.
+                key if key.starts_with(b"GNU.sparse.") => return Err(bad()),
                 _ => {}
             }
             text = &text[length..];
         }
         Ok(())
+    }
+}
+
+impl ExtraFields {
+    /// Fails if a header for all entries gives them one name, target or size.
+    pub(super) fn refuse_names(&self, at: u64) -> Result<(), TarError> {
+        if self.path.is_none() && self.target.is_none() && self.size.is_none() {
+            return Ok(());
+        }
+        let field = "global pax record";
+        Err(TarError::Field { at, field })
     }
 }
 
@@ -116,8 +135,9 @@ impl Header {
             .map_or(Ok(size), u64::try_from)
             .map_err(|_| field("size"))?;
         let id = |given: Option<i64>, range, name| {
-            u32::try_from(given.map_or_else(|| self.number(range, name), Ok)?)
-                .map_err(|_| field(name))
+            let id = u32::try_from(given.map_or_else(|| self.number(range, name), Ok)?);
+            // To chown(2) the highest number means that the owner stays.
+            id.ok().filter(|id| *id != u32::MAX).ok_or(field(name))
         };
         let part = |range, name| u32::try_from(self.number(range, name)?).map_err(|_| field(name));
         Ok(Entry {

@@ -31,6 +31,16 @@ fn every_kind_of_entry() {
     assert_eq!(lines.unwrap(), expected);
 }
 
+#[test]
+fn an_interrupt_ends_reading() {
+    let interrupt = Interrupt::default();
+    let bytes = tar(&[file("./a", vec![0; 1 << 20])]);
+    let mut archive = Archive::new(&bytes[..], Limits::new(0, 0, interrupt.clone()));
+    archive.next_entry().unwrap();
+    interrupt.raise(2);
+    assert!(matches!(archive.next_entry(), Err(TarError::Interrupted)));
+}
+
 /// A pax record, which begins with its own length.
 fn record(text: &str) -> Vec<u8> {
     let length = (1..)
@@ -94,7 +104,10 @@ fn numbers_in_base_256_and_v7_headers() {
     archive[148..156].copy_from_slice(b"        ");
     let sum: u32 = archive[..512].iter().map(|&b| u32::from(b)).sum();
     archive[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    let entry = Archive::new(&archive[..]).next_entry().unwrap().unwrap();
+    let entry = Archive::new(&archive[..], limits())
+        .next_entry()
+        .unwrap()
+        .unwrap();
     assert_eq!(
         (entry.kind, entry.uid, &*entry.user),
         (Kind::Directory, 0x0102_0304, "")

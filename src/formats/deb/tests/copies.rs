@@ -39,12 +39,12 @@ fn a_decoded_copy_is_the_package_again() {
             kept: kept.try_clone().unwrap(),
         };
         let package = on_disk(&with_members(control, data));
-        let first = Deb::open(package, Some(Box::new(writer))).unwrap();
+        let first = Deb::open(package, limits(), Some(Box::new(writer))).unwrap();
         assert_eq!(kept.metadata().unwrap().len(), 0);
         assert_eq!(all_of(&first).unwrap(), 2);
         first.keep_copy();
         let size = kept.metadata().unwrap().len();
-        let second = Deb::open_copy(kept, size).unwrap();
+        let second = Deb::open_copy(kept, size, limits()).unwrap();
         assert_eq!(second.stanza, first.stanza);
         assert_eq!(second.members[0].content, first.members[0].content);
         assert_eq!(second.data.compression, None);
@@ -56,7 +56,7 @@ fn a_decoded_copy_is_the_package_again() {
 fn copies_with_wrong_lengths_are_errors() {
     for copy in [&b""[..], &[0; 15], &[1; 16], &[0xff; 40]] {
         let size = copy.len() as u64;
-        let error = Deb::open_copy(on_disk(copy), size).unwrap_err();
+        let error = Deb::open_copy(on_disk(copy), size, limits()).unwrap_err();
         assert!(matches!(error, Error::Format), "{copy:?}: {error}");
     }
 }
