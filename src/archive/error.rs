@@ -58,12 +58,13 @@ pub(crate) enum Error {
         name: String,
         source: io::Error,
     },
-    /// A verified index is larger than an index may be.
-    #[error("{name} of {suite} is larger than {limit} bytes")]
-    TooLarge {
+    /// A verified index has more than an index may have.
+    #[error("{name} of {suite} has {what} than {limit}")]
+    Limit {
         suite: String,
         name: String,
-        /// In bytes, decoded.
+        /// `more bytes`, …; decoded.
+        what: &'static str,
         limit: u64,
     },
 }
@@ -79,7 +80,9 @@ impl Error {
             Error::NoComponent { .. } | Error::NoArchitecture { .. } | Error::NoIndex { .. } => {
                 Class::Usage
             }
-            Error::Decode { .. } | Error::TooLarge { .. } => Class::Network,
+            // A stream fails with an error of the system only if the file cannot be read.
+            Error::Decode { source, .. } if source.raw_os_error().is_some() => Class::Target,
+            Error::Decode { .. } | Error::Limit { .. } => Class::Trust,
         }
     }
 
@@ -109,7 +112,7 @@ impl Error {
             | Error::NoArchitecture { .. }
             | Error::NoIndex { .. }
             | Error::Decode { .. }
-            | Error::TooLarge { .. } => None,
+            | Error::Limit { .. } => None,
         }
     }
 }

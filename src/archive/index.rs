@@ -19,6 +19,11 @@ use crate::store::{self, DerivedKind, RemoteFile, Stop, Store, Verified};
 
 /// The largest index, decoded, in bytes. Debian's largest has 60 MB.
 const INDEX_LIMIT: u64 = 1 << 30;
+/// How large any index may be, decoded, in bytes.
+const FREE_BYTES: u64 = 32 << 20;
+/// How much larger than this an index may be for each byte of the compressed file. Debian's indexes
+/// decode to six times their size.
+const RATIO: u64 = 64;
 
 /// What is needed to read the indexes of a release besides the release.
 #[derive(Clone, Copy)]
@@ -178,18 +183,24 @@ impl Indexes<'_> {
         let options = DecodeOptions {
             compression: fetched.compression,
             expected: plain.map_or(0, |promised| promised.size),
-            limit: INDEX_LIMIT,
+            limit: size_limit(fetched.verified.size()),
+            stop: self.stop,
             observe: &|stanza| (self.observe)(IndexEvent::Stanza(release, stanza)),
         };
         let suite = release.source().suite.clone();
         let name = fetched.name.clone();
         match decode(&fetched.verified, options) {
             Ok(text) => Ok(text),
-            Err(DecodeError::TooLarge) => Err(ListingError::Failed(Error::TooLarge {
+            Err(DecodeError::Limit { what, limit }) => Err(ListingError::Failed(Error::Limit {
                 suite,
                 name,
-                limit: INDEX_LIMIT,
+                what,
+                limit,
             })),
+            Err(DecodeError::Stopped(source)) => {
+                let source = Box::new(source);
+                Err(ListingError::Failed(Error::Fetch { name, source }))
+            }
             Err(DecodeError::Io(source)) => Err(ListingError::Failed(Error::Decode {
                 suite,
                 name,
@@ -197,6 +208,12 @@ impl Indexes<'_> {
             })),
         }
     }
+}
+
+/// How large an index may be, decoded, whose file has `size` bytes.
+fn size_limit(size: u64) -> u64 {
+    let by_size = size.saturating_mul(RATIO);
+    by_size.saturating_add(FREE_BYTES).min(INDEX_LIMIT)
 }
 
 /// The indexes that a release has of what its source asks for, in apt's order: component by

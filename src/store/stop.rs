@@ -17,7 +17,7 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    pub(super) fn new() -> Stop {
+    pub(crate) fn new() -> Stop {
         Stop {
             switches: vec![Arc::new(watch::Sender::new(false))],
         }
@@ -38,7 +38,7 @@ impl Stop {
     }
 
     /// Fails once stopped. For loops that never wait.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         if self.switches.iter().any(|switch| *switch.borrow()) {
             return Err(Error::Cancelled);
         }

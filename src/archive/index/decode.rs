@@ -9,16 +9,27 @@ use std::io::{self, BufReader, Read};
 use crate::formats::compress::{Compression, Integrity, decoder};
 use crate::formats::fields::Field;
 use crate::formats::stanza;
-use crate::store::Verified;
+use crate::store::{self, Stop, Verified};
 
 /// How much is decoded at a time, in bytes.
 const BLOCK: usize = 256 << 10;
 
+/// The largest stanza of an index, in bytes. Debian's largest has 76 KB.
+const STANZA_LIMIT: usize = 1 << 20;
+/// The most stanzas of an index. Debian's largest has 69,000.
+const STANZAS_LIMIT: u64 = 1 << 20;
+
 /// Why an index cannot be decoded.
 #[derive(Debug)]
 pub(in crate::archive) enum DecodeError {
-    /// It is longer than the limit.
-    TooLarge,
+    /// It has more than any real index.
+    Limit {
+        /// `more bytes`, …
+        what: &'static str,
+        limit: u64,
+    },
+    /// Another source has failed, or the run is interrupted.
+    Stopped(store::Error),
     /// Reading or decoding the file failed.
     Io(io::Error),
 }
@@ -37,6 +48,8 @@ pub(in crate::archive) struct DecodeOptions<'a> {
     pub(in crate::archive) expected: u64,
     /// How long the text may be, in bytes.
     pub(in crate::archive) limit: u64,
+    /// Ends decoding.
+    pub(in crate::archive) stop: &'a Stop,
     /// Called with each stanza in order, while the rest is not yet decoded.
     pub(in crate::archive) observe: &'a dyn Fn(&str),
 }
@@ -61,17 +74,21 @@ pub(in crate::archive) fn decode_stream(
     let mut text = String::with_capacity(expected / 8 * 5);
     let mut block = Vec::with_capacity(2 * BLOCK);
     let mut kept = Vec::with_capacity(2 * BLOCK);
-    let mut total = 0;
+    let mut count = Count::default();
     loop {
+        options.stop.check().map_err(DecodeError::Stopped)?;
+        let searched = block.len();
         let read = (&mut stream).take(BLOCK as u64).read_to_end(&mut block)?;
-        total += read as u64;
-        if total > options.limit {
-            return Err(DecodeError::TooLarge);
-        }
+        count.add_bytes(read, options.limit)?;
         let whole = match read {
             0 => block.len(),
-            _ => whole_stanzas(&block),
+            _ => whole_stanzas(&block, searched),
         };
+        if block.len() - whole > STANZA_LIMIT {
+            let limit = STANZA_LIMIT as u64;
+            let what = "a stanza of more bytes";
+            return Err(DecodeError::Limit { what, limit });
+        }
         let from = text.len();
         kept.clear();
         stanza::keep_fields(&block[..whole], is_read, &mut kept);
@@ -81,6 +98,7 @@ pub(in crate::archive) fn decode_stream(
             Err(_) => text.push_str(&String::from_utf8_lossy(&kept)),
         }
         for stanza in stanza::stanzas(&text[from..]) {
+            count.add_stanza()?;
             (options.observe)(stanza);
         }
         if read == 0 {
@@ -94,9 +112,41 @@ fn is_read(field: &[u8]) -> bool {
     Field::of_line(field).is_some()
 }
 
-/// The length of the whole stanzas in a block, each with the blank line after it.
-fn whole_stanzas(block: &[u8]) -> usize {
-    memchr::memmem::rfind(block, b"\n\n").map_or(0, |at| at + 2)
+/// The length of the whole stanzas in a block, each with the blank line after it. The first
+/// `searched` bytes have no blank line.
+fn whole_stanzas(block: &[u8], searched: usize) -> usize {
+    // Its first newline may be the last byte of these.
+    let from = searched.saturating_sub(1);
+    memchr::memmem::rfind(&block[from..], b"\n\n").map_or(0, |at| from + at + 2)
+}
+
+/// What was decoded so far.
+#[derive(Default)]
+struct Count {
+    bytes: u64,
+    stanzas: u64,
+}
+
+impl Count {
+    fn add_bytes(&mut self, bytes: usize, limit: u64) -> Result<(), DecodeError> {
+        self.bytes += bytes as u64;
+        if self.bytes <= limit {
+            return Ok(());
+        }
+        let what = "more bytes";
+        Err(DecodeError::Limit { what, limit })
+    }
+
+    fn add_stanza(&mut self) -> Result<(), DecodeError> {
+        self.stanzas += 1;
+        if self.stanzas <= STANZAS_LIMIT {
+            return Ok(());
+        }
+        Err(DecodeError::Limit {
+            what: "more stanzas",
+            limit: STANZAS_LIMIT,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -118,6 +168,7 @@ mod tests {
                 compression,
                 expected,
                 limit,
+                stop: &Stop::new(),
                 observe: &|_| {},
             },
         )
@@ -143,7 +194,7 @@ mod tests {
             assert_eq!(decoded(&packed, compression, 0, limit).unwrap(), text);
             assert!(matches!(
                 decoded(&packed, compression, 0, limit - 1),
-                Err(DecodeError::TooLarge)
+                Err(DecodeError::Limit { what: "more bytes", limit: found }) if found == limit - 1
             ));
             if compression != Compression::None {
                 assert!(matches!(
@@ -156,6 +207,53 @@ mod tests {
             decoded(b"Package: a\nFilename: \xff\n", Compression::None, 0, 100).unwrap(),
             "Package: a\nFilename: \u{fffd}\n"
         );
+    }
+
+    #[test]
+    fn stanzas_are_limited() {
+        let limit = 1 << 30;
+        let line = |length| format!("Package: {}\n", "a".repeat(length));
+        let refused = |text: &str| decoded(text.as_bytes(), Compression::None, 0, limit);
+        for (name, text, expected) in [
+            (
+                "one without an end",
+                line(2 * STANZA_LIMIT),
+                "a stanza of more bytes",
+            ),
+            (
+                "zeros",
+                "\0".repeat(2 * STANZA_LIMIT),
+                "a stanza of more bytes",
+            ),
+            (
+                "too many",
+                "Package: a\n\n".repeat((1 << 20) + 1),
+                "more stanzas",
+            ),
+        ] {
+            let error = refused(&text).unwrap_err();
+            let DecodeError::Limit { what, .. } = error else {
+                panic!("{name}: {error:?}");
+            };
+            assert_eq!(what, expected, "{name}");
+        }
+        let text = format!("{}\n{}", line(STANZA_LIMIT - 20), line(3));
+        assert_eq!(refused(&text).unwrap(), text);
+    }
+
+    #[test]
+    fn a_stop_ends_decoding() {
+        let stop = Stop::new();
+        stop.stop();
+        let options = DecodeOptions {
+            compression: Compression::None,
+            expected: 0,
+            limit: 100,
+            stop: &stop,
+            observe: &|_| {},
+        };
+        let error = decode_stream(&b"Package: a\n"[..], options).unwrap_err();
+        assert!(matches!(error, DecodeError::Stopped(_)), "{error:?}");
     }
 
     #[test]
@@ -176,6 +274,7 @@ mod tests {
             compression: Compression::Gzip,
             expected: 0,
             limit: 1 << 30,
+            stop: &Stop::new(),
             observe: &each,
         };
         let text = decode_stream(
