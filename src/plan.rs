@@ -27,16 +27,19 @@ mod suggestions;
 mod target_release;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use std::sync::Arc;
 
 use crate::archive::{Index, Release};
 use crate::formats::package::{BadStanza, Package};
 use crate::formats::suite::Variant;
+use crate::interrupt::Interrupt;
 use demand::Demands;
 use depcache::DepCache;
 use pool::{Pool, VersionId};
 use solve::Problem;
+use work::Work;
 
 pub(crate) use cache::cache_key;
 pub(crate) use error::Error;
@@ -165,12 +168,22 @@ const STACK_SIZE: usize = 256 << 20;
 const MAX_ATTEMPTS: usize = 5;
 
 /// Chooses the packages as apt would.
+#[cfg(any(test, feature = "testing"))]
 pub fn plan(index: &Index, selection: &Selection) -> Result<Plan, Error> {
+    plan_until(index, selection, &Interrupt::default())
+}
+
+/// Chooses the packages as apt would, unless an interrupt ends it.
+pub(crate) fn plan_until(
+    index: &Index,
+    selection: &Selection,
+    interrupt: &Interrupt,
+) -> Result<Plan, Error> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("plan".into())
             .stack_size(STACK_SIZE)
-            .spawn_scoped(scope, || choose(index, selection));
+            .spawn_scoped(scope, || choose(index, selection, interrupt));
         match thread {
             Ok(thread) => thread
                 .join()
@@ -180,14 +193,15 @@ pub fn plan(index: &Index, selection: &Selection) -> Result<Plan, Error> {
     })
 }
 
-fn choose(index: &Index, selection: &Selection) -> Result<Plan, Error> {
+fn choose(index: &Index, selection: &Selection, interrupt: &Interrupt) -> Result<Plan, Error> {
     if selection.architectures.is_empty() {
         return Err(Error::NoArchitecture);
     }
-    let pool = Pool::read(index, &selection.architectures, &selection.suite);
-    let demands = demand::read(&pool, selection)?;
-    let plan = plan_both_calls(&pool, demands);
-    // A stanza that could not be read is the cause of any other error.
+    let mut pool = Pool::new(&selection.architectures, Work::new(interrupt.clone()));
+    pool.read(index, &selection.suite);
+    let demands = demand::read(&pool, selection);
+    let plan = demands.and_then(|demands| plan_both_calls(&pool, demands));
+    // These are the cause of any other error: a stanza that could not be read, the end of the work.
     pool.finish()?;
     plan
 }

@@ -90,6 +90,7 @@ fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<D
             fetch: Some(&*fetch).filter(|_| !request.goal.ends_with_plan()),
             staging: installation.as_ref().map(Installation::prefetcher),
         },
+        interrupt,
         report,
     })?;
     let plan = choice::install_plan(plan, &reader, request.outputs.epoch)?;

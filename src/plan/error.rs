@@ -3,6 +3,7 @@
 use super::chain::TooDeep;
 use super::explain;
 use super::pool::Pool;
+use super::work::{STEP_LIMIT, TABLE_LIMIT, WorkEnd};
 use crate::failure::Class;
 use crate::formats::package::BadStanza;
 
@@ -84,6 +85,23 @@ pub enum Error {
         /// The largest length that the resolver follows.
         limit: usize,
     },
+    /// The indexes make choosing packages too much work.
+    #[error("choosing the packages takes more than {limit} steps{}", at(package))]
+    TooMuchWork {
+        /// The package of the last steps, if they were for one.
+        package: Option<String>,
+        /// The most steps that a plan may take.
+        limit: u64,
+    },
+    /// The indexes mention more names than any archive has.
+    #[error("the indexes have more than {limit} packages, versions or names")]
+    TooManyNames {
+        /// The most of each.
+        limit: usize,
+    },
+    /// A signal stopped the run.
+    #[error("interrupted")]
+    Interrupted,
     /// No architecture was named.
     #[error("no architecture is given")]
     NoArchitecture,
@@ -102,7 +120,27 @@ pub enum Error {
     },
 }
 
+/// " (at `package`)"
+fn at(package: &Option<String>) -> String {
+    match package {
+        Some(package) => format!(" (at `{package}`)"),
+        None => String::new(),
+    }
+}
+
 impl Error {
+    /// The error for work that is over.
+    pub(super) fn of_work(pool: &Pool<'_>, end: WorkEnd) -> Error {
+        match end {
+            WorkEnd::Interrupted => Error::Interrupted,
+            WorkEnd::TooManyNames => Error::TooManyNames { limit: TABLE_LIMIT },
+            WorkEnd::TooMuch(package) => Error::TooMuchWork {
+                package: package.map(|package| pool.full_name(package)),
+                limit: STEP_LIMIT,
+            },
+        }
+    }
+
     pub(super) fn too_deep(pool: &Pool<'_>, too_deep: &TooDeep) -> Error {
         let mut chain = Vec::new();
         for package in &too_deep.chain {
@@ -126,9 +164,12 @@ impl Error {
             | Error::PinnedAway { .. }
             | Error::Unsatisfiable { .. }
             | Error::NoArchitecture
-            | Error::UnstableBase
-            | Error::Stanza(_) => Class::Packages,
-            Error::TooDeep { .. } => Class::Trust,
+            | Error::UnstableBase => Class::Packages,
+            Error::Stanza(_)
+            | Error::TooDeep { .. }
+            | Error::TooMuchWork { .. }
+            | Error::TooManyNames { .. } => Class::Trust,
+            Error::Interrupted => Class::Other,
             Error::Thread { .. } => Class::Target,
         }
     }
@@ -150,6 +191,9 @@ impl Error {
             | Error::PinnedAway { .. }
             | Error::Unsatisfiable { .. }
             | Error::TooDeep { .. }
+            | Error::TooMuchWork { .. }
+            | Error::TooManyNames { .. }
+            | Error::Interrupted
             | Error::NoArchitecture
             | Error::UnstableBase
             | Error::Stanza(_)

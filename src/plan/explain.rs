@@ -54,6 +54,9 @@ fn thin_out<'q>(problem: Problem<'q, '_, '_>) -> Vec<Demand<'q>> {
         let mut end = left.len();
         while end > 0 {
             let start = end.saturating_sub(step);
+            if !problem.pool.work.steps(left.len(), None) {
+                return left;
+            }
             let without = [&left[..start], &left[end..]].concat();
             if is_refused(problem, &without) {
                 left = without;

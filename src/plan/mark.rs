@@ -45,6 +45,9 @@ impl<'p, 'a> DepCache<'p, 'a> {
         let Some(version) = state.candidate else {
             return false;
         };
+        if !self.pool.work.step(package) {
+            return false;
+        }
         if state.is_barred() && by == MarkedBy::Dependency {
             return false;
         }
@@ -220,6 +223,7 @@ impl<'p, 'a> DepCache<'p, 'a> {
         all.sort_by_key(|package| self.of(*package).installed.is_none());
         let mut solutions = Vec::with_capacity(all.len());
         for package in all {
+            self.pool.work.steps(solutions.len(), Some(package));
             if !self.of(package).is_barred() && !solutions.contains(&package) {
                 solutions.push(package);
             }

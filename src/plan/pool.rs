@@ -12,7 +12,9 @@ use std::cell::OnceCell;
 use std::ops::Index;
 use std::sync::Arc;
 
+use super::Error;
 use super::dependency::{self, Dependency};
+use super::work::Work;
 use crate::archive::{Listing, Release};
 use crate::formats::package::{BadStanza, MultiArch, Priority};
 use crate::formats::version::Version;
@@ -119,6 +121,7 @@ pub(super) struct Pool<'a> {
     listings: Vec<&'a Listing>,
     /// Versions that a further listing has as well.
     duplicates: Vec<Duplicate>,
+    pub(crate) work: Work,
     /// The first stanza whose dependencies could not be read when they were needed.
     unreadable: OnceCell<BadStanza>,
 }
@@ -256,9 +259,13 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// An error if a stanza that was needed could not be read.
-    pub(super) fn finish(self) -> Result<(), BadStanza> {
-        self.unreadable.into_inner().map_or(Ok(()), Err)
+    /// An error if the work ended early, or if a stanza that was needed could not be read.
+    pub(super) fn finish(self) -> Result<(), Error> {
+        if let Some(end) = self.work.end() {
+            return Err(Error::of_work(&self, end));
+        }
+        let unreadable = self.unreadable.into_inner();
+        unreadable.map_or(Ok(()), |bad| Err(bad.into()))
     }
 }
 
@@ -316,7 +323,11 @@ impl Iterator for Versions<'_, '_> {
             return None;
         }
         let version = VersionId(self.next);
-        self.next = self.pool[version].next;
+        let entry = &self.pool[version];
+        if !self.pool.work.step(entry.package) {
+            return None;
+        }
+        self.next = entry.next;
         Some(version)
     }
 }
@@ -332,6 +343,9 @@ impl<'p, 'a> Iterator for Provides<'p, 'a> {
 
     fn next(&mut self) -> Option<&'p ProvideEntry<'a>> {
         let entry = self.pool.provides.get(self.next as usize)?;
+        if !self.pool.work.step(self.pool[entry.owner].package) {
+            return None;
+        }
         self.next = entry.next;
         Some(entry)
     }

@@ -6,8 +6,9 @@
 //! package is prefetched only once no other source can bring a higher version. The plan does not
 //! depend on any of this.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasher;
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::DefaultHashBuilder;
@@ -18,6 +19,7 @@ use super::demand::VariantPackages;
 use crate::archive::{IndexEvent, Release};
 use crate::formats::package::{Package, Priority};
 use crate::formats::suite::Variant;
+use crate::formats::version::Version;
 
 /// A package to prefetch.
 #[derive(Clone, Debug)]
@@ -45,7 +47,9 @@ struct Candidates {
     /// How many sources may still bring stanzas.
     unread: usize,
     /// The highest version of each package.
-    highest: BTreeMap<String, Candidate>,
+    highest: HashMap<String, Candidate>,
+    /// The names in `highest` that were not returned.
+    pending: BTreeSet<String>,
     /// Names of packages that an essential package depends on, without an alternative.
     needed: HashSet<String>,
     /// The names of stanzas that were passed over because nothing needed them, as hashes, since
@@ -56,10 +60,19 @@ struct Candidates {
 }
 
 #[derive(Debug)]
-struct Candidate {
-    prefetch: Prefetch,
-    /// It was returned already.
-    is_returned: bool,
+enum Candidate {
+    Pending(Prefetch),
+    /// Returned already, in this version.
+    Returned(Version),
+}
+
+impl Candidate {
+    fn version(&self) -> &Version {
+        match self {
+            Candidate::Pending(prefetch) => &prefetch.package.version,
+            Candidate::Returned(version) => version,
+        }
+    }
 }
 
 impl<'s> PrefetchPlanner<'s> {
@@ -72,7 +85,8 @@ impl<'s> PrefetchPlanner<'s> {
             find_essential: Finder::new("\nEssential: yes\n"),
             candidates: Mutex::new(Candidates {
                 unread: sources,
-                highest: BTreeMap::new(),
+                highest: HashMap::new(),
+                pending: BTreeSet::new(),
                 needed: HashSet::new(),
                 passed: HashSet::new(),
                 hasher: DefaultHashBuilder::default(),
@@ -178,16 +192,13 @@ impl Candidates {
             self.add_needed(&prefetch.package);
         }
         if let Some(known) = self.highest.get(&prefetch.package.name)
-            && known.prefetch.package.version >= prefetch.package.version
+            && *known.version() >= prefetch.package.version
         {
             return;
         }
         let name = prefetch.package.name.clone();
-        let candidate = Candidate {
-            prefetch,
-            is_returned: false,
-        };
-        self.highest.insert(name, candidate);
+        self.pending.insert(name.clone());
+        self.highest.insert(name, Candidate::Pending(prefetch));
     }
 
     /// Adds the dependencies of a package that have no alternative.
@@ -207,10 +218,12 @@ impl Candidates {
         if self.unread > 1 {
             return certain;
         }
-        for candidate in self.highest.values_mut() {
-            if !candidate.is_returned {
-                candidate.is_returned = true;
-                certain.push(candidate.prefetch.clone());
+        while let Some(name) = self.pending.pop_first() {
+            if let Some(candidate) = self.highest.get_mut(&name) {
+                let returned = Candidate::Returned(candidate.version().clone());
+                if let Candidate::Pending(prefetch) = mem::replace(candidate, returned) {
+                    certain.push(prefetch);
+                }
             }
         }
         certain
@@ -269,6 +282,18 @@ mod tests {
             ["c 1"]
         );
         assert_eq!(see(IndexEvent::SourceEnd), [""; 0]);
+    }
+
+    #[test]
+    fn a_higher_version_is_returned_again() {
+        let selection = selection(Variant::Minbase);
+        let release = release("s");
+        let planner = PrefetchPlanner::new(&selection, 1);
+        let returned = |version: &str| {
+            let stanza = stanza("a", version, "Essential: yes");
+            planner.see(IndexEvent::Stanza(&release, &stanza)).len()
+        };
+        assert_eq!(["1", "1", "2", "1"].map(returned), [1, 0, 1, 0]);
     }
 
     #[test]

@@ -6,6 +6,8 @@
 //! the suite than is needed. To it `name:any` with a version is a name that no package has, so it
 //! gives up there. It takes back a choice only if another alternative follows.
 
+use std::collections::HashMap;
+
 use super::demand::Demand;
 use super::depcache::DepCache;
 use super::dependency::{Dependency, hard_groups};
@@ -14,20 +16,48 @@ use super::pool::{PackageId, TargetForm, VersionId};
 /// What is taken from one suite.
 struct TargetRelease<'s> {
     suite: &'s str,
-    /// The versions that became candidates. A failure forgets them, but they stay candidates.
-    switched: Vec<VersionId>,
+    /// The packages whose candidates changed. A failure forgets them, but the candidates stay.
+    switched: Switched,
+}
+
+/// Packages in the order in which they were added, each as often as it was.
+#[derive(Default)]
+struct Switched {
+    packages: Vec<PackageId>,
+    counts: HashMap<PackageId, usize>,
+}
+
+impl Switched {
+    fn add(&mut self, package: PackageId) {
+        self.packages.push(package);
+        *self.counts.entry(package).or_default() += 1;
+    }
+
+    /// Forgets all but the first `length`.
+    fn truncate(&mut self, length: usize) {
+        while self.packages.len() > length
+            && let Some(package) = self.packages.pop()
+            && let Some(count) = self.counts.get_mut(&package)
+        {
+            *count -= 1;
+        }
+    }
+
+    fn contains(&self, package: PackageId) -> bool {
+        self.counts.get(&package).is_some_and(|count| *count > 0)
+    }
 }
 
 impl<'a> DepCache<'_, 'a> {
     /// Takes the dependencies of each demand's candidate from the suite that the demand names.
     pub(super) fn apply_target_releases(&mut self, demands: &[Demand<'_>]) {
-        let mut switched = Vec::new();
+        let mut switched = Switched::default();
         for demand in demands {
             let Demand::FromSuite { package, suite } = demand else {
                 continue;
             };
             if let Some(version) = self.of(*package).candidate {
-                switched.push(version);
+                switched.add(*package);
                 let mut release = TargetRelease { suite, switched };
                 self.switch(version, &mut release);
                 switched = release.switched;
@@ -39,11 +69,12 @@ impl<'a> DepCache<'_, 'a> {
     /// the suite does not meet them.
     fn switch(&mut self, version: VersionId, release: &mut TargetRelease<'_>) -> bool {
         let package = self.pool[version].package;
-        if !self.release_chain.enter(package) {
+        let is_over = !self.pool.work.step(package);
+        if is_over || !self.release_chain.enter(package) {
             return false;
         }
         self.of_mut(package).candidate = Some(version);
-        let before = release.switched.len();
+        let before = release.switched.packages.len();
         let mut is_met = true;
         for group in hard_groups(self.pool.dependencies(version)) {
             if !self.is_met_by_candidates(group) && !self.switch_group(group, release) {
@@ -118,23 +149,19 @@ impl<'a> DepCache<'_, 'a> {
             return false;
         }
         let old = self.of(package).candidate;
-        if old == Some(version) && self.has_switched(release, package) {
+        if old == Some(version) && release.switched.contains(package) {
             return true;
         }
-        release.switched.push(version);
+        let before = release.switched.packages.len();
+        release.switched.add(package);
         if self.switch(version, release) {
             return true;
         }
         if dependency.or {
             self.of_mut(package).candidate = old;
-            release.switched.pop();
+            release.switched.truncate(before);
         }
         false
-    }
-
-    fn has_switched(&self, release: &TargetRelease<'_>, package: PackageId) -> bool {
-        let mut switched = release.switched.iter();
-        switched.any(|version| self.pool[*version].package == package)
     }
 
     /// The package that a dependency names; `name:any` names none.

@@ -8,6 +8,7 @@ use super::early::EarlyDownloads;
 use crate::archive::{self, IndexReader};
 use crate::formats::package::Package;
 use crate::install::InstallPlan;
+use crate::interrupt::Interrupt;
 use crate::plan::{self, Plan, Selection};
 use crate::report::{Event, Report, Stage};
 use crate::store::{self, DerivedKind, Store};
@@ -18,6 +19,7 @@ pub(super) struct Choice<'a> {
     pub(super) reader: &'a IndexReader<'a>,
     pub(super) store: &'a Store,
     pub(super) early: EarlyDownloads<'a>,
+    pub(super) interrupt: &'a Interrupt,
     pub(super) report: &'a Report,
 }
 
@@ -39,7 +41,7 @@ pub(super) fn choose(choice: &Choice<'_>) -> Result<Plan, Error> {
     }
     let index = choice.reader.index(&|event| choice.early.see(event))?;
     let from = Instant::now();
-    let plan = plan::plan(&index, choice.selection)?;
+    let plan = plan::plan_until(&index, choice.selection, choice.interrupt)?;
     report_time(choice.report, from);
     let releases = choice.reader.releases()?;
     let bytes = plan.to_bytes(&releases, &archive::releases_key(&releases)?.hexadecimal());

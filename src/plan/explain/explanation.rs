@@ -47,6 +47,7 @@ pub(super) fn lines(reasons: &Reasons<'_, '_>, reason: &Justification) -> Vec<St
     let mut explanation = Explanation {
         reasons,
         explained: HashSet::new(),
+        shown: HashSet::new(),
         lines: Vec::new(),
         depth: 0,
     };
@@ -57,6 +58,7 @@ pub(super) fn lines(reasons: &Reasons<'_, '_>, reason: &Justification) -> Vec<St
 struct Explanation<'s, 'r, 'a> {
     reasons: &'s Reasons<'r, 'a>,
     explained: HashSet<Fact>,
+    shown: HashSet<String>,
     lines: Vec<String>,
     depth: usize,
 }
@@ -71,7 +73,7 @@ impl Explanation<'_, '_, '_> {
         }
         self.depth -= 1;
         if let Some(line) = &reason.line
-            && !self.lines.contains(line)
+            && self.shown.insert(line.clone())
         {
             self.lines.push(line.clone());
         }

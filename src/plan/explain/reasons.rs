@@ -297,6 +297,10 @@ impl<'r, 'a> Reasons<'r, 'a> {
     /// The version of the same name that must be installed and may not stand beside this one.
     fn incompatible_sibling(&self, version: VersionId) -> Option<VersionId> {
         let package = self.pool[version].package;
+        let is_over = !self.pool.work.steps(self.must.len(), Some(package));
+        if is_over || self.pool.architectures().len() == 1 {
+            return None;
+        }
         for must in &self.must {
             let other = self.pool[*must].package;
             if other != package

@@ -17,6 +17,8 @@ pub(super) struct GraphMember {
     /// It is configured as soon as it is unpacked.
     pub(crate) immediate: bool,
     pub(crate) edges: Vec<Edge>,
+    /// How many targets the edges have.
+    pub(crate) targets: usize,
     score: u32,
     /// Its position before the members were sorted.
     unsorted: usize,
@@ -87,6 +89,7 @@ impl GraphMember {
             version,
             new: cache.of(package).is_new(),
             immediate: cache.pool[package].essential,
+            targets: edges.iter().map(|edge| edge.targets.len()).sum(),
             edges,
             score: 0,
             unsorted: number,

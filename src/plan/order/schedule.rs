@@ -4,6 +4,7 @@ use super::Operation;
 use super::graph::{Edge, Graph};
 use crate::plan::chain::{self, Chain, TooDeep};
 use crate::plan::dependency::DependencyKind;
+use crate::plan::work::Work;
 
 /// How far a package is installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +31,11 @@ pub(super) struct Schedule<'g> {
     budget: usize,
     chain: Chain,
     operations: Vec<Operation>,
+    work: &'g Work,
 }
 
 impl<'g> Schedule<'g> {
-    pub(super) fn new(graph: &'g Graph) -> Schedule<'g> {
+    pub(super) fn new(graph: &'g Graph, work: &'g Work) -> Schedule<'g> {
         let count = graph.members.len();
         Schedule {
             graph,
@@ -42,6 +44,7 @@ impl<'g> Schedule<'g> {
             budget: 1000 * (count + 1),
             chain: Chain::new(chain::LIMIT),
             operations: Vec::new(),
+            work,
         }
     }
 
@@ -81,6 +84,15 @@ impl<'g> Schedule<'g> {
         !self.waiting[target]
     }
 
+    /// Counts a look at all edges of a member. Nothing more is tried once the work is over.
+    fn count(&mut self, member: usize) {
+        let entry = &self.graph.members[member];
+        let steps = 1 + entry.edges.len() + entry.targets;
+        if !self.work.steps(steps, Some(entry.package)) {
+            self.budget = 0;
+        }
+    }
+
     fn unpack(&mut self, member: usize, immediate: bool) {
         let graph = self.graph;
         let in_loop = self.waiting[member];
@@ -88,6 +100,7 @@ impl<'g> Schedule<'g> {
         let mut changed = true;
         while changed {
             changed = false;
+            self.count(member);
             let mut start = 0;
             for group in edges.split_inclusive(|edge| !edge.or) {
                 if group[0].kind == DependencyKind::PreDepends && !self.is_installed(group) {
@@ -139,6 +152,7 @@ impl<'g> Schedule<'g> {
         let mut changed = true;
         while changed {
             changed = false;
+            self.count(member);
             for group in edges.split_inclusive(|edge| !edge.or) {
                 if !group[0].kind.is_hard() || self.is_met(group, in_loop) {
                     continue;
@@ -183,6 +197,7 @@ impl<'g> Schedule<'g> {
         let mut changed = true;
         while changed {
             changed = false;
+            self.count(member);
             for group in needed {
                 let target = self.first_unpacked(group);
                 is_met = target.is_some();

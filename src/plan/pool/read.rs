@@ -10,17 +10,14 @@ use crate::archive::{Index, Listing};
 use crate::formats::fields::{Field, PackageFields};
 use crate::formats::package::MultiArch;
 use crate::plan::scan::{self, Mention};
+use crate::plan::work::{TABLE_LIMIT, Work, WorkEnd};
 
 /// A lower bound on the average size of a stanza in an index, in bytes.
 const SMALL_STANZA: usize = 400;
 
 impl<'a> Pool<'a> {
     /// Reads all listings. The listings of `suite` decide priorities and essential packages.
-    pub(in crate::plan) fn read(
-        index: &'a Index,
-        architectures: &'a [String],
-        suite: &'a str,
-    ) -> Pool<'a> {
+    pub(in crate::plan) fn read(&mut self, index: &'a Index, suite: &'a str) {
         // The tables get rather too much room: unused room costs nothing, growing copies.
         let mut stanzas = 0;
         let mut suite_is_known = false;
@@ -28,29 +25,57 @@ impl<'a> Pool<'a> {
             stanzas += listing.text().len() / SMALL_STANZA;
             suite_is_known |= listing.release().is_called(suite);
         }
-        let mut pool = Pool::with_capacity(architectures, stanzas);
+        self.reserve(stanzas);
         for listing in index.listings() {
             let of_suite =
                 !suite_is_known || suite.is_empty() || listing.release().is_called(suite);
-            pool.add(listing, of_suite);
+            self.add(listing, of_suite);
         }
-        pool
     }
 
-    fn with_capacity(architectures: &'a [String], stanzas: usize) -> Pool<'a> {
-        let names = 2 * stanzas;
+    /// A pool without packages.
+    pub(in crate::plan) fn new(architectures: &'a [String], work: Work) -> Pool<'a> {
         Pool {
             architectures: architectures.iter().map(String::as_str).collect(),
-            names: Names::with_capacity(names),
-            packages_of: Vec::with_capacity(names * architectures.len()),
-            provides_of: Vec::with_capacity(names),
-            packages: Vec::with_capacity(names * architectures.len()),
-            versions: Vec::with_capacity(stanzas),
-            provides: Vec::with_capacity(2 * names),
+            names: Names::with_capacity(0),
+            packages_of: Vec::new(),
+            provides_of: Vec::new(),
+            packages: Vec::new(),
+            versions: Vec::new(),
+            provides: Vec::new(),
             listings: Vec::new(),
             duplicates: Vec::new(),
+            work,
             unreadable: OnceCell::new(),
         }
+    }
+
+    /// Makes room for stanzas. Growing the tables would copy them.
+    fn reserve(&mut self, stanzas: usize) {
+        let stanzas = stanzas.min(TABLE_LIMIT);
+        let names = 2 * stanzas;
+        let packages = names * self.architectures.len();
+        self.names = Names::with_capacity(names);
+        self.packages_of.reserve(packages);
+        self.provides_of.reserve(names);
+        self.packages.reserve(packages);
+        self.versions.reserve(stanzas);
+        self.provides.reserve(2 * names);
+    }
+
+    /// Whether the next stanza may be read.
+    fn may_go_on(&self) -> bool {
+        let tables = [
+            self.provides_of.len(),
+            self.packages.len(),
+            self.versions.len(),
+            self.provides.len(),
+            self.duplicates.len(),
+        ];
+        if tables.into_iter().any(|length| length > TABLE_LIMIT) {
+            self.work.stop(WorkEnd::TooManyNames);
+        }
+        self.work.steps(1, None)
     }
 
     /// Adds a listing after the others.
@@ -59,6 +84,9 @@ impl<'a> Pool<'a> {
         let pin = listing.release().priority();
         self.listings.push(listing);
         for stanza in PackageFields::all(listing.text()) {
+            if !self.may_go_on() {
+                return;
+            }
             let architecture = match stanza.get(Field::Architecture) {
                 "all" => 0,
                 named => self.architecture(named),

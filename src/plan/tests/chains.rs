@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use super::{Error, Variant, custom, solve, solve_native};
-use crate::plan::{chain, mark};
-use crate::testing::listing::TestRelease;
+use crate::interrupt::Interrupt;
+use crate::plan::{Selection, chain, mark, plan_until};
+use crate::testing::listing::{TestRelease, index};
 
 /// Packages that each depend on the next one, `p0` on `p1` and so on; the last one on `p0`.
 fn circle(count: usize, field: &str) -> String {
@@ -86,6 +87,37 @@ fn an_endless_chain_of_a_target_release_ends_with_an_error() {
     ];
     let error = solve(listings, Variant::Custom, "p0/experimental", "").unwrap_err();
     assert_too_deep(error, chain::LIMIT, "target release");
+}
+
+/// An interrupt ends a plan that would take long, and is its error.
+#[test]
+fn an_interrupt_ends_choosing() {
+    let stanzas = circle(5000, "Depends");
+    let selection = Selection {
+        variant: Variant::Custom,
+        suite: String::new(),
+        architectures: vec!["amd64".to_owned()],
+        include: vec!["p0".to_owned()],
+        exclude: Vec::new(),
+    };
+    let index = index(vec![super::listing("trixie", "amd64", &stanzas)]);
+    let interrupt = Interrupt::default();
+    interrupt.raise(2);
+    let error = plan_until(&index, &selection, &interrupt).unwrap_err();
+    assert!(matches!(error, Error::Interrupted), "{error}");
+}
+
+/// 4,000 packages that provide one name and conflict with it, as mail servers do, are no work.
+#[test]
+fn rivals_within_the_limit_are_refused_for_what_they_are() {
+    let mut stanzas = String::new();
+    for number in 0..4000 {
+        writeln!(stanzas, "p{number} 1 Provides:v Conflicts:v").unwrap();
+    }
+    assert_eq!(
+        custom(&stanzas, "p0 p1"),
+        "`p0` and `p1` cannot be installed together\n  p0 1 conflicts with v, which p1 1 provides"
+    );
 }
 
 #[test]
