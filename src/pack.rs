@@ -94,7 +94,7 @@ pub(crate) fn tar<W: Write>(
     report: &Report,
 ) -> Result<W, Error> {
     let from = Instant::now();
-    let entries = listing::list(root, report)?;
+    let entries = listing::list_until(root, &options.interrupt, report)?;
     let size = entries.iter().map(TreeEntry::content_size).sum();
     report.began(Stage::Pack, size);
     let (to_fill, filled) = chunks();
@@ -141,7 +141,12 @@ fn encode<W: Write>(
     options: &Options,
     chunks: FilledChunks,
 ) -> io::Result<compress::Encoder<W>> {
-    let mut encoder = compress::encoder(options.compression, output, options.threads)?;
+    let mut encoder = compress::encoder_until(
+        options.compression,
+        output,
+        options.threads,
+        &options.interrupt,
+    )?;
     while let Some(chunk) = chunks.next() {
         if options.interrupt.signal().is_some() {
             return Err(io::Error::other("interrupted"));

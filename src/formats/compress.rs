@@ -6,11 +6,14 @@
 
 mod gunzip;
 mod gzip;
+mod xz;
 
 use std::io::{self, BufRead, Read, Write};
 
+use crate::interrupt::Interrupt;
 use gunzip::GunzipDecoder;
 use gzip::GzipEncoder;
+use xz::XzEncoder;
 
 /// The compression of a member, an index or an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,9 +74,6 @@ pub enum Integrity {
 /// `zstd --ultra -22 --long=27` need.
 const WINDOW_LIMIT: u64 = 256 << 20;
 
-/// The most threads of xz, each of which takes 150 MB.
-const XZ_THREADS: u32 = 16;
-
 /// Decodes `input` to its end. The reader must be read to its own end, where truncated streams and
 /// wrong checks become errors.
 pub fn decoder<'a>(
@@ -113,7 +113,7 @@ pub enum Encoder<W: Write> {
     /// gzip without a name and a time in its header, on several threads.
     Gzip(GzipEncoder<W>),
     /// xz in blocks, on several threads.
-    Xz(liblzma::write::XzEncoder<W>),
+    Xz(XzEncoder<W>),
     /// zstd in jobs, on several threads.
     Zstd(zstd::stream::write::Encoder<'static, W>),
 }
@@ -121,25 +121,26 @@ pub enum Encoder<W: Write> {
 /// Encodes to `output` on up to `threads` threads, on which the bytes do not depend.
 ///
 /// Fails with [`io::ErrorKind::Unsupported`] for bzip2 and lzma, which are only read.
+#[cfg(any(test, feature = "testing"))]
 pub fn encoder<W: Write>(
     compression: Compression,
     output: W,
     threads: u32,
 ) -> io::Result<Encoder<W>> {
+    encoder_until(compression, output, threads, &Interrupt::default())
+}
+
+/// As `encoder`, and fails soon after an interrupt even where a write takes long.
+pub(crate) fn encoder_until<W: Write>(
+    compression: Compression,
+    output: W,
+    threads: u32,
+    interrupt: &Interrupt,
+) -> io::Result<Encoder<W>> {
     Ok(match compression {
         Compression::None => Encoder::None(output),
         Compression::Gzip => Encoder::Gzip(GzipEncoder::new(output, threads)?),
-        Compression::Xz => {
-            let mut builder = liblzma::stream::MtStreamBuilder::new();
-            builder
-                .preset(6)
-                .check(liblzma::stream::Check::Crc64)
-                .threads(threads.clamp(1, XZ_THREADS));
-            Encoder::Xz(liblzma::write::XzEncoder::new_stream(
-                output,
-                builder.encoder()?,
-            ))
-        }
+        Compression::Xz => Encoder::Xz(XzEncoder::new(output, threads, interrupt.clone())?),
         Compression::Zstd => {
             let mut encoder = zstd::stream::write::Encoder::new(output, 9)?;
             encoder.include_checksum(true)?;

@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, OFlags, Statx, StatxFlags};
 
 use super::Error;
+use crate::interrupt::Interrupt;
 use crate::report::Report;
 use crate::tree::rootfs::{RootPath, Rootfs};
 
@@ -41,11 +42,22 @@ impl TreeEntry {
 type FileId = (u32, u32, u64);
 
 /// Lists a tree: each directory before its content, names in byte order.
+#[cfg(test)]
 pub(super) fn list(root: &Rootfs, report: &Report) -> Result<Vec<TreeEntry>, Error> {
+    list_until(root, &Interrupt::default(), report)
+}
+
+/// As `list`, and fails soon after an interrupt.
+pub(super) fn list_until(
+    root: &Rootfs,
+    interrupt: &Interrupt,
+    report: &Report,
+) -> Result<Vec<TreeEntry>, Error> {
     let top = RootPath::default();
     let status = status_at(root, &top)?;
     let mut lister = Lister {
         root,
+        interrupt,
         report,
         mount: mount(&status),
         first: HashMap::new(),
@@ -62,6 +74,7 @@ pub(super) fn list(root: &Rootfs, report: &Report) -> Result<Vec<TreeEntry>, Err
 
 struct Lister<'a> {
     root: &'a Rootfs,
+    interrupt: &'a Interrupt,
     report: &'a Report,
     mount: u64,
     /// The first path of each file that has several links.
@@ -72,6 +85,10 @@ struct Lister<'a> {
 impl Lister<'_> {
     fn below(&mut self, directory: &RootPath) -> Result<(), Error> {
         for name in self.root.names(directory)? {
+            if self.interrupt.signal().is_some() {
+                let source = std::io::Error::other("interrupted");
+                return Err(Error::Write { source });
+            }
             let name = RootPath::parse(name).map_err(|e| {
                 self.root
                     .error(directory, "name what is in it", std::io::Error::other(e))

@@ -1,0 +1,78 @@
+//! xz in blocks, on several threads.
+//!
+//! liblzma waits until a thread has room or a block is ready, which takes seconds. Here it waits
+//! for a moment at a time, so that an interrupt is heard; and an encoder that is dropped does not
+//! finish its stream first, as that of the crate does.
+
+use std::io::{self, Write};
+
+use liblzma::stream::{Action, Check, MtStreamBuilder, Status, Stream};
+
+use crate::interrupt::Interrupt;
+
+/// The most threads, each of which takes 150 MB.
+const MAX_THREADS: u32 = 16;
+/// How long liblzma may wait, in milliseconds.
+const WAIT: u32 = 200;
+/// The buffer for compressed bytes, in bytes.
+const BUFFER: usize = 64 << 10;
+
+/// Encodes an xz stream, which is truncated until [`XzEncoder::finish`].
+pub struct XzEncoder<W: Write> {
+    stream: Stream,
+    output: W,
+    buffer: Vec<u8>,
+    interrupt: Interrupt,
+}
+
+impl<W: Write> XzEncoder<W> {
+    pub(super) fn new(output: W, threads: u32, interrupt: Interrupt) -> io::Result<XzEncoder<W>> {
+        let mut builder = MtStreamBuilder::new();
+        builder
+            .preset(6)
+            .check(Check::Crc64)
+            .threads(threads.clamp(1, MAX_THREADS))
+            .timeout_ms(WAIT);
+        Ok(XzEncoder {
+            stream: builder.encoder()?,
+            output,
+            buffer: Vec::with_capacity(BUFFER),
+            interrupt,
+        })
+    }
+
+    /// Ends the stream and returns the output.
+    pub(super) fn finish(mut self) -> io::Result<W> {
+        while self.encode(&[], Action::Finish)? != Status::StreamEnd {}
+        Ok(self.output)
+    }
+
+    /// Encodes for a moment, and writes what is ready.
+    fn encode(&mut self, bytes: &[u8], action: Action) -> io::Result<Status> {
+        if self.interrupt.signal().is_some() {
+            return Err(io::Error::other("interrupted"));
+        }
+        let status = self.stream.process_vec(bytes, &mut self.buffer, action)?;
+        self.output.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(status)
+    }
+}
+
+impl<W: Write> Write for XzEncoder<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            let before = self.stream.total_in();
+            self.encode(bytes, Action::Run)?;
+            let taken = (self.stream.total_in() - before) as usize;
+            if taken > 0 || bytes.is_empty() {
+                return Ok(taken);
+            }
+        }
+    }
+
+    /// Does nothing. If it ended a block, the bytes would depend on the flushes of the writer.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
