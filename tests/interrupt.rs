@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::context::{TestContext, processes_below};
 
 /// Starts a run that a test will interrupt.
-fn start(command: &mut Command) -> Child {
+pub fn start(command: &mut Command) -> Child {
     command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -23,7 +23,7 @@ fn start(command: &mut Command) -> Child {
 
 /// Sends the signal and waits for the end; asserts the exit code that belongs to it.
 #[track_caller]
-fn interrupted(mut child: Child, signal: Signal) -> String {
+pub fn interrupted(mut child: Child, signal: Signal) -> String {
     kill_process(Pid::from_child(&child), signal).unwrap();
     ended(&mut child);
     let output = child.wait_with_output().unwrap();
@@ -46,7 +46,7 @@ fn ended(child: &mut Child) {
 }
 
 /// Polls a condition for a minute.
-fn within_a_minute(mut so: impl FnMut() -> bool) -> bool {
+pub fn within_a_minute(mut so: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + Duration::from_secs(60);
     while !so() {
         if Instant::now() > end {

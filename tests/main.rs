@@ -20,6 +20,7 @@ mod faults;
 mod floors;
 mod flow;
 mod fuzz;
+mod hostile;
 mod images;
 mod interrupt;
 mod json;
