@@ -97,7 +97,7 @@ impl Error {
             | Error::NoArchitecture { .. }
             | Error::NoIndex { .. }
             | Error::Decode { .. }
-            | Error::TooLarge { .. } => false,
+            | Error::Limit { .. } => false,
         }
     }
 

@@ -19,6 +19,7 @@ use crate::formats::compress::Compression;
 use crate::formats::fields::{Field, PackageFields};
 use crate::formats::package::Package;
 use crate::formats::stanza::stanzas;
+use crate::store::Stop;
 use crate::testing::archive::{DATE, date};
 
 const URI: &str = "http://ftp.debian.org/debian";
@@ -78,15 +79,18 @@ fn check_date(seconds: i64) {
 pub(crate) fn packages(data: &[u8]) {
     let seen = RefCell::new(Vec::new());
     let observe = |stanza: &str| seen.borrow_mut().push(stanza.to_owned());
+    let stop = Stop::new();
     let options = DecodeOptions {
         compression: Compression::None,
         expected: 0,
         limit: 1 << 20,
+        stop: &stop,
         observe: &observe,
     };
     let text = match decode_stream(data, options) {
         Ok(text) => text,
-        Err(DecodeError::TooLarge) => return,
+        Err(DecodeError::Limit { .. }) => return,
+        Err(DecodeError::Stopped(error)) => panic!("{error}"),
         Err(DecodeError::Io(error)) => panic!("{error}"),
     };
     let all: Vec<&str> = stanzas(&text).collect();
