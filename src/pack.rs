@@ -95,7 +95,10 @@ pub(crate) fn tar<W: Write>(
 ) -> Result<W, Error> {
     let from = Instant::now();
     let entries = listing::list_until(root, &options.interrupt, report)?;
-    let size = entries.iter().map(TreeEntry::content_size).sum();
+    let mut size: u64 = 0;
+    for entry in &entries {
+        size = size.saturating_add(entry.content_size());
+    }
     report.began(Stage::Pack, size);
     let (to_fill, filled) = chunks();
     let (read, encoder) = thread::scope(|scope| {

@@ -16,4 +16,5 @@ mod indexes;
 mod links;
 mod names;
 mod nodes;
+mod reference;
 mod tree;

@@ -5,6 +5,7 @@ use rbootstrap::testing::tar::{ar, compress, file, tar};
 
 use super::case::{Case, accepted, refused};
 use super::harness::{Canary, run};
+use super::reference::compare;
 
 /// Where the size in the first header is.
 const SIZE: usize = 8 + 48;
@@ -188,12 +189,21 @@ fn members() -> Vec<Case> {
     ]
 }
 
-#[test]
-#[ignore = "needs root"]
-fn damaged_outer_archives() {
-    let canary = Canary::new();
+fn all() -> Vec<Case> {
     let mut cases = files();
     cases.extend(headers());
     cases.extend(members());
-    run("ar", &["--variant=extract"], &canary, &cases);
+    cases
+}
+
+#[test]
+#[ignore = "needs root"]
+fn damaged_outer_archives() {
+    run("ar", &["--variant=extract"], &Canary::new(), &all());
+}
+
+#[test]
+#[ignore = "needs root, dpkg"]
+fn damaged_outer_archives_to_dpkg() {
+    compare("ar", &all(), &[]);
 }

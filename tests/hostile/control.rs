@@ -6,6 +6,7 @@ use rbootstrap::testing::tar::{device, directory, fifo, file, hard_link, symlink
 
 use super::case::{Case, accepted, control, ends, refused};
 use super::harness::{Canary, run};
+use super::reference::compare;
 
 fn lies() -> Vec<Case> {
     let other = |name: &str, from: &str, to: &str| {
@@ -196,12 +197,21 @@ fn lists() -> Vec<Case> {
     ]
 }
 
-#[test]
-#[ignore = "needs root"]
-fn control_members_that_lie() {
-    let canary = Canary::new();
+fn all() -> Vec<Case> {
     let mut cases = lies();
     cases.extend(members());
     cases.extend(lists());
-    run("control", &["--variant=extract"], &canary, &cases);
+    cases
+}
+
+#[test]
+#[ignore = "needs root"]
+fn control_members_that_lie() {
+    run("control", &["--variant=extract"], &Canary::new(), &all());
+}
+
+#[test]
+#[ignore = "needs root, dpkg"]
+fn control_members_that_lie_to_dpkg() {
+    compare("control", &all(), &[]);
 }

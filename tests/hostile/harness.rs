@@ -68,6 +68,10 @@ pub fn limited(command: &mut Command) -> Outcome {
 pub fn run(table: &str, options: &[&str], canary: &Canary, cases: &[Case]) {
     let context = TestContext::bare();
     let mut stanzas = String::new();
+    let mut names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), cases.len(), "{table}: two cases have one name");
     for case in cases {
         let path = format!("pool/{}.deb", case.name);
         let place = context.archive.place(&path, &case.build());
@@ -87,7 +91,7 @@ pub fn run(table: &str, options: &[&str], canary: &Canary, cases: &[Case]) {
         }
         remove(&context.root());
     }
-    println!("{table}: {} cases", cases.len());
+    println!("{table}: {} cases, {} failed", cases.len(), wrong.len());
     assert!(
         wrong.is_empty(),
         "{} wrong:\n{}",

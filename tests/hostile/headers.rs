@@ -5,6 +5,7 @@ use rbootstrap::testing::tar::{directory, entry, file, hard_link, symlink, tar};
 
 use super::case::{Case, accepted, refused};
 use super::harness::{Canary, run};
+use super::reference::compare;
 
 /// Where the fields of a header are.
 const SIZE: usize = 124;
@@ -175,13 +176,22 @@ fn pax() -> Vec<Case> {
     ]
 }
 
-#[test]
-#[ignore = "needs root"]
-fn headers_that_lie() {
-    let canary = Canary::new();
+fn all() -> Vec<Case> {
     let mut cases = sizes();
     cases.extend(truncated());
     cases.extend(long_names());
     cases.extend(pax());
-    run("headers", &["--variant=extract"], &canary, &cases);
+    cases
+}
+
+#[test]
+#[ignore = "needs root"]
+fn headers_that_lie() {
+    run("headers", &["--variant=extract"], &Canary::new(), &all());
+}
+
+#[test]
+#[ignore = "needs root, dpkg"]
+fn headers_that_lie_to_dpkg() {
+    compare("headers", &all(), &[]);
 }

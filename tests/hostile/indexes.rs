@@ -140,6 +140,28 @@ fn of_work() -> Vec<Row> {
     rows
 }
 
+/// Sizes that only a lie can have are neither wrapped nor believed.
+#[test]
+fn sizes_beyond_all_disks() {
+    let digest = "0".repeat(64);
+    let mut text = String::new();
+    for name in ["p0", "p1", "p2"] {
+        let sizes = "Size: 18446744073709551615\nInstalled-Size: 1152921504606846976\n";
+        text += &stanza(
+            name,
+            1,
+            &format!("{sizes}Filename: {name}.deb\nSHA256: {digest}\n"),
+        );
+    }
+    let context = TestContext::bare();
+    let name = format!("main/binary-{}/Packages", host_architecture());
+    context.archive.publish_text(&suite([]), &name, &text);
+    for goal in ["--print-debs", "--simulate"] {
+        let options = [goal, "--variant=custom", "--include=p0,p1,p2"];
+        context.make(&options).ok();
+    }
+}
+
 #[test]
 fn indexes_that_cost_too_much() {
     let mut rows = of_bytes();

@@ -30,7 +30,7 @@ impl Stages {
             Event::Grew { stage, by } => self.grow(stage, by),
             Event::Advanced { stage, by } => {
                 if let Some(count) = self.0.get_mut(&stage) {
-                    count.done += by;
+                    count.done = count.done.saturating_add(by);
                 }
             }
             Event::Ended { stage } => return self.end(stage),
@@ -51,7 +51,7 @@ impl Stages {
 
     fn grow(&mut self, stage: Stage, by: u64) {
         let count = self.0.entry(stage).or_insert_with(StageCount::new);
-        count.total += by;
+        count.total = count.total.saturating_add(by);
         count.took = None;
     }
 

@@ -129,8 +129,8 @@ fn table(plan: &PlannedRun) -> String {
             "{:<32} {:<28} {:<6} {size:>10}  {}",
             package.name, package.version, package.architecture, package.reason
         );
-        download += package.download_bytes;
-        installed += package.installed_bytes;
+        download = package.download_bytes.saturating_add(download);
+        installed = package.installed_bytes.saturating_add(installed);
     }
     for step in &plan.steps {
         let _ = writeln!(table, "step {:>2}: {}", step.number, step.description);
