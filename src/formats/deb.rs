@@ -5,9 +5,9 @@
 //! `outer` finds both, `tar` reads them, `copy` keeps them decoded. `dpkg` knows what the control
 //! members mean and where the entries go.
 
-mod control;
 mod copy;
 mod limits;
+mod members;
 mod outer;
 mod tar;
 
@@ -23,8 +23,8 @@ use super::compress::{self, Compression, Integrity};
 use super::control::{self, BadControl};
 use super::stanza::stanzas;
 use crate::failure::Class;
-use control::{control_members, text};
 use copy::{Copying, Part, sections_of_copy};
+use members::{control_members, text};
 use outer::sections;
 
 /// The buffer for compressed members, in bytes.
@@ -241,7 +241,8 @@ impl Error {
             | Error::Member { .. }
             | Error::Unexpected { .. }
             | Error::Missing { .. }
-            | Error::Control { .. } => Class::Trust,
+            | Error::Control { .. }
+            | Error::ControlFile(_) => Class::Trust,
         }
     }
 
