@@ -26,7 +26,8 @@ const COSTS: u32 = MOUNT | NET | DEV | PROC | NODEV;
 const WARNINGS: [(u32, &str); 4] = [
     (
         USER,
-        "no user namespace: scripts run as the host's root, with few capabilities and system calls",
+        "no user namespace for the sandbox: scripts run as the host's root, with few capabilities \
+         and system calls",
     ),
     (
         MOUNT,
