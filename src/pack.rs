@@ -11,10 +11,12 @@ mod format;
 mod listing;
 mod output;
 mod pax;
+mod place;
 
 #[cfg(test)]
 pub(crate) use format::ENDINGS;
 pub(crate) use format::Format;
+pub(crate) use place::Place;
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -73,6 +75,12 @@ pub(crate) enum Error {
         #[source]
         source: io::Error,
     },
+    /// A symlink that another user could have put there to have a file replaced.
+    #[error("{} is a symlink of another user (uid {uid})", path.display())]
+    ForeignSymlink { path: PathBuf, uid: u32 },
+    /// A FIFO in a directory where everybody can create files.
+    #[error("{} is not a file, but was put there by another user (uid {uid})", path.display())]
+    ForeignFifo { path: PathBuf, uid: u32 },
     /// The archive would be a file of the tree.
     #[error("{} is inside the tree to be packed, {}", output.display(), root.display())]
     Inside {
@@ -81,6 +89,23 @@ pub(crate) enum Error {
         /// The tree.
         root: PathBuf,
     },
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Error::ForeignSymlink { .. } => {
+                Some("remove the symlink, or name the file that it leads to".into())
+            }
+            Error::ForeignFifo { .. } => Some("remove it, or choose another directory".into()),
+            Error::Tree(_)
+            | Error::Changed { .. }
+            | Error::Write { .. }
+            | Error::Output { .. }
+            | Error::Inside { .. } => None,
+        }
+    }
 }
 
 /// Writes the tree to `output` as a tar archive with pax headers.
@@ -168,7 +193,7 @@ pub(crate) fn to_file(
     options: &Options,
     report: &Report,
 ) -> Result<(), Error> {
-    let output = output::OutputFile::create(path, root)?;
+    let output = output::OutputFile::create(Place::find(path)?, root)?;
     let output = tar(root, output, options, report).map_err(|error| match error {
         Error::Write { source } => Error::Output {
             path: path.to_owned(),

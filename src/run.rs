@@ -9,11 +9,13 @@ mod claim;
 mod early;
 mod error;
 mod outcome;
+mod preflight;
 mod request;
 mod sources;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -37,7 +39,6 @@ pub(crate) use request::{
 pub(crate) use sources::load_suites;
 
 use choice::Choice;
-use claim::ClaimedOutputs;
 use early::EarlyDownloads;
 use sources::Sources;
 
@@ -48,18 +49,26 @@ pub(crate) fn run(
     interrupt: &Interrupt,
     report: &Report,
 ) -> Result<Done, Error> {
-    let done = stages(request, interrupt, report);
-    let kept = request.outputs.keep_failed;
+    let stays = Cell::new(false);
+    let done = stages(request, interrupt, report, &stays);
+    let kept = request.outputs.keep_failed || stays.get();
     done.map_err(|error| error.or_interrupted(interrupt, kept))
 }
 
-/// The stages in order. Whatever fails, dropping the values before it undoes what they did.
-fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<Done, Error> {
+/// The stages in order. Whatever fails, dropping the values before it undoes what they did; `stays`
+/// becomes true where that did not succeed.
+fn stages(
+    request: &Request,
+    interrupt: &Interrupt,
+    report: &Report,
+    stays: &Cell<bool>,
+) -> Result<Done, Error> {
     // Sources. An unknown suite or a bad source is an error whoever asks.
     let sources = sources::choose(&request.system, &request.sources, report)?;
-    // Claim.
+    // Preflight.
+    preflight::remove_leftovers(&request.outputs.temporary, report);
     let claim = match request.goal {
-        Goal::Make => Some(ClaimedOutputs::new(&request.outputs, report)?),
+        Goal::Make => Some(preflight::claim(&request.outputs, report, stays)?),
         Goal::PrintDebs | Goal::Simulate | Goal::Download => None,
     };
     let store = open_store(request, report)?;
@@ -69,8 +78,7 @@ fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<D
     let installation = match &claim {
         Some(claim) => {
             let setup = setup(request, &sources, &fetch);
-            let root = claim.root();
-            Some(Installation::begin(root, setup, interrupt, report)?)
+            Some(Installation::begin(claim.root(), setup, interrupt, report)?)
         }
         None => None,
     };
@@ -99,9 +107,7 @@ fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<D
         return Ok(Done::new(plan.plan, &selection).with_steps(steps, report));
     }
     // Fetch and Install.
-    if let Some(claim) = &claim {
-        claim.has_room_for(&plan.plan)?;
-    }
+    preflight::require_room(request, &plan, claim.as_ref(), &store)?;
     fetch.want(&plan.debs);
     if request.goal == Goal::Download {
         fetch_all(&fetch, &plan.debs)?;
@@ -110,7 +116,7 @@ fn stages(request: &Request, interrupt: &Interrupt, report: &Report) -> Result<D
     // Pack.
     if let Some(claim) = claim {
         claim.pack(plan.epoch, &request.limits, interrupt)?;
-        claim.finish();
+        claim.finish()?;
     }
     drop(fetch);
     trim_cache(&store, &request.cache, report);

@@ -3,6 +3,8 @@
 //! A mirror that stalls or a script that waits holds the run in a stage; the test waits until it is
 //! there.
 
+mod random;
+
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

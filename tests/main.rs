@@ -15,6 +15,7 @@
 
 mod archive;
 mod context;
+mod disks;
 mod dpkg;
 mod faults;
 mod floors;
@@ -30,9 +31,11 @@ mod mirror;
 mod pack;
 mod packages;
 mod pins;
+mod preflight;
 mod refusals;
 mod sandbox;
 mod scripts;
+mod sharing;
 mod simulate;
 mod suites;
 mod table;

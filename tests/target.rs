@@ -8,6 +8,7 @@ use std::path::Path;
 use rbootstrap::testing::DebBuilder;
 use rbootstrap::testing::tree::names;
 
+use crate::context::mounted::Mounted;
 use crate::context::{Outcome, TestContext, outcome};
 
 /// Makes the essential packages into this target.
@@ -152,32 +153,6 @@ fn an_image_without_a_place_is_refused_at_once() {
     context.assert_nothing_left();
 }
 
-/// A mounted tmpfs. Dropping it unmounts it.
-struct Mounted<'a>(&'a Path);
-
-impl Mounted<'_> {
-    fn new<'a>(at: &'a Path, options: &str) -> Mounted<'a> {
-        fs::create_dir(at).unwrap();
-        let options = std::ffi::CString::new(options).unwrap();
-        rustix::mount::mount(
-            "tmpfs",
-            at,
-            "tmpfs",
-            rustix::mount::MountFlags::empty(),
-            Some(&*options),
-        )
-        .unwrap();
-        Mounted(at)
-    }
-}
-
-impl Drop for Mounted<'_> {
-    fn drop(&mut self) {
-        rustix::mount::unmount(self.0, rustix::mount::UnmountFlags::DETACH).unwrap();
-        fs::remove_dir(self.0).unwrap();
-    }
-}
-
 #[test]
 #[ignore = "needs root, dpkg"]
 fn a_disk_that_is_too_small_is_found_out_before_and_while_writing() {
@@ -186,7 +161,7 @@ fn a_disk_that_is_too_small_is_found_out_before_and_while_writing() {
         DebBuilder::new("unsized", "1").file("usr/share/unsized", vec![0; 64_000_000]);
     let context = TestContext::new([sized, unsized_one]);
     let disk = context.path("archive-new");
-    let mounted = Mounted::new(&disk, "size=48m");
+    let mounted = Mounted::tmpfs(&disk, "size=48m");
     let target = disk.join("root");
     into(&context, &["--include=sized"], &target)
         .fails(6)
@@ -213,7 +188,7 @@ fn a_disk_that_is_too_small_is_found_out_before_and_while_writing() {
 fn a_mount_point_may_be_the_target() {
     let context = TestContext::new([DebBuilder::new("failing", "1").script("postinst", "false")]);
     let disk = context.path("archive-new");
-    let mounted = Mounted::new(&disk, "size=200m,mode=0755");
+    let mounted = Mounted::tmpfs(&disk, "size=200m,mode=0755");
     into(&context, &["--include=failing"], &disk).fails(7);
     assert_eq!(names(&disk), Vec::<String>::new());
     into(&context, &[], &disk).ok();

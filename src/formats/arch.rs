@@ -4,6 +4,8 @@
 //! A new architecture is a new row here. `suites/*.toml` says which mirrors have it, and
 //! `sandbox::seccomp` the numbers of its system calls.
 
+mod program;
+
 /// One architecture of Debian.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Architecture {

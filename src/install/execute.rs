@@ -97,7 +97,7 @@ impl<'a> Installation<'a> {
         base(root, options.base())?;
         report.end_steps();
         let scripts = match options.has_scripts() {
-            true => Some(ScriptHost::open(place)?),
+            true => Some(ScriptHost::open(place, options.architecture())?),
             false => None,
         };
         let staging_options = staging::Options {
@@ -283,7 +283,7 @@ fn script_host<'h, 'a>(
 ) -> Result<&'h mut ScriptHost<'a>, Error> {
     match host {
         Some(host) => Ok(host),
-        None => Ok(host.insert(ScriptHost::open(place)?)),
+        None => Ok(host.insert(ScriptHost::open(place, None)?)),
     }
 }
 

@@ -1,12 +1,16 @@
 //! Where maintainer scripts run: the sandbox, with services kept from starting.
 
 use crate::dpkg::configure::Services;
+use crate::formats::arch::{self, Architecture};
 use crate::interrupt::{Interrupt, Registration};
 use crate::report::Report;
-use crate::sandbox::{self, Sandbox, ScriptLimits};
+use crate::sandbox::{self, Command, Sandbox, ScriptLimits};
 use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::Error;
+
+/// The program that is tried, in the tree.
+const TRIAL: &str = "var/lib/dpkg/rbootstrap-trial";
 
 /// Where and within which limits scripts will run.
 #[derive(Clone, Copy)]
@@ -30,7 +34,12 @@ pub(super) struct ScriptHost<'a> {
 impl<'a> ScriptHost<'a> {
     /// Builds the sandbox. This comes before any file is unpacked: a host that does not permit it
     /// fails at once.
-    pub(super) fn open(place: ScriptPlace<'a>) -> Result<ScriptHost<'a>, Error> {
+    ///
+    /// `architecture` is the tree's native one, whose programs the host must be able to run.
+    pub(super) fn open(
+        place: ScriptPlace<'a>,
+        architecture: Option<&str>,
+    ) -> Result<ScriptHost<'a>, Error> {
         let ScriptPlace {
             root,
             sandbox,
@@ -44,6 +53,9 @@ impl<'a> ScriptHost<'a> {
         let sandbox = Sandbox::open(root, &sandbox, report)?.with_limits(limits);
         let cancel = sandbox.cancel();
         let registration = interrupt.on_raise(move || cancel.cancel());
+        if let Some(architecture) = architecture {
+            refuse_foreign(&sandbox, root, architecture)?;
+        }
         Ok(ScriptHost {
             sandbox,
             services: None,
@@ -67,5 +79,38 @@ impl<'a> ScriptHost<'a> {
             services.release()?;
         }
         Ok(())
+    }
+}
+
+/// Fails if the host cannot run programs of an architecture: a small one is tried.
+fn refuse_foreign(sandbox: &Sandbox, root: &Rootfs, architecture: &str) -> Result<(), Error> {
+    let known = arch::named(architecture);
+    let is_host = arch::host().is_some_and(|host| host.name == architecture);
+    let Some(program) = known.and_then(Architecture::exit_program) else {
+        return Ok(());
+    };
+    if is_host {
+        return Ok(());
+    }
+    let path = RootPath::known(TRIAL);
+    root.write(&path, &program, 0o755)?;
+    let command = Command {
+        argv: vec![format!("/{TRIAL}").into()],
+        env: Vec::new(),
+    };
+    let tried = sandbox.run(&command);
+    root.remove(&path)?;
+    match tried {
+        Err(sandbox::Error::Foreign { architecture, .. }) => {
+            let program = "dpkg".to_owned();
+            Err(sandbox::Error::Foreign {
+                program,
+                architecture,
+            }
+            .into())
+        }
+        Err(error @ sandbox::Error::Cancelled) => Err(error.into()),
+        // An emulator that fails says so when the first script runs.
+        _ => Ok(()),
     }
 }

@@ -89,6 +89,11 @@ impl Options {
         &self.base
     }
 
+    /// The tree's native architecture.
+    pub(crate) fn architecture(&self) -> Option<&str> {
+        self.base.architectures.first().map(String::as_str)
+    }
+
     /// Whether maintainer scripts run.
     pub(crate) fn has_scripts(&self) -> bool {
         self.variant != Variant::Extract

@@ -14,6 +14,7 @@ use super::chunks::Chunks;
 use super::listing::{self, TreeEntry};
 use super::pax::Pax;
 use super::{Error, on_host};
+use crate::mark;
 use crate::tree::rootfs::{RootPath, Rootfs};
 
 /// The block size of tar, in bytes.
@@ -150,11 +151,11 @@ fn archive_name(path: &RootPath, directory: bool) -> Vec<u8> {
 }
 
 /// Whether an extended attribute belongs to the tree. The others belong to the host: labels of its
-/// security modules (selinux, ima, …) and data of its file systems (trusted).
+/// security modules (selinux, ima, …), data of its file systems (trusted), and the mark of the run.
 fn belongs_to_tree(name: &[u8]) -> bool {
     match name {
         b"security.capability" | b"system.posix_acl_access" | b"system.posix_acl_default" => true,
-        _ => name.starts_with(b"user."),
+        _ => name.starts_with(b"user.") && name != mark::USER.as_bytes(),
     }
 }
 

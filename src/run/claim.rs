@@ -4,49 +4,57 @@
 //! A claim that is dropped before [`ClaimedOutputs::finish`] undoes everything, unless the user
 //! keeps failed trees.
 
+use std::cell::Cell;
 use std::io::{self, Write};
-use std::path::Path;
 
 use super::Error;
+use super::preflight::Disk;
 use super::request::{Image, Limits, Outputs, Sink};
 use crate::interrupt::Interrupt;
 use crate::pack;
-use crate::plan::Plan;
 use crate::report::Report;
 use crate::tree::rootfs::Rootfs;
-use crate::tree::target::{self, Target};
+use crate::tree::target::Target;
 
 /// The claimed target of a run.
 pub(super) struct ClaimedOutputs<'a> {
     target: Target,
+    /// What was free before anything was written.
+    disk: Disk,
     outputs: &'a Outputs,
     report: &'a Report,
+    /// Becomes true if something stays that should have been removed.
+    stays: &'a Cell<bool>,
     finished: bool,
 }
 
 impl<'a> ClaimedOutputs<'a> {
-    /// Claims the outputs before anything is fetched, so that a run that cannot end well fails at
-    /// once.
+    /// Claims the target, which is checked by [`preflight`](super::preflight).
     pub(super) fn new(
         outputs: &'a Outputs,
         report: &'a Report,
+        stays: &'a Cell<bool>,
     ) -> Result<ClaimedOutputs<'a>, Error> {
-        if !rustix::process::geteuid().is_root() {
-            return Err(Error::NotRoot);
-        }
-        if let Some(image) = &outputs.image
-            && let Sink::File(file) = &image.sink
-        {
-            refuse_unwritable(file)?;
-        }
         let target = match &outputs.directory {
             Some(directory) => Target::claim(directory)?,
             None => Target::temporary(&outputs.temporary)?,
         };
+        if let Some(process) = target.left_by() {
+            report.warning(format!(
+                "removed what a killed run had left in {} (process {process})",
+                target.root().path().display()
+            ));
+        }
+        let disk = Disk::of(target.directory()).map_err(|e| Error::Measure {
+            path: target.root().path().to_owned(),
+            source: e.into(),
+        })?;
         Ok(ClaimedOutputs {
             target,
+            disk,
             outputs,
             report,
+            stays,
             finished: false,
         })
     }
@@ -55,14 +63,9 @@ impl<'a> ClaimedOutputs<'a> {
         self.target.root()
     }
 
-    /// Fails when the plan's packages do not fit on the disk.
-    pub(super) fn has_room_for(&self, plan: &Plan) -> Result<(), target::Error> {
-        let mut needed: u64 = 0;
-        for chosen in plan.packages() {
-            let installed = chosen.package().installed_size.saturating_mul(1024);
-            needed = needed.saturating_add(installed);
-        }
-        self.target.has_room_for(needed)
+    /// The target's file system as it was before anything was written.
+    pub(super) fn disk_before(&self) -> Disk {
+        self.disk
     }
 
     /// Writes the image, if one was asked for. Fails if the run was interrupted, even if nothing
@@ -92,23 +95,38 @@ impl<'a> ClaimedOutputs<'a> {
     }
 
     /// Keeps the tree that the user asked for. A tree that was made for an image only is removed.
-    pub(super) fn finish(mut self) {
-        self.finished = true;
+    pub(super) fn finish(mut self) -> Result<(), Error> {
         if self.outputs.directory.is_some() {
-            self.target.keep();
+            self.target.keep()?;
+        }
+        self.finished = true;
+        Ok(())
+    }
+
+    fn keep_failed(&mut self) {
+        let path = self.target.root().path().display().to_string();
+        match self.target.keep() {
+            Ok(()) => self
+                .report
+                .warning(format!("the failed tree stays in {path}")),
+            Err(error) => self.report.warning(format!(
+                "the failed tree stays in {path}, but the next run there removes it: {error}"
+            )),
         }
     }
 }
 
 impl Drop for ClaimedOutputs<'_> {
     fn drop(&mut self) {
-        if self.finished || !self.outputs.keep_failed {
-            return;
+        if !self.finished && self.outputs.keep_failed {
+            return self.keep_failed();
         }
-        let path = self.target.root().path().display();
-        self.report
-            .warning(format!("the failed tree stays in {path}"));
-        self.target.keep();
+        let path = self.target.root().path().display().to_string();
+        if let Err(remains) = self.target.undo() {
+            self.stays.set(true);
+            self.report
+                .warning(format!("{path} could not be removed: {remains}"));
+        }
     }
 }
 
@@ -126,21 +144,4 @@ pub(super) fn write_image(
             output.flush().map_err(|source| Error::Stdout { source })
         }
     }
-}
-
-/// Finds out before minutes of work that an image cannot be written.
-fn refuse_unwritable(file: &Path) -> Result<(), Error> {
-    let error = |source| Error::Image {
-        path: file.to_owned(),
-        source,
-    };
-    if file.is_dir() {
-        return Err(error(io::ErrorKind::IsADirectory.into()));
-    }
-    let parent = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    tempfile::tempfile_in(parent).map_err(error)?;
-    Ok(())
 }

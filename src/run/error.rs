@@ -47,9 +47,34 @@ pub(crate) enum Error {
     NotRoot,
     #[error(transparent)]
     Target(#[from] target::Error),
-    /// The image's file, before anything is fetched.
-    #[error("cannot write {}", path.display())]
-    Image {
+    #[error(
+        "{} has {} MB free, but {what} need about {} MB",
+        path.display(),
+        free / 1_000_000,
+        needed.div_ceil(1_000_000)
+    )]
+    NoRoom {
+        path: PathBuf,
+        /// `the packages and the downloads`
+        what: String,
+        /// In bytes.
+        free: u64,
+        /// In bytes.
+        needed: u64,
+    },
+    #[error(
+        "{} has room for {free} more files, but {what} need at least {needed}",
+        path.display()
+    )]
+    NoInodes {
+        path: PathBuf,
+        what: String,
+        free: u64,
+        needed: u64,
+    },
+    /// How much is free on a file system.
+    #[error("cannot find out how much is free in {}", path.display())]
+    Measure {
         path: PathBuf,
         #[source]
         source: io::Error,
@@ -109,7 +134,9 @@ impl Error {
             Error::HostArchitecture { .. } => Class::Other,
             Error::NotRoot
             | Error::Target(_)
-            | Error::Image { .. }
+            | Error::NoRoom { .. }
+            | Error::NoInodes { .. }
+            | Error::Measure { .. }
             | Error::Stdout { .. }
             | Error::Pack(_)
             | Error::Rootfs(_) => Class::Target,
@@ -139,6 +166,12 @@ impl Error {
             Error::NotRoot => {
                 Some("run it as root; --simulate and --print-debs need no root".into())
             }
+            Error::NoRoom { .. } | Error::NoInodes { .. } => Some(
+                "free some space there, or choose other places: TARGET, --cache-dir, and TMPDIR \
+                 for the tree of an image"
+                    .into(),
+            ),
+            Error::Pack(error) => error.hint(),
             Error::Store(error) => error.hint(),
             Error::Fetch(error) => error.hint(),
             Error::Archive(error) => error.hint(),
@@ -153,10 +186,9 @@ impl Error {
             | Error::Keyring(_)
             | Error::Source(_)
             | Error::Pin(_)
-            | Error::Image { .. }
+            | Error::Measure { .. }
             | Error::Stdout { .. }
             | Error::Unverifiable { .. }
-            | Error::Pack(_)
             | Error::Rootfs(_)
             | Error::Interrupted { .. } => None,
         }

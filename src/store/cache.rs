@@ -8,29 +8,29 @@
 #![expect(clippy::disallowed_methods, reason = "the cache belongs to the store")]
 
 use std::fmt::Display;
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::{Duration, SystemTime};
-
-use tempfile::NamedTempFile;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::directory::{CacheDirectory, disk};
-use super::partial::PartialFile;
+use super::eviction::{self, ABANDONED, USE, used_now};
+use super::overflow::Overflow;
+use super::partial::{GrowingFile, PartialFile};
+use super::room::{Room, is_full};
 use super::verified::{Permit, Verified, digest_of, is_steady, open_regular};
-use super::{Error, FileRequest, RemoteFile, derived};
-use crate::formats::digest::{Algorithm, Digest};
+use super::{Error, FileRequest, RemoteFile};
+use crate::formats::digest::Digest;
 use crate::report::Report;
 
 /// How many unnamed files may be open at once: a quarter of the usual limit of descriptors.
 const UNNAMED_LIMIT: usize = 256;
-/// Partial files of killed runs are removed after this long without a change.
-const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
-/// The resolution of a file's time of last use.
-const USE: Duration = Duration::from_secs(60 * 60);
+/// How long a run waits for another one that has the cache to itself for a moment.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The cache, or what replaces it.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub(super) struct FileCache {
     /// Whether the cache's directory has a shared lock as long as its files may be in use.
     is_locked: bool,
     unnamed: Arc<AtomicUsize>,
+    /// Files for which there is no descriptor left.
+    overflow: Overflow,
     report: Report,
 }
 
@@ -51,6 +53,7 @@ pub(super) struct Directories {
     pub(super) root: Arc<CacheDirectory>,
     /// Where files grow: on the cache's own file system, so that they can be renamed into it.
     pub(super) partial: Arc<CacheDirectory>,
+    pub(super) room: Arc<Room>,
 }
 
 /// What happens to a file once it is verified.
@@ -60,16 +63,6 @@ pub(super) enum Keep {
     Cached,
     /// It is removed when it is dropped.
     Private,
-}
-
-/// A cached file as the eviction sees it. The order is that of eviction.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct CachedFile {
-    used: SystemTime,
-    /// Below the cache's root.
-    directory: PathBuf,
-    name: PathBuf,
-    size: u64,
 }
 
 impl FileCache {
@@ -84,9 +77,12 @@ impl FileCache {
         if let Some(directory) = directory {
             let root = CacheDirectory::root(directory)?;
             let partial = Arc::new(root.create("partial")?);
-            sweep(&partial);
-            is_locked = root.file().try_lock_shared().is_ok();
-            directories = Some(Directories { root, partial });
+            is_locked = lock(&root, &partial);
+            directories = Some(Directories {
+                root,
+                partial,
+                room: Arc::default(),
+            });
         } else {
             fs::create_dir_all(temporary).map_err(|e| disk(temporary, e))?;
         }
@@ -95,8 +91,15 @@ impl FileCache {
             temporary: temporary.to_owned(),
             is_locked,
             unnamed: Arc::default(),
+            overflow: Overflow::new(temporary),
             report,
         })
+    }
+
+    /// The cache's root, or where files grow without a cache.
+    pub(super) fn directory(&self) -> &Path {
+        let directories = self.directories.as_ref();
+        directories.map_or(&*self.temporary, |d| d.root.path())
     }
 
     /// The directories, if there is a cache.
@@ -142,6 +145,7 @@ impl FileCache {
             Err(e) => return self.unreadable(wanted, &path, &e),
         }
         used_now(&file, &metadata);
+        directories.room.is_used(&name);
         let verified = Verified::named(path.clone(), &file, wanted.digest.clone(), None);
         verified.map(Some).map_err(|e| disk(&path, e))
     }
@@ -184,14 +188,33 @@ impl FileCache {
             Keep::Cached => self.path(&request.wanted.digest),
             Keep::Private => None,
         };
-        // Not 0666: with a umask of 002 the group could change a verified file.
-        let mode = if destination.is_some() { 0o644 } else { 0o600 };
-        let file = tempfile::Builder::new()
-            .prefix(".rbootstrap-")
-            .permissions(Permissions::from_mode(mode))
-            .tempfile_in(self.growing())
-            .map_err(|e| self.partial_failed(e))?;
+        let created = match destination {
+            Some(_) => self.with_room(request.wanted.size, || self.create_named()),
+            // A run that is killed leaves nothing.
+            None => tempfile::tempfile_in(self.growing()).map(GrowingFile::Unnamed),
+        };
+        let file = created.map_err(|e| self.partial_failed(e))?;
         Ok(PartialFile::new(self, request, destination, file))
+    }
+
+    fn create_named(&self) -> io::Result<GrowingFile> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".rbootstrap-");
+        // Not 0666: with a umask of 002 the group could change a verified file.
+        builder.permissions(Permissions::from_mode(0o644));
+        builder.tempfile_in(self.growing()).map(GrowingFile::Named)
+    }
+
+    /// Repeats a write to the cache while room for it can be made.
+    pub(super) fn with_room<T>(
+        &self,
+        bytes: u64,
+        mut write: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        match &self.directories {
+            Some(directories) => directories.with_room(bytes, &self.report, write),
+            None => write(),
+        }
     }
 
     /// Copies a `file` that other users can change, and verifies the copy.
@@ -219,29 +242,61 @@ impl FileCache {
         }
     }
 
-    /// Moves a verified file to its path in the cache, or removes its name if it has no
-    /// `destination`.
+    /// Moves a verified file to its `destination` in the cache. A file without one stays unnamed.
     pub(super) fn keep(
         &self,
-        file: NamedTempFile,
+        file: GrowingFile,
         destination: Option<PathBuf>,
         wanted: &RemoteFile,
     ) -> Result<Verified, Error> {
         let digest = wanted.digest.clone();
-        let (Some(path), Some(directories)) = (destination, &self.directories) else {
-            let (file, name) = file.into_parts();
-            let Some(permit) = Permit::take(&self.unnamed, UNNAMED_LIMIT) else {
-                return Verified::named(name.to_path_buf(), &file, digest, Some(name))
-                    .map_err(|e| self.partial_failed(e));
-            };
-            name.close().map_err(|e| self.partial_failed(e))?;
-            return Ok(Verified::unnamed(file, permit, wanted.size, digest));
+        let file = match file {
+            GrowingFile::Unnamed(file) => return self.keep_unnamed(file, wanted),
+            GrowingFile::Named(file) => file,
         };
-        let directory = directories.root.create_below(&relative(&digest))?;
-        let entry = directory.entry(digest.hexadecimal());
+        let (Some(path), Some(directories)) = (destination, &self.directories) else {
+            return Err(self.partial_failed(io::ErrorKind::NotFound.into()));
+        };
+        let below = relative(&digest);
+        let name = digest.hexadecimal();
+        directories.room.is_used(&name);
+        let directory = loop {
+            match directories.root.create_below(&below) {
+                Err(Error::Disk { source, .. })
+                    if is_full(&source) && directories.make_room(0, &self.report) => {}
+                created => break created?,
+            }
+        };
+        let mut file = Some(file);
         // No fsync: after a crash the file may be damaged, and `find` detects that.
-        let file = file.persist(entry).map_err(|e| disk(&path, e.error))?;
+        let kept = self.with_room(0, || {
+            let Some(growing) = file.take() else {
+                return Err(io::ErrorKind::NotFound.into());
+            };
+            growing.persist(directory.entry(&name)).map_err(|e| {
+                file = Some(e.file);
+                e.error
+            })
+        });
+        let file = kept.map_err(|e| disk(&path, e))?;
         Verified::named(path.clone(), &file, digest, None).map_err(|e| disk(&path, e))
+    }
+
+    /// Keeps a file without a name, or gives it one where too many files are open.
+    fn keep_unnamed(&self, file: File, wanted: &RemoteFile) -> Result<Verified, Error> {
+        let digest = wanted.digest.clone();
+        if let Some(permit) = Permit::take(&self.unnamed, UNNAMED_LIMIT) {
+            return Ok(Verified::unnamed(file, permit, wanted.size, digest));
+        }
+        if let Ok(name) = self.overflow.name(&file) {
+            let named = Verified::named(name.to_path_buf(), &file, digest, Some(name));
+            return named.map_err(|e| self.partial_failed(e));
+        }
+        // Some file systems cannot give an unnamed file a name.
+        match Permit::take(&self.unnamed, usize::MAX) {
+            Some(permit) => Ok(Verified::unnamed(file, permit, wanted.size, digest)),
+            None => Err(self.partial_failed(io::ErrorKind::QuotaExceeded.into())),
+        }
     }
 
     /// See [`Store::trim`](super::Store::trim).
@@ -251,8 +306,11 @@ impl FileCache {
         };
         let root = &directories.root;
         let is_alone = root.file().try_lock().is_ok();
+        if is_alone {
+            eviction::sweep(&directories.partial, Duration::ZERO);
+        }
         let spared = if is_alone { Duration::ZERO } else { USE };
-        let trimmed = trim(root, bound, spared);
+        let trimmed = eviction::trim(root, bound, spared);
         // Where locks do not work, no run relies on them.
         let _ = root.file().lock_shared();
         trimmed
@@ -263,8 +321,8 @@ impl FileCache {
         let Some(directories) = &self.directories else {
             return Ok((0, 0));
         };
-        let files = files(&directories.root)?;
-        Ok((files.len(), total_size(&files)))
+        let files = eviction::files(&directories.root)?;
+        Ok((files.len(), eviction::total_size(&files)))
     }
 
     /// The error of a file that is under way.
@@ -278,6 +336,25 @@ impl FileCache {
     fn growing(&self) -> PathBuf {
         let directories = self.directories.as_ref();
         directories.map_or_else(|| self.temporary.clone(), |d| d.partial.entry(""))
+    }
+
+    /// The size of the partial files, in bytes.
+    pub(super) fn under_way(&self) -> u64 {
+        let directories = self.directories.as_ref();
+        directories.map_or(0, |d| eviction::size_of(&d.partial))
+    }
+
+    /// Whether the cache has a file of that digest and size, which is not verified here.
+    pub(super) fn has(&self, wanted: &RemoteFile) -> bool {
+        let Some(directories) = &self.directories else {
+            return false;
+        };
+        let directory = directories.root.open_below(&relative(&wanted.digest));
+        let Ok(Some(directory)) = directory else {
+            return false;
+        };
+        let entry = directory.entry(wanted.digest.hexadecimal());
+        fs::symlink_metadata(entry).is_ok_and(|found| found.len() == wanted.size)
     }
 
     fn path(&self, digest: &Digest) -> Option<PathBuf> {
@@ -296,103 +373,21 @@ fn relative(digest: &Digest) -> PathBuf {
     [digest.algorithm().field(), &name[..2]].iter().collect()
 }
 
-/// Sets a file's time of last use, by which files are evicted.
-pub(super) fn used_now(file: &File, metadata: &Metadata) {
-    let now = SystemTime::now();
-    let Ok(used) = metadata.modified() else {
-        return;
-    };
-    if now.duration_since(used).is_ok_and(|age| age > USE) {
-        let _ = file.set_modified(now);
+/// Locks the cache as long as its files may be in use, and removes what killed runs have left. Where
+/// locks do not work, or somebody holds one, the run goes on without.
+fn lock(root: &CacheDirectory, partial: &CacheDirectory) -> bool {
+    match root.file().try_lock() {
+        // No other run uses the cache.
+        Ok(()) => eviction::sweep(partial, Duration::ZERO),
+        Err(_) => eviction::sweep(partial, ABANDONED),
     }
-}
-
-/// Removes what killed runs left behind. Another run may do the same, so failures are ignored.
-fn sweep(directory: &CacheDirectory) {
-    let Ok(names) = directory.names() else {
-        return;
-    };
-    for name in names {
-        let path = directory.entry(name);
-        let modified = fs::symlink_metadata(&path).and_then(|metadata| metadata.modified());
-        let age = modified.ok().and_then(|modified| modified.elapsed().ok());
-        if age.is_some_and(|age| age > ABANDONED) {
-            let _ = fs::remove_file(path);
-        }
-    }
-}
-
-/// Removes files that were not used within `spared`, the least recently used first, until at most
-/// `bound` bytes are left.
-fn trim(root: &CacheDirectory, bound: u64, spared: Duration) -> Result<u64, Error> {
-    let mut files = files(root)?;
-    files.sort();
-    let before = total_size(&files);
-    let mut left = before;
-    for file in files {
-        if left <= bound || file.used.elapsed().unwrap_or_default() < spared {
-            break;
-        }
-        if let Some(directory) = root.open_below(&file.directory)? {
-            match fs::remove_file(directory.entry(&file.name)) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                    return Err(disk(&directory.path().join(&file.name), e));
-                }
-                _ => {}
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match root.file().try_lock_shared() {
+            Err(fs::TryLockError::WouldBlock) if Instant::now() < until => {
+                thread::sleep(Duration::from_millis(5));
             }
-        }
-        left -= file.size;
-    }
-    Ok(before - left)
-}
-
-/// All files of a cache.
-fn files(root: &CacheDirectory) -> Result<Vec<CachedFile>, Error> {
-    let mut tops = Vec::new();
-    if let Some(derived) = root.open(derived::DIRECTORY)? {
-        for name in derived.names().map_err(|e| disk(derived.path(), e))? {
-            tops.push(Path::new(derived::DIRECTORY).join(name));
+            locked => return locked.is_ok(),
         }
     }
-    for algorithm in Algorithm::STRONGEST_FIRST {
-        tops.push(PathBuf::from(algorithm.field()));
-    }
-    let mut files = Vec::new();
-    for top in tops {
-        let Some(directory) = root.open_below(&top)? else {
-            continue;
-        };
-        for name in directory.names().map_err(|e| disk(directory.path(), e))? {
-            if let Some(below) = directory.open(&name)? {
-                add_files(&below, &top.join(name), &mut files)
-                    .map_err(|e| disk(below.path(), e))?;
-            }
-        }
-    }
-    Ok(files)
-}
-
-/// Adds the files in `directory`, which is at `relative` below the root.
-fn add_files(
-    directory: &CacheDirectory,
-    relative: &Path,
-    files: &mut Vec<CachedFile>,
-) -> io::Result<()> {
-    for name in directory.names()? {
-        let metadata = match fs::symlink_metadata(directory.entry(&name)) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-            metadata => metadata?,
-        };
-        files.push(CachedFile {
-            used: metadata.modified()?,
-            directory: relative.to_owned(),
-            name,
-            size: metadata.len(),
-        });
-    }
-    Ok(())
-}
-
-fn total_size(files: &[CachedFile]) -> u64 {
-    files.iter().map(|file| file.size).sum()
 }

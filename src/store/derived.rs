@@ -11,13 +11,17 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Seek, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use tempfile::NamedTempFile;
 
-use super::cache::{Directories, used_now};
+use super::cache::Directories;
+use super::eviction::used_now;
+use super::room::Writing;
 use super::verified::{Verified, is_steady, open_regular};
 use crate::formats::deb::CopyWriter;
 use crate::formats::digest::Digest;
@@ -100,6 +104,15 @@ impl DerivedFiles {
         (read.ok()? as u64 == found.length).then_some(content)
     }
 
+    /// Whether there is a file of that kind, whose seal is not checked here.
+    pub(super) fn has(&self, kind: DerivedKind, of: &Digest) -> bool {
+        let directory = self.directories.root.open_below(&relative(kind, of));
+        let Ok(Some(directory)) = directory else {
+            return false;
+        };
+        fs::symlink_metadata(directory.entry(of.hexadecimal())).is_ok_and(|found| found.is_file())
+    }
+
     fn open_checked(&self, kind: DerivedKind, of: &Digest) -> Option<CheckedFile> {
         let root = &self.directories.root;
         let directory = root.open_below(&relative(kind, of)).ok()??;
@@ -116,9 +129,13 @@ impl DerivedFiles {
         builder
             .prefix(".rbootstrap-")
             .permissions(Permissions::from_mode(0o644));
-        let file = builder.tempfile_in(self.directories.partial.entry(""))?;
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let writing = self.directories.room.begin_writing().ok_or_else(full)?;
+        let file = builder.tempfile_in(self.directories.partial.entry(""));
+        let file = file.inspect_err(|e| writing.failed(e))?;
         Ok(DerivedWriter {
             file,
+            writing,
             hasher: self.hasher(kind, of),
             directories: self.directories.clone(),
             relative: relative(kind, of),
@@ -190,6 +207,8 @@ impl Seal {
 #[derive(Debug)]
 pub(crate) struct DerivedWriter {
     file: NamedTempFile,
+    /// Dropped after `file`: what it counts is on the disk until then.
+    writing: Writing,
     hasher: blake3::Hasher,
     /// Behind `file`, whose path needs them until it is dropped.
     directories: Directories,
@@ -219,7 +238,9 @@ impl CopyWriter for DerivedWriter {
 
 impl Write for DerivedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
+        self.writing.check()?;
+        let written = self.file.write(bytes);
+        let written = written.inspect_err(|e| self.writing.failed(e))?;
         self.hasher.update(&bytes[..written]);
         Ok(written)
     }
@@ -239,15 +260,29 @@ pub(super) fn key(state: &Path) -> io::Result<[u8; KEY_LENGTH]> {
     fs::create_dir_all(state)?;
     let mut key = [0; KEY_LENGTH];
     File::open("/dev/urandom")?.read_exact(&mut key)?;
-    // tempfile creates it with mode 0600.
-    let mut file = tempfile::Builder::new()
-        .prefix(".rbootstrap-")
-        .tempfile_in(state)?;
-    file.write_all(&key)?;
-    match file.persist_noclobber(&path) {
-        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => read_key(&path),
-        persisted => persisted.map(|_| key).map_err(|e| e.error),
+    match write_key(state, &path, &key) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => read_key(&path),
+        written => written.map(|()| key),
     }
+}
+
+/// Writes the key, which appears under its name when it is complete, unless another run is faster.
+fn write_key(state: &Path, path: &Path, key: &[u8]) -> io::Result<()> {
+    // Without a name a run that is killed leaves nothing.
+    let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+    if let Ok(file) = rustix::fs::open(state, flags, Mode::RUSR | Mode::WUSR) {
+        let mut file = File::from(file);
+        file.write_all(key)?;
+        let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let flags = AtFlags::SYMLINK_FOLLOW;
+        return Ok(rustix::fs::linkat(CWD, unnamed, CWD, path, flags)?);
+    }
+    // tempfile creates it with mode 0600.
+    let mut builder = tempfile::Builder::new();
+    let mut file = builder.prefix(".rbootstrap-").tempfile_in(state)?;
+    file.write_all(key)?;
+    file.persist_noclobber(path).map_err(|e| e.error)?;
+    Ok(())
 }
 
 fn read_key(path: &Path) -> io::Result<[u8; KEY_LENGTH]> {

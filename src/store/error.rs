@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::directory::UnsafeDirectory;
+use super::room::is_full;
 use crate::failure::Class;
 use crate::formats::digest::Digest;
 
@@ -172,6 +173,10 @@ impl Error {
             Error::UnsafeCache { .. } => {
                 Some("choose another directory with --cache-dir, or use --no-cache".into())
             }
+            Error::Disk { source, .. } if is_full(source) => Some(
+                "free some space there, or choose another directory with --cache-dir or TMPDIR"
+                    .into(),
+            ),
             Error::Missing { .. }
             | Error::Status { .. }
             | Error::Refused { .. }

@@ -1,6 +1,7 @@
 //! A file that grows until it is the promised one: hashed as it grows, and removed when it is
 //! dropped.
 
+use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::path::PathBuf;
 
@@ -10,13 +11,21 @@ use super::cache::FileCache;
 use super::{Error, FileRequest, Verified};
 use crate::formats::digest::Hasher;
 
+/// A file on the disk that grows.
+#[derive(Debug)]
+pub(super) enum GrowingFile {
+    /// In the cache, with a temporary name. It is removed when it is dropped.
+    Named(NamedTempFile),
+    Unnamed(File),
+}
+
 /// A file under way. It never grows longer than promised.
 pub(super) struct PartialFile<'a> {
     cache: &'a FileCache,
     pub(super) request: &'a FileRequest<'a>,
     /// Its path in the cache. None for a file that is not cached.
     destination: Option<PathBuf>,
-    file: NamedTempFile,
+    file: GrowingFile,
     hasher: Hasher,
     /// The URL that the bytes are from, without its password.
     pub(super) url: String,
@@ -28,12 +37,21 @@ pub(super) struct PartialFile<'a> {
     pub(super) validator: Option<String>,
 }
 
+impl GrowingFile {
+    fn as_file(&self) -> &File {
+        match self {
+            GrowingFile::Named(file) => file.as_file(),
+            GrowingFile::Unnamed(file) => file,
+        }
+    }
+}
+
 impl<'a> PartialFile<'a> {
     pub(super) fn new(
         cache: &'a FileCache,
         request: &'a FileRequest<'a>,
         destination: Option<PathBuf>,
-        file: NamedTempFile,
+        file: GrowingFile,
     ) -> PartialFile<'a> {
         PartialFile {
             cache,
@@ -54,7 +72,18 @@ impl<'a> PartialFile<'a> {
         if written > self.request.wanted.size {
             return Err(self.request.size_mismatch(url, written, true));
         }
-        self.file.write_all(bytes).map_err(|e| self.disk(e))?;
+        let mut rest = bytes;
+        let room = self.request.wanted.size - self.written;
+        let all = self.cache.with_room(room, || {
+            while !rest.is_empty() {
+                match self.file.as_file().write(rest)? {
+                    0 => return Err(io::ErrorKind::WriteZero.into()),
+                    count => rest = &rest[count..],
+                }
+            }
+            Ok(())
+        });
+        all.map_err(|e| self.disk(e))?;
         self.hasher.update(bytes);
         self.written = written;
         self.request.reached(written);
@@ -63,7 +92,7 @@ impl<'a> PartialFile<'a> {
 
     /// Discards all bytes.
     pub(super) fn restart(&mut self) -> Result<(), Error> {
-        let file = self.file.as_file_mut();
+        let mut file = self.file.as_file();
         let emptied = file.set_len(0).and_then(|()| file.rewind());
         emptied.map_err(|e| self.disk(e))?;
         self.hasher = Hasher::new(self.request.wanted.digest.algorithm());

@@ -7,21 +7,29 @@
 
 mod acl;
 mod claim;
+mod error;
+mod fitness;
+mod leftover;
 
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
-use std::io;
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::fs::Permissions;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
-use rustix::fs::{AtFlags, Gid, Mode, StatVfsMountFlags, Uid, fchmod, fchown, fstatvfs};
+use rustix::fs::{Gid, Mode, Uid, fchmod, fchown};
 use rustix::io::Errno;
 
-use crate::tree::rootfs::{self, RootPath, Rootfs};
+use crate::mark::{self, Ownership};
+use crate::tree::rootfs::{Remains, Rootfs, empty_directory};
 use acl::Acls;
 use claim::{CreatedDirectories, LockedDirectory};
+
+pub(crate) use error::Error;
+use error::io_error;
+pub(crate) use leftover::sweep;
 
 /// A claimed target. Dropped without [`Target::keep`], it is what it was before: absent, or empty.
 #[derive(Debug)]
@@ -35,14 +43,10 @@ pub(crate) struct Target {
     before: Option<Ownership>,
     /// The access control lists that it had.
     acls: Acls,
-    kept: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Ownership {
-    mode: u32,
-    uid: u32,
-    gid: u32,
+    /// The process whose leftovers were removed from it.
+    left_by: Option<u32>,
+    /// Whether nothing is to be undone any more.
+    settled: bool,
 }
 
 /// The attributes of a tree's root directory.
@@ -51,75 +55,6 @@ const OF_A_TREE: Ownership = Ownership {
     uid: 0,
     gid: 0,
 };
-
-/// Why a directory cannot be the target.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error(
-        "the target {} is not empty: it contains `{}`",
-        path.display(),
-        Path::new(found).display()
-    )]
-    NotEmpty { path: PathBuf, found: OsString },
-    #[error("the target {} is not a directory", path.display())]
-    NotADirectory { path: PathBuf },
-    #[error("the target {} is a symlink of another user (uid {uid})", path.display())]
-    ForeignSymlink { path: PathBuf, uid: u32 },
-    #[error("the target {} is being built by another run", path.display())]
-    Busy { path: PathBuf },
-    #[error("the target {} is the root of the running system", path.display())]
-    RunningSystem { path: PathBuf },
-    #[error(
-        "the target {} is on a file system mounted noexec: maintainer scripts cannot run there",
-        path.display()
-    )]
-    NoExec { path: PathBuf },
-    /// Packages ship names that differ only in case.
-    #[error("the target {} is on a case-insensitive file system", path.display())]
-    CaseInsensitive { path: PathBuf },
-    #[error(
-        "{} has {} MB free, but the packages need about {} MB",
-        path.display(),
-        free / 1_000_000,
-        needed / 1_000_000
-    )]
-    NoRoom {
-        path: PathBuf,
-        /// In bytes.
-        free: u64,
-        /// In bytes.
-        needed: u64,
-    },
-    #[error("cannot {action} the target {}", path.display())]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    #[error(transparent)]
-    Rootfs(#[from] rootfs::Error),
-}
-
-impl Error {
-    /// What the user can do about it.
-    pub(crate) fn hint(&self) -> Option<String> {
-        match self {
-            Error::NotEmpty { .. } => {
-                Some("name a directory that is empty or does not exist yet".into())
-            }
-            Error::NotADirectory { .. }
-            | Error::ForeignSymlink { .. }
-            | Error::Busy { .. }
-            | Error::RunningSystem { .. }
-            | Error::NoExec { .. }
-            | Error::CaseInsensitive { .. }
-            | Error::NoRoom { .. }
-            | Error::Io { .. }
-            | Error::Rootfs(_) => None,
-        }
-    }
-}
 
 impl Target {
     /// Claims `path`: creates it and its missing parents, or finds it empty (an empty `lost+found`
@@ -136,50 +71,65 @@ impl Target {
     /// Creates a temporary tree below `parent`, for an image that is written elsewhere. Dropping it
     /// removes it.
     pub(crate) fn temporary(parent: &Path) -> Result<Target, Error> {
-        let created = tempfile::Builder::new()
-            .prefix("rbootstrap.")
-            .tempdir_in(parent);
-        let directory = created.map_err(|source| Error::Io {
-            action: "create",
-            path: parent.to_owned(),
-            source,
-        })?;
-        let path = directory.keep();
-        Target::hold(claim::adopt(&path)?, &path)
+        let mut tries = 0;
+        loop {
+            let mut builder = tempfile::Builder::new();
+            builder.prefix(mark::PREFIX);
+            builder.permissions(Permissions::from_mode(mark::UNMARKED));
+            let directory = builder.tempdir_in(parent).map_err(|source| Error::Io {
+                action: "create",
+                path: parent.to_owned(),
+                source,
+            })?;
+            let path = directory.keep();
+            tries += 1;
+            match claim::adopt(&path) {
+                // Another run has taken it for a leftover before it was locked.
+                Err(_) if tries < 5 && !path.exists() => {}
+                claimed => return Target::hold(claimed?, &path),
+            }
+        }
     }
 
     /// Takes a locked, empty directory. From here on, dropping it restores what was before.
     fn hold(claim: LockedDirectory, path: &Path) -> Result<Target, Error> {
-        let LockedDirectory { directory, created } = claim;
+        let LockedDirectory {
+            directory,
+            created,
+            leftover,
+        } = claim;
         let failed = |action| move |e: Errno| io_error(action, path, e);
         let found = rustix::fs::fstat(&directory).map_err(failed("look at"))?;
         let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY;
         let flags = flags | rustix::fs::OFlags::CLOEXEC;
         let root = rustix::fs::openat(&directory, c".", flags, Mode::empty());
         let root = Rootfs::from_directory(root.map_err(failed("open"))?, path);
-        let before = Ownership {
+        let found = Ownership {
             mode: found.st_mode & 0o7777,
             uid: found.st_uid,
             gid: found.st_gid,
         };
-        OF_A_TREE
-            .apply(&directory)
-            .map_err(failed("set owner and mode of"))?;
+        let before = leftover.as_ref().and_then(|mark| mark.before);
+        let before = before.unwrap_or(found);
+        apply(OF_A_TREE, &directory).map_err(failed("set owner and mode of"))?;
         // Another user may have added something until the owner changed. It is not ours to remove.
         if let Err(e) = claim::refuse_content(&directory, path) {
-            let _ = before.apply(&directory);
+            let _ = apply(before, &directory);
             return Err(e);
         }
         let acls = Acls::take(&directory).map_err(failed("remove the ACL of"))?;
+        let before = created.is_empty().then_some(before);
+        mark::set(&directory, before);
         let target = Target {
             root,
             directory,
             acls,
-            before: created.is_empty().then_some(before),
+            before,
             created,
-            kept: false,
+            left_by: leftover.map(|mark| mark.maker.number),
+            settled: false,
         };
-        target.check_file_system()?;
+        fitness::check(&target.directory, path)?;
         Ok(target)
     }
 
@@ -187,90 +137,61 @@ impl Target {
         &self.root
     }
 
-    /// Leaves the tree where it is.
-    pub(crate) fn keep(&mut self) {
+    /// The open directory.
+    pub(crate) fn directory(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+
+    /// The process whose leftovers were removed from the target.
+    pub(crate) fn left_by(&self) -> Option<u32> {
+        self.left_by
+    }
+
+    /// Leaves the tree where it is. The mark goes, so that no later run takes the tree for a
+    /// leftover.
+    pub(crate) fn keep(&mut self) -> Result<(), Error> {
+        let cleared = mark::clear(&self.directory);
+        cleared.map_err(|e| io_error("finish", self.root.path(), e))?;
         self.created.keep();
-        self.kept = true;
-    }
-
-    /// Checks that `needed` bytes fit.
-    pub(crate) fn has_room_for(&self, needed: u64) -> Result<(), Error> {
-        let path = self.root.path();
-        let found = fstatvfs(&self.directory).map_err(|e| io_error("measure", path, e))?;
-        let free = found.f_bavail.saturating_mul(found.f_frsize);
-        // Some file systems state no size at all.
-        if found.f_blocks > 0 && free < needed {
-            return Err(Error::NoRoom {
-                path: path.into(),
-                free,
-                needed,
-            });
-        }
+        self.settled = true;
         Ok(())
     }
 
-    fn check_file_system(&self) -> Result<(), Error> {
-        let path = self.root.path();
-        let failed = |action| move |e: Errno| io_error(action, path, e);
-        let mounted = fstatvfs(&self.directory).map_err(failed("look at"))?;
-        if mounted.f_flag.contains(StatVfsMountFlags::NOEXEC) {
-            return Err(Error::NoExec { path: path.into() });
+    /// Makes the target what it was before, as dropping it does, and says what could not be
+    /// removed.
+    pub(crate) fn undo(&mut self) -> Result<(), Remains> {
+        if self.settled {
+            return Ok(());
         }
-        let upper = c"CASE.rbootstrap";
-        let lower = c"case.rbootstrap";
-        rustix::fs::mkdirat(&self.directory, upper, Mode::RWXU).map_err(failed("write into"))?;
-        let same = rustix::fs::statat(&self.directory, lower, AtFlags::SYMLINK_NOFOLLOW).is_ok();
-        rustix::fs::unlinkat(&self.directory, upper, AtFlags::REMOVEDIR)
-            .map_err(failed("write into"))?;
-        if same {
-            return Err(Error::CaseInsensitive { path: path.into() });
+        self.settled = true;
+        let spared = self.created.is_empty().then_some(c"lost+found");
+        let emptied = empty_directory(self.directory.as_fd(), spared);
+        if emptied.is_ok() {
+            let _ = mark::clear(&self.directory);
         }
-        Ok(())
-    }
-
-    /// Empties the tree, but for the `lost+found` of a target that existed.
-    fn empty(&self) {
-        let names = self.root.names(&RootPath::default());
-        for name in names.unwrap_or_default() {
-            if self.created.is_empty() && name == b"lost+found" {
-                continue;
-            }
-            let _ = self.root.remove_tree(&RootPath::default().entry(&name));
+        if let Some(before) = self.before {
+            let _ = self.acls.restore(&self.directory);
+            let _ = apply(before, &self.directory);
         }
+        self.created.remove();
+        emptied
     }
 }
 
 impl Drop for Target {
-    /// Errors cannot be reported from here; what cannot be removed stays and is visible. `created`
-    /// removes itself afterwards.
+    /// What cannot be removed is known only to those who call [`Target::undo`].
     fn drop(&mut self) {
-        if self.kept {
-            return;
-        }
-        self.empty();
-        if let Some(before) = self.before {
-            let _ = self.acls.restore(&self.directory);
-            let _ = before.apply(&self.directory);
-        }
+        let _ = self.undo();
     }
 }
 
-impl Ownership {
-    fn apply(self, directory: &OwnedFd) -> Result<(), Errno> {
-        // Without root no tree is made, but unit tests claim targets.
-        if rustix::process::geteuid().is_root() {
-            let uid = Some(Uid::from_raw(self.uid));
-            let gid = Some(Gid::from_raw(self.gid));
-            fchown(directory, uid, gid)?;
-        }
-        fchmod(directory, Mode::from_raw_mode(self.mode))
+/// Sets owner and mode.
+fn apply(ownership: Ownership, directory: &OwnedFd) -> Result<(), Errno> {
+    // Without root no tree is made, but unit tests claim targets.
+    if rustix::process::geteuid().is_root() {
+        let uid = Some(Uid::from_raw(ownership.uid));
+        let gid = Some(Gid::from_raw(ownership.gid));
+        fchown(directory, uid, gid)?;
     }
-}
-
-fn io_error(action: &'static str, path: &Path, error: Errno) -> Error {
-    Error::Io {
-        action,
-        path: path.to_owned(),
-        source: error.into(),
-    }
+    fchmod(directory, Mode::from_raw_mode(ownership.mode))
 }

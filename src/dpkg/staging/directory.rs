@@ -39,11 +39,22 @@ impl StagingDirectory {
         })
     }
 
-    /// Makes the directory of one package.
+    /// Makes the directory of one package. What a failed attempt has left in it goes.
     pub(super) fn create_package(&self, file: &PackageFile) -> Result<OwnedFd, Errno> {
         let name = name_of(file);
-        rustix::fs::mkdirat(&self.directory, &*name, Mode::RWXU)?;
-        self.open_package(&name)
+        match rustix::fs::mkdirat(&self.directory, &*name, Mode::RWXU) {
+            Err(Errno::EXIST) => {
+                let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let left = rustix::fs::openat(&self.directory, &*name, flags, Mode::empty())?;
+                let emptied = rootfs::empty_directory(left.as_fd(), None);
+                emptied.map_err(|remains| remains.reason)?;
+                self.open_package(&name)
+            }
+            made => {
+                made?;
+                self.open_package(&name)
+            }
+        }
     }
 
     /// The directory of one package.

@@ -143,7 +143,7 @@ fn runs_share_a_cache() {
 }
 
 #[test]
-fn abandoned_files_are_removed_by_age() {
+fn abandoned_files_are_removed_at_once_or_by_age_if_another_run_is_there() {
     let directory = tempfile::tempdir().unwrap();
     let partial = directory.path().join("cache/partial");
     fs::create_dir_all(&partial).unwrap();
@@ -152,8 +152,21 @@ fn abandoned_files_are_removed_by_age() {
         file.set_modified(std::time::SystemTime::now() - Duration::from_secs(hours * 3600))
             .unwrap();
     }
+    let other = fs::File::open(directory.path().join("cache")).unwrap();
+    other.lock_shared().unwrap();
     let test = TestStore::at(directory, true);
     assert_eq!(test.files(), ["new"]);
+    // The last run to end is alone.
+    drop(other);
+    test.store.trim(u64::MAX).unwrap();
+    assert_eq!(test.files(), Vec::<String>::new());
+    fs::write(test.cache().join("partial/x"), "x").unwrap();
+    let TestStore {
+        store, directory, ..
+    } = test;
+    drop(store);
+    let again = TestStore::at(directory, true);
+    assert_eq!(again.files(), Vec::<String>::new());
 }
 
 #[test]

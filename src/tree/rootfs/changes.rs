@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Directory, Error, Handle, RootPath, Rootfs, absent_is_none, remove};
+use super::{Directory, Error, Handle, Remains, RootPath, Rootfs, absent_is_none, remove};
 
 impl Rootfs {
     /// Writes a whole file with this mode, replacing what was there: readers see the old or the new
@@ -113,11 +113,11 @@ impl Rootfs {
         let Some((parent, name)) = self.parent_if_there(path)? else {
             return Ok(());
         };
-        remove::remove_all(parent.as_fd(), &name).map_err(|e| self.not_removed(path, e))
+        remove::remove_all(parent.as_fd(), &name).map_err(|e| self.not_removed(path, &e))
     }
 
-    fn not_removed(&self, path: &RootPath, error: Errno) -> Error {
-        match error {
+    fn not_removed(&self, path: &RootPath, remains: &Remains) -> Error {
+        match remains.reason {
             Errno::XDEV => self.error(path, "remove it with what is mounted in it", Errno::BUSY),
             other => self.error(path, "remove it", other),
         }

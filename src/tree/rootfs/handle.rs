@@ -26,7 +26,7 @@ impl Handle {
     }
 
     /// Takes a descriptor that was opened with `O_PATH`.
-    pub(super) fn new(descriptor: OwnedFd) -> Result<Handle, Errno> {
+    pub(crate) fn new(descriptor: OwnedFd) -> Result<Handle, Errno> {
         let stat = rustix::fs::fstat(&descriptor)?;
         Ok(Handle { descriptor, stat })
     }
@@ -73,6 +73,12 @@ impl Handle {
             _ => return Err(Errno::INVAL),
         }
         let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        rustix::fs::open(self.magic_link(), flags, Mode::empty()).map(File::from)
+    }
+
+    /// Opens a FIFO or a device of the host; waits for the reader of a FIFO.
+    pub(crate) fn open_special(&self, flags: OFlags) -> Result<File, Errno> {
+        let flags = flags | OFlags::NOCTTY | OFlags::CLOEXEC;
         rustix::fs::open(self.magic_link(), flags, Mode::empty()).map(File::from)
     }
 

@@ -5,16 +5,19 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, flock, fstat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat};
 use rustix::io::Errno;
 
-use super::{Error, io_error};
+use super::{Error, io_error, leftover};
+use crate::mark::Mark;
 use crate::tree::rootfs::Handle;
 
-/// A directory that was empty when it was locked.
+/// A directory that was empty when it was locked, or that has been emptied.
 pub(super) struct LockedDirectory {
     pub(super) directory: OwnedFd,
     pub(super) created: CreatedDirectories,
+    /// What a killed run had left in it.
+    pub(super) leftover: Option<Mark>,
 }
 
 /// The directories that a claim created. Dropping this removes those that are empty.
@@ -30,16 +33,21 @@ struct Created {
 /// Claims `path`, an absolute path, with its missing parents.
 pub(super) fn open_or_create(path: &Path) -> Result<LockedDirectory, Error> {
     let mut created = CreatedDirectories::default();
-    let directory = match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => {
-            let parent = open_parent(parent, path, &mut created)?;
-            open_last(parent, name, path, &mut created)?
-        }
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         // The root directory, or a path that ends in `..`.
-        _ => rustix::fs::open(path, DIRECTORY, Mode::empty())
-            .map_err(|e| io_error("open", path, e))?,
+        let directory = rustix::fs::open(path, DIRECTORY, Mode::empty());
+        let directory = directory.map_err(|e| io_error("open", path, e))?;
+        return lock(directory, created, path);
     };
-    lock(directory, created, path)
+    let parent = open_parent(parent, path, &mut created)?;
+    let directory = open_last(&parent, name, path, &mut created)?;
+    let mut locked = lock(directory, created, path)?;
+    if let Some(Mark { before: None, .. }) = locked.leftover {
+        // The killed run had created it, so this one removes it if it fails.
+        let name = name.to_owned();
+        locked.created.0.push(Created { parent, name });
+    }
+    Ok(locked)
 }
 
 /// Claims a directory that was just created at `path`.
@@ -51,11 +59,8 @@ pub(super) fn adopt(path: &Path) -> Result<LockedDirectory, Error> {
     let directory =
         rustix::fs::openat(&parent, &*name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())
             .map_err(failed)?;
-    lock(
-        directory,
-        CreatedDirectories(vec![Created { parent, name }]),
-        path,
-    )
+    let created = CreatedDirectories(vec![Created { parent, name }]);
+    lock(directory, created, path)
 }
 
 const ABOVE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -85,19 +90,19 @@ fn open_parent(
 
 /// Opens the target itself, or creates it.
 fn open_last(
-    parent: OwnedFd,
+    parent: &OwnedFd,
     name: &OsStr,
     target: &Path,
     created: &mut CreatedDirectories,
 ) -> Result<OwnedFd, Error> {
-    match Handle::at(&parent, name) {
+    match Handle::at(parent, name) {
         Err(Errno::NOENT) => {}
-        Ok(found) => return open_existing(&parent, &found, target),
+        Ok(found) => return open_existing(parent, &found, target),
         Err(e) => return Err(io_error("find", target, e)),
     }
-    make(&parent, name, created).map_err(|e| io_error("create", target, e))?;
-    let found = Handle::at(&parent, name).map_err(|e| io_error("open", target, e))?;
-    open_existing(&parent, &found, target)
+    make(parent, name, created).map_err(|e| io_error("create", target, e))?;
+    let found = Handle::at(parent, name).map_err(|e| io_error("open", target, e))?;
+    open_existing(parent, &found, target)
 }
 
 /// Creates a directory, and notes it unless another process was faster.
@@ -142,8 +147,9 @@ fn not_a_directory(target: &Path) -> Error {
     }
 }
 
-/// Locks a directory that is empty and not the running system's root. One that another run holds,
-/// or has filled, stays, even if this claim created it.
+/// Locks a directory that is not the running system's root, and that is empty or holds what a
+/// killed run has left, which is removed. One that another run holds, or has filled, stays, even if
+/// this claim created it.
 fn lock(
     directory: OwnedFd,
     mut created: CreatedDirectories,
@@ -155,7 +161,7 @@ fn lock(
     if found.st_dev == system.st_dev && found.st_ino == system.st_ino {
         return Err(Error::RunningSystem { path });
     }
-    match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+    match leftover::lock(&directory) {
         Ok(()) => {}
         Err(Errno::WOULDBLOCK) => {
             created.keep();
@@ -163,8 +169,13 @@ fn lock(
         }
         Err(e) => return Err(io_error("open", target, e)),
     }
+    let leftover = leftover::remove_from(&directory, target)?;
     refuse_content(&directory, target)?;
-    Ok(LockedDirectory { directory, created })
+    Ok(LockedDirectory {
+        directory,
+        created,
+        leftover,
+    })
 }
 
 /// Checks that a directory is empty, except for an empty `lost+found`.
@@ -217,12 +228,17 @@ impl CreatedDirectories {
     pub(super) fn keep(&mut self) {
         self.0.clear();
     }
+
+    /// Removes those that are empty.
+    pub(super) fn remove(&mut self) {
+        while let Some(Created { parent, name }) = self.0.pop() {
+            let _ = rustix::fs::unlinkat(parent, &*name, AtFlags::REMOVEDIR);
+        }
+    }
 }
 
 impl Drop for CreatedDirectories {
     fn drop(&mut self) {
-        while let Some(Created { parent, name }) = self.0.pop() {
-            let _ = rustix::fs::unlinkat(parent, &*name, AtFlags::REMOVEDIR);
-        }
+        self.remove();
     }
 }

@@ -1,0 +1,66 @@
+//! Finds out before any download what will not work.
+//!
+//! In this order: leftovers of killed runs are removed; root is needed; the image can be written
+//! ([`pack::Place`]); the target is free and its file system can hold a tree
+//! ([`target`](crate::tree::target)); there are keys for the sources (`run::sources`); the cache is
+//! safe to use ([`Store`](crate::store::Store)); the host permits a sandbox and can run the tree's programs
+//! ([`Installation::begin`](crate::install::Installation::begin)). Once the plan is known,
+//! [`require_room`] compares its sizes with the file systems.
+
+mod room;
+
+use std::cell::Cell;
+use std::path::Path;
+
+use super::Error;
+use super::claim::ClaimedOutputs;
+use super::request::{Image, Outputs, Sink};
+use crate::pack::Place;
+use crate::report::Report;
+use crate::tree::target;
+
+pub(super) use room::{Disk, require_room};
+
+/// Claims the outputs before anything is fetched, so that a run that cannot end well fails at once.
+pub(super) fn claim<'a>(
+    outputs: &'a Outputs,
+    report: &'a Report,
+    stays: &'a Cell<bool>,
+) -> Result<ClaimedOutputs<'a>, Error> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(Error::NotRoot);
+    }
+    let image = image_place(outputs.image.as_ref())?;
+    let claimed = ClaimedOutputs::new(outputs, report, stays)?;
+    if let Some(place) = image {
+        place.try_out(claimed.root())?;
+    }
+    Ok(claimed)
+}
+
+/// Removes the temporary directories of runs that were killed.
+pub(super) fn remove_leftovers(temporary: &Path, report: &Report) {
+    for leftover in target::sweep(temporary) {
+        let path = leftover.path.display();
+        let process = match leftover.process {
+            Some(process) => format!(" (process {process})"),
+            None => String::new(),
+        };
+        report.warning(match leftover.remains {
+            None => format!("removed {path}, which a killed run had left{process}"),
+            Some(remains) => {
+                format!(
+                    "{path} was left by a killed run{process} and could not be removed: {remains}"
+                )
+            }
+        });
+    }
+}
+
+/// The place of an image that is a file.
+fn image_place(image: Option<&Image>) -> Result<Option<Place>, Error> {
+    match image.map(|image| &image.sink) {
+        Some(Sink::File(file)) => Ok(Some(Place::find(file)?)),
+        Some(Sink::Stdout) | None => Ok(None),
+    }
+}

@@ -1,0 +1,97 @@
+//! Why a directory cannot be the target.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use crate::tree::rootfs::{self, Remains};
+
+/// Why a directory cannot be the target.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(
+        "the target {} is not empty: it contains `{}`",
+        path.display(),
+        Path::new(found).display()
+    )]
+    NotEmpty { path: PathBuf, found: OsString },
+    #[error("the target {} is not a directory", path.display())]
+    NotADirectory { path: PathBuf },
+    #[error("the target {} is a symlink of another user (uid {uid})", path.display())]
+    ForeignSymlink { path: PathBuf, uid: u32 },
+    #[error("the target {} is being built by another run", path.display())]
+    Busy { path: PathBuf },
+    #[error(
+        "the target {} was left by a run that was killed, and cannot be emptied: {remains}",
+        path.display()
+    )]
+    Leftover { path: PathBuf, remains: Remains },
+    #[error("the target {} is the root of the running system", path.display())]
+    RunningSystem { path: PathBuf },
+    #[error(
+        "the target {} is on a file system mounted noexec: maintainer scripts cannot run there",
+        path.display()
+    )]
+    NoExec { path: PathBuf },
+    /// Packages ship names that differ only in case.
+    #[error("the target {} is on a case-insensitive file system", path.display())]
+    CaseInsensitive { path: PathBuf },
+    #[error("the target {} is on a file system without {feature}", path.display())]
+    Unfit {
+        path: PathBuf,
+        feature: &'static str,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot {action} the target {}", path.display())]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error(transparent)]
+    Rootfs(#[from] rootfs::Error),
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Error::NotEmpty { .. } => {
+                Some("name a directory that is empty or does not exist yet".into())
+            }
+            Error::ForeignSymlink { .. } => {
+                Some("name the directory that the symlink leads to".into())
+            }
+            Error::NoExec { .. } => Some(
+                "choose another directory, or allow programs to run there: mount -o remount,exec"
+                    .into(),
+            ),
+            Error::CaseInsensitive { .. } | Error::Unfit { .. } => Some(
+                "choose a directory on a Linux file system: ext4, XFS, Btrfs, tmpfs; an image may \
+                 be written anywhere"
+                    .into(),
+            ),
+            Error::Io { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                Some("choose a directory that is not mounted read-only".into())
+            }
+            Error::NotADirectory { .. }
+            | Error::Busy { .. }
+            | Error::Leftover { .. }
+            | Error::RunningSystem { .. }
+            | Error::Io { .. }
+            | Error::Rootfs(_) => None,
+        }
+    }
+}
+
+pub(super) fn io_error(action: &'static str, path: &Path, error: Errno) -> Error {
+    Error::Io {
+        action,
+        path: path.to_owned(),
+        source: error.into(),
+    }
+}
