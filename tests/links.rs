@@ -71,22 +71,19 @@ const METHODS: [&str; 6] = [
 ];
 
 /// A call, as `file function call`, and why it may follow.
-const ALLOWED: [(&str, &str); 34] = [
+const ALLOWED: [(&str, &str); 38] = [
+    ("pack/output.rs sweep fs::openat", "the directory `.`"),
     (
-        "pack/output.rs create .canonicalize",
-        "the image's path, from the user, outside of the tree",
+        "pack/place.rs is_in fs::openat",
+        "the directories `.` and `..`",
     ),
     (
-        "pack/output.rs create .is_dir",
-        "a file type that was read before",
+        "pack/place.rs open fs::openat",
+        "the directory of the image, named by the user or a symlink of this user's or root's",
     ),
     (
-        "pack/output.rs create .is_file",
-        "a file type that was read before",
-    ),
-    (
-        "pack/output.rs directory_of .canonicalize",
-        "the image's path, from the user, outside of the tree",
+        "pack/place.rs open_descriptor fs::openat",
+        "a link of /proc to an open file, named by the user",
     ),
     (
         "sandbox.rs is_in_container fs::stat",
@@ -163,8 +160,16 @@ const ALLOWED: [(&str, &str); 34] = [
         "/proc/self/fd of a descriptor that is a regular file",
     ),
     (
+        "tree/rootfs/handle.rs open_special fs::open",
+        "/proc/self/fd of a descriptor for the image, outside of the tree",
+    ),
+    (
         "tree/rootfs/handle.rs set_mode fs::chmod",
         "/proc/self/fd of a descriptor that is no symlink",
+    ),
+    (
+        "tree/rootfs/remove.rs is_immutable fs::openat",
+        "the directory `.`",
     ),
     (
         "tree/rootfs/resolve.rs mount_of fs::read_to_string",
@@ -179,6 +184,10 @@ const ALLOWED: [(&str, &str); 34] = [
         "the directory `.`",
     ),
     ("tree/target.rs hold fs::openat", "the directory `.`"),
+    (
+        "tree/target.rs temporary .exists",
+        "a directory that this run has created",
+    ),
     (
         "tree/target/claim.rs adopt fs::open",
         "the directory above the target, named by the user",
@@ -198,6 +207,10 @@ const ALLOWED: [(&str, &str); 34] = [
     (
         "tree/target/claim.rs open_parent fs::open",
         "a directory above the target, named by the user",
+    ),
+    (
+        "tree/target/leftover.rs sweep fs::open",
+        "TMPDIR, named by the user",
     ),
 ];
 

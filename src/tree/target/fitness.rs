@@ -65,7 +65,7 @@ fn unfit(path: &Path, feature: &'static str, source: Errno) -> Error {
 }
 
 fn owners_and_modes(probe: &OwnedFd) -> Result<(), Errno> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = rustix::fs::openat(probe, "file", flags, Mode::RUSR | Mode::WUSR)?;
     let is_root = rustix::process::geteuid().is_root();
     if is_root {
