@@ -95,14 +95,6 @@ pub(crate) struct Unverified {
     pub(crate) took: Duration,
 }
 
-/// What is not in the cache of some files that are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Missing {
-    pub(crate) files: u64,
-    /// What is still to be written, in bytes.
-    pub(crate) bytes: u64,
-}
-
 /// Fetches files. Threads share one store, its connections and its cache.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -285,41 +277,6 @@ impl Store {
     /// The number of files in the cache and their size in bytes.
     pub(crate) fn size(&self) -> Result<(usize, u64), Error> {
         self.cache.size()
-    }
-
-    /// The directory that downloads are written to.
-    pub(crate) fn directory(&self) -> &Path {
-        self.cache.directory()
-    }
-
-    /// What of these .debs the cache does not have.
-    pub(crate) fn missing(&self, debs: &[RemoteFile]) -> Missing {
-        let mut missing = Missing { files: 0, bytes: 0 };
-        for deb in debs {
-            let derived = self.derived.as_ref();
-            let is_decoded =
-                derived.is_some_and(|derived| derived.has(DerivedKind::Package, &deb.digest));
-            if !is_decoded && !self.cache.has(deb) {
-                missing.files += 1;
-                missing.bytes = missing.bytes.saturating_add(deb.size);
-            }
-        }
-        missing.bytes = missing.bytes.saturating_sub(self.cache.under_way());
-        missing
-    }
-
-    /// Removes `bytes` of files that this run does not need from the cache, decoded copies first.
-    /// From now on no copies are written. False if nothing was removed.
-    pub(crate) fn make_room(&self, bytes: u64) -> bool {
-        let directories = self.cache.directories();
-        directories.is_some_and(|d| d.make_room(bytes, &self.report))
-    }
-
-    /// Writes no decoded copies from now on.
-    pub(crate) fn keep_no_copies(&self) {
-        if let Some(directories) = self.cache.directories() {
-            directories.room.tighten();
-        }
     }
 
     /// Ends all requests, present and future, with [`Error::Cancelled`].

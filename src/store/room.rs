@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -16,12 +16,21 @@ use std::time::{Duration, Instant};
 
 use super::cache::Directories;
 use super::eviction::{self, CachedFile};
+use super::{DerivedKind, RemoteFile, Store};
 use crate::report::Report;
 
 /// At least this much is removed at once, in bytes.
 const LEAST: u64 = 4 << 20;
 /// How long derived files under way may take to notice that the disk is full.
 const GIVING_UP: Duration = Duration::from_secs(5);
+
+/// What is not in the cache of some files that are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Missing {
+    pub(crate) files: u64,
+    /// What is still to be written, in bytes.
+    pub(crate) bytes: u64,
+}
 
 /// What a store knows of the room on its disk.
 #[derive(Debug, Default)]
@@ -39,6 +48,43 @@ pub(super) struct Room {
 /// Counts a derived file that is being written.
 #[derive(Debug)]
 pub(super) struct Writing(Arc<Room>);
+
+impl Store {
+    /// The directory that downloads are written to.
+    pub(crate) fn directory(&self) -> &Path {
+        self.cache.directory()
+    }
+
+    /// What of these .debs the cache does not have.
+    pub(crate) fn missing(&self, debs: &[RemoteFile]) -> Missing {
+        let mut missing = Missing { files: 0, bytes: 0 };
+        for deb in debs {
+            let derived = self.derived.as_ref();
+            let is_decoded =
+                derived.is_some_and(|derived| derived.has(DerivedKind::Package, &deb.digest));
+            if !is_decoded && !self.cache.has(deb) {
+                missing.files += 1;
+                missing.bytes = missing.bytes.saturating_add(deb.size);
+            }
+        }
+        missing.bytes = missing.bytes.saturating_sub(self.cache.under_way());
+        missing
+    }
+
+    /// Removes `bytes` of files that this run does not need from the cache, decoded copies first.
+    /// From now on no copies are written. False if nothing was removed.
+    pub(crate) fn make_room(&self, bytes: u64) -> bool {
+        let directories = self.cache.directories();
+        directories.is_some_and(|d| d.make_room(bytes, &self.report))
+    }
+
+    /// Writes no decoded copies from now on.
+    pub(crate) fn keep_no_copies(&self) {
+        if let Some(directories) = self.cache.directories() {
+            directories.room.tighten();
+        }
+    }
+}
 
 impl Room {
     /// Counts a derived file that is about to be written. None where there is no room for one.
