@@ -22,7 +22,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::archive::{self, IndexReader};
 use crate::install::{self, Installation, Setup};
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, Registration};
 use crate::pack;
 use crate::plan::{PrefetchPlanner, Selection};
 use crate::report::Report;
@@ -39,6 +39,7 @@ pub(crate) use request::{
 pub(crate) use sources::load_suites;
 
 use choice::Choice;
+use claim::ClaimedOutputs;
 use early::EarlyDownloads;
 use sources::Sources;
 
@@ -72,8 +73,7 @@ fn stages(
         Goal::PrintDebs | Goal::Simulate | Goal::Download => None,
     };
     let store = open_store(request, report)?;
-    let cancelled = Arc::clone(&store);
-    let _registration = interrupt.on_raise(move || cancelled.cancel());
+    let _registration = cancel_on(interrupt, &store);
     let fetch = start_downloads(&store, &request.limits, report);
     let installation = match &claim {
         Some(claim) => {
@@ -84,11 +84,7 @@ fn stages(
     };
     // Indexes and Plan.
     let selection = selection(&request.system, &request.packages, &sources);
-    let options = archive::ReaderOptions {
-        now: now(),
-        mirror_wait: request.network.mirror_wait,
-    };
-    let reader = IndexReader::new(&store, &sources.list, options, report);
+    let reader = IndexReader::new(&store, &sources.list, reader_options(request), report);
     let plan = choice::choose(&Choice {
         selection: &selection,
         reader: &reader,
@@ -114,12 +110,13 @@ fn stages(
     }
     installation.map(|tree| tree.install(&plan)).transpose()?;
     // Pack.
-    if let Some(claim) = claim {
+    if let Some(claim) = &claim {
         claim.pack(plan.epoch, &request.limits, interrupt)?;
-        claim.finish()?;
     }
     drop(fetch);
     trim_cache(&store, &request.cache, report);
+    // The last act: before it, the tree of a killed run is a leftover.
+    claim.map(ClaimedOutputs::finish).transpose()?;
     Ok(Done::new(plan.plan, &selection))
 }
 
@@ -162,6 +159,19 @@ fn selection(system: &System, packages: &Packages, sources: &Sources) -> Selecti
         architectures: sources.architectures.clone(),
         include: packages.include.clone(),
         exclude: packages.exclude.clone(),
+    }
+}
+
+/// Has an interrupt end all requests.
+fn cancel_on(interrupt: &Interrupt, store: &Arc<Store>) -> Registration {
+    let store = Arc::clone(store);
+    interrupt.on_raise(move || store.cancel())
+}
+
+fn reader_options(request: &Request) -> archive::ReaderOptions {
+    archive::ReaderOptions {
+        now: now(),
+        mirror_wait: request.network.mirror_wait,
     }
 }
 
