@@ -112,11 +112,15 @@ impl Release {
         })
     }
 
-    /// Whether Suite or Codename is the requested name, as apt compares them. A flat repository is
-    /// not requested by a name.
+    /// Whether Suite or Codename is the requested name, as apt compares them
+    /// (`metaIndex::CheckDist`): with or without its last part, if it is a path. A flat repository
+    /// is not requested by a name.
     pub(super) fn is_requested(&self) -> bool {
         let requested = &self.source.suite;
-        let plain = requested.strip_suffix("/updates").unwrap_or(requested);
+        let plain = match requested.rsplit_once('/') {
+            Some((all_but_last, _)) => all_but_last,
+            None => requested,
+        };
         let mut names = self.suite.iter().chain(&self.codename);
         is_flat(requested) || names.any(|name| name == requested || name == plain)
     }

@@ -5,7 +5,7 @@
 
 use pgp::armor::{self, BlockType};
 use pgp::composed::{
-    ArmorOptions, CleartextSignedMessage, DetachedSignature, KeyType, SignedKeyDetails,
+    ArmorOptions, CleartextSignedMessage, DetachedSignature, DsaKeySize, KeyType, SignedKeyDetails,
     SignedPublicKey, SignedPublicSubKey,
 };
 pub use pgp::crypto::hash::HashAlgorithm;
@@ -45,6 +45,8 @@ pub struct KeyShape {
 pub enum KeyKind {
     Ed25519,
     P256,
+    /// 1024 bits.
+    Dsa,
     /// The size in bits.
     Rsa(u32),
 }
@@ -343,6 +345,7 @@ impl KeyKind {
         match self {
             KeyKind::Ed25519 => KeyType::Ed25519Legacy,
             KeyKind::P256 => KeyType::ECDSA(pgp::crypto::ecc_curve::ECCCurve::P256),
+            KeyKind::Dsa => KeyType::Dsa(DsaKeySize::B1024),
             KeyKind::Rsa(bits) => KeyType::Rsa(bits),
         }
     }

@@ -215,6 +215,7 @@ fn kinds_and_digests() -> Vec<Signed> {
         with_kind("RSA of 2048 bits", KeyKind::Rsa(2048), 0, ""),
         with_kind("RSA of 1024 bits", KeyKind::Rsa(1024), 3, weak),
         with_kind("RSA of 1536 bits", KeyKind::Rsa(1536), 3, weak),
+        with_kind("DSA", KeyKind::Dsa, 3, weak),
         with_hash("SHA-512", HashAlgorithm::Sha512, 0),
         with_hash("SHA-384", HashAlgorithm::Sha384, 0),
         with_hash("SHA-224", HashAlgorithm::Sha224, 3),

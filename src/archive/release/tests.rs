@@ -64,7 +64,14 @@ fn a_release_is_parsed() {
 
 #[test]
 fn it_must_be_of_the_requested_suite() {
-    for good in ["trixie", "stable", "trixie/updates", "./", "any/path/"] {
+    for good in [
+        "trixie",
+        "stable",
+        "trixie/updates",
+        "trixie/x",
+        "./",
+        "any/path/",
+    ] {
         let release = parse(&text(""), good).unwrap();
         assert_eq!(release.suite_in_url(), good);
     }
@@ -72,6 +79,7 @@ fn it_must_be_of_the_requested_suite() {
         "sid",
         "bookworm",
         "trixie-security",
+        "trixie/x/y",
         "stable-updates",
         "",
         "updates",
