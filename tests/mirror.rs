@@ -287,22 +287,6 @@ fn a_known_suite_comes_from_another_mirror() {
 }
 
 #[test]
-fn passing_faults_are_retried() {
-    for fault in [
-        MirrorFault::Status(503, 2),
-        MirrorFault::Refuse(2),
-        MirrorFault::Break(1),
-    ] {
-        let context = TestContext::new([]);
-        for ending in ["InRelease", ".deb"] {
-            context.mirror.fault(ending, fault.clone());
-        }
-        let made = context.download(&["--variant=essential"]);
-        assert_eq!(made.code, Some(0), "{fault:?}: {}", made.stderr);
-    }
-}
-
-#[test]
 fn a_further_mirror_takes_over() {
     let context = TestContext::new([]);
     let second = Mirror::start(context.archive.root.clone());

@@ -12,12 +12,15 @@ use rbootstrap::testing::{
 
 use crate::context::{Outcome, TestContext, outcome};
 
+mod change;
 mod framing;
 mod indexes;
 mod keyrings;
 mod keys;
+mod memory;
 mod releases;
 mod rollback;
+mod several;
 mod switches;
 
 /// A context with this suite, and its directory `dists/fake`.

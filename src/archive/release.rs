@@ -5,17 +5,20 @@
 //! them. Fetching them is left to `index` and the store.
 
 mod error;
+mod files;
 mod time;
 
 use std::collections::BTreeMap;
 
 pub(crate) use self::error::BadRelease;
+pub(super) use self::files::PromisedFile;
+use self::files::strongest_list;
 pub(crate) use self::time::UtcTime;
 use self::time::parse_date;
 use super::index::last_part;
 use super::{CLOCK_TOLERANCE, Expiry, Source};
 use crate::formats::compress::Compression;
-use crate::formats::digest::{Algorithm, Digest};
+use crate::formats::digest::Digest;
 use crate::formats::key::KeyHasher;
 use crate::formats::stanza::Fields;
 use crate::store;
@@ -48,14 +51,6 @@ pub struct Release {
     pub(super) separate_all: bool,
     /// By path below the suite; from the strongest list of digests.
     pub(super) files: BTreeMap<String, PromisedFile>,
-}
-
-/// What a release promises of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct PromisedFile {
-    /// In bytes.
-    pub(super) size: u64,
-    pub(super) digest: Digest,
 }
 
 /// The compressions that an index may have, in any order.
@@ -365,38 +360,6 @@ fn time(all: &Fields<'_>, field: &'static str) -> Result<Option<i64>, BadRelease
             field,
             found: value.chars().take(60).collect(),
         }),
-    }
-}
-
-/// The files with the strongest digests that the release has. MD5 and SHA-1 are ignored: a release
-/// without others is rejected.
-fn strongest_list(all: &Fields<'_>) -> Result<BTreeMap<String, PromisedFile>, BadRelease> {
-    let mut files = BTreeMap::new();
-    for algorithm in Algorithm::STRONGEST_FIRST {
-        let Some(list) = all.one(algorithm.field()) else {
-            continue;
-        };
-        for line in list.lines().filter(|line| !line.trim().is_empty()) {
-            let Some((path, file)) = promised_file(algorithm, line) else {
-                let line = line.trim().chars().take(200).collect();
-                return Err(BadRelease::File { line });
-            };
-            files.insert(path, file);
-        }
-        return Ok(files);
-    }
-    Err(BadRelease::NoStrongDigests)
-}
-
-/// Parses a line of a list of files: digest, size, path.
-fn promised_file(algorithm: Algorithm, line: &str) -> Option<(String, PromisedFile)> {
-    let mut words = line.split_ascii_whitespace();
-    let digest = Digest::parse(algorithm, words.next()?).ok()?;
-    let size = words.next()?.parse().ok()?;
-    let path = words.next()?.to_owned();
-    match words.next() {
-        Some(_) => None,
-        None => Some((path, PromisedFile { size, digest })),
     }
 }
 

@@ -5,8 +5,10 @@
 //! `file` renders the tree's. Whether a source can be fetched, and who signed it, is left to
 //! `reader`.
 
+mod error;
 pub(crate) mod file;
 pub(crate) mod host;
+mod named;
 
 use std::fs;
 use std::io::Read;
@@ -14,10 +16,11 @@ use std::num::NonZeroI16;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use self::error::BadSource;
+pub(crate) use self::named::archive_at;
 use super::release::is_flat;
-use super::{Exemptions, Expiry, Keyring, KeyringError, Leniency, Source, Trust};
+use super::{Exemptions, Expiry, Keyring, Leniency, Source, Trust};
 use crate::formats::stanza::{Fields, fields, stanzas};
-use crate::store;
 
 const BAD_PIN: &str = "its pin-priority is not a number from -32768 to 32767 other than 0";
 
@@ -196,23 +199,6 @@ impl SourceEntry {
         }
     }
 
-    /// The entry as a line, for messages.
-    pub(crate) fn shown(&self) -> String {
-        let uri = store::shown(&self.uri);
-        let words = [uri.as_str(), &self.suite].into_iter();
-        let words = words.chain(self.components.iter().map(String::as_str));
-        words.collect::<Vec<_>>().join(" ")
-    }
-
-    pub(crate) fn suite(&self) -> &str {
-        &self.suite
-    }
-
-    /// Whether keys of its own may sign it.
-    pub(crate) fn has_own_keys(&self) -> bool {
-        self.signed_by.is_some() || self.trusted
-    }
-
     /// Sets an option by its name in lower case. Those that do not concern binary packages are
     /// ignored.
     fn set(&mut self, option: &str, value: &str) -> Result<(), &'static str> {
@@ -350,11 +336,6 @@ fn is_no(value: &str) -> bool {
         .any(|no| value.eq_ignore_ascii_case(no))
 }
 
-/// The name of the archive at a URL, for the memory of its newest date.
-pub(crate) fn archive_at(uri: &str) -> String {
-    store::shown(uri).trim_end_matches('/').to_owned()
-}
-
 /// Reads a file of sources.
 pub(crate) fn read_file(path: &Path) -> Result<Vec<SourceEntry>, BadSource> {
     let content = read_limited(path)?;
@@ -393,36 +374,6 @@ fn read_limited(path: &Path) -> Result<Vec<u8>, BadSource> {
         });
     }
     Ok(content)
-}
-
-/// Why sources cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum BadSource {
-    /// An entry cannot be parsed.
-    #[error("{file}: `{line}` is not an apt source: {reason}")]
-    Line {
-        /// The file, or the option that gives the text.
-        file: String,
-        /// The line, or the first of the stanza, cut.
-        line: String,
-        reason: &'static str,
-    },
-    /// A file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Unreadable {
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    /// A file is too large.
-    #[error("{} is larger than {limit} bytes", path.display())]
-    TooLarge {
-        path: PathBuf,
-        /// In bytes.
-        limit: u64,
-    },
-    /// The keyring of a Signed-By cannot be used.
-    #[error(transparent)]
-    Keyring(#[from] KeyringError),
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
 //! Turns a request into the apt sources that are read: the suite's own or the user's one mirror,
 //! then the extra sources.
 
+mod extra;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use self::extra::ExtraSources;
 use super::Error;
 use super::request::{SourceOptions, System};
-use crate::archive::sources::{self, SourceEntry};
+use crate::archive::sources;
 use crate::archive::{self, Exemptions, Expiry, HostMirrors, Keyring, Leniency, Source, Trust};
 use crate::formats::arch;
 use crate::formats::suite::{MergedUsr, Pocket, Suite, Suites};
@@ -37,56 +40,32 @@ pub(super) fn choose(
     let trust = trust(&suite, options, report)?;
     let native = &architectures[0];
     let mut pockets = suite.pockets_for(native);
-    let mut own_archive = None;
-    if let Some(mirror) = &options.mirror {
-        let is_known = pockets.iter().any(|pocket| pocket.uris.contains(mirror));
-        own_archive = Some(sources::archive_at(mirror)).filter(|_| !is_known);
-        use_mirror(&mut pockets, &system.suite, mirror);
-    } else {
-        if !options.pockets {
-            pockets.truncate(1);
-        }
-        if let Some(host) = host_mirrors(&suites, &suite, native) {
-            prefer(&host, &mut pockets, report);
-        }
-        if pockets.iter().any(|pocket| pocket.uris.is_empty()) {
-            return Err(Error::Architecture {
-                suite: system.suite.clone(),
-                architecture: native.clone(),
-            });
-        }
+    let archives = archive_names(&suite, &pockets, options);
+    match &options.mirror {
+        Some(mirror) => use_mirror(&mut pockets, &system.suite, mirror),
+        None if !options.pockets => pockets.truncate(1),
+        None => {}
+    }
+    let host = host_mirrors(&suites, &suite, native).filter(|_| options.mirror.is_none());
+    if let Some(host) = host {
+        prefer(&host, &mut pockets, report);
+    }
+    if pockets.iter().any(|pocket| pocket.uris.is_empty()) {
+        return Err(Error::Architecture {
+            suite: system.suite.clone(),
+            architecture: native.clone(),
+        });
     }
     add_mirrors(&mut pockets, &options.further_mirrors);
-
-    let components = match options.components.as_slice() {
-        [] => suite.default_components.clone(),
-        given => given.to_vec(),
+    let own = OwnSources {
+        suite: &suite,
+        architectures: &architectures,
+        trust: &trust,
+        options,
     };
-    let keyring = suite.keyrings.first().filter(|_| suite.deb822_sources);
     let mut list = Vec::new();
-    for pocket in pockets {
-        let archive = match (&own_archive, pocket.uris.first()) {
-            (Some(own), _) => own.clone(),
-            // With keys of the user's own it is not the distribution's archive.
-            (None, Some(uri)) if !options.keyrings.is_empty() => sources::archive_at(uri),
-            (None, _) => format!("{} {}", suite.distribution, pocket.archive),
-        };
-        list.push(Source {
-            archive,
-            leniency: leniency(&suite, options),
-            uris: pocket.uris,
-            suite: pocket.suite,
-            components: components.clone(),
-            architectures: architectures.clone(),
-            trust: trust.clone(),
-            expiry: match options.accept_expired {
-                true => Expiry::Ignore,
-                false => Expiry::Check,
-            },
-            signed_by: keyring.map(|keyring| keyring.tree_path.clone()),
-            pin: None,
-            exemptions: Exemptions::default(),
-        });
+    for (pocket, archive) in pockets.into_iter().zip(archives) {
+        list.push(own.source(pocket, archive));
     }
     let extra = ExtraSources {
         suites: &suites,
@@ -102,6 +81,60 @@ pub(super) fn choose(
         list,
         architectures,
     })
+}
+
+/// The names of the pockets' archives, by which their newest dates are remembered: the
+/// distribution's, whichever mirror serves it, unless the user names another mirror or other keys.
+fn archive_names(suite: &Suite, pockets: &[Pocket], options: &SourceOptions) -> Vec<String> {
+    let mut names = Vec::with_capacity(pockets.len());
+    for pocket in pockets {
+        let own = match &options.mirror {
+            Some(mirror) if !pocket.uris.contains(mirror) => Some(mirror),
+            _ if !options.keyrings.is_empty() => pocket.uris.first(),
+            _ => None,
+        };
+        names.push(match own {
+            Some(uri) => sources::archive_at(uri),
+            None => format!("{} {}", suite.distribution, pocket.archive),
+        });
+    }
+    names
+}
+
+/// What the suite's own sources are made of besides their pockets.
+struct OwnSources<'a> {
+    suite: &'a Suite,
+    architectures: &'a [String],
+    trust: &'a Trust,
+    options: &'a SourceOptions,
+}
+
+impl OwnSources<'_> {
+    /// The source of a pocket. `archive` is its archive's name.
+    fn source(&self, pocket: Pocket, archive: String) -> Source {
+        let components = match self.options.components.as_slice() {
+            [] => self.suite.default_components.clone(),
+            given => given.to_vec(),
+        };
+        let keyring = self.suite.keyrings.first();
+        let keyring = keyring.filter(|_| self.suite.deb822_sources);
+        Source {
+            uris: pocket.uris,
+            suite: pocket.suite,
+            components,
+            architectures: self.architectures.to_vec(),
+            trust: self.trust.clone(),
+            expiry: match self.options.accept_expired {
+                true => Expiry::Ignore,
+                false => Expiry::Check,
+            },
+            signed_by: keyring.map(|keyring| keyring.tree_path.clone()),
+            pin: None,
+            exemptions: Exemptions::default(),
+            archive,
+            leniency: leniency(self.suite, self.options),
+        }
+    }
 }
 
 /// All known suites: the built-in ones and those of the user's files.
@@ -246,78 +279,6 @@ fn leniency(suite: &Suite, options: &SourceOptions) -> Leniency {
     }
 }
 
-/// What the user's further sources are read with.
-struct ExtraSources<'a> {
-    suites: &'a Suites,
-    architectures: &'a [String],
-    trust: &'a Trust,
-    options: &'a SourceOptions,
-}
-
-impl ExtraSources<'_> {
-    /// Reads one `--source`: a line, or a file of sources.
-    fn read(&self, given: &str, report: &Report) -> Result<Vec<Source>, Error> {
-        let is_line = given.trim_start().starts_with("deb") && given.contains(char::is_whitespace);
-        let entries = match is_line {
-            true => sources::parse("--source", given)?,
-            false => sources::read_file(Path::new(given))?,
-        };
-        let mut list = Vec::new();
-        for entry in entries {
-            let mut source = entry.source(self.architectures, self.trust, Path::new("/"))?;
-            warn_of_exemptions(&entry, source.exemptions, report);
-            source.leniency = self.leniency(&entry);
-            if !self.options.check_signatures {
-                source.trust = Trust::Unchecked;
-            }
-            if self.options.accept_expired {
-                source.expiry = Expiry::Ignore;
-            }
-            list.push(source);
-        }
-        Ok(list)
-    }
-
-    /// What is accepted of a user's source: as apt does, a Release that names another suite, unless
-    /// the source is a distribution's own.
-    fn leniency(&self, entry: &SourceEntry) -> Leniency {
-        let name = entry.suite();
-        let codename = name.split(['-', '/']).next().unwrap_or(name);
-        let suite = self
-            .suites
-            .find(name)
-            .or_else(|| self.suites.find(codename));
-        let own = suite.filter(|_| !entry.has_own_keys());
-        Leniency {
-            former_keys: own.is_some_and(|suite| suite.ended),
-            older: self.options.accept_older,
-            other_suite: self.options.accept_other_suite || own.is_none(),
-        }
-    }
-}
-
-/// Warns of the checks that an entry turns off, in every run.
-fn warn_of_exemptions(entry: &SourceEntry, exemptions: Exemptions, report: &Report) {
-    let shown = entry.shown();
-    if exemptions.unsigned {
-        report.warning(format!(
-            "trusted=yes: the signatures of {shown} are NOT checked: \
-             anyone between this machine and the mirror can choose what is installed"
-        ));
-    }
-    if exemptions.expired {
-        report.warning(format!(
-            "check-valid-until=no: {shown} is used even if it has expired: \
-             a mirror can hold back its updates"
-        ));
-    }
-    for option in &entry.without_effect {
-        report.warning(format!(
-            "{option} of {shown} has no effect: the check is not turned off"
-        ));
-    }
-}
-
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(|source| Error::Read {
         path: path.to_owned(),
@@ -336,119 +297,4 @@ fn host_architecture() -> Result<String, Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn options(mirror: Option<&str>) -> SourceOptions {
-        SourceOptions {
-            check_signatures: false,
-            ..SourceOptions::from_mirror(mirror)
-        }
-    }
-
-    #[test]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "tests write their files with the standard library"
-    )]
-    fn components_are_those_of_the_suite_unless_given() {
-        let directory = tempfile::tempdir().unwrap();
-        let text = "distribution = \"debian\"\n[[suites]]\ncodename = \"mine\"\n\
-                    components = [\"a\", \"b\"]\n";
-        std::fs::write(directory.path().join("mine.toml"), text).unwrap();
-        for (suite, given, expected) in [
-            ("mine", &[][..], &["a", "b"][..]),
-            ("mine", &["c"], &["c"]),
-            ("trixie", &[], &["main"]),
-        ] {
-            let options = SourceOptions {
-                suite_directories: vec![directory.path().to_owned()],
-                components: given.iter().map(|name| (*name).to_owned()).collect(),
-                ..options(None)
-            };
-            let sources = choose(&System::minbase(suite), &options, &Report::silent()).unwrap();
-            assert_eq!(sources.list[0].components, expected, "{suite}");
-        }
-    }
-
-    /// Suite and mirrors of each source, or the error.
-    fn chosen(system: &System, options: &SourceOptions) -> String {
-        let sources = match choose(system, options, &Report::silent()) {
-            Ok(sources) => sources,
-            Err(error) => return error.to_string(),
-        };
-        let mut lines = Vec::new();
-        for source in sources.list {
-            lines.push(format!("{} {}", source.suite, source.uris.join(" ")));
-        }
-        lines.join("\n")
-    }
-
-    #[test]
-    fn a_mirror_serves_the_release_pocket_by_the_users_name() {
-        let mut given = options(Some("http://m/debian"));
-        given.further_mirrors.push("http://n/debian".into());
-        assert_eq!(
-            chosen(&System::minbase("stable"), &given),
-            "stable http://m/debian http://n/debian"
-        );
-    }
-
-    #[test]
-    fn extra_sources_follow_with_one_mirror_each() {
-        let mut given = options(Some("http://m/debian"));
-        let line = "deb http://x/debian sid main";
-        given.extra_sources.push(line.into());
-        assert_eq!(
-            chosen(&System::minbase("trixie"), &given),
-            "trixie http://m/debian\nsid http://x/debian"
-        );
-    }
-
-    #[test]
-    fn a_suite_that_no_file_lists_needs_a_mirror_and_a_keyring() {
-        let mirror = Some("http://m/own");
-        let mut given = options(None);
-        assert_eq!(
-            chosen(&System::minbase("own"), &given),
-            "unknown suite `own`"
-        );
-        given.keyrings.push("own.gpg".into());
-        assert_eq!(
-            chosen(&System::minbase("own"), &given),
-            "no suite file lists `own`, so it needs a MIRROR"
-        );
-        let mut checked = options(mirror);
-        checked.check_signatures = true;
-        assert_eq!(
-            chosen(&System::minbase("own"), &checked),
-            "no suite file lists `own`, so it needs a --keyring"
-        );
-        assert_eq!(
-            chosen(&System::minbase("own"), &options(mirror)),
-            "own http://m/own"
-        );
-    }
-
-    #[test]
-    fn usr_cannot_be_split_where_packages_ship_it_merged() {
-        let mut split = System::minbase("trixie");
-        split.merged_usr = Some(false);
-        assert_eq!(
-            chosen(&split, &options(Some("http://m/debian"))),
-            "`trixie` does not support --no-merged-usr"
-        );
-    }
-
-    #[test]
-    fn typing_errors_in_suite_names_are_recognised() {
-        let suites = load_suites(&[]).unwrap();
-        for typed in ["trixi", "trixiee", "trixei", "trlxie", "rtixie"] {
-            assert_eq!(similar_names(&suites, typed), ["trixie"], "{typed}");
-        }
-        for typed in ["tri", "eixirt", "debian"] {
-            let none: [&str; 0] = [];
-            assert_eq!(similar_names(&suites, typed), none, "{typed}");
-        }
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use rbootstrap::testing::{FakeArchive, MirrorFault};
 
 use super::{Deb, Fault, Index, Release, Script, good};
 use crate::context::TestContext;
-use crate::table;
+use crate::table::{self, Row};
 
 /// A mirror with this fault, before a good one.
 fn failover(name: &'static str, target: super::Target, script: Script) -> Fault {
@@ -128,4 +128,31 @@ fn an_interrupt_is_heard_while_waiting() {
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(130));
     context.assert_nothing_left();
+}
+
+/// A fault that passes, for InRelease and for .debs.
+struct Passing(MirrorFault);
+
+impl Row for Passing {
+    fn name(&self) -> String {
+        format!("{:?}", self.0)
+    }
+
+    fn run(&self) {
+        let context = TestContext::new([]);
+        for ending in ["InRelease", ".deb"] {
+            context.mirror.fault(ending, self.0.clone());
+        }
+        context.download(&["--variant=essential"]).ok();
+    }
+}
+
+#[test]
+fn passing_faults_are_retried() {
+    let rows = [
+        Passing(MirrorFault::Status(503, 1)),
+        Passing(MirrorFault::Refuse(1)),
+        Passing(MirrorFault::Break(1)),
+    ];
+    table::run("mirror: passing faults", 3, &rows);
 }

@@ -69,6 +69,12 @@ fn lengths() -> Vec<Fault> {
             (5, lost),
             |_, content| lines("Content-Length: 99999999999999999999\r\n", content),
         ),
+    ]
+}
+
+fn bad_lengths() -> Vec<Fault> {
+    let lost = "the connection was lost";
+    vec![
         bad("a length below 0", Release, (5, lost), |_, content| {
             lines("Content-Length: -1\r\n", content)
         }),
@@ -84,6 +90,11 @@ fn lengths() -> Vec<Fault> {
         good("two equal lengths", Release, |_, content| {
             sized(&format!("Content-Length: {}\r\n", content.len()), content)
         }),
+    ]
+}
+
+fn wrong_lengths() -> Vec<Fault> {
+    vec![
         bad("a byte less", Deb, (3, "should have"), |_, content| {
             Reply::of(&content[1..])
         }),
@@ -213,6 +224,12 @@ fn headers() -> Vec<Fault> {
             (5, lost),
             |_, content| sized("no colon here\r\n", content),
         ),
+    ]
+}
+
+fn heads() -> Vec<Fault> {
+    let lost = "the connection was lost";
+    vec![
         bad("no head", Release, (5, lost), |_, content| {
             Reply::raw("", content)
         }),
@@ -248,7 +265,10 @@ fn headers() -> Vec<Fault> {
 #[test]
 fn lengths_chunks_and_headers() {
     let mut rows = lengths();
+    rows.extend(bad_lengths());
+    rows.extend(wrong_lengths());
     rows.extend(chunks());
     rows.extend(headers());
+    rows.extend(heads());
     table::run("faults: framing", 48, &rows);
 }

@@ -98,121 +98,136 @@ impl Secure {
     }
 }
 
+const INSECURE: &str = "no secure connection";
+
+/// Name, fault, trusted certificates, way, exit code, words.
+const CASES: [(&str, TlsFault, Trusted, Way, i32, &str); 15] = [
+    (
+        "a good server",
+        TlsFault::None,
+        Trusted::Server,
+        Way::Direct,
+        0,
+        "",
+    ),
+    (
+        "a redirect from plain HTTP",
+        TlsFault::None,
+        Trusted::Server,
+        Way::FromHttp,
+        0,
+        "",
+    ),
+    (
+        "no end of TLS",
+        TlsFault::NoCloseNotify,
+        Trusted::Server,
+        Way::Direct,
+        0,
+        "",
+    ),
+    (
+        "an unknown certificate",
+        TlsFault::None,
+        Trusted::Expired,
+        Way::Direct,
+        5,
+        INSECURE,
+    ),
+    (
+        "no certificates on the host",
+        TlsFault::None,
+        Trusted::Nothing,
+        Way::Direct,
+        5,
+        INSECURE,
+    ),
+    (
+        "another name",
+        TlsFault::None,
+        Trusted::Server,
+        Way::WrongName,
+        5,
+        INSECURE,
+    ),
+    (
+        "an expired certificate",
+        TlsFault::ExpiredCertificate,
+        Trusted::Expired,
+        Way::Direct,
+        5,
+        INSECURE,
+    ),
+    (
+        "an answer that is not TLS",
+        TlsFault::Garbage,
+        Trusted::Server,
+        Way::Direct,
+        5,
+        INSECURE,
+    ),
+    (
+        "plain HTTP on its port",
+        TlsFault::None,
+        Trusted::Server,
+        Way::PlainPort,
+        5,
+        "",
+    ),
+    (
+        "closed after the greeting",
+        TlsFault::CloseAfterHello,
+        Trusted::Server,
+        Way::Direct,
+        5,
+        "connection",
+    ),
+    (
+        "no answer to the greeting",
+        TlsFault::Silence,
+        Trusted::Server,
+        Way::Direct,
+        5,
+        "",
+    ),
+    (
+        "a redirect to plain HTTP",
+        TlsFault::None,
+        Trusted::Server,
+        Way::ToHttp,
+        5,
+        "from https to http",
+    ),
+    (
+        "garbage, then a good mirror",
+        TlsFault::Garbage,
+        Trusted::Server,
+        Way::Failover,
+        0,
+        "",
+    ),
+    (
+        "unknown, then a good mirror",
+        TlsFault::None,
+        Trusted::Expired,
+        Way::Failover,
+        0,
+        "",
+    ),
+    (
+        "silence, then a good mirror",
+        TlsFault::Silence,
+        Trusted::Server,
+        Way::Failover,
+        0,
+        "",
+    ),
+];
+
 #[test]
 fn tls() {
-    use TlsFault::{CloseAfterHello, ExpiredCertificate, Garbage, NoCloseNotify, Silence};
-    use Trusted::{Expired, Nothing, Server as Right};
-    let insecure = "no secure connection";
-    let rows = [
-        ("a good server", TlsFault::None, Right, Way::Direct, 0, ""),
-        (
-            "a redirect from plain HTTP",
-            TlsFault::None,
-            Right,
-            Way::FromHttp,
-            0,
-            "",
-        ),
-        ("no end of TLS", NoCloseNotify, Right, Way::Direct, 0, ""),
-        (
-            "an unknown certificate",
-            TlsFault::None,
-            Expired,
-            Way::Direct,
-            5,
-            insecure,
-        ),
-        (
-            "no certificates on the host",
-            TlsFault::None,
-            Nothing,
-            Way::Direct,
-            5,
-            insecure,
-        ),
-        (
-            "another name",
-            TlsFault::None,
-            Right,
-            Way::WrongName,
-            5,
-            insecure,
-        ),
-        (
-            "an expired certificate",
-            ExpiredCertificate,
-            Expired,
-            Way::Direct,
-            5,
-            insecure,
-        ),
-        (
-            "an answer that is not TLS",
-            Garbage,
-            Right,
-            Way::Direct,
-            5,
-            insecure,
-        ),
-        (
-            "plain HTTP on its port",
-            TlsFault::None,
-            Right,
-            Way::PlainPort,
-            5,
-            "",
-        ),
-        (
-            "closed after the greeting",
-            CloseAfterHello,
-            Right,
-            Way::Direct,
-            5,
-            "connection",
-        ),
-        (
-            "no answer to the greeting",
-            Silence,
-            Right,
-            Way::Direct,
-            5,
-            "",
-        ),
-        (
-            "a redirect to plain HTTP",
-            TlsFault::None,
-            Right,
-            Way::ToHttp,
-            5,
-            "from https to http",
-        ),
-        (
-            "garbage, then a good mirror",
-            Garbage,
-            Right,
-            Way::Failover,
-            0,
-            "",
-        ),
-        (
-            "unknown, then a good mirror",
-            TlsFault::None,
-            Expired,
-            Way::Failover,
-            0,
-            "",
-        ),
-        (
-            "silence, then a good mirror",
-            Silence,
-            Right,
-            Way::Failover,
-            0,
-            "",
-        ),
-    ];
     let mut cases = Vec::new();
-    for (name, fault, trusted, way, code, says) in rows {
+    for (name, fault, trusted, way, code, says) in CASES {
         cases.push(Secure {
             name,
             fault,

@@ -75,17 +75,6 @@ fn connections() -> Vec<Fault> {
 
 fn slowness() -> Vec<Fault> {
     let silent = "no data for";
-    let slow = "slower than 4096 bytes/s";
-    let drip: super::Script = |_, _| Reply {
-        length: Some(100_000_000),
-        then: Then::Drip(50),
-        ..Reply::of(b"-")
-    };
-    let drip_unsized: super::Script = |_, _| Reply {
-        length: None,
-        then: Then::Drip(50),
-        ..Reply::of(b"-")
-    };
     vec![
         with(
             ONE_TRY,
@@ -121,6 +110,23 @@ fn slowness() -> Vec<Fault> {
                 Reply::of(content).cut(content.len() - 1, Then::Hang)
             }),
         ),
+    ]
+}
+
+fn drips() -> Vec<Fault> {
+    let silent = "no data for";
+    let slow = "slower than 4096 bytes/s";
+    let drip: super::Script = |_, _| Reply {
+        length: Some(100_000_000),
+        then: Then::Drip(50),
+        ..Reply::of(b"-")
+    };
+    let drip_unsized: super::Script = |_, _| Reply {
+        length: None,
+        then: Then::Drip(50),
+        ..Reply::of(b"-")
+    };
+    vec![
         good("silent once", Deb, lost_once!(9999, Then::Hang)),
         // 1,000 bytes a second, for ever.
         with(ONE_TRY, bad("a drip", Release, (5, ""), drip)),
@@ -183,6 +189,11 @@ fn resumption() -> Vec<Fault> {
                 _ => Reply::ranged(asked, content, "\"2\""),
             },
         ),
+    ]
+}
+
+fn wrong_parts() -> Vec<Fault> {
+    vec![
         with(
             &["--tries=3"],
             good(
@@ -286,7 +297,9 @@ fn wrong_files() -> Vec<Fault> {
 fn transfers() {
     let mut rows = connections();
     rows.extend(slowness());
+    rows.extend(drips());
     rows.extend(resumption());
+    rows.extend(wrong_parts());
     rows.extend(wrong_files());
     table::run("faults: transfers", 45, &rows);
 }

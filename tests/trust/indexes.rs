@@ -67,76 +67,79 @@ fn quick_download(context: &TestContext) -> crate::context::Outcome {
     context.download(&["--variant=essential", "--tries=1", "--mirror-wait=0"])
 }
 
+const DOES_NOT_MATCH: &str = "does not match its release";
+
+/// Name, files, change, exit code, words.
+const CHANGED: [(&str, &str, Change, i32, &str); 15] = [
+    (
+        "an index with another bit",
+        "/binary-",
+        Change::FlipBit,
+        3,
+        DOES_NOT_MATCH,
+    ),
+    (
+        "an index without its last byte",
+        "/binary-",
+        Change::CutOff,
+        3,
+        DOES_NOT_MATCH,
+    ),
+    (
+        "an index with a byte more",
+        "/binary-",
+        Change::Append,
+        3,
+        DOES_NOT_MATCH,
+    ),
+    (
+        "an empty index",
+        "/binary-",
+        Change::Empty,
+        3,
+        DOES_NOT_MATCH,
+    ),
+    ("no index", "/binary-", Change::Remove, 5, "404"),
+    (
+        "an index by hash with another bit",
+        "/by-hash/",
+        Change::FlipBit,
+        0,
+        "",
+    ),
+    ("no index by hash", "/by-hash/", Change::Remove, 0, ""),
+    ("an empty index by hash", "/by-hash/", Change::Empty, 0, ""),
+    (
+        "an index by name with another bit",
+        "/Packages",
+        Change::FlipBit,
+        0,
+        "",
+    ),
+    ("no index by name", "/Packages", Change::Remove, 0, ""),
+    (".deb with another bit", ".deb", Change::FlipBit, 3, "one"),
+    (
+        ".deb without its last byte",
+        ".deb",
+        Change::CutOff,
+        3,
+        "should have",
+    ),
+    (
+        ".deb with a byte more",
+        ".deb",
+        Change::Append,
+        3,
+        "should have",
+    ),
+    ("an empty .deb", ".deb", Change::Empty, 3, "should have"),
+    ("no .deb", ".deb", Change::Remove, 5, "404"),
+];
+
 #[test]
 fn changed_files() {
-    let does_not_match = "does not match its release";
-    let rows = [
-        (
-            "an index with another bit",
-            "/binary-",
-            Change::FlipBit,
-            3,
-            does_not_match,
-        ),
-        (
-            "an index without its last byte",
-            "/binary-",
-            Change::CutOff,
-            3,
-            does_not_match,
-        ),
-        (
-            "an index with a byte more",
-            "/binary-",
-            Change::Append,
-            3,
-            does_not_match,
-        ),
-        (
-            "an empty index",
-            "/binary-",
-            Change::Empty,
-            3,
-            does_not_match,
-        ),
-        ("no index", "/binary-", Change::Remove, 5, "404"),
-        (
-            "an index by hash with another bit",
-            "/by-hash/",
-            Change::FlipBit,
-            0,
-            "",
-        ),
-        ("no index by hash", "/by-hash/", Change::Remove, 0, ""),
-        ("an empty index by hash", "/by-hash/", Change::Empty, 0, ""),
-        (
-            "an index by name with another bit",
-            "/Packages",
-            Change::FlipBit,
-            0,
-            "",
-        ),
-        ("no index by name", "/Packages", Change::Remove, 0, ""),
-        (".deb with another bit", ".deb", Change::FlipBit, 3, "one"),
-        (
-            ".deb without its last byte",
-            ".deb",
-            Change::CutOff,
-            3,
-            "should have",
-        ),
-        (
-            ".deb with a byte more",
-            ".deb",
-            Change::Append,
-            3,
-            "should have",
-        ),
-        ("an empty .deb", ".deb", Change::Empty, 3, "should have"),
-        ("no .deb", ".deb", Change::Remove, 5, "404"),
-    ];
     let mut cases = Vec::new();
-    for (name, files, change, code, says) in rows {
+    for (name, files, change, code, says) in CHANGED {
         cases.push(Changed {
             name,
             files,
@@ -152,7 +155,7 @@ fn changed_files() {
 struct Lie {
     name: &'static str,
     from: &'static str,
-    to: String,
+    to: &'static str,
     code: i32,
     says: &'static str,
 }
@@ -174,7 +177,7 @@ impl Row for Lie {
         let sum = digest_of(&promised);
         let from = self.from.replace("SIZE", &size).replace("SUM", &sum);
         assert!(stanza.contains(&from), "no `{from}` in {stanza}");
-        let lying = stanza.replace(&from, &self.to);
+        let lying = stanza.replace(&from, self.to);
         let index = format!("main/binary-{}/Packages", host_architecture());
         context
             .archive
@@ -195,116 +198,83 @@ fn digest_of(promised: &str) -> String {
     line.unwrap().to_owned()
 }
 
+const PATH: &str = "Filename: pool/bad.deb";
+const OTHER: &str = "SHA256: 0000000000000000000000000000000000000000000000000000000000000000";
+const UNVERIFIABLE: &str = "no digest";
+
+/// Name, text, what replaces it, exit code, words.
+const LIES: [(&str, &str, &str, i32, &str); 17] = [
+    ("nothing", PATH, PATH, 0, ""),
+    ("another digest", "SUM", OTHER, 3, "should have"),
+    ("no digest", "SUM", "X: y", 3, UNVERIFIABLE),
+    (
+        "only MD5",
+        "SUM",
+        "MD5sum: 900150983cd24fb0d6963f7d28e17f72",
+        3,
+        UNVERIFIABLE,
+    ),
+    (
+        "only SHA-1",
+        "SUM",
+        "SHA1: a9993e364706816aba3e25717850c26c9cd0d89d",
+        3,
+        UNVERIFIABLE,
+    ),
+    (
+        "a smaller size",
+        "SIZE",
+        "Size: 10",
+        3,
+        "should have 10 bytes",
+    ),
+    (
+        "a larger size",
+        "SIZE",
+        "Size: 100000",
+        3,
+        "should have 100000 bytes",
+    ),
+    ("the size 0", "SIZE", "Size: 0", 3, "should have 0 bytes"),
+    (
+        "a path upwards",
+        PATH,
+        "Filename: ../../etc/passwd",
+        5,
+        "404",
+    ),
+    ("an absolute path", PATH, "Filename: /etc/passwd", 5, "404"),
+    (
+        "a path upwards inside",
+        PATH,
+        "Filename: pool/../../x/passwd",
+        5,
+        "404",
+    ),
+    (
+        "an encoded path upwards",
+        PATH,
+        "Filename: %2e%2e/passwd",
+        5,
+        "404",
+    ),
+    (
+        "a URL",
+        PATH,
+        "Filename: http://127.0.0.1:1/passwd",
+        5,
+        "404",
+    ),
+    ("a file: URL", PATH, "Filename: file:/etc/passwd", 5, "404"),
+    ("a query", PATH, "Filename: pool/bad.deb?x", 5, "404"),
+    ("a fragment", PATH, "Filename: pool/bad.deb#x", 5, "404"),
+    ("a backslash", PATH, "Filename: ..\\..\\passwd", 5, "404"),
+];
+
 #[test]
 fn lies_about_packages() {
-    let path = "Filename: pool/bad.deb";
-    let other = format!("SHA256: {}", "0".repeat(64));
-    let unverifiable = "no digest";
-    let rows = [
-        ("nothing", path, path.to_owned(), 0, ""),
-        ("another digest", "SUM", other, 3, "should have"),
-        ("no digest", "SUM", "X: y".to_owned(), 3, unverifiable),
-        (
-            "only MD5",
-            "SUM",
-            "MD5sum: 900150983cd24fb0d6963f7d28e17f72".to_owned(),
-            3,
-            unverifiable,
-        ),
-        (
-            "only SHA-1",
-            "SUM",
-            "SHA1: a9993e364706816aba3e25717850c26c9cd0d89d".to_owned(),
-            3,
-            unverifiable,
-        ),
-        (
-            "a smaller size",
-            "SIZE",
-            "Size: 10".to_owned(),
-            3,
-            "should have 10 bytes",
-        ),
-        (
-            "a larger size",
-            "SIZE",
-            "Size: 100000".to_owned(),
-            3,
-            "should have 100000 bytes",
-        ),
-        (
-            "the size 0",
-            "SIZE",
-            "Size: 0".to_owned(),
-            3,
-            "should have 0 bytes",
-        ),
-        (
-            "a path upwards",
-            path,
-            "Filename: ../../etc/passwd".to_owned(),
-            5,
-            "404",
-        ),
-        (
-            "an absolute path",
-            path,
-            "Filename: /etc/passwd".to_owned(),
-            5,
-            "404",
-        ),
-        (
-            "a path upwards inside",
-            path,
-            "Filename: pool/../../x/passwd".to_owned(),
-            5,
-            "404",
-        ),
-        (
-            "an encoded path upwards",
-            path,
-            "Filename: %2e%2e/passwd".to_owned(),
-            5,
-            "404",
-        ),
-        (
-            "a URL",
-            path,
-            "Filename: http://127.0.0.1:1/passwd".to_owned(),
-            5,
-            "404",
-        ),
-        (
-            "a file: URL",
-            path,
-            "Filename: file:/etc/passwd".to_owned(),
-            5,
-            "404",
-        ),
-        (
-            "a query",
-            path,
-            "Filename: pool/bad.deb?x".to_owned(),
-            5,
-            "404",
-        ),
-        (
-            "a fragment",
-            path,
-            "Filename: pool/bad.deb#x".to_owned(),
-            5,
-            "404",
-        ),
-        (
-            "a backslash",
-            path,
-            "Filename: ..\\..\\passwd".to_owned(),
-            5,
-            "404",
-        ),
-    ];
     let mut cases = Vec::new();
-    for (name, from, to, code, says) in rows {
+    for (name, from, to, code, says) in LIES {
         cases.push(Lie {
             name,
             from,

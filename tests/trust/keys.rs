@@ -1,7 +1,6 @@
 //! Which keys may sign, when, and with which digests.
 
 use std::fs;
-use std::sync::Arc;
 
 use rbootstrap::testing::archive::now;
 use rbootstrap::testing::key::{
@@ -13,21 +12,21 @@ use super::{published, quick_plan_of, small};
 use crate::table::{self, Row};
 
 const HOUR: i64 = 3600;
-const DAY: i64 = 24 * HOUR;
+pub(super) const DAY: i64 = 24 * HOUR;
 const YEAR: i64 = 365 * DAY;
 
 /// A release that one key signed.
 #[derive(Clone)]
-struct Signed {
-    name: &'static str,
+pub(super) struct Signed {
+    pub(super) name: &'static str,
     /// `buster` has ended, `fake` is in no suite file.
-    suite: &'static str,
-    key: KeyShape,
-    signing: Signing,
+    pub(super) suite: &'static str,
+    pub(super) key: KeyShape,
+    pub(super) signing: Signing,
     /// How long ago the release was made, by its Date.
-    date_age: i64,
-    code: i32,
-    says: &'static str,
+    pub(super) date_age: i64,
+    pub(super) code: i32,
+    pub(super) says: &'static str,
 }
 
 impl Row for Signed {
@@ -43,7 +42,7 @@ impl Row for Signed {
 
 /// Publishes the case's suite signed by `signers`, and expects the outcome with `trusted` as
 /// keyring.
-fn check(case: &Signed, trusted: &ArchiveKey, signers: &[(&ArchiveKey, Signing)]) {
+pub(super) fn check(case: &Signed, trusted: &ArchiveKey, signers: &[(&ArchiveKey, Signing)]) {
     let (context, directory) = published(&FakeSuite {
         date: now() - case.date_age,
         name: case.suite.to_owned(),
@@ -61,7 +60,7 @@ fn check(case: &Signed, trusted: &ArchiveKey, signers: &[(&ArchiveKey, Signing)]
 }
 
 /// A release of yesterday by a key of a year ago, signed a minute after its Date.
-fn good() -> Signed {
+pub(super) fn good() -> Signed {
     Signed {
         name: "a good key",
         suite: "fake",
@@ -368,128 +367,4 @@ fn keys_and_signatures() {
     rows.extend(subkeys());
     rows.extend(former_keys());
     table::run("trust: keys", 40, &rows);
-}
-
-/// A release with several signatures.
-struct Several {
-    name: &'static str,
-    /// The keys that sign: the trusted one, or a stranger.
-    signers: Vec<(Signer, Signing)>,
-    code: i32,
-    says: &'static str,
-}
-
-#[derive(Clone, Copy)]
-enum Signer {
-    Trusted,
-    Stranger,
-}
-
-impl Row for Several {
-    fn name(&self) -> String {
-        self.name.to_owned()
-    }
-
-    fn run(&self) {
-        let rsa = KeyShape {
-            kind: KeyKind::Rsa(2048),
-            ..good().key
-        };
-        let trusted = Arc::new(ArchiveKey::of("Trusted <t@example.org>", rsa));
-        let stranger = Arc::new(ArchiveKey::of("Stranger <s@example.org>", good().key));
-        let mut signers = Vec::new();
-        for (signer, signing) in &self.signers {
-            let key = match signer {
-                Signer::Trusted => &trusted,
-                Signer::Stranger => &stranger,
-            };
-            signers.push((&**key, *signing));
-        }
-        let case = Signed {
-            code: self.code,
-            says: self.says,
-            ..good()
-        };
-        check(&case, &trusted, &signers);
-    }
-}
-
-#[test]
-fn several_signatures() {
-    let usual = good().signing;
-    let weak = Signing {
-        hash: HashAlgorithm::Sha1,
-        ..usual
-    };
-    let early = Signing {
-        age: 30 * DAY,
-        ..usual
-    };
-    let stranger = (Signer::Stranger, usual);
-    let trusted = (Signer::Trusted, usual);
-    let mut many = vec![stranger; 31];
-    many.push(trusted);
-    let mut too_many = vec![stranger; 32];
-    too_many.push(trusted);
-    let rows = [
-        (
-            "none that is known",
-            vec![stranger],
-            3,
-            "is not in the keyring",
-        ),
-        (
-            "two strangers",
-            vec![stranger; 2],
-            3,
-            "is not in the keyring",
-        ),
-        (
-            "a stranger, then the right one",
-            vec![stranger, trusted],
-            0,
-            "",
-        ),
-        (
-            "the right one, then a stranger",
-            vec![trusted, stranger],
-            0,
-            "",
-        ),
-        (
-            "a weak one, then the right one",
-            vec![(Signer::Trusted, weak), trusted],
-            0,
-            "",
-        ),
-        (
-            "an early one, then the right one",
-            vec![(Signer::Trusted, early), trusted],
-            0,
-            "",
-        ),
-        (
-            "a stranger's, and an early one",
-            vec![stranger, (Signer::Trusted, early)],
-            3,
-            "more than a day before",
-        ),
-        ("31 strangers, then the right one", many, 0, ""),
-        (
-            "32 strangers, then the right one",
-            too_many,
-            3,
-            "is not in the keyring",
-        ),
-    ];
-    let mut cases = Vec::new();
-    for (name, signers, code, says) in rows {
-        cases.push(Several {
-            name,
-            signers,
-            code,
-            says,
-        });
-    }
-    table::run("trust: several signatures", 9, &cases);
 }

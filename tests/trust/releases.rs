@@ -128,9 +128,6 @@ fn suites() -> Vec<Edited> {
 fn dates() -> Vec<Edited> {
     let line = format!("Date: {}\n", date(DATE));
     let at = |time: i64| format!("Date: {}\n", date(time));
-    let until = |time: i64| format!("{line}Valid-Until: {}\n", date(time));
-    let expired = until(now() - 60);
-    let lenient: &[&str] = &["--no-check-valid-until"];
     let far = "Date: Fri, 01 Jan 2100 00:00:00 UTC\n";
     vec![
         edited("no Date", &line, "", 3, "it has no Date"),
@@ -173,6 +170,16 @@ fn dates() -> Vec<Edited> {
             "in the future",
         ),
         edited("a Date of 2100", &line, far, 3, "more than a day before"),
+    ]
+}
+
+fn expiry() -> Vec<Edited> {
+    let line = format!("Date: {}\n", date(DATE));
+    let until = |time: i64| format!("{line}Valid-Until: {}\n", date(time));
+    let expired = until(now() - 60);
+    let future = format!("Date: {}\n", date(now() + 600));
+    let lenient: &[&str] = &["--no-check-valid-until"];
+    vec![
         edited(
             "a Valid-Until that passed",
             &line,
@@ -194,7 +201,7 @@ fn dates() -> Vec<Edited> {
             edited(
                 "a Date in 10 minutes, lenient",
                 &line,
-                &at(now() + 600),
+                &future,
                 3,
                 "in the future",
             ),
@@ -205,8 +212,6 @@ fn dates() -> Vec<Edited> {
 fn lists_of_files() -> Vec<Edited> {
     let weak = "neither SHA512 nor SHA256";
     let not_a_line = "is not a digest, a size and a path";
-    let added = |line: &str| format!("SHA256:\n {line}\n");
-    let sum = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     vec![
         edited("SHA-1", "SHA256:", "SHA1:", 3, weak),
         edited("MD5", "SHA256:", "MD5Sum:", 3, weak),
@@ -218,68 +223,36 @@ fn lists_of_files() -> Vec<Edited> {
             3,
             not_a_line,
         ),
-        edited(
-            "a line without a path",
-            "SHA256:\n",
-            &added(&format!("{sum} 1")),
-            3,
-            not_a_line,
-        ),
-        edited(
-            "a line of one word",
-            "SHA256:\n",
-            &added(sum),
-            3,
-            not_a_line,
-        ),
-        edited(
-            "a path with a blank",
-            "SHA256:\n",
-            &added(&format!("{sum} 1 a b")),
-            3,
-            not_a_line,
-        ),
-        edited(
-            "a size below zero",
-            "SHA256:\n",
-            &added(&format!("{sum} -1 a")),
-            3,
-            not_a_line,
-        ),
-        edited(
-            "a size in words",
-            "SHA256:\n",
-            &added(&format!("{sum} ten a")),
-            3,
-            not_a_line,
-        ),
-        edited(
-            "a size beyond 64 bits",
-            "SHA256:\n",
-            &added(&format!("{sum} 99999999999999999999 a")),
-            3,
-            not_a_line,
-        ),
-        edited(
-            "a short digest",
-            "SHA256:\n",
-            &added("ba78 1 a"),
-            3,
-            not_a_line,
-        ),
+    ]
+}
+
+/// Lines in a list of files, for which `SUM` stands for a digest.
+const LINES: [(&str, &str, i32); 8] = [
+    ("a line without a path", "SUM 1", 3),
+    ("a line of one word", "SUM", 3),
+    ("a path with a blank", "SUM 1 a b", 3),
+    ("a size below zero", "SUM -1 a", 3),
+    ("a size in words", "SUM ten a", 3),
+    ("a size beyond 64 bits", "SUM 99999999999999999999 a", 3),
+    ("a short digest", "ba78 1 a", 3),
+    (
+        "a file outside of the suite",
+        "SUM 1 ../../../etc/passwd",
+        0,
+    ),
+];
+
+fn lines_of_lists() -> Vec<Edited> {
+    let sum = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let not_hexadecimal = format!("SHA256:\n {} 1 a\n", "x".repeat(64));
+    let not_a_line = "is not a digest, a size and a path";
+    let mut rows = vec![
         edited(
             "a digest that is not hexadecimal",
             "SHA256:\n",
-            &added(&format!("{} 1 a", "x".repeat(64))),
+            &not_hexadecimal,
             3,
             not_a_line,
-        ),
-        edited(
-            "a file outside of the suite",
-            "SHA256:\n",
-            &added(&format!("{sum} 1 ../../../etc/passwd")),
-            0,
-            "",
         ),
         edited(
             "Acquire-By-Hash: no",
@@ -288,13 +261,21 @@ fn lists_of_files() -> Vec<Edited> {
             0,
             "",
         ),
-    ]
+    ];
+    for (name, line, code) in LINES {
+        let added = format!("SHA256:\n {}\n", line.replace("SUM", sum));
+        let says = if code == 0 { "" } else { not_a_line };
+        rows.push(edited(name, "SHA256:\n", &added, code, says));
+    }
+    rows
 }
 
 #[test]
 fn what_a_release_says() {
     let mut rows = suites();
     rows.extend(dates());
+    rows.extend(expiry());
     rows.extend(lists_of_files());
+    rows.extend(lines_of_lists());
     table::run("trust: releases", 44, &rows);
 }

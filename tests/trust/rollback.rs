@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use rbootstrap::testing::archive::DATE;
-use rbootstrap::testing::{DebBuilder, FakeArchive, Mirror, MirrorFault, tree};
+use rbootstrap::testing::{DebBuilder, FakeArchive, Mirror, tree};
 
 use super::small;
 use crate::context::{Outcome, TestContext, outcome};
@@ -121,7 +121,7 @@ impl Archives {
     }
 }
 
-fn publish(archive: &FakeArchive, days: i64) {
+pub(super) fn publish(archive: &FakeArchive, days: i64) {
     // Each state has an index of its own.
     let version = (days + 30_000).to_string();
     let mut shape = small().with([DebBuilder::new("dated", &version)]);
@@ -145,7 +145,7 @@ fn overwrite(root: &Path, part: &str) {
 
 const ALLOWED: &[&str] = &["--allow-rollback"];
 const UNCHECKED: &[&str] = &["--no-check-gpg"];
-const HINT: &str = "--allow-rollback";
+pub(super) const HINT: &str = "--allow-rollback";
 
 fn one_mirror() -> Vec<(&'static str, Vec<Step>)> {
     vec![
@@ -175,6 +175,11 @@ fn one_mirror() -> Vec<(&'static str, Vec<Step>)> {
                 Ok(&[]),
             ],
         ),
+    ]
+}
+
+fn more_of_one_mirror() -> Vec<(&'static str, Vec<Step>)> {
+    vec![
         (
             "a step back from the newest of three",
             vec![
@@ -217,6 +222,11 @@ fn one_mirror() -> Vec<(&'static str, Vec<Step>)> {
                 Refused(&["MIRROR=URL/"], HINT),
             ],
         ),
+    ]
+}
+
+fn what_else_changes() -> Vec<(&'static str, Vec<Step>)> {
+    vec![
         (
             "expiry does not matter",
             vec![
@@ -288,6 +298,11 @@ fn what_is_the_same_source() -> Vec<(&'static str, Vec<Step>)> {
             "a run without a cache is not remembered",
             vec![Publish(1), Ok(&["--no-cache"]), Publish(0), Ok(&[])],
         ),
+    ]
+}
+
+fn what_is_remembered() -> Vec<(&'static str, Vec<Step>)> {
+    vec![
         (
             "another host's key",
             vec![Publish(1), Ok(&[]), ForgetKey, Publish(0), Ok(&[])],
@@ -363,59 +378,14 @@ fn mirrors_and_unsigned() -> Vec<(&'static str, Vec<Step>)> {
 #[test]
 fn older_releases() {
     let mut rows = one_mirror();
+    rows.extend(more_of_one_mirror());
+    rows.extend(what_else_changes());
     rows.extend(what_is_the_same_source());
+    rows.extend(what_is_remembered());
     rows.extend(mirrors_and_unsigned());
     let mut cases = Vec::new();
     for (name, steps) in rows {
         cases.push(Sequence { name, steps });
     }
     table::run("trust: rollback", 27, &cases);
-}
-
-/// A symlink in place of the memory ends the run, as for every directory of the cache.
-#[test]
-fn a_planted_link_is_not_followed() {
-    let context = TestContext::bare();
-    publish(&context.archive, 0);
-    fs::create_dir(context.path("cache")).unwrap();
-    let elsewhere = context.path("home");
-    std::os::unix::fs::symlink(&elsewhere, context.path("cache/releases")).unwrap();
-    super::quick_plan(&context, &[])
-        .fails(6)
-        .names(&["releases", "is not safe to use"]);
-    assert_eq!(fs::read_dir(elsewhere).unwrap().count(), 0);
-}
-
-/// The message names both dates.
-#[test]
-fn both_dates_are_named() {
-    let context = TestContext::bare();
-    for days in [1, 0] {
-        publish(&context.archive, days);
-        let outcome = super::quick_plan(&context, &[]);
-        if days == 1 {
-            outcome.ok();
-        } else {
-            let dates = ["2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z"];
-            outcome.fails(3).names(&dates).names(&[HINT]);
-        }
-    }
-}
-
-/// A mirror whose servers lag behind each other is asked again before its release is refused.
-#[test]
-fn a_lagging_server_is_asked_again() {
-    let context = TestContext::bare();
-    publish(&context.archive, 1);
-    super::quick_plan(&context, &[]).ok();
-    let old = FakeArchive {
-        root: context.path("archive-new"),
-        key: context.archive.key.clone(),
-    };
-    publish(&old, 0);
-    let stale = fs::read(old.root.join("dists/fake/InRelease")).unwrap();
-    context
-        .mirror
-        .fault("dists/fake/InRelease", MirrorFault::Other(stale, 1));
-    context.print_debs(&["--variant=essential"]).ok();
 }

@@ -141,7 +141,7 @@ fn with(options: &'static [&'static str], row: Switched) -> Switched {
 
 fn trusted() -> Vec<Switched> {
     use Form::{Deb822, Line, List, Signed};
-    use Wrong::{Future, Nothing, Unsigned, WeakDigests};
+    use Wrong::{Nothing, Unsigned};
     let warned = "are NOT checked";
     let line = "trusted=yes";
     let field = "Trusted: yes";
@@ -171,6 +171,14 @@ fn trusted() -> Vec<Switched> {
             &["--progress=plain", "-q"],
             ok(row("trusted, plain and -q", List, line, Unsigned), warned),
         ),
+    ]
+}
+
+fn untrusted() -> Vec<Switched> {
+    use Form::{Deb822, Line};
+    use Wrong::{Future, Unsigned, WeakDigests};
+    let line = "trusted=yes";
+    vec![
         refused(row("unsigned", Line, "", Unsigned), "no signature"),
         refused(
             row("not trusted", Line, "trusted=no", Unsigned),
@@ -298,6 +306,7 @@ fn without_effect() -> Vec<Switched> {
 #[test]
 fn switches_are_said_and_relax_one_check() {
     let mut rows = trusted();
+    rows.extend(untrusted());
     rows.extend(expired());
     rows.extend(without_effect());
     table::run("trust: switches", 37, &rows);

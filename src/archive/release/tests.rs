@@ -1,5 +1,6 @@
 use super::*;
 use crate::archive::{Exemptions, Trust};
+use crate::formats::digest::Algorithm;
 
 /// 2026-09-13T00:00:00Z
 const NOW: i64 = 1_789_257_600;

@@ -1,0 +1,28 @@
+//! The names of sources: for messages, and for the memory of their newest dates.
+
+use super::SourceEntry;
+use crate::store;
+
+impl SourceEntry {
+    /// The entry as a line, for messages.
+    pub(crate) fn shown(&self) -> String {
+        let uri = store::shown(&self.uri);
+        let words = [uri.as_str(), &self.suite].into_iter();
+        let words = words.chain(self.components.iter().map(String::as_str));
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    pub(crate) fn suite(&self) -> &str {
+        &self.suite
+    }
+
+    /// Whether keys of its own may sign it.
+    pub(crate) fn has_own_keys(&self) -> bool {
+        self.signed_by.is_some() || self.trusted
+    }
+}
+
+/// The name of the archive at a URL, for the memory of its newest date.
+pub(crate) fn archive_at(uri: &str) -> String {
+    store::shown(uri).trim_end_matches('/').to_owned()
+}

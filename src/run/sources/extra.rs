@@ -1,0 +1,82 @@
+//! The user's further sources (`--source`): lines, and files in apt's formats.
+
+use std::path::Path;
+
+use super::super::Error;
+use super::super::request::SourceOptions;
+use crate::archive::sources::{self, SourceEntry};
+use crate::archive::{Exemptions, Expiry, Leniency, Source, Trust};
+use crate::formats::suite::Suites;
+use crate::report::Report;
+
+/// What the user's further sources are read with.
+pub(super) struct ExtraSources<'a> {
+    pub(super) suites: &'a Suites,
+    pub(super) architectures: &'a [String],
+    pub(super) trust: &'a Trust,
+    pub(super) options: &'a SourceOptions,
+}
+
+impl ExtraSources<'_> {
+    /// Reads one `--source`: a line, or a file of sources.
+    pub(super) fn read(&self, given: &str, report: &Report) -> Result<Vec<Source>, Error> {
+        let is_line = given.trim_start().starts_with("deb") && given.contains(char::is_whitespace);
+        let entries = match is_line {
+            true => sources::parse("--source", given)?,
+            false => sources::read_file(Path::new(given))?,
+        };
+        let mut list = Vec::new();
+        for entry in entries {
+            let mut source = entry.source(self.architectures, self.trust, Path::new("/"))?;
+            warn_of_exemptions(&entry, source.exemptions, report);
+            source.leniency = self.leniency(&entry);
+            if !self.options.check_signatures {
+                source.trust = Trust::Unchecked;
+            }
+            if self.options.accept_expired {
+                source.expiry = Expiry::Ignore;
+            }
+            list.push(source);
+        }
+        Ok(list)
+    }
+
+    /// What is accepted of a user's source: as apt does, a Release that names another suite, unless
+    /// the source is a distribution's own.
+    fn leniency(&self, entry: &SourceEntry) -> Leniency {
+        let name = entry.suite();
+        let codename = name.split(['-', '/']).next().unwrap_or(name);
+        let suite = self
+            .suites
+            .find(name)
+            .or_else(|| self.suites.find(codename));
+        let own = suite.filter(|_| !entry.has_own_keys());
+        Leniency {
+            former_keys: own.is_some_and(|suite| suite.ended),
+            older: self.options.accept_older,
+            other_suite: self.options.accept_other_suite || own.is_none(),
+        }
+    }
+}
+
+/// Warns of the checks that an entry turns off, in every run.
+fn warn_of_exemptions(entry: &SourceEntry, exemptions: Exemptions, report: &Report) {
+    let shown = entry.shown();
+    if exemptions.unsigned {
+        report.warning(format!(
+            "trusted=yes: the signatures of {shown} are NOT checked: \
+             anyone between this machine and the mirror can choose what is installed"
+        ));
+    }
+    if exemptions.expired {
+        report.warning(format!(
+            "check-valid-until=no: {shown} is used even if it has expired: \
+             a mirror can hold back its updates"
+        ));
+    }
+    for option in &entry.without_effect {
+        report.warning(format!(
+            "{option} of {shown} has no effect: the check is not turned off"
+        ));
+    }
+}

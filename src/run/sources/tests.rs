@@ -1,0 +1,114 @@
+use super::*;
+
+fn options(mirror: Option<&str>) -> SourceOptions {
+    SourceOptions {
+        check_signatures: false,
+        ..SourceOptions::from_mirror(mirror)
+    }
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests write their files with the standard library"
+)]
+fn components_are_those_of_the_suite_unless_given() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "distribution = \"debian\"\n[[suites]]\ncodename = \"mine\"\n\
+                components = [\"a\", \"b\"]\n";
+    std::fs::write(directory.path().join("mine.toml"), text).unwrap();
+    for (suite, given, expected) in [
+        ("mine", &[][..], &["a", "b"][..]),
+        ("mine", &["c"], &["c"]),
+        ("trixie", &[], &["main"]),
+    ] {
+        let options = SourceOptions {
+            suite_directories: vec![directory.path().to_owned()],
+            components: given.iter().map(|name| (*name).to_owned()).collect(),
+            ..options(None)
+        };
+        let sources = choose(&System::minbase(suite), &options, &Report::silent()).unwrap();
+        assert_eq!(sources.list[0].components, expected, "{suite}");
+    }
+}
+
+/// Suite and mirrors of each source, or the error.
+fn chosen(system: &System, options: &SourceOptions) -> String {
+    let sources = match choose(system, options, &Report::silent()) {
+        Ok(sources) => sources,
+        Err(error) => return error.to_string(),
+    };
+    let mut lines = Vec::new();
+    for source in sources.list {
+        lines.push(format!("{} {}", source.suite, source.uris.join(" ")));
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn a_mirror_serves_the_release_pocket_by_the_users_name() {
+    let mut given = options(Some("http://m/debian"));
+    given.further_mirrors.push("http://n/debian".into());
+    assert_eq!(
+        chosen(&System::minbase("stable"), &given),
+        "stable http://m/debian http://n/debian"
+    );
+}
+
+#[test]
+fn extra_sources_follow_with_one_mirror_each() {
+    let mut given = options(Some("http://m/debian"));
+    let line = "deb http://x/debian sid main";
+    given.extra_sources.push(line.into());
+    assert_eq!(
+        chosen(&System::minbase("trixie"), &given),
+        "trixie http://m/debian\nsid http://x/debian"
+    );
+}
+
+#[test]
+fn a_suite_that_no_file_lists_needs_a_mirror_and_a_keyring() {
+    let mirror = Some("http://m/own");
+    let mut given = options(None);
+    assert_eq!(
+        chosen(&System::minbase("own"), &given),
+        "unknown suite `own`"
+    );
+    given.keyrings.push("own.gpg".into());
+    assert_eq!(
+        chosen(&System::minbase("own"), &given),
+        "no suite file lists `own`, so it needs a MIRROR"
+    );
+    let mut checked = options(mirror);
+    checked.check_signatures = true;
+    assert_eq!(
+        chosen(&System::minbase("own"), &checked),
+        "no suite file lists `own`, so it needs a --keyring"
+    );
+    assert_eq!(
+        chosen(&System::minbase("own"), &options(mirror)),
+        "own http://m/own"
+    );
+}
+
+#[test]
+fn usr_cannot_be_split_where_packages_ship_it_merged() {
+    let mut split = System::minbase("trixie");
+    split.merged_usr = Some(false);
+    assert_eq!(
+        chosen(&split, &options(Some("http://m/debian"))),
+        "`trixie` does not support --no-merged-usr"
+    );
+}
+
+#[test]
+fn typing_errors_in_suite_names_are_recognised() {
+    let suites = load_suites(&[]).unwrap();
+    for typed in ["trixi", "trixiee", "trixei", "trlxie", "rtixie"] {
+        assert_eq!(similar_names(&suites, typed), ["trixie"], "{typed}");
+    }
+    for typed in ["tri", "eixirt", "debian"] {
+        let none: [&str; 0] = [];
+        assert_eq!(similar_names(&suites, typed), none, "{typed}");
+    }
+}
