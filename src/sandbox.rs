@@ -189,8 +189,8 @@ impl Sandbox {
     }
 
     /// Runs a command in / with /dev/null as stdin, and waits for it. Whole lines of its output are
-    /// reported as [`Event::Output`](crate::report::Event::Output). Processes that it leaves running
-    /// are killed before this returns: nothing but PID 1 runs between two commands.
+    /// reported as [`Event::Output`](crate::report::Event::Output). Processes that it leaves
+    /// running are killed before this returns: nothing but PID 1 runs between two commands.
     pub(crate) fn run(&self, command: &Command) -> Result<Finished, Error> {
         let hearing = Hearing {
             on_line: &mut |_| Clock::Continues,
@@ -267,8 +267,8 @@ impl Sandbox {
         }
     }
 
-    /// Reads the command's output until it has ended, and then what the pipe still contains. `None` if
-    /// its time was over and it was killed.
+    /// Reads the command's output until it has ended, and then what the pipe still contains. `None`
+    /// if its time was over and it was killed.
     fn wait(
         &self,
         mut output: PipeReader,

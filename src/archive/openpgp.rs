@@ -4,8 +4,9 @@
 //! Ubuntu's up to two. A signature is good when its digest is SHA-256 or stronger, its key is
 //! neither RSA below 2048 bits nor DSA, the key could sign when the signature was made and still
 //! can (bound, neither expired nor revoked), and the signature is neither from the future, nor
-//! expired, nor older than the Date that it signs. A keyring is trusted as given, so that old SHA-1 self-signatures in it count (Ubuntu's key of 2012
-//! has no others); new ones do not. What a release says is left to `release`.
+//! expired, nor older than the Date that it signs. A keyring is trusted as given, so that old SHA-1
+//! self-signatures in it count (Ubuntu's key of 2012 has no others); new ones do not. What a
+//! release says is left to `release`.
 
 mod error;
 mod message;

@@ -1,9 +1,10 @@
 //! Reads all sources: each in a thread of its own, each of its indexes in another, with results in
 //! the order of the sources.
 //!
-//! When an index is not what its release promises, the mirror is being updated (a window of minutes,
-//! several times a day): the release is read again and the source starts over, from the next mirror
-//! and at last after pauses that add up to minutes. A single release is read by `signed`, a single index by `index`.
+//! When an index is not what its release promises, the mirror is being updated (a window of
+//! minutes, several times a day): the release is read again and the source starts over, from the
+//! next mirror and at last after pauses that add up to minutes. A single release is read by
+//! `signed`, a single index by `index`.
 
 use std::panic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -144,9 +145,9 @@ impl<'a> IndexReader<'a> {
         Ok(())
     }
 
-    /// Remembers the dates of the signed releases, so that older ones are noticed. To be called once
-    /// their indexes are known to be there: a mirror that has a new release and old indexes must not
-    /// keep a run from using another mirror.
+    /// Remembers the dates of the signed releases, so that older ones are noticed. To be called
+    /// once their indexes are known to be there: a mirror that has a new release and old indexes
+    /// must not keep a run from using another mirror.
     pub(crate) fn remember_dates(&self) {
         for offer in self.offers() {
             let source = offer.release.source();

@@ -90,7 +90,8 @@ impl Error {
                 "install qemu-user-static to run {architecture} programs"
             )),
             Error::Weak { .. } => Some(
-                "run it as root with CAP_SYS_ADMIN or in a container; --allow-weak-sandbox runs the \
+                "run it as root with CAP_SYS_ADMIN or in a container; --allow-weak-sandbox runs \
+                 the \
                  scripts all the same, with the host's processes and network in their reach"
                     .into(),
             ),

@@ -1,7 +1,7 @@
 //! PID 1 of the sandbox, which starts one command after another.
 //!
-//! It is this program, executed again as [`NAME`] by `start`: nothing of the memory of the run, with
-//! its keys, tokens and environment, is in the process that scripts can see. It ends when its
+//! It is this program, executed again as [`NAME`] by `start`: nothing of the memory of the run,
+//! with its keys, tokens and environment, is in the process that scripts can see. It ends when its
 //! socket is closed, and the kernel then kills all its descendants and drops its mounts. `setup`
 //! prepares it, `request` reads a request, `launch` starts the command, `processors` places it.
 #![expect(unsafe_code, reason = "descriptors by number, signals")]
@@ -233,8 +233,8 @@ pub(super) fn send(socket: RawFd, reply: Reply) {
 }
 
 /// Kills all processes of the namespace but this one, its PID 1, and waits until they are gone: the
-/// orphans are its children. Returns how many there were. The kernel lets no process fork that has a
-/// signal pending, so one call reaches all.
+/// orphans are its children. Returns how many there were. The kernel lets no process fork that has
+/// a signal pending, so one call reaches all.
 fn kill_namespace() -> u32 {
     let mut killed = 0;
     // SAFETY: in a PID namespace, -1 is all of its processes but PID 1.

@@ -1,9 +1,9 @@
 //! The only door into the target tree.
 //!
 //! A [`Rootfs`] is an open directory, a [`RootPath`] a path inside it. The kernel resolves every
-//! path with the tree as its root (`openat2` with `RESOLVE_IN_ROOT`; `resolve` where it is missing),
-//! so no symlink in a package leads outside. Owners and modes are set through descriptors ([`Handle`]), and only regular files
-//! are read. Which files go where is left to the callers.
+//! path with the tree as its root (`openat2` with `RESOLVE_IN_ROOT`; `resolve` where it is
+//! missing), so no symlink in a package leads outside. Owners and modes are set through descriptors
+//! ([`Handle`]), and only regular files are read. Which files go where is left to the callers.
 
 mod changes;
 mod handle;
@@ -150,8 +150,8 @@ impl Rootfs {
         Ok(self.handle(path)?.is_some())
     }
 
-    /// Whether `path` is a directory or a symlink to one inside the tree. Only what shows that there
-    /// is none counts as no: where the question cannot be answered, that is the error.
+    /// Whether `path` is a directory or a symlink to one inside the tree. Only what shows that
+    /// there is none counts as no: where the question cannot be answered, that is the error.
     pub(crate) fn is_directory(&self, path: &RootPath) -> Result<bool, Error> {
         match self.open_at(path, OFlags::PATH | OFlags::DIRECTORY) {
             Ok(_) => Ok(true),

@@ -46,7 +46,8 @@ impl SignatureError {
             SignatureError::NoneGood { attempts } => {
                 let expired = |attempt: &Attempt| attempt.fault == Fault::KeyExpired;
                 attempts.iter().any(expired).then(|| {
-                    "keys that have expired count only for suites whose suite file says `ended = true`"
+                    "keys that have expired count only for suites whose suite file says `ended = \
+                     true`"
                         .into()
                 })
             }

@@ -54,11 +54,13 @@ impl BadRelease {
                 "--no-check-valid-until accepts a snapshot, or a mirror that lags behind".into(),
             ),
             BadRelease::Rollback { .. } => Some(
-                "it can be a replay that hides updates; --allow-rollback accepts an archive that was set back"
+                "it can be a replay that hides updates; --allow-rollback accepts an archive that \
+                 was set back"
                     .into(),
             ),
             BadRelease::OtherSuite { .. } => Some(
-                "it can be a replay of another suite; --allow-other-suite accepts a mirror that names its suite so"
+                "it can be a replay of another suite; --allow-other-suite accepts a mirror that \
+                 names its suite so"
                     .into(),
             ),
             BadRelease::Missing { .. }

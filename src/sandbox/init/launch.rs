@@ -49,9 +49,9 @@ impl Launcher {
         self.capabilities = Some(kept);
     }
 
-    /// Starts a command with this process's stdin, /dev/null; with `one_processor`, on the current processor
-    /// only. The error is that of the first program that exists and cannot be executed, or ENOENT
-    /// if none exists.
+    /// Starts a command with this process's stdin, /dev/null; with `one_processor`, on the current
+    /// processor only. The error is that of the first program that exists and cannot be executed,
+    /// or ENOENT if none exists.
     pub(super) fn start(
         &mut self,
         request: &ExecRequest,
