@@ -19,6 +19,9 @@ const RELATIONS: [(&str, bool); 9] = [
     ("Provides", false),
 ];
 
+/// The most fields of a control file. Real ones have up to some dozen.
+const FIELD_LIMIT: usize = 1024;
+
 /// What dpkg refuses in a control file.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadControl {
@@ -30,6 +33,8 @@ pub(crate) enum BadControl {
     },
     #[error("its last line has no newline")]
     NoFinalNewline,
+    #[error("it has more fields than {FIELD_LIMIT}")]
+    Fields,
     #[error("it has the field {field} twice")]
     Duplicate { field: String },
     #[error("it has more than one stanza")]
@@ -100,6 +105,9 @@ fn fields(text: &str) -> Result<Vec<(&str, &str)>, BadControl> {
             return Err(BadControl::Duplicate {
                 field: name.to_owned(),
             });
+        }
+        if fields.len() == FIELD_LIMIT {
+            return Err(BadControl::Fields);
         }
         fields.push((name, value.trim()));
     }
