@@ -189,6 +189,9 @@ fn members() -> Vec<Case> {
     ]
 }
 
+/// What dpkg takes all the same.
+const STRICTER: [(&str, &str); 1] = [("seventy-reserved-members", "64 members are looked at")];
+
 fn all() -> Vec<Case> {
     let mut cases = files();
     cases.extend(headers());
@@ -205,5 +208,5 @@ fn damaged_outer_archives() {
 #[test]
 #[ignore = "needs root, dpkg"]
 fn damaged_outer_archives_to_dpkg() {
-    compare("ar", &all(), &[]);
+    compare("ar", &all(), &STRICTER);
 }
