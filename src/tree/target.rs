@@ -111,6 +111,10 @@ impl Target {
         };
         let before = leftover.as_ref().and_then(|mark| mark.before);
         let before = before.unwrap_or(found);
+        // Marked first: until then its mode shows that a temporary directory is ours.
+        if !created.is_empty() {
+            mark::set(&directory, None);
+        }
         apply(OF_A_TREE, &directory).map_err(failed("set owner and mode of"))?;
         // Another user may have added something until the owner changed. It is not ours to remove.
         if let Err(e) = claim::refuse_content(&directory, path) {
@@ -119,7 +123,9 @@ impl Target {
         }
         let acls = Acls::take(&directory).map_err(failed("remove the ACL of"))?;
         let before = created.is_empty().then_some(before);
-        mark::set(&directory, before);
+        if before.is_some() {
+            mark::set(&directory, before);
+        }
         let target = Target {
             root,
             directory,
@@ -166,7 +172,8 @@ impl Target {
         self.settled = true;
         let spared = self.created.is_empty().then_some(c"lost+found");
         let emptied = empty_directory(self.directory.as_fd(), spared);
-        if emptied.is_ok() {
+        // A directory that the run has created goes with its mark.
+        if emptied.is_ok() && self.before.is_some() {
             let _ = mark::clear(&self.directory);
         }
         if let Some(before) = self.before {
