@@ -1,10 +1,20 @@
 //! apt's sources: what the tree's file of sources says is what was parsed.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use crate::archive::sources::{SignedBy, SourceEntry, parse};
 use crate::archive::{Source, Trust, sources_file};
 use crate::formats::suite::{Suite, Suites};
+
+/// A suite whose sources are deb822, and one whose sources are lines.
+static SUITES: LazyLock<[Suite; 2]> = LazyLock::new(|| {
+    let known = Suites::load(&[]).unwrap();
+    [
+        known.find("trixie").unwrap().clone(),
+        Suite::unlisted("fuzz"),
+    ]
+});
 
 /// A `.list` or `.sources` file.
 pub(crate) fn sources(data: &[u8]) {
@@ -36,9 +46,7 @@ pub(crate) fn sources(data: &[u8]) {
 
 /// The source reads back from both formats of a tree's file.
 fn check_written(source: &Source, architectures: &[String]) {
-    let known = Suites::load(&[]).unwrap();
-    let deb822 = known.find("trixie").unwrap();
-    for suite in [deb822, &Suite::unlisted("fuzz")] {
+    for suite in &*SUITES {
         let file = sources_file(suite, std::slice::from_ref(source), architectures);
         let entries = parse(&file.path, &file.text);
         let entries = entries.unwrap_or_else(|e| panic!("{e}: {}", file.text));
