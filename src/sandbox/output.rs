@@ -13,8 +13,8 @@ pub(super) const KEPT: usize = 64 * 1024;
 /// Longer lines are reported in pieces, so that no program can fill our memory.
 const LINE_LIMIT: usize = 16 * 1024;
 
-/// How much of a command's output is reported. The installation of 1,300 packages writes less than
-/// 1 MB in all.
+/// How much of a command's output is reported. The scripts of 363 packages of bookworm write 42 kB
+/// in all.
 pub(crate) const BYTES_REPORTED: usize = 4 << 20;
 pub(crate) const LINES_REPORTED: usize = 65_536;
 

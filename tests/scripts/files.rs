@@ -62,6 +62,7 @@ fn of_pid_1() -> Vec<Probe> {
 fn of_the_kernel() -> Vec<Probe> {
     let mut probes = vec![
         code("kernel-core", "readable('/proc/kcore')", EMPTY),
+        code("keys", "readable('/proc/keys')", EMPTY),
         code("sysrq", "writable('/proc/sysrq-trigger')", CLOSED),
         code(
             "addresses",
