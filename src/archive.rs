@@ -17,6 +17,7 @@ mod index;
 mod preferences;
 mod reader;
 mod signed;
+mod unlisted;
 
 use std::num::NonZeroI16;
 use std::sync::Arc;
@@ -79,6 +80,16 @@ pub(crate) struct Leniency {
     pub(crate) older: bool,
     /// A release that names another suite, or none.
     pub(crate) other_suite: bool,
+    pub(crate) date: DateRules,
+}
+
+/// What is accepted of a release's Date besides a time that has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DateRules {
+    /// None at all, or one that cannot be read, as apt accepts it of any source.
+    pub(crate) missing: bool,
+    /// A time that is up to so many seconds ahead. Without it, [`CLOCK_TOLERANCE`].
+    pub(crate) ahead: Option<i64>,
 }
 
 /// The checks that an entry of apt's sources turns off, here and in the tree. What the command line
@@ -89,6 +100,8 @@ pub(crate) struct Exemptions {
     pub(crate) unsigned: bool,
     /// `Check-Valid-Until: no`
     pub(crate) expired: bool,
+    /// `Check-Date: no`
+    pub(crate) date: bool,
 }
 
 /// Who may have signed a source.

@@ -19,6 +19,7 @@ pub(crate) mod fuzz;
 mod http;
 mod overflow;
 mod partial;
+mod proxy;
 mod request;
 mod room;
 mod roots;

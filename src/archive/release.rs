@@ -79,7 +79,7 @@ impl Release {
             suite: word("Suite"),
             codename: word("Codename"),
             version: word("Version"),
-            date: time(&all, "Date")?.ok_or(BadRelease::Missing { field: "Date" })?,
+            date: date(&all, source)?,
             valid_until: time(&all, "Valid-Until")?,
             separate_all: has_all && !repeats_all,
             architectures,
@@ -121,7 +121,8 @@ impl Release {
     }
 
     fn check_dates(&self, now: i64) -> Result<(), BadRelease> {
-        if self.date > now + CLOCK_TOLERANCE {
+        let ahead = self.source.leniency.date.ahead.unwrap_or(CLOCK_TOLERANCE);
+        if self.date > now.saturating_add(ahead) {
             return Err(BadRelease::Future {
                 date: UtcTime(self.date),
                 now: UtcTime(now),
@@ -307,6 +308,16 @@ impl Release {
             separate_all: false,
             files: BTreeMap::new(),
         }
+    }
+}
+
+/// The Date of a release, in seconds since the epoch; 0 where a source without one is accepted.
+fn date(all: &Fields<'_>, source: &Source) -> Result<i64, BadRelease> {
+    let found =
+        time(all, "Date").and_then(|date| date.ok_or(BadRelease::Missing { field: "Date" }));
+    match found {
+        Err(_) if source.leniency.date.missing => Ok(0),
+        found => found,
     }
 }
 

@@ -30,12 +30,12 @@ pub(super) struct Releases<'a> {
 }
 
 /// What the first mirror that answered has.
-struct Answer {
+pub(super) struct Answer {
     /// The mirror's number.
-    mirror: usize,
-    file: Unverified,
+    pub(super) mirror: usize,
+    pub(super) file: Unverified,
     /// The signed text.
-    verified: Result<String, SignatureError>,
+    pub(super) verified: Result<String, SignatureError>,
 }
 
 impl Releases<'_> {
@@ -95,8 +95,14 @@ impl Releases<'_> {
                 (mirror, file, verified)
             }
             Err(store::Error::Missing { .. }) => {
-                let fetched = self.fetch(source, mirrors, "Release");
-                let (mirror, file) = fetched.map_err(|e| failed(e, suite))?;
+                let (mirror, file) = match self.fetch(source, mirrors, "Release") {
+                    Err(error @ store::Error::Missing { .. }) => {
+                        let unlisted = self.unlisted(source, mirrors);
+                        let unlisted = unlisted.map_err(|e| failed(e, suite))?;
+                        return unlisted.ok_or_else(|| failed(error, suite));
+                    }
+                    fetched => fetched.map_err(|e| failed(e, suite))?,
+                };
                 let verified = self.verify_detached(source, &file);
                 (mirror, file, verified.map_err(|e| failed(e, suite))?)
             }
@@ -203,6 +209,10 @@ impl Releases<'_> {
                 release.codename().unwrap_or("-"),
                 source.suite
             ));
+        }
+        if release.date() == 0 {
+            self.report
+                .warning(format!("{url} has no date that can be read"));
         }
         let date = UtcTime(release.date());
         self.report.detail(format!("read {url}, dated {date}"));

@@ -11,7 +11,7 @@ use self::extra::ExtraSources;
 use super::Error;
 use super::request::{SourceOptions, System};
 use crate::archive::sources;
-use crate::archive::{self, Exemptions, Expiry, HostMirrors, Keyring, Leniency, Source, Trust};
+use crate::archive::{self, DateRules, Exemptions, Expiry, HostMirrors, Keyring, Leniency, Source, Trust};
 use crate::formats::arch;
 use crate::formats::suite::{MergedUsr, Pocket, Suite, Suites};
 use crate::report::Report;
@@ -276,6 +276,10 @@ fn leniency(suite: &Suite, options: &SourceOptions) -> Leniency {
         former_keys: suite.ended,
         older: options.accept_older,
         other_suite: options.accept_other_suite || suite.distribution.is_empty(),
+        date: DateRules {
+            missing: suite.distribution.is_empty(),
+            ahead: None,
+        },
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::directory::UnsafeDirectory;
+use super::proxy;
 use super::room::is_full;
 use crate::failure::Class;
 use crate::formats::digest::Digest;
@@ -177,10 +178,17 @@ impl Error {
                 "free some space there, or choose another directory with --cache-dir or TMPDIR"
                     .into(),
             ),
+            Error::Disk { .. } => {
+                Some("--cache-dir names another directory, --no-cache uses none".into())
+            }
+            Error::Refused { url, .. } | Error::Broken { url, .. } => {
+                let proxy = proxy::used_for(url)?;
+                Some(format!(
+                    "the request goes through the proxy {proxy}; no_proxy names hosts that need none"
+                ))
+            }
             Error::Missing { .. }
             | Error::Status { .. }
-            | Error::Refused { .. }
-            | Error::Broken { .. }
             | Error::Stalled { .. }
             | Error::Slow { .. }
             | Error::TooLong { .. }
@@ -192,7 +200,6 @@ impl Error {
             | Error::BadUrl { .. }
             | Error::NoUrl { .. }
             | Error::Unreadable { .. }
-            | Error::Disk { .. }
             | Error::Setup { .. }
             | Error::Cancelled => None,
         }

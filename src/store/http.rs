@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use tokio::time;
 
 use super::address::shown;
+use super::proxy;
 use super::roots::{self, NoRoots};
 use super::stop::Stop;
 use super::{Cause, Error, Obstacle};
@@ -88,11 +89,15 @@ pub(super) struct Throughput {
 pub(super) fn builder() -> Result<ClientBuilder, Error> {
     let tls = roots::config().map_err(|e| setup_failed(&e))?;
     let agent = concat!("rbootstrap/", env!("CARGO_PKG_VERSION"));
-    Ok(Client::builder()
+    let builder = Client::builder()
         .user_agent(agent)
         .referer(false)
         .redirect(Policy::custom(redirect))
-        .tls_backend_preconfigured(tls))
+        .tls_backend_preconfigured(tls);
+    Ok(match proxy::is_never_used() {
+        true => builder.no_proxy(),
+        false => builder,
+    })
 }
 
 fn redirect(attempt: Attempt<'_>) -> Action {

@@ -55,6 +55,7 @@ fn deb822(sources: &[Source], architectures: &[String]) -> String {
             ("Signed-By", first.signed_by.clone().unwrap_or_default()),
             ("Trusted", word_if(exemptions.unsigned, "yes")),
             ("Check-Valid-Until", word_if(exemptions.expired, "no")),
+            ("Check-Date", word_if(exemptions.date, "no")),
         ];
         if !text.is_empty() {
             text.push('\n');
@@ -92,6 +93,9 @@ fn one_line(sources: &[Source], architectures: &[String]) -> String {
         }
         if source.exemptions.expired {
             options.push("check-valid-until=no".to_owned());
+        }
+        if source.exemptions.date {
+            options.push("check-date=no".to_owned());
         }
         text.push_str("deb ");
         if !options.is_empty() {
@@ -190,6 +194,7 @@ mod tests {
                 exemptions: Exemptions {
                     unsigned: true,
                     expired: true,
+                    date: false,
                 },
                 ..source("http://c", "x", &["main"], &["amd64", "i386"], None)
             },

@@ -74,6 +74,118 @@ fn deb822_is_parsed() {
     );
 }
 
+/// apt's quoting: what is in quotes or brackets is one word, and `%20` is a blank.
+#[test]
+fn words_are_quoted_as_for_apt() {
+    let entry = |line: &str| parse("test", line).unwrap().remove(0);
+    for (line, uri, suite) in [
+        (
+            r#"deb "http://m/debian" sid main"#,
+            "http://m/debian",
+            "sid",
+        ),
+        (r#"deb http://m/"a b" "sid" main"#, "http://m/a%20b", "sid"),
+        ("deb http://m/a%20b s%69d main", "http://m/a%20b", "sid"),
+        (
+            "deb http://u:p%40s:w%2Frd@m/ sid main",
+            "http://u:p%40s:w%2Frd@m/",
+            "sid",
+        ),
+        ("deb [arch=amd64]http://m sid main", "http://m", "sid"),
+        (
+            "deb [ arch=amd64] http://[::1]:80/x sid main # y",
+            "http://[::1]:80/x",
+            "sid",
+        ),
+    ] {
+        let found = entry(line);
+        assert_eq!(
+            (found.uri.as_str(), found.suite.as_str()),
+            (uri, suite),
+            "{line}"
+        );
+        assert_eq!(found.components, ["main"], "{line}");
+    }
+    for (options, expected) in [
+        (r#"signed-by="/k/a.gpg""#, "/k/a.gpg"),
+        ("signed-by=/k%2Fa.gpg", "/k/a.gpg"),
+        ("signed-by=/a.gpg,/b.gpg", "/a.gpg"),
+    ] {
+        let found = entry(&format!("deb [{options}] http://m sid main"));
+        let Some(SignedBy::Files(files)) = found.signed_by else {
+            panic!("{options}");
+        };
+        assert_eq!(files[0], Path::new(expected), "{options}");
+    }
+    for bad in [
+        r#"deb "http://m sid main"#,
+        "deb [arch=amd64 http://m sid main",
+        r#"deb [signed-by="/a] http://m sid main"#,
+    ] {
+        assert!(
+            matches!(parse("test", bad), Err(BadSource::Line { .. })),
+            "{bad}"
+        );
+    }
+}
+
+#[test]
+fn options_have_apts_meaning_in_both_forms() {
+    let architectures = ["amd64".to_owned(), "i386".to_owned()];
+    let table: [(&str, &str, &[&str]); 6] = [
+        ("arch=i386", "Architectures: i386", &["i386"]),
+        ("arch-=i386", "Architectures-Remove: i386", &["amd64"]),
+        (
+            "arch+=armhf",
+            "Architectures-Add: armhf",
+            &["amd64", "i386"],
+        ),
+        (
+            "arch=amd64 arch+=i386",
+            "Architectures: amd64\nArchitectures-Add: i386",
+            &["amd64", "i386"],
+        ),
+        (
+            "lang=de by-hash=no",
+            "Languages: de\nBy-Hash: no",
+            &["amd64", "i386"],
+        ),
+        (
+            "target=Packages pdiffs=no",
+            "Targets: Packages\nPDiffs: no",
+            &["amd64", "i386"],
+        ),
+    ];
+    for (line, fields, expected) in table {
+        let line = format!("deb [{line}] http://m/$(ARCH)/x s-$(ARCH) c");
+        let stanza = format!(
+            "Types: deb\nURIs: http://m/$(ARCH)/x\nSuites: s-$(ARCH)\nComponents: c\n{fields}\n"
+        );
+        for text in [&line, &stanza] {
+            let entry = parse("test", text).unwrap().remove(0);
+            assert_eq!(entry.unknown, [""; 0], "{text}");
+            let source = entry
+                .source(&architectures, &Trust::Unchecked, Path::new("/"))
+                .unwrap();
+            assert_eq!(source.architectures, expected, "{text}");
+            assert_eq!(source.uris, ["http://m/amd64/x"], "{text}");
+            assert_eq!(source.suite, "s-amd64", "{text}");
+        }
+    }
+    for (options, ahead, unknown) in [
+        ("check-date=no", Some(i64::MAX), ""),
+        ("date-max-future=3600", Some(3600), ""),
+        ("check-date=yes", None, ""),
+        ("snapshot=enable color=red", None, "snapshot color"),
+        ("x-own=1", None, ""),
+    ] {
+        let line = format!("deb [{options}] http://m s c");
+        let entry = parse("test", &line).unwrap().remove(0);
+        assert_eq!(entry.date.ahead, ahead, "{options}");
+        assert_eq!(entry.unknown.join(" "), unknown, "{options}");
+    }
+}
+
 #[test]
 fn errors_name_the_bad_line() {
     for bad in [

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::Error;
 use super::super::request::SourceOptions;
 use crate::archive::sources::{self, SourceEntry};
-use crate::archive::{Exemptions, Expiry, Leniency, Source, Trust};
+use crate::archive::{DateRules, Exemptions, Expiry, Leniency, Source, Trust};
 use crate::formats::suite::Suites;
 use crate::report::Report;
 
@@ -55,6 +55,10 @@ impl ExtraSources<'_> {
             former_keys: own.is_some_and(|suite| suite.ended),
             older: self.options.accept_older,
             other_suite: self.options.accept_other_suite || own.is_none(),
+            date: DateRules {
+                missing: own.is_none(),
+                ..entry.date
+            },
         }
     }
 }
@@ -73,6 +77,14 @@ fn warn_of_exemptions(entry: &SourceEntry, exemptions: Exemptions, report: &Repo
             "check-valid-until=no: {shown} is used even if it has expired: \
              a mirror can hold back its updates"
         ));
+    }
+    if exemptions.date {
+        report.warning(format!(
+            "check-date=no: {shown} is used even if its date is in the future"
+        ));
+    }
+    for option in &entry.unknown {
+        report.warning(format!("{option} of {shown} is unknown and ignored"));
     }
     for option in &entry.without_effect {
         report.warning(format!(

@@ -1,0 +1,115 @@
+//! The options of an entry of apt's sources (sources.list(5)), by their names in deb822 files.
+
+use std::path::PathBuf;
+
+use super::{SignedBy, SourceEntry};
+use crate::archive::Expiry;
+
+const BAD_PIN: &str = "its pin-priority is not a number from -32768 to 32767 other than 0";
+const BAD_SECONDS: &str = "its date-max-future is not a number of seconds";
+
+/// The options of one-line entries whose names deb822 files spell otherwise.
+const ONE_LINE: [(&str, &str); 3] = [
+    ("arch", "architectures"),
+    ("lang", "languages"),
+    ("target", "targets"),
+];
+
+/// What other options concern: translations and other indexes, and how an index is fetched. The
+/// packages are the same with and without them.
+const NOT_OF_PACKAGES: [&str; 4] = ["languages", "targets", "pdiffs", "by-hash"];
+
+/// The fields that are not options.
+const PLACE: [&str; 5] = ["types", "uris", "suites", "components", "enabled"];
+
+/// The name of an option of a one-line entry as deb822 files have it, in lower case: `arch+` is
+/// `architectures-add`.
+pub(super) fn deb822_name(option: &str) -> String {
+    let option = option.to_ascii_lowercase();
+    let (name, change) = match option.strip_suffix(['+', '-']) {
+        Some(name) if option.ends_with('+') => (name, "-add"),
+        Some(name) => (name, "-remove"),
+        None => (option.as_str(), ""),
+    };
+    let known = ONE_LINE.iter().find(|(short, _)| *short == name);
+    let name = known.map_or(name, |(_, long)| long);
+    format!("{name}{change}")
+}
+
+impl SourceEntry {
+    /// Sets an option by its name in lower case. Those that do not concern binary packages are
+    /// ignored, unknown ones noted.
+    pub(super) fn set(&mut self, option: &str, value: &str) -> Result<(), &'static str> {
+        match option {
+            "architectures" => self.architectures = words(value),
+            "architectures-add" if self.architectures.is_empty() => {}
+            "architectures-add" => self.architectures.extend(words(value)),
+            "architectures-remove" => self.without_architectures.extend(words(value)),
+            "trusted" => self.trusted = is_yes(value),
+            "check-valid-until" if is_no(value) => self.expiry = Expiry::Ignore,
+            "check-valid-until" => self.expiry = Expiry::Check,
+            "check-date" if is_no(value) => self.date.ahead = Some(i64::MAX),
+            "check-date" => {}
+            "date-max-future" => {
+                let seconds: u32 = value.trim().parse().map_err(|_| BAD_SECONDS)?;
+                self.date.ahead = self.date.ahead.max(Some(seconds.into()));
+            }
+            "allow-insecure" | "allow-weak" | "allow-downgrade-to-insecure" => {
+                if is_yes(value) {
+                    self.without_effect
+                        .push(format!("{option}={}", value.trim()));
+                }
+            }
+            "signed-by" => self.signed_by = SignedBy::parse(value),
+            "pin-priority" => {
+                let pin = value.trim().parse();
+                self.pin = Some(pin.map_err(|_| BAD_PIN)?);
+            }
+            other => self.note_unknown(other),
+        }
+        Ok(())
+    }
+
+    fn note_unknown(&mut self, option: &str) {
+        let name = option.trim_end_matches("-add").trim_end_matches("-remove");
+        let is_known = NOT_OF_PACKAGES.contains(&name) || PLACE.contains(&option);
+        if !is_known && !option.starts_with("x-") {
+            self.unknown.push(option.to_owned());
+        }
+    }
+}
+
+impl SignedBy {
+    fn parse(value: &str) -> Option<SignedBy> {
+        if value.contains("-----BEGIN PGP") {
+            // deb822 writes an empty line as a dot, and indents each line by a blank.
+            let mut key = String::with_capacity(value.len());
+            for line in value.lines().map(str::trim) {
+                key.push_str(if line == "." { "" } else { line });
+                key.push('\n');
+            }
+            return Some(SignedBy::Inline(key));
+        }
+        let words = words(&value.replace(',', " "));
+        if words.first()?.starts_with('/') {
+            return Some(SignedBy::Files(words.iter().map(PathBuf::from).collect()));
+        }
+        Some(SignedBy::Fingerprints(words))
+    }
+}
+
+pub(super) fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+pub(super) fn is_yes(value: &str) -> bool {
+    ["yes", "true", "with", "on", "enable", "1"]
+        .iter()
+        .any(|yes| value.trim().eq_ignore_ascii_case(yes))
+}
+
+pub(super) fn is_no(value: &str) -> bool {
+    ["no", "false", "without", "off", "disable", "0"]
+        .iter()
+        .any(|no| value.trim().eq_ignore_ascii_case(no))
+}
