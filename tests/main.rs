@@ -18,6 +18,7 @@ mod context;
 mod disks;
 mod dpkg;
 mod faults;
+mod field;
 mod floors;
 mod flow;
 mod fuzz;
