@@ -85,8 +85,8 @@ impl SourceEntry {
     }
 
     fn checked(self) -> Result<SourceEntry, &'static str> {
-        if self.ends_a_line() {
-            return Err("a name in it has a `#` or a bracket, which sources.list(5) cannot hold");
+        if self.needs_quotes() {
+            return Err("a name in it has a character that sources.list(5) cannot hold unquoted");
         }
         match (is_flat(&self.suite), self.components.is_empty()) {
             (false, true) => Err("it has no components, and its suite does not end in /"),
@@ -95,18 +95,24 @@ impl SourceEntry {
         }
     }
 
-    /// Whether one of its words would be read as something else in a one-line entry of the tree:
-    /// as a comment, or as options.
-    fn ends_a_line(&self) -> bool {
-        let mut words = vec![&self.uri, &self.suite];
-        words.extend(&self.components);
-        let has_comment = words.iter().any(|word| word.contains('#'));
+    /// Whether one of its words would be read as something else in the tree's own sources, which are
+    /// written without quotes: as a comment, as options or as several words.
+    fn needs_quotes(&self) -> bool {
+        let is_special = |c: char| c.is_whitespace() || ['#', '"', '%'].contains(&c);
+        let mut names = vec![&self.suite];
+        names.extend(&self.components);
         let keyring = match &self.signed_by {
             Some(SignedBy::Files(paths)) => paths.first(),
             Some(SignedBy::Inline(_) | SignedBy::Fingerprints(_)) | None => None,
         };
         let keyring = keyring.map_or(String::new(), |path| path.display().to_string());
-        has_comment || self.uri.starts_with('[') || keyring.contains(['#', ']'])
+        names
+            .iter()
+            .any(|name| name.contains(is_special) || name.contains('['))
+            || self.uri.contains(['#', '"'])
+            || self.uri.starts_with('[')
+            || keyring.contains(is_special)
+            || keyring.contains([']', '['])
     }
 
     /// The source that the entry describes. `architectures`, native first, apply if the entry names

@@ -9,7 +9,7 @@ use super::release::{is_flat, suite_url, with_extension};
 use super::signed::{Answer, Releases};
 use super::{Source, Trust};
 use crate::formats::compress::Compression;
-use crate::formats::digest::{Algorithm, digest};
+use crate::formats::digest::{Algorithm, Hasher};
 use crate::store::{self, Unverified};
 
 /// The largest index that is read into memory, in bytes.
@@ -44,7 +44,9 @@ impl Releases<'_> {
                 let Some((name, file)) = self.index(&base, &path)? else {
                     continue;
                 };
-                let digest = digest(Algorithm::Sha256, &file.content).hexadecimal();
+                let mut hasher = Hasher::new(Algorithm::Sha256);
+                hasher.update(&file.content);
+                let digest = hasher.finish().hexadecimal();
                 let _ = writeln!(text, " {digest} {} {name}", file.content.len());
                 first.get_or_insert(file);
             }
