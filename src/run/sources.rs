@@ -11,7 +11,9 @@ use self::extra::ExtraSources;
 use super::Error;
 use super::request::{SourceOptions, System};
 use crate::archive::sources;
-use crate::archive::{self, DateRules, Exemptions, Expiry, HostMirrors, Keyring, Leniency, Source, Trust};
+use crate::archive::{
+    self, DateRules, Exemptions, Expiry, HostMirrors, Keyring, Leniency, Source, Trust,
+};
 use crate::formats::arch;
 use crate::formats::suite::{MergedUsr, Pocket, Suite, Suites};
 use crate::report::Report;
