@@ -61,7 +61,7 @@ struct Candidates {
 
 #[derive(Debug)]
 enum Candidate {
-    Pending(Prefetch),
+    Pending(Box<Prefetch>),
     /// Returned already, in this version.
     Returned(Version),
 }
@@ -198,7 +198,8 @@ impl Candidates {
         }
         let name = prefetch.package.name.clone();
         self.pending.insert(name.clone());
-        self.highest.insert(name, Candidate::Pending(prefetch));
+        self.highest
+            .insert(name, Candidate::Pending(Box::new(prefetch)));
     }
 
     /// Adds the dependencies of a package that have no alternative.
@@ -222,7 +223,7 @@ impl Candidates {
             if let Some(candidate) = self.highest.get_mut(&name) {
                 let returned = Candidate::Returned(candidate.version().clone());
                 if let Candidate::Pending(prefetch) = mem::replace(candidate, returned) {
-                    certain.push(prefetch);
+                    certain.push(*prefetch);
                 }
             }
         }

@@ -36,7 +36,7 @@ pub(super) fn entry_error(staged: &Staged, node: &Node, source: rootfs::Error) -
             other: other.path.clone(),
             package,
             path,
-            source,
+            source: Box::new(source),
         },
         None => Error::tree(&package, source),
     }
@@ -56,7 +56,7 @@ pub(super) fn hard_link_error(staged: &Staged, node: &Node, source: rootfs::Erro
                 path: node.path.clone(),
                 package,
                 target,
-                source,
+                source: Box::new(source),
             }
         }
         _ => entry_error(staged, node, source),

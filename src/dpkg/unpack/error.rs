@@ -74,7 +74,7 @@ pub(crate) enum Error {
         path: RootPath,
         other: RootPath,
         #[source]
-        source: rootfs::Error,
+        source: Box<rootfs::Error>,
     },
     /// A hard link leads to a path that is neither in the package nor a file of the tree.
     #[error(
@@ -85,7 +85,7 @@ pub(crate) enum Error {
         path: RootPath,
         target: RootPath,
         #[source]
-        source: rootfs::Error,
+        source: Box<rootfs::Error>,
     },
     /// Its files could not be written to the staging directory.
     #[error("package `{package}`: cannot write below /{STAGING}")]
