@@ -20,7 +20,7 @@ use pgp::types::{KeyDetails, PublicParams, Timestamp};
 use rpgpie::certificate::{Certificate, Checked};
 use rpgpie::key::ComponentKeyPub;
 
-use self::error::Attempt;
+use self::error::BadSignature;
 pub(super) use self::error::Fault;
 pub(crate) use self::error::{KeyringError, SignatureError};
 pub(super) use self::message::unchecked_text;
@@ -133,7 +133,7 @@ impl Keyring {
         for signature in signatures {
             match self.attempt(signed, signature, rules) {
                 Ok(()) => return Ok(()),
-                Err(fault) => attempts.push(Attempt {
+                Err(fault) => attempts.push(BadSignature {
                     key: issuer(signature),
                     fault,
                 }),

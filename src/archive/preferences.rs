@@ -20,9 +20,9 @@ pub(crate) fn preferences(releases: &[Arc<Release>]) -> Result<String, Indisting
         };
         let mut others = releases.to_vec();
         others.retain(|other| other.source().pin != source.pin);
-        let is_unique = |mark: &Mark<'_>| !others.iter().any(|other| mark.is_on(other));
-        let by_fields = Mark::fields(release).filter(is_unique);
-        let by_host = Some(Mark::host(release)).filter(is_unique);
+        let is_unique = |mark: &Selector<'_>| !others.iter().any(|other| mark.is_on(other));
+        let by_fields = Selector::fields(release).filter(is_unique);
+        let by_host = Some(Selector::host(release)).filter(is_unique);
         let Some(mark) = by_fields.or(by_host) else {
             return Err(Indistinguishable {
                 suite: source.suite.clone(),
@@ -49,7 +49,7 @@ pub(crate) struct Indistinguishable {
 
 /// What apt can select a source by (apt_preferences(5)).
 #[derive(Debug)]
-enum Mark<'r> {
+enum Selector<'r> {
     /// Fields of the Release file: origin, label, and the codename; or the suite, which changes
     /// with a release, if there is no codename.
     Fields(Vec<(char, &'r str)>),
@@ -57,8 +57,8 @@ enum Mark<'r> {
     Host(&'r str),
 }
 
-impl<'r> Mark<'r> {
-    fn fields(release: &'r Release) -> Option<Mark<'r>> {
+impl<'r> Selector<'r> {
+    fn fields(release: &'r Release) -> Option<Selector<'r>> {
         let mut fields = Vec::new();
         let letters = match release.codename() {
             Some(_) => ['o', 'l', 'n'],
@@ -69,26 +69,26 @@ impl<'r> Mark<'r> {
                 fields.push((letter, value));
             }
         }
-        (!fields.is_empty()).then_some(Mark::Fields(fields))
+        (!fields.is_empty()).then_some(Selector::Fields(fields))
     }
 
-    fn host(release: &'r Release) -> Mark<'r> {
-        Mark::Host(host(uri(release)))
+    fn host(release: &'r Release) -> Selector<'r> {
+        Selector::Host(host(uri(release)))
     }
 
     fn is_on(&self, release: &Release) -> bool {
         match self {
-            Mark::Fields(fields) => fields
+            Selector::Fields(fields) => fields
                 .iter()
                 .all(|(letter, value)| field(release, *letter) == Some(*value)),
-            Mark::Host(name) => host(uri(release)) == *name,
+            Selector::Host(name) => host(uri(release)) == *name,
         }
     }
 
     fn text(&self) -> String {
         match self {
-            Mark::Host(name) => format!("origin \"{name}\""),
-            Mark::Fields(fields) => {
+            Selector::Host(name) => format!("origin \"{name}\""),
+            Selector::Fields(fields) => {
                 let mut text = "release".to_owned();
                 for (number, (letter, value)) in fields.iter().enumerate() {
                     let separator = if number == 0 { " " } else { "," };

@@ -12,7 +12,7 @@ mod outer;
 mod tar;
 
 pub(crate) use copy::CopyWriter;
-pub(crate) use limits::Limits;
+pub(crate) use limits::DebLimits;
 pub(crate) use tar::{Archive, Entry, Kind, TarError};
 
 use std::fs::File;
@@ -41,7 +41,7 @@ pub(crate) struct Deb {
     data: Section,
     integrity: Integrity,
     copying: Copying,
-    limits: Limits,
+    limits: DebLimits,
 }
 
 /// A control member.
@@ -131,7 +131,7 @@ impl Deb {
     /// [`Deb::keep_copy`].
     pub(crate) fn open(
         file: File,
-        limits: Limits,
+        limits: DebLimits,
         copy: Option<Box<dyn CopyWriter>>,
     ) -> Result<Deb, Error> {
         let input = WholeInput {
@@ -144,7 +144,7 @@ impl Deb {
     }
 
     /// Reads a decoded copy of `size` bytes whose seal was verified.
-    pub(crate) fn open_copy(file: File, size: u64, limits: Limits) -> Result<Deb, Error> {
+    pub(crate) fn open_copy(file: File, size: u64, limits: DebLimits) -> Result<Deb, Error> {
         let input = WholeInput {
             sections: sections_of_copy(&file, size)?,
             file,
@@ -161,7 +161,7 @@ impl Deb {
             sections: sections(&file)?,
             file,
             integrity: Integrity::Unknown,
-            limits: Limits::new(0, 0, crate::interrupt::Interrupt::default()),
+            limits: DebLimits::new(0, 0, crate::interrupt::Interrupt::default()),
         };
         Deb::from_input(input, None)
     }
@@ -267,7 +267,7 @@ struct WholeInput {
     file: File,
     sections: Sections,
     integrity: Integrity,
-    limits: Limits,
+    limits: DebLimits,
 }
 
 /// One member of a package, to be read.
@@ -276,7 +276,7 @@ struct Input<'a> {
     section: Section,
     integrity: Integrity,
     part: Part,
-    limits: Limits,
+    limits: DebLimits,
 }
 
 /// Decodes a member as it is read.

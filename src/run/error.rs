@@ -45,6 +45,9 @@ pub(crate) enum Error {
     Pin(#[from] archive::Indistinguishable),
     #[error("root is needed: a tree has files of many owners")]
     NotRoot,
+    /// Owners, modes and files are set and opened through /proc/self/fd.
+    #[error("/proc is not mounted here")]
+    NoProc,
     #[error(transparent)]
     Target(#[from] target::Error),
     #[error(
@@ -133,6 +136,7 @@ impl Error {
             | Error::Pin(_) => Class::Usage,
             Error::HostArchitecture { .. } => Class::Other,
             Error::NotRoot
+            | Error::NoProc
             | Error::Target(_)
             | Error::NoRoom { .. }
             | Error::NoInodes { .. }
@@ -166,6 +170,7 @@ impl Error {
             Error::NotRoot => {
                 Some("run it as root; --simulate and --print-debs need no root".into())
             }
+            Error::NoProc => Some("mount it: mount -t proc proc /proc".into()),
             Error::NoRoom { .. } | Error::NoInodes { .. } => Some(
                 "free some space there, or choose other places: TARGET, --cache-dir, and TMPDIR \
                  for the tree of an image"

@@ -1,6 +1,6 @@
 //! Finds out before any download what will not work.
 //!
-//! In this order: leftovers of killed runs are removed; root is needed; the image can be written
+//! In this order: leftovers of killed runs are removed; root and /proc are needed; the image can be written
 //! ([`pack::Place`]); the target is free and its file system can hold a tree
 //! ([`target`](crate::tree::target)); there are keys for the sources (`run::sources`); the cache is
 //! safe to use ([`Store`](crate::store::Store)); the host permits a sandbox and can run the tree's programs
@@ -29,6 +29,9 @@ pub(super) fn claim<'a>(
 ) -> Result<ClaimedOutputs<'a>, Error> {
     if !rustix::process::geteuid().is_root() {
         return Err(Error::NotRoot);
+    }
+    if rustix::fs::stat(c"/proc/self/fd").is_err() {
+        return Err(Error::NoProc);
     }
     let image = image_place(outputs.image.as_ref())?;
     let claimed = ClaimedOutputs::new(outputs, report, stays)?;

@@ -17,6 +17,7 @@ use crate::archive::{
 use crate::formats::arch;
 use crate::formats::suite::{MergedUsr, Pocket, Suite, Suites};
 use crate::report::Report;
+use crate::store;
 
 /// The sources of a run, and the suite that they make.
 pub(super) struct Sources {
@@ -78,6 +79,7 @@ pub(super) fn choose(
     for given in &options.extra_sources {
         list.extend(extra.read(given, report)?);
     }
+    warn_of_passwords(&list, report);
     Ok(Sources {
         suite,
         list,
@@ -135,6 +137,22 @@ impl OwnSources<'_> {
             exemptions: Exemptions::default(),
             archive,
             leniency: leniency(self.suite, self.options),
+        }
+    }
+}
+
+/// Warns of passwords in URIs, which the tree's sources keep.
+fn warn_of_passwords(sources: &[Source], report: &Report) {
+    let mut warned = Vec::new();
+    for source in sources {
+        let uris = source.uris.iter().map(|uri| (uri, store::shown(uri)));
+        for (_, shown) in uris.filter(|(uri, shown)| *uri != shown) {
+            if !warned.contains(&shown) {
+                report.warning(format!(
+                    "the password of {shown} is kept in the tree's sources, which every user can read"
+                ));
+                warned.push(shown);
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::dpkg::State;
 use crate::dpkg::maintainer_scripts::{Forces, Preinsts, Scripts};
 use crate::dpkg::staging::{self, PackageFile, StagedPackages, Staging};
 use crate::dpkg::unpack::{Error, Unpacking, place_together, register_together, unpack_in_turn};
-use crate::formats::deb::{Deb, Limits};
+use crate::formats::deb::{Deb, DebLimits};
 use crate::formats::package::Package;
 use crate::formats::package_key::PackageKey;
 use crate::formats::path_rule::{PathRule, PathRuleKind};
@@ -91,7 +91,7 @@ pub(crate) fn package_file(key: PackageKey, number: usize) -> PackageFile {
 }
 
 pub(crate) fn read(bytes: &[u8]) -> Result<Deb, Error> {
-    let limits = Limits::new(bytes.len() as u64, 0, Interrupt::default());
+    let limits = DebLimits::new(bytes.len() as u64, 0, Interrupt::default());
     Deb::open(on_disk(bytes), limits, None).map_err(|source| Error::Deb {
         package: String::new(),
         source,

@@ -35,7 +35,7 @@ pub(crate) enum SignatureError {
     #[error("no good signature by a trusted key: {}", shown(attempts))]
     NoneGood {
         /// The signatures that were tried.
-        attempts: Vec<Attempt>,
+        attempts: Vec<BadSignature>,
     },
 }
 
@@ -44,7 +44,7 @@ impl SignatureError {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             SignatureError::NoneGood { attempts } => {
-                let expired = |attempt: &Attempt| attempt.fault == Fault::KeyExpired;
+                let expired = |attempt: &BadSignature| attempt.fault == Fault::KeyExpired;
                 attempts.iter().any(expired).then(|| {
                     "keys that have expired count only for suites whose suite file says `ended = \
                      true`"
@@ -73,7 +73,7 @@ impl SignatureError {
 
 /// One signature that is not good.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Attempt {
+pub(crate) struct BadSignature {
     /// Fingerprint or ID of the key that the signature names, in hexadecimal.
     pub(crate) key: String,
     pub(crate) fault: Fault,
@@ -126,9 +126,9 @@ impl fmt::Display for Fault {
     }
 }
 
-fn shown(attempts: &[Attempt]) -> String {
+fn shown(attempts: &[BadSignature]) -> String {
     let mut all = Vec::with_capacity(attempts.len());
-    for Attempt { key, fault } in attempts {
+    for BadSignature { key, fault } in attempts {
         all.push(format!("{key} {fault}"));
     }
     all.join("; ")

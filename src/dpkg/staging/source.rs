@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::dpkg::unpack::Error;
-use crate::formats::deb::{self, CopyWriter, Deb, Limits};
+use crate::formats::deb::{self, CopyWriter, Deb, DebLimits};
 use crate::formats::package::{BadStanza, Package};
 use crate::interrupt::Interrupt;
 use crate::store::Encoding;
@@ -14,12 +14,12 @@ use super::{PackageFile, PackageSource};
 /// The .debs that `fetch` brings. An interrupt stops reading them.
 pub(crate) fn downloads(fetch: Arc<Downloads>, interrupt: Interrupt) -> Box<PackageSource> {
     Box::new(move |file| {
-        let limits = Limits::new(file.deb.size, file.installed_size, interrupt.clone());
+        let limits = DebLimits::new(file.deb.size, file.installed_size, interrupt.clone());
         open(&fetch, file, limits)
     })
 }
 
-fn open(fetch: &Downloads, file: &PackageFile, limits: Limits) -> Result<Deb, Error> {
+fn open(fetch: &Downloads, file: &PackageFile, limits: DebLimits) -> Result<Deb, Error> {
     let verified = fetch.take(&file.deb);
     let mut verified = verified.map_err(|source| Error::Fetch { source })?;
     let mut opened = verified.open();

@@ -29,7 +29,7 @@ pub(super) const MEMBER_LIMIT: u64 = 1024;
 
 /// The limits for one package, and the request to stop decoding it.
 #[derive(Clone, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct DebLimits {
     /// Decoded bytes.
     pub(super) bytes: u64,
     /// Headers of the tar archive.
@@ -39,14 +39,14 @@ pub(crate) struct Limits {
     pub(super) interrupt: Interrupt,
 }
 
-impl Limits {
+impl DebLimits {
     /// The limits for a .deb of `size` bytes with an Installed-Size of `installed_size` KiB.
-    pub(crate) fn new(size: u64, installed_size: u64, interrupt: Interrupt) -> Limits {
+    pub(crate) fn new(size: u64, installed_size: u64, interrupt: Interrupt) -> DebLimits {
         let promised = installed_size.saturating_mul(1024);
         let by_promise = promised.saturating_mul(INSTALLED_FACTOR);
         let by_size = size.saturating_mul(RATIO);
         let entries = FREE_ENTRIES.saturating_add(size / BYTES_PER_ENTRY);
-        Limits {
+        DebLimits {
             bytes: FREE_BYTES.saturating_add(by_promise.max(by_size)),
             entries: entries.min(MAX_ENTRIES),
             names: FREE_NAMES.saturating_add(size),
@@ -55,8 +55,8 @@ impl Limits {
     }
 
     /// The limits for the control member.
-    pub(super) fn of_control(&self) -> Limits {
-        Limits {
+    pub(super) fn of_control(&self) -> DebLimits {
+        DebLimits {
             // With the headers, and the zeros at the end.
             bytes: CONTROL_LIMIT + (MEMBER_LIMIT + 40) * 512,
             entries: MEMBER_LIMIT,
@@ -81,7 +81,7 @@ mod tests {
             ("librocblas0-tests-data", 1_296_820, 722_200, 739_532_800, 1),
             ("qgis-api-doc", 3_179_722_260, 3_908_302, 4_002_101_248, 1),
         ] {
-            let limits = Limits::new(size, installed, Interrupt::default());
+            let limits = DebLimits::new(size, installed, Interrupt::default());
             assert!(data < limits.bytes / 2 + FREE_BYTES, "{name}");
             assert!(entries * 20 < limits.entries, "{name}");
         }
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn sizes_beyond_all_numbers_give_the_largest_limits() {
-        let limits = Limits::new(u64::MAX, u64::MAX, Interrupt::default());
+        let limits = DebLimits::new(u64::MAX, u64::MAX, Interrupt::default());
         assert_eq!(limits.bytes, u64::MAX);
         assert_eq!(limits.entries, MAX_ENTRIES);
         assert_eq!(limits.names, u64::MAX);

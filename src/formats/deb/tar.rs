@@ -8,7 +8,7 @@ mod header;
 
 use std::io::{self, Read};
 
-use super::limits::Limits;
+use super::limits::DebLimits;
 use crate::failure::Class;
 use header::{ExtraFields, Header, until_nul};
 
@@ -141,7 +141,7 @@ pub(crate) struct Archive<R> {
     /// What is left of the current entry's content, and of its padding.
     content: u64,
     padding: u64,
-    limits: Limits,
+    limits: DebLimits,
     /// Headers, bytes of names, and decoded bytes so far.
     entries: u64,
     names: u64,
@@ -151,7 +151,7 @@ pub(crate) struct Archive<R> {
 }
 
 impl<R: Read> Archive<R> {
-    pub(crate) fn new(input: R, limits: Limits) -> Archive<R> {
+    pub(crate) fn new(input: R, limits: DebLimits) -> Archive<R> {
         Archive {
             input,
             buffer: vec![0; BUFFER].into(),

@@ -14,8 +14,8 @@ use crate::testing::tar::{
 const CONTROL: &str = "Package: a\nVersion: 1\nArchitecture: all\n";
 
 /// The limits for a .deb of no size.
-fn limits() -> Limits {
-    Limits::new(0, 0, Interrupt::default())
+fn limits() -> DebLimits {
+    DebLimits::new(0, 0, Interrupt::default())
 }
 
 /// The whole archive as text, one line an entry.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use crate::formats::deb::{CopyWriter, Deb, Kind, Limits};
+use crate::formats::deb::{CopyWriter, Deb, DebLimits, Kind};
 use crate::interrupt::Interrupt;
 use crate::testing::deb::on_disk;
 use crate::testing::tar::ar;
@@ -69,7 +69,7 @@ struct Content {
 /// archive, if that is not compressed.
 fn check(package: &[u8], limit: Option<usize>) {
     let copy = SharedCopy::default();
-    let limits = || Limits::new(package.len() as u64, 0, Interrupt::default());
+    let limits = || DebLimits::new(package.len() as u64, 0, Interrupt::default());
     let Ok(deb) = Deb::open(on_disk(package), limits(), Some(Box::new(copy.clone()))) else {
         return;
     };

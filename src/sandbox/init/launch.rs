@@ -26,7 +26,7 @@ pub(super) struct Launcher {
 }
 
 /// What the child of one command needs between clone and exec.
-struct Child {
+struct CommandChild {
     programs: *const *const c_char,
     argv: *const *const c_char,
     env: *const *const c_char,
@@ -60,9 +60,9 @@ impl Launcher {
         extern "C" fn run(child: *mut c_void) -> c_int {
             // SAFETY: the pointer is the `child` below; its owner sleeps (CLONE_VFORK) as long as
             // this runs.
-            unsafe { execute(&mut *child.cast::<Child>()) }
+            unsafe { execute(&mut *child.cast::<CommandChild>()) }
         }
-        let mut child = Child {
+        let mut child = CommandChild {
             programs: request.programs,
             argv: request.argv,
             env: request.env,
@@ -71,7 +71,7 @@ impl Launcher {
             capabilities: self.capabilities,
             error: 0,
         };
-        let shared: *mut Child = &mut child;
+        let shared: *mut CommandChild = &mut child;
         let pid = self.clone_sharing(run, shared.cast())?;
         // SAFETY: reads an int that the child, which no longer uses this memory, may have written.
         let error = unsafe { ptr::read_volatile(&raw const child.error) };
@@ -118,7 +118,7 @@ impl Launcher {
 /// # Safety
 ///
 /// The pointers of `child` are NULL-terminated arrays of strings, as `execve` takes them.
-unsafe fn execute(child: &mut Child) -> c_int {
+unsafe fn execute(child: &mut CommandChild) -> c_int {
     // SAFETY: system calls on plain numbers and on the strings that the caller vouches for.
     unsafe {
         libc::setsid(); // `kill 0` in a script reaches that script only

@@ -35,7 +35,7 @@ fn every_kind_of_entry() {
 fn an_interrupt_ends_reading() {
     let interrupt = Interrupt::default();
     let bytes = tar(&[file("./a", vec![0; 1 << 20])]);
-    let mut archive = Archive::new(&bytes[..], Limits::new(0, 0, interrupt.clone()));
+    let mut archive = Archive::new(&bytes[..], DebLimits::new(0, 0, interrupt.clone()));
     archive.next_entry().unwrap();
     interrupt.raise(2);
     assert!(matches!(archive.next_entry(), Err(TarError::Interrupted)));
