@@ -261,9 +261,10 @@ impl FileCache {
         let name = digest.hexadecimal();
         directories.room.is_used(&name);
         let directory = loop {
+            let changes = directories.room.changes();
             match directories.root.create_below(&below) {
                 Err(Error::Disk { source, .. })
-                    if is_full(&source) && directories.make_room(0, &self.report) => {}
+                    if is_full(&source) && directories.has_made_room(changes, 0, &self.report) => {}
                 created => break created?,
             }
         };

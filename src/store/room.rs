@@ -39,6 +39,8 @@ pub(super) struct Room {
     is_tight: AtomicBool,
     /// How many derived files are being written.
     writers: AtomicUsize,
+    /// How many times room has been made, here or by a derived file that has ended.
+    changes: AtomicUsize,
     /// The names of the downloads that this store has found or made.
     used: Mutex<HashSet<PathBuf>>,
     /// Held while files are removed.
@@ -89,11 +91,14 @@ impl Store {
 impl Room {
     /// Counts a derived file that is about to be written. None where there is no room for one.
     pub(super) fn begin_writing(self: &Arc<Room>) -> Option<Writing> {
-        if self.is_tight() {
-            return None;
-        }
+        // Counted before the question, so that whoever finds the disk full knows of this one.
         self.writers.fetch_add(1, Ordering::SeqCst);
-        Some(Writing(Arc::clone(self)))
+        let writing = Writing(Arc::clone(self));
+        (!self.is_tight()).then_some(writing)
+    }
+
+    pub(super) fn changes(&self) -> usize {
+        self.changes.load(Ordering::SeqCst)
     }
 
     pub(super) fn is_tight(&self) -> bool {
@@ -118,6 +123,7 @@ impl Room {
 impl Drop for Writing {
     fn drop(&mut self) {
         self.0.writers.fetch_sub(1, Ordering::SeqCst);
+        self.0.changes.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -148,11 +154,17 @@ impl Directories {
         mut write: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
         loop {
+            let changes = self.room.changes();
             match write() {
-                Err(error) if is_full(&error) && self.make_room(bytes, report) => {}
+                Err(error) if is_full(&error) && self.has_made_room(changes, bytes, report) => {}
                 written => return written,
             }
         }
+    }
+
+    /// Makes room, unless that has happened since the number of changes was `before`.
+    pub(super) fn has_made_room(&self, before: usize, bytes: u64, report: &Report) -> bool {
+        self.make_room(bytes, report) || self.room.changes() != before
     }
 
     /// Removes files that are not needed, `bytes` in size or more. False if nothing was removed.
@@ -160,6 +172,8 @@ impl Directories {
         let room = &self.room;
         let _turn = room.turn.lock().unwrap_or_else(PoisonError::into_inner);
         room.tighten();
+        // Before the files are listed: a derived file that is finished in between is not among them.
+        let writing = room.writers.load(Ordering::SeqCst);
         let mut freed = 0;
         for file in self.evictable() {
             if freed >= bytes.max(LEAST) {
@@ -171,6 +185,7 @@ impl Directories {
             }
         }
         if freed > 0 {
+            room.changes.fetch_add(1, Ordering::SeqCst);
             report.detail(format!(
                 "the disk of the cache {} is full: {:.1} MB that this run does not need were removed",
                 self.root.path().display(),
@@ -178,7 +193,7 @@ impl Directories {
             ));
             return true;
         }
-        self.wait_for_writers()
+        self.wait_for_writers(writing)
     }
 
     /// The files that may be removed, in the order in which they are.
@@ -196,10 +211,10 @@ impl Directories {
         evictable
     }
 
-    /// Waits until the derived files under way have given up. False if there were none.
-    fn wait_for_writers(&self) -> bool {
+    /// Waits until one of the derived files that were being written before is finished or has given
+    /// up. False if there were none.
+    fn wait_for_writers(&self, before: usize) -> bool {
         let writers = &self.room.writers;
-        let before = writers.load(Ordering::SeqCst);
         let until = Instant::now() + GIVING_UP;
         while before > 0 && Instant::now() < until {
             if writers.load(Ordering::SeqCst) < before {

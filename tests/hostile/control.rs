@@ -74,10 +74,18 @@ fn lies() -> Vec<Case> {
             )
             .1,
         ),
-        ends("promises-an-exabyte", 6, "MB free, but the packages need")
-            .fields("Installed-Size: 1152921504606846976\n"),
-        ends("promises-it-all", 6, "MB free, but the packages need")
-            .fields("Installed-Size: 18446744073709551615\n"),
+        ends(
+            "promises-an-exabyte",
+            6,
+            "MB free, but the downloads and the packages need",
+        )
+        .fields("Installed-Size: 1152921504606846976\n"),
+        ends(
+            "promises-it-all",
+            6,
+            "MB free, but the downloads and the packages need",
+        )
+        .fields("Installed-Size: 18446744073709551615\n"),
     ]
 }
 
