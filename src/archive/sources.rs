@@ -109,8 +109,10 @@ impl SourceEntry {
         names
             .iter()
             .any(|name| name.contains(is_special) || name.contains('['))
-            || self.uri.contains(['#', '"'])
-            || self.uri.starts_with('[')
+            || self
+                .uri
+                .contains(|c: char| c.is_whitespace() || ['#', '"'].contains(&c))
+            || has_stray_bracket(&self.uri)
             || keyring.contains(is_special)
             || keyring.contains([']', '['])
     }
@@ -173,6 +175,13 @@ impl SourceEntry {
         };
         Ok(Trust::Keys(Arc::new(keyring)))
     }
+}
+
+/// Whether a URI has a bracket that is not around the address of its host.
+fn has_stray_bracket(uri: &str) -> bool {
+    let has_address = uri.contains("://[") || uri.contains("@[");
+    let opening = uri.matches('[').count();
+    opening != uri.matches(']').count() || opening > usize::from(has_address)
 }
 
 /// Reads a file of sources.
