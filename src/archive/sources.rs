@@ -49,7 +49,7 @@ pub(crate) struct SourceEntry {
     pub(crate) date: DateRules,
     /// The options, as written, that would relax a check which is kept.
     pub(crate) without_effect: Vec<String>,
-    /// The names of options that sources.list(5) does not have, or whose effect we lack.
+    /// The names of options that are not supported.
     pub(crate) unknown: Vec<String>,
     /// Pin-Priority. apt has no such option: it reads priorities from its preferences.
     pub(super) pin: Option<NonZeroI16>,

@@ -30,13 +30,13 @@ pub(crate) fn script_environment(epoch: i64) -> Vec<(OsString, OsString)> {
     environment
 }
 
-/// Whether dpkg takes a script's mode for executable. It sets any other to 0755.
+/// Whether dpkg leaves a script's mode as it is. It sets any other mode to 0755.
 pub(crate) fn is_executable(mode: u32) -> bool {
     mode & 0o555 == 0o555
 }
 
-/// Whether the kernel can execute a script: it names its interpreter, or is a program. Any other
-/// is one for /bin/sh, as for `execvp`, by which dpkg runs scripts.
+/// Whether the kernel can execute a script: it names its interpreter, or it is a program. `execvp`,
+/// which dpkg uses, runs any other script with /bin/sh.
 pub(crate) fn names_interpreter(script: &[u8]) -> bool {
     script.starts_with(b"#!") || script.starts_with(b"\x7fELF")
 }

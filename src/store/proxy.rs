@@ -1,36 +1,57 @@
-//! The proxy that the environment names, for messages, and where it is not to be used.
+//! The proxy variables of the environment: which proxy a message names, and when none is used.
 //!
-//! The HTTP client follows `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` itself, but
-//! takes the `*` of `no_proxy`, which is every host, for names of hosts only and not for addresses.
+//! The HTTP client follows `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` itself. For it
+//! the `*` of `no_proxy` matches host names only; for curl it matches addresses too, and so it does
+//! here.
 
 use std::env;
 
+use reqwest::Url;
+
 use super::address::shown;
 
-/// Whether `no_proxy` names every host, as curl reads it.
+/// Whether `no_proxy` excludes every host, as curl reads it.
 pub(super) fn is_never_used() -> bool {
-    let value = variable(&["no_proxy", "NO_PROXY"]);
-    value.is_some_and(|(_, value)| value.split(',').any(|host| host.trim() == "*"))
+    exclusions().iter().any(|host| host == "*")
 }
 
-/// The proxy for a URL and the variable that names it, for messages.
+/// The proxy that requests for a URL go through, with the variable that sets it. For messages.
 pub(super) fn used_for(url: &str) -> Option<String> {
-    if is_never_used() {
-        return None;
-    }
-    // HTTP_PROXY could be a request's header in a CGI script, so that nobody reads it.
-    let (scheme, _) = url.split_once("://")?;
-    let own: &[&str] = match scheme {
+    let parsed = Url::parse(url).ok()?;
+    // Not HTTP_PROXY: in a CGI script a client can set that variable by a request header.
+    let own: &[&str] = match parsed.scheme() {
         "http" => &["http_proxy"],
         "https" => &["https_proxy", "HTTPS_PROXY"],
         _ => return None,
     };
+    let host = parsed.host_str()?;
+    if exclusions().iter().any(|excluded| excludes(excluded, host)) {
+        return None;
+    }
     let found = variable(own).or_else(|| variable(&["all_proxy", "ALL_PROXY"]));
     let (name, proxy) = found?;
     Some(format!("{} ({name})", shown(&proxy)))
 }
 
-/// The first of these variables that is set to something.
+/// The hosts that `no_proxy` lists.
+fn exclusions() -> Vec<String> {
+    let (_, value) = variable(&["no_proxy", "NO_PROXY"]).unwrap_or_default();
+    value
+        .split(',')
+        .map(|host| host.trim().to_owned())
+        .collect()
+}
+
+/// Whether an entry of `no_proxy` is the host or a domain above it.
+fn excludes(entry: &str, host: &str) -> bool {
+    let domain = entry.trim_start_matches('.');
+    let Some(above) = host.strip_suffix(domain) else {
+        return entry == "*";
+    };
+    !domain.is_empty() && (above.is_empty() || above.ends_with('.'))
+}
+
+/// The first of these variables that is not empty.
 fn variable(names: &[&'static str]) -> Option<(&'static str, String)> {
     for name in names {
         if let Ok(value) = env::var(name)
@@ -40,4 +61,24 @@ fn variable(names: &[&'static str]) -> Option<(&'static str, String)> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_proxy_lists_hosts_and_domains() {
+        for (entry, host, expected) in [
+            ("*", "127.0.0.1", true),
+            ("example.org", "example.org", true),
+            ("example.org", "deb.example.org", true),
+            (".example.org", "deb.example.org", true),
+            ("example.org", "notexample.org", false),
+            ("127.0.0.1", "127.0.0.1", true),
+            ("", "example.org", false),
+        ] {
+            assert_eq!(excludes(entry, host), expected, "{entry} {host}");
+        }
+    }
 }

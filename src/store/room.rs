@@ -91,10 +91,13 @@ impl Store {
 impl Room {
     /// Counts a derived file that is about to be written. None where there is no room for one.
     pub(super) fn begin_writing(self: &Arc<Room>) -> Option<Writing> {
-        // Counted before the question, so that whoever finds the disk full knows of this one.
+        // Counted before the check, so that `make_room` sees every writer that passes it.
         self.writers.fetch_add(1, Ordering::SeqCst);
-        let writing = Writing(Arc::clone(self));
-        (!self.is_tight()).then_some(writing)
+        if self.is_tight() {
+            self.writers.fetch_sub(1, Ordering::SeqCst);
+            return None;
+        }
+        Some(Writing(Arc::clone(self)))
     }
 
     pub(super) fn changes(&self) -> usize {
@@ -162,7 +165,7 @@ impl Directories {
         }
     }
 
-    /// Makes room, unless that has happened since the number of changes was `before`.
+    /// Makes room. True too if room has been made since [`Room::changes`] was `before`.
     pub(super) fn has_made_room(&self, before: usize, bytes: u64, report: &Report) -> bool {
         self.make_room(bytes, report) || self.room.changes() != before
     }

@@ -8,18 +8,18 @@ use crate::archive::Expiry;
 const BAD_PIN: &str = "its pin-priority is not a number from -32768 to 32767 other than 0";
 const BAD_SECONDS: &str = "its date-max-future is not a number of seconds";
 
-/// The options of one-line entries whose names deb822 files spell otherwise.
+/// The options that have another name in deb822 files.
 const ONE_LINE: [(&str, &str); 3] = [
     ("arch", "architectures"),
     ("lang", "languages"),
     ("target", "targets"),
 ];
 
-/// What other options concern: translations and other indexes, and how an index is fetched. The
-/// packages are the same with and without them.
-const NOT_OF_PACKAGES: [&str; 4] = ["languages", "targets", "pdiffs", "by-hash"];
+/// Options for translations, for other indexes and for how an index is fetched. They do not change
+/// the packages.
+const WITHOUT_EFFECT_ON_PACKAGES: [&str; 4] = ["languages", "targets", "pdiffs", "by-hash"];
 
-/// The fields that are not options.
+/// The fields that are not options: they say where the packages are.
 const PLACE: [&str; 5] = ["types", "uris", "suites", "components", "enabled"];
 
 /// The name of an option of a one-line entry as deb822 files have it, in lower case: `arch+` is
@@ -72,7 +72,7 @@ impl SourceEntry {
 
     fn note_unknown(&mut self, option: &str) {
         let name = option.trim_end_matches("-add").trim_end_matches("-remove");
-        let is_known = NOT_OF_PACKAGES.contains(&name) || PLACE.contains(&option);
+        let is_known = WITHOUT_EFFECT_ON_PACKAGES.contains(&name) || PLACE.contains(&option);
         if !is_known && !option.starts_with("x-") {
             self.unknown.push(option.to_owned());
         }

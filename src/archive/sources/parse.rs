@@ -71,7 +71,7 @@ fn parse_line(line: &str) -> Result<Option<SourceEntry>, &'static str> {
     while let Some(component) = rest.next_quoted()? {
         components.push(decoded(component));
     }
-    // The URI keeps its escapes: an escaped slash in a password is no slash.
+    // The URI keeps its escapes: `%2f` in a password must not become a slash.
     let uri = uri.replace('"', "").replace(' ', "%20");
     let mut entry = SourceEntry::new(uri, decoded(suite), components);
     for option in options {
@@ -83,7 +83,7 @@ fn parse_line(line: &str) -> Result<Option<SourceEntry>, &'static str> {
     entry.checked().map(Some)
 }
 
-/// The words of a line that are not read yet.
+/// The rest of a line, read word by word.
 struct Words<'a>(&'a str);
 
 impl<'a> Words<'a> {
@@ -120,12 +120,12 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The length up to and with the character that closes what was opened before.
+/// The length of the text up to and including the closing character.
 fn closed(text: &str, by: char) -> Option<usize> {
     text.find(by).map(|at| at + 1)
 }
 
-/// A word without its quotes, and with what is behind each `%`.
+/// A word without its quotes, with each `%xx` replaced by the byte that it stands for.
 fn decoded(word: &str) -> String {
     let bytes = word.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());

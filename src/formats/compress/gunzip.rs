@@ -62,7 +62,7 @@ fn next_state<R: BufRead>(
     })
 }
 
-/// A reader of which one byte has been read ahead.
+/// A reader that can look one byte ahead.
 struct Ahead<R> {
     held: Option<u8>,
     input: R,

@@ -165,7 +165,7 @@ fn the_system_tools_read_it() {
     }
 }
 
-/// The formats of which apt reads each stream that follows. Of the others it reads the first.
+/// The formats whose further streams apt reads. Of the others it reads the first stream only.
 const READ_ON: [Compression; 2] = [Compression::Gzip, Compression::Zstd];
 
 #[test]

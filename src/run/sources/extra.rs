@@ -84,7 +84,7 @@ fn warn_of_exemptions(entry: &SourceEntry, exemptions: Exemptions, report: &Repo
         ));
     }
     for option in &entry.unknown {
-        report.warning(format!("{option} of {shown} is unknown and ignored"));
+        report.warning(format!("{option} of {shown} is not supported and ignored"));
     }
     for option in &entry.without_effect {
         report.warning(format!(

@@ -70,7 +70,7 @@ fn has_openat2() -> bool {
     })
 }
 
-/// The position of a walk.
+/// A walk along a path.
 struct Walk<'a> {
     root: BorrowedFd<'a>,
     /// The directories below the root on the way here. `..` goes back along them, whatever was
