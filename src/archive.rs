@@ -17,7 +17,7 @@ mod index;
 mod preferences;
 mod reader;
 mod signed;
-mod unlisted;
+mod without_release;
 
 use std::num::NonZeroI16;
 use std::sync::Arc;
@@ -71,7 +71,7 @@ impl Source {
     }
 }
 
-/// What is accepted of a source besides what it must be. By default nothing.
+/// Checks of a source's release that are relaxed. By default none is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Leniency {
     /// Keys that expired or were retired after they signed: the suite has ended.
@@ -80,16 +80,10 @@ pub(crate) struct Leniency {
     pub(crate) older: bool,
     /// A release that names another suite, or none.
     pub(crate) other_suite: bool,
-    pub(crate) date: DateRules,
-}
-
-/// What is accepted of a release's Date besides a time that has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct DateRules {
-    /// None at all, or one that cannot be read, as apt accepts it of any source.
-    pub(crate) missing: bool,
-    /// A time that is up to so many seconds ahead. Without it, [`CLOCK_TOLERANCE`].
-    pub(crate) ahead: Option<i64>,
+    /// A release whose Date is missing or unreadable, as apt accepts it.
+    pub(crate) no_date: bool,
+    /// How far Date may be in the future, in seconds; by default [`CLOCK_TOLERANCE`].
+    pub(crate) max_future: Option<i64>,
 }
 
 /// The checks that an entry of apt's sources turns off, here and in the tree. What the command line
@@ -102,6 +96,8 @@ pub(crate) struct Exemptions {
     pub(crate) expired: bool,
     /// `Check-Date: no`
     pub(crate) date: bool,
+    /// Date-Max-Future, in seconds.
+    pub(crate) max_future: Option<u32>,
 }
 
 /// Who may have signed a source.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::index::{IndexFile, Indexes, ListingError, MissingIndexes, add_promise, index_files};
 use super::signed::Releases;
-use super::{Error, Index, IndexEvent, Listing, Release, Source, Trust};
+use super::{CLOCK_TOLERANCE, Error, Index, IndexEvent, Listing, Release, Source, Trust};
 use crate::formats::digest::Digest;
 use crate::formats::key::KeyHasher;
 use crate::report::{Event, Report, Stage};
@@ -151,8 +151,10 @@ impl<'a> IndexReader<'a> {
     pub(crate) fn remember_dates(&self) {
         for offer in self.offers() {
             let source = offer.release.source();
-            if matches!(source.trust, Trust::Keys(_)) {
-                let date = offer.release.date();
+            // A date that only an exemption admits must not shut out the source's true releases.
+            let is_regular = matches!(source.trust, Trust::Keys(_)) && offer.release.is_requested();
+            if let Some(date) = offer.release.date().filter(|_| is_regular) {
+                let date = date.min(self.options.now + CLOCK_TOLERANCE);
                 self.store.saw_release(&source.identity(), date);
             }
         }
@@ -228,13 +230,17 @@ impl<'a> IndexReader<'a> {
         let Some(pause) = mismatch.pause(self.options.mirror_wait, failure.is_trust()) else {
             return Err(mismatch.last_error(failure));
         };
-        let reason = format!("{name} of {suite} does not match its release");
+        let reason = match failure.is_trust() {
+            true => format!("{name} of {suite} does not match its release"),
+            false => format!("{name} of {suite} is missing from the mirror"),
+        };
         if pause.is_zero() {
-            self.report.detail(format!("{reason}; reading both again"));
+            self.report
+                .detail(format!("{reason}; reading release and index again"));
             return Ok(());
         }
         self.report.note(format!(
-            "{reason}: the mirror is being updated; reading both again in {:.0} s",
+            "{reason}; the mirror may be updating: reading release and index again in {:.0} s",
             pause.as_secs_f64()
         ));
         let waited = self.store.wait(pause, &self.stop);

@@ -35,8 +35,8 @@ pub struct Release {
     codename: Option<String>,
     /// `13.7`
     version: Option<String>,
-    /// In seconds since the epoch.
-    date: i64,
+    /// In seconds since the epoch. None where a release without a date is accepted.
+    date: Option<i64>,
     /// In seconds since the epoch.
     valid_until: Option<i64>,
     /// With `all` if its packages have, or may have, an index of their own.
@@ -53,8 +53,8 @@ pub struct Release {
     pub(super) files: BTreeMap<String, PromisedFile>,
 }
 
-/// The compressions that an index may have, in any order.
-const COMPRESSIONS: [Compression; 6] = [
+/// The compressions that an index may have.
+pub(super) const COMPRESSIONS: [Compression; 6] = [
     Compression::Xz,
     Compression::Zstd,
     Compression::Gzip,
@@ -121,10 +121,13 @@ impl Release {
     }
 
     fn check_dates(&self, now: i64) -> Result<(), BadRelease> {
-        let ahead = self.source.leniency.date.ahead.unwrap_or(CLOCK_TOLERANCE);
-        if self.date > now.saturating_add(ahead) {
+        let ahead = self.source.leniency.max_future;
+        let latest = now.saturating_add(ahead.unwrap_or(CLOCK_TOLERANCE));
+        if let Some(date) = self.date
+            && date > latest
+        {
             return Err(BadRelease::Future {
-                date: UtcTime(self.date),
+                date: UtcTime(date),
                 now: UtcTime(now),
             });
         }
@@ -166,8 +169,8 @@ impl Release {
         self.codename.as_deref()
     }
 
-    /// In seconds since the epoch.
-    pub(crate) fn date(&self) -> i64 {
+    /// In seconds since the epoch. None where a release without a date is accepted.
+    pub(crate) fn date(&self) -> Option<i64> {
         self.date
     }
 
@@ -299,7 +302,7 @@ impl Release {
             suite: release.suite,
             codename: release.codename,
             version: None,
-            date: 0,
+            date: None,
             valid_until: None,
             architectures: Vec::new(),
             not_automatic: release.not_automatic,
@@ -311,13 +314,13 @@ impl Release {
     }
 }
 
-/// The Date of a release, in seconds since the epoch; 0 where a source without one is accepted.
-fn date(all: &Fields<'_>, source: &Source) -> Result<i64, BadRelease> {
-    let found =
-        time(all, "Date").and_then(|date| date.ok_or(BadRelease::Missing { field: "Date" }));
-    match found {
-        Err(_) if source.leniency.date.missing => Ok(0),
-        found => found,
+/// The Date of a release, in seconds since the epoch. None where a source without one is accepted.
+fn date(all: &Fields<'_>, source: &Source) -> Result<Option<i64>, BadRelease> {
+    match time(all, "Date") {
+        Ok(Some(date)) => Ok(Some(date)),
+        Ok(None) | Err(_) if source.leniency.no_date => Ok(None),
+        Ok(None) => Err(BadRelease::Missing { field: "Date" }),
+        Err(bad) => Err(bad),
     }
 }
 

@@ -15,7 +15,7 @@ const RELEASE_LIMIT: u64 = 16 << 20;
 /// The largest file of detached signatures, in bytes.
 const SIGNATURE_LIMIT: u64 = 1 << 20;
 
-/// How many times the mirrors are asked for a release that is not rejected.
+/// How often all mirrors are read, at most, before a rejected release is an error.
 const READS: u32 = 3;
 
 /// What is needed to read a release besides its source.
@@ -36,6 +36,8 @@ pub(super) struct Answer {
     pub(super) file: Unverified,
     /// The signed text.
     pub(super) verified: Result<String, SignatureError>,
+    /// Whether the mirror has no Release, and this lists the indexes that it has.
+    pub(super) is_stand_in: bool,
 }
 
 impl Releases<'_> {
@@ -97,9 +99,9 @@ impl Releases<'_> {
             Err(store::Error::Missing { .. }) => {
                 let (mirror, file) = match self.fetch(source, mirrors, "Release") {
                     Err(error @ store::Error::Missing { .. }) => {
-                        let unlisted = self.unlisted(source, mirrors);
-                        let unlisted = unlisted.map_err(|e| failed(e, suite))?;
-                        return unlisted.ok_or_else(|| failed(error, suite));
+                        let found = self.without_release(source, mirrors);
+                        let found = found.map_err(|e| failed(e, suite))?;
+                        return found.ok_or_else(|| failed(error, suite));
                     }
                     fetched => fetched.map_err(|e| failed(e, suite))?,
                 };
@@ -112,6 +114,7 @@ impl Releases<'_> {
             mirror,
             file,
             verified,
+            is_stand_in: false,
         })
     }
 
@@ -165,10 +168,16 @@ impl Releases<'_> {
         let Some(newest) = self.store.newest_release(&source.identity()) else {
             return Ok(release);
         };
-        if release.date() >= newest || matches!(source.trust, Trust::Unchecked) {
+        if matches!(source.trust, Trust::Unchecked) {
             return Ok(release);
         }
-        let date = UtcTime(release.date());
+        let Some(date) = release.date() else {
+            return Err(BadRelease::Missing { field: "Date" });
+        };
+        if date >= newest {
+            return Ok(release);
+        }
+        let date = UtcTime(date);
         let newest = UtcTime(newest);
         if !source.leniency.older {
             return Err(BadRelease::Rollback { date, newest });
@@ -202,22 +211,38 @@ impl Releases<'_> {
             Ok(release) => release,
             Err(source) => return Err(Error::Release { url, source }),
         };
+        match answer.is_stand_in {
+            true => self.report.warning(format!(
+                "{} has no Release file; its indexes are not verified",
+                store::shown(&suite_url(&answering.uris[0], &source.suite))
+            )),
+            false => self.report_release(&release, &url),
+        }
+        let rate = rate(answer.file.content.len(), answer.file.took);
+        Ok((release, rate))
+    }
+}
+
+impl Releases<'_> {
+    /// Warns of what only a user's own source may lack.
+    fn report_release(self, release: &Release, url: &str) {
         if !release.is_requested() {
             self.report.warning(format!(
                 "{url} is of suite {} (codename {}), not of {}",
                 release.suite().unwrap_or("-"),
                 release.codename().unwrap_or("-"),
-                source.suite
+                release.suite_in_url()
             ));
         }
-        if release.date() == 0 {
-            self.report
-                .warning(format!("{url} has no date that can be read"));
+        match release.date() {
+            Some(date) => {
+                let date = UtcTime(date);
+                self.report.detail(format!("read {url}, dated {date}"));
+            }
+            None => self
+                .report
+                .warning(format!("{url} has no date that can be read")),
         }
-        let date = UtcTime(release.date());
-        self.report.detail(format!("read {url}, dated {date}"));
-        let rate = rate(answer.file.content.len(), answer.file.took);
-        Ok((release, rate))
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) use self::error::BadSource;
 pub(crate) use self::named::archive_at;
 pub(crate) use self::parse::parse;
 use super::release::is_flat;
-use super::{DateRules, Exemptions, Expiry, Keyring, Leniency, Source, Trust};
+use super::{Exemptions, Expiry, Keyring, Leniency, Source, Trust};
 
 /// What apt replaces by the native architecture, in URIs and suites.
 const ARCH: &str = "$(ARCH)";
@@ -40,13 +40,18 @@ pub(crate) struct SourceEntry {
     pub(super) components: Vec<String>,
     /// Empty if the entry names none.
     pub(super) architectures: Vec<String>,
+    /// `arch+=`
+    pub(super) added_architectures: Vec<String>,
     /// `arch-=`
-    pub(super) without_architectures: Vec<String>,
+    pub(super) removed_architectures: Vec<String>,
     pub(super) signed_by: Option<SignedBy>,
     /// `Trusted: yes`
     pub(super) trusted: bool,
     pub(super) expiry: Expiry,
-    pub(crate) date: DateRules,
+    /// `Check-Date: no`
+    pub(super) skips_date: bool,
+    /// Date-Max-Future, in seconds.
+    pub(super) max_future: Option<u32>,
     /// The options, as written, that would relax a check which is kept.
     pub(crate) without_effect: Vec<String>,
     /// The names of options that are not supported.
@@ -73,11 +78,13 @@ impl SourceEntry {
             suite,
             components,
             architectures: Vec::new(),
-            without_architectures: Vec::new(),
+            added_architectures: Vec::new(),
+            removed_architectures: Vec::new(),
             signed_by: None,
             trusted: false,
             expiry: Expiry::Check,
-            date: DateRules::default(),
+            skips_date: false,
+            max_future: None,
             without_effect: Vec::new(),
             unknown: Vec::new(),
             pin: None,
@@ -85,9 +92,6 @@ impl SourceEntry {
     }
 
     fn checked(self) -> Result<SourceEntry, &'static str> {
-        if self.needs_quotes() {
-            return Err("a name in it has a character that sources.list(5) cannot hold unquoted");
-        }
         match (is_flat(&self.suite), self.components.is_empty()) {
             (false, true) => Err("it has no components, and its suite does not end in /"),
             (true, false) => Err("its suite ends in /, so it can have no components"),
@@ -95,26 +99,29 @@ impl SourceEntry {
         }
     }
 
-    /// Whether one of its words would be read as something else in the tree's own sources, which are
-    /// written without quotes: as a comment, as options or as several words.
-    fn needs_quotes(&self) -> bool {
-        let is_special = |c: char| c.is_whitespace() || ['#', '"', '%'].contains(&c);
-        let mut names = vec![&self.suite];
-        names.extend(&self.components);
-        let keyring = match &self.signed_by {
-            Some(SignedBy::Files(paths)) => paths.first(),
-            Some(SignedBy::Inline(_) | SignedBy::Fingerprints(_)) | None => None,
-        };
-        let keyring = keyring.map_or(String::new(), |path| path.display().to_string());
-        names
-            .iter()
-            .any(|name| name.contains(is_special) || name.contains('['))
-            || self
-                .uri
-                .contains(|c: char| c.is_whitespace() || ['#', '"'].contains(&c))
-            || has_stray_bracket(&self.uri)
-            || keyring.contains(is_special)
-            || keyring.contains([']', '['])
+    /// Whether the tree's own sources, which are written without quotes, can hold it. Elsewhere one of
+    /// its words would be read as a comment, as options or as several words.
+    pub(crate) fn is_writable(&self) -> bool {
+        let is_special = |c: char| c.is_whitespace() || ['#', '"', '%', '[', ']'].contains(&c);
+        let mut names = vec![self.suite.clone()];
+        names.extend_from_slice(&self.components);
+        if let Some(SignedBy::Files(paths)) = &self.signed_by {
+            names.extend(paths.first().map(|path| path.display().to_string()));
+        }
+        is_writable(&self.uri) && !names.iter().any(|name| name.contains(is_special))
+    }
+
+    /// Whether other keys than the distribution's may sign it, or none need to.
+    pub(crate) fn has_own_keys(&self) -> bool {
+        self.signed_by.is_some() || self.trusted
+    }
+
+    /// How far its Date may be ahead, in seconds, if the entry says it.
+    pub(crate) fn max_future(&self) -> Option<i64> {
+        match self.skips_date {
+            true => Some(i64::MAX),
+            false => self.max_future.map(i64::from),
+        }
     }
 
     /// The source that the entry describes. `architectures`, native first, apply if the entry names
@@ -128,9 +135,10 @@ impl SourceEntry {
     ) -> Result<Source, BadSource> {
         let mut selected = architectures.to_vec();
         if !self.architectures.is_empty() {
-            selected.retain(|architecture| self.architectures.contains(architecture));
+            let named = [&self.architectures[..], &self.added_architectures].concat();
+            selected.retain(|architecture| named.contains(architecture));
         }
-        selected.retain(|architecture| !self.without_architectures.contains(architecture));
+        selected.retain(|architecture| !self.removed_architectures.contains(architecture));
         let native = architectures.first().map_or("", String::as_str);
         let uri = self.uri.replace(ARCH, native);
         let mut signed_by = None;
@@ -152,7 +160,8 @@ impl SourceEntry {
             exemptions: Exemptions {
                 unsigned: self.trusted,
                 expired: self.expiry == Expiry::Ignore,
-                date: self.date.ahead == Some(i64::MAX),
+                date: self.skips_date,
+                max_future: self.max_future,
             },
             leniency: Leniency::default(),
         })
@@ -175,6 +184,12 @@ impl SourceEntry {
         };
         Ok(Trust::Keys(Arc::new(keyring)))
     }
+}
+
+/// Whether a URI can be written to apt's sources as it is.
+pub(crate) fn is_writable(uri: &str) -> bool {
+    let is_special = |c: char| c.is_whitespace() || ['#', '"'].contains(&c);
+    !uri.contains(is_special) && !has_stray_bracket(uri)
 }
 
 /// Whether a URI has a bracket that is not around the address of its host.

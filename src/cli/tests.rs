@@ -147,6 +147,7 @@ fn contradictions_are_refused() {
         "rbootstrap --variant=fat noble n",
         "rbootstrap noble n m",
         "rbootstrap --mirror m noble n",
+        "rbootstrap --mirror http://m/[x] noble n",
         "rbootstrap noble a http://b c",
         "rbootstrap noble a http://b c d",
         "rbootstrap -q -v noble n",
@@ -177,6 +178,8 @@ fn contradictions_are_refused() {
         error: `m` is not the URL of a mirror
     rbootstrap --mirror m noble n
         error: `m` is not the URL of a mirror
+    rbootstrap --mirror http://m/[x] noble n
+        error: `http://m/[x]` is not the URL of a mirror
     rbootstrap noble a http://b c
         error: unexpected argument `c` after SUITE, TARGET and MIRROR
     rbootstrap noble a http://b c d

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::archive::sources;
+
 /// Splits values at commas and blanks, as debootstrap and mmdebstrap do.
 pub(super) fn words(values: &[String]) -> Vec<String> {
     let mut words = Vec::new();
@@ -25,7 +27,7 @@ pub(super) struct NotAMirror {
 /// Fails for a mirror whose scheme is not supported.
 pub(super) fn check_mirror(mirror: &str) -> Result<(), NotAMirror> {
     for scheme in ["http://", "https://", "file:", "copy:"] {
-        if mirror.starts_with(scheme) {
+        if mirror.starts_with(scheme) && sources::is_writable(mirror) {
             return Ok(());
         }
     }

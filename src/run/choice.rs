@@ -71,7 +71,7 @@ pub(super) fn install_plan(
     for chosen in plan.packages() {
         debs.push(deb(chosen.package(), &chosen.release().source().uris)?);
     }
-    let newest = releases.iter().map(|release| release.date()).max();
+    let newest = releases.iter().filter_map(|release| release.date()).max();
     Ok(InstallPlan {
         plan,
         debs,

@@ -43,6 +43,9 @@ pub(crate) enum Error {
     Source(#[from] archive::BadSource),
     #[error(transparent)]
     Pin(#[from] archive::Indistinguishable),
+    /// The tree's sources are written without quotes.
+    #[error("the source {entry} has a name that the tree's sources could hold only in quotes")]
+    Unwritable { entry: String },
     #[error("root is needed: a tree has files of many owners")]
     NotRoot,
     /// Owners, modes and files are set and opened through /proc/self/fd.
@@ -133,6 +136,7 @@ impl Error {
             | Error::Read { .. }
             | Error::Keyring(_)
             | Error::Source(_)
+            | Error::Unwritable { .. }
             | Error::Pin(_) => Class::Usage,
             Error::HostArchitecture { .. } => Class::Other,
             Error::NotRoot
@@ -190,6 +194,7 @@ impl Error {
             | Error::Read { .. }
             | Error::Keyring(_)
             | Error::Source(_)
+            | Error::Unwritable { .. }
             | Error::Pin(_)
             | Error::Measure { .. }
             | Error::Stdout { .. }

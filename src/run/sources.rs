@@ -11,9 +11,7 @@ use self::extra::ExtraSources;
 use super::Error;
 use super::request::{SourceOptions, System};
 use crate::archive::sources;
-use crate::archive::{
-    self, DateRules, Exemptions, Expiry, HostMirrors, Keyring, Leniency, Source, Trust,
-};
+use crate::archive::{self, Exemptions, Expiry, HostMirrors, Keyring, Leniency, Source, Trust};
 use crate::formats::arch;
 use crate::formats::suite::{MergedUsr, Pocket, Suite, Suites};
 use crate::report::Report;
@@ -90,12 +88,13 @@ pub(super) fn choose(
 /// The names of the pockets' archives, by which their newest dates are remembered: the
 /// distribution's, whichever mirror serves it, unless the user names another mirror or other keys.
 fn archive_names(suite: &Suite, pockets: &[Pocket], options: &SourceOptions) -> Vec<String> {
+    let has_own_keys = !options.keyrings.is_empty();
     let mut names = Vec::with_capacity(pockets.len());
     for pocket in pockets {
         let own = match &options.mirror {
-            Some(mirror) if !pocket.uris.contains(mirror) => Some(mirror),
-            _ if !options.keyrings.is_empty() => pocket.uris.first(),
-            _ => None,
+            Some(mirror) if has_own_keys || !is_listed(pocket, mirror) => Some(mirror),
+            None if has_own_keys => pocket.uris.first(),
+            Some(_) | None => None,
         };
         names.push(match own {
             Some(uri) => sources::archive_at(uri),
@@ -103,6 +102,13 @@ fn archive_names(suite: &Suite, pockets: &[Pocket], options: &SourceOptions) -> 
         });
     }
     names
+}
+
+/// Whether a pocket lists a mirror, with or without a slash at its end.
+fn is_listed(pocket: &Pocket, mirror: &str) -> bool {
+    let wanted = sources::archive_at(mirror);
+    let mut listed = pocket.uris.iter().map(|uri| sources::archive_at(uri));
+    listed.any(|uri| uri == wanted)
 }
 
 /// What the suite's own sources are made of besides their pockets.
@@ -136,7 +142,7 @@ impl OwnSources<'_> {
             pin: None,
             exemptions: Exemptions::default(),
             archive,
-            leniency: leniency(self.suite, self.options),
+            leniency: leniency(known(self.suite), self.options),
         }
     }
 }
@@ -145,15 +151,18 @@ impl OwnSources<'_> {
 fn warn_of_passwords(sources: &[Source], report: &Report) {
     let mut warned = Vec::new();
     for source in sources {
-        let uris = source.uris.iter().map(|uri| (uri, store::shown(uri)));
-        for (_, shown) in uris.filter(|(uri, shown)| *uri != shown) {
-            if !warned.contains(&shown) {
-                report.warning(format!(
-                    "the password of {shown} is kept in the tree's sources, which every user can read"
-                ));
-                warned.push(shown);
-            }
+        // The tree's sources have the first mirror only.
+        let Some(uri) = source.uris.first() else {
+            continue;
+        };
+        let shown = store::shown(uri);
+        if shown == *uri || warned.contains(&shown) {
+            continue;
         }
+        report.warning(format!(
+            "the password of {shown} is kept in the tree's sources, which every user can read"
+        ));
+        warned.push(shown);
     }
 }
 
@@ -288,19 +297,22 @@ fn trust(suite: &Suite, options: &SourceOptions, report: &Report) -> Result<Trus
     Ok(Trust::Keys(Arc::new(Keyring::parse(&keys)?)))
 }
 
-/// What is accepted of the suite's own sources. Another suite is refused where the suite is known:
-/// the same keys sign all suites of a distribution. A suite that no file lists is what its mirror
-/// says.
-fn leniency(suite: &Suite, options: &SourceOptions) -> Leniency {
+/// What is accepted of the releases of a suite that a file lists, or of another source. Another
+/// suite is refused where the suite is listed: the same keys sign all suites of a distribution. Any
+/// other source is what its mirror says.
+fn leniency(listed: Option<&Suite>, options: &SourceOptions) -> Leniency {
     Leniency {
-        former_keys: suite.ended,
+        former_keys: listed.is_some_and(|suite| suite.ended),
         older: options.accept_older,
-        other_suite: options.accept_other_suite || suite.distribution.is_empty(),
-        date: DateRules {
-            missing: suite.distribution.is_empty(),
-            ahead: None,
-        },
+        other_suite: options.accept_other_suite || listed.is_none(),
+        no_date: listed.is_none(),
+        max_future: None,
     }
+}
+
+/// The suite if a file lists it.
+fn known(suite: &Suite) -> Option<&Suite> {
+    Some(suite).filter(|suite| !suite.distribution.is_empty())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {

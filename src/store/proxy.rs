@@ -10,7 +10,8 @@ use reqwest::Url;
 
 use super::address::shown;
 
-/// Whether `no_proxy` excludes every host, as curl reads it.
+/// Whether `no_proxy` excludes every host, as curl reads it. Names in upper case come first, as for
+/// the HTTP client.
 pub(super) fn is_never_used() -> bool {
     exclusions().iter().any(|host| host == "*")
 }
@@ -18,24 +19,25 @@ pub(super) fn is_never_used() -> bool {
 /// The proxy that requests for a URL go through, with the variable that sets it. For messages.
 pub(super) fn used_for(url: &str) -> Option<String> {
     let parsed = Url::parse(url).ok()?;
-    // Not HTTP_PROXY: in a CGI script a client can set that variable by a request header.
     let own: &[&str] = match parsed.scheme() {
-        "http" => &["http_proxy"],
-        "https" => &["https_proxy", "HTTPS_PROXY"],
+        // In a CGI script a client can set HTTP_PROXY by a request header.
+        "http" if env::var_os("REQUEST_METHOD").is_some() => &["http_proxy"],
+        "http" => &["HTTP_PROXY", "http_proxy"],
+        "https" => &["HTTPS_PROXY", "https_proxy"],
         _ => return None,
     };
     let host = parsed.host_str()?;
     if exclusions().iter().any(|excluded| excludes(excluded, host)) {
         return None;
     }
-    let found = variable(own).or_else(|| variable(&["all_proxy", "ALL_PROXY"]));
+    let found = variable(own).or_else(|| variable(&["ALL_PROXY", "all_proxy"]));
     let (name, proxy) = found?;
     Some(format!("{} ({name})", shown(&proxy)))
 }
 
 /// The hosts that `no_proxy` lists.
 fn exclusions() -> Vec<String> {
-    let (_, value) = variable(&["no_proxy", "NO_PROXY"]).unwrap_or_default();
+    let (_, value) = variable(&["NO_PROXY", "no_proxy"]).unwrap_or_default();
     value
         .split(',')
         .map(|host| host.trim().to_owned())

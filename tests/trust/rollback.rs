@@ -17,10 +17,12 @@ const DAY: i64 = 86_400;
 enum Step {
     /// The archive gets this state, whose Date is so many days after the first.
     Publish(i64),
+    /// The same, with a Release that names another suite.
+    PublishOtherSuite(i64),
     /// The second mirror gets this state.
     PublishSecond(i64),
     /// A run with these options ends well.
-    Ok(&'static [&'static str]),
+    Succeeds(&'static [&'static str]),
     /// A run with these options ends with 3 and says this.
     Refused(&'static [&'static str], &'static str),
     /// A run ends well and warns of this.
@@ -33,7 +35,10 @@ enum Step {
     ForgetKey,
 }
 
-use Step::{ForgetKey, Ok, Publish, PublishSecond, Refused, SpoilIndexes, SpoilMemory, Warned};
+use Step::{
+    ForgetKey, Publish, PublishOtherSuite, PublishSecond, Refused, SpoilIndexes, SpoilMemory,
+    Succeeds, Warned,
+};
 
 struct Sequence {
     name: &'static str,
@@ -75,8 +80,9 @@ impl Archives {
         let context = &self.context;
         match step {
             Publish(days) => publish(&context.archive, days),
+            PublishOtherSuite(days) => publish_as(&context.archive, days, "other"),
             PublishSecond(days) => publish(&self.second, days),
-            Ok(options) => drop(self.expect(options, 0, "", number)),
+            Succeeds(options) => drop(self.expect(options, 0, "", number)),
             Warned(options, says) => {
                 let outcome = self.expect(options, 0, says, number);
                 assert!(outcome.stderr.contains("warning"), "{}", outcome.stderr);
@@ -122,10 +128,18 @@ impl Archives {
 }
 
 pub(super) fn publish(archive: &FakeArchive, days: i64) {
+    publish_as(archive, days, &small().suite);
+}
+
+fn publish_as(archive: &FakeArchive, days: i64, suite: &str) {
     // Each state has an index of its own.
     let version = (days + 30_000).to_string();
     let mut shape = small().with([DebBuilder::new("dated", &version)]);
     shape.date = DATE + days * DAY;
+    if suite != shape.suite {
+        shape.suite = suite.to_owned();
+        shape.codename = suite.to_owned();
+    }
     archive.publish(&shape);
 }
 
@@ -149,30 +163,41 @@ pub(super) const HINT: &str = "--allow-rollback";
 
 fn one_mirror() -> Vec<(&'static str, Vec<Step>)> {
     vec![
-        ("newer", vec![Publish(0), Ok(&[]), Publish(1), Ok(&[])]),
-        ("the same", vec![Publish(0), Ok(&[]), Publish(0), Ok(&[])]),
+        (
+            "newer",
+            vec![Publish(0), Succeeds(&[]), Publish(1), Succeeds(&[])],
+        ),
+        (
+            "the same",
+            vec![Publish(0), Succeeds(&[]), Publish(0), Succeeds(&[])],
+        ),
         (
             "older",
-            vec![Publish(300), Ok(&[]), Publish(0), Refused(&[], HINT)],
+            vec![Publish(300), Succeeds(&[]), Publish(0), Refused(&[], HINT)],
         ),
         (
             "1970 first, then newer",
-            vec![Publish(-20_240), Ok(&[]), Publish(0), Ok(&[])],
+            vec![Publish(-20_240), Succeeds(&[]), Publish(0), Succeeds(&[])],
         ),
         (
             "1970 later",
-            vec![Publish(0), Ok(&[]), Publish(-20_240), Refused(&[], HINT)],
+            vec![
+                Publish(0),
+                Succeeds(&[]),
+                Publish(-20_240),
+                Refused(&[], HINT),
+            ],
         ),
         (
             "older, then again",
             vec![
                 Publish(2),
-                Ok(&[]),
+                Succeeds(&[]),
                 Publish(1),
                 Refused(&[], HINT),
                 Refused(&[], HINT),
                 Publish(2),
-                Ok(&[]),
+                Succeeds(&[]),
             ],
         ),
     ]
@@ -184,18 +209,29 @@ fn more_of_one_mirror() -> Vec<(&'static str, Vec<Step>)> {
             "a step back from the newest of three",
             vec![
                 Publish(0),
-                Ok(&[]),
+                Succeeds(&[]),
                 Publish(2),
-                Ok(&[]),
+                Succeeds(&[]),
                 Publish(1),
                 Refused(&[], HINT),
+            ],
+        ),
+        (
+            "another suite's date does not count",
+            vec![
+                Publish(0),
+                Succeeds(&[]),
+                PublishOtherSuite(9),
+                Warned(&[], "is of suite other"),
+                Publish(1),
+                Succeeds(&[]),
             ],
         ),
         (
             "older, allowed for one run",
             vec![
                 Publish(2),
-                Ok(&[]),
+                Succeeds(&[]),
                 Publish(1),
                 Warned(ALLOWED, "an earlier run has used one dated"),
                 Refused(&[], HINT),
@@ -205,10 +241,10 @@ fn more_of_one_mirror() -> Vec<(&'static str, Vec<Step>)> {
             "older, with a plan in the cache",
             vec![
                 Publish(0),
-                Ok(&[]),
+                Succeeds(&[]),
                 Publish(1),
-                Ok(&[]),
-                Ok(&[]),
+                Succeeds(&[]),
+                Succeeds(&[]),
                 Publish(0),
                 Refused(&[], HINT),
             ],
@@ -217,7 +253,7 @@ fn more_of_one_mirror() -> Vec<(&'static str, Vec<Step>)> {
             "the same mirror with a slash",
             vec![
                 Publish(1),
-                Ok(&[]),
+                Succeeds(&[]),
                 Publish(0),
                 Refused(&["MIRROR=URL/"], HINT),
             ],
@@ -231,7 +267,7 @@ fn what_else_changes() -> Vec<(&'static str, Vec<Step>)> {
             "expiry does not matter",
             vec![
                 Publish(1),
-                Ok(&[]),
+                Succeeds(&[]),
                 Publish(0),
                 Refused(&["--no-check-valid-until"], HINT),
             ],
@@ -240,7 +276,7 @@ fn what_else_changes() -> Vec<(&'static str, Vec<Step>)> {
             "a cache that keeps nothing else",
             vec![
                 Publish(1),
-                Ok(&["--cache-max-size=0"]),
+                Succeeds(&["--cache-max-size=0"]),
                 Publish(0),
                 Refused(&["--cache-max-size=0"], HINT),
             ],
@@ -252,7 +288,7 @@ fn what_else_changes() -> Vec<(&'static str, Vec<Step>)> {
                 SpoilIndexes,
                 Refused(&[], "does not match"),
                 Publish(0),
-                Ok(&[]),
+                Succeeds(&[]),
             ],
         ),
     ]
@@ -264,9 +300,9 @@ fn what_is_the_same_source() -> Vec<(&'static str, Vec<Step>)> {
             "another URL",
             vec![
                 Publish(1),
-                Ok(&[]),
+                Succeeds(&[]),
                 PublishSecond(0),
-                Ok(&["MIRROR=SECOND"]),
+                Succeeds(&["MIRROR=SECOND"]),
             ],
         ),
         (
@@ -274,29 +310,39 @@ fn what_is_the_same_source() -> Vec<(&'static str, Vec<Step>)> {
             vec![
                 Publish(1),
                 PublishSecond(3),
-                Ok(&[]),
-                Ok(&["MIRROR=SECOND"]),
+                Succeeds(&[]),
+                Succeeds(&["MIRROR=SECOND"]),
                 PublishSecond(2),
                 Refused(&["MIRROR=SECOND"], HINT),
-                Ok(&[]),
+                Succeeds(&[]),
             ],
         ),
         (
             "another cache",
             vec![
                 Publish(1),
-                Ok(&[]),
+                Succeeds(&[]),
                 Publish(0),
-                Ok(&["--cache-dir=cache-2"]),
+                Succeeds(&["--cache-dir=cache-2"]),
             ],
         ),
         (
             "no cache",
-            vec![Publish(1), Ok(&[]), Publish(0), Ok(&["--no-cache"])],
+            vec![
+                Publish(1),
+                Succeeds(&[]),
+                Publish(0),
+                Succeeds(&["--no-cache"]),
+            ],
         ),
         (
             "a run without a cache is not remembered",
-            vec![Publish(1), Ok(&["--no-cache"]), Publish(0), Ok(&[])],
+            vec![
+                Publish(1),
+                Succeeds(&["--no-cache"]),
+                Publish(0),
+                Succeeds(&[]),
+            ],
         ),
     ]
 }
@@ -305,19 +351,31 @@ fn what_is_remembered() -> Vec<(&'static str, Vec<Step>)> {
     vec![
         (
             "another host's key",
-            vec![Publish(1), Ok(&[]), ForgetKey, Publish(0), Ok(&[])],
+            vec![
+                Publish(1),
+                Succeeds(&[]),
+                ForgetKey,
+                Publish(0),
+                Succeeds(&[]),
+            ],
         ),
         (
             "a damaged memory",
-            vec![Publish(1), Ok(&[]), SpoilMemory, Publish(0), Ok(&[])],
+            vec![
+                Publish(1),
+                Succeeds(&[]),
+                SpoilMemory,
+                Publish(0),
+                Succeeds(&[]),
+            ],
         ),
         (
             "a damaged memory is replaced",
             vec![
                 Publish(1),
-                Ok(&[]),
+                Succeeds(&[]),
                 SpoilMemory,
-                Ok(&[]),
+                Succeeds(&[]),
                 Publish(0),
                 Refused(&[], HINT),
             ],
@@ -330,18 +388,24 @@ fn mirrors_and_unsigned() -> Vec<(&'static str, Vec<Step>)> {
     vec![
         (
             "a lagging mirror before a good one",
-            vec![Publish(1), PublishSecond(1), Ok(both), Publish(0), Ok(both)],
+            vec![
+                Publish(1),
+                PublishSecond(1),
+                Succeeds(both),
+                Publish(0),
+                Succeeds(both),
+            ],
         ),
         (
             "a lagging mirror behind a good one",
-            vec![Publish(1), PublishSecond(0), Ok(both), Ok(both)],
+            vec![Publish(1), PublishSecond(0), Succeeds(both), Succeeds(both)],
         ),
         (
             "two lagging mirrors",
             vec![
                 Publish(1),
                 PublishSecond(1),
-                Ok(both),
+                Succeeds(both),
                 Publish(0),
                 PublishSecond(0),
                 Refused(both, HINT),
@@ -353,22 +417,22 @@ fn mirrors_and_unsigned() -> Vec<(&'static str, Vec<Step>)> {
                 Publish(0),
                 PublishSecond(1),
                 SpoilIndexes,
-                Ok(both),
+                Succeeds(both),
                 Publish(0),
                 Refused(&[], HINT),
             ],
         ),
         (
             "an unchecked run is not remembered",
-            vec![Publish(1), Ok(UNCHECKED), Publish(0), Ok(&[])],
+            vec![Publish(1), Succeeds(UNCHECKED), Publish(0), Succeeds(&[])],
         ),
         (
             "an unchecked run does not compare",
             vec![
                 Publish(1),
-                Ok(&[]),
+                Succeeds(&[]),
                 Publish(0),
-                Ok(UNCHECKED),
+                Succeeds(UNCHECKED),
                 Refused(&[], HINT),
             ],
         ),
@@ -387,5 +451,5 @@ fn older_releases() {
     for (name, steps) in rows {
         cases.push(Sequence { name, steps });
     }
-    table::run("trust: rollback", 27, &cases);
+    table::run("trust: rollback", 28, &cases);
 }

@@ -56,6 +56,7 @@ fn deb822(sources: &[Source], architectures: &[String]) -> String {
             ("Trusted", word_if(exemptions.unsigned, "yes")),
             ("Check-Valid-Until", word_if(exemptions.expired, "no")),
             ("Check-Date", word_if(exemptions.date, "no")),
+            ("Date-Max-Future", max_future(first)),
         ];
         if !text.is_empty() {
             text.push('\n');
@@ -67,6 +68,12 @@ fn deb822(sources: &[Source], architectures: &[String]) -> String {
         }
     }
     text
+}
+
+/// Date-Max-Future as text, empty if the source has none.
+fn max_future(source: &Source) -> String {
+    let seconds = source.exemptions.max_future;
+    seconds.map_or(String::new(), |seconds| seconds.to_string())
 }
 
 fn word_if(condition: bool, word: &str) -> String {
@@ -96,6 +103,9 @@ fn one_line(sources: &[Source], architectures: &[String]) -> String {
         }
         if source.exemptions.date {
             options.push("check-date=no".to_owned());
+        }
+        if source.exemptions.max_future.is_some() {
+            options.push(format!("date-max-future={}", max_future(source)));
         }
         text.push_str("deb ");
         if !options.is_empty() {
@@ -195,6 +205,7 @@ mod tests {
                     unsigned: true,
                     expired: true,
                     date: false,
+                    max_future: Some(60),
                 },
                 ..source("http://c", "x", &["main"], &["amd64", "i386"], None)
             },
@@ -207,12 +218,12 @@ mod tests {
             Types: deb\nURIs: file:///srv/flat\nSuites: ./\nArchitectures: amd64\n\n\
             Types: deb\nURIs: file:///srv/flat\nSuites: sub/\nArchitectures: amd64\n\n\
             Types: deb\nURIs: http://c\nSuites: x\nComponents: main\nTrusted: yes\n\
-            Check-Valid-Until: no\n";
+            Check-Valid-Until: no\nDate-Max-Future: 60\n";
         assert_eq!(deb822(&all, &tree), deb822_text);
         let lines = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] \
                      http://a/debian trixie main contrib\n\
             deb [arch=amd64] file:///srv/flat ./\n\
-            deb [trusted=yes check-valid-until=no] http://c x main\n";
+            deb [trusted=yes check-valid-until=no date-max-future=60] http://c x main\n";
         assert_eq!(
             one_line(&[all[0].clone(), all[3].clone(), all[5].clone()], &tree),
             lines

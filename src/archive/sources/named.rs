@@ -15,11 +15,6 @@ impl SourceEntry {
     pub(crate) fn suite(&self) -> &str {
         &self.suite
     }
-
-    /// Whether keys of its own may sign it.
-    pub(crate) fn has_own_keys(&self) -> bool {
-        self.signed_by.is_some() || self.trusted
-    }
 }
 
 /// The name of the archive at a URL, for the memory of its newest date.

@@ -42,17 +42,14 @@ impl SourceEntry {
     pub(super) fn set(&mut self, option: &str, value: &str) -> Result<(), &'static str> {
         match option {
             "architectures" => self.architectures = words(value),
-            "architectures-add" if self.architectures.is_empty() => {}
-            "architectures-add" => self.architectures.extend(words(value)),
-            "architectures-remove" => self.without_architectures.extend(words(value)),
+            "architectures-add" => self.added_architectures.extend(words(value)),
+            "architectures-remove" => self.removed_architectures.extend(words(value)),
             "trusted" => self.trusted = is_yes(value),
             "check-valid-until" if is_no(value) => self.expiry = Expiry::Ignore,
             "check-valid-until" => self.expiry = Expiry::Check,
-            "check-date" if is_no(value) => self.date.ahead = Some(i64::MAX),
-            "check-date" => {}
+            "check-date" => self.skips_date = is_no(value),
             "date-max-future" => {
-                let seconds: u32 = value.trim().parse().map_err(|_| BAD_SECONDS)?;
-                self.date.ahead = self.date.ahead.max(Some(seconds.into()));
+                self.max_future = Some(value.trim().parse().map_err(|_| BAD_SECONDS)?);
             }
             "allow-insecure" | "allow-weak" | "allow-downgrade-to-insecure" => {
                 if is_yes(value) {

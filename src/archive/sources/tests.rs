@@ -91,7 +91,6 @@ fn words_are_quoted_as_for_apt() {
             "http://u:p%40s:w%2Frd@m/",
             "sid",
         ),
-        ("deb [arch=amd64]http://m sid main", "http://m", "sid"),
         (
             "deb [ arch=amd64] http://[::1]:80/x sid main # y",
             "http://[::1]:80/x",
@@ -132,7 +131,7 @@ fn words_are_quoted_as_for_apt() {
 #[test]
 fn options_have_apts_meaning_in_both_forms() {
     let architectures = ["amd64".to_owned(), "i386".to_owned()];
-    let table: [(&str, &str, &[&str]); 6] = [
+    let table: [(&str, &str, &[&str]); 7] = [
         ("arch=i386", "Architectures: i386", &["i386"]),
         ("arch-=i386", "Architectures-Remove: i386", &["amd64"]),
         (
@@ -143,6 +142,11 @@ fn options_have_apts_meaning_in_both_forms() {
         (
             "arch=amd64 arch+=i386",
             "Architectures: amd64\nArchitectures-Add: i386",
+            &["amd64", "i386"],
+        ),
+        (
+            "arch+=i386 arch=amd64",
+            "Architectures-Add: i386\nArchitectures: amd64",
             &["amd64", "i386"],
         ),
         (
@@ -176,12 +180,14 @@ fn options_have_apts_meaning_in_both_forms() {
         ("check-date=no", Some(i64::MAX), ""),
         ("date-max-future=3600", Some(3600), ""),
         ("check-date=yes", None, ""),
+        ("check-date=no check-date=yes", None, ""),
+        ("check-date=no date-max-future=1", Some(i64::MAX), ""),
         ("snapshot=enable color=red", None, "snapshot color"),
         ("x-own=1", None, ""),
     ] {
         let line = format!("deb [{options}] http://m s c");
         let entry = parse("test", &line).unwrap().remove(0);
-        assert_eq!(entry.date.ahead, ahead, "{options}");
+        assert_eq!(entry.max_future(), ahead, "{options}");
         assert_eq!(entry.unknown.join(" "), unknown, "{options}");
     }
 }
@@ -347,6 +353,37 @@ fn mirrors_of_the_host_are_found() {
     );
 }
 
+/// A host that was installed from a disc has such a line.
+#[test]
+fn a_disc_among_the_hosts_sources_is_passed_over() {
+    let list = "deb cdrom:[Debian GNU/Linux 13 _Trixie_ - amd64 DVD]/ trixie main\n\
+                deb http://m/debian trixie main\n";
+    let found = host_mirrors(
+        host("debian", &[("sources.list", list)]).path(),
+        "debian",
+        &["trixie"],
+    );
+    assert_eq!(found.main, ["http://m/debian"]);
+}
+
+#[test]
+fn names_that_need_quotes_are_not_writable() {
+    for (line, expected) in [
+        ("deb http://m/debian sid main", true),
+        ("deb http://m/a%20b sid main", true),
+        ("deb http://[::1]:80/x sid main", true),
+        ("deb cdrom:[Debian]/ sid main", false),
+        ("deb http://m/[x] sid main", false),
+        ("deb http://m s%20d main", false),
+        ("deb http://m sid m%23n", false),
+        ("deb [signed-by=/k%20y.gpg] http://m sid main", true),
+        ("deb [signed-by=/k%23y.gpg] http://m sid main", false),
+    ] {
+        let entry = parse("test", line).unwrap().remove(0);
+        assert_eq!(entry.is_writable(), expected, "{line}");
+    }
+}
+
 #[test]
 fn third_party_archives_are_not_mirrors() {
     let suites = ["trixie"];
@@ -355,7 +392,6 @@ fn third_party_archives_are_not_mirrors() {
                   deb http://vendor/linux/debian trixie stable\n\
                   deb [trusted=yes] http://vendor/debian trixie main\n\
                   deb [check-valid-until=no] http://snapshot/debian trixie main\n\
-                  deb cdrom:[Debian]/ trixie main\n\
                   deb http://m/debian trixie-backports main\n\
                   deb http://m/debian-llvm llvm-trixie main\n";
     let found = host_mirrors(

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::super::Error;
 use super::super::request::SourceOptions;
+use super::leniency;
 use crate::archive::sources::{self, SourceEntry};
-use crate::archive::{DateRules, Exemptions, Expiry, Leniency, Source, Trust};
+use crate::archive::{Exemptions, Expiry, Leniency, Source, Trust};
 use crate::formats::suite::Suites;
 use crate::report::Report;
 
@@ -27,6 +28,11 @@ impl ExtraSources<'_> {
         };
         let mut list = Vec::new();
         for entry in entries {
+            if !entry.is_writable() {
+                return Err(Error::Unwritable {
+                    entry: entry.shown(),
+                });
+            }
             let mut source = entry.source(self.architectures, self.trust, Path::new("/"))?;
             warn_of_exemptions(&entry, source.exemptions, report);
             source.leniency = self.leniency(&entry);
@@ -41,8 +47,8 @@ impl ExtraSources<'_> {
         Ok(list)
     }
 
-    /// What is accepted of a user's source: as apt does, a Release that names another suite, unless
-    /// the source is a distribution's own.
+    /// What is accepted of a user's source: what apt accepts, unless it is a listed suite, signed by
+    /// the distribution's keys.
     fn leniency(&self, entry: &SourceEntry) -> Leniency {
         let name = entry.suite();
         let codename = name.split(['-', '/']).next().unwrap_or(name);
@@ -50,15 +56,9 @@ impl ExtraSources<'_> {
             .suites
             .find(name)
             .or_else(|| self.suites.find(codename));
-        let own = suite.filter(|_| !entry.has_own_keys());
         Leniency {
-            former_keys: own.is_some_and(|suite| suite.ended),
-            older: self.options.accept_older,
-            other_suite: self.options.accept_other_suite || own.is_none(),
-            date: DateRules {
-                missing: own.is_none(),
-                ..entry.date
-            },
+            max_future: entry.max_future(),
+            ..leniency(suite.filter(|_| !entry.has_own_keys()), self.options)
         }
     }
 }
@@ -80,7 +80,8 @@ fn warn_of_exemptions(entry: &SourceEntry, exemptions: Exemptions, report: &Repo
     }
     if exemptions.date {
         report.warning(format!(
-            "check-date=no: {shown} is used even if its date is in the future"
+            "check-date=no: {shown} is used even if its date is in the future; \
+             the tree's apt then does not check Valid-Until either"
         ));
     }
     for option in &entry.unknown {

@@ -66,6 +66,31 @@ fn extra_sources_follow_with_one_mirror_each() {
     );
 }
 
+/// The archive under whose name the dates of the release pocket are remembered.
+#[test]
+fn dates_belong_to_the_distribution_or_to_the_users_mirror() {
+    let listed = "http://ftp.debian.org/debian";
+    let slash = "http://ftp.debian.org/debian/";
+    for (mirror, has_keys, expected) in [
+        (None, false, "debian main"),
+        (Some(listed), false, "debian main"),
+        (Some(slash), false, "debian main"),
+        (Some("http://m/debian"), false, "http://m/debian"),
+        (Some(slash), true, listed),
+        (None, true, listed),
+    ] {
+        let mut given = options(mirror);
+        if has_keys {
+            given.keyrings.push("own.gpg".into());
+        }
+        let suites = load_suites(&[]).unwrap();
+        let suite = suites.find("trixie").unwrap();
+        let pockets = suite.pockets_for("amd64");
+        let names = archive_names(suite, &pockets, &given);
+        assert_eq!(names[0], expected, "{mirror:?} {has_keys}");
+    }
+}
+
 #[test]
 fn a_suite_that_no_file_lists_needs_a_mirror_and_a_keyring() {
     let mirror = Some("http://m/own");
