@@ -60,6 +60,7 @@ fn good(name: &'static str, target: Target, script: Script) -> Fault {
 /// A server that ends with this exit code and these words.
 fn bad(name: &'static str, target: Target, outcome: (i32, &'static str), script: Script) -> Fault {
     let (code, says) = outcome;
+    assert!(!says.is_empty(), "{name}: no words");
     Fault {
         code,
         says,

@@ -184,7 +184,7 @@ fn chunks() -> Vec<Fault> {
         bad("a page in place of chunks", Release, (5, lost), |_, _| {
             lines(CHUNKED, b"<html>log in first</html>")
         }),
-        bad("a chunk of 8 EB", Release, (5, ""), |_, content| {
+        bad("a chunk of 8 EB", Release, (5, lost), |_, content| {
             lines(CHUNKED, &[b"7fffffffffffffff\r\n", content].concat())
         }),
     ]

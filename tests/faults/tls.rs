@@ -172,7 +172,7 @@ const CASES: [(&str, TlsFault, Trusted, Way, i32, &str); 15] = [
         Trusted::Server,
         Way::PlainPort,
         5,
-        "",
+        "no connection",
     ),
     (
         "closed after the greeting",
@@ -188,7 +188,7 @@ const CASES: [(&str, TlsFault, Trusted, Way, i32, &str); 15] = [
         Trusted::Server,
         Way::Direct,
         5,
-        "",
+        "timed out",
     ),
     (
         "a redirect to plain HTTP",

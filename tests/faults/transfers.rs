@@ -117,7 +117,7 @@ fn drips() -> Vec<Fault> {
     let silent = "no data for";
     let slow = "slower than 4096 bytes/s";
     let drip: super::Script = |_, _| Reply {
-        length: Some(100_000_000),
+        length: Some(1_000_000),
         then: Then::Drip(50),
         ..Reply::of(b"-")
     };
@@ -129,7 +129,7 @@ fn drips() -> Vec<Fault> {
     vec![
         good("silent once", Deb, lost_once!(9999, Then::Hang)),
         // 1,000 bytes a second, for ever.
-        with(ONE_TRY, bad("a drip", Release, (5, ""), drip)),
+        with(ONE_TRY, bad("a drip", Release, (5, slow), drip)),
         with(
             ONE_TRY,
             bad("a drip without a length", Release, (5, slow), drip_unsized),
