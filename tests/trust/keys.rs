@@ -366,5 +366,5 @@ fn keys_and_signatures() {
     rows.extend(times());
     rows.extend(subkeys());
     rows.extend(former_keys());
-    table::run("trust: keys", 40, &rows);
+    table::run("trust: keys", 45, &rows);
 }

@@ -312,5 +312,5 @@ fn switches_are_said_and_relax_one_check() {
     rows.extend(untrusted());
     rows.extend(expired());
     rows.extend(without_effect());
-    table::run("trust: switches", 37, &rows);
+    table::run("trust: switches", 38, &rows);
 }
