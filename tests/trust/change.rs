@@ -12,6 +12,8 @@ pub(super) enum Change {
     CutAt(&'static str),
     /// The last bytes, so many, are cut off.
     CutOff(usize),
+    /// The lowest bit of the last byte is another.
+    FlipLast,
     Content(&'static [u8]),
     /// The whole file a second time.
     Twice,
@@ -36,6 +38,11 @@ impl Change {
             }
             Change::CutAt(at) => text.as_bytes()[..text.find(at).unwrap()].to_vec(),
             Change::CutOff(count) => bytes[..bytes.len() - count].to_vec(),
+            Change::FlipLast => {
+                let mut bytes = bytes;
+                *bytes.last_mut().unwrap() ^= 1;
+                bytes
+            }
             Change::Content(content) => content.to_vec(),
             Change::Twice => bytes.repeat(2),
             Change::Remove => return None,

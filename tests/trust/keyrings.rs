@@ -54,6 +54,7 @@ impl Row for KeyringFile {
             .args(["--keyring", "tested.gpg", "fake", "root"])
             .arg(context.mirror.url());
         outcome(&mut command).fails(self.code).names(&[self.says]);
+        context.assert_no_deb_requested();
     }
 }
 
