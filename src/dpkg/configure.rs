@@ -120,7 +120,7 @@ pub(crate) fn configure(
         options.join(" "),
         names.len()
     ));
-    let mut listener = Listener::new(report);
+    let mut listener = Listener::new(report, names);
     let hearing = Hearing {
         on_line: &mut |line| listener.read_line(line),
         beginnings: &BEGINNINGS,

@@ -1,9 +1,10 @@
 //! Reads what dpkg prints while it configures: which package it turned to, which failed, and why.
 //!
 //! dpkg goes on after a package failed, so the first failure is kept when it is printed, before the
-//! failures that follow from it.
+//! failures that follow from it. A script may print lines like dpkg's: what is reported of them is
+//! limited.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::process::ExitStatus;
 use std::time::Instant;
 
@@ -22,10 +23,22 @@ pub(super) const BEGINNINGS: [&str; 4] = [
     "Removing ",
 ];
 
+/// How many times dpkg may turn to a package before no more is reported. A script that prints
+/// `Setting up x (1)` without end would otherwise fill our memory and the log. A call of dpkg sets
+/// up some thousand packages at most, and some of them process triggers several times.
+const TURNS_REPORTED: usize = 16_384;
+
+/// The longest name of a package, in bytes. dpkg names files after it (NAME_MAX in limits.h).
+const NAME_LIMIT: usize = 255;
+
 /// Follows dpkg's output, line by line.
 pub(super) struct Listener<'a> {
     report: &'a Report,
+    /// The packages of the call that have not been counted as progress.
+    uncounted: BTreeSet<String>,
     current: Option<Current>,
+    /// How many times dpkg turned to a package.
+    turns: usize,
     /// The last lines since dpkg turned to a package.
     last: VecDeque<String>,
     /// The package of dpkg's line that names a failed one; the reason is on the next line.
@@ -50,10 +63,13 @@ struct Failed {
 }
 
 impl<'a> Listener<'a> {
-    pub(super) fn new(report: &'a Report) -> Listener<'a> {
+    /// Follows a call of dpkg for these packages.
+    pub(super) fn new(report: &'a Report, names: &[String]) -> Listener<'a> {
         Listener {
             report,
+            uncounted: names.iter().cloned().collect(),
             current: None,
+            turns: 0,
             last: VecDeque::new(),
             failing: None,
             failed: None,
@@ -62,21 +78,20 @@ impl<'a> Listener<'a> {
 
     pub(super) fn read_line(&mut self, line: &str) -> Clock {
         let [error, set_up, triggers, remove] = BEGINNINGS;
-        let mut clock = Clock::Restarts;
+        let mut clock = Clock::Continues;
         if let Some(package) = self.failing.take() {
             self.note_failure(package, line.trim());
-            clock = Clock::Continues;
         } else if let Some(package) = between(line, error, " (") {
             self.failing = Some(package.into());
             return Clock::Continues;
         } else if let Some(package) = between(line, set_up, " (") {
-            self.turn_to(package, "postinst", true);
+            let counts = self.count(package);
+            clock = self.turn_to(package, "postinst", counts);
         } else if let Some(package) = between(line, triggers, " (") {
-            self.turn_to(package, "postinst", false);
+            clock = self.turn_to(package, "postinst", false);
         } else if let Some(package) = between(line, remove, " (") {
-            self.turn_to(package, "prerm", false);
-        } else {
-            clock = Clock::Continues;
+            // dpkg does not say which of the two it runs.
+            clock = self.turn_to(package, "prerm or postrm", false);
         }
         self.last.push_back(line.into());
         if self.last.len() > LINES_SHOWN {
@@ -90,6 +105,9 @@ impl<'a> Listener<'a> {
         let Some(current) = self.current.take() else {
             return;
         };
+        if self.is_flooded() {
+            return;
+        }
         self.report.send(Event::Span {
             stage: Stage::Configure,
             item: current.package,
@@ -139,8 +157,26 @@ impl<'a> Listener<'a> {
         }
     }
 
-    fn turn_to(&mut self, package: &str, script: &'static str, counts: bool) {
+    /// Whether a package of the call is set up for the first time. dpkg names it without its
+    /// architecture where that is clear.
+    fn count(&mut self, package: &str) -> bool {
+        let qualified = format!("{package}:");
+        let mut rest = self.uncounted.range(qualified.clone()..);
+        let found = match self.uncounted.contains(package) {
+            true => Some(package.to_owned()),
+            false => rest.next().filter(|n| n.starts_with(&qualified)).cloned(),
+        };
+        found.is_some_and(|name| self.uncounted.remove(&name))
+    }
+
+    /// Whether there were more turns than are reported.
+    fn is_flooded(&self) -> bool {
+        self.turns > TURNS_REPORTED
+    }
+
+    fn turn_to(&mut self, package: &str, script: &'static str, counts: bool) -> Clock {
         self.finish();
+        self.turns += 1;
         self.last.clear();
         self.current = Some(Current {
             package: package.into(),
@@ -148,10 +184,14 @@ impl<'a> Listener<'a> {
             from: Instant::now(),
             counts,
         });
+        if self.is_flooded() {
+            return Clock::Continues;
+        }
         self.report.send(Event::Working {
             stage: Stage::Configure,
             item: package.into(),
         });
+        Clock::Restarts
     }
 
     /// Keeps the first failed script, which is the cause; a package whose dependencies are not
@@ -171,11 +211,11 @@ impl<'a> Listener<'a> {
     }
 }
 
-/// The word between two texts at the beginning of a line.
+/// The package's name between two texts at the beginning of a line.
 fn between<'t>(line: &'t str, before: &str, after: &str) -> Option<&'t str> {
     let rest = line.strip_prefix(before)?;
-    let name = rest.split(after).next()?;
-    let is_name = !name.is_empty() && !name.contains(' ');
+    let (name, _) = rest.split_once(after)?;
+    let is_name = (1..=NAME_LIMIT).contains(&name.len()) && !name.contains(char::is_whitespace);
     is_name.then_some(name)
 }
 
@@ -204,7 +244,7 @@ mod tests {
 
     fn error(output: &str) -> Error {
         let report = Report::silent();
-        let mut listener = Listener::new(&report);
+        let mut listener = Listener::new(&report, &[]);
         for line in output.lines() {
             listener.read_line(line);
         }
@@ -281,8 +321,8 @@ mod tests {
         assert_eq!(output.lines().len(), 2);
     }
 
-    #[test]
-    fn packages_count_once_and_triggers_never() {
+    /// The events that a listener sends for these lines.
+    fn events<'t>(names: &[&str], lines: impl IntoIterator<Item = &'t str>) -> Vec<String> {
         let events = Arc::new(Mutex::new(Vec::new()));
         let heard = events.clone();
         let report = Report::new(move |event| {
@@ -293,23 +333,65 @@ mod tests {
                 other => format!("{other:?}"),
             })
         });
-        let mut listener = Listener::new(&report);
-        for line in [
-            "Setting up a (1) ...",
-            "Setting up the loudspeaker (x)",
-            "Processing triggers for a (1) ...",
-            "Removing c (1) ...",
-            "Setting up b (2) ...",
-        ] {
+        let names: Vec<String> = names.iter().copied().map(str::to_owned).collect();
+        let mut listener = Listener::new(&report, &names);
+        for line in lines {
             listener.read_line(line);
         }
         listener.finish();
+        drop(report);
+        Arc::into_inner(events).unwrap().into_inner().unwrap()
+    }
+
+    #[test]
+    fn packages_count_once_and_triggers_never() {
+        let lines = [
+            "Setting up a (1) ...",
+            "Setting up the loudspeaker (x)",
+            "Setting up x",
+            "Removing /etc/x",
+            "Processing triggers for a (1) ...",
+            "Removing c (1) ...",
+            "Setting up b (2) ...",
+            "Setting up a (1) ...",
+            "Setting up d (1) ...",
+        ];
         assert_eq!(
-            *events.lock().unwrap(),
+            events(&["a", "b:amd64", "b-doc"], lines),
             [
                 "at a", "did a", "+1", "at a", "did a", "+0", "at c", "did c", "+0", "at b",
-                "did b", "+1"
+                "did b", "+1", "at a", "did a", "+0", "at d", "did d", "+0"
             ]
+        );
+    }
+
+    #[test]
+    fn names_that_no_package_has_are_no_turns() {
+        let long = format!("Setting up {} (1) ...", "x".repeat(NAME_LIMIT + 1));
+        assert_eq!(events(&[], [&*long, "Setting up  (1) ..."]), [""; 0]);
+    }
+
+    #[test]
+    fn a_flood_of_turns_is_not_reported() {
+        let flood = vec!["Setting up you (1) ..."; 3 * TURNS_REPORTED];
+        let events = events(&["you"], flood);
+        assert_eq!(events.len(), 3 * TURNS_REPORTED);
+        let counted = events.iter().filter(|event| *event == "+1").count();
+        assert_eq!(counted, 1);
+    }
+
+    #[test]
+    fn a_flood_does_not_restart_the_clock_and_failures_are_still_named() {
+        let report = Report::silent();
+        let mut listener = Listener::new(&report, &[]);
+        for _ in 0..TURNS_REPORTED {
+            assert_eq!(listener.read_line("Setting up x (1) ..."), Clock::Restarts);
+        }
+        assert_eq!(listener.read_line("Setting up y (1) ..."), Clock::Continues);
+        let limit = Exceeded::Time(std::time::Duration::from_secs(2));
+        assert_eq!(
+            listener.exceeded(limit, Vec::new()).to_string(),
+            "the postinst script of y did not end within 2 s"
         );
     }
 }
