@@ -17,7 +17,6 @@ mod setup;
 use std::ffi::{CString, OsString, c_int};
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::process::ExitCode;
-use std::ptr;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signalfd::SignalFd;
@@ -203,6 +202,7 @@ impl Init {
     fn kill_children(&self) -> u32 {
         let mut text = [0u8; 4096];
         let mut killed_in_all = 0;
+        let mut status = 0;
         loop {
             let Ok(length) = rustix::io::pread(borrow(&self.children), &mut text, 0) else {
                 return killed_in_all;
@@ -216,10 +216,10 @@ impl Init {
                 killed |= pid > 1 && unsafe { libc::kill(pid, libc::SIGKILL) } == 0;
             }
             // SAFETY: waits for one of the children just killed.
-            if !killed || unsafe { libc::waitpid(-1, ptr::null_mut(), 0) } < 0 {
+            if !killed || unsafe { libc::waitpid(-1, &mut status, 0) } < 0 {
                 return killed_in_all;
             }
-            killed_in_all += 1;
+            killed_in_all += u32::from(was_killed(status));
         }
     }
 }
@@ -244,9 +244,13 @@ fn kill_namespace() -> u32 {
     let mut status = 0;
     // SAFETY: waits for one of the processes just killed. Some may have ended before.
     while unsafe { libc::waitpid(-1, &mut status, 0) } > 0 {
-        killed += u32::from(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL);
+        killed += u32::from(was_killed(status));
     }
     killed
+}
+
+fn was_killed(status: c_int) -> bool {
+    libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL
 }
 
 /// A PID in decimal, followed by a space; 0 for a number that was cut off.

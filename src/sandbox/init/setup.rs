@@ -7,7 +7,7 @@ use std::os::fd::{IntoRawFd, RawFd};
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{Dir, FileType, Mode, OFlags};
 use rustix::io::{Errno, FdFlags};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::UnshareFlags;
@@ -48,7 +48,8 @@ impl Init {
         // the mount.
         rustix::process::fchdir(borrow(&TREE)).map_err(|e| (SetupStep::EnterTree, e))?;
         if !self.is_init {
-            self.adopt_orphans();
+            self.adopt_orphans()
+                .map_err(|e| (SetupStep::WatchChildren, e))?;
         }
         refused |= self.unshare();
         refused |= mounts::enter(refused & refused::MOUNT == 0)?;
@@ -88,13 +89,14 @@ impl Init {
     }
 
     /// Makes orphans children of this process, as they are of PID 1, and opens the list of
-    /// children.
-    fn adopt_orphans(&mut self) {
-        let _ = rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1));
+    /// children, without which none could be killed.
+    fn adopt_orphans(&mut self) -> Result<(), Errno> {
+        rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))?;
         let path = c"/proc/thread-self/children";
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let list = rustix::fs::open(path, flags, Mode::empty());
-        self.children = list.map_or(-1, IntoRawFd::into_raw_fd);
+        let list = rustix::fs::open(path, flags, Mode::empty())?;
+        self.children = list.into_raw_fd();
+        Ok(())
     }
 
     /// Leaves the host's namespaces one by one, so that a refused one does not prevent the others.
@@ -206,8 +208,60 @@ fn close_all_except<const N: usize>(mut kept: [RawFd; N]) {
 }
 
 fn close_range(from: RawFd, to: RawFd) {
-    if from <= to {
-        // SAFETY: descriptors that nothing in this process uses.
-        unsafe { libc::syscall(libc::SYS_close_range, from, to, 0) };
+    // SAFETY: descriptors that nothing in this process uses.
+    if from <= to && unsafe { libc::syscall(libc::SYS_close_range, from, to, 0) } != 0 {
+        close_one_by_one(from, to);
+    }
+}
+
+/// For containers whose list of system calls lacks close_range. Where /proc lists the open
+/// descriptors, not every number up to the limit, which may be a thousand million, is tried.
+fn close_one_by_one(from: RawFd, to: RawFd) {
+    let range = from..=to;
+    let Ok(open) = open_descriptors() else {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+        let limit = limit.and_then(|limit| RawFd::try_from(limit).ok());
+        return range
+            .take_while(|fd| limit.is_none_or(|limit| *fd < limit))
+            .for_each(close);
+    };
+    open.into_iter()
+        .filter(|fd| range.contains(fd))
+        .for_each(close);
+}
+
+fn open_descriptors() -> Result<Vec<RawFd>, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let list = rustix::fs::open(c"/proc/self/fd", flags, Mode::empty())?;
+    let mut open = Vec::new();
+    for entry in Dir::new(list)? {
+        let entry = entry?;
+        let name = entry.file_name().to_str().unwrap_or_default();
+        open.extend(name.parse::<RawFd>());
+    }
+    Ok(open)
+}
+
+fn close(fd: RawFd) {
+    // SAFETY: a descriptor that nothing in this process uses.
+    unsafe { libc::close(fd) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_are_closed_without_close_range() {
+        let one = std::io::pipe().unwrap().0.into_raw_fd();
+        // Far above what other tests have open at the same time.
+        let high = rustix::io::fcntl_dupfd_cloexec(borrow(&one), 900).unwrap();
+        let high = high.into_raw_fd();
+        close_one_by_one(900, high - 1);
+        assert!(open_descriptors().unwrap().contains(&high));
+        close_one_by_one(high, RawFd::MAX);
+        let open = open_descriptors().unwrap();
+        assert!(!open.contains(&high) && open.contains(&one));
+        close(one);
     }
 }
