@@ -262,23 +262,32 @@ pub fn suite(debs: impl IntoIterator<Item = DebBuilder>) -> FakeSuite {
     FakeSuite::new("fake").with(base::base()).with(debs)
 }
 
-/// Processes whose root or working directory is below `directory`.
+/// Processes that work below `directory`, or have mounts of it: a sandbox sees its tree as `/`, but
+/// the kernel's table of mounts names the directory.
 pub fn processes_below(directory: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
-        for link in ["root", "cwd"] {
-            let Ok(at) = fs::read_link(entry.path().join(link)) else {
-                continue;
-            };
-            if at.starts_with(directory) {
-                let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-                found.push(format!(
-                    "{} {}",
-                    entry.file_name().to_string_lossy(),
-                    String::from_utf8_lossy(&command).replace('\0', " ")
-                ));
-            }
+        let process = entry.path();
+        let is_below = |link: &str| {
+            fs::read_link(process.join(link)).is_ok_and(|at| at.starts_with(directory))
+        };
+        if is_below("root") || is_below("cwd") || has_mounts_of(&process, directory) {
+            let command = fs::read(process.join("cmdline")).unwrap_or_default();
+            found.push(format!(
+                "{} {}",
+                entry.file_name().to_string_lossy(),
+                String::from_utf8_lossy(&command).replace('\0', " ")
+            ));
         }
     }
     found
+}
+
+/// Whether a process has a part of this directory mounted. A mount's fourth field is its root
+/// within its file system (proc_pid_mountinfo(5)), which may be mounted anywhere.
+fn has_mounts_of(process: &Path, directory: &Path) -> bool {
+    let name = directory.file_name().unwrap().to_str().unwrap();
+    let mounts = fs::read_to_string(process.join("mountinfo")).unwrap_or_default();
+    let mut roots = mounts.lines().filter_map(|line| line.split(' ').nth(3));
+    roots.any(|root| root.split('/').any(|part| part == name))
 }

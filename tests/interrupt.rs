@@ -257,6 +257,12 @@ fn even_killed_it_leaves_no_process_and_no_mount() {
         &context.mirror.url(),
     ]));
     wait_for_sign(&context, "sign");
+    let sleeps = || {
+        let mut running = processes_below(context.directory.path());
+        running.retain(|process| process.ends_with(" sleep 1000 "));
+        running.len()
+    };
+    assert!(within_a_minute(|| sleeps() == 2), "the search finds them");
     child.kill().unwrap();
     ended(&mut child);
     assert!(

@@ -31,7 +31,7 @@ const WAYS: [(&str, &str); 17] = [
         "tr '\\0' '\\n' </proc/1/environ | grep .; true",
     ),
     ("memory map of PID 1", "cat /proc/1/maps && echo open"),
-    ("memory of PID 1", "head -c 1 /proc/1/mem && echo open"),
+    ("memory of PID 1", "(: </proc/1/mem) && echo open"),
     (
         "environment of every process",
         "cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep SECRET",
