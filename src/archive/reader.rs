@@ -240,7 +240,7 @@ impl<'a> IndexReader<'a> {
             return Ok(());
         }
         self.report.note(format!(
-            "{reason}; the mirror may be updating: reading release and index again in {:.0} s",
+            "{reason}; the mirror may be updating: reading release and index again in {:.1} s",
             pause.as_secs_f64()
         ));
         let waited = self.store.wait(pause, &self.stop);

@@ -87,7 +87,7 @@ fn late_indexes(times: usize, wait: &str) -> (TestContext, crate::context::Outco
 
 #[test]
 fn indexes_that_are_late_are_waited_for() {
-    let says = "the mirror is being updated; reading both again in";
+    let says = "may be updating: reading release and index again in";
     // The first two readings follow each other at once.
     let (_, found) = late_indexes(1, "--mirror-wait=0");
     assert!(!found.ok().stderr.contains(says));
@@ -121,7 +121,7 @@ fn an_interrupt_ends_the_wait() {
     let mut child = command.spawn().unwrap();
     // After the second reading it waits for 40 minutes.
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let waits = lines.any(|line| line.unwrap().contains("again in"));
+    let waits = lines.any(|line| line.unwrap().contains("index again in"));
     assert!(waits, "it ended without a wait");
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
