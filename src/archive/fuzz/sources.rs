@@ -24,11 +24,11 @@ pub(crate) fn sources(data: &[u8]) {
     };
     let architectures = ["amd64".to_owned(), "i386".to_owned()];
     for entry in &entries {
-        let mut entry = entry.clone();
-        let files = entry.signed_by.take();
         if !entry.is_writable() {
             continue;
         }
+        let mut entry = entry.clone();
+        let files = entry.signed_by.take();
         // The file has no pins, and the keyring files do not exist here.
         entry.pin = None;
         let mut source = entry
