@@ -16,6 +16,7 @@ mod error;
 mod explain;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod fuzz;
+mod local;
 mod mark;
 mod order;
 mod pool;
@@ -43,6 +44,8 @@ use work::Work;
 
 pub(crate) use cache::cache_key;
 pub(crate) use error::Error;
+pub use local::LocalDeb;
+pub(crate) use local::is_path;
 pub(crate) use prefetch::PrefetchPlanner;
 pub(crate) use reason::Reason;
 
@@ -58,8 +61,10 @@ pub struct Selection {
     /// The architectures of the tree, the native one first.
     pub architectures: Vec<String>,
     /// Additional packages, in the user's order: `pkg`, `pkg:arch`, `pkg=version`, `pkg/suite`,
-    /// `pkg-`.
+    /// `pkg-`, `./file.deb`.
     pub include: Vec<String>,
+    /// The .debs of the words in `include` that are paths.
+    pub local: Vec<LocalDeb>,
     /// Names of packages that are treated as missing from the archive.
     pub exclude: Vec<String>,
 }
@@ -69,13 +74,17 @@ pub struct Selection {
 pub struct Chosen {
     package: Package,
     stanza: String,
-    release: Arc<Release>,
+    release: Option<Arc<Release>>,
     automatic: bool,
 }
 
 impl Chosen {
-    /// Parses the package from its stanza in the index of `release`.
-    fn new(stanza: &str, release: Arc<Release>, automatic: bool) -> Result<Chosen, BadStanza> {
+    /// Parses the package from its stanza in the index of `release`, or of a local file.
+    fn new(
+        stanza: &str,
+        release: Option<Arc<Release>>,
+        automatic: bool,
+    ) -> Result<Chosen, BadStanza> {
         Ok(Chosen {
             package: Package::parse(stanza)?,
             stanza: stanza.to_owned(),
@@ -89,9 +98,10 @@ impl Chosen {
         &self.package
     }
 
-    /// The release of the first source that has this version.
-    pub(crate) fn release(&self) -> &Release {
-        &self.release
+    /// The release of the first source that has this version; `None` for a local file, whose URL is
+    /// the package's Filename.
+    pub(crate) fn release(&self) -> Option<&Release> {
+        self.release.as_deref()
     }
 
     /// Whether only a dependency brought it in (apt's Auto-Installed). False for the essential set.
@@ -199,6 +209,7 @@ fn choose(index: &Index, selection: &Selection, interrupt: &Interrupt) -> Result
     }
     let mut pool = Pool::new(&selection.architectures, Work::new(interrupt.clone()));
     pool.read(index, &selection.suite);
+    pool.add_local(&selection.local);
     let demands = demand::read(&pool, selection);
     let plan = demands.and_then(|demands| plan_both_calls(&pool, demands));
     // These are the cause of any other error: a stanza that could not be read, the end of the work.

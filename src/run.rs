@@ -8,6 +8,7 @@ mod choice;
 mod claim;
 mod early;
 mod error;
+mod local;
 mod outcome;
 mod preflight;
 mod request;
@@ -66,6 +67,7 @@ fn stages(
 ) -> Result<Done, Error> {
     // Sources. An unknown suite or a bad source is an error whoever asks.
     let sources = sources::choose(&request.system, &request.sources, report)?;
+    let selection = selection(request, &sources, report)?;
     // Preflight.
     preflight::remove_leftovers(&request.outputs.temporary, report);
     let claim = match request.goal {
@@ -83,7 +85,6 @@ fn stages(
         None => None,
     };
     // Indexes and Plan.
-    let selection = selection(&request.system, &request.packages, &sources);
     let reader = IndexReader::new(&store, &sources.list, reader_options(request), report);
     let plan = choice::choose(&Choice {
         selection: &selection,
@@ -152,14 +153,20 @@ fn step_options(request: &Request, sources: &Sources) -> install::Options {
     options.with_path_rules(&request.system.path_rules)
 }
 
-fn selection(system: &System, packages: &Packages, sources: &Sources) -> Selection {
-    Selection {
-        variant: system.variant,
-        suite: system.suite.clone(),
+fn selection(
+    request: &Request,
+    sources: &Sources,
+    report: &Report,
+) -> Result<Selection, local::Error> {
+    let packages = &request.packages;
+    Ok(Selection {
+        variant: request.system.variant,
+        suite: request.system.suite.clone(),
         architectures: sources.architectures.clone(),
         include: packages.include.clone(),
+        local: local::read(&packages.include, report)?,
         exclude: packages.exclude.clone(),
-    }
+    })
 }
 
 /// Has an interrupt end all requests.

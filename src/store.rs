@@ -39,7 +39,7 @@ use std::time::Duration;
 use reqwest::ClientBuilder;
 
 use self::address::Address;
-pub(crate) use self::address::{encode, shown};
+pub(crate) use self::address::{encode, file_url, shown};
 #[cfg(test)]
 use self::attempts::with_causes;
 use self::cache::{FileCache, Keep};

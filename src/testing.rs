@@ -38,6 +38,6 @@ pub use crate::formats::compress::{Compression, Integrity, decoder, encoder};
 pub use crate::formats::digest::{Algorithm, Md5Hasher, digest};
 pub use crate::formats::stanza::{Fields, fields, stanzas};
 pub use crate::formats::suite::Variant;
-pub use crate::plan::{Call, Chosen, Plan, Selection, plan};
+pub use crate::plan::{Call, Chosen, LocalDeb, Plan, Selection, plan};
 pub use crate::report::{RunId, Stage, StepLabel};
 pub use crate::ui::progress::json::{JsonEvent, JsonLine, StageTime};

@@ -28,6 +28,7 @@ mod interrupt;
 mod json;
 mod links;
 mod live;
+mod local;
 mod mirror;
 mod pack;
 mod packages;

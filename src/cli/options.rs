@@ -42,7 +42,8 @@ pub(super) struct PackageArgs {
     /// Add packages
     ///
     /// In apt's notation: pkg, pkg=version, pkg/suite, pkg:arch, and pkg- for a package that must
-    /// not be installed. May be given more than once.
+    /// not be installed. A path with a `/` that ends in .deb is a package on this host, which no
+    /// signature vouches for. May be given more than once.
     #[arg(long, value_name = "PKG[,PKG…]", env = "RBOOTSTRAP_INCLUDE")]
     include: Vec<String>,
 

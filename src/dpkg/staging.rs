@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use crate::formats::compress::Integrity;
 use crate::formats::deb::Deb;
 use crate::formats::digest::Digest;
 use crate::formats::package_key::PackageKey;
@@ -44,6 +45,19 @@ pub(crate) struct PackageFile {
     pub(crate) deb: store::RemoteFile,
     /// Installed-Size in the index, in KiB.
     pub(crate) installed_size: u64,
+    /// Unknown for a local file, for which no index vouches.
+    pub(crate) integrity: Integrity,
+}
+
+impl PackageFile {
+    /// The package as errors name it, with the file that the user named.
+    fn shown(&self) -> String {
+        let name = self.key.name();
+        match (self.integrity, self.deb.urls.first()) {
+            (Integrity::Unknown, Some(url)) => format!("{name} ({url})"),
+            (Integrity::Unknown | Integrity::Known, _) => name.to_owned(),
+        }
+    }
 }
 
 /// Opens a package's .deb, waiting for its download where necessary.

@@ -64,7 +64,6 @@ impl Compression {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Integrity {
     /// The bytes were not verified.
-    #[cfg(any(test, feature = "testing"))]
     Unknown,
     /// The bytes match a trusted digest.
     Known,
@@ -87,7 +86,6 @@ pub fn decoder<'a>(
         Compression::Bzip2 => Box::new(bzip2::bufread::BzDecoder::new(input)),
         Compression::Xz => {
             let flags = match integrity {
-                #[cfg(any(test, feature = "testing"))]
                 Integrity::Unknown => 0,
                 Integrity::Known => liblzma::stream::IGNORE_CHECK,
             };

@@ -127,17 +127,18 @@ struct Sections {
 }
 
 impl Deb {
-    /// Reads a .deb whose digest was verified, up to its data. `copy` gets a decoded copy, see
-    /// [`Deb::keep_copy`].
+    /// Reads a .deb up to its data. `integrity` says whether an index vouches for it. `copy` gets a
+    /// decoded copy, see [`Deb::keep_copy`].
     pub(crate) fn open(
         file: File,
+        integrity: Integrity,
         limits: DebLimits,
         copy: Option<Box<dyn CopyWriter>>,
     ) -> Result<Deb, Error> {
         let input = WholeInput {
             sections: sections(&file)?,
             file,
-            integrity: Integrity::Known,
+            integrity,
             limits,
         };
         Deb::from_input(input, copy)
@@ -157,13 +158,8 @@ impl Deb {
     /// Reads a .deb that nothing vouches for.
     #[cfg(test)]
     pub(crate) fn read(file: File) -> Result<Deb, Error> {
-        let input = WholeInput {
-            sections: sections(&file)?,
-            file,
-            integrity: Integrity::Unknown,
-            limits: DebLimits::new(0, 0, crate::interrupt::Interrupt::default()),
-        };
-        Deb::from_input(input, None)
+        let limits = DebLimits::new(0, 0, crate::interrupt::Interrupt::default());
+        Deb::open(file, Integrity::Unknown, limits, None)
     }
 
     fn from_input(input: WholeInput, copy: Option<Box<dyn CopyWriter>>) -> Result<Deb, Error> {

@@ -13,6 +13,7 @@ use crate::dpkg::unpack::{
     Method, Unpacking, extract, place_together, register_together, unpack_in_turn,
 };
 use crate::dpkg::{self, Masters, State, Users};
+use crate::formats::compress::Integrity;
 use crate::formats::package_key::PackageKey;
 use crate::interrupt::Interrupt;
 use crate::plan::Plan;
@@ -298,6 +299,10 @@ fn in_staging_order(steps: &[Step], plan: &InstallPlan) -> Vec<PackageFile> {
             key: package.key(),
             deb: deb.clone(),
             installed_size: package.installed_size,
+            integrity: match chosen.release() {
+                Some(_) => Integrity::Known,
+                None => Integrity::Unknown,
+            },
         };
         debs.insert(package.key(), file);
     }

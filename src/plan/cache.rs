@@ -23,6 +23,7 @@ pub(crate) fn cache_key(selection: &Selection, sources: &[Source]) -> Digest {
         suite,
         architectures,
         include,
+        local,
         exclude,
     } = selection;
     let mut key = KeyHasher::new("plan");
@@ -30,6 +31,11 @@ pub(crate) fn cache_key(selection: &Selection, sources: &[Source]) -> Digest {
     key.text(suite);
     key.texts(architectures);
     key.texts(include);
+    key.number(local.len() as u64);
+    for file in local {
+        key.text(file.word());
+        key.text(file.stanza());
+    }
     key.texts(exclude);
     key.number(sources.len() as u64);
     for source in sources {
@@ -81,9 +87,7 @@ impl Plan {
             calls: self.calls.clone(),
         };
         for chosen in &self.packages {
-            let mut known = releases.iter();
-            let number = known.position(|release| Arc::ptr_eq(release, &chosen.release));
-            head.releases.push(number.unwrap_or(usize::MAX));
+            head.releases.push(number_of(chosen, releases));
             head.automatic.push(usize::from(chosen.automatic));
         }
         let mut text = head.to_text();
@@ -109,9 +113,12 @@ impl Plan {
         }
         let mut packages = Vec::new();
         for (number, stanza) in stanzas(rest).enumerate() {
-            let release = releases.get(*head.releases.get(number)?)?;
+            let release = match head.releases.get(number)?.checked_sub(1) {
+                Some(position) => Some(Arc::clone(releases.get(position)?)),
+                None => None,
+            };
             let automatic = *head.automatic.get(number)? != 0;
-            packages.push(Chosen::new(stanza, Arc::clone(release), automatic).ok()?);
+            packages.push(Chosen::new(stanza, release, automatic).ok()?);
         }
         if packages.len() != head.releases.len() {
             return None;
@@ -120,12 +127,22 @@ impl Plan {
     }
 }
 
+/// The position of a package's release, from 1; 0 for a local file.
+fn number_of(chosen: &Chosen, releases: &[Arc<Release>]) -> usize {
+    let Some(own) = &chosen.release else {
+        return 0;
+    };
+    let mut known = releases.iter();
+    let position = known.position(|release| Arc::ptr_eq(release, own));
+    position.map_or(usize::MAX, |position| position + 1)
+}
+
 /// The lines before the stanzas.
 struct Head {
     /// The hash of the index digests.
     indexes: String,
     essential_count: usize,
-    /// For each package the position of its release.
+    /// For each package the position of its release, from 1; 0 for a local file.
     releases: Vec<usize>,
     /// For each package 1 if it is automatic, 0 otherwise.
     automatic: Vec<usize>,
@@ -215,6 +232,7 @@ mod tests {
             suite: "trixie".into(),
             architectures: vec!["amd64".into()],
             include: include.iter().map(|name| (*name).to_owned()).collect(),
+            local: Vec::new(),
             exclude: Vec::new(),
         }
     }
@@ -234,7 +252,8 @@ mod tests {
         for (made, read) in made.packages.iter().zip(&read.packages) {
             assert_eq!(made.stanza.trim_end(), read.stanza.trim_end());
             assert_eq!(made.automatic, read.automatic);
-            assert!(Arc::ptr_eq(&made.release, &read.release));
+            let both = made.release.as_ref().zip(read.release.as_ref());
+            assert!(both.is_some_and(|(made, read)| Arc::ptr_eq(made, read)));
         }
         assert_eq!(read.to_bytes(&releases, "digests"), bytes);
         assert!(Plan::from_bytes(&bytes, &releases, "other digests").is_none());
@@ -270,8 +289,8 @@ mod tests {
         for (what, from, to) in [
             ("a stanza is missing", "\n\nPackage: apt", "\n\n"),
             ("a stanza has no version", "Version: 1", "Version"),
-            ("a release is unknown", "releases 0 0", "releases 0 1"),
-            ("not a number", "releases 0 0", "releases 0 x"),
+            ("a release is unknown", "releases 1 1", "releases 1 2"),
+            ("not a number", "releases 1 1", "releases 1 x"),
             ("too many essentials", "essentials 1", "essentials 3"),
             ("a call of an unknown package", "unpack 1", "unpack 2"),
             ("an unknown word", "automatic", "autumnal"),

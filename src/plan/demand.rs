@@ -1,7 +1,7 @@
 //! Resolves the user's words and the variant to packages of the pool.
 
 use super::pool::{PackageId, Pool, TargetForm, UNKNOWN_ARCHITECTURE, VersionId};
-use super::{Error, Selection, suggestions};
+use super::{Error, Selection, local, suggestions};
 use crate::formats::package::Priority;
 use crate::formats::suite::Variant;
 use crate::formats::version::Version;
@@ -39,7 +39,7 @@ pub(super) struct Demands<'s> {
 }
 
 /// Reads a selection. The demands are in apt's order: the user's packages as they were written,
-/// the packages that the variant names, then those of its priorities.
+/// the packages that the variant names, those of its priorities, then local files.
 pub(super) fn read<'s>(pool: &Pool<'_>, selection: &'s Selection) -> Result<Demands<'s>, Error> {
     let mut reader = DemandReader {
         pool,
@@ -48,11 +48,20 @@ pub(super) fn read<'s>(pool: &Pool<'_>, selection: &'s Selection) -> Result<Dema
     for excluded in &selection.exclude {
         reader.exclude(excluded);
     }
+    let is_excluded = |name: &str| {
+        let mut excluded = selection.exclude.iter();
+        excluded.any(|excluded| excluded.eq_ignore_ascii_case(name))
+    };
     let mut demands = Vec::new();
     for text in &selection.include {
-        demands.push(reader.read(text)?);
+        if !selection.local.iter().any(|file| file.word() == text) {
+            demands.push(reader.read(text)?);
+        }
     }
+    let local = &selection.local;
     if matches!(selection.variant, Variant::Custom | Variant::Extract) {
+        let files = local::demands(pool, local, &mut reader.candidates, is_excluded)?;
+        demands.extend(files);
         return Ok(Demands {
             candidates: reader.candidates,
             base: demands,
@@ -61,11 +70,7 @@ pub(super) fn read<'s>(pool: &Pool<'_>, selection: &'s Selection) -> Result<Dema
     }
     let variant = VariantPackages::of(selection.variant);
     for name in variant.names {
-        if !selection
-            .exclude
-            .iter()
-            .any(|excluded| excluded.eq_ignore_ascii_case(name))
-        {
+        if !is_excluded(name) {
             demands.push(reader.read(name)?);
         }
     }
@@ -83,6 +88,8 @@ pub(super) fn read<'s>(pool: &Pool<'_>, selection: &'s Selection) -> Result<Dema
             demands.push(Demand::Present(package));
         }
     }
+    let files = local::demands(pool, local, &mut reader.candidates, is_excluded)?;
+    demands.extend(files);
     Ok(Demands {
         candidates: reader.candidates,
         base: essential,

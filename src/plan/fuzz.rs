@@ -20,6 +20,7 @@ pub(crate) fn plan(data: &[u8]) {
         suite: "trixie".to_owned(),
         architectures: vec!["amd64".to_owned()],
         include: words.map(str::to_owned).collect(),
+        local: Vec::new(),
         exclude: Vec::new(),
     };
     let mut listings = Vec::new();

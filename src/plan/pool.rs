@@ -81,7 +81,7 @@ pub(super) struct VersionEntry<'a> {
     pub(crate) pin: i32,
     /// One of its listings belongs to the suite of the tree.
     pub(crate) of_suite: bool,
-    /// The first listing that has it.
+    /// The first listing that has it; [`NONE`] for a local file.
     listing: u32,
     next: u32,
     dependencies: OnceCell<Box<[Dependency<'a>]>>,
@@ -200,14 +200,16 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// The release of the first listing that has a version.
-    pub(super) fn release(&self, version: VersionId) -> Arc<Release> {
-        Arc::clone(self.listings[self[version].listing as usize].release())
+    /// The release of the first listing that has a version; `None` for a local file.
+    pub(super) fn release(&self, version: VersionId) -> Option<Arc<Release>> {
+        let listing = self.listings.get(self[version].listing as usize)?;
+        Some(Arc::clone(listing.release()))
     }
 
     /// The listings that have a version, in their order.
     pub(super) fn listings(&self, version: VersionId) -> Vec<&'a Listing> {
-        let mut listings = vec![self.listings[self[version].listing as usize]];
+        let mut listings = Vec::new();
+        listings.extend(self.listings.get(self[version].listing as usize));
         for duplicate in &self.duplicates {
             if duplicate.version == version {
                 listings.push(self.listings[duplicate.listing as usize]);

@@ -155,7 +155,7 @@ impl<'s> PrefetchPlanner<'s> {
         })
     }
 
-    /// Whether the user excludes a package, or selects its version or suite.
+    /// Whether the user excludes a package, or selects its version, suite or file.
     fn is_decided_otherwise(&self, name: &str) -> bool {
         for text in &self.selection.include {
             if let Some(end) = text.find(['=', '/'])
@@ -164,7 +164,9 @@ impl<'s> PrefetchPlanner<'s> {
                 return true;
             }
         }
-        self.selection.exclude.iter().any(|text| text == name)
+        let mut local = self.selection.local.iter();
+        local.any(|file| file.name() == name)
+            || self.selection.exclude.iter().any(|text| text == name)
     }
 }
 
@@ -247,6 +249,7 @@ mod tests {
             suite: "s".into(),
             architectures: list(&["amd64", "i386"]),
             include: list(&["pinned=1", "other/sid", "plain"]),
+            local: Vec::new(),
             exclude: list(&["left-out"]),
         }
     }

@@ -40,7 +40,12 @@ impl Plan {
         }
         let mut requested = Vec::new();
         for text in &selection.include {
-            requested.push(RequestedName::read(text, &planned));
+            if !selection.local.iter().any(|file| file.word() == text) {
+                requested.push(RequestedName::read(text, &planned));
+            }
+        }
+        for file in &selection.local {
+            requested.push(RequestedName::read(file.name(), &planned));
         }
         let mut reasons = Vec::new();
         for (number, chosen) in self.packages().iter().enumerate() {

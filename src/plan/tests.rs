@@ -56,6 +56,7 @@ fn solve(
         suite: "trixie".to_owned(),
         architectures: words("amd64 i386"),
         include: words(include),
+        local: Vec::new(),
         exclude: words(exclude),
     };
     plan(&index(listings), &selection)

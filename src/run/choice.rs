@@ -69,7 +69,10 @@ pub(super) fn install_plan(
     let preferences = archive::preferences(&releases)?;
     let mut debs = Vec::new();
     for chosen in plan.packages() {
-        debs.push(deb(chosen.package(), &chosen.release().source().uris)?);
+        debs.push(match chosen.release() {
+            Some(release) => archive_deb(chosen.package(), &release.source().uris)?,
+            None => deb(chosen.package(), vec![chosen.package().filename.clone()])?,
+        });
     }
     let newest = releases.iter().filter_map(|release| release.date()).max();
     Ok(InstallPlan {
@@ -80,19 +83,26 @@ pub(super) fn install_plan(
     })
 }
 
-/// The file to fetch for a package.
-pub(super) fn deb(package: &Package, mirrors: &[String]) -> Result<store::RemoteFile, Error> {
-    let Some(digest) = package.digest.clone() else {
-        return Err(Error::Unverifiable {
-            package: package.name.clone(),
-        });
-    };
+/// The file to fetch for a package of an archive.
+pub(super) fn archive_deb(
+    package: &Package,
+    mirrors: &[String],
+) -> Result<store::RemoteFile, Error> {
     let path = store::encode(&package.filename);
     let mut urls = Vec::new();
     for mirror in mirrors {
         let mirror = mirror.trim_end_matches('/');
         urls.push(format!("{mirror}/{path}"));
     }
+    deb(package, urls)
+}
+
+fn deb(package: &Package, urls: Vec<String>) -> Result<store::RemoteFile, Error> {
+    let Some(digest) = package.digest.clone() else {
+        return Err(Error::Unverifiable {
+            package: package.name.clone(),
+        });
+    };
     Ok(store::RemoteFile {
         name: package.key().to_string(),
         urls,

@@ -3,9 +3,10 @@
 //! The plan does not depend on it. A download that fails here matters only if the package is needed
 //! later.
 
-use super::choice::deb;
+use super::choice::archive_deb;
 use crate::archive::IndexEvent;
 use crate::dpkg::staging::{PackageFile, Prefetcher};
+use crate::formats::compress::Integrity;
 use crate::plan::PrefetchPlanner;
 use crate::store::downloads::Downloads;
 
@@ -25,7 +26,7 @@ impl EarlyDownloads<'_> {
             return;
         };
         for certain in self.planner.see(event) {
-            let Ok(file) = deb(&certain.package, &certain.mirrors) else {
+            let Ok(file) = archive_deb(&certain.package, &certain.mirrors) else {
                 continue;
             };
             fetch.prefetch(file.clone());
@@ -37,6 +38,7 @@ impl EarlyDownloads<'_> {
                     key: certain.package.key(),
                     deb: file,
                     installed_size: certain.package.installed_size,
+                    integrity: Integrity::Known,
                 });
             }
         }

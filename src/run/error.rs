@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::local;
 use crate::failure::Class;
 use crate::formats::suite;
 use crate::interrupt::Interrupt;
@@ -41,6 +42,8 @@ pub(crate) enum Error {
     Keyring(#[from] archive::KeyringError),
     #[error(transparent)]
     Source(#[from] archive::BadSource),
+    #[error(transparent)]
+    Local(#[from] local::Error),
     #[error(transparent)]
     Pin(#[from] archive::Indistinguishable),
     /// The tree's sources are written without quotes.
@@ -149,6 +152,7 @@ impl Error {
             | Error::Pack(_)
             | Error::Rootfs(_) => Class::Target,
             Error::Unverifiable { .. } => Class::Trust,
+            Error::Local(error) => error.class(),
             Error::Store(error) => error.class(),
             Error::Fetch(error) => error.class(),
             Error::Archive(error) => error.class(),
@@ -180,6 +184,7 @@ impl Error {
                  for the tree of an image"
                     .into(),
             ),
+            Error::Local(error) => error.hint(),
             Error::Pack(error) => error.hint(),
             Error::Store(error) => error.hint(),
             Error::Fetch(error) => error.hint(),

@@ -2,8 +2,8 @@
 //! passwords.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 use reqwest::Url;
 
@@ -40,7 +40,7 @@ impl Address {
                 let (path, query) = path.find('?').map_or((path, ""), |at| path.split_at(at));
                 let url = format!(
                     "{scheme}://{authority}{}{query}",
-                    escape(path, Percent::KeepEscapes)
+                    escape(path.as_bytes(), Percent::KeepEscapes)
                 );
                 Url::parse(&url)
                     .map(Address::Web)
@@ -71,7 +71,13 @@ impl Address {
 /// `%xx` in lower case. Unlike apt it also encodes the characters that a URL's path cannot contain,
 /// such as `?` and `#`, which would end it.
 pub(crate) fn encode(path: &str) -> String {
-    escape(path, Percent::Escape)
+    escape(path.as_bytes(), Percent::Escape)
+}
+
+/// The `file:` URL of an absolute path.
+pub(crate) fn file_url(path: &Path) -> String {
+    let path = escape(path.as_os_str().as_bytes(), Percent::Escape);
+    format!("file:{path}")
 }
 
 /// The URL with its password, if it has one, replaced by stars.
@@ -105,9 +111,8 @@ enum Percent {
     KeepEscapes,
 }
 
-fn escape(path: &str, percent: Percent) -> String {
-    let bytes = path.as_bytes();
-    let mut escaped = String::with_capacity(path.len() + 8);
+fn escape(bytes: &[u8], percent: Percent) -> String {
+    let mut escaped = String::with_capacity(bytes.len() + 8);
     for (at, &byte) in bytes.iter().enumerate() {
         let keeps = match byte {
             b'%' => {

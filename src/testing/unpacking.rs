@@ -11,6 +11,7 @@ use crate::dpkg::State;
 use crate::dpkg::maintainer_scripts::{Forces, Preinsts, Scripts};
 use crate::dpkg::staging::{self, PackageFile, StagedPackages, Staging};
 use crate::dpkg::unpack::{Error, Unpacking, place_together, register_together, unpack_in_turn};
+use crate::formats::compress::Integrity;
 use crate::formats::deb::{Deb, DebLimits};
 use crate::formats::package::Package;
 use crate::formats::package_key::PackageKey;
@@ -87,12 +88,13 @@ pub(crate) fn package_file(key: PackageKey, number: usize) -> PackageFile {
         key,
         deb,
         installed_size: 0,
+        integrity: Integrity::Known,
     }
 }
 
 pub(crate) fn read(bytes: &[u8]) -> Result<Deb, Error> {
     let limits = DebLimits::new(bytes.len() as u64, 0, Interrupt::default());
-    Deb::open(on_disk(bytes), limits, None).map_err(|source| Error::Deb {
+    Deb::open(on_disk(bytes), Integrity::Known, limits, None).map_err(|source| Error::Deb {
         package: String::new(),
         source,
     })

@@ -64,6 +64,7 @@ pub(crate) fn ours(index: &Index, case: &Case) -> Option<Answer> {
         suite: case.suite.to_owned(),
         architectures: vec![ARCHITECTURE.to_owned()],
         include: case.words(),
+        local: Vec::new(),
         exclude: Vec::new(),
     };
     plan(index, &selection)

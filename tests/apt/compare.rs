@@ -102,6 +102,7 @@ fn differs(apt: &Apt, demand: &Demand, in_order: bool) -> Result<bool, String> {
         suite: apt.setting.suite.clone(),
         architectures: apt.architectures.clone(),
         include: demand.words.clone(),
+        local: Vec::new(),
         exclude: Vec::new(),
     };
     let ours = plan(&apt.index, &selection);

@@ -72,10 +72,10 @@ pub(super) struct Decoder<'a> {
 impl Decoder<'_> {
     /// Decodes a whole package.
     pub(super) fn decode(self, mut deb: Deb, file: &Arc<PackageFile>) -> Result<Staged, Error> {
-        let name = file.key.name();
+        let name = &file.shown();
         make_preinst_executable(&mut deb.members);
         let control = |source| Error::Control {
-            package: name.to_owned(),
+            package: name.clone(),
             source,
         };
         let package = Package::parse(&deb.stanza).map_err(|e| control(e.into()))?;
@@ -129,7 +129,7 @@ impl Decoder<'_> {
         staged: &Staged,
         numbers: &[u32],
     ) -> Result<(), Error> {
-        let name = &staged.package.name;
+        let name = &staged.file.shown();
         let directory = self.directory.package(staged);
         let mut writer = Writer {
             directory: directory.map_err(|e| Error::staging(name, e))?,

@@ -35,10 +35,12 @@ fn open(fetch: &Downloads, file: &PackageFile, limits: DebLimits) -> Result<Deb,
         .map_err(deb::Error::Read)
         .and_then(|opened| match verified.encoding() {
             Encoding::Decoded => Deb::open_copy(opened, verified.size(), limits),
-            Encoding::Original => Deb::open(opened, limits, copy_writer(fetch, file)),
+            Encoding::Original => {
+                Deb::open(opened, file.integrity, limits, copy_writer(fetch, file))
+            }
         });
     let deb = deb.map_err(|source| Error::Deb {
-        package: file.key.name().to_owned(),
+        package: file.shown(),
         source,
     })?;
     check_package(file, &deb)?;
@@ -54,7 +56,7 @@ fn copy_writer(fetch: &Downloads, file: &PackageFile) -> Option<Box<dyn CopyWrit
 /// Checks that a .deb is the package that its index names.
 fn check_package(file: &PackageFile, deb: &Deb) -> Result<(), Error> {
     let malformed = |source: BadStanza| Error::Control {
-        package: file.key.name().to_owned(),
+        package: file.shown(),
         source: source.into(),
     };
     let found = Package::parse(&deb.stanza).map_err(malformed)?.key();

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
+use crate::formats::compress::Integrity;
 use crate::formats::deb::{CopyWriter, Deb, DebLimits, Kind};
 use crate::interrupt::Interrupt;
 use crate::testing::deb::on_disk;
@@ -70,7 +71,12 @@ struct Content {
 fn check(package: &[u8], limit: Option<usize>) {
     let copy = SharedCopy::default();
     let limits = || DebLimits::new(package.len() as u64, 0, Interrupt::default());
-    let Ok(deb) = Deb::open(on_disk(package), limits(), Some(Box::new(copy.clone()))) else {
+    let Ok(deb) = Deb::open(
+        on_disk(package),
+        Integrity::Known,
+        limits(),
+        Some(Box::new(copy.clone())),
+    ) else {
         return;
     };
     let Some(content) = content(&deb) else {

@@ -31,6 +31,7 @@ pub(in crate::install) fn plan_of(variant: Variant, include: &[&str]) -> Plan {
         suite: "trixie".into(),
         architectures: vec!["amd64".into()],
         include: include.iter().map(|&name| name.to_owned()).collect(),
+        local: Vec::new(),
         exclude: Vec::new(),
     };
     plan(&index, &selection).unwrap()

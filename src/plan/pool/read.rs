@@ -9,8 +9,12 @@ use super::{
 use crate::archive::{Index, Listing};
 use crate::formats::fields::{Field, PackageFields};
 use crate::formats::package::MultiArch;
+use crate::plan::local::LocalDeb;
 use crate::plan::scan::{self, Mention};
 use crate::plan::work::{TABLE_LIMIT, Work, WorkEnd};
+
+/// apt's priority of a local file.
+const LOCAL_PIN: i32 = 500;
 
 /// A lower bound on the average size of a stanza in an index, in bytes.
 const SMALL_STANZA: usize = 400;
@@ -122,6 +126,35 @@ impl<'a> Pool<'a> {
         }
     }
 
+    /// Adds local files after all listings. Each is a version of its own, even where the archive has
+    /// the same.
+    pub(in crate::plan) fn add_local(&mut self, files: &'a [LocalDeb]) {
+        for file in files {
+            let Some(stanza) = PackageFields::read(file.stanza()) else {
+                continue;
+            };
+            let architecture = match stanza.get(Field::Architecture) {
+                "all" => 0,
+                named => self.architecture(named),
+            };
+            if architecture == UNKNOWN_ARCHITECTURE {
+                continue;
+            }
+            let name = self.intern(stanza.get(Field::Package));
+            let package = self.package_or_new(name, architecture);
+            // The archive decides which of its packages belong to the base.
+            if !self.has_versions(package) {
+                let entry = &mut self.packages[package.index()];
+                entry.essential = stanza.essential() == Some(true);
+                entry.protected = stanza.protected() == Some(true);
+            }
+            let version = self.insert(package, &stanza);
+            self.versions[version.0 as usize].pin = LOCAL_PIN;
+            self.add_mentions(&stanza, architecture);
+            self.add_provides(&stanza, version);
+        }
+    }
+
     /// The version that this stanza describes again. Another .deb of the same version is another
     /// version, which a pin can prefer.
     fn same_version(&self, package: PackageId, stanza: &PackageFields<'_>) -> Option<VersionId> {
@@ -145,7 +178,7 @@ impl<'a> Pool<'a> {
             priority: stanza.priority(),
             pin: 0,
             of_suite: false,
-            listing: 0,
+            listing: NONE,
             next: std::mem::replace(newest, version.0),
             dependencies: OnceCell::new(),
         });

@@ -29,7 +29,7 @@ fn candidates_come_from_all_sources() {
                 "{}={}@{}",
                 c.package.name,
                 c.package.version,
-                c.release.suite_in_url()
+                c.release.as_ref().unwrap().suite_in_url()
             )
         });
         let mut shown: Vec<String> = shown.collect();

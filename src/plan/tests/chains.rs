@@ -98,6 +98,7 @@ fn an_interrupt_ends_choosing() {
         suite: String::new(),
         architectures: vec!["amd64".to_owned()],
         include: vec!["p0".to_owned()],
+        local: Vec::new(),
         exclude: Vec::new(),
     };
     let index = index(vec![super::listing("trixie", "amd64", &stanzas)]);

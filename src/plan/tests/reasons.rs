@@ -24,6 +24,7 @@ fn reasons(variant: Variant, include: &str) -> String {
         suite: "trixie".into(),
         architectures: vec!["amd64".into()],
         include: include.split_whitespace().map(str::to_owned).collect(),
+        local: Vec::new(),
         exclude: Vec::new(),
     };
     let listings = vec![listing("trixie", "amd64", STANZAS)];

@@ -39,7 +39,7 @@ fn a_decoded_copy_is_the_package_again() {
             kept: kept.try_clone().unwrap(),
         };
         let package = on_disk(&with_members(control, data));
-        let first = Deb::open(package, limits(), Some(Box::new(writer))).unwrap();
+        let first = Deb::open(package, Integrity::Known, limits(), Some(Box::new(writer))).unwrap();
         assert_eq!(kept.metadata().unwrap().len(), 0);
         assert_eq!(all_of(&first).unwrap(), 2);
         first.keep_copy();
