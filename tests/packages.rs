@@ -15,6 +15,7 @@
 //! | a conffile behind a symlink | `conffiles::a_conffile_behind_a_symlink`, `conffiles::a_conffile_that_is_a_symlink_in_the_tree` |
 //! | conffiles that are hard links | `conffiles::a_hard_link_to_a_conffile`, `conffiles::conffiles_that_are_hard_links_of_each_other` |
 //! | obsolete conffiles, remove-on-upgrade | `conffiles::a_conffile_to_remove_on_upgrade`, `conffiles::a_conffile_that_another_package_takes_over` |
+//! | conffiles and files of the tree's own, there before any package | `conffiles::conffiles_and_files_that_are_there_before`, `conffiles::a_file_like_a_stand_in_stays` |
 //! | a preinst that diverts for its own package | `diversions::a_preinst_diverts_for_its_own_package` |
 //! | a diversion by an earlier package | `diversions::a_path_that_an_earlier_package_diverted`, `diversions::a_diversion_within_one_batch` |
 //! | a diverted conffile | `diversions::a_diverted_conffile` |

@@ -94,33 +94,51 @@ impl Error {
     }
 }
 
-/// Has the tree's dpkg configure or remove packages, named as dpkg takes them: `NAME` or
-/// `NAME:ARCHITECTURE`. Does nothing where no package is named, except for `DpkgCall::Pending`. The
-/// environment is the whole of the scripts' (`dpkg::script_environment`).
+/// The packages of a call, and what else it is made with.
+#[derive(Clone, Debug)]
+pub(crate) struct CallDetails {
+    /// As dpkg takes them: `NAME` or `NAME:ARCHITECTURE`.
+    pub(crate) names: Vec<String>,
+    /// Whether a conffile may differ from a file that is there before. That file stays, and the
+    /// package's is put beside it as `.dpkg-dist`; otherwise dpkg would ask, and fail.
+    pub(crate) keeps_existing: bool,
+    /// The whole environment of the scripts (`dpkg::script_environment`).
+    pub(crate) environment: Vec<(OsString, OsString)>,
+}
+
+/// Has the tree's dpkg configure or remove packages. Does nothing where no package is named, except
+/// for `DpkgCall::Pending`.
 pub(crate) fn configure(
     sandbox: &Sandbox,
     call: DpkgCall,
-    names: &[String],
-    environment: &[(OsString, OsString)],
+    details: CallDetails,
     report: &Report,
 ) -> Result<(), Error> {
+    let CallDetails {
+        names,
+        keeps_existing,
+        environment,
+    } = details;
     if names.is_empty() && call != DpkgCall::Pending {
         return Ok(());
     }
-    let options = call.options();
+    let mut options = call.options().to_vec();
+    if keeps_existing {
+        options.insert(0, "--force-confold");
+    }
     let mut argv = vec![OsString::from("dpkg")];
     argv.extend(options.iter().map(OsString::from));
     argv.extend(names.iter().map(OsString::from));
     let command = Command {
         argv,
-        env: environment.to_vec(),
+        env: environment,
     };
     report.detail(format!(
         "dpkg {} ({} packages)",
         options.join(" "),
         names.len()
     ));
-    let mut listener = Listener::new(report, names);
+    let mut listener = Listener::new(report, &names);
     let hearing = Hearing {
         on_line: &mut |line| listener.read_line(line),
         beginnings: &BEGINNINGS,

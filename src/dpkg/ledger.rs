@@ -155,13 +155,17 @@ impl Ledger {
         path: &RootPath,
         key: &'a PackageKey,
     ) -> impl Iterator<Item = &'a PackageKey> {
-        let owners = self.owners.get(path).map_or(&[][..], Vec::as_slice);
-        owners.iter().filter(move |owner| *owner != key)
+        self.owners(path).iter().filter(move |owner| *owner != key)
+    }
+
+    /// The packages that list a path.
+    pub(crate) fn owners(&self, path: &RootPath) -> &[PackageKey] {
+        self.owners.get(path).map_or(&[], Vec::as_slice)
     }
 
     /// The first package that lists a path.
     pub(crate) fn owner(&self, path: &RootPath) -> Option<&PackageKey> {
-        self.owners.get(path)?.first()
+        self.owners(path).first()
     }
 
     /// Whether a package lists a path.

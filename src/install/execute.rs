@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::dpkg::configure::{DpkgCall, configure};
+use crate::dpkg::configure::{CallDetails, DpkgCall, Services, configure};
 use crate::dpkg::maintainer_scripts::{Forces, Preinsts, Scripts};
 use crate::dpkg::staging::{self, PackageFile, Prefetcher, StagedPackages, Staging};
 use crate::dpkg::unpack::{
@@ -23,7 +23,7 @@ use crate::store;
 use crate::store::downloads::Downloads;
 use crate::tree::apt::{self, Automatic};
 use crate::tree::base::base;
-use crate::tree::rootfs::Rootfs;
+use crate::tree::rootfs::{RootPath, Rootfs};
 use crate::tree::tidy;
 
 use super::Error;
@@ -59,6 +59,8 @@ pub(crate) struct InstallPlan {
 pub(crate) struct Installation<'a> {
     root: &'a Rootfs,
     options: Options,
+    /// The files that are written before the first package. A package may ship them too.
+    own_files: Vec<RootPath>,
     state: State,
     /// How many steps are done.
     done: usize,
@@ -109,6 +111,7 @@ impl<'a> Installation<'a> {
         Ok(Installation {
             root,
             options,
+            own_files: Vec::new(),
             state: State::read(root)?,
             done: 1, // the base
             forces: Forces::default(),
@@ -129,6 +132,7 @@ impl<'a> Installation<'a> {
     pub(crate) fn install(mut self, plan: &InstallPlan) -> Result<(), Error> {
         let options = self.options.clone().with_preferences(&plan.preferences);
         let steps = steps(&plan.plan, &options);
+        self.own_files = own_files(&steps);
         let refused = self
             .scripts
             .as_ref()
@@ -237,19 +241,38 @@ impl<'a> Installation<'a> {
                 names.push(key.dpkg_name());
             }
         }
+        let details = CallDetails {
+            names,
+            keeps_existing: self.has_own_file(call, packages),
+            environment: dpkg::script_environment(plan.epoch),
+        };
         let host = script_host(&mut self.scripts, self.place)?;
         if host.hold_services(self.root)? {
             let packages = plan.debs.len() as u64;
             self.report.began(Stage::Configure, packages);
         }
-        let environment = dpkg::script_environment(plan.epoch);
-        configure(&host.sandbox, call, &names, &environment, self.report)?;
+        configure(&host.sandbox, call, details, self.report)?;
         Ok(self.state.reread(self.root)?)
+    }
+
+    /// Whether a package that a call configures lists a file that was there before all packages.
+    fn has_own_file(&self, call: DpkgCall, packages: &[PackageKey]) -> bool {
+        let State { ledger, status, .. } = &self.state;
+        for path in &self.own_files {
+            for owner in ledger.owners(path) {
+                let is_named = call == DpkgCall::Pending || packages.contains(owner);
+                if is_named && !status.is_configured(ledger.qualified(owner)) {
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     fn tidy(&mut self, automatic: Option<&[Automatic]>) -> Result<(), Error> {
         if let Some(scripts) = self.scripts.take() {
-            scripts.close()?;
+            let ledger = &self.state.ledger;
+            scripts.close(&|path| ledger.owner(path).is_some())?;
         }
         self.staging.finish()?;
         self.report.ended(Stage::Unpack);
@@ -275,6 +298,23 @@ impl<'a> Installation<'a> {
         );
         Ok(())
     }
+}
+
+/// The files that are in the tree before the packages.
+fn own_files(steps: &[Step]) -> Vec<RootPath> {
+    let mut paths = Services::paths();
+    for step in steps {
+        match step {
+            Step::Base(base) => paths.extend(base.files()),
+            Step::Apt { files } => paths.extend(files.iter().map(|file| file.path.clone())),
+            Step::Unpack { .. }
+            | Step::Configure { .. }
+            | Step::Remove { .. }
+            | Step::Triggers
+            | Step::Tidy { .. } => {}
+        }
+    }
+    paths
 }
 
 /// The script host, opened where it is not yet.

@@ -73,10 +73,11 @@ impl<'a> ScriptHost<'a> {
     }
 
     /// Ends all that runs in the sandbox, and puts back what kept services from starting.
-    pub(super) fn close(self) -> Result<(), Error> {
+    /// `is_shipped` tells which paths packages list.
+    pub(super) fn close(self, is_shipped: &dyn Fn(&RootPath) -> bool) -> Result<(), Error> {
         drop(self.sandbox);
         if let Some(services) = self.services {
-            services.release()?;
+            services.release(is_shipped)?;
         }
         Ok(())
     }

@@ -20,6 +20,17 @@ pub(crate) struct Base {
     pub(crate) path_rules: Vec<PathRule>,
 }
 
+impl Base {
+    /// The files below /etc that the base has.
+    pub(crate) fn files(&self) -> Vec<RootPath> {
+        let mut files = vec![RootPath::known(FSTAB_PATH)];
+        if !self.path_rules.is_empty() {
+            files.push(RootPath::known(PATH_RULES));
+        }
+        files
+    }
+}
+
 const DIRECTORIES: [&str; 13] = [
     "etc/apt/apt.conf.d",
     "etc/apt/sources.list.d",
@@ -40,6 +51,7 @@ const DIRECTORIES: [&str; 13] = [
 /// digits, `-` and `_`.
 const PATH_RULES: &str = "etc/dpkg/dpkg.cfg.d/rbootstrap-paths";
 
+const FSTAB_PATH: &str = "etc/fstab";
 const FSTAB: &[u8] = b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n";
 
 /// Character devices: path, major, minor.
@@ -86,7 +98,7 @@ pub(crate) fn base(root: &Rootfs, base: &Base) -> Result<(), Error> {
     }
     let arch = RootPath::known("var/lib/dpkg/arch");
     root.write(&arch, architectures.as_bytes(), 0o644)?;
-    root.write(&RootPath::known("etc/fstab"), FSTAB, 0o644)?;
+    root.write(&RootPath::known(FSTAB_PATH), FSTAB, 0o644)?;
     write_path_rules(root, &base.path_rules)?;
     make_devices(root)
 }

@@ -17,6 +17,8 @@ const DAEMON: &[u8] =
 const DAEMON_PATHS: [&str; 2] = ["usr/sbin/start-stop-daemon", "sbin/start-stop-daemon"];
 /// The suffix of a file that is moved aside, as debootstrap and mmdebstrap have it.
 const ASIDE: &str = ".REAL";
+/// The suffix under which dpkg puts a package's conffile beside a file that is there before.
+const CONFFILE: &str = ".dpkg-dist";
 
 /// Services do not start while this exists. [`release`](Services::release) reports whether all
 /// files could be restored; dropping it restores what it can.
@@ -36,6 +38,11 @@ struct StandIn {
 }
 
 impl<'a> Services<'a> {
+    /// The paths of the stand-ins that a package may have as a conffile.
+    pub(crate) fn paths() -> Vec<RootPath> {
+        vec![RootPath::known(RESOLVER), RootPath::known(POLICY.0)]
+    }
+
     /// Writes the stand-ins. A tree without /usr/sbin has no services.
     pub(crate) fn hold(root: &'a Rootfs) -> Result<Services<'a>, Error> {
         let mut services = Services {
@@ -59,9 +66,10 @@ impl<'a> Services<'a> {
         Ok(services)
     }
 
-    /// Restores the files.
-    pub(crate) fn release(mut self) -> Result<(), Error> {
-        self.restore()
+    /// Restores the files. `is_shipped` tells which paths packages list: a file that has the
+    /// stand-in's content may be theirs.
+    pub(crate) fn release(mut self, is_shipped: &dyn Fn(&RootPath) -> bool) -> Result<(), Error> {
+        self.restore(is_shipped)
     }
 
     fn stand_in(&mut self, path: RootPath, content: &'static [u8], mode: u32) -> Result<(), Error> {
@@ -78,10 +86,10 @@ impl<'a> Services<'a> {
     }
 
     /// Restores all files, also after one that fails.
-    fn restore(&mut self) -> Result<(), Error> {
+    fn restore(&mut self, is_shipped: &dyn Fn(&RootPath) -> bool) -> Result<(), Error> {
         let mut result = Ok(());
         for stand_in in std::mem::take(&mut self.replaced) {
-            let restored = stand_in.restore(self.root);
+            let restored = stand_in.restore(self.root, is_shipped(&stand_in.path));
             result = result.and(restored);
         }
         result
@@ -91,14 +99,21 @@ impl<'a> Services<'a> {
 impl Drop for Services<'_> {
     fn drop(&mut self) {
         // After an error, which is what is reported.
-        let _ = self.restore();
+        let _ = self.restore(&|_| false);
     }
 }
 
 impl StandIn {
-    fn restore(&self, root: &Rootfs) -> Result<(), Error> {
+    fn restore(&self, root: &Rootfs, is_shipped: bool) -> Result<(), Error> {
         let aside = self.path.with_suffix(ASIDE);
         let is_aside = self.has_original && root.exists(&aside)?;
+        let conffile = self.path.with_suffix(CONFFILE);
+        if is_shipped && !self.has_original && self.is_at(&self.path, root)? {
+            return match root.exists(&conffile)? {
+                true => root.rename(&conffile, &self.path),
+                false => Ok(()),
+            };
+        }
         // A package may have diverted the stand-in.
         let diverted = self.path.with_suffix(".distrib");
         for path in [&self.path, &diverted] {
@@ -217,7 +232,7 @@ mod tests {
             let (_directory, root) = tree(files);
             let services = Services::hold(&root).unwrap();
             meanwhile(&root);
-            services.release().unwrap();
+            services.release(&|_| false).unwrap();
             assert_eq!(listing(&root), expected, "{files:?}");
         }
     }
@@ -256,7 +271,7 @@ mod tests {
             let services = Services::hold(&root).unwrap();
             assert!(root.exists(&path(RESOLVER)).unwrap());
             meanwhile(&root);
-            services.release().unwrap();
+            services.release(&|_| false).unwrap();
             assert_eq!(
                 root.read(&path(RESOLVER)).unwrap().as_deref(),
                 expected.map(str::as_bytes),
