@@ -4,6 +4,7 @@
 //! the list over the state of the tree. How packages are unpacked and configured is left to `dpkg`.
 
 mod execute;
+mod install_plan;
 mod key;
 mod scripts;
 mod steps;
@@ -13,7 +14,8 @@ use crate::failure::Class;
 use crate::sandbox;
 use crate::tree::rootfs;
 
-pub(crate) use execute::{InstallPlan, Installation, Setup};
+pub(crate) use execute::{Installation, Setup};
+pub(crate) use install_plan::InstallPlan;
 pub(crate) use key::StepKey;
 pub(crate) use steps::{Options, Step};
 

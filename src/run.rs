@@ -109,10 +109,11 @@ fn stages(
     if request.goal == Goal::Download {
         fetch_all(&fetch, &plan.debs)?;
     }
-    installation.map(|tree| tree.install(&plan)).transpose()?;
+    let epoch = installation.map(|tree| tree.install(&plan)).transpose()?;
     // Pack.
-    if let Some(claim) = &claim {
-        claim.pack(plan.epoch, &request.limits, interrupt)?;
+    if let Some((claim, epoch)) = claim.as_ref().zip(epoch) {
+        claim.limit_times(epoch)?;
+        claim.pack(epoch, &request.limits, interrupt)?;
     }
     drop(fetch);
     trim_cache(&store, &request.cache, report);

@@ -5,7 +5,6 @@ use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 
-use rbootstrap::testing::archive::DATE;
 use rbootstrap::testing::tree::{self, Times};
 use rbootstrap::testing::{Compression, Integrity, decoder};
 
@@ -243,32 +242,6 @@ fn one_thread_and_eight_give_the_same_bytes() {
 
 #[test]
 #[ignore = "needs root, dpkg"]
-fn times_end_at_the_epoch() {
-    let context = TestContext::new([]);
-    let url = context.mirror.url();
-    let latest = |tar: &[u8]| {
-        let mut archive = tar::Archive::new(tar);
-        archive
-            .entries()
-            .unwrap()
-            .map(|entry| entry.unwrap().header().mtime().unwrap())
-            .max()
-            .unwrap()
-    };
-    let by_date = context
-        .run(["--variant=essential", "fake", "-", &url])
-        .ok()
-        .stdout;
-    assert_eq!(latest(&by_date), DATE as u64);
-    let mut command = context.command();
-    command
-        .env("SOURCE_DATE_EPOCH", "1600000000")
-        .args(["--variant=essential", "fake", "-", &url]);
-    assert_eq!(latest(&outcome(&mut command).ok().stdout), 1_600_000_000);
-}
-
-#[test]
-#[ignore = "needs root, dpkg"]
 fn a_tree_can_be_packed_later() {
     let context = TestContext::new([]);
     let (root, at_once) = (
@@ -284,7 +257,6 @@ fn a_tree_can_be_packed_later() {
         let mut command = Command::new(pack.get_program());
         command
             .env("PATH", "/usr/bin:/bin")
-            .env("SOURCE_DATE_EPOCH", DATE.to_string())
             .arg("pack")
             .arg(&root)
             .args(arguments);

@@ -35,6 +35,7 @@ mod packages;
 mod pins;
 mod preflight;
 mod refusals;
+mod reproducible;
 mod sandbox;
 mod scripts;
 mod sharing;

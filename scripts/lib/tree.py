@@ -3,7 +3,7 @@
 A snapshot has everything that dpkg, tar or a booting system can tell apart: type, mode, owner, link
 target, device, hard links, extended attributes, content, and the time of shipped files. A time
 after the start of the run (a directory that the run changed, a link that a script made again)
-counts only as that. The files of the dpkg database are read as stanzas, too.
+counts only as that, and so does SOURCE_DATE_EPOCH, to which such a time may be set. The files of the dpkg database are read as stanzas, too.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ class Snapshot:
 
 
 def take(root: Path, began: float) -> Snapshot:
-    """Reads the tree below `root`, whose making began at `began`. Follows no symlink and enters
-    no other file system.
+    """Reads the tree below `root`. What its making changed has a time of `began` or later.
+    Follows no symlink and enters no other file system.
     """
     shipped = Shipped(root)
     found: dict[str, os.stat_result] = {"/": root.lstat()}

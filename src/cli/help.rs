@@ -41,7 +41,7 @@ Exit codes:
 Environment:
   http_proxy, https_proxy,  proxies for downloads, and the hosts that need none; names in upper case
   all_proxy, no_proxy       come first
-  SOURCE_DATE_EPOCH         the time of the image [default: the newest release's date]
+  SOURCE_DATE_EPOCH         the time of the image [default: the newest package's]
   TMPDIR                    the directory for temporary files [default: /tmp]";
 
 /// The command with both helps complete.

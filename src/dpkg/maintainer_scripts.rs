@@ -227,7 +227,7 @@ impl Scripts<'_> {
         if let Some(Some(forces)) = self.forces.get(method) {
             own.push(("DPKG_FORCE", forces));
         }
-        let mut environment = script_environment(self.epoch);
+        let mut environment = script_environment(Some(self.epoch));
         for (name, value) in own {
             environment.push((name.into(), value.into()));
         }
@@ -245,7 +245,7 @@ impl Scripts<'_> {
         argv.push("--force-help".into());
         let finished = (self.run)(&Command {
             argv,
-            env: script_environment(self.epoch),
+            env: script_environment(Some(self.epoch)),
         })?;
         let output = String::from_utf8_lossy(&finished.output);
         let mut lines = output.lines();

@@ -7,9 +7,9 @@ pub(crate) const SCRIPT_DIRECTORY: &str = "var/lib/dpkg/tmp.ci";
 
 /// The environment of every maintainer script and dpkg call: what dpkg itself sets, and what keeps
 /// scripts from asking questions, translating messages and recording the current time. `epoch` is
-/// SOURCE_DATE_EPOCH in seconds.
-pub(crate) fn script_environment(epoch: i64) -> Vec<(OsString, OsString)> {
-    let epoch = epoch.to_string();
+/// SOURCE_DATE_EPOCH in seconds, which is left out where it is not known yet.
+pub(crate) fn script_environment(epoch: Option<i64>) -> Vec<(OsString, OsString)> {
+    let epoch = epoch.map(|seconds| seconds.to_string());
     let all = [
         (
             "PATH",
@@ -19,12 +19,16 @@ pub(crate) fn script_environment(epoch: i64) -> Vec<(OsString, OsString)> {
         ("LC_ALL", "C.UTF-8"),
         ("LANGUAGE", "C.UTF-8"),
         ("LANG", "C.UTF-8"),
-        ("SOURCE_DATE_EPOCH", &epoch),
+        // TeX's formats have the current time without this.
+        ("FORCE_SOURCE_DATE", "1"),
         ("DEBIAN_FRONTEND", "noninteractive"),
         ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
     ];
-    let mut environment = Vec::with_capacity(all.len());
-    for (name, value) in all {
+    let epoch = epoch
+        .iter()
+        .map(|seconds| ("SOURCE_DATE_EPOCH", seconds.as_str()));
+    let mut environment = Vec::with_capacity(all.len() + 1);
+    for (name, value) in all.into_iter().chain(epoch) {
         environment.push((name.into(), value.into()));
     }
     environment

@@ -10,6 +10,7 @@ mod directory;
 mod path_rules;
 mod source;
 
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -88,7 +89,11 @@ pub(crate) struct Prefetcher(Arc<StagingQueue>);
 pub(crate) struct StagedPackages {
     queue: Arc<StagingQueue>,
     shared: Arc<Shared>,
-    files: HashMap<PackageKey, FileKey>,
+    files: HashMap<PackageKey, Arc<PackageFile>>,
+    /// Packages that were waited for, until they are handed over.
+    waiting: RefCell<HashMap<PackageKey, Staged>>,
+    /// The newest build date of the packages staged so far, in seconds since the epoch.
+    newest: Cell<i64>,
 }
 
 /// A package, and which file of it: two sources may have different ones of the same version.
@@ -162,21 +167,23 @@ impl<'a> Staging<'a> {
 
     /// Has these packages staged in their order, and from now on no others.
     pub(crate) fn plan(&self, files: Vec<PackageFile>) -> StagedPackages {
-        let mut keys = HashMap::new();
+        let mut by_package = HashMap::new();
         let mut items = Vec::new();
         for file in files {
-            let key = FileKey::of(&file);
-            keys.insert(file.key.clone(), key.clone());
+            let file = Arc::new(file);
+            by_package.insert(file.key.clone(), Arc::clone(&file));
             items.push(Item {
-                key,
-                job: Arc::new(file),
+                key: FileKey::of(&file),
+                job: file,
             });
         }
         self.queue.want(items);
         StagedPackages {
             queue: Arc::clone(&self.queue),
             shared: Arc::clone(&self.shared),
-            files: keys,
+            files: by_package,
+            waiting: RefCell::new(HashMap::new()),
+            newest: Cell::new(0),
         }
     }
 
@@ -205,11 +212,33 @@ impl StagedPackages {
     /// Waits until a package is staged, and hands it over, once. The first failure of any package
     /// fails every call.
     pub(crate) fn take(&self, key: &PackageKey) -> Result<Staged, Error> {
+        if let Some(staged) = self.waiting.borrow_mut().remove(key) {
+            return Ok(staged);
+        }
         let file = self.files.get(key).ok_or(Error::Stopped)?;
-        self.queue.take(file).map_err(|error| match error {
+        let taken = self.queue.take(&FileKey::of(file));
+        let staged = taken.map_err(|error| match error {
             TakeError::Failed(error) => Error::InThread(error),
             TakeError::Cancelled | TakeError::NotRequested => Error::Stopped,
-        })
+        })?;
+        self.newest.set(self.newest.get().max(staged.built));
+        Ok(staged)
+    }
+
+    /// The newest build date of the packages that were taken or waited for, in seconds since the
+    /// epoch; 0 if none has a date.
+    pub(crate) fn newest(&self) -> i64 {
+        self.newest.get()
+    }
+
+    /// Waits until all of these packages are staged, so that [`StagedPackages::newest`] counts
+    /// them.
+    pub(crate) fn wait_for(&self, packages: &[PackageKey]) -> Result<(), Error> {
+        for key in packages {
+            let staged = self.take(key)?;
+            self.waiting.borrow_mut().insert(key.clone(), staged);
+        }
+        Ok(())
     }
 
     /// Lowers the priority of the threads: unpacking and its scripts come first from now on.

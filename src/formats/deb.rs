@@ -37,6 +37,9 @@ pub(crate) struct Deb {
     pub(crate) stanza: String,
     /// The other control members, in the archive's order.
     pub(crate) members: Vec<Member>,
+    /// When it was built, in seconds since the epoch: the newest time in its ar headers, which
+    /// dpkg-deb takes from SOURCE_DATE_EPOCH, the changelog's date. 0 if they have none.
+    pub(crate) built: i64,
     file: File,
     data: Section,
     integrity: Integrity,
@@ -119,11 +122,13 @@ struct Section {
     compression: Compression,
 }
 
-/// Where both members of a package are.
+/// Where both members of a package are, and when it was built.
 #[derive(Clone, Copy, Debug)]
 struct Sections {
     control: Section,
     data: Section,
+    /// In seconds since the epoch; 0 if that is not known.
+    built: i64,
 }
 
 impl Deb {
@@ -169,7 +174,7 @@ impl Deb {
             integrity,
             limits,
         } = input;
-        let copying = Copying::new(copy);
+        let copying = Copying::new(copy, sections.built);
         let control = Input {
             file: &file,
             section: sections.control,
@@ -193,6 +198,7 @@ impl Deb {
         Ok(Deb {
             stanza: stanza.to_owned(),
             members,
+            built: sections.built,
             file,
             data: sections.data,
             integrity,

@@ -2,24 +2,19 @@
 //!
 //! How packages are unpacked and configured is left to `dpkg`; which steps there are to `steps`.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::dpkg::configure::{CallDetails, DpkgCall, Services, configure};
 use crate::dpkg::maintainer_scripts::{Forces, Preinsts, Scripts};
-use crate::dpkg::staging::{self, PackageFile, Prefetcher, StagedPackages, Staging};
+use crate::dpkg::staging::{self, Prefetcher, StagedPackages, Staging};
 use crate::dpkg::unpack::{
     Method, Unpacking, extract, place_together, register_together, unpack_in_turn,
 };
 use crate::dpkg::{self, Masters, State, Users};
-use crate::formats::compress::Integrity;
 use crate::formats::package_key::PackageKey;
 use crate::interrupt::Interrupt;
-use crate::plan::Plan;
 use crate::report::{Report, Stage};
 use crate::sandbox::{self, Command, ScriptLimits};
-use crate::store;
 use crate::store::downloads::Downloads;
 use crate::tree::apt::{self, Automatic};
 use crate::tree::base::base;
@@ -27,7 +22,8 @@ use crate::tree::rootfs::{RootPath, Rootfs};
 use crate::tree::tidy;
 
 use super::Error;
-use super::key::{Circumstances, StepKey, keys};
+use super::install_plan::{InstallPlan, in_staging_order};
+use super::key::keys;
 use super::scripts::{ScriptHost, ScriptPlace};
 use super::steps::{Options, Step, steps};
 
@@ -43,18 +39,6 @@ pub(crate) struct Setup {
     pub(crate) script_limits: ScriptLimits,
 }
 
-/// What is to be installed.
-#[derive(Clone, Debug)]
-pub(crate) struct InstallPlan {
-    pub(crate) plan: Plan,
-    /// The .debs, one for each of the plan's packages.
-    pub(crate) debs: Vec<store::RemoteFile>,
-    /// apt's preferences; empty where no source is pinned.
-    pub(crate) preferences: String,
-    /// SOURCE_DATE_EPOCH of the scripts, in seconds.
-    pub(crate) epoch: i64,
-}
-
 /// A tree in which steps are executed.
 pub(crate) struct Installation<'a> {
     root: &'a Rootfs,
@@ -64,6 +48,8 @@ pub(crate) struct Installation<'a> {
     state: State,
     /// How many steps are done.
     done: usize,
+    /// SOURCE_DATE_EPOCH of the scripts, in seconds, once a package is unpacked.
+    script_epoch: Option<i64>,
     /// The tree's dpkg's answers about its options.
     forces: Forces,
     /// None until a script may run. Declared before `staging`, so that it ends first on every path.
@@ -114,6 +100,7 @@ impl<'a> Installation<'a> {
             own_files: Vec::new(),
             state: State::read(root)?,
             done: 1, // the base
+            script_epoch: None,
             forces: Forces::default(),
             scripts,
             place,
@@ -129,7 +116,10 @@ impl<'a> Installation<'a> {
 
     /// Executes the other steps of a plan. When it returns, nothing runs in the tree and nothing is
     /// mounted, whether it failed or not.
-    pub(crate) fn install(mut self, plan: &InstallPlan) -> Result<(), Error> {
+    ///
+    /// Returns the time of the image, in seconds since the epoch: the user's SOURCE_DATE_EPOCH or,
+    /// by default, the newest build date among all packages.
+    pub(crate) fn install(mut self, plan: &InstallPlan) -> Result<i64, Error> {
         let options = self.options.clone().with_preferences(&plan.preferences);
         let steps = steps(&plan.plan, &options);
         self.own_files = own_files(&steps);
@@ -150,7 +140,7 @@ impl<'a> Installation<'a> {
             }
         }
         self.report.end_steps();
-        Ok(())
+        Ok(plan.epoch.unwrap_or_else(|| staged.newest()))
     }
 
     fn execute(
@@ -208,6 +198,11 @@ impl<'a> Installation<'a> {
             Method::Together => Some(place_together(unpacking, packages, state)?),
             Method::InTurn => None,
         };
+        let epoch = match self.script_epoch.or(plan.epoch) {
+            Some(epoch) => epoch,
+            None => newest_before_scripts(unpacking.staging, packages, placed.is_some())?,
+        };
+        self.script_epoch = Some(epoch);
         let host = script_host(&mut self.scripts, self.place)?;
         if host.hold_services(self.root)? {
             let packages = plan.debs.len() as u64;
@@ -218,7 +213,7 @@ impl<'a> Installation<'a> {
             root: self.root,
             run: &run,
             preinsts: Preinsts::WithEffect,
-            epoch: plan.epoch,
+            epoch,
             forces: &mut self.forces,
         };
         match placed {
@@ -244,7 +239,7 @@ impl<'a> Installation<'a> {
         let details = CallDetails {
             names,
             keeps_existing: self.has_own_file(call, packages),
-            environment: dpkg::script_environment(plan.epoch),
+            environment: dpkg::script_environment(self.script_epoch.or(plan.epoch)),
         };
         let host = script_host(&mut self.scripts, self.place)?;
         if host.hold_services(self.root)? {
@@ -317,6 +312,19 @@ fn own_files(steps: &[Step]) -> Vec<RootPath> {
     paths
 }
 
+/// SOURCE_DATE_EPOCH of all scripts, by default: the newest build date among the packages of the
+/// step that runs the first script. That is the essential set, unless the variant has none.
+fn newest_before_scripts(
+    staging: &StagedPackages,
+    packages: &[PackageKey],
+    are_staged: bool,
+) -> Result<i64, Error> {
+    if !are_staged {
+        staging.wait_for(packages)?;
+    }
+    Ok(staging.newest())
+}
+
 /// The script host, opened where it is not yet.
 fn script_host<'h, 'a>(
     host: &'h mut Option<ScriptHost<'a>>,
@@ -325,64 +333,5 @@ fn script_host<'h, 'a>(
     match host {
         Some(host) => Ok(host),
         None => Ok(host.insert(ScriptHost::open(place, None)?)),
-    }
-}
-
-/// The packages in the order in which they are staged: step by step. The packages of a step that
-/// needs all of them before the first is placed come by size: with the largest first, no thread is
-/// left with a large one at the end.
-fn in_staging_order(steps: &[Step], plan: &InstallPlan) -> Vec<PackageFile> {
-    let mut debs = BTreeMap::new();
-    for (chosen, deb) in plan.plan.packages().iter().zip(&plan.debs) {
-        let package = chosen.package();
-        let file = PackageFile {
-            key: package.key(),
-            deb: deb.clone(),
-            installed_size: package.installed_size,
-            integrity: match chosen.release() {
-                Some(_) => Integrity::Known,
-                None => Integrity::Unknown,
-            },
-        };
-        debs.insert(package.key(), file);
-    }
-    let mut files = Vec::new();
-    for step in steps {
-        let Step::Unpack { packages, method } = step else {
-            continue;
-        };
-        let mut of_step = Vec::new();
-        for key in packages {
-            of_step.extend(debs.get(key).cloned());
-        }
-        if *method != Method::InTurn {
-            of_step.sort_by_key(|file| Reverse(file.deb.size));
-        }
-        files.extend(of_step);
-    }
-    files
-}
-
-impl InstallPlan {
-    /// What the results of the steps depend on. `refused` is what the host refuses the sandbox.
-    pub(crate) fn circumstances(&self, refused: u32) -> Circumstances {
-        let mut digests = BTreeMap::new();
-        for (chosen, deb) in self.plan.packages().iter().zip(&self.debs) {
-            digests.insert(chosen.package().key(), deb.digest.clone());
-        }
-        Circumstances {
-            environment: dpkg::script_environment(self.epoch),
-            refused,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            digests,
-        }
-    }
-
-    /// The steps, with their keys on a host that refuses the sandbox nothing.
-    pub(crate) fn steps(&self, options: &Options) -> Vec<(StepKey, Step)> {
-        let options = options.clone().with_preferences(&self.preferences);
-        let steps = steps(&self.plan, &options);
-        let keys = keys(&steps, &self.circumstances(0));
-        keys.into_iter().zip(steps).collect()
     }
 }

@@ -5,7 +5,8 @@
 //!
 //! 1. `rbootstrap step key 1`, the purpose and the version of this list
 //! 2. the program's version
-//! 3. a list of the scripts' environment variables: name, value
+//! 3. a list of the scripts' environment variables: name, value; without SOURCE_DATE_EPOCH where it
+//!    is the date of packages, whose digests are in the key of the step that unpacks them
 //! 4. what the host refused the sandbox, as a number
 //! 5. whether there is a step before, and its key
 //! 6. the step's kind, then its own fields as [`Step`] has them, booleans and enums as words

@@ -58,8 +58,7 @@ fn report_time(report: &Report, from: Instant) {
     });
 }
 
-/// What is installed by a plan. `epoch` is the user's SOURCE_DATE_EPOCH; by default the newest
-/// release's date.
+/// What is installed by a plan. `epoch` is the user's SOURCE_DATE_EPOCH.
 pub(super) fn install_plan(
     plan: Plan,
     reader: &IndexReader<'_>,
@@ -74,12 +73,11 @@ pub(super) fn install_plan(
             None => deb(chosen.package(), vec![chosen.package().filename.clone()])?,
         });
     }
-    let newest = releases.iter().filter_map(|release| release.date()).max();
     Ok(InstallPlan {
         plan,
         debs,
         preferences,
-        epoch: epoch.or(newest).unwrap_or(0),
+        epoch,
     })
 }
 

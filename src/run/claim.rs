@@ -68,6 +68,15 @@ impl<'a> ClaimedOutputs<'a> {
         self.disk
     }
 
+    /// Sets all times in a tree that stays to at most `epoch`, as those of an image are. So an image
+    /// that is made of the tree later, by whatever program, has the times of one made at once.
+    pub(super) fn limit_times(&self, epoch: i64) -> Result<(), Error> {
+        if self.outputs.directory.is_some() {
+            self.root().limit_times(epoch)?;
+        }
+        Ok(())
+    }
+
     /// Writes the image, if one was asked for. Fails if the run was interrupted, even if nothing
     /// noticed so far.
     pub(super) fn pack(

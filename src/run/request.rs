@@ -92,7 +92,7 @@ pub(crate) struct Outputs {
     /// The tree; without it, the tree is made in `temporary` and only the image stays.
     pub(crate) directory: Option<PathBuf>,
     pub(crate) image: Option<Image>,
-    /// SOURCE_DATE_EPOCH, in seconds; `None` for the newest date of the releases.
+    /// SOURCE_DATE_EPOCH, in seconds; `None` for the newest build date of the packages.
     pub(crate) epoch: Option<i64>,
     /// Keeps the tree of a failed run.
     pub(crate) keep_failed: bool,

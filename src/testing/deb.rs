@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write as _;
 
-use super::tar::{self, TarEntry, ar, compress, ending, file};
+use super::tar::{self, SHIPPED, TarEntry, ar, ar_at, compress, ending, file};
 use crate::formats::compress::Compression;
 use crate::formats::digest::Md5Hasher;
 
@@ -25,6 +25,8 @@ pub struct DebBuilder {
     pub conffiles: Vec<String>,
     pub entries: Vec<TarEntry>,
     pub md5sums: bool,
+    /// When it was built, in seconds since the epoch: the time in the ar headers.
+    pub built: u64,
     /// Whether to add the directories above each entry.
     pub parents: bool,
     pub control_compression: Compression,
@@ -61,6 +63,7 @@ impl DebBuilder {
             conffiles: Vec::new(),
             entries: Vec::new(),
             md5sums: true,
+            built: SHIPPED,
             parents: true,
             control_compression: Compression::Gzip,
             data_compression: Compression::Gzip,
@@ -140,6 +143,12 @@ impl DebBuilder {
         self
     }
 
+    /// Sets the time of building, in seconds since the epoch. The files' own times stay.
+    pub fn built(mut self, seconds: u64) -> DebBuilder {
+        self.built = seconds;
+        self
+    }
+
     pub fn damaged(mut self, damage: Damage) -> DebBuilder {
         self.damage = damage;
         self
@@ -194,7 +203,7 @@ impl DebBuilder {
         if self.damage == Damage::NoData {
             members.pop();
         }
-        let mut bytes = ar(&members);
+        let mut bytes = ar_at(self.built, &members);
         if self.damage == Damage::Truncated {
             bytes.truncate(bytes.len() - 40);
         }

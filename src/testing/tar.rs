@@ -174,6 +174,11 @@ pub fn tar(entries: &[TarEntry]) -> Vec<u8> {
 
 /// An ar archive with these members.
 pub fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
+    ar_at(SHIPPED, members)
+}
+
+/// An ar archive whose members have this time, in seconds since the epoch.
+pub fn ar_at(modified: u64, members: &[(&str, &[u8])]) -> Vec<u8> {
     if members.is_empty() {
         // The builder writes the magic with the first member.
         return b"!<arch>\n".to_vec();
@@ -181,7 +186,7 @@ pub fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = ar::Builder::new(Vec::new());
     for (name, content) in members {
         let mut header = ar::Header::new(name.as_bytes().to_vec(), content.len() as u64);
-        header.set_mtime(SHIPPED);
+        header.set_mtime(modified);
         header.set_mode(0o100_644);
         archive.append(&header, *content).unwrap();
     }

@@ -9,6 +9,7 @@ mod changes;
 mod handle;
 mod remove;
 mod resolve;
+mod times;
 
 #[cfg(test)]
 mod tests;

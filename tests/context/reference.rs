@@ -9,7 +9,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use rbootstrap::testing::archive::{DATE, built};
+use rbootstrap::testing::archive::built;
+use rbootstrap::testing::tar::SHIPPED;
 use rbootstrap::testing::tree::{self, Times};
 use rbootstrap::testing::{DebBuilder, base, host_architecture};
 
@@ -218,5 +219,5 @@ fn in_tree(command: &mut Command) -> &mut Command {
     ]);
     command
         .env("DEBCONF_NONINTERACTIVE_SEEN", "true")
-        .env("SOURCE_DATE_EPOCH", DATE.to_string())
+        .env("SOURCE_DATE_EPOCH", SHIPPED.to_string())
 }

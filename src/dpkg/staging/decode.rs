@@ -37,6 +37,8 @@ pub(crate) struct Staged {
     pub(crate) key: PackageKey,
     pub(crate) package: Package,
     pub(crate) qualified: String,
+    /// When it was built, in seconds since the epoch.
+    pub(crate) built: i64,
     /// The control file.
     pub(crate) stanza: String,
     pub(crate) members: Vec<Member>,
@@ -96,6 +98,7 @@ impl Decoder<'_> {
         Ok(Staged {
             key: file.key.clone(),
             qualified: dpkg::qualified_name(&package),
+            built: built(&deb, &nodes),
             package,
             stanza: deb.stanza,
             members: deb.members,
@@ -147,6 +150,17 @@ impl Decoder<'_> {
         }
         Ok(())
     }
+}
+
+/// When a package was built: the time in its ar headers or, if they have none, the newest of its
+/// members.
+fn built(deb: &Deb, nodes: &[Node]) -> i64 {
+    if deb.built > 0 {
+        return deb.built;
+    }
+    let control = deb.members.iter().map(|member| member.modified);
+    let data = nodes.iter().map(|node| node.entry.modified);
+    control.chain(data).max().unwrap_or(0).max(0)
 }
 
 impl Node {

@@ -1,5 +1,5 @@
-//! A package's decoded copy: the control member, the data member and the length of each, not
-//! compressed.
+//! A package's decoded copy: the control member and the data member, not compressed, then the
+//! length of each and the time at which the package was built.
 //!
 //! The copy is written while the package is read for the first time; the next run reads it instead
 //! of the .deb. If it cannot be written it is given up, and the package is read all the same.
@@ -13,8 +13,9 @@ use std::os::unix::fs::FileExt;
 use super::{Error, Section, Sections};
 use crate::formats::compress::Compression;
 
-/// The size of both lengths at the end of a copy, in bytes.
-const LENGTHS: usize = 16;
+/// The size of what is at the end of a copy, in bytes: both lengths and the time of building, as
+/// little-endian numbers of 8 bytes.
+const TRAILER: usize = 24;
 
 /// Where a decoded copy is written.
 pub(crate) trait CopyWriter: Write + Debug + Send {
@@ -32,6 +33,8 @@ struct PartialCopy {
     /// Bytes written of each member.
     control: u64,
     data: u64,
+    /// When the package was built, in seconds since the epoch.
+    built: i64,
 }
 
 /// A member of a package, in the order of a copy.
@@ -42,11 +45,13 @@ pub(super) enum Part {
 }
 
 impl Copying {
-    pub(super) fn new(writer: Option<Box<dyn CopyWriter>>) -> Copying {
+    /// The copy of a package that was built at that time, in seconds since the epoch.
+    pub(super) fn new(writer: Option<Box<dyn CopyWriter>>, built: i64) -> Copying {
         let copy = writer.map(|writer| PartialCopy {
             writer,
             control: 0,
             data: 0,
+            built,
         });
         Copying(RefCell::new(copy))
     }
@@ -63,8 +68,12 @@ impl Copying {
     /// Keeps the copy. Both members must have been read to their ends.
     pub(super) fn keep(&self) {
         if let Some(mut copy) = self.0.take() {
-            let lengths = [copy.control.to_le_bytes(), copy.data.to_le_bytes()].concat();
-            if copy.writer.write_all(&lengths).is_ok() {
+            let trailer = [
+                copy.control.to_le_bytes(),
+                copy.data.to_le_bytes(),
+                copy.built.to_le_bytes(),
+            ];
+            if copy.writer.write_all(trailer.as_flattened()).is_ok() {
                 // Without a copy the next run decodes the package again.
                 let _ = copy.writer.keep();
             }
@@ -103,14 +112,15 @@ impl<R: Read> Read for Tee<'_, R> {
 
 /// Finds the members in a copy of `size` bytes.
 pub(super) fn sections_of_copy(file: &File, size: u64) -> Result<Sections, Error> {
-    let Some(end) = size.checked_sub(LENGTHS as u64) else {
+    let Some(end) = size.checked_sub(TRAILER as u64) else {
         return Err(Error::Format);
     };
-    let mut lengths = [0; LENGTHS];
-    file.read_exact_at(&mut lengths, end).map_err(Error::Read)?;
-    let lengths = u128::from_le_bytes(lengths);
-    let control = lengths as u64;
-    let data = (lengths >> 64) as u64;
+    let mut trailer = [[0; 8]; TRAILER / 8];
+    file.read_exact_at(trailer.as_flattened_mut(), end)
+        .map_err(Error::Read)?;
+    let [control, data, built] = trailer;
+    let control = u64::from_le_bytes(control);
+    let data = u64::from_le_bytes(data);
     if control.checked_add(data) != Some(end) {
         return Err(Error::Format);
     }
@@ -125,5 +135,6 @@ pub(super) fn sections_of_copy(file: &File, size: u64) -> Result<Sections, Error
             length: data,
             compression: Compression::None,
         },
+        built: i64::from_le_bytes(built),
     })
 }

@@ -40,11 +40,15 @@ fn in_ar(file: &File, size: u64) -> Result<Sections, Error> {
         size,
         at: AR_MAGIC.len() as u64,
         count: 0,
+        newest: 0,
     };
     check_version(file, &members.expect("debian-binary")?)?;
+    let control = members.expect("control.tar")?;
+    let data = members.expect("data.tar")?;
     Ok(Sections {
-        control: members.expect("control.tar")?,
-        data: members.expect("data.tar")?,
+        control,
+        data,
+        built: members.newest,
     })
 }
 
@@ -55,6 +59,15 @@ struct Members<'a> {
     /// Where the next header is.
     at: u64,
     count: usize,
+    /// The newest time of an expected member so far, in seconds since the epoch.
+    newest: i64,
+}
+
+/// The name and the time of an ar member, and where its content is.
+struct MemberHeader {
+    name: String,
+    modified: i64,
+    section: Section,
 }
 
 impl Members<'_> {
@@ -64,8 +77,13 @@ impl Members<'_> {
         while self.at < self.size && self.count < MEMBER_LIMIT {
             self.count += 1;
             let is_first = self.at == AR_MAGIC.len() as u64;
-            let (name, section) = self.next()?;
+            let MemberHeader {
+                name,
+                modified,
+                section,
+            } = self.next()?;
             if let Some(compression) = compression(&name, expected) {
+                self.newest = self.newest.max(modified);
                 return Ok(Section {
                     compression,
                     ..section
@@ -83,7 +101,7 @@ impl Members<'_> {
         Err(Error::Missing { expected })
     }
 
-    fn next(&mut self) -> Result<(String, Section), Error> {
+    fn next(&mut self) -> Result<MemberHeader, Error> {
         let bad = Error::Member { at: self.at };
         let content_at = self.at + HEADER as u64;
         if content_at > self.size {
@@ -99,6 +117,7 @@ impl Members<'_> {
         if is_special || !header.ends_with(b"`\n") {
             return Err(bad);
         }
+        let modified = seconds(&header[16..28]);
         // dpkg ignores the time, the owner and the mode; ar refuses what is not a number.
         header[16..48].fill(b' ');
         for field in [16, 28, 34, 40] {
@@ -122,8 +141,18 @@ impl Members<'_> {
             length,
             compression: Compression::None,
         };
-        Ok((name, section))
+        Ok(MemberHeader {
+            name,
+            modified,
+            section,
+        })
     }
+}
+
+/// The time in an ar header; 0 where it is not a number.
+fn seconds(field: &[u8]) -> i64 {
+    let text = str::from_utf8(field).unwrap_or_default();
+    text.trim().parse().unwrap_or(0)
 }
 
 /// The compression that a member's name gives, `None` if it is not the expected member.
@@ -176,5 +205,6 @@ fn in_old_format(file: &File, size: u64) -> Result<Sections, Error> {
             length: size - at - length,
             compression: Compression::Gzip,
         },
+        built: 0, // the format has no times
     })
 }

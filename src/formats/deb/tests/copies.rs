@@ -1,6 +1,7 @@
 //! Decoded copies.
 
 use super::*;
+use crate::testing::tar::SHIPPED;
 
 /// Puts a kept copy into a file.
 #[derive(Debug)]
@@ -46,6 +47,10 @@ fn a_decoded_copy_is_the_package_again() {
         let size = kept.metadata().unwrap().len();
         let second = Deb::open_copy(kept, size, limits()).unwrap();
         assert_eq!(second.stanza, first.stanza);
+        assert_eq!(
+            (first.built, second.built),
+            (SHIPPED.cast_signed(), SHIPPED.cast_signed())
+        );
         assert_eq!(second.members[0].content, first.members[0].content);
         assert_eq!(second.data.compression, None);
         assert_eq!(all_of(&second).unwrap(), 2);
@@ -54,7 +59,7 @@ fn a_decoded_copy_is_the_package_again() {
 
 #[test]
 fn copies_with_wrong_lengths_are_errors() {
-    for copy in [&b""[..], &[0; 15], &[1; 16], &[0xff; 40]] {
+    for copy in [&b""[..], &[0; 23], &[1; 24], &[0xff; 40]] {
         let size = copy.len() as u64;
         let error = Deb::open_copy(on_disk(copy), size, limits()).unwrap_err();
         assert!(matches!(error, Error::Format), "{copy:?}: {error}");

@@ -1,0 +1,87 @@
+//! What is installed: a plan with its .debs.
+//!
+//! It has the order in which packages are staged, and what the results of the steps depend on.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use crate::dpkg;
+use crate::dpkg::staging::PackageFile;
+use crate::dpkg::unpack::Method;
+use crate::formats::compress::Integrity;
+use crate::plan::Plan;
+use crate::store;
+
+use super::key::{Circumstances, StepKey, keys};
+use super::steps::{Options, Step, steps};
+
+/// What is to be installed.
+#[derive(Clone, Debug)]
+pub(crate) struct InstallPlan {
+    pub(crate) plan: Plan,
+    /// The .debs, one for each of the plan's packages.
+    pub(crate) debs: Vec<store::RemoteFile>,
+    /// apt's preferences; empty where no source is pinned.
+    pub(crate) preferences: String,
+    /// The user's SOURCE_DATE_EPOCH, in seconds; `None` for the packages' own dates.
+    pub(crate) epoch: Option<i64>,
+}
+
+/// The packages in the order in which they are staged: step by step. The packages of a step that
+/// needs all of them before the first is placed come by size: with the largest first, no thread is
+/// left with a large one at the end.
+pub(super) fn in_staging_order(steps: &[Step], plan: &InstallPlan) -> Vec<PackageFile> {
+    let mut debs = BTreeMap::new();
+    for (chosen, deb) in plan.plan.packages().iter().zip(&plan.debs) {
+        let package = chosen.package();
+        let file = PackageFile {
+            key: package.key(),
+            deb: deb.clone(),
+            installed_size: package.installed_size,
+            integrity: match chosen.release() {
+                Some(_) => Integrity::Known,
+                None => Integrity::Unknown,
+            },
+        };
+        debs.insert(package.key(), file);
+    }
+    let mut files = Vec::new();
+    for step in steps {
+        let Step::Unpack { packages, method } = step else {
+            continue;
+        };
+        let mut of_step = Vec::new();
+        for key in packages {
+            of_step.extend(debs.get(key).cloned());
+        }
+        if *method != Method::InTurn {
+            of_step.sort_by_key(|file| Reverse(file.deb.size));
+        }
+        files.extend(of_step);
+    }
+    files
+}
+
+impl InstallPlan {
+    /// What the results of the steps depend on. `refused` is what the host refuses the sandbox.
+    pub(crate) fn circumstances(&self, refused: u32) -> Circumstances {
+        let mut digests = BTreeMap::new();
+        for (chosen, deb) in self.plan.packages().iter().zip(&self.debs) {
+            digests.insert(chosen.package().key(), deb.digest.clone());
+        }
+        Circumstances {
+            environment: dpkg::script_environment(self.epoch),
+            refused,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            digests,
+        }
+    }
+
+    /// The steps, with their keys on a host that refuses the sandbox nothing.
+    pub(crate) fn steps(&self, options: &Options) -> Vec<(StepKey, Step)> {
+        let options = options.clone().with_preferences(&self.preferences);
+        let steps = steps(&self.plan, &options);
+        let keys = keys(&steps, &self.circumstances(0));
+        keys.into_iter().zip(steps).collect()
+    }
+}
