@@ -3,6 +3,9 @@
 //! A [`KeyShape`] says how a key is made, a [`Signing`] how it signs. Times are ages: seconds
 //! before now.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use pgp::armor::{self, BlockType};
 use pgp::composed::{
     ArmorOptions, CleartextSignedMessage, DetachedSignature, DsaKeySize, KeyType, SignedKeyDetails,
@@ -15,7 +18,8 @@ use pgp::packet::{
 };
 use pgp::ser::Serialize;
 use pgp::types::{
-    Duration, KeyDetails, KeyVersion, Password, SignedUser, SigningKey, Tag, Timestamp,
+    Duration, KeyDetails, KeyVersion, Password, PublicParams, SecretParams, SignedUser, SigningKey,
+    Tag, Timestamp,
 };
 
 /// A key that signs releases.
@@ -234,10 +238,10 @@ fn sign_with(
 }
 
 fn primary_key(shape: KeyShape) -> SecretKey {
-    let kind = shape.kind.key_type();
-    let (public, secret) = kind.generate(rand::thread_rng()).unwrap();
+    let (public, secret) = shape.kind.material();
+    let algorithm = shape.kind.key_type().to_alg();
     let made = time(shape.age);
-    let inner = PubKeyInner::new(KeyVersion::V4, kind.to_alg(), made, None, public).unwrap();
+    let inner = PubKeyInner::new(KeyVersion::V4, algorithm, made, None, public).unwrap();
     SecretKey::new(PublicKey::from_inner(inner).unwrap(), secret).unwrap()
 }
 
@@ -347,6 +351,17 @@ impl KeyKind {
             KeyKind::P256 => KeyType::ECDSA(pgp::crypto::ecc_curve::ECCCurve::P256),
             KeyKind::Dsa => KeyType::Dsa(DsaKeySize::B1024),
             KeyKind::Rsa(bits) => KeyType::Rsa(bits),
+        }
+    }
+
+    /// The numbers of a new key. RSA's take a second, so all RSA keys of a size share theirs.
+    fn material(self) -> (PublicParams, SecretParams) {
+        static RSA: Mutex<BTreeMap<u32, (PublicParams, SecretParams)>> =
+            Mutex::new(BTreeMap::new());
+        let new = || self.key_type().generate(rand::thread_rng()).unwrap();
+        match self {
+            KeyKind::Rsa(bits) => RSA.lock().unwrap().entry(bits).or_insert_with(new).clone(),
+            KeyKind::Ed25519 | KeyKind::P256 | KeyKind::Dsa => new(),
         }
     }
 }

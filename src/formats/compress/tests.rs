@@ -121,8 +121,13 @@ fn the_number_of_threads_changes_no_byte() {
         };
         let content = &large[..length];
         let one = encode_in(compression, content, 1, 1 << 20);
-        for (threads, pieces) in [(2, content.len()), (16, 77_777)] {
-            let many = encode_in(compression, content, threads, pieces);
+        // xz has two blocks here, which 16 threads divide no further than 2.
+        let several: &[u32] = match compression {
+            Compression::Xz => &[16],
+            _ => &[2, 16],
+        };
+        for threads in several {
+            let many = encode_in(compression, content, *threads, 77_777);
             assert!(many == one, "{compression:?} on {threads} threads");
         }
         let back = decoded(compression, &one).unwrap();
