@@ -145,7 +145,6 @@ fn setup(request: &Request, sources: &Sources, fetch: &Arc<Downloads>) -> Setup 
         sandbox: request.sandbox,
         fetch: Arc::clone(fetch),
         jobs: request.limits.jobs,
-        script_limits: request.limits.scripts,
     }
 }
 

@@ -7,6 +7,7 @@
 //! the callers.
 
 mod channel;
+mod command;
 mod control_group;
 mod error;
 #[cfg(any(test, feature = "testing"))]
@@ -27,7 +28,6 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
 use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::ExitStatusExt;
@@ -47,6 +47,7 @@ use start::{Started, Starter};
 use wire::Reply;
 
 pub(crate) use channel::Cancel;
+pub(crate) use command::{Command, Finished};
 pub(crate) use error::{Error, SetupStep};
 pub(crate) use limits::{Exceeded, ScriptLimits};
 pub(crate) use output::{Clock, Hearing};
@@ -64,6 +65,7 @@ pub(crate) fn pid_1() -> Option<ExitCode> {
 pub(crate) struct Options {
     /// Runs scripts where the host refuses what keeps them from its processes, network or files.
     pub(crate) allow_weak: bool,
+    pub(crate) limits: ScriptLimits,
 }
 
 /// The sandbox around a tree. Dropping it kills every process in it and, with the mount namespace,
@@ -82,31 +84,11 @@ pub(crate) struct Sandbox {
     refused: u32,
 }
 
-/// A command to run inside the tree.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Command {
-    /// The program and its arguments. A program without a slash is searched for in the PATH of
-    /// `env`.
-    pub(crate) argv: Vec<OsString>,
-    /// The whole environment; nothing is inherited.
-    pub(crate) env: Vec<(OsString, OsString)>,
-}
-
-impl Command {
-    fn program(&self) -> String {
-        match self.argv.first() {
-            Some(program) => program.to_string_lossy().into_owned(),
-            None => String::new(),
-        }
-    }
-}
-
-/// The result of a command.
-#[derive(Clone, Debug)]
-pub(crate) struct Finished {
-    pub(crate) status: ExitStatus,
-    /// The last 64 KiB of its stdout and stderr, interleaved.
-    pub(crate) output: Vec<u8>,
+/// How a command ended, or was ended.
+enum Waited {
+    Replied(Reply),
+    /// Its time was over, and it was killed.
+    Killed(Exceeded),
 }
 
 impl Sandbox {
@@ -117,25 +99,19 @@ impl Sandbox {
         options: &Options,
         report: &Report,
     ) -> Result<Sandbox, Error> {
-        let sandbox = Sandbox::open_without(root, report, 0)?;
+        let sandbox = Sandbox::open_without(root, options, report, 0)?;
         if !options.allow_weak && refused::is_weak(sandbox.refused) && !is_in_container() {
             return Err(Error::Weak {
                 missing: refused::missing(sandbox.refused),
             });
         }
         refused::tell(sandbox.refused, report);
-        Ok(sandbox)
-    }
-
-    /// Sets the limits of its commands. Without this call there is only a limit of time.
-    pub(crate) fn with_limits(mut self, limits: ScriptLimits) -> Sandbox {
-        self.limits = limits;
-        self.groups = ControlGroups::around(self.init, limits);
-        for what in self.groups.missing() {
-            let text = format!("in the sandbox: no limit of {what}, for want of a control group");
-            self.report.detail(text);
+        for what in sandbox.groups.missing() {
+            report.detail(format!(
+                "in the sandbox: no limit of {what}, for want of a control group"
+            ));
         }
-        self
+        Ok(sandbox)
     }
 
     /// What the host refused, as bits. Scripts may behave differently without it.
@@ -145,33 +121,49 @@ impl Sandbox {
 
     /// Opens a sandbox as if the host refused the features in `without`. Where a container permits
     /// a user namespace and in it less than outside, the sandbox does without.
-    fn open_without(root: &Rootfs, report: &Report, without: u32) -> Result<Sandbox, Error> {
-        let first = Sandbox::start(root, report, without);
+    fn open_without(
+        root: &Rootfs,
+        options: &Options,
+        report: &Report,
+        without: u32,
+    ) -> Result<Sandbox, Error> {
+        let first = Sandbox::start(root, options.limits, report, without);
         let costs = costs(&first, without);
         if costs == 0 || without & refused::USER != 0 {
             return first;
         }
-        let second = Sandbox::start(root, report, without | refused::USER);
+        let second = Sandbox::start(root, options.limits, report, without | refused::USER);
         if self::costs(&second, without) < costs {
             return second;
         }
         first
     }
 
-    fn start(root: &Rootfs, report: &Report, without: u32) -> Result<Sandbox, Error> {
+    fn start(
+        root: &Rootfs,
+        limits: ScriptLimits,
+        report: &Report,
+        without: u32,
+    ) -> Result<Sandbox, Error> {
         let root = root.try_clone().map_err(Error::Start)?;
         let starter = Starter {
             tree: root.as_fd(),
+            limits,
             without,
         };
-        let Started { socket, pid } = starter.start().map_err(Error::Start)?;
+        let started = starter.start().map_err(Error::Start)?;
+        let Started {
+            socket,
+            pid,
+            groups,
+        } = started;
         let mut sandbox = Sandbox {
             channel: Arc::new(Channel::new(socket)),
             turn: Mutex::new(()),
             init: pid,
             root,
-            limits: ScriptLimits::default(),
-            groups: ControlGroups::default(),
+            limits,
+            groups,
             report: report.clone(),
             refused: 0,
         };
@@ -211,18 +203,21 @@ impl Sandbox {
         let waited = self.wait(output, &mut lines);
         let output = lines.finish();
         let has_hit_memory = self.tell_hits(before);
-        let exceeded = match &waited {
-            Ok(None) => self.limits.time.map(Exceeded::Time),
+        let exceeded = |limit| Error::Exceeded {
+            program: command.program(),
+            limit,
+            output: output.clone(),
+        };
+        let reply = match waited {
+            Ok(Waited::Replied(reply)) => reply,
+            Ok(Waited::Killed(limit)) => return Err(exceeded(limit)),
             // The kernel ended PID 1 as well: what is in /dev/shm goes with nothing less.
             Err(Error::Died) if has_hit_memory => {
-                Some(Exceeded::Memory(self.limits.memory_bytes()))
+                return Err(exceeded(Exceeded::Memory(self.limits.memory_bytes())));
             }
-            Ok(Some(_)) | Err(_) => None,
+            Err(error) => return Err(error),
         };
-        if let Some(limit) = exceeded {
-            return Err(Error::Exceeded { limit, output });
-        }
-        match waited?.ok_or(Error::Died)? {
+        match reply {
             Reply::Ended { status, left } => {
                 if left > 0 {
                     let program = command.program();
@@ -267,13 +262,12 @@ impl Sandbox {
         }
     }
 
-    /// Reads the command's output until it has ended, and then what the pipe still contains. `None`
-    /// if its time was over and it was killed.
+    /// Reads the command's output until it has ended, and then what the pipe still contains.
     fn wait(
         &self,
         mut output: PipeReader,
         lines: &mut LineReader<'_, '_>,
-    ) -> Result<Option<Reply>, Error> {
+    ) -> Result<Waited, Error> {
         let flags = rustix::fs::OFlags::NONBLOCK;
         rustix::fs::fcntl_setfl(&output, flags).map_err(|e| Error::Start(e.into()))?;
         let mut is_open = true;
@@ -282,9 +276,9 @@ impl Sandbox {
             if lines.take_restarted() {
                 time.restart();
             }
-            if time.is_over() {
+            if let Some(limit) = time.exceeded() {
                 self.kill();
-                return Ok(None);
+                return Ok(Waited::Killed(limit));
             }
             let replied = {
                 let socket = self.channel.as_fd();
@@ -305,8 +299,8 @@ impl Sandbox {
             if is_open {
                 is_open = drain(&mut output, lines);
             }
-            if reply.is_some() {
-                return Ok(reply);
+            if let Some(reply) = reply {
+                return Ok(Waited::Replied(reply));
             }
         }
     }

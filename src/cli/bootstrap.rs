@@ -92,7 +92,8 @@ impl BootstrapArgs {
             return Err(Error::FourthWord { word });
         }
         let suite = self.suite.unwrap_or_default();
-        let sandbox = self.trust.sandbox();
+        let scripts = self.performance.script_limits();
+        let sandbox = self.trust.sandbox(scripts);
         let outputs = self.output.outputs(self.target.as_deref(), environment)?;
         Ok(Request {
             goal: self.output.goal(),

@@ -203,8 +203,8 @@ pub(super) struct ScriptArgs {
 
     /// Limit the memory of maintainer scripts (K, M, G, T; 0 for no limit)
     ///
-    /// Of all processes of the sandbox together. Needs a memory control group, which the host may
-    /// refuse; -v then says so. [default: three quarters of the host's memory]
+    /// Of all processes of the sandbox together, and their swap. Needs a memory control group, which
+    /// the host may refuse; -v then says so. [default: three quarters of the host's memory]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     #[arg(env = "RBOOTSTRAP_SCRIPT_MEMORY")]
     script_memory: Option<u64>,
@@ -345,16 +345,17 @@ impl PerformanceArgs {
         Limits {
             downloads: self.downloads.into(),
             jobs: self.jobs.count(),
-            scripts: self.scripts.limits(),
         }
     }
-}
 
-impl ScriptArgs {
-    fn limits(&self) -> ScriptLimits {
+    pub(super) fn script_limits(&self) -> ScriptLimits {
+        let ScriptArgs {
+            script_timeout,
+            script_memory,
+        } = self.scripts;
         ScriptLimits {
-            time: Some(self.script_timeout).filter(|time| !time.is_zero()),
-            memory: self.script_memory,
+            time: Some(script_timeout).filter(|time| !time.is_zero()),
+            memory: script_memory,
             ..ScriptLimits::default()
         }
     }

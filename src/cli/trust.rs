@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::sandbox;
+use crate::sandbox::{self, ScriptLimits};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Trust")]
@@ -51,9 +51,10 @@ pub(super) struct TrustArgs {
 }
 
 impl TrustArgs {
-    pub(super) fn sandbox(&self) -> sandbox::Options {
+    pub(super) fn sandbox(&self, limits: ScriptLimits) -> sandbox::Options {
         sandbox::Options {
             allow_weak: self.allow_weak_sandbox,
+            limits,
         }
     }
 }

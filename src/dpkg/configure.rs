@@ -13,7 +13,7 @@ use std::process::ExitStatus;
 
 use crate::failure::Class;
 use crate::report::Report;
-use crate::sandbox::{self, Command, Hearing, Sandbox};
+use crate::sandbox::{self, Command, Exceeded, Hearing, Sandbox};
 use crate::tree::rootfs;
 
 use super::script_failure::{LastLines, ScriptFailure};
@@ -66,6 +66,13 @@ pub(crate) enum Error {
         #[source]
         output: Option<LastLines>,
     },
+    /// dpkg was killed, and no script is known to be at fault.
+    #[error("the tree's dpkg {limit}")]
+    Exceeded {
+        limit: Exceeded,
+        #[source]
+        output: Option<LastLines>,
+    },
     /// dpkg could not be run.
     #[error(transparent)]
     Sandbox(#[from] sandbox::Error),
@@ -78,7 +85,10 @@ impl Error {
     /// The class that decides the exit code.
     pub(crate) fn class(&self) -> Class {
         match self {
-            Error::Script(_) | Error::Package { .. } | Error::Dpkg { .. } => Class::Script,
+            Error::Script(_)
+            | Error::Package { .. }
+            | Error::Dpkg { .. }
+            | Error::Exceeded { .. } => Class::Script,
             Error::Sandbox(error) => error.class(),
             Error::Rootfs(_) => Class::Target,
         }
@@ -89,6 +99,7 @@ impl Error {
         match self {
             Error::Sandbox(error) => error.hint(),
             Error::Script(failure) => failure.hint(),
+            Error::Exceeded { limit, .. } => Some(limit.hint().to_owned()),
             Error::Package { .. } | Error::Dpkg { .. } | Error::Rootfs(_) => None,
         }
     }
@@ -149,7 +160,7 @@ pub(crate) fn configure(
             Ok(())
         }
         Ok(finished) => Err(listener.failure(finished.status)),
-        Err(sandbox::Error::Exceeded { limit, output }) => Err(listener.exceeded(limit, output)),
+        Err(sandbox::Error::Exceeded { limit, .. }) => Err(listener.exceeded(limit)),
         Err(error) => Err(error.into()),
     }
 }

@@ -187,7 +187,7 @@ impl Scripts<'_> {
             Ok(Finished { status, output }) => {
                 ScriptFailure::new(package, script.name, status, &output)
             }
-            Err(sandbox::Error::Exceeded { limit, output }) => ScriptFailure {
+            Err(sandbox::Error::Exceeded { limit, output, .. }) => ScriptFailure {
                 package: package.clone(),
                 script: script.name,
                 ended: Ended::Exceeding(limit),

@@ -11,10 +11,11 @@ use crate::dpkg::unpack::{
     Method, Unpacking, extract, place_together, register_together, unpack_in_turn,
 };
 use crate::dpkg::{self, Masters, State, Users};
+use crate::formats::arch;
 use crate::formats::package_key::PackageKey;
 use crate::interrupt::Interrupt;
 use crate::report::{Report, Stage};
-use crate::sandbox::{self, Command, ScriptLimits};
+use crate::sandbox::{self, Command};
 use crate::store::downloads::Downloads;
 use crate::tree::apt::{self, Automatic};
 use crate::tree::base::base;
@@ -36,7 +37,6 @@ pub(crate) struct Setup {
     pub(crate) fetch: Arc<Downloads>,
     /// The number of threads that decode packages.
     pub(crate) jobs: usize,
-    pub(crate) script_limits: ScriptLimits,
 }
 
 /// A tree in which steps are executed.
@@ -73,12 +73,11 @@ impl<'a> Installation<'a> {
             sandbox,
             fetch,
             jobs,
-            script_limits,
         } = setup;
         let place = ScriptPlace {
             root,
             sandbox,
-            limits: script_limits,
+            architecture: options.architecture().and_then(arch::named),
             interrupt,
             report,
         };
@@ -86,7 +85,7 @@ impl<'a> Installation<'a> {
         base(root, options.base())?;
         report.end_steps();
         let scripts = match options.has_scripts() {
-            true => Some(ScriptHost::open(place, options.architecture())?),
+            true => Some(ScriptHost::open(place)?),
             false => None,
         };
         let staging_options = staging::Options {
@@ -203,11 +202,8 @@ impl<'a> Installation<'a> {
             None => newest_before_scripts(unpacking.staging, packages, placed.is_some())?,
         };
         self.script_epoch = Some(epoch);
-        let host = script_host(&mut self.scripts, self.place)?;
-        if host.hold_services(self.root)? {
-            let packages = plan.debs.len() as u64;
-            self.report.began(Stage::Configure, packages);
-        }
+        let count = plan.debs.len() as u64;
+        let host = ScriptHost::ready(&mut self.scripts, self.place, count)?;
         let run = |command: &Command| host.sandbox.run(command);
         let mut scripts = Scripts {
             root: self.root,
@@ -241,11 +237,8 @@ impl<'a> Installation<'a> {
             keeps_existing: self.has_own_file(call, packages),
             environment: dpkg::script_environment(self.script_epoch.or(plan.epoch)),
         };
-        let host = script_host(&mut self.scripts, self.place)?;
-        if host.hold_services(self.root)? {
-            let packages = plan.debs.len() as u64;
-            self.report.began(Stage::Configure, packages);
-        }
+        let count = plan.debs.len() as u64;
+        let host = ScriptHost::ready(&mut self.scripts, self.place, count)?;
         configure(&host.sandbox, call, details, self.report)?;
         Ok(self.state.reread(self.root)?)
     }
@@ -323,15 +316,4 @@ fn newest_before_scripts(
         staging.wait_for(packages)?;
     }
     Ok(staging.newest())
-}
-
-/// The script host, opened where it is not yet.
-fn script_host<'h, 'a>(
-    host: &'h mut Option<ScriptHost<'a>>,
-    place: ScriptPlace<'a>,
-) -> Result<&'h mut ScriptHost<'a>, Error> {
-    match host {
-        Some(host) => Ok(host),
-        None => Ok(host.insert(ScriptHost::open(place, None)?)),
-    }
 }

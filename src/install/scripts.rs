@@ -1,15 +1,18 @@
 //! Where maintainer scripts run: the sandbox, with services kept from starting.
+//!
+//! A host that allows no sandbox, or cannot run the tree's programs, is refused when the sandbox is
+//! opened. Which scripts run is left to `dpkg`, what a sandbox is to `sandbox`.
 
 use crate::dpkg::configure::Services;
 use crate::formats::arch::{self, Architecture};
 use crate::interrupt::{Interrupt, Registration};
-use crate::report::Report;
-use crate::sandbox::{self, Command, Sandbox, ScriptLimits};
+use crate::report::{Report, Stage};
+use crate::sandbox::{self, Command, Sandbox};
 use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::Error;
 
-/// The program that is tried, in the tree.
+/// The program that is tried, in the tree: one for its architecture that exits at once.
 const TRIAL: &str = "var/lib/dpkg/rbootstrap-trial";
 
 /// Where and within which limits scripts will run.
@@ -17,7 +20,8 @@ const TRIAL: &str = "var/lib/dpkg/rbootstrap-trial";
 pub(super) struct ScriptPlace<'a> {
     pub(super) root: &'a Rootfs,
     pub(super) sandbox: sandbox::Options,
-    pub(super) limits: ScriptLimits,
+    /// The tree's native one, whose programs the host must be able to run.
+    pub(super) architecture: Option<&'static Architecture>,
     pub(super) interrupt: &'a Interrupt,
     pub(super) report: &'a Report,
 }
@@ -34,23 +38,18 @@ pub(super) struct ScriptHost<'a> {
 impl<'a> ScriptHost<'a> {
     /// Builds the sandbox. This comes before any file is unpacked: a host that does not permit it
     /// fails at once.
-    ///
-    /// `architecture` is the tree's native one, whose programs the host must be able to run.
-    pub(super) fn open(
-        place: ScriptPlace<'a>,
-        architecture: Option<&str>,
-    ) -> Result<ScriptHost<'a>, Error> {
+    pub(super) fn open(place: ScriptPlace<'a>) -> Result<ScriptHost<'a>, Error> {
         let ScriptPlace {
             root,
             sandbox,
-            limits,
+            architecture,
             interrupt,
             report,
         } = place;
         for mount_point in ["proc", "sys"] {
             root.make_directory(&RootPath::known(mount_point), 0o755)?; // as base-files ships them
         }
-        let sandbox = Sandbox::open(root, &sandbox, report)?.with_limits(limits);
+        let sandbox = Sandbox::open(root, &sandbox, report)?;
         let cancel = sandbox.cancel();
         let registration = interrupt.on_raise(move || cancel.cancel());
         if let Some(architecture) = architecture {
@@ -63,13 +62,22 @@ impl<'a> ScriptHost<'a> {
         })
     }
 
-    /// Keeps services from starting, from now on. True the first time.
-    pub(super) fn hold_services(&mut self, root: &'a Rootfs) -> Result<bool, Error> {
-        if self.services.is_some() {
-            return Ok(false);
+    /// The host of `scripts`, opened where it is not yet. From now on it keeps services from
+    /// starting, and the first time it reports that packages are being configured, this many.
+    pub(super) fn ready<'s>(
+        scripts: &'s mut Option<ScriptHost<'a>>,
+        place: ScriptPlace<'a>,
+        packages: u64,
+    ) -> Result<&'s mut ScriptHost<'a>, Error> {
+        let host = match scripts {
+            Some(host) => host,
+            None => scripts.insert(ScriptHost::open(place)?),
+        };
+        if host.services.is_none() {
+            host.services = Some(Services::hold(place.root)?);
+            place.report.began(Stage::Configure, packages);
         }
-        self.services = Some(Services::hold(root)?);
-        Ok(true)
+        Ok(host)
     }
 
     /// Ends all that runs in the sandbox, and puts back what kept services from starting.
@@ -84,15 +92,15 @@ impl<'a> ScriptHost<'a> {
 }
 
 /// Fails if the host cannot run programs of an architecture: a small one is tried.
-fn refuse_foreign(sandbox: &Sandbox, root: &Rootfs, architecture: &str) -> Result<(), Error> {
-    let known = arch::named(architecture);
-    let is_host = arch::host().is_some_and(|host| host.name == architecture);
-    let Some(program) = known.and_then(Architecture::exit_program) else {
+fn refuse_foreign(
+    sandbox: &Sandbox,
+    root: &Rootfs,
+    architecture: &Architecture,
+) -> Result<(), Error> {
+    let is_host = arch::host().is_some_and(|host| host.name == architecture.name);
+    let Some(program) = architecture.exit_program().filter(|_| !is_host) else {
         return Ok(());
     };
-    if is_host {
-        return Ok(());
-    }
     let path = RootPath::known(TRIAL);
     root.write(&path, &program, 0o755)?;
     let command = Command {
@@ -102,16 +110,57 @@ fn refuse_foreign(sandbox: &Sandbox, root: &Rootfs, architecture: &str) -> Resul
     let tried = sandbox.run(&command);
     root.remove(&path)?;
     match tried {
-        Err(sandbox::Error::Foreign { architecture, .. }) => {
-            let program = "dpkg".to_owned();
-            Err(sandbox::Error::Foreign {
-                program,
-                architecture,
-            }
-            .into())
-        }
-        Err(error @ sandbox::Error::Cancelled) => Err(error.into()),
         // An emulator that fails says so when the first script runs.
-        _ => Ok(()),
+        Ok(_) => Ok(()),
+        Err(sandbox::Error::Foreign { architecture, .. }) => Err(sandbox::Error::Foreign {
+            program: "dpkg".to_owned(),
+            architecture,
+        }
+        .into()),
+        Err(sandbox::Error::Exceeded { limit, output, .. }) => Err(sandbox::Error::Exceeded {
+            program: format!("a small {} program", architecture.name),
+            limit,
+            output,
+        }
+        .into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    #[ignore = "needs root"]
+    fn a_program_that_does_not_end_is_reported() {
+        let tree = tempfile::tempdir().unwrap();
+        let root = Rootfs::open(tree.path()).unwrap();
+        for path in ["var", "var/lib", "var/lib/dpkg"] {
+            root.make_directory(&RootPath::known(path), 0o755).unwrap();
+        }
+        let mut sandbox = sandbox::Options::default();
+        sandbox.limits.time = Some(Duration::ZERO);
+        let foreign = ["arm64", "amd64"].into_iter().filter_map(arch::named);
+        let mut foreign = foreign.filter(|known| arch::host().is_none_or(|h| h.name != known.name));
+        let foreign = foreign.next().unwrap();
+        let interrupt = Interrupt::default();
+        let report = Report::silent();
+        let opened = ScriptHost::open(ScriptPlace {
+            root: &root,
+            sandbox,
+            architecture: Some(foreign),
+            interrupt: &interrupt,
+            report: &report,
+        });
+        let error = opened.err().unwrap().to_string();
+        let name = foreign.name;
+        assert_eq!(
+            error,
+            format!("a small {name} program did not end within 0 s")
+        );
+        assert!(root.read(&RootPath::known(TRIAL)).unwrap().is_none());
     }
 }

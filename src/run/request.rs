@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::formats::compress::Compression;
 use crate::formats::path_rule::PathRule;
 use crate::formats::suite::Variant;
-use crate::sandbox::{self, ScriptLimits};
+use crate::sandbox;
 use crate::store::TransferLimits;
 
 /// One run. [`run`](super::run) hands each stage only the part that it reads.
@@ -143,7 +143,6 @@ pub(crate) struct Limits {
     pub(crate) downloads: usize,
     /// Threads that unpack and compress.
     pub(crate) jobs: usize,
-    pub(crate) scripts: ScriptLimits,
 }
 
 impl Goal {

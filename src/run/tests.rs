@@ -41,7 +41,6 @@ fn request(temporary: &Path) -> Request {
         limits: Limits {
             downloads: 1,
             jobs: 1,
-            scripts: crate::sandbox::ScriptLimits::default(),
         },
         sandbox: sandbox::Options::default(),
     }

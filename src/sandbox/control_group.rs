@@ -30,6 +30,8 @@ pub(super) struct ControlGroups {
     memory: Option<PathBuf>,
     /// Whether the group for memory is one of cgroup v2.
     is_v2: bool,
+    /// What the host did not let us limit.
+    missing: Vec<&'static str>,
 }
 
 /// How often a limit was met.
@@ -49,51 +51,66 @@ struct Parent {
 }
 
 impl ControlGroups {
-    /// Makes groups with these limits and moves a process into them, before it has children. Limits
-    /// that the host does not let us set are missing.
+    /// Makes groups with these limits and moves a process into them, before it has children and a
+    /// cgroup namespace, whose root they become. Limits that the host does not let us set are
+    /// missing.
     pub(super) fn around(pid: Pid, limits: ScriptLimits) -> ControlGroups {
-        let (Ok(own), Ok(mounts)) = (
-            fs::read_to_string("/proc/self/cgroup"),
-            fs::read_to_string("/proc/self/mountinfo"),
-        ) else {
-            return ControlGroups::default();
-        };
-        let mut groups = ControlGroups::default();
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let name = next_name();
-        for (controller, limit) in [
-            ("pids", limits.processes.into()),
-            ("memory", limits.memory_bytes()),
-        ] {
-            let Some(parent) = parent(&own, &mounts, controller).filter(|_| limit > 0) else {
-                continue;
-            };
+        let make = |limit: Limit| {
+            let parent = parent(&own, &mounts, limit.controller)?;
             remove_stale(&parent.directory);
             let directory = parent.directory.join(&name);
-            if set_up(&parent, &directory, Setting { controller, limit }, pid).is_err() {
+            if set_up(&parent, &directory, limit, pid).is_err() {
                 let _ = rustix::fs::rmdir(&directory);
-                continue;
+                return None;
             }
-            match controller {
-                "pids" => groups.pids = Some(directory),
-                _ => {
-                    groups.memory = Some(directory);
-                    groups.is_v2 = parent.is_v2;
-                }
+            Some((directory, parent.is_v2))
+        };
+        let mut groups = ControlGroups::default();
+        let processes = Limit {
+            controller: "pids",
+            most: limits.processes.into(),
+        };
+        match make(processes) {
+            Some((directory, _)) => groups.pids = Some(directory),
+            None => groups.missing.push("processes"),
+        }
+        let memory = Limit {
+            controller: "memory",
+            most: limits.memory_bytes(),
+        };
+        if memory.most > 0 {
+            match make(memory) {
+                Some((directory, is_v2)) => groups.limit_swap(directory, is_v2, memory.most),
+                None => groups.missing.push("memory"),
             }
         }
         groups
     }
 
-    /// What is not limited.
-    pub(super) fn missing(&self) -> Vec<&'static str> {
-        let mut missing = Vec::new();
-        if self.pids.is_none() {
-            missing.push("processes");
+    /// Has the limit of the memory's group count swap, too. Kernels without accounting of swap lack
+    /// the file.
+    fn limit_swap(&mut self, directory: PathBuf, is_v2: bool, most: u64) {
+        let limited = match is_v2 {
+            true => write(&directory.join("memory.swap.max"), "0"),
+            // Of memory and swap together.
+            false => {
+                let file = directory.join("memory.memsw.limit_in_bytes");
+                write(&file, &most.to_string())
+            }
+        };
+        if limited.is_err() && rustix::system::sysinfo().totalswap > 0 {
+            self.missing.push("swap");
         }
-        if self.memory.is_none() {
-            missing.push("memory");
-        }
-        missing
+        self.memory = Some(directory);
+        self.is_v2 = is_v2;
+    }
+
+    /// What the host did not let us limit.
+    pub(super) fn missing(&self) -> &[&'static str] {
+        &self.missing
     }
 
     /// How often the limits were met so far.
@@ -122,14 +139,15 @@ impl Drop for ControlGroups {
     }
 }
 
-/// A limit of one controller.
-struct Setting {
+/// A limit of one controller: processes or bytes.
+#[derive(Clone, Copy)]
+struct Limit {
     controller: &'static str,
-    limit: u64,
+    most: u64,
 }
 
-fn set_up(parent: &Parent, directory: &Path, setting: Setting, pid: Pid) -> io::Result<()> {
-    let Setting { controller, limit } = setting;
+fn set_up(parent: &Parent, directory: &Path, limit: Limit, pid: Pid) -> io::Result<()> {
+    let Limit { controller, most } = limit;
     match rustix::fs::mkdir(directory, rustix::fs::Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(rustix::io::Errno::EXIST) => {}
         Err(error) => return Err(error.into()),
@@ -140,7 +158,7 @@ fn set_up(parent: &Parent, directory: &Path, setting: Setting, pid: Pid) -> io::
         _ => "pids.max",
     };
     // Fails where the group does not have the controller.
-    write(&directory.join(file), &limit.to_string())?;
+    write(&directory.join(file), &most.to_string())?;
     write(&directory.join("cgroup.procs"), &pid.to_string())
 }
 
@@ -297,5 +315,47 @@ mod tests {
                 "{own} {controller}"
             );
         }
+    }
+
+    /// The limits of a group, as the kernel has them.
+    fn limits(directory: &Path, files: &[&str]) -> Vec<String> {
+        let read = |file: &&str| fs::read_to_string(directory.join(file)).ok();
+        let texts = files.iter().filter_map(read);
+        texts.map(|text| text.trim().to_owned()).collect()
+    }
+
+    #[test]
+    #[ignore = "needs root, cgroups"]
+    fn swap_is_limited_and_nothing_stays() {
+        let mut child = process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = Pid::from_raw(child.id().cast_signed());
+        let mut wanted = ScriptLimits {
+            memory: Some(64 << 20),
+            ..ScriptLimits::default()
+        };
+        let groups = ControlGroups::around(pid, wanted);
+        assert_eq!(groups.missing(), [""; 0]);
+        let pids = groups.pids.clone().unwrap();
+        let memory = groups.memory.clone().unwrap();
+        assert_eq!(limits(&pids, &["pids.max"]), ["8192"]);
+        let bytes = "67108864";
+        if groups.is_v2 {
+            assert_eq!(limits(&memory, &["memory.max"]), [bytes]);
+            let swap = limits(&memory, &["memory.swap.max"]);
+            assert!(swap.iter().all(|most| most == "0"), "{swap:?}");
+        } else {
+            assert_eq!(limits(&memory, &["memory.limit_in_bytes"]), [bytes]);
+            let swap = limits(&memory, &["memory.memsw.limit_in_bytes"]);
+            assert!(swap.iter().all(|most| most == bytes), "{swap:?}");
+        }
+        let members = fs::read_to_string(memory.join("cgroup.procs")).unwrap();
+        assert_eq!(members.trim(), pid.to_string());
+        wanted.memory = Some(0);
+        let unlimited = ControlGroups::around(pid, wanted);
+        assert!(unlimited.memory.is_none() && unlimited.missing().is_empty());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        drop((groups, unlimited));
+        assert!(!pids.exists() && !memory.exists());
     }
 }

@@ -51,8 +51,9 @@ pub(crate) enum Error {
     #[error("`{argument}` contains a NUL byte")]
     Nul { argument: String },
     /// The command was killed, and the sandbox with it.
-    #[error("it {limit}")]
+    #[error("{program} {limit}")]
     Exceeded {
+        program: String,
         limit: Exceeded,
         /// The last 64 KiB of its output.
         output: Vec<u8>,
@@ -91,8 +92,7 @@ impl Error {
             )),
             Error::Weak { .. } => Some(
                 "run it as root with CAP_SYS_ADMIN or in a container; --allow-weak-sandbox runs \
-                 the \
-                 scripts all the same, with the host's processes and network in their reach"
+                 the scripts all the same, with the host's processes and network in their reach"
                     .into(),
             ),
             Error::Exceeded { limit, .. } => Some(limit.hint().to_owned()),

@@ -1,4 +1,7 @@
-//! The limits of a sandbox's commands: time, memory, processes. `control_group` enforces the latter two.
+//! The limits of a sandbox's commands: time, memory, processes.
+//!
+//! Only the time is measured here; `control_group` has the kernel enforce the others. The values
+//! come from the command line.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -32,7 +35,10 @@ pub(crate) struct ScriptLimits {
 /// A limit that a command exceeded, so that it was killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exceeded {
+    /// The time of one script.
     Time(Duration),
+    /// The time of a command, whatever number of scripts it ran.
+    TotalTime(Duration),
     /// Bytes.
     Memory(u64),
 }
@@ -42,6 +48,10 @@ impl Exceeded {
     pub(crate) fn hint(self) -> &'static str {
         match self {
             Exceeded::Time(_) => "--script-timeout sets how long a script may run",
+            Exceeded::TotalTime(_) => {
+                "--script-timeout sets how long a script may run, and all scripts of one call of \
+                 dpkg may run 24 times as long"
+            }
             Exceeded::Memory(_) => "--script-memory sets how much memory scripts may use",
         }
     }
@@ -50,17 +60,22 @@ impl Exceeded {
 impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Exceeded::Time(limit) => write!(f, "did not end within {}", Rounded(*limit)),
+            Exceeded::Time(limit) | Exceeded::TotalTime(limit) => {
+                write!(f, "did not end within {}", Rounded(*limit))
+            }
             Exceeded::Memory(limit) => write!(f, "used more than {} MiB of memory", limit >> 20),
         }
     }
 }
 
-/// A time in the largest unit that gives a whole number.
+/// A time in the largest unit that gives a whole number, or in seconds.
 struct Rounded(Duration);
 
 impl fmt::Display for Rounded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.subsec_nanos() != 0 {
+            return write!(f, "{} s", self.0.as_secs_f64());
+        }
         let seconds = self.0.as_secs();
         let (number, unit) = match seconds {
             1.. if seconds.is_multiple_of(3600) => (seconds / 3600, "h"),
@@ -122,8 +137,17 @@ impl TimeLeft {
         Some(of_script.min(of_command.saturating_sub(self.started.elapsed())))
     }
 
-    pub(super) fn is_over(&self) -> bool {
-        self.left() == Some(Duration::ZERO)
+    /// The limit that the command has exceeded.
+    pub(super) fn exceeded(&self) -> Option<Exceeded> {
+        let limit = self.limit?;
+        let total = limit.saturating_mul(SCRIPTS);
+        if self.began.elapsed() >= limit {
+            Some(Exceeded::Time(limit))
+        } else if self.started.elapsed() >= total {
+            Some(Exceeded::TotalTime(total))
+        } else {
+            None
+        }
     }
 
     /// At most this long may a poll wait.
@@ -132,5 +156,45 @@ impl TimeLeft {
             Some(left) => PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX),
             None => PollTimeout::NONE,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_named_as_they_were_given() {
+        for (milliseconds, expected) in [
+            (0, "0 s"),
+            (250, "0.25 s"),
+            (1500, "1.5 s"),
+            (90_000, "90 s"),
+            (120_000, "2 min"),
+            (86_400_000, "24 h"),
+            (60_500, "60.5 s"),
+        ] {
+            let limit = Exceeded::Time(Duration::from_millis(milliseconds));
+            assert_eq!(limit.to_string(), format!("did not end within {expected}"));
+        }
+    }
+
+    #[test]
+    fn a_command_that_runs_many_scripts_has_a_limit_too() {
+        let limit = Duration::from_secs(2);
+        let total = limit * SCRIPTS;
+        let since = |elapsed: Duration| Instant::now().checked_sub(elapsed).unwrap();
+        let time = |started, began| TimeLeft {
+            limit: Some(limit),
+            started: since(started),
+            began: since(began),
+        };
+        let second = Duration::from_secs(1);
+        assert_eq!(time(second, second).exceeded(), None);
+        assert_eq!(time(total, limit).exceeded(), Some(Exceeded::Time(limit)));
+        let late = time(total, second);
+        assert_eq!(late.exceeded(), Some(Exceeded::TotalTime(total)));
+        assert_eq!(late.left(), Some(Duration::ZERO));
+        assert_eq!(TimeLeft::new(None).exceeded(), None);
     }
 }

@@ -19,9 +19,10 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
+use super::control_group::ControlGroups;
 use super::init::{self, SOCKET, TREE};
 use super::wire::Reply;
-use super::{SetupStep, ids, program, refused};
+use super::{ScriptLimits, SetupStep, ids, program, refused};
 
 /// Bytes of a stack for a cloned process.
 const STACK: usize = 64 * 1024;
@@ -33,12 +34,15 @@ const ATTEMPTS: [u32; 3] = [0, refused::USER, refused::USER | refused::PID];
 pub(super) struct Started {
     pub(super) socket: UnixStream,
     pub(super) pid: Pid,
+    /// What bounds it and its descendants.
+    pub(super) groups: ControlGroups,
 }
 
 /// What PID 1 is given besides its socket.
 pub(super) struct Starter<'a> {
     /// The root of the tree.
     pub(super) tree: BorrowedFd<'a>,
+    pub(super) limits: ScriptLimits,
     /// Features not to use, as bits of [`refused`]: tests take these ways.
     pub(super) without: u32,
 }
@@ -115,13 +119,18 @@ impl Starter<'_> {
         if refused & refused::USER == 0 {
             mapped = ids::map_all(pid);
         }
+        let groups = ControlGroups::around(pid, self.limits);
         // Without its ids, the process would lose its capabilities with the exec.
         if let Err(error) = mapped.and_then(|()| (&socket).write_all(&[0])) {
             let _ = kill(pid, Signal::SIGKILL);
             while waitpid(pid, None) == Err(nix::Error::EINTR) {}
             return Err(error);
         }
-        Ok(Started { socket, pid })
+        Ok(Started {
+            socket,
+            pid,
+            groups,
+        })
     }
 }
 
@@ -170,7 +179,7 @@ impl Child {
         // ends with NUL and NULL.
         unsafe {
             libc::close(self.host_socket);
-            // The host says so when the ids are mapped.
+            // The host says so when the ids are mapped and the control groups joined.
             let mut go = 0u8;
             if libc::read(self.socket, (&raw mut go).cast(), 1) != 1 {
                 return;

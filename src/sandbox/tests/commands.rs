@@ -176,17 +176,39 @@ fn a_command_that_runs_too_long_is_killed_with_all_that_it_started() {
     let deaf = "trap '' INT TERM HUP; setsid sleep 98765 & echo begun; sleep 98765";
     for without in [0, refused::PID] {
         let report = Report::silent();
-        let sandbox = Sandbox::open_without(&tree.root(), &report, without).unwrap();
-        let sandbox = sandbox.with_limits(ScriptLimits {
-            time: Some(std::time::Duration::from_millis(500)),
-            ..ScriptLimits::default()
-        });
+        let sandbox = Sandbox::open_without(&tree.root(), &half_a_second(), &report, without);
+        let sandbox = sandbox.unwrap();
         assert_eq!(said(&sandbox, "echo quick"), "quick\n");
         match sandbox.run(&shell(deaf)) {
-            Err(Error::Exceeded { output, .. }) => assert_eq!(output, b"begun\n"),
+            Err(error @ Error::Exceeded { .. }) => {
+                assert_eq!(error.to_string(), "sh did not end within 0.5 s");
+                let Error::Exceeded { output, .. } = error else {
+                    unreachable!()
+                };
+                assert_eq!(output, b"begun\n");
+            }
             other => panic!("{without}: {other:?}"),
         }
         drop(sandbox);
         assert_eq!(running(tree.path()), 0, "{without}");
     }
+}
+
+fn half_a_second() -> Options {
+    let mut options = Options::default();
+    options.limits.time = Some(std::time::Duration::from_millis(500));
+    options
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_command_whose_scripts_never_end_is_killed() {
+    let tree = Tree::new();
+    let sandbox = Sandbox::open(&tree.root(), &half_a_second(), &Report::silent()).unwrap();
+    let hearing = Hearing {
+        on_line: &mut |_| Clock::Restarts,
+        beginnings: &[],
+    };
+    let ended = sandbox.watch(&shell("while :; do echo next; sleep 0.1; done"), hearing);
+    assert_eq!(ended.unwrap_err().to_string(), "sh did not end within 12 s");
 }

@@ -30,7 +30,8 @@ fn nothing_of_the_sandbox_stays() {
         refused::PID | refused::MOUNT | refused::NET | refused::FILTER,
     ] {
         let report = Report::silent();
-        let sandbox = Sandbox::open_without(&tree.root(), &report, without).unwrap();
+        let sandbox =
+            Sandbox::open_without(&tree.root(), &Options::default(), &report, without).unwrap();
         // The daemon writes its number as the host knows it, where there is a /proc to read it
         // from; it holds the pipe open.
         let finished = sandbox
@@ -100,7 +101,8 @@ fn commands_inherit_three_descriptors() {
     let tree = Tree::new();
     for without in [0, refused::USER, refused::USER | refused::PID] {
         let report = Report::silent();
-        let sandbox = Sandbox::open_without(&tree.root(), &report, without).unwrap();
+        let sandbox =
+            Sandbox::open_without(&tree.root(), &Options::default(), &report, without).unwrap();
         let script = "n=0; while [ $n -lt 64 ]; do
             [ -h /proc/$$/fd/$n ] && echo $n; n=$((n+1))
             done; echo end";
@@ -141,7 +143,8 @@ fn scripts_have_few_capabilities_and_may_still_use_setuid() {
     }
     let report = Report::silent();
     let without = refused::CAPABILITIES | refused::USER;
-    let sandbox = Sandbox::open_without(&tree.root(), &report, without).unwrap();
+    let sandbox =
+        Sandbox::open_without(&tree.root(), &Options::default(), &report, without).unwrap();
     let status = said(&sandbox, "cat /proc/self/status");
     let own = std::fs::read_to_string("/proc/self/status").unwrap();
     assert_eq!(
@@ -172,7 +175,8 @@ fn calls_that_reach_beyond_the_tree_are_refused() {
     // Each of the two, capabilities and filter, is enough for most of them.
     for without in [0, refused::CAPABILITIES, refused::FILTER] {
         let _ = std::fs::remove_file(tree.path().join("tmp/fifo"));
-        let sandbox = Sandbox::open_without(&tree.root(), &report, without).unwrap();
+        let sandbox =
+            Sandbox::open_without(&tree.root(), &Options::default(), &report, without).unwrap();
         let probes = "mount -t tmpfs none /tmp 2>/dev/null && echo mount
             unshare -m sh -c : 2>/dev/null && echo unshare
             mknod /tmp/block b 7 0 2>/dev/null && echo block
@@ -231,7 +235,8 @@ fn the_devices_of_the_host_keep_their_modes() {
     let tree = Tree::new();
     for without in [0, refused::USER] {
         let report = Report::silent();
-        let sandbox = Sandbox::open_without(&tree.root(), &report, without).unwrap();
+        let sandbox =
+            Sandbox::open_without(&tree.root(), &Options::default(), &report, without).unwrap();
         let before = std::fs::metadata("/dev/null").unwrap();
         let script = "for node in null zero full random urandom tty console; do
             chmod 600 /dev/$node /dev/stdin; chown 1:1 /dev/$node; echo x >/dev/$node
@@ -252,7 +257,8 @@ fn the_tables_of_the_kernel_are_empty() {
     let tree = Tree::new();
     for without in [0, refused::USER] {
         let report = Report::silent();
-        let sandbox = Sandbox::open_without(&tree.root(), &report, without).unwrap();
+        let sandbox =
+            Sandbox::open_without(&tree.root(), &Options::default(), &report, without).unwrap();
         assert_eq!(sandbox.refused() & refused::MASKS, 0);
         let script = "for file in kcore keys key-users kallsyms kmsg timer_list slabinfo
             do cat /proc/$file 2>/dev/null | { read line && echo $file; }; done

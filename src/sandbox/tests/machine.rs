@@ -66,7 +66,13 @@ fn fsync_is_answered_at_once() {
         said(&sandbox, "echo x | sync /dev/stdin && sync && echo done"),
         "done\n"
     );
-    let open = Sandbox::open_without(&tree.root(), &Report::silent(), refused::FILTER).unwrap();
+    let open = Sandbox::open_without(
+        &tree.root(),
+        &Options::default(),
+        &Report::silent(),
+        refused::FILTER,
+    )
+    .unwrap();
     assert!(
         !open
             .run(&shell("echo x | sync /dev/stdin"))
@@ -128,7 +134,13 @@ fn commands_stay_on_one_processor_until_they_could_notice() {
     );
     // Without a listener, commands use all processors.
     for without in [refused::LISTENER, refused::PID, refused::FILTER] {
-        let sandbox = Sandbox::open_without(&tree.root(), &Report::silent(), without).unwrap();
+        let sandbox = Sandbox::open_without(
+            &tree.root(),
+            &Options::default(),
+            &Report::silent(),
+            without,
+        )
+        .unwrap();
         assert_eq!(
             kept_to(&said(&sandbox, "cat /proc/self/status")),
             Some(all),
