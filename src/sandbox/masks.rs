@@ -39,47 +39,70 @@ const DIRECTORIES: [&CStr; 7] = [
 const DEVICES: [&[u8]; 2] = [b"system", b"virtual"];
 
 /// Hides what exists of them. `outside` is the host's root directory, whose /dev/null is read
-/// instead of the files.
+/// instead of the files. Fails if anything could not be hidden, after trying the rest.
 pub(super) fn hide(outside: impl AsFd) -> Result<(), Errno> {
-    for path in FILES {
-        ignore_absent(bind_read_only(&outside, c"dev/null", path))?;
+    let files = for_each(files(), |path| bind_read_only(&outside, c"dev/null", path));
+    let directories = for_each(directories(), empty);
+    files.and(directories)
+}
+
+/// What to hide, as far as it could be listed.
+struct Found {
+    paths: Vec<CString>,
+    listed: Result<(), Errno>,
+}
+
+fn files() -> Found {
+    let mut found = entries(b"/proc/");
+    found.paths.retain(|path| is_for_root_alone(path));
+    found.paths.extend(FILES.map(CString::from));
+    found
+}
+
+fn directories() -> Found {
+    let mut found = entries(b"/sys/devices/");
+    found.paths.retain(|path| {
+        let name = path.to_bytes().rsplit(|&byte| byte == b'/').next();
+        name.is_some_and(|name| !DEVICES.contains(&name))
+    });
+    found.paths.extend(DIRECTORIES.map(CString::from));
+    found
+}
+
+/// Hides all of these, also after one has failed. Returns the first error, other than that it does
+/// not exist.
+fn for_each(found: Found, mut hide: impl FnMut(&CStr) -> Result<(), Errno>) -> Result<(), Errno> {
+    let mut outcome = found.listed;
+    for path in found.paths {
+        outcome = outcome.and(match hide(&path) {
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+            hidden => hidden,
+        });
     }
-    for name in names(c"/proc")? {
-        let path = below(b"/proc/", &name)?;
-        if is_for_root_alone(&path) {
-            ignore_absent(bind_read_only(&outside, c"dev/null", &path))?;
-        }
-    }
-    for path in DIRECTORIES {
-        ignore_absent(empty(path))?;
-    }
-    for name in names(c"/sys/devices")? {
-        if !DEVICES.contains(&name.to_bytes()) {
-            ignore_absent(empty(&below(b"/sys/devices/", &name)?))?;
+    outcome
+}
+
+/// The paths of a directory's entries; none if it does not exist. The directory ends with a slash.
+fn entries(directory: &[u8]) -> Found {
+    let mut paths = Vec::new();
+    let listed = match list(directory, &mut paths) {
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+        listed => listed,
+    };
+    Found { paths, listed }
+}
+
+fn list(directory: &[u8], paths: &mut Vec<CString>) -> Result<(), Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    for entry in Dir::new(rustix::fs::open(directory, flags, Mode::empty())?)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if !matches!(name, b"." | b"..") {
+            let path = CString::new([directory, name].concat());
+            paths.push(path.map_err(|_| Errno::INVAL)?);
         }
     }
     Ok(())
-}
-
-/// The entries of a directory; none if it does not exist.
-fn names(directory: &CStr) -> Result<Vec<CString>, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let directory = match rustix::fs::open(directory, flags, Mode::empty()) {
-        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Vec::new()),
-        opened => opened?,
-    };
-    let mut names = Vec::new();
-    for entry in Dir::new(directory)? {
-        let entry = entry?;
-        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-            names.push(entry.file_name().to_owned());
-        }
-    }
-    Ok(names)
-}
-
-fn below(directory: &[u8], name: &CStr) -> Result<CString, Errno> {
-    CString::new([directory, name.to_bytes()].concat()).map_err(|_| Errno::INVAL)
 }
 
 /// Whether this is a file that nobody but its owner may read or write.
@@ -89,13 +112,6 @@ fn is_for_root_alone(path: &CStr) -> bool {
     };
     let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
     is_file && found.st_mode & 0o077 == 0
-}
-
-fn ignore_absent(result: Result<(), Errno>) -> Result<(), Errno> {
-    match result {
-        Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
-        other => other,
-    }
 }
 
 fn empty(path: &CStr) -> Result<(), Errno> {
@@ -116,4 +132,41 @@ pub(super) fn bind_read_only(
     move_mount(&node, c"", CWD, path, flags)?;
     let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NOEXEC;
     mount_remount(path, flags, c"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_tried_and_the_first_error_counts() {
+        let table = [
+            (Ok(()), [Ok(()); 3], Ok(())),
+            (
+                Ok(()),
+                [Err(Errno::NOENT), Ok(()), Err(Errno::NOTDIR)],
+                Ok(()),
+            ),
+            (
+                Ok(()),
+                [Ok(()), Err(Errno::PERM), Err(Errno::NOMEM)],
+                Err(Errno::PERM),
+            ),
+            (Err(Errno::ACCESS), [Ok(()); 3], Err(Errno::ACCESS)),
+        ];
+        let paths = [c"/a", c"/b", c"/c"];
+        for (listed, answers, expected) in table {
+            let mut tried = Vec::new();
+            let found = Found {
+                paths: paths.map(CString::from).into(),
+                listed,
+            };
+            let outcome = for_each(found, |path| {
+                tried.push(path.to_owned());
+                answers[tried.len() - 1]
+            });
+            assert_eq!(outcome, expected);
+            assert_eq!(tried, paths.map(CString::from));
+        }
+    }
 }
