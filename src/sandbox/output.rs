@@ -54,7 +54,7 @@ pub(super) struct LineReader<'r, 'h> {
     dropped: u64,
     /// The last dropped lines.
     before: Vec<u8>,
-    /// Whether the last line was one that must not be missed; the next may explain it.
+    /// Whether the last whole line was one that must not be missed: the next explains it.
     expects_next: bool,
     restarted: bool,
 }
@@ -155,16 +155,18 @@ impl<'r, 'h> LineReader<'r, 'h> {
         let text = &text[..=last];
         let before = std::mem::take(&mut self.before);
         let mut heard = 0;
+        if std::mem::take(&mut self.expects_next) {
+            heard = self.hear_explanation(text);
+        }
         for at in self.positions(text) {
-            if at < heard {
-                continue; // the line after the last one
-            }
             if heard == 0 {
                 self.hear_context(&before);
             }
             self.hear_context(&text[heard..at]);
-            let rest = &text[at..];
-            heard = at + self.hear_first_lines(rest);
+            let (line, rest) = split_line(&text[at..]);
+            self.hear_bytes(line);
+            heard = at + line.len() + self.hear_explanation(rest);
+            self.expects_next = rest.is_empty();
         }
         let unheard = &text[heard..];
         let from = unheard.len().saturating_sub(BEFORE);
@@ -172,11 +174,8 @@ impl<'r, 'h> LineReader<'r, 'h> {
     }
 
     /// Where lines begin that must not be missed, in order.
-    fn positions(&mut self, text: &[u8]) -> Vec<usize> {
+    fn positions(&self, text: &[u8]) -> Vec<usize> {
         let mut positions = Vec::new();
-        if std::mem::take(&mut self.expects_next) {
-            positions.push(0);
-        }
         for beginning in self.hearing.beginnings {
             for at in memmem::find_iter(text, beginning) {
                 if at == 0 || text[at - 1] == b'\n' {
@@ -188,19 +187,19 @@ impl<'r, 'h> LineReader<'r, 'h> {
         positions
     }
 
-    /// Hears a line and the one after it, which may explain it. Returns their length.
-    fn hear_first_lines(&mut self, text: &[u8]) -> usize {
-        let mut length = 0;
-        let mut lines = text.split_inclusive(|&b| b == b'\n');
-        for line in lines.by_ref().take(2) {
-            if length > 0 && self.must_be_heard(line) {
-                return length;
-            }
-            length += line.len();
-            self.hear(String::from_utf8_lossy(line).trim_end_matches('\n'));
+    /// Hears the line after one that must not be missed, unless it is another such line. Returns
+    /// the length of what was heard.
+    fn hear_explanation(&mut self, text: &[u8]) -> usize {
+        let (line, _) = split_line(text);
+        if line.is_empty() || self.must_be_heard(line) {
+            return 0;
         }
-        self.expects_next = lines.next().is_none();
-        length
+        self.hear_bytes(line);
+        line.len()
+    }
+
+    fn hear_bytes(&mut self, line: &[u8]) {
+        self.hear(String::from_utf8_lossy(line).trim_end_matches('\n'));
     }
 
     /// Hears the last lines of a text, without those that were heard already.
@@ -220,6 +219,12 @@ impl<'r, 'h> LineReader<'r, 'h> {
         let mut beginnings = self.hearing.beginnings.iter();
         beginnings.any(|beginning| line.starts_with(beginning.as_bytes()))
     }
+}
+
+/// The first line, with its newline, and the rest.
+fn split_line(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = memchr(b'\n', text).map_or(text.len(), |at| at + 1);
+    text.split_at(end)
 }
 
 #[cfg(test)]
@@ -303,8 +308,9 @@ mod tests {
             &b"last words\ndpkg: err"[..],
             b"or x\n a reason\ndpkg: warning\ndpkg: error y\n",
             b" why\n",
+            b"not heard\n",
         ]);
-        pieces.extend([&flood[..]; 3]);
+        pieces.extend([&flood[..]; 5]);
         pieces.push(b"the end");
         let (heard, _, _) = read(&pieces, &["dpkg: "]);
         let mut heard: Vec<&str> = heard[LINES_REPORTED..].iter().map(|s| &s[..]).collect();
