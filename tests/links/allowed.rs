@@ -1,0 +1,164 @@
+//! The calls that follow symlinks, each with the reason why nothing in the tree can lead it astray.
+//!
+//! A row names the file below src, the function and the call. The test fails for a call that is not
+//! here, and for a row whose call is gone.
+
+/// A call, as `file function call`, and why it may follow.
+pub(super) const ALLOWED: [(&str, &str); 42] = [
+    ("pack/output.rs sweep fs::openat", "the directory `.`"),
+    (
+        "pack/output.rs link AtFlags::SYMLINK_FOLLOW",
+        "/proc/self/fd of the new image",
+    ),
+    (
+        "pack/place.rs is_in fs::openat",
+        "the directories `.` and `..`",
+    ),
+    (
+        "pack/place.rs open fs::openat",
+        "the directory of the image, named by the user or a symlink of this user's or root's",
+    ),
+    (
+        "pack/place.rs open_descriptor fs::openat",
+        "a link of /proc to an open file, named by the user",
+    ),
+    (
+        "sandbox.rs is_in_container fs::stat",
+        "/proc, before any script runs",
+    ),
+    (
+        "sandbox/control_group.rs around fs::read_to_string",
+        "/proc of this process",
+    ),
+    (
+        "sandbox/control_group.rs count fs::read_to_string",
+        "the cgroup file system, which scripts cannot write",
+    ),
+    (
+        "sandbox/control_group.rs remove_stale fs::read_dir",
+        "the cgroup file system, which scripts cannot write",
+    ),
+    (
+        "sandbox/control_group.rs write OpenOptions::new",
+        "the cgroup file system, which scripts cannot write",
+    ),
+    (
+        "sandbox/ids.rs map_all OpenOptions::new",
+        "/proc of a process that runs no script yet",
+    ),
+    (
+        "sandbox/ids.rs map_all fs::read_to_string",
+        "/proc of this process",
+    ),
+    (
+        "sandbox/init/setup.rs adopt_orphans fs::open",
+        "/proc, before the tree is the root",
+    ),
+    (
+        "sandbox/init/setup.rs open_descriptors fs::open",
+        "/proc, before the tree is the root or by a process of the sandbox",
+    ),
+    (
+        "sandbox/init/setup.rs open_null fs::open",
+        "with NOFOLLOW, and by a process of the sandbox",
+    ),
+    (
+        "sandbox/machine.rs foreign File::open",
+        "/proc/self/exe of this process",
+    ),
+    ("sandbox/masks.rs list fs::open", "with NOFOLLOW"),
+    (
+        "sandbox/mounts.rs bind_node fs::open",
+        "in the sandbox's own new /dev",
+    ),
+    (
+        "sandbox/mounts.rs can_be_opened fs::open",
+        "in the sandbox's own new /dev",
+    ),
+    ("sandbox/mounts.rs enter fs::open", "the root directory"),
+    (
+        "sandbox/mounts.rs enter process::chdir",
+        "the root directory",
+    ),
+    (
+        "sandbox/mounts.rs enter process::chroot",
+        "the current directory, which is the tree's root",
+    ),
+    (
+        "sandbox/mounts.rs forbid_devices fs::statvfs",
+        "the current directory",
+    ),
+    (
+        "sandbox/mounts.rs make_dev fs::chmodat",
+        "in the sandbox's own new /dev",
+    ),
+    (
+        "sandbox/program.rs own_file File::open",
+        "/proc/self/exe of this process",
+    ),
+    (
+        "sandbox/start.rs start OpenOptions::new",
+        "the host's /dev/null",
+    ),
+    (
+        "tree/rootfs.rs open fs::open",
+        "the tree's root, named by the user",
+    ),
+    (
+        "tree/rootfs/handle.rs open fs::open",
+        "/proc/self/fd of a descriptor that is a regular file",
+    ),
+    (
+        "tree/rootfs/handle.rs open_special fs::open",
+        "/proc/self/fd of a descriptor for the image, outside of the tree",
+    ),
+    (
+        "tree/rootfs/handle.rs set_mode fs::chmod",
+        "/proc/self/fd of a descriptor that is no symlink",
+    ),
+    (
+        "tree/rootfs/remove.rs is_immutable fs::openat",
+        "the directory `.`",
+    ),
+    (
+        "tree/rootfs/resolve.rs mount_of fs::read_to_string",
+        "/proc of this process",
+    ),
+    (
+        "tree/rootfs/resolve.rs open_below_by_step fs::openat",
+        "its callers' flags have NOFOLLOW",
+    ),
+    (
+        "tree/rootfs/resolve.rs walk fs::openat",
+        "the directory `.`",
+    ),
+    ("tree/target.rs hold fs::openat", "the directory `.`"),
+    (
+        "tree/target.rs temporary .exists",
+        "a directory that this run has created",
+    ),
+    (
+        "tree/target/claim.rs adopt fs::open",
+        "the directory above the target, named by the user",
+    ),
+    (
+        "tree/target/claim.rs lock fs::stat",
+        "the host's root directory",
+    ),
+    (
+        "tree/target/claim.rs open_existing fs::openat",
+        "the target, a symlink of this user's or root's",
+    ),
+    (
+        "tree/target/claim.rs open_or_create fs::open",
+        "the target, named by the user as a root or with `..`",
+    ),
+    (
+        "tree/target/claim.rs open_parent fs::open",
+        "a directory above the target, named by the user",
+    ),
+    (
+        "tree/target/leftover.rs sweep fs::open",
+        "TMPDIR, named by the user",
+    ),
+];
