@@ -73,7 +73,9 @@ pub fn run(title: &str, probes: Vec<Probe>) {
     let deb = tools("probing").member("postinst", 0o755, canary.fill_in(&script));
     let context = TestContext::new([tools_deb(), deb]);
     let mut command = context.command();
-    command.args(["--variant=essential", "--include=probing", "fake"]);
+    // Each probe has five seconds of its own.
+    command.args(["--script-timeout=10m", "--variant=essential"]);
+    command.args(["--include=probing", "fake"]);
     command.env(super::canary::TOKEN.0, super::canary::TOKEN.1);
     command.arg(context.root()).arg(context.mirror.url());
     crate::context::outcome(&mut command).ok();

@@ -123,9 +123,34 @@ pub fn tools(name: &str) -> DebBuilder {
     DebBuilder::new(name, "1").depends("hostile-tools")
 }
 
+/// The programs of the base that hostile scripts use.
+const OF_THE_BASE: [&str; 21] = [
+    "cat",
+    "chmod",
+    "chown",
+    "cp",
+    "date",
+    "dirname",
+    "dpkg-divert",
+    "grep",
+    "head",
+    "ln",
+    "ls",
+    "mkdir",
+    "mkfifo",
+    "mknod",
+    "mv",
+    "readlink",
+    "rm",
+    "sleep",
+    "touch",
+    "tr",
+    "true",
+];
+
 /// The programs that hostile scripts use, with those libraries that the base lacks.
 pub fn tools_deb() -> DebBuilder {
-    let names = ["perl", "yes", "truncate", "setsid", "mkdir", "chattr"];
+    let names = ["perl", "yes", "truncate", "setsid"];
     let mut deb = DebBuilder::new("hostile-tools", "1")
         .architecture(rbootstrap::testing::host_architecture())
         .field("Essential", "yes")
@@ -136,7 +161,11 @@ pub fn tools_deb() -> DebBuilder {
             known.insert(entry.path.clone());
         }
     }
-    let programs = names.iter().filter_map(|name| base::program(name));
+    // A script without its program would seem to have been refused.
+    let programs = names.iter().chain(&OF_THE_BASE).map(|name| {
+        let program = base::program(name);
+        program.unwrap_or_else(|| panic!("the scripts need {name}, which is not installed"))
+    });
     for entry in programs.chain(base::libraries(&names)) {
         if !known.contains(&entry.path) {
             deb = deb.entry(entry);
@@ -194,7 +223,13 @@ fn run_case(context: &TestContext, case: &Case) -> Result<(), String> {
         .args(&case.options)
         .env(TOKEN.0, TOKEN.1);
     command.arg("fake").arg(&root).arg(context.mirror.url());
-    let Ended { code, process } = finish(&mut command, &log)?;
+    let Ended { code, process } = match finish(&mut command, &log) {
+        Ok(ended) => ended,
+        Err(problem) => {
+            remove(&root); // for the next case
+            return Err(problem);
+        }
+    };
     let text = String::from_utf8_lossy(&fs::read(&log).unwrap()).into_owned();
     let end: String = text
         .lines()
