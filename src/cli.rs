@@ -14,6 +14,7 @@ mod options;
 mod pack;
 mod path_rules;
 mod reporting;
+mod sources;
 mod suites;
 mod target;
 #[cfg(test)]

@@ -34,8 +34,8 @@ use crate::tree::rootfs::Rootfs;
 pub(crate) use error::Error;
 pub(crate) use outcome::Done;
 pub(crate) use request::{
-    CacheOptions, Goal, Image, Limits, NetworkOptions, Outputs, Packages, Request, Sink,
-    SourceOptions, System,
+    CacheOptions, Goal, Image, Limits, ListedSources, NetworkOptions, Outputs, Packages, Request,
+    Sink, SourceOptions, System,
 };
 pub(crate) use sources::load_suites;
 
@@ -149,8 +149,10 @@ fn setup(request: &Request, sources: &Sources, fetch: &Arc<Downloads>) -> Setup 
 }
 
 fn step_options(request: &Request, sources: &Sources) -> install::Options {
-    let options = install::Options::new(&sources.suite, request.system.variant, &sources.list);
-    options.with_path_rules(&request.system.path_rules)
+    let variant = request.system.variant;
+    install::Options::new(variant, &sources.suite, &sources.architectures)
+        .with_sources(&sources.suite, &sources.listed)
+        .with_path_rules(&request.system.path_rules)
 }
 
 fn selection(

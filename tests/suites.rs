@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use rbootstrap::testing::{DebBuilder, FakeSuite, base};
+use rbootstrap::testing::{DebBuilder, FakeSuite, Mirror, base};
 
 use crate::context::{Outcome, TestContext, outcome};
 
@@ -161,6 +161,38 @@ fn the_tree_has_the_same_sources() {
             .line("etc/apt/sources.list.d")
             .starts_with("d 0755 0:0")
     );
+}
+
+/// Where packages come from is not where the system's apt looks for more.
+#[test]
+#[ignore = "needs root, dpkg"]
+fn two_mirrors_give_one_image_unless_it_lists_them() {
+    let context = three_pockets();
+    write_suite_file(&context, "");
+    let other = Mirror::start(context.archive.root.clone());
+    let urls = [context.mirror.url(), other.url()];
+    let image = |option: &str, url: &String| {
+        let options = ["--variant=essential", option, "fake", "-", url];
+        run(&context, &options).ok().stdout
+    };
+    let both = |option: &str| urls.each_ref().map(|url| image(option, url));
+    let [first, second] = both("--apt-sources=suite");
+    assert!(first == second);
+    let [first, second] = both("--apt-sources=none");
+    assert!(first == second);
+    assert!(!listing(&first).contains("fake.sources"));
+    let [first, second] = both("--apt-sources=used");
+    assert!(first != second);
+    assert!(listing(&first).contains("fake.sources"));
+}
+
+/// The paths in a tar.
+fn listing(tar: &[u8]) -> String {
+    let mut paths = String::new();
+    for entry in tar::Archive::new(tar).entries().unwrap() {
+        paths += &format!("{}\n", entry.unwrap().path().unwrap().display());
+    }
+    paths
 }
 
 #[test]

@@ -278,6 +278,8 @@ def make_ours(
         f"--variant={cell.variant}",
         f"--cache-dir={cache}",
         f"--arch={','.join(cell.architectures)}",
+        # mmdebstrap's tree lists the mirror that it was made from.
+        "--apt-sources=used",
     ]
     command += [f"--source={source}" for source in cell.sources(mirror)[1:]]
     command += ["--no-check-valid-until"] if "expired" in cell.options else []

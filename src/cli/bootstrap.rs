@@ -9,9 +9,8 @@ use rustix::fs::{FileType, fstat};
 use super::environment::Environment;
 use super::error::Error;
 use super::network::NetworkArgs;
-use super::options::{
-    CacheArgs, CompatibilityArgs, OutputArgs, PackageArgs, PerformanceArgs, SourceArgs,
-};
+use super::options::{CacheArgs, CompatibilityArgs, OutputArgs, PackageArgs, PerformanceArgs};
+use super::sources::SourceArgs;
 use super::trust::TrustArgs;
 use super::{Session, print_data};
 use crate::report::{Event, Summary};

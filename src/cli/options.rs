@@ -11,10 +11,9 @@ use super::environment::{Environment, OwnDirectory};
 use super::error::Error;
 use super::path_rules::PathRuleArgs;
 use super::target::{self, Written};
-use super::trust::TrustArgs;
 use super::values;
 use crate::formats::suite::Variant;
-use crate::run::{CacheOptions, Goal, Limits, Outputs, Packages, SourceOptions, System};
+use crate::run::{CacheOptions, Goal, Limits, Outputs, Packages, System};
 use crate::sandbox::ScriptLimits;
 
 #[derive(Debug, Args)]
@@ -62,32 +61,6 @@ pub(super) struct PackageArgs {
 
     #[command(flatten)]
     path_rules: PathRuleArgs,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Sources")]
-pub(super) struct SourceArgs {
-    /// Set the archive's components [default: those of the suite]
-    #[arg(long, value_name = "C[,C…]", env = "RBOOTSTRAP_COMPONENTS")]
-    components: Vec<String>,
-
-    /// Add an apt source
-    ///
-    /// A line `deb …`, or the path of a .list or .sources file. `[pin-priority=N]` in a line, or a
-    /// field Pin-Priority in a .sources file, sets the priority of its versions as in
-    /// apt_preferences(5). May be given more than once.
-    #[arg(long, value_name = "LINE|FILE")]
-    source: Vec<String>,
-
-    /// Add a mirror, tried when another fails
-    ///
-    /// It serves the same archive as the suite's release pocket. May be given more than once.
-    #[arg(long = "mirror", id = "further-mirror", value_name = "URL")]
-    mirrors: Vec<String>,
-
-    /// Use the release pocket only, without updates and security
-    #[arg(long)]
-    no_pockets: bool,
 }
 
 #[derive(Debug, Args)]
@@ -261,33 +234,6 @@ impl PackageArgs {
             include: values::words(&self.include),
             exclude: values::words(&self.exclude),
         }
-    }
-}
-
-impl SourceArgs {
-    /// The sources, with the positional MIRROR.
-    pub(super) fn options(
-        self,
-        trust: TrustArgs,
-        mirror: Option<String>,
-        environment: &Environment,
-    ) -> Result<SourceOptions, values::NotAMirror> {
-        for mirror in mirror.iter().chain(&self.mirrors) {
-            values::check_mirror(mirror)?;
-        }
-        Ok(SourceOptions {
-            suite_directories: environment.suite_directories(),
-            components: values::words(&self.components),
-            mirror,
-            further_mirrors: self.mirrors,
-            extra_sources: self.source,
-            keyrings: trust.keyring,
-            check_signatures: !trust.no_check_gpg,
-            accept_expired: trust.no_check_valid_until,
-            accept_older: trust.allow_rollback,
-            accept_other_suite: trust.allow_other_suite,
-            pockets: !self.no_pockets,
-        })
     }
 }
 

@@ -50,25 +50,27 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// The options for a tree of a suite with apt's sources, native architecture first.
-    pub(crate) fn new(suite: &Suite, variant: Variant, sources: &[Source]) -> Options {
-        let first = sources.first();
-        let architectures = first.map_or(Vec::new(), |source| source.architectures.clone());
-        let mut apt = Vec::new();
-        if !sources.is_empty() {
-            let SourcesFile { path, text } = sources_file(suite, sources, &architectures);
-            let path = RootPath::parse(path).unwrap_or_default();
-            apt.push(AptFile { path, text });
-        }
+    /// The options for a tree of a suite, native architecture first, whose apt has no sources.
+    pub(crate) fn new(variant: Variant, suite: &Suite, architectures: &[String]) -> Options {
         Options {
             variant,
             base: Base {
-                architectures,
+                architectures: architectures.to_vec(),
                 merged_usr: suite.merged_usr,
                 path_rules: Vec::new(),
             },
-            apt,
+            apt: Vec::new(),
         }
+    }
+
+    /// The options with sources for the tree's apt.
+    pub(crate) fn with_sources(mut self, suite: &Suite, sources: &[Source]) -> Options {
+        if !sources.is_empty() {
+            let SourcesFile { path, text } = sources_file(suite, sources, &self.base.architectures);
+            let path = RootPath::parse(path).unwrap_or_default();
+            self.apt.push(AptFile { path, text });
+        }
+        self
     }
 
     /// The options with rules for paths that are not unpacked, by this program and by the tree's
@@ -78,9 +80,12 @@ impl Options {
         self
     }
 
-    /// The options with apt's preferences, which are empty where no source is pinned.
+    /// The options with apt's preferences, which are empty where no source is pinned, and left out
+    /// where apt has no sources.
     pub(crate) fn with_preferences(mut self, preferences: &str) -> Options {
-        self.apt.extend(preferences_file(preferences));
+        if !self.apt.is_empty() {
+            self.apt.extend(preferences_file(preferences));
+        }
         self
     }
 

@@ -84,6 +84,18 @@ pub(crate) struct SourceOptions {
     pub(crate) accept_other_suite: bool,
     /// Reads updates and security besides the release.
     pub(crate) pockets: bool,
+    pub(crate) listed: ListedSources,
+}
+
+/// Which sources the system's own apt reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListedSources {
+    /// The suite's own, whichever mirrors the run uses, and the extra ones.
+    Suite,
+    /// Those that the run uses.
+    Used,
+    /// None.
+    Nothing,
 }
 
 /// What a run writes.
@@ -182,6 +194,7 @@ impl SourceOptions {
             accept_older: false,
             accept_other_suite: false,
             pockets: true,
+            listed: ListedSources::Suite,
         }
     }
 }

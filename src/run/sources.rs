@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use self::extra::ExtraSources;
 use super::Error;
-use super::request::{SourceOptions, System};
+use super::request::{ListedSources, SourceOptions, System};
 use crate::archive::sources;
 use crate::archive::{self, Exemptions, Expiry, HostMirrors, Keyring, Leniency, Source, Trust};
 use crate::formats::arch;
@@ -22,6 +22,8 @@ pub(super) struct Sources {
     pub(super) suite: Suite,
     /// In the order in which they are read.
     pub(super) list: Vec<Source>,
+    /// Those that the system's own apt reads.
+    pub(super) listed: Vec<Source>,
     /// Native first.
     pub(super) architectures: Vec<String>,
 }
@@ -42,6 +44,7 @@ pub(super) fn choose(
     let native = &architectures[0];
     let mut pockets = suite.pockets_for(native);
     let archives = archive_names(&suite, &pockets, options);
+    let public = public_pockets(&pockets, options);
     match &options.mirror {
         Some(mirror) => use_mirror(&mut pockets, &system.suite, mirror),
         None if !options.pockets => pockets.truncate(1),
@@ -64,23 +67,27 @@ pub(super) fn choose(
         trust: &trust,
         options,
     };
-    let mut list = Vec::new();
-    for (pocket, archive) in pockets.into_iter().zip(archives) {
-        list.push(own.source(pocket, archive));
-    }
+    let used = own.sources(&pockets, &archives);
     let extra = ExtraSources {
         suites: &suites,
         architectures: &architectures,
         trust: &trust,
         options,
     };
-    for given in &options.extra_sources {
-        list.extend(extra.read(given, report)?);
-    }
-    warn_of_passwords(&list, report);
+    let extra = extra.read_all(report)?;
+    let listed = match options.listed {
+        ListedSources::Nothing => Vec::new(),
+        // A suite that no file lists has no archive but the user's.
+        ListedSources::Suite if !public.is_empty() => {
+            [own.sources(&public, &archives), extra.clone()].concat()
+        }
+        ListedSources::Suite | ListedSources::Used => [&used[..], &extra].concat(),
+    };
+    warn_of_passwords(&listed, report);
     Ok(Sources {
+        list: [used, extra].concat(),
         suite,
-        list,
+        listed,
         architectures,
     })
 }
@@ -120,8 +127,16 @@ struct OwnSources<'a> {
 }
 
 impl OwnSources<'_> {
-    /// The source of a pocket. `archive` is its archive's name.
-    fn source(&self, pocket: Pocket, archive: String) -> Source {
+    /// The sources of pockets. `archives` are their archives' names.
+    fn sources(&self, pockets: &[Pocket], archives: &[String]) -> Vec<Source> {
+        let mut sources = Vec::new();
+        for (pocket, archive) in pockets.iter().zip(archives) {
+            sources.push(self.source(pocket.clone(), archive));
+        }
+        sources
+    }
+
+    fn source(&self, pocket: Pocket, archive: &str) -> Source {
         let components = match self.options.components.as_slice() {
             [] => self.suite.default_components.clone(),
             given => given.to_vec(),
@@ -141,7 +156,7 @@ impl OwnSources<'_> {
             signed_by: keyring.map(|keyring| keyring.tree_path.clone()),
             pin: None,
             exemptions: Exemptions::default(),
-            archive,
+            archive: archive.to_owned(),
             leniency: leniency(known(self.suite), self.options),
         }
     }
@@ -221,6 +236,16 @@ fn with_merged_usr(mut suite: Suite, system: &System) -> Result<Suite, Error> {
         (Some(true), _) | (None, _) => {}
     }
     Ok(suite)
+}
+
+/// The pockets of the suite as its file has them; none if no file lists it.
+fn public_pockets(pockets: &[Pocket], options: &SourceOptions) -> Vec<Pocket> {
+    let mut public = pockets.to_vec();
+    if !options.pockets {
+        public.truncate(1);
+    }
+    public.retain(|pocket| !pocket.uris.is_empty());
+    public
 }
 
 /// Leaves the release pocket alone, on the user's mirror. The mirror is asked for the suite by the

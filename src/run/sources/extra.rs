@@ -19,8 +19,17 @@ pub(super) struct ExtraSources<'a> {
 }
 
 impl ExtraSources<'_> {
+    /// Reads every `--source`.
+    pub(super) fn read_all(&self, report: &Report) -> Result<Vec<Source>, Error> {
+        let mut list = Vec::new();
+        for given in &self.options.extra_sources {
+            list.extend(self.read(given, report)?);
+        }
+        Ok(list)
+    }
+
     /// Reads one `--source`: a line, or a file of sources.
-    pub(super) fn read(&self, given: &str, report: &Report) -> Result<Vec<Source>, Error> {
+    fn read(&self, given: &str, report: &Report) -> Result<Vec<Source>, Error> {
         let is_line = given.trim_start().starts_with("deb") && given.contains(char::is_whitespace);
         let entries = match is_line {
             true => sources::parse("--source", given)?,

@@ -55,6 +55,45 @@ fn a_mirror_serves_the_release_pocket_by_the_users_name() {
     );
 }
 
+/// The system lists the suite's public archive, unless told otherwise.
+#[test]
+fn the_systems_sources_are_the_suites_or_the_runs_or_none() {
+    use ListedSources::{Nothing, Suite, Used};
+    const MAIN: &str = "http://ftp.debian.org/debian";
+    const SECURITY: &str = "http://security.debian.org/debian-security";
+    const EXTRA: &str = "sid http://x/debian\n";
+    let public =
+        format!("trixie {MAIN}\ntrixie-updates {MAIN}\ntrixie-security {SECURITY}\n{EXTRA}");
+    let release = format!("trixie {MAIN}\n{EXTRA}");
+    let mirror = format!("trixie http://m/debian\n{EXTRA}");
+    let own = format!("own http://m/debian\n{EXTRA}");
+    for (suite, has_mirror, pockets, listed, expected) in [
+        ("trixie", true, true, Suite, &public),
+        ("trixie", false, true, Suite, &public),
+        ("stable", true, true, Suite, &public),
+        ("trixie", true, false, Suite, &release),
+        ("trixie", false, false, Suite, &release),
+        ("trixie", true, true, Used, &mirror),
+        ("own", true, true, Suite, &own),
+        ("trixie", true, true, Nothing, &String::new()),
+        ("own", true, true, Nothing, &String::new()),
+    ] {
+        let mut given = options(has_mirror.then_some("http://m/debian"));
+        given.extra_sources = vec!["deb http://x/debian sid main".into()];
+        given.listed = listed;
+        given.pockets = pockets;
+        let sources = choose(&System::minbase(suite), &given, &Report::silent()).unwrap();
+        let mut lines = String::new();
+        for source in sources.listed {
+            lines.push_str(&format!("{} {}\n", source.suite, source.uris[0]));
+        }
+        assert_eq!(
+            &lines, expected,
+            "{suite} {has_mirror} {pockets} {listed:?}"
+        );
+    }
+}
+
 #[test]
 fn extra_sources_follow_with_one_mirror_each() {
     let mut given = options(Some("http://m/debian"));

@@ -1,0 +1,88 @@
+//! The options on sources: where packages come from, and what the system's own apt reads.
+
+use clap::{Args, ValueEnum};
+
+use super::environment::Environment;
+use super::trust::TrustArgs;
+use super::values;
+use crate::run::{ListedSources, SourceOptions};
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sources")]
+pub(super) struct SourceArgs {
+    /// Set the archive's components [default: those of the suite]
+    #[arg(long, value_name = "C[,C…]", env = "RBOOTSTRAP_COMPONENTS")]
+    components: Vec<String>,
+
+    /// Add an apt source
+    ///
+    /// A line `deb …`, or the path of a .list or .sources file. `[pin-priority=N]` in a line, or a
+    /// field Pin-Priority in a .sources file, sets the priority of its versions as in
+    /// apt_preferences(5). May be given more than once.
+    #[arg(long, value_name = "LINE|FILE")]
+    source: Vec<String>,
+
+    /// Add a mirror, tried when another fails
+    ///
+    /// It serves the same archive as the suite's release pocket. May be given more than once.
+    #[arg(long = "mirror", id = "further-mirror", value_name = "URL")]
+    mirrors: Vec<String>,
+
+    /// Use the release pocket only, without updates and security
+    #[arg(long)]
+    no_pockets: bool,
+
+    /// Choose the sources of the system's own apt
+    ///
+    /// - suite: the suite's public archive, whichever MIRROR or mirror of the host the packages come
+    ///   from, with updates and security, and the sources of --source
+    /// - used: the sources that this run uses
+    /// - none: no sources
+    #[arg(
+        long,
+        verbatim_doc_comment,
+        value_name = "WHICH",
+        default_value = "suite"
+    )]
+    #[arg(hide_possible_values = true, env = "RBOOTSTRAP_APT_SOURCES")]
+    apt_sources: AptSources,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum AptSources {
+    Suite,
+    Used,
+    None,
+}
+
+impl SourceArgs {
+    /// The sources, with the positional MIRROR.
+    pub(super) fn options(
+        self,
+        trust: TrustArgs,
+        mirror: Option<String>,
+        environment: &Environment,
+    ) -> Result<SourceOptions, values::NotAMirror> {
+        for mirror in mirror.iter().chain(&self.mirrors) {
+            values::check_mirror(mirror)?;
+        }
+        Ok(SourceOptions {
+            suite_directories: environment.suite_directories(),
+            components: values::words(&self.components),
+            mirror,
+            further_mirrors: self.mirrors,
+            extra_sources: self.source,
+            keyrings: trust.keyring,
+            check_signatures: !trust.no_check_gpg,
+            accept_expired: trust.no_check_valid_until,
+            accept_older: trust.allow_rollback,
+            accept_other_suite: trust.allow_other_suite,
+            pockets: !self.no_pockets,
+            listed: match self.apt_sources {
+                AptSources::Suite => ListedSources::Suite,
+                AptSources::Used => ListedSources::Used,
+                AptSources::None => ListedSources::Nothing,
+            },
+        })
+    }
+}
