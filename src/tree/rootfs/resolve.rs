@@ -16,6 +16,9 @@ use rustix::io::Errno;
 /// The most symlinks that are followed in a path, as by the kernel (path_resolution(7)).
 const LINK_LIMIT: usize = 40;
 
+/// How often the kernel is asked before a path is walked here, which no rename disturbs.
+const TRIES: usize = 8;
+
 /// `NO_MAGICLINKS` keeps a path from leaving through /proc, were that mounted.
 const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
 const BELOW: ResolveFlags = ResolveFlags::BENEATH
@@ -33,18 +36,40 @@ pub(super) fn open_inside(
     if !has_openat2() {
         return walk(root, path, flags);
     }
-    let path = if path.is_empty() { b"." } else { path };
-    rustix::fs::openat2(root, OsStr::from_bytes(path), flags, Mode::empty(), INSIDE)
+    let name = OsStr::from_bytes(if path.is_empty() { b"." } else { path });
+    let opened =
+        until_undisturbed(|| rustix::fs::openat2(root, name, flags, Mode::empty(), INSIDE));
+    match opened {
+        Err(Errno::AGAIN) => walk(root, path, flags),
+        opened => opened,
+    }
 }
 
 /// Opens the directory `name` of `parent`. A symlink is `ENOTDIR` or `ELOOP`, a mount point
 /// `EXDEV`.
 pub(super) fn open_below(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    if has_openat2() {
-        return rustix::fs::openat2(parent, name, flags, Mode::empty(), BELOW);
+    if !has_openat2() {
+        return open_below_by_step(parent, name, flags);
     }
-    open_below_by_step(parent, name, flags)
+    let opened =
+        until_undisturbed(|| rustix::fs::openat2(parent, name, flags, Mode::empty(), BELOW));
+    match opened {
+        Err(Errno::AGAIN) => open_below_by_step(parent, name, flags),
+        opened => opened,
+    }
+}
+
+/// Tries again while something on this host is renamed or mounted: then the kernel cannot tell
+/// whether `..` stays below the root, and fails with `EAGAIN`.
+fn until_undisturbed(open: impl Fn() -> Result<OwnedFd, Errno>) -> Result<OwnedFd, Errno> {
+    for _ in 1..TRIES {
+        match open() {
+            Err(Errno::AGAIN) => {}
+            opened => return opened,
+        }
+    }
+    open()
 }
 
 fn open_below_by_step(
@@ -204,6 +229,33 @@ mod tests {
 
     fn inode(opened: Result<OwnedFd, Errno>) -> Result<u64, Errno> {
         Ok(rustix::fs::fstat(opened?)?.st_ino)
+    }
+
+    /// A rename anywhere on the host makes the kernel unsure of `..` (`EAGAIN`).
+    #[test]
+    fn renames_elsewhere_disturb_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir_all(directory.path().join("tree/a/b")).unwrap();
+        fs::write(directory.path().join("moved"), "x").unwrap();
+        let tree = fs::File::open(directory.path().join("tree")).unwrap();
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        let order = std::sync::atomic::Ordering::Relaxed;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let names = ["moved", "renamed"].map(|name| directory.path().join(name));
+                while !is_over.load(order) {
+                    fs::rename(&names[0], &names[1]).unwrap();
+                    fs::rename(&names[1], &names[0]).unwrap();
+                }
+            });
+            let path = b"a/../a/b/../b/../../a/b/../..";
+            let mut failures = 0;
+            for _ in 0..20_000 {
+                failures += usize::from(open_inside(tree.as_fd(), path, OFlags::PATH).is_err());
+            }
+            is_over.store(true, order);
+            assert_eq!(failures, 0);
+        });
     }
 
     /// Every path of a tree full of links is opened by the kernel and by a walk, with each kind of
