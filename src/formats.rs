@@ -16,6 +16,7 @@ pub(crate) mod package;
 pub(crate) mod package_key;
 pub(crate) mod path_rule;
 pub(crate) mod relation;
+pub(crate) mod selections;
 pub(crate) mod stanza;
 pub(crate) mod suite;
 pub(crate) mod version;

@@ -6,9 +6,13 @@
 mod execute;
 mod install_plan;
 mod key;
+mod preseed;
 mod scripts;
 mod steps;
 
+use std::process::ExitStatus;
+
+use crate::dpkg::script_failure::LastLines;
 use crate::dpkg::{self, configure, unpack};
 use crate::failure::Class;
 use crate::sandbox;
@@ -17,6 +21,7 @@ use crate::tree::rootfs;
 pub(crate) use execute::{Installation, Setup};
 pub(crate) use install_plan::InstallPlan;
 pub(crate) use key::StepKey;
+pub(crate) use preseed::Preseed;
 pub(crate) use steps::{Options, Step};
 
 /// Why the plan could not be installed.
@@ -33,6 +38,13 @@ pub(crate) enum Error {
     /// A package could not be configured or removed.
     #[error(transparent)]
     Configure(#[from] configure::Error),
+    /// debconf did not take the answers.
+    #[error("debconf-set-selections failed with {status}")]
+    Preseed {
+        status: ExitStatus,
+        #[source]
+        output: Option<LastLines>,
+    },
     /// The tree could not be written or tidied.
     #[error(transparent)]
     Rootfs(#[from] rootfs::Error),
@@ -46,6 +58,7 @@ impl Error {
             Error::Unpack(error) => error.class(),
             Error::Sandbox(error) => error.class(),
             Error::Configure(error) => error.class(),
+            Error::Preseed { .. } => Class::Script,
             Error::Rootfs(_) => Class::Target,
         }
     }
@@ -56,7 +69,7 @@ impl Error {
             Error::Unpack(error) => error.hint(),
             Error::Sandbox(error) => error.hint(),
             Error::Configure(error) => error.hint(),
-            Error::Database(_) | Error::Rootfs(_) => None,
+            Error::Database(_) | Error::Preseed { .. } | Error::Rootfs(_) => None,
         }
     }
 }

@@ -11,6 +11,7 @@ mod error;
 mod local;
 mod outcome;
 mod preflight;
+mod preseed;
 mod request;
 mod sources;
 #[cfg(test)]
@@ -68,6 +69,8 @@ fn stages(
     // Sources. An unknown suite or a bad source is an error whoever asks.
     let sources = sources::choose(&request.system, &request.sources, report)?;
     let selection = selection(request, &sources, report)?;
+    let preseed = preseed::read(&request.system, report)?;
+    let options = step_options(request, &sources).with_preseed(preseed.as_ref());
     // Preflight.
     preflight::remove_leftovers(&request.outputs.temporary, report);
     let claim = match request.goal {
@@ -79,7 +82,7 @@ fn stages(
     let fetch = start_downloads(&store, &request.limits, report);
     let installation = match &claim {
         Some(claim) => {
-            let setup = setup(request, &sources, &fetch);
+            let setup = setup(request, options.clone(), &fetch);
             Some(Installation::begin(claim.root(), setup, interrupt, report)?)
         }
         None => None,
@@ -99,8 +102,9 @@ fn stages(
         report,
     })?;
     let plan = choice::install_plan(plan, &reader, request.outputs.epoch)?;
+    preseed::require_debconf(preseed.as_ref(), &plan.plan)?;
     if request.goal.ends_with_plan() {
-        let steps = plan.steps(&step_options(request, &sources));
+        let steps = plan.steps(&options);
         return Ok(Done::new(plan.plan, &selection).with_steps(steps, report));
     }
     // Fetch and Install.
@@ -139,9 +143,9 @@ fn start_downloads(store: &Arc<Store>, limits: &Limits, report: &Report) -> Arc<
     Arc::new(Downloads::start(store, limits.downloads, report.clone()))
 }
 
-fn setup(request: &Request, sources: &Sources, fetch: &Arc<Downloads>) -> Setup {
+fn setup(request: &Request, options: install::Options, fetch: &Arc<Downloads>) -> Setup {
     Setup {
-        options: step_options(request, sources),
+        options,
         sandbox: request.sandbox,
         fetch: Arc::clone(fetch),
         jobs: request.limits.jobs,

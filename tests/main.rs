@@ -34,6 +34,7 @@ mod pack;
 mod packages;
 mod pins;
 mod preflight;
+mod preseed;
 mod refusals;
 mod reproducible;
 mod sandbox;

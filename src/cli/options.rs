@@ -61,6 +61,13 @@ pub(super) struct PackageArgs {
 
     #[command(flatten)]
     path_rules: PathRuleArgs,
+
+    /// Answer debconf's questions before packages are configured
+    ///
+    /// A file for debconf-set-selections(1), lines `OWNER QUESTION TYPE VALUE`, or `-` for standard
+    /// input. May be given more than once.
+    #[arg(long, value_name = "FILE")]
+    preseed: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -226,6 +233,7 @@ impl PackageArgs {
             architectures: values::words(&self.arch),
             merged_usr: compatibility.merged_usr(),
             path_rules: self.path_rules.0.clone(),
+            preseed: self.preseed.clone(),
         }
     }
 

@@ -233,7 +233,7 @@ fn options_reach_the_part_of_the_stage_that_reads_them() {
          --no-check-gpg --no-check-valid-until --no-pockets --merged-usr --keep \
          --allow-rollback --allow-other-suite \
          --timeout=9 --min-speed=2K --tries=7 --mirror-wait=0 \
-         --path-exclude=/a/* --path-include=/a/b --path-exclude=*.c \
+         --path-exclude=/a/* --path-include=/a/b --path-exclude=*.c --preseed=p --preseed=- \
          --cache-dir=c --cache-max-size=1M --state-dir=s --jobs=3 --downloads=4 \
          --allow-weak-sandbox \
          --script-timeout=90s --script-memory=1G \

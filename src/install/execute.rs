@@ -25,6 +25,7 @@ use crate::tree::tidy;
 use super::Error;
 use super::install_plan::{InstallPlan, in_staging_order};
 use super::key::keys;
+use super::preseed::{Preseed, set_selections};
 use super::scripts::{ScriptHost, ScriptPlace};
 use super::steps::{Options, Step, steps};
 
@@ -171,6 +172,7 @@ impl<'a> Installation<'a> {
                 };
                 self.configure(call, packages, plan)?;
             }
+            Step::Preseed(preseed) => self.preseed(preseed, plan)?,
             Step::Remove { packages } => self.configure(DpkgCall::Remove, packages, plan)?,
             Step::Triggers => {
                 self.configure(DpkgCall::Pending, &[], plan)?;
@@ -257,6 +259,14 @@ impl<'a> Installation<'a> {
         false
     }
 
+    /// Has the tree's debconf take the user's answers.
+    fn preseed(&mut self, preseed: &Preseed, plan: &InstallPlan) -> Result<(), Error> {
+        let environment = dpkg::script_environment(self.script_epoch.or(plan.epoch));
+        let count = plan.debs.len() as u64;
+        let host = ScriptHost::ready(&mut self.scripts, self.place, count)?;
+        set_selections(preseed, self.root, &host.sandbox, environment)
+    }
+
     fn tidy(&mut self, automatic: Option<&[Automatic]>) -> Result<(), Error> {
         if let Some(scripts) = self.scripts.take() {
             let ledger = &self.state.ledger;
@@ -297,6 +307,7 @@ fn own_files(steps: &[Step]) -> Vec<RootPath> {
             Step::Apt { files } => paths.extend(files.iter().map(|file| file.path.clone())),
             Step::Unpack { .. }
             | Step::Configure { .. }
+            | Step::Preseed(_)
             | Step::Remove { .. }
             | Step::Triggers
             | Step::Tidy { .. } => {}

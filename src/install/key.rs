@@ -24,6 +24,7 @@ use crate::formats::package_key::PackageKey;
 use crate::formats::suite::MergedUsr;
 use crate::tree::base::Base;
 
+use super::preseed::Preseed;
 use super::steps::Step;
 
 const PURPOSE: &str = "rbootstrap step key 1";
@@ -113,6 +114,12 @@ fn encode_step(encoder: &mut KeyHasher, step: &Step) {
             forced,
             packages: _,
         } => encoder.text(if *forced { "forced" } else { "" }),
+        Step::Preseed(Preseed { files }) => {
+            encoder.number(files.len() as u64);
+            for file in files {
+                encoder.bytes(file.content());
+            }
+        }
         Step::Remove { packages: _ } | Step::Triggers => {}
         Step::Tidy { automatic } => {
             encoder.text(if automatic.is_some() { "apt" } else { "" });

@@ -12,6 +12,8 @@ use crate::tree::apt::{AptFile, Automatic, preferences_file};
 use crate::tree::base::Base;
 use crate::tree::rootfs::RootPath;
 
+use super::preseed::Preseed;
+
 /// One step of an installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -29,6 +31,8 @@ pub(crate) enum Step {
         packages: Vec<PackageKey>,
         forced: bool,
     },
+    /// Has debconf take the user's answers.
+    Preseed(Preseed),
     /// Has dpkg remove packages that others replace.
     Remove { packages: Vec<PackageKey> },
     /// Has dpkg configure what is left and process every pending trigger.
@@ -47,6 +51,7 @@ pub(crate) struct Options {
     variant: Variant,
     base: Base,
     apt: Vec<AptFile>,
+    preseed: Option<Preseed>,
 }
 
 impl Options {
@@ -60,6 +65,7 @@ impl Options {
                 path_rules: Vec::new(),
             },
             apt: Vec::new(),
+            preseed: None,
         }
     }
 
@@ -86,6 +92,12 @@ impl Options {
         if !self.apt.is_empty() {
             self.apt.extend(preferences_file(preferences));
         }
+        self
+    }
+
+    /// The options with answers to debconf's questions.
+    pub(crate) fn with_preseed(mut self, preseed: Option<&Preseed>) -> Options {
+        self.preseed = preseed.cloned();
         self
     }
 
@@ -119,6 +131,9 @@ pub(crate) fn steps(plan: &Plan, options: &Options) -> Vec<Step> {
     }
     if options.has_scripts() {
         script_steps(plan, &keys, &mut steps);
+        if let Some(preseed) = &options.preseed {
+            insert_preseed(preseed, &keys, &mut steps);
+        }
     } else if !keys.is_empty() {
         steps.push(Step::Unpack {
             packages: keys,
@@ -161,6 +176,54 @@ fn script_steps(plan: &Plan, keys: &[PackageKey], steps: &mut Vec<Step>) {
     steps.push(Step::Triggers);
 }
 
+/// Inserts the step that answers debconf's questions. debconf can take answers as soon as its files
+/// are at their paths: among packages that are placed together this is before anything is
+/// configured. Elsewhere its conffile is in place only once it is configured itself.
+fn insert_preseed(preseed: &Preseed, keys: &[PackageKey], steps: &mut Vec<Step>) {
+    let step = Step::Preseed(preseed.clone());
+    let mut debconf = keys.to_vec();
+    debconf.retain(is_debconf);
+    for place in 0..steps.len() {
+        match &steps[place] {
+            Step::Unpack {
+                packages,
+                method: Method::Together,
+            } if packages.iter().any(is_debconf) => {
+                steps.insert(place + 1, step);
+                return;
+            }
+            Step::Configure { packages, forced } => {
+                let Some(last) = packages.iter().position(is_debconf) else {
+                    continue;
+                };
+                let forced = *forced;
+                let mut packages = packages.clone();
+                let others = packages.split_off(last + 1);
+                steps[place] = Step::Configure { packages, forced };
+                steps.insert(place + 1, step);
+                if !others.is_empty() {
+                    let packages = others;
+                    steps.insert(place + 2, Step::Configure { packages, forced });
+                }
+                return;
+            }
+            Step::Triggers if !debconf.is_empty() => {
+                let own = Step::Configure {
+                    packages: debconf,
+                    forced: false,
+                };
+                steps.splice(place..place, [own, step]);
+                return;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_debconf(key: &PackageKey) -> bool {
+    key.name() == "debconf"
+}
+
 fn select(keys: &[PackageKey], numbers: &[usize]) -> Vec<PackageKey> {
     numbers.iter().map(|&number| keys[number].clone()).collect()
 }
@@ -195,6 +258,7 @@ impl Step {
             Step::Apt { .. } => "apt",
             Step::Unpack { .. } => "unpack",
             Step::Configure { .. } => "configure",
+            Step::Preseed(_) => "preseed",
             Step::Remove { .. } => "remove",
             Step::Triggers => "triggers",
             Step::Tidy { .. } => "tidy",
@@ -207,7 +271,11 @@ impl Step {
             Step::Unpack { packages, .. }
             | Step::Configure { packages, .. }
             | Step::Remove { packages } => packages,
-            Step::Base(_) | Step::Apt { .. } | Step::Triggers | Step::Tidy { .. } => &[],
+            Step::Base(_)
+            | Step::Apt { .. }
+            | Step::Preseed(_)
+            | Step::Triggers
+            | Step::Tidy { .. } => &[],
         }
     }
 
@@ -228,6 +296,7 @@ impl Step {
             | Step::Apt { .. }
             | Step::Unpack { .. }
             | Step::Configure { .. }
+            | Step::Preseed(_)
             | Step::Triggers
             | Step::Tidy { .. } => "",
         }
@@ -250,6 +319,10 @@ impl fmt::Display for Step {
                     write!(f, " {}", file.path)?;
                 }
             }
+            Step::Preseed(preseed) => match preseed.count() {
+                1 => f.write_str(" 1 answer")?,
+                count => write!(f, " {count} answers")?,
+            },
             Step::Unpack { .. }
             | Step::Configure { .. }
             | Step::Remove { .. }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::local;
+use super::{local, preseed};
 use crate::failure::Class;
 use crate::formats::suite;
 use crate::interrupt::Interrupt;
@@ -44,6 +44,8 @@ pub(crate) enum Error {
     Source(#[from] archive::BadSource),
     #[error(transparent)]
     Local(#[from] local::Error),
+    #[error(transparent)]
+    Preseed(#[from] preseed::Error),
     #[error(transparent)]
     Pin(#[from] archive::Indistinguishable),
     /// The tree's sources are written without quotes.
@@ -153,6 +155,7 @@ impl Error {
             | Error::Rootfs(_) => Class::Target,
             Error::Unverifiable { .. } => Class::Trust,
             Error::Local(error) => error.class(),
+            Error::Preseed(error) => error.class(),
             Error::Store(error) => error.class(),
             Error::Fetch(error) => error.class(),
             Error::Archive(error) => error.class(),
@@ -185,6 +188,7 @@ impl Error {
                     .into(),
             ),
             Error::Local(error) => error.hint(),
+            Error::Preseed(error) => error.hint(),
             Error::Pack(error) => error.hint(),
             Error::Store(error) => error.hint(),
             Error::Fetch(error) => error.hint(),

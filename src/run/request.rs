@@ -50,6 +50,8 @@ pub(crate) struct System {
     pub(crate) merged_usr: Option<bool>,
     /// Paths that are not unpacked; the last rule that matches a path counts.
     pub(crate) path_rules: Vec<PathRule>,
+    /// Files with answers to debconf's questions; `-` is standard input.
+    pub(crate) preseed: Vec<PathBuf>,
 }
 
 /// Which packages to add to the variant's, or to leave out.
@@ -174,6 +176,7 @@ impl System {
             architectures: vec!["amd64".into()],
             merged_usr: None,
             path_rules: Vec::new(),
+            preseed: Vec::new(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::formats::digest::{Algorithm, digest};
 use crate::formats::path_rule::{PathRule, PathRuleKind};
+use crate::formats::selections::Selections;
 use crate::formats::version::Version;
 use crate::tree::apt::{AptFile, Automatic};
 use crate::tree::base::Base;
@@ -11,6 +12,15 @@ use super::*;
 
 fn package(name: &str, architecture: &str, version: &str) -> PackageKey {
     PackageKey::new(name, architecture, &Version::parse(version).unwrap())
+}
+
+fn preseed(files: &[&str]) -> Step {
+    let mut known = std::collections::BTreeSet::new();
+    let mut read = Vec::new();
+    for text in files {
+        read.push(Selections::read((*text).into(), &mut known).0);
+    }
+    Step::Preseed(Preseed { files: read })
 }
 
 fn steps() -> Vec<Step> {
@@ -38,6 +48,7 @@ fn steps() -> Vec<Step> {
         Step::Remove { packages },
         Step::Triggers,
         Step::Tidy { automatic: None },
+        preseed(&["a a/b string x\n"]),
     ]
 }
 
@@ -92,7 +103,7 @@ fn a_key_depends_on_all_steps_before_it() {
 #[test]
 fn a_key_changes_with_each_field_of_its_step() {
     type Change = fn(&mut Vec<Step>);
-    let table: [(usize, Change); 14] = [
+    let table: [(usize, Change); 16] = [
         (0, |steps| {
             steps[0] = Step::Base(Base {
                 architectures: vec!["amd64".into(), "i386".into()],
@@ -169,6 +180,8 @@ fn a_key_changes_with_each_field_of_its_step() {
                 }]),
             };
         }),
+        (7, |steps| steps[7] = preseed(&["a a/b string y\n"])),
+        (7, |steps| steps[7] = preseed(&["a a/b string", " x\n"])),
     ];
     for (row, (expected, change)) in table.into_iter().enumerate() {
         let mut changed = steps();

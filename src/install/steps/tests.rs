@@ -1,6 +1,7 @@
 //! Plans made of small indexes, and their steps as text.
 
 use crate::formats::suite::MergedUsr;
+use crate::formats::version::Version;
 use crate::plan::{Selection, plan};
 use crate::testing::listing::{self, TestRelease};
 
@@ -49,6 +50,7 @@ pub(in crate::install) fn options(variant: Variant) -> Options {
             path: RootPath::known("etc/apt/sources.list"),
             text: "deb http://a trixie main\n".into(),
         }],
+        preseed: None,
     }
 }
 
@@ -141,4 +143,99 @@ fn tidy_names_what_came_in_automatically() {
         .collect();
     // apt counts what is for all architectures as native.
     assert_eq!(names, ["data:amd64"]);
+}
+
+/// The steps of an index in which debconf is what `fields` say, with answers.
+fn preseeded(variant: Variant, fields: &str) -> String {
+    let stanza = |name: &str, fields: &str| {
+        format!("Package: {name}\nArchitecture: amd64\nVersion: 1\n{fields}\n")
+    };
+    let index = [
+        stanza("bash", "Essential: yes\n"),
+        stanza("apt", ""),
+        stanza("debconf", fields),
+        stanza("asker", "Pre-Depends: debconf\n"),
+        stanza("last", "Depends: asker\n"),
+    ];
+    let release = TestRelease::new("trixie", "amd64");
+    let index = listing::index(vec![release.listing("amd64", index.concat())]);
+    let selection = Selection {
+        variant,
+        suite: "trixie".into(),
+        architectures: vec!["amd64".into()],
+        include: vec!["last".into()],
+        local: Vec::new(),
+        exclude: Vec::new(),
+    };
+    let preseed = Preseed { files: Vec::new() };
+    let options = options(variant).with_preseed(Some(&preseed));
+    let steps = steps(&plan(&index, &selection).unwrap(), &options);
+    let lines: Vec<String> = steps[2..].iter().map(Step::to_string).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn questions_are_answered_as_soon_as_debconf_can() {
+    let essential = "unpack together bash:amd64 debconf:amd64\n\
+                     preseed 0 answers\n\
+                     configure with --force-depends bash:amd64 debconf:amd64\n\
+                     unpack asker:amd64 apt:amd64 last:amd64\n\
+                     triggers\n\
+                     tidy";
+    assert_eq!(preseeded(Variant::Apt, "Essential: yes\n"), essential);
+    let other = "unpack together bash:amd64\n\
+                 configure with --force-depends bash:amd64\n\
+                 unpack debconf:amd64\n\
+                 configure debconf:amd64\n\
+                 preseed 0 answers\n\
+                 unpack asker:amd64 apt:amd64 last:amd64\n\
+                 triggers\n\
+                 tidy";
+    assert_eq!(preseeded(Variant::Apt, ""), other);
+}
+
+#[test]
+fn a_call_is_split_after_debconf() {
+    let key = |name: &str| PackageKey::new(name, "amd64", &Version::parse("1").unwrap());
+    let preseed = Preseed { files: Vec::new() };
+    let call = |names: &[&str]| Step::Configure {
+        packages: names.iter().map(|name| key(name)).collect(),
+        forced: false,
+    };
+    let keys = ["a", "debconf", "b"].map(key);
+    let answer = || Step::Preseed(preseed.clone());
+    let rows: [(&str, Vec<Step>, Vec<Step>); 4] = [
+        (
+            "between others",
+            vec![call(&["a", "debconf", "b"]), Step::Triggers],
+            vec![
+                call(&["a", "debconf"]),
+                answer(),
+                call(&["b"]),
+                Step::Triggers,
+            ],
+        ),
+        (
+            "the last",
+            vec![call(&["a", "debconf"]), Step::Triggers],
+            vec![call(&["a", "debconf"]), answer(), Step::Triggers],
+        ),
+        (
+            "in a later call",
+            vec![call(&["a"]), call(&["debconf"])],
+            vec![call(&["a"]), call(&["debconf"]), answer()],
+        ),
+        (
+            "with what is left",
+            vec![call(&["a"]), Step::Triggers],
+            vec![call(&["a"]), call(&["debconf"]), answer(), Step::Triggers],
+        ),
+    ];
+    for (name, mut steps, expected) in rows {
+        insert_preseed(&preseed, &keys, &mut steps);
+        assert_eq!(steps, expected, "{name}");
+    }
+    let mut without = vec![call(&["a"]), Step::Triggers];
+    insert_preseed(&preseed, &keys[..1], &mut without);
+    assert_eq!(without, [call(&["a"]), Step::Triggers]);
 }
