@@ -3,31 +3,77 @@
 //! What a run makes has the time of its making, which differs in each run; what packages ship has
 //! their times. Nothing runs in the tree any more, and neither symlinks nor mounts are followed.
 
-use std::ffi::CStr;
-use std::os::fd::BorrowedFd;
+use std::ffi::{CStr, CString};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, FileType, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::{AsFd, Error, RootPath, Rootfs, modified_at, remove};
 
+/// A directory on the way down.
+struct Level {
+    found: Stat,
+    /// Its directories that are still to be entered.
+    pending: Vec<CString>,
+}
+
 impl Rootfs {
     /// Sets every modification time after `latest`, in seconds since the epoch, to `latest`.
     pub(crate) fn limit_times(&self, latest: i64) -> Result<(), Error> {
-        let top = RootPath::default();
-        let limited = limit(self.as_fd(), c".", latest);
-        let found = limited.map_err(|e| self.error(&top, "set its time", e))?;
-        let mut pending = vec![top];
-        while let Some(path) = pending.pop() {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
-            let opened = self.open_at(&path, flags);
-            let below =
-                opened.and_then(|directory| limit_entries(directory.as_fd(), latest, found.st_dev));
-            let below = below.map_err(|e| self.error(&path, "set the times in it", e))?;
-            pending.extend(below.iter().map(|name| path.entry(name)));
-        }
-        Ok(())
+        let mut names = Vec::new();
+        let limited = limit_below(self.as_fd(), latest, &mut names);
+        limited.map_err(|e| {
+            let mut path = RootPath::default();
+            for name in names {
+                path = path.entry(name.to_bytes());
+            }
+            self.error(&path, "set the times in it", e)
+        })
     }
+}
+
+/// Limits the times of a directory and of all below it. `way` is where it has come to.
+fn limit_below(top: BorrowedFd<'_>, latest: i64, way: &mut Vec<CString>) -> Result<(), Errno> {
+    let mut current = open(top, c".")?;
+    let found = limit(current.as_fd(), c".", latest)?;
+    let device = found.st_dev;
+    let pending = limit_entries(current.as_fd(), latest, device)?;
+    let mut levels = vec![Level { found, pending }];
+    while let Some(level) = levels.last_mut() {
+        if let Some(name) = level.pending.pop() {
+            let below = open(&current, &name);
+            way.push(name);
+            current = below?;
+            let found = rustix::fs::fstat(&current)?;
+            let pending = limit_entries(current.as_fd(), latest, device)?;
+            levels.push(Level { found, pending });
+        } else {
+            levels.pop();
+            way.pop();
+            if let Some(above) = levels.last() {
+                current = open_above(&current, &above.found)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Opens a directory by its name, or as `..` of the one below it: no path is too long, and only one
+/// is open at a time.
+fn open(directory: impl AsFd, name: &CStr) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(directory, name, flags, Mode::empty())
+}
+
+/// Opens the directory above, which must be the one that the walk came from.
+fn open_above(directory: &OwnedFd, expected: &Stat) -> Result<OwnedFd, Errno> {
+    let above = open(directory, c"..")?;
+    let found = rustix::fs::fstat(&above)?;
+    if found.st_dev != expected.st_dev || found.st_ino != expected.st_ino {
+        return Err(Errno::STALE);
+    }
+    Ok(above)
 }
 
 /// Limits the times of a directory's entries. Returns the names of those that are directories of
@@ -36,13 +82,13 @@ fn limit_entries(
     directory: BorrowedFd<'_>,
     latest: i64,
     device: u64,
-) -> Result<Vec<Vec<u8>>, Errno> {
+) -> Result<Vec<CString>, Errno> {
     let mut directories = Vec::new();
     for name in remove::names(directory)? {
         let found = limit(directory, &name, latest)?;
         let kind = FileType::from_raw_mode(found.st_mode);
         if kind == FileType::Directory && found.st_dev == device {
-            directories.push(name.into_bytes());
+            directories.push(name);
         }
     }
     Ok(directories)
@@ -67,6 +113,23 @@ mod tests {
     use super::*;
 
     const LATEST: i64 = 1_700_000_000;
+
+    #[test]
+    fn a_path_may_be_longer_than_the_kernel_takes() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Rootfs::open(directory.path()).unwrap();
+        let name = CString::new("x".repeat(200)).unwrap();
+        let mut opened = vec![OwnedFd::from(fs::File::open(directory.path()).unwrap())];
+        for _ in 0..100 {
+            let above = opened.last().unwrap();
+            rustix::fs::mkdirat(above, &name, Mode::RWXU).unwrap();
+            opened.push(open(above, &name).unwrap());
+        }
+        root.limit_times(LATEST).unwrap();
+        for directory in opened {
+            assert_eq!(rustix::fs::fstat(directory).unwrap().st_mtime, LATEST);
+        }
+    }
 
     #[test]
     fn no_time_is_after_the_latest() {
