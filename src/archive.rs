@@ -17,6 +17,7 @@ mod index;
 mod preferences;
 mod reader;
 mod signed;
+mod tree_keys;
 mod without_release;
 
 use std::num::NonZeroI16;
@@ -29,8 +30,9 @@ pub(crate) use reader::{IndexReader, ReaderOptions, releases_key};
 pub use release::Release;
 pub(crate) use release::{BadRelease, UtcTime};
 pub(crate) use sources::BadSource;
-pub(crate) use sources::file::{SourcesFile, sources_file};
+pub(crate) use sources::file::{SourcesFile, tree_sources};
 pub(crate) use sources::host::{HostMirrors, host_mirrors};
+pub(crate) use tree_keys::{PackagedKeys, SourceKeys, TreeKeys, packaged};
 
 /// How far an archive's clock may be ahead of this machine's, in seconds.
 pub(crate) const CLOCK_TOLERANCE: i64 = 300;
@@ -53,8 +55,10 @@ pub(crate) struct Source {
     pub(crate) architectures: Vec<String>,
     pub(crate) trust: Trust,
     pub(crate) expiry: Expiry,
-    /// The keyring's path in the tree, for the tree's own sources.
-    pub(crate) signed_by: Option<String>,
+    /// What the tree's own apt checks it with.
+    pub(crate) tree_keys: TreeKeys,
+    /// What it checks it with instead if these keys have signed the release too.
+    pub(crate) packaged: Option<Arc<PackagedKeys>>,
     /// The priority that the user gives its versions.
     pub(crate) pin: Option<NonZeroI16>,
     pub(crate) exemptions: Exemptions,

@@ -101,7 +101,7 @@ fn stages(
         interrupt,
         report,
     })?;
-    let plan = choice::install_plan(plan, &reader, request.outputs.epoch)?;
+    let plan = choice::install_plan(plan, &reader, &sources, request.outputs.epoch)?;
     preseed::require_debconf(preseed.as_ref(), &plan.plan)?;
     if request.goal.ends_with_plan() {
         let steps = plan.steps(&options);
@@ -155,7 +155,6 @@ fn setup(request: &Request, options: install::Options, fetch: &Arc<Downloads>) -
 fn step_options(request: &Request, sources: &Sources) -> install::Options {
     let variant = request.system.variant;
     install::Options::new(variant, &sources.suite, &sources.architectures)
-        .with_sources(&sources.suite, &sources.listed)
         .with_path_rules(&request.system.path_rules)
 }
 

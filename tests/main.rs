@@ -45,4 +45,5 @@ mod suites;
 mod table;
 mod target;
 mod timings;
+mod tree_keys;
 mod trust;

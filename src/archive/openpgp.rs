@@ -9,9 +9,10 @@
 //! release says is left to `release`.
 
 mod error;
+mod keyring;
 mod message;
 
-use pgp::composed::{Deserializable, SignedPublicKey};
+use pgp::composed::SignedPublicKey;
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::crypto::public_key::PublicKeyAlgorithm;
 use pgp::packet::{Signature, SignatureType};
@@ -23,8 +24,10 @@ use rpgpie::key::ComponentKeyPub;
 use self::error::BadSignature;
 pub(super) use self::error::Fault;
 pub(crate) use self::error::{KeyringError, SignatureError};
+pub(crate) use self::keyring::Keyring;
+pub(super) use self::keyring::{armored, binary};
 pub(super) use self::message::unchecked_text;
-use self::message::{blocks, cut, packets, signatures, split, text};
+use self::message::{signatures, split, text};
 use super::release::date_of;
 use super::{CLOCK_TOLERANCE, SIGNATURE_TOLERANCE};
 
@@ -43,45 +46,7 @@ pub(crate) struct SignatureRules {
     pub(crate) former_keys: bool,
 }
 
-/// OpenPGP certificates that may sign a release.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Keyring {
-    certificates: Vec<SignedPublicKey>,
-}
-
 impl Keyring {
-    /// Reads keyring files, given by name and content: binary or armored, each with any number of
-    /// certificates and armor blocks. GnuPG's keybox files (`.kbx`) are rejected, and so is a file
-    /// without a certificate.
-    pub(crate) fn parse(files: &[(&str, &[u8])]) -> Result<Keyring, KeyringError> {
-        let mut certificates = Vec::new();
-        for &(file, content) in files {
-            certificates.extend(certificates_of(file, content)?);
-        }
-        Ok(Keyring { certificates })
-    }
-
-    /// The certificates that hold a key with one of these fingerprints (hexadecimal; apt's `!`
-    /// after one is ignored).
-    pub(crate) fn only(&self, fingerprints: &[String]) -> Keyring {
-        let mut certificates = Vec::new();
-        for certificate in &self.certificates {
-            let mut subkeys = certificate.public_subkeys.iter();
-            if is_named(&certificate.primary_key, fingerprints)
-                || subkeys.any(|subkey| is_named(&subkey.key, fingerprints))
-            {
-                certificates.push(certificate.clone());
-            }
-        }
-        Keyring { certificates }
-    }
-
-    /// The number of certificates.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.certificates.len()
-    }
-
     /// Returns the signed text of an InRelease file, its lines ended by `\n`, if one of its
     /// signatures is good. Text before or after the signed message is an error.
     pub(crate) fn verify_inline(
@@ -174,10 +139,10 @@ impl Keyring {
         // renewed): any is enough.
         let mut fault = Fault::UnknownKey;
         for certificate in &self.certificates {
-            if !holds_issuer(certificate, signature) {
+            if !certificate.holds_issuer(signature) {
                 continue;
             }
-            match verify_with(certificate, signed.bytes, signature, &times) {
+            match verify_with(certificate.certificate(), signed.bytes, signature, &times) {
                 // A holder of a key that has expired since would date the signature back.
                 Ok(()) if signed.is_newer_than(seconds) => fault = Fault::BeforeDate,
                 Ok(()) => return Ok(()),
@@ -203,43 +168,6 @@ impl SignedText<'_> {
         self.date
             .is_some_and(|date| signed < date.saturating_sub(SIGNATURE_TOLERANCE))
     }
-}
-
-/// The certificates in a keyring file.
-fn certificates_of(file: &str, content: &[u8]) -> Result<Vec<SignedPublicKey>, KeyringError> {
-    if content.get(8..12) == Some(b"KBXf") {
-        return Err(KeyringError::Keybox { file: file.into() });
-    }
-    let unreadable = |e: pgp::errors::Error| KeyringError::Unreadable {
-        file: file.into(),
-        reason: cut(&e.to_string()),
-    };
-    let mut certificates = Vec::new();
-    let mut fault = None;
-    for block in blocks(content) {
-        let packets = packets(block).map_err(unreadable)?;
-        let packets = packets.into_iter().map(Ok).peekable();
-        for certificate in SignedPublicKey::from_packets(packets) {
-            // A certificate of an unknown kind is left out, which can only reduce trust.
-            match certificate {
-                Ok(certificate) => certificates.push(certificate),
-                Err(e) => fault = Some(e),
-            }
-        }
-    }
-    match fault {
-        _ if !certificates.is_empty() => Ok(certificates),
-        Some(fault) => Err(unreadable(fault)),
-        None => Err(KeyringError::Empty { file: file.into() }),
-    }
-}
-
-fn is_named(key: &dyn KeyDetails, fingerprints: &[String]) -> bool {
-    let fingerprint = key.fingerprint().to_string();
-    fingerprints.iter().any(|named| {
-        let named = named.trim_end_matches('!');
-        named.eq_ignore_ascii_case(&fingerprint)
-    })
 }
 
 /// Checks a signature by a key of this certificate, which must be able to sign at each of `times`:
@@ -333,14 +261,6 @@ fn own_signatures(certificate: &SignedPublicKey) -> SignedPublicKey {
 
 fn issuers_are_absent(signature: &Signature) -> bool {
     signature.issuer_key_id().is_empty() && signature.issuer_fingerprint().is_empty()
-}
-
-fn holds_issuer(certificate: &SignedPublicKey, signature: &Signature) -> bool {
-    is_issuer(&certificate.primary_key, signature)
-        || certificate
-            .public_subkeys
-            .iter()
-            .any(|subkey| is_issuer(&subkey.key, signature))
 }
 
 fn is_issuer(key: &impl KeyDetails, signature: &Signature) -> bool {

@@ -121,7 +121,7 @@ fn uri(release: &Release) -> &str {
 }
 
 /// The host of a URI without its port; empty for a local file.
-fn host(uri: &str) -> &str {
+pub(super) fn host(uri: &str) -> &str {
     let Some((_, rest)) = uri.split_once("://") else {
         return "";
     };

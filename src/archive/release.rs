@@ -49,6 +49,8 @@ pub struct Release {
     /// Whether `binary-all/Packages` is to be read too: `Architectures` has `all`, and
     /// `No-Support-for-Architecture-all` does not say that the other indexes repeat its packages.
     pub(super) separate_all: bool,
+    /// Whether the keys that a package of the tree has have signed it.
+    signed_by_packaged: bool,
     /// By path below the suite; from the strongest list of digests.
     pub(super) files: BTreeMap<String, PromisedFile>,
 }
@@ -87,6 +89,7 @@ impl Release {
             but_automatic_upgrades: is_yes(&all, "ButAutomaticUpgrades"),
             acquire_by_hash: is_yes(&all, "Acquire-By-Hash"),
             files: strongest_list(&all)?,
+            signed_by_packaged: false,
             source: source.clone(),
         };
         release.check_suite()?;
@@ -172,6 +175,15 @@ impl Release {
     /// In seconds since the epoch. None where a release without a date is accepted.
     pub(crate) fn date(&self) -> Option<i64> {
         self.date
+    }
+
+    /// Whether the keys that a package of the tree has have signed it.
+    pub(crate) fn is_signed_by_packaged(&self) -> bool {
+        self.signed_by_packaged
+    }
+
+    pub(super) fn set_signed_by_packaged(&mut self, is_signed: bool) {
+        self.signed_by_packaged = is_signed;
     }
 
     /// NotAutomatic: its packages have priority 1.
@@ -291,7 +303,8 @@ impl Release {
                 architectures: vec![release.architecture],
                 trust: super::Trust::Unchecked,
                 expiry: Expiry::Ignore,
-                signed_by: None,
+                tree_keys: super::TreeKeys::default(),
+                packaged: None,
                 pin,
                 exemptions: super::Exemptions::default(),
                 archive: String::new(),
@@ -309,6 +322,7 @@ impl Release {
             but_automatic_upgrades: release.but_automatic_upgrades,
             acquire_by_hash: false,
             separate_all: false,
+            signed_by_packaged: false,
             files: BTreeMap::new(),
         }
     }

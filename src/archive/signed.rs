@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::openpgp::{SignatureRules, unchecked_text};
 use super::release::suite_url;
-use super::{BadRelease, Error, Release, SignatureError, Source, Trust, UtcTime};
+use super::{BadRelease, Error, Keyring, Release, SignatureError, Source, Trust, UtcTime};
 use crate::report::Report;
 use crate::store::{self, Stop, Store, Unverified};
 
@@ -36,6 +36,8 @@ pub(super) struct Answer {
     pub(super) file: Unverified,
     /// The signed text.
     pub(super) verified: Result<String, SignatureError>,
+    /// Whether the keys that a package of the tree has have signed it.
+    pub(super) by_packaged: bool,
     /// Whether the mirror has no Release, and this lists the indexes that it has.
     pub(super) is_stand_in: bool,
 }
@@ -88,13 +90,13 @@ impl Releases<'_> {
     /// Reads InRelease, or else Release and Release.gpg, from the first mirror that has it.
     fn first_answer(self, source: &Source, mirrors: &[String]) -> Result<Answer, Error> {
         let suite = &source.suite;
-        let (mirror, file, verified) = match self.fetch(source, mirrors, "InRelease") {
+        let rules = self.rules(source);
+        let (mirror, file, checked) = match self.fetch(source, mirrors, "InRelease") {
             Ok((mirror, file)) => {
-                let verified = match &source.trust {
-                    Trust::Keys(keys) => keys.verify_inline(&file.content, self.rules(source)),
-                    Trust::Unchecked => unchecked_text(&file.content),
-                };
-                (mirror, file, verified)
+                let content = &file.content;
+                let checked =
+                    check_with(source, content, &|keys| keys.verify_inline(content, rules));
+                (mirror, file, checked)
             }
             Err(store::Error::Missing { .. }) => {
                 let (mirror, file) = match self.fetch(source, mirrors, "Release") {
@@ -105,15 +107,16 @@ impl Releases<'_> {
                     }
                     fetched => fetched.map_err(|e| failed(e, suite))?,
                 };
-                let verified = self.verify_detached(source, &file);
-                (mirror, file, verified.map_err(|e| failed(e, suite))?)
+                let checked = self.check_detached(source, &file);
+                (mirror, file, checked.map_err(|e| failed(e, suite))?)
             }
             Err(error) => return Err(failed(error, suite)),
         };
         Ok(Answer {
             mirror,
             file,
-            verified,
+            verified: checked.text,
+            by_packaged: checked.by_packaged,
             is_stand_in: false,
         })
     }
@@ -134,22 +137,32 @@ impl Releases<'_> {
         Ok((mirror.unwrap_or(0), file))
     }
 
-    /// Checks the signature of a Release file. The outer error is a failure to fetch it.
-    fn verify_detached(
+    /// Checks the signature of a Release file.
+    fn check_detached(
         self,
         source: &Source,
         file: &Unverified,
-    ) -> Result<Result<String, SignatureError>, store::Error> {
-        let Trust::Keys(keys) = &source.trust else {
-            return Ok(unchecked_text(&file.content));
-        };
+    ) -> Result<CheckedText, store::Error> {
+        if matches!(source.trust, Trust::Unchecked) {
+            let text = unchecked_text(&file.content);
+            return Ok(CheckedText {
+                text,
+                by_packaged: false,
+            });
+        }
         let url = format!("{}.gpg", file.url);
         match self.store.read_until(&[url], SIGNATURE_LIMIT, self.stop) {
             Ok(signatures) => {
                 let signatures = &signatures.content;
-                Ok(keys.verify_detached(&file.content, signatures, self.rules(source)))
+                let content = &file.content;
+                let rules = self.rules(source);
+                let check = |keys: &Keyring| keys.verify_detached(content, signatures, rules);
+                Ok(check_with(source, content, &check))
             }
-            Err(store::Error::Missing { .. }) => Ok(Err(SignatureError::Unsigned)),
+            Err(store::Error::Missing { .. }) => Ok(CheckedText {
+                text: Err(SignatureError::Unsigned),
+                by_packaged: false,
+            }),
             Err(error) => Err(error),
         }
     }
@@ -208,7 +221,10 @@ impl Releases<'_> {
         let parsed = Release::parse(&text, &answering, self.now);
         let checked = parsed.and_then(|release| self.check_age(release, &url));
         let release = match checked {
-            Ok(release) => release,
+            Ok(mut release) => {
+                release.set_signed_by_packaged(answer.by_packaged);
+                release
+            }
             Err(source) => return Err(Error::Release { url, source }),
         };
         match answer.is_stand_in {
@@ -243,6 +259,31 @@ impl Releases<'_> {
                 .report
                 .warning(format!("{url} has no date that can be read")),
         }
+    }
+}
+
+/// The text of a release, and which keys have signed it.
+struct CheckedText {
+    /// Signed by the keys of the source.
+    text: Result<String, SignatureError>,
+    /// Whether the keys that a package of the tree has have signed it.
+    by_packaged: bool,
+}
+
+/// Checks a release with the keys of its source, and with those of the tree's packages.
+fn check_with(
+    source: &Source,
+    content: &[u8],
+    check: &dyn Fn(&Keyring) -> Result<String, SignatureError>,
+) -> CheckedText {
+    let text = match &source.trust {
+        Trust::Keys(keys) => check(keys),
+        Trust::Unchecked => unchecked_text(content),
+    };
+    let packaged = source.packaged.as_ref();
+    CheckedText {
+        text,
+        by_packaged: packaged.is_some_and(|packaged| check(&packaged.keyring).is_ok()),
     }
 }
 

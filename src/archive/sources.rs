@@ -11,18 +11,19 @@ pub(crate) mod host;
 mod named;
 mod options;
 mod parse;
+mod signed_by;
 
 use std::fs;
 use std::io::Read;
 use std::num::NonZeroI16;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 pub(crate) use self::error::BadSource;
 pub(crate) use self::named::archive_at;
 pub(crate) use self::parse::parse;
+pub(super) use self::signed_by::SignedBy;
 use super::release::is_flat;
-use super::{Exemptions, Expiry, Keyring, Leniency, Source, Trust};
+use super::{Exemptions, Expiry, Leniency, Source, SourceKeys};
 
 /// What apt replaces by the native architecture, in URIs and suites.
 const ARCH: &str = "$(ARCH)";
@@ -60,17 +61,6 @@ pub(crate) struct SourceEntry {
     pub(super) pin: Option<NonZeroI16>,
 }
 
-/// The Signed-By of an entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum SignedBy {
-    /// Keyring files.
-    Files(Vec<PathBuf>),
-    /// An armored key in the entry itself.
-    Inline(String),
-    /// Fingerprints of keys among all trusted ones.
-    Fingerprints(Vec<String>),
-}
-
 impl SourceEntry {
     fn new(uri: String, suite: String, components: Vec<String>) -> SourceEntry {
         SourceEntry {
@@ -105,9 +95,6 @@ impl SourceEntry {
         let is_special = |c: char| c.is_whitespace() || ['#', '"', '%', '[', ']'].contains(&c);
         let mut names = vec![self.suite.clone()];
         names.extend_from_slice(&self.components);
-        if let Some(SignedBy::Files(paths)) = &self.signed_by {
-            names.extend(paths.first().map(|path| path.display().to_string()));
-        }
         is_writable(&self.uri) && !names.iter().any(|name| name.contains(is_special))
     }
 
@@ -125,12 +112,12 @@ impl SourceEntry {
     }
 
     /// The source that the entry describes. `architectures`, native first, apply if the entry names
-    /// none, and `keys` if it has no Signed-By. Keyring files are read below `root`, the system
+    /// none, and `defaults` if it has no Signed-By. Keyring files are read below `root`, the system
     /// that the entry is from.
     pub(crate) fn source(
         &self,
         architectures: &[String],
-        keys: &Trust,
+        defaults: &SourceKeys,
         root: &Path,
     ) -> Result<Source, BadSource> {
         let mut selected = architectures.to_vec();
@@ -141,21 +128,21 @@ impl SourceEntry {
         selected.retain(|architecture| !self.removed_architectures.contains(architecture));
         let native = architectures.first().map_or("", String::as_str);
         let uri = self.uri.replace(ARCH, native);
-        let mut signed_by = None;
-        if let Some(SignedBy::Files(paths)) = &self.signed_by
-            && !self.trusted
-        {
-            signed_by = paths.first().map(|path| path.display().to_string());
-        }
+        let SourceKeys {
+            trust,
+            tree,
+            packaged,
+        } = self.keys(defaults, root)?;
         Ok(Source {
             archive: archive_at(&uri),
             uris: vec![uri],
             suite: self.suite.replace(ARCH, native),
             components: self.components.clone(),
             architectures: selected,
-            trust: self.trust(keys, root)?,
+            trust,
             expiry: self.expiry,
-            signed_by,
+            tree_keys: tree,
+            packaged,
             pin: self.pin,
             exemptions: Exemptions {
                 unsigned: self.trusted,
@@ -165,24 +152,6 @@ impl SourceEntry {
             },
             leniency: Leniency::default(),
         })
-    }
-
-    /// Who may have signed the source.
-    fn trust(&self, keys: &Trust, root: &Path) -> Result<Trust, BadSource> {
-        if self.trusted {
-            return Ok(Trust::Unchecked);
-        }
-        let keyring = match (&self.signed_by, keys) {
-            (None, _) | (Some(SignedBy::Fingerprints(_)), Trust::Unchecked) => {
-                return Ok(keys.clone());
-            }
-            (Some(SignedBy::Fingerprints(fingerprints)), Trust::Keys(keys)) => {
-                keys.only(fingerprints)
-            }
-            (Some(SignedBy::Inline(key)), _) => Keyring::parse(&[("Signed-By", key.as_bytes())])?,
-            (Some(SignedBy::Files(paths)), _) => read_keyring(paths, root)?,
-        };
-        Ok(Trust::Keys(Arc::new(keyring)))
     }
 }
 
@@ -206,19 +175,6 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<SourceEntry>, BadSource> {
         &path.display().to_string(),
         &String::from_utf8_lossy(&content),
     )
-}
-
-fn read_keyring(paths: &[PathBuf], root: &Path) -> Result<Keyring, BadSource> {
-    let mut contents = Vec::new();
-    for path in paths {
-        let below_root = root.join(path.strip_prefix("/").unwrap_or(path));
-        contents.push((path.display().to_string(), read_limited(&below_root)?));
-    }
-    let mut files: Vec<(&str, &[u8])> = Vec::new();
-    for (name, content) in &contents {
-        files.push((name, content));
-    }
-    Ok(Keyring::parse(&files)?)
 }
 
 fn read_limited(path: &Path) -> Result<Vec<u8>, BadSource> {

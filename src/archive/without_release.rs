@@ -33,6 +33,7 @@ impl Releases<'_> {
                     mirror: number,
                     file,
                     verified: Ok(text),
+                    by_packaged: false,
                     is_stand_in: true,
                 }));
             }

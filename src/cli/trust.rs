@@ -11,7 +11,8 @@ use crate::sandbox::{self, ScriptLimits};
 pub(super) struct TrustArgs {
     /// Trust these keys instead of the built-in ones
     ///
-    /// An OpenPGP keyring: .gpg or .pgp, or .asc with ASCII armor. May be given more than once.
+    /// An OpenPGP keyring: .gpg or .pgp, or .asc with ASCII armor. May be given more than once. The
+    /// tree's apt gets these keys too, unless the distribution's own have signed the archive.
     #[arg(long, value_name = "FILE", env = "RBOOTSTRAP_KEYRING")]
     pub(super) keyring: Vec<PathBuf>,
 

@@ -148,6 +148,13 @@ pub(crate) struct BuiltInKeyring {
     pub(crate) tree_path: String,
 }
 
+impl BuiltInKeyring {
+    /// Whether it is a file of the user's, which no package of the distribution need ship.
+    pub(crate) fn is_users(&self) -> bool {
+        matches!(self.bytes, Cow::Owned(_))
+    }
+}
+
 impl Suite {
     /// A suite that no file lists; the user names its mirror and its keyring. Nothing is assumed
     /// about it: its packages ship the symlinks of a merged /usr, and apt's sources have the format

@@ -120,7 +120,7 @@ impl<'a> Installation<'a> {
     /// Returns the time of the image, in seconds since the epoch: the user's SOURCE_DATE_EPOCH or,
     /// by default, the newest build date among all packages.
     pub(crate) fn install(mut self, plan: &InstallPlan) -> Result<i64, Error> {
-        let options = self.options.clone().with_preferences(&plan.preferences);
+        let options = self.options.clone().with_apt_files(&plan.apt);
         let steps = steps(&plan.plan, &options);
         self.own_files = own_files(&steps);
         let refused = self

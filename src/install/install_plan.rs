@@ -11,6 +11,7 @@ use crate::dpkg::unpack::Method;
 use crate::formats::compress::Integrity;
 use crate::plan::Plan;
 use crate::store;
+use crate::tree::apt::AptFile;
 
 use super::key::{Circumstances, StepKey, keys};
 use super::steps::{Options, Step, steps};
@@ -21,8 +22,8 @@ pub(crate) struct InstallPlan {
     pub(crate) plan: Plan,
     /// The .debs, one for each of the plan's packages.
     pub(crate) debs: Vec<store::RemoteFile>,
-    /// apt's preferences; empty where no source is pinned.
-    pub(crate) preferences: String,
+    /// The files of the tree's apt that the sources decide.
+    pub(crate) apt: Vec<AptFile>,
     /// The user's SOURCE_DATE_EPOCH, in seconds; `None` for the packages' own dates.
     pub(crate) epoch: Option<i64>,
 }
@@ -79,7 +80,7 @@ impl InstallPlan {
 
     /// The steps, with their keys on a host that refuses the sandbox nothing.
     pub(crate) fn steps(&self, options: &Options) -> Vec<(StepKey, Step)> {
-        let options = options.clone().with_preferences(&self.preferences);
+        let options = options.clone().with_apt_files(&self.apt);
         let steps = steps(&self.plan, &options);
         let keys = keys(&steps, &self.circumstances(0));
         keys.into_iter().zip(steps).collect()

@@ -99,7 +99,7 @@ fn encode_step(encoder: &mut KeyHasher, step: &Step) {
             encoder.number(files.len() as u64);
             for file in files {
                 encoder.bytes(file.path.as_bytes());
-                encoder.text(&file.text);
+                encoder.bytes(&file.content);
             }
         }
         Step::Unpack {

@@ -2,15 +2,13 @@
 
 use std::fmt;
 
-use crate::archive::{Source, SourcesFile, sources_file};
 use crate::dpkg::unpack::Method;
 use crate::formats::package_key::PackageKey;
 use crate::formats::path_rule::PathRule;
 use crate::formats::suite::{Suite, Variant};
 use crate::plan::{self, Plan};
-use crate::tree::apt::{AptFile, Automatic, preferences_file};
+use crate::tree::apt::{AptFile, Automatic};
 use crate::tree::base::Base;
-use crate::tree::rootfs::RootPath;
 
 use super::preseed::Preseed;
 
@@ -19,7 +17,7 @@ use super::preseed::Preseed;
 pub(crate) enum Step {
     /// Makes directories, devices and an empty database.
     Base(Base),
-    /// Writes apt's sources and pins.
+    /// Writes apt's sources, keyrings and pins.
     Apt { files: Vec<AptFile> },
     /// Unpacks packages.
     Unpack {
@@ -69,16 +67,6 @@ impl Options {
         }
     }
 
-    /// The options with sources for the tree's apt.
-    pub(crate) fn with_sources(mut self, suite: &Suite, sources: &[Source]) -> Options {
-        if !sources.is_empty() {
-            let SourcesFile { path, text } = sources_file(suite, sources, &self.base.architectures);
-            let path = RootPath::parse(path).unwrap_or_default();
-            self.apt.push(AptFile { path, text });
-        }
-        self
-    }
-
     /// The options with rules for paths that are not unpacked, by this program and by the tree's
     /// dpkg.
     pub(crate) fn with_path_rules(mut self, rules: &[PathRule]) -> Options {
@@ -86,12 +74,9 @@ impl Options {
         self
     }
 
-    /// The options with apt's preferences, which are empty where no source is pinned, and left out
-    /// where apt has no sources.
-    pub(crate) fn with_preferences(mut self, preferences: &str) -> Options {
-        if !self.apt.is_empty() {
-            self.apt.extend(preferences_file(preferences));
-        }
+    /// The options with files for the tree's apt: sources, keyrings, preferences.
+    pub(crate) fn with_apt_files(mut self, files: &[AptFile]) -> Options {
+        self.apt.extend_from_slice(files);
         self
     }
 

@@ -2,31 +2,24 @@
 //! then the extra sources.
 
 mod extra;
+mod listed;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::extra::ExtraSources;
+pub(super) use self::listed::Sources;
 use super::Error;
-use super::request::{ListedSources, SourceOptions, System};
+use super::request::{SourceOptions, System};
 use crate::archive::sources;
-use crate::archive::{self, Exemptions, Expiry, HostMirrors, Keyring, Leniency, Source, Trust};
+use crate::archive::{
+    self, Exemptions, Expiry, HostMirrors, Keyring, Leniency, Source, SourceKeys, TreeKeys, Trust,
+};
 use crate::formats::arch;
 use crate::formats::suite::{MergedUsr, Pocket, Suite, Suites};
 use crate::report::Report;
 use crate::store;
-
-/// The sources of a run, and the suite that they make.
-pub(super) struct Sources {
-    pub(super) suite: Suite,
-    /// In the order in which they are read.
-    pub(super) list: Vec<Source>,
-    /// Those that the system's own apt reads.
-    pub(super) listed: Vec<Source>,
-    /// Native first.
-    pub(super) architectures: Vec<String>,
-}
 
 /// Chooses the sources of a system.
 pub(super) fn choose(
@@ -40,7 +33,7 @@ pub(super) fn choose(
     if architectures.is_empty() {
         architectures.push(host_architecture()?);
     }
-    let trust = trust(&suite, options, report)?;
+    let keys = keys(&suite, options, report)?;
     let native = &architectures[0];
     let mut pockets = suite.pockets_for(native);
     let archives = archive_names(&suite, &pockets, options);
@@ -64,32 +57,27 @@ pub(super) fn choose(
     let own = OwnSources {
         suite: &suite,
         architectures: &architectures,
-        trust: &trust,
+        keys: &keys,
         options,
     };
     let used = own.sources(&pockets, &archives);
     let extra = ExtraSources {
         suites: &suites,
         architectures: &architectures,
-        trust: &trust,
+        keys: &keys,
         options,
     };
     let extra = extra.read_all(report)?;
-    let listed = match options.listed {
-        ListedSources::Nothing => Vec::new(),
-        // A suite that no file lists has no archive but the user's.
-        ListedSources::Suite if !public.is_empty() => {
-            [own.sources(&public, &archives), extra.clone()].concat()
-        }
-        ListedSources::Suite | ListedSources::Used => [&used[..], &extra].concat(),
-    };
-    warn_of_passwords(&listed, report);
-    Ok(Sources {
+    let sources = Sources {
+        own: used.len(),
         list: [used, extra].concat(),
-        suite,
-        listed,
-        architectures,
-    })
+        public: own.sources(&public, &archives),
+        choice: options.listed,
+        suite: suite.clone(),
+        architectures: architectures.clone(),
+    };
+    warn_of_passwords(&sources.listed(&[]), report);
+    Ok(sources)
 }
 
 /// The names of the pockets' archives, by which their newest dates are remembered: the
@@ -122,7 +110,7 @@ fn is_listed(pocket: &Pocket, mirror: &str) -> bool {
 struct OwnSources<'a> {
     suite: &'a Suite,
     architectures: &'a [String],
-    trust: &'a Trust,
+    keys: &'a SourceKeys,
     options: &'a SourceOptions,
 }
 
@@ -141,19 +129,23 @@ impl OwnSources<'_> {
             [] => self.suite.default_components.clone(),
             given => given.to_vec(),
         };
-        let keyring = self.suite.keyrings.first();
-        let keyring = keyring.filter(|_| self.suite.deb822_sources);
+        let SourceKeys {
+            trust,
+            tree,
+            packaged,
+        } = self.keys.clone();
         Source {
             uris: pocket.uris,
             suite: pocket.suite,
             components,
             architectures: self.architectures.to_vec(),
-            trust: self.trust.clone(),
+            trust,
             expiry: match self.options.accept_expired {
                 true => Expiry::Ignore,
                 false => Expiry::Check,
             },
-            signed_by: keyring.map(|keyring| keyring.tree_path.clone()),
+            tree_keys: tree,
+            packaged,
             pin: None,
             exemptions: Exemptions::default(),
             archive: archive.to_owned(),
@@ -298,14 +290,7 @@ fn add_mirrors(pockets: &mut [Pocket], mirrors: &[String]) {
 }
 
 /// The trusted keys: those of the user's files, otherwise the suite's.
-fn trust(suite: &Suite, options: &SourceOptions, report: &Report) -> Result<Trust, Error> {
-    if !options.check_signatures {
-        report.warning(
-            "signatures are NOT checked: \
-             anyone between this machine and the mirror can choose what is installed",
-        );
-        return Ok(Trust::Unchecked);
-    }
+fn keys(suite: &Suite, options: &SourceOptions, report: &Report) -> Result<SourceKeys, Error> {
     let mut files = Vec::new();
     for path in &options.keyrings {
         files.push((path.display().to_string(), read(path)?));
@@ -319,7 +304,32 @@ fn trust(suite: &Suite, options: &SourceOptions, report: &Report) -> Result<Trus
             keys.push((keyring.name.as_str(), &*keyring.bytes));
         }
     }
-    Ok(Trust::Keys(Arc::new(Keyring::parse(&keys)?)))
+    let trust = match options.check_signatures {
+        true => Trust::Keys(Arc::new(Keyring::parse(&keys)?)),
+        false => {
+            report.warning(
+                "signatures are NOT checked: \
+                 anyone between this machine and the mirror can choose what is installed",
+            );
+            Trust::Unchecked
+        }
+    };
+    if files.is_empty() {
+        return Ok(SourceKeys {
+            trust,
+            tree: TreeKeys::of_suite(suite),
+            packaged: None,
+        });
+    }
+    let mut contents = Vec::new();
+    for (_, content) in files {
+        contents.push(content);
+    }
+    Ok(SourceKeys {
+        trust,
+        tree: TreeKeys::own(suite, &contents),
+        packaged: archive::packaged(suite),
+    })
 }
 
 /// What is accepted of the releases of a suite that a file lists, or of another source. Another

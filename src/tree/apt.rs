@@ -16,14 +16,14 @@ const PREFERENCES: &str = "etc/apt/preferences.d/pinned-sources.pref";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AptFile {
     pub(crate) path: RootPath,
-    pub(crate) text: String,
+    pub(crate) content: Vec<u8>,
 }
 
 impl AptFile {
     /// Writes the file into the tree.
     pub(crate) fn write(&self, root: &Rootfs) -> Result<(), Error> {
         root.make_directories(&self.path.parent())?;
-        root.write(&self.path, self.text.as_bytes(), 0o644)
+        root.write(&self.path, &self.content, 0o644)
     }
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn preferences_file(text: &str) -> Option<AptFile> {
     }
     Some(AptFile {
         path: RootPath::known(PREFERENCES),
-        text: text.to_owned(),
+        content: text.as_bytes().to_vec(),
     })
 }
 

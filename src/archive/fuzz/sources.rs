@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
+use crate::archive::sources::file::sources_file;
 use crate::archive::sources::{SignedBy, SourceEntry, parse};
-use crate::archive::{Source, Trust, sources_file};
+use crate::archive::tree_keys::{KeyFile, TreeSignedBy};
+use crate::archive::{Source, SourceKeys, TreeKeys, Trust};
 use crate::formats::suite::{Suite, Suites};
 
 /// A suite whose sources are deb822, and one whose sources are lines.
@@ -15,6 +17,15 @@ static SUITES: LazyLock<[Suite; 2]> = LazyLock::new(|| {
         Suite::unlisted("fuzz"),
     ]
 });
+
+const NO_KEYS: SourceKeys = SourceKeys {
+    trust: Trust::Unchecked,
+    tree: TreeKeys {
+        signed_by: TreeSignedBy::Any,
+        files: Vec::new(),
+    },
+    packaged: None,
+};
 
 /// A `.list` or `.sources` file.
 pub(crate) fn sources(data: &[u8]) {
@@ -28,17 +39,14 @@ pub(crate) fn sources(data: &[u8]) {
             continue;
         }
         let mut entry = entry.clone();
-        let files = entry.signed_by.take();
+        let signed_by = entry.signed_by.take();
         // The file has no pins, and the keyring files do not exist here.
         entry.pin = None;
         let mut source = entry
-            .source(&architectures, &Trust::Unchecked, Path::new("/nonexistent"))
+            .source(&architectures, &NO_KEYS, Path::new("/nonexistent"))
             .unwrap();
-        if let Some(SignedBy::Files(paths)) = files
-            && !entry.trusted
-            && let Some(path) = paths.first()
-        {
-            source.signed_by = Some(path.display().to_string());
+        if !entry.trusted {
+            source.tree_keys = tree_keys(signed_by);
         }
         if source.architectures.is_empty() {
             continue;
@@ -68,10 +76,35 @@ fn assert_same(entry: &SourceEntry, source: &Source, text: &str) {
     assert_eq!(entry.expiry, source.expiry, "{text}");
     assert_eq!(entry.skips_date, source.exemptions.date, "{text}");
     assert_eq!(entry.max_future, source.exemptions.max_future, "{text}");
-    let signed_by = match &entry.signed_by {
-        None => None,
-        Some(SignedBy::Files(paths)) => Some(paths[0].display().to_string()),
-        Some(other) => panic!("{other:?}: {text}"),
-    };
-    assert_eq!(signed_by, source.signed_by, "{text}");
+    let keys = tree_keys(entry.signed_by.clone());
+    if matches!(source.tree_keys.signed_by, TreeSignedBy::Inline(_)) {
+        // In a line, the key is in a file.
+        return;
+    }
+    assert_eq!(keys.signed_by, source.tree_keys.signed_by, "{text}");
+}
+
+/// The keys of an entry in the tree, with empty keyrings.
+fn tree_keys(signed_by: Option<SignedBy>) -> TreeKeys {
+    match signed_by {
+        None => TreeKeys::default(),
+        Some(SignedBy::Inline(key)) => TreeKeys {
+            signed_by: TreeSignedBy::Inline(key),
+            files: Vec::new(),
+        },
+        Some(SignedBy::Keys {
+            files,
+            fingerprints,
+        }) => {
+            let mut words = Vec::new();
+            for path in files {
+                words.push(KeyFile::named(&path, b"").path);
+            }
+            words.extend(fingerprints);
+            TreeKeys {
+                signed_by: TreeSignedBy::Keys(words),
+                files: Vec::new(),
+            }
+        }
+    }
 }

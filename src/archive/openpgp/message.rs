@@ -155,7 +155,7 @@ pub(super) fn packets(block: &[u8]) -> Result<Vec<Packet>, pgp::errors::Error> {
     Ok(packets)
 }
 
-fn is_binary(content: &[u8]) -> bool {
+pub(super) fn is_binary(content: &[u8]) -> bool {
     content.first().is_some_and(|first| first & 0x80 != 0)
 }
 

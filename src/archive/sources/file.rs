@@ -7,32 +7,62 @@
 use std::fmt::Write as _;
 
 use crate::archive::Source;
+use crate::archive::tree_keys::{KeyFile, TreeKeys, TreeSignedBy, settle};
 use crate::formats::suite::Suite;
 
-/// A file of sources for the tree.
+/// A file of sources for the tree, and the keyrings that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SourcesFile {
     /// The path in the tree.
     pub(crate) path: String,
     pub(crate) text: String,
+    pub(crate) keys: Vec<KeyFile>,
 }
 
-/// Renders the sources. `architectures` are the tree's: a source with others names them.
-pub(crate) fn sources_file(
+/// Renders the sources, as the tree has them ([`Source::in_tree`]).
+pub(crate) fn tree_sources(suite: &Suite, sources: &[Source]) -> SourcesFile {
+    let keys = settle(sources, is_deb822(suite));
+    let mut written = sources.to_vec();
+    let mut files: Vec<KeyFile> = Vec::new();
+    for (source, keys) in written.iter_mut().zip(keys) {
+        for file in &keys.files {
+            if !files.contains(file) {
+                files.push(file.clone());
+            }
+        }
+        source.tree_keys = keys;
+    }
+    let first = sources.first();
+    let architectures = first.map_or(Vec::new(), |source| source.architectures.clone());
+    SourcesFile {
+        keys: files,
+        ..sources_file(suite, &written, &architectures)
+    }
+}
+
+fn is_deb822(suite: &Suite) -> bool {
+    suite.deb822_sources && !suite.distribution.is_empty()
+}
+
+/// Renders the sources with the keys that they have. `architectures` are the tree's: a source with
+/// others names them.
+pub(in crate::archive) fn sources_file(
     suite: &Suite,
     sources: &[Source],
     architectures: &[String],
 ) -> SourcesFile {
-    if suite.deb822_sources && !suite.distribution.is_empty() {
+    if is_deb822(suite) {
         let name = suite.distribution.replace('/', "_");
         return SourcesFile {
             path: format!("etc/apt/sources.list.d/{name}.sources"),
             text: deb822(sources, architectures),
+            keys: Vec::new(),
         };
     }
     SourcesFile {
         path: "etc/apt/sources.list".into(),
         text: one_line(sources, architectures),
+        keys: Vec::new(),
     }
 }
 
@@ -52,7 +82,7 @@ fn deb822(sources: &[Source], architectures: &[String]) -> String {
                 "Architectures",
                 own_architectures(first, architectures).join(" "),
             ),
-            ("Signed-By", first.signed_by.clone().unwrap_or_default()),
+            ("Signed-By", signed_by(&first.tree_keys)),
             ("Trusted", word_if(exemptions.unsigned, "yes")),
             ("Check-Valid-Until", word_if(exemptions.expired, "no")),
             ("Check-Date", word_if(exemptions.date, "no")),
@@ -62,12 +92,30 @@ fn deb822(sources: &[Source], architectures: &[String]) -> String {
             text.push('\n');
         }
         for (name, value) in fields {
+            let blank = if value.starts_with('\n') { "" } else { " " };
             if !value.is_empty() {
-                let _ = writeln!(text, "{name}: {value}");
+                let _ = writeln!(text, "{name}:{blank}{value}");
             }
         }
     }
     text
+}
+
+/// The value of Signed-By; empty if the source has none. The lines of a key are indented, and an
+/// empty one is a dot.
+fn signed_by(keys: &TreeKeys) -> String {
+    match &keys.signed_by {
+        TreeSignedBy::Any => String::new(),
+        TreeSignedBy::Keys(words) => words.join(" "),
+        TreeSignedBy::Inline(key) => {
+            let mut value = String::new();
+            for line in key.trim().lines() {
+                value.push_str("\n ");
+                value.push_str(if line.is_empty() { "." } else { line });
+            }
+            value
+        }
+    }
 }
 
 /// Date-Max-Future as text, empty if the source has none.
@@ -92,8 +140,8 @@ fn one_line(sources: &[Source], architectures: &[String]) -> String {
         if !architectures.is_empty() {
             options.push(format!("arch={}", architectures.join(",")));
         }
-        if let Some(keyring) = &source.signed_by {
-            options.push(format!("signed-by={keyring}"));
+        if let TreeSignedBy::Keys(words) = &source.tree_keys.signed_by {
+            options.push(format!("signed-by={}", words.join(",")));
         }
         if source.exemptions.unsigned {
             options.push("trusted=yes".to_owned());
@@ -131,7 +179,7 @@ fn differ_only_in_suite(a: &Source, b: &Source) -> bool {
         && uri(a) == uri(b)
         && a.components == b.components
         && a.architectures == b.architectures
-        && a.signed_by == b.signed_by
+        && a.tree_keys.signed_by == b.tree_keys.signed_by
         && a.exemptions == b.exemptions
 }
 
@@ -164,7 +212,14 @@ mod tests {
             architectures: owned(architectures),
             trust: Trust::Unchecked,
             expiry: Expiry::Check,
-            signed_by: signed_by.map(str::to_owned),
+            tree_keys: TreeKeys {
+                signed_by: match signed_by {
+                    Some(path) => TreeSignedBy::Keys(vec![path.to_owned()]),
+                    None => TreeSignedBy::Any,
+                },
+                files: Vec::new(),
+            },
+            packaged: None,
             pin: None,
             exemptions: Exemptions::default(),
             archive: String::new(),

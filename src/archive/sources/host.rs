@@ -71,11 +71,12 @@ impl SourceEntry {
     /// a mirror.
     fn is_of_archive(&self, distribution: &str) -> bool {
         let is_own = match &self.signed_by {
-            Some(SignedBy::Files(paths)) => {
+            Some(SignedBy::Keys { files, .. }) => {
                 let prefix = format!("{distribution}-archive-");
-                paths
-                    .iter()
-                    .all(|path| file_name(path).starts_with(&prefix))
+                !files.is_empty()
+                    && files
+                        .iter()
+                        .all(|path| file_name(path).starts_with(&prefix))
             }
             Some(_) => false,
             None => {

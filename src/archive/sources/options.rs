@@ -1,7 +1,5 @@
 //! The options of an entry of apt's sources (sources.list(5)), by their names in deb822 files.
 
-use std::path::PathBuf;
-
 use super::{SignedBy, SourceEntry};
 use crate::archive::Expiry;
 
@@ -57,7 +55,7 @@ impl SourceEntry {
                         .push(format!("{option}={}", value.trim()));
                 }
             }
-            "signed-by" => self.signed_by = SignedBy::parse(value),
+            "signed-by" => self.signed_by = SignedBy::parse(value)?,
             "pin-priority" => {
                 let pin = value.trim().parse();
                 self.pin = Some(pin.map_err(|_| BAD_PIN)?);
@@ -73,25 +71,6 @@ impl SourceEntry {
         if !is_known && !option.starts_with("x-") {
             self.unknown.push(option.to_owned());
         }
-    }
-}
-
-impl SignedBy {
-    fn parse(value: &str) -> Option<SignedBy> {
-        if value.contains("-----BEGIN PGP") {
-            // deb822 writes an empty line as a dot, and indents each line by a blank.
-            let mut key = String::with_capacity(value.len());
-            for line in value.lines().map(str::trim) {
-                key.push_str(if line == "." { "" } else { line });
-                key.push('\n');
-            }
-            return Some(SignedBy::Inline(key));
-        }
-        let words = words(&value.replace(',', " "));
-        if words.first()?.starts_with('/') {
-            return Some(SignedBy::Files(words.iter().map(PathBuf::from).collect()));
-        }
-        Some(SignedBy::Fingerprints(words))
     }
 }
 

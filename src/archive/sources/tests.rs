@@ -1,5 +1,17 @@
+use std::sync::Arc;
+
 use super::host::{HostMirrors, host_mirrors};
 use super::*;
+use crate::archive::{Keyring, TreeKeys, Trust};
+
+/// The keys of a run that checks no signatures.
+fn unchecked() -> SourceKeys {
+    SourceKeys {
+        trust: Trust::Unchecked,
+        tree: TreeKeys::default(),
+        packaged: None,
+    }
+}
 
 /// Entries as text, one line each.
 fn shown(text: &str) -> Vec<String> {
@@ -7,9 +19,12 @@ fn shown(text: &str) -> Vec<String> {
     let line = |e: &SourceEntry| {
         let signed_by = match &e.signed_by {
             None => String::new(),
-            Some(SignedBy::Files(files)) => format!(" by {files:?}"),
             Some(SignedBy::Inline(key)) => format!(" by key of {} lines", key.lines().count()),
-            Some(SignedBy::Fingerprints(all)) => format!(" by {all:?}"),
+            Some(SignedBy::Keys {
+                files,
+                fingerprints,
+            }) if fingerprints.is_empty() => format!(" by {files:?}"),
+            Some(SignedBy::Keys { fingerprints, .. }) => format!(" by {fingerprints:?}"),
         };
         let flags = [
             (e.trusted, " trusted"),
@@ -66,12 +81,12 @@ fn deb822_is_parsed() {
         r#"http://e ./ [] [] by key of 4 lines trusted unexpiring"#,
     ];
     assert_eq!(shown(text), expected);
-    let fingerprints =
-        "Types: deb\nURIs: http://m\nSuites: s\nComponents: c\nSigned-By: ABCD EF01!\n";
-    assert_eq!(
-        shown(fingerprints),
-        [r#"http://m s ["c"] [] by ["ABCD", "EF01!"]"#]
+    let digits = "0123456789abcdefABCD0123456789abcdefABCD";
+    let fingerprints = format!(
+        "Types: deb\nURIs: http://m\nSuites: s\nComponents: c\nSigned-By: {digits} {digits}!\n"
     );
+    let expected = format!(r#"http://m s ["c"] [] by ["{digits}", "{digits}!"]"#);
+    assert_eq!(shown(&fingerprints), [expected]);
 }
 
 /// apt's quoting: what is in quotes or brackets is one word, and `%20` is a blank.
@@ -111,7 +126,7 @@ fn words_are_quoted_as_for_apt() {
         ("signed-by=/a.gpg,/b.gpg", "/a.gpg"),
     ] {
         let found = entry(&format!("deb [{options}] http://m sid main"));
-        let Some(SignedBy::Files(files)) = found.signed_by else {
+        let Some(SignedBy::Keys { files, .. }) = found.signed_by else {
             panic!("{options}");
         };
         assert_eq!(files[0], Path::new(expected), "{options}");
@@ -169,7 +184,7 @@ fn options_have_apts_meaning_in_both_forms() {
             let entry = parse("test", text).unwrap().remove(0);
             assert_eq!(entry.unknown, [""; 0], "{text}");
             let source = entry
-                .source(&architectures, &Trust::Unchecked, Path::new("/"))
+                .source(&architectures, &unchecked(), Path::new("/"))
                 .unwrap();
             assert_eq!(source.architectures, expected, "{text}");
             assert_eq!(source.uris, ["http://m/amd64/x"], "{text}");
@@ -207,6 +222,10 @@ fn errors_name_the_bad_line() {
         "Types: deb\nURIs: http://m\nComponents: main\n",
         "Types: deb\nURIs: http://m\nSuites: sid\n",
         "URIs: http://m\nSuites: sid\nComponents: main\n",
+        "deb [signed-by=key.gpg] http://m sid main",
+        "deb [signed-by=/a%20b.gpg] http://m sid main",
+        "deb [signed-by=0123] http://m sid main",
+        "Types: deb\nURIs: http://m\nSuites: s\nComponents: c\nSigned-By: \"/k.gpg\"\n",
         "deb [pin-priority=0] http://m sid main",
         "deb [pin-priority=] http://m sid main",
         "deb [pin-priority=low] http://m sid main",
@@ -238,7 +257,7 @@ fn pins_are_parsed() {
     ] {
         let entry = &parse("test", text).unwrap()[0];
         let source = entry
-            .source(&["amd64".to_owned()], &Trust::Unchecked, Path::new("/"))
+            .source(&["amd64".to_owned()], &unchecked(), Path::new("/"))
             .unwrap();
         assert_eq!(source.pin.map(NonZeroI16::get), expected, "{text}");
     }
@@ -254,29 +273,30 @@ fn entries_become_sources() {
     .unwrap();
     let architectures = ["amd64".to_owned(), "i386".to_owned()];
     let source = |line: &str| {
-        parse("test", line).unwrap()[0].source(&architectures, &Trust::Unchecked, root.path())
+        parse("test", line).unwrap()[0].source(&architectures, &unchecked(), root.path())
     };
 
     let plain = source("deb http://m s c").unwrap();
     assert!(
         matches!(plain.trust, Trust::Unchecked)
             && plain.architectures == architectures
-            && plain.signed_by.is_none()
+            && plain.tree_keys == TreeKeys::default()
     );
     let signed = source("deb [signed-by=/key.gpg arch=i386,armhf] http://m s c").unwrap();
     assert!(matches!(&signed.trust, Trust::Keys(keys) if keys.len() == 3));
-    assert_eq!(
-        (signed.architectures.concat(), signed.signed_by.as_deref()),
-        ("i386".into(), Some("/key.gpg"))
-    );
+    assert_eq!(signed.architectures.concat(), "i386");
+    assert_eq!(signed.tree_keys.files[0].path, "/etc/apt/keyrings/key.gpg");
     assert!(matches!(
         source("deb [signed-by=/absent.gpg] http://m s c"),
         Err(BadSource::Unreadable { .. })
     ));
 
-    let keys = Trust::Keys(Arc::new(
-        Keyring::parse(&[("k", &fs::read(root.path().join("key.gpg")).unwrap())]).unwrap(),
-    ));
+    let keys = SourceKeys {
+        trust: Trust::Keys(Arc::new(
+            Keyring::parse(&[("k", &fs::read(root.path().join("key.gpg")).unwrap())]).unwrap(),
+        )),
+        ..unchecked()
+    };
     let one = parse(
         "test",
         "deb [signed-by=F6ECB3762474EDA9D21B7022871920D1991BC93C] http://m s c",
@@ -376,8 +396,7 @@ fn names_that_need_quotes_are_not_writable() {
         ("deb http://m/[x] sid main", false),
         ("deb http://m s%20d main", false),
         ("deb http://m sid m%23n", false),
-        ("deb [signed-by=/k%20y.gpg] http://m sid main", true),
-        ("deb [signed-by=/k%23y.gpg] http://m sid main", false),
+        ("deb [signed-by=/k%23y.gpg] http://m sid main", true),
     ] {
         let entry = parse("test", line).unwrap().remove(0);
         assert_eq!(entry.is_writable(), expected, "{line}");

@@ -34,7 +34,7 @@ fn steps() -> Vec<Step> {
         Step::Apt {
             files: vec![AptFile {
                 path: RootPath::known("etc/apt/sources.list"),
-                text: "deb".into(),
+                content: b"deb".to_vec(),
             }],
         },
         Step::Unpack {
@@ -126,7 +126,7 @@ fn a_key_changes_with_each_field_of_its_step() {
         }),
         (1, |steps| {
             if let Step::Apt { files } = &mut steps[1] {
-                files[0].text.push('\n');
+                files[0].content.push(b'\n');
             }
         }),
         (1, |steps| {

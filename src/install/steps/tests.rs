@@ -4,6 +4,8 @@ use crate::formats::suite::MergedUsr;
 use crate::formats::version::Version;
 use crate::plan::{Selection, plan};
 use crate::testing::listing::{self, TestRelease};
+use crate::tree::apt::preferences_file;
+use crate::tree::rootfs::RootPath;
 
 use super::*;
 
@@ -48,14 +50,15 @@ pub(in crate::install) fn options(variant: Variant) -> Options {
         },
         apt: vec![AptFile {
             path: RootPath::known("etc/apt/sources.list"),
-            text: "deb http://a trixie main\n".into(),
+            content: b"deb http://a trixie main\n".to_vec(),
         }],
         preseed: None,
     }
 }
 
 fn text(variant: Variant, include: &[&str], preferences: &str) -> String {
-    let options = options(variant).with_preferences(preferences);
+    let preferences = preferences_file(preferences);
+    let options = options(variant).with_apt_files(preferences.as_slice());
     let steps = steps(&plan_of(variant, include), &options);
     let lines: Vec<String> = steps.iter().map(Step::to_string).collect();
     lines.join("\n")

@@ -6,7 +6,7 @@ use super::super::Error;
 use super::super::request::SourceOptions;
 use super::leniency;
 use crate::archive::sources::{self, SourceEntry};
-use crate::archive::{Exemptions, Expiry, Leniency, Source, Trust};
+use crate::archive::{Exemptions, Expiry, Leniency, Source, SourceKeys, Trust};
 use crate::formats::suite::Suites;
 use crate::report::Report;
 
@@ -14,7 +14,7 @@ use crate::report::Report;
 pub(super) struct ExtraSources<'a> {
     pub(super) suites: &'a Suites,
     pub(super) architectures: &'a [String],
-    pub(super) trust: &'a Trust,
+    pub(super) keys: &'a SourceKeys,
     pub(super) options: &'a SourceOptions,
 }
 
@@ -42,7 +42,7 @@ impl ExtraSources<'_> {
                     entry: entry.shown(),
                 });
             }
-            let mut source = entry.source(self.architectures, self.trust, Path::new("/"))?;
+            let mut source = entry.source(self.architectures, self.keys, Path::new("/"))?;
             warn_of_exemptions(&entry, source.exemptions, report);
             source.leniency = self.leniency(&entry);
             if !self.options.check_signatures {

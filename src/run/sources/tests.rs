@@ -1,3 +1,4 @@
+use super::super::request::ListedSources;
 use super::*;
 
 fn options(mirror: Option<&str>) -> SourceOptions {
@@ -84,7 +85,7 @@ fn the_systems_sources_are_the_suites_or_the_runs_or_none() {
         given.pockets = pockets;
         let sources = choose(&System::minbase(suite), &given, &Report::silent()).unwrap();
         let mut lines = String::new();
-        for source in sources.listed {
+        for source in sources.listed(&[]) {
             lines.push_str(&format!("{} {}\n", source.suite, source.uris[0]));
         }
         assert_eq!(

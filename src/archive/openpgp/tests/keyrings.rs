@@ -65,7 +65,8 @@ fn built_in_keyrings_are_read() {
         // GnuPG's trust packets in Ubuntu's stand between names and signatures; none of these must
         // be lost.
         assert!(keyring.certificates.iter().all(|c| {
-            c.details
+            c.certificate()
+                .details
                 .users
                 .iter()
                 .all(|user| !user.signatures.is_empty())
@@ -74,7 +75,7 @@ fn built_in_keyrings_are_read() {
             keyring
                 .certificates
                 .iter()
-                .all(|c| !c.details.users.is_empty()),
+                .all(|c| !c.certificate().details.users.is_empty()),
             "{}",
             suite.codename
         );
