@@ -9,6 +9,7 @@ mod environment;
 mod error;
 mod exit;
 mod help;
+mod image;
 mod network;
 mod options;
 mod pack;
@@ -62,7 +63,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum CommandArgs {
-    /// Write an existing tree as a tar
+    /// Write an existing tree as a tar or an OCI image
     Pack(PackArgs),
     /// List the known suites
     Suites,

@@ -1,21 +1,23 @@
-//! Writes a tree as a tar archive, reproducibly.
+//! Writes a tree as a tar archive or as an OCI image, reproducibly.
 //!
-//! The archive is a function of the tree and of [`Options`], except `threads`: names in byte order,
+//! `form` says what is written where, `oci` writes OCI images around the archive. The archive is a function of the tree and of [`Options`], except `threads`: names in byte order,
 //! numeric owners, no access and change times, modification times in whole seconds and none after
 //! the epoch, hard links and extended attributes kept. It has /dev, /proc, /sys and mount points as
 //! empty directories.
 
 mod chunks;
 mod entry;
-mod format;
+mod form;
 mod listing;
+pub(crate) mod oci;
 mod output;
 mod pax;
 mod place;
+mod temporary;
 
 #[cfg(test)]
-pub(crate) use format::ENDINGS;
-pub(crate) use format::Format;
+pub(crate) use form::ENDINGS;
+pub(crate) use form::{Content, Form, Image, Layout, Sink, UnknownEnding, from_target};
 pub(crate) use place::Place;
 
 use std::ffi::OsStr;
@@ -25,7 +27,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
-use crate::formats::compress::{self, Compression};
+use crate::failure::Class;
+use crate::formats::compress::{self, Encoding};
+use crate::formats::digest::Hasher;
 use crate::interrupt::Interrupt;
 use crate::report::{Event, Report, Stage};
 use crate::tree::rootfs::{self, RootPath, Rootfs};
@@ -40,8 +44,10 @@ pub(crate) struct Options {
     pub(crate) epoch: Option<i64>,
     /// The number of threads that compress.
     pub(crate) threads: u32,
-    /// None, gzip, xz or zstd.
-    pub(crate) compression: Compression,
+    /// Of the archive, or of the layer of an OCI image.
+    pub(crate) encoding: Encoding,
+    /// For what must be complete before it goes to standard output.
+    pub(crate) temporary: PathBuf,
     /// Checked before every chunk that is written.
     pub(crate) interrupt: Interrupt,
 }
@@ -89,9 +95,36 @@ pub(crate) enum Error {
         /// The tree.
         root: PathBuf,
     },
+    /// The directory of an OCI image layout.
+    #[error("{} is not empty", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Needed for the configuration of an OCI image.
+    #[error("{} does not say which architecture it has", root.display())]
+    NoArchitecture {
+        /// The tree.
+        root: PathBuf,
+    },
 }
 
 impl Error {
+    /// The class that decides the exit code.
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            Error::NoArchitecture { .. } => Class::Usage,
+            Error::Tree(_)
+            | Error::Changed { .. }
+            | Error::Write { .. }
+            | Error::Output { .. }
+            | Error::ForeignSymlink { .. }
+            | Error::ForeignFifo { .. }
+            | Error::Inside { .. }
+            | Error::NotEmpty { .. } => Class::Target,
+        }
+    }
+
     /// What the user can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
@@ -99,12 +132,60 @@ impl Error {
                 Some("remove the symlink, or name the file that it leads to".into())
             }
             Error::ForeignFifo { .. } => Some("remove it, or choose another directory".into()),
+            Error::NotEmpty { .. } => Some("name a directory that is absent or empty".into()),
+            Error::NoArchitecture { .. } => {
+                Some("name it with --arch: rbootstrap pack --arch amd64 …".into())
+            }
             Error::Tree(_)
             | Error::Changed { .. }
             | Error::Write { .. }
             | Error::Output { .. }
             | Error::Inside { .. } => None,
         }
+    }
+}
+
+/// An archive in the making.
+struct TarOutput<W> {
+    /// Takes the compressed archive.
+    output: W,
+    /// Hashes the archive before it is compressed, if that is asked for.
+    content: Option<Hasher>,
+    /// The latest modification time in the archive, in seconds since 1970.
+    newest: i64,
+}
+
+/// Writes the tree as an image.
+pub(crate) fn write(
+    root: &Rootfs,
+    image: &Image,
+    options: &Options,
+    report: &Report,
+) -> Result<(), Error> {
+    match &image.content {
+        Content::Tar(Sink::File(path)) => to_file(root, path, options, report),
+        Content::Tar(Sink::Stdout) => {
+            let mut output = tar(root, io::stdout().lock(), options, report)?;
+            output.flush().map_err(|source| Error::Write { source })
+        }
+        Content::Oci { layout, settings } => {
+            let output = oci::Output { layout, settings };
+            oci::write(root, output, options, report)
+        }
+    }
+}
+
+/// Fails if no image can be written at its place. What it creates is gone when it returns.
+pub(crate) fn try_out(place: Place, image: &Image, tree: &Rootfs) -> Result<(), Error> {
+    match &image.content {
+        Content::Oci {
+            layout: Layout::Directory(_),
+            ..
+        } => oci::try_out(place, tree),
+        Content::Oci { .. } | Content::Tar(_) => match place.is_special() {
+            true => Ok(()),
+            false => output::OutputFile::create(place, Some(tree)).map(drop),
+        },
     }
 }
 
@@ -118,26 +199,41 @@ pub(crate) fn tar<W: Write>(
     options: &Options,
     report: &Report,
 ) -> Result<W, Error> {
+    let output = TarOutput {
+        output,
+        content: None,
+        newest: 0,
+    };
+    Ok(write_tar(root, output, options, report)?.output)
+}
+
+fn write_tar<W: Write>(
+    root: &Rootfs,
+    mut output: TarOutput<W>,
+    options: &Options,
+    report: &Report,
+) -> Result<TarOutput<W>, Error> {
     let from = Instant::now();
     let entries = listing::list_until(root, &options.interrupt, report)?;
     let mut size: u64 = 0;
     for entry in &entries {
         size = size.saturating_add(entry.content_size());
+        output.newest = output.newest.max(entry.modified(options.epoch));
     }
     report.began(Stage::Pack, size);
     let (to_fill, filled) = chunks();
-    let (read, encoder) = thread::scope(|scope| {
+    let (read, encoded) = thread::scope(|scope| {
         let reader = scope.spawn(|| read(root, &entries, options.epoch, to_fill, report));
-        let encoder = encode(output, options, filled);
+        let encoded = encode(output.output, options, filled, &mut output.content);
         match reader.join() {
-            Ok(read) => (read, encoder),
+            Ok(read) => (read, encoded),
             Err(panic) => std::panic::resume_unwind(panic),
         }
     });
     // The error of the writer counts first: the reader fails after it, without a receiver.
-    let encoder = encoder.map_err(|source| Error::Write { source })?;
+    let encoder = encoded.map_err(|source| Error::Write { source })?;
     read?;
-    let output = encoder.finish().map_err(|source| Error::Write { source })?;
+    let finished = encoder.finish().map_err(|source| Error::Write { source })?;
     report.send(Event::Span {
         stage: Stage::Pack,
         item: "image".into(),
@@ -145,7 +241,11 @@ pub(crate) fn tar<W: Write>(
         to: Instant::now(),
     });
     report.ended(Stage::Pack);
-    Ok(output)
+    Ok(TarOutput {
+        output: finished,
+        content: output.content,
+        newest: output.newest,
+    })
 }
 
 /// Reads the tree into chunks.
@@ -168,9 +268,10 @@ fn encode<W: Write>(
     output: W,
     options: &Options,
     chunks: FilledChunks,
+    content: &mut Option<Hasher>,
 ) -> io::Result<compress::Encoder<W>> {
     let mut encoder = compress::encoder_until(
-        options.compression,
+        options.encoding,
         output,
         options.threads,
         &options.interrupt,
@@ -178,6 +279,9 @@ fn encode<W: Write>(
     while let Some(chunk) = chunks.next() {
         if options.interrupt.signal().is_some() {
             return Err(io::Error::other("interrupted"));
+        }
+        if let Some(content) = content {
+            content.update(&chunk);
         }
         encoder.write_all(&chunk)?;
         chunks.give_back(chunk);
@@ -193,7 +297,7 @@ pub(crate) fn to_file(
     options: &Options,
     report: &Report,
 ) -> Result<(), Error> {
-    let output = output::OutputFile::create(Place::find(path)?, root)?;
+    let output = output::OutputFile::create(Place::find(path)?, Some(root))?;
     let output = tar(root, output, options, report).map_err(|error| match error {
         Error::Write { source } => Error::Output {
             path: path.to_owned(),

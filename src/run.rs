@@ -35,8 +35,8 @@ use crate::tree::rootfs::Rootfs;
 pub(crate) use error::Error;
 pub(crate) use outcome::Done;
 pub(crate) use request::{
-    CacheOptions, Goal, Image, Limits, ListedSources, NetworkOptions, Outputs, Packages, Request,
-    Sink, SourceOptions, System,
+    CacheOptions, Goal, Limits, ListedSources, NetworkOptions, Outputs, Packages, Request,
+    SourceOptions, System,
 };
 pub(crate) use sources::load_suites;
 
@@ -219,11 +219,11 @@ fn trim_cache(store: &Store, cache: &CacheOptions, report: &Report) {
 /// Writes an existing tree as an image.
 pub(crate) fn pack(
     directory: &Path,
-    image: &Image,
+    image: &pack::Image,
     options: &pack::Options,
     report: &Report,
 ) -> Result<(), Error> {
     let root = Rootfs::open(directory)?;
-    let written = claim::write_image(&root, image, options, report);
-    written.map_err(|error| error.or_interrupted(&options.interrupt, false))
+    let written = pack::write(&root, image, options, report);
+    written.map_err(|error| Error::from(error).or_interrupted(&options.interrupt, false))
 }

@@ -8,6 +8,7 @@ use rustix::fs::{FileType, fstat};
 
 use super::environment::Environment;
 use super::error::Error;
+use super::image::ImageArgs;
 use super::network::NetworkArgs;
 use super::options::{CacheArgs, CompatibilityArgs, OutputArgs, PackageArgs, PerformanceArgs};
 use super::sources::SourceArgs;
@@ -22,10 +23,11 @@ pub(super) struct BootstrapArgs {
     #[arg(required = true)]
     suite: Option<String>,
 
-    /// A directory or a tar; `-`, or no TARGET in a pipe, writes a tar to standard output
+    /// A directory, a tar or an OCI image; `-`, or no TARGET in a pipe, is a tar on standard output
     ///
     /// A name ending in .tar, .tar.gz, .tgz, .tar.xz, .txz or .tar.zst is a tar, compressed by its
-    /// ending. Any other name is a directory, which must be empty or absent.
+    /// ending, and one ending in .oci.tar is an OCI image. A name without the ending of a file is a
+    /// directory, which must be empty or absent.
     target: Option<PathBuf>,
 
     /// Use only this mirror, release pocket only
@@ -46,6 +48,8 @@ pub(super) struct BootstrapArgs {
     trust: TrustArgs,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    image: ImageArgs,
     #[command(flatten)]
     cache: CacheArgs,
     #[command(flatten)]
@@ -93,7 +97,9 @@ impl BootstrapArgs {
         let suite = self.suite.unwrap_or_default();
         let scripts = self.performance.script_limits();
         let sandbox = self.trust.sandbox(scripts);
-        let outputs = self.output.outputs(self.target.as_deref(), environment)?;
+        let outputs = self
+            .output
+            .outputs(self.target.as_deref(), &self.image, environment)?;
         Ok(Request {
             goal: self.output.goal(),
             system: self.packages.system(suite, &self.compatibility),

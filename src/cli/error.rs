@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use super::environment::BadEpoch;
 use super::values::NotAMirror;
 use crate::failure::Class;
+use crate::formats::compress::BadLevel;
+use crate::pack::UnknownEnding;
 use crate::run;
 
 /// The error of a command.
@@ -15,8 +17,18 @@ pub(super) enum Error {
     TarToTerminal,
     #[error("--tar needs a directory TARGET, but `{}` is a tar", target.display())]
     TarBesideImage { target: PathBuf },
-    #[error("`{}`: OCI image archives are not supported", target.display())]
-    Oci { target: PathBuf },
+    #[error(transparent)]
+    Ending(#[from] UnknownEnding),
+    #[error(transparent)]
+    Level(#[from] BadLevel),
+    #[error("{option} needs an OCI image or a compressed image, but `{}` is {is}", output.display())]
+    NotOfImage {
+        option: &'static str,
+        output: PathBuf,
+        is: &'static str,
+    },
+    #[error("`{}`: an OCI image is not compressed as a whole, its layer is", output.display())]
+    CompressedLayout { output: PathBuf },
     #[error("--format dir needs a TARGET")]
     NoDirectory,
     /// debootstrap has a fourth word, SCRIPT.
@@ -47,7 +59,10 @@ impl Error {
         match self {
             Error::TarToTerminal
             | Error::TarBesideImage { .. }
-            | Error::Oci { .. }
+            | Error::Ending(_)
+            | Error::Level(_)
+            | Error::NotOfImage { .. }
+            | Error::CompressedLayout { .. }
             | Error::NoDirectory
             | Error::FourthWord { .. }
             | Error::Mirror(_)
@@ -65,7 +80,8 @@ impl Error {
                 "name a TARGET (a directory, or a file ending in .tar), \
                  or pipe into `docker import -`"
             }
-            Error::Oci { .. } => "a file ending in .tar can be used with `docker import`",
+            Error::Ending(unknown) => return Some(unknown.hint()),
+            Error::CompressedLayout { .. } => "name a file that ends in .oci.tar, or a directory",
             Error::FourthWord { .. } => {
                 "debootstrap's SCRIPT is not supported and not needed: \
                  suite files describe the suites"
@@ -76,6 +92,8 @@ impl Error {
             }
             Error::Run(error) => return meant_command(error).or_else(|| error.hint()),
             Error::TarBesideImage { .. }
+            | Error::Level(_)
+            | Error::NotOfImage { .. }
             | Error::NoDirectory
             | Error::Epoch(_)
             | Error::Write { .. }

@@ -5,12 +5,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::environment::{Environment, OwnDirectory};
 use super::error::Error;
+use super::image::{FormatName, ImageArgs};
 use super::path_rules::PathRuleArgs;
-use super::target::{self, Written};
+use super::target::{Targets, Written};
 use super::values;
 use crate::formats::suite::Variant;
 use crate::run::{CacheOptions, Goal, Limits, Outputs, Packages, System};
@@ -73,13 +74,16 @@ pub(super) struct PackageArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct OutputArgs {
-    /// Make a dir or a tar, whatever TARGET's ending
+    /// Make a dir, a tar or an oci image, whatever TARGET's ending
+    ///
+    /// oci is a directory with an OCI image layout, or an archive of one if TARGET ends in .tar or is
+    /// standard output.
     #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
     format: Option<FormatName>,
 
     /// Also write a tar, in addition to a directory TARGET
     ///
-    /// The file's ending names its compression; `-` is standard output.
+    /// The file's ending names its compression, and .oci.tar an OCI image; `-` is standard output.
     #[arg(long, value_name = "FILE|-")]
     tar: Option<PathBuf>,
 
@@ -107,12 +111,6 @@ pub(super) struct OutputArgs {
     /// Without this, a run that fails removes what it made.
     #[arg(long)]
     keep: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum FormatName {
-    Dir,
-    Tar,
 }
 
 #[derive(Debug, Args)]
@@ -261,10 +259,17 @@ impl OutputArgs {
     pub(super) fn outputs(
         &self,
         target: Option<&Path>,
+        image: &ImageArgs,
         environment: &Environment,
     ) -> Result<Outputs, Error> {
+        let targets = Targets {
+            target,
+            format: self.format,
+            tar: self.tar.as_deref(),
+            image,
+        };
         let written = match self.goal() {
-            Goal::Make => target::written(target, self.format, self.tar.as_deref())?,
+            Goal::Make => targets.written()?,
             Goal::PrintDebs | Goal::Simulate | Goal::Download => Written::default(),
         };
         Ok(Outputs {

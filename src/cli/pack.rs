@@ -1,4 +1,4 @@
-//! `rbootstrap pack`: writes an existing tree as a tar.
+//! `rbootstrap pack`: writes an existing tree as a tar or an OCI image.
 
 use std::path::{Path, PathBuf};
 
@@ -6,9 +6,10 @@ use clap::Args;
 
 use super::Session;
 use super::error::Error;
+use super::image::{FormatName, ImageArgs};
 use super::options::JobsArg;
 use super::target;
-use crate::pack;
+use crate::pack::{self, Content, Image};
 use crate::report::{Event, Summary};
 use crate::run;
 
@@ -18,10 +19,26 @@ pub(super) struct PackArgs {
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 
-    /// A file, compressed by its ending; `-` or none for standard output
+    /// A file, whose ending names the form; `-` or none for standard output
+    ///
+    /// A name ending in .oci.tar is an OCI image; any other is a tar, compressed by its ending.
     #[arg(value_name = "OUTPUT")]
     output: Option<PathBuf>,
 
+    /// Make a tar or an oci image, whatever OUTPUT's ending
+    ///
+    /// oci is a directory with an OCI image layout, or an archive of one if OUTPUT ends in .tar or is
+    /// standard output.
+    #[arg(long, value_name = "FORMAT", value_parser = packed_format)]
+    #[arg(help_heading = "Image")]
+    format: Option<FormatName>,
+
+    /// Set the architecture of an OCI image [default: that of the tree's dpkg]
+    #[arg(long, value_name = "ARCH", help_heading = "OCI image")]
+    arch: Option<String>,
+
+    #[command(flatten)]
+    image: ImageArgs,
     #[command(flatten)]
     pub(super) jobs: JobsArg,
 }
@@ -32,12 +49,12 @@ impl PackArgs {
     }
 
     pub(super) fn execute(self, session: &Session) -> Result<(), Error> {
-        let output = self.output.as_deref().unwrap_or(Path::new("-"));
-        let image = target::image(output)?;
+        let image = self.image()?;
         let options = pack::Options {
             epoch: session.environment.epoch()?,
             threads: u32::try_from(self.jobs.count()).unwrap_or(u32::MAX),
-            compression: image.compression,
+            encoding: image.encoding,
+            temporary: session.environment.temporary(),
             interrupt: session.interrupt.clone(),
         };
         run::pack(&self.directory, &image, &options, &session.report)?;
@@ -46,5 +63,32 @@ impl PackArgs {
             packages: None,
         }));
         Ok(())
+    }
+
+    /// The image to write.
+    pub(super) fn image(&self) -> Result<Image, Error> {
+        let output = self.output.as_deref().unwrap_or(Path::new("-"));
+        let mut image = target::image_or_tar(&self.image, output, self.format)?;
+        match &mut image.content {
+            Content::Oci { settings, .. } => settings.architecture.clone_from(&self.arch),
+            Content::Tar(_) if self.arch.is_some() => {
+                return Err(Error::NotOfImage {
+                    option: "--arch",
+                    output: output.to_owned(),
+                    is: "a tar",
+                });
+            }
+            Content::Tar(_) => {}
+        }
+        Ok(image)
+    }
+}
+
+/// The formats of `pack`: all but the tree itself.
+fn packed_format(text: &str) -> Result<FormatName, String> {
+    match text {
+        "tar" => Ok(FormatName::Tar),
+        "oci" => Ok(FormatName::Oci),
+        _ => Err("expected one of: tar, oci".into()),
     }
 }

@@ -1,13 +1,10 @@
 //! Decides what a run writes, from TARGET, `--format` and `--tar`.
 
-use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
-use super::options::FormatName;
-use crate::formats::compress::Compression;
-use crate::pack::Format;
-use crate::run::{Image, Sink};
+use super::image::{FormatName, ImageArgs};
+use crate::pack::Image;
 
 /// What a run writes: a directory, an image, or both.
 #[derive(Debug, Default)]
@@ -16,66 +13,63 @@ pub(super) struct Written {
     pub(super) image: Option<Image>,
 }
 
-/// Decides what `TARGET`, `--format` and `--tar` ask for.
-pub(super) fn written(
-    target: Option<&Path>,
+/// What the command line says about outputs.
+pub(super) struct Targets<'a> {
+    pub(super) target: Option<&'a Path>,
+    pub(super) format: Option<FormatName>,
+    /// `--tar`
+    pub(super) tar: Option<&'a Path>,
+    pub(super) image: &'a ImageArgs,
+}
+
+impl Targets<'_> {
+    /// Decides what `TARGET`, `--format` and `--tar` ask for.
+    pub(super) fn written(&self) -> Result<Written, Error> {
+        if self.format == Some(FormatName::Dir) && self.target.is_none() {
+            return Err(Error::NoDirectory);
+        }
+        let target = self.target.unwrap_or(Path::new("-"));
+        if let Some(image) = self.image.image(target, self.format)? {
+            return match self.tar {
+                Some(_) => Err(Error::TarBesideImage {
+                    target: target.to_owned(),
+                }),
+                None => Ok(Written {
+                    directory: None,
+                    image: Some(image),
+                }),
+            };
+        }
+        let image = match self.tar {
+            Some(tar) => Some(self.image_beside(tar)?),
+            None => {
+                self.image.refuse_without_image(target)?;
+                None
+            }
+        };
+        Ok(Written {
+            directory: Some(target.to_owned()),
+            image,
+        })
+    }
+
+    /// The image of `--tar`: a tar without compression where its name has no ending.
+    fn image_beside(&self, tar: &Path) -> Result<Image, Error> {
+        image_or_tar(self.image, tar, None)
+    }
+}
+
+/// The image of an output that is no directory: by its ending, and a tar without one.
+pub(super) fn image_or_tar(
+    args: &ImageArgs,
+    output: &Path,
     format: Option<FormatName>,
-    tar: Option<&Path>,
-) -> Result<Written, Error> {
-    if format.is_some_and(|format| format == FormatName::Dir) && target.is_none() {
-        return Err(Error::NoDirectory);
+) -> Result<Image, Error> {
+    if let Some(image) = args.image(output, format)? {
+        return Ok(image);
     }
-    let target = target.unwrap_or(Path::new("-"));
-    if !is_directory(target, format)? {
-        if tar.is_some() {
-            return Err(Error::TarBesideImage {
-                target: target.to_owned(),
-            });
-        }
-        return Ok(Written {
-            directory: None,
-            image: Some(image(target)?),
-        });
+    match args.image(output, Some(FormatName::Tar))? {
+        Some(image) => Ok(image),
+        None => Err(Error::NoDirectory),
     }
-    let image = match tar {
-        Some(tar) => Some(image(tar)?),
-        None => None,
-    };
-    Ok(Written {
-        directory: Some(target.to_owned()),
-        image,
-    })
-}
-
-fn is_directory(target: &Path, format: Option<FormatName>) -> Result<bool, Error> {
-    match format {
-        Some(FormatName::Dir) => Ok(true),
-        Some(FormatName::Tar) => Ok(false),
-        None if target == Path::new("-") => Ok(false),
-        None if target.to_string_lossy().ends_with(".oci.tar") => Err(Error::Oci {
-            target: target.to_owned(),
-        }),
-        None => Ok(Format::from_target(target) == Format::Directory),
-    }
-}
-
-/// The image of an output: standard output for `-`, otherwise a file, compressed by its ending.
-pub(super) fn image(output: &Path) -> Result<Image, Error> {
-    if output == Path::new("-") {
-        if io::stdout().is_terminal() {
-            return Err(Error::TarToTerminal);
-        }
-        return Ok(Image {
-            sink: Sink::Stdout,
-            compression: Compression::None,
-        });
-    }
-    let compression = match Format::from_target(output) {
-        Format::Tar(compression) => compression,
-        Format::Directory => Compression::None,
-    };
-    Ok(Image {
-        sink: Sink::File(output.to_owned()),
-        compression,
-    })
 }

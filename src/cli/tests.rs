@@ -6,9 +6,9 @@ use clap::FromArgMatches;
 use clap::builder::{Resettable, StyledStr};
 
 use super::environment::Environment;
-use super::{Cli, help};
-use crate::pack::ENDINGS;
-use crate::run::{Request, Sink};
+use super::{Cli, CommandArgs, help};
+use crate::pack::{Content, ENDINGS, Image, Layout};
+use crate::run::Request;
 
 /// The request of a command line, or its error.
 fn request(arguments: &str) -> Result<Request, String> {
@@ -48,13 +48,28 @@ fn shown(request: &Request) -> String {
         parts.push(format!("directory {}", directory.display()));
     }
     if let Some(image) = &request.outputs.image {
-        let sink = match &image.sink {
-            Sink::Stdout => "stdout".to_owned(),
-            Sink::File(file) => file.display().to_string(),
-        };
-        parts.push(format!("image {sink} {:?}", image.compression));
+        parts.push(image_line(image));
     }
     parts.join(", ")
+}
+
+fn image_line(image: &Image) -> String {
+    let at = match image.path() {
+        None => "stdout".to_owned(),
+        Some(path) => path.display().to_string(),
+    };
+    let form = match &image.content {
+        Content::Tar(_) => "tar",
+        Content::Oci {
+            layout: Layout::Archive(_),
+            ..
+        } => "OCI archive",
+        Content::Oci {
+            layout: Layout::Directory(_),
+            ..
+        } => "OCI directory",
+    };
+    format!("{form} {at}, {}", image.encoding)
 }
 
 /// Compares a help text with its snapshot.
@@ -110,6 +125,19 @@ fn the_target_decides_what_is_written() {
         "rbootstrap --format dir noble n.tar",
         "rbootstrap --format tar noble n",
         "rbootstrap noble n --tar n.tar.xz",
+        "rbootstrap noble n --tar n",
+        "rbootstrap noble n --tar n.oci.tar",
+        "rbootstrap noble n.oci.tar",
+        "rbootstrap --format oci noble n.tar",
+        "rbootstrap --format oci noble n",
+        "rbootstrap --format oci noble -",
+        "rbootstrap --format tar noble n.oci.tar",
+        "rbootstrap --format tar noble n.img",
+        "rbootstrap --format dir noble n.img",
+        "rbootstrap noble n.d/",
+        "rbootstrap --compress zstd --compress-level 19 noble n.oci.tar",
+        "rbootstrap --compress zstd noble -",
+        "rbootstrap --compress-level 0 noble n.txz",
         "rbootstrap --print-debs noble",
         "rbootstrap --simulate noble n",
         "rbootstrap --dry-run noble n",
@@ -152,7 +180,31 @@ fn contradictions_are_refused() {
         "rbootstrap noble a http://b c d",
         "rbootstrap -q -v noble n",
         "rbootstrap noble n.tar --tar m.tar",
-        "rbootstrap noble n.oci.tar",
+        "rbootstrap noble n.img",
+        "rbootstrap noble n.tar.lz4",
+        "rbootstrap noble n.oci.tar.gz",
+        "rbootstrap noble n --tar n.zip",
+        "rbootstrap --format oci noble n.tar.gz",
+        "rbootstrap --format ext4 noble n",
+        "rbootstrap --tag n noble n",
+        "rbootstrap --user 1 noble n.tar",
+        "rbootstrap --label a=b noble -",
+        "rbootstrap --compress zstd noble n",
+        "rbootstrap --compress zstd noble n.tar.gz",
+        "rbootstrap --compress gz noble n.tar",
+        "rbootstrap --compress xz noble n.oci.tar",
+        "rbootstrap --compress-level 3 noble n",
+        "rbootstrap --compress-level 3 noble n.tar",
+        "rbootstrap --compress-level 0 noble n.tar.gz",
+        "rbootstrap --compress-level 20 noble n.tar.zst",
+        "rbootstrap --compress-level 10 noble n.tar.xz",
+        "rbootstrap --compress-level 256 noble n.tar.xz",
+        "rbootstrap --tag Noble noble n.oci.tar",
+        "rbootstrap --label a noble n.oci.tar",
+        "rbootstrap --env =b noble n.oci.tar",
+        "rbootstrap --cmd '[' noble n.oci.tar",
+        "rbootstrap --workdir srv noble n.oci.tar",
+        "rbootstrap --user a:b:c noble n.oci.tar",
         "rbootstrap --format dir noble",
         "rbootstrap --print-debs --simulate noble",
         "rbootstrap --download-only --no-cache noble",
@@ -236,6 +288,8 @@ fn options_reach_the_part_of_the_stage_that_reads_them() {
          --path-exclude=/a/* --path-include=/a/b --path-exclude=*.c --preseed=p --preseed=- \
          --cache-dir=c --cache-max-size=1M --state-dir=s --jobs=3 --downloads=4 \
          --allow-weak-sandbox \
+         --tag=h.x/a:b --label=a=b --label=c=d --annotation=e=f --cmd=bash --entrypoint=[] \
+         --env=A=B --user=1:2 --workdir=/srv --compress=zstd --compress-level=3 --tar=n.oci.tar \
          --script-timeout=90s --script-memory=1G \
          noble n http://m/",
     )
@@ -283,4 +337,31 @@ fn without_options_the_defaults_count() {
         limits,
         made.sandbox
     ));
+}
+
+#[test]
+fn pack_takes_the_same_outputs() {
+    let rows = [
+        "rbootstrap pack n",
+        "rbootstrap pack n m.oci.tar",
+        "rbootstrap pack --format oci n m",
+        "rbootstrap pack --format oci --arch arm64 n -",
+        "rbootstrap pack n m",
+        "rbootstrap pack --compress-level 1 n m.tgz",
+        "rbootstrap pack --arch arm64 n m.tar",
+        "rbootstrap pack --format dir n m",
+        "rbootstrap pack --env A=B n m.tar",
+        "rbootstrap pack n m.img",
+    ];
+    let mut table = String::new();
+    for row in rows {
+        let made = parse(row).map_err(|error| first_line(&error.to_string()));
+        let made = made.and_then(|cli| match cli.command {
+            Some(CommandArgs::Pack(pack)) => pack.image().map_err(|error| error.to_string()),
+            _ => panic!("{row}"),
+        });
+        let made = made.map_or_else(|error| error, |image| image_line(&image));
+        writeln!(table, "{row}\n    {made}").unwrap();
+    }
+    insta::assert_snapshot!(table);
 }

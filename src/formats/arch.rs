@@ -16,7 +16,13 @@ pub(crate) struct Architecture {
     library_directories: &'static [&'static str],
     /// The value of [`std::env::consts::ARCH`], if rbootstrap runs there.
     rust_name: Option<&'static str>,
+    /// The name of OCI images and its variant, if Go has a name: the values of GOARCH, and the
+    /// variants of Docker's official images.
+    platform: Option<Platform>,
 }
+
+/// An architecture of OCI images: `arm`, and `v7` as its variant.
+type Platform = (&'static str, Option<&'static str>);
 
 /// What distinguishes the programs of an architecture (elf.h). One machine number serves several
 /// classes and byte orders.
@@ -31,36 +37,54 @@ struct Elf {
 ///
 /// The library directories are those of debootstrap's `setup_merged_usr` (1.0.128).
 const ARCHITECTURES: [Architecture; 30] = [
-    Architecture::new("amd64", little(64, 62), &["lib32", "lib64", "libx32"]).rust_name("x86_64"),
-    Architecture::new("i386", little(32, 3), &["lib64", "libx32"]).rust_name("x86"),
-    Architecture::new("arm64", little(64, 183), &[]).rust_name("aarch64"),
+    Architecture::new("amd64", little(64, 62), &["lib32", "lib64", "libx32"])
+        .rust_name("x86_64")
+        .with_platform("amd64", None),
+    Architecture::new("i386", little(32, 3), &["lib64", "libx32"])
+        .rust_name("x86")
+        .with_platform("386", None),
+    Architecture::new("arm64", little(64, 183), &[])
+        .rust_name("aarch64")
+        .with_platform("arm64", Some("v8")),
     // armel has the same ELF header but for the flags.
-    Architecture::new("armhf", little(32, 40), &[]).rust_name("arm"),
-    Architecture::new("armel", little(32, 40), &[]),
-    Architecture::new("loong64", little(64, 258), &["lib32", "lib64"]).rust_name("loongarch64"),
-    Architecture::new("ppc64el", little(64, 21), &["lib64"]).rust_name("powerpc64"),
-    Architecture::new("riscv64", little(64, 243), &[]).rust_name("riscv64"),
-    Architecture::new("s390x", big(64, 22), &["lib32"]).rust_name("s390x"),
+    Architecture::new("armhf", little(32, 40), &[])
+        .rust_name("arm")
+        .with_platform("arm", Some("v7")),
+    Architecture::new("armel", little(32, 40), &[]).with_platform("arm", Some("v5")),
+    Architecture::new("loong64", little(64, 258), &["lib32", "lib64"])
+        .rust_name("loongarch64")
+        .with_platform("loong64", None),
+    Architecture::new("ppc64el", little(64, 21), &["lib64"])
+        .rust_name("powerpc64")
+        .with_platform("ppc64le", None),
+    Architecture::new("riscv64", little(64, 243), &[])
+        .rust_name("riscv64")
+        .with_platform("riscv64", None),
+    Architecture::new("s390x", big(64, 22), &["lib32"])
+        .rust_name("s390x")
+        .with_platform("s390x", None),
     Architecture::new("alpha", little(64, 0x9026), &[]),
     Architecture::new("hppa", big(32, 15), &[]),
     Architecture::new("ia64", little(64, 50), &[]),
     Architecture::new("m68k", big(32, 4), &[]),
-    Architecture::new("mips", big(32, 8), &["lib32", "lib64"]),
-    Architecture::new("mipsel", little(32, 8), &["lib32", "lib64"]),
-    Architecture::new("mips64", big(64, 8), &["lib32", "lib64", "libo32"]),
-    Architecture::new("mips64el", little(64, 8), &["lib32", "lib64", "libo32"]),
+    Architecture::new("mips", big(32, 8), &["lib32", "lib64"]).with_platform("mips", None),
+    Architecture::new("mipsel", little(32, 8), &["lib32", "lib64"]).with_platform("mipsle", None),
+    Architecture::new("mips64", big(64, 8), &["lib32", "lib64", "libo32"])
+        .with_platform("mips64", None),
+    Architecture::new("mips64el", little(64, 8), &["lib32", "lib64", "libo32"])
+        .with_platform("mips64le", None),
     Architecture::new("mips64r6", big(64, 8), &["lib32", "lib64", "libo32"]),
     Architecture::new("mips64r6el", little(64, 8), &["lib32", "lib64", "libo32"]),
     Architecture::new("mipsn32", big(32, 8), &["lib32", "lib64", "libo32"]),
     Architecture::new("mipsn32el", little(32, 8), &["lib32", "lib64", "libo32"]),
     Architecture::new("mipsn32r6", big(32, 8), &["lib32", "lib64", "libo32"]),
     Architecture::new("mipsn32r6el", little(32, 8), &["lib32", "lib64", "libo32"]),
-    Architecture::new("powerpc", big(32, 20), &["lib64"]),
-    Architecture::new("ppc64", big(64, 21), &["lib32", "lib64"]),
+    Architecture::new("powerpc", big(32, 20), &["lib64"]).with_platform("ppc", None),
+    Architecture::new("ppc64", big(64, 21), &["lib32", "lib64"]).with_platform("ppc64", None),
     Architecture::new("sh4", little(32, 42), &[]),
-    Architecture::new("sparc", big(32, 2), &["lib64"]),
-    Architecture::new("sparc64", big(64, 43), &["lib32", "lib64"]),
-    Architecture::new("s390", big(32, 22), &[]),
+    Architecture::new("sparc", big(32, 2), &["lib64"]).with_platform("sparc", None),
+    Architecture::new("sparc64", big(64, 43), &["lib32", "lib64"]).with_platform("sparc64", None),
+    Architecture::new("s390", big(32, 22), &[]).with_platform("s390", None),
     Architecture::new("x32", little(32, 62), &["lib32", "lib64", "libx32"]),
 ];
 
@@ -91,12 +115,27 @@ impl Architecture {
             elf,
             library_directories,
             rust_name: None,
+            platform: None,
         }
     }
 
     const fn rust_name(mut self, rust_name: &'static str) -> Architecture {
         self.rust_name = Some(rust_name);
         self
+    }
+
+    const fn with_platform(
+        mut self,
+        name: &'static str,
+        variant: Option<&'static str>,
+    ) -> Architecture {
+        self.platform = Some((name, variant));
+        self
+    }
+
+    /// The name and the variant in OCI images. `None` where Go has no name.
+    pub(crate) fn platform(&self) -> Option<Platform> {
+        self.platform
     }
 
     /// The kernel's `AUDIT_ARCH_…` number, by which seccomp filters know the architecture

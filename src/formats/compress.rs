@@ -8,7 +8,9 @@ mod gunzip;
 mod gzip;
 mod xz;
 
+use std::fmt;
 use std::io::{self, BufRead, Read, Write};
+use std::ops::RangeInclusive;
 
 use crate::interrupt::Interrupt;
 use gunzip::GunzipDecoder;
@@ -56,6 +58,79 @@ impl Compression {
             Compression::Xz => "xz",
             Compression::Lzma => "lzma",
             Compression::Zstd => "zst",
+        }
+    }
+}
+
+/// A compression that is written, and its level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Encoding {
+    compression: Compression,
+    /// In the range of [`Compression::levels`]. 0 for [`Compression::None`].
+    level: u8,
+}
+
+/// A level that a compression does not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadLevel {
+    #[error("{name} has the levels {} to {}, not {found}", levels.start(), levels.end())]
+    OutOfRange {
+        /// `gz`, `xz`, `zst`.
+        name: &'static str,
+        levels: RangeInclusive<u8>,
+        found: u8,
+    },
+    #[error("what is not compressed has no level")]
+    NotCompressed,
+}
+
+impl fmt::Display for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.compression {
+            Compression::None => f.write_str("not compressed"),
+            compression => write!(f, "{} at level {}", compression.extension(), self.level),
+        }
+    }
+}
+
+impl Encoding {
+    /// This compression at `level`, or at its default level.
+    pub(crate) fn new(compression: Compression, level: Option<u8>) -> Result<Encoding, BadLevel> {
+        let Some((levels, default)) = compression.levels() else {
+            return match level {
+                Some(_) => Err(BadLevel::NotCompressed),
+                None => Ok(Encoding {
+                    compression,
+                    level: 0,
+                }),
+            };
+        };
+        let level = level.unwrap_or(default);
+        if !levels.contains(&level) {
+            return Err(BadLevel::OutOfRange {
+                name: compression.extension(),
+                levels,
+                found: level,
+            });
+        }
+        Ok(Encoding { compression, level })
+    }
+
+    pub(crate) fn compression(self) -> Compression {
+        self.compression
+    }
+}
+
+impl Compression {
+    /// The levels that an encoder of this compression has, and its default. `None` for what is not
+    /// compressed or only read. The levels of zstd end where a decoder would need a larger window
+    /// than zstd(1) accepts by default.
+    fn levels(self) -> Option<(RangeInclusive<u8>, u8)> {
+        match self {
+            Compression::Gzip => Some((1..=9, 6)),
+            Compression::Xz => Some((0..=9, 6)),
+            Compression::Zstd => Some((1..=19, 9)),
+            Compression::None | Compression::Bzip2 | Compression::Lzma => None,
         }
     }
 }
@@ -125,22 +200,30 @@ pub fn encoder<W: Write>(
     output: W,
     threads: u32,
 ) -> io::Result<Encoder<W>> {
-    encoder_until(compression, output, threads, &Interrupt::default())
+    let encoding = Encoding::new(compression, None).map_err(io::Error::other)?;
+    encoder_until(encoding, output, threads, &Interrupt::default())
 }
 
 /// As `encoder`, and fails soon after an interrupt even where a write takes long.
 pub(crate) fn encoder_until<W: Write>(
-    compression: Compression,
+    encoding: Encoding,
     output: W,
     threads: u32,
     interrupt: &Interrupt,
 ) -> io::Result<Encoder<W>> {
-    Ok(match compression {
+    let level = encoding.level;
+    Ok(match encoding.compression {
         Compression::None => Encoder::None(output),
-        Compression::Gzip => Encoder::Gzip(GzipEncoder::new(output, threads)?),
-        Compression::Xz => Encoder::Xz(XzEncoder::new(output, threads, interrupt.clone())?),
+        Compression::Gzip => {
+            let level = flate2::Compression::new(level.into());
+            Encoder::Gzip(GzipEncoder::new(output, level, threads)?)
+        }
+        Compression::Xz => {
+            let stream = xz::stream(level, threads)?;
+            Encoder::Xz(XzEncoder::new(output, stream, interrupt.clone()))
+        }
         Compression::Zstd => {
-            let mut encoder = zstd::stream::write::Encoder::new(output, 9)?;
+            let mut encoder = zstd::stream::write::Encoder::new(output, level.into())?;
             encoder.include_checksum(true)?;
             // One worker and many give the same bytes; without workers the bytes differ.
             encoder.multithread(threads.max(1))?;

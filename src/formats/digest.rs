@@ -94,7 +94,7 @@ pub struct BadDigest {
 }
 
 /// Hashes what is written to it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) enum Hasher {
     Sha256(Sha256),
     Sha512(Sha512),

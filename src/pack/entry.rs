@@ -103,9 +103,7 @@ fn header(
             pax.add(keyword, id.to_string().as_bytes());
         }
     }
-    let modified = epoch.map_or(status.stx_mtime.tv_sec, |epoch| {
-        status.stx_mtime.tv_sec.min(epoch)
-    });
+    let modified = entry.modified(epoch);
     match u64::try_from(modified) {
         Ok(modified) if modified <= LARGEST_NUMBER => header.set_mtime(modified),
         _ => pax.add("mtime", modified.to_string().as_bytes()),

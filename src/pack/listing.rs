@@ -28,6 +28,15 @@ impl TreeEntry {
         FileType::from_raw_mode(self.status.stx_mode.into())
     }
 
+    /// Its modification time in the archive, in seconds since 1970: at most the epoch.
+    pub(super) fn modified(&self, epoch: Option<i64>) -> i64 {
+        let modified = self.status.stx_mtime.tv_sec;
+        match epoch {
+            Some(epoch) => modified.min(epoch),
+            None => modified,
+        }
+    }
+
     /// The size of its content in the archive, in bytes.
     pub(super) fn content_size(&self) -> u64 {
         if self.kind() == FileType::RegularFile && self.link_to.is_none() {

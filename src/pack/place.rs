@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use super::Error;
 use super::output::error;
-use super::{Error, output};
 use crate::tree::rootfs::{Handle, Rootfs};
 
 /// As many symlinks as the kernel follows (path_resolution(7)).
@@ -48,14 +48,6 @@ impl Place {
             }
         }
         Err(error(path, "find it", Errno::LOOP))
-    }
-
-    /// Fails if no image can be written here. What it creates is gone when it returns.
-    pub(crate) fn try_out(self, root: &Rootfs) -> Result<(), Error> {
-        match self.is_special() {
-            true => Ok(()),
-            false => output::OutputFile::create(self, root).map(drop),
-        }
     }
 
     /// As the user named it, for messages.
@@ -157,8 +149,20 @@ impl Place {
         })
     }
 
+    /// Fails if the place is below a tree.
+    pub(super) fn refuse_inside(&self, tree: &Rootfs) -> Result<(), Error> {
+        let is_inside = self.is_in(tree);
+        if is_inside.map_err(|e| error(&self.path, "find its directory", e))? {
+            return Err(Error::Inside {
+                output: self.path.clone(),
+                root: tree.path().to_owned(),
+            });
+        }
+        Ok(())
+    }
+
     /// Whether the place is below a tree.
-    pub(super) fn is_in(&self, root: &Rootfs) -> Result<bool, Errno> {
+    fn is_in(&self, root: &Rootfs) -> Result<bool, Errno> {
         let root = rustix::fs::fstat(root)?;
         let mut at = rustix::fs::openat(&self.directory, c".", DIRECTORY, Mode::empty())?;
         let mut stat = rustix::fs::fstat(&at)?;

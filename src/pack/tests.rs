@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 
 use super::chunks::{CHUNK, RECORD};
 use super::*;
+use crate::formats::compress::Compression;
 use crate::report::Event;
 use crate::testing::sample;
 use crate::testing::tree::{self as text, Times};
@@ -25,7 +26,8 @@ fn options(compression: Compression) -> Options {
     Options {
         epoch: Some(EPOCH),
         threads: 2,
-        compression,
+        encoding: Encoding::new(compression, None).unwrap(),
+        temporary: std::env::temp_dir(),
         interrupt: Default::default(),
     }
 }
@@ -107,7 +109,7 @@ fn gnu_tar_restores_the_tree() {
             &Report::silent(),
         )
         .unwrap();
-        assert_eq!(Format::from_target(&file), Format::Tar(compression));
+        assert_eq!(from_target(&file), Ok(Form::Tar(compression)));
         run(Command::new("tar")
             .args(["--numeric-owner", "--xattrs", "--xattrs-include=*", "-xpf"])
             .arg(&file)
@@ -303,23 +305,4 @@ fn what_is_reported_adds_up() {
     .unwrap();
     let total = 1000 + 2 * CHUNK as u64;
     assert_eq!(*heard.lock().unwrap(), (total, total, 1));
-}
-
-#[test]
-fn endings_name_formats() {
-    let tar = Format::Tar;
-    for (name, format) in [
-        ("noble", Format::Directory),
-        ("./a/noble.tar", tar(Compression::None)),
-        ("noble.tar.gz", tar(Compression::Gzip)),
-        ("noble.tgz", tar(Compression::Gzip)),
-        ("noble.tar.xz", tar(Compression::Xz)),
-        ("noble.txz", tar(Compression::Xz)),
-        ("noble.tar.zst", tar(Compression::Zstd)),
-        ("noble.tar/", Format::Directory),
-        ("noble.gz", Format::Directory),
-        ("tar", Format::Directory),
-    ] {
-        assert_eq!(Format::from_target(name), format, "{name}");
-    }
 }

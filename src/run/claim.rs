@@ -5,11 +5,10 @@
 //! keeps failed trees.
 
 use std::cell::Cell;
-use std::io::{self, Write};
 
 use super::Error;
 use super::preflight::Disk;
-use super::request::{Image, Limits, Outputs, Sink};
+use super::request::{Limits, Outputs};
 use crate::interrupt::Interrupt;
 use crate::pack;
 use crate::report::Report;
@@ -89,10 +88,11 @@ impl<'a> ClaimedOutputs<'a> {
             let options = pack::Options {
                 epoch: Some(epoch),
                 threads: u32::try_from(limits.jobs).unwrap_or(u32::MAX),
-                compression: image.compression,
+                encoding: image.encoding,
+                temporary: self.outputs.temporary.clone(),
                 interrupt: interrupt.clone(),
             };
-            write_image(self.root(), image, &options, self.report)?;
+            pack::write(self.root(), image, &options, self.report)?;
         }
         match interrupt.signal() {
             Some(signal) => Err(Error::Interrupted {
@@ -135,22 +135,6 @@ impl Drop for ClaimedOutputs<'_> {
             self.stays.set(true);
             self.report
                 .warning(format!("{path} could not be removed: {remains}"));
-        }
-    }
-}
-
-/// Writes a tree as an image.
-pub(super) fn write_image(
-    root: &Rootfs,
-    image: &Image,
-    options: &pack::Options,
-    report: &Report,
-) -> Result<(), Error> {
-    match &image.sink {
-        Sink::File(file) => Ok(pack::to_file(root, file, options, report)?),
-        Sink::Stdout => {
-            let mut output = pack::tar(root, io::stdout().lock(), options, report)?;
-            output.flush().map_err(|source| Error::Stdout { source })
         }
     }
 }

@@ -90,11 +90,6 @@ pub(crate) enum Error {
         #[source]
         source: io::Error,
     },
-    #[error("cannot write to standard output")]
-    Stdout {
-        #[source]
-        source: io::Error,
-    },
     #[error(transparent)]
     Store(#[from] store::Error),
     #[error(transparent)]
@@ -150,9 +145,8 @@ impl Error {
             | Error::NoRoom { .. }
             | Error::NoInodes { .. }
             | Error::Measure { .. }
-            | Error::Stdout { .. }
-            | Error::Pack(_)
             | Error::Rootfs(_) => Class::Target,
+            Error::Pack(error) => error.class(),
             Error::Unverifiable { .. } => Class::Trust,
             Error::Local(error) => error.class(),
             Error::Preseed(error) => error.class(),
@@ -206,7 +200,6 @@ impl Error {
             | Error::Unwritable { .. }
             | Error::Pin(_)
             | Error::Measure { .. }
-            | Error::Stdout { .. }
             | Error::Unverifiable { .. }
             | Error::Rootfs(_)
             | Error::Interrupted { .. } => None,

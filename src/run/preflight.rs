@@ -14,8 +14,8 @@ use std::path::Path;
 
 use super::Error;
 use super::claim::ClaimedOutputs;
-use super::request::{Image, Outputs, Sink};
-use crate::pack::Place;
+use super::request::Outputs;
+use crate::pack::{self, Image, Place};
 use crate::report::Report;
 use crate::tree::target;
 
@@ -33,10 +33,10 @@ pub(super) fn claim<'a>(
     if rustix::fs::stat(c"/proc/self/fd").is_err() {
         return Err(Error::NoProc);
     }
-    let image = image_place(outputs.image.as_ref())?;
+    let place = image_place(outputs.image.as_ref())?;
     let claimed = ClaimedOutputs::new(outputs, report, stays)?;
-    if let Some(place) = image {
-        place.try_out(claimed.root())?;
+    if let Some((place, image)) = place.zip(outputs.image.as_ref()) {
+        pack::try_out(place, image, claimed.root())?;
     }
     Ok(claimed)
 }
@@ -60,10 +60,10 @@ pub(super) fn remove_leftovers(temporary: &Path, report: &Report) {
     }
 }
 
-/// The place of an image that is a file.
+/// The place of an image that does not go to standard output.
 fn image_place(image: Option<&Image>) -> Result<Option<Place>, Error> {
-    match image.map(|image| &image.sink) {
-        Some(Sink::File(file)) => Ok(Some(Place::find(file)?)),
-        Some(Sink::Stdout) | None => Ok(None),
+    match image.and_then(Image::path) {
+        Some(path) => Ok(Some(Place::find(path)?)),
+        None => Ok(None),
     }
 }

@@ -5,9 +5,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::formats::compress::Compression;
 use crate::formats::path_rule::PathRule;
 use crate::formats::suite::Variant;
+use crate::pack::Image;
 use crate::sandbox;
 use crate::store::TransferLimits;
 
@@ -111,20 +111,6 @@ pub(crate) struct Outputs {
     /// Keeps the tree of a failed run.
     pub(crate) keep_failed: bool,
     pub(crate) temporary: PathBuf,
-}
-
-/// An image to write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Image {
-    pub(crate) sink: Sink,
-    pub(crate) compression: Compression,
-}
-
-/// Where an image goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Sink {
-    Stdout,
-    File(PathBuf),
 }
 
 /// Where downloads are kept.

@@ -41,7 +41,11 @@ pub struct GzipEncoder<W: Write> {
 
 impl<W: Write> GzipEncoder<W> {
     /// Starts a stream and the threads that deflate its blocks. They end with it.
-    pub(super) fn new(mut output: W, threads: u32) -> io::Result<GzipEncoder<W>> {
+    pub(super) fn new(
+        mut output: W,
+        level: Compression,
+        threads: u32,
+    ) -> io::Result<GzipEncoder<W>> {
         output.write_all(&HEADER)?;
         let threads = threads.max(1) as usize;
         let (jobs, queue) = channel();
@@ -50,7 +54,7 @@ impl<W: Write> GzipEncoder<W> {
             let queue = queue.clone();
             thread::Builder::new()
                 .name("gzip".into())
-                .spawn(move || deflate_jobs(&queue))?;
+                .spawn(move || deflate_jobs(&queue, level))?;
         }
         let block = Vec::with_capacity(BLOCK);
         Ok(GzipEncoder {
@@ -117,8 +121,8 @@ impl<W: Write> Write for GzipEncoder<W> {
 }
 
 /// Runs in each thread until the stream is dropped.
-fn deflate_jobs(queue: &Mutex<Receiver<Job>>) {
-    let mut deflate = Compress::new(Compression::default(), false);
+fn deflate_jobs(queue: &Mutex<Receiver<Job>>, level: Compression) {
+    let mut deflate = Compress::new(level, false);
     loop {
         // The lock is held while waiting, because only one thread can take the next job.
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();

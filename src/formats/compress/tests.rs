@@ -364,3 +364,50 @@ fn a_decoder_may_go_to_another_thread() {
         .unwrap();
     assert_eq!(content, "content");
 }
+
+#[test]
+fn every_level_is_read_and_does_not_depend_on_the_threads() {
+    let content = text(3 << 20);
+    let rows = [
+        (Compression::Gzip, 1, 9),
+        (Compression::Xz, 0, 6),
+        (Compression::Zstd, 1, 19),
+    ];
+    let mut levels = 0;
+    for (compression, first, last) in rows {
+        let mut sizes = Vec::new();
+        for level in [first, last] {
+            let encoding = Encoding::new(compression, Some(level)).unwrap();
+            let packed = [1, 4].map(|threads| {
+                let interrupt = Interrupt::default();
+                let mut encoder = encoder_until(encoding, Vec::new(), threads, &interrupt).unwrap();
+                encoder.write_all(&content).unwrap();
+                encoder.finish().unwrap()
+            });
+            assert!(packed[0] == packed[1], "{encoding}");
+            assert!(
+                decoded(compression, &packed[0]).unwrap() == content,
+                "{encoding}"
+            );
+            sizes.push(packed[0].len());
+            levels += 1;
+        }
+        assert!(sizes[0] > sizes[1], "{compression:?}: {sizes:?}");
+    }
+    assert_eq!(levels, 6);
+}
+
+#[test]
+fn levels_that_a_compression_lacks_are_refused() {
+    let rows = [
+        (Compression::Gzip, 0, "gz has the levels 1 to 9, not 0"),
+        (Compression::Gzip, 10, "gz has the levels 1 to 9, not 10"),
+        (Compression::Xz, 10, "xz has the levels 0 to 9, not 10"),
+        (Compression::Zstd, 20, "zst has the levels 1 to 19, not 20"),
+        (Compression::None, 1, "what is not compressed has no level"),
+    ];
+    for (compression, level, message) in rows {
+        let error = Encoding::new(compression, Some(level)).unwrap_err();
+        assert_eq!(error.to_string(), message);
+    }
+}

@@ -10,8 +10,11 @@ use liblzma::stream::{Action, Check, MtStreamBuilder, Status, Stream};
 
 use crate::interrupt::Interrupt;
 
-/// The most threads, each of which takes 150 MB.
+/// The most threads, each of which takes 150 MB at level 6.
 const MAX_THREADS: u32 = 16;
+/// The most memory that the threads may take where one thread takes less, in bytes. At level 9 a
+/// thread takes 1.3 GB.
+const MEMORY_LIMIT: u64 = 5 << 29;
 /// How long liblzma may wait, in milliseconds.
 const WAIT: u32 = 200;
 /// The buffer for compressed bytes, in bytes.
@@ -25,20 +28,30 @@ pub struct XzEncoder<W: Write> {
     interrupt: Interrupt,
 }
 
+/// A stream of this level on up to `threads` threads, on which its bytes do not depend.
+pub(super) fn stream(level: u8, threads: u32) -> io::Result<Stream> {
+    let mut threads = threads.clamp(1, MAX_THREADS);
+    let mut builder = MtStreamBuilder::new();
+    builder
+        .preset(level.into())
+        .check(Check::Crc64)
+        .threads(threads)
+        .timeout_ms(WAIT);
+    while threads > 1 && builder.memusage() > MEMORY_LIMIT {
+        threads -= 1;
+        builder.threads(threads);
+    }
+    Ok(builder.encoder()?)
+}
+
 impl<W: Write> XzEncoder<W> {
-    pub(super) fn new(output: W, threads: u32, interrupt: Interrupt) -> io::Result<XzEncoder<W>> {
-        let mut builder = MtStreamBuilder::new();
-        builder
-            .preset(6)
-            .check(Check::Crc64)
-            .threads(threads.clamp(1, MAX_THREADS))
-            .timeout_ms(WAIT);
-        Ok(XzEncoder {
-            stream: builder.encoder()?,
+    pub(super) fn new(output: W, stream: Stream, interrupt: Interrupt) -> XzEncoder<W> {
+        XzEncoder {
+            stream,
             output,
             buffer: Vec::with_capacity(BUFFER),
             interrupt,
-        })
+        }
     }
 
     /// Ends the stream and returns the output.

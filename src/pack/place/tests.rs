@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown, lchown, symlink};
 use std::process::Command;
 
 use super::*;
-use crate::formats::compress::Compression;
+use crate::formats::compress::{Compression, Encoding};
 use crate::mark;
 use crate::pack::{Options, to_file};
 use crate::report::Report;
@@ -40,7 +40,8 @@ impl Scene {
         let options = Options {
             epoch: None,
             threads: 1,
-            compression: Compression::None,
+            encoding: Encoding::new(Compression::None, None).unwrap(),
+            temporary: std::env::temp_dir(),
             interrupt: Default::default(),
         };
         to_file(&root, path, &options, &Report::silent())

@@ -8,10 +8,11 @@ use rustix::io::Errno;
 
 use super::super::Error;
 use super::super::claim::ClaimedOutputs;
-use super::super::request::{Image, Request};
+use super::super::request::Request;
 use super::image_place;
 use crate::formats::compress::Compression;
 use crate::install::InstallPlan;
+use crate::pack::{Content, Image, Layout};
 use crate::store::Store;
 
 /// How many files and directories a package has at least: a payload, its documentation's directory
@@ -124,7 +125,7 @@ fn image(image: Option<&Image>, installed: u64) -> Result<Option<Need>, Error> {
         what: "the image",
         path: place.path().to_owned(),
         disk: measured(Disk::of(place.directory()), place.path())?,
-        bytes: least_image(installed, image.compression),
+        bytes: least_image(installed, image),
         inodes: 1,
     }))
 }
@@ -148,16 +149,24 @@ fn measured(disk: Result<Disk, Errno>, path: &Path) -> Result<Disk, Error> {
     })
 }
 
-/// The least size of an image, in bytes. The tar of a minimal system has some 0.85 of its
-/// Installed-Size, compressed with xz 0.2; path rules may leave out half of it.
-fn least_image(installed: u64, compression: Compression) -> u64 {
-    match compression {
+/// The least space that an image needs, in bytes. The tar of a minimal system has some 0.85 of its
+/// Installed-Size, compressed with xz 0.2; path rules may leave out half of it. A layer is a file
+/// before it is in the archive of an OCI image.
+fn least_image(installed: u64, image: &Image) -> u64 {
+    let tar = match image.encoding.compression() {
         Compression::None => installed / 2,
         Compression::Gzip
         | Compression::Bzip2
         | Compression::Xz
         | Compression::Lzma
         | Compression::Zstd => installed / 10,
+    };
+    match &image.content {
+        Content::Oci {
+            layout: Layout::Archive(_),
+            ..
+        } => 2 * tar,
+        Content::Tar(_) | Content::Oci { .. } => tar,
     }
 }
 

@@ -1,0 +1,159 @@
+//! The blobs of an image: small documents in memory, layers in files.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+
+use serde::Serialize;
+
+use super::super::temporary::TemporaryFile;
+use crate::formats::digest::{Algorithm, Digest, Hasher};
+use crate::interrupt::Interrupt;
+
+/// How much is copied at a time, in bytes.
+const PIECE: usize = 1 << 20;
+
+/// The digest and the size of a blob.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) digest: Digest,
+    /// In bytes.
+    pub(super) size: u64,
+}
+
+impl Identity {
+    /// `sha256:…`, as descriptors write it.
+    pub(super) fn digest(&self) -> String {
+        format!("sha256:{}", self.digest.hexadecimal())
+    }
+
+    /// The blob's path in a layout.
+    pub(super) fn path(&self) -> String {
+        format!("blobs/sha256/{}", self.digest.hexadecimal())
+    }
+}
+
+/// The content of a file of a layout.
+#[derive(Debug)]
+pub(super) enum Blob {
+    Bytes(Vec<u8>),
+    Spooled(Spool),
+}
+
+impl Blob {
+    /// In bytes.
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Blob::Bytes(bytes) => bytes.len() as u64,
+            Blob::Spooled(spool) => spool.size,
+        }
+    }
+
+    /// Writes the blob to `output`. Fails soon after an interrupt.
+    pub(super) fn copy(&self, mut output: impl Write, interrupt: &Interrupt) -> io::Result<()> {
+        match self {
+            Blob::Bytes(bytes) => output.write_all(bytes),
+            Blob::Spooled(spool) => {
+                let mut buffer = vec![0; PIECE];
+                let mut at = 0;
+                while at < spool.size {
+                    if interrupt.signal().is_some() {
+                        return Err(io::Error::other("interrupted"));
+                    }
+                    let read = spool.file().read_at(&mut buffer, at)?;
+                    if read == 0 {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                    output.write_all(&buffer[..read])?;
+                    at += read as u64;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A blob that is written to a file because its size and digest stand before it in the image.
+#[derive(Debug)]
+pub(super) struct Spool {
+    file: SpoolFile,
+    hasher: Hasher,
+    /// In bytes.
+    size: u64,
+}
+
+#[derive(Debug)]
+pub(super) enum SpoolFile {
+    /// On the file system of the image.
+    Beside(TemporaryFile),
+    Temporary(File),
+}
+
+impl Spool {
+    pub(super) fn new(file: SpoolFile) -> Spool {
+        Spool {
+            file,
+            hasher: Hasher::new(Algorithm::Sha256),
+            size: 0,
+        }
+    }
+
+    /// The identity of what was written so far.
+    pub(super) fn identity(&self) -> Identity {
+        Identity {
+            digest: self.hasher.clone().finish(),
+            size: self.size,
+        }
+    }
+
+    /// The file, if it can be given a name in a layout on its file system.
+    pub(super) fn into_beside(self) -> Result<TemporaryFile, Spool> {
+        match self.file {
+            SpoolFile::Beside(file) => Ok(file),
+            SpoolFile::Temporary(_) => Err(self),
+        }
+    }
+
+    fn file(&self) -> &File {
+        match &self.file {
+            SpoolFile::Beside(file) => file.file(),
+            SpoolFile::Temporary(file) => file,
+        }
+    }
+}
+
+impl Write for Spool {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file().write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A JSON document with its identity.
+#[derive(Clone, Debug)]
+pub(super) struct Document {
+    pub(super) bytes: Vec<u8>,
+    pub(super) identity: Identity,
+}
+
+impl Document {
+    pub(super) fn new(content: &impl Serialize) -> io::Result<Document> {
+        Ok(Document::of(serde_json::to_vec(content)?))
+    }
+
+    pub(super) fn of(bytes: Vec<u8>) -> Document {
+        let mut hasher = Hasher::new(Algorithm::Sha256);
+        hasher.update(&bytes);
+        let identity = Identity {
+            digest: hasher.finish(),
+            size: bytes.len() as u64,
+        };
+        Document { bytes, identity }
+    }
+}

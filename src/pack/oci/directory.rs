@@ -1,0 +1,147 @@
+//! An OCI image layout as a directory, which must be absent or empty before.
+//!
+//! Its files are temporary files of the directory until all are complete; then they get their
+//! names. index.json, without which a directory is no layout, is the last. What was made is removed
+//! where that fails.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{AtFlags, Dir, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::super::Error;
+use super::super::output::error;
+use super::super::place::Place;
+use super::super::temporary::{self, TemporaryFile};
+use super::blob::Blob;
+use super::layout::Files;
+use crate::interrupt::Interrupt;
+use crate::tree::rootfs::Rootfs;
+
+/// The directories of a layout, outer first.
+pub(super) const DIRECTORIES: [&str; 2] = ["blobs/", "blobs/sha256/"];
+const INDEX: &str = "index.json";
+
+/// The directory. Dropped without [`LayoutDirectory::write`], it is what it was.
+#[derive(Debug)]
+pub(super) struct LayoutDirectory {
+    place: Place,
+    directory: OwnedFd,
+    is_new: bool,
+    /// The paths that were made in it, in their order. A directory ends with `/`.
+    made: Vec<String>,
+}
+
+impl LayoutDirectory {
+    /// Creates the directory, or finds it empty.
+    pub(super) fn create(place: Place, tree: Option<&Rootfs>) -> Result<LayoutDirectory, Error> {
+        if let Some(tree) = tree {
+            place.refuse_inside(tree)?;
+        }
+        let mode = Mode::from_raw_mode(0o777);
+        let is_new = match rustix::fs::mkdirat(place.directory(), &place.name, mode) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
+            Err(e) => return Err(error(&place.path, "create it", e)),
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(place.directory(), &place.name, flags, Mode::empty());
+        let layout = LayoutDirectory {
+            directory: opened.map_err(|e| error(&place.path, "open it", e))?,
+            place,
+            is_new,
+            made: Vec::new(),
+        };
+        temporary::sweep(layout.directory.as_fd());
+        match is_empty(&layout.directory) {
+            Ok(true) => Ok(layout),
+            Ok(false) => Err(Error::NotEmpty {
+                path: layout.place.path.clone(),
+            }),
+            Err(e) => Err(error(&layout.place.path, "list it", e)),
+        }
+    }
+
+    /// A file that can become a blob.
+    pub(super) fn spool(&self) -> Result<TemporaryFile, Error> {
+        let created = TemporaryFile::create(self.directory.as_fd());
+        created.map_err(|e| error(&self.place.path, "create a file in it", e))
+    }
+
+    /// Writes the files.
+    pub(super) fn write(mut self, files: Files, interrupt: &Interrupt) -> Result<(), Error> {
+        let path = self.place.path.clone();
+        let written = self.complete(files, interrupt);
+        written.map_err(|source| Error::Output {
+            path,
+            action: "write it",
+            source,
+        })
+    }
+
+    fn complete(&mut self, files: Files, interrupt: &Interrupt) -> io::Result<()> {
+        let mut complete = Vec::new();
+        for (path, blob) in files {
+            complete.push((path, self.completed(blob, interrupt)?));
+        }
+        complete.sort_by_key(|(path, _)| path == INDEX);
+        for path in DIRECTORIES {
+            rustix::fs::mkdirat(&self.directory, path, Mode::from_raw_mode(0o777))?;
+            self.made.push(path.to_owned());
+        }
+        for (path, file) in &mut complete {
+            let (parent, name) = path.rsplit_once('/').unwrap_or((".", path));
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let parent = rustix::fs::openat(&self.directory, parent, flags, Mode::empty())?;
+            file.give_name(&parent, OsStr::new(name))?;
+            self.made.push(path.clone());
+        }
+        self.made.clear();
+        self.is_new = false;
+        Ok(())
+    }
+
+    /// A blob as a file of the directory, still without its name.
+    fn completed(&self, blob: Blob, interrupt: &Interrupt) -> io::Result<TemporaryFile> {
+        let blob = match blob {
+            Blob::Spooled(spool) => match spool.into_beside() {
+                Ok(file) => return Ok(file),
+                Err(spool) => Blob::Spooled(spool),
+            },
+            bytes @ Blob::Bytes(_) => bytes,
+        };
+        let file = TemporaryFile::create(self.directory.as_fd())?;
+        blob.copy(file.file(), interrupt)?;
+        Ok(file)
+    }
+}
+
+/// Whether a directory has nothing but an empty `lost+found`.
+fn is_empty(directory: &OwnedFd) -> Result<bool, Errno> {
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        match entry.file_name().to_bytes() {
+            b"." | b".." | b"lost+found" => {}
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+impl Drop for LayoutDirectory {
+    fn drop(&mut self) {
+        while let Some(path) = self.made.pop() {
+            let flags = match path.ends_with('/') {
+                true => AtFlags::REMOVEDIR,
+                false => AtFlags::empty(),
+            };
+            let _ = rustix::fs::unlinkat(&self.directory, path, flags);
+        }
+        if self.is_new {
+            let directory = self.place.directory();
+            let _ = rustix::fs::unlinkat(directory, &self.place.name, AtFlags::REMOVEDIR);
+        }
+    }
+}
