@@ -21,7 +21,7 @@ pub(super) enum Error {
     Ending(#[from] UnknownEnding),
     #[error(transparent)]
     Level(#[from] BadLevel),
-    #[error("{option} needs an OCI image or a compressed image, but `{}` is {is}", output.display())]
+    #[error("{option} does not apply to `{}`, which is {is}", output.display())]
     NotOfImage {
         option: &'static str,
         output: PathBuf,

@@ -146,17 +146,43 @@ fn the_target_decides_what_is_written() {
     rbootstrap noble ./noble
         Make, directory ./noble
     rbootstrap noble n.tar
-        Make, image n.tar None
+        Make, tar n.tar, not compressed
     rbootstrap noble n.tar.zst
-        Make, image n.tar.zst Zstd
+        Make, tar n.tar.zst, zst at level 9
     rbootstrap noble n.tgz
-        Make, image n.tgz Gzip
+        Make, tar n.tgz, gz at level 6
     rbootstrap --format dir noble n.tar
         Make, directory n.tar
     rbootstrap --format tar noble n
-        Make, image n None
+        Make, tar n, not compressed
     rbootstrap noble n --tar n.tar.xz
-        Make, directory n, image n.tar.xz Xz
+        Make, directory n, tar n.tar.xz, xz at level 6
+    rbootstrap noble n --tar n
+        Make, directory n, tar n, not compressed
+    rbootstrap noble n --tar n.oci.tar
+        Make, directory n, OCI archive n.oci.tar, gz at level 6
+    rbootstrap noble n.oci.tar
+        Make, OCI archive n.oci.tar, gz at level 6
+    rbootstrap --format oci noble n.tar
+        Make, OCI archive n.tar, gz at level 6
+    rbootstrap --format oci noble n
+        Make, OCI directory n, gz at level 6
+    rbootstrap --format oci noble -
+        Make, OCI archive stdout, gz at level 6
+    rbootstrap --format tar noble n.oci.tar
+        Make, tar n.oci.tar, not compressed
+    rbootstrap --format tar noble n.img
+        Make, tar n.img, not compressed
+    rbootstrap --format dir noble n.img
+        Make, directory n.img
+    rbootstrap noble n.d/
+        Make, directory n.d/
+    rbootstrap --compress zstd --compress-level 19 noble n.oci.tar
+        Make, OCI archive n.oci.tar, zst at level 19
+    rbootstrap --compress zstd noble -
+        Make, tar stdout, zst at level 9
+    rbootstrap --compress-level 0 noble n.txz
+        Make, tar n.txz, xz at level 0
     rbootstrap --print-debs noble
         PrintDebs
     rbootstrap --simulate noble n
@@ -221,7 +247,7 @@ fn contradictions_are_refused() {
         "rbootstrap --path-exclude usr/share/man/* noble n",
         "rbootstrap --path-include= noble n",
         "rbootstrap --no-such-option noble n",
-    ]), @"
+    ]), @r#"
     rbootstrap
         error: the following required arguments were not provided:
     rbootstrap --variant=fat noble n
@@ -240,8 +266,56 @@ fn contradictions_are_refused() {
         error: the argument '--quiet' cannot be used with '--verbose...'
     rbootstrap noble n.tar --tar m.tar
         error: --tar needs a directory TARGET, but `n.tar` is a tar
-    rbootstrap noble n.oci.tar
-        error: `n.oci.tar`: OCI image archives are not supported
+    rbootstrap noble n.img
+        error: `n.img`: no image is written with the ending .img
+    rbootstrap noble n.tar.lz4
+        error: `n.tar.lz4`: no image is written with the ending .tar.lz4
+    rbootstrap noble n.oci.tar.gz
+        error: `n.oci.tar.gz`: no image is written with the ending .oci.tar.gz
+    rbootstrap noble n --tar n.zip
+        error: `n.zip`: no image is written with the ending .zip
+    rbootstrap --format oci noble n.tar.gz
+        error: `n.tar.gz`: an OCI image is not compressed as a whole, its layer is
+    rbootstrap --format ext4 noble n
+        error: invalid value 'ext4' for '--format <FORMAT>'
+    rbootstrap --tag n noble n
+        error: --tag does not apply to `n`, which is a directory
+    rbootstrap --user 1 noble n.tar
+        error: --user does not apply to `n.tar`, which is a tar
+    rbootstrap --label a=b noble -
+        error: --label does not apply to `-`, which is a tar unless --format oci is given
+    rbootstrap --compress zstd noble n
+        error: --compress does not apply to `n`, which is a directory
+    rbootstrap --compress zstd noble n.tar.gz
+        error: --compress does not apply to `n.tar.gz`, which is compressed as its ending says
+    rbootstrap --compress gz noble n.tar
+        error: --compress does not apply to `n.tar`, which is compressed as its ending says
+    rbootstrap --compress xz noble n.oci.tar
+        error: invalid value 'xz' for '--compress <HOW>'
+    rbootstrap --compress-level 3 noble n
+        error: --compress-level does not apply to `n`, which is a directory
+    rbootstrap --compress-level 3 noble n.tar
+        error: what is not compressed has no level
+    rbootstrap --compress-level 0 noble n.tar.gz
+        error: gz has the levels 1 to 9, not 0
+    rbootstrap --compress-level 20 noble n.tar.zst
+        error: zst has the levels 1 to 19, not 20
+    rbootstrap --compress-level 10 noble n.tar.xz
+        error: xz has the levels 0 to 9, not 10
+    rbootstrap --compress-level 256 noble n.tar.xz
+        error: invalid value '256' for '--compress-level <N>': 256 is not in 0..=255
+    rbootstrap --tag Noble noble n.oci.tar
+        error: invalid value 'Noble' for '--tag <NAME[:TAG]>': `Noble` is not the name of an image: its parts have a-z 0-9, and . _ - between them
+    rbootstrap --label a noble n.oci.tar
+        error: invalid value 'a' for '--label <KEY=VALUE>': `a` is not KEY=VALUE
+    rbootstrap --env =b noble n.oci.tar
+        error: invalid value '=b' for '--env <NAME=VALUE>': `=b` is not NAME=VALUE
+    rbootstrap --cmd '[' noble n.oci.tar
+        error: invalid value ''['' for '--cmd <WORDS>': `'['` has quotes: write the words as a list, ["word", "word"]
+    rbootstrap --workdir srv noble n.oci.tar
+        error: invalid value 'srv' for '--workdir <PATH>': `srv` is not an absolute path
+    rbootstrap --user a:b:c noble n.oci.tar
+        error: invalid value 'a:b:c' for '--user <USER[:GROUP]>': `a:b:c` is not a user such as 1000, 1000:1000 or nobody
     rbootstrap --format dir noble
         error: --format dir needs a TARGET
     rbootstrap --print-debs --simulate noble
@@ -274,7 +348,7 @@ fn contradictions_are_refused() {
         error: invalid value '' for '--path-include <GLOB>': the pattern `` does not begin with `/` or `*`
     rbootstrap --no-such-option noble n
         error: unexpected argument '--no-such-option' found
-    ");
+    "#);
 }
 
 #[test]

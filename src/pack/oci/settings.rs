@@ -43,7 +43,7 @@ pub(crate) struct Pair {
 pub(crate) enum BadSetting {
     #[error("`{found}` is not {form}")]
     NoPair { found: String, form: &'static str },
-    #[error("the words of `{found}` are in question: write them as [\"word\", \"word\"]")]
+    #[error("`{found}` has quotes: write the words as a list, [\"word\", \"word\"]")]
     Quoted { found: String },
     #[error("`{found}` is not a list of words such as [\"bash\", \"-l\"]")]
     NoList { found: String },

@@ -241,11 +241,27 @@ fn the_documents_say_what_was_asked_for() {
             &files["manifest.json"],
             &files["oci-layout"],
         ] {
-            text.push_str(std::str::from_utf8(document).unwrap());
+            text.push_str(&without_digests(std::str::from_utf8(document).unwrap()));
             text.push('\n');
         }
         insta::with_settings!({ omit_expression => true }, {
             insta::assert_snapshot!(format!("documents_{name}"), text);
         });
     }
+}
+
+/// A document without digests and sizes, which depend on who owns the tree.
+fn without_digests(text: &str) -> String {
+    let mut parts = text.split(['"', ':', '/', ',', '}']);
+    let mut plain = text.to_owned();
+    while let Some(part) = parts.next() {
+        if part.len() == 64 {
+            plain = plain.replace(part, "DIGEST");
+        } else if part == "size" {
+            parts.next();
+            let size = parts.next().unwrap();
+            plain = plain.replace(&format!("\"size\":{size}"), "\"size\":SIZE");
+        }
+    }
+    plain
 }
