@@ -11,11 +11,13 @@ pub(crate) mod digest;
 pub(crate) mod fields;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod fuzz;
+pub(crate) mod glob;
 pub(crate) mod key;
 pub(crate) mod package;
 pub(crate) mod package_key;
 pub(crate) mod path_rule;
 pub(crate) mod relation;
+pub(crate) mod secret;
 pub(crate) mod selections;
 pub(crate) mod stanza;
 pub(crate) mod suite;

@@ -66,6 +66,8 @@ fn stages(
     report: &Report,
     stays: &Cell<bool>,
 ) -> Result<Done, Error> {
+    // A file system's clock may lag behind by a tick.
+    let began = now() - 1;
     // Sources. An unknown suite or a bad source is an error whoever asks.
     let sources = sources::choose(&request.system, &request.sources, report)?;
     let selection = selection(request, &sources, report)?;
@@ -116,6 +118,7 @@ fn stages(
     let epoch = installation.map(|tree| tree.install(&plan)).transpose()?;
     // Pack.
     if let Some((claim, epoch)) = claim.as_ref().zip(epoch) {
+        claim.warn_of_secrets(began)?;
         claim.limit_times(epoch)?;
         claim.pack(epoch, &request.limits, interrupt)?;
     }

@@ -5,5 +5,6 @@ pub(crate) mod apt;
 pub(crate) mod base;
 mod path;
 pub(crate) mod rootfs;
+pub(crate) mod secrets;
 pub(crate) mod target;
 pub(crate) mod tidy;

@@ -34,8 +34,8 @@ pub(super) struct SourceArgs {
 
     /// Choose the sources of the system's own apt
     ///
-    /// - suite: the suite's public archive, whichever MIRROR or mirror of the host the packages come
-    ///   from, with updates and security, and the sources of --source
+    /// - suite: the suite's public archive, whichever mirror served the packages, and
+    ///   the sources of --source
     /// - used: the sources that this run uses
     /// - none: no sources
     #[arg(

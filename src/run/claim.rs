@@ -13,6 +13,7 @@ use crate::interrupt::Interrupt;
 use crate::pack;
 use crate::report::Report;
 use crate::tree::rootfs::Rootfs;
+use crate::tree::secrets::{self, FoundSecret};
 use crate::tree::target::Target;
 
 /// The claimed target of a run.
@@ -65,6 +66,23 @@ impl<'a> ClaimedOutputs<'a> {
     /// The target's file system as it was before anything was written.
     pub(super) fn disk_before(&self) -> Disk {
         self.disk
+    }
+
+    /// Warns of the secrets that scripts have made since `began`, in seconds since the epoch.
+    pub(super) fn warn_of_secrets(&self, began: i64) -> Result<(), Error> {
+        let found = secrets::find(self.root(), began)?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        let mut shown = Vec::new();
+        for FoundSecret { path, what } in &found {
+            shown.push(format!("{path} ({what})"));
+        }
+        self.report.warning(format!(
+            "the image contains secrets made while building, which every copy of it shares: {}",
+            shown.join(", ")
+        ));
+        Ok(())
     }
 
     /// Sets all times in a tree that stays to at most `epoch`, as those of an image are. So an image

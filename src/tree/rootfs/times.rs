@@ -1,4 +1,4 @@
-//! Limits the modification times in a tree.
+//! Finds paths by their modification times, and limits these.
 //!
 //! What a run makes has the time of its making, which differs in each run; what packages ship has
 //! their times. Nothing runs in the tree any more, and neither symlinks nor mounts are followed.
@@ -11,6 +11,9 @@ use rustix::io::Errno;
 
 use super::{AsFd, Error, RootPath, Rootfs, modified_at, remove};
 
+/// The length that no path given to the kernel reaches (PATH_MAX), in bytes.
+const PATH_LIMIT: usize = 4096;
+
 /// A directory on the way down.
 struct Level {
     found: Stat,
@@ -18,27 +21,79 @@ struct Level {
     pending: Vec<CString>,
 }
 
+/// What a walk does with an entry of a directory.
+type Visit<'v> = dyn FnMut(Visited<'_>) -> Result<(), Errno> + 'v;
+
+/// An entry of a directory, which the names `way` lead to.
+struct Visited<'w> {
+    way: &'w [CString],
+    directory: BorrowedFd<'w>,
+    name: &'w CStr,
+    found: Stat,
+}
+
 impl Rootfs {
     /// Sets every modification time after `latest`, in seconds since the epoch, to `latest`.
     pub(crate) fn limit_times(&self, latest: i64) -> Result<(), Error> {
-        let mut names = Vec::new();
-        let limited = limit_below(self.as_fd(), latest, &mut names);
-        limited.map_err(|e| {
-            let mut path = RootPath::default();
-            for name in names {
-                path = path.entry(name.to_bytes());
+        let times = modified_at(latest);
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        self.walk("set the times in it", &mut |visited| {
+            if visited.found.st_mtime > latest {
+                rustix::fs::utimensat(visited.directory, visited.name, &times, flags)?;
             }
-            self.error(&path, "set the times in it", e)
+            Ok(())
         })
+    }
+
+    /// The regular files whose modification time is later than `seconds` since the epoch, without
+    /// those whose path is longer than the kernel takes.
+    pub(crate) fn files_later_than(&self, seconds: i64) -> Result<Vec<RootPath>, Error> {
+        let mut later = Vec::new();
+        self.walk("look at what is in it", &mut |visited| {
+            let kind = FileType::from_raw_mode(visited.found.st_mode);
+            if visited.found.st_mtime > seconds && kind == FileType::RegularFile {
+                let path = path_of(visited.way).entry(visited.name.to_bytes());
+                if path.as_bytes().len() < PATH_LIMIT {
+                    later.push(path);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(later)
+    }
+
+    /// Visits the root and everything below it. `action` is what fails, for messages.
+    fn walk(&self, action: &'static str, visit: &mut Visit<'_>) -> Result<(), Error> {
+        let mut way = Vec::new();
+        let walked = walk_below(self.as_fd(), visit, &mut way);
+        walked.map_err(|e| self.error(&path_of(&way), action, e))
     }
 }
 
-/// Limits the times of a directory and of all below it. `way` is where it has come to.
-fn limit_below(top: BorrowedFd<'_>, latest: i64, way: &mut Vec<CString>) -> Result<(), Errno> {
+fn path_of(way: &[CString]) -> RootPath {
+    let mut path = RootPath::default();
+    for name in way {
+        path = path.entry(name.to_bytes());
+    }
+    path
+}
+
+/// Visits a directory, `.`, and all below it. `way` is where the walk has come to.
+fn walk_below(
+    top: BorrowedFd<'_>,
+    visit: &mut Visit<'_>,
+    way: &mut Vec<CString>,
+) -> Result<(), Errno> {
     let mut current = open(top, c".")?;
-    let found = limit(current.as_fd(), c".", latest)?;
+    let found = rustix::fs::fstat(&current)?;
+    visit(Visited {
+        way,
+        directory: current.as_fd(),
+        name: c".",
+        found,
+    })?;
     let device = found.st_dev;
-    let pending = limit_entries(current.as_fd(), latest, device)?;
+    let pending = visit_entries(current.as_fd(), device, visit, way)?;
     let mut levels = vec![Level { found, pending }];
     while let Some(level) = levels.last_mut() {
         if let Some(name) = level.pending.pop() {
@@ -46,7 +101,7 @@ fn limit_below(top: BorrowedFd<'_>, latest: i64, way: &mut Vec<CString>) -> Resu
             way.push(name);
             current = below?;
             let found = rustix::fs::fstat(&current)?;
-            let pending = limit_entries(current.as_fd(), latest, device)?;
+            let pending = visit_entries(current.as_fd(), device, visit, way)?;
             levels.push(Level { found, pending });
         } else {
             levels.pop();
@@ -76,32 +131,29 @@ fn open_above(directory: &OwnedFd, expected: &Stat) -> Result<OwnedFd, Errno> {
     Ok(above)
 }
 
-/// Limits the times of a directory's entries. Returns the names of those that are directories of
-/// the tree's file system, `device`.
-fn limit_entries(
+/// Visits a directory's entries. Returns the names of those that are directories of the tree's file
+/// system, `device`.
+fn visit_entries(
     directory: BorrowedFd<'_>,
-    latest: i64,
     device: u64,
+    visit: &mut Visit<'_>,
+    way: &[CString],
 ) -> Result<Vec<CString>, Errno> {
     let mut directories = Vec::new();
     for name in remove::names(directory)? {
-        let found = limit(directory, &name, latest)?;
+        let found = rustix::fs::statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+        visit(Visited {
+            way,
+            directory,
+            name: &name,
+            found,
+        })?;
         let kind = FileType::from_raw_mode(found.st_mode);
         if kind == FileType::Directory && found.st_dev == device {
             directories.push(name);
         }
     }
     Ok(directories)
-}
-
-/// Limits the time of an entry.
-fn limit(directory: BorrowedFd<'_>, name: &CStr, latest: i64) -> Result<Stat, Errno> {
-    let flags = AtFlags::SYMLINK_NOFOLLOW;
-    let found = rustix::fs::statat(directory, name, flags)?;
-    if found.st_mtime > latest {
-        rustix::fs::utimensat(directory, name, &modified_at(latest), flags)?;
-    }
-    Ok(found)
 }
 
 #[cfg(test)]
