@@ -5,6 +5,7 @@
 //! option or a command.
 
 mod bootstrap;
+mod compatibility;
 mod environment;
 mod error;
 mod exit;

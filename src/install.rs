@@ -8,6 +8,7 @@ mod install_plan;
 mod key;
 mod preseed;
 mod scripts;
+mod second_stage;
 mod steps;
 
 use std::process::ExitStatus;

@@ -156,9 +156,13 @@ fn setup(request: &Request, options: install::Options, fetch: &Arc<Downloads>) -
 }
 
 fn step_options(request: &Request, sources: &Sources) -> install::Options {
-    let variant = request.system.variant;
-    install::Options::new(variant, &sources.suite, &sources.architectures)
-        .with_path_rules(&request.system.path_rules)
+    let system = &request.system;
+    let options = install::Options::new(system.variant, &sources.suite, &sources.architectures)
+        .with_path_rules(&system.path_rules);
+    match system.first_stage {
+        true => options.with_first_stage(&system.suite, &sources.list),
+        false => options,
+    }
 }
 
 fn selection(

@@ -39,6 +39,7 @@ mod refusals;
 mod reproducible;
 mod sandbox;
 mod scripts;
+mod second_stage;
 mod sharing;
 mod simulate;
 mod suites;

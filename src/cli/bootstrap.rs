@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 use rustix::fs::{FileType, fstat};
 
+use super::compatibility::CompatibilityArgs;
 use super::environment::Environment;
 use super::error::Error;
 use super::image::ImageArgs;
 use super::network::NetworkArgs;
-use super::options::{CacheArgs, CompatibilityArgs, OutputArgs, PackageArgs, PerformanceArgs};
+use super::options::{CacheArgs, OutputArgs, PackageArgs, PerformanceArgs};
 use super::sources::SourceArgs;
 use super::trust::TrustArgs;
 use super::{Session, print_data};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::compatibility::CompatibilityArgs;
 use super::environment::{Environment, OwnDirectory};
 use super::error::Error;
 use super::image::{FormatName, ImageArgs};
@@ -198,31 +199,6 @@ pub(super) struct JobsArg {
     jobs: Option<u16>,
 }
 
-/// Options that callers of debootstrap pass. Most have no effect.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Compatibility with debootstrap")]
-pub(super) struct CompatibilityArgs {
-    /// Merge /usr; fails if the suite does not support it
-    #[arg(long, hide_short_help = true, conflicts_with = "no_merged_usr")]
-    merged_usr: bool,
-
-    /// Do not merge /usr; fails if the suite requires it
-    #[arg(long, hide_short_help = true)]
-    no_merged_usr: bool,
-
-    /// No effect: dependencies are always resolved
-    #[arg(long, hide_short_help = true)]
-    resolve_deps: bool,
-
-    /// No effect: signatures are checked unless --no-check-gpg is given
-    #[arg(long, hide_short_help = true)]
-    force_check_gpg: bool,
-
-    /// No effect: no such directory is made
-    #[arg(long, hide_short_help = true)]
-    keep_debootstrap_dir: bool,
-}
-
 impl PackageArgs {
     pub(super) fn system(&self, suite: String, compatibility: &CompatibilityArgs) -> System {
         System {
@@ -230,6 +206,7 @@ impl PackageArgs {
             variant: self.variant,
             architectures: values::words(&self.arch),
             merged_usr: compatibility.merged_usr(),
+            first_stage: compatibility.first_stage(),
             path_rules: self.path_rules.0.clone(),
             preseed: self.preseed.clone(),
         }
@@ -325,18 +302,6 @@ impl JobsArg {
         match self.jobs {
             Some(jobs) => jobs.into(),
             None => std::thread::available_parallelism().map_or(1, usize::from),
-        }
-    }
-}
-
-impl CompatibilityArgs {
-    fn merged_usr(&self) -> Option<bool> {
-        if self.merged_usr {
-            Some(true)
-        } else if self.no_merged_usr {
-            Some(false)
-        } else {
-            None
         }
     }
 }

@@ -31,7 +31,7 @@ use decode::Decoder;
 
 pub(crate) use decode::{Node, Staged};
 pub(crate) use directory::{StagingDirectory, open_content, set_owner_and_mode};
-pub(crate) use source::downloads;
+pub(crate) use source::{downloads, original};
 
 /// Where packages are staged: on the tree's own file system, so that placing a file is renaming it.
 pub(crate) const STAGING: &str = "var/lib/dpkg/rbootstrap.tmp";

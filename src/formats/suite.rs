@@ -31,6 +31,22 @@ pub enum Variant {
     Extract,
 }
 
+impl Variant {
+    /// Its own name, of those that are read.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Variant::Essential => "essential",
+            Variant::Apt => "apt",
+            Variant::Minbase => "minbase",
+            Variant::Buildd => "buildd",
+            Variant::Important => "important",
+            Variant::Standard => "standard",
+            Variant::Custom => "custom",
+            Variant::Extract => "extract",
+        }
+    }
+}
+
 impl FromStr for Variant {
     type Err = UnknownVariant;
 

@@ -23,10 +23,11 @@ use crate::tree::rootfs::{RootPath, Rootfs};
 use crate::tree::tidy;
 
 use super::Error;
-use super::install_plan::{InstallPlan, in_staging_order};
+use super::install_plan::{InstallPlan, in_order_of, in_staging_order};
 use super::key::keys;
 use super::preseed::{Preseed, set_selections};
 use super::scripts::{ScriptHost, ScriptPlace};
+use super::second_stage::Times;
 use super::steps::{Options, Step, steps};
 
 /// What an installation needs before its packages are known.
@@ -57,6 +58,10 @@ pub(crate) struct Installation<'a> {
     scripts: Option<ScriptHost<'a>>,
     place: ScriptPlace<'a>,
     staging: Staging<'a>,
+    /// Where the .debs come from.
+    fetch: Arc<Downloads>,
+    /// The newest build date of the .debs that are put into the tree, in seconds since the epoch.
+    newest_archived: i64,
     report: &'a Report,
 }
 
@@ -90,7 +95,7 @@ impl<'a> Installation<'a> {
             false => None,
         };
         let staging_options = staging::Options {
-            source: staging::downloads(fetch, interrupt.clone()),
+            source: staging::downloads(Arc::clone(&fetch), interrupt.clone()),
             rules: options.base().path_rules.clone(),
             jobs,
         };
@@ -105,6 +110,8 @@ impl<'a> Installation<'a> {
             scripts,
             place,
             staging: Staging::start(root, staging_options, report.clone())?,
+            fetch,
+            newest_archived: 0,
             report,
         })
     }
@@ -130,6 +137,10 @@ impl<'a> Installation<'a> {
         let keys = keys(&steps, &plan.circumstances(refused));
         self.report.began(Stage::Unpack, plan.debs.len() as u64);
         let staged = self.staging.plan(in_staging_order(&steps, plan));
+        if let Some(first) = first_of_second_stage(&steps) {
+            let newest = newest_before_scripts(&staged, first, false)?;
+            self.script_epoch = plan.epoch.or(Some(newest));
+        }
         for (step, key) in steps.iter().zip(keys).skip(self.done) {
             self.report.begin_step(self.done + 1, step.kind());
             self.report.detail(format!("step {key}: {step}"));
@@ -140,7 +151,7 @@ impl<'a> Installation<'a> {
             }
         }
         self.report.end_steps();
-        Ok(plan.epoch.unwrap_or_else(|| staged.newest()))
+        Ok(plan.epoch.unwrap_or(self.newest(&staged)))
     }
 
     fn execute(
@@ -178,7 +189,32 @@ impl<'a> Installation<'a> {
                 self.configure(DpkgCall::Pending, &[], plan)?;
                 self.report.ended(Stage::Configure);
             }
+            Step::Archives { packages } => self.archive(packages, plan)?,
+            Step::SecondStage(second) => {
+                let times = Times {
+                    scripts: self.script_epoch.or(plan.epoch),
+                    latest: plan.epoch.unwrap_or(self.newest(staged)),
+                };
+                second.write(self.root, times)?;
+                self.staging.finish()?;
+                self.report.ended(Stage::Unpack);
+            }
             Step::Tidy { automatic } => self.tidy(automatic.as_deref())?,
+        }
+        Ok(())
+    }
+
+    /// The newest build date of the packages that are in the tree, in seconds since the epoch.
+    fn newest(&self, staged: &StagedPackages) -> i64 {
+        staged.newest().max(self.newest_archived)
+    }
+
+    /// Puts the .debs of packages into the tree.
+    fn archive(&mut self, packages: &[PackageKey], plan: &InstallPlan) -> Result<(), Error> {
+        for file in in_order_of(packages, plan) {
+            let mut deb = staging::original(&self.fetch, &file, self.place.interrupt)?;
+            self.newest_archived = self.newest_archived.max(deb.built);
+            apt::write_archive(self.root, &file.key, &mut deb.file)?;
         }
         Ok(())
     }
@@ -310,10 +346,20 @@ fn own_files(steps: &[Step]) -> Vec<RootPath> {
             | Step::Preseed(_)
             | Step::Remove { .. }
             | Step::Triggers
+            | Step::Archives { .. }
+            | Step::SecondStage(_)
             | Step::Tidy { .. } => {}
         }
     }
     paths
+}
+
+/// The packages that a second stage unpacks before the first script.
+fn first_of_second_stage(steps: &[Step]) -> Option<&[PackageKey]> {
+    steps.iter().find_map(|step| match step {
+        Step::SecondStage(second) => Some(second.first.as_slice()),
+        _ => None,
+    })
 }
 
 /// SOURCE_DATE_EPOCH of all scripts, by default: the newest build date among the packages of the

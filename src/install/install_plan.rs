@@ -9,6 +9,7 @@ use crate::dpkg;
 use crate::dpkg::staging::PackageFile;
 use crate::dpkg::unpack::Method;
 use crate::formats::compress::Integrity;
+use crate::formats::package_key::PackageKey;
 use crate::plan::Plan;
 use crate::store;
 use crate::tree::apt::AptFile;
@@ -32,20 +33,7 @@ pub(crate) struct InstallPlan {
 /// needs all of them before the first is placed come by size: with the largest first, no thread is
 /// left with a large one at the end.
 pub(super) fn in_staging_order(steps: &[Step], plan: &InstallPlan) -> Vec<PackageFile> {
-    let mut debs = BTreeMap::new();
-    for (chosen, deb) in plan.plan.packages().iter().zip(&plan.debs) {
-        let package = chosen.package();
-        let file = PackageFile {
-            key: package.key(),
-            deb: deb.clone(),
-            installed_size: package.installed_size,
-            integrity: match chosen.release() {
-                Some(_) => Integrity::Known,
-                None => Integrity::Unknown,
-            },
-        };
-        debs.insert(package.key(), file);
-    }
+    let debs = plan.files();
     let mut files = Vec::new();
     for step in steps {
         let Step::Unpack { packages, method } = step else {
@@ -63,7 +51,36 @@ pub(super) fn in_staging_order(steps: &[Step], plan: &InstallPlan) -> Vec<Packag
     files
 }
 
+/// These packages of the plan, in their order.
+pub(super) fn in_order_of(packages: &[PackageKey], plan: &InstallPlan) -> Vec<PackageFile> {
+    let debs = plan.files();
+    let mut files = Vec::new();
+    for key in packages {
+        files.extend(debs.get(key).cloned());
+    }
+    files
+}
+
 impl InstallPlan {
+    /// The .debs by their packages.
+    fn files(&self) -> BTreeMap<PackageKey, PackageFile> {
+        let mut debs = BTreeMap::new();
+        for (chosen, deb) in self.plan.packages().iter().zip(&self.debs) {
+            let package = chosen.package();
+            let file = PackageFile {
+                key: package.key(),
+                deb: deb.clone(),
+                installed_size: package.installed_size,
+                integrity: match chosen.release() {
+                    Some(_) => Integrity::Known,
+                    None => Integrity::Unknown,
+                },
+            };
+            debs.insert(package.key(), file);
+        }
+        debs
+    }
+
     /// What the results of the steps depend on. `refused` is what the host refuses the sandbox.
     pub(crate) fn circumstances(&self, refused: u32) -> Circumstances {
         let mut digests = BTreeMap::new();

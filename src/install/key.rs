@@ -120,7 +120,14 @@ fn encode_step(encoder: &mut KeyHasher, step: &Step) {
                 encoder.bytes(file.content());
             }
         }
-        Step::Remove { packages: _ } | Step::Triggers => {}
+        Step::Remove { packages: _ } | Step::Archives { packages: _ } | Step::Triggers => {}
+        Step::SecondStage(second) => {
+            encoder.number(second.files().len() as u64);
+            for file in second.files() {
+                encoder.text(&file.name);
+                encoder.bytes(&file.content);
+            }
+        }
         Step::Tidy { automatic } => {
             encoder.text(if automatic.is_some() { "apt" } else { "" });
             let automatic = automatic.as_deref().unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::archive::Source;
 use crate::dpkg::unpack::Method;
 use crate::formats::package_key::PackageKey;
 use crate::formats::path_rule::PathRule;
@@ -11,6 +12,7 @@ use crate::tree::apt::{AptFile, Automatic};
 use crate::tree::base::Base;
 
 use super::preseed::Preseed;
+use super::second_stage::{FirstStage, SecondStage, first_stage};
 
 /// One step of an installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,10 @@ pub(crate) enum Step {
     Remove { packages: Vec<PackageKey> },
     /// Has dpkg configure what is left and process every pending trigger.
     Triggers,
+    /// Puts packages' .debs where apt keeps them.
+    Archives { packages: Vec<PackageKey> },
+    /// Leaves the rest to a second stage, which the tree does itself.
+    SecondStage(SecondStage),
     /// Closes the sandbox and removes what belongs to this installation alone.
     Tidy {
         /// The packages that apt records as installed automatically, with their architectures; none
@@ -50,6 +56,8 @@ pub(crate) struct Options {
     base: Base,
     apt: Vec<AptFile>,
     preseed: Option<Preseed>,
+    /// Where only the first of two stages is made.
+    first_stage: Option<FirstStage>,
 }
 
 impl Options {
@@ -64,7 +72,14 @@ impl Options {
             },
             apt: Vec::new(),
             preseed: None,
+            first_stage: None,
         }
+    }
+
+    /// The options for the first of two stages.
+    pub(crate) fn with_first_stage(mut self, suite: &str, sources: &[Source]) -> Options {
+        self.first_stage = Some(FirstStage::new(suite, self.variant, sources));
+        self
     }
 
     /// The options with rules for paths that are not unpacked, by this program and by the tree's
@@ -98,6 +113,11 @@ impl Options {
 
     /// Whether maintainer scripts run.
     pub(crate) fn has_scripts(&self) -> bool {
+        self.configures() && self.first_stage.is_none()
+    }
+
+    /// Whether the packages are configured, be it in a second stage.
+    fn configures(&self) -> bool {
         self.variant != Variant::Extract
     }
 }
@@ -114,7 +134,7 @@ pub(crate) fn steps(plan: &Plan, options: &Options) -> Vec<Step> {
             files: options.apt.clone(),
         });
     }
-    if options.has_scripts() {
+    if options.configures() {
         script_steps(plan, &keys, &mut steps);
         if let Some(preseed) = &options.preseed {
             insert_preseed(preseed, &keys, &mut steps);
@@ -127,7 +147,10 @@ pub(crate) fn steps(plan: &Plan, options: &Options) -> Vec<Step> {
     }
     let automatic = (!plan.calls().is_empty()).then(|| automatic(plan, options));
     steps.push(Step::Tidy { automatic });
-    steps
+    match &options.first_stage {
+        Some(about) if options.configures() => first_stage(plan, steps, about),
+        _ => steps,
+    }
 }
 
 /// The steps between base and tidy where scripts run: the essential packages, then apt's calls.
@@ -246,6 +269,8 @@ impl Step {
             Step::Preseed(_) => "preseed",
             Step::Remove { .. } => "remove",
             Step::Triggers => "triggers",
+            Step::Archives { .. } => "archives",
+            Step::SecondStage(_) => "second-stage",
             Step::Tidy { .. } => "tidy",
         }
     }
@@ -255,11 +280,13 @@ impl Step {
         match self {
             Step::Unpack { packages, .. }
             | Step::Configure { packages, .. }
+            | Step::Archives { packages }
             | Step::Remove { packages } => packages,
             Step::Base(_)
             | Step::Apt { .. }
             | Step::Preseed(_)
             | Step::Triggers
+            | Step::SecondStage(_)
             | Step::Tidy { .. } => &[],
         }
     }
@@ -283,6 +310,8 @@ impl Step {
             | Step::Configure { .. }
             | Step::Preseed(_)
             | Step::Triggers
+            | Step::Archives { .. }
+            | Step::SecondStage(_)
             | Step::Tidy { .. } => "",
         }
     }
@@ -312,6 +341,8 @@ impl fmt::Display for Step {
             | Step::Configure { .. }
             | Step::Remove { .. }
             | Step::Triggers
+            | Step::Archives { .. }
+            | Step::SecondStage(_)
             | Step::Tidy { .. } => {}
         }
         if !self.manner().is_empty() {

@@ -48,6 +48,8 @@ pub(crate) struct System {
     pub(crate) architectures: Vec<String>,
     /// Whether /usr is merged; `None` leaves that to the suite.
     pub(crate) merged_usr: Option<bool>,
+    /// Whether only the first of two stages is made. The tree does the second by itself.
+    pub(crate) first_stage: bool,
     /// Paths that are not unpacked; the last rule that matches a path counts.
     pub(crate) path_rules: Vec<PathRule>,
     /// Files with answers to debconf's questions; `-` is standard input.
@@ -161,6 +163,7 @@ impl System {
             variant: Variant::Minbase,
             architectures: vec!["amd64".into()],
             merged_usr: None,
+            first_stage: false,
             path_rules: Vec::new(),
             preseed: Vec::new(),
         }

@@ -10,7 +10,9 @@ use std::time::Instant;
 use crate::formats::digest::Digest;
 use crate::queue::{Item, Purpose, Queue, TakeError, Task, Workers};
 use crate::report::{Event, Report, Stage};
-use crate::store::{DerivedKind, DerivedWriter, Error, RemoteFile, Stop, Store, Verified};
+use crate::store::{
+    DerivedKind, DerivedWriter, Encoding, Error, RemoteFile, Stop, Store, Verified,
+};
 
 /// Downloads under way. Dropping it stops them.
 #[derive(Debug)]
@@ -99,6 +101,17 @@ impl Downloads {
             deb.name
         ));
         downloader.store.file_until(deb, &|_| {}, &downloader.stop)
+    }
+
+    /// The .deb itself, where [`Downloads::take`] may give its decoded form.
+    pub(crate) fn original(&self, deb: &RemoteFile) -> Result<Arc<Verified>, Arc<Error>> {
+        let taken = self.take(deb)?;
+        if taken.encoding() == Encoding::Original {
+            return Ok(taken);
+        }
+        let downloader = &self.downloader;
+        let file = downloader.store.file_until(deb, &|_| {}, &downloader.stop);
+        Ok(Arc::new(file?))
     }
 
     /// A file for the decoded form of a .deb. None where nothing is kept.

@@ -18,7 +18,7 @@ use crate::formats::compress::Compression;
 /// Programs of the tree's `coreutils`, which stands for several packages of Debian's.
 const TOOLS: &[&str] = &[
     "basename", "cat", "chgrp", "chmod", "chown", "cp", "cut", "date", "diff", "dirname", "echo",
-    "env", "expr", "false", "grep", "head", "id", "install", "ln", "ls", "mkdir", "mkfifo",
+    "env", "expr", "false", "find", "grep", "head", "id", "install", "ln", "ls", "mkdir", "mkfifo",
     "mknod", "mktemp", "mv", "printf", "readlink", "rm", "rmdir", "sed", "sleep", "sort", "stat",
     "sync", "tail", "tar", "touch", "tr", "true", "uname", "wc",
 ];

@@ -4,13 +4,18 @@
 //! What the sources and preferences say is rendered by `archive`.
 
 use std::fmt::Write as _;
+use std::fs::File;
 
 use rustix::fs::FileType;
 
+use crate::formats::package_key::PackageKey;
 use crate::tree::rootfs::{Error, RootPath, Rootfs};
 
 /// Where the pins of the tree's sources are written; apt reads the files that end in `.pref`.
 const PREFERENCES: &str = "etc/apt/preferences.d/pinned-sources.pref";
+
+/// Where apt keeps .debs.
+const ARCHIVES: &str = "var/cache/apt/archives";
 
 /// A file of apt's in the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +54,13 @@ pub(crate) struct Automatic {
 /// Writes /var/lib/apt/extended_states, which lists the names and architectures of the
 /// automatically installed packages. apt writes it, even empty, when it first installs a package.
 pub(crate) fn write_extended_states(root: &Rootfs, automatic: &[Automatic]) -> Result<(), Error> {
+    let path = RootPath::known("var/lib/apt/extended_states");
+    root.make_directories(&path.parent())?;
+    root.write(&path, extended_states(automatic).as_bytes(), 0o644)
+}
+
+/// What apt's list of automatically installed packages says.
+pub(crate) fn extended_states(automatic: &[Automatic]) -> String {
     let mut text = String::new();
     for Automatic { name, architecture } in automatic {
         let _ = write!(
@@ -56,9 +68,24 @@ pub(crate) fn write_extended_states(root: &Rootfs, automatic: &[Automatic]) -> R
             "Package: {name}\nArchitecture: {architecture}\nAuto-Installed: 1\n\n"
         );
     }
-    let path = RootPath::known("var/lib/apt/extended_states");
-    root.make_directories(&path.parent())?;
-    root.write(&path, text.as_bytes(), 0o644)
+    text
+}
+
+/// Where apt keeps a package's .deb, as a path of the tree.
+pub(crate) fn archive_path(key: &PackageKey) -> String {
+    let version = key.version().as_str().replace(':', "%3a");
+    let name = key.name();
+    let architecture = key.architecture();
+    format!("/{ARCHIVES}/{name}_{version}_{architecture}.deb")
+}
+
+/// Puts a .deb where apt keeps it.
+pub(crate) fn write_archive(root: &Rootfs, key: &PackageKey, deb: &mut File) -> Result<(), Error> {
+    let path = RootPath::known(ARCHIVES);
+    root.make_directories(&path)?;
+    let name = archive_path(key);
+    let name = name.rsplit('/').next().unwrap_or_default();
+    root.write_from(&path.entry(name.as_bytes()), deb, 0o644)
 }
 
 /// Gives the `partial` directories to apt's user `_apt`, with mode 0700, as apt does when it first

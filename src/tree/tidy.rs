@@ -6,6 +6,8 @@
 //! databases lose their backups. The host's /etc/resolv.conf and /etc/hostname are never copied
 //! into the tree, so those found there come from packages and stay.
 
+use std::fmt::Write as _;
+
 use rustix::fs::{FileType, Stat};
 
 use crate::tree::rootfs::{Error, RootPath, Rootfs};
@@ -57,6 +59,25 @@ pub(crate) fn tidy(root: &Rootfs) -> Result<(), Error> {
     }
     empty_logs(root, &RootPath::known("var/log"), 0)?;
     empty_machine_id(root)
+}
+
+/// What [`tidy`] does, for the script of a second stage: lines of a kind, a path, and the name that
+/// stays. Names of directories that are emptied have at most one that does.
+pub(crate) fn instructions() -> String {
+    let mut text = String::new();
+    for path in REMOVED {
+        let _ = writeln!(text, "file /{path}");
+    }
+    for (path, kept) in EMPTIED {
+        let kept = kept.first().copied().unwrap_or_default();
+        let _ = writeln!(text, "content /{path} {}", String::from_utf8_lossy(kept));
+    }
+    text.push_str("debs /var/cache/apt/archives\n");
+    for path in WITH_BACKUPS {
+        let _ = writeln!(text, "backups /{path}");
+    }
+    text.push_str("logs /var/log\nempty /etc/machine-id\n");
+    text
 }
 
 /// machine-id(5): an image for many machines has an empty file, which the first boot fills.

@@ -1,5 +1,6 @@
 //! Opens a package's .deb as it arrives, and checks that it is the package that was promised.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use crate::dpkg::unpack::Error;
@@ -45,6 +46,41 @@ fn open(fetch: &Downloads, file: &PackageFile, limits: DebLimits) -> Result<Deb,
     })?;
     check_package(file, &deb)?;
     Ok(deb)
+}
+
+/// A .deb as it was downloaded.
+pub(crate) struct Original {
+    /// At its beginning.
+    pub(crate) file: File,
+    /// When it was built, in seconds since the epoch; 0 if that is not known.
+    pub(crate) built: i64,
+}
+
+/// The .deb that `fetch` brings, after a check that it is the package that was promised.
+pub(crate) fn original(
+    fetch: &Downloads,
+    file: &PackageFile,
+    interrupt: &Interrupt,
+) -> Result<Original, Error> {
+    let verified = fetch.original(&file.deb);
+    let verified = verified.map_err(|source| Error::Fetch { source })?;
+    let limits = DebLimits::new(file.deb.size, file.installed_size, interrupt.clone());
+    let opened = verified.open().map_err(deb::Error::Read);
+    let deb = opened.and_then(|opened| Deb::open(opened, file.integrity, limits, None));
+    let deb = deb.map_err(|source| Error::Deb {
+        package: file.shown(),
+        source,
+    })?;
+    check_package(file, &deb)?;
+    // Of its own: what reads control members moves the offset.
+    let reopened = verified.open().map_err(|source| Error::Deb {
+        package: file.shown(),
+        source: deb::Error::Read(source),
+    })?;
+    Ok(Original {
+        file: reopened,
+        built: deb.built,
+    })
 }
 
 /// Takes the decoded copy that is written the first time.

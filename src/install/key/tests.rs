@@ -45,7 +45,10 @@ fn steps() -> Vec<Step> {
             packages: packages.clone(),
             forced: true,
         },
-        Step::Remove { packages },
+        Step::Remove {
+            packages: packages.clone(),
+        },
+        Step::Archives { packages },
         Step::Triggers,
         Step::Tidy { automatic: None },
         preseed(&["a a/b string x\n"]),

@@ -53,6 +53,7 @@ pub(in crate::install) fn options(variant: Variant) -> Options {
             content: b"deb http://a trixie main\n".to_vec(),
         }],
         preseed: None,
+        first_stage: None,
     }
 }
 
@@ -129,6 +130,31 @@ fn without_sources_apt_is_left_alone() {
     let steps = steps(&plan_of(Variant::Custom, &["data"]), &options);
     let kinds: Vec<&str> = steps.iter().map(Step::kind).collect();
     assert_eq!(kinds, ["base", "unpack", "configure", "triggers", "tidy"]);
+}
+
+#[test]
+fn a_first_stage_leaves_the_scripts_to_the_second() {
+    let mut options = options(Variant::Essential);
+    options.first_stage = Some(FirstStage::new("trixie", Variant::Essential, &[]));
+    let rows = [
+        (
+            Variant::Essential,
+            "unpack files only libc:amd64 old bash:amd64\n\
+             archives libc:amd64 old bash:amd64 new:amd64\n\
+             second-stage",
+        ),
+        (
+            Variant::Custom,
+            "unpack files only new:amd64\narchives new:amd64\nsecond-stage",
+        ),
+        (Variant::Extract, "unpack files only new:amd64\ntidy"),
+    ];
+    for (variant, expected) in rows {
+        options.variant = variant;
+        let steps = steps(&plan_of(variant, &["new"]), &options);
+        let lines: Vec<String> = steps.iter().skip(2).map(Step::to_string).collect();
+        assert_eq!(lines.join("\n"), expected, "{variant:?}");
+    }
 }
 
 #[test]

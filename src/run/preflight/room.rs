@@ -61,7 +61,12 @@ pub(in crate::run) fn require_room(
     let installed = installed_size(plan);
     let mut needs = vec![downloads(plan, store)?];
     if let Some(claim) = claim {
-        needs.push(packages(plan, claim, installed));
+        let mut tree = installed;
+        if request.system.first_stage {
+            let archives = plan.debs.iter().map(|deb| deb.size);
+            tree = archives.fold(tree, u64::saturating_add);
+        }
+        needs.push(packages(plan, claim, tree));
         needs.extend(image(request.outputs.image.as_ref(), installed)?);
     }
     for need in &needs {

@@ -15,10 +15,29 @@ impl Rootfs {
     /// Writes a whole file with this mode, replacing what was there: readers see the old or the new
     /// content.
     pub(crate) fn write(&self, path: &RootPath, content: &[u8], mode: u32) -> Result<(), Error> {
+        self.replace(path, &mut |file| file.write_all(content), mode)
+    }
+
+    /// Writes a file with what `content` has from where it is, as [`Rootfs::write`] does.
+    pub(crate) fn write_from(
+        &self,
+        path: &RootPath,
+        content: &mut File,
+        mode: u32,
+    ) -> Result<(), Error> {
+        self.replace(path, &mut |file| io::copy(content, file).map(drop), mode)
+    }
+
+    fn replace(
+        &self,
+        path: &RootPath,
+        fill: &mut dyn FnMut(&mut File) -> io::Result<()>,
+        mode: u32,
+    ) -> Result<(), Error> {
         let (parent, name) = self.parent(path)?;
         let temporary = [path.name(), b".rbootstrap-new"].concat();
         let temporary = OsStr::from_bytes(&temporary);
-        let written = write_new(&parent, temporary, content, mode);
+        let written = write_new(&parent, temporary, fill, mode);
         let moved =
             written.and_then(|()| Ok(rustix::fs::renameat(&parent, temporary, &parent, &*name)?));
         moved.map_err(|e| {
@@ -147,14 +166,14 @@ impl Rootfs {
 fn write_new(
     directory: &Directory,
     name: &OsStr,
-    content: &[u8],
+    fill: &mut dyn FnMut(&mut File) -> io::Result<()>,
     mode: u32,
 ) -> Result<(), io::Error> {
     absent_is_none(rustix::fs::unlinkat(directory, name, AtFlags::empty()))?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = rustix::fs::openat(directory, name, flags, Mode::from_raw_mode(0o600))?;
     let mut file = File::from(file);
-    file.write_all(content)?;
+    fill(&mut file)?;
     rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
     Ok(())
 }

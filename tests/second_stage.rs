@@ -1,0 +1,211 @@
+//! Two stages: `--foreign`, then /debootstrap/debootstrap --second-stage in the tree, leave what one
+//! run leaves.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use rbootstrap::testing::DebBuilder;
+use rbootstrap::testing::tar::file;
+use rbootstrap::testing::tree::{Times, dump, names};
+
+use crate::context::{Outcome, TestContext, outcome};
+
+/// The tree of a first stage with these options.
+fn first_stage(context: &TestContext, options: &[&str]) -> PathBuf {
+    let tree = context.path("place");
+    let mut command = context.command();
+    command
+        .arg("--foreign")
+        .args(options)
+        .arg("fake")
+        .arg(&tree);
+    outcome(command.arg(context.mirror.url())).ok();
+    tree
+}
+
+/// Runs the script in the tree, as a caller does.
+fn second_stage(tree: &PathBuf, words: &[&str]) -> Outcome {
+    let mut command = Command::new("chroot");
+    command.arg(tree).args(words).env_clear();
+    outcome(command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"))
+}
+
+const SECOND_STAGE: [&str; 2] = ["/debootstrap/debootstrap", "--second-stage"];
+
+/// One kind of package that a second stage could treat differently.
+struct Case {
+    name: &'static str,
+    options: &'static [&'static str],
+    debs: Vec<DebBuilder>,
+}
+
+fn cases() -> Vec<Case> {
+    let user = "echo 'svc:*:101:101::/:/bin/sh' >>/etc/passwd\necho 'svc:*:101:' >>/etc/group";
+    let note = "env | grep -E '^(DEB|LC_|LANG|HOME|SOURCE|TMPDIR|APT_)' | sort >/var/lib/note";
+    let logs = "mkdir -p /var/log/x; echo x >/var/log/x/y; echo x >/tmp/z; echo x >/run/z";
+    vec![
+        Case {
+            name: "minbase",
+            options: &["--variant=minbase"],
+            debs: vec![],
+        },
+        Case {
+            name: "a user of a preinst",
+            options: &["--variant=minbase", "--include=service"],
+            debs: vec![
+                DebBuilder::new("service", "1:1")
+                    .script("preinst", user)
+                    .entry(file("var/lib/x", "x").owner("svc", "svc").ids(0, 0)),
+            ],
+        },
+        Case {
+            name: "conffiles that are there before",
+            options: &["--variant=essential", "--include=settings"],
+            debs: vec![
+                DebBuilder::new("settings", "1")
+                    .conffile("etc/fstab", "own\n")
+                    .conffile("etc/settings", "x\n"),
+            ],
+        },
+        Case {
+            name: "a policy of a package",
+            options: &["--variant=essential", "--include=policy"],
+            debs: vec![
+                DebBuilder::new("policy", "1")
+                    .program("usr/sbin/policy-rc.d", "#!/bin/sh\nexit 104\n")
+                    .conffile("etc/resolv.conf", "nameserver 192.0.2.1\n"),
+            ],
+        },
+        Case {
+            name: "logs and environment",
+            options: &["--variant=essential", "--include=noisy"],
+            debs: vec![
+                DebBuilder::new("noisy", "1").script("postinst", &format!("{note}\n{logs}")),
+            ],
+        },
+        Case {
+            name: "triggers and dependencies",
+            options: &["--variant=apt", "--include=late"],
+            debs: vec![
+                DebBuilder::new("early", "1")
+                    .triggers("interest-noawait /usr/share/late\n")
+                    .script("postinst", "echo \"$@\" >>/var/lib/early"),
+                DebBuilder::new("late", "1")
+                    .depends("early")
+                    .file("usr/share/late/x", "x"),
+            ],
+        },
+        Case {
+            name: "a package that disappears",
+            options: &["--variant=essential", "--include=small,large"],
+            debs: vec![
+                DebBuilder::new("small", "1").file("usr/share/small", "x"),
+                DebBuilder::new("large", "1")
+                    .field("Replaces", "small")
+                    .depends("small")
+                    .file("usr/share/small", "x")
+                    .file("usr/share/large", "x"),
+            ],
+        },
+        Case {
+            name: "custom",
+            options: &[
+                "--variant=custom",
+                "--include=dash,dpkg,mawk,base-files,base-passwd,libc-bin",
+            ],
+            debs: vec![],
+        },
+    ]
+}
+
+#[test]
+#[ignore = "needs root, dpkg"]
+fn two_stages_leave_what_one_run_leaves() {
+    let cases = cases();
+    for case in &cases {
+        let context = TestContext::new(case.debs.clone());
+        context.make(case.options).ok();
+        let tree = first_stage(&context, case.options);
+        second_stage(&tree, &SECOND_STAGE).ok();
+        let direct = dump(&context.root(), Times::Left);
+        let staged = dump(&tree, Times::Left);
+        assert_eq!(direct, staged, "{}", case.name);
+    }
+    println!("{} cases", cases.len());
+}
+
+#[test]
+#[ignore = "needs root, dpkg"]
+fn the_first_stage_runs_nothing_and_records_what_callers_read() {
+    let deb = DebBuilder::new("service", "1:1").script("preinst", "exit 1");
+    let context = TestContext::new([deb]);
+    let tree = first_stage(&context, &["--variant=essential", "--include=service"]);
+    let read = |name: &str| fs::read_to_string(tree.join("debootstrap").join(name)).unwrap();
+    let mirror = context.mirror.url();
+    let mirror = mirror.trim_end_matches('/');
+    assert_eq!(read("suite"), "fake\n");
+    assert_eq!(read("mirror"), format!("{mirror}\n"));
+    assert_eq!(read("variant"), "essential\n");
+    assert_eq!(read("base"), "service\n");
+    assert!(read("required").contains("base-files"));
+    let path = "/var/cache/apt/archives/service_1%3a1_all.deb";
+    assert!(read("debpaths").contains(&format!("service {path}\n")));
+    assert!(read("deburis").contains(&format!("service 1:1 {mirror}/pool/")));
+    assert!(tree.join(&path[1..]).exists());
+    assert_eq!(fs::read(tree.join("var/lib/dpkg/status")).unwrap(), b"");
+    assert!(tree.join("debootstrap/suite-script").exists());
+}
+
+#[test]
+#[ignore = "needs root, dpkg"]
+fn a_second_stage_that_failed_continues_where_it_stopped() {
+    let postinst = "[ -e /ok ] || { echo not yet; exit 3; }\nrm /ok\n: >/var/lib/worked";
+    let deb = DebBuilder::new("demanding", "1").script("postinst", postinst);
+    let other = DebBuilder::new("easy", "1").script("postinst", "echo x >>/var/lib/easy");
+    let context = TestContext::new([deb, other]);
+    let options = ["--variant=essential", "--include=easy,demanding"];
+    let tree = first_stage(&context, &options);
+    let failed = second_stage(&tree, &SECOND_STAGE).fails(1);
+    failed.names(&[
+        "not yet",
+        "the package demanding",
+        "run it again",
+        "debootstrap.log",
+    ]);
+    assert!(!tree.join("usr/sbin/policy-rc.d").exists());
+    assert!(!tree.join("etc/resolv.conf").exists());
+    fs::write(tree.join("ok"), "").unwrap();
+    let again = [
+        "/bin/sh",
+        "/debootstrap/debootstrap",
+        "--no-check-gpg",
+        "--second-stage",
+    ];
+    let done = second_stage(&tree, &again).ok();
+    assert!(
+        done.text()
+            .ends_with("I: Base system installed successfully.\n")
+    );
+    assert!(!tree.join("debootstrap").exists());
+    assert_eq!(fs::read(tree.join("var/lib/easy")).unwrap(), b"x\n");
+}
+
+#[test]
+#[ignore = "needs root, dpkg"]
+fn a_second_stage_finds_its_target() {
+    let context = TestContext::new([]);
+    let tree = first_stage(&context, &["--variant=essential"]);
+    let script = tree.join("debootstrap/debootstrap");
+    let mut refused = Command::new("/bin/sh");
+    outcome(refused.arg(&script))
+        .fails(1)
+        .names(&["E: ", "--second-stage"]);
+    let mut command = Command::new("/bin/sh");
+    command.arg(&script).arg("--second-stage");
+    let target = format!("--second-stage-target={}", tree.display());
+    outcome(command.args([&target, "--keep-debootstrap-dir"])).ok();
+    let kept = names(&tree.join("debootstrap"));
+    assert!(kept.contains(&"debootstrap.log".to_owned()), "{kept:?}");
+    assert!(!tree.join("var/log/bootstrap.log").exists());
+}
