@@ -13,6 +13,7 @@ mod help;
 mod image;
 mod network;
 mod options;
+mod order;
 mod pack;
 mod path_rules;
 mod reporting;
@@ -64,6 +65,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum CommandArgs {
+    /// Make a root filesystem, as without a command; for a suite that is called like one
+    Bootstrap(Box<BootstrapArgs>),
     /// Write an existing tree as a tar or an OCI image
     Pack(PackArgs),
     /// List the known suites
@@ -118,7 +121,9 @@ pub fn main() -> ExitCode {
 
 /// Parses the words of the command line. clap's error also carries requested help.
 fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let matches = help::command().try_get_matches_from(words)?;
+    let command = help::command();
+    let words = order::command_first(words.into_iter().collect(), &command);
+    let matches = command.try_get_matches_from(words)?;
     Cli::from_arg_matches(&matches)
 }
 
@@ -127,6 +132,7 @@ impl Cli {
         listen_for_signals(&session.interrupt).map_err(Error::Signals)?;
         match self.command {
             None => self.bootstrap.execute(session),
+            Some(CommandArgs::Bootstrap(bootstrap)) => bootstrap.execute(session),
             Some(CommandArgs::Pack(pack)) => pack.execute(session),
             Some(CommandArgs::Suites) => suites::execute(session),
         }
@@ -136,6 +142,7 @@ impl Cli {
     fn title(&self) -> String {
         match &self.command {
             None => self.bootstrap.title(),
+            Some(CommandArgs::Bootstrap(bootstrap)) => bootstrap.title(),
             Some(CommandArgs::Pack(pack)) => pack.title(),
             Some(CommandArgs::Suites) => "rbootstrap suites".into(),
         }
@@ -144,7 +151,8 @@ impl Cli {
     /// The threads that the command may use, for the timings page.
     fn jobs(&self) -> usize {
         match &self.command {
-            None => self.bootstrap.performance.limits().jobs,
+            None => self.bootstrap.jobs(),
+            Some(CommandArgs::Bootstrap(bootstrap)) => bootstrap.jobs(),
             Some(CommandArgs::Pack(pack)) => pack.jobs.count(),
             Some(CommandArgs::Suites) => 1,
         }

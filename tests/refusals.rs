@@ -11,7 +11,7 @@ use crate::context::{TestContext, outcome};
 #[test]
 fn wrong_command_lines() {
     let context = TestContext::bare();
-    let rows: [(&[&str], &[&str]); 10] = [
+    let rows: [(&[&str], &[&str]); 14] = [
         (&[], &["SUITE"]),
         (
             &["fake", "root", "http://127.0.0.1:1", "sid"],
@@ -22,6 +22,19 @@ fn wrong_command_lines() {
         (&["--no-such-option", "fake", "root"], &["--no-such-option"]),
         (&["fake", "root", "mirror.example"], &["mirror.example"]),
         (&["no-such-suite", "root"], &["no-such-suite"]),
+        (
+            &["trixie", "http://127.0.0.1:1/debian"],
+            &["http://127.0.0.1:1/debian", "SUITE TARGET MIRROR"],
+        ),
+        (
+            &["--print-debs", "trixie", "file:/srv/debian"],
+            &["TARGET is `file:/srv/debian`", "./"],
+        ),
+        (
+            &["trixie", "root", "--tar", "https://127.0.0.1:1/x.tar"],
+            &["--tar is `https://127.0.0.1:1/x.tar`"],
+        ),
+        (&["bootstrap", "pack", "root"], &["pack", "MIRROR"]),
         (
             &[
                 "fake",

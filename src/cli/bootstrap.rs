@@ -14,7 +14,7 @@ use super::network::NetworkArgs;
 use super::options::{CacheArgs, OutputArgs, PackageArgs, PerformanceArgs};
 use super::sources::SourceArgs;
 use super::trust::TrustArgs;
-use super::{Session, print_data};
+use super::{Session, print_data, target};
 use crate::report::{Event, Summary};
 use crate::run::{self, Goal, Request};
 
@@ -56,7 +56,7 @@ pub(super) struct BootstrapArgs {
     #[command(flatten)]
     network: NetworkArgs,
     #[command(flatten)]
-    pub(super) performance: PerformanceArgs,
+    performance: PerformanceArgs,
     #[command(flatten)]
     compatibility: CompatibilityArgs,
 }
@@ -64,6 +64,11 @@ pub(super) struct BootstrapArgs {
 impl BootstrapArgs {
     pub(super) fn title(&self) -> String {
         format!("rbootstrap {}", self.suite.as_deref().unwrap_or_default())
+    }
+
+    /// The threads that the run may use.
+    pub(super) fn jobs(&self) -> usize {
+        self.performance.limits().jobs
     }
 
     pub(super) fn execute(self, session: &Session) -> Result<(), Error> {
@@ -94,6 +99,9 @@ impl BootstrapArgs {
     pub(super) fn into_request(self, environment: &Environment) -> Result<Request, Error> {
         if let Some(word) = self.more.into_iter().next() {
             return Err(Error::FourthWord { word });
+        }
+        if let Some(target) = &self.target {
+            target::refuse_url("TARGET", target)?;
         }
         let suite = self.suite.unwrap_or_default();
         let scripts = self.performance.script_limits();

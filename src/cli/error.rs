@@ -29,6 +29,8 @@ pub(super) enum Error {
     },
     #[error("`{}`: an OCI image is not compressed as a whole, its layer is", output.display())]
     CompressedLayout { output: PathBuf },
+    #[error("{word} is `{}`, which is a URL and not a path", path.display())]
+    Url { word: &'static str, path: PathBuf },
     #[error("--format dir needs a TARGET")]
     NoDirectory,
     /// debootstrap has a fourth word, SCRIPT.
@@ -63,6 +65,7 @@ impl Error {
             | Error::Level(_)
             | Error::NotOfImage { .. }
             | Error::CompressedLayout { .. }
+            | Error::Url { .. }
             | Error::NoDirectory
             | Error::FourthWord { .. }
             | Error::Mirror(_)
@@ -82,6 +85,10 @@ impl Error {
             }
             Error::Ending(unknown) => return Some(unknown.hint()),
             Error::CompressedLayout { .. } => "name a file that ends in .oci.tar, or a directory",
+            Error::Url { .. } => {
+                "the order is SUITE TARGET MIRROR; \
+                 a path that looks like a URL needs ./ before it"
+            }
             Error::FourthWord { .. } => {
                 "debootstrap's SCRIPT is not supported and not needed: \
                  suite files describe the suites"
@@ -111,7 +118,7 @@ fn meant_command(error: &run::Error) -> Option<String> {
         run::Error::UnlistedSuite { name, .. } => name,
         _ => return None,
     };
-    for command in ["pack", "suites"] {
+    for command in ["bootstrap", "pack", "suites"] {
         if strsim::osa_distance(command, name) <= 1 {
             return Some(format!("did you mean the command `rbootstrap {command}`?"));
         }

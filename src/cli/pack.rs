@@ -68,6 +68,8 @@ impl PackArgs {
     /// The image to write.
     pub(super) fn image(&self) -> Result<Image, Error> {
         let output = self.output.as_deref().unwrap_or(Path::new("-"));
+        target::refuse_url("DIR", &self.directory)?;
+        target::refuse_url("OUTPUT", output)?;
         let mut image = target::image_or_tar(&self.image, output, self.format)?;
         match &mut image.content {
             Content::Oci { settings, .. } => settings.architecture.clone_from(&self.arch),

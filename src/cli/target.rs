@@ -40,6 +40,9 @@ impl Targets<'_> {
                 }),
             };
         }
+        if let Some(tar) = self.tar {
+            refuse_url("--tar", tar)?;
+        }
         let image = match self.tar {
             Some(tar) => Some(self.image_beside(tar)?),
             None => {
@@ -72,4 +75,23 @@ pub(super) fn image_or_tar(
         Some(image) => Ok(image),
         None => Err(Error::NoDirectory),
     }
+}
+
+/// Refuses a URL where a path belongs: most likely a word is missing before it.
+pub(super) fn refuse_url(word: &'static str, path: &Path) -> Result<(), Error> {
+    let text = path.to_string_lossy();
+    let Some((scheme, rest)) = text.split_once(':') else {
+        return Ok(());
+    };
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    let has_scheme =
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(is_scheme);
+    let is_local = ["file", "copy"].contains(&scheme) && rest.starts_with('/');
+    if is_local || has_scheme && rest.starts_with("//") {
+        return Err(Error::Url {
+            word,
+            path: path.to_owned(),
+        });
+    }
+    Ok(())
 }

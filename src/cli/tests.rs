@@ -1,12 +1,13 @@
 //! Command lines as tables: what each asks for, and which are refused; the helps as snapshots.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 
 use clap::FromArgMatches;
 use clap::builder::{Resettable, StyledStr};
 
 use super::environment::Environment;
-use super::{Cli, CommandArgs, help};
+use super::{Cli, CommandArgs, help, order};
 use crate::pack::{Content, ENDINGS, Image, Layout};
 use crate::run::Request;
 
@@ -21,7 +22,10 @@ fn request(arguments: &str) -> Result<Request, String> {
 /// Parses a command line without the environment's variables.
 fn parse(arguments: &str) -> Result<Cli, clap::Error> {
     let command = help::command().mut_args(|arg| arg.env(Resettable::Reset));
-    let matches = command.try_get_matches_from(arguments.split(' '))?;
+    let words = arguments.split(' ').map(OsString::from).collect();
+    let matches = command
+        .clone()
+        .try_get_matches_from(order::command_first(words, &command))?;
     Cli::from_arg_matches(&matches)
 }
 
@@ -120,6 +124,8 @@ fn the_target_decides_what_is_written() {
     insta::assert_snapshot!(outputs(&[
         "rbootstrap noble ./noble",
         "rbootstrap noble n.tar",
+        "rbootstrap noble ./http://m/n",
+        "rbootstrap noble a:b",
         "rbootstrap noble n.tar.zst",
         "rbootstrap noble n.tgz",
         "rbootstrap --format dir noble n.tar",
@@ -147,6 +153,10 @@ fn the_target_decides_what_is_written() {
         Make, directory ./noble
     rbootstrap noble n.tar
         Make, tar n.tar, not compressed
+    rbootstrap noble ./http://m/n
+        Make, directory ./http://m/n
+    rbootstrap noble a:b
+        Make, directory a:b
     rbootstrap noble n.tar.zst
         Make, tar n.tar.zst, zst at level 9
     rbootstrap noble n.tgz
@@ -200,6 +210,9 @@ fn contradictions_are_refused() {
         "rbootstrap",
         "rbootstrap --variant=fat noble n",
         "rbootstrap noble n m",
+        "rbootstrap noble http://m/ubuntu",
+        "rbootstrap --simulate noble copy:/srv/ubuntu",
+        "rbootstrap noble n --tar http://m/n.tar",
         "rbootstrap --mirror m noble n",
         "rbootstrap --mirror http://m/[x] noble n",
         "rbootstrap noble a http://b c",
@@ -254,6 +267,12 @@ fn contradictions_are_refused() {
         error: invalid value 'fat' for '--variant <NAME>': unknown variant `fat` (expected one of: essential, apt, minbase, buildd, important, standard, custom, extract)
     rbootstrap noble n m
         error: `m` is not the URL of a mirror
+    rbootstrap noble http://m/ubuntu
+        error: TARGET is `http://m/ubuntu`, which is a URL and not a path
+    rbootstrap --simulate noble copy:/srv/ubuntu
+        error: TARGET is `copy:/srv/ubuntu`, which is a URL and not a path
+    rbootstrap noble n --tar http://m/n.tar
+        error: --tar is `http://m/n.tar`, which is a URL and not a path
     rbootstrap --mirror m noble n
         error: `m` is not the URL of a mirror
     rbootstrap --mirror http://m/[x] noble n
@@ -417,6 +436,9 @@ fn without_options_the_defaults_count() {
 fn pack_takes_the_same_outputs() {
     let rows = [
         "rbootstrap pack n",
+        "rbootstrap -q pack n",
+        "rbootstrap pack http://m/n",
+        "rbootstrap pack n http://m/n.tar",
         "rbootstrap pack n m.oci.tar",
         "rbootstrap pack --format oci n m",
         "rbootstrap pack --format oci --arch arm64 n -",
