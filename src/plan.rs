@@ -67,6 +67,9 @@ pub struct Selection {
     pub local: Vec<LocalDeb>,
     /// Names of packages that are treated as missing from the archive.
     pub exclude: Vec<String>,
+    /// Whether /usr is merged before the first package is configured. The package usr-is-merged then
+    /// counts as there while the essential packages are chosen, and is installed right after them.
+    pub usr_is_merged: bool,
 }
 
 /// A chosen package.
@@ -220,10 +223,11 @@ fn choose(index: &Index, selection: &Selection, interrupt: &Interrupt) -> Result
 /// Plans apt's call for the essential set, then the call for the others on top of it.
 fn plan_both_calls(pool: &Pool<'_>, mut demands: Demands<'_>) -> Result<Plan, Error> {
     for _ in 0..MAX_ATTEMPTS {
+        let marker = demands.usr_is_merged();
         let base = solve_or_explain(Problem {
             pool,
             candidates: &demands.candidates,
-            installed: &[],
+            installed: marker.as_slice(),
             demands: &demands.base,
         })?;
         let installed: Vec<VersionId> = base.planned().collect();
@@ -237,7 +241,7 @@ fn plan_both_calls(pool: &Pool<'_>, mut demands: Demands<'_>) -> Result<Plan, Er
         // installs that version right away.
         let replacements = replacements(&rest);
         if replacements.is_empty() {
-            return assemble::assemble(&base, &rest);
+            return assemble::assemble(&base, marker, &rest);
         }
         for version in replacements {
             demands.candidates[pool[version].package.index()] = Some(version);

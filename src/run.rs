@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::archive::{self, IndexReader};
+use crate::formats::suite::MergedUsr;
 use crate::install::{self, Installation, Setup};
 use crate::interrupt::{Interrupt, Registration};
 use crate::pack;
@@ -178,6 +179,7 @@ fn selection(
         include: packages.include.clone(),
         local: local::read(&packages.include, report)?,
         exclude: packages.exclude.clone(),
+        usr_is_merged: sources.suite.merged_usr == MergedUsr::WithPackage,
     })
 }
 

@@ -163,6 +163,17 @@ fn the_tree_has_the_same_sources() {
     );
 }
 
+#[test]
+fn a_suite_may_be_called_like_a_command() {
+    let mut suite = FakeSuite::new("pack").with(base::base());
+    suite.codename = "pack".into();
+    let context = TestContext::of(&suite);
+    let url = context.mirror.url();
+    let words = ["-q", "bootstrap", "--print-debs", "pack", "root", &url];
+    let printed = context.run(words).ok().text();
+    assert!(printed.contains("dpkg="), "{printed}");
+}
+
 /// Where packages come from is not where the system's apt looks for more.
 #[test]
 #[ignore = "needs root, dpkg"]
@@ -207,6 +218,78 @@ fn an_older_apt_gets_the_older_form() {
         3,
         "{list}"
     );
+}
+
+/// As bookworm has it: base-files ships no links, and apt's own choice would be usrmerge.
+#[test]
+#[ignore = "needs root, dpkg"]
+fn usr_is_merged_with_its_package_instead_of_usrmerge() {
+    let base = base::base().into_iter().map(|deb| {
+        let mut deb = DebBuilder::clone(&deb);
+        if deb.name == "base-files" {
+            deb.entries
+                .retain(|entry| !entry.is_symlink() || entry.path.contains(&b'/'));
+        }
+        Arc::new(deb)
+    });
+    let essential = |name: &str| {
+        let deb = DebBuilder::new(name, "1").field("Essential", "yes");
+        deb.field("Priority", "required")
+    };
+    let helpers = essential("helpers")
+        .depends("usrmerge | usr-is-merged")
+        .file("bin/in-bin", "x")
+        .file("lib/only-in-lib/x", "x")
+        .file("lib64/in-lib64", "x")
+        .file("usr/share/helpers", "x");
+    let others = [
+        helpers,
+        DebBuilder::new("usrmerge", "37").depends("perl"),
+        DebBuilder::new("perl", "5"),
+        DebBuilder::new("usr-is-merged", "37").script(
+            "preinst",
+            "test -h /bin && test -h /lib && test ! -e /lib32",
+        ),
+    ];
+    let context = TestContext::of(&FakeSuite::new("fake").with(base).with(others));
+    write_suite_file(
+        &context,
+        "merged_usr = \"with-package\"\npockets = [\"release\"]",
+    );
+    let options = ["--variant=essential", "fake", "root"];
+    run(&context, &options).ok();
+    let installed = context.installed();
+    let is_installed = |name: &str| {
+        let mut lines = installed.iter();
+        lines.any(|line| line.starts_with(&format!("{name} ")))
+    };
+    assert!(is_installed("usr-is-merged"), "{installed:?}");
+    assert!(
+        !is_installed("usrmerge") && !is_installed("perl"),
+        "{installed:?}"
+    );
+    for (path, start) in [
+        ("bin", "l 0777 0:0 ->usr/bin "),
+        ("lib", "l 0777 0:0 ->usr/lib "),
+        ("usr/bin/in-bin", "f 0644 0:0 "),
+        ("usr/lib/only-in-lib/x", "f 0644 0:0 "),
+    ] {
+        assert!(
+            context.line(path).starts_with(start),
+            "{}",
+            context.line(path)
+        );
+    }
+    assert!(!context.root().join("lib32").exists());
+    assert!(
+        context
+            .read("var/lib/dpkg/info/helpers.list")
+            .contains("/bin/in-bin\n")
+    );
+
+    let excluded = ["--exclude=usr-is-merged", "--print-debs", "fake", "root"];
+    let printed = run(&context, &excluded).ok().text();
+    assert!(printed.contains("usrmerge="), "{printed}");
 }
 
 #[test]

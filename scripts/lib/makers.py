@@ -20,8 +20,11 @@ REFERENCES = {"mmdebstrap": "1.5.7", "debootstrap": "1.0.141"}
 
 REFERENCE_SUITE = "trixie"
 MERGED_FIRST = ("buster", "bullseye", "focal", "jammy")
-"""Suites in which no package merges /usr: the links are made first, as debootstrap does. In
-bookworm usrmerge makes them.
+"""Suites in which no package merges /usr: the links are made first, as debootstrap does."""
+
+MERGED_BY_HOOK = ("bookworm",)
+"""Suites in which mmdebstrap's own hook merges /usr and takes usr-is-merged instead of usrmerge, as
+debootstrap does.
 """
 
 MERGED = {
@@ -254,7 +257,15 @@ class Reference:
             names = MERGED.get(cell.architectures[0], "bin sbin lib")
             link = 'mkdir -p "$1/usr/$name" && ln -s "usr/$name" "$1/$name"'
             options.append(f"--setup-hook=for name in {names}; do {link}; done")
+        if cell.suite in MERGED_BY_HOOK and cell.variant not in ("custom", "extract"):
+            options.append(f"--hook-dir={self._hooks()}/maybe-merged-usr")
         return options
+
+    def _hooks(self) -> Path:
+        """mmdebstrap's own hooks, beside its program."""
+        is_installed = len(self.program) == 1
+        program = Path("/usr/bin/mmdebstrap" if is_installed else self.program[-1])
+        return program.parents[1] / "share/mmdebstrap/hooks"
 
     def _debootstrap(self, cell: Cell) -> list[str]:
         if (

@@ -10,6 +10,7 @@ mod contradiction;
 mod directories;
 mod entry;
 mod files;
+mod merged_usr;
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -39,6 +40,7 @@ pub(crate) struct Placer<'a> {
     interrupt: &'a Interrupt,
     method: Method,
     files: Files<'a>,
+    merges_usr: bool,
 }
 
 /// A path that a package has taken over from another, which it replaces.
@@ -81,6 +83,7 @@ impl<'a> Placer<'a> {
             interrupt: unpacking.interrupt,
             method,
             files: Files::new(unpacking.root),
+            merges_usr: unpacking.merges_usr,
         }
     }
 

@@ -50,6 +50,8 @@ pub(crate) struct Unpacking<'a> {
     pub(crate) staging: &'a StagedPackages,
     pub(crate) report: &'a Report,
     pub(crate) interrupt: &'a Interrupt,
+    /// Whether packages that are placed together get a merged /usr.
+    pub(crate) merges_usr: bool,
 }
 
 /// Packages that are placed together and wait to be registered.
@@ -81,6 +83,7 @@ pub(crate) fn place_together(
         staging,
         report,
         interrupt: _,
+        merges_usr: _,
     } = unpacking;
     let mut all = Vec::new();
     for key in packages {
@@ -176,6 +179,7 @@ impl<'a> Flow<'a> {
             staging,
             report,
             interrupt: _,
+            merges_usr: _,
         } = unpacking;
         Flow {
             root,

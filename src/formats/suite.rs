@@ -150,6 +150,9 @@ pub(crate) enum MergedUsr {
     Shipped,
     /// They are created before the first package is unpacked.
     MadeFirst,
+    /// They are created for the directories in / that essential packages ship, and the package
+    /// usr-is-merged is installed, as by debootstrap and by mmdebstrap's hook maybe-merged-usr.
+    WithPackage,
     /// They do not, unless a package (usrmerge) creates the symlinks later.
     No,
 }

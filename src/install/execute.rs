@@ -13,6 +13,7 @@ use crate::dpkg::unpack::{
 use crate::dpkg::{self, Masters, State, Users};
 use crate::formats::arch;
 use crate::formats::package_key::PackageKey;
+use crate::formats::suite::MergedUsr;
 use crate::interrupt::Interrupt;
 use crate::report::{Report, Stage};
 use crate::sandbox::{self, Command};
@@ -173,6 +174,7 @@ impl<'a> Installation<'a> {
                     staging: staged,
                     report: self.report,
                     interrupt: self.place.interrupt,
+                    merges_usr: self.options.base().merged_usr == MergedUsr::WithPackage,
                 };
                 self.unpack(packages, *method, plan, unpacking)?;
             }

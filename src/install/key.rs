@@ -145,13 +145,16 @@ fn encode_base(encoder: &mut KeyHasher, base: &Base) {
         architectures,
         merged_usr,
         path_rules,
+        localtime,
     } = base;
     encoder.texts(architectures);
     encoder.text(match merged_usr {
         MergedUsr::Shipped => "shipped",
         MergedUsr::MadeFirst => "made-first",
+        MergedUsr::WithPackage => "with-package",
         MergedUsr::No => "no",
     });
+    encoder.flag(*localtime);
     encoder.number(path_rules.len() as u64);
     for rule in path_rules {
         encoder.text(&rule.to_string());

@@ -69,6 +69,7 @@ impl Options {
                 architectures: architectures.to_vec(),
                 merged_usr: suite.merged_usr,
                 path_rules: Vec::new(),
+                localtime: variant == Variant::Buildd,
             },
             apt: Vec::new(),
             preseed: None,

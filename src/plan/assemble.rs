@@ -5,8 +5,12 @@ use super::order::{self, Operation};
 use super::pool::VersionId;
 use super::{Call, Chosen, Error, Plan};
 
-/// The plan that installs `base`, then `rest` on top of it.
-pub(super) fn assemble(base: &DepCache<'_, '_>, rest: &DepCache<'_, '_>) -> Result<Plan, Error> {
+/// The plan that installs `base`, then `marker`, then `rest` on top of both.
+pub(super) fn assemble(
+    base: &DepCache<'_, '_>,
+    marker: Option<VersionId>,
+    rest: &DepCache<'_, '_>,
+) -> Result<Plan, Error> {
     let mut assembly = Assembly {
         packages: Vec::new(),
         numbers: vec![None; base.pool.packages().len()],
@@ -20,6 +24,11 @@ pub(super) fn assemble(base: &DepCache<'_, '_>, rest: &DepCache<'_, '_>) -> Resu
         chosen.automatic = false;
     }
     let essential_count = assembly.packages.len();
+    if let Some(marker) = marker {
+        let number = assembly.number(base, marker)?;
+        assembly.calls.push(Call::Unpack(vec![number]));
+        assembly.calls.push(Call::Configure(vec![number]));
+    }
     assembly.add(rest)?;
     let plan = Plan::new(assembly.packages, essential_count, assembly.calls);
     Ok(plan.expect("the calls number packages of the assembly"))

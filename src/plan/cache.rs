@@ -25,6 +25,7 @@ pub(crate) fn cache_key(selection: &Selection, sources: &[Source]) -> Digest {
         include,
         local,
         exclude,
+        usr_is_merged,
     } = selection;
     let mut key = KeyHasher::new("plan");
     key.text(variant_name(*variant));
@@ -37,6 +38,7 @@ pub(crate) fn cache_key(selection: &Selection, sources: &[Source]) -> Digest {
         key.text(file.stanza());
     }
     key.texts(exclude);
+    key.flag(*usr_is_merged);
     key.number(sources.len() as u64);
     for source in sources {
         // The others decide whether a release is read, not what is chosen from it.
@@ -235,6 +237,7 @@ mod tests {
             include: include.iter().map(|name| (*name).to_owned()).collect(),
             local: Vec::new(),
             exclude: Vec::new(),
+            usr_is_merged: false,
         }
     }
 

@@ -6,6 +6,9 @@ use crate::formats::package::Priority;
 use crate::formats::suite::Variant;
 use crate::formats::version::Version;
 
+/// The package that says that /usr is merged.
+const USR_IS_MERGED: &str = "usr-is-merged";
+
 /// One demand of a call of apt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Demand<'s> {
@@ -36,6 +39,15 @@ pub(super) struct Demands<'s> {
     pub(crate) base: Vec<Demand<'s>>,
     /// The demands of the second call.
     pub(crate) rest: Vec<Demand<'s>>,
+    /// The package usr-is-merged, if it is installed between both calls.
+    usr_is_merged: Option<PackageId>,
+}
+
+impl Demands<'_> {
+    /// The version of usr-is-merged that is installed between both calls.
+    pub(super) fn usr_is_merged(&self) -> Option<VersionId> {
+        self.candidates[self.usr_is_merged?.index()]
+    }
 }
 
 /// Reads a selection. The demands are in apt's order: the user's packages as they were written,
@@ -66,6 +78,7 @@ pub(super) fn read<'s>(pool: &Pool<'_>, selection: &'s Selection) -> Result<Dema
             candidates: reader.candidates,
             base: demands,
             rest: Vec::new(),
+            usr_is_merged: None,
         });
     }
     let variant = VariantPackages::of(selection.variant);
@@ -90,10 +103,15 @@ pub(super) fn read<'s>(pool: &Pool<'_>, selection: &'s Selection) -> Result<Dema
     }
     let files = local::demands(pool, local, &mut reader.candidates, is_excluded)?;
     demands.extend(files);
+    let mut usr_is_merged = None;
+    if selection.usr_is_merged {
+        usr_is_merged = reader.real(USR_IS_MERGED).ok();
+    }
     Ok(Demands {
         candidates: reader.candidates,
         base: essential,
         rest: demands,
+        usr_is_merged,
     })
 }
 

@@ -22,6 +22,7 @@ pub(crate) fn plan(data: &[u8]) {
         include: words.map(str::to_owned).collect(),
         local: Vec::new(),
         exclude: Vec::new(),
+        usr_is_merged: false,
     };
     let mut listings = Vec::new();
     for part in parts {

@@ -251,6 +251,7 @@ mod tests {
             include: list(&["pinned=1", "other/sid", "plain"]),
             local: Vec::new(),
             exclude: list(&["left-out"]),
+            usr_is_merged: false,
         }
     }
 

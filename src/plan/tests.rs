@@ -58,6 +58,7 @@ fn solve(
         include: words(include),
         local: Vec::new(),
         exclude: words(exclude),
+        usr_is_merged: false,
     };
     plan(&index(listings), &selection)
 }

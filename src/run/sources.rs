@@ -17,7 +17,7 @@ use crate::archive::{
     self, Exemptions, Expiry, HostMirrors, Keyring, Leniency, Source, SourceKeys, TreeKeys, Trust,
 };
 use crate::formats::arch;
-use crate::formats::suite::{MergedUsr, Pocket, Suite, Suites};
+use crate::formats::suite::{MergedUsr, Pocket, Suite, Suites, Variant};
 use crate::report::Report;
 use crate::store;
 
@@ -216,6 +216,11 @@ fn similar_names(suites: &Suites, name: &str) -> Vec<String> {
 }
 
 fn with_merged_usr(mut suite: Suite, system: &System) -> Result<Suite, Error> {
+    // Only the user's packages are installed, so usr-is-merged is not.
+    let has_own_packages = matches!(system.variant, Variant::Custom | Variant::Extract);
+    if has_own_packages && suite.merged_usr == MergedUsr::WithPackage {
+        suite.merged_usr = MergedUsr::No;
+    }
     match (system.merged_usr, suite.merged_usr) {
         (Some(false), MergedUsr::Shipped) => {
             return Err(Error::MergedUsr {

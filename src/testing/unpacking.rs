@@ -109,6 +109,7 @@ pub struct World {
     pub(crate) root: Rootfs,
     pub(crate) jobs: usize,
     pub(crate) paths: Vec<PathRule>,
+    pub(crate) merges_usr: bool,
     pub(crate) preinsts: Preinsts,
 }
 
@@ -123,6 +124,7 @@ impl World {
                 architectures: vec!["amd64".into(), "i386".into()],
                 merged_usr: MergedUsr::Shipped,
                 path_rules: Vec::new(),
+                localtime: false,
             },
         )
         .unwrap();
@@ -131,6 +133,7 @@ impl World {
             root,
             jobs: 2,
             paths: vec![],
+            merges_usr: false,
             preinsts: Preinsts::WithEffect,
         }
     }
@@ -167,6 +170,7 @@ impl World {
             staging: &staged,
             report: &report,
             interrupt: &Interrupt::default(),
+            merges_usr: self.merges_usr,
         };
         let run = |command: &Command| Ok(self.run_command(command, script));
         let mut forces = Forces::default();

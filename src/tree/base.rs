@@ -18,6 +18,8 @@ pub(crate) struct Base {
     pub(crate) merged_usr: MergedUsr,
     /// Paths that the tree's dpkg does not unpack.
     pub(crate) path_rules: Vec<PathRule>,
+    /// Whether /etc/localtime is made, a symlink to UTC's.
+    pub(crate) localtime: bool,
 }
 
 impl Base {
@@ -53,6 +55,10 @@ const PATH_RULES: &str = "etc/dpkg/dpkg.cfg.d/rbootstrap-paths";
 
 const FSTAB_PATH: &str = "etc/fstab";
 const FSTAB: &[u8] = b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n";
+
+/// localtime(5). debootstrap makes the symlink, whether tzdata is installed or not.
+const LOCALTIME: &str = "etc/localtime";
+const UTC: &str = "/usr/share/zoneinfo/UTC";
 
 /// Character devices: path, major, minor.
 const DEVICES: [(&str, u32, u32); 8] = [
@@ -100,6 +106,9 @@ pub(crate) fn base(root: &Rootfs, base: &Base) -> Result<(), Error> {
     root.write(&arch, architectures.as_bytes(), 0o644)?;
     root.write(&RootPath::known(FSTAB_PATH), FSTAB, 0o644)?;
     write_path_rules(root, &base.path_rules)?;
+    if base.localtime {
+        root.symlink(UTC.as_bytes(), &RootPath::known(LOCALTIME))?;
+    }
     make_devices(root)
 }
 
@@ -198,6 +207,7 @@ mod tests {
                 architectures,
                 merged_usr: MergedUsr::MadeFirst,
                 path_rules: Vec::new(),
+                localtime: true,
             },
         )
         .unwrap();
@@ -210,6 +220,8 @@ mod tests {
             ),
             ("amd64\ni386\n", "")
         );
+        let localtime = root.read_link(&RootPath::known(LOCALTIME)).unwrap();
+        assert_eq!(localtime.unwrap().to_str(), Ok(UTC));
         assert_eq!(read("etc/fstab"), "# UNCONFIGURED FSTAB FOR BASE SYSTEM\n");
         assert_eq!(
             root.read_link(&RootPath::known("lib64"))

@@ -20,7 +20,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
 
 pub(crate) use super::path::{BadPath, RootPath};
@@ -253,6 +253,13 @@ pub(crate) fn modified_at(seconds: i64) -> Timestamps {
             tv_nsec: 0,
         },
     }
+}
+
+/// The current time as a modification time.
+fn modified_now() -> Timestamps {
+    let mut times = modified_at(0);
+    times.last_modification.tv_nsec = UTIME_NOW;
+    times
 }
 
 fn absent_is_none<T>(found: Result<T, Errno>) -> Result<Option<T>, Errno> {

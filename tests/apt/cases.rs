@@ -66,6 +66,7 @@ pub(crate) fn ours(index: &Index, case: &Case) -> Option<Answer> {
         include: case.words(),
         local: Vec::new(),
         exclude: Vec::new(),
+        usr_is_merged: false,
     };
     plan(index, &selection)
         .ok()

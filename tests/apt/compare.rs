@@ -104,6 +104,7 @@ fn differs(apt: &Apt, demand: &Demand, in_order: bool) -> Result<bool, String> {
         include: demand.words.clone(),
         local: Vec::new(),
         exclude: Vec::new(),
+        usr_is_merged: false,
     };
     let ours = plan(&apt.index, &selection);
     let short = ours

@@ -13,8 +13,17 @@ use super::contradiction::entry_error;
 use super::files::led_to;
 use super::{Placer, attributes};
 
-/// The last entry for each directory, with its package's position.
-type LastEntries<'s> = HashMap<&'s RootPath, (usize, &'s Node)>;
+/// The last entry for each directory.
+pub(super) type LastEntries<'s> = HashMap<RootPath, LastEntry<'s>>;
+
+/// The entry that sets a directory's owner, mode and time.
+pub(super) struct LastEntry<'s> {
+    /// Its package's position.
+    at: usize,
+    node: &'s Node,
+    /// Whether the package ships it outside /usr, where it was merged into /usr.
+    pub(super) is_alias: bool,
+}
 
 impl Placer<'_> {
     /// Places the top-level symlinks of all packages, then all directories. Of several entries for
@@ -23,6 +32,7 @@ impl Placer<'_> {
         for staged in all {
             self.place_top_symlinks(staged, state)?;
         }
+        let merged = self.merge_usr(all)?;
         let mut last = LastEntries::new();
         for (at, staged) in all.iter().enumerate() {
             for node in &staged.nodes {
@@ -30,7 +40,14 @@ impl Placer<'_> {
                     continue;
                 }
                 self.check_interrupt()?;
-                let is_new = last.insert(&node.path, (at, node)).is_none();
+                let place = merged.place(&node.path);
+                let is_alias = place != node.path;
+                let before = last.get(&place);
+                let is_new = before.is_none();
+                // What is in /usr is there first: only then is the rest moved to it.
+                if is_new || !is_alias || before.is_some_and(|before| before.is_alias) {
+                    last.insert(place, LastEntry { at, node, is_alias });
+                }
                 if is_new && !node.path.is_root() {
                     let made = self.files.directory(&node.path, attributes(node, state));
                     made.map_err(|e| entry_error(staged, node, e))?;
@@ -38,14 +55,18 @@ impl Placer<'_> {
             }
         }
         self.place_links_to_directories(all, &last, state)?;
-        for (path, (at, node)) in last {
+        let changed = merged.changed_directories(all, &last);
+        for (path, LastEntry { at, node, .. }) in &last {
             let mut attributes = attributes(node, state);
             if path.is_root() {
                 // The target is there before any package: for dpkg its owner and mode stay.
                 attributes = attributes.of_root();
             }
             let set = self.files.set_directory_attributes(path, attributes);
-            set.map_err(|e| Error::tree(&all[at].package.name, e))?;
+            set.map_err(|e| Error::tree(&all[*at].package.name, e))?;
+        }
+        for path in changed {
+            self.root.touch(&path)?;
         }
         Ok(())
     }
@@ -79,13 +100,13 @@ impl Placer<'_> {
                     continue;
                 }
                 let above = link.path.parent();
-                let Some(&(setter, directory)) = last.get(&above) else {
+                let Some(setter) = last.get(&above) else {
                     continue;
                 };
-                let is_before_its_time = if setter == at {
-                    runs.is_unbroken(directory, link)
+                let is_before_its_time = if setter.at == at {
+                    runs.is_unbroken(setter.node, link)
                 } else {
-                    setter > at
+                    setter.at > at
                 };
                 let target = led_to(&link.path, &link.entry.target);
                 if is_before_its_time && self.root.is_directory(&target)? {

@@ -162,6 +162,7 @@ fn extracting_leaves_no_trace_in_the_database() {
         staging: &staged,
         report: &report,
         interrupt: &Interrupt::default(),
+        merges_usr: false,
     };
     let state = State::read(&world.root).unwrap();
     extract(unpacking, &keys(&packages), &state).unwrap();

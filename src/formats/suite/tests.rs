@@ -110,7 +110,7 @@ fn pockets_have_the_mirrors_of_their_architecture() {
 
 #[test]
 fn facts_that_differ_by_suite() {
-    use MergedUsr::{MadeFirst, No, Shipped};
+    use MergedUsr::{MadeFirst, No, Shipped, WithPackage};
     let suites = suites();
     let facts = |name: &str| {
         let suite = suites.find(name).unwrap();
@@ -118,7 +118,7 @@ fn facts_that_differ_by_suite() {
     };
     assert_eq!(facts("buster"), (MadeFirst, false, true));
     assert_eq!(facts("bullseye"), (MadeFirst, false, false));
-    assert_eq!(facts("bookworm"), (No, true, false));
+    assert_eq!(facts("bookworm"), (WithPackage, true, false));
     assert_eq!(facts("trixie"), (Shipped, true, false));
     assert_eq!(facts("bionic"), (No, false, false));
     assert_eq!(facts("jammy"), (MadeFirst, false, false));

@@ -30,6 +30,7 @@ fn steps() -> Vec<Step> {
             architectures: vec!["amd64".into()],
             merged_usr: MergedUsr::Shipped,
             path_rules: Vec::new(),
+            localtime: false,
         }),
         Step::Apt {
             files: vec![AptFile {
@@ -106,12 +107,13 @@ fn a_key_depends_on_all_steps_before_it() {
 #[test]
 fn a_key_changes_with_each_field_of_its_step() {
     type Change = fn(&mut Vec<Step>);
-    let table: [(usize, Change); 16] = [
+    let table: [(usize, Change); 17] = [
         (0, |steps| {
             steps[0] = Step::Base(Base {
                 architectures: vec!["amd64".into(), "i386".into()],
                 merged_usr: MergedUsr::Shipped,
                 path_rules: Vec::new(),
+                localtime: false,
             });
         }),
         (0, |steps| {
@@ -119,12 +121,18 @@ fn a_key_changes_with_each_field_of_its_step() {
                 architectures: vec!["amd64".into()],
                 merged_usr: MergedUsr::No,
                 path_rules: Vec::new(),
+                localtime: false,
             });
         }),
         (0, |steps| {
             if let Step::Base(base) = &mut steps[0] {
                 let rule = PathRule::new(PathRuleKind::Exclude, "/usr/share/man/*");
                 base.path_rules.push(rule.unwrap());
+            }
+        }),
+        (0, |steps| {
+            if let Step::Base(base) = &mut steps[0] {
+                base.localtime = true;
             }
         }),
         (1, |steps| {

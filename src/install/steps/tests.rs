@@ -36,6 +36,7 @@ pub(in crate::install) fn plan_of(variant: Variant, include: &[&str]) -> Plan {
         include: include.iter().map(|&name| name.to_owned()).collect(),
         local: Vec::new(),
         exclude: Vec::new(),
+        usr_is_merged: false,
     };
     plan(&index, &selection).unwrap()
 }
@@ -47,6 +48,7 @@ pub(in crate::install) fn options(variant: Variant) -> Options {
             architectures: vec!["amd64".into(), "i386".into()],
             merged_usr: MergedUsr::Shipped,
             path_rules: Vec::new(),
+            localtime: false,
         },
         apt: vec![AptFile {
             path: RootPath::known("etc/apt/sources.list"),
@@ -195,6 +197,7 @@ fn preseeded(variant: Variant, fields: &str) -> String {
         include: vec!["last".into()],
         local: Vec::new(),
         exclude: Vec::new(),
+        usr_is_merged: false,
     };
     let preseed = Preseed { files: Vec::new() };
     let options = options(variant).with_preseed(Some(&preseed));

@@ -100,6 +100,7 @@ fn an_interrupt_ends_choosing() {
         include: vec!["p0".to_owned()],
         local: Vec::new(),
         exclude: Vec::new(),
+        usr_is_merged: false,
     };
     let index = index(vec![super::listing("trixie", "amd64", &stanzas)]);
     let interrupt = Interrupt::default();

@@ -26,6 +26,7 @@ fn reasons(variant: Variant, include: &str) -> String {
         include: include.split_whitespace().map(str::to_owned).collect(),
         local: Vec::new(),
         exclude: Vec::new(),
+        usr_is_merged: false,
     };
     let listings = vec![listing("trixie", "amd64", STANZAS)];
     let plan = plan(&index(listings), &selection).unwrap();

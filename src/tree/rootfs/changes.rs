@@ -9,7 +9,9 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Directory, Error, Handle, Remains, RootPath, Rootfs, absent_is_none, remove};
+use super::{
+    Directory, Error, Handle, Remains, RootPath, Rootfs, absent_is_none, modified_now, remove,
+};
 
 impl Rootfs {
     /// Writes a whole file with this mode, replacing what was there: readers see the old or the new
@@ -112,6 +114,14 @@ impl Rootfs {
         let (to_parent, to_name) = self.parent(to)?;
         let moved = rustix::fs::renameat(&from_parent, &*from_name, &to_parent, &*to_name);
         moved.map_err(|e| self.error(to, "move a file here", e))
+    }
+
+    /// Sets the modification time of `path` to now.
+    pub(crate) fn touch(&self, path: &RootPath) -> Result<(), Error> {
+        let (parent, name) = self.parent(path)?;
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        let touched = rustix::fs::utimensat(&parent, &*name, &modified_now(), flags);
+        touched.map_err(|e| self.error(path, "set its time", e))
     }
 
     /// Removes a file, symlink or device. True when something was there.
