@@ -4,8 +4,10 @@
 //! request is in `run::request`, which sources are read in `run::sources`, which packages in
 //! `run::choice`, where the result goes in `run::claim`.
 
+mod apt_files;
 mod choice;
 mod claim;
+mod credentials;
 mod early;
 mod error;
 mod local;
@@ -104,7 +106,8 @@ fn stages(
         interrupt,
         report,
     })?;
-    let plan = choice::install_plan(plan, &reader, &sources, request.outputs.epoch)?;
+    let apt = apt_files::apt_files(&sources, &reader, &store, report)?;
+    let plan = choice::install_plan(plan, apt, request.outputs.epoch)?;
     preseed::require_debconf(preseed.as_ref(), &plan.plan)?;
     if request.goal.ends_with_plan() {
         let steps = plan.steps(&options);
@@ -138,6 +141,7 @@ fn open_store(request: &Request, report: &Report) -> Result<Arc<Store>, Error> {
         temporary: cache.temporary.clone(),
         limits: request.network.transfers,
         tries: request.network.tries,
+        credentials: Arc::new(credentials::read(&request.sources, report)?),
     };
     Ok(Arc::new(Store::open(options, report.clone())?))
 }

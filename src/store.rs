@@ -8,6 +8,7 @@
 mod address;
 mod attempts;
 mod cache;
+mod credentials;
 mod derived;
 mod directory;
 pub(crate) mod downloads;
@@ -20,6 +21,7 @@ mod http;
 mod overflow;
 mod partial;
 mod proxy;
+mod redirects;
 mod request;
 mod room;
 mod roots;
@@ -28,21 +30,23 @@ mod stop;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transfer;
+mod userinfo;
 mod verified;
 
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::ClientBuilder;
 
 use self::address::Address;
-pub(crate) use self::address::{encode, file_url, shown};
+pub(crate) use self::address::{encode, file_url};
 #[cfg(test)]
 use self::attempts::with_causes;
 use self::cache::{FileCache, Keep};
+pub(crate) use self::credentials::{Credentials, Login};
 use self::derived::DerivedFiles;
 pub(crate) use self::derived::{DerivedKind, DerivedWriter};
 pub(crate) use self::error::{Cause, Error, Obstacle};
@@ -51,6 +55,7 @@ use self::http::Transport;
 use self::request::FileRequest;
 use self::seen::SeenReleases;
 pub(crate) use self::stop::Stop;
+pub(crate) use self::userinfo::{hidden, shown, without_login};
 pub(crate) use self::verified::{Encoding, Verified};
 use crate::formats::digest::Digest;
 use crate::report::Report;
@@ -72,6 +77,7 @@ pub(crate) struct Options {
     pub(crate) limits: TransferLimits,
     /// How many times each URL is tried while it fails for transient reasons.
     pub(crate) tries: u32,
+    pub(crate) credentials: Arc<Credentials>,
 }
 
 /// A file that an index promises.
@@ -127,7 +133,8 @@ impl Store {
         let cache = FileCache::open(options.cache.as_deref(), &options.temporary, report.clone())?;
         let derived = open_derived(&cache, options.state.as_deref(), &report);
         let seen = open_seen(&cache, options.state.as_deref())?;
-        let transport = Transport::open(builder, options.limits)?;
+        let transport =
+            Transport::open(builder, options.limits, options.credentials, report.clone())?;
         Ok(Store {
             cache,
             derived,
@@ -288,6 +295,17 @@ impl Store {
     /// A stop for some requests only; [`Store::cancel`] ends those too.
     pub(crate) fn stop(&self) -> Stop {
         self.stop.child()
+    }
+
+    /// The login that is sent with requests for a URL: its own, or that of an entry of auth.conf.
+    pub(crate) fn login(&self, url: &str) -> Option<Login> {
+        match Address::parse(url) {
+            Ok(Address::Web(parsed)) => {
+                let own = userinfo::login_of(&parsed);
+                own.or_else(|| self.transport.login(&parsed))
+            }
+            Ok(Address::File(_)) | Err(_) => None,
+        }
     }
 
     /// How many times each URL is tried while it fails for transient reasons.

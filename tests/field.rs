@@ -153,22 +153,3 @@ fn names_are_known_in_either_case() {
         assert!(printed.contains("lpcnet=1:"), "{include}: {printed}");
     }
 }
-
-#[test]
-fn a_password_that_the_tree_keeps_is_warned_of() {
-    let context = TestContext::new([]);
-    let key = context.path("keyring.gpg").display().to_string();
-    let plain = context.mirror.url();
-    for (user, warns) in [("", false), ("user@", false), ("user:p%40ss@", true)] {
-        let url = plain.replace("//", &format!("//{user}"));
-        let line = format!("deb [signed-by={key}] {url} fake main");
-        let outcome = context.print_debs(&["--source", &line]).ok();
-        assert_eq!(
-            outcome.stderr.contains("password"),
-            warns,
-            "{}",
-            outcome.stderr
-        );
-        assert!(!outcome.stderr.contains("p%40ss"), "{}", outcome.stderr);
-    }
-}

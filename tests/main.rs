@@ -29,6 +29,7 @@ mod json;
 mod links;
 mod live;
 mod local;
+mod logins;
 mod mirror;
 mod pack;
 mod packages;

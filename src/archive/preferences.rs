@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::Release;
+use crate::store;
 
 /// The preferences that give the tree's apt the priorities of the sources; empty where none is
 /// pinned.
@@ -26,7 +27,7 @@ pub(crate) fn preferences(releases: &[Arc<Release>]) -> Result<String, Indisting
         let Some(mark) = by_fields.or(by_host) else {
             return Err(Indistinguishable {
                 suite: source.suite.clone(),
-                uri: uri(release).to_owned(),
+                uri: store::shown(uri(release)),
             });
         };
         let stanza = format!("Package: *\nPin: {}\nPin-Priority: {pin}\n", mark.text());

@@ -17,6 +17,7 @@ use super::trust::TrustArgs;
 use super::{Session, print_data, target};
 use crate::report::{Event, Summary};
 use crate::run::{self, Goal, Request};
+use crate::store;
 
 #[derive(Debug, Args)]
 pub(super) struct BootstrapArgs {
@@ -98,6 +99,7 @@ impl BootstrapArgs {
     /// Splits the options by the stage that reads them.
     pub(super) fn into_request(self, environment: &Environment) -> Result<Request, Error> {
         if let Some(word) = self.more.into_iter().next() {
+            let word = store::hidden(&word);
             return Err(Error::FourthWord { word });
         }
         if let Some(target) = &self.target {

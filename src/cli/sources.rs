@@ -1,5 +1,7 @@
 //! The options on sources: where packages come from, and what the system's own apt reads.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 
 use super::environment::Environment;
@@ -21,6 +23,22 @@ pub(super) struct SourceArgs {
     /// apt_preferences(5). May be given more than once.
     #[arg(long, value_name = "LINE|FILE")]
     source: Vec<String>,
+
+    /// Read user names and passwords from this file
+    ///
+    /// In the format of apt's auth.conf, apt_auth.conf(5): `machine HOST login USER password WORD`.
+    /// The host's own /etc/apt/auth.conf and auth.conf.d are read after it. May be given more than
+    /// once.
+    #[arg(long, value_name = "FILE", env = "RBOOTSTRAP_AUTH_CONF")]
+    auth_conf: Vec<PathBuf>,
+
+    /// Write the user names and passwords for the system's sources into the system
+    ///
+    /// They go to its /etc/apt/auth.conf.d/rbootstrap.conf, which only root can read there. Whoever
+    /// has the image has them too. Without this option no password is written to the system, not even
+    /// that of a URL.
+    #[arg(long)]
+    keep_auth_conf: bool,
 
     /// Add a mirror, tried when another fails
     ///
@@ -72,6 +90,8 @@ impl SourceArgs {
             mirror,
             further_mirrors: self.mirrors,
             extra_sources: self.source,
+            auth_files: self.auth_conf,
+            keeps_logins: self.keep_auth_conf,
             keyrings: trust.keyring,
             check_signatures: !trust.no_check_gpg,
             accept_expired: trust.no_check_valid_until,

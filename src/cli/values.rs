@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::archive::sources;
+use crate::store;
 
 /// Splits values at commas and blanks, as debootstrap and mmdebstrap do.
 pub(super) fn words(values: &[String]) -> Vec<String> {
@@ -32,7 +33,7 @@ pub(super) fn check_mirror(mirror: &str) -> Result<(), NotAMirror> {
         }
     }
     Err(NotAMirror {
-        found: mirror.to_owned(),
+        found: store::hidden(mirror),
     })
 }
 

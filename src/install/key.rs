@@ -100,6 +100,7 @@ fn encode_step(encoder: &mut KeyHasher, step: &Step) {
             for file in files {
                 encoder.bytes(file.path.as_bytes());
                 encoder.bytes(&file.content);
+                encoder.number(u64::from(file.mode));
             }
         }
         Step::Unpack {

@@ -5,17 +5,14 @@ use std::time::Instant;
 
 use super::Error;
 use super::early::EarlyDownloads;
-use super::sources::Sources;
-use crate::archive::{self, IndexReader, Source, SourcesFile};
+use crate::archive::{self, IndexReader};
 use crate::formats::package::Package;
-use crate::formats::suite::Suite;
 use crate::install::InstallPlan;
 use crate::interrupt::Interrupt;
 use crate::plan::{self, Plan, Selection};
 use crate::report::{Event, Report, Stage};
 use crate::store::{self, DerivedKind, Store};
-use crate::tree::apt::{AptFile, preferences_file};
-use crate::tree::rootfs::RootPath;
+use crate::tree::apt::AptFile;
 
 /// What a choice is made of.
 pub(super) struct Choice<'a> {
@@ -65,14 +62,9 @@ fn report_time(report: &Report, from: Instant) {
 /// What is installed by a plan. `epoch` is the user's SOURCE_DATE_EPOCH.
 pub(super) fn install_plan(
     plan: Plan,
-    reader: &IndexReader<'_>,
-    sources: &Sources,
+    apt: Vec<AptFile>,
     epoch: Option<i64>,
 ) -> Result<InstallPlan, Error> {
-    let releases = reader.releases()?;
-    let by_packaged = releases.iter().map(|one| one.is_signed_by_packaged());
-    let listed = sources.listed(&by_packaged.collect::<Vec<bool>>());
-    let preferences = archive::preferences(&releases)?;
     let mut debs = Vec::new();
     for chosen in plan.packages() {
         debs.push(match chosen.release() {
@@ -83,30 +75,9 @@ pub(super) fn install_plan(
     Ok(InstallPlan {
         plan,
         debs,
-        apt: apt_files(&sources.suite, &listed, &preferences),
+        apt,
         epoch,
     })
-}
-
-/// The files of the tree's apt; none where it has no sources.
-fn apt_files(suite: &Suite, listed: &[Source], preferences: &str) -> Vec<AptFile> {
-    if listed.is_empty() {
-        return Vec::new();
-    }
-    let SourcesFile { path, text, keys } = archive::tree_sources(suite, listed);
-    let mut files = vec![apt_file(&path, text.as_bytes())];
-    for key in keys {
-        files.push(apt_file(&key.path, &key.content));
-    }
-    files.extend(preferences_file(preferences));
-    files
-}
-
-fn apt_file(path: &str, content: &[u8]) -> AptFile {
-    AptFile {
-        path: RootPath::parse(path).unwrap_or_default(),
-        content: content.to_vec(),
-    }
 }
 
 /// The file to fetch for a package of an archive.

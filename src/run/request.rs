@@ -77,6 +77,10 @@ pub(crate) struct SourceOptions {
     pub(crate) further_mirrors: Vec<String>,
     /// More apt sources: lines, or paths of `.list` and `.sources` files.
     pub(crate) extra_sources: Vec<String>,
+    /// Files of user names and passwords, as apt's auth.conf.
+    pub(crate) auth_files: Vec<PathBuf>,
+    /// Writes the logins of the tree's sources into the tree.
+    pub(crate) keeps_logins: bool,
     /// Replace the built-in keys.
     pub(crate) keyrings: Vec<PathBuf>,
     pub(crate) check_signatures: bool,
@@ -180,6 +184,8 @@ impl SourceOptions {
             mirror: mirror.map(str::to_owned),
             further_mirrors: Vec::new(),
             extra_sources: Vec::new(),
+            auth_files: Vec::new(),
+            keeps_logins: false,
             keyrings: Vec::new(),
             check_signatures: true,
             accept_expired: false,

@@ -73,10 +73,10 @@ pub(super) fn choose(
         list: [used, extra].concat(),
         public: own.sources(&public, &archives),
         choice: options.listed,
+        keeps_logins: options.keeps_logins,
         suite: suite.clone(),
         architectures: architectures.clone(),
     };
-    warn_of_passwords(&sources.listed(&[]), report);
     Ok(sources)
 }
 
@@ -151,25 +151,6 @@ impl OwnSources<'_> {
             archive: archive.to_owned(),
             leniency: leniency(known(self.suite), self.options),
         }
-    }
-}
-
-/// Warns of passwords in URIs, which the tree's sources keep.
-fn warn_of_passwords(sources: &[Source], report: &Report) {
-    let mut warned = Vec::new();
-    for source in sources {
-        // The tree's sources have the first mirror only.
-        let Some(uri) = source.uris.first() else {
-            continue;
-        };
-        let shown = store::shown(uri);
-        if shown == *uri || warned.contains(&shown) {
-            continue;
-        }
-        report.warning(format!(
-            "the password of {shown} is kept in the tree's sources, which every user can read"
-        ));
-        warned.push(shown);
     }
 }
 
@@ -275,7 +256,8 @@ fn prefer(host: &HostMirrors, pockets: &mut [Pocket], report: &Report) {
         if let Some(mirror) = host.prefer(pocket)
             && !reported.contains(&mirror)
         {
-            report.note(format!("using the host's own mirror {mirror}"));
+            let shown = store::shown(&mirror);
+            report.note(format!("using the host's own mirror {shown}"));
             reported.push(mirror);
         }
     }

@@ -9,7 +9,8 @@ use std::error::Error as _;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::time::Duration;
 
-use super::address::{Address, server_of, shown};
+use super::address::{Address, server_of};
+use super::userinfo::shown;
 use super::{Error, Stop, Store};
 
 /// The longest pause, even if a server asks for more.

@@ -187,6 +187,10 @@ impl Error {
                     "the request goes through the proxy {proxy}; no_proxy names hosts that need none"
                 ))
             }
+            Error::Status { status: 401, .. } => Some(
+                "--auth-conf FILE names a file of user names and passwords, as apt's auth.conf"
+                    .into(),
+            ),
             Error::Missing { .. }
             | Error::Status { .. }
             | Error::Stalled { .. }

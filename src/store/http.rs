@@ -8,21 +8,24 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use reqwest::header::{self, HeaderMap, HeaderValue};
-use reqwest::redirect::{Action, Attempt, Policy};
+use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
 use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::oneshot;
 use tokio::time;
 
-use super::address::shown;
+use super::credentials::{Credentials, Login};
 use super::proxy;
+use super::redirects::{Failure, Follower};
 use super::roots::{self, NoRoots};
 use super::stop::Stop;
 use super::{Cause, Error, Obstacle};
+use crate::report::Report;
 
 /// Over how many timeouts the rate of a transfer is measured.
 const RATE_WINDOW: u32 = 2;
@@ -30,13 +33,13 @@ const RATE_WINDOW: u32 = 2;
 const LONGEST_READ: u32 = 10;
 /// The longest wait for a connection: time for three retransmissions.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How many redirects are followed for one request.
-const REDIRECTS: usize = 10;
 
 /// The client and the thread that drives it.
 #[derive(Debug)]
 pub(super) struct Transport {
     client: Client,
+    credentials: Arc<Credentials>,
+    report: Report,
     handle: Handle,
     driver: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
     limits: TransferLimits,
@@ -85,14 +88,14 @@ pub(super) struct Throughput {
     bytes: u64,
 }
 
-/// A client that follows no redirect from https to http, and hands bodies over as they are sent.
+/// A client that hands bodies over as they are sent.
 pub(super) fn builder() -> Result<ClientBuilder, Error> {
     let tls = roots::config().map_err(|e| setup_failed(&e))?;
     let agent = concat!("rbootstrap/", env!("CARGO_PKG_VERSION"));
     let builder = Client::builder()
         .user_agent(agent)
         .referer(false)
-        .redirect(Policy::custom(redirect))
+        .redirect(Policy::none()) // `redirects` follows them
         .tls_backend_preconfigured(tls);
     Ok(match proxy::is_never_used() {
         true => builder.no_proxy(),
@@ -100,22 +103,14 @@ pub(super) fn builder() -> Result<ClientBuilder, Error> {
     })
 }
 
-fn redirect(attempt: Attempt<'_>) -> Action {
-    let from = attempt.previous().last();
-    let is_from_https = from.is_some_and(|url| url.scheme() == "https");
-    if is_from_https && attempt.url().scheme() != "https" {
-        let to = shown(attempt.url().as_str());
-        attempt.error(format!("it leads from https to {to}"))
-    } else if attempt.previous().len() > REDIRECTS {
-        attempt.error("there are too many")
-    } else {
-        attempt.follow()
-    }
-}
-
 impl Transport {
     /// Sets up the client and starts its thread.
-    pub(super) fn open(builder: ClientBuilder, limits: TransferLimits) -> Result<Transport, Error> {
+    pub(super) fn open(
+        builder: ClientBuilder,
+        limits: TransferLimits,
+        credentials: Arc<Credentials>,
+        report: Report,
+    ) -> Result<Transport, Error> {
         let client = builder
             .connect_timeout(limits.connect())
             .tcp_keepalive(limits.timeout)
@@ -134,10 +129,17 @@ impl Transport {
             .map_err(|e| setup_failed(&e))?;
         Ok(Transport {
             client,
+            credentials,
+            report,
             handle,
             driver: Some((quit, thread)),
             limits,
         })
+    }
+
+    /// The login for a URL in auth.conf.
+    pub(super) fn login(&self, url: &Url) -> Option<Login> {
+        self.credentials.login(url, &self.report)
     }
 
     /// How long a small file may take.
@@ -153,16 +155,25 @@ impl Transport {
     ) -> Result<HttpResponse, Error> {
         let headers = headers(request);
         let is_ranged = headers.contains_key(header::RANGE);
-        let sending = self.client.get(request.url.clone()).headers(headers).send();
+        let follower = Follower {
+            client: &self.client,
+            credentials: &self.credentials,
+            headers,
+            report: &self.report,
+        };
         // Interim responses and redirects do not extend it.
         let limit = self.limits.connect() + self.limits.timeout;
-        let timed = async { time::timeout(limit, sending).await };
+        let timed = async { time::timeout(limit, follower.get(request.url)).await };
         match self.handle.block_on(stop.unless(timed))? {
             Err(_) => Err(Error::Stalled {
                 url: request.shown.to_owned(),
                 after: limit,
             }),
-            Ok(Err(error)) => Err(self.failed(request.shown, &error)),
+            Ok(Err(Failure::Http(error))) => Err(self.failed(request.shown, &error)),
+            Ok(Err(Failure::Redirect(reason))) => Err(Error::Redirect {
+                url: request.shown.to_owned(),
+                source: Cause::new(reason),
+            }),
             Ok(Ok(response)) => HttpResponse::of(response, request.shown, is_ranged),
         }
     }

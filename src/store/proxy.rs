@@ -8,7 +8,7 @@ use std::env;
 
 use reqwest::Url;
 
-use super::address::shown;
+use super::userinfo::shown;
 
 /// Whether `no_proxy` excludes every host, as curl reads it. Names in upper case come first, as for
 /// the HTTP client.

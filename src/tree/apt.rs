@@ -22,13 +22,14 @@ const ARCHIVES: &str = "var/cache/apt/archives";
 pub(crate) struct AptFile {
     pub(crate) path: RootPath,
     pub(crate) content: Vec<u8>,
+    pub(crate) mode: u32,
 }
 
 impl AptFile {
     /// Writes the file into the tree.
     pub(crate) fn write(&self, root: &Rootfs) -> Result<(), Error> {
         root.make_directories(&self.path.parent())?;
-        root.write(&self.path, &self.content, 0o644)
+        root.write(&self.path, &self.content, self.mode)
     }
 }
 
@@ -40,6 +41,7 @@ pub(crate) fn preferences_file(text: &str) -> Option<AptFile> {
     Some(AptFile {
         path: RootPath::known(PREFERENCES),
         content: text.as_bytes().to_vec(),
+        mode: 0o644,
     })
 }
 

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use crate::archive::Source;
 use crate::archive::tree_keys::{KeyFile, TreeKeys, TreeSignedBy, settle};
 use crate::formats::suite::Suite;
+use crate::store;
 
 /// A file of sources for the tree, and the keyrings that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ fn deb822(sources: &[Source], architectures: &[String]) -> String {
         let exemptions = first.exemptions;
         let fields = [
             ("Types", "deb".to_owned()),
-            ("URIs", uri(first).to_owned()),
+            ("URIs", written_uri(first)),
             ("Suites", suites.join(" ")),
             ("Components", first.components.join(" ")),
             (
@@ -159,7 +160,7 @@ fn one_line(sources: &[Source], architectures: &[String]) -> String {
         if !options.is_empty() {
             let _ = write!(text, "[{}] ", options.join(" "));
         }
-        let _ = write!(text, "{} {}", uri(source), source.suite);
+        let _ = write!(text, "{} {}", written_uri(source), source.suite);
         for component in &source.components {
             let _ = write!(text, " {component}");
         }
@@ -171,6 +172,11 @@ fn one_line(sources: &[Source], architectures: &[String]) -> String {
 /// The first mirror only: apt would read each mirror as an archive of its own.
 fn uri(source: &Source) -> &str {
     source.uris.first().map_or("", String::as_str)
+}
+
+/// The URI that the tree has: a password does not belong in a file that every user can read.
+fn written_uri(source: &Source) -> String {
+    store::without_login(uri(source))
 }
 
 fn differ_only_in_suite(a: &Source, b: &Source) -> bool {

@@ -4,6 +4,7 @@
 use super::options::{deb822_name, is_no, words};
 use super::{BadSource, SourceEntry};
 use crate::formats::stanza::{Fields, fields, stanzas};
+use crate::store;
 
 /// Parses a `.sources` file, a `.list` file or one line; only deb822 has fields. `name` is for
 /// messages.
@@ -206,7 +207,7 @@ fn parse_stanza(stanza: &str) -> Result<Vec<SourceEntry>, &'static str> {
 fn bad_line(file: &str, line: &str, reason: &'static str) -> BadSource {
     BadSource::Line {
         file: file.to_owned(),
-        line: line.chars().take(200).collect(),
+        line: store::hidden(line).chars().take(200).collect(),
         reason,
     }
 }

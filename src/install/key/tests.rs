@@ -36,6 +36,7 @@ fn steps() -> Vec<Step> {
             files: vec![AptFile {
                 path: RootPath::known("etc/apt/sources.list"),
                 content: b"deb".to_vec(),
+                mode: 0o644,
             }],
         },
         Step::Unpack {

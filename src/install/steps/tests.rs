@@ -53,6 +53,7 @@ pub(in crate::install) fn options(variant: Variant) -> Options {
         apt: vec![AptFile {
             path: RootPath::known("etc/apt/sources.list"),
             content: b"deb http://a trixie main\n".to_vec(),
+            mode: 0o644,
         }],
         preseed: None,
         first_stage: None,

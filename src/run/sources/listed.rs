@@ -14,6 +14,8 @@ pub(in crate::run) struct Sources {
     /// The suite's own from its public archive; none if no file lists the suite.
     pub(super) public: Vec<Source>,
     pub(super) choice: ListedSources,
+    /// Whether the tree's apt gets the logins of its sources.
+    pub(in crate::run) keeps_logins: bool,
     /// Native first.
     pub(in crate::run) architectures: Vec<String>,
 }

@@ -1,0 +1,453 @@
+//! User names and passwords: auth.conf and URLs, compared with the host's apt on the same files
+//! against a server that demands a login; and where a password must not be.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use rbootstrap::testing::server::{Reply, Server};
+use rbootstrap::testing::{DebBuilder, FakeSuite, host_architecture};
+
+use crate::context::{Outcome, TestContext, outcome};
+use crate::table::{self, Row};
+
+/// `me:s3cret` as HTTP has it.
+const LOGIN: &str = "Basic bWU6czNjcmV0";
+
+/// An archive below /private/ that only those who are logged in can read, and one below /moved/ that
+/// another server without logins redirects to.
+struct World {
+    context: TestContext,
+    server: Server,
+}
+
+/// A file of entries and a source; whether both programs can read the archive.
+struct Case {
+    name: &'static str,
+    /// With `{host}` and `{port}`.
+    auth: &'static str,
+    uri: &'static str,
+    reads: bool,
+}
+
+const CASES: [Case; 16] = [
+    case("no entry", "", "http://{host}:{port}/private", false),
+    case(
+        "an entry with its scheme",
+        "machine http://{host} login me password s3cret",
+        "http://{host}:{port}/private",
+        true,
+    ),
+    case(
+        "an entry without a scheme",
+        "machine {host} login me password s3cret",
+        "http://{host}:{port}/private",
+        false,
+    ),
+    case(
+        "the right port",
+        "machine http://{host}:{port} login me password s3cret",
+        "http://{host}:{port}/private",
+        true,
+    ),
+    case(
+        "another port",
+        "machine http://{host}:1 login me password s3cret",
+        "http://{host}:{port}/private",
+        false,
+    ),
+    case(
+        "the beginning of the path",
+        "machine http://{host}:{port}/priv login me password s3cret",
+        "http://{host}:{port}/private",
+        true,
+    ),
+    case(
+        "another path",
+        "machine http://{host}:{port}/public/ login me password s3cret",
+        "http://{host}:{port}/private",
+        false,
+    ),
+    case(
+        "a path without the port",
+        "machine http://{host}/private login me password s3cret",
+        "http://{host}:{port}/private",
+        false,
+    ),
+    case(
+        "another host before it",
+        "machine http://example.org login x password y\nmachine http://{host}\nlogin me\n\tpassword s3cret\n",
+        "http://{host}:{port}/private",
+        true,
+    ),
+    case(
+        "a wrong password before the right one",
+        "machine http://{host} login me password no\nmachine http://{host} login me password s3cret\n",
+        "http://{host}:{port}/private",
+        false,
+    ),
+    case(
+        "words that are not known",
+        "machine http://{host} account a login me password s3cret port 1",
+        "http://{host}:{port}/private",
+        true,
+    ),
+    case(
+        "netrc's default",
+        "default login me password s3cret",
+        "http://{host}:{port}/private",
+        false,
+    ),
+    case(
+        "a login in the URL",
+        "",
+        "http://me:s3cret@{host}:{port}/private",
+        true,
+    ),
+    case(
+        "an encoded login in the URL",
+        "",
+        "http://%6de:s3%63ret@{host}:{port}/private",
+        true,
+    ),
+    case(
+        "a login in the URL beats an entry",
+        "machine http://{host} login me password s3cret",
+        "http://me:no@{host}:{port}/private",
+        false,
+    ),
+    case(
+        "an entry for where a redirect leads",
+        "machine http://{host}:{port}/private login me password s3cret",
+        "http://{host}:{port}/moved",
+        true,
+    ),
+];
+
+const fn case(name: &'static str, auth: &'static str, uri: &'static str, reads: bool) -> Case {
+    Case {
+        name,
+        auth,
+        uri,
+        reads,
+    }
+}
+
+impl World {
+    fn new() -> World {
+        let context = TestContext::new([]);
+        let own = FakeSuite::new("own").with([DebBuilder::new("extra", "1").architecture("all")]);
+        context.archive.publish(&own);
+        let root = context.archive.root.clone();
+        let server = Server::start(move |asked| {
+            if let Some(path) = asked.target.strip_prefix("/moved/") {
+                return Reply::status(302).with("Location", format!("/private/{path}"));
+            }
+            if asked.header("authorization") != LOGIN {
+                let realm = "Basic realm=\"private\"";
+                return Reply::status(401).with("WWW-Authenticate", realm);
+            }
+            let path = asked.target.trim_start_matches("/private/");
+            match fs::read(root.join(path)) {
+                Ok(content) => Reply::of(&content),
+                Err(_) => Reply::status(404),
+            }
+        });
+        World { context, server }
+    }
+
+    fn fill(&self, text: &str) -> String {
+        let origin = self.server.origin();
+        let port = origin.rsplit(':').next().unwrap();
+        text.replace("{host}", "127.0.0.1").replace("{port}", port)
+    }
+
+    fn source(&self, uri: &str) -> String {
+        let key = self.context.path("keyring.gpg");
+        format!("deb [signed-by={}] {uri} own main", key.display())
+    }
+
+    /// The program with a file of entries and a source.
+    fn run(&self, arguments: &[&str], auth: &str, uri: &str) -> Outcome {
+        fs::write(self.context.path("auth.conf"), auth).unwrap();
+        let source = self.source(uri);
+        let options = ["--auth-conf=auth.conf", "--include=extra", "--tries=1"];
+        let options = [&options, arguments, &["--source", &source]].concat();
+        self.context.make(&options)
+    }
+
+    /// What the host's apt says of the same.
+    fn apt(&self, auth: &str, uri: &str) -> Outcome {
+        let root = self.context.path("apt");
+        for directory in ["lists/partial", "cache", "etc/parts", "etc/auth.conf.d"] {
+            fs::create_dir_all(root.join(directory)).unwrap();
+        }
+        fs::write(root.join("status"), "").unwrap();
+        fs::write(root.join("etc/auth.conf"), auth).unwrap();
+        fs::write(root.join("etc/sources.list"), self.source(uri)).unwrap();
+        outcome(apt_get(&root).args(["update", "-oAPT::Update::Error-Mode=any"]))
+    }
+}
+
+/// apt-get with nothing of the host's configuration.
+fn apt_get(root: &Path) -> Command {
+    let mut command = Command::new("apt-get");
+    command.env_clear().env("APT_CONFIG", "/dev/null");
+    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    let root = root.display();
+    command.args([
+        format!("-oDir::Etc={root}/etc"),
+        format!("-oDir::Etc::parts={root}/etc/parts"),
+        format!("-oDir::Etc::sourceparts={root}/etc/parts"),
+        format!("-oDir::State::lists={root}/lists"),
+        format!("-oDir::State::status={root}/status"),
+        format!("-oDir::Cache={root}/cache"),
+        format!("-oAPT::Architecture={}", host_architecture()),
+    ]);
+    command.args(["-oAPT::Sandbox::User=root", "-oAcquire::Languages=none"]);
+    command.arg("-oAcquire::Retries=0");
+    command
+}
+
+impl Row for Case {
+    fn name(&self) -> String {
+        self.name.to_owned()
+    }
+
+    fn run(&self) {
+        let world = World::new();
+        let auth = world.fill(self.auth);
+        let uri = world.fill(self.uri);
+        let apt = world.apt(&auth, &uri);
+        assert_eq!(apt.code == Some(0), self.reads, "apt: {}", apt.stderr);
+        let made = world.run(&["--print-debs"], &auth, &uri);
+        assert_eq!(
+            made.code,
+            Some(if self.reads { 0 } else { 5 }),
+            "{}",
+            made.stderr
+        );
+        for password in ["s3cret", "s3%63ret"] {
+            assert!(!made.stderr.contains(password), "{}", made.stderr);
+        }
+        if !self.reads {
+            made.names(&["401", "--auth-conf"]);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root, apt"]
+fn logins_are_found_as_by_apt() {
+    table::run("logins", 16, &CASES);
+}
+
+/// A login goes to the server that it is for, and not to where that redirects.
+#[test]
+fn logins_do_not_follow_a_redirect_to_another_server() {
+    let world = World::new();
+    let root = world.context.archive.root.clone();
+    let other = Server::start(move |asked| {
+        match fs::read(root.join(asked.target.trim_start_matches('/'))) {
+            Ok(content) => Reply::of(&content),
+            Err(_) => Reply::status(404),
+        }
+    });
+    let to = other.origin();
+    let front = Server::start(move |asked| {
+        if asked.header("authorization") != LOGIN {
+            return Reply::status(401);
+        }
+        match asked.target.ends_with(".deb") || asked.target.contains("Packages") {
+            true => Reply::status(302).with("Location", format!("{to}{}", asked.target)),
+            false => Reply::status(307).with("Location", format!("{}?again", asked.target)),
+        }
+    });
+    let front_of = front.origin();
+    let redirecting = Server::start(move |asked| {
+        Reply::status(301).with("Location", format!("{front_of}{}", asked.target))
+    });
+    // The front's own redirects, which lead to itself, would go on for ever.
+    let uri = front.origin().replace("//", "//me:s3cret@");
+    let made = world.run(&["--print-debs"], "", &uri);
+    made.fails(5).names(&["too many"]);
+    assert!(
+        front
+            .asked()
+            .iter()
+            .all(|asked| asked.header("authorization") == LOGIN)
+    );
+    let uri = redirecting.origin().replace("//", "//me:s3cret@");
+    world
+        .run(&["--print-debs"], "", &uri)
+        .fails(5)
+        .names(&["401"]);
+    let last = front.asked().pop().unwrap();
+    assert_eq!(last.header("authorization"), "");
+    assert!(other.asked().is_empty());
+}
+
+/// No file of the tree, of the cache or of the state directory has a password, nor has any output;
+/// unless the user asks for it.
+#[test]
+#[ignore = "needs root, dpkg"]
+fn passwords_stay_out_of_the_tree() {
+    let entry = "machine http://{host}:{port}/private login me password s3cret\n";
+    let cases = [
+        ("in the URL", "", "http://me:s3cret@{host}:{port}/private"),
+        ("in auth.conf", entry, "http://{host}:{port}/private"),
+    ];
+    let mut ran = 0;
+    for (name, auth, uri) in cases {
+        for keeps in [false, true] {
+            let world = World::new();
+            let uri = world.fill(uri);
+            let mut options = vec![
+                "--variant=essential",
+                "--apt-sources=used",
+                "--progress=json",
+                "--timings=timings.html",
+                "--log=run.log",
+                "-vv",
+            ];
+            if keeps {
+                options.push("--keep-auth-conf");
+            }
+            let made = world.run(&options, &world.fill(auth), &uri).ok();
+            made.has_no("s3cret");
+            let context = &world.context;
+            let kept = "etc/apt/auth.conf.d/rbootstrap.conf";
+            let mut holding = Vec::new();
+            for above in ["root", "cache", "state", "run.log", "timings.html"] {
+                holding.extend(files_with(&context.path(above), "s3cret"));
+            }
+            let expected: &[&str] = if keeps { &[kept] } else { &[] };
+            let names: Vec<String> = holding
+                .iter()
+                .map(|path| {
+                    path.strip_prefix(context.root())
+                        .unwrap_or(path)
+                        .display()
+                        .to_string()
+                })
+                .collect();
+            assert_eq!(names, expected, "{name}");
+            let list = context.read("etc/apt/sources.list");
+            assert!(
+                list.contains(&world.fill("http://{host}:{port}/private own")),
+                "{list}"
+            );
+            if keeps {
+                assert!(context.line(kept).starts_with("f 0600 0:0"));
+                let text = context.read(kept);
+                let written = world.apt(&text, &world.fill("http://{host}:{port}/private"));
+                assert_eq!(written.code, Some(0), "{text}");
+                made.names(&["can read it", kept]);
+            } else {
+                made.names(&["--keep-auth-conf"]);
+            }
+            ran += 1;
+        }
+    }
+    println!("passwords and the tree: {ran} cases");
+    assert_eq!(ran, 4);
+}
+
+/// Messages on URLs that cannot be used have no password either.
+#[test]
+fn errors_have_no_password() {
+    let context = TestContext::new([]);
+    for arguments in [
+        &[
+            "--source",
+            "deb http://me:s3cret@h/x sid",
+            "fake",
+            "root",
+            "http://h",
+        ][..],
+        &[
+            "--source",
+            "deb http://me:s3cret@h/[x sid main",
+            "fake",
+            "root",
+            "http://h",
+        ],
+        &[
+            "--source",
+            "deb http://me:s3/cret@h/ sid main",
+            "fake",
+            "root",
+            "http://h",
+        ],
+        &["--mirror", "ftp://me:s3cret@h", "fake", "root"],
+        &["fake", "root", "gopher://me:s3cret@h"],
+        &["fake", "root", "http://h", "http://me:s3cret@h"],
+        &["fake", "root", "http://me:s3cret@127.0.0.1:1/x"],
+    ] {
+        let made = context.run([&["--print-debs", "--tries=1"], arguments].concat());
+        assert_ne!(made.code, Some(0));
+        assert!(
+            !made.stderr.contains("cret"),
+            "{arguments:?}: {}",
+            made.stderr
+        );
+        assert!(
+            made.stderr.contains("***@"),
+            "{arguments:?}: {}",
+            made.stderr
+        );
+    }
+}
+
+/// A file that must be there, and one that every user can read.
+#[test]
+fn a_file_of_logins_is_read_or_named() {
+    let context = TestContext::new([]);
+    let absent = context.print_debs(&["--auth-conf=absent.conf"]);
+    absent.fails(2).names(&["absent.conf"]);
+    let path = context.path("auth.conf");
+    fs::write(&path, "machine h login a password s3cret\n").unwrap();
+    for (mode, warns) in [(0o600, false), (0o640, false), (0o644, true)] {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        fs::set_permissions(&path, permissions).unwrap();
+        let made = context.print_debs(&["--auth-conf=auth.conf"]).ok();
+        let warning = "auth.conf has passwords, and every user can read it";
+        assert_eq!(
+            made.stderr.contains(warning),
+            warns,
+            "{mode:o}: {}",
+            made.stderr
+        );
+    }
+}
+
+impl Outcome {
+    /// Asserts that neither output has a word.
+    #[track_caller]
+    fn has_no(&self, word: &str) {
+        let stdout = String::from_utf8_lossy(&self.stdout);
+        for text in [&*stdout, &self.stderr] {
+            assert!(!text.contains(word), "{text}");
+        }
+    }
+}
+
+/// The files at or below a path that contain a word.
+fn files_with(path: &Path, word: &str) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    if let Ok(entries) = fs::read_dir(path) {
+        for entry in entries {
+            let entry = entry.unwrap();
+            if !entry.file_type().unwrap().is_symlink() {
+                found.extend(files_with(&entry.path(), word));
+            }
+        }
+    } else if path.is_file() {
+        let content = fs::read(path).unwrap();
+        let contains = content
+            .windows(word.len())
+            .any(|part| part == word.as_bytes());
+        found.extend(contains.then(|| path.to_owned()));
+    }
+    found
+}
