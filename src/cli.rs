@@ -1,6 +1,6 @@
 //! The command line: options into requests, results into output and exit codes.
 //!
-//! Each command has its file (`bootstrap`, `pack`, `suites`). `options` and `reporting` have the
+//! Each command has its file (`bootstrap`, `pack`, `rm`, `suites`). `options` and `reporting` have the
 //! groups of options, one struct for each heading of `--help`. CONTRIBUTING.md says how to add an
 //! option or a command.
 
@@ -16,7 +16,9 @@ mod options;
 mod order;
 mod pack;
 mod path_rules;
+mod privileges;
 mod reporting;
+mod rm;
 mod sources;
 mod suites;
 mod target;
@@ -36,6 +38,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::interrupt::Interrupt;
+use crate::privilege::{self, Privilege};
 use crate::report::Report;
 use crate::sandbox;
 use crate::ui::progress::Display;
@@ -44,7 +47,9 @@ use bootstrap::BootstrapArgs;
 use environment::Environment;
 use error::Error;
 use pack::PackArgs;
+use privileges::PrivilegeArgs;
 use reporting::ReportingArgs;
+use rm::RmArgs;
 
 /// Make a Debian or Ubuntu root filesystem, or an image of one, from the archive
 #[derive(Debug, Parser)]
@@ -60,6 +65,8 @@ struct Cli {
     #[command(flatten)]
     bootstrap: BootstrapArgs,
     #[command(flatten)]
+    privileges: PrivilegeArgs,
+    #[command(flatten)]
     reporting: ReportingArgs,
 }
 
@@ -69,6 +76,8 @@ enum CommandArgs {
     Bootstrap(Box<BootstrapArgs>),
     /// Write an existing tree as a tar or an OCI image
     Pack(PackArgs),
+    /// Remove trees, also those that were made without root
+    Rm(RmArgs),
     /// List the known suites
     Suites,
 }
@@ -79,6 +88,7 @@ struct Session {
     report: Report,
     interrupt: Interrupt,
     environment: Environment,
+    privilege: Result<Privilege, privilege::Error>,
 }
 
 /// Runs the program: parses the command line, executes the command, reports a failure.
@@ -90,6 +100,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit::refused(&error),
     };
+    let environment = Environment::read();
+    // Before the first thread.
+    let privilege = cli.obtain_privilege(&environment);
     let display = cli.reporting.display();
     let report = display.new_run();
     if let Err(error) = cli.reporting.open_log(&display) {
@@ -99,7 +112,8 @@ pub fn main() -> ExitCode {
         report,
         display,
         interrupt: Interrupt::default(),
-        environment: Environment::read(),
+        environment,
+        privilege,
     };
     let page = cli.reporting.timings.clone();
     let title = cli.title();
@@ -134,6 +148,7 @@ impl Cli {
             None => self.bootstrap.execute(session),
             Some(CommandArgs::Bootstrap(bootstrap)) => bootstrap.execute(session),
             Some(CommandArgs::Pack(pack)) => pack.execute(session),
+            Some(CommandArgs::Rm(rm)) => rm.execute(session),
             Some(CommandArgs::Suites) => suites::execute(session),
         }
     }
@@ -144,6 +159,7 @@ impl Cli {
             None => self.bootstrap.title(),
             Some(CommandArgs::Bootstrap(bootstrap)) => bootstrap.title(),
             Some(CommandArgs::Pack(pack)) => pack.title(),
+            Some(CommandArgs::Rm(_)) => "rbootstrap rm".into(),
             Some(CommandArgs::Suites) => "rbootstrap suites".into(),
         }
     }
@@ -154,7 +170,7 @@ impl Cli {
             None => self.bootstrap.jobs(),
             Some(CommandArgs::Bootstrap(bootstrap)) => bootstrap.jobs(),
             Some(CommandArgs::Pack(pack)) => pack.jobs.count(),
-            Some(CommandArgs::Suites) => 1,
+            Some(CommandArgs::Rm(_) | CommandArgs::Suites) => 1,
         }
     }
 }

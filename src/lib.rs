@@ -15,6 +15,7 @@ pub(crate) mod interrupt;
 pub(crate) mod mark;
 pub(crate) mod pack;
 pub(crate) mod plan;
+pub(crate) mod privilege;
 pub(crate) mod queue;
 pub(crate) mod report;
 pub(crate) mod run;

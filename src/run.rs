@@ -30,10 +30,13 @@ use crate::install::{self, Installation, Setup};
 use crate::interrupt::{Interrupt, Registration};
 use crate::pack;
 use crate::plan::{PrefetchPlanner, Selection};
+use crate::privilege::Privilege;
 use crate::report::Report;
+use crate::sandbox;
 use crate::store::downloads::Downloads;
 use crate::store::{self, Store};
 use crate::tree::rootfs::Rootfs;
+use crate::tree::target;
 
 pub(crate) use error::Error;
 pub(crate) use outcome::Done;
@@ -79,7 +82,7 @@ fn stages(
     // Preflight.
     preflight::remove_leftovers(&request.outputs.temporary, report);
     let claim = match request.goal {
-        Goal::Make => Some(preflight::claim(&request.outputs, report, stays)?),
+        Goal::Make => Some(preflight::claim(request, report, stays)?),
         Goal::PrintDebs | Goal::Simulate | Goal::Download => None,
     };
     let store = open_store(request, report)?;
@@ -122,6 +125,7 @@ fn stages(
     let epoch = installation.map(|tree| tree.install(&plan)).transpose()?;
     // Pack.
     if let Some((claim, epoch)) = claim.as_ref().zip(epoch) {
+        claim.tell_devices()?;
         claim.warn_of_secrets(began)?;
         claim.limit_times(epoch)?;
         claim.pack(epoch, &request.limits, interrupt)?;
@@ -135,7 +139,7 @@ fn stages(
 
 fn open_store(request: &Request, report: &Report) -> Result<Arc<Store>, Error> {
     let cache = &request.cache;
-    let options = store::Options {
+    let mut options = store::Options {
         cache: cache.directory.clone(),
         state: cache.state_directory.clone(),
         temporary: cache.temporary.clone(),
@@ -143,7 +147,19 @@ fn open_store(request: &Request, report: &Report) -> Result<Arc<Store>, Error> {
         tries: request.network.tries,
         credentials: Arc::new(credentials::read(&request.sources, report)?),
     };
-    Ok(Arc::new(Store::open(options, report.clone())?))
+    let may_do_without = !cache.is_named && request.goal != Goal::Download;
+    let store = match Store::open(options.clone(), report.clone()) {
+        Err(store::Error::Disk { path, source }) if may_do_without => {
+            let path = path.display();
+            report.warning(format!(
+                "downloads are not kept, because {path} cannot be written (--cache-dir): {source}"
+            ));
+            options.cache = None;
+            Store::open(options, report.clone())?
+        }
+        opened => opened?,
+    };
+    Ok(Arc::new(store))
 }
 
 fn start_downloads(store: &Arc<Store>, limits: &Limits, report: &Report) -> Arc<Downloads> {
@@ -152,9 +168,14 @@ fn start_downloads(store: &Arc<Store>, limits: &Limits, report: &Report) -> Arc<
 }
 
 fn setup(request: &Request, options: install::Options, fetch: &Arc<Downloads>) -> Setup {
+    let privilege = request.privilege.as_ref();
+    let sandbox = sandbox::Options {
+        is_contained: privilege.is_ok_and(Privilege::is_contained),
+        ..request.sandbox
+    };
     Setup {
         options,
-        sandbox: request.sandbox,
+        sandbox,
         fetch: Arc::clone(fetch),
         jobs: request.limits.jobs,
     }
@@ -227,6 +248,11 @@ fn trim_cache(store: &Store, cache: &CacheOptions, report: &Report) {
         )),
         Err(error) => report.warning(format!("cannot limit the size of the cache: {error}")),
     }
+}
+
+/// Removes a tree.
+pub(crate) fn remove(directory: &Path) -> Result<(), Error> {
+    Ok(target::remove(directory)?)
 }
 
 /// Writes an existing tree as an image.

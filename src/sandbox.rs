@@ -65,6 +65,8 @@ pub(crate) fn pid_1() -> Option<ExitCode> {
 pub(crate) struct Options {
     /// Runs scripts where the host refuses what keeps them from its processes, network or files.
     pub(crate) allow_weak: bool,
+    /// Whether that is so because a container is around them.
+    pub(crate) is_contained: bool,
     pub(crate) limits: ScriptLimits,
 }
 
@@ -100,12 +102,13 @@ impl Sandbox {
         report: &Report,
     ) -> Result<Sandbox, Error> {
         let sandbox = Sandbox::open_without(root, options, report, 0)?;
-        if !options.allow_weak && refused::is_weak(sandbox.refused) && !is_in_container() {
+        let is_allowed = options.allow_weak || options.is_contained;
+        if !is_allowed && refused::is_weak(sandbox.refused) {
             return Err(Error::Weak {
                 missing: refused::missing(sandbox.refused),
             });
         }
-        refused::tell(sandbox.refused, report);
+        refused::tell(sandbox.refused, options.is_contained, report);
         for what in sandbox.groups.missing() {
             report.detail(format!(
                 "in the sandbox: no limit of {what}, for want of a control group"
@@ -336,15 +339,6 @@ fn costs(sandbox: &Result<Sandbox, Error>, without: u32) -> u32 {
         Ok(sandbox) => refused::costs(sandbox.refused & !without),
         Err(_) => u32::MAX,
     }
-}
-
-/// Whether the processes that this program sees are a container's. Where that cannot be told, they
-/// count as the host's.
-fn is_in_container() -> bool {
-    /// The inode of the initial PID namespace (PROC_PID_INIT_INO in linux/proc_ns.h).
-    const INITIAL: u64 = 0xefff_fffc;
-    let namespace = rustix::fs::stat(c"/proc/self/ns/pid");
-    namespace.is_ok_and(|found| found.st_ino != INITIAL)
 }
 
 fn setup_error(step: u32, error: i32) -> Error {

@@ -36,6 +36,7 @@ mod packages;
 mod pins;
 mod preflight;
 mod preseed;
+mod privilege;
 mod refusals;
 mod reproducible;
 mod sandbox;

@@ -171,7 +171,7 @@ const HOSTS: [Host; 7] = [
         user_namespaces: false,
         options: &["--variant=essential", "--allow-weak-sandbox"],
         code: 0,
-        said: &["no PID namespace", "no network namespace"],
+        said: &["the host allows no user, PID, network, mount namespace"],
         unsaid: &[],
     },
     Host {
@@ -182,7 +182,7 @@ const HOSTS: [Host; 7] = [
         user_namespaces: false,
         options: &["--variant=essential"],
         code: 0,
-        said: &["no PID namespace", "no network namespace"],
+        said: &["the container allows no user, PID, network, mount namespace"],
         unsaid: &[],
     },
     Host {

@@ -15,6 +15,7 @@ use super::options::{CacheArgs, OutputArgs, PackageArgs, PerformanceArgs};
 use super::sources::SourceArgs;
 use super::trust::TrustArgs;
 use super::{Session, print_data, target};
+use crate::privilege::Privilege;
 use crate::report::{Event, Summary};
 use crate::run::{self, Goal, Request};
 use crate::store;
@@ -73,7 +74,8 @@ impl BootstrapArgs {
     }
 
     pub(super) fn execute(self, session: &Session) -> Result<(), Error> {
-        let request = self.into_request(&session.environment)?;
+        let mut request = self.into_request(&session.environment)?;
+        request.privilege = session.privilege.clone();
         let report = &session.report;
         let done = run::run(&request, &session.interrupt, report)?;
         match request.goal {
@@ -89,11 +91,26 @@ impl BootstrapArgs {
                 "standard output is a pipe and got nothing: add `--tar -` to write the image to it",
             );
         }
+        if let Some(directory) = &request.outputs.directory
+            && request
+                .privilege
+                .is_ok_and(|privilege| privilege.is_in_user_namespace())
+        {
+            report.note(format!(
+                "the owners of {0} are subordinate ids: `rbootstrap rm {0}` removes it",
+                directory.display()
+            ));
+        }
         report.send(Event::Finished(Summary {
             name: request.system.suite,
             packages: Some(done.totals()),
         }));
         Ok(())
+    }
+
+    /// How far the run goes.
+    pub(super) fn goal(&self) -> Goal {
+        self.output.goal()
     }
 
     /// Splits the options by the stage that reads them.
@@ -113,6 +130,7 @@ impl BootstrapArgs {
             .outputs(self.target.as_deref(), &self.image, environment)?;
         Ok(Request {
             goal: self.output.goal(),
+            privilege: Ok(Privilege::of_caller()),
             system: self.packages.system(suite, &self.compatibility),
             packages: self.packages.packages(),
             sources: self.sources.options(self.trust, self.mirror, environment)?,

@@ -1,10 +1,13 @@
 //! The environment variables that have no option: directories, TMPDIR, SOURCE_DATE_EPOCH.
 //!
-//! Only `cli` reads the environment. The proxies' variables are read by the HTTP client.
+//! Only `cli` reads the environment, before the program enters a user namespace: root inside has the
+//! directories of the user outside. The proxies' variables are read by the HTTP client.
 
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
+
+use crate::privilege::Caller;
 
 /// What was read of the environment, and who runs the program.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +18,7 @@ pub(super) struct Environment {
     state_home: Option<PathBuf>,
     temporary: PathBuf,
     source_date_epoch: Option<OsString>,
+    path: Vec<PathBuf>,
     is_root: bool,
 }
 
@@ -42,7 +46,8 @@ impl Environment {
             state_home: set("XDG_STATE_HOME").map(PathBuf::from),
             temporary: env::temp_dir(),
             source_date_epoch: set("SOURCE_DATE_EPOCH"),
-            is_root: rustix::process::geteuid().is_root(),
+            path: set("PATH").map_or(Vec::new(), |path| env::split_paths(&path).collect()),
+            is_root: rustix::process::geteuid().is_root() && owns_the_system(),
         }
     }
 
@@ -77,6 +82,12 @@ impl Environment {
         directories
     }
 
+    /// What it takes to become root of a user namespace.
+    pub(super) fn caller(&self) -> Caller {
+        let path = self.path.clone();
+        Caller { path }
+    }
+
     /// The directory for temporary files: TMPDIR, or /tmp.
     pub(super) fn temporary(&self) -> PathBuf {
         self.temporary.clone()
@@ -94,6 +105,13 @@ impl Environment {
             }),
         }
     }
+}
+
+/// Whether /var is this user's: root of a user namespace that somebody else made has the host's files
+/// around, and a home.
+fn owns_the_system() -> bool {
+    let root = rustix::fs::stat(c"/");
+    root.is_ok_and(|root| root.st_uid == rustix::process::geteuid().as_raw())
 }
 
 #[cfg(test)]

@@ -261,6 +261,7 @@ impl OutputArgs {
 
 impl CacheArgs {
     pub(super) fn options(self, environment: &Environment) -> CacheOptions {
+        let is_named = self.cache_dir.is_some();
         let directory = self
             .cache_dir
             .unwrap_or_else(|| environment.own_directory(OwnDirectory::Cache));
@@ -269,6 +270,7 @@ impl CacheArgs {
             .unwrap_or_else(|| environment.own_directory(OwnDirectory::State));
         CacheOptions {
             directory: Some(directory).filter(|_| !self.no_cache),
+            is_named,
             max_size: self.cache_max_size,
             state_directory: Some(state_directory),
             temporary: environment.temporary(),

@@ -17,7 +17,7 @@ use crate::run;
 pub(super) struct PackArgs {
     /// The tree
     #[arg(value_name = "DIR")]
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
 
     /// A file, whose ending names the form; `-` or none for standard output
     ///
@@ -57,6 +57,7 @@ impl PackArgs {
             temporary: session.environment.temporary(),
             interrupt: session.interrupt.clone(),
         };
+        session.privilege.clone().map_err(run::Error::from)?;
         run::pack(&self.directory, &image, &options, &session.report)?;
         session.report.send(Event::Finished(Summary {
             name: self.directory.display().to_string(),

@@ -56,6 +56,7 @@ impl TrustArgs {
         sandbox::Options {
             allow_weak: self.allow_weak_sandbox,
             limits,
+            is_contained: false,
         }
     }
 }

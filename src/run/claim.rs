@@ -12,6 +12,7 @@ use super::request::{Limits, Outputs};
 use crate::interrupt::Interrupt;
 use crate::pack;
 use crate::report::Report;
+use crate::tree::base;
 use crate::tree::rootfs::Rootfs;
 use crate::tree::secrets::{self, FoundSecret};
 use crate::tree::target::Target;
@@ -82,6 +83,16 @@ impl<'a> ClaimedOutputs<'a> {
             "the image contains secrets made while building, which every copy of it shares: {}",
             shown.join(", ")
         ));
+        Ok(())
+    }
+
+    /// Says so where the host permits no device nodes in a tree that stays. An image has none.
+    pub(super) fn tell_devices(&self) -> Result<(), Error> {
+        if self.outputs.directory.is_some() && base::lacks_devices(self.root())? {
+            let path = self.root().path().display();
+            let text = format!("the host permits no device nodes, so {path}/dev has none");
+            self.report.note(text);
+        }
         Ok(())
     }
 

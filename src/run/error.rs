@@ -9,7 +9,7 @@ use crate::failure::Class;
 use crate::formats::suite;
 use crate::interrupt::Interrupt;
 use crate::tree::{rootfs, target};
-use crate::{archive, install, pack, plan, store};
+use crate::{archive, install, pack, plan, privilege, store};
 
 /// Why a run failed. A stage's own error says what happened; the variant says in which stage.
 #[derive(Debug, thiserror::Error)]
@@ -51,8 +51,8 @@ pub(crate) enum Error {
     /// The tree's sources are written without quotes.
     #[error("the source {entry} has a name that the tree's sources could hold only in quotes")]
     Unwritable { entry: String },
-    #[error("root is needed: a tree has files of many owners")]
-    NotRoot,
+    #[error(transparent)]
+    Privilege(#[from] privilege::Error),
     /// Owners, modes and files are set and opened through /proc/self/fd.
     #[error("/proc is not mounted here")]
     NoProc,
@@ -139,7 +139,7 @@ impl Error {
             | Error::Unwritable { .. }
             | Error::Pin(_) => Class::Usage,
             Error::HostArchitecture { .. } => Class::Other,
-            Error::NotRoot
+            Error::Privilege(_)
             | Error::NoProc
             | Error::Target(_)
             | Error::NoRoom { .. }
@@ -172,9 +172,7 @@ impl Error {
             Error::UnlistedSuite { .. } => {
                 Some("rbootstrap --keyring FILE SUITE TARGET MIRROR".into())
             }
-            Error::NotRoot => {
-                Some("run it as root; --simulate and --print-debs need no root".into())
-            }
+            Error::Privilege(error) => Some(error.hint()),
             Error::NoProc => Some("mount it: mount -t proc proc /proc".into()),
             Error::NoRoom { .. } | Error::NoInodes { .. } => Some(
                 "free some space there, or choose other places: TARGET, --cache-dir, and TMPDIR \

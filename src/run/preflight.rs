@@ -14,8 +14,9 @@ use std::path::Path;
 
 use super::Error;
 use super::claim::ClaimedOutputs;
-use super::request::Outputs;
+use super::request::Request;
 use crate::pack::{self, Image, Place};
+use crate::privilege::Privilege;
 use crate::report::Report;
 use crate::tree::target;
 
@@ -23,13 +24,13 @@ pub(super) use room::{Disk, require_room};
 
 /// Claims the outputs before anything is fetched, so that a run that cannot end well fails at once.
 pub(super) fn claim<'a>(
-    outputs: &'a Outputs,
+    request: &'a Request,
     report: &'a Report,
     stays: &'a Cell<bool>,
 ) -> Result<ClaimedOutputs<'a>, Error> {
-    if !rustix::process::geteuid().is_root() {
-        return Err(Error::NotRoot);
-    }
+    let privilege = request.privilege.as_ref().map_err(Clone::clone)?;
+    tell(privilege, report);
+    let outputs = &request.outputs;
     if rustix::fs::stat(c"/proc/self/fd").is_err() {
         return Err(Error::NoProc);
     }
@@ -39,6 +40,15 @@ pub(super) fn claim<'a>(
         pack::try_out(place, image, claimed.root())?;
     }
     Ok(claimed)
+}
+
+/// Says as whom the tree is made.
+fn tell(privilege: &Privilege, report: &Report) {
+    let text = format!("the tree is made as {privilege}");
+    match privilege.is_in_user_namespace() {
+        true => report.note(text),
+        false => report.detail(text),
+    }
 }
 
 /// Removes the temporary directories of runs that were killed.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::formats::path_rule::PathRule;
 use crate::formats::suite::Variant;
 use crate::pack::Image;
+use crate::privilege::{self, Privilege};
 use crate::sandbox;
 use crate::store::TransferLimits;
 
@@ -15,6 +16,8 @@ use crate::store::TransferLimits;
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) goal: Goal,
+    /// Needed to make a tree.
+    pub(crate) privilege: Result<Privilege, privilege::Error>,
     pub(crate) system: System,
     pub(crate) packages: Packages,
     pub(crate) sources: SourceOptions,
@@ -124,6 +127,8 @@ pub(crate) struct Outputs {
 pub(crate) struct CacheOptions {
     /// `None` keeps nothing after the run.
     pub(crate) directory: Option<PathBuf>,
+    /// Whether the user named it. A default directory that cannot be written is done without.
+    pub(crate) is_named: bool,
     /// The cache's size after a run, in bytes.
     pub(crate) max_size: u64,
     /// Has this host's key, which seals decoded packages in the cache.

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use super::*;
 use crate::failure::Class;
+use crate::privilege::Privilege;
 use crate::sandbox;
 
 /// Plans from a mirror that does not exist.
 fn request(temporary: &Path) -> Request {
     Request {
         goal: Goal::PrintDebs,
+        privilege: Ok(Privilege::of_caller()),
         system: System::minbase("trixie"),
         packages: Packages {
             include: Vec::new(),
@@ -26,6 +28,7 @@ fn request(temporary: &Path) -> Request {
         },
         cache: CacheOptions {
             directory: None,
+            is_named: false,
             max_size: 0,
             state_directory: None,
             temporary: temporary.into(),

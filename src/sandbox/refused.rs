@@ -26,15 +26,11 @@ const COSTS: u32 = MOUNT | NET | DEV | PROC | NODEV;
 const WARNINGS: [(u32, &str); 4] = [
     (
         USER,
-        "no user namespace for the sandbox: scripts run as the host's root, with few capabilities \
-         and system calls",
+        "run as its root, with few capabilities and system calls",
     ),
-    (
-        MOUNT,
-        "no mount namespace: scripts see the tree's own /dev, no /proc and no /sys",
-    ),
-    (PID, "no PID namespace: scripts see the host's processes"),
-    (NET, "no network namespace: scripts can reach the network"),
+    (MOUNT, "see the tree's own /dev, no /proc and no /sys"),
+    (PID, "see its processes"),
+    (NET, "can reach its network"),
 ];
 
 const DETAILS: [(u32, &str); 12] = [
@@ -88,12 +84,27 @@ pub(super) fn costs(refused: u32) -> u32 {
     (refused & COSTS).count_ones()
 }
 
-/// Reports what was refused.
-pub(super) fn tell(refused: u32, report: &Report) {
-    for (bit, text) in WARNINGS {
+/// Reports what was refused: what weakens the sandbox in one warning.
+pub(super) fn tell(refused: u32, is_contained: bool, report: &Report) {
+    let mut effects = Vec::new();
+    for (bit, effect) in WARNINGS {
         if refused & bit != 0 {
-            report.warning(format!("the host allows {text}"));
+            effects.push(effect);
         }
+    }
+    if !effects.is_empty() {
+        let (host, remedy) = match is_contained {
+            true => (
+                "container",
+                " (docker run --cap-add SYS_ADMIN permits more)",
+            ),
+            false => ("host", ""),
+        };
+        let missing = missing(refused);
+        let effects = effects.join(", ");
+        report.warning(format!(
+            "the {host} allows no {missing} namespace: maintainer scripts {effects}{remedy}"
+        ));
     }
     for (bit, text) in DETAILS {
         if refused & bit != 0 {
@@ -119,7 +130,7 @@ mod tests {
             }
             let (sender, receiver) = mpsc::channel();
             let report = Report::new(move |event| drop(sender.send(event)));
-            tell(bit, &report);
+            tell(bit, false, &report);
             drop(report);
             let warns = bit & (MOUNT | PID | NET | USER) != 0;
             for event in receiver.iter() {
@@ -128,6 +139,37 @@ mod tests {
             }
         }
         assert_eq!(cases, 16);
+    }
+
+    #[test]
+    fn what_weakens_the_sandbox_is_one_warning() {
+        let all = USER | PID | NET | MOUNT;
+        let table = [
+            (
+                all,
+                true,
+                "the container allows no user, PID, network, mount namespace: maintainer scripts \
+                 run as its root, with few capabilities and system calls, see the tree's own /dev, \
+                 no /proc and no /sys, see its processes, can reach its network (docker run \
+                 --cap-add SYS_ADMIN permits more)",
+            ),
+            (
+                PID,
+                false,
+                "the host allows no PID namespace: maintainer scripts see its processes",
+            ),
+        ];
+        for (refused, is_contained, expected) in table {
+            let (sender, receiver) = mpsc::channel();
+            let report = Report::new(move |event| drop(sender.send(event)));
+            tell(refused, is_contained, &report);
+            drop(report);
+            let events: Vec<Event> = receiver.iter().collect();
+            assert!(
+                matches!(&events[..], [Event::Warning(text)] if text == expected),
+                "{events:?}"
+            );
+        }
     }
 
     #[test]

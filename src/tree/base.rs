@@ -141,6 +141,22 @@ fn make_devices(root: &Rootfs) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether device nodes are missing, because the host permits none. What lies in their place is
+/// removed: a script that writes to /dev/null makes a file.
+pub(crate) fn lacks_devices(root: &Rootfs) -> Result<bool, Error> {
+    let mut is_lacking = false;
+    for (path, _, _) in DEVICES {
+        let path = RootPath::known(path);
+        let found = root.metadata(&path)?;
+        let kind = found.map(|found| FileType::from_raw_mode(found.st_mode));
+        if kind == Some(FileType::RegularFile) {
+            root.remove(&path)?;
+        }
+        is_lacking |= !matches!(kind, Some(FileType::CharacterDevice | FileType::Symlink));
+    }
+    Ok(is_lacking)
+}
+
 /// Creates the symlinks of a merged /usr, and the directories that they lead to.
 fn merge_usr(root: &Rootfs, architecture: &str) -> Result<(), Error> {
     for name in arch::merged_usr_links(architecture) {

@@ -10,6 +10,7 @@ mod claim;
 mod error;
 mod fitness;
 mod leftover;
+mod removal;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use claim::{CreatedDirectories, LockedDirectory};
 pub(crate) use error::Error;
 use error::io_error;
 pub(crate) use leftover::sweep;
+pub(crate) use removal::remove;
 
 /// A claimed target. Dropped without [`Target::keep`], it is what it was before: absent, or empty.
 #[derive(Debug)]
@@ -115,7 +117,12 @@ impl Target {
         if !created.is_empty() {
             mark::set(&directory, None);
         }
-        apply(OF_A_TREE, &directory).map_err(failed("set owner and mode of"))?;
+        apply(OF_A_TREE, &directory).map_err(|e| match e {
+            Errno::PERM if found.uid != rustix::process::geteuid().as_raw() => Error::Foreign {
+                path: path.to_owned(),
+            },
+            e => io_error("set owner and mode of", path, e),
+        })?;
         // Another user may have added something until the owner changed. It is not ours to remove.
         if let Err(e) = claim::refuse_content(&directory, path) {
             let _ = apply(before, &directory);

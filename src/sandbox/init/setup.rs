@@ -43,6 +43,8 @@ impl Init {
         }
         rustix::process::umask(Mode::from_raw_mode(0o022));
         limit_resources();
+        // Groups of the caller, some of which may have no number here.
+        let _ = nix::unistd::setgroups(&[]);
         join_new_keyring();
         // The directory before the namespace: the kernel moves it to the namespace's own copy of
         // the mount.

@@ -51,7 +51,7 @@ impl fmt::Display for Remains {
 
 /// Removes `name`, with everything below it if it is a directory. A mount point stays (`EXDEV`),
 /// and what is mounted on it stays untouched.
-pub(super) fn remove_all(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Remains> {
+pub(crate) fn remove_all(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Remains> {
     let mut removal = Removal::new(parent);
     let opened = unlink_or_open(parent, name);
     let Some(directory) = removal.note(opened, parent, name).flatten() else {

@@ -155,12 +155,8 @@ fn lock(
     mut created: CreatedDirectories,
     target: &Path,
 ) -> Result<LockedDirectory, Error> {
-    let found = fstat(&directory).map_err(|e| io_error("look at", target, e))?;
-    let system = rustix::fs::stat(c"/").map_err(|e| io_error("find", target, e))?;
+    refuse_system(&directory, target)?;
     let path = target.to_owned();
-    if found.st_dev == system.st_dev && found.st_ino == system.st_ino {
-        return Err(Error::RunningSystem { path });
-    }
     match leftover::lock(&directory) {
         Ok(()) => {}
         Err(Errno::WOULDBLOCK) => {
@@ -176,6 +172,17 @@ fn lock(
         created,
         leftover,
     })
+}
+
+/// Checks that a directory is not the running system's root.
+pub(super) fn refuse_system(directory: &OwnedFd, target: &Path) -> Result<(), Error> {
+    let found = fstat(directory).map_err(|e| io_error("look at", target, e))?;
+    let system = rustix::fs::stat(c"/").map_err(|e| io_error("find", target, e))?;
+    if found.st_dev == system.st_dev && found.st_ino == system.st_ino {
+        let path = target.to_owned();
+        return Err(Error::RunningSystem { path });
+    }
+    Ok(())
 }
 
 /// Checks that a directory is empty, except for an empty `lost+found`.

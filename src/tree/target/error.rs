@@ -19,6 +19,9 @@ pub(crate) enum Error {
     NotEmpty { path: PathBuf, found: OsString },
     #[error("the target {} is not a directory", path.display())]
     NotADirectory { path: PathBuf },
+    /// Of a user who is not mapped in this user namespace, which has all rights over the others.
+    #[error("the target {} belongs to another user", path.display())]
+    Foreign { path: PathBuf },
     #[error("the target {} is a symlink of another user (uid {uid})", path.display())]
     ForeignSymlink { path: PathBuf, uid: u32 },
     #[error("the target {} is being built by another run", path.display())]
@@ -28,6 +31,11 @@ pub(crate) enum Error {
         path.display()
     )]
     Leftover { path: PathBuf, remains: Remains },
+    /// A directory that is to be removed.
+    #[error("{} is no tree: it has no var/lib/dpkg", path.display())]
+    NotATree { path: PathBuf },
+    #[error("{} could not be removed: {remains}", path.display())]
+    Remains { path: PathBuf, remains: Remains },
     #[error("the target {} is the root of the running system", path.display())]
     RunningSystem { path: PathBuf },
     #[error(
@@ -63,6 +71,9 @@ impl Error {
             Error::NotEmpty { .. } => {
                 Some("name a directory that is empty or does not exist yet".into())
             }
+            Error::Foreign { .. } => {
+                Some("name a directory of your own, or one that does not exist yet".into())
+            }
             Error::ForeignSymlink { .. } => {
                 Some("name the directory that the symlink leads to".into())
             }
@@ -78,7 +89,9 @@ impl Error {
             Error::Io { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
                 Some("choose a directory that is not mounted read-only".into())
             }
+            Error::NotATree { .. } => Some("remove other directories with rm -r".into()),
             Error::NotADirectory { .. }
+            | Error::Remains { .. }
             | Error::Busy { .. }
             | Error::Leftover { .. }
             | Error::RunningSystem { .. }

@@ -1,0 +1,68 @@
+//! `--mode`: as whom the program works, decided before its first thread.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use clap::Args;
+
+use super::bootstrap::BootstrapArgs;
+use super::environment::Environment;
+use super::{Cli, CommandArgs};
+use crate::privilege::{self, Caller, Mode, Privilege};
+use crate::run::Goal;
+
+/// The option that every command has.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Privileges")]
+pub(super) struct PrivilegeArgs {
+    /// Choose as whom to make a tree: auto, root, userns, container
+    ///
+    /// A tree has files of many owners, which only root can make. A user becomes root of a user
+    /// namespace, which needs newuidmap and entries in /etc/subuid and /etc/subgid.
+    #[arg(
+        long,
+        global = true,
+        value_name = "MODE",
+        default_value = "auto",
+        hide_possible_values = true,
+        env = "RBOOTSTRAP_MODE"
+    )]
+    mode: Mode,
+}
+
+impl Cli {
+    /// Obtains what the command needs.
+    pub(super) fn obtain_privilege(
+        &self,
+        environment: &Environment,
+    ) -> Result<Privilege, privilege::Error> {
+        let mode = self.privileges.mode;
+        let caller = environment.caller();
+        match &self.command {
+            None => self.bootstrap.obtain_privilege(mode, &caller),
+            Some(CommandArgs::Bootstrap(bootstrap)) => bootstrap.obtain_privilege(mode, &caller),
+            Some(CommandArgs::Pack(pack)) if belongs_to_caller(&pack.directory) => {
+                privilege::obtain_if_possible(mode, &caller)
+            }
+            Some(CommandArgs::Rm(_)) => privilege::obtain_if_possible(mode, &caller),
+            Some(CommandArgs::Pack(_) | CommandArgs::Suites) => Ok(Privilege::of_caller()),
+        }
+    }
+}
+
+impl BootstrapArgs {
+    fn obtain_privilege(&self, mode: Mode, caller: &Caller) -> Result<Privilege, privilege::Error> {
+        match self.goal() {
+            Goal::Make => privilege::obtain(mode, caller),
+            Goal::PrintDebs | Goal::Simulate | Goal::Download => Ok(Privilege::of_caller()),
+        }
+    }
+}
+
+/// Whether root of a user namespace would be the owner of a tree. Another user's tree has the ids of
+/// the host.
+fn belongs_to_caller(directory: &Path) -> bool {
+    let user = rustix::process::geteuid().as_raw();
+    fs::metadata(directory).is_ok_and(|found| found.uid() == user)
+}

@@ -1,0 +1,134 @@
+//! Who runs the program and what it may do: root, root of a container, or a user who becomes root of
+//! a user namespace.
+//!
+//! [`obtain`] is called before the first thread, because only a process with one thread can enter a
+//! user namespace. Everything after it is the same code in every mode: inside, the process is root.
+//! What the namespace's ids are is decided in `subordinate`, what keeps a host from giving one is
+//! found out in `refusal`, what root must be permitted in `root`.
+
+mod error;
+mod helper;
+mod id_map;
+mod namespace;
+mod refusal;
+mod root;
+mod subordinate;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+pub(crate) use error::Error;
+pub(crate) use id_map::IdMap;
+
+/// How the program gets the right to make files of many owners.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// Root if the caller is root, otherwise a user namespace
+    #[default]
+    Auto,
+    /// Root of this host; the sandbox must hold
+    Root,
+    /// Root of a user namespace with the ids of /etc/subuid and /etc/subgid
+    Userns,
+    /// Root of a container or a chroot, whose boundary stands in for what the sandbox lacks
+    Container,
+}
+
+/// What [`obtain`] needs of the host and of the environment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Caller {
+    /// The directories of PATH.
+    pub(crate) path: Vec<PathBuf>,
+}
+
+/// Proof that this process may make files of many owners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Privilege {
+    kind: Kind,
+    /// Whether a weak sandbox is enough, because a container is around it.
+    is_contained: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Whoever it is: nothing is made that needs more.
+    Caller,
+    Root,
+    /// This process has entered a user namespace.
+    UserNamespace {
+        /// The caller, who is root inside.
+        uid: u32,
+        /// How many user ids there are besides root.
+        subordinate: u64,
+    },
+}
+
+/// Makes this process root, if it is not, or finds out that it cannot be. Only for a process with
+/// one thread.
+pub(crate) fn obtain(mode: Mode, caller: &Caller) -> Result<Privilege, Error> {
+    let is_root = rustix::process::geteuid().is_root();
+    let kind = match (mode, is_root) {
+        (Mode::Root | Mode::Container, false) => return Err(Error::NotRoot),
+        (Mode::Auto | Mode::Userns, false) => namespace::enter_as_user(caller)?,
+        (Mode::Userns, true) => namespace::enter_as_root()?,
+        (Mode::Auto | Mode::Root | Mode::Container, true) => Kind::Root,
+    };
+    root::check()?;
+    let is_contained = match mode {
+        Mode::Auto | Mode::Userns => root::is_in_container(),
+        Mode::Root => false,
+        Mode::Container => true,
+    };
+    Ok(Privilege { kind, is_contained })
+}
+
+/// As [`obtain`], for a tree that exists: where this process cannot become root, it works as the
+/// caller, whose files it may read and remove.
+pub(crate) fn obtain_if_possible(mode: Mode, caller: &Caller) -> Result<Privilege, Error> {
+    let is_root = rustix::process::geteuid().is_root();
+    let kind = match (mode, is_root) {
+        (Mode::Root | Mode::Container, false) => return Err(Error::NotRoot),
+        (_, true) => Kind::Root,
+        (Mode::Userns, false) => namespace::enter_as_user(caller)?,
+        (Mode::Auto, false) => namespace::enter_as_user(caller).unwrap_or(Kind::Caller),
+    };
+    let is_contained = false;
+    Ok(Privilege { kind, is_contained })
+}
+
+impl Privilege {
+    /// For what needs no rights.
+    pub(crate) fn of_caller() -> Privilege {
+        Privilege {
+            kind: Kind::Caller,
+            is_contained: false,
+        }
+    }
+
+    /// Whether a weak sandbox is enough.
+    pub(crate) fn is_contained(&self) -> bool {
+        self.is_contained
+    }
+
+    /// Whether the ids of this process are others outside.
+    pub(crate) fn is_in_user_namespace(&self) -> bool {
+        matches!(self.kind, Kind::UserNamespace { .. })
+    }
+}
+
+/// `root of a user namespace: uid 1000 with 65536 subordinate ids`
+impl fmt::Display for Privilege {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::Caller => write!(f, "the caller"),
+            Kind::Root if self.is_contained => write!(f, "root of a container"),
+            Kind::Root => write!(f, "root"),
+            Kind::UserNamespace { uid, subordinate } => write!(
+                f,
+                "root of a user namespace: uid {uid} with {subordinate} subordinate ids"
+            ),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Why the host refuses a user namespace, and what its administrator can change.
+
+use std::fs;
+
+use rustix::io::Errno;
+
+use super::Error;
+use super::namespace::words;
+
+/// What keeps users from user namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The sysctl user.max_user_namespaces is 0.
+    NoneAllowed,
+    /// As many as the sysctl allows exist, or they are nested too deep.
+    TooMany,
+    /// Debian's sysctl kernel.unprivileged_userns_clone is 0.
+    Unprivileged,
+    /// The sysctl kernel.apparmor_restrict_unprivileged_userns is 1.
+    AppArmor,
+    /// A seccomp filter, as containers have it.
+    Filter,
+    /// The root directory is not a mount.
+    Chroot,
+    /// The kernel has none.
+    Kernel,
+    Unknown,
+}
+
+/// The error for a namespace that could not be made.
+pub(super) fn of_namespace(errno: Errno) -> Error {
+    let refusal = match errno {
+        Errno::NOSPC | Errno::USERS if is("/proc/sys/user/max_user_namespaces", "0") => {
+            Refusal::NoneAllowed
+        }
+        Errno::NOSPC | Errno::USERS => Refusal::TooMany,
+        Errno::INVAL | Errno::NOSYS => Refusal::Kernel,
+        _ => of_permission(),
+    };
+    error(refusal, errno)
+}
+
+/// The error for a namespace whose root may do nothing.
+pub(super) fn of_rights(errno: Errno) -> Error {
+    error(of_permission(), errno)
+}
+
+fn error(refusal: Refusal, errno: Errno) -> Error {
+    let reason = words(errno);
+    Error::Namespace { refusal, reason }
+}
+
+fn of_permission() -> Refusal {
+    if is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
+        Refusal::Unprivileged
+    } else if is(
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+    ) {
+        Refusal::AppArmor
+    } else if !is_root_a_mount() {
+        Refusal::Chroot
+    } else if has_filter() {
+        Refusal::Filter
+    } else {
+        Refusal::Unknown
+    }
+}
+
+fn is(file: &str, value: &str) -> bool {
+    fs::read_to_string(file).is_ok_and(|text| text.trim() == value)
+}
+
+/// Whether a seccomp filter is on this process (proc_pid_status(5)).
+fn has_filter() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mut lines = status.lines();
+    lines.any(|line| {
+        line.strip_prefix("Seccomp:")
+            .is_some_and(|mode| mode.trim() == "2")
+    })
+}
+
+/// Whether this process sees a mount at `/`, field 5 of proc_pid_mountinfo(5).
+fn is_root_a_mount() -> bool {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mut points = mounts.lines().map(|line| line.split(' ').nth(4));
+    points.any(|point| point == Some("/"))
+}
+
+impl Refusal {
+    /// What refuses, as the end of a sentence.
+    pub(super) fn cause(self) -> &'static str {
+        match self {
+            Refusal::NoneAllowed => "none is allowed: the sysctl user.max_user_namespaces is 0",
+            Refusal::TooMany => {
+                "there are as many as the sysctl user.max_user_namespaces allows, or they are \
+                 nested too deep"
+            }
+            Refusal::Unprivileged => {
+                "users may have none: the sysctl kernel.unprivileged_userns_clone is 0"
+            }
+            Refusal::AppArmor => {
+                "AppArmor restricts them: the sysctl \
+                 kernel.apparmor_restrict_unprivileged_userns is 1"
+            }
+            Refusal::Filter => "a seccomp filter denies them, as in most containers",
+            Refusal::Chroot => "the program runs in a chroot",
+            Refusal::Kernel => "the kernel is built without them",
+            Refusal::Unknown => "the kernel denies them",
+        }
+    }
+
+    /// What the user or the administrator can change.
+    pub(super) fn remedy(self) -> &'static str {
+        match self {
+            Refusal::NoneAllowed | Refusal::TooMany => {
+                "run it as root, or allow more: sysctl -w user.max_user_namespaces=15000"
+            }
+            Refusal::Unprivileged => {
+                "run it as root, or allow them: sysctl -w kernel.unprivileged_userns_clone=1"
+            }
+            Refusal::AppArmor => {
+                "run it as root, or allow them: sysctl -w \
+                 kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile with \
+                 `userns,` for this program"
+            }
+            Refusal::Filter => {
+                "run the container as root (docker run --user 0), or allow namespaces in it \
+                 (--security-opt seccomp=unconfined)"
+            }
+            Refusal::Chroot => "run it as root, or outside of the chroot",
+            Refusal::Kernel | Refusal::Unknown => "run it as root",
+        }
+    }
+}
