@@ -88,6 +88,9 @@ pub(crate) struct Leniency {
     pub(crate) no_date: bool,
     /// How far Date may be in the future, in seconds; by default [`CLOCK_TOLERANCE`].
     pub(crate) max_future: Option<i64>,
+    /// The time with which its dates are compared, in seconds since the epoch: that of a snapshot.
+    /// By default the present. Keys must be valid at present.
+    pub(crate) as_of: Option<i64>,
 }
 
 /// The checks that an entry of apt's sources turns off, here and in the tree. What the command line

@@ -19,6 +19,7 @@ pub(crate) mod path_rule;
 pub(crate) mod relation;
 pub(crate) mod secret;
 pub(crate) mod selections;
+pub(crate) mod snapshot_time;
 pub(crate) mod stanza;
 pub(crate) mod suite;
 pub(crate) mod version;

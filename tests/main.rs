@@ -44,6 +44,7 @@ mod scripts;
 mod second_stage;
 mod sharing;
 mod simulate;
+mod snapshots;
 mod suites;
 mod table;
 mod target;

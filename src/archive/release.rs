@@ -124,6 +124,8 @@ impl Release {
     }
 
     fn check_dates(&self, now: i64) -> Result<(), BadRelease> {
+        let as_of = self.source.leniency.as_of;
+        let now = as_of.map_or(now, |as_of| as_of.min(now));
         let ahead = self.source.leniency.max_future;
         let latest = now.saturating_add(ahead.unwrap_or(CLOCK_TOLERANCE));
         if let Some(date) = self.date

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use super::environment::Environment;
 use super::trust::TrustArgs;
 use super::values;
+use crate::formats::snapshot_time::SnapshotTime;
 use crate::run::{ListedSources, SourceOptions};
 
 #[derive(Debug, Args)]
@@ -45,6 +46,15 @@ pub(super) struct SourceArgs {
     /// It serves the same archive as the suite's release pocket. May be given more than once.
     #[arg(long = "mirror", id = "further-mirror", value_name = "URL")]
     mirrors: Vec<String>,
+
+    /// Read the suite as it was at this time
+    ///
+    /// From the archive of snapshots that the suite's file names, or from a MIRROR with `{time}` in
+    /// its URL. TIME is a date (2026-09-12, at midnight) or a time in UTC (20260912T075541Z). A
+    /// Valid-Until is compared with TIME. --source is not affected.
+    #[arg(long, value_name = "TIME", value_parser = values::snapshot_time)]
+    #[arg(env = "RBOOTSTRAP_SNAPSHOT")]
+    snapshot: Option<SnapshotTime>,
 
     /// Use the release pocket only, without updates and security
     #[arg(long)]
@@ -89,6 +99,7 @@ impl SourceArgs {
             components: values::words(&self.components),
             mirror,
             further_mirrors: self.mirrors,
+            snapshot: self.snapshot,
             extra_sources: self.source,
             auth_files: self.auth_conf,
             keeps_logins: self.keep_auth_conf,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::archive::sources;
+use crate::formats::snapshot_time::SnapshotTime;
 use crate::store;
 
 /// Splits values at commas and blanks, as debootstrap and mmdebstrap do.
@@ -81,6 +82,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     } else {
         Err(bad())
     }
+}
+
+/// Reads the time of a snapshot: `20260912T075541Z`, `2026-09-12T07:55:41Z`, `2026-09-12`.
+pub(super) fn snapshot_time(text: &str) -> Result<SnapshotTime, String> {
+    let time = SnapshotTime::parse(text);
+    time.ok_or_else(|| format!("`{text}` is not a time such as 2026-09-12 or 20260912T075541Z"))
 }
 
 #[cfg(test)]

@@ -27,6 +27,10 @@ pub(crate) enum Error {
     UnlistedSuite { name: String, needs: &'static str },
     #[error("`{suite}` has no mirror for the architecture `{architecture}`")]
     Architecture { suite: String, architecture: String },
+    #[error("no archive with snapshots of `{suite}` is known")]
+    NoSnapshots { suite: String },
+    #[error("--snapshot needs `{{time}}` in the URL of MIRROR, which {mirror} does not have")]
+    NoTimeInMirror { mirror: String },
     #[error("the host's architecture `{found}` has no Debian name")]
     HostArchitecture { found: String },
     #[error("`{suite}` does not support --{option}")]
@@ -132,6 +136,8 @@ impl Error {
             | Error::UnknownSuite { .. }
             | Error::UnlistedSuite { .. }
             | Error::Architecture { .. }
+            | Error::NoSnapshots { .. }
+            | Error::NoTimeInMirror { .. }
             | Error::MergedUsr { .. }
             | Error::Read { .. }
             | Error::Keyring(_)
@@ -173,6 +179,9 @@ impl Error {
                 Some("rbootstrap --keyring FILE SUITE TARGET MIRROR".into())
             }
             Error::Privilege(error) => Some(error.hint()),
+            Error::NoSnapshots { .. } | Error::NoTimeInMirror { .. } => {
+                Some("http://mirror.example/snapshots/{time} is such a MIRROR".into())
+            }
             Error::NoProc => Some("mount it: mount -t proc proc /proc".into()),
             Error::NoRoom { .. } | Error::NoInodes { .. } => Some(
                 "free some space there, or choose other places: TARGET, --cache-dir, and TMPDIR \

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::formats::path_rule::PathRule;
+use crate::formats::snapshot_time::SnapshotTime;
 use crate::formats::suite::Variant;
 use crate::pack::Image;
 use crate::privilege::{self, Privilege};
@@ -78,6 +79,8 @@ pub(crate) struct SourceOptions {
     pub(crate) mirror: Option<String>,
     /// Mirrors of the same archive, tried when one fails.
     pub(crate) further_mirrors: Vec<String>,
+    /// Reads the suite's sources from the archives of snapshots, as they were at that time.
+    pub(crate) snapshot: Option<SnapshotTime>,
     /// More apt sources: lines, or paths of `.list` and `.sources` files.
     pub(crate) extra_sources: Vec<String>,
     /// Files of user names and passwords, as apt's auth.conf.
@@ -188,6 +191,7 @@ impl SourceOptions {
             components: vec!["main".into()],
             mirror: mirror.map(str::to_owned),
             further_mirrors: Vec::new(),
+            snapshot: None,
             extra_sources: Vec::new(),
             auth_files: Vec::new(),
             keeps_logins: false,

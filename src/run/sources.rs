@@ -3,6 +3,7 @@
 
 mod extra;
 mod listed;
+mod pockets;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,16 +11,19 @@ use std::sync::Arc;
 
 use self::extra::ExtraSources;
 pub(super) use self::listed::Sources;
+use self::pockets::{
+    add_mirrors, host_mirrors, prefer, public_pockets, snapshot_name, use_mirror, use_snapshots,
+};
 use super::Error;
 use super::request::{SourceOptions, System};
 use crate::archive::sources;
 use crate::archive::{
-    self, Exemptions, Expiry, HostMirrors, Keyring, Leniency, Source, SourceKeys, TreeKeys, Trust,
+    self, Exemptions, Expiry, Keyring, Leniency, Source, SourceKeys, TreeKeys, Trust,
 };
 use crate::formats::arch;
+use crate::formats::snapshot_time::SnapshotTime;
 use crate::formats::suite::{MergedUsr, Pocket, Suite, Suites, Variant};
 use crate::report::Report;
-use crate::store;
 
 /// Chooses the sources of a system.
 pub(super) fn choose(
@@ -36,14 +40,21 @@ pub(super) fn choose(
     let keys = keys(&suite, options, report)?;
     let native = &architectures[0];
     let mut pockets = suite.pockets_for(native);
-    let archives = archive_names(&suite, &pockets, options);
     let public = public_pockets(&pockets, options);
+    let archives = archive_names(&suite, &pockets, options);
     match &options.mirror {
         Some(mirror) => use_mirror(&mut pockets, &system.suite, mirror),
         None if !options.pockets => pockets.truncate(1),
         None => {}
     }
-    let host = host_mirrors(&suites, &suite, native).filter(|_| options.mirror.is_none());
+    let mut used_archives = archives.clone();
+    if let Some(time) = options.snapshot {
+        use_snapshots(&mut pockets, options, time)?;
+        // A snapshot is an archive of its own: neither is older or newer than the other.
+        used_archives = pockets.iter().map(snapshot_name).collect();
+    }
+    let is_given = options.mirror.is_some() || options.snapshot.is_some();
+    let host = host_mirrors(&suites, &suite, native).filter(|_| !is_given);
     if let Some(host) = host {
         prefer(&host, &mut pockets, report);
     }
@@ -60,7 +71,7 @@ pub(super) fn choose(
         keys: &keys,
         options,
     };
-    let used = own.sources(&pockets, &archives);
+    let used = own.sources(&pockets, &used_archives);
     let extra = ExtraSources {
         suites: &suites,
         architectures: &architectures,
@@ -149,7 +160,10 @@ impl OwnSources<'_> {
             pin: None,
             exemptions: Exemptions::default(),
             archive: archive.to_owned(),
-            leniency: leniency(known(self.suite), self.options),
+            leniency: Leniency {
+                as_of: self.options.snapshot.map(SnapshotTime::seconds),
+                ..leniency(known(self.suite), self.options)
+            },
         }
     }
 }
@@ -216,66 +230,6 @@ fn with_merged_usr(mut suite: Suite, system: &System) -> Result<Suite, Error> {
     Ok(suite)
 }
 
-/// The pockets of the suite as its file has them; none if no file lists it.
-fn public_pockets(pockets: &[Pocket], options: &SourceOptions) -> Vec<Pocket> {
-    let mut public = pockets.to_vec();
-    if !options.pockets {
-        public.truncate(1);
-    }
-    public.retain(|pocket| !pocket.uris.is_empty());
-    public
-}
-
-/// Leaves the release pocket alone, on the user's mirror. The mirror is asked for the suite by the
-/// user's name for it, as debootstrap does.
-fn use_mirror(pockets: &mut Vec<Pocket>, name: &str, mirror: &str) {
-    pockets.truncate(1);
-    for pocket in pockets {
-        pocket.suite = name.to_owned();
-        pocket.uris = vec![mirror.to_owned()];
-    }
-}
-
-/// The mirrors that the host's own apt uses, if they serve this suite and architecture.
-fn host_mirrors(suites: &Suites, suite: &Suite, native: &str) -> Option<HostMirrors> {
-    let host = host_architecture().ok()?;
-    if suite.end_of_life || !suite.shares_mirrors(native, &host) {
-        return None;
-    }
-    let names = suites.names(&suite.distribution);
-    Some(archive::host_mirrors(
-        Path::new("/"),
-        &suite.distribution,
-        &names,
-    ))
-}
-
-fn prefer(host: &HostMirrors, pockets: &mut [Pocket], report: &Report) {
-    let mut reported = Vec::new();
-    for pocket in pockets {
-        if let Some(mirror) = host.prefer(pocket)
-            && !reported.contains(&mirror)
-        {
-            let shown = store::shown(&mirror);
-            report.note(format!("using the host's own mirror {shown}"));
-            reported.push(mirror);
-        }
-    }
-}
-
-/// Adds mirrors of the archive that has the release pocket. Security updates may be in another
-/// archive.
-fn add_mirrors(pockets: &mut [Pocket], mirrors: &[String]) {
-    let Some(main) = pockets.first().map(|release| release.archive.clone()) else {
-        return;
-    };
-    for pocket in pockets {
-        if pocket.archive == main {
-            pocket.uris.extend_from_slice(mirrors);
-        }
-    }
-}
-
 /// The trusted keys: those of the user's files, otherwise the suite's.
 fn keys(suite: &Suite, options: &SourceOptions, report: &Report) -> Result<SourceKeys, Error> {
     let mut files = Vec::new();
@@ -329,6 +283,7 @@ fn leniency(listed: Option<&Suite>, options: &SourceOptions) -> Leniency {
         other_suite: options.accept_other_suite || listed.is_none(),
         no_date: listed.is_none(),
         max_future: None,
+        as_of: None,
     }
 }
 

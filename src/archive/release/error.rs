@@ -33,7 +33,7 @@ pub(crate) enum BadRelease {
     #[error("its date {date} is in the future: it is {now} now; is the clock right?")]
     Future { date: UtcTime, now: UtcTime },
     /// Its Valid-Until has passed.
-    #[error("it was valid until {until}, and it is {now} now")]
+    #[error("it was valid until {until}, which is before {now}")]
     Expired { until: UtcTime, now: UtcTime },
     /// There are MD5 and SHA-1 digests at most.
     #[error("it has neither SHA512 nor SHA256 digests")]
@@ -51,7 +51,8 @@ impl BadRelease {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             BadRelease::Expired { .. } => Some(
-                "--no-check-valid-until accepts a snapshot, or a mirror that lags behind".into(),
+                "--snapshot TIME reads a snapshot; --no-check-valid-until accepts a mirror that lags"
+                    .into(),
             ),
             BadRelease::Rollback { .. } => Some(
                 "it can be a replay that hides updates; --allow-rollback accepts an archive that \

@@ -149,7 +149,7 @@ fn it_must_be_valid_now() {
     let shown = at(until, expiry + 1).unwrap_err().to_string();
     assert_eq!(
         shown,
-        "it was valid until 2026-09-19T07:55:41Z, and it is 2026-09-19T07:55:42Z now"
+        "it was valid until 2026-09-19T07:55:41Z, which is before 2026-09-19T07:55:42Z"
     );
 }
 

@@ -1,5 +1,6 @@
 use super::super::request::ListedSources;
 use super::*;
+use crate::formats::snapshot_time::SnapshotTime;
 
 fn options(mirror: Option<&str>) -> SourceOptions {
     SourceOptions {
@@ -103,6 +104,34 @@ fn extra_sources_follow_with_one_mirror_each() {
     assert_eq!(
         chosen(&System::minbase("trixie"), &given),
         "trixie http://m/debian\nsid http://x/debian"
+    );
+}
+
+#[test]
+fn snapshots_take_the_place_of_every_mirror() {
+    const DEBIAN: &str = "http://snapshot.debian.org/archive/debian/20260912T000000Z";
+    const SECURITY: &str = "http://snapshot.debian.org/archive/debian-security/20260912T000000Z";
+    let trixie = format!("trixie {DEBIAN}\ntrixie-updates {DEBIAN}\ntrixie-security {SECURITY}");
+    let given = |mirror: Option<&str>| SourceOptions {
+        snapshot: SnapshotTime::parse("2026-09-12"),
+        ..options(mirror)
+    };
+    let system = System::minbase("trixie");
+    assert_eq!(chosen(&system, &given(None)), trixie);
+    let sources = choose(&system, &given(None), &Report::silent()).unwrap();
+    assert_eq!(sources.list[2].archive, SECURITY);
+    assert_eq!(sources.list[0].leniency.as_of, Some(1_789_171_200));
+    assert_eq!(
+        sources.listed(&[])[0].uris,
+        ["http://ftp.debian.org/debian"]
+    );
+    assert_eq!(
+        chosen(&system, &given(Some("http://m/{time}/debian"))),
+        "trixie http://m/20260912T000000Z/debian"
+    );
+    assert_eq!(
+        chosen(&system, &given(Some("http://m/debian"))),
+        "--snapshot needs `{time}` in the URL of MIRROR, which http://m/debian does not have"
     );
 }
 
