@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Whether a run should stop, and because of which signal. Clones share the state.
@@ -44,6 +45,14 @@ impl Interrupt {
     /// The signal that requested the stop.
     pub(crate) fn signal(&self) -> Option<u8> {
         self.state().signal
+    }
+
+    /// Fails if a stop was requested: for code that fails with errors of input and output.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        match self.signal() {
+            Some(_) => Err(io::Error::other("interrupted")),
+            None => Ok(()),
+        }
     }
 
     /// Runs `callback` on the thread that raises, whenever a stop is requested; at once if it

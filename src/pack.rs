@@ -277,9 +277,7 @@ fn encode<W: Write>(
         &options.interrupt,
     )?;
     while let Some(chunk) = chunks.next() {
-        if options.interrupt.signal().is_some() {
-            return Err(io::Error::other("interrupted"));
-        }
+        options.interrupt.check()?;
         if let Some(content) = content {
             content.update(&chunk);
         }
@@ -306,7 +304,7 @@ pub(crate) fn to_file(
         },
         error => error,
     })?;
-    output.finish()
+    output.finish(&options.interrupt)
 }
 
 /// The path of an entry on the host, for messages.

@@ -94,10 +94,8 @@ struct Lister<'a> {
 impl Lister<'_> {
     fn below(&mut self, directory: &RootPath) -> Result<(), Error> {
         for name in self.root.names(directory)? {
-            if self.interrupt.signal().is_some() {
-                let source = std::io::Error::other("interrupted");
-                return Err(Error::Write { source });
-            }
+            let go_on = self.interrupt.check();
+            go_on.map_err(|source| Error::Write { source })?;
             let name = RootPath::parse(name).map_err(|e| {
                 self.root
                     .error(directory, "name what is in it", std::io::Error::other(e))

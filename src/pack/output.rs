@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use super::Error;
 use super::place::Place;
 use super::temporary::{self, TemporaryFile};
+use crate::interrupt::Interrupt;
 use crate::tree::rootfs::Rootfs;
 
 /// A file that is being written. It is gone if it is dropped before [`OutputFile::finish`].
@@ -64,8 +65,15 @@ impl OutputFile {
         }
     }
 
-    /// Gives the complete file its name and replaces the file that had it.
-    pub(super) fn finish(mut self) -> Result<(), Error> {
+    /// Gives the complete file its name and replaces the file that had it, unless an interrupt came
+    /// before.
+    pub(super) fn finish(mut self, interrupt: &Interrupt) -> Result<(), Error> {
+        let path = &self.place.path;
+        interrupt.check().map_err(|source| Error::Output {
+            path: path.clone(),
+            action: "give it its name",
+            source,
+        })?;
         let named = match &mut self.kind {
             OutputKind::Special(_) => Ok(()),
             OutputKind::Regular(file) => file.give_name(self.place.directory(), &self.place.name),

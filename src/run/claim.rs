@@ -106,7 +106,7 @@ impl<'a> ClaimedOutputs<'a> {
     }
 
     /// Writes the image, if one was asked for. Fails if the run was interrupted, even if nothing
-    /// noticed so far.
+    /// noticed so far; but once the image is in its place, the run has succeeded.
     pub(super) fn pack(
         &self,
         epoch: i64,
@@ -121,7 +121,7 @@ impl<'a> ClaimedOutputs<'a> {
                 temporary: self.outputs.temporary.clone(),
                 interrupt: interrupt.clone(),
             };
-            pack::write(self.root(), image, &options, self.report)?;
+            return Ok(pack::write(self.root(), image, &options, self.report)?);
         }
         match interrupt.signal() {
             Some(signal) => Err(Error::Interrupted {

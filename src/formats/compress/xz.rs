@@ -62,9 +62,7 @@ impl<W: Write> XzEncoder<W> {
 
     /// Encodes for a moment, and writes what is ready.
     fn encode(&mut self, bytes: &[u8], action: Action) -> io::Result<Status> {
-        if self.interrupt.signal().is_some() {
-            return Err(io::Error::other("interrupted"));
-        }
+        self.interrupt.check()?;
         let status = self.stream.process_vec(bytes, &mut self.buffer, action)?;
         self.output.write_all(&self.buffer)?;
         self.buffer.clear();

@@ -57,9 +57,7 @@ impl Blob {
                 let mut buffer = vec![0; PIECE];
                 let mut at = 0;
                 while at < spool.size {
-                    if interrupt.signal().is_some() {
-                        return Err(io::Error::other("interrupted"));
-                    }
+                    interrupt.check()?;
                     let read = spool.file().read_at(&mut buffer, at)?;
                     if read == 0 {
                         return Err(io::ErrorKind::UnexpectedEof.into());

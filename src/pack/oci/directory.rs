@@ -86,6 +86,7 @@ impl LayoutDirectory {
         for (path, blob) in files {
             complete.push((path, self.completed(blob, interrupt)?));
         }
+        interrupt.check()?;
         complete.sort_by_key(|(path, _)| path == INDEX);
         for path in DIRECTORIES {
             rustix::fs::mkdirat(&self.directory, path, Mode::from_raw_mode(0o777))?;

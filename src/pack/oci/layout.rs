@@ -88,7 +88,7 @@ impl Destination {
                     action: "write it",
                     source,
                 });
-                written?.finish()
+                written?.finish(interrupt)
             }
             Destination::Directory(directory) => directory.write(contents.files, interrupt),
         }
