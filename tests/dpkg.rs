@@ -1,5 +1,6 @@
 //! The host's dpkg unpacks the same packages: nobody can tell its tree from ours.
 
+mod archives;
 mod replaced;
 mod scenarios;
 

@@ -67,7 +67,8 @@ pub(super) struct PackageArgs {
     /// Answer debconf's questions before packages are configured
     ///
     /// A file for debconf-set-selections(1), lines `OWNER QUESTION TYPE VALUE`, or `-` for standard
-    /// input. May be given more than once.
+    /// input. debconf keeps passwords in the tree's /var/cache/debconf/passwords.dat until their
+    /// packages remove them. May be given more than once.
     #[arg(long, value_name = "FILE")]
     preseed: Vec<PathBuf>,
 }

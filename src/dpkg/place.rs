@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::FileType;
+use rustix::io::Errno;
 
 use crate::formats::deb::Kind;
 use crate::formats::package_key::PackageKey;
@@ -51,13 +52,20 @@ pub(crate) struct Replaced {
     pub(crate) loser: PackageKey,
 }
 
+/// Where an entry has gone.
+struct Spot {
+    place: RootPath,
+    /// The entry's position in the archive.
+    number: u32,
+}
+
 /// One package while it is placed.
 struct Placement<'p> {
     staged: &'p Staged,
     /// Its directory in the staging directory.
     directory: OwnedFd,
     /// Where entries have gone, for hard links to find them; empty when there are none.
-    placed: HashMap<RootPath, RootPath>,
+    placed: HashMap<RootPath, Spot>,
     has_hard_links: bool,
     has_left_out: bool,
     /// The entries, by their position in the list, that yield to another package's.
@@ -127,7 +135,7 @@ impl<'a> Placer<'a> {
                         self.place_entry(&mut placement, node, place, state)?;
                     }
                     Destination::Kept(place) => {
-                        placement.placed.insert(node.path.clone(), place);
+                        placement.remember(node, place);
                     }
                     Destination::Yielded => placement.yielded.push(at),
                 }
@@ -285,7 +293,7 @@ impl<'a> Placer<'a> {
             }
         }
         if placement.has_hard_links {
-            placement.placed.insert(node.path.clone(), place);
+            placement.remember(node, place);
         }
         Ok(())
     }
@@ -345,8 +353,12 @@ impl<'a> Placer<'a> {
         let name = &staged.package.name;
         let target = node.link_target(name)?;
         let wanted = attributes(node, state);
-        if let Some(target) = placement.placed.get(&target) {
-            let made = self.files.hard_link(target, place, wanted);
+        if let Some(spot) = placement.placed.get(&target) {
+            let made = match spot.number < node.number {
+                true => self.files.hard_link(&spot.place, place, wanted),
+                // As dpkg unpacks in the archive's order, the file is not there yet.
+                false => Err(self.root.error(&target, "link to it", Errno::NOENT)),
+            };
             return made.map_err(|e| hard_link_error(staged, node, e));
         }
         let is_left_out_target =
@@ -363,6 +375,18 @@ impl<'a> Placer<'a> {
             .files
             .hard_link(diverted.unwrap_or(&target), place, wanted);
         made.map_err(|e| hard_link_error(staged, node, e))
+    }
+}
+
+impl Placement<'_> {
+    fn remember(&mut self, node: &Node, place: RootPath) {
+        let number = node.number;
+        let spot = self.placed.entry(node.path.clone());
+        let spot = spot.or_insert(Spot {
+            place: place.clone(),
+            number,
+        });
+        spot.place = place;
     }
 }
 

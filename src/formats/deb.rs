@@ -13,7 +13,7 @@ mod tar;
 
 pub(crate) use copy::CopyWriter;
 pub(crate) use limits::DebLimits;
-pub(crate) use tar::{Archive, Entry, Kind, TarError};
+pub(crate) use tar::{Archive, Dialect, Entry, Kind, TarError};
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -287,6 +287,10 @@ fn archive<'a>(
     copying: &'a Copying,
 ) -> Result<Archive<Box<dyn Read + 'a>>, TarError> {
     let section = input.section;
+    let dialect = match input.part {
+        Part::Control => Dialect::GnuTar,
+        Part::Data => Dialect::Dpkg,
+    };
     let reader = SectionReader {
         file: input.file,
         at: section.at,
@@ -295,13 +299,13 @@ fn archive<'a>(
     if section.compression == Compression::None {
         // Archive has a buffer of its own.
         let reader = Box::new(copying.tee(reader, input.part));
-        return Ok(Archive::new(reader, input.limits));
+        return Ok(Archive::new(reader, dialect, input.limits));
     }
     let buffer = section.length.clamp(512, READ_BUFFER) as usize;
     let reader = BufReader::with_capacity(buffer, reader);
     let decoder = compress::decoder(section.compression, reader, input.integrity)?;
     let reader = Box::new(copying.tee(decoder, input.part));
-    Ok(Archive::new(reader, input.limits))
+    Ok(Archive::new(reader, dialect, input.limits))
 }
 
 /// Reads a section without moving the file's position, which other readers share.

@@ -211,47 +211,34 @@ impl Error {
 
     /// Whether the same request may succeed a moment later.
     pub(super) fn is_transient(&self) -> bool {
-        match self {
-            Error::Broken { .. }
-            | Error::Stalled { .. }
-            | Error::Slow { .. }
-            | Error::TooLong { .. }
-            | Error::Short { .. } => true,
-            // 416 rejects the requested range; the next request is for the whole file.
-            Error::Status { status, .. } => matches!(
-                status,
-                408 | 416 | 425 | 429 | 500 | 502 | 503 | 504 | 506..=599
-            ),
-            Error::Refused { obstacle, .. } => matches!(
-                obstacle,
-                Obstacle::NameForNow | Obstacle::Refused | Obstacle::Connection
-            ),
-            Error::Missing { .. }
-            | Error::Redirect { .. }
-            | Error::SizeMismatch { .. }
-            | Error::DigestMismatch { .. }
-            | Error::TooLarge { .. }
-            | Error::BadUrl { .. }
-            | Error::NoUrl { .. }
-            | Error::Unreadable { .. }
-            | Error::Disk { .. }
-            | Error::UnsafeCache { .. }
-            | Error::Setup { .. }
-            | Error::Cancelled => false,
-        }
+        self.extent().is_transient
     }
 
     /// Whether the server itself failed, so that its other files would fail in the same way.
     pub(super) fn is_of_server(&self) -> bool {
-        match self {
-            Error::Refused { .. }
-            | Error::Stalled { .. }
-            | Error::Slow { .. }
-            | Error::TooLong { .. } => true,
+        self.extent().is_of_server
+    }
+
+    fn extent(&self) -> Extent {
+        let (is_transient, is_of_server) = match self {
+            Error::Stalled { .. } | Error::Slow { .. } | Error::TooLong { .. } => (true, true),
+            Error::Broken { .. } | Error::Short { .. } => (true, false),
+            // 416 rejects the requested range; the next request is for the whole file.
+            Error::Status { status, .. } => (
+                matches!(
+                    status,
+                    408 | 416 | 425 | 429 | 500 | 502 | 503 | 504 | 506..=599
+                ),
+                false,
+            ),
+            Error::Refused { obstacle, .. } => (
+                matches!(
+                    obstacle,
+                    Obstacle::NameForNow | Obstacle::Refused | Obstacle::Connection
+                ),
+                true,
+            ),
             Error::Missing { .. }
-            | Error::Status { .. }
-            | Error::Broken { .. }
-            | Error::Short { .. }
             | Error::Redirect { .. }
             | Error::SizeMismatch { .. }
             | Error::DigestMismatch { .. }
@@ -262,7 +249,11 @@ impl Error {
             | Error::Disk { .. }
             | Error::UnsafeCache { .. }
             | Error::Setup { .. }
-            | Error::Cancelled => false,
+            | Error::Cancelled => (false, false),
+        };
+        Extent {
+            is_transient,
+            is_of_server,
         }
     }
 
@@ -283,6 +274,12 @@ impl Error {
             _ => 1,
         }
     }
+}
+
+/// How far a failure reaches.
+struct Extent {
+    is_transient: bool,
+    is_of_server: bool,
 }
 
 /// Why there is no connection.

@@ -17,6 +17,7 @@ use crate::formats::package::Package;
 use crate::formats::package_key::PackageKey;
 use crate::formats::path_rule::{PathRule, PathRuleKind};
 use crate::formats::suite::MergedUsr;
+use crate::formats::version::Version;
 use crate::interrupt::Interrupt;
 use crate::report::Report;
 use crate::sandbox::{Command, Finished};
@@ -58,6 +59,16 @@ impl Packed {
         }
         deb(&self.control(), &members, &self.3)
     }
+}
+
+fn with_causes(error: Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(deeper) = cause {
+        text = format!("{text}: {deeper}");
+        cause = deeper.source();
+    }
+    text
 }
 
 /// The keys of packages.
@@ -143,7 +154,14 @@ impl World {
         &self,
         packages: &[Packed],
     ) -> Result<(Staging<'_>, StagedPackages), Error> {
-        let all: Vec<Vec<u8>> = packages.iter().map(Packed::bytes).collect();
+        self.stage_debs(keys(packages), packages.iter().map(Packed::bytes).collect())
+    }
+
+    fn stage_debs(
+        &self,
+        keys: Vec<PackageKey>,
+        all: Vec<Vec<u8>>,
+    ) -> Result<(Staging<'_>, StagedPackages), Error> {
         let source = move |file: &PackageFile| read(&all[file.deb.size as usize]);
         let options = staging::Options {
             source: Box::new(source),
@@ -151,7 +169,7 @@ impl World {
             jobs: self.jobs,
         };
         let staging = Staging::start(&self.root, options, Report::silent())?;
-        let files = keys(packages).into_iter().enumerate();
+        let files = keys.into_iter().enumerate();
         let staged = staging.plan(files.map(|(n, key)| package_file(key, n)).collect());
         Ok((staging, staged))
     }
@@ -163,7 +181,17 @@ impl World {
         (essentials, batches): (usize, &[usize]),
         script: Script<'_>,
     ) -> Result<(), Error> {
-        let (staging, staged) = self.stage(packages)?;
+        let staged = self.stage(packages)?;
+        self.run_staged(staged, &keys(packages), (essentials, batches), script)
+    }
+
+    fn run_staged(
+        &self,
+        (staging, staged): (Staging<'_>, StagedPackages),
+        keys: &[PackageKey],
+        (essentials, batches): (usize, &[usize]),
+        script: Script<'_>,
+    ) -> Result<(), Error> {
         let report = Report::silent();
         let unpacking = Unpacking {
             root: &self.root,
@@ -182,7 +210,6 @@ impl World {
             forces: &mut forces,
         };
         let mut state = State::read(&self.root)?;
-        let keys = keys(packages);
         let (first, mut rest) = keys.split_at(essentials);
         if essentials > 0 {
             let placed = place_together(unpacking, first, &mut state)?;
@@ -240,15 +267,16 @@ impl World {
 
     /// As a user of the library: unpacks all as one batch. The error with its causes.
     pub fn unpack(&self, packages: &[Packed]) -> Result<(), String> {
-        self.batch(packages).map_err(|error| {
-            let mut text = error.to_string();
-            let mut cause = std::error::Error::source(&error);
-            while let Some(deeper) = cause {
-                text = format!("{text}: {deeper}");
-                cause = deeper.source();
-            }
-            text
-        })
+        self.batch(packages).map_err(with_causes)
+    }
+
+    /// As [`World::unpack`], of one .deb of this name, version 1 and architecture all.
+    pub fn unpack_deb(&self, name: &str, deb: Vec<u8>) -> Result<(), String> {
+        let version = Version::parse("1").unwrap();
+        let keys = [PackageKey::new(name, "all", &version)];
+        let staged = self.stage_debs(keys.to_vec(), vec![deb]);
+        let done = staged.and_then(|staged| self.run_staged(staged, &keys, (0, &[1]), &|_, _| {}));
+        done.map_err(with_causes)
     }
 
     /// A tree with dpkg's rules: `exclude` or `include`, and the pattern.

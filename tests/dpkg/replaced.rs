@@ -1,64 +1,13 @@
 //! Packages that lose all they had to others, and so disappear, or are kept by something.
 
-use super::scenarios::Scenario;
+use super::scenarios::{Scenario, etc, in_usr, root, with};
 
 use rbootstrap::testing::tar::{directory, file};
 use rbootstrap::testing::unpacking::{Packed, World, packed};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let nothing: fn(&World) = |_| {};
-    let (root, usr, etc) = (
-        || directory("./"),
-        || directory("./usr/"),
-        || directory("./etc/"),
-    );
-    let with = |name, fields, data| Packed(name, fields, vec![], data);
     vec![
-        (
-            "all is taken over",
-            nothing,
-            vec![
-                Packed(
-                    "old",
-                    "",
-                    vec![("triggers", "interest x\n"), ("conffiles", "/etc/a\n")],
-                    vec![
-                        root(),
-                        usr(),
-                        etc(),
-                        file("./usr/x", ""),
-                        file("./etc/a", "1"),
-                    ],
-                ),
-                Packed(
-                    "new",
-                    "Replaces: old\n",
-                    vec![("conffiles", "/etc/a\n")],
-                    vec![
-                        root(),
-                        usr(),
-                        etc(),
-                        file("./usr/x", "2"),
-                        file("./etc/a", "2"),
-                    ],
-                ),
-            ],
-        ),
-        (
-            "all but a directory is taken over",
-            nothing,
-            vec![
-                packed(
-                    "old",
-                    vec![root(), usr(), directory("./usr/old/"), file("./usr/x", "")],
-                ),
-                with(
-                    "new",
-                    "Replaces: old\n",
-                    vec![root(), usr(), file("./usr/x", "2")],
-                ),
-            ],
-        ),
         (
             "all is taken over, but needed",
             nothing,
@@ -99,14 +48,19 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 Packed(
                     "old",
                     "",
-                    vec![("triggers", "interest x\nactivate y\n"), ("shlibs", "")],
-                    vec![root(), usr(), file("./usr/x", "1")],
+                    vec![
+                        ("triggers", "interest x\nactivate y\n"),
+                        ("shlibs", ""),
+                        ("conffiles", "/etc/a\n"),
+                    ],
+                    in_usr([etc(), file("./usr/x", "1"), file("./etc/a", "1")]),
                 ),
-                packed("witness", vec![root(), usr(), file("./usr/witness", "")]),
-                with(
+                packed("witness", in_usr([file("./usr/witness", "")])),
+                Packed(
                     "new",
                     "Replaces: old\n",
-                    vec![root(), usr(), file("./usr/x", "2")],
+                    vec![("conffiles", "/etc/a\n")],
+                    in_usr([etc(), file("./usr/x", "2"), file("./etc/a", "2")]),
                 ),
             ],
         ),
@@ -116,13 +70,9 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             vec![
                 packed(
                     "old",
-                    vec![root(), usr(), directory("./usr/own/"), file("./usr/x", "1")],
+                    in_usr([directory("./usr/own/"), file("./usr/x", "1")]),
                 ),
-                with(
-                    "new",
-                    "Replaces: old\n",
-                    vec![root(), usr(), file("./usr/x", "2")],
-                ),
+                with("new", "Replaces: old\n", in_usr([file("./usr/x", "2")])),
             ],
         ),
         (
@@ -131,41 +81,29 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             vec![
                 packed(
                     "old",
-                    vec![root(), usr(), directory("./usr/own/"), file("./usr/x", "1")],
+                    in_usr([directory("./usr/own/"), file("./usr/x", "1")]),
                 ),
                 with(
                     "new",
                     "Replaces: old\n",
-                    vec![root(), usr(), file("./usr/x", "2"), file("./usr/y", "2")],
+                    in_usr([file("./usr/x", "2"), file("./usr/y", "2")]),
                 ),
                 packed(
                     "third",
-                    vec![
-                        root(),
-                        usr(),
-                        directory("./usr/own/"),
-                        file("./usr/third", "3"),
-                    ],
+                    in_usr([directory("./usr/own/"), file("./usr/third", "3")]),
                 ),
                 with(
                     "last",
                     "Replaces: new, third\n",
-                    vec![
-                        root(),
-                        usr(),
+                    in_usr([
                         file("./usr/x", "4"),
                         file("./usr/y", "4"),
                         file("./usr/third", ""),
-                    ],
+                    ]),
                 ),
                 packed(
                     "more",
-                    vec![
-                        root(),
-                        usr(),
-                        directory("./usr/own/"),
-                        file("./usr/more", ""),
-                    ],
+                    in_usr([directory("./usr/own/"), file("./usr/more", "")]),
                 ),
             ],
         ),
@@ -173,11 +111,11 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             "nothing but directories, and nothing at all",
             nothing,
             vec![
-                packed("directories", vec![root(), usr(), directory("./usr/d/")]),
+                packed("directories", in_usr([directory("./usr/d/")])),
                 packed("nothing", vec![root()]),
                 packed(
                     "other",
-                    vec![root(), usr(), directory("./usr/d/"), file("./usr/d/x", "")],
+                    in_usr([directory("./usr/d/"), file("./usr/d/x", "")]),
                 ),
             ],
         ),
@@ -185,28 +123,26 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             "a replaced package that others need, or do not yet",
             nothing,
             vec![
-                packed("needed", vec![root(), usr(), file("./usr/a", "1")]),
+                packed("needed", in_usr([file("./usr/a", "1")])),
                 with(
                     "provider",
                     "Provides: virtual\n",
-                    vec![root(), usr(), file("./usr/b", "1")],
+                    in_usr([file("./usr/b", "1")]),
                 ),
-                packed("wished", vec![root(), usr(), file("./usr/c", "1")]),
+                packed("wished", in_usr([file("./usr/c", "1")])),
                 with(
                     "user",
                     "Pre-Depends: needed | nobody\nDepends: virtual\nRecommends: wished\n",
-                    vec![root(), usr(), file("./usr/u", "")],
+                    in_usr([file("./usr/u", "")]),
                 ),
                 with(
                     "new",
                     "Replaces: needed, provider, wished\n",
-                    vec![
-                        root(),
-                        usr(),
+                    in_usr([
                         file("./usr/a", "2"),
                         file("./usr/b", "2"),
                         file("./usr/c", "2"),
-                    ],
+                    ]),
                 ),
             ],
         ),
@@ -214,21 +150,17 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             "a replaced package that the new one stands in for, or needs itself",
             nothing,
             vec![
-                packed("old", vec![root(), usr(), file("./usr/a", "1")]),
-                with(
-                    "user",
-                    "Pre-Depends: old\n",
-                    vec![root(), usr(), file("./usr/u", "")],
-                ),
+                packed("old", in_usr([file("./usr/a", "1")])),
+                with("user", "Pre-Depends: old\n", in_usr([file("./usr/u", "")])),
                 with(
                     "new",
                     "Replaces: old\nProvides: old\n",
-                    vec![root(), usr(), file("./usr/a", "2")],
+                    in_usr([file("./usr/a", "2")]),
                 ),
                 with(
                     "newer",
                     "Replaces: new\nDepends: new\n",
-                    vec![root(), usr(), file("./usr/a", "3")],
+                    in_usr([file("./usr/a", "3")]),
                 ),
             ],
         ),
@@ -241,13 +173,10 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 )
             },
             vec![
-                packed("old", vec![root(), usr(), file("./usr/x", "1")]),
-                packed(
-                    "new",
-                    vec![root(), usr(), file("./usr/x", "2"), file("./usr/new", "")],
-                ),
-                packed("third", vec![root(), usr(), file("./usr/y", "3")]),
-                packed("last", vec![root(), usr(), file("./usr/y", "4")]),
+                packed("old", in_usr([file("./usr/x", "1")])),
+                packed("new", in_usr([file("./usr/x", "2"), file("./usr/new", "")])),
+                packed("third", in_usr([file("./usr/y", "3")])),
+                packed("last", in_usr([file("./usr/y", "4")])),
             ],
         ),
         (
@@ -257,18 +186,14 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 with(
                     "s",
                     "Multi-Arch: same\nArchitecture: amd64\n",
-                    vec![root(), usr(), file("./usr/x", "")],
+                    in_usr([file("./usr/x", "")]),
                 ),
                 with(
                     "s",
                     "Multi-Arch: same\nArchitecture: i386\n",
-                    vec![root(), usr(), file("./usr/x", "")],
+                    in_usr([file("./usr/x", "")]),
                 ),
-                with(
-                    "new",
-                    "Replaces: s\n",
-                    vec![root(), usr(), file("./usr/x", "2")],
-                ),
+                with("new", "Replaces: s\n", in_usr([file("./usr/x", "2")])),
             ],
         ),
     ]
@@ -276,18 +201,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 
 /// A package, one that has to do with it, and one that has the same file.
 fn taken_over(related: &'static str, fields: &'static str) -> Vec<Packed> {
-    let data = |content| {
-        vec![
-            directory("./"),
-            directory("./usr/"),
-            file("./usr/x", content),
-        ]
-    };
-    let of = vec![
-        directory("./"),
-        directory("./usr/"),
-        file("./usr/related", ""),
-    ];
+    let data = |content| in_usr([file("./usr/x", content)]);
+    let of = in_usr([file("./usr/related", "")]);
     vec![
         Packed("old", "", vec![], data("1")),
         Packed("related", related, vec![], of),

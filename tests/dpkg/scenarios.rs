@@ -7,26 +7,39 @@ use rbootstrap::testing::unpacking::{Packed, World, packed};
 /// What it is about, what is in the tree before, and packages that are unpacked as one batch.
 pub(super) type Scenario = (&'static str, fn(&World), Vec<Packed>);
 
+pub(super) fn root() -> TarEntry {
+    directory("./")
+}
+
+pub(super) fn usr() -> TarEntry {
+    directory("./usr/")
+}
+
+pub(super) fn etc() -> TarEntry {
+    directory("./etc/")
+}
+
+/// The directories down to /usr, then these.
+pub(super) fn in_usr<const N: usize>(entries: [TarEntry; N]) -> Vec<TarEntry> {
+    let mut all = vec![root(), usr()];
+    all.extend(entries);
+    all
+}
+
+/// A package of further fields and data.
+pub(super) fn with(name: &'static str, fields: &'static str, data: Vec<TarEntry>) -> Packed {
+    Packed(name, fields, vec![], data)
+}
+
 pub(super) fn scenarios() -> Vec<Scenario> {
     let nothing: fn(&World) = |_| {};
-    let (root, usr, etc) = (
-        || directory("./"),
-        || directory("./usr/"),
-        || directory("./etc/"),
-    );
     // A package that loses all its files disappears, so each has one that nobody takes.
     let owned = |name, content| {
         packed(
             name,
-            vec![
-                root(),
-                usr(),
-                file("./usr/x", content),
-                file(format!("./usr/{name}"), ""),
-            ],
+            in_usr([file("./usr/x", content), file(format!("./usr/{name}"), "")]),
         )
     };
-    let with = |name, fields, data| Packed(name, fields, vec![], data);
     let foreign = |architecture, content| {
         let fields = if architecture == "amd64" {
             "Multi-Arch: same\nArchitecture: amd64\n"
@@ -183,15 +196,13 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                     "diverted",
                     "",
                     vec![("conffiles", "/etc/a\n")],
-                    vec![
-                        root(),
-                        usr(),
+                    in_usr([
                         etc(),
                         file("./usr/x", "theirs"),
                         file("./usr/h", "h"),
                         hard_link("./usr/i", "./usr/h"),
                         file("./etc/a", "a"),
-                    ],
+                    ]),
                 ),
                 owned("diverter", "own"),
             ],
@@ -208,14 +219,12 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 "over",
                 "",
                 vec![("conffiles", "/etc/a\n")],
-                vec![
-                    root(),
-                    usr(),
+                in_usr([
                     etc(),
                     file("./usr/x", ""),
                     directory("./usr/dir/"),
                     file("./etc/a", ""),
-                ],
+                ]),
             )],
         ),
         (
@@ -226,7 +235,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 with(
                     "new",
                     "Replaces: old (<< 2)\n",
-                    vec![root(), usr(), file("./usr/x", "2")],
+                    in_usr([file("./usr/x", "2")]),
                 ),
             ],
         ),
@@ -234,11 +243,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             "the old replaces the new",
             nothing,
             vec![
-                with(
-                    "old",
-                    "Replaces: new\n",
-                    vec![root(), usr(), file("./usr/x", "1")],
-                ),
+                with("old", "Replaces: new\n", in_usr([file("./usr/x", "1")])),
                 owned("new", "2"),
             ],
         ),
@@ -325,23 +330,16 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             vec![
                 packed(
                     "a",
-                    vec![
-                        root(),
-                        usr(),
+                    in_usr([
                         directory("./usr/dir/"),
                         file("./usr/dir/x", "1"),
                         directory("./merged/"),
                         file("./merged/y", ""),
-                    ],
+                    ]),
                 ),
                 packed(
                     "b",
-                    vec![
-                        root(),
-                        usr(),
-                        symlink("./usr/dir", "elsewhere"),
-                        file("./usr/z", ""),
-                    ],
+                    in_usr([symlink("./usr/dir", "elsewhere"), file("./usr/z", "")]),
                 ),
             ],
         ),

@@ -1,16 +1,20 @@
 //! Reads the tar archives inside a .deb from front to back.
 //!
-//! Supports v7, ustar and GNU headers, GNU's long names and pax headers. The content of an entry is
-//! lent out of one buffer, so no member is in memory as a whole and no byte is copied twice.
-//! `header` parses headers. Callers decide where an entry goes, and whether it may.
+//! dpkg reads the data member itself, and refuses what it does not know; it has GNU tar read the
+//! control member. A [`Dialect`] is what either of them takes. The content of an entry is lent out
+//! of one buffer, so no member is in memory as a whole and no byte is copied twice. `header` parses
+//! headers, `pax` the headers that extend them. Callers decide where an entry goes, and whether it
+//! may.
 
 mod header;
+mod pax;
 
 use std::io::{self, Read};
 
 use super::limits::DebLimits;
 use crate::failure::Class;
-use header::{ExtraFields, Header, until_nul};
+use header::{Header, until_nul};
+use pax::ExtraFields;
 
 const BLOCK: usize = 512;
 /// The size of the buffer, in bytes; a multiple of [`BLOCK`].
@@ -19,6 +23,15 @@ const BUFFER: usize = 256 << 10;
 const NAME_LIMIT: u64 = 64 << 10;
 /// The largest pax header, in bytes.
 const PAX_LIMIT: u64 = 1 << 20;
+
+/// Whose rules decide what an archive may contain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// dpkg's (lib/dpkg/tarfn.c): v7, ustar and GNU headers, and GNU's long names.
+    Dpkg,
+    /// GNU tar's, which also reads pax headers, and files of any unknown type.
+    GnuTar,
+}
 
 /// The type of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,10 +93,11 @@ pub(crate) enum TarError {
         at: u64,
         field: &'static str,
     },
-    /// A type of entry that packages do not have.
+    /// A type of entry that dpkg or GNU tar does not unpack.
     #[error(
-        "the entry at byte {at} is of the unknown type `{}`",
-        char::from(*kind).escape_default()
+        "the entry at byte {at} is of the type `{}`{}, which cannot be unpacked",
+        char::from(*kind).escape_default(),
+        header::meaning(*kind)
     )]
     Kind {
         /// The position in the decoded archive.
@@ -141,6 +155,7 @@ pub(crate) struct Archive<R> {
     /// What is left of the current entry's content, and of its padding.
     content: u64,
     padding: u64,
+    dialect: Dialect,
     limits: DebLimits,
     /// Headers, bytes of names, and decoded bytes so far.
     entries: u64,
@@ -151,7 +166,7 @@ pub(crate) struct Archive<R> {
 }
 
 impl<R: Read> Archive<R> {
-    pub(crate) fn new(input: R, limits: DebLimits) -> Archive<R> {
+    pub(crate) fn new(input: R, dialect: Dialect, limits: DebLimits) -> Archive<R> {
         Archive {
             input,
             buffer: vec![0; BUFFER].into(),
@@ -160,6 +175,7 @@ impl<R: Read> Archive<R> {
             at: 0,
             content: 0,
             padding: 0,
+            dialect,
             limits,
             entries: 0,
             names: 0,
@@ -174,29 +190,36 @@ impl<R: Read> Archive<R> {
     /// whole.
     pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, TarError> {
         let mut attributes = self.global.clone();
-        let mut is_extended = false;
         loop {
             while !self.chunk()?.is_empty() {}
             let at = self.at;
+            // Names that no entry follows are ignored.
             let Some(header) = self.header()? else {
-                return match is_extended {
-                    true => Err(TarError::Truncated),
-                    false => self.drain().map(|()| None),
-                };
+                return self.drain().map(|()| None);
             };
             self.count_header()?;
-            let size = header.number(124..136, "size")?;
-            let size = u64::try_from(size).map_err(|_| TarError::Field { at, field: "size" })?;
-            match header.letter() {
-                b'L' => attributes.path = Some(self.text(size)?),
-                b'K' => attributes.target = Some(self.text(size)?),
-                b'x' => attributes.read(&self.whole(size, PAX_LIMIT)?, at)?,
-                b'g' => {
+            let size = header.size()?;
+            match (header.letter(), self.dialect) {
+                (b'L', _) => {
+                    header.require_name()?;
+                    attributes.path = Some(self.text(size)?);
+                }
+                (b'K', _) => {
+                    header.require_name()?;
+                    attributes.target = Some(self.text(size)?);
+                }
+                // Solaris has another letter for them.
+                (b'x' | b'X', Dialect::GnuTar) => {
+                    attributes.read(&self.whole(size, PAX_LIMIT)?, at)?
+                }
+                (b'g', Dialect::GnuTar) => {
                     let text = self.whole(size, PAX_LIMIT)?;
                     self.global.read(&text, at)?;
                     self.global.refuse_names(at)?;
                     attributes.read(&text, at)?;
                 }
+                // The name of a volume.
+                (b'V', Dialect::GnuTar) => self.expect(size),
                 _ => {
                     let entry = header.entry(attributes, size)?;
                     self.count_names(&entry)?;
@@ -204,7 +227,6 @@ impl<R: Read> Archive<R> {
                     return Ok(Some(entry));
                 }
             }
-            is_extended = header.letter() != b'g';
         }
     }
 
@@ -283,7 +305,7 @@ impl<R: Read> Archive<R> {
         Ok(self.to > 0)
     }
 
-    /// Reads the next header. `None` at a block of zeros or at the end of the stream.
+    /// Reads the next header. `None` at the end of the archive or of the stream.
     fn header(&mut self) -> Result<Option<Header>, TarError> {
         if self.ended || (self.from == self.to && !self.fill()?) {
             return Ok(None);
@@ -299,7 +321,7 @@ impl<R: Read> Archive<R> {
         if bytes.iter().all(|&b| b == 0) {
             return Ok(None);
         }
-        Header::check(bytes, at).map(Some)
+        Header::read(bytes, at, self.dialect)
     }
 
     fn drain(&mut self) -> Result<(), TarError> {

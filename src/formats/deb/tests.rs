@@ -19,8 +19,8 @@ fn limits() -> DebLimits {
 }
 
 /// The whole archive as text, one line an entry.
-fn listing(archive: Vec<u8>) -> Result<Vec<String>, TarError> {
-    let mut archive = Archive::new(&archive[..], limits());
+fn listing(dialect: Dialect, archive: Vec<u8>) -> Result<Vec<String>, TarError> {
+    let mut archive = Archive::new(&archive[..], dialect, limits());
     let mut lines = Vec::new();
     while let Some(e) = archive.next_entry()? {
         let mut content = 0;

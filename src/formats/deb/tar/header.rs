@@ -1,104 +1,48 @@
-//! The headers of a tar archive: the block of 512 bytes, and the pax headers that extend it.
+//! The headers of a tar archive: blocks of 512 bytes.
 
 use std::ops::Range;
-use std::str::FromStr;
 
-use super::{BLOCK, Entry, Kind, TarError};
+use super::pax::ExtraFields;
+use super::{BLOCK, Dialect, Entry, Kind, TarError};
 
 /// Where a header has its checksum, which counts as spaces when it is computed.
 const CHECKSUM: Range<usize> = 148..156;
-
-/// The longest name of a user or group, in bytes, as of useradd(8) and then some.
-const OWNER_LIMIT: usize = 256;
-
-/// What extra headers say about the next entry.
-#[derive(Clone, Default)]
-pub(super) struct ExtraFields {
-    pub(super) path: Option<Vec<u8>>,
-    pub(super) target: Option<Vec<u8>>,
-    user: Option<Box<str>>,
-    group: Option<Box<str>>,
-    uid: Option<i64>,
-    gid: Option<i64>,
-    size: Option<i64>,
-    modified: Option<i64>,
-}
-
-impl ExtraFields {
-    /// Reads pax records: `LENGTH KEY=VALUE\n`. The length counts the whole record in bytes.
-    pub(super) fn read(&mut self, mut text: &[u8], at: u64) -> Result<(), TarError> {
-        let bad = || TarError::Field {
-            at,
-            field: "pax record",
-        };
-        while !text.is_empty() {
-            let space = memchr::memchr(b' ', text).ok_or_else(bad)?;
-            let length = parse::<usize>(&text[..space]).ok_or_else(bad)?;
-            let record = text.get(space + 1..length).ok_or_else(bad)?;
-            let record = record.strip_suffix(b"\n").ok_or_else(bad)?;
-            let equals = memchr::memchr(b'=', record).ok_or_else(bad)?;
-            let value = &record[equals + 1..];
-            if matches!(&record[..equals], b"uname" | b"gname") && value.len() > OWNER_LIMIT {
-                return Err(bad());
-            }
-            match &record[..equals] {
-                b"path" => self.path = Some(value.to_vec()),
-                b"linkpath" => self.target = Some(value.to_vec()),
-                b"uname" => self.user = Some(lossy(value)),
-                b"gname" => self.group = Some(lossy(value)),
-                b"uid" => self.uid = Some(whole_number(value).ok_or_else(bad)?),
-                b"gid" => self.gid = Some(whole_number(value).ok_or_else(bad)?),
-                b"size" => self.size = Some(whole_number(value).ok_or_else(bad)?),
-                b"mtime" => self.modified = Some(whole_number(value).ok_or_else(bad)?),
-                // The content would be a map and pieces, not the file.
-                key if key.starts_with(b"GNU.sparse.") => return Err(bad()),
-                _ => {}
-            }
-            text = &text[length..];
-        }
-        Ok(())
-    }
-}
-
-impl ExtraFields {
-    /// Fails if a header for all entries gives them one name, target or size.
-    pub(super) fn refuse_names(&self, at: u64) -> Result<(), TarError> {
-        if self.path.is_none() && self.target.is_none() && self.size.is_none() {
-            return Ok(());
-        }
-        let field = "global pax record";
-        Err(TarError::Field { at, field })
-    }
-}
-
-fn parse<N: FromStr>(text: &[u8]) -> Option<N> {
-    std::str::from_utf8(text).ok()?.parse().ok()
-}
-
-/// A number without its decimals.
-fn whole_number(text: &[u8]) -> Option<i64> {
-    parse(text.split(|byte| *byte == b'.').next()?)
-}
 
 /// A header block with the right checksum.
 pub(super) struct Header {
     bytes: [u8; BLOCK],
     at: u64,
+    dialect: Dialect,
 }
 
 impl Header {
+    /// Reads a header block at a position of the archive. `None` if it ends the archive: to dpkg,
+    /// one without a name that is not sound otherwise.
+    pub(super) fn read(
+        bytes: [u8; BLOCK],
+        at: u64,
+        dialect: Dialect,
+    ) -> Result<Option<Header>, TarError> {
+        let header = Header { bytes, at, dialect };
+        let is_sound = header.check();
+        if dialect == Dialect::Dpkg && header.path().is_empty() {
+            let is_sound = is_sound.and_then(|()| header.check_fields());
+            return Ok(is_sound.is_ok().then_some(header));
+        }
+        is_sound.map(|()| Some(header))
+    }
+
     /// The letter of the type.
     pub(super) fn letter(&self) -> u8 {
         self.bytes[156]
     }
 
-    pub(super) fn check(bytes: [u8; BLOCK], at: u64) -> Result<Header, TarError> {
-        let header = Header { bytes, at };
-        let stated = header.number(CHECKSUM, "check sum")?;
+    fn check(&self) -> Result<(), TarError> {
+        let stated = self.octal(CHECKSUM, "check sum")?;
         let mut unsigned = 0;
-        // Some old writers summed signed characters.
+        // Some old writers summed signed characters, which dpkg does not take.
         let mut signed = 0;
-        for (place, byte) in header.bytes.iter().enumerate() {
+        for (place, byte) in self.bytes.iter().enumerate() {
             let byte = if CHECKSUM.contains(&place) {
                 b' '
             } else {
@@ -107,62 +51,114 @@ impl Header {
             unsigned += i64::from(byte);
             signed += i64::from(byte as i8);
         }
-        if stated != unsigned && stated != signed {
-            return Err(TarError::Checksum { at });
+        if stated == unsigned || stated == signed && self.dialect == Dialect::GnuTar {
+            return Ok(());
         }
-        Ok(header)
+        Err(TarError::Checksum { at: self.at })
+    }
+
+    /// Reads the fields that dpkg reads of every header.
+    fn check_fields(&self) -> Result<(), TarError> {
+        self.size()?;
+        self.number(136..148, "time")?;
+        self.id(108..116, "owner")?;
+        self.id(116..124, "group")?;
+        Ok(())
+    }
+
+    /// Fails if the header has no name of its own, which dpkg refuses.
+    pub(super) fn require_name(&self) -> Result<(), TarError> {
+        match self.path().is_empty() && self.dialect == Dialect::Dpkg {
+            true => Err(self.bad("name")),
+            false => Ok(()),
+        }
+    }
+
+    /// The size of what follows, in bytes.
+    pub(super) fn size(&self) -> Result<u64, TarError> {
+        let size = self.number(124..136, "size")?;
+        u64::try_from(size).map_err(|_| self.bad("size"))
     }
 
     pub(super) fn entry(&self, attributes: ExtraFields, size: u64) -> Result<Entry, TarError> {
-        let field = |field| TarError::Field { at: self.at, field };
         let path = attributes.path.unwrap_or_else(|| self.path());
+        let kind = self.kind(&path)?;
+        let is_link = matches!(kind, Kind::HardLink | Kind::Symlink);
+        let is_device = matches!(kind, Kind::Character | Kind::Block);
+        let size = attributes.size.unwrap_or(size);
+        // Neither a mode nor a device number that cannot be read is an error to dpkg.
+        let part = |range| self.number(range, "device").map_or(0, |part| part as u32);
+        let mode = match (self.number(100..108, "mode"), self.dialect) {
+            (Ok(mode), _) => mode,
+            (Err(_), Dialect::Dpkg) => 0,
+            (Err(error), Dialect::GnuTar) => return Err(error),
+        };
+        let time = match attributes.modified {
+            Some(time) => time,
+            None => self.number(136..148, "time")?,
+        };
+        Ok(Entry {
+            kind,
+            mode: (mode & 0o7777) as u32,
+            uid: self.id(108..116, "owner")?,
+            gid: self.id(116..124, "group")?,
+            user: lossy(until_nul(&self.bytes[265..297])),
+            group: lossy(until_nul(&self.bytes[297..329])),
+            size: if kind == Kind::File { size } else { 0 },
+            modified: time,
+            target: match attributes.target {
+                _ if !is_link => Vec::new(),
+                Some(target) => target,
+                None => until_nul(&self.bytes[157..257]).to_vec(),
+            },
+            device: match is_device {
+                true => (part(329..337), part(337..345)),
+                false => (0, 0),
+            },
+            path,
+        })
+    }
+
+    /// The type of the entry of that path. v7 has no letter for directories: GNU tar knows them by
+    /// the slash at the end of their names, which to dpkg has no meaning.
+    fn kind(&self, path: &[u8]) -> Result<Kind, TarError> {
+        let is_gnu = self.dialect == Dialect::GnuTar;
+        let ends_with_slash = path.ends_with(b"/");
         let kind = match self.letter() {
-            // v7 has no letter for directories.
-            0 | b'0' if path.ends_with(b"/") => Kind::Directory,
-            0 | b'0' | b'7' => Kind::File,
+            0 | b'0' | b'7' if is_gnu && ends_with_slash => Kind::Directory,
+            0 | b'0' => Kind::File,
             b'1' => Kind::HardLink,
             b'2' => Kind::Symlink,
             b'3' => Kind::Character,
             b'4' => Kind::Block,
             b'5' => Kind::Directory,
             b'6' => Kind::Fifo,
+            b'D' if is_gnu => Kind::Directory,
+            letter if is_gnu && !matches!(letter, b'M' | b'S') => Kind::File,
             kind => return Err(TarError::Kind { at: self.at, kind }),
         };
-        let is_link = matches!(kind, Kind::HardLink | Kind::Symlink);
-        let is_device = matches!(kind, Kind::Character | Kind::Block);
-        let size = attributes
-            .size
-            .map_or(Ok(size), u64::try_from)
-            .map_err(|_| field("size"))?;
-        let id = |given: Option<i64>, range, name| {
-            let id = u32::try_from(given.map_or_else(|| self.number(range, name), Ok)?);
-            // To chown(2) the highest number means that the owner stays.
-            id.ok().filter(|id| *id != u32::MAX).ok_or(field(name))
-        };
-        let part = |range, name| u32::try_from(self.number(range, name)?).map_err(|_| field(name));
-        Ok(Entry {
-            kind,
-            mode: (self.number(100..108, "mode")? & 0o7777) as u32,
-            uid: id(attributes.uid, 108..116, "owner")?,
-            gid: id(attributes.gid, 116..124, "group")?,
-            user: attributes.user.unwrap_or_else(|| self.name(265..297)),
-            group: attributes.group.unwrap_or_else(|| self.name(297..329)),
-            size: if kind == Kind::File { size } else { 0 },
-            modified: attributes
-                .modified
-                .map_or_else(|| self.number(136..148, "time"), Ok)?,
-            target: match attributes.target {
-                _ if !is_link => Vec::new(),
-                Some(target) => target,
-                None => until_nul(&self.bytes[157..257]).to_vec(),
-            },
-            device: if is_device {
-                (part(329..337, "device")?, part(337..345, "device")?)
-            } else {
-                (0, 0)
-            },
-            path,
-        })
+        if self.dialect == Dialect::Dpkg {
+            let name = match kind {
+                Kind::File => path.strip_suffix(b"/").unwrap_or(path),
+                Kind::Directory if path.is_empty() => path,
+                Kind::Directory => return Ok(kind),
+                Kind::HardLink | Kind::Symlink | Kind::Character | Kind::Block | Kind::Fifo => path,
+            };
+            if name.is_empty() || name.ends_with(b"/") {
+                return Err(self.bad("name"));
+            }
+        }
+        Ok(kind)
+    }
+
+    /// An owner. GNU tar's control member has none: dpkg does not look at it.
+    fn id(&self, range: Range<usize>, field: &'static str) -> Result<u32, TarError> {
+        if self.dialect == Dialect::GnuTar {
+            return Ok(0);
+        }
+        let id = u32::try_from(self.number(range, field)?).map_err(|_| self.bad(field))?;
+        // To chown(2) the highest number means that the owner stays: root, who makes the file.
+        Ok(if id == u32::MAX { 0 } else { id })
     }
 
     fn path(&self) -> Vec<u8> {
@@ -175,42 +171,67 @@ impl Header {
         }
     }
 
-    fn name(&self, range: Range<usize>) -> Box<str> {
-        if self.bytes[257..262] == *b"ustar" {
-            lossy(until_nul(&self.bytes[range]))
-        } else {
-            "".into()
+    /// Reads a number: octal, or base 256 (GNU) if the top bit of the first byte is set.
+    fn number(&self, range: Range<usize>, field: &'static str) -> Result<i64, TarError> {
+        let bytes = &self.bytes[range.clone()];
+        let start = match bytes[0] {
+            0x80 => 0,
+            0xff => -1,
+            first if first & 0x80 != 0 => return Err(self.bad(field)),
+            _ => return self.octal(range, field),
+        };
+        let mut number: i64 = start;
+        for byte in &bytes[1..] {
+            let shifted = number.checked_mul(256);
+            let sum = shifted.and_then(|shifted| shifted.checked_add(i64::from(*byte)));
+            number = sum.ok_or_else(|| self.bad(field))?;
         }
+        Ok(number)
     }
 
-    /// Reads a number: octal, or base 256 (GNU) if the top bit of the first byte is set.
-    pub(super) fn number(&self, range: Range<usize>, name: &'static str) -> Result<i64, TarError> {
-        let bad = || TarError::Field {
-            at: self.at,
-            field: name,
-        };
-        let field = &self.bytes[range];
-        if field[0] & 0x80 != 0 {
-            let negative = field[0] & 0x40 != 0;
-            let start = if negative {
-                -1
-            } else {
-                i64::from(field[0] & 0x3f)
-            };
-            return field[1..]
-                .iter()
-                .try_fold(start, |sum, &b| {
-                    sum.checked_mul(256)?.checked_add(i64::from(b))
-                })
-                .ok_or_else(bad);
+    /// Reads an octal number: spaces, digits, then nothing but spaces and NULs. GNU tar also skips
+    /// other blanks, and stops at the first one that follows.
+    fn octal(&self, range: Range<usize>, field: &'static str) -> Result<i64, TarError> {
+        let is_gnu = self.dialect == Dialect::GnuTar;
+        let bytes = &self.bytes[range];
+        let is_blank = |byte: &u8| *byte == b' ' || is_gnu && byte.is_ascii_whitespace();
+        let blanks = bytes.iter().take_while(|byte| is_blank(byte)).count();
+        let mut rest = bytes[blanks..].iter();
+        let mut number: i64 = 0;
+        // At most twelve digits: no number is too large.
+        while let Some(byte) = rest.as_slice().first()
+            && !matches!(byte, b' ' | 0)
+        {
+            match byte {
+                b'0'..=b'7' => number = number * 8 + i64::from(byte - b'0'),
+                _ => return Err(self.bad(field)),
+            }
+            rest.next();
         }
-        let digits = until_nul(field).trim_ascii();
-        digits.iter().try_fold(0i64, |sum, &b| {
-            let digit = (b as char).to_digit(8).ok_or_else(bad)?;
-            sum.checked_mul(8)
-                .map(|sum| sum + i64::from(digit))
-                .ok_or_else(bad)
-        })
+        let is_filled = rest.all(|byte| matches!(byte, b' ' | 0));
+        if blanks == bytes.len() || !is_filled && !is_gnu {
+            return Err(self.bad(field));
+        }
+        Ok(number)
+    }
+
+    fn bad(&self, field: &'static str) -> TarError {
+        TarError::Field { at: self.at, field }
+    }
+}
+
+/// What a letter stands for that dpkg does not unpack, in brackets.
+pub(super) fn meaning(letter: u8) -> &'static str {
+    match letter {
+        b'x' => " (a pax header)",
+        b'g' => " (a pax header for all entries)",
+        b'7' => " (a contiguous file)",
+        b'A' | b'X' => " (an extension of Solaris)",
+        b'D' => " (a GNU directory with its names)",
+        b'M' => " (the rest of a file of another volume)",
+        b'S' => " (a GNU sparse file)",
+        b'V' => " (the name of a volume)",
+        _ => "",
     }
 }
 
