@@ -17,6 +17,7 @@ mod order;
 mod pack;
 mod path_rules;
 mod privileges;
+mod profile;
 mod reporting;
 mod rm;
 mod sources;

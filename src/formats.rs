@@ -16,6 +16,7 @@ pub(crate) mod key;
 pub(crate) mod package;
 pub(crate) mod package_key;
 pub(crate) mod path_rule;
+pub(crate) mod profile;
 pub(crate) mod relation;
 pub(crate) mod secret;
 pub(crate) mod selections;

@@ -9,6 +9,7 @@ mod key;
 mod preseed;
 mod scripts;
 mod second_stage;
+mod settings;
 mod steps;
 
 use std::process::ExitStatus;

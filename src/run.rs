@@ -14,6 +14,7 @@ mod local;
 mod outcome;
 mod preflight;
 mod preseed;
+mod profile;
 mod request;
 mod sources;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::archive::{self, IndexReader};
+use crate::formats::profile::Profile;
 use crate::formats::suite::MergedUsr;
 use crate::install::{self, Installation, Setup};
 use crate::interrupt::{Interrupt, Registration};
@@ -41,8 +43,8 @@ use crate::tree::target;
 pub(crate) use error::Error;
 pub(crate) use outcome::Done;
 pub(crate) use request::{
-    CacheOptions, Goal, Limits, ListedSources, NetworkOptions, Outputs, Packages, Request,
-    SourceOptions, System,
+    CacheOptions, Goal, Limits, ListedSources, NetworkOptions, Outputs, Packages, ProfileChoice,
+    Request, SourceOptions, System,
 };
 pub(crate) use sources::load_suites;
 
@@ -78,7 +80,11 @@ fn stages(
     let sources = sources::choose(&request.system, &request.sources, report)?;
     let selection = selection(request, &sources, report)?;
     let preseed = preseed::read(&request.system, report)?;
-    let options = step_options(request, &sources).with_preseed(preseed.as_ref());
+    let profile = request.system.profile.as_ref();
+    let profile = profile.map(profile::load).transpose()?;
+    let options = step_options(request, &sources)
+        .with_preseed(preseed.as_ref())
+        .with_profile(profile.as_ref());
     // Preflight.
     preflight::remove_leftovers(&request.outputs.temporary, report);
     let claim = match request.goal {
@@ -111,6 +117,7 @@ fn stages(
     })?;
     let apt = apt_files::apt_files(&sources, &reader, &store, report)?;
     let plan = choice::install_plan(plan, apt, request.outputs.epoch)?;
+    let plan = plan.with_requested(&selection);
     preseed::require_debconf(preseed.as_ref(), &plan.plan)?;
     if request.goal.ends_with_plan() {
         let steps = plan.steps(&options);
@@ -126,7 +133,8 @@ fn stages(
     // Pack.
     if let Some((claim, epoch)) = claim.as_ref().zip(epoch) {
         claim.tell_devices()?;
-        claim.warn_of_secrets(began)?;
+        let removes_secrets = removes_secrets(request, profile.as_ref());
+        claim.look_for_secrets(began, removes_secrets)?;
         claim.limit_times(epoch)?;
         claim.pack(epoch, &request.limits, interrupt)?;
     }
@@ -179,6 +187,13 @@ fn setup(request: &Request, options: install::Options, fetch: &Arc<Downloads>) -
         fetch: Arc::clone(fetch),
         jobs: request.limits.jobs,
     }
+}
+
+/// Whether the secrets go that scripts have made.
+fn removes_secrets(request: &Request, profile: Option<&Profile>) -> bool {
+    let choice = request.system.profile.as_ref();
+    let keeps = choice.is_some_and(|choice| choice.keeps_secrets);
+    profile.is_some_and(|profile| profile.remove_secrets && !keeps)
 }
 
 fn step_options(request: &Request, sources: &Sources) -> install::Options {

@@ -6,5 +6,6 @@ pub(crate) mod base;
 mod path;
 pub(crate) mod rootfs;
 pub(crate) mod secrets;
+pub(crate) mod settings;
 pub(crate) mod target;
 pub(crate) mod tidy;

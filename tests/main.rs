@@ -37,6 +37,7 @@ mod pins;
 mod preflight;
 mod preseed;
 mod privilege;
+mod profiles;
 mod refusals;
 mod reproducible;
 mod sandbox;

@@ -307,34 +307,3 @@ fn times_end_at_the_newest_package_and_scripts_see_the_essential_ones() {
     let (newest, _) = newest_and_content(&extracted, "");
     assert_eq!(newest, NEWEST);
 }
-
-/// Of files that scripts made, and not of those that packages ship.
-#[test]
-#[ignore = "needs root, dpkg"]
-fn secrets_that_scripts_make_are_named() {
-    const KEY: &str = "-----BEGIN PRIVATE KEY-----";
-    let make = format!(
-        "mkdir -p /etc/ssh /etc/nvme /srv
-         echo public >/etc/ssh/ssh_host_rsa_key.pub
-         for file in /etc/ssh/ssh_host_rsa_key /srv/odd.name; do echo {KEY} >$file; done
-         echo 1234 >/etc/nvme/hostid
-         echo harmless >/srv/harmless
-         : >/etc/machine-id"
-    );
-    let service = DebBuilder::new("service", "1")
-        .file("usr/share/service/example.key", KEY)
-        .script("postinst", &make);
-    let context = TestContext::new([service]);
-    let made = context
-        .make(&["--variant=essential", "--include=service"])
-        .ok();
-    let words = "warning: the image contains secrets made while building, which every copy of it \
-                 shares: /etc/nvme/hostid (the NVMe host's identity), /etc/ssh/ssh_host_rsa_key \
-                 (ssh host keys), /etc/ssh/ssh_host_rsa_key.pub (ssh host keys), /srv/odd.name (a \
-                 private key)\n";
-    assert!(made.stderr.contains(words), "{}", made.stderr);
-
-    let plain = TestContext::new([]);
-    let made = plain.make(&["--variant=essential"]).ok();
-    assert!(!made.stderr.contains("secret"), "{}", made.stderr);
-}

@@ -12,12 +12,13 @@ use super::error::Error;
 use super::image::ImageArgs;
 use super::network::NetworkArgs;
 use super::options::{CacheArgs, OutputArgs, PackageArgs, PerformanceArgs};
+use super::profile::ProfileArgs;
 use super::sources::SourceArgs;
 use super::trust::TrustArgs;
 use super::{Session, print_data, target};
 use crate::privilege::Privilege;
 use crate::report::{Event, Summary};
-use crate::run::{self, Goal, Request};
+use crate::run::{self, Goal, Request, System};
 use crate::store;
 
 #[derive(Debug, Args)]
@@ -53,6 +54,8 @@ pub(super) struct BootstrapArgs {
     output: OutputArgs,
     #[command(flatten)]
     image: ImageArgs,
+    #[command(flatten)]
+    profile: ProfileArgs,
     #[command(flatten)]
     cache: CacheArgs,
     #[command(flatten)]
@@ -131,7 +134,10 @@ impl BootstrapArgs {
         Ok(Request {
             goal: self.output.goal(),
             privilege: Ok(Privilege::of_caller()),
-            system: self.packages.system(suite, &self.compatibility),
+            system: System {
+                profile: self.profile.choice(environment),
+                ..self.packages.system(suite, &self.compatibility)
+            },
             packages: self.packages.packages(),
             sources: self.sources.options(self.trust, self.mirror, environment)?,
             outputs,

@@ -72,12 +72,13 @@ impl Environment {
         }
     }
 
-    /// The directories of the user's suite files: the host's, then the user's own.
-    pub(super) fn suite_directories(&self) -> Vec<PathBuf> {
-        let mut directories = vec![PathBuf::from("/etc/rbootstrap/suites")];
+    /// The directories of the user's files of a kind (`suites`, `profiles`): the host's, then the
+    /// user's own.
+    pub(super) fn configuration_directories(&self, kind: &str) -> Vec<PathBuf> {
+        let mut directories = vec![PathBuf::from("/etc/rbootstrap").join(kind)];
         let below_home = self.home.as_ref().map(|home| home.join(".config"));
         if let Some(config) = self.config_home.clone().or(below_home) {
-            directories.push(config.join("rbootstrap/suites"));
+            directories.push(config.join("rbootstrap").join(kind));
         }
         directories
     }

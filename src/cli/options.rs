@@ -210,6 +210,7 @@ impl PackageArgs {
             first_stage: compatibility.first_stage(),
             path_rules: self.path_rules.0.clone(),
             preseed: self.preseed.clone(),
+            profile: None,
         }
     }
 

@@ -95,7 +95,7 @@ impl SourceArgs {
             values::check_mirror(mirror)?;
         }
         Ok(SourceOptions {
-            suite_directories: environment.suite_directories(),
+            suite_directories: environment.configuration_directories("suites"),
             components: values::words(&self.components),
             mirror,
             further_mirrors: self.mirrors,

@@ -8,7 +8,7 @@ use crate::formats::suite::Suites;
 use crate::run;
 
 pub(super) fn execute(session: &Session) -> Result<(), Error> {
-    let suites = run::load_suites(&session.environment.suite_directories())?;
+    let suites = run::load_suites(&session.environment.configuration_directories("suites"))?;
     print_data(&table(&suites))
 }
 

@@ -29,6 +29,8 @@ struct KnownSecret {
     what: String,
     /// Patterns of fnmatch(3) for absolute paths.
     paths: Vec<String>,
+    /// The content with which a file is replaced when it is to go; `None` to remove it.
+    instead: Option<String>,
 }
 
 impl KnownSecrets {
@@ -40,6 +42,11 @@ impl KnownSecrets {
     /// What an absolute path is known for, in words.
     pub(crate) fn what(&self, path: &[u8]) -> Option<&str> {
         self.find(path).map(|secret| secret.what.as_str())
+    }
+
+    /// What takes the place of a file that is to go; `None` if it is removed.
+    pub(crate) fn instead(&self, path: &[u8]) -> Option<&str> {
+        self.find(path)?.instead.as_deref()
     }
 
     fn find(&self, path: &[u8]) -> Option<&KnownSecret> {

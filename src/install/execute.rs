@@ -128,7 +128,11 @@ impl<'a> Installation<'a> {
     /// Returns the time of the image, in seconds since the epoch: the user's SOURCE_DATE_EPOCH or,
     /// by default, the newest build date among all packages.
     pub(crate) fn install(mut self, plan: &InstallPlan) -> Result<i64, Error> {
-        let options = self.options.clone().with_apt_files(&plan.apt);
+        let options = self
+            .options
+            .clone()
+            .with_apt_files(&plan.apt)
+            .with_requested(&plan.requested);
         let steps = steps(&plan.plan, &options);
         self.own_files = own_files(&steps);
         let refused = self
@@ -186,6 +190,7 @@ impl<'a> Installation<'a> {
                 self.configure(call, packages, plan)?;
             }
             Step::Preseed(preseed) => self.preseed(preseed, plan)?,
+            Step::Settings(settings) => settings.apply(self.root)?,
             Step::Remove { packages } => self.configure(DpkgCall::Remove, packages, plan)?,
             Step::Triggers => {
                 self.configure(DpkgCall::Pending, &[], plan)?;
@@ -350,7 +355,8 @@ fn own_files(steps: &[Step]) -> Vec<RootPath> {
             | Step::Triggers
             | Step::Archives { .. }
             | Step::SecondStage(_)
-            | Step::Tidy { .. } => {}
+            | Step::Tidy { .. }
+            | Step::Settings(_) => {}
         }
     }
     paths

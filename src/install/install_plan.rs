@@ -10,7 +10,7 @@ use crate::dpkg::staging::PackageFile;
 use crate::dpkg::unpack::Method;
 use crate::formats::compress::Integrity;
 use crate::formats::package_key::PackageKey;
-use crate::plan::Plan;
+use crate::plan::{Plan, Reason, Selection};
 use crate::store;
 use crate::tree::apt::AptFile;
 
@@ -27,6 +27,8 @@ pub(crate) struct InstallPlan {
     pub(crate) apt: Vec<AptFile>,
     /// The user's SOURCE_DATE_EPOCH, in seconds; `None` for the packages' own dates.
     pub(crate) epoch: Option<i64>,
+    /// The packages that the user has named.
+    pub(crate) requested: Vec<PackageKey>,
 }
 
 /// The packages in the order in which they are staged: step by step. The packages of a step that
@@ -62,6 +64,17 @@ pub(super) fn in_order_of(packages: &[PackageKey], plan: &InstallPlan) -> Vec<Pa
 }
 
 impl InstallPlan {
+    /// Notes which packages a selection names.
+    pub(crate) fn with_requested(mut self, selection: &Selection) -> InstallPlan {
+        let reasons = self.plan.reasons(selection);
+        for (chosen, reason) in self.plan.packages().iter().zip(reasons) {
+            if reason == Reason::Requested {
+                self.requested.push(chosen.package().key());
+            }
+        }
+        self
+    }
+
     /// The .debs by their packages.
     fn files(&self) -> BTreeMap<PackageKey, PackageFile> {
         let mut debs = BTreeMap::new();
@@ -97,7 +110,10 @@ impl InstallPlan {
 
     /// The steps, with their keys on a host that refuses the sandbox nothing.
     pub(crate) fn steps(&self, options: &Options) -> Vec<(StepKey, Step)> {
-        let options = options.clone().with_apt_files(&self.apt);
+        let options = options
+            .clone()
+            .with_apt_files(&self.apt)
+            .with_requested(&self.requested);
         let steps = steps(&self.plan, &options);
         let keys = keys(&steps, &self.circumstances(0));
         keys.into_iter().zip(steps).collect()

@@ -25,6 +25,8 @@ use crate::formats::suite::MergedUsr;
 use crate::tree::base::Base;
 
 use super::preseed::Preseed;
+use crate::tree::settings::ProfileChanges;
+
 use super::steps::Step;
 
 const PURPOSE: &str = "rbootstrap step key 1";
@@ -127,6 +129,18 @@ fn encode_step(encoder: &mut KeyHasher, step: &Step) {
             for file in second.files() {
                 encoder.text(&file.name);
                 encoder.bytes(&file.content);
+            }
+        }
+        Step::Settings(ProfileChanges { files, removed }) => {
+            encoder.number(removed.len() as u64);
+            for path in removed {
+                encoder.bytes(path.as_bytes());
+            }
+            encoder.number(files.len() as u64);
+            for file in files {
+                encoder.bytes(file.path.as_bytes());
+                encoder.number(u64::from(file.mode));
+                encoder.text(&file.content);
             }
         }
         Step::Tidy { automatic } => {

@@ -101,7 +101,8 @@ pub(super) fn first_stage(plan: &Plan, steps: Vec<Step>, about: &FirstStage) -> 
             | Step::Triggers
             | Step::Archives { .. }
             | Step::SecondStage(_)
-            | Step::Tidy { .. } => rest.push(step),
+            | Step::Tidy { .. }
+            | Step::Settings(_) => rest.push(step),
         }
     }
     let mut packages = Vec::new();
@@ -236,7 +237,8 @@ fn calls(steps: &[Step]) -> String {
             | Step::Apt { .. }
             | Step::Archives { .. }
             | Step::SecondStage(_)
-            | Step::Tidy { .. } => continue,
+            | Step::Tidy { .. }
+            | Step::Settings(_) => continue,
         });
         let takes_paths = matches!(step, Step::Unpack { .. });
         for key in step.packages() {

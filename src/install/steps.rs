@@ -6,13 +6,16 @@ use crate::archive::Source;
 use crate::dpkg::unpack::Method;
 use crate::formats::package_key::PackageKey;
 use crate::formats::path_rule::PathRule;
+use crate::formats::profile::Profile;
 use crate::formats::suite::{Suite, Variant};
 use crate::plan::{self, Plan};
 use crate::tree::apt::{AptFile, Automatic};
 use crate::tree::base::Base;
+use crate::tree::settings::ProfileChanges;
 
 use super::preseed::Preseed;
 use super::second_stage::{FirstStage, SecondStage, first_stage};
+use super::settings::changes;
 
 /// One step of an installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub(crate) enum Step {
         /// where apt has no part.
         automatic: Option<Vec<Automatic>>,
     },
+    /// Makes the changes of a profile.
+    Settings(ProfileChanges),
 }
 
 /// What the steps depend on besides the plan.
@@ -56,6 +61,9 @@ pub(crate) struct Options {
     base: Base,
     apt: Vec<AptFile>,
     preseed: Option<Preseed>,
+    profile: Option<Profile>,
+    /// The packages that the user has named.
+    requested: Vec<PackageKey>,
     /// Where only the first of two stages is made.
     first_stage: Option<FirstStage>,
 }
@@ -73,6 +81,8 @@ impl Options {
             },
             apt: Vec::new(),
             preseed: None,
+            profile: None,
+            requested: Vec::new(),
             first_stage: None,
         }
     }
@@ -99,6 +109,18 @@ impl Options {
     /// The options with answers to debconf's questions.
     pub(crate) fn with_preseed(mut self, preseed: Option<&Preseed>) -> Options {
         self.preseed = preseed.cloned();
+        self
+    }
+
+    /// The options with a profile's settings.
+    pub(crate) fn with_profile(mut self, profile: Option<&Profile>) -> Options {
+        self.profile = profile.cloned();
+        self
+    }
+
+    /// The options with the packages that the user has named.
+    pub(crate) fn with_requested(mut self, requested: &[PackageKey]) -> Options {
+        self.requested = requested.to_vec();
         self
     }
 
@@ -148,6 +170,9 @@ pub(crate) fn steps(plan: &Plan, options: &Options) -> Vec<Step> {
     }
     let automatic = (!plan.calls().is_empty()).then(|| automatic(plan, options));
     steps.push(Step::Tidy { automatic });
+    if let Some(profile) = &options.profile {
+        steps.push(Step::Settings(changes(profile, plan)));
+    }
     match &options.first_stage {
         Some(about) if options.configures() => first_stage(plan, steps, about),
         _ => steps,
@@ -237,15 +262,19 @@ fn select(keys: &[PackageKey], numbers: &[usize]) -> Vec<PackageKey> {
     numbers.iter().map(|&number| keys[number].clone()).collect()
 }
 
-/// The packages that came in only because others need them, in the plan's order.
+/// The packages that came in only because others need them, in the plan's order; with a profile that
+/// says so, all that the user has not named.
 fn automatic(plan: &Plan, options: &Options) -> Vec<Automatic> {
     let native = options.base.architectures.first();
+    let profile = options.profile.as_ref();
+    let all_automatic = profile.is_some_and(|profile| profile.all_automatic);
     let mut automatic = Vec::new();
     for chosen in plan.packages() {
-        if !chosen.is_automatic() {
+        let package = chosen.package();
+        let is_named = options.requested.contains(&package.key());
+        if !(chosen.is_automatic() || all_automatic && !is_named) {
             continue;
         }
-        let package = chosen.package();
         let own = &package.architecture;
         let architecture = match native {
             Some(native) if own == "all" => native,
@@ -273,6 +302,7 @@ impl Step {
             Step::Archives { .. } => "archives",
             Step::SecondStage(_) => "second-stage",
             Step::Tidy { .. } => "tidy",
+            Step::Settings(_) => "settings",
         }
     }
 
@@ -288,7 +318,8 @@ impl Step {
             | Step::Preseed(_)
             | Step::Triggers
             | Step::SecondStage(_)
-            | Step::Tidy { .. } => &[],
+            | Step::Tidy { .. }
+            | Step::Settings(_) => &[],
         }
     }
 
@@ -313,7 +344,8 @@ impl Step {
             | Step::Triggers
             | Step::Archives { .. }
             | Step::SecondStage(_)
-            | Step::Tidy { .. } => "",
+            | Step::Tidy { .. }
+            | Step::Settings(_) => "",
         }
     }
 }
@@ -332,6 +364,14 @@ impl fmt::Display for Step {
             Step::Apt { files } => {
                 for file in files {
                     write!(f, " {}", file.path)?;
+                }
+            }
+            Step::Settings(changes) => {
+                for file in &changes.files {
+                    write!(f, " {}", file.path)?;
+                }
+                for path in &changes.removed {
+                    write!(f, " -{path}")?;
                 }
             }
             Step::Preseed(preseed) => match preseed.count() {

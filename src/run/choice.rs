@@ -77,6 +77,7 @@ pub(super) fn install_plan(
         debs,
         apt,
         epoch,
+        requested: Vec::new(),
     })
 }
 

@@ -69,8 +69,9 @@ impl<'a> ClaimedOutputs<'a> {
         self.disk
     }
 
-    /// Warns of the secrets that scripts have made since `began`, in seconds since the epoch.
-    pub(super) fn warn_of_secrets(&self, began: i64) -> Result<(), Error> {
+    /// Removes the secrets that scripts have made since `began`, in seconds since the epoch, or warns
+    /// of them.
+    pub(super) fn look_for_secrets(&self, began: i64, removes: bool) -> Result<(), Error> {
         let found = secrets::find(self.root(), began)?;
         if found.is_empty() {
             return Ok(());
@@ -79,10 +80,16 @@ impl<'a> ClaimedOutputs<'a> {
         for FoundSecret { path, what } in &found {
             shown.push(format!("{path} ({what})"));
         }
-        self.report.warning(format!(
-            "the image contains secrets made while building, which every copy of it shares: {}",
-            shown.join(", ")
-        ));
+        let shown = shown.join(", ");
+        if removes {
+            secrets::remove(self.root(), &found)?;
+            self.report
+                .note(format!("removed secrets made while building: {shown}"));
+        } else {
+            self.report.warning(format!(
+                "the image contains secrets made while building, which every copy of it shares: {shown}"
+            ));
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{local, preseed};
+use super::{local, preseed, profile};
 use crate::failure::Class;
 use crate::formats::suite;
 use crate::interrupt::Interrupt;
@@ -50,6 +50,8 @@ pub(crate) enum Error {
     Local(#[from] local::Error),
     #[error(transparent)]
     Preseed(#[from] preseed::Error),
+    #[error(transparent)]
+    Profile(#[from] profile::Error),
     #[error(transparent)]
     Pin(#[from] archive::Indistinguishable),
     /// The tree's sources are written without quotes.
@@ -156,6 +158,7 @@ impl Error {
             Error::Unverifiable { .. } => Class::Trust,
             Error::Local(error) => error.class(),
             Error::Preseed(error) => error.class(),
+            Error::Profile(_) => Class::Usage,
             Error::Store(error) => error.class(),
             Error::Fetch(error) => error.class(),
             Error::Archive(error) => error.class(),
@@ -190,6 +193,7 @@ impl Error {
             ),
             Error::Local(error) => error.hint(),
             Error::Preseed(error) => error.hint(),
+            Error::Profile(error) => error.hint(),
             Error::Pack(error) => error.hint(),
             Error::Store(error) => error.hint(),
             Error::Fetch(error) => error.hint(),

@@ -58,6 +58,18 @@ pub(crate) struct System {
     pub(crate) path_rules: Vec<PathRule>,
     /// Files with answers to debconf's questions; `-` is standard input.
     pub(crate) preseed: Vec<PathBuf>,
+    pub(crate) profile: Option<ProfileChoice>,
+}
+
+/// A profile whose settings a system gets.
+#[derive(Clone, Debug)]
+pub(crate) struct ProfileChoice {
+    /// A name, or a path with a `/`.
+    pub(crate) name: String,
+    /// Where profiles are looked for by name, besides those that are compiled in; later ones first.
+    pub(crate) directories: Vec<PathBuf>,
+    /// Whether secrets stay although the profile removes them.
+    pub(crate) keeps_secrets: bool,
 }
 
 /// Which packages to add to the variant's, or to leave out.
@@ -178,6 +190,7 @@ impl System {
             first_stage: false,
             path_rules: Vec::new(),
             preseed: Vec::new(),
+            profile: None,
         }
     }
 }

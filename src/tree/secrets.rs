@@ -1,7 +1,9 @@
 //! Finds secrets that were made while a tree was built, which every copy of it would share: by the
 //! paths that are known for them, and by the private keys in them.
 
-use std::io::Read;
+use std::io::{Read, Write};
+
+use rustix::fs::OFlags;
 
 use crate::formats::secret::{KnownSecrets, has_private_key};
 use crate::tree::rootfs::{Error, RootPath, Rootfs};
@@ -42,6 +44,48 @@ pub(crate) fn find(root: &Rootfs, began: i64) -> Result<Vec<FoundSecret>, Error>
     }
     secrets.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
     Ok(secrets)
+}
+
+/// Removes secrets, or puts in their place what their owner fills later. Symlinks beside one that lead
+/// to nothing now go too: those of certificates, by their hashes.
+pub(crate) fn remove(root: &Rootfs, found: &[FoundSecret]) -> Result<(), Error> {
+    let known = KnownSecrets::built_in();
+    for FoundSecret { path, .. } in found {
+        match known.instead(&[b"/", path.as_bytes()].concat()) {
+            Some(content) => rewrite(root, path, content)?,
+            None => {
+                root.remove(path)?;
+                remove_links(root, path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Replaces a file's content; owner and mode stay.
+fn rewrite(root: &Rootfs, path: &RootPath, content: &str) -> Result<(), Error> {
+    root.truncate(path)?;
+    let Some(handle) = root.handle(path)? else {
+        return Ok(());
+    };
+    let file = handle.open(OFlags::WRONLY).map_err(std::io::Error::from);
+    let written = file.and_then(|mut file| file.write_all(content.as_bytes()));
+    written.map_err(|e| root.error(path, "write it", e))
+}
+
+/// Removes the symlinks in a file's directory that lead to it by its name or its path.
+fn remove_links(root: &Rootfs, path: &RootPath) -> Result<(), Error> {
+    let directory = path.parent();
+    let absolute = [b"/", path.as_bytes()].concat();
+    for name in root.names(&directory)? {
+        let link = directory.entry(&name);
+        let target = root.read_link(&link)?;
+        let leads = |target: &[u8]| target == path.name() || target == absolute;
+        if target.is_some_and(|target| leads(target.to_bytes())) {
+            root.remove(&link)?;
+        }
+    }
+    Ok(())
 }
 
 /// The first bytes of a file.

@@ -55,6 +55,8 @@ pub(in crate::install) fn options(variant: Variant) -> Options {
             content: b"deb http://a trixie main\n".to_vec(),
             mode: 0o644,
         }],
+        profile: None,
+        requested: Vec::new(),
         preseed: None,
         first_stage: None,
     }
