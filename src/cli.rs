@@ -76,7 +76,7 @@ enum CommandArgs {
     /// Make a root filesystem, as without a command; for a suite that is called like one
     Bootstrap(Box<BootstrapArgs>),
     /// Write an existing tree as a tar or an OCI image
-    Pack(PackArgs),
+    Pack(Box<PackArgs>),
     /// Remove trees, also those that were made without root
     Rm(RmArgs),
     /// List the known suites

@@ -135,7 +135,7 @@ fn stages(
         claim.tell_devices()?;
         let removes_secrets = removes_secrets(request, profile.as_ref());
         claim.look_for_secrets(began, removes_secrets)?;
-        claim.limit_times(epoch)?;
+        claim.limit_times(epoch, began)?;
         claim.pack(epoch, &request.limits, interrupt)?;
     }
     drop(fetch);

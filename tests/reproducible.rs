@@ -307,3 +307,35 @@ fn times_end_at_the_newest_package_and_scripts_see_the_essential_ones() {
     let (newest, _) = newest_and_content(&extracted, "");
     assert_eq!(newest, NEWEST);
 }
+
+/// A package from the future, as from a machine whose clock is wrong, or the user's own epoch.
+#[test]
+#[ignore = "needs root, dpkg"]
+fn an_epoch_in_the_future_is_the_time_of_all_that_is_made() {
+    const FUTURE: u64 = 4_000_000_000;
+    let later = DebBuilder::new("later", "1").built(FUTURE);
+    let context = TestContext::new(packages().into_iter().chain([later]));
+    let place = Place::new(&context);
+    let mut images = Vec::new();
+    for (name, include, epoch) in [
+        ("a.tar", "--include=later", None),
+        ("b.tar", "--include=later", None),
+        ("c.tar", "--include=helper", Some(FUTURE)),
+        ("d.tar", "--include=helper", Some(FUTURE)),
+    ] {
+        let mut command = place.command();
+        command.arg(include);
+        if let Some(epoch) = epoch {
+            command.env("SOURCE_DATE_EPOCH", epoch.to_string());
+        }
+        let image = place.image(command, name);
+        assert_eq!(newest_and_content(&image, "").0, FUTURE, "{name}");
+        images.push(hash(&image));
+    }
+    assert_eq!(images[0], images[1]);
+    assert_eq!(images[2], images[3]);
+    let mut command = place.command();
+    command.arg("--include=later");
+    place.make(command, "tree");
+    assert_eq!(hash(&place.pack("tree", "packed.tar")), images[0]);
+}

@@ -103,11 +103,13 @@ impl<'a> ClaimedOutputs<'a> {
         Ok(())
     }
 
-    /// Sets all times in a tree that stays to at most `epoch`, as those of an image are. So an image
-    /// that is made of the tree later, by whatever program, has the times of one made at once.
-    pub(super) fn limit_times(&self, epoch: i64) -> Result<(), Error> {
-        if self.outputs.directory.is_some() {
-            self.root().limit_times(epoch)?;
+    /// Sets the times in a tree that are later than `epoch`, and those of its making since `began`, to
+    /// `epoch`, as in an image. So an image that is made of the tree later, by whatever program, has
+    /// the times of one made at once.
+    pub(super) fn limit_times(&self, epoch: i64, began: i64) -> Result<(), Error> {
+        // An image limits the times itself. An epoch in the future limits nothing.
+        if self.outputs.directory.is_some() || epoch > began {
+            self.root().set_times(epoch.min(began), epoch)?;
         }
         Ok(())
     }

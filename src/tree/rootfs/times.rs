@@ -1,4 +1,4 @@
-//! Finds paths by their modification times, and limits these.
+//! Finds paths by their modification times, and sets these.
 //!
 //! What a run makes has the time of its making, which differs in each run; what packages ship has
 //! their times. Nothing runs in the tree any more, and neither symlinks nor mounts are followed.
@@ -33,12 +33,12 @@ struct Visited<'w> {
 }
 
 impl Rootfs {
-    /// Sets every modification time after `latest`, in seconds since the epoch, to `latest`.
-    pub(crate) fn limit_times(&self, latest: i64) -> Result<(), Error> {
-        let times = modified_at(latest);
+    /// Sets every modification time later than `after` to `to`, both in seconds since the epoch.
+    pub(crate) fn set_times(&self, after: i64, to: i64) -> Result<(), Error> {
+        let times = modified_at(to);
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         self.walk("set the times in it", &mut |visited| {
-            if visited.found.st_mtime > latest {
+            if visited.found.st_mtime > after {
                 rustix::fs::utimensat(visited.directory, visited.name, &times, flags)?;
             }
             Ok(())
@@ -177,7 +177,7 @@ mod tests {
             rustix::fs::mkdirat(above, &name, Mode::RWXU).unwrap();
             opened.push(open(above, &name).unwrap());
         }
-        root.limit_times(LATEST).unwrap();
+        root.set_times(LATEST, LATEST).unwrap();
         for directory in opened {
             assert_eq!(rustix::fs::fstat(directory).unwrap().st_mtime, LATEST);
         }
@@ -197,7 +197,7 @@ mod tests {
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         rustix::fs::utimensat(rustix::fs::CWD, tree.join("a/old"), &old, flags).unwrap();
         let root = Rootfs::open(&tree).unwrap();
-        root.limit_times(LATEST).unwrap();
+        root.set_times(LATEST, LATEST).unwrap();
         let time = |path: &str| tree.join(path).symlink_metadata().unwrap().mtime();
         for path in ["", "a", "a/b", "a/b/link", "a/new"] {
             assert_eq!(time(path), LATEST, "{path}");
