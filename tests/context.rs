@@ -71,9 +71,12 @@ impl TestContext {
     }
 
     /// The program without arguments in the test's directory, with nothing of the caller's
-    /// environment.
+    /// environment. `RBOOTSTRAP_TEST_PROGRAM` names another build of it, to measure that.
     pub fn program(&self) -> Command {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("rbootstrap"));
+        let mut command = match std::env::var_os("RBOOTSTRAP_TEST_PROGRAM") {
+            Some(other) => Command::new(fs::canonicalize(other).unwrap()),
+            None => Command::new(assert_cmd::cargo::cargo_bin!("rbootstrap")),
+        };
         command
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")

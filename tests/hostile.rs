@@ -12,7 +12,7 @@ mod compression;
 mod control;
 mod harness;
 mod headers;
-mod indexes;
+pub mod indexes;
 mod links;
 mod names;
 mod nodes;

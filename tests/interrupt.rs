@@ -3,6 +3,7 @@
 //! A mirror that stalls or a script that waits holds the run in a stage; the test waits until it is
 //! there.
 
+mod heard;
 mod random;
 
 use std::io::Read;

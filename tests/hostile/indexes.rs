@@ -9,11 +9,19 @@ use super::harness::limited;
 use crate::context::{TestContext, suite};
 
 /// An index, and a part of the message that refuses it.
-struct Row {
-    name: &'static str,
+pub struct Row {
+    pub name: &'static str,
     says: &'static str,
-    text: String,
-    options: &'static [&'static str],
+    pub text: String,
+    pub options: &'static [&'static str],
+}
+
+/// All indexes of the table.
+pub fn rows() -> Vec<Row> {
+    let mut rows = of_bytes();
+    rows.push(of_names());
+    rows.extend(of_work());
+    rows
 }
 
 /// A stanza of a package with these fields.
@@ -165,9 +173,7 @@ fn sizes_beyond_all_disks() {
 #[test]
 #[ignore = "needs time"]
 fn indexes_that_cost_too_much() {
-    let mut rows = of_bytes();
-    rows.push(of_names());
-    rows.extend(of_work());
+    let rows = rows();
     let context = TestContext::bare();
     let name = format!("main/binary-{}/Packages", host_architecture());
     let mut wrong = Vec::new();
