@@ -20,6 +20,10 @@ pub(super) const TABLE_LIMIT: usize = 4 << 20;
 /// After how many steps the limit and the interrupt are looked at.
 const INTERVAL: u64 = 1 << 12;
 
+/// Before a stanza with more bytes than this, the interrupt is looked at: it may have a hundred
+/// thousand names.
+const LONG_STANZA: usize = 16 << 10;
+
 /// Why the work is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WorkEnd {
@@ -66,6 +70,14 @@ impl Work {
         self.end.get().is_none()
     }
 
+    /// Counts a stanza of this many bytes. Returns false when the work is over.
+    pub(super) fn stanza(&self, bytes: usize) -> bool {
+        if bytes > LONG_STANZA {
+            self.look(None);
+        }
+        self.steps(1, None)
+    }
+
     #[cold]
     fn look(&self, package: Option<PackageId>) {
         self.next_look
@@ -102,6 +114,17 @@ mod tests {
         assert_eq!(work.end(), Some(WorkEnd::TooMuch(None)));
         work.stop(WorkEnd::TooManyNames);
         assert_eq!(work.end(), Some(WorkEnd::TooMuch(None)));
+    }
+
+    #[test]
+    fn a_long_stanza_is_not_read_after_an_interrupt() {
+        let interrupt = Interrupt::default();
+        let work = Work::new(interrupt.clone());
+        assert!(work.stanza(LONG_STANZA + 1));
+        interrupt.raise(2);
+        assert!(work.stanza(LONG_STANZA));
+        assert!(!work.stanza(LONG_STANZA + 1));
+        assert_eq!(work.end(), Some(WorkEnd::Interrupted));
     }
 
     #[test]

@@ -67,8 +67,8 @@ impl<'a> Pool<'a> {
         self.provides.reserve(2 * names);
     }
 
-    /// Whether the next stanza may be read.
-    fn may_go_on(&self) -> bool {
+    /// Whether the next stanza, of this many bytes, may be read.
+    fn may_go_on(&self, bytes: usize) -> bool {
         let tables = [
             self.provides_of.len(),
             self.packages.len(),
@@ -79,7 +79,7 @@ impl<'a> Pool<'a> {
         if tables.into_iter().any(|length| length > TABLE_LIMIT) {
             self.work.stop(WorkEnd::TooManyNames);
         }
-        self.work.steps(1, None)
+        self.work.stanza(bytes)
     }
 
     /// Adds a listing after the others.
@@ -88,7 +88,7 @@ impl<'a> Pool<'a> {
         let pin = listing.release().priority();
         self.listings.push(listing);
         for stanza in PackageFields::all(listing.text()) {
-            if !self.may_go_on() {
+            if !self.may_go_on(stanza.text().len()) {
                 return;
             }
             let architecture = match stanza.get(Field::Architecture) {
