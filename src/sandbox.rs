@@ -36,6 +36,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::unistd::Pid;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::report::Report;
 use crate::tree::rootfs::Rootfs;
@@ -102,11 +103,16 @@ impl Sandbox {
         report: &Report,
     ) -> Result<Sandbox, Error> {
         let sandbox = Sandbox::open_without(root, options, report, 0)?;
-        let is_allowed = options.allow_weak || options.is_contained;
-        if !is_allowed && refused::is_weak(sandbox.refused) {
+        let is_allowed =
+            options.allow_weak || options.is_contained && !refused::is_open(sandbox.refused);
+        let is_weak = refused::is_weak(sandbox.refused) || refused::is_open(sandbox.refused);
+        if !is_allowed && is_weak {
             return Err(Error::Weak {
-                missing: refused::missing(sandbox.refused),
+                missing: refused::refusals(sandbox.refused),
             });
+        }
+        if sandbox.refused & refused::PID != 0 {
+            forbid_tracing();
         }
         refused::tell(sandbox.refused, options.is_contained, report);
         for what in sandbox.groups.missing() {
@@ -331,6 +337,12 @@ impl Drop for Sandbox {
         self.channel.shut_down();
         while nix::sys::wait::waitpid(self.init, None) == Err(nix::Error::EINTR) {}
     }
+}
+
+/// Keeps processes that have all capabilities of this one from tracing it and from reading its
+/// memory and environment through /proc (PR_SET_DUMPABLE in prctl(2)).
+fn forbid_tracing() {
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// How many features a sandbox lacks that it may have without a user namespace.

@@ -4,6 +4,7 @@
 //! Every test makes a [`TestContext`] of its own, so all can run at once. A run gives an
 //! [`Outcome`]. [`reference`] makes a tree of the same archive with apt and dpkg.
 
+pub mod docker;
 pub mod mounted;
 pub mod reference;
 

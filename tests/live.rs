@@ -5,11 +5,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
 
-use crate::context::{Outcome, outcome};
+use crate::context::docker::Docker;
+use crate::context::outcome;
 
 /// trixie's minbase as a tree and a tar, made once for all tests here.
 static TRIXIE: LazyLock<Trixie> = LazyLock::new(make_trixie);
@@ -89,96 +89,6 @@ fn every_package_is_installed_and_dpkg_has_no_complaint() {
             .unwrap()
             .contains("VERSION_CODENAME=trixie")
     );
-}
-
-/// A Docker engine. Dropping it ends the engine.
-struct Docker {
-    directory: tempfile::TempDir,
-    engine: Child,
-}
-
-impl Docker {
-    fn start() -> Docker {
-        let directory = tempfile::tempdir().unwrap();
-        let at = |name: &str| directory.path().join(name);
-        let log = fs::File::create(at("log")).unwrap();
-        let mut command = Command::new("dockerd");
-        command
-            .args(["--iptables=false", "--bridge=none", "--storage-driver=vfs"])
-            .arg("--host")
-            .arg(format!("unix://{}", at("socket").display()));
-        command
-            .arg("--data-root")
-            .arg(at("data"))
-            .arg("--exec-root")
-            .arg(at("run"))
-            .arg("--pidfile")
-            .arg(at("pid"))
-            .arg("--config-file")
-            .arg(at("none"));
-        fs::write(at("none"), "{}").unwrap();
-        let engine = command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut docker = Docker { directory, engine };
-        let end = Instant::now() + Duration::from_secs(60);
-        while outcome(docker.command().arg("version")).code != Some(0) {
-            if Instant::now() > end || docker.engine.try_wait().unwrap().is_some() {
-                let log =
-                    fs::read_to_string(docker.directory.path().join("log")).unwrap_or_default();
-                panic!("dockerd does not run here: {log}");
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        docker
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new("docker");
-        command
-            .env(
-                "DOCKER_HOST",
-                format!("unix://{}", self.directory.path().join("socket").display()),
-            )
-            .stdin(Stdio::null());
-        command.env("DOCKER_CONFIG", self.directory.path());
-        command
-    }
-
-    fn run(&self, image: &str, arguments: &[&str]) -> Outcome {
-        outcome(
-            self.command()
-                .args(["run", "--rm", "--network=none", image])
-                .args(arguments),
-        )
-    }
-}
-
-impl Drop for Docker {
-    fn drop(&mut self) {
-        // SIGTERM lets the engine end its containerd and undo its mounts.
-        if let Ok(None) = self.engine.try_wait() {
-            rustix::process::kill_process(
-                rustix::process::Pid::from_child(&self.engine),
-                rustix::process::Signal::TERM,
-            )
-            .unwrap();
-        }
-        self.engine.wait().unwrap();
-        // The engine leaves its data directory mounted, and the mounts of an interrupted container.
-        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-        for at in mounts
-            .lines()
-            .rev()
-            .filter_map(|line| line.split(' ').nth(4))
-            .filter(|at| Path::new(at).starts_with(self.directory.path()))
-        {
-            rustix::mount::unmount(at, rustix::mount::UnmountFlags::DETACH).unwrap();
-        }
-    }
 }
 
 #[test]

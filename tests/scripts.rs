@@ -9,6 +9,7 @@
 mod canary;
 mod cgroups;
 mod devices;
+mod docker;
 mod endings;
 mod files;
 mod kernel;

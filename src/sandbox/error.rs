@@ -12,9 +12,9 @@ pub(crate) enum Error {
     #[error("cannot change the root directory: this needs root, with CAP_SYS_CHROOT")]
     Permission,
     /// Scripts would see the host's own processes, network or files.
-    #[error("the host allows no sandbox for maintainer scripts: it refuses namespaces ({missing})")]
+    #[error("the host allows no sandbox for maintainer scripts: it refuses {missing}")]
     Weak {
-        /// Names of the namespaces.
+        /// Namespaces, or dropping capabilities.
         missing: String,
     },
     #[error("cannot run commands in the tree: {step} failed")]
@@ -91,8 +91,9 @@ impl Error {
                 "install qemu-user-static to run {architecture} programs"
             )),
             Error::Weak { .. } => Some(
-                "run it as root with CAP_SYS_ADMIN or in a container; --allow-weak-sandbox runs \
-                 the scripts all the same, with the host's processes and network in their reach"
+                "run it as root with CAP_SYS_ADMIN, or in a container with CAP_SETPCAP; \
+                 --allow-weak-sandbox runs the scripts all the same, with the host's processes, \
+                 network or files in their reach"
                     .into(),
             ),
             Error::Exceeded { limit, .. } => Some(limit.hint().to_owned()),

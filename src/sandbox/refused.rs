@@ -23,11 +23,7 @@ pub(super) const MASKS: u32 = 32768;
 /// only.
 const COSTS: u32 = MOUNT | NET | DEV | PROC | NODEV;
 
-const WARNINGS: [(u32, &str); 4] = [
-    (
-        USER,
-        "run as its root, with few capabilities and system calls",
-    ),
+const WARNINGS: [(u32, &str); 3] = [
     (MOUNT, "see the tree's own /dev, no /proc and no /sys"),
     (PID, "see its processes"),
     (NET, "can reach its network"),
@@ -63,6 +59,31 @@ pub(super) fn is_weak(refused: u32) -> bool {
     refused & (PID | NET | MOUNT) != 0 || has_all_capabilities
 }
 
+/// Whether scripts can leave the tree by chroot. In a container they would reach its files.
+pub(super) fn is_open(refused: u32) -> bool {
+    refused & CAPABILITIES != 0 && refused & (MOUNT | PIVOT) != 0
+}
+
+/// What is missing of a sandbox: namespaces, and dropping capabilities.
+pub(super) fn refusals(refused: u32) -> String {
+    let names = missing(refused);
+    match (names.is_empty(), refused & CAPABILITIES != 0) {
+        (false, false) => format!("namespaces ({names})"),
+        (false, true) => format!("namespaces ({names}) and to drop capabilities"),
+        (true, _) => "to drop capabilities".to_owned(),
+    }
+}
+
+/// How scripts run without a user namespace.
+fn without_user_namespace(refused: u32) -> &'static str {
+    match (refused & CAPABILITIES == 0, refused & FILTER == 0) {
+        (true, true) => "run as its root, with few capabilities and system calls",
+        (true, false) => "run as its root, with few capabilities and all system calls",
+        (false, true) => "run as its root, with all its capabilities and few system calls",
+        (false, false) => "run as its root, with all its capabilities and system calls",
+    }
+}
+
 /// The names of the missing namespaces.
 pub(super) fn missing(refused: u32) -> String {
     let mut names = Vec::new();
@@ -87,6 +108,9 @@ pub(super) fn costs(refused: u32) -> u32 {
 /// Reports what was refused: what weakens the sandbox in one warning.
 pub(super) fn tell(refused: u32, is_contained: bool, report: &Report) {
     let mut effects = Vec::new();
+    if refused & USER != 0 {
+        effects.push(without_user_namespace(refused));
+    }
     for (bit, effect) in WARNINGS {
         if refused & bit != 0 {
             effects.push(effect);
@@ -158,6 +182,12 @@ mod tests {
                 false,
                 "the host allows no PID namespace: maintainer scripts see its processes",
             ),
+            (
+                USER | FILTER,
+                false,
+                "the host allows no user namespace: maintainer scripts run as its root, with few \
+                 capabilities and all system calls",
+            ),
         ];
         for (refused, is_contained, expected) in table {
             let (sender, receiver) = mpsc::channel();
@@ -166,7 +196,7 @@ mod tests {
             drop(report);
             let events: Vec<Event> = receiver.iter().collect();
             assert!(
-                matches!(&events[..], [Event::Warning(text)] if text == expected),
+                matches!(&events[..], [Event::Warning(text), ..] if text == expected),
                 "{events:?}"
             );
         }
@@ -187,5 +217,22 @@ mod tests {
             assert_eq!(is_weak(refused), weak, "{refused}");
             assert_eq!(missing(refused), names);
         }
+    }
+
+    #[test]
+    fn a_root_that_chroot_can_leave_is_open() {
+        let table = [
+            (USER | PID | NET | MOUNT | PIVOT, false),
+            (CAPABILITIES, false),
+            (CAPABILITIES | MOUNT, true),
+            (USER | CAPABILITIES | PIVOT, true),
+        ];
+        for (refused, open) in table {
+            assert_eq!(is_open(refused), open, "{refused}");
+        }
+        assert_eq!(refusals(CAPABILITIES), "to drop capabilities");
+        assert_eq!(refusals(PID | NET), "namespaces (PID, network)");
+        let both = "namespaces (user) and to drop capabilities";
+        assert_eq!(refusals(USER | CAPABILITIES), both);
     }
 }

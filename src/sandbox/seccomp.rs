@@ -65,8 +65,9 @@ pub(super) enum Action {
     LimitSockets,
 }
 
-/// The filter of every command.
-pub(super) fn policy() -> Vec<sock_filter> {
+/// The filter of every command. Without a PID namespace, `is_alone` is false: other processes than
+/// the commands' own can be named, and must not be traced.
+pub(super) fn policy(is_alone: bool) -> Vec<sock_filter> {
     let mut rules = Vec::new();
     let mut add = |numbers, action| rules.push(Rule { numbers, action });
     add(
@@ -77,6 +78,9 @@ pub(super) fn policy() -> Vec<sock_filter> {
             values: [TIOCSTI, TIOCLINUX],
         },
     );
+    if !is_alone {
+        add(calls::PTRACE, Action::Fail(libc::EPERM));
+    }
     add(calls::CLONE, Action::DenyNamespaces);
     add(calls::SOCKET, Action::LimitSockets);
     for numbers in SYNCS {

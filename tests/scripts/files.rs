@@ -20,11 +20,16 @@ const EMPTY: &[i32] = &[0, libc::EPERM, libc::EACCES, libc::ENOENT];
 #[test]
 #[ignore = "needs root, dpkg, perl"]
 fn files_of_the_host() {
+    run("files", probes());
+}
+
+/// All of this table.
+pub fn probes() -> Vec<Probe> {
     let mut probes = of_pid_1();
     probes.extend(of_the_kernel());
     probes.extend(of_devices());
     probes.extend(of_the_caller());
-    run("files", probes);
+    probes
 }
 
 fn of_pid_1() -> Vec<Probe> {

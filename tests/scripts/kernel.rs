@@ -12,6 +12,11 @@ const NO_PROTOCOL: &[i32] = &[libc::EPROTONOSUPPORT, libc::EPERM, libc::EACCES];
 #[test]
 #[ignore = "needs root, dpkg, perl"]
 fn system_calls() {
+    run("system calls", probes());
+}
+
+/// All of this table.
+pub fn probes() -> Vec<Probe> {
     let mut probes = mounts();
     probes.extend(namespaces());
     probes.extend(kernel());
@@ -19,7 +24,7 @@ fn system_calls() {
     probes.extend(processes());
     probes.extend(sockets());
     probes.extend(privileges());
-    run("system calls", probes);
+    probes
 }
 
 fn mounts() -> Vec<Probe> {

@@ -127,7 +127,7 @@ impl Init {
         if self.processors.is_none() {
             refused |= refused::LISTENER;
         }
-        if seccomp::install(&seccomp::policy(), 0).is_none() {
+        if seccomp::install(&seccomp::policy(self.is_init), 0).is_none() {
             refused |= refused::FILTER;
         }
         refused

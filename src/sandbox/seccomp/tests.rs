@@ -62,7 +62,7 @@ const ENOSYS: u32 = SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
 
 #[test]
 fn calls_are_answered_on_every_architecture() {
-    let policy = policy();
+    let policy = policy(true);
     assert!(policy.len() < 4096, "the kernel takes no longer programs");
     for column in 0..ARCHITECTURES.len() {
         for number in 0..600 {
@@ -85,7 +85,7 @@ fn calls_are_answered_on_every_architecture() {
 
 #[test]
 fn unknown_architectures_and_x32_are_denied() {
-    let policy = policy();
+    let policy = policy(true);
     let call = Call {
         column: 0,
         number: 0,
@@ -97,7 +97,7 @@ fn unknown_architectures_and_x32_are_denied() {
 
 #[test]
 fn arguments_decide() {
-    let policy = policy();
+    let policy = policy(true);
     let new_user = libc::CLONE_NEWUSER as u32;
     let vm = (libc::CLONE_VM | libc::CLONE_THREAD | libc::SIGCHLD) as u32;
     let netlink = libc::AF_NETLINK as u32;
@@ -141,6 +141,16 @@ fn arguments_decide() {
 }
 
 #[test]
+fn only_own_processes_are_traced() {
+    let policies = [policy(true), policy(false)];
+    for (column, number) in calls::PTRACE.into_iter().enumerate() {
+        let answers = policies.each_ref();
+        let answers = answers.map(|policy| answer_to(policy, column, number, [16, 1, 0]));
+        assert_eq!(answers, [SECCOMP_RET_ALLOW, EPERM], "column {column}");
+    }
+}
+
+#[test]
 fn a_listener_hears_of_one_call_only() {
     let program = listener(SCHED_GETAFFINITY);
     let notify = SECCOMP_RET_USER_NOTIF;
@@ -163,6 +173,7 @@ fn the_numbers_are_those_of_this_machine() {
         (calls::MKNODAT, libc::SYS_mknodat),
         (calls::SOCKET, libc::SYS_socket),
         (calls::IOCTL, libc::SYS_ioctl),
+        (calls::PTRACE, libc::SYS_ptrace),
     ];
     let host = arch::host().unwrap().name;
     let column = ARCHITECTURES.iter().position(|name| *name == host).unwrap();
