@@ -60,7 +60,7 @@ const CONTAINERS: [Container; 6] = [
         name: "no capabilities",
         options: &["--cap-drop=ALL"],
         code: 6,
-        says: &["files with owners and modes"],
+        says: &["root lacks CAP_CHOWN", "--cap-add"],
         harmless: &[],
     },
     Container {
