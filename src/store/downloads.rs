@@ -11,7 +11,7 @@ use crate::formats::digest::Digest;
 use crate::queue::{Item, Purpose, Queue, TakeError, Task, Workers};
 use crate::report::{Event, Report, Stage};
 use crate::store::{
-    DerivedKind, DerivedWriter, Encoding, Error, RemoteFile, Stop, Store, Verified,
+    CacheForm, DerivedKind, DerivedWriter, Error, RemoteFile, Stop, Store, Verified,
 };
 
 /// Downloads under way. Dropping it stops them.
@@ -106,7 +106,7 @@ impl Downloads {
     /// The .deb itself, where [`Downloads::take`] may give its decoded form.
     pub(crate) fn original(&self, deb: &RemoteFile) -> Result<Arc<Verified>, Arc<Error>> {
         let taken = self.take(deb)?;
-        if taken.encoding() == Encoding::Original {
+        if taken.form() == CacheForm::Original {
             return Ok(taken);
         }
         let downloader = &self.downloader;

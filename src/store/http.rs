@@ -21,7 +21,7 @@ use tokio::time;
 
 use super::credentials::{Credentials, Login};
 use super::proxy;
-use super::redirects::{Failure, Follower};
+use super::redirects::{Follower, RedirectFailure};
 use super::roots::{self, NoRoots};
 use super::stop::Stop;
 use super::{Cause, Error, Obstacle};
@@ -169,8 +169,8 @@ impl Transport {
                 url: request.shown.to_owned(),
                 after: limit,
             }),
-            Ok(Err(Failure::Http(error))) => Err(self.failed(request.shown, &error)),
-            Ok(Err(Failure::Redirect(reason))) => Err(Error::Redirect {
+            Ok(Err(RedirectFailure::Http(error))) => Err(self.failed(request.shown, &error)),
+            Ok(Err(RedirectFailure::Redirect(reason))) => Err(Error::Redirect {
                 url: request.shown.to_owned(),
                 source: Cause::new(reason),
             }),

@@ -14,7 +14,7 @@ use crate::report::Report;
 const LIMIT: usize = 10;
 
 /// Why there is no final response.
-pub(super) enum Failure {
+pub(super) enum RedirectFailure {
     Http(reqwest::Error),
     /// A redirect that is not followed, and why.
     Redirect(String),
@@ -30,25 +30,27 @@ pub(super) struct Follower<'a> {
 
 impl Follower<'_> {
     /// Sends a request, and the ones that it is redirected to. No redirect leads from https to http.
-    pub(super) async fn get(&self, url: &Url) -> Result<Response, Failure> {
+    pub(super) async fn get(&self, url: &Url) -> Result<Response, RedirectFailure> {
         let mut url = url.clone();
         for _ in 0..=LIMIT {
             let mut request = self.client.get(url.clone()).headers(self.headers.clone());
             if let Some(login) = self.credentials.login(&url, self.report) {
                 request = request.basic_auth(login.user, Some(login.password));
             }
-            let response = request.send().await.map_err(Failure::Http)?;
+            let response = request.send().await.map_err(RedirectFailure::Http)?;
             let Some(mut next) = target(&response, &url) else {
                 return Ok(response);
             };
             if url.scheme() == "https" && next.scheme() != "https" {
                 let to = shown(next.as_str());
-                return Err(Failure::Redirect(format!("it leads from https to {to}")));
+                return Err(RedirectFailure::Redirect(format!(
+                    "it leads from https to {to}"
+                )));
             }
             keep_login(&url, &mut next);
             url = next;
         }
-        Err(Failure::Redirect("there are too many".to_owned()))
+        Err(RedirectFailure::Redirect("there are too many".to_owned()))
     }
 }
 

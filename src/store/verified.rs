@@ -34,7 +34,7 @@ enum Check {
 
 /// How a verified file relates to the promised one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Encoding {
+pub(crate) enum CacheForm {
     /// It is the promised file, byte for byte.
     Original,
     /// This program decoded it from the promised file, on this host.
@@ -50,7 +50,7 @@ enum Storage {
     /// A path, whose file is unchanged as long as it has this identity.
     Named {
         path: PathBuf,
-        identity: Identity,
+        identity: FileIdentity,
         _temporary: Option<TempPath>,
     },
 }
@@ -66,7 +66,7 @@ impl Verified {
             }
             Storage::Named { path, identity, .. } => {
                 let mut file = open_regular(path)?;
-                if Identity::of(&file.metadata()?) == *identity {
+                if FileIdentity::of(&file.metadata()?) == *identity {
                     return Ok(file);
                 }
                 if self.is_unchanged(&mut file)? {
@@ -84,10 +84,10 @@ impl Verified {
         self.size
     }
 
-    pub(crate) fn encoding(&self) -> Encoding {
+    pub(crate) fn form(&self) -> CacheForm {
         match self.check {
-            Check::Digest(_) => Encoding::Original,
-            Check::Seal(_) => Encoding::Decoded,
+            Check::Digest(_) => CacheForm::Original,
+            Check::Seal(_) => CacheForm::Decoded,
         }
     }
 
@@ -101,7 +101,7 @@ impl Verified {
         let metadata = file.metadata()?;
         let location = Storage::Named {
             path,
-            identity: Identity::of(&metadata),
+            identity: FileIdentity::of(&metadata),
             _temporary: temporary,
         };
         Ok(Verified {
@@ -121,7 +121,7 @@ impl Verified {
     ) -> io::Result<Verified> {
         let location = Storage::Named {
             path,
-            identity: Identity::of(&file.metadata()?),
+            identity: FileIdentity::of(&file.metadata()?),
             _temporary: None,
         };
         Ok(Verified {
@@ -161,7 +161,7 @@ impl Verified {
 /// Values that change when a file does. A change time cannot be set, so it reveals that a file was
 /// rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
+struct FileIdentity {
     device: u64,
     inode: u64,
     size: u64,
@@ -170,9 +170,9 @@ struct Identity {
     changed: (i64, i64),
 }
 
-impl Identity {
-    fn of(metadata: &Metadata) -> Identity {
-        Identity {
+impl FileIdentity {
+    fn of(metadata: &Metadata) -> FileIdentity {
+        FileIdentity {
             device: metadata.dev(),
             inode: metadata.ino(),
             size: metadata.len(),

@@ -7,7 +7,7 @@ use crate::dpkg::unpack::Error;
 use crate::formats::deb::{self, CopyWriter, Deb, DebLimits};
 use crate::formats::package::{BadStanza, Package};
 use crate::interrupt::Interrupt;
-use crate::store::Encoding;
+use crate::store::CacheForm;
 use crate::store::downloads::Downloads;
 
 use super::{PackageFile, PackageSource};
@@ -34,9 +34,9 @@ fn open(fetch: &Downloads, file: &PackageFile, limits: DebLimits) -> Result<Deb,
     }
     let deb = opened
         .map_err(deb::Error::Read)
-        .and_then(|opened| match verified.encoding() {
-            Encoding::Decoded => Deb::open_copy(opened, verified.size(), limits),
-            Encoding::Original => {
+        .and_then(|opened| match verified.form() {
+            CacheForm::Decoded => Deb::open_copy(opened, verified.size(), limits),
+            CacheForm::Original => {
                 Deb::open(opened, file.integrity, limits, copy_writer(fetch, file))
             }
         });

@@ -59,7 +59,7 @@ fn mended(archive: &[u8]) -> Vec<u8> {
 
 /// Everything that a package has, as text.
 #[derive(Debug, PartialEq, Eq)]
-struct Content {
+struct FuzzedContent {
     control: String,
     entries: Vec<String>,
     /// Bytes in all entries.
@@ -90,9 +90,9 @@ fn check(package: &[u8], limit: Option<usize>) {
 }
 
 /// `None` if something in it is refused.
-fn content(deb: &Deb) -> Option<Content> {
+fn content(deb: &Deb) -> Option<FuzzedContent> {
     let mut archive = deb.data().ok()?;
-    let mut content = Content {
+    let mut content = FuzzedContent {
         control: format!("{} {:?}", deb.stanza, deb.members),
         entries: Vec::new(),
         bytes: 0,

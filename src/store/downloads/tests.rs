@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use super::*;
-use crate::store::Encoding;
+use crate::store::CacheForm;
 use crate::store::tests::{PATIENT, open, sealed, wanted};
 use crate::testing::server::{Reply, Server, Then};
 
@@ -263,13 +263,13 @@ fn a_replaced_copy_gives_way_to_the_deb() {
     let deb = echo(&server, "a");
     open().put(DerivedKind::Package, &deb.digest, b"decoded");
     let copy = fetch.take(&deb).unwrap();
-    assert_eq!(copy.encoding(), Encoding::Decoded);
+    assert_eq!(copy.form(), CacheForm::Decoded);
     // The seal of another host.
     sealed(directory.path(), "elsewhere").put(DerivedKind::Package, &deb.digest, b"forged!");
     let error = copy.open().unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
     let again = fetch.fetch_again(&deb).unwrap();
-    assert_eq!(again.encoding(), Encoding::Original);
+    assert_eq!(again.form(), CacheForm::Original);
     let mut found = String::new();
     again.open().unwrap().read_to_string(&mut found).unwrap();
     assert_eq!(found, "/a");
