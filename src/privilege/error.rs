@@ -20,6 +20,8 @@ pub(crate) enum Error {
         user: String,
         file: &'static str,
         found: u64,
+        /// Whose image would have to give them.
+        is_in_container: bool,
     },
     #[error("cannot read {}: {reason}", path.display())]
     Read { path: PathBuf, reason: String },
@@ -59,6 +61,12 @@ impl Error {
     pub(crate) fn hint(&self) -> String {
         match self {
             Error::NotRoot => "run it as root, or with --mode userns".into(),
+            Error::Subordinate {
+                is_in_container: true,
+                ..
+            } => "run the container as root: docker run --user 0, podman run --user 0; in \
+                  Kubernetes runAsUser: 0 with the default capabilities"
+                .into(),
             Error::Subordinate { user, .. } => format!(
                 "run it as root, or give them: usermod --add-subuids 100000-165535 --add-subgids \
                  100000-165535 {user} (ranges that nobody else has)"

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use nix::unistd::{Uid, User};
 
-use super::Error;
 use super::id_map::{IdMap, NOBODY};
+use super::{Error, root};
 
 /// The maps of a user's namespace: root is the user, then come all subordinate ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +67,7 @@ fn map(owner: &Owner, ids: Ids, own: u32) -> Result<IdMap, Error> {
         user,
         file: ids.file(),
         found: map.count() - 1,
+        is_in_container: root::is_in_container(),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::failure::Class;
 /// A command that runs and fails is not an error here.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("cannot change the root directory: this needs root, with CAP_SYS_CHROOT")]
+    #[error("cannot change the root directory: root lacks CAP_SYS_CHROOT")]
     Permission,
     /// Scripts would see the host's own processes, network or files.
     #[error("the host allows no sandbox for maintainer scripts: it refuses {missing}")]
@@ -91,14 +91,16 @@ impl Error {
                 "install qemu-user-static to run {architecture} programs"
             )),
             Error::Weak { .. } => Some(
-                "run it as root with CAP_SYS_ADMIN, or in a container with CAP_SETPCAP; \
-                 --allow-weak-sandbox runs the scripts all the same, with the host's processes, \
-                 network or files in their reach"
+                "run it as root with CAP_SYS_ADMIN, or in a container with CAP_SETPCAP and --mode \
+                 container; --allow-weak-sandbox runs the scripts all the same, with the host's \
+                 processes, network or files in their reach"
                     .into(),
             ),
             Error::Exceeded { limit, .. } => Some(limit.hint().to_owned()),
-            Error::Permission
-            | Error::Setup { .. }
+            Error::Permission => {
+                Some("give it to the container: docker run --cap-add SYS_CHROOT".into())
+            }
+            Error::Setup { .. }
             | Error::Start(_)
             | Error::NotFound { .. }
             | Error::Exec { .. }

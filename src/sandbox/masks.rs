@@ -41,7 +41,11 @@ const DEVICES: [&[u8]; 2] = [b"system", b"virtual"];
 /// Hides what exists of them. `outside` is the host's root directory, whose /dev/null is read
 /// instead of the files. Fails if anything could not be hidden, after trying the rest.
 pub(super) fn hide(outside: impl AsFd) -> Result<(), Errno> {
-    let files = for_each(files(), |path| bind_read_only(&outside, c"dev/null", path));
+    let null = match rustix::fs::statat(&outside, c"dev/null", AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => c"dev/null",
+        Err(_) => c"/dev/null", // the sandbox's own
+    };
+    let files = for_each(files(), |path| bind_read_only(&outside, null, path));
     let directories = for_each(directories(), empty);
     files.and(directories)
 }

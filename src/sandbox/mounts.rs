@@ -82,7 +82,14 @@ pub(super) fn enter(is_private: bool) -> Result<u32, (SetupStep, Errno)> {
 fn attach_tree() -> Result<(), Errno> {
     // Before anything else, so that no mount propagates to the host.
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    mount_change(c"/", private)?;
+    match mount_change(c"/", private) {
+        // The root is no mount: the caller is in a chroot.
+        Err(Errno::INVAL) => {
+            leave_chroot()?;
+            mount_change(c"/", private)?;
+        }
+        changed => changed?,
+    }
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let tree = open_tree(CWD, c".", flags)?;
     move_mount(
@@ -92,6 +99,29 @@ fn attach_tree() -> Result<(), Errno> {
         c".",
         MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
     )?;
+    rustix::process::fchdir(&tree)
+}
+
+/// Makes the root of the mount namespace the root directory, so that all mounts can be made private.
+/// No process but this one leaves the chroot, and its new root is unmounted once the tree is
+/// entered.
+fn leave_chroot() -> Result<(), Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let tree = rustix::fs::open(c".", flags, Mode::empty())?;
+    let root = rustix::fs::open(c"/", flags, Mode::empty())?;
+    rustix::process::chroot(c".")?;
+    // Outside of the root directory, `..` leads up to the first mount.
+    rustix::process::fchdir(&root)?;
+    let mut here = rustix::fs::statat(CWD, c".", AtFlags::empty())?;
+    loop {
+        rustix::process::chdir(c"..")?;
+        let above = rustix::fs::statat(CWD, c".", AtFlags::empty())?;
+        if (above.st_dev, above.st_ino) == (here.st_dev, here.st_ino) {
+            break;
+        }
+        here = above;
+    }
+    rustix::process::chroot(c".")?;
     rustix::process::fchdir(&tree)
 }
 

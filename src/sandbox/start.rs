@@ -66,10 +66,7 @@ impl Starter<'_> {
     pub(super) fn start(&self) -> io::Result<Started> {
         let program = program::own_file()?;
         let copy = program::sealed_copy(&program).ok();
-        let null = std::fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open("/dev/null")?;
+        let null = null()?;
         let programs = [
             copy.as_ref().map_or(-1, OwnedFd::as_raw_fd),
             program.as_raw_fd(),
@@ -131,6 +128,16 @@ impl Starter<'_> {
             pid,
             groups,
         })
+    }
+}
+
+/// What the process has for its descriptors 0 to 2: /dev/null or, where a chroot has none, a pipe that
+/// nobody writes to.
+fn null() -> io::Result<OwnedFd> {
+    let mut options = std::fs::OpenOptions::new();
+    match options.read(true).write(true).open("/dev/null") {
+        Ok(null) => Ok(null.into()),
+        Err(_) => Ok(io::pipe()?.0.into()),
     }
 }
 

@@ -78,11 +78,12 @@ impl Target {
             let mut builder = tempfile::Builder::new();
             builder.prefix(mark::PREFIX);
             builder.permissions(Permissions::from_mode(mark::UNMARKED));
-            let directory = builder.tempdir_in(parent).map_err(|source| Error::Io {
-                action: "create",
-                path: parent.to_owned(),
-                source,
-            })?;
+            let directory = builder
+                .tempdir_in(parent)
+                .map_err(|source| Error::Temporary {
+                    parent: parent.to_owned(),
+                    source,
+                })?;
             let path = directory.keep();
             tries += 1;
             match claim::adopt(&path) {

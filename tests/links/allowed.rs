@@ -4,7 +4,7 @@
 //! here, and for a row whose call is gone.
 
 /// A call, as `file function call`, and why it may follow.
-pub(super) const ALLOWED: [(&str, &str); 43] = [
+pub(super) const ALLOWED: [(&str, &str); 47] = [
     ("pack/temporary.rs sweep fs::openat", "the directory `.`"),
     (
         "pack/temporary.rs link AtFlags::SYMLINK_FOLLOW",
@@ -85,6 +85,22 @@ pub(super) const ALLOWED: [(&str, &str); 43] = [
         "the current directory",
     ),
     (
+        "sandbox/mounts.rs leave_chroot fs::open",
+        "the directories `.`, `..` and `/`, before any script runs",
+    ),
+    (
+        "sandbox/mounts.rs leave_chroot fs::statat",
+        "the directories `.`, `..` and `/`, before any script runs",
+    ),
+    (
+        "sandbox/mounts.rs leave_chroot process::chdir",
+        "the directories `.`, `..` and `/`, before any script runs",
+    ),
+    (
+        "sandbox/mounts.rs leave_chroot process::chroot",
+        "the directories `.`, `..` and `/`, before any script runs",
+    ),
+    (
         "sandbox/mounts.rs make_dev fs::chmodat",
         "in the sandbox's own new /dev",
     ),
@@ -93,7 +109,7 @@ pub(super) const ALLOWED: [(&str, &str); 43] = [
         "/proc/self/exe of this process",
     ),
     (
-        "sandbox/start.rs start OpenOptions::new",
+        "sandbox/start.rs null OpenOptions::new",
         "the host's /dev/null",
     ),
     (

@@ -59,8 +59,24 @@ impl Host {
     }
 }
 
+/// A chroot that is no mount, with what programs need.
+macro_rules! chroot {
+    ($mounts:literal) => {
+        concat!(
+            "at=$PWD; new=$PWD/place/chroot; rm -rf --one-file-system $new; mkdir -p $new/usr $new/dev $new/proc \
+             $new/etc $new/tmp $new$at && cp -a /bin /sbin /lib* $new/ 2>/dev/null; \
+             mount --bind /usr $new/usr && mount --bind $at $new$at && ",
+            $mounts,
+            " && exec chroot $new sh -c 'cd \"$0\" && exec \"$@\"' $at \"$@\""
+        )
+    };
+}
+
+const IN_CHROOT: &str = "warning: the host allows no user namespace: maintainer scripts run as its \
+                         root, with few capabilities and system calls\n";
+
 /// The callers and the hosts, each with a mode. The first is compared with the others.
-pub const HOSTS: [Host; 27] = [
+pub const HOSTS: [Host; 30] = [
     host("root", "auto", ROOT),
     host("root", "root", ROOT),
     host("root", "userns", ROOT).says(&["root of a user namespace: uid 0"]),
@@ -181,6 +197,20 @@ pub const HOSTS: [Host; 27] = [
          \"$@\"",
     )
     .says(&["the container allows no user, PID, network, mount namespace"]),
+    host(
+        "chroot",
+        "auto",
+        chroot!("mount --rbind /dev $new/dev && mount --rbind /proc $new/proc"),
+    )
+    .says(&[IN_CHROOT]),
+    host(
+        "chroot without /dev",
+        "auto",
+        chroot!("mount --rbind /proc $new/proc"),
+    )
+    .says(&[IN_CHROOT]),
+    host("chroot without /proc", "auto", chroot!("true"))
+        .refused(&["/proc is not mounted", "mount -t proc"]),
 ];
 
 impl Host {

@@ -53,6 +53,13 @@ pub(crate) enum Error {
         #[source]
         source: io::Error,
     },
+    /// The directory for the tree of an image.
+    #[error("cannot create a temporary directory in {}", parent.display())]
+    Temporary {
+        parent: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("cannot {action} the target {}", path.display())]
     Io {
         action: &'static str,
@@ -70,6 +77,9 @@ impl Error {
         match self {
             Error::NotEmpty { .. } => {
                 Some("name a directory that is empty or does not exist yet".into())
+            }
+            Error::Temporary { .. } => {
+                Some("TMPDIR names another directory, which must have room for the tree".into())
             }
             Error::Foreign { .. } => {
                 Some("name a directory of your own, or one that does not exist yet".into())
