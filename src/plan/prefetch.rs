@@ -159,14 +159,18 @@ impl<'s> PrefetchPlanner<'s> {
     fn is_decided_otherwise(&self, name: &str) -> bool {
         for text in &self.selection.include {
             if let Some(end) = text.find(['=', '/'])
-                && &text[..end] == name
+                && text[..end].eq_ignore_ascii_case(name)
             {
                 return true;
             }
         }
         let mut local = self.selection.local.iter();
         local.any(|file| file.name() == name)
-            || self.selection.exclude.iter().any(|text| text == name)
+            || self
+                .selection
+                .exclude
+                .iter()
+                .any(|text| text.eq_ignore_ascii_case(name))
     }
 }
 
@@ -248,9 +252,9 @@ mod tests {
             variant,
             suite: "s".into(),
             architectures: list(&["amd64", "i386"]),
-            include: list(&["pinned=1", "other/sid", "plain"]),
+            include: list(&["Pinned=1", "other/sid", "plain"]),
             local: Vec::new(),
-            exclude: list(&["left-out"]),
+            exclude: list(&["Left-out"]),
             usr_is_merged: false,
         }
     }

@@ -67,35 +67,36 @@ impl Plan {
 }
 
 /// A name that the user demands.
-struct RequestedName<'s> {
-    name: &'s str,
+struct RequestedName {
+    /// In lower case, as packages are named.
+    name: String,
     /// No planned package has the name, so a package that provides it serves the demand.
     is_virtual: bool,
 }
 
-impl<'s> RequestedName<'s> {
+impl RequestedName {
     /// Reads `pkg`, `pkg+`, `pkg:arch`, `pkg=version`, `pkg/suite`.
-    fn read(text: &'s str, planned: &BTreeSet<&str>) -> RequestedName<'s> {
+    fn read(text: &str, planned: &BTreeSet<&str>) -> RequestedName {
         let end = text.find(['=', '/', ':']).unwrap_or(text.len());
-        let name = text[..end].trim();
+        let name = text[..end].trim().to_ascii_lowercase();
         // A name may end in `+` itself.
         let name = match name.strip_suffix('+') {
-            Some(short) if !planned.contains(name) => short,
+            Some(short) if !planned.contains(&*name) => short.to_owned(),
             _ => name,
         };
         RequestedName {
+            is_virtual: !planned.contains(&*name),
             name,
-            is_virtual: !planned.contains(name),
         }
     }
 
     fn is_for(&self, package: &Package) -> bool {
-        let provides = |name| {
+        let provides = |name: &str| {
             package
                 .provides
                 .iter()
                 .any(|provided| provided.name == name)
         };
-        package.name == self.name || self.is_virtual && provides(self.name)
+        package.name == self.name || self.is_virtual && provides(&self.name)
     }
 }

@@ -50,7 +50,7 @@ fn without_a_base_only_the_users_packages_are_requested() {
 
 #[test]
 fn the_variant_and_the_user_demand_packages() {
-    insta::assert_snapshot!(reasons(Variant::Minbase, "hello=1 g++"), @"
+    insta::assert_snapshot!(reasons(Variant::Minbase, "Hello=1 g++"), @"
     apt: Variant
     base: Essential
     g++: Requested
