@@ -3,7 +3,8 @@
 A snapshot has everything that dpkg, tar or a booting system can tell apart: type, mode, owner, link
 target, device, hard links, extended attributes, content, and the time of shipped files. A time
 after the start of the run (a directory that the run changed, a link that a script made again)
-counts only as that, and so does SOURCE_DATE_EPOCH, to which such a time may be set. The files of the dpkg database are read as stanzas, too.
+counts only as that, and so does SOURCE_DATE_EPOCH, to which such a time may be set. The files of
+the dpkg database are read as stanzas, too.
 """
 
 from __future__ import annotations
