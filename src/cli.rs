@@ -11,6 +11,7 @@ mod error;
 mod exit;
 mod help;
 mod image;
+mod join;
 mod network;
 mod options;
 mod order;
@@ -47,6 +48,7 @@ use crate::ui::timings;
 use bootstrap::BootstrapArgs;
 use environment::Environment;
 use error::Error;
+use join::JoinArgs;
 use pack::PackArgs;
 use privileges::PrivilegeArgs;
 use reporting::ReportingArgs;
@@ -77,6 +79,8 @@ enum CommandArgs {
     Bootstrap(Box<BootstrapArgs>),
     /// Write an existing tree as a tar or an OCI image
     Pack(Box<PackArgs>),
+    /// Write one OCI image from images of several platforms
+    Join(JoinArgs),
     /// Remove trees, also those that were made without root
     Rm(RmArgs),
     /// List the known suites
@@ -150,6 +154,7 @@ impl Cli {
             Some(CommandArgs::Bootstrap(bootstrap)) => bootstrap.execute(session),
             Some(CommandArgs::Pack(pack)) => pack.execute(session),
             Some(CommandArgs::Rm(rm)) => rm.execute(session),
+            Some(CommandArgs::Join(join)) => join.execute(session),
             Some(CommandArgs::Suites) => suites::execute(session),
         }
     }
@@ -161,6 +166,7 @@ impl Cli {
             Some(CommandArgs::Bootstrap(bootstrap)) => bootstrap.title(),
             Some(CommandArgs::Pack(pack)) => pack.title(),
             Some(CommandArgs::Rm(_)) => "rbootstrap rm".into(),
+            Some(CommandArgs::Join(join)) => join.title(),
             Some(CommandArgs::Suites) => "rbootstrap suites".into(),
         }
     }
@@ -171,7 +177,7 @@ impl Cli {
             None => self.bootstrap.jobs(),
             Some(CommandArgs::Bootstrap(bootstrap)) => bootstrap.jobs(),
             Some(CommandArgs::Pack(pack)) => pack.jobs.count(),
-            Some(CommandArgs::Rm(_) | CommandArgs::Suites) => 1,
+            Some(CommandArgs::Join(_) | CommandArgs::Rm(_) | CommandArgs::Suites) => 1,
         }
     }
 }

@@ -8,6 +8,8 @@
 mod chunks;
 mod entry;
 mod form;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 mod listing;
 pub(crate) mod oci;
 mod output;
@@ -101,6 +103,9 @@ pub(crate) enum Error {
         /// The directory.
         path: PathBuf,
     },
+    /// An OCI image to join.
+    #[error(transparent)]
+    Read(#[from] oci::ReadError),
     /// Needed for the configuration of an OCI image.
     #[error("{} does not say which architecture it has", root.display())]
     NoArchitecture {
@@ -114,6 +119,7 @@ impl Error {
     pub(crate) fn class(&self) -> Class {
         match self {
             Error::NoArchitecture { .. } => Class::Usage,
+            Error::Read(error) => error.class(),
             Error::Tree(_)
             | Error::Changed { .. }
             | Error::Write { .. }
@@ -133,6 +139,7 @@ impl Error {
             }
             Error::ForeignFifo { .. } => Some("remove it, or choose another directory".into()),
             Error::NotEmpty { .. } => Some("name a directory that is absent or empty".into()),
+            Error::Read(error) => error.hint(),
             Error::NoArchitecture { .. } => {
                 Some("name it with --arch: rbootstrap pack --arch amd64 …".into())
             }
@@ -168,10 +175,13 @@ pub(crate) fn write(
             let mut output = tar(root, io::stdout().lock(), options, report)?;
             output.flush().map_err(|source| Error::Write { source })
         }
-        Content::Oci { layout, settings } => {
-            let output = oci::Output { layout, settings };
-            oci::write(root, output, options, report)
-        }
+        Content::Oci { .. } => match oci::IndexWriter::open(image, Some(root))? {
+            Some(mut index) => {
+                index.add(root, options, report)?;
+                index.finish(&options.interrupt)
+            }
+            None => Ok(()),
+        },
     }
 }
 

@@ -16,11 +16,11 @@ mod preflight;
 mod preseed;
 mod profile;
 mod request;
+mod several;
 mod sources;
 #[cfg(test)]
 mod tests;
 
-use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -51,28 +51,29 @@ pub(crate) use sources::load_suites;
 use choice::Choice;
 use claim::ClaimedOutputs;
 use early::EarlyDownloads;
+use several::Shared;
 use sources::Sources;
 
-/// Makes what is requested. A run that fails or is interrupted leaves nothing but verified
-/// downloads.
+/// Makes what is requested, for each image. A run that fails or is interrupted leaves nothing but
+/// verified downloads.
 pub(crate) fn run(
     request: &Request,
     interrupt: &Interrupt,
     report: &Report,
-) -> Result<Done, Error> {
-    let stays = Cell::new(false);
-    let done = stages(request, interrupt, report, &stays);
-    let kept = request.outputs.keep_failed || stays.get();
+) -> Result<Vec<Done>, Error> {
+    let shared = Shared::default();
+    let done = several::make(request, interrupt, report, &shared);
+    let kept = request.outputs.keep_failed || shared.stays.get();
     done.map_err(|error| error.or_interrupted(interrupt, kept))
 }
 
-/// The stages in order. Whatever fails, dropping the values before it undoes what they did; `stays`
-/// becomes true where that did not succeed.
+/// The stages in order. Whatever fails, dropping the values before it undoes what they did; `shared`
+/// says where that did not succeed.
 fn stages(
     request: &Request,
     interrupt: &Interrupt,
     report: &Report,
-    stays: &Cell<bool>,
+    shared: &Shared,
 ) -> Result<Done, Error> {
     // A file system's clock may lag behind by a tick.
     let began = now() - 1;
@@ -88,7 +89,7 @@ fn stages(
     // Preflight.
     preflight::remove_leftovers(&request.outputs.temporary, report);
     let claim = match request.goal {
-        Goal::Make => Some(preflight::claim(request, report, stays)?),
+        Goal::Make => Some(preflight::claim(request, report, shared)?),
         Goal::PrintDebs | Goal::Simulate | Goal::Download => None,
     };
     let store = open_store(request, report)?;
@@ -268,6 +269,12 @@ fn trim_cache(store: &Store, cache: &CacheOptions, report: &Report) {
 /// Removes a tree.
 pub(crate) fn remove(directory: &Path) -> Result<(), Error> {
     Ok(target::remove(directory)?)
+}
+
+/// Writes one OCI image of several platforms from images of one.
+pub(crate) fn join(options: &pack::oci::JoinOptions, interrupt: &Interrupt) -> Result<(), Error> {
+    let written = pack::oci::join(options, interrupt);
+    written.map_err(|error| Error::from(error).or_interrupted(interrupt, false))
 }
 
 /// Writes an existing tree as an image.

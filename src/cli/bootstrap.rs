@@ -17,7 +17,7 @@ use super::sources::SourceArgs;
 use super::trust::TrustArgs;
 use super::{Session, print_data, target};
 use crate::privilege::Privilege;
-use crate::report::{Event, Summary};
+use crate::report::{Event, PackageTotals, Summary};
 use crate::run::{self, Goal, Request, System};
 use crate::store;
 
@@ -80,14 +80,27 @@ impl BootstrapArgs {
         let mut request = self.into_request(&session.environment)?;
         request.privilege = session.privilege.clone();
         let report = &session.report;
-        let done = run::run(&request, &session.interrupt, report)?;
-        match request.goal {
-            Goal::PrintDebs => {
-                session.display.clear();
-                return print_data(&done.lines());
+        let runs = run::run(&request, &session.interrupt, report)?;
+        let mut totals = PackageTotals {
+            count: 0,
+            download_bytes: 0,
+        };
+        let mut lines = Vec::new();
+        for done in runs {
+            let own = done.totals();
+            totals.count += own.count;
+            totals.download_bytes = totals.download_bytes.saturating_add(own.download_bytes);
+            match request.goal {
+                Goal::PrintDebs => lines.extend(done.lines()),
+                Goal::Simulate => report.send(Event::Planned(done.planned())),
+                Goal::Download | Goal::Make => {}
             }
-            Goal::Simulate => report.send(Event::Planned(done.planned())),
-            Goal::Download | Goal::Make => {}
+        }
+        if request.goal == Goal::PrintDebs {
+            lines.sort();
+            lines.dedup();
+            session.display.clear();
+            return print_data(&lines.concat());
         }
         if request.goal == Goal::Make && request.outputs.image.is_none() && stdout_is_pipe() {
             report.note(
@@ -106,7 +119,7 @@ impl BootstrapArgs {
         }
         report.send(Event::Finished(Summary {
             name: request.system.suite,
-            packages: Some(done.totals()),
+            packages: Some(totals),
         }));
         Ok(())
     }
@@ -131,8 +144,16 @@ impl BootstrapArgs {
         let outputs = self
             .output
             .outputs(self.target.as_deref(), &self.image, environment)?;
+        let other_architectures = self.packages.other_architectures();
+        let is_oci = matches!(&outputs.image, Some(image) if image.is_oci());
+        let makes_tree = self.output.goal() == Goal::Make;
+        if makes_tree && !other_architectures.is_empty() && (!is_oci || outputs.directory.is_some())
+        {
+            return Err(Error::SeveralArchitectures);
+        }
         Ok(Request {
             goal: self.output.goal(),
+            other_architectures,
             privilege: Ok(Privilege::of_caller()),
             system: System {
                 profile: self.profile.choice(environment),

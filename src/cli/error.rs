@@ -31,6 +31,8 @@ pub(super) enum Error {
     CompressedLayout { output: PathBuf },
     #[error("{word} is `{}`, which is a URL and not a path", path.display())]
     Url { word: &'static str, path: PathBuf },
+    #[error("--arch is given more than once, but one tree has one native architecture")]
+    SeveralArchitectures,
     #[error("--format dir needs a TARGET")]
     NoDirectory,
     /// debootstrap has a fourth word, SCRIPT.
@@ -66,6 +68,7 @@ impl Error {
             | Error::NotOfImage { .. }
             | Error::CompressedLayout { .. }
             | Error::Url { .. }
+            | Error::SeveralArchitectures
             | Error::NoDirectory
             | Error::FourthWord { .. }
             | Error::Mirror(_)
@@ -82,6 +85,10 @@ impl Error {
             Error::TarToTerminal => {
                 "name a TARGET (a directory, or a file ending in .tar), \
                  or pipe into `docker import -`"
+            }
+            Error::SeveralArchitectures => {
+                "foreign architectures follow after a comma, --arch amd64,i386; \
+                 an OCI image alone (TARGET *.oci.tar or --format oci) has several images"
             }
             Error::Ending(unknown) => return Some(unknown.hint()),
             Error::CompressedLayout { .. } => "name a file that ends in .oci.tar, or a directory",
@@ -118,7 +125,7 @@ fn meant_command(error: &run::Error) -> Option<String> {
         run::Error::UnlistedSuite { name, .. } => name,
         _ => return None,
     };
-    for command in ["bootstrap", "pack", "suites"] {
+    for command in ["bootstrap", "pack", "join", "suites"] {
         if strsim::osa_distance(command, name) <= 1 {
             return Some(format!("did you mean the command `rbootstrap {command}`?"));
         }

@@ -10,6 +10,7 @@ use super::Cli;
 
 pub(super) const USAGE: &str = "rbootstrap [OPTIONS] SUITE [TARGET] [MIRROR]
        rbootstrap pack [OPTIONS] DIR [OUTPUT]
+       rbootstrap join [OPTIONS] OUTPUT IMAGE…
        rbootstrap rm DIR…
        rbootstrap suites";
 

@@ -154,7 +154,9 @@ impl ImageArgs {
 
     /// An OCI image: an archive on standard output and for names of archives, otherwise a directory.
     fn oci_image(&self, output: &Path) -> Result<Image, Error> {
-        let is_archive = output == Path::new(STDOUT) || output.extension() == Some("tar".as_ref());
+        let is_archive = output == Path::new(STDOUT)
+            || output.extension() == Some("tar".as_ref())
+            || is_special(output);
         let layout = match is_archive {
             true => Layout::Archive(sink(output)?),
             false => match pack::from_target(output)? {
@@ -229,6 +231,14 @@ fn ending_compression(output: &Path) -> Compression {
     match pack::from_target(output) {
         Ok(Form::Tar(compression)) => compression,
         Ok(Form::Directory | Form::OciArchive) | Err(_) => Compression::None,
+    }
+}
+
+/// Whether an output is a FIFO or a device, such as /dev/stdout.
+fn is_special(output: &Path) -> bool {
+    match output.metadata() {
+        Ok(found) => !found.is_file() && !found.is_dir(),
+        Err(_) => false,
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) struct PackageArgs {
     /// Set the architectures, native first [default: the host's]
     ///
     /// Further architectures are foreign, as after dpkg --add-architecture: --include can name
-    /// their packages.
+    /// their packages. Given more than once, an OCI image gets one image of each, in one index.
     #[arg(long, value_name = "ARCH[,FOREIGN…]", env = "RBOOTSTRAP_ARCH")]
     arch: Vec<String>,
 
@@ -201,11 +201,20 @@ pub(super) struct JobsArg {
 }
 
 impl PackageArgs {
+    /// The architectures of the second image and of those that follow.
+    pub(super) fn other_architectures(&self) -> Vec<Vec<String>> {
+        let mut others = Vec::new();
+        for architectures in self.arch.iter().skip(1) {
+            others.push(values::words(std::slice::from_ref(architectures)));
+        }
+        others
+    }
+
     pub(super) fn system(&self, suite: String, compatibility: &CompatibilityArgs) -> System {
         System {
             suite,
             variant: self.variant,
-            architectures: values::words(&self.arch),
+            architectures: values::words(&self.arch[..self.arch.len().min(1)]),
             merged_usr: compatibility.merged_usr(),
             first_stage: compatibility.first_stage(),
             path_rules: self.path_rules.0.clone(),

@@ -54,6 +54,9 @@ fn shown(request: &Request) -> String {
     if let Some(image) = &request.outputs.image {
         parts.push(image_line(image));
     }
+    for architectures in &request.other_architectures {
+        parts.push(format!("and {}", architectures.join(",")));
+    }
     parts.join(", ")
 }
 
@@ -143,6 +146,7 @@ fn the_target_decides_what_is_written() {
         "rbootstrap noble n.d/",
         "rbootstrap --compress zstd --compress-level 19 noble n.oci.tar",
         "rbootstrap --compress zstd noble -",
+        "rbootstrap --arch amd64,i386 --arch arm64 noble n.oci.tar",
         "rbootstrap --compress-level 0 noble n.txz",
         "rbootstrap --print-debs noble",
         "rbootstrap --simulate noble n",
@@ -191,6 +195,8 @@ fn the_target_decides_what_is_written() {
         Make, OCI archive n.oci.tar, zst at level 19
     rbootstrap --compress zstd noble -
         Make, tar stdout, zst at level 9
+    rbootstrap --arch amd64,i386 --arch arm64 noble n.oci.tar
+        Make, OCI archive n.oci.tar, gz at level 6, and arm64
     rbootstrap --compress-level 0 noble n.txz
         Make, tar n.txz, xz at level 0
     rbootstrap --print-debs noble
@@ -232,6 +238,8 @@ fn contradictions_are_refused() {
         "rbootstrap --compress zstd noble n.tar.gz",
         "rbootstrap --compress gz noble n.tar",
         "rbootstrap --compress xz noble n.oci.tar",
+        "rbootstrap --arch amd64 --arch arm64 noble n",
+        "rbootstrap --arch amd64 --arch arm64 noble n --tar n.oci.tar",
         "rbootstrap --compress-level 3 noble n",
         "rbootstrap --compress-level 3 noble n.tar",
         "rbootstrap --compress-level 0 noble n.tar.gz",
@@ -311,6 +319,10 @@ fn contradictions_are_refused() {
         error: --compress does not apply to `n.tar`, which is compressed as its ending says
     rbootstrap --compress xz noble n.oci.tar
         error: invalid value 'xz' for '--compress <HOW>'
+    rbootstrap --arch amd64 --arch arm64 noble n
+        error: --arch is given more than once, but one tree has one native architecture
+    rbootstrap --arch amd64 --arch arm64 noble n --tar n.oci.tar
+        error: --arch is given more than once, but one tree has one native architecture
     rbootstrap --compress-level 3 noble n
         error: --compress-level does not apply to `n`, which is a directory
     rbootstrap --compress-level 3 noble n.tar

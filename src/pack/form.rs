@@ -135,6 +135,10 @@ fn is_known(ending: &str) -> bool {
 }
 
 impl Image {
+    pub(crate) fn is_oci(&self) -> bool {
+        matches!(self.content, Content::Oci { .. })
+    }
+
     /// The file or the directory that is written.
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.content {

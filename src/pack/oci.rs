@@ -9,18 +9,23 @@ mod blob;
 mod description;
 mod directory;
 mod documents;
+mod index;
+mod join;
 mod layout;
+mod read;
 mod reference;
 mod settings;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use index::IndexWriter;
+pub(crate) use join::{JoinOptions, join};
+pub(crate) use read::Error as ReadError;
 pub(crate) use reference::Reference;
 pub(crate) use settings::{Pair, Settings, Words, absolute, map, user};
 
 use jiff::Timestamp;
 
-use super::form::Layout;
 use super::{Error, Options, Place, TarOutput};
 use crate::formats::compress::Compression;
 use crate::formats::digest::{Algorithm, Digest, Hasher};
@@ -29,36 +34,10 @@ use crate::tree::rootfs::Rootfs;
 use blob::{Blob, Document, Identity, Spool};
 use directory::LayoutDirectory;
 use documents::{
-    Annotations, CONFIGURATION, CREATED, Configuration, Descriptor, DockerManifest, Execution,
-    FULL_NAME, History, INDEX, Index, LAYER_GZIP, LAYER_ZSTD, LAYOUT_VERSION, Layers, MANIFEST,
-    Manifest, Platform, REF_NAME, ZSTD,
+    Annotations, CONFIGURATION, CREATED, Configuration, Descriptor, Execution, History, LAYER_GZIP,
+    LAYER_ZSTD, Layers, MANIFEST, Manifest, ZSTD,
 };
-use layout::{Contents, Destination, Files};
-
-/// What is written.
-#[derive(Clone, Copy)]
-pub(super) struct Output<'a> {
-    pub(super) layout: &'a Layout,
-    pub(super) settings: &'a Settings,
-}
-
-/// Writes the tree as an image.
-pub(super) fn write(
-    root: &Rootfs,
-    output: Output<'_>,
-    options: &Options,
-    report: &Report,
-) -> Result<(), Error> {
-    let destination = Destination::open(output.layout, Some(root))?;
-    let how = LayerOptions {
-        destination: &destination,
-        options,
-    };
-    let built = build(root, output.settings, how, report)?;
-    let time = built.layer.time;
-    let files = files(vec![built], output.settings)?;
-    destination.write(Contents { files, time }, &options.interrupt)
-}
+use layout::{Destination, Files};
 
 /// Fails if no layout can be a directory at this place. What it creates is gone when it returns.
 pub(super) fn try_out(place: Place, tree: &Rootfs) -> Result<(), Error> {
@@ -67,12 +46,19 @@ pub(super) fn try_out(place: Place, tree: &Rootfs) -> Result<(), Error> {
 
 /// An image of one platform, complete but for its place in a layout.
 #[derive(Debug)]
-struct PlatformImage {
-    platform: Platform,
+struct Part {
+    /// Of the manifest, with the platform.
+    descriptor: Descriptor,
+    /// Of the manifest.
     annotations: Annotations,
-    manifest: Document,
-    configuration: Document,
-    layer: Layer,
+    /// The configuration's path in the layout.
+    configuration: String,
+    /// The layers' paths.
+    layers: Vec<String>,
+    /// The blobs.
+    files: Files,
+    /// The image's time, in seconds since 1970.
+    time: i64,
 }
 
 /// A layer, compressed.
@@ -100,7 +86,7 @@ fn build(
     settings: &Settings,
     how: LayerOptions<'_>,
     report: &Report,
-) -> Result<PlatformImage, Error> {
+) -> Result<Part, Error> {
     let architecture = match &settings.architecture {
         Some(architecture) => architecture.clone(),
         None => description::architecture(root)?,
@@ -132,12 +118,26 @@ fn build(
         layers: vec![descriptor(layer.media_type, &layer.identity)],
         annotations: annotations.clone(),
     };
-    Ok(PlatformImage {
-        platform,
+    let manifest = document(&manifest)?;
+    let mut descriptor = descriptor(MANIFEST, &manifest.identity);
+    descriptor.platform = Some(platform);
+    if layer.media_type == LAYER_ZSTD {
+        descriptor.annotations.insert(ZSTD.into(), "true".into());
+    }
+    let mut files = Files::new();
+    files.insert(manifest.identity.path(), Blob::Bytes(manifest.bytes));
+    files.insert(
+        configuration.identity.path(),
+        Blob::Bytes(configuration.bytes),
+    );
+    files.insert(layer.identity.path(), Blob::Spooled(layer.spool));
+    Ok(Part {
+        descriptor,
         annotations,
-        manifest: document(&manifest)?,
-        configuration,
-        layer,
+        configuration: configuration.identity.path(),
+        layers: vec![layer.identity.path()],
+        files,
+        time: layer.time,
     })
 }
 
@@ -148,7 +148,15 @@ fn layer(root: &Rootfs, how: LayerOptions<'_>, report: &Report) -> Result<Layer,
         content: Some(Hasher::new(Algorithm::Sha256)),
         newest: 0,
     };
-    let written = super::write_tar(root, output, how.options, report)?;
+    let written = super::write_tar(root, output, how.options, report);
+    let written = written.map_err(|error| match error {
+        Error::Write { source } => Error::Output {
+            path: how.destination.spool_path(how.options),
+            action: "write a layer for it",
+            source,
+        },
+        error => error,
+    })?;
     let content = written.content.unwrap_or(Hasher::new(Algorithm::Sha256));
     Ok(Layer {
         identity: written.output.identity(),
@@ -184,86 +192,6 @@ fn merged(said: &Annotations, own: &Annotations) -> Annotations {
     let mut all = said.clone();
     all.extend(own.clone());
     all
-}
-
-/// The files of a layout with these images, which are of different platforms.
-fn files(images: Vec<PlatformImage>, settings: &Settings) -> Result<Files, Error> {
-    let mut files = Files::new();
-    let mut manifests = Vec::new();
-    let tags = settings.tag.as_ref().map(|tag| vec![tag.to_string()]);
-    let docker = images.first().map(|image| image.docker(tags));
-    let shared = images.first().map(|image| image.annotations.clone());
-    for image in images {
-        manifests.push(image.descriptor());
-        image.add_to(&mut files);
-    }
-    let mut top = match <[Descriptor; 1]>::try_from(manifests) {
-        Ok([only]) => only,
-        Err(manifests) => {
-            let nested = document(&Index {
-                schema_version: 2,
-                media_type: INDEX.into(),
-                manifests,
-                annotations: shared.unwrap_or_default(),
-            })?;
-            let top = descriptor(INDEX, &nested.identity);
-            files.insert(nested.identity.path(), Blob::Bytes(nested.bytes));
-            top
-        }
-    };
-    let tag = settings
-        .tag
-        .as_ref()
-        .map_or(reference::DEFAULT_TAG, Reference::tag);
-    top.annotations.insert(REF_NAME.into(), tag.into());
-    if let Some(name) = &settings.tag {
-        top.annotations.insert(FULL_NAME.into(), name.to_string());
-    }
-    let index = document(&Index {
-        schema_version: 2,
-        media_type: INDEX.into(),
-        manifests: vec![top],
-        annotations: Annotations::new(),
-    })?;
-    files.insert("index.json".into(), Blob::Bytes(index.bytes));
-    let docker: Vec<DockerManifest> = docker.into_iter().collect();
-    files.insert(
-        "manifest.json".into(),
-        Blob::Bytes(document(&docker)?.bytes),
-    );
-    files.insert(
-        "oci-layout".into(),
-        Blob::Bytes(document(&LAYOUT_VERSION)?.bytes),
-    );
-    Ok(files)
-}
-
-impl PlatformImage {
-    /// Points to the manifest.
-    fn descriptor(&self) -> Descriptor {
-        let mut descriptor = descriptor(MANIFEST, &self.manifest.identity);
-        descriptor.platform = Some(self.platform.clone());
-        if self.layer.media_type == LAYER_ZSTD {
-            descriptor.annotations.insert(ZSTD.into(), "true".into());
-        }
-        descriptor
-    }
-
-    /// The image for docker's classic store.
-    fn docker(&self, tags: Option<Vec<String>>) -> DockerManifest {
-        DockerManifest {
-            config: self.configuration.identity.path(),
-            repo_tags: tags,
-            layers: vec![self.layer.identity.path()],
-        }
-    }
-
-    fn add_to(self, files: &mut Files) {
-        for document in [self.manifest, self.configuration] {
-            files.insert(document.identity.path(), Blob::Bytes(document.bytes));
-        }
-        files.insert(self.layer.identity.path(), Blob::Spooled(self.layer.spool));
-    }
 }
 
 fn descriptor(media_type: &str, blob: &Identity) -> Descriptor {

@@ -28,7 +28,7 @@ enum OutputKind {
 }
 
 impl OutputFile {
-    /// Creates the file in the directory of its final name. `trees` are not to contain it.
+    /// Creates the file in the directory of its final name, which is not to be inside `tree`.
     pub(super) fn create(place: Place, tree: Option<&Rootfs>) -> Result<OutputFile, Error> {
         if place.is_special() {
             return OutputFile::in_place(place);
@@ -89,6 +89,11 @@ impl OutputFile {
         let created = TemporaryFile::create(self.place.directory());
         let created = created.map_err(|e| error(&self.place.path, "create it", e))?;
         Ok(Some(created))
+    }
+
+    /// Whether it is a FIFO or a device.
+    pub(super) fn is_special(&self) -> bool {
+        matches!(self.kind, OutputKind::Special(_))
     }
 
     pub(super) fn path(&self) -> &Path {

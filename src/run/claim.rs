@@ -4,11 +4,10 @@
 //! A claim that is dropped before [`ClaimedOutputs::finish`] undoes everything, unless the user
 //! keeps failed trees.
 
-use std::cell::Cell;
-
 use super::Error;
 use super::preflight::Disk;
 use super::request::{Limits, Outputs};
+use super::several::Shared;
 use crate::interrupt::Interrupt;
 use crate::pack;
 use crate::report::Report;
@@ -24,8 +23,7 @@ pub(super) struct ClaimedOutputs<'a> {
     disk: Disk,
     outputs: &'a Outputs,
     report: &'a Report,
-    /// Becomes true if something stays that should have been removed.
-    stays: &'a Cell<bool>,
+    shared: &'a Shared,
     finished: bool,
 }
 
@@ -34,7 +32,7 @@ impl<'a> ClaimedOutputs<'a> {
     pub(super) fn new(
         outputs: &'a Outputs,
         report: &'a Report,
-        stays: &'a Cell<bool>,
+        shared: &'a Shared,
     ) -> Result<ClaimedOutputs<'a>, Error> {
         let target = match &outputs.directory {
             Some(directory) => Target::claim(directory)?,
@@ -55,7 +53,7 @@ impl<'a> ClaimedOutputs<'a> {
             disk,
             outputs,
             report,
-            stays,
+            shared,
             finished: false,
         })
     }
@@ -130,7 +128,10 @@ impl<'a> ClaimedOutputs<'a> {
                 temporary: self.outputs.temporary.clone(),
                 interrupt: interrupt.clone(),
             };
-            return Ok(pack::write(self.root(), image, &options, self.report)?);
+            match &mut *self.shared.index.borrow_mut() {
+                Some(index) => index.add(self.root(), &options, self.report)?,
+                None => return Ok(pack::write(self.root(), image, &options, self.report)?),
+            }
         }
         match interrupt.signal() {
             Some(signal) => Err(Error::Interrupted {
@@ -170,7 +171,7 @@ impl Drop for ClaimedOutputs<'_> {
         }
         let path = self.target.root().path().display().to_string();
         if let Err(remains) = self.target.undo() {
-            self.stays.set(true);
+            self.shared.stays.set(true);
             self.report
                 .warning(format!("{path} could not be removed: {remains}"));
         }

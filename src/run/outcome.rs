@@ -45,8 +45,8 @@ impl Done {
         }
     }
 
-    /// One line `name=version:arch` a package, sorted.
-    pub(crate) fn lines(&self) -> String {
+    /// One line `name=version:arch` a package.
+    pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for chosen in self.plan.packages() {
             let package = chosen.package();
@@ -55,8 +55,7 @@ impl Done {
                 package.name, package.version, package.architecture
             ));
         }
-        lines.sort();
-        lines.concat()
+        lines
     }
 
     /// What the run would install and how, as `--simulate` shows it.

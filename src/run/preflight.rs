@@ -9,12 +9,12 @@
 
 mod room;
 
-use std::cell::Cell;
 use std::path::Path;
 
 use super::Error;
 use super::claim::ClaimedOutputs;
 use super::request::Request;
+use super::several::Shared;
 use crate::pack::{self, Image, Place};
 use crate::privilege::Privilege;
 use crate::report::Report;
@@ -26,7 +26,7 @@ pub(super) use room::{Disk, require_room};
 pub(super) fn claim<'a>(
     request: &'a Request,
     report: &'a Report,
-    stays: &'a Cell<bool>,
+    shared: &'a Shared,
 ) -> Result<ClaimedOutputs<'a>, Error> {
     let privilege = request.privilege.as_ref().map_err(Clone::clone)?;
     tell(privilege, report);
@@ -35,7 +35,7 @@ pub(super) fn claim<'a>(
         return Err(Error::NoProc);
     }
     let place = image_place(outputs.image.as_ref())?;
-    let claimed = ClaimedOutputs::new(outputs, report, stays)?;
+    let claimed = ClaimedOutputs::new(outputs, report, shared)?;
     if let Some((place, image)) = place.zip(outputs.image.as_ref()) {
         pack::try_out(place, image, claimed.root())?;
     }

@@ -20,6 +20,8 @@ pub(crate) struct Request {
     /// Needed to make a tree.
     pub(crate) privilege: Result<Privilege, privilege::Error>,
     pub(crate) system: System,
+    /// The architectures of further images in the same index, each as in [`System`].
+    pub(crate) other_architectures: Vec<Vec<String>>,
     pub(crate) packages: Packages,
     pub(crate) sources: SourceOptions,
     pub(crate) outputs: Outputs,

@@ -14,6 +14,7 @@ fn request(temporary: &Path) -> Request {
         goal: Goal::PrintDebs,
         privilege: Ok(Privilege::of_caller()),
         system: System::minbase("trixie"),
+        other_architectures: Vec::new(),
         packages: Packages {
             include: Vec::new(),
             exclude: Vec::new(),

@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -38,6 +40,16 @@ impl Identity {
 pub(super) enum Blob {
     Bytes(Vec<u8>),
     Spooled(Spool),
+    Part(FilePart),
+}
+
+/// A part of an open file.
+#[derive(Clone, Debug)]
+pub(super) struct FilePart {
+    pub(super) file: Arc<File>,
+    pub(super) offset: u64,
+    /// In bytes.
+    pub(super) size: u64,
 }
 
 impl Blob {
@@ -46,6 +58,7 @@ impl Blob {
         match self {
             Blob::Bytes(bytes) => bytes.len() as u64,
             Blob::Spooled(spool) => spool.size,
+            Blob::Part(part) => part.size,
         }
     }
 
@@ -53,22 +66,35 @@ impl Blob {
     pub(super) fn copy(&self, mut output: impl Write, interrupt: &Interrupt) -> io::Result<()> {
         match self {
             Blob::Bytes(bytes) => output.write_all(bytes),
-            Blob::Spooled(spool) => {
-                let mut buffer = vec![0; PIECE];
-                let mut at = 0;
-                while at < spool.size {
-                    interrupt.check()?;
-                    let read = spool.file().read_at(&mut buffer, at)?;
-                    if read == 0 {
-                        return Err(io::ErrorKind::UnexpectedEof.into());
-                    }
-                    output.write_all(&buffer[..read])?;
-                    at += read as u64;
-                }
-                Ok(())
+            Blob::Spooled(spool) => copy(spool.file(), 0..spool.size, &mut output, interrupt),
+            Blob::Part(part) => {
+                let range = part.offset..part.offset.saturating_add(part.size);
+                copy(&part.file, range, &mut output, interrupt)
             }
         }
     }
+}
+
+/// Copies a range of a file. Fails soon after an interrupt.
+fn copy(
+    file: &File,
+    range: Range<u64>,
+    output: &mut impl Write,
+    interrupt: &Interrupt,
+) -> io::Result<()> {
+    let mut buffer = vec![0; PIECE];
+    let mut at = range.start;
+    while at < range.end {
+        interrupt.check()?;
+        let wanted = usize::try_from(range.end - at).map_or(PIECE, |left| left.min(PIECE));
+        let read = file.read_at(&mut buffer[..wanted], at)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        output.write_all(&buffer[..read])?;
+        at += read as u64;
+    }
+    Ok(())
 }
 
 /// A blob that is written to a file because its size and digest stand before it in the image.

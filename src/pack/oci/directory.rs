@@ -7,6 +7,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 use rustix::io::Errno;
@@ -64,6 +65,10 @@ impl LayoutDirectory {
         }
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.place.path
+    }
+
     /// A file that can become a blob.
     pub(super) fn spool(&self) -> Result<TemporaryFile, Error> {
         let created = TemporaryFile::create(self.directory.as_fd());
@@ -111,7 +116,7 @@ impl LayoutDirectory {
                 Ok(file) => return Ok(file),
                 Err(spool) => Blob::Spooled(spool),
             },
-            bytes @ Blob::Bytes(_) => bytes,
+            other @ (Blob::Bytes(_) | Blob::Part(_)) => other,
         };
         let file = TemporaryFile::create(self.directory.as_fd())?;
         blob.copy(file.file(), interrupt)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use tar::{EntryType, Header};
 
@@ -49,6 +50,15 @@ impl Destination {
                 Destination::Directory(LayoutDirectory::create(Place::find(path)?, tree)?)
             }
         })
+    }
+
+    /// Where blobs are spooled, for messages.
+    pub(super) fn spool_path(&self, options: &Options) -> PathBuf {
+        match self {
+            Destination::File(file) if !file.is_special() => file.path().to_owned(),
+            Destination::Directory(directory) => directory.path().to_owned(),
+            Destination::Stdout | Destination::File(_) => options.temporary.clone(),
+        }
     }
 
     /// A file for a blob, on the file system of the destination where it has one.

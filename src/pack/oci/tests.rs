@@ -12,7 +12,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::super::form::{Content, Image, Sink};
+use super::super::form::{Content, Image, Layout, Sink};
 use super::*;
 use crate::formats::compress::{Encoding, Integrity, decoder};
 use crate::formats::digest::digest;
@@ -193,15 +193,15 @@ fn a_directory_that_cannot_be_the_layout_stays_as_it_is() {
         (tree.path().join("etc/layout"), "is inside the tree"),
     ];
     for (path, words) in rows {
-        let layout = &Layout::Directory(path.clone());
-        let settings = &Settings::default();
-        let output = Output { layout, settings };
-        let written = write(
-            &root,
-            output,
-            &options(Compression::Gzip),
-            &Report::silent(),
-        );
+        let image = Image {
+            content: Content::Oci {
+                layout: Layout::Directory(path.clone()),
+                settings: Box::default(),
+            },
+            encoding: Encoding::new(Compression::Gzip, None).unwrap(),
+        };
+        let options = options(Compression::Gzip);
+        let written = super::super::write(&root, &image, &options, &Report::silent());
         let error = written.unwrap_err().to_string();
         assert!(error.contains(words), "{}: {error}", path.display());
     }

@@ -1,0 +1,63 @@
+//! `rbootstrap join`: one OCI image of several platforms from images of one.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Session;
+use super::error::Error;
+use super::image::{FormatName, ImageArgs};
+use crate::pack::Content;
+use crate::pack::oci::{self, JoinOptions, Pair, Reference};
+use crate::report::{Event, Summary};
+use crate::run;
+
+#[derive(Debug, Args)]
+pub(super) struct JoinArgs {
+    /// A file *.oci.tar, or a directory; `-` for standard output
+    #[arg(value_name = "OUTPUT")]
+    output: PathBuf,
+
+    /// OCI images: archives or directories, each of another platform
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<PathBuf>,
+
+    /// Name the image [default: the name that all have]
+    #[arg(long, value_name = "NAME[:TAG]", value_parser = Reference::parse)]
+    tag: Option<Reference>,
+
+    /// Add an annotation to the index
+    #[arg(long, value_name = "KEY=VALUE", value_parser = Pair::parse)]
+    annotation: Vec<Pair>,
+}
+
+impl JoinArgs {
+    pub(super) fn title(&self) -> String {
+        format!("rbootstrap join {}", self.output.display())
+    }
+
+    pub(super) fn execute(self, session: &Session) -> Result<(), Error> {
+        let name = self.output.display().to_string();
+        run::join(&self.options()?, &session.interrupt)?;
+        session.report.send(Event::Finished(Summary {
+            name,
+            packages: None,
+        }));
+        Ok(())
+    }
+
+    fn options(self) -> Result<JoinOptions, Error> {
+        let image = ImageArgs::default().image(&self.output, Some(FormatName::Oci))?;
+        let Some(Content::Oci { layout, .. }) = image.map(|image| image.content) else {
+            return Err(Error::CompressedLayout {
+                output: self.output,
+            });
+        };
+        Ok(JoinOptions {
+            images: self.images,
+            output: layout,
+            tag: self.tag,
+            annotations: oci::map(self.annotation),
+        })
+    }
+}
