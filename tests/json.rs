@@ -231,13 +231,14 @@ fn command_lines_that_are_refused() {
     assert!(message.contains("--bogus"), "{message}");
 
     // A log that cannot be made is an object too.
-    let refused = context
-        .run(["--progress=json", "--log=no/such/directory/log", "suites"])
-        .fails(6);
+    let mut command = context.program();
+    command.args(["--progress=json", "--log=no/such/directory/log", "suites"]);
+    let refused = outcome(&mut command).fails(6);
     let (message, _) = error(&refused);
     assert!(message.starts_with("target 6 "), "{message}");
 
-    let misspelled = context.run(["--progress=jsn", "suites"]).fails(2);
+    let mut command = context.program();
+    let misspelled = outcome(command.args(["--progress=jsn", "suites"])).fails(2);
     assert!(
         misspelled.stderr.starts_with("error: "),
         "{}",

@@ -6,7 +6,7 @@ use super::address::decode;
 use super::credentials::Login;
 
 /// The parts of a URL around its user name and password.
-struct Parts<'a> {
+struct UrlParts<'a> {
     /// With `://`.
     scheme: &'a str,
     userinfo: &'a str,
@@ -14,18 +14,19 @@ struct Parts<'a> {
     rest: &'a str,
 }
 
-impl Parts<'_> {
+impl UrlParts<'_> {
     /// None for a URL without user name and password.
-    fn of(url: &str) -> Option<Parts<'_>> {
+    fn of(url: &str) -> Option<UrlParts<'_>> {
         let after = url.find("://")? + 3;
         let (scheme, rest) = url.split_at(after);
         let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
-        let mut at = authority.rfind('@')?;
-        if !is_host(&authority[at + 1..]) {
-            // A password with a slash that is not encoded.
-            at = rest.rfind('@')?;
-        }
-        Some(Parts {
+        let host = authority.rfind('@').map_or(0, |at| at + 1);
+        // Otherwise there is a password with a slash that is not encoded.
+        let at = match is_host(&authority[host..]) {
+            true => host.checked_sub(1)?,
+            false => rest.rfind('@')?,
+        };
+        Some(UrlParts {
             scheme,
             userinfo: &rest[..at],
             rest: &rest[at + 1..],
@@ -36,11 +37,11 @@ impl Parts<'_> {
 /// The URL with its password, if it has one, replaced by stars; with its user name, if that is all it
 /// has, since that can be a token.
 pub(crate) fn shown(url: &str) -> String {
-    let Some(Parts {
+    let Some(UrlParts {
         scheme,
         userinfo,
         rest,
-    }) = Parts::of(url)
+    }) = UrlParts::of(url)
     else {
         return url.to_owned();
     };
@@ -61,8 +62,8 @@ pub(crate) fn hidden(text: &str) -> String {
 
 /// The URL without user name and password.
 pub(crate) fn without_login(url: &str) -> String {
-    match Parts::of(url) {
-        Some(Parts { scheme, rest, .. }) => format!("{scheme}{rest}"),
+    match UrlParts::of(url) {
+        Some(UrlParts { scheme, rest, .. }) => format!("{scheme}{rest}"),
         None => url.to_owned(),
     }
 }
@@ -110,6 +111,7 @@ mod tests {
                 "http://[::1]:81/x",
             ),
             ("http://u:p@ss:w/rd@h/x", "http://u:***@h/x", "http://h/x"),
+            ("http://u:s3/cret@h/x", "http://u:***@h/x", "http://h/x"),
             ("http://h:80/x@y", "http://h:80/x@y", "http://h:80/x@y"),
             ("file:/a:b@c", "file:/a:b@c", "file:/a:b@c"),
             ("http://h", "http://h", "http://h"),
