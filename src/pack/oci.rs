@@ -130,7 +130,7 @@ fn build(
         configuration.identity.path(),
         Blob::Bytes(configuration.bytes),
     );
-    files.insert(layer.identity.path(), Blob::Spooled(layer.spool));
+    files.insert(layer.identity.path(), Blob::Spooled(Box::new(layer.spool)));
     Ok(Part {
         descriptor,
         annotations,

@@ -39,7 +39,7 @@ impl Identity {
 #[derive(Debug)]
 pub(super) enum Blob {
     Bytes(Vec<u8>),
-    Spooled(Spool),
+    Spooled(Box<Spool>),
     Part(FilePart),
 }
 
@@ -131,10 +131,13 @@ impl Spool {
     }
 
     /// The file, if it can be given a name in a layout on its file system.
-    pub(super) fn into_beside(self) -> Result<TemporaryFile, Spool> {
+    pub(super) fn into_beside(self: Box<Self>) -> Result<TemporaryFile, Box<Spool>> {
         match self.file {
             SpoolFile::Beside(file) => Ok(file),
-            SpoolFile::Temporary(_) => Err(self),
+            SpoolFile::Temporary(file) => Err(Box::new(Spool {
+                file: SpoolFile::Temporary(file),
+                ..*self
+            })),
         }
     }
 
