@@ -91,6 +91,8 @@ pub(crate) struct Leniency {
     /// The time with which its dates are compared, in seconds since the epoch: that of a snapshot.
     /// By default the present. Keys must be valid at present.
     pub(crate) as_of: Option<i64>,
+    /// Components and architectures that no source has: a warning, as for apt.
+    pub(crate) absent_indexes: bool,
 }
 
 /// The checks that an entry of apt's sources turns off, here and in the tree. What the command line
@@ -105,6 +107,10 @@ pub(crate) struct Exemptions {
     pub(crate) date: bool,
     /// Date-Max-Future, in seconds.
     pub(crate) max_future: Option<u32>,
+    /// Valid-Until-Min, in seconds after Date.
+    pub(crate) shortest: Option<u32>,
+    /// Valid-Until-Max, in seconds after Date.
+    pub(crate) longest: Option<u32>,
 }
 
 /// Who may have signed a source.

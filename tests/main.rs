@@ -51,6 +51,7 @@ mod snapshots;
 mod suites;
 mod table;
 mod target;
+mod third_party;
 mod timings;
 mod tree_keys;
 mod trust;

@@ -256,6 +256,7 @@ pub(super) fn index_files(release: &Release) -> Result<(Vec<IndexFile>, MissingI
                     path,
                 });
             } else if architecture != "all"
+                && release.architectures != ["all"] // packages for every architecture
                 && !release.architectures.contains(architecture)
                 && !missing.architectures.contains(architecture)
             {

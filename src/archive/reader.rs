@@ -113,7 +113,8 @@ impl<'a> IndexReader<'a> {
         {
             let suite = release.source().suite.clone();
             for component in &missing.components {
-                if !files.iter().any(|file| file.component == *component) {
+                let is_known = files.iter().any(|file| file.component == *component);
+                if !is_known && !release.source().leniency.absent_indexes {
                     return Err(Error::NoComponent {
                         component: component.clone(),
                         suite,
@@ -124,7 +125,8 @@ impl<'a> IndexReader<'a> {
                     .warning(format!("{suite} has no component {component}"));
             }
             for architecture in &missing.architectures {
-                if !files.iter().any(|file| file.architecture == *architecture) {
+                let is_known = files.iter().any(|file| file.architecture == *architecture);
+                if !is_known && !release.source().leniency.absent_indexes {
                     return Err(Error::NoArchitecture {
                         architecture: architecture.clone(),
                         suite,

@@ -14,7 +14,7 @@ pub(crate) use self::error::BadRelease;
 pub(super) use self::files::PromisedFile;
 use self::files::strongest_list;
 pub(crate) use self::time::UtcTime;
-use self::time::parse_date;
+use self::time::{expiry, parse_date};
 use super::index::last_part;
 use super::{CLOCK_TOLERANCE, Expiry, Source};
 use crate::formats::compress::Compression;
@@ -82,7 +82,7 @@ impl Release {
             codename: word("Codename"),
             version: word("Version"),
             date: date(&all, source)?,
-            valid_until: time(&all, "Valid-Until")?,
+            valid_until: expiry(date(&all, source)?, time(&all, "Valid-Until")?, source),
             separate_all: has_all && !repeats_all,
             architectures,
             not_automatic: is_yes(&all, "NotAutomatic"),

@@ -53,6 +53,10 @@ pub(crate) struct SourceEntry {
     pub(super) skips_date: bool,
     /// Date-Max-Future, in seconds.
     pub(super) max_future: Option<u32>,
+    /// Valid-Until-Min, in seconds.
+    pub(super) shortest: Option<u32>,
+    /// Valid-Until-Max, in seconds.
+    pub(super) longest: Option<u32>,
     /// The options, as written, that would relax a check which is kept.
     pub(crate) without_effect: Vec<String>,
     /// The names of options that are not supported.
@@ -75,6 +79,8 @@ impl SourceEntry {
             expiry: Expiry::Check,
             skips_date: false,
             max_future: None,
+            shortest: None,
+            longest: None,
             without_effect: Vec::new(),
             unknown: Vec::new(),
             pin: None,
@@ -149,6 +155,8 @@ impl SourceEntry {
                 expired: self.expiry == Expiry::Ignore,
                 date: self.skips_date,
                 max_future: self.max_future,
+                shortest: self.shortest,
+                longest: self.longest,
             },
             leniency: Leniency::default(),
         })

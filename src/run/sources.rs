@@ -283,6 +283,7 @@ fn leniency(listed: Option<&Suite>, options: &SourceOptions) -> Leniency {
         other_suite: options.accept_other_suite || listed.is_none(),
         no_date: listed.is_none(),
         max_future: None,
+        absent_indexes: false,
         as_of: None,
     }
 }

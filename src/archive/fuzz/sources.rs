@@ -80,6 +80,8 @@ fn assert_same(entry: &SourceEntry, source: &Source, text: &str) {
     assert_eq!(entry.expiry, source.expiry, "{text}");
     assert_eq!(entry.skips_date, source.exemptions.date, "{text}");
     assert_eq!(entry.max_future, source.exemptions.max_future, "{text}");
+    assert_eq!(entry.shortest, source.exemptions.shortest, "{text}");
+    assert_eq!(entry.longest, source.exemptions.longest, "{text}");
     let keys = tree_keys(entry.signed_by.clone());
     if matches!(source.tree_keys.signed_by, TreeSignedBy::Inline(_)) {
         // In a line, the key is in a file.

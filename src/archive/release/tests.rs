@@ -154,6 +154,33 @@ fn it_must_be_valid_now() {
 }
 
 #[test]
+fn a_source_can_lengthen_or_shorten_its_validity() {
+    const DAY: i64 = 86_400;
+    let date = 1_789_199_741;
+    let until = "Valid-Until: Sat, 19 Sep 2026 07:55:41 UTC\n";
+    for (fields, shortest, longest, expected) in [
+        (until, None, None, Some(7)),
+        (until, Some(10), None, Some(10)),
+        (until, Some(3), None, Some(7)),
+        (until, None, Some(3), Some(3)),
+        (until, None, Some(10), Some(7)),
+        ("", Some(10), None, None),
+        ("", None, Some(3), Some(3)),
+    ] {
+        let seconds = |days: Option<u32>| days.map(|days| days * 86_400);
+        let mut own = source("trixie");
+        own.exemptions.shortest = seconds(shortest);
+        own.exemptions.longest = seconds(longest);
+        let release = Release::parse(&text(fields), &own, date).unwrap();
+        let expected = expected.map(|days: i64| date + days * DAY);
+        assert_eq!(
+            release.valid_until, expected,
+            "{fields}{shortest:?} {longest:?}"
+        );
+    }
+}
+
+#[test]
 fn dates_have_several_forms() {
     for good in [
         "Sat, 21 Nov 2026  9:52:04 UTC",

@@ -87,7 +87,9 @@ fn deb822(sources: &[Source], architectures: &[String]) -> String {
             ("Trusted", word_if(exemptions.unsigned, "yes")),
             ("Check-Valid-Until", word_if(exemptions.expired, "no")),
             ("Check-Date", word_if(exemptions.date, "no")),
-            ("Date-Max-Future", max_future(first)),
+            ("Date-Max-Future", seconds(exemptions.max_future)),
+            ("Valid-Until-Min", seconds(exemptions.shortest)),
+            ("Valid-Until-Max", seconds(exemptions.longest)),
         ];
         if !text.is_empty() {
             text.push('\n');
@@ -119,10 +121,9 @@ fn signed_by(keys: &TreeKeys) -> String {
     }
 }
 
-/// Date-Max-Future as text, empty if the source has none.
-fn max_future(source: &Source) -> String {
-    let seconds = source.exemptions.max_future;
-    seconds.map_or(String::new(), |seconds| seconds.to_string())
+/// A number of seconds as text, empty if the source has none.
+fn seconds(given: Option<u32>) -> String {
+    given.map_or(String::new(), |seconds| seconds.to_string())
 }
 
 fn word_if(condition: bool, word: &str) -> String {
@@ -153,8 +154,14 @@ fn one_line(sources: &[Source], architectures: &[String]) -> String {
         if source.exemptions.date {
             options.push("check-date=no".to_owned());
         }
-        if source.exemptions.max_future.is_some() {
-            options.push(format!("date-max-future={}", max_future(source)));
+        for (name, given) in [
+            ("date-max-future", source.exemptions.max_future),
+            ("valid-until-min", source.exemptions.shortest),
+            ("valid-until-max", source.exemptions.longest),
+        ] {
+            if given.is_some() {
+                options.push(format!("{name}={}", seconds(given)));
+            }
         }
         text.push_str("deb ");
         if !options.is_empty() {
@@ -267,6 +274,8 @@ mod tests {
                     expired: true,
                     date: false,
                     max_future: Some(60),
+                    shortest: Some(5),
+                    longest: None,
                 },
                 ..source("http://c", "x", &["main"], &["amd64", "i386"], None)
             },
@@ -279,12 +288,12 @@ mod tests {
             Types: deb\nURIs: file:///srv/flat\nSuites: ./\nArchitectures: amd64\n\n\
             Types: deb\nURIs: file:///srv/flat\nSuites: sub/\nArchitectures: amd64\n\n\
             Types: deb\nURIs: http://c\nSuites: x\nComponents: main\nTrusted: yes\n\
-            Check-Valid-Until: no\nDate-Max-Future: 60\n";
+            Check-Valid-Until: no\nDate-Max-Future: 60\nValid-Until-Min: 5\n";
         assert_eq!(deb822(&all, &tree), deb822_text);
         let lines = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] \
                      http://a/debian trixie main contrib\n\
             deb [arch=amd64] file:///srv/flat ./\n\
-            deb [trusted=yes check-valid-until=no date-max-future=60] http://c x main\n";
+            deb [trusted=yes check-valid-until=no date-max-future=60 valid-until-min=5] http://c x main\n";
         assert_eq!(
             one_line(&[all[0].clone(), all[3].clone(), all[5].clone()], &tree),
             lines

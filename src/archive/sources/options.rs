@@ -4,7 +4,8 @@ use super::{SignedBy, SourceEntry};
 use crate::archive::Expiry;
 
 const BAD_PIN: &str = "its pin-priority is not a number from -32768 to 32767 other than 0";
-const BAD_SECONDS: &str = "its date-max-future is not a number of seconds";
+const BAD_SECONDS: &str =
+    "its date-max-future, valid-until-min or valid-until-max is not a number of seconds";
 
 /// The options that have another name in deb822 files.
 const ONE_LINE: [(&str, &str); 3] = [
@@ -46,9 +47,9 @@ impl SourceEntry {
             "check-valid-until" if is_no(value) => self.expiry = Expiry::Ignore,
             "check-valid-until" => self.expiry = Expiry::Check,
             "check-date" => self.skips_date = is_no(value),
-            "date-max-future" => {
-                self.max_future = Some(value.trim().parse().map_err(|_| BAD_SECONDS)?);
-            }
+            "date-max-future" => self.max_future = Some(seconds(value)?),
+            "valid-until-min" => self.shortest = Some(seconds(value)?),
+            "valid-until-max" => self.longest = Some(seconds(value)?),
             "allow-insecure" | "allow-weak" | "allow-downgrade-to-insecure" => {
                 if is_yes(value) {
                     self.without_effect
@@ -72,6 +73,10 @@ impl SourceEntry {
             self.unknown.push(option.to_owned());
         }
     }
+}
+
+fn seconds(value: &str) -> Result<u32, &'static str> {
+    value.trim().parse().map_err(|_| BAD_SECONDS)
 }
 
 pub(super) fn words(text: &str) -> Vec<String> {

@@ -67,6 +67,7 @@ impl ExtraSources<'_> {
             .or_else(|| self.suites.find(codename));
         Leniency {
             max_future: entry.max_future(),
+            absent_indexes: true,
             ..leniency(suite.filter(|_| !entry.has_own_keys()), self.options)
         }
     }
