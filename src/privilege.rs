@@ -46,13 +46,13 @@ pub(crate) struct Caller {
 /// Proof that this process may make files of many owners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Privilege {
-    kind: Kind,
+    kind: PrivilegeKind,
     /// Whether a weak sandbox is enough, because a container is around it.
     is_contained: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind {
+enum PrivilegeKind {
     /// Whoever it is: nothing is made that needs more.
     Caller,
     Root,
@@ -73,7 +73,7 @@ pub(crate) fn obtain(mode: Mode, caller: &Caller) -> Result<Privilege, Error> {
         (Mode::Root | Mode::Container, false) => return Err(Error::NotRoot),
         (Mode::Auto | Mode::Userns, false) => namespace::enter_as_user(caller)?,
         (Mode::Userns, true) => namespace::enter_as_root()?,
-        (Mode::Auto | Mode::Root | Mode::Container, true) => Kind::Root,
+        (Mode::Auto | Mode::Root | Mode::Container, true) => PrivilegeKind::Root,
     };
     root::check()?;
     let is_contained = match mode {
@@ -90,9 +90,9 @@ pub(crate) fn obtain_if_possible(mode: Mode, caller: &Caller) -> Result<Privileg
     let is_root = rustix::process::geteuid().is_root();
     let kind = match (mode, is_root) {
         (Mode::Root | Mode::Container, false) => return Err(Error::NotRoot),
-        (_, true) => Kind::Root,
+        (_, true) => PrivilegeKind::Root,
         (Mode::Userns, false) => namespace::enter_as_user(caller)?,
-        (Mode::Auto, false) => namespace::enter_as_user(caller).unwrap_or(Kind::Caller),
+        (Mode::Auto, false) => namespace::enter_as_user(caller).unwrap_or(PrivilegeKind::Caller),
     };
     let is_contained = false;
     Ok(Privilege { kind, is_contained })
@@ -102,7 +102,7 @@ impl Privilege {
     /// For what needs no rights.
     pub(crate) fn of_caller() -> Privilege {
         Privilege {
-            kind: Kind::Caller,
+            kind: PrivilegeKind::Caller,
             is_contained: false,
         }
     }
@@ -114,7 +114,7 @@ impl Privilege {
 
     /// Whether the ids of this process are others outside.
     pub(crate) fn is_in_user_namespace(&self) -> bool {
-        matches!(self.kind, Kind::UserNamespace { .. })
+        matches!(self.kind, PrivilegeKind::UserNamespace { .. })
     }
 }
 
@@ -122,10 +122,10 @@ impl Privilege {
 impl fmt::Display for Privilege {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Kind::Caller => write!(f, "the caller"),
-            Kind::Root if self.is_contained => write!(f, "root of a container"),
-            Kind::Root => write!(f, "root"),
-            Kind::UserNamespace { uid, subordinate } => write!(
+            PrivilegeKind::Caller => write!(f, "the caller"),
+            PrivilegeKind::Root if self.is_contained => write!(f, "root of a container"),
+            PrivilegeKind::Root => write!(f, "root"),
+            PrivilegeKind::UserNamespace { uid, subordinate } => write!(
                 f,
                 "root of a user namespace: uid {uid} with {subordinate} subordinate ids"
             ),

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use super::error::Error;
 use crate::formats::compress::{Compression, Encoding};
-use crate::pack::oci::{self, Pair, Reference, Settings, Words};
+use crate::pack::oci::{self, CommandWords, Pair, Reference, Settings};
 use crate::pack::{self, Content, Form, Image, Layout, Sink};
 
 /// The standard output, as a target.
@@ -62,12 +62,12 @@ struct OciArgs {
     /// Set the command [default: the tree's shell]
     ///
     /// Words with blanks between them, or a list: '["bash", "-l"]'. An empty value is no command.
-    #[arg(long, value_name = "WORDS", value_parser = Words::parse, allow_hyphen_values = true)]
-    cmd: Option<Words>,
+    #[arg(long, value_name = "WORDS", value_parser = CommandWords::parse, allow_hyphen_values = true)]
+    cmd: Option<CommandWords>,
 
     /// Set the entry point, as --cmd
-    #[arg(long, value_name = "WORDS", value_parser = Words::parse)]
-    entrypoint: Option<Words>,
+    #[arg(long, value_name = "WORDS", value_parser = CommandWords::parse)]
+    entrypoint: Option<CommandWords>,
 
     /// Set a variable of the environment
     ///

@@ -32,12 +32,12 @@ pub(crate) struct Selections {
 pub(crate) struct BadLine {
     /// From 1: the first one of a continued line.
     pub(crate) line: usize,
-    pub(crate) problem: Problem,
+    pub(crate) problem: BadSelection,
 }
 
 /// What is wrong with a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Problem {
+pub(crate) enum BadSelection {
     /// Fewer than three words: debconf fails.
     Incomplete,
     /// The flag of a question that nothing before it has set: debconf fails.
@@ -85,14 +85,16 @@ impl fmt::Debug for Selections {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for BadSelection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Problem::Incomplete => f.write_str("not `OWNER QUESTION TYPE VALUE`"),
-            Problem::FlagOfUnknown { question } => {
+            BadSelection::Incomplete => f.write_str("not `OWNER QUESTION TYPE VALUE`"),
+            BadSelection::FlagOfUnknown { question } => {
                 write!(f, "the flag of {question} is set before its value")
             }
-            Problem::UnknownType { question } => write!(f, "the type of {question} is unknown"),
+            BadSelection::UnknownType { question } => {
+                write!(f, "the type of {question} is unknown")
+            }
         }
     }
 }
@@ -131,11 +133,11 @@ fn logical_lines(content: &[u8]) -> Vec<LogicalLine> {
 
 /// What is wrong with a line that is neither empty nor a comment. A question that it sets is known
 /// from here on.
-fn problem(line: &[u8], known: &mut BTreeSet<Vec<u8>>) -> Option<Problem> {
+fn problem(line: &[u8], known: &mut BTreeSet<Vec<u8>>) -> Option<BadSelection> {
     let mut words = line.split(|byte| is_blank(*byte));
     let mut next = || words.find(|word| !word.is_empty());
     let [Some(_), Some(label), Some(kind)] = [next(), next(), next()] else {
-        return Some(Problem::Incomplete);
+        return Some(BadSelection::Incomplete);
     };
     let question = String::from_utf8_lossy(label).into_owned();
     if TYPES.contains(&kind) {
@@ -144,8 +146,8 @@ fn problem(line: &[u8], known: &mut BTreeSet<Vec<u8>>) -> Option<Problem> {
     }
     match kind {
         FLAG if known.contains(label) => None,
-        FLAG => Some(Problem::FlagOfUnknown { question }),
-        _ => Some(Problem::UnknownType { question }),
+        FLAG => Some(BadSelection::FlagOfUnknown { question }),
+        _ => Some(BadSelection::UnknownType { question }),
     }
 }
 

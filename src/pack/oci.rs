@@ -22,7 +22,7 @@ pub(crate) use index::IndexWriter;
 pub(crate) use join::{JoinOptions, join};
 pub(crate) use read::Error as ReadError;
 pub(crate) use reference::Reference;
-pub(crate) use settings::{Pair, Settings, Words, absolute, map, user};
+pub(crate) use settings::{CommandWords, Pair, Settings, absolute, map, user};
 
 use jiff::Timestamp;
 
@@ -37,7 +37,7 @@ use documents::{
     Annotations, CONFIGURATION, CREATED, Configuration, Descriptor, Execution, History, LAYER_GZIP,
     LAYER_ZSTD, Layers, MANIFEST, Manifest, ZSTD,
 };
-use layout::{Destination, Files};
+use layout::{Files, LayoutDestination};
 
 /// Fails if no layout can be a directory at this place. What it creates is gone when it returns.
 pub(super) fn try_out(place: Place, tree: &Rootfs) -> Result<(), Error> {
@@ -46,7 +46,7 @@ pub(super) fn try_out(place: Place, tree: &Rootfs) -> Result<(), Error> {
 
 /// An image of one platform, complete but for its place in a layout.
 #[derive(Debug)]
-struct Part {
+struct JoinedImage {
     /// Of the manifest, with the platform.
     descriptor: Descriptor,
     /// Of the manifest.
@@ -76,7 +76,7 @@ struct Layer {
 /// Where a layer is spooled, and how it is made.
 #[derive(Clone, Copy)]
 struct LayerOptions<'a> {
-    destination: &'a Destination,
+    destination: &'a LayoutDestination,
     options: &'a Options,
 }
 
@@ -86,7 +86,7 @@ fn build(
     settings: &Settings,
     how: LayerOptions<'_>,
     report: &Report,
-) -> Result<Part, Error> {
+) -> Result<JoinedImage, Error> {
     let architecture = match &settings.architecture {
         Some(architecture) => architecture.clone(),
         None => description::architecture(root)?,
@@ -131,7 +131,7 @@ fn build(
         Blob::Bytes(configuration.bytes),
     );
     files.insert(layer.identity.path(), Blob::Spooled(Box::new(layer.spool)));
-    Ok(Part {
+    Ok(JoinedImage {
         descriptor,
         annotations,
         configuration: configuration.identity.path(),
@@ -172,7 +172,7 @@ fn layer(root: &Rootfs, how: LayerOptions<'_>, report: &Report) -> Result<Layer,
 
 /// How a container of the image starts.
 fn execution(root: &Rootfs, settings: &Settings, said: &Annotations) -> Result<Execution, Error> {
-    let words = |words: &Option<Words>| words.clone().map(|words| words.0);
+    let words = |words: &Option<CommandWords>| words.clone().map(|words| words.0);
     let cmd = match words(&settings.command) {
         // As in a Dockerfile, an ENTRYPOINT of one's own needs no CMD.
         None if settings.entrypoint.is_none() => description::shell(root)?,

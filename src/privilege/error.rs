@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::id_map::NOBODY;
-use super::refusal::Refusal;
+use super::refusal::NamespaceRefusal;
 
 /// Why this process may not make files of many owners.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -36,7 +36,10 @@ pub(crate) enum Error {
     #[error("{program} may not map subordinate ids: the program runs with no_new_privs")]
     NoNewPrivileges { program: &'static str },
     #[error("without root, a user namespace is needed, but {} ({reason})", refusal.cause())]
-    Namespace { refusal: Refusal, reason: String },
+    Namespace {
+        refusal: NamespaceRefusal,
+        reason: String,
+    },
     #[error("cannot start a process that maps the ids of a user namespace: {reason}")]
     Start { reason: String },
     #[error("the ids of a user namespace cannot be mapped: {reason}")]

@@ -7,11 +7,11 @@ pub(crate) const NOBODY: u32 = 65534;
 
 /// A map of ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct IdMap(Vec<Extent>);
+pub(crate) struct IdMap(Vec<IdExtent>);
 
 /// A range of ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Extent {
+pub(crate) struct IdExtent {
     /// The first id inside the namespace.
     pub(super) inside: u32,
     /// The same id in the namespace around it.
@@ -23,7 +23,7 @@ impl IdMap {
     /// Maps this id to root.
     pub(super) fn of_root(id: u32) -> IdMap {
         let count = 1;
-        IdMap(vec![Extent {
+        IdMap(vec![IdExtent {
             inside: 0,
             outside: id,
             count,
@@ -35,7 +35,7 @@ impl IdMap {
         let mut extents = Vec::new();
         for line in text.lines() {
             let mut numbers = line.split_ascii_whitespace();
-            extents.push(Extent {
+            extents.push(IdExtent {
                 inside: numbers.next()?.parse().ok()?,
                 outside: numbers.next()?.parse().ok()?,
                 count: numbers.next()?.parse().ok()?,
@@ -75,7 +75,7 @@ impl IdMap {
             };
             if count > 0 && self.0.len() < EXTENT_LIMIT {
                 let count = count as u32;
-                self.0.push(Extent {
+                self.0.push(IdExtent {
                     inside,
                     outside,
                     count,

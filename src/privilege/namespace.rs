@@ -20,7 +20,7 @@ use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 use super::helper::{self, Helpers};
 use super::subordinate::{self, Maps};
-use super::{Caller, Error, IdMap, Kind, refusal};
+use super::{Caller, Error, IdMap, PrivilegeKind, refusal};
 
 /// How the ids are mapped.
 enum Mapper {
@@ -31,17 +31,17 @@ enum Mapper {
 }
 
 /// Becomes root of a namespace with the caller's subordinate ids.
-pub(super) fn enter_as_user(caller: &Caller) -> Result<Kind, Error> {
+pub(super) fn enter_as_user(caller: &Caller) -> Result<PrivilegeKind, Error> {
     let uid = rustix::process::geteuid().as_raw();
     let maps = subordinate::maps()?;
     let mapper = Mapper::Helpers(helper::find(caller)?);
     let subordinate = maps.users.count() - 1;
     enter(&maps, &mapper)?;
-    Ok(Kind::UserNamespace { uid, subordinate })
+    Ok(PrivilegeKind::UserNamespace { uid, subordinate })
 }
 
 /// Becomes root of a namespace with all ids that root has.
-pub(super) fn enter_as_root() -> Result<Kind, Error> {
+pub(super) fn enter_as_root() -> Result<PrivilegeKind, Error> {
     let own = |path: &str| {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let map = IdMap::parse(&text).ok_or_else(|| Error::Read {
@@ -57,11 +57,11 @@ pub(super) fn enter_as_root() -> Result<Kind, Error> {
     let subordinate = maps.users.count() - 1;
     enter(&maps, &Mapper::Root)?;
     let uid = 0;
-    Ok(Kind::UserNamespace { uid, subordinate })
+    Ok(PrivilegeKind::UserNamespace { uid, subordinate })
 }
 
 fn enter(maps: &Maps, mapper: &Mapper) -> Result<(), Error> {
-    let child = Child::fork(maps, mapper).map_err(|error| Error::Start {
+    let child = NamespaceChild::fork(maps, mapper).map_err(|error| Error::Start {
         reason: error.to_string(),
     })?;
     // SAFETY: this process has one thread, and the namespace does not concern its descriptors.
@@ -84,7 +84,7 @@ fn has_rights() -> Result<(), Error> {
 }
 
 /// The child outside.
-struct Child {
+struct NamespaceChild {
     pid: Pid,
     /// Written to when the namespace exists.
     go: PipeWriter,
@@ -92,14 +92,14 @@ struct Child {
     failure: PipeReader,
 }
 
-impl Child {
-    fn fork(maps: &Maps, mapper: &Mapper) -> io::Result<Child> {
+impl NamespaceChild {
+    fn fork(maps: &Maps, mapper: &Mapper) -> io::Result<NamespaceChild> {
         let (wait, go) = io::pipe()?;
         let (failure, tell) = io::pipe()?;
         let parent = rustix::process::getpid().as_raw_nonzero().get();
         // SAFETY: this process has one thread, so its child may use all of its memory.
         match unsafe { fork() }? {
-            ForkResult::Parent { child: pid } => Ok(Child { pid, go, failure }),
+            ForkResult::Parent { child: pid } => Ok(NamespaceChild { pid, go, failure }),
             ForkResult::Child => {
                 drop((go, failure));
                 serve(wait, tell, || mapper.map(parent, maps));

@@ -9,7 +9,7 @@ use super::namespace::words;
 
 /// What keeps users from user namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum NamespaceRefusal {
     /// The sysctl user.max_user_namespaces is 0.
     NoneAllowed,
     /// As many as the sysctl allows exist, or they are nested too deep.
@@ -31,10 +31,10 @@ pub(crate) enum Refusal {
 pub(super) fn of_namespace(errno: Errno) -> Error {
     let refusal = match errno {
         Errno::NOSPC | Errno::USERS if is("/proc/sys/user/max_user_namespaces", "0") => {
-            Refusal::NoneAllowed
+            NamespaceRefusal::NoneAllowed
         }
-        Errno::NOSPC | Errno::USERS => Refusal::TooMany,
-        Errno::INVAL | Errno::NOSYS => Refusal::Kernel,
+        Errno::NOSPC | Errno::USERS => NamespaceRefusal::TooMany,
+        Errno::INVAL | Errno::NOSYS => NamespaceRefusal::Kernel,
         _ => of_permission(),
     };
     error(refusal, errno)
@@ -45,25 +45,25 @@ pub(super) fn of_rights(errno: Errno) -> Error {
     error(of_permission(), errno)
 }
 
-fn error(refusal: Refusal, errno: Errno) -> Error {
+fn error(refusal: NamespaceRefusal, errno: Errno) -> Error {
     let reason = words(errno);
     Error::Namespace { refusal, reason }
 }
 
-fn of_permission() -> Refusal {
+fn of_permission() -> NamespaceRefusal {
     if is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
-        Refusal::Unprivileged
+        NamespaceRefusal::Unprivileged
     } else if is(
         "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
         "1",
     ) {
-        Refusal::AppArmor
+        NamespaceRefusal::AppArmor
     } else if !is_root_a_mount() {
-        Refusal::Chroot
+        NamespaceRefusal::Chroot
     } else if has_filter() {
-        Refusal::Filter
+        NamespaceRefusal::Filter
     } else {
-        Refusal::Unknown
+        NamespaceRefusal::Unknown
     }
 }
 
@@ -88,49 +88,51 @@ fn is_root_a_mount() -> bool {
     points.any(|point| point == Some("/"))
 }
 
-impl Refusal {
+impl NamespaceRefusal {
     /// What refuses, as the end of a sentence.
     pub(super) fn cause(self) -> &'static str {
         match self {
-            Refusal::NoneAllowed => "none is allowed: the sysctl user.max_user_namespaces is 0",
-            Refusal::TooMany => {
+            NamespaceRefusal::NoneAllowed => {
+                "none is allowed: the sysctl user.max_user_namespaces is 0"
+            }
+            NamespaceRefusal::TooMany => {
                 "there are as many as the sysctl user.max_user_namespaces allows, or they are \
                  nested too deep"
             }
-            Refusal::Unprivileged => {
+            NamespaceRefusal::Unprivileged => {
                 "users may have none: the sysctl kernel.unprivileged_userns_clone is 0"
             }
-            Refusal::AppArmor => {
+            NamespaceRefusal::AppArmor => {
                 "AppArmor restricts them: the sysctl \
                  kernel.apparmor_restrict_unprivileged_userns is 1"
             }
-            Refusal::Filter => "a seccomp filter denies them, as in most containers",
-            Refusal::Chroot => "the program runs in a chroot",
-            Refusal::Kernel => "the kernel is built without them",
-            Refusal::Unknown => "the kernel denies them",
+            NamespaceRefusal::Filter => "a seccomp filter denies them, as in most containers",
+            NamespaceRefusal::Chroot => "the program runs in a chroot",
+            NamespaceRefusal::Kernel => "the kernel is built without them",
+            NamespaceRefusal::Unknown => "the kernel denies them",
         }
     }
 
     /// What the user or the administrator can change.
     pub(super) fn remedy(self) -> &'static str {
         match self {
-            Refusal::NoneAllowed | Refusal::TooMany => {
+            NamespaceRefusal::NoneAllowed | NamespaceRefusal::TooMany => {
                 "run it as root, or allow more: sysctl -w user.max_user_namespaces=15000"
             }
-            Refusal::Unprivileged => {
+            NamespaceRefusal::Unprivileged => {
                 "run it as root, or allow them: sysctl -w kernel.unprivileged_userns_clone=1"
             }
-            Refusal::AppArmor => {
+            NamespaceRefusal::AppArmor => {
                 "run it as root, or allow them: sysctl -w \
                  kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile with \
                  `userns,` for this program"
             }
-            Refusal::Filter => {
+            NamespaceRefusal::Filter => {
                 "run the container as root (docker run --user 0), or allow namespaces in it \
                  (--security-opt seccomp=unconfined)"
             }
-            Refusal::Chroot => "run it as root, or outside of the chroot",
-            Refusal::Kernel | Refusal::Unknown => "run it as root",
+            NamespaceRefusal::Chroot => "run it as root, or outside of the chroot",
+            NamespaceRefusal::Kernel | NamespaceRefusal::Unknown => "run it as root",
         }
     }
 }

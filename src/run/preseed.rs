@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::request::System;
 use crate::failure::Class;
-use crate::formats::selections::{BadLine, Problem, Selections};
+use crate::formats::selections::{BadLine, BadSelection, Selections};
 use crate::formats::suite::Variant;
 use crate::install::Preseed;
 use crate::plan::Plan;
@@ -33,7 +33,7 @@ pub(crate) enum Error {
     Line {
         path: PathBuf,
         line: usize,
-        problem: Problem,
+        problem: BadSelection,
     },
     #[error("--preseed has no effect with --variant=extract, which configures nothing")]
     NothingConfigured,
@@ -106,8 +106,8 @@ fn tell(path: &Path, bad: Vec<BadLine>, report: &Report) -> Result<(), Error> {
     let mut first = None;
     for BadLine { line, problem } in bad {
         let is_skipped = match problem {
-            Problem::UnknownType { .. } => true,
-            Problem::Incomplete | Problem::FlagOfUnknown { .. } => false,
+            BadSelection::UnknownType { .. } => true,
+            BadSelection::Incomplete | BadSelection::FlagOfUnknown { .. } => false,
         };
         if is_skipped {
             let path = path.display();

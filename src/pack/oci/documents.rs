@@ -65,7 +65,7 @@ impl fmt::Display for Platform {
 /// index.json, and a nested index.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Index {
+pub(super) struct ImageIndex {
     pub(super) schema_version: u32,
     #[serde(default = "index_type")]
     pub(super) media_type: String,

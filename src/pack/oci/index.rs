@@ -8,11 +8,11 @@ use super::super::form::{Content, Image};
 use super::super::{Error, Options};
 use super::blob::Blob;
 use super::documents::{
-    Annotations, DockerManifest, FULL_NAME, INDEX, Index, LAYOUT_VERSION, Platform, REF_NAME,
+    Annotations, DockerManifest, FULL_NAME, INDEX, ImageIndex, LAYOUT_VERSION, Platform, REF_NAME,
 };
-use super::layout::{Contents, Destination, Files};
+use super::layout::{Contents, Files, LayoutDestination};
 use super::reference::DEFAULT_TAG;
-use super::{LayerOptions, Part, Reference, Settings, build, descriptor, document};
+use super::{JoinedImage, LayerOptions, Reference, Settings, build, descriptor, document};
 use crate::interrupt::Interrupt;
 use crate::report::Report;
 use crate::tree::rootfs::Rootfs;
@@ -21,9 +21,9 @@ use crate::tree::rootfs::Rootfs;
 /// [`IndexWriter::finish`], it leaves nothing.
 #[derive(Debug)]
 pub(crate) struct IndexWriter {
-    destination: Destination,
+    destination: LayoutDestination,
     settings: Settings,
-    parts: Vec<Part>,
+    parts: Vec<JoinedImage>,
 }
 
 impl IndexWriter {
@@ -33,7 +33,7 @@ impl IndexWriter {
             return Ok(None);
         };
         Ok(Some(IndexWriter {
-            destination: Destination::open(layout, tree)?,
+            destination: LayoutDestination::open(layout, tree)?,
             settings: Settings::clone(settings),
             parts: Vec::new(),
         }))
@@ -79,7 +79,7 @@ impl Naming {
 }
 
 /// The files of a layout with these images.
-pub(super) fn contents(mut parts: Vec<Part>, naming: &Naming) -> Result<Contents, Error> {
+pub(super) fn contents(mut parts: Vec<JoinedImage>, naming: &Naming) -> Result<Contents, Error> {
     parts.sort_by_key(order);
     let mut annotations = common(&parts);
     annotations.extend(naming.annotations.clone());
@@ -128,8 +128,8 @@ pub(super) fn contents(mut parts: Vec<Part>, naming: &Naming) -> Result<Contents
     Ok(Contents { files, time })
 }
 
-fn index(manifests: Vec<super::Descriptor>) -> Index {
-    Index {
+fn index(manifests: Vec<super::Descriptor>) -> ImageIndex {
+    ImageIndex {
         schema_version: 2,
         media_type: INDEX.into(),
         manifests,
@@ -138,7 +138,7 @@ fn index(manifests: Vec<super::Descriptor>) -> Index {
 }
 
 /// The order of images in an index: by platform, and attestations, which have none, last.
-fn order(part: &Part) -> (bool, String, String) {
+fn order(part: &JoinedImage) -> (bool, String, String) {
     let platform = part.descriptor.platform.as_ref();
     let name = platform.map(Platform::to_string).unwrap_or_default();
     (
@@ -149,7 +149,7 @@ fn order(part: &Part) -> (bool, String, String) {
 }
 
 /// The annotations that all images share.
-fn common(parts: &[Part]) -> Annotations {
+fn common(parts: &[JoinedImage]) -> Annotations {
     let mut common = match parts.first() {
         Some(first) => first.annotations.clone(),
         None => Annotations::new(),

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use super::super::Error;
 use super::super::form::Layout;
 use super::index::{Naming, contents};
-use super::layout::Destination;
+use super::layout::LayoutDestination;
 use super::read::{self, Error as ReadError};
-use super::{Part, Reference};
+use super::{JoinedImage, Reference};
 use crate::interrupt::Interrupt;
 
 /// What is joined, and how the whole is called.
@@ -25,8 +25,8 @@ pub(crate) struct JoinOptions {
 
 /// Writes one layout with the images of several.
 pub(crate) fn join(options: &JoinOptions, interrupt: &Interrupt) -> Result<(), Error> {
-    let destination = Destination::open(&options.output, None)?;
-    let mut parts: Vec<Part> = Vec::new();
+    let destination = LayoutDestination::open(&options.output, None)?;
+    let mut parts: Vec<JoinedImage> = Vec::new();
     let mut places: BTreeMap<String, PathBuf> = BTreeMap::new();
     let mut tags = Vec::new();
     for path in &options.images {

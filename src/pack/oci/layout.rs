@@ -32,22 +32,22 @@ pub(super) struct Contents {
 
 /// Where a layout goes.
 #[derive(Debug)]
-pub(super) enum Destination {
+pub(super) enum LayoutDestination {
     Stdout,
     File(OutputFile),
     Directory(LayoutDirectory),
 }
 
-impl Destination {
+impl LayoutDestination {
     /// Opens the destination, which is not to be inside `tree`.
-    pub(super) fn open(layout: &Layout, tree: Option<&Rootfs>) -> Result<Destination, Error> {
+    pub(super) fn open(layout: &Layout, tree: Option<&Rootfs>) -> Result<LayoutDestination, Error> {
         Ok(match layout {
-            Layout::Archive(Sink::Stdout) => Destination::Stdout,
+            Layout::Archive(Sink::Stdout) => LayoutDestination::Stdout,
             Layout::Archive(Sink::File(path)) => {
-                Destination::File(OutputFile::create(Place::find(path)?, tree)?)
+                LayoutDestination::File(OutputFile::create(Place::find(path)?, tree)?)
             }
             Layout::Directory(path) => {
-                Destination::Directory(LayoutDirectory::create(Place::find(path)?, tree)?)
+                LayoutDestination::Directory(LayoutDirectory::create(Place::find(path)?, tree)?)
             }
         })
     }
@@ -55,18 +55,18 @@ impl Destination {
     /// Where blobs are spooled, for messages.
     pub(super) fn spool_path(&self, options: &Options) -> PathBuf {
         match self {
-            Destination::File(file) if !file.is_special() => file.path().to_owned(),
-            Destination::Directory(directory) => directory.path().to_owned(),
-            Destination::Stdout | Destination::File(_) => options.temporary.clone(),
+            LayoutDestination::File(file) if !file.is_special() => file.path().to_owned(),
+            LayoutDestination::Directory(directory) => directory.path().to_owned(),
+            LayoutDestination::Stdout | LayoutDestination::File(_) => options.temporary.clone(),
         }
     }
 
     /// A file for a blob, on the file system of the destination where it has one.
     pub(super) fn spool(&self, options: &Options) -> Result<Spool, Error> {
         let beside = match self {
-            Destination::Stdout => None,
-            Destination::File(file) => file.spool()?,
-            Destination::Directory(directory) => Some(directory.spool()?),
+            LayoutDestination::Stdout => None,
+            LayoutDestination::File(file) => file.spool()?,
+            LayoutDestination::Directory(directory) => Some(directory.spool()?),
         };
         if let Some(file) = beside {
             return Ok(Spool::new(SpoolFile::Beside(file)));
@@ -84,14 +84,14 @@ impl Destination {
     /// Writes the files and completes the destination.
     pub(super) fn write(self, contents: Contents, interrupt: &Interrupt) -> Result<(), Error> {
         match self {
-            Destination::Stdout => {
+            LayoutDestination::Stdout => {
                 let stdout = io::stdout().lock();
                 let written = archive(stdout, &contents, interrupt);
                 written
                     .and_then(|mut stdout| stdout.flush())
                     .map_err(|source| Error::Write { source })
             }
-            Destination::File(file) => {
+            LayoutDestination::File(file) => {
                 let path = file.path().to_owned();
                 let written = archive(file, &contents, interrupt).map_err(|source| Error::Output {
                     path,
@@ -100,7 +100,7 @@ impl Destination {
                 });
                 written?.finish(interrupt)
             }
-            Destination::Directory(directory) => directory.write(contents.files, interrupt),
+            LayoutDestination::Directory(directory) => directory.write(contents.files, interrupt),
         }
     }
 }

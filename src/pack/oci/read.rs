@@ -15,10 +15,10 @@ use serde::de::DeserializeOwned;
 
 use super::blob::{Blob, FilePart};
 use super::documents::{
-    Annotations, CREATED, Descriptor, FULL_NAME, INDEX, Index, MANIFEST, Manifest, Platform,
+    Annotations, CREATED, Descriptor, FULL_NAME, INDEX, ImageIndex, MANIFEST, Manifest, Platform,
 };
 use super::layout::Files;
-use super::{Part, Reference};
+use super::{JoinedImage, Reference};
 use crate::failure::Class;
 use crate::formats::digest::{Algorithm, Hasher};
 use crate::interrupt::Interrupt;
@@ -96,7 +96,7 @@ impl Error {
 
 /// The images of a layout.
 pub(super) struct ImagesRead {
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<JoinedImage>,
     /// The name of the layout's only image.
     pub(super) tag: Option<Reference>,
 }
@@ -105,7 +105,7 @@ pub(super) struct ImagesRead {
 pub(super) fn images(path: &Path, interrupt: &Interrupt) -> Result<ImagesRead, Error> {
     let layout = OpenLayout::open(path)?;
     let index = layout.find("index.json")?;
-    let index: Index = layout.parse("index.json", &layout.bytes("index.json", &index)?)?;
+    let index: ImageIndex = layout.parse("index.json", &layout.bytes("index.json", &index)?)?;
     let mut name = None;
     if let [only] = &index.manifests[..] {
         name = only.annotations.get(FULL_NAME).cloned();
@@ -256,7 +256,7 @@ fn members(file: File) -> io::Result<HashMap<String, FilePart>> {
 struct Reader<'a> {
     layout: &'a OpenLayout,
     interrupt: &'a Interrupt,
-    parts: Vec<Part>,
+    parts: Vec<JoinedImage>,
     /// The blobs that have their digests, so that each is read once.
     verified: HashMap<String, FilePart>,
     /// The number of indexes and manifests so far.
@@ -276,7 +276,7 @@ impl Reader<'_> {
         match descriptor.media_type.as_str() {
             INDEX => {
                 let bytes = self.document(&descriptor)?;
-                let index: Index = self.layout.parse(&descriptor.digest, &bytes)?;
+                let index: ImageIndex = self.layout.parse(&descriptor.digest, &bytes)?;
                 for nested in index.manifests {
                     self.image(nested, depth + 1)?;
                 }
@@ -312,7 +312,7 @@ impl Reader<'_> {
         for name in [super::documents::REF_NAME, FULL_NAME] {
             descriptor.annotations.remove(name);
         }
-        self.parts.push(Part {
+        self.parts.push(JoinedImage {
             time: time(&manifest.annotations),
             descriptor,
             annotations: manifest.annotations,

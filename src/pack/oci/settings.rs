@@ -19,8 +19,8 @@ pub(crate) struct Settings {
     /// In addition to those of the tree, in the manifest.
     pub(crate) annotations: BTreeMap<String, String>,
     /// The command; by default the tree's shell.
-    pub(crate) command: Option<Words>,
-    pub(crate) entrypoint: Option<Words>,
+    pub(crate) command: Option<CommandWords>,
+    pub(crate) entrypoint: Option<CommandWords>,
     /// In addition to PATH.
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) user: Option<String>,
@@ -29,7 +29,7 @@ pub(crate) struct Settings {
 
 /// The words of a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Words(pub(crate) Vec<String>);
+pub(crate) struct CommandWords(pub(crate) Vec<String>);
 
 /// `KEY=VALUE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,21 +68,23 @@ impl Settings {
     }
 }
 
-impl Words {
+impl CommandWords {
     /// Reads the words of a command: a JSON list of strings, or words that blanks separate.
-    pub(crate) fn parse(text: &str) -> Result<Words, BadSetting> {
+    pub(crate) fn parse(text: &str) -> Result<CommandWords, BadSetting> {
         let found = || text.to_owned();
         if text.trim_start().starts_with('[') {
             let words = serde_json::from_str(text);
             return match words {
-                Ok(words) => Ok(Words(words)),
+                Ok(words) => Ok(CommandWords(words)),
                 Err(_) => Err(BadSetting::NoList { found: found() }),
             };
         }
         if text.contains(['\'', '"', '\\', '$', '`']) {
             return Err(BadSetting::Quoted { found: found() });
         }
-        Ok(Words(text.split_whitespace().map(str::to_owned).collect()))
+        Ok(CommandWords(
+            text.split_whitespace().map(str::to_owned).collect(),
+        ))
     }
 }
 
@@ -162,7 +164,7 @@ mod tests {
             ("--flag=a,b", &["--flag=a,b"]),
         ];
         for (text, words) in rows {
-            assert_eq!(Words::parse(text).unwrap().0, words, "{text}");
+            assert_eq!(CommandWords::parse(text).unwrap().0, words, "{text}");
         }
         for text in [
             "sh -c 'a b'",
@@ -172,7 +174,7 @@ mod tests {
             "[1]",
             "[bash]",
         ] {
-            assert!(Words::parse(text).is_err(), "{text}");
+            assert!(CommandWords::parse(text).is_err(), "{text}");
         }
     }
 
