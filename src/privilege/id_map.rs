@@ -150,7 +150,9 @@ mod tests {
 
     #[test]
     fn subordinate_ids_follow_root_and_none_is_mapped_twice() {
-        let table: [(&[(u32, u32)], &str, u64); 6] = [
+        // The first ids and the counts of the ranges.
+        type Ranges = &'static [(u32, u32)];
+        let table: [(Ranges, &str, u64); 6] = [
             (&[], "0 1000 1\n", 1),
             (&[(100_000, 65_536)], "0 1000 1\n1 100000 65536\n", 65_537),
             (
@@ -179,7 +181,6 @@ mod tests {
             assert_eq!(map.to_string(), expected);
             assert_eq!(map.end(), end, "{expected}");
         }
-        println!("{} maps", table.len());
     }
 
     #[test]

@@ -149,6 +149,9 @@ mod tests {
 
     use super::*;
 
+    /// Paths and contents.
+    type Files<'a> = &'a [(&'a str, &'a str)];
+
     fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, Rootfs) {
         let directory = tempfile::tempdir().unwrap();
         for (path, content) in files {
@@ -165,7 +168,7 @@ mod tests {
         let foreign_first = "Package: a\nArchitecture: i386\n\nPackage: b\nArchitecture: all\n\n\
                              Package: dpkg\nArchitecture: amd64\n";
         let without_dpkg = "Package: b\nArchitecture: all\n\nPackage: a\nArchitecture: armhf\n";
-        let rows: [(&[(&str, &str)], Option<&str>); 5] = [
+        let rows: [(Files, Option<&str>); 5] = [
             (
                 &[(ARCHITECTURES, "arm64\namd64\n"), (STATUS, foreign_first)],
                 Some("arm64"),
@@ -237,7 +240,7 @@ mod tests {
 
     #[test]
     fn the_command_is_the_best_shell_of_the_tree() {
-        let rows: [(&[(&str, &str)], Option<&str>); 4] = [
+        let rows: [(Files, Option<&str>); 4] = [
             (&[("usr/bin/bash", ""), ("usr/bin/sh", "")], Some("bash")),
             (&[("bin/dash", "")], Some("dash")),
             (&[("bin/sh", "")], Some("sh")),
