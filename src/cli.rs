@@ -6,6 +6,7 @@
 
 mod bootstrap;
 mod compatibility;
+mod debootstrap;
 mod environment;
 mod error;
 mod exit;
@@ -83,6 +84,15 @@ enum CommandArgs {
     Join(JoinArgs),
     /// Remove trees, also those that were made without root
     Rm(RmArgs),
+    /// Make a tree with the words of debootstrap, as debootstrap leaves it
+    #[command(
+        disable_help_flag = true,
+        override_usage = "rbootstrap debootstrap [OPTION]... SUITE TARGET [MIRROR [SCRIPT]]"
+    )]
+    Debootstrap {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
     /// List the known suites
     Suites,
 }
@@ -101,7 +111,11 @@ pub fn main() -> ExitCode {
     if let Some(code) = sandbox::pid_1() {
         return code;
     }
-    let cli = match parse(std::env::args_os()) {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if let Some(words) = debootstrap::words(&words) {
+        return debootstrap::main(words);
+    }
+    let cli = match parse(words) {
         Ok(cli) => cli,
         Err(error) => return exit::refused(&error),
     };
@@ -156,6 +170,8 @@ impl Cli {
             Some(CommandArgs::Rm(rm)) => rm.execute(session),
             Some(CommandArgs::Join(join)) => join.execute(session),
             Some(CommandArgs::Suites) => suites::execute(session),
+            // `main` has taken these words.
+            Some(CommandArgs::Debootstrap { .. }) => Ok(()),
         }
     }
 
@@ -167,7 +183,9 @@ impl Cli {
             Some(CommandArgs::Pack(pack)) => pack.title(),
             Some(CommandArgs::Rm(_)) => "rbootstrap rm".into(),
             Some(CommandArgs::Join(join)) => join.title(),
-            Some(CommandArgs::Suites) => "rbootstrap suites".into(),
+            Some(CommandArgs::Suites | CommandArgs::Debootstrap { .. }) => {
+                "rbootstrap suites".into()
+            }
         }
     }
 
@@ -177,7 +195,12 @@ impl Cli {
             None => self.bootstrap.jobs(),
             Some(CommandArgs::Bootstrap(bootstrap)) => bootstrap.jobs(),
             Some(CommandArgs::Pack(pack)) => pack.jobs.count(),
-            Some(CommandArgs::Join(_) | CommandArgs::Rm(_) | CommandArgs::Suites) => 1,
+            Some(
+                CommandArgs::Join(_)
+                | CommandArgs::Rm(_)
+                | CommandArgs::Suites
+                | CommandArgs::Debootstrap { .. },
+            ) => 1,
         }
     }
 }

@@ -6,6 +6,7 @@
 mod execute;
 mod install_plan;
 mod key;
+mod leavings;
 mod preseed;
 mod scripts;
 mod second_stage;
@@ -23,6 +24,7 @@ use crate::tree::rootfs;
 pub(crate) use execute::{Installation, Setup};
 pub(crate) use install_plan::InstallPlan;
 pub(crate) use key::StepKey;
+pub(crate) use leavings::{HostFile, Leavings};
 pub(crate) use preseed::Preseed;
 pub(crate) use steps::{Options, Step};
 

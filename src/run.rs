@@ -8,6 +8,7 @@ mod apt_files;
 mod choice;
 mod claim;
 mod credentials;
+mod debootstrap;
 mod early;
 mod error;
 mod local;
@@ -43,8 +44,8 @@ use crate::tree::target;
 pub(crate) use error::Error;
 pub(crate) use outcome::Done;
 pub(crate) use request::{
-    CacheOptions, Goal, Limits, ListedSources, NetworkOptions, Outputs, Packages, ProfileChoice,
-    Request, SourceOptions, System,
+    CacheOptions, Debootstrap, Goal, Limits, ListedSources, NetworkOptions, Outputs, Packages,
+    ProfileChoice, Request, SourceOptions, System,
 };
 pub(crate) use sources::load_suites;
 
@@ -78,8 +79,11 @@ fn stages(
     // A file system's clock may lag behind by a tick.
     let began = now() - 1;
     // Sources. An unknown suite or a bad source is an error whoever asks.
-    let sources = sources::choose(&request.system, &request.sources, report)?;
-    let selection = selection(request, &sources, report)?;
+    let sources = debootstrap::choose_sources(request, report)?;
+    let mut selection = selection(request, &sources, report)?;
+    if request.debootstrap.is_some() {
+        debootstrap::adapt(&mut selection, &sources);
+    }
     let preseed = preseed::read(&request.system, report)?;
     let profile = request.system.profile.as_ref();
     let profile = profile.map(profile::load).transpose()?;
@@ -95,6 +99,7 @@ fn stages(
     let store = open_store(request, report)?;
     let _registration = cancel_on(interrupt, &store);
     let fetch = start_downloads(&store, &request.limits, report);
+    let prefetches = !request.goal.ends_with_plan() && !debootstrap::may_have_packages(request);
     let installation = match &claim {
         Some(claim) => {
             let setup = setup(request, options.clone(), &fetch);
@@ -110,7 +115,7 @@ fn stages(
         store: &store,
         early: EarlyDownloads {
             planner: PrefetchPlanner::new(&selection, sources.list.len()),
-            fetch: Some(&*fetch).filter(|_| !request.goal.ends_with_plan()),
+            fetch: Some(&*fetch).filter(|_| prefetches),
             staging: installation.as_ref().map(Installation::prefetcher),
         },
         interrupt,
@@ -118,7 +123,8 @@ fn stages(
     })?;
     let apt = apt_files::apt_files(&sources, &reader, &store, report)?;
     let plan = choice::install_plan(plan, apt, request.outputs.epoch)?;
-    let plan = plan.with_requested(&selection);
+    let mut plan = plan.with_requested(&selection);
+    debootstrap::prepare(&mut plan, request, &sources, &reader);
     preseed::require_debconf(preseed.as_ref(), &plan.plan)?;
     if request.goal.ends_with_plan() {
         let steps = plan.steps(&options);
@@ -129,6 +135,10 @@ fn stages(
     fetch.want(&plan.debs);
     if request.goal == Goal::Download {
         fetch_all(&fetch, &plan.debs)?;
+    }
+    if let (Some(wanted), Some(claim)) = (&request.debootstrap, &claim) {
+        debootstrap::write_lists(claim.root(), &sources, &reader, &plan)?;
+        debootstrap::keep_packages(wanted, &plan, &fetch, report)?;
     }
     let epoch = installation.map(|tree| tree.install(&plan)).transpose()?;
     // Pack.
@@ -201,7 +211,10 @@ fn step_options(request: &Request, sources: &Sources) -> install::Options {
     let system = &request.system;
     let options = install::Options::new(system.variant, &sources.suite, &sources.architectures)
         .with_path_rules(&system.path_rules);
-    match system.first_stage {
+    let options = debootstrap::with_leavings(options, request, &sources.suite);
+    let only_downloads = request.debootstrap.as_ref();
+    let only_downloads = only_downloads.is_some_and(|wanted| wanted.only_downloads);
+    match system.first_stage || only_downloads {
         true => options.with_first_stage(&system.suite, &sources.list),
         false => options,
     }

@@ -15,6 +15,7 @@
 
 mod archive;
 mod context;
+mod debootstrap;
 mod disks;
 mod dpkg;
 mod engines;

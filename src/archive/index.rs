@@ -5,13 +5,14 @@
 
 pub(super) mod decode;
 
+use std::io::{BufReader, Read};
 use std::sync::Arc;
 use std::time::Instant;
 
 use self::decode::{DecodeError, DecodeOptions, decode};
 use super::release::{PromisedFile, is_flat, with_extension};
 use super::{Error, IndexEvent, Listing, Release};
-use crate::formats::compress::Compression;
+use crate::formats::compress::{Compression, Integrity, decoder};
 use crate::formats::key::KeyHasher;
 use crate::formats::stanza;
 use crate::report::{Event, Report, Stage};
@@ -110,6 +111,29 @@ impl Indexes<'_> {
             architecture: file.architecture.clone(),
             text,
         })
+    }
+
+    /// One index, decompressed and whole.
+    pub(super) fn whole(
+        self,
+        release: &Release,
+        file: &IndexFile,
+    ) -> Result<Vec<u8>, ListingError> {
+        let fetched = self.fetch(release, file)?;
+        let limit = size_limit(fetched.verified.size());
+        let mut content = Vec::new();
+        let read = fetched.verified.open().and_then(|file| {
+            let decoded = decoder(fetched.compression, BufReader::new(file), Integrity::Known)?;
+            decoded.take(limit).read_to_end(&mut content)
+        });
+        match read {
+            Ok(_) => Ok(content),
+            Err(source) => Err(ListingError::Failed(Error::Decode {
+                suite: release.source().suite.clone(),
+                name: fetched.name,
+                source,
+            })),
+        }
     }
 
     /// Fetches the index in the cheapest compression that the mirror has.

@@ -6,6 +6,7 @@
 //! next mirror and at last after pauses that add up to minutes. A single release is read by
 //! `signed`, a single index by `index`.
 
+mod lists;
 mod mismatch;
 
 use std::panic;
@@ -90,8 +91,9 @@ impl<'a> IndexReader<'a> {
 
     /// Reads all indexes. `observe` is called with stanzas while others are still on their way.
     ///
-    /// A component or an architecture that one source lacks is a warning, as a security archive may
-    /// have fewer of both; one that no source has is an error.
+    /// A component that a source lacks is a warning, as for apt, unless nothing is left to read. An
+    /// architecture that one source lacks is a warning, as a security archive may have fewer; one
+    /// that no source has is an error.
     pub(crate) fn index(&self, observe: &(dyn Fn(IndexEvent<'_>) + Sync)) -> Result<Index, Error> {
         self.report.began(Stage::Indexes, 0);
         let listings = self.for_each_source(|number| self.listings(number, observe))?;
@@ -113,16 +115,18 @@ impl<'a> IndexReader<'a> {
         {
             let suite = release.source().suite.clone();
             for component in &missing.components {
-                let is_known = files.iter().any(|file| file.component == *component);
-                if !is_known && !release.source().leniency.absent_indexes {
+                // As for apt and debootstrap, unless nothing is left.
+                if files.is_empty() && !release.source().leniency.absent_indexes {
                     return Err(Error::NoComponent {
                         component: component.clone(),
                         suite,
                         offered: release.offered_components(),
                     });
                 }
-                self.report
-                    .warning(format!("{suite} has no component {component}"));
+                let offered = release.offered_components().join(", ");
+                self.report.warning(format!(
+                    "{suite} has no component {component} (it has {offered})"
+                ));
             }
             for architecture in &missing.architectures {
                 let is_known = files.iter().any(|file| file.architecture == *architecture);

@@ -11,7 +11,7 @@ use crate::report::Report;
 use crate::store::{self, Stop, Store, Unverified};
 
 /// The largest Release file, in bytes. Debian's have 0.3 MB.
-const RELEASE_LIMIT: u64 = 16 << 20;
+pub(super) const RELEASE_LIMIT: u64 = 16 << 20;
 /// The largest file of detached signatures, in bytes.
 const SIGNATURE_LIMIT: u64 = 1 << 20;
 

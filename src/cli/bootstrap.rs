@@ -166,6 +166,7 @@ impl BootstrapArgs {
             network: self.network.options(),
             limits: self.performance.limits(),
             sandbox,
+            debootstrap: None,
         })
     }
 }

@@ -224,10 +224,11 @@ impl PackageArgs {
     }
 
     pub(super) fn packages(&self) -> Packages {
-        Packages {
-            include: values::words(&self.include),
-            exclude: values::words(&self.exclude),
-        }
+        let exclude = values::words(&self.exclude);
+        let mut include = values::words(&self.include);
+        // As for debootstrap, a package that is in both lists is left out.
+        include.retain(|word| !exclude.contains(word));
+        Packages { include, exclude }
     }
 }
 
@@ -264,6 +265,7 @@ impl OutputArgs {
             directory: written.directory,
             image: written.image,
             epoch: environment.epoch()?,
+            takes_any_directory: false,
             keep_failed: self.keep,
             temporary: environment.temporary(),
         })

@@ -46,9 +46,12 @@ impl Cli {
                 privilege::obtain_if_possible(mode, &caller)
             }
             Some(CommandArgs::Rm(_)) => privilege::obtain_if_possible(mode, &caller),
-            Some(CommandArgs::Pack(_) | CommandArgs::Join(_) | CommandArgs::Suites) => {
-                Ok(Privilege::of_caller())
-            }
+            Some(
+                CommandArgs::Pack(_)
+                | CommandArgs::Join(_)
+                | CommandArgs::Suites
+                | CommandArgs::Debootstrap { .. },
+            ) => Ok(Privilege::of_caller()),
         }
     }
 }

@@ -96,7 +96,7 @@ impl SourceArgs {
         }
         Ok(SourceOptions {
             suite_directories: environment.configuration_directories("suites"),
-            components: values::words(&self.components),
+            components: values::distinct(&self.components),
             mirror,
             further_mirrors: self.mirrors,
             snapshot: self.snapshot,

@@ -19,6 +19,17 @@ pub(super) fn words(values: &[String]) -> Vec<String> {
     words
 }
 
+/// As [`words`], each word once.
+pub(super) fn distinct(values: &[String]) -> Vec<String> {
+    let mut distinct = Vec::new();
+    for word in words(values) {
+        if !distinct.contains(&word) {
+            distinct.push(word);
+        }
+    }
+    distinct
+}
+
 /// A MIRROR that is not a URL.
 #[derive(Debug, thiserror::Error)]
 #[error("`{found}` is not the URL of a mirror")]
@@ -138,5 +149,7 @@ mod tests {
     fn lists_are_split_at_commas_and_blanks() {
         let values = ["a,b".to_owned(), " c\td,".to_owned(), String::new()];
         assert_eq!(words(&values), ["a", "b", "c", "d"]);
+        let twice = ["main main".to_owned(), "main,contrib".to_owned()];
+        assert_eq!(distinct(&twice), ["main", "contrib"]);
     }
 }

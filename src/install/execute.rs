@@ -28,7 +28,7 @@ use super::install_plan::{InstallPlan, in_order_of, in_staging_order};
 use super::key::keys;
 use super::preseed::{Preseed, set_selections};
 use super::scripts::{ScriptHost, ScriptPlace};
-use super::second_stage::Times;
+use super::second_stage::{Times, finish_directory};
 use super::steps::{Options, Step, steps};
 
 /// What an installation needs before its packages are known.
@@ -172,6 +172,14 @@ impl<'a> Installation<'a> {
                     file.write(self.root)?;
                 }
             }
+            Step::Files { files } => {
+                for file in files {
+                    if !self.root.exists(&file.path)? {
+                        self.root.make_directories(&file.path.parent())?;
+                        self.root.write(&file.path, &file.content, file.mode)?;
+                    }
+                }
+            }
             Step::Unpack { packages, method } => {
                 let unpacking = Unpacking {
                     root: self.root,
@@ -205,6 +213,10 @@ impl<'a> Installation<'a> {
                 second.write(self.root, times)?;
                 self.staging.finish()?;
                 self.report.ended(Stage::Unpack);
+            }
+            Step::Close { keeps_directory } => {
+                self.close()?;
+                finish_directory(self.root, *keeps_directory)?;
             }
             Step::Tidy { automatic } => self.tidy(automatic.as_deref())?,
         }
@@ -310,13 +322,19 @@ impl<'a> Installation<'a> {
         set_selections(preseed, self.root, &host.sandbox, environment)
     }
 
-    fn tidy(&mut self, automatic: Option<&[Automatic]>) -> Result<(), Error> {
+    /// Ends all that works in the tree.
+    fn close(&mut self) -> Result<(), Error> {
         if let Some(scripts) = self.scripts.take() {
             let ledger = &self.state.ledger;
             scripts.close(&|path| ledger.owner(path).is_some())?;
         }
         self.staging.finish()?;
         self.report.ended(Stage::Unpack);
+        Ok(())
+    }
+
+    fn tidy(&mut self, automatic: Option<&[Automatic]>) -> Result<(), Error> {
+        self.close()?;
         tidy::tidy(self.root)?;
         if let Some(automatic) = automatic {
             apt::write_extended_states(self.root, automatic)?;
@@ -348,12 +366,14 @@ fn own_files(steps: &[Step]) -> Vec<RootPath> {
         match step {
             Step::Base(base) => paths.extend(base.files()),
             Step::Apt { files } => paths.extend(files.iter().map(|file| file.path.clone())),
+            Step::Files { files } => paths.extend(files.iter().map(|file| file.path.clone())),
             Step::Unpack { .. }
             | Step::Configure { .. }
             | Step::Preseed(_)
             | Step::Remove { .. }
             | Step::Triggers
             | Step::Archives { .. }
+            | Step::Close { .. }
             | Step::SecondStage(_)
             | Step::Tidy { .. }
             | Step::Settings(_) => {}

@@ -22,7 +22,7 @@ use crate::formats::digest::Digest;
 use crate::formats::key::KeyHasher;
 use crate::formats::package_key::PackageKey;
 use crate::formats::suite::MergedUsr;
-use crate::tree::base::Base;
+use crate::tree::base::{Base, BaseKind};
 
 use super::preseed::Preseed;
 use crate::tree::settings::ProfileChanges;
@@ -97,12 +97,21 @@ fn encode_step(encoder: &mut KeyHasher, step: &Step) {
     encoder.text(step.kind());
     match step {
         Step::Base(base) => encode_base(encoder, base),
+        Step::Close { keeps_directory } => encoder.flag(*keeps_directory),
         Step::Apt { files } => {
             encoder.number(files.len() as u64);
             for file in files {
                 encoder.bytes(file.path.as_bytes());
                 encoder.bytes(&file.content);
                 encoder.number(u64::from(file.mode));
+            }
+        }
+        Step::Files { files } => {
+            encoder.number(files.len() as u64);
+            for file in files {
+                encoder.bytes(file.path.as_bytes());
+                encoder.number(u64::from(file.mode));
+                encoder.bytes(&file.content);
             }
         }
         Step::Unpack {
@@ -161,7 +170,13 @@ fn encode_base(encoder: &mut KeyHasher, base: &Base) {
         merged_usr,
         path_rules,
         localtime,
+        kind,
     } = base;
+    encoder.text(match kind {
+        BaseKind::Image => "",
+        BaseKind::Debootstrap => "debootstrap",
+        BaseKind::Downloads => "downloads",
+    });
     encoder.texts(architectures);
     encoder.text(match merged_usr {
         MergedUsr::Shipped => "shipped",

@@ -93,7 +93,7 @@ pub(super) fn first_stage(plan: &Plan, steps: Vec<Step>, about: &FirstStage) -> 
     let mut rest = Vec::new();
     for step in steps {
         match step {
-            Step::Base(_) | Step::Apt { .. } => before.push(step),
+            Step::Base(_) | Step::Apt { .. } | Step::Files { .. } => before.push(step),
             Step::Unpack { .. }
             | Step::Configure { .. }
             | Step::Remove { .. }
@@ -101,6 +101,7 @@ pub(super) fn first_stage(plan: &Plan, steps: Vec<Step>, about: &FirstStage) -> 
             | Step::Triggers
             | Step::Archives { .. }
             | Step::SecondStage(_)
+            | Step::Close { .. }
             | Step::Tidy { .. }
             | Step::Settings(_) => rest.push(step),
         }
@@ -110,10 +111,12 @@ pub(super) fn first_stage(plan: &Plan, steps: Vec<Step>, about: &FirstStage) -> 
         packages.push(chosen.package().key());
     }
     // The second stage needs a system. Without essential packages that is whatever was chosen.
-    let extracted = match plan.essential_count() {
-        0 => packages.clone(),
-        count => packages[..count].to_vec(),
-    };
+    let mut extracted = packages.clone();
+    if plan.essential_count() != 0 {
+        let others = extracted.split_off(plan.essential_count());
+        // Scripts need /proc.
+        extracted.extend(others.into_iter().filter(|key| key.name() == "mount"));
+    }
     let second = SecondStage::new(plan, &rest, about);
     if !extracted.is_empty() {
         before.push(Step::Unpack {
@@ -121,6 +124,22 @@ pub(super) fn first_stage(plan: &Plan, steps: Vec<Step>, about: &FirstStage) -> 
             method: Method::Extract,
         });
     }
+    before.push(Step::Archives { packages });
+    before.push(Step::SecondStage(second));
+    before
+}
+
+/// The steps of a run that only downloads: the .debs, and what is known of them.
+pub(super) fn downloads_only(plan: &Plan, steps: Vec<Step>, about: &FirstStage) -> Vec<Step> {
+    let mut packages = Vec::new();
+    for chosen in plan.packages() {
+        packages.push(chosen.package().key());
+    }
+    let mut second = SecondStage::new(plan, &steps, about);
+    // Nothing is decoded, and the time of scripts is set when they run.
+    second.first.clear();
+    let mut before = steps;
+    before.retain(|step| matches!(step, Step::Base(_)));
     before.push(Step::Archives { packages });
     before.push(Step::SecondStage(second));
     before
@@ -235,6 +254,8 @@ fn calls(steps: &[Step]) -> String {
             Step::Triggers => "configure_pending",
             Step::Base(_)
             | Step::Apt { .. }
+            | Step::Files { .. }
+            | Step::Close { .. }
             | Step::Archives { .. }
             | Step::SecondStage(_)
             | Step::Tidy { .. }
@@ -297,4 +318,23 @@ fn lists(plan: &Plan) -> [StageFile; 4] {
         StageFile::new("debpaths", paths),
         StageFile::new("deburis", uris),
     ]
+}
+
+/// Moves debootstrap's log to where it stays, and removes its directory unless that is kept.
+pub(super) fn finish_directory(root: &Rootfs, keeps_directory: bool) -> Result<(), rootfs::Error> {
+    let directory = RootPath::known(DIRECTORY);
+    let log = directory.entry(b"debootstrap.log");
+    let kept = RootPath::known("var/log/bootstrap.log");
+    root.make_directories(&kept.parent())?;
+    if keeps_directory {
+        let content = root.read(&log)?.unwrap_or_default();
+        return root.write(&kept, &content, 0o644);
+    }
+    if root.exists(&log)? {
+        root.rename(&log, &kept)?;
+    }
+    match root.exists(&directory)? {
+        true => root.remove_tree(&directory),
+        false => Ok(()),
+    }
 }

@@ -1,6 +1,6 @@
 //! The installation as a list of steps, made of a plan. Pure: it can be printed, hashed and tested.
 
-use std::fmt;
+mod words;
 
 use crate::archive::Source;
 use crate::dpkg::unpack::Method;
@@ -10,11 +10,12 @@ use crate::formats::profile::Profile;
 use crate::formats::suite::{Suite, Variant};
 use crate::plan::{self, Plan};
 use crate::tree::apt::{AptFile, Automatic};
-use crate::tree::base::Base;
+use crate::tree::base::{Base, BaseKind};
 use crate::tree::settings::ProfileChanges;
 
+use super::leavings::{HostFile, Leavings};
 use super::preseed::Preseed;
-use super::second_stage::{FirstStage, SecondStage, first_stage};
+use super::second_stage::{FirstStage, SecondStage, downloads_only, first_stage};
 use super::settings::changes;
 
 /// One step of an installation.
@@ -24,6 +25,8 @@ pub(crate) enum Step {
     Base(Base),
     /// Writes apt's sources, keyrings and pins.
     Apt { files: Vec<AptFile> },
+    /// Writes files where the tree has none.
+    Files { files: Vec<HostFile> },
     /// Unpacks packages.
     Unpack {
         packages: Vec<PackageKey>,
@@ -44,6 +47,8 @@ pub(crate) enum Step {
     Archives { packages: Vec<PackageKey> },
     /// Leaves the rest to a second stage, which the tree does itself.
     SecondStage(SecondStage),
+    /// Closes the sandbox and leaves everything else. /debootstrap goes unless it is kept.
+    Close { keeps_directory: bool },
     /// Closes the sandbox and removes what belongs to this installation alone.
     Tidy {
         /// The packages that apt records as installed automatically, with their architectures; none
@@ -66,6 +71,8 @@ pub(crate) struct Options {
     requested: Vec<PackageKey>,
     /// Where only the first of two stages is made.
     first_stage: Option<FirstStage>,
+    /// Where the tree is to be as debootstrap's.
+    leavings: Option<Leavings>,
 }
 
 impl Options {
@@ -78,13 +85,25 @@ impl Options {
                 merged_usr: suite.merged_usr,
                 path_rules: Vec::new(),
                 localtime: variant == Variant::Buildd,
+                kind: BaseKind::Image,
             },
             apt: Vec::new(),
             preseed: None,
             profile: None,
             requested: Vec::new(),
             first_stage: None,
+            leavings: None,
         }
+    }
+
+    /// The options for a tree as debootstrap leaves it.
+    pub(crate) fn with_leavings(mut self, leavings: Leavings) -> Options {
+        self.base.kind = match leavings.only_downloads {
+            true => BaseKind::Downloads,
+            false => BaseKind::Debootstrap,
+        };
+        self.leavings = Some(leavings);
+        self
     }
 
     /// The options for the first of two stages.
@@ -136,7 +155,12 @@ impl Options {
 
     /// Whether maintainer scripts run.
     pub(crate) fn has_scripts(&self) -> bool {
-        self.configures() && self.first_stage.is_none()
+        self.configures() && self.first_stage.is_none() && !self.only_downloads()
+    }
+
+    fn only_downloads(&self) -> bool {
+        let leavings = self.leavings.as_ref();
+        leavings.is_some_and(|leavings| leavings.only_downloads)
     }
 
     /// Whether the packages are configured, be it in a second stage.
@@ -157,6 +181,13 @@ pub(crate) fn steps(plan: &Plan, options: &Options) -> Vec<Step> {
             files: options.apt.clone(),
         });
     }
+    if let Some(leavings) = &options.leavings
+        && !leavings.files.is_empty()
+    {
+        steps.push(Step::Files {
+            files: leavings.files.clone(),
+        });
+    }
     if options.configures() {
         script_steps(plan, &keys, &mut steps);
         if let Some(preseed) = &options.preseed {
@@ -168,15 +199,33 @@ pub(crate) fn steps(plan: &Plan, options: &Options) -> Vec<Step> {
             method: Method::Extract,
         });
     }
-    let automatic = (!plan.calls().is_empty()).then(|| automatic(plan, options));
-    steps.push(Step::Tidy { automatic });
+    steps.push(match &options.leavings {
+        Some(Leavings {
+            keeps_directory, ..
+        }) => Step::Close {
+            keeps_directory: *keeps_directory,
+        },
+        None => Step::Tidy {
+            automatic: (!plan.calls().is_empty()).then(|| automatic(plan, options)),
+        },
+    });
     if let Some(profile) = &options.profile {
         steps.push(Step::Settings(changes(profile, plan)));
     }
     match &options.first_stage {
+        Some(about) if options.only_downloads() => downloads_only(plan, steps, about),
         Some(about) if options.configures() => first_stage(plan, steps, about),
+        _ if options.leavings.is_some() => with_archives(plan, steps),
         _ => steps,
     }
+}
+
+/// The steps with the .debs kept in the tree, before anything of the packages is configured.
+fn with_archives(plan: &Plan, mut steps: Vec<Step>) -> Vec<Step> {
+    let packages = plan.packages().iter();
+    let packages = packages.map(|chosen| chosen.package().key()).collect();
+    steps.insert(steps.len() - 1, Step::Archives { packages });
+    steps
 }
 
 /// The steps between base and tidy where scripts run: the essential packages, then apt's calls.
@@ -207,7 +256,10 @@ fn script_steps(plan: &Plan, keys: &[PackageKey], steps: &mut Vec<Step>) {
             },
         });
     }
-    steps.push(Step::Triggers);
+    // Without packages there is no dpkg.
+    if !keys.is_empty() {
+        steps.push(Step::Triggers);
+    }
 }
 
 /// Inserts the step that answers debconf's questions. debconf can take answers as soon as its files
@@ -286,114 +338,6 @@ fn automatic(plan: &Plan, options: &Options) -> Vec<Automatic> {
         });
     }
     automatic
-}
-
-impl Step {
-    /// The kind of step, in one word.
-    pub(crate) fn kind(&self) -> &'static str {
-        match self {
-            Step::Base(_) => "base",
-            Step::Apt { .. } => "apt",
-            Step::Unpack { .. } => "unpack",
-            Step::Configure { .. } => "configure",
-            Step::Preseed(_) => "preseed",
-            Step::Remove { .. } => "remove",
-            Step::Triggers => "triggers",
-            Step::Archives { .. } => "archives",
-            Step::SecondStage(_) => "second-stage",
-            Step::Tidy { .. } => "tidy",
-            Step::Settings(_) => "settings",
-        }
-    }
-
-    /// The packages that the step is about.
-    pub(crate) fn packages(&self) -> &[PackageKey] {
-        match self {
-            Step::Unpack { packages, .. }
-            | Step::Configure { packages, .. }
-            | Step::Archives { packages }
-            | Step::Remove { packages } => packages,
-            Step::Base(_)
-            | Step::Apt { .. }
-            | Step::Preseed(_)
-            | Step::Triggers
-            | Step::SecondStage(_)
-            | Step::Tidy { .. }
-            | Step::Settings(_) => &[],
-        }
-    }
-
-    /// How the step differs from others of its kind.
-    fn manner(&self) -> &'static str {
-        match self {
-            Step::Unpack {
-                method: Method::Extract,
-                ..
-            } => "files only",
-            Step::Unpack {
-                method: Method::Together,
-                ..
-            } => "together",
-            Step::Configure { forced: true, .. } => "with --force-depends",
-            Step::Remove { .. } => "with --force-depends",
-            Step::Base(_)
-            | Step::Apt { .. }
-            | Step::Unpack { .. }
-            | Step::Configure { .. }
-            | Step::Preseed(_)
-            | Step::Triggers
-            | Step::Archives { .. }
-            | Step::SecondStage(_)
-            | Step::Tidy { .. }
-            | Step::Settings(_) => "",
-        }
-    }
-}
-
-/// A line: the kind, its manner, and the packages as dpkg names them.
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind())?;
-        match self {
-            Step::Base(base) => {
-                write!(f, " {}", base.architectures.join(" "))?;
-                for rule in &base.path_rules {
-                    write!(f, " {rule}")?;
-                }
-            }
-            Step::Apt { files } => {
-                for file in files {
-                    write!(f, " {}", file.path)?;
-                }
-            }
-            Step::Settings(changes) => {
-                for file in &changes.files {
-                    write!(f, " {}", file.path)?;
-                }
-                for path in &changes.removed {
-                    write!(f, " -{path}")?;
-                }
-            }
-            Step::Preseed(preseed) => match preseed.count() {
-                1 => f.write_str(" 1 answer")?,
-                count => write!(f, " {count} answers")?,
-            },
-            Step::Unpack { .. }
-            | Step::Configure { .. }
-            | Step::Remove { .. }
-            | Step::Triggers
-            | Step::Archives { .. }
-            | Step::SecondStage(_)
-            | Step::Tidy { .. } => {}
-        }
-        if !self.manner().is_empty() {
-            write!(f, " {}", self.manner())?;
-        }
-        for key in self.packages() {
-            write!(f, " {}", key.dpkg_name())?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

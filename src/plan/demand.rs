@@ -238,7 +238,7 @@ impl DemandReader<'_, '_> {
     fn real(&self, text: &str) -> Result<PackageId, Error> {
         let words = NameWords::of(text);
         if let Some(architecture) = words.architecture
-            && !matches!(architecture, "any" | "native")
+            && !matches!(architecture, "any" | "native" | "all")
             && self.pool.architecture(architecture) == UNKNOWN_ARCHITECTURE
         {
             return Err(Error::Architecture {
@@ -261,7 +261,8 @@ impl DemandReader<'_, '_> {
         let number = self.pool[package].architecture;
         match architecture {
             None | Some("any") => true,
-            Some("native") => number == 0,
+            // A package for all architectures is a native one.
+            Some("native" | "all") => number == 0,
             Some(named) => self.pool.architectures()[usize::from(number)] == named,
         }
     }
@@ -276,7 +277,7 @@ impl DemandReader<'_, '_> {
         }
         let words = NameWords::of(text);
         let architecture = match words.architecture {
-            None => 0,
+            None | Some("all") => 0,
             Some(named) => self.pool.architecture(named),
         };
         let Some(name) = self.pool.name(words.name) else {

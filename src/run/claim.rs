@@ -35,6 +35,7 @@ impl<'a> ClaimedOutputs<'a> {
         shared: &'a Shared,
     ) -> Result<ClaimedOutputs<'a>, Error> {
         let target = match &outputs.directory {
+            Some(directory) if outputs.takes_any_directory => Target::occupy(directory)?,
             Some(directory) => Target::claim(directory)?,
             None => Target::temporary(&outputs.temporary)?,
         };

@@ -58,6 +58,16 @@ impl Done {
         lines
     }
 
+    /// The names of the packages, one a line, in the order in which they are unpacked.
+    pub(crate) fn names(&self) -> String {
+        let mut lines = String::new();
+        for chosen in self.plan.packages() {
+            lines.push_str(&chosen.package().name);
+            lines.push('\n');
+        }
+        lines
+    }
+
     /// What the run would install and how, as `--simulate` shows it.
     pub(crate) fn planned(&self) -> PlannedRun {
         let mut packages = Vec::new();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::formats::path_rule::PathRule;
 use crate::formats::snapshot_time::SnapshotTime;
 use crate::formats::suite::Variant;
+use crate::install::HostFile;
 use crate::pack::Image;
 use crate::privilege::{self, Privilege};
 use crate::sandbox;
@@ -29,6 +30,23 @@ pub(crate) struct Request {
     pub(crate) network: NetworkOptions,
     pub(crate) limits: Limits,
     pub(crate) sandbox: sandbox::Options,
+    /// Where the tree is to be as debootstrap's.
+    pub(crate) debootstrap: Option<Debootstrap>,
+}
+
+/// A tree as debootstrap makes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Debootstrap {
+    /// Files of the host that the tree gets unless it has them.
+    pub(crate) host_files: Vec<HostFile>,
+    /// The mirror in the tree's sources where the packages are from a directory.
+    pub(crate) default_mirror: String,
+    /// Whether the .debs and indexes are all that is made.
+    pub(crate) only_downloads: bool,
+    /// Whether /debootstrap stays.
+    pub(crate) keeps_directory: bool,
+    /// A directory of .debs by apt's names, which is read and filled.
+    pub(crate) packages: Option<PathBuf>,
 }
 
 /// How far a run goes.
@@ -134,6 +152,8 @@ pub(crate) struct Outputs {
     pub(crate) image: Option<Image>,
     /// SOURCE_DATE_EPOCH, in seconds; `None` for the newest build date of the packages.
     pub(crate) epoch: Option<i64>,
+    /// Takes a directory that has files, and leaves it as it is after a failure.
+    pub(crate) takes_any_directory: bool,
     /// Keeps the tree of a failed run.
     pub(crate) keep_failed: bool,
     pub(crate) temporary: PathBuf,

@@ -20,7 +20,9 @@ fn request(temporary: &Path) -> Request {
             exclude: Vec::new(),
         },
         sources: SourceOptions::from_mirror(Some("file:/no/such/mirror")),
+        debootstrap: None,
         outputs: Outputs {
+            takes_any_directory: false,
             directory: None,
             image: None,
             epoch: None,

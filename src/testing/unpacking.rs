@@ -136,6 +136,7 @@ impl World {
                 merged_usr: MergedUsr::Shipped,
                 path_rules: Vec::new(),
                 localtime: false,
+                kind: crate::tree::base::BaseKind::Image,
             },
         )
         .unwrap();

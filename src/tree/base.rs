@@ -20,6 +20,18 @@ pub(crate) struct Base {
     pub(crate) path_rules: Vec<PathRule>,
     /// Whether /etc/localtime is made, a symlink to UTC's.
     pub(crate) localtime: bool,
+    pub(crate) kind: BaseKind,
+}
+
+/// Which directories and files a base has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BaseKind {
+    /// mmdebstrap's.
+    Image,
+    /// debootstrap's, which may be in a directory that has files.
+    Debootstrap,
+    /// Only where downloads are kept.
+    Downloads,
 }
 
 impl Base {
@@ -32,6 +44,24 @@ impl Base {
         files
     }
 }
+
+/// The directories that debootstrap makes.
+const DEBOOTSTRAP_DIRECTORIES: [&str; 7] = [
+    "etc/apt",
+    "var/cache/apt/archives/partial",
+    "var/lib/apt/lists/partial",
+    "var/lib/dpkg/triggers",
+    "var/lib/dpkg/info",
+    "var/lib/dpkg/alternatives",
+    "var/lib/dpkg/updates",
+];
+
+/// Where downloads are kept, and where they are decoded.
+const DOWNLOAD_DIRECTORIES: [&str; 3] = [
+    "var/cache/apt/archives/partial",
+    "var/lib/apt/lists/partial",
+    "var/lib/dpkg",
+];
 
 const DIRECTORIES: [&str; 13] = [
     "etc/apt/apt.conf.d",
@@ -89,11 +119,23 @@ const DEVICE_LINKS: [(&str, &str); 4] = [
 /// and the symlinks of a merged /usr where no package ships them. Skips devices that the host does
 /// not permit, as in a user namespace.
 pub(crate) fn base(root: &Rootfs, base: &Base) -> Result<(), Error> {
-    if base.merged_usr == MergedUsr::MadeFirst {
+    if base.merged_usr == MergedUsr::MadeFirst && base.kind != BaseKind::Downloads {
         merge_usr(root, base.architectures.first().map_or("", String::as_str))?;
     }
-    for path in DIRECTORIES {
+    let directories: &[&'static str] = match base.kind {
+        BaseKind::Image => &DIRECTORIES,
+        BaseKind::Debootstrap => &DEBOOTSTRAP_DIRECTORIES,
+        BaseKind::Downloads => &DOWNLOAD_DIRECTORIES,
+    };
+    for path in directories {
         make_directories(root, &RootPath::known(path), 0o755)?;
+    }
+    if base.kind == BaseKind::Downloads {
+        return Ok(());
+    }
+    if base.kind == BaseKind::Debootstrap {
+        make_files(root)?;
+        return make_devices(root);
     }
     make_directories(root, &RootPath::known("tmp"), 0o1777)?;
     root.write(&RootPath::known("var/lib/dpkg/status"), b"", 0o644)?;
@@ -112,6 +154,25 @@ pub(crate) fn base(root: &Rootfs, base: &Base) -> Result<(), Error> {
     make_devices(root)
 }
 
+/// Writes the files that debootstrap makes. An fstab that is there stays.
+fn make_files(root: &Rootfs) -> Result<(), Error> {
+    for path in ["var/lib/dpkg/status", "var/lib/dpkg/available"] {
+        root.write(&RootPath::known(path), b"", 0o644)?;
+    }
+    let method = RootPath::known("var/lib/dpkg/cmethopt");
+    root.write(&method, b"apt apt\n", 0o644)?;
+    let zone = RootPath::known("etc/localtime");
+    if !root.exists(&zone)? {
+        make_directories(root, &zone.parent(), 0o755)?;
+        root.symlink(b"/usr/share/zoneinfo/UTC", &zone)?;
+    }
+    let fstab = RootPath::known(FSTAB_PATH);
+    match root.exists(&fstab)? {
+        true => Ok(()),
+        false => root.write(&fstab, FSTAB, 0o644),
+    }
+}
+
 /// Writes the rules for the tree's dpkg, where there are any.
 fn write_path_rules(root: &Rootfs, rules: &[PathRule]) -> Result<(), Error> {
     if rules.is_empty() {
@@ -128,11 +189,17 @@ fn make_devices(root: &Rootfs) -> Result<(), Error> {
     make_directories(root, &RootPath::known("dev/pts"), 0o755)?;
     make_directories(root, &RootPath::known("dev/shm"), 0o755)?;
     for (link, target) in DEVICE_LINKS {
-        root.symlink(target.as_bytes(), &RootPath::known(link))?;
+        let link = RootPath::known(link);
+        if !root.exists(&link)? {
+            root.symlink(target.as_bytes(), &link)?;
+        }
     }
     for (path, major, minor) in DEVICES {
         let path = RootPath::known(path);
         let device = makedev(major, minor);
+        if root.exists(&path)? {
+            continue;
+        }
         match root.make_node(&path, FileType::CharacterDevice, 0o666, device) {
             Err(e) if e.source.kind() == std::io::ErrorKind::PermissionDenied => {}
             made => made?,
@@ -163,7 +230,10 @@ fn merge_usr(root: &Rootfs, architecture: &str) -> Result<(), Error> {
         let target = format!("usr/{name}");
         let directory = RootPath::known("usr").entry(name.as_bytes());
         make_directories(root, &directory, 0o755)?;
-        root.symlink(target.as_bytes(), &RootPath::known(name))?;
+        let link = RootPath::known(name);
+        if !root.exists(&link)? {
+            root.symlink(target.as_bytes(), &link)?;
+        }
     }
     Ok(())
 }
@@ -224,6 +294,7 @@ mod tests {
                 merged_usr: MergedUsr::MadeFirst,
                 path_rules: Vec::new(),
                 localtime: true,
+                kind: BaseKind::Image,
             },
         )
         .unwrap();

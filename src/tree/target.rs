@@ -70,6 +70,42 @@ impl Target {
         Target::hold(claim::open_or_create(&path)?, &path)
     }
 
+    /// Claims `path` with whatever is in it. Nothing is undone.
+    pub(crate) fn occupy(path: &Path) -> Result<Target, Error> {
+        let path = std::path::absolute(path).map_err(|source| Error::Io {
+            action: "find",
+            path: path.into(),
+            source,
+        })?;
+        let LockedDirectory {
+            directory,
+            mut created,
+            ..
+        } = claim::open_any(&path)?;
+        created.keep();
+        let found = rustix::fs::fstat(&directory).map_err(|e| io_error("look at", &path, e))?;
+        let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY;
+        let flags = flags | rustix::fs::OFlags::CLOEXEC;
+        let root = rustix::fs::openat(&directory, c".", flags, Mode::empty());
+        let root = root.map_err(|e| io_error("open", &path, e))?;
+        apply(OF_A_TREE, &directory).map_err(|e| io_error("set owner and mode of", &path, e))?;
+        let target = Target {
+            root: Rootfs::from_directory(root, &path),
+            acls: Acls::take(&directory).map_err(|e| io_error("remove the ACL of", &path, e))?,
+            directory,
+            before: Some(Ownership {
+                mode: found.st_mode & 0o7777,
+                uid: found.st_uid,
+                gid: found.st_gid,
+            }),
+            created,
+            left_by: None,
+            settled: true,
+        };
+        fitness::check(&target.directory, &path)?;
+        Ok(target)
+    }
+
     /// Creates a temporary tree below `parent`, for an image that is written elsewhere. Dropping it
     /// removes it.
     pub(crate) fn temporary(parent: &Path) -> Result<Target, Error> {

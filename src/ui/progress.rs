@@ -6,6 +6,7 @@
 
 mod bars;
 pub(crate) mod json;
+mod lines;
 mod log;
 mod plain;
 mod stages;
@@ -24,6 +25,8 @@ use crate::report::{Event, Origin, Report, RunId};
 use super::timings::{Span, TimedRun};
 use bars::Bars;
 use json::Json;
+pub(crate) use lines::LineStyle;
+use lines::Lines;
 use log::Log;
 use stages::Stages;
 
@@ -69,6 +72,7 @@ enum Output {
     Bars(Bars, Verbosity),
     Plain(Verbosity),
     Json(Json),
+    Lines(Lines),
     /// Messages without progress.
     Messages(Verbosity),
 }
@@ -91,6 +95,15 @@ impl Display {
             Progress::Auto if is_terminal => Output::Bars(Bars::new(), verbosity),
             Progress::Auto | Progress::Plain => Output::Plain(verbosity),
         };
+        Display::of(output)
+    }
+
+    /// Shows events as debootstrap's lines. `verbose` adds what dpkg and scripts say.
+    pub(crate) fn with_lines(style: LineStyle, verbose: bool) -> Arc<Display> {
+        Display::of(Output::Lines(Lines::new(style, verbose)))
+    }
+
+    fn of(output: Output) -> Arc<Display> {
         let state = DisplayState {
             output,
             log: None,
@@ -164,6 +177,7 @@ impl DisplayState {
                 plain::show_message(&event, run, *verbosity);
                 plain::show_progress(&event, run);
             }
+            Output::Lines(lines) => lines.show(&event),
             Output::Json(json) => json.write(origin, at, event, run),
             Output::Messages(verbosity) => plain::show_message(&event, run, *verbosity),
         }

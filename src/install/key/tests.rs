@@ -5,7 +5,7 @@ use crate::formats::path_rule::{PathRule, PathRuleKind};
 use crate::formats::selections::Selections;
 use crate::formats::version::Version;
 use crate::tree::apt::{AptFile, Automatic};
-use crate::tree::base::Base;
+use crate::tree::base::{Base, BaseKind};
 use crate::tree::rootfs::RootPath;
 
 use super::*;
@@ -31,6 +31,7 @@ fn steps() -> Vec<Step> {
             merged_usr: MergedUsr::Shipped,
             path_rules: Vec::new(),
             localtime: false,
+            kind: BaseKind::Image,
         }),
         Step::Apt {
             files: vec![AptFile {
@@ -115,6 +116,7 @@ fn a_key_changes_with_each_field_of_its_step() {
                 merged_usr: MergedUsr::Shipped,
                 path_rules: Vec::new(),
                 localtime: false,
+                kind: BaseKind::Image,
             });
         }),
         (0, |steps| {
@@ -123,6 +125,7 @@ fn a_key_changes_with_each_field_of_its_step() {
                 merged_usr: MergedUsr::No,
                 path_rules: Vec::new(),
                 localtime: false,
+                kind: BaseKind::Image,
             });
         }),
         (0, |steps| {

@@ -49,6 +49,7 @@ pub(in crate::install) fn options(variant: Variant) -> Options {
             merged_usr: MergedUsr::Shipped,
             path_rules: Vec::new(),
             localtime: false,
+            kind: BaseKind::Image,
         },
         apt: vec![AptFile {
             path: RootPath::known("etc/apt/sources.list"),
@@ -59,6 +60,7 @@ pub(in crate::install) fn options(variant: Variant) -> Options {
         requested: Vec::new(),
         preseed: None,
         first_stage: None,
+        leavings: None,
     }
 }
 
@@ -126,6 +128,12 @@ fn custom_places_its_own_packages_together() {
                     tidy";
     let preferences = "Package: *\nPin: release n=trixie\nPin-Priority: 100\n";
     assert_eq!(text(Variant::Custom, &["hello"], preferences), expected);
+}
+
+#[test]
+fn custom_without_packages_is_a_skeleton() {
+    let expected = "base amd64 i386\napt /etc/apt/sources.list\ntidy";
+    assert_eq!(text(Variant::Custom, &[], ""), expected);
 }
 
 #[test]

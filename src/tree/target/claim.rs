@@ -50,6 +50,25 @@ pub(super) fn open_or_create(path: &Path) -> Result<LockedDirectory, Error> {
     Ok(locked)
 }
 
+/// Claims `path`, an absolute path, with its missing parents, whatever is in it.
+pub(super) fn open_any(path: &Path) -> Result<LockedDirectory, Error> {
+    let mut created = CreatedDirectories::default();
+    let directory = match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => {
+            let parent = open_parent(parent, path, &mut created)?;
+            open_last(&parent, name, path, &mut created)?
+        }
+        _ => rustix::fs::open(path, DIRECTORY, Mode::empty())
+            .map_err(|e| io_error("open", path, e))?,
+    };
+    lock_any(&directory, &mut created, path)?;
+    Ok(LockedDirectory {
+        directory,
+        created,
+        leftover: None,
+    })
+}
+
 /// Claims a directory that was just created at `path`.
 pub(super) fn adopt(path: &Path) -> Result<LockedDirectory, Error> {
     let failed = |e| io_error("open", path, e);
@@ -155,16 +174,7 @@ fn lock(
     mut created: CreatedDirectories,
     target: &Path,
 ) -> Result<LockedDirectory, Error> {
-    refuse_system(&directory, target)?;
-    let path = target.to_owned();
-    match leftover::lock(&directory) {
-        Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => {
-            created.keep();
-            return Err(Error::Busy { path });
-        }
-        Err(e) => return Err(io_error("open", target, e)),
-    }
+    lock_any(&directory, &mut created, target)?;
     let leftover = leftover::remove_from(&directory, target)?;
     refuse_content(&directory, target)?;
     Ok(LockedDirectory {
@@ -183,6 +193,24 @@ pub(super) fn refuse_system(directory: &OwnedFd, target: &Path) -> Result<(), Er
         return Err(Error::RunningSystem { path });
     }
     Ok(())
+}
+
+/// Locks a directory that is not the running system's root.
+fn lock_any(
+    directory: &OwnedFd,
+    created: &mut CreatedDirectories,
+    target: &Path,
+) -> Result<(), Error> {
+    refuse_system(directory, target)?;
+    let path = target.to_owned();
+    match leftover::lock(directory) {
+        Ok(()) => Ok(()),
+        Err(Errno::WOULDBLOCK) => {
+            created.keep();
+            Err(Error::Busy { path })
+        }
+        Err(e) => Err(io_error("open", target, e)),
+    }
 }
 
 /// Checks that a directory is empty, except for an empty `lost+found`.

@@ -39,8 +39,17 @@ fn errors_name_what_no_source_has() {
         &release("noble", "Architectures: amd64 arm64\n", &all),
         &all,
     ));
-    let typo = Source {
+    // As for apt, the rest is read.
+    let partly = Source {
         components: vec!["main".into(), "univers".into()],
+        ..source(server.url(""), "noble")
+    };
+    let (index, heard) = read_all(&[partly]);
+    assert_eq!(shown(&index.unwrap()), ["noble amd64"]);
+    let warning = "warning: noble has no component univers (it has main, universe)";
+    assert!(heard.contains(&warning.to_owned()), "{heard:?}");
+    let typo = Source {
+        components: vec!["univers".into()],
         ..source(server.url(""), "noble")
     };
     let error = read_all(&[typo]).0.unwrap_err();

@@ -1,0 +1,172 @@
+//! `debootstrap`: the program under that name, or `rbootstrap debootstrap`.
+//!
+//! Takes debootstrap's words, and leaves the tree, the lines and the exit code of debootstrap. What
+//! is in such a tree is decided by `run`.
+
+mod arguments;
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use self::arguments::DebootstrapArgs;
+use super::environment::Environment;
+use super::{Session, exit, listen_for_signals, print_data};
+use crate::interrupt::Interrupt;
+use crate::run::{self, Goal, Request};
+use crate::ui::progress::{Display, LineStyle};
+
+const NAME: &str = "debootstrap";
+/// The version whose words are taken. Callers compare it.
+const VERSION: &str = "1.0.141";
+
+/// Where the log is while the tree is made, below it.
+const DIRECTORY: &str = "debootstrap";
+
+/// A failure before the run, as a line.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("{0}")]
+    Words(String),
+    #[error("{}: {source}", path.display())]
+    Target {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("debootstrap can only run as root")]
+    NotRoot,
+}
+
+/// The words after `debootstrap`, if the program is called so.
+pub(super) fn words(all: &[OsString]) -> Option<Vec<OsString>> {
+    let program = Path::new(all.first()?).file_name()?;
+    let named = if program == NAME {
+        1
+    } else if all.get(1).is_some_and(|word| word == NAME) {
+        2
+    } else {
+        return None;
+    };
+    // Scripts pass empty variables.
+    let words = all[named..].iter().filter(|word| !word.is_empty());
+    Some(words.cloned().collect())
+}
+
+/// Runs debootstrap with these words. Every failure is exit code 1.
+pub(super) fn main(words: Vec<OsString>) -> ExitCode {
+    let mut full = vec![OsString::from(NAME)];
+    full.extend(words);
+    let command = DebootstrapArgs::command();
+    let matches = command.try_get_matches_from(full);
+    let arguments = match matches.and_then(|found| DebootstrapArgs::from_arg_matches(&found)) {
+        Ok(arguments) => arguments,
+        Err(error) if !error.use_stderr() => {
+            let _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            let text = error.render().to_string();
+            let line = text.lines().next().unwrap_or_default();
+            return refuse(&Error::Words(line.trim_start_matches("error: ").to_owned()));
+        }
+    };
+    if arguments.version {
+        return print(&format!("{NAME} {VERSION}\n"));
+    }
+    match execute(&arguments) {
+        Ok(code) => code,
+        Err(error) => refuse(&error),
+    }
+}
+
+fn execute(arguments: &DebootstrapArgs) -> Result<ExitCode, Error> {
+    let environment = Environment::read();
+    let request = arguments.request(&environment).map_err(Error::Words)?;
+    let style = match request.goal {
+        Goal::PrintDebs => LineStyle::AllOnStderr,
+        Goal::Make | Goal::Simulate | Goal::Download => LineStyle::Debootstrap,
+    };
+    let display = Display::with_lines(style, arguments.verbose);
+    if request.goal == Goal::Make {
+        if !rustix::process::geteuid().is_root() {
+            return Err(Error::NotRoot);
+        }
+        if let Some(target) = &request.outputs.directory {
+            display.log_to(open_log(target)?);
+        }
+    }
+    let session = Session {
+        privilege: request.privilege.clone(),
+        report: display.new_run(),
+        display,
+        interrupt: Interrupt::default(),
+        environment,
+    };
+    if let Err(source) = listen_for_signals(&session.interrupt) {
+        return Err(Error::Words(format!("cannot listen for signals: {source}")));
+    }
+    let done = match run::run(&request, &session.interrupt, &session.report) {
+        Ok(done) => done,
+        Err(error) => return Ok(failed(&session, &request, error)),
+    };
+    if request.goal == Goal::PrintDebs {
+        let names: Vec<String> = done.iter().map(run::Done::names).collect();
+        return Ok(print(&names.concat()));
+    }
+    arguments.forget_target();
+    let is_whole = request.outputs.directory.is_some()
+        && !request.system.first_stage
+        && !arguments.only_downloads();
+    if is_whole {
+        return Ok(print("I: Base system installed successfully.\n"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn failed(session: &Session, request: &Request, error: run::Error) -> ExitCode {
+    let code = exit::failed(&session.report, &super::Error::Run(error));
+    if let Some(target) = &request.outputs.directory {
+        let log = target.join(DIRECTORY).join("debootstrap.log");
+        session
+            .report
+            .warning(format!("See {} for details", log.display()));
+    }
+    match session.interrupt.signal() {
+        Some(_) => code,
+        None => ExitCode::FAILURE,
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the log exists before the tree is claimed, in a directory that only root has"
+)]
+fn open_log(target: &Path) -> Result<File, Error> {
+    let directory = target.join(DIRECTORY);
+    let failed = |source| Error::Target {
+        path: directory.clone(),
+        source,
+    };
+    fs::create_dir_all(&directory).map_err(failed)?;
+    let mut options = File::options();
+    let log = directory.join("debootstrap.log");
+    options.create(true).append(true).open(log).map_err(failed)
+}
+
+fn print(text: &str) -> ExitCode {
+    match print_data(text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "there is no display yet")]
+fn refuse(error: &Error) -> ExitCode {
+    eprintln!("E: {error}");
+    ExitCode::FAILURE
+}

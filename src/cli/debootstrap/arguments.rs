@@ -1,0 +1,391 @@
+//! debootstrap's words: every option of debootstrap(8), and what it asks of a run.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::Parser;
+
+use crate::cli::environment::{Environment, OwnDirectory};
+use crate::cli::values;
+use crate::formats::compress::{Compression, Encoding};
+use crate::formats::suite::Variant;
+use crate::install::HostFile;
+use crate::pack::{Content, Image, Sink};
+use crate::privilege::Privilege;
+use crate::run::{
+    CacheOptions, Debootstrap, Goal, Limits, ListedSources, NetworkOptions, Outputs, Packages,
+    Request, SourceOptions, System,
+};
+use crate::sandbox;
+use crate::store::TransferLimits;
+use crate::tree::rootfs::RootPath;
+
+/// The mirror of debootstrap's scripts, in a tree whose packages are from a directory.
+const DEFAULT_MIRROR: &str = "http://deb.debian.org/debian";
+const DEFAULT_CACHE_SIZE: u64 = 8 << 30;
+
+/// Bootstrap a Debian base system into a target directory
+#[derive(Debug, Parser)]
+#[command(
+    name = "debootstrap",
+    disable_version_flag = true,
+    args_override_self = true,
+    override_usage = "debootstrap [OPTION]... <suite> <target> [<mirror> [<script>]]"
+)]
+pub(super) struct DebootstrapArgs {
+    /// The suite
+    suite: Option<String>,
+    /// The directory, which may have files
+    target: Option<PathBuf>,
+    /// The URL of a mirror
+    mirror: Option<String>,
+    /// A script of debootstrap's, whose name is a suite with the same rules
+    script: Option<String>,
+    /// More words, which debootstrap ignores
+    #[arg(hide = true)]
+    more: Vec<String>,
+
+    /// Display version information and exit
+    #[arg(long)]
+    pub(super) version: bool,
+    /// Show what dpkg and scripts say
+    #[arg(long)]
+    pub(super) verbose: bool,
+    /// Download packages, but don't perform installation
+    #[arg(long)]
+    download_only: bool,
+    /// Print the packages to be installed, and exit
+    #[arg(long)]
+    print_debs: bool,
+    /// Set the architecture to install
+    #[arg(long, value_name = "A")]
+    arch: Option<String>,
+    /// Add packages to the base packages
+    #[arg(long, value_name = "A,B,C")]
+    include: Option<String>,
+    /// Remove packages from the list
+    #[arg(long, value_name = "A,B,C")]
+    exclude: Option<String>,
+    /// Also use packages from these suites of the archive
+    #[arg(long, value_name = "A,B,C")]
+    extra_suites: Option<String>,
+    /// Use packages from these components of the archive
+    #[arg(long, value_name = "A,B,C")]
+    components: Option<String>,
+    /// Choose the packages: -, minbase, buildd
+    #[arg(long, value_name = "X", allow_hyphen_values = true)]
+    variant: Option<String>,
+    /// Merge /usr
+    #[arg(long)]
+    merged_usr: bool,
+    /// Do not merge /usr, where the suite can do without
+    #[arg(long, overrides_with = "merged_usr")]
+    no_merged_usr: bool,
+    /// Check Release files against this keyring
+    #[arg(long, value_name = "K")]
+    keyring: Option<PathBuf>,
+    /// Do not check signatures of Release files
+    #[arg(long, alias = "no-check-gpg")]
+    no_check_sig: bool,
+    /// Check signatures of Release files (always done)
+    #[arg(long, alias = "force-check-gpg", conflicts_with = "no_check_sig")]
+    force_check_sig: bool,
+    /// Unpack, and leave the rest to --second-stage in the tree
+    #[arg(long)]
+    foreign: bool,
+    /// Only in the tree: /debootstrap/debootstrap --second-stage
+    #[arg(long)]
+    second_stage: bool,
+    /// Only with --second-stage
+    #[arg(long, value_name = "DIR")]
+    second_stage_target: Option<PathBuf>,
+    /// Keep /debootstrap in the tree
+    #[arg(long)]
+    keep_debootstrap_dir: bool,
+    /// Keep and use .debs in this directory
+    #[arg(long, value_name = "DIR")]
+    cache_dir: Option<PathBuf>,
+    /// Take the .debs from a tarball
+    #[arg(long, value_name = "T")]
+    unpack_tarball: Option<PathBuf>,
+    /// Download the .debs and create a gzipped tarball
+    #[arg(long, value_name = "T")]
+    make_tarball: Option<PathBuf>,
+    /// No effect: dependencies are always resolved
+    #[arg(long)]
+    resolve_deps: bool,
+    /// No effect: dependencies are always resolved
+    #[arg(long)]
+    no_resolve_deps: bool,
+    /// No effect: the log has the reason for each package
+    #[arg(long)]
+    log_extra_deps: bool,
+    /// No effect: .debs are read without another program
+    #[arg(long, value_name = "TYPE")]
+    extractor: Option<String>,
+    /// Not supported: used by the Debian installer
+    #[arg(long)]
+    debian_installer: bool,
+    /// Not supported
+    #[arg(long, value_name = "FILE")]
+    private_key: Option<PathBuf>,
+    /// Not supported
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// Not supported: certificates are always checked
+    #[arg(long)]
+    no_check_certificate: bool,
+    /// Not supported
+    #[arg(long, value_name = "PATH")]
+    inrelease_path: Option<String>,
+}
+
+impl DebootstrapArgs {
+    /// What is asked of a run, or what is wrong with the words.
+    pub(super) fn request(&self, environment: &Environment) -> Result<Request, String> {
+        self.refuse()?;
+        let (Some(suite), Some(target)) = (&self.suite, &self.target) else {
+            return Err("You must specify a suite and a target.".to_owned());
+        };
+        let goal = match self.print_debs {
+            true => Goal::PrintDebs,
+            false => Goal::Make,
+        };
+        Ok(Request {
+            goal,
+            system: self.system(suite)?,
+            other_architectures: Vec::new(),
+            packages: self.packages(),
+            sources: self.sources(environment)?,
+            outputs: self.outputs(target, environment)?,
+            privilege: Ok(Privilege::of_caller()),
+            cache: CacheOptions {
+                is_named: false,
+                directory: Some(environment.own_directory(OwnDirectory::Cache)),
+                max_size: DEFAULT_CACHE_SIZE,
+                state_directory: Some(environment.own_directory(OwnDirectory::State)),
+                temporary: environment.temporary(),
+            },
+            network: NetworkOptions {
+                transfers: TransferLimits {
+                    timeout: Duration::from_secs(30),
+                    lowest_rate: 4096,
+                },
+                tries: 5,
+                mirror_wait: Duration::from_secs(180),
+            },
+            limits: Limits {
+                downloads: 8,
+                jobs: std::thread::available_parallelism().map_or(1, usize::from),
+            },
+            sandbox: sandbox::Options::default(),
+            debootstrap: Some(Debootstrap {
+                host_files: host_files(),
+                default_mirror: DEFAULT_MIRROR.to_owned(),
+                only_downloads: self.only_downloads(),
+                keeps_directory: self.keep_debootstrap_dir,
+                packages: self.cache_dir()?,
+            }),
+        })
+    }
+
+    pub(super) fn only_downloads(&self) -> bool {
+        self.download_only || self.make_tarball.is_some()
+    }
+
+    /// Removes a target that only a tarball was made in, if it is empty.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an empty directory, in which nothing was claimed"
+    )]
+    pub(super) fn forget_target(&self) {
+        if let (Some(target), Some(_)) = (&self.target, &self.make_tarball) {
+            let _ = fs::remove_dir(target);
+        }
+    }
+
+    /// Fails for what cannot be, and names the way to go.
+    fn refuse(&self) -> Result<(), String> {
+        let second = self.second_stage || self.second_stage_target.is_some();
+        let refused = [
+            (
+                second,
+                "--second-stage",
+                "it is run in the tree: chroot TARGET /debootstrap/debootstrap --second-stage",
+            ),
+            (
+                self.unpack_tarball.is_some(),
+                "--unpack-tarball",
+                "unpack the tarball into the target and run without the option: .debs in \
+                 var/cache/apt/archives are used",
+            ),
+            (
+                self.debian_installer,
+                "--debian-installer",
+                "it is for the Debian installer alone",
+            ),
+            (
+                self.certificate.is_some() || self.private_key.is_some(),
+                "--certificate and --private-key",
+                "use a proxy on this host that has the certificate",
+            ),
+            (
+                self.no_check_certificate,
+                "--no-check-certificate",
+                "use a http:// mirror: signatures are checked there, too",
+            ),
+            (
+                self.inrelease_path.is_some(),
+                "--inrelease-path",
+                "name the mirror that has dists/ and pool/",
+            ),
+        ];
+        for (is_given, option, way) in refused {
+            if is_given {
+                return Err(format!("{option} is not supported: {way}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn system(&self, suite: &str) -> Result<System, String> {
+        Ok(System {
+            suite: suite.to_owned(),
+            variant: self.variant()?,
+            architectures: self.arch.iter().cloned().collect(),
+            merged_usr: match (self.merged_usr, self.no_merged_usr) {
+                (true, _) => Some(true),
+                (_, true) => Some(false),
+                _ => None,
+            },
+            first_stage: self.foreign,
+            path_rules: Vec::new(),
+            preseed: Vec::new(),
+            profile: None,
+        })
+    }
+
+    fn variant(&self) -> Result<Variant, String> {
+        match self.variant.as_deref() {
+            None | Some("-") => Ok(Variant::Important),
+            Some("minbase") => Ok(Variant::Minbase),
+            Some("buildd") => Ok(Variant::Buildd),
+            Some(name @ ("fakechroot" | "scratchbox")) => Err(format!(
+                "the variant {name} is not supported: run as root, or in a user namespace \
+                 (unshare --map-auto --map-root-user)"
+            )),
+            Some(_) => Err("unsupported variant".to_owned()),
+        }
+    }
+
+    fn packages(&self) -> Packages {
+        let exclude = list(self.exclude.as_ref());
+        let mut include = list(self.include.as_ref());
+        // Left out of what is asked for, too.
+        include.retain(|name| !exclude.contains(name));
+        Packages { include, exclude }
+    }
+
+    fn sources(&self, environment: &Environment) -> Result<SourceOptions, String> {
+        if let Some(mirror) = &self.mirror {
+            values::check_mirror(mirror).map_err(|error| error.to_string())?;
+        }
+        if let Some(keyring) = self.keyring.as_ref().filter(|file| !file.exists()) {
+            let shown = keyring.display();
+            return Err(format!("specified keyring file ({shown}) not found"));
+        }
+        let mirror = self.mirror.as_deref();
+        let mirror = mirror.map(|uri| uri.trim_end_matches('/').to_owned());
+        let mut components = list(self.components.as_ref());
+        if components.is_empty() {
+            components.push("main".to_owned());
+        }
+        let components_text = components.join(" ");
+        let base = mirror.clone().unwrap_or(DEFAULT_MIRROR.to_owned());
+        let mut extra_sources = Vec::new();
+        for suite in list(self.extra_suites.as_ref()) {
+            extra_sources.push(format!("deb {base} {suite} {components_text}"));
+        }
+        Ok(SourceOptions {
+            suite_directories: environment.configuration_directories("suites"),
+            components,
+            mirror,
+            snapshot: None,
+            auth_files: Vec::new(),
+            keeps_logins: false,
+            further_mirrors: Vec::new(),
+            extra_sources,
+            keyrings: self.keyring.iter().cloned().collect(),
+            check_signatures: !self.no_check_sig,
+            accept_expired: false,
+            accept_older: true,
+            accept_other_suite: true,
+            pockets: false,
+            listed: ListedSources::Used,
+        })
+    }
+
+    fn outputs(&self, target: &Path, environment: &Environment) -> Result<Outputs, String> {
+        let epoch = environment.epoch().map_err(|error| error.to_string())?;
+        let image = match &self.make_tarball {
+            Some(tarball) => Some(Image {
+                content: Content::Tar(Sink::File(tarball.clone())),
+                encoding: Encoding::new(Compression::Gzip, None).map_err(|e| e.to_string())?,
+            }),
+            None => None,
+        };
+        let directory = image.is_none().then(|| target.to_owned());
+        Ok(Outputs {
+            directory: directory.filter(|_| !self.print_debs),
+            image,
+            // debootstrap's scripts see the day.
+            epoch: epoch.or_else(today),
+            takes_any_directory: true,
+            keep_failed: false,
+            temporary: environment.temporary(),
+        })
+    }
+
+    fn cache_dir(&self) -> Result<Option<PathBuf>, String> {
+        let Some(directory) = &self.cache_dir else {
+            return Ok(None);
+        };
+        if !directory.is_absolute() {
+            return Err("cache directory should be specified with an absolute path".to_owned());
+        }
+        match directory.is_dir() {
+            true => Ok(Some(directory.clone())),
+            false => Err(format!("{}: No such directory", directory.display())),
+        }
+    }
+}
+
+fn list(value: Option<&String>) -> Vec<String> {
+    match value {
+        Some(value) => values::distinct(std::slice::from_ref(value)),
+        None => Vec::new(),
+    }
+}
+
+fn today() -> Option<i64> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok()
+}
+
+/// The files of this host that the tree gets.
+fn host_files() -> Vec<HostFile> {
+    let mut files = Vec::new();
+    for path in ["etc/resolv.conf", "etc/hostname"] {
+        let on_host = Path::new("/").join(path);
+        if let (Ok(content), Ok(found)) = (fs::read(&on_host), fs::metadata(&on_host)) {
+            files.push(HostFile {
+                path: RootPath::known(path),
+                content,
+                mode: found.permissions().mode() & 0o755,
+            });
+        }
+    }
+    files
+}

@@ -1,0 +1,23 @@
+//! What a tree of debootstrap's has that other trees lack, and how far such a run goes.
+
+use crate::tree::rootfs::RootPath;
+
+/// A file that the tree gets from this host, unless it has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HostFile {
+    pub(crate) path: RootPath,
+    pub(crate) content: Vec<u8>,
+    pub(crate) mode: u32,
+}
+
+/// A tree as debootstrap leaves it: nothing is tidied away, and the .debs and their indexes stay.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Leavings {
+    /// Files that are written before any package, where the tree has none: the host's resolv.conf
+    /// and hostname.
+    pub(crate) files: Vec<HostFile>,
+    /// Whether the .debs and indexes are all that is made.
+    pub(crate) only_downloads: bool,
+    /// Whether /debootstrap stays.
+    pub(crate) keeps_directory: bool,
+}

@@ -1,0 +1,243 @@
+//! What a run does for a tree as debootstrap makes it: its choice of packages, one-line sources, the
+//! files of the archive in /var/lib/apt/lists, and .debs that are on this host already.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::Error;
+use super::request::{Debootstrap, Request};
+use super::sources::{self, Sources};
+use crate::archive::IndexReader;
+use crate::formats::package::Package;
+use crate::formats::package_key::PackageKey;
+use crate::formats::stanza;
+use crate::formats::suite::{MergedUsr, Suite, Variant};
+use crate::install::{self, HostFile, InstallPlan, Leavings};
+use crate::plan::Selection;
+use crate::report::Report;
+use crate::store::{self, downloads::Downloads};
+use crate::tree::apt::{AptFile, archive_path};
+use crate::tree::rootfs::{RootPath, Rootfs};
+
+/// The suites of Debian's whose /usr is merged by debootstrap rather than by a package, except in
+/// buildd chroots.
+const MERGED_BY_SCRIPT: [&str; 3] = ["buster", "bullseye", "bookworm"];
+/// The suites of Debian's whose buildd chroots have all required packages.
+const BEFORE_TRIXIE: [&str; 4] = ["stretch", "buster", "bullseye", "bookworm"];
+/// The suites whose packages may have an unmerged /usr without a word about it.
+const BEFORE_BOOKWORM: [&str; 3] = ["stretch", "buster", "bullseye"];
+const UNMERGED: &str = "etc/unsupported-skip-usrmerge-conversion";
+const UNMERGED_TEXT: &[u8] = b"this system will not be supported in the future\n";
+
+/// The options of a tree as debootstrap's.
+pub(super) fn with_leavings(
+    options: install::Options,
+    request: &Request,
+    suite: &Suite,
+) -> install::Options {
+    let Some(wanted) = &request.debootstrap else {
+        return options;
+    };
+    let mut files = wanted.host_files.clone();
+    let is_silent = BEFORE_BOOKWORM.contains(&suite.codename.as_str());
+    if suite.merged_usr == MergedUsr::No && suite.distribution == "debian" && !is_silent {
+        files.push(HostFile {
+            path: RootPath::known(UNMERGED),
+            content: UNMERGED_TEXT.to_vec(),
+            mode: 0o644,
+        });
+    }
+    options.with_leavings(Leavings {
+        files,
+        only_downloads: wanted.only_downloads,
+        keeps_directory: wanted.keeps_directory,
+    })
+}
+
+/// Chooses the sources. Whether /usr is merged is as debootstrap's script of the suite has it.
+pub(super) fn choose_sources(request: &Request, report: &Report) -> Result<Sources, Error> {
+    if request.debootstrap.is_none() {
+        return sources::choose(&request.system, &request.sources, report);
+    }
+    let mut system = request.system.clone();
+    system.merged_usr = None;
+    let mut sources = sources::choose(&system, &request.sources, report)?;
+    let suite = &mut sources.suite;
+    let wanted = request.system.merged_usr;
+    if MERGED_BY_SCRIPT.contains(&suite.codename.as_str()) {
+        let is_merged = wanted.unwrap_or(system.variant != Variant::Buildd);
+        suite.merged_usr = match is_merged {
+            true => MergedUsr::MadeFirst,
+            false => MergedUsr::No,
+        };
+    } else if wanted == Some(false) && suite.merged_usr == MergedUsr::Shipped {
+        let name = &system.suite;
+        report.warning(format!("{name} needs a merged /usr, which it gets"));
+    } else if wanted == Some(false) {
+        suite.merged_usr = MergedUsr::No;
+    }
+    Ok(sources)
+}
+
+/// Adapts the choice of packages to what debootstrap's script of the suite says.
+pub(super) fn adapt(selection: &mut Selection, sources: &Sources) {
+    let suite = &sources.suite;
+    let codename = suite.codename.as_str();
+    if suite.distribution == "debian" {
+        if selection.variant == Variant::Buildd && BEFORE_TRIXIE.contains(&codename) {
+            selection.variant = Variant::Minbase;
+            selection.include.push("build-essential".to_owned());
+        }
+        if codename == "bookworm" {
+            selection.include.push("usr-is-merged".to_owned());
+        }
+        if !BEFORE_BOOKWORM.contains(&codename) {
+            selection.exclude.push("usrmerge".to_owned());
+        }
+    }
+    let first = sources.list.first().and_then(|source| source.uris.first());
+    if first.is_some_and(|uri| uri.starts_with("https://")) {
+        selection.include.push("ca-certificates".to_owned());
+    }
+}
+
+/// Prepares a plan: one-line sources, and .debs of this host before those of the mirrors.
+pub(super) fn prepare(
+    plan: &mut InstallPlan,
+    request: &Request,
+    sources: &Sources,
+    reader: &IndexReader<'_>,
+) {
+    let Some(wanted) = &request.debootstrap else {
+        return;
+    };
+    let mut text = String::new();
+    for (source, components) in sources.list.iter().zip(reader.components()) {
+        let Some(uri) = source.uris.first().filter(|_| !components.is_empty()) else {
+            continue;
+        };
+        // A directory of this host is not in the tree.
+        let uri = match uri.starts_with("http") {
+            true => uri.trim_end_matches('/'),
+            false => wanted.default_mirror.as_str(),
+        };
+        let components = components.join(" ");
+        text.push_str(&format!("deb {uri} {} {components}\n", source.suite));
+    }
+    plan.apt = vec![AptFile {
+        path: RootPath::known("etc/apt/sources.list"),
+        content: text.into_bytes(),
+        mode: 0o644,
+    }];
+    let directories = directories(request);
+    for (chosen, deb) in plan.plan.packages().iter().zip(&mut plan.debs) {
+        let path = archive_path(&chosen.package().key());
+        let name = path.rsplit('/').next().unwrap_or_default();
+        for directory in &directories {
+            let file = directory.join(name);
+            if file.is_file() {
+                deb.urls.insert(0, store::file_url(&file));
+            }
+        }
+    }
+}
+
+/// The directories of this host that may have .debs by apt's names.
+fn directories(request: &Request) -> Vec<PathBuf> {
+    let mut directories = Vec::new();
+    if let Some(wanted) = &request.debootstrap {
+        directories.extend(wanted.packages.clone());
+        let target = request.outputs.directory.as_ref();
+        directories.extend(target.map(|target| target.join("var/cache/apt/archives")));
+    }
+    directories
+}
+
+/// Whether such a directory exists. Then no package is downloaded before the plan says which file
+/// it is.
+pub(super) fn may_have_packages(request: &Request) -> bool {
+    directories(request).iter().any(|one| one.is_dir())
+}
+
+/// Writes the releases and indexes as debootstrap keeps them, named after their URLs.
+pub(super) fn write_lists(
+    root: &Rootfs,
+    sources: &Sources,
+    reader: &IndexReader<'_>,
+    plan: &InstallPlan,
+) -> Result<(), Error> {
+    let mut chosen = BTreeSet::new();
+    for package in plan.plan.packages() {
+        chosen.insert(package.package().key());
+    }
+    let mut available = String::new();
+    let mirror = sources.list.first().and_then(|source| source.uris.first());
+    let mirror = mirror.map_or("", |uri| uri.trim_end_matches('/'));
+    let place = mirror.split_once("://").map_or(mirror, |(_, place)| place);
+    for list in reader.lists()? {
+        let name = format!("{place}/{}", list.path).replace('/', "_");
+        let path = RootPath::known("var/lib/apt/lists").entry(name.as_bytes());
+        root.write(&path, &list.content, 0o644)?;
+        if list.path.ends_with("Packages") {
+            let text = String::from_utf8_lossy(&list.content);
+            add_available(&text, &chosen, &mut available);
+        }
+    }
+    let path = RootPath::known("var/lib/dpkg/available");
+    if root.exists(&path)? {
+        root.write(&path, available.as_bytes(), 0o644)?;
+    }
+    Ok(())
+}
+
+/// Adds the stanzas of chosen packages. dpkg takes their priorities from there.
+fn add_available(index: &str, chosen: &BTreeSet<PackageKey>, available: &mut String) {
+    for stanza in stanza::stanzas(index) {
+        let is_chosen = Package::parse(stanza).is_ok_and(|one| chosen.contains(&one.key()));
+        if is_chosen {
+            available.push_str(stanza);
+            available.push('\n');
+        }
+    }
+}
+
+/// Copies .debs into the user's own directory of packages.
+pub(super) fn keep_packages(
+    wanted: &Debootstrap,
+    plan: &InstallPlan,
+    fetch: &Downloads,
+    report: &Report,
+) -> Result<(), Error> {
+    let Some(directory) = &wanted.packages else {
+        return Ok(());
+    };
+    for (chosen, deb) in plan.plan.packages().iter().zip(&plan.debs) {
+        let path = archive_path(&chosen.package().key());
+        let file = directory.join(path.rsplit('/').next().unwrap_or_default());
+        if file.exists() {
+            continue;
+        }
+        let verified = fetch.original(deb).map_err(Error::Fetch)?;
+        let copied = verified.open().and_then(|mut deb| copy(&mut deb, &file));
+        if let Err(error) = copied {
+            report.warning(format!("cannot keep {}: {error}", file.display()));
+        }
+    }
+    Ok(())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a directory of packages is the user's own, and not in the tree"
+)]
+fn copy(deb: &mut File, path: &Path) -> io::Result<()> {
+    let temporary = path.with_extension("deb.part");
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).mode(0o644);
+    let mut written = options.open(&temporary)?;
+    io::copy(deb, &mut written)?;
+    fs::rename(&temporary, path)
+}
