@@ -87,12 +87,10 @@ fn standard_output_gets_the_same_tree_as_a_tar() {
 #[ignore = "needs root, dpkg"]
 fn no_target_is_standard_output() {
     let context = TestContext::new([]);
-    let (url, keyring) = (context.mirror.url(), context.path("keyring.gpg"));
+    let url = context.mirror.url();
     let mut command = context.command();
     command
         .env("RBOOTSTRAP_MIRROR", &url)
-        .arg("--keyring")
-        .arg(keyring)
         .args(["--variant=essential", "fake"]);
     let none = outcome(&mut command).ok();
     let dash = context.run(["--variant=essential", "fake", "-", &url]).ok();
