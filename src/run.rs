@@ -11,6 +11,7 @@ mod credentials;
 mod debootstrap;
 mod early;
 mod error;
+mod inputs;
 mod local;
 mod outcome;
 mod preflight;
@@ -27,12 +28,10 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::archive::{self, IndexReader};
-use crate::formats::profile::Profile;
-use crate::formats::suite::MergedUsr;
 use crate::install::{self, Installation, Setup};
 use crate::interrupt::{Interrupt, Registration};
 use crate::pack;
-use crate::plan::{PrefetchPlanner, Selection};
+use crate::plan::PrefetchPlanner;
 use crate::privilege::Privilege;
 use crate::report::Report;
 use crate::sandbox;
@@ -52,8 +51,8 @@ pub(crate) use sources::load_suites;
 use choice::Choice;
 use claim::ClaimedOutputs;
 use early::EarlyDownloads;
-use several::Shared;
-use sources::Sources;
+use inputs::Inputs;
+use several::SharedByImages;
 
 /// Makes what is requested, for each image. A run that fails or is interrupted leaves nothing but
 /// verified downloads.
@@ -62,7 +61,7 @@ pub(crate) fn run(
     interrupt: &Interrupt,
     report: &Report,
 ) -> Result<Vec<Done>, Error> {
-    let shared = Shared::default();
+    let shared = SharedByImages::default();
     let done = several::make(request, interrupt, report, &shared);
     let kept = request.outputs.keep_failed || shared.stays.get();
     done.map_err(|error| error.or_interrupted(interrupt, kept))
@@ -74,22 +73,18 @@ fn stages(
     request: &Request,
     interrupt: &Interrupt,
     report: &Report,
-    shared: &Shared,
+    shared: &SharedByImages,
 ) -> Result<Done, Error> {
     // A file system's clock may lag behind by a tick.
     let began = now() - 1;
     // Sources. An unknown suite or a bad source is an error whoever asks.
-    let sources = debootstrap::choose_sources(request, report)?;
-    let mut selection = selection(request, &sources, report)?;
-    if request.debootstrap.is_some() {
-        debootstrap::adapt(&mut selection, &sources);
-    }
-    let preseed = preseed::read(&request.system, report)?;
-    let profile = request.system.profile.as_ref();
-    let profile = profile.map(profile::load).transpose()?;
-    let options = step_options(request, &sources)
-        .with_preseed(preseed.as_ref())
-        .with_profile(profile.as_ref());
+    let Inputs {
+        sources,
+        selection,
+        options,
+        preseed,
+        removes_secrets,
+    } = Inputs::read(request, report)?;
     // Preflight.
     preflight::remove_leftovers(&request.outputs.temporary, report);
     let claim = match request.goal {
@@ -143,10 +138,7 @@ fn stages(
     let epoch = installation.map(|tree| tree.install(&plan)).transpose()?;
     // Pack.
     if let Some((claim, epoch)) = claim.as_ref().zip(epoch) {
-        claim.tell_devices()?;
-        let removes_secrets = removes_secrets(request, profile.as_ref());
-        claim.look_for_secrets(began, removes_secrets)?;
-        claim.limit_times(epoch, began)?;
+        claim.tidy(epoch, began, removes_secrets)?;
         claim.pack(epoch, &request.limits, interrupt)?;
     }
     drop(fetch);
@@ -198,43 +190,6 @@ fn setup(request: &Request, options: install::Options, fetch: &Arc<Downloads>) -
         fetch: Arc::clone(fetch),
         jobs: request.limits.jobs,
     }
-}
-
-/// Whether the secrets go that scripts have made.
-fn removes_secrets(request: &Request, profile: Option<&Profile>) -> bool {
-    let choice = request.system.profile.as_ref();
-    let keeps = choice.is_some_and(|choice| choice.keeps_secrets);
-    profile.is_some_and(|profile| profile.remove_secrets && !keeps)
-}
-
-fn step_options(request: &Request, sources: &Sources) -> install::Options {
-    let system = &request.system;
-    let options = install::Options::new(system.variant, &sources.suite, &sources.architectures)
-        .with_path_rules(&system.path_rules);
-    let options = debootstrap::with_leavings(options, request, &sources.suite);
-    let only_downloads = request.debootstrap.as_ref();
-    let only_downloads = only_downloads.is_some_and(|wanted| wanted.only_downloads);
-    match system.first_stage || only_downloads {
-        true => options.with_first_stage(&system.suite, &sources.list),
-        false => options,
-    }
-}
-
-fn selection(
-    request: &Request,
-    sources: &Sources,
-    report: &Report,
-) -> Result<Selection, local::Error> {
-    let packages = &request.packages;
-    Ok(Selection {
-        variant: request.system.variant,
-        suite: request.system.suite.clone(),
-        architectures: sources.architectures.clone(),
-        include: packages.include.clone(),
-        local: local::read(&packages.include, report)?,
-        exclude: packages.exclude.clone(),
-        usr_is_merged: sources.suite.merged_usr == MergedUsr::WithPackage,
-    })
 }
 
 /// Has an interrupt end all requests.

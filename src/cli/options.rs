@@ -12,7 +12,7 @@ use super::environment::{Environment, OwnDirectory};
 use super::error::Error;
 use super::image::{FormatName, ImageArgs};
 use super::path_rules::PathRuleArgs;
-use super::target::{Targets, Written};
+use super::target::{GivenTargets, Written};
 use super::values;
 use crate::formats::suite::Variant;
 use crate::run::{CacheOptions, Goal, Limits, Outputs, Packages, System};
@@ -251,7 +251,7 @@ impl OutputArgs {
         image: &ImageArgs,
         environment: &Environment,
     ) -> Result<Outputs, Error> {
-        let targets = Targets {
+        let targets = GivenTargets {
             target,
             format: self.format,
             tar: self.tar.as_deref(),

@@ -14,7 +14,7 @@ pub(super) struct Written {
 }
 
 /// What the command line says about outputs.
-pub(super) struct Targets<'a> {
+pub(super) struct GivenTargets<'a> {
     pub(super) target: Option<&'a Path>,
     pub(super) format: Option<FormatName>,
     /// `--tar`
@@ -22,7 +22,7 @@ pub(super) struct Targets<'a> {
     pub(super) image: &'a ImageArgs,
 }
 
-impl Targets<'_> {
+impl GivenTargets<'_> {
     /// Decides what `TARGET`, `--format` and `--tar` ask for.
     pub(super) fn written(&self) -> Result<Written, Error> {
         if self.format == Some(FormatName::Dir) && self.target.is_none() {

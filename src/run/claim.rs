@@ -7,7 +7,7 @@
 use super::Error;
 use super::preflight::Disk;
 use super::request::{Limits, Outputs};
-use super::several::Shared;
+use super::several::SharedByImages;
 use crate::interrupt::Interrupt;
 use crate::pack;
 use crate::report::Report;
@@ -23,7 +23,7 @@ pub(super) struct ClaimedOutputs<'a> {
     disk: Disk,
     outputs: &'a Outputs,
     report: &'a Report,
-    shared: &'a Shared,
+    shared: &'a SharedByImages,
     finished: bool,
 }
 
@@ -32,7 +32,7 @@ impl<'a> ClaimedOutputs<'a> {
     pub(super) fn new(
         outputs: &'a Outputs,
         report: &'a Report,
-        shared: &'a Shared,
+        shared: &'a SharedByImages,
     ) -> Result<ClaimedOutputs<'a>, Error> {
         let target = match &outputs.directory {
             Some(directory) if outputs.takes_any_directory => Target::occupy(directory)?,
@@ -68,9 +68,17 @@ impl<'a> ClaimedOutputs<'a> {
         self.disk
     }
 
+    /// Finishes a tree that was made since `began` and whose epoch is known, both in seconds since
+    /// 1970: its secrets, its device nodes, its times.
+    pub(super) fn tidy(&self, epoch: i64, began: i64, removes_secrets: bool) -> Result<(), Error> {
+        self.tell_devices()?;
+        self.look_for_secrets(began, removes_secrets)?;
+        self.limit_times(epoch, began)
+    }
+
     /// Removes the secrets that scripts have made since `began`, in seconds since the epoch, or warns
     /// of them.
-    pub(super) fn look_for_secrets(&self, began: i64, removes: bool) -> Result<(), Error> {
+    fn look_for_secrets(&self, began: i64, removes: bool) -> Result<(), Error> {
         let found = secrets::find(self.root(), began)?;
         if found.is_empty() {
             return Ok(());
@@ -93,7 +101,7 @@ impl<'a> ClaimedOutputs<'a> {
     }
 
     /// Says so where the host permits no device nodes in a tree that stays. An image has none.
-    pub(super) fn tell_devices(&self) -> Result<(), Error> {
+    fn tell_devices(&self) -> Result<(), Error> {
         if self.outputs.directory.is_some() && base::lacks_devices(self.root())? {
             let path = self.root().path().display();
             let text = format!("the host permits no device nodes, so {path}/dev has none");
@@ -105,7 +113,7 @@ impl<'a> ClaimedOutputs<'a> {
     /// Sets the times in a tree that are later than `epoch`, and those of its making since `began`, to
     /// `epoch`, as in an image. So an image that is made of the tree later, by whatever program, has
     /// the times of one made at once.
-    pub(super) fn limit_times(&self, epoch: i64, began: i64) -> Result<(), Error> {
+    fn limit_times(&self, epoch: i64, began: i64) -> Result<(), Error> {
         // An image limits the times itself. An epoch in the future limits nothing.
         if self.outputs.directory.is_some() || epoch > began {
             self.root().set_times(epoch.min(began), epoch)?;

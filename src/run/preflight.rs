@@ -14,7 +14,7 @@ use std::path::Path;
 use super::Error;
 use super::claim::ClaimedOutputs;
 use super::request::Request;
-use super::several::Shared;
+use super::several::SharedByImages;
 use crate::pack::{self, Image, Place};
 use crate::privilege::Privilege;
 use crate::report::Report;
@@ -26,7 +26,7 @@ pub(super) use room::{Disk, require_room};
 pub(super) fn claim<'a>(
     request: &'a Request,
     report: &'a Report,
-    shared: &'a Shared,
+    shared: &'a SharedByImages,
 ) -> Result<ClaimedOutputs<'a>, Error> {
     let privilege = request.privilege.as_ref().map_err(Clone::clone)?;
     tell(privilege, report);

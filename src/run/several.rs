@@ -10,7 +10,7 @@ use crate::report::Report;
 
 /// What the runs of one request share.
 #[derive(Debug, Default)]
-pub(super) struct Shared {
+pub(super) struct SharedByImages {
     /// Becomes true if something stays that should have been removed.
     pub(super) stays: Cell<bool>,
     /// Takes the images, if there are several.
@@ -22,7 +22,7 @@ pub(super) fn make(
     request: &Request,
     interrupt: &Interrupt,
     report: &Report,
-    shared: &Shared,
+    shared: &SharedByImages,
 ) -> Result<Vec<Done>, Error> {
     if request.other_architectures.is_empty() {
         return Ok(vec![stages(request, interrupt, report, shared)?]);

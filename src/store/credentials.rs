@@ -58,7 +58,7 @@ impl Credentials {
         if !url.username().is_empty() || url.password().is_some() {
             return None;
         }
-        let target = Target::of(url);
+        let target = LoginTarget::of(url);
         for file in &self.files {
             let found = file.find(&target, &|machine| {
                 let scheme = &target.scheme;
@@ -83,7 +83,7 @@ impl Credentials {
 impl AuthFile {
     /// The first login for the target. `refused` is called with a machine whose entry lacks the
     /// scheme.
-    fn find(&self, target: &Target, refused: &dyn Fn(&str)) -> Option<Login> {
+    fn find(&self, target: &LoginTarget, refused: &dyn Fn(&str)) -> Option<Login> {
         let mut login = Login {
             user: String::new(),
             password: String::new(),
@@ -118,17 +118,17 @@ impl AuthFile {
 }
 
 /// The parts of a URL that an entry is compared with.
-struct Target {
+struct LoginTarget {
     scheme: String,
     host: String,
     port: Option<u16>,
     path: String,
 }
 
-impl Target {
-    fn of(url: &Url) -> Target {
+impl LoginTarget {
+    fn of(url: &Url) -> LoginTarget {
         let host = url.host_str().unwrap_or_default();
-        Target {
+        LoginTarget {
             scheme: url.scheme().to_owned(),
             host: host
                 .trim_start_matches('[')

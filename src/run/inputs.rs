@@ -1,0 +1,81 @@
+//! What a run starts from: its sources, the selection of packages, and what the steps need besides.
+
+use super::request::Request;
+use super::sources::Sources;
+use super::{Error, debootstrap, local, preseed, profile};
+use crate::formats::profile::Profile;
+use crate::formats::suite::MergedUsr;
+use crate::install::{self, Preseed};
+use crate::plan::Selection;
+use crate::report::Report;
+
+/// Everything that is known before anything is written.
+pub(super) struct Inputs {
+    pub(super) sources: Sources,
+    pub(super) selection: Selection,
+    pub(super) options: install::Options,
+    pub(super) preseed: Option<Preseed>,
+    /// Whether the secrets go that scripts have made.
+    pub(super) removes_secrets: bool,
+}
+
+impl Inputs {
+    /// Reads the files that the request names.
+    pub(super) fn read(request: &Request, report: &Report) -> Result<Inputs, Error> {
+        let sources = debootstrap::choose_sources(request, report)?;
+        let mut selection = select(request, &sources, report)?;
+        if request.debootstrap.is_some() {
+            debootstrap::adapt(&mut selection, &sources);
+        }
+        let preseed = preseed::read(&request.system, report)?;
+        let profile = request.system.profile.as_ref();
+        let profile = profile.map(profile::load).transpose()?;
+        let options = step_options(request, &sources)
+            .with_preseed(preseed.as_ref())
+            .with_profile(profile.as_ref());
+        Ok(Inputs {
+            sources,
+            selection,
+            options,
+            preseed,
+            removes_secrets: removes_secrets(request, profile.as_ref()),
+        })
+    }
+}
+
+/// Whether the secrets go that scripts have made.
+fn removes_secrets(request: &Request, profile: Option<&Profile>) -> bool {
+    let choice = request.system.profile.as_ref();
+    let keeps = choice.is_some_and(|choice| choice.keeps_secrets);
+    profile.is_some_and(|profile| profile.remove_secrets && !keeps)
+}
+
+fn step_options(request: &Request, sources: &Sources) -> install::Options {
+    let system = &request.system;
+    let options = install::Options::new(system.variant, &sources.suite, &sources.architectures)
+        .with_path_rules(&system.path_rules);
+    let options = debootstrap::with_leavings(options, request, &sources.suite);
+    let only_downloads = request.debootstrap.as_ref();
+    let only_downloads = only_downloads.is_some_and(|wanted| wanted.only_downloads);
+    match system.first_stage || only_downloads {
+        true => options.with_first_stage(&system.suite, &sources.list),
+        false => options,
+    }
+}
+
+fn select(
+    request: &Request,
+    sources: &Sources,
+    report: &Report,
+) -> Result<Selection, local::Error> {
+    let packages = &request.packages;
+    Ok(Selection {
+        variant: request.system.variant,
+        suite: request.system.suite.clone(),
+        architectures: sources.architectures.clone(),
+        include: packages.include.clone(),
+        local: local::read(&packages.include, report)?,
+        exclude: packages.exclude.clone(),
+        usr_is_merged: sources.suite.merged_usr == MergedUsr::WithPackage,
+    })
+}
