@@ -87,10 +87,7 @@ fn stages(
     } = Inputs::read(request, report)?;
     // Preflight.
     preflight::remove_leftovers(&request.outputs.temporary, report);
-    let claim = match request.goal {
-        Goal::Make => Some(preflight::claim(request, report, shared)?),
-        Goal::PrintDebs | Goal::Simulate | Goal::Download => None,
-    };
+    let claim = preflight::claim(request, report, shared)?;
     let store = open_store(request, report)?;
     let _registration = cancel_on(interrupt, &store);
     let fetch = start_downloads(&store, &request.limits, report);
@@ -128,12 +125,13 @@ fn stages(
     // Fetch and Install.
     preflight::require_room(request, &plan, claim.as_ref(), &store)?;
     fetch.want(&plan.debs);
-    if request.goal == Goal::Download {
-        fetch_all(&fetch, &plan.debs)?;
-    }
-    if let (Some(wanted), Some(claim)) = (&request.debootstrap, &claim) {
-        debootstrap::write_lists(claim.root(), &sources, &reader, &plan)?;
-        debootstrap::keep_packages(wanted, &plan, &fetch, report)?;
+    match (&claim, &request.debootstrap) {
+        (None, _) => fetch_all(&fetch, &plan.debs)?,
+        (Some(_), None) => {}
+        (Some(claim), Some(wanted)) => {
+            debootstrap::write_lists(claim.root(), &sources, &reader, &plan)?;
+            debootstrap::keep_packages(wanted, &plan, &fetch, report)?;
+        }
     }
     let epoch = installation.map(|tree| tree.install(&plan)).transpose()?;
     // Pack.

@@ -189,6 +189,10 @@ fn components_are_what_was_asked_for() {
     }
     context
         .make(&["--components=main,nonsense", "--print-debs"])
+        .ok()
+        .names(&["fake has no component nonsense"]);
+    context
+        .make(&["--components=nonsense", "--print-debs"])
         .fails(2)
         .names(&["nonsense"]);
 }

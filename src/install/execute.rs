@@ -29,7 +29,7 @@ use super::key::keys;
 use super::preseed::{Preseed, set_selections};
 use super::scripts::{ScriptHost, ScriptPlace};
 use super::second_stage::{Times, finish_directory};
-use super::steps::{Options, Step, steps};
+use super::steps::{Options, Step, first_of_second_stage, steps};
 
 /// What an installation needs before its packages are known.
 #[derive(Clone, Debug)]
@@ -380,14 +380,6 @@ fn own_files(steps: &[Step]) -> Vec<RootPath> {
         }
     }
     paths
-}
-
-/// The packages that a second stage unpacks before the first script.
-fn first_of_second_stage(steps: &[Step]) -> Option<&[PackageKey]> {
-    steps.iter().find_map(|step| match step {
-        Step::SecondStage(second) => Some(second.first.as_slice()),
-        _ => None,
-    })
 }
 
 /// SOURCE_DATE_EPOCH of all scripts, by default: the newest build date among the packages of the

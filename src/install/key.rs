@@ -22,7 +22,9 @@ use crate::formats::digest::Digest;
 use crate::formats::key::KeyHasher;
 use crate::formats::package_key::PackageKey;
 use crate::formats::suite::MergedUsr;
+use crate::tree::apt::Automatic;
 use crate::tree::base::{Base, BaseKind};
+use crate::tree::rootfs::RootPath;
 
 use super::preseed::Preseed;
 use crate::tree::settings::ProfileChanges;
@@ -101,17 +103,13 @@ fn encode_step(encoder: &mut KeyHasher, step: &Step) {
         Step::Apt { files } => {
             encoder.number(files.len() as u64);
             for file in files {
-                encoder.bytes(file.path.as_bytes());
-                encoder.bytes(&file.content);
-                encoder.number(u64::from(file.mode));
+                encode_file(encoder, &file.path, file.mode, &file.content);
             }
         }
         Step::Files { files } => {
             encoder.number(files.len() as u64);
             for file in files {
-                encoder.bytes(file.path.as_bytes());
-                encoder.number(u64::from(file.mode));
-                encoder.bytes(&file.content);
+                encode_file(encoder, &file.path, file.mode, &file.content);
             }
         }
         Step::Unpack {
@@ -147,20 +145,26 @@ fn encode_step(encoder: &mut KeyHasher, step: &Step) {
             }
             encoder.number(files.len() as u64);
             for file in files {
-                encoder.bytes(file.path.as_bytes());
-                encoder.number(u64::from(file.mode));
-                encoder.text(&file.content);
+                encode_file(encoder, &file.path, file.mode, file.content.as_bytes());
             }
         }
-        Step::Tidy { automatic } => {
-            encoder.text(if automatic.is_some() { "apt" } else { "" });
-            let automatic = automatic.as_deref().unwrap_or_default();
-            encoder.number(automatic.len() as u64);
-            for package in automatic {
-                encoder.text(&package.name);
-                encoder.text(&package.architecture);
-            }
-        }
+        Step::Tidy { automatic } => encode_automatic(encoder, automatic.as_deref()),
+    }
+}
+
+fn encode_file(encoder: &mut KeyHasher, path: &RootPath, mode: u32, content: &[u8]) {
+    encoder.bytes(path.as_bytes());
+    encoder.number(u64::from(mode));
+    encoder.bytes(content);
+}
+
+fn encode_automatic(encoder: &mut KeyHasher, automatic: Option<&[Automatic]>) {
+    encoder.flag(automatic.is_some());
+    let automatic = automatic.unwrap_or_default();
+    encoder.number(automatic.len() as u64);
+    for package in automatic {
+        encoder.text(&package.name);
+        encoder.text(&package.architecture);
     }
 }
 

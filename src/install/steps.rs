@@ -340,5 +340,13 @@ fn automatic(plan: &Plan, options: &Options) -> Vec<Automatic> {
     automatic
 }
 
+/// The packages that a second stage unpacks before the first script.
+pub(super) fn first_of_second_stage(steps: &[Step]) -> Option<&[PackageKey]> {
+    steps.iter().find_map(|step| match step {
+        Step::SecondStage(second) => Some(second.first.as_slice()),
+        _ => None,
+    })
+}
+
 #[cfg(test)]
 mod tests;

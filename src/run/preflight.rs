@@ -13,7 +13,7 @@ use std::path::Path;
 
 use super::Error;
 use super::claim::ClaimedOutputs;
-use super::request::Request;
+use super::request::{Goal, Request};
 use super::several::SharedByImages;
 use crate::pack::{self, Image, Place};
 use crate::privilege::Privilege;
@@ -27,7 +27,10 @@ pub(super) fn claim<'a>(
     request: &'a Request,
     report: &'a Report,
     shared: &'a SharedByImages,
-) -> Result<ClaimedOutputs<'a>, Error> {
+) -> Result<Option<ClaimedOutputs<'a>>, Error> {
+    if request.goal != Goal::Make {
+        return Ok(None);
+    }
     let privilege = request.privilege.as_ref().map_err(Clone::clone)?;
     tell(privilege, report);
     let outputs = &request.outputs;
@@ -39,7 +42,7 @@ pub(super) fn claim<'a>(
     if let Some((place, image)) = place.zip(outputs.image.as_ref()) {
         pack::try_out(place, image, claimed.root())?;
     }
-    Ok(claimed)
+    Ok(Some(claimed))
 }
 
 /// Says as whom the tree is made.

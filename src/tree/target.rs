@@ -20,7 +20,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use rustix::fs::{Gid, Mode, Uid, fchmod, fchown};
+use rustix::fs::{Gid, Mode, OFlags, Uid, fchmod, fchown};
 use rustix::io::Errno;
 
 use crate::mark::{self, Ownership};
@@ -84,8 +84,7 @@ impl Target {
         } = claim::open_any(&path)?;
         created.keep();
         let found = rustix::fs::fstat(&directory).map_err(|e| io_error("look at", &path, e))?;
-        let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY;
-        let flags = flags | rustix::fs::OFlags::CLOEXEC;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let root = rustix::fs::openat(&directory, c".", flags, Mode::empty());
         let root = root.map_err(|e| io_error("open", &path, e))?;
         apply(OF_A_TREE, &directory).map_err(|e| io_error("set owner and mode of", &path, e))?;

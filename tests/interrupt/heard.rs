@@ -6,6 +6,7 @@
 //! `RBOOTSTRAP_TEST_PROGRAM=target/release/rbootstrap` measures another build.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -114,7 +115,12 @@ fn wait(child: &mut Child, longest: Duration) -> Option<i32> {
     let end = Instant::now() + longest;
     while Instant::now() < end {
         if let Some(status) = child.try_wait().unwrap() {
-            return status.code();
+            // A signal before the handler is there ends it, too.
+            return Some(
+                status
+                    .code()
+                    .unwrap_or_else(|| 128 + status.signal().unwrap()),
+            );
         }
         std::thread::sleep(Duration::from_millis(1));
     }

@@ -85,7 +85,7 @@ fn what_dpkg_refuses_is_refused() {
         (
             nothing,
             vec![packed("a", vec![symlink("./", "x")])],
-            "package `a` cannot be unpacked: `/` is not a path inside the tree",
+            "package `a` cannot be read: its member `data.tar`: the header at byte 0 has no valid name",
         ),
         (
             nothing,
