@@ -109,6 +109,7 @@ fn bytes_that_do_not_compress_are_kept() {
 }
 
 #[test]
+#[ignore = "needs time"]
 fn the_number_of_threads_changes_no_byte() {
     // More than one of xz's blocks (24 MiB), more than two of zstd's jobs; the others have no
     // blocks as large. xz takes seconds for every further block.
@@ -366,6 +367,7 @@ fn a_decoder_may_go_to_another_thread() {
 }
 
 #[test]
+#[ignore = "needs time"]
 fn every_level_is_read_and_does_not_depend_on_the_threads() {
     let content = text(3 << 20);
     let rows = [
