@@ -11,8 +11,8 @@ const BUILT_IN: &str = include_str!("../../suites/secrets.toml");
 /// What begins every private key in PEM format, and OpenSSH's and OpenPGP's.
 const BEGIN: &[u8] = b"-----BEGIN ";
 const PRIVATE_KEY: &[u8] = b"PRIVATE KEY";
-/// The longest label between both, in bytes: `OPENSSH`, `ENCRYPTED`, …
-const LABEL_LIMIT: usize = 32;
+/// The longest label with its dashes, in bytes: `OPENSSH PRIVATE KEY-----`, …
+const LABEL_LIMIT: usize = 48;
 
 /// Known secrets.
 #[derive(Debug, Deserialize)]
@@ -56,18 +56,19 @@ impl KnownSecrets {
     }
 }
 
-/// Whether a file's content has a private key.
+/// Whether a file's content has a private key: its first line, with nothing but blanks before it. A
+/// file that describes other files (/usr/share/mime/magic) has such text within its lines.
 pub(crate) fn has_private_key(content: &[u8]) -> bool {
-    let mut rest = content;
-    while let Some(at) = memmem::find(rest, BEGIN) {
-        rest = &rest[at + BEGIN.len()..];
-        let label = &rest[..rest.len().min(LABEL_LIMIT)];
-        let label = label.split(|byte| *byte == b'\n').next();
-        if memmem::find(label.unwrap_or_default(), PRIVATE_KEY).is_some() {
-            return true;
-        }
-    }
-    false
+    memmem::find_iter(content, BEGIN).any(|at| {
+        let before = content[..at].rsplit(|byte| *byte == b'\n').next();
+        let is_first = before.is_none_or(|before| before.trim_ascii().is_empty());
+        let label = &content[at + BEGIN.len()..];
+        let label = &label[..label.len().min(LABEL_LIMIT)];
+        let end = memmem::find(label, b"-----").unwrap_or(0);
+        let label = &label[..end];
+        let label = label.strip_suffix(b" BLOCK").unwrap_or(label);
+        is_first && label.ends_with(PRIVATE_KEY)
+    })
 }
 
 #[cfg(test)]
@@ -100,6 +101,12 @@ mod tests {
             ),
             ("-----BEGIN CERTIFICATE-----\nPRIVATE KEY", false),
             ("-----BEGIN PUBLIC KEY-----", false),
+            ("key: |\n    -----BEGIN PRIVATE KEY-----\n    x", true),
+            (
+                "[50:application/pgp-keys]\n>0=\0%-----BEGIN PGP PRIVATE KEY BLOCK-----\n",
+                false,
+            ),
+            ("-----BEGIN PRIVATE KEY", false),
             ("the PRIVATE KEY begins with -----BEGIN ", false),
             ("", false),
         ] {
