@@ -28,6 +28,7 @@ mod suggestions;
 mod target_release;
 #[cfg(test)]
 mod tests;
+mod variant;
 mod work;
 
 use std::sync::Arc;

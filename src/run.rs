@@ -78,49 +78,39 @@ fn stages(
     // A file system's clock may lag behind by a tick.
     let began = now() - 1;
     // Sources. An unknown suite or a bad source is an error whoever asks.
-    let Inputs {
-        sources,
-        selection,
-        options,
-        preseed,
-        removes_secrets,
-    } = Inputs::read(request, report)?;
+    let inputs = Inputs::read(request, report)?;
     // Preflight.
-    preflight::remove_leftovers(&request.outputs.temporary, report);
     let claim = preflight::claim(request, report, shared)?;
     let store = open_store(request, report)?;
     let _registration = cancel_on(interrupt, &store);
     let fetch = start_downloads(&store, &request.limits, report);
-    let prefetches = !request.goal.ends_with_plan() && !debootstrap::may_have_packages(request);
-    let installation = match &claim {
-        Some(claim) => {
-            let setup = setup(request, options.clone(), &fetch);
-            Some(Installation::begin(claim.root(), setup, interrupt, report)?)
-        }
-        None => None,
-    };
+    let setup = setup(request, inputs.options.clone(), &fetch);
+    let root = claim.as_ref().map(ClaimedOutputs::root);
+    let installation = root.map(|root| Installation::begin(root, setup, interrupt, report));
+    let installation = installation.transpose()?;
     // Indexes and Plan.
-    let reader = IndexReader::new(&store, &sources.list, reader_options(request), report);
+    let reader = IndexReader::new(
+        &store,
+        &inputs.sources.list,
+        reader_options(request),
+        report,
+    );
     let plan = choice::choose(&Choice {
-        selection: &selection,
+        request,
+        inputs: &inputs,
         reader: &reader,
         store: &store,
         early: EarlyDownloads {
-            planner: PrefetchPlanner::new(&selection, sources.list.len()),
-            fetch: Some(&*fetch).filter(|_| prefetches),
+            planner: PrefetchPlanner::new(&inputs.selection, inputs.sources.list.len()),
+            fetch: Some(&*fetch).filter(|_| prefetches(request)),
             staging: installation.as_ref().map(Installation::prefetcher),
         },
         interrupt,
         report,
     })?;
-    let apt = apt_files::apt_files(&sources, &reader, &store, report)?;
-    let plan = choice::install_plan(plan, apt, request.outputs.epoch)?;
-    let mut plan = plan.with_requested(&selection);
-    debootstrap::prepare(&mut plan, request, &sources, &reader);
-    preseed::require_debconf(preseed.as_ref(), &plan.plan)?;
     if request.goal.ends_with_plan() {
-        let steps = plan.steps(&options);
-        return Ok(Done::new(plan.plan, &selection).with_steps(steps, report));
+        let steps = plan.steps(&inputs.options);
+        return Ok(Done::new(plan.plan, &inputs.selection).with_steps(steps, report));
     }
     // Fetch and Install.
     preflight::require_room(request, &plan, claim.as_ref(), &store)?;
@@ -129,21 +119,25 @@ fn stages(
         (None, _) => fetch_all(&fetch, &plan.debs)?,
         (Some(_), None) => {}
         (Some(claim), Some(wanted)) => {
-            debootstrap::write_lists(claim.root(), &sources, &reader, &plan)?;
+            debootstrap::write_lists(claim.root(), &inputs.sources, &reader, &plan)?;
             debootstrap::keep_packages(wanted, &plan, &fetch, report)?;
         }
     }
     let epoch = installation.map(|tree| tree.install(&plan)).transpose()?;
-    // Pack.
-    if let Some((claim, epoch)) = claim.as_ref().zip(epoch) {
-        claim.tidy(epoch, began, removes_secrets)?;
-        claim.pack(epoch, &request.limits, interrupt)?;
-    }
     drop(fetch);
     trim_cache(&store, &request.cache, report);
-    // The last act: before it, the tree of a killed run is a leftover.
-    claim.map(ClaimedOutputs::finish).transpose()?;
-    Ok(Done::new(plan.plan, &selection))
+    // Pack. The last act: before its end, the tree of a killed run is a leftover.
+    if let Some((claim, epoch)) = claim.zip(epoch) {
+        claim.tidy(epoch, began, inputs.removes_secrets)?;
+        claim.pack(epoch, &request.limits, interrupt)?;
+        claim.finish()?;
+    }
+    Ok(Done::new(plan.plan, &inputs.selection))
+}
+
+/// Whether packages are downloaded before the plan is known.
+fn prefetches(request: &Request) -> bool {
+    !request.goal.ends_with_plan() && !debootstrap::may_have_packages(request)
 }
 
 fn open_store(request: &Request, report: &Report) -> Result<Arc<Store>, Error> {

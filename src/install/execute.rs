@@ -174,10 +174,7 @@ impl<'a> Installation<'a> {
             }
             Step::Files { files } => {
                 for file in files {
-                    if !self.root.exists(&file.path)? {
-                        self.root.make_directories(&file.path.parent())?;
-                        self.root.write(&file.path, &file.content, file.mode)?;
-                    }
+                    file.write_if_missing(self.root)?;
                 }
             }
             Step::Unpack { packages, method } => {

@@ -1,6 +1,6 @@
 //! What a tree of debootstrap's has that other trees lack, and how far such a run goes.
 
-use crate::tree::rootfs::RootPath;
+use crate::tree::rootfs::{self, RootPath, Rootfs};
 
 /// A file that the tree gets from this host, unless it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,6 +8,16 @@ pub(crate) struct HostFile {
     pub(crate) path: RootPath,
     pub(crate) content: Vec<u8>,
     pub(crate) mode: u32,
+}
+
+impl HostFile {
+    pub(super) fn write_if_missing(&self, root: &Rootfs) -> Result<(), rootfs::Error> {
+        if !root.exists(&self.path)? {
+            root.make_directories(&self.path.parent())?;
+            root.write(&self.path, &self.content, self.mode)?;
+        }
+        Ok(())
+    }
 }
 
 /// A tree as debootstrap leaves it: nothing is tidied away, and the .debs and their indexes stay.

@@ -1,6 +1,7 @@
 //! Resolves the user's words and the variant to packages of the pool.
 
 use super::pool::{PackageId, Pool, TargetForm, UNKNOWN_ARCHITECTURE, VersionId};
+use super::variant::VariantPackages;
 use super::{Error, Selection, local, suggestions};
 use crate::formats::package::Priority;
 use crate::formats::suite::Variant;
@@ -87,20 +88,7 @@ pub(super) fn read<'s>(pool: &Pool<'_>, selection: &'s Selection) -> Result<Dema
             demands.push(reader.read(name)?);
         }
     }
-    let mut essential = Vec::new();
-    for package in pool.packages() {
-        let entry = pool[package];
-        if entry.architecture != 0 || reader.candidates[package.index()].is_none() {
-            continue;
-        }
-        if entry.essential {
-            if is_in_suite(pool, package) {
-                essential.push(Demand::Present(package));
-            }
-        } else if has_priority(pool, package, variant.priorities) {
-            demands.push(Demand::Present(package));
-        }
-    }
+    let essential = reader.native(variant.priorities, &mut demands);
     let files = local::demands(pool, local, &mut reader.candidates, is_excluded)?;
     demands.extend(files);
     let mut usr_is_merged = None;
@@ -162,38 +150,36 @@ fn has_priority(pool: &Pool<'_>, package: PackageId, priorities: &[Priority]) ->
     false
 }
 
-/// What a variant demands besides the essential packages.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct VariantPackages {
-    pub(crate) names: &'static [&'static str],
-    pub(crate) priorities: &'static [Priority],
-}
-
-impl VariantPackages {
-    pub(super) fn of(variant: Variant) -> VariantPackages {
-        use Priority::{Important, Required, Standard};
-        let names: &[&str] = match variant {
-            Variant::Custom | Variant::Extract | Variant::Essential => &[],
-            Variant::Apt | Variant::Minbase | Variant::Important | Variant::Standard => &["apt"],
-            Variant::Buildd => &["apt", "build-essential"],
-        };
-        let priorities: &[Priority] = match variant {
-            Variant::Custom | Variant::Extract | Variant::Essential => &[],
-            Variant::Apt | Variant::Buildd => &[],
-            Variant::Minbase => &[Required],
-            Variant::Important => &[Required, Important],
-            Variant::Standard => &[Required, Important, Standard],
-        };
-        VariantPackages { names, priorities }
-    }
-}
-
 struct DemandReader<'r, 'a> {
     pool: &'r Pool<'a>,
     candidates: Vec<Option<VersionId>>,
 }
 
 impl DemandReader<'_, '_> {
+    /// The essential packages; those of the priorities go to `demands`. Only packages of the native
+    /// architecture are either.
+    fn native<'s>(
+        &self,
+        priorities: &[Priority],
+        demands: &mut Vec<Demand<'s>>,
+    ) -> Vec<Demand<'s>> {
+        let mut essential = Vec::new();
+        for package in self.pool.packages() {
+            let entry = self.pool[package];
+            if entry.architecture != 0 || self.candidates[package.index()].is_none() {
+                continue;
+            }
+            if entry.essential {
+                if is_in_suite(self.pool, package) {
+                    essential.push(Demand::Present(package));
+                }
+            } else if has_priority(self.pool, package, priorities) {
+                demands.push(Demand::Present(package));
+            }
+        }
+        essential
+    }
+
     /// Removes the candidates of a name.
     fn exclude(&mut self, name: &str) {
         if let Some(name) = self.pool.name(name) {

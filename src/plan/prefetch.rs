@@ -15,7 +15,7 @@ use hashbrown::DefaultHashBuilder;
 use memchr::memmem::Finder;
 
 use super::Selection;
-use super::demand::VariantPackages;
+use super::variant::VariantPackages;
 use crate::archive::{IndexEvent, Release};
 use crate::formats::package::{Package, Priority};
 use crate::formats::suite::Variant;

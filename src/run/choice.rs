@@ -3,20 +3,23 @@
 
 use std::time::Instant;
 
-use super::Error;
 use super::early::EarlyDownloads;
+use super::inputs::Inputs;
+use super::request::Request;
+use super::{Error, apt_files, debootstrap, preseed};
 use crate::archive::{self, IndexReader};
 use crate::formats::package::Package;
 use crate::install::InstallPlan;
 use crate::interrupt::Interrupt;
-use crate::plan::{self, Plan, Selection};
+use crate::plan::{self, Plan};
 use crate::report::{Event, Report, Stage};
 use crate::store::{self, DerivedKind, Store};
 use crate::tree::apt::AptFile;
 
 /// What a choice is made of.
 pub(super) struct Choice<'a> {
-    pub(super) selection: &'a Selection,
+    pub(super) request: &'a Request,
+    pub(super) inputs: &'a Inputs,
     pub(super) reader: &'a IndexReader<'a>,
     pub(super) store: &'a Store,
     pub(super) early: EarlyDownloads<'a>,
@@ -24,10 +27,28 @@ pub(super) struct Choice<'a> {
     pub(super) report: &'a Report,
 }
 
+/// Chooses what is installed, with all that is written into the tree because of it.
+pub(super) fn choose(choice: &Choice<'_>) -> Result<InstallPlan, Error> {
+    let Choice {
+        request,
+        inputs,
+        reader,
+        ..
+    } = choice;
+    let plan = plan(choice)?;
+    let apt = apt_files::apt_files(&inputs.sources, reader, choice.store, choice.report)?;
+    let plan = install_plan(plan, apt, request.outputs.epoch)?;
+    let mut plan = plan.with_requested(&inputs.selection);
+    debootstrap::prepare(&mut plan, request, &inputs.sources, reader);
+    preseed::require_debconf(inputs.preseed.as_ref(), &plan.plan)?;
+    Ok(plan)
+}
+
 /// Plans, or takes the plan of an earlier run with the same selection if the archive has not
 /// changed since.
-pub(super) fn choose(choice: &Choice<'_>) -> Result<Plan, Error> {
-    let key = plan::cache_key(choice.selection, choice.reader.sources());
+fn plan(choice: &Choice<'_>) -> Result<Plan, Error> {
+    let selection = &choice.inputs.selection;
+    let key = plan::cache_key(selection, choice.reader.sources());
     // Only a plan in the cache is worth holding the indexes back until all releases are read.
     if let Some(bytes) = choice.store.get(DerivedKind::Plan, &key) {
         let releases = choice.reader.releases()?;
@@ -42,7 +63,7 @@ pub(super) fn choose(choice: &Choice<'_>) -> Result<Plan, Error> {
     }
     let index = choice.reader.index(&|event| choice.early.see(event))?;
     let from = Instant::now();
-    let plan = plan::plan_until(&index, choice.selection, choice.interrupt)?;
+    let plan = plan::plan_until(&index, selection, choice.interrupt)?;
     report_time(choice.report, from);
     let releases = choice.reader.releases()?;
     let bytes = plan.to_bytes(&releases, &archive::releases_key(&releases)?.hexadecimal());
@@ -60,11 +81,7 @@ fn report_time(report: &Report, from: Instant) {
 }
 
 /// What is installed by a plan. `epoch` is the user's SOURCE_DATE_EPOCH.
-pub(super) fn install_plan(
-    plan: Plan,
-    apt: Vec<AptFile>,
-    epoch: Option<i64>,
-) -> Result<InstallPlan, Error> {
+fn install_plan(plan: Plan, apt: Vec<AptFile>, epoch: Option<i64>) -> Result<InstallPlan, Error> {
     let mut debs = Vec::new();
     for chosen in plan.packages() {
         debs.push(match chosen.release() {

@@ -22,12 +22,14 @@ use crate::tree::target;
 
 pub(super) use room::{Disk, require_room};
 
-/// Claims the outputs before anything is fetched, so that a run that cannot end well fails at once.
+/// Removes what killed runs have left, and claims the outputs of a run that has any before anything
+/// is fetched, so that a run that cannot end well fails at once.
 pub(super) fn claim<'a>(
     request: &'a Request,
     report: &'a Report,
     shared: &'a SharedByImages,
 ) -> Result<Option<ClaimedOutputs<'a>>, Error> {
+    remove_leftovers(&request.outputs.temporary, report);
     if request.goal != Goal::Make {
         return Ok(None);
     }
@@ -55,7 +57,7 @@ fn tell(privilege: &Privilege, report: &Report) {
 }
 
 /// Removes the temporary directories of runs that were killed.
-pub(super) fn remove_leftovers(temporary: &Path, report: &Report) {
+fn remove_leftovers(temporary: &Path, report: &Report) {
     for leftover in target::sweep(temporary) {
         let path = leftover.path.display();
         let process = match leftover.process {

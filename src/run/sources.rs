@@ -11,9 +11,7 @@ use std::sync::Arc;
 
 use self::extra::ExtraSources;
 pub(super) use self::listed::Sources;
-use self::pockets::{
-    add_mirrors, host_mirrors, prefer, public_pockets, snapshot_name, use_mirror, use_snapshots,
-};
+use self::pockets::{PocketChoice, public_pockets, snapshot_name};
 use super::Error;
 use super::request::{SourceOptions, System};
 use crate::archive::sources;
@@ -39,32 +37,21 @@ pub(super) fn choose(
     }
     let keys = keys(&suite, options, report)?;
     let native = &architectures[0];
-    let mut pockets = suite.pockets_for(native);
-    let public = public_pockets(&pockets, options);
-    let archives = archive_names(&suite, &pockets, options);
-    match &options.mirror {
-        Some(mirror) => use_mirror(&mut pockets, &system.suite, mirror),
-        None if !options.pockets => pockets.truncate(1),
-        None => {}
+    let all = suite.pockets_for(native);
+    let archives = archive_names(&suite, &all, options);
+    let pockets = PocketChoice {
+        suites: &suites,
+        suite: &suite,
+        name: &system.suite,
+        architecture: native,
+        options,
     }
-    let mut used_archives = archives.clone();
-    if let Some(time) = options.snapshot {
-        use_snapshots(&mut pockets, options, time)?;
+    .choose(report)?;
+    let used_archives = match options.snapshot {
         // A snapshot is an archive of its own: neither is older or newer than the other.
-        used_archives = pockets.iter().map(snapshot_name).collect();
-    }
-    let is_given = options.mirror.is_some() || options.snapshot.is_some();
-    let host = host_mirrors(&suites, &suite, native).filter(|_| !is_given);
-    if let Some(host) = host {
-        prefer(&host, &mut pockets, report);
-    }
-    if pockets.iter().any(|pocket| pocket.uris.is_empty()) {
-        return Err(Error::Architecture {
-            suite: system.suite.clone(),
-            architecture: native.clone(),
-        });
-    }
-    add_mirrors(&mut pockets, &options.further_mirrors);
+        Some(_) => pockets.iter().map(snapshot_name).collect(),
+        None => archives.clone(),
+    };
     let own = OwnSources {
         suite: &suite,
         architectures: &architectures,
@@ -82,7 +69,7 @@ pub(super) fn choose(
     let sources = Sources {
         own: used.len(),
         list: [used, extra].concat(),
-        public: own.sources(&public, &archives),
+        public: own.sources(&public_pockets(&all, options), &archives),
         choice: options.listed,
         keeps_logins: options.keeps_logins,
         suite: suite.clone(),

@@ -15,6 +15,44 @@ use crate::store;
 /// What becomes the time in the URL of a snapshot.
 const SNAPSHOT_TIME: &str = "{time}";
 
+/// What decides which pockets are read, and from which mirrors.
+pub(super) struct PocketChoice<'a> {
+    pub(super) suites: &'a Suites,
+    pub(super) suite: &'a Suite,
+    /// The user's name for the suite.
+    pub(super) name: &'a str,
+    /// The native one.
+    pub(super) architecture: &'a str,
+    pub(super) options: &'a SourceOptions,
+}
+
+impl PocketChoice<'_> {
+    pub(super) fn choose(&self, report: &Report) -> Result<Vec<Pocket>, Error> {
+        let options = self.options;
+        let mut pockets = self.suite.pockets_for(self.architecture);
+        match &options.mirror {
+            Some(mirror) => use_mirror(&mut pockets, self.name, mirror),
+            None if !options.pockets => pockets.truncate(1),
+            None => {}
+        }
+        if let Some(time) = options.snapshot {
+            use_snapshots(&mut pockets, options, time)?;
+        } else if options.mirror.is_none()
+            && let Some(host) = host_mirrors(self.suites, self.suite, self.architecture)
+        {
+            prefer(&host, &mut pockets, report);
+        }
+        if pockets.iter().any(|pocket| pocket.uris.is_empty()) {
+            return Err(Error::Architecture {
+                suite: self.name.to_owned(),
+                architecture: self.architecture.to_owned(),
+            });
+        }
+        add_mirrors(&mut pockets, &options.further_mirrors);
+        Ok(pockets)
+    }
+}
+
 /// The pockets of the suite as its file has them; none if no file lists it.
 pub(super) fn public_pockets(pockets: &[Pocket], options: &SourceOptions) -> Vec<Pocket> {
     let mut public = pockets.to_vec();
@@ -27,7 +65,7 @@ pub(super) fn public_pockets(pockets: &[Pocket], options: &SourceOptions) -> Vec
 
 /// Leaves the release pocket alone, on the user's mirror. The mirror is asked for the suite by the
 /// user's name for it, as debootstrap does.
-pub(super) fn use_mirror(pockets: &mut Vec<Pocket>, name: &str, mirror: &str) {
+fn use_mirror(pockets: &mut Vec<Pocket>, name: &str, mirror: &str) {
     pockets.truncate(1);
     for pocket in pockets {
         pocket.suite = name.to_owned();
@@ -36,7 +74,7 @@ pub(super) fn use_mirror(pockets: &mut Vec<Pocket>, name: &str, mirror: &str) {
 }
 
 /// Has the pockets read from the snapshots of their archives, or from a MIRROR that has them.
-pub(super) fn use_snapshots(
+fn use_snapshots(
     pockets: &mut [Pocket],
     options: &SourceOptions,
     time: SnapshotTime,
@@ -66,7 +104,7 @@ pub(super) fn snapshot_name(pocket: &Pocket) -> String {
 }
 
 /// The mirrors that the host's own apt uses, if they serve this suite and architecture.
-pub(super) fn host_mirrors(suites: &Suites, suite: &Suite, native: &str) -> Option<HostMirrors> {
+fn host_mirrors(suites: &Suites, suite: &Suite, native: &str) -> Option<HostMirrors> {
     let host = host_architecture().ok()?;
     if suite.end_of_life || !suite.shares_mirrors(native, &host) {
         return None;
@@ -79,7 +117,7 @@ pub(super) fn host_mirrors(suites: &Suites, suite: &Suite, native: &str) -> Opti
     ))
 }
 
-pub(super) fn prefer(host: &HostMirrors, pockets: &mut [Pocket], report: &Report) {
+fn prefer(host: &HostMirrors, pockets: &mut [Pocket], report: &Report) {
     let mut reported = Vec::new();
     for pocket in pockets {
         if let Some(mirror) = host.prefer(pocket)
@@ -94,7 +132,7 @@ pub(super) fn prefer(host: &HostMirrors, pockets: &mut [Pocket], report: &Report
 
 /// Adds mirrors of the archive that has the release pocket. Security updates may be in another
 /// archive.
-pub(super) fn add_mirrors(pockets: &mut [Pocket], mirrors: &[String]) {
+fn add_mirrors(pockets: &mut [Pocket], mirrors: &[String]) {
     let Some(main) = pockets.first().map(|release| release.archive.clone()) else {
         return;
     };
