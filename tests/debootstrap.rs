@@ -1,6 +1,7 @@
 //! The program called `debootstrap`: its words, what it leaves, its lines and its exit codes.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -273,4 +274,34 @@ fn packages_are_kept_in_a_directory_of_ones_own() {
     ];
     made(&context, &words).ok();
     assert!(Path::new(&directory).join("service_1%3a2_all.deb").exists());
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_log_is_written_through_no_link() {
+    let rows = ["a link", "a fifo"];
+    for name in rows {
+        let context = TestContext::new([]);
+        let root = target(&context);
+        let directory = context.root().join("debootstrap");
+        fs::create_dir_all(&directory).unwrap();
+        let log = directory.join("debootstrap.log");
+        match name {
+            "a link" => symlink(context.path("outside"), &log).unwrap(),
+            _ => nix::unistd::mkfifo(&log, nix::sys::stat::Mode::S_IRWXU).unwrap(),
+        }
+        let failed = made(&context, &["--variant=minbase", "fake", &root]).fails(1);
+        failed.names(&["E: ", "debootstrap/debootstrap.log: not a regular file"]);
+        assert!(!context.path("outside").exists(), "{name}");
+    }
+    // A directory stays in the tree, whatever the link says.
+    let context = TestContext::new([]);
+    let root = target(&context);
+    let away = context.path("away");
+    fs::create_dir_all(&away).unwrap();
+    fs::create_dir_all(context.root()).unwrap();
+    symlink(&away, context.root().join("debootstrap")).unwrap();
+    made(&context, &["--variant=minbase", "fake", &root]).fails(1);
+    assert_eq!(names(&away), Vec::<String>::new());
+    println!("{} cases", rows.len() + 1);
 }

@@ -6,7 +6,7 @@
 mod arguments;
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,6 +18,7 @@ use super::environment::Environment;
 use super::{Session, exit, listen_for_signals, print_data};
 use crate::interrupt::Interrupt;
 use crate::run::{self, Goal, Request};
+use crate::tree::rootfs::{RootPath, Rootfs};
 use crate::ui::progress::{Display, LineStyle};
 
 const NAME: &str = "debootstrap";
@@ -26,6 +27,7 @@ const VERSION: &str = "1.0.141";
 
 /// Where the log is while the tree is made, below it.
 const DIRECTORY: &str = "debootstrap";
+const LOG: &str = "debootstrap.log";
 
 /// A failure before the run, as a line.
 #[derive(Debug, thiserror::Error)]
@@ -131,7 +133,7 @@ fn execute(arguments: &DebootstrapArgs) -> Result<ExitCode, Error> {
 fn failed(session: &Session, request: &Request, error: run::Error) -> ExitCode {
     let code = exit::failed(&session.report, &super::Error::Run(error));
     if let Some(target) = &request.outputs.directory {
-        let log = target.join(DIRECTORY).join("debootstrap.log");
+        let log = target.join(DIRECTORY).join(LOG);
         session
             .report
             .warning(format!("See {} for details", log.display()));
@@ -142,20 +144,32 @@ fn failed(session: &Session, request: &Request, error: run::Error) -> ExitCode {
     }
 }
 
+/// Opens the log below the target, which is created if it is missing. A script of an earlier run may have put
+/// anything in its place.
+fn open_log(target: &Path) -> Result<File, Error> {
+    make_target(target).map_err(|source| Error::Target {
+        path: target.to_owned(),
+        source,
+    })?;
+    let directory = RootPath::known(DIRECTORY);
+    let opened = Rootfs::open(target).and_then(|root| {
+        root.make_directory(&directory, 0o755)?;
+        root.open_log(&directory.entry(LOG.as_bytes()))
+    });
+    opened.map_err(|error| Error::Target {
+        path: error
+            .root
+            .join(error.path.to_string().trim_start_matches('/')),
+        source: error.source,
+    })
+}
+
 #[expect(
     clippy::disallowed_methods,
-    reason = "the log exists before the tree is claimed, in a directory that only root has"
+    reason = "the log exists before the tree is claimed"
 )]
-fn open_log(target: &Path) -> Result<File, Error> {
-    let directory = target.join(DIRECTORY);
-    let failed = |source| Error::Target {
-        path: directory.clone(),
-        source,
-    };
-    fs::create_dir_all(&directory).map_err(failed)?;
-    let mut options = File::options();
-    let log = directory.join("debootstrap.log");
-    options.create(true).append(true).open(log).map_err(failed)
+fn make_target(target: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(target)
 }
 
 fn print(text: &str) -> ExitCode {

@@ -48,6 +48,22 @@ impl Rootfs {
         })
     }
 
+    /// Opens a regular file for writing at its end, or creates it. Anything else that is there, a
+    /// symlink too, is an error.
+    pub(crate) fn open_log(&self, path: &RootPath) -> Result<File, Error> {
+        let (parent, name) = self.parent(path)?;
+        let flags = OFlags::WRONLY | OFlags::APPEND;
+        let new = flags | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let opened = match rustix::fs::openat(&parent, &*name, new, Mode::from_raw_mode(0o644)) {
+            Err(Errno::EXIST) => Handle::at(&parent, &*name).and_then(|found| found.open(flags)),
+            created => created.map(File::from),
+        };
+        opened.map_err(|e| match e {
+            Errno::INVAL => self.error(path, "open it", io::Error::other("not a regular file")),
+            other => self.error(path, "open it", other),
+        })
+    }
+
     /// Empties a regular file in place, so that its owner and mode stay.
     pub(crate) fn truncate(&self, path: &RootPath) -> Result<(), Error> {
         let Some(handle) = self.handle(path)? else {
