@@ -8,7 +8,9 @@ use std::process::Command;
 use rbootstrap::testing::DebBuilder;
 use rbootstrap::testing::tar::file;
 use rbootstrap::testing::tree::{Times, dump, names};
+use rustix::mount::MountFlags;
 
+use crate::context::mounted::Mounted;
 use crate::context::{Outcome, TestContext, outcome};
 
 /// The tree of a first stage with these options.
@@ -208,4 +210,101 @@ fn a_second_stage_finds_its_target() {
     let kept = names(&tree.join("debootstrap"));
     assert!(kept.contains(&"debootstrap.log".to_owned()), "{kept:?}");
     assert!(!tree.join("var/log/bootstrap.log").exists());
+}
+
+/// Its functions only say that they ran: a guard that fails must not finish the host.
+#[test]
+#[ignore = "needs root, dpkg"]
+fn a_second_stage_without_a_target_runs_in_its_tree_only() {
+    let context = TestContext::new([]);
+    let state = context.path("place/debootstrap");
+    fs::create_dir_all(&state).unwrap();
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/src/install/second_stage/debootstrap"
+    );
+    fs::copy(script, state.join("debootstrap")).unwrap();
+    fs::write(state.join("calls"), "").unwrap();
+    fs::write(state.join("functions"), "second_stage() { echo ran; }\n").unwrap();
+    let run = |environment: Option<&PathBuf>| {
+        let mut command = Command::new("/bin/sh");
+        command
+            .arg(state.join("debootstrap"))
+            .arg("--second-stage")
+            .env_remove("DEBOOTSTRAP_DIR");
+        if let Some(directory) = environment {
+            command.env("DEBOOTSTRAP_DIR", directory);
+        }
+        outcome(&mut command)
+    };
+    run(None)
+        .fails(1)
+        .names(&["run it in the tree", "--second-stage-target=DIR"]);
+    assert_eq!(run(Some(&state)).ok().text(), "ran\n");
+}
+
+/// What is mounted in the tree may be the host's.
+#[test]
+#[ignore = "needs root, dpkg"]
+fn a_second_stage_leaves_alone_what_is_mounted() {
+    let context = TestContext::new([]);
+    let tree = first_stage(&context, &["--variant=essential"]);
+    let places = [
+        "run",
+        "tmp/x/a b",
+        "var/log/y",
+        "var/cache/apt/archives",
+        "srv/[z]",
+    ];
+    let proc = tree.join("proc");
+    fs::remove_dir(&proc).unwrap();
+    let mut mounts = vec![Mounted::bind(&proc, "/proc".as_ref(), MountFlags::empty())];
+    for (number, place) in places.iter().enumerate() {
+        let outside = context.path(&format!("outside-{number}"));
+        fs::create_dir(&outside).unwrap();
+        let at = tree.join(place);
+        fs::create_dir_all(&at).unwrap();
+        for name in names(&at) {
+            fs::rename(at.join(&name), outside.join(&name)).unwrap();
+        }
+        fs::remove_dir(&at).unwrap();
+        fs::write(outside.join("host.deb"), "x").unwrap();
+        mounts.push(Mounted::bind(&at, &outside, MountFlags::empty()));
+    }
+    fs::write(tree.join("tmp/mine"), "x").unwrap();
+    fs::write(tree.join("debootstrap/completed"), "").unwrap();
+    let began = fs::metadata(tree.join("tmp/mine"))
+        .unwrap()
+        .modified()
+        .unwrap();
+    second_stage(&tree, &SECOND_STAGE).ok();
+    drop(mounts);
+    for (number, place) in places.iter().enumerate() {
+        let file = context.path(&format!("outside-{number}/host.deb"));
+        assert_eq!(fs::read(&file).unwrap_or_default(), b"x", "{place}");
+        let time = fs::metadata(&file).unwrap().modified().unwrap();
+        let age = began.duration_since(time).unwrap_or_default();
+        assert!(age.as_secs() < 600, "{place}: the time was changed");
+    }
+    assert!(!tree.join("tmp/mine").exists());
+    println!("{} cases", places.len());
+}
+
+#[test]
+#[ignore = "needs root, dpkg"]
+fn no_answers_stay_with_the_directory() {
+    let context = TestContext::new([DebBuilder::new("debconf", "1")]);
+    let answers = context.path("answers");
+    fs::write(&answers, "x x/password password secret\n").unwrap();
+    let preseed = format!("--preseed={}", answers.display());
+    let options = ["--variant=essential", "--include=debconf", &preseed];
+    let tree = first_stage(&context, &options);
+    let directory = tree.join("debootstrap");
+    assert!(names(&directory).contains(&"preseed-0".to_owned()));
+    fs::write(directory.join("completed"), "999\n").unwrap();
+    let words = [SECOND_STAGE[0], SECOND_STAGE[1], "--keep-debootstrap-dir"];
+    second_stage(&tree, &words).ok();
+    let kept = names(&directory);
+    assert!(kept.contains(&"calls".to_owned()), "{kept:?}");
+    assert!(!kept.contains(&"preseed-0".to_owned()), "{kept:?}");
 }
