@@ -119,7 +119,7 @@ fn stages(
         (None, _) => fetch_all(&fetch, &plan.debs)?,
         (Some(_), None) => {}
         (Some(claim), Some(wanted)) => {
-            debootstrap::write_lists(claim.root(), &inputs.sources, &reader, &plan)?;
+            debootstrap::write_lists(claim.root(), &reader, &plan)?;
             debootstrap::keep_packages(wanted, &plan, &fetch, report)?;
         }
     }

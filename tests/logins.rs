@@ -2,6 +2,8 @@
 //! against a server that demands a login; and where a password must not be.
 
 mod cases;
+mod redirects;
+mod trees;
 
 use std::fs;
 use std::path::Path;
@@ -133,117 +135,6 @@ fn logins_are_found_as_by_apt() {
     table::run("logins", 16, &CASES);
 }
 
-/// A login goes to the server that it is for, and not to where that redirects.
-#[test]
-fn logins_do_not_follow_a_redirect_to_another_server() {
-    let world = World::new();
-    let root = world.context.archive.root.clone();
-    let other = Server::start(move |asked| {
-        match fs::read(root.join(asked.target.trim_start_matches('/'))) {
-            Ok(content) => Reply::of(&content),
-            Err(_) => Reply::status(404),
-        }
-    });
-    let to = other.origin();
-    let front = Server::start(move |asked| {
-        if asked.header("authorization") != LOGIN {
-            return Reply::status(401);
-        }
-        match asked.target.ends_with(".deb") || asked.target.contains("Packages") {
-            true => Reply::status(302).with("Location", format!("{to}{}", asked.target)),
-            false => Reply::status(307).with("Location", format!("{}?again", asked.target)),
-        }
-    });
-    let front_of = front.origin();
-    let redirecting = Server::start(move |asked| {
-        Reply::status(301).with("Location", format!("{front_of}{}", asked.target))
-    });
-    // The front's own redirects, which lead to itself, would go on for ever.
-    let uri = front.origin().replace("//", "//me:s3cret@");
-    let made = world.run(&["--print-debs"], "", &uri);
-    made.fails(5).names(&["too many"]);
-    assert!(
-        front
-            .asked()
-            .iter()
-            .all(|asked| asked.header("authorization") == LOGIN)
-    );
-    let uri = redirecting.origin().replace("//", "//me:s3cret@");
-    world
-        .run(&["--print-debs"], "", &uri)
-        .fails(5)
-        .names(&["401"]);
-    let last = front.asked().pop().unwrap();
-    assert_eq!(last.header("authorization"), "");
-    assert!(other.asked().is_empty());
-}
-
-/// No file of the tree, of the cache or of the state directory has a password, nor has any output;
-/// unless the user asks for it.
-#[test]
-#[ignore = "needs root, dpkg"]
-fn passwords_stay_out_of_the_tree() {
-    let entry = "machine http://{host}:{port}/private login me password s3cret\n";
-    let cases = [
-        ("in the URL", "", "http://me:s3cret@{host}:{port}/private"),
-        ("in auth.conf", entry, "http://{host}:{port}/private"),
-    ];
-    let mut ran = 0;
-    for (name, auth, uri) in cases {
-        for keeps in [false, true] {
-            let world = World::new();
-            let uri = world.fill(uri);
-            let mut options = vec![
-                "--variant=essential",
-                "--apt-sources=used",
-                "--progress=json",
-                "--timings=timings.html",
-                "--log=run.log",
-                "-vv",
-            ];
-            if keeps {
-                options.push("--keep-auth-conf");
-            }
-            let made = world.run(&options, &world.fill(auth), &uri).ok();
-            made.has_no("s3cret");
-            let context = &world.context;
-            let kept = "etc/apt/auth.conf.d/rbootstrap.conf";
-            let mut holding = Vec::new();
-            for above in ["root", "cache", "state", "run.log", "timings.html"] {
-                holding.extend(files_with(&context.path(above), "s3cret"));
-            }
-            let expected: &[&str] = if keeps { &[kept] } else { &[] };
-            let names: Vec<String> = holding
-                .iter()
-                .map(|path| {
-                    path.strip_prefix(context.root())
-                        .unwrap_or(path)
-                        .display()
-                        .to_string()
-                })
-                .collect();
-            assert_eq!(names, expected, "{name}");
-            let list = context.read("etc/apt/sources.list");
-            assert!(
-                list.contains(&world.fill("http://{host}:{port}/private own")),
-                "{list}"
-            );
-            if keeps {
-                assert!(context.line(kept).starts_with("f 0600 0:0"));
-                let text = context.read(kept);
-                let written = world.apt(&text, &world.fill("http://{host}:{port}/private"));
-                assert_eq!(written.code, Some(0), "{text}");
-                made.names(&["can read it", kept]);
-            } else {
-                made.names(&["--keep-auth-conf"]);
-            }
-            ran += 1;
-        }
-    }
-    println!("passwords and the tree: {ran} cases");
-    assert_eq!(ran, 4);
-}
-
 /// Messages on URLs that cannot be used have no password either.
 #[test]
 fn errors_have_no_password() {
@@ -321,24 +212,4 @@ impl Outcome {
             assert!(!text.contains(word), "{text}");
         }
     }
-}
-
-/// The files at or below a path that contain a word.
-fn files_with(path: &Path, word: &str) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    if let Ok(entries) = fs::read_dir(path) {
-        for entry in entries {
-            let entry = entry.unwrap();
-            if !entry.file_type().unwrap().is_symlink() {
-                found.extend(files_with(&entry.path(), word));
-            }
-        }
-    } else if path.is_file() {
-        let content = fs::read(path).unwrap();
-        let contains = content
-            .windows(word.len())
-            .any(|part| part == word.as_bytes());
-        found.extend(contains.then(|| path.to_owned()));
-    }
-    found
 }

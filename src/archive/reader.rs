@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::index::{IndexFile, Indexes, ListingError, MissingIndexes, add_promise, index_files};
-use super::signed::Releases;
+use super::signed::{ReadRelease, Releases, SignedFiles};
 use super::{CLOCK_TOLERANCE, Error, Index, IndexEvent, Listing, Release, Source, Trust};
 use crate::formats::digest::Digest;
 use crate::formats::key::KeyHasher;
@@ -51,6 +51,7 @@ struct Offer {
     release: Arc<Release>,
     /// The mirror's rate in bytes a second.
     rate: f64,
+    signed: SignedFiles,
     files: Vec<IndexFile>,
     missing: MissingIndexes,
 }
@@ -258,7 +259,11 @@ impl<'a> IndexReader<'a> {
             now: self.options.now,
             report: self.report,
         };
-        let (release, rate) = releases.release(source)?;
+        let ReadRelease {
+            release,
+            rate,
+            signed,
+        } = releases.release(source)?;
         self.report.send(Event::Span {
             stage: Stage::Indexes,
             item: format!("{} InRelease", source.suite),
@@ -269,6 +274,7 @@ impl<'a> IndexReader<'a> {
         let offer = Offer {
             release: Arc::new(release),
             rate,
+            signed,
             files,
             missing,
         };

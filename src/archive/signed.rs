@@ -2,6 +2,7 @@
 //!
 //! `release` says what a release means, and `openpgp` who may sign it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::openpgp::{SignatureRules, unchecked_text};
@@ -11,7 +12,7 @@ use crate::report::Report;
 use crate::store::{self, Stop, Store, Unverified};
 
 /// The largest Release file, in bytes. Debian's have 0.3 MB.
-pub(super) const RELEASE_LIMIT: u64 = 16 << 20;
+const RELEASE_LIMIT: u64 = 16 << 20;
 /// The largest file of detached signatures, in bytes.
 const SIGNATURE_LIMIT: u64 = 1 << 20;
 
@@ -29,6 +30,25 @@ pub(super) struct Releases<'a> {
     pub(super) report: &'a Report,
 }
 
+/// A release that was read.
+#[derive(Debug)]
+pub(super) struct ReadRelease {
+    pub(super) release: Release,
+    /// The mirror's rate in bytes a second.
+    pub(super) rate: f64,
+    pub(super) signed: SignedFiles,
+}
+
+/// The files that a release was read from, as the mirror has them.
+#[derive(Clone, Debug)]
+pub(super) enum SignedFiles {
+    InRelease(Arc<[u8]>),
+    /// Release, and Release.gpg if that was read.
+    Detached(Arc<[u8]>, Option<Arc<[u8]>>),
+    /// The mirror has none.
+    None,
+}
+
 /// What the first mirror that answered has.
 pub(super) struct Answer {
     /// The mirror's number.
@@ -38,15 +58,14 @@ pub(super) struct Answer {
     pub(super) verified: Result<String, SignatureError>,
     /// Whether the keys that a package of the tree has have signed it.
     pub(super) by_packaged: bool,
-    /// Whether the mirror has no Release, and this lists the indexes that it has.
-    pub(super) is_stand_in: bool,
+    /// None where the mirror has no Release, and the text lists the indexes that it has.
+    pub(super) signed: SignedFiles,
 }
 
 impl Releases<'_> {
-    /// Reads the release of a source from the first mirror that has a good one. Returns the
-    /// mirror's rate too, in bytes a second. If all are rejected for a reason that may pass, they
-    /// are asked again.
-    pub(super) fn release(self, source: &Source) -> Result<(Release, f64), Error> {
+    /// Reads the release of a source from the first mirror that has a good one. If all are rejected
+    /// for a reason that may pass, they are asked again.
+    pub(super) fn release(self, source: &Source) -> Result<ReadRelease, Error> {
         let mut reads = 1;
         loop {
             let error = match self.first_good(source) {
@@ -62,7 +81,7 @@ impl Releases<'_> {
         }
     }
 
-    fn first_good(self, source: &Source) -> Result<(Release, f64), Error> {
+    fn first_good(self, source: &Source) -> Result<ReadRelease, Error> {
         let mut mirrors = source.uris.clone();
         let mut rejected = None;
         loop {
@@ -91,12 +110,13 @@ impl Releases<'_> {
     fn first_answer(self, source: &Source, mirrors: &[String]) -> Result<Answer, Error> {
         let suite = &source.suite;
         let rules = self.rules(source);
-        let (mirror, file, checked) = match self.fetch(source, mirrors, "InRelease") {
+        let (mirror, file, checked, signed) = match self.fetch(source, mirrors, "InRelease") {
             Ok((mirror, file)) => {
                 let content = &file.content;
                 let checked =
                     check_with(source, content, &|keys| keys.verify_inline(content, rules));
-                (mirror, file, checked)
+                let signed = SignedFiles::InRelease(content.as_slice().into());
+                (mirror, file, checked, signed)
             }
             Err(store::Error::Missing { .. }) => {
                 let (mirror, file) = match self.fetch(source, mirrors, "Release") {
@@ -108,7 +128,9 @@ impl Releases<'_> {
                     fetched => fetched.map_err(|e| failed(e, suite))?,
                 };
                 let checked = self.check_detached(source, &file);
-                (mirror, file, checked.map_err(|e| failed(e, suite))?)
+                let (checked, signatures) = checked.map_err(|e| failed(e, suite))?;
+                let signed = SignedFiles::Detached(file.content.as_slice().into(), signatures);
+                (mirror, file, checked, signed)
             }
             Err(error) => return Err(failed(error, suite)),
         };
@@ -117,7 +139,7 @@ impl Releases<'_> {
             file,
             verified: checked.text,
             by_packaged: checked.by_packaged,
-            is_stand_in: false,
+            signed,
         })
     }
 
@@ -137,18 +159,14 @@ impl Releases<'_> {
         Ok((mirror.unwrap_or(0), file))
     }
 
-    /// Checks the signature of a Release file.
+    /// Checks the signature of a Release file. Returns the signatures too if there are any.
     fn check_detached(
         self,
         source: &Source,
         file: &Unverified,
-    ) -> Result<CheckedText, store::Error> {
+    ) -> Result<(CheckedText, Option<Arc<[u8]>>), store::Error> {
         if matches!(source.trust, Trust::Unchecked) {
-            let text = unchecked_text(&file.content);
-            return Ok(CheckedText {
-                text,
-                by_packaged: false,
-            });
+            return Ok((CheckedText::own(unchecked_text(&file.content)), None));
         }
         let url = format!("{}.gpg", file.url);
         match self.store.read_until(&[url], SIGNATURE_LIMIT, self.stop) {
@@ -157,12 +175,12 @@ impl Releases<'_> {
                 let content = &file.content;
                 let rules = self.rules(source);
                 let check = |keys: &Keyring| keys.verify_detached(content, signatures, rules);
-                Ok(check_with(source, content, &check))
+                let checked = check_with(source, content, &check);
+                Ok((checked, Some(signatures.as_slice().into())))
             }
-            Err(store::Error::Missing { .. }) => Ok(CheckedText {
-                text: Err(SignatureError::Unsigned),
-                by_packaged: false,
-            }),
+            Err(store::Error::Missing { .. }) => {
+                Ok((CheckedText::own(Err(SignatureError::Unsigned)), None))
+            }
             Err(error) => Err(error),
         }
     }
@@ -207,7 +225,7 @@ impl Releases<'_> {
         source: &Source,
         mirrors: &[String],
         answer: Answer,
-    ) -> Result<(Release, f64), Error> {
+    ) -> Result<ReadRelease, Error> {
         let url = store::shown(&answer.file.url);
         let text = match answer.verified {
             Ok(text) => text,
@@ -227,15 +245,20 @@ impl Releases<'_> {
             }
             Err(source) => return Err(Error::Release { url, source }),
         };
-        match answer.is_stand_in {
-            true => self.report.warning(format!(
+        match answer.signed {
+            SignedFiles::None => self.report.warning(format!(
                 "{} has no Release file; its indexes are not verified",
                 store::shown(&suite_url(&answering.uris[0], &source.suite))
             )),
-            false => self.report_release(&release, &url),
+            SignedFiles::InRelease(_) | SignedFiles::Detached(..) => {
+                self.report_release(&release, &url);
+            }
         }
-        let rate = rate(answer.file.content.len(), answer.file.took);
-        Ok((release, rate))
+        Ok(ReadRelease {
+            release,
+            rate: rate(answer.file.content.len(), answer.file.took),
+            signed: answer.signed,
+        })
     }
 }
 
@@ -268,6 +291,16 @@ struct CheckedText {
     text: Result<String, SignatureError>,
     /// Whether the keys that a package of the tree has have signed it.
     by_packaged: bool,
+}
+
+impl CheckedText {
+    /// A text that the keys of the tree's packages have not signed.
+    fn own(text: Result<String, SignatureError>) -> CheckedText {
+        CheckedText {
+            text,
+            by_packaged: false,
+        }
+    }
 }
 
 /// Checks a release with the keys of its source, and with those of the tree's packages.

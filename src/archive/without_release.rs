@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::release::{COMPRESSIONS, is_flat, suite_url, with_extension};
-use super::signed::{Answer, Releases};
+use super::signed::{Answer, Releases, SignedFiles};
 use super::{Source, Trust};
 use crate::formats::digest::{Algorithm, Hasher};
 use crate::store::{self, Unverified};
@@ -34,7 +34,7 @@ impl Releases<'_> {
                     file,
                     verified: Ok(text),
                     by_packaged: false,
-                    is_stand_in: true,
+                    signed: SignedFiles::None,
                 }));
             }
         }

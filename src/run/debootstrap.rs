@@ -121,9 +121,11 @@ pub(super) fn prepare(
         };
         // A directory of this host is not in the tree.
         let uri = match uri.starts_with("http") {
-            true => uri.trim_end_matches('/'),
-            false => wanted.default_mirror.as_str(),
+            true => uri,
+            false => &wanted.default_mirror,
         };
+        let uri = store::without_login(uri);
+        let uri = uri.trim_end_matches('/');
         let components = components.join(" ");
         text.push_str(&format!("deb {uri} {} {components}\n", source.suite));
     }
@@ -165,7 +167,6 @@ pub(super) fn may_have_packages(request: &Request) -> bool {
 /// Writes the releases and indexes as debootstrap keeps them, named after their URLs.
 pub(super) fn write_lists(
     root: &Rootfs,
-    sources: &Sources,
     reader: &IndexReader<'_>,
     plan: &InstallPlan,
 ) -> Result<(), Error> {
@@ -174,14 +175,13 @@ pub(super) fn write_lists(
         chosen.insert(package.package().key());
     }
     let mut available = String::new();
-    let mirror = sources.list.first().and_then(|source| source.uris.first());
-    let mirror = mirror.map_or("", |uri| uri.trim_end_matches('/'));
-    let place = mirror.split_once("://").map_or(mirror, |(_, place)| place);
     for list in reader.lists()? {
-        let name = format!("{place}/{}", list.path).replace('/', "_");
+        let url = list.url.as_str();
+        let place = url.split_once("://").map_or(url, |(_, place)| place);
+        let name = place.replace('/', "_");
         let path = RootPath::known("var/lib/apt/lists").entry(name.as_bytes());
         root.write(&path, &list.content, 0o644)?;
-        if list.path.ends_with("Packages") {
+        if list.url.ends_with("Packages") {
             let text = String::from_utf8_lossy(&list.content);
             add_available(&text, &chosen, &mut available);
         }

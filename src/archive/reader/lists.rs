@@ -1,40 +1,37 @@
 //! The files of a source as apt keeps them below /var/lib/apt/lists, whole: the release and the
 //! indexes. [`IndexReader::index`] keeps only what planning reads.
 
-use super::super::signed::RELEASE_LIMIT;
+use std::sync::Arc;
+
+use super::super::release::suite_url;
+use super::super::signed::SignedFiles;
 use super::{Error, IndexReader, Indexes, ListingError};
 use crate::store;
 
 /// One file of a source.
 pub(crate) struct ListFile {
-    /// Its path below the mirror: `dists/trixie/main/binary-amd64/Packages`
-    pub(crate) path: String,
-    pub(crate) content: Vec<u8>,
+    /// Its URL at the first mirror of its source, without a login:
+    /// `http://ftp.debian.org/debian/dists/trixie/main/binary-amd64/Packages`
+    pub(crate) url: String,
+    pub(crate) content: Arc<[u8]>,
 }
 
 impl IndexReader<'_> {
-    /// The release files of all sources and the indexes that they were asked for, decompressed. The
-    /// releases must have been read.
+    /// The release files of all sources, as they were verified, and the indexes that they were
+    /// asked for, decompressed. The releases must have been read.
     pub(crate) fn lists(&self) -> Result<Vec<ListFile>, Error> {
         let mut lists = Vec::new();
-        for offer in self.offers() {
-            let source = offer.release.source();
-            let suite = &source.suite;
-            let mut urls = Vec::new();
-            for mirror in &source.uris {
-                let mirror = mirror.trim_end_matches('/');
-                urls.push(format!("{mirror}/dists/{suite}/InRelease"));
-            }
-            match self.store.read_until(&urls, RELEASE_LIMIT, &self.stop) {
-                Ok(file) => lists.extend(release_files(suite, file.content)),
-                // Release with Release.gpg is rare enough to be left out.
-                Err(store::Error::Missing { .. }) => {}
-                Err(error) => {
-                    return Err(Error::Fetch {
-                        name: suite.clone(),
-                        source: Box::new(error),
-                    });
-                }
+        for (number, source) in self.sources.iter().enumerate() {
+            let Some(offer) = self.known(number) else {
+                continue;
+            };
+            let mirror = source.uris.first().map_or("", String::as_str);
+            let base = suite_url(&store::without_login(mirror), &source.suite);
+            for (name, content) in release_files(offer.signed) {
+                lists.push(ListFile {
+                    url: format!("{base}/{name}"),
+                    content,
+                });
             }
             let indexes = Indexes {
                 store: self.store,
@@ -45,12 +42,13 @@ impl IndexReader<'_> {
             };
             for file in &offer.files {
                 let content = indexes.whole(&offer.release, file);
+                let content = content.map_err(|error| match error {
+                    ListingError::Changed { name, source } => Error::Fetch { name, source },
+                    ListingError::Failed(error) => error,
+                })?;
                 lists.push(ListFile {
-                    path: format!("dists/{suite}/{}", file.path),
-                    content: content.map_err(|error| match error {
-                        ListingError::Changed { name, source } => Error::Fetch { name, source },
-                        ListingError::Failed(error) => error,
-                    })?,
+                    url: format!("{base}/{}", file.path),
+                    content: content.into(),
                 });
             }
         }
@@ -69,13 +67,24 @@ impl IndexReader<'_> {
     }
 }
 
-/// An inline-signed release as debootstrap keeps it: whole, its text, and its signature.
-fn release_files(suite: &str, signed: Vec<u8>) -> Vec<ListFile> {
+/// The files of a release as debootstrap keeps them.
+fn release_files(signed: SignedFiles) -> Vec<(&'static str, Arc<[u8]>)> {
+    match signed {
+        SignedFiles::InRelease(content) => inline_files(content),
+        SignedFiles::Detached(release, signatures) => {
+            let signatures = signatures.map(|content| ("Release.gpg", content));
+            let mut files = vec![("Release", release)];
+            files.extend(signatures);
+            files
+        }
+        SignedFiles::None => Vec::new(),
+    }
+}
+
+/// An inline-signed release: whole, its text, and its signature.
+fn inline_files(signed: Arc<[u8]>) -> Vec<(&'static str, Arc<[u8]>)> {
     let text = String::from_utf8_lossy(&signed).into_owned();
-    let mut files = vec![ListFile {
-        path: format!("dists/{suite}/InRelease"),
-        content: signed,
-    }];
+    let mut files = vec![("InRelease", signed)];
     let body = text.split_once("\n\n").map(|(_, rest)| rest);
     let Some((body, signature)) =
         body.and_then(|body| body.split_once("\n-----BEGIN PGP SIGNATURE-----\n"))
@@ -89,13 +98,8 @@ fn release_files(suite: &str, signed: Vec<u8>) -> Vec<ListFile> {
     }
     // As gpgv writes it.
     release.pop();
-    files.push(ListFile {
-        path: format!("dists/{suite}/Release"),
-        content: release.into_bytes(),
-    });
-    files.push(ListFile {
-        path: format!("dists/{suite}/Release.gpg"),
-        content: format!("-----BEGIN PGP SIGNATURE-----\n{signature}").into_bytes(),
-    });
+    files.push(("Release", release.into_bytes().into()));
+    let signature = format!("-----BEGIN PGP SIGNATURE-----\n{signature}");
+    files.push(("Release.gpg", signature.into_bytes().into()));
     files
 }
