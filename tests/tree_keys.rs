@@ -4,6 +4,8 @@
 //! The host's apt runs in a mount namespace in which /etc/apt and /usr/share/keyrings are the
 //! tree's. It reads the archives from the same loopback mirror.
 
+mod cases;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -14,6 +16,14 @@ use rbootstrap::testing::{DebBuilder, FakeArchive, FakeSuite};
 
 use crate::context::{Outcome, TestContext, outcome};
 use crate::table::{self, Row};
+use cases::{CASES, Case, TREE_PATH};
+
+/// Where keyrings are written.
+const KEYRINGS: [&str; 3] = [
+    "etc/apt/keyrings",
+    "etc/apt/trusted.gpg.d",
+    "usr/share/keyrings",
+];
 
 /// Three archives: the archive's own key signs the suite `fake`, `vendor` the suite `more` below
 /// /vendor, and `aged`, which the suite's file knows, the suite `old` below /old.
@@ -21,190 +31,6 @@ struct World {
     context: TestContext,
     vendor: FakeArchive,
 }
-
-/// What a run is given, and what its tree has.
-struct Case {
-    name: &'static str,
-    /// Whether the tree's sources are deb822.
-    deb822: bool,
-    /// The files of `--keyring`.
-    keyrings: &'static [&'static str],
-    /// A `--source`, with `{url}`, `{dir}`, `{fingerprint}` and `{inline}`; one with several lines
-    /// is a file.
-    source: &'static str,
-    /// What the tree's sources contain.
-    expected: &'static str,
-    /// Keyrings that the tree has.
-    files: &'static [&'static str],
-}
-
-const OWN: &[&str] = &["own.gpg"];
-const TREE_PATH: &str = "usr/share/keyrings/fake-archive-keyring.gpg";
-const OWN_FILE: &str = "etc/apt/keyrings/fake.gpg";
-const OWN_TRUSTED: &str = "etc/apt/trusted.gpg.d/fake.gpg";
-
-const CASES: [Case; 19] = [
-    Case {
-        name: "an own keyring in deb822",
-        deb822: true,
-        keyrings: OWN,
-        source: "",
-        expected: "Signed-By: /etc/apt/keyrings/fake.gpg\n",
-        files: &[OWN_FILE],
-    },
-    Case {
-        name: "an own keyring in lines",
-        deb822: false,
-        keyrings: OWN,
-        source: "",
-        expected: "deb http",
-        files: &[OWN_TRUSTED],
-    },
-    Case {
-        name: "an armored keyring",
-        deb822: true,
-        keyrings: &["own.asc"],
-        source: "",
-        expected: "Signed-By: /etc/apt/keyrings/fake.gpg\n",
-        files: &[OWN_FILE],
-    },
-    Case {
-        name: "an armored keyring called .gpg",
-        deb822: false,
-        keyrings: &["armored.gpg"],
-        source: "",
-        expected: "deb http",
-        files: &[OWN_TRUSTED],
-    },
-    Case {
-        name: "two keyrings, the second of which has signed",
-        deb822: true,
-        keyrings: &["vendor.asc", "own.gpg"],
-        source: "",
-        expected: "Signed-By: /etc/apt/keyrings/fake.gpg\n",
-        files: &[OWN_FILE],
-    },
-    Case {
-        name: "a keyring with the key of the suite's file",
-        deb822: true,
-        keyrings: &["both.gpg"],
-        source: "deb {url}/old old main",
-        expected: "Suites: old\nComponents: main\nSigned-By: /usr/share/keyrings/fake-archive-keyring.gpg\n",
-        files: &[OWN_FILE, TREE_PATH],
-    },
-    Case {
-        name: "the keyring of a suite's file",
-        deb822: true,
-        keyrings: &[],
-        source: "",
-        expected: "Signed-By: /usr/share/keyrings/fake-archive-keyring.gpg\n",
-        files: &[TREE_PATH],
-    },
-    Case {
-        name: "the keyring of a suite's file, for sources in lines",
-        deb822: false,
-        keyrings: &[],
-        source: "",
-        expected: "deb http",
-        files: &["etc/apt/trusted.gpg.d/fake-archive-keyring.gpg"],
-    },
-    Case {
-        name: "signed-by a file of the host alone",
-        deb822: true,
-        keyrings: OWN,
-        source: "deb [signed-by={dir}/vendor.gpg] {url}/vendor more main",
-        expected: "Signed-By: /etc/apt/keyrings/vendor.gpg\n",
-        files: &[OWN_FILE, "etc/apt/keyrings/vendor.gpg"],
-    },
-    Case {
-        name: "signed-by an armored file, in lines",
-        deb822: false,
-        keyrings: OWN,
-        source: "deb [signed-by={dir}/vendor.asc] {url}/vendor more main",
-        expected: "signed-by=/etc/apt/keyrings/vendor.asc]",
-        files: &[OWN_TRUSTED, "etc/apt/keyrings/vendor.asc"],
-    },
-    Case {
-        name: "signed-by a file without an ending that apt knows",
-        deb822: true,
-        keyrings: OWN,
-        source: "deb [signed-by={dir}/vendor.key] {url}/vendor more main",
-        expected: "Signed-By: /etc/apt/keyrings/vendor.gpg\n",
-        files: &[OWN_FILE, "etc/apt/keyrings/vendor.gpg"],
-    },
-    Case {
-        name: "signed-by two files",
-        deb822: true,
-        keyrings: OWN,
-        source: "deb [signed-by={dir}/own.gpg,{dir}/vendor.asc] {url}/vendor more main",
-        expected: "Signed-By: /etc/apt/keyrings/own.gpg /etc/apt/keyrings/vendor.asc\n",
-        files: &[
-            OWN_FILE,
-            "etc/apt/keyrings/own.gpg",
-            "etc/apt/keyrings/vendor.asc",
-        ],
-    },
-    Case {
-        name: "signed-by a file and a fingerprint",
-        deb822: true,
-        keyrings: OWN,
-        source: "deb [signed-by={dir}/both.gpg,{dir}/vendor.gpg,{fingerprint}] {url}/vendor more main",
-        expected: "Signed-By: /etc/apt/keyrings/both.gpg /etc/apt/keyrings/vendor.gpg ",
-        files: &[
-            OWN_FILE,
-            "etc/apt/keyrings/both.gpg",
-            "etc/apt/keyrings/vendor.gpg",
-        ],
-    },
-    Case {
-        name: "an inline key",
-        deb822: true,
-        keyrings: OWN,
-        source: "Types: deb\nURIs: {url}/vendor\nSuites: more\nComponents: main\nSigned-By:\n{inline}\n",
-        expected: "Signed-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n",
-        files: &[OWN_FILE],
-    },
-    Case {
-        name: "an inline key, for sources in lines",
-        deb822: false,
-        keyrings: OWN,
-        source: "Types: deb\nURIs: {url}/vendor\nSuites: more\nComponents: main\nSigned-By:\n{inline}\n",
-        expected: "[signed-by=/etc/apt/keyrings/127.0.0.1.gpg]",
-        files: &[OWN_TRUSTED, "etc/apt/keyrings/127.0.0.1.gpg"],
-    },
-    Case {
-        name: "a fingerprint among the own keys",
-        deb822: true,
-        keyrings: &["own.gpg", "vendor.asc"],
-        source: "deb [signed-by={fingerprint}] {url}/vendor more main",
-        expected: "Signed-By: /etc/apt/keyrings/127.0.0.1.gpg\n",
-        files: &[OWN_FILE, "etc/apt/keyrings/127.0.0.1.gpg"],
-    },
-    Case {
-        name: "no signed-by, and own keys",
-        deb822: true,
-        keyrings: &["own.gpg", "vendor.asc"],
-        source: "deb {url}/vendor more main",
-        expected: "Suites: more\nComponents: main\nSigned-By: /etc/apt/keyrings/fake.gpg\n",
-        files: &[OWN_FILE],
-    },
-    Case {
-        name: "a trusted source",
-        deb822: true,
-        keyrings: OWN,
-        source: "deb [trusted=yes] {url}/vendor more main",
-        expected: "Suites: more\nComponents: main\nTrusted: yes\n",
-        files: &[OWN_FILE],
-    },
-    Case {
-        name: "one suite with another keyring",
-        deb822: true,
-        keyrings: OWN,
-        source: "deb [signed-by={dir}/own.asc] {url} fake contrib",
-        expected: "Components: contrib\nSigned-By: /etc/apt/keyrings/fake.gpg\n",
-        files: &[OWN_FILE],
-    },
-];
 
 impl World {
     fn new(deb822: bool, has_own: bool) -> World {
@@ -231,6 +57,8 @@ impl World {
         write("both.gpg", &[own.binary(), aged.key.binary()].concat());
         write("old.gpg", &[old.binary(), aged.key.binary()].concat());
         write("vendor.gpg", &vendor.key.binary());
+        fs::create_dir(context.path("other")).unwrap();
+        write("other/vendor.gpg", &aged.key.binary());
         write("vendor.asc", vendor.key.armored().as_bytes());
         write("vendor.key", vendor.key.armored().as_bytes());
         let world = World { context, vendor };
@@ -300,6 +128,21 @@ impl World {
     }
 
     /// The tree's sources.
+    /// The keyrings in the tree, sorted.
+    fn keyrings(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for above in KEYRINGS {
+            if let Ok(entries) = fs::read_dir(self.root().join(above)) {
+                for entry in entries {
+                    let name = entry.unwrap().file_name();
+                    found.push(format!("{above}/{}", name.display()));
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
     fn sources(&self) -> String {
         let mut text = String::new();
         for path in [
@@ -340,7 +183,12 @@ impl Row for Case {
         let world = World::new(self.deb822, !self.keyrings.is_empty());
         world.make(self).ok();
         let sources = world.sources();
-        assert!(sources.contains(self.expected), "{sources}");
+        let fingerprint = world.vendor.key.fingerprint();
+        let expected = self.expected.replace("{fingerprint}", &fingerprint);
+        assert!(sources.contains(&expected), "{sources}");
+        let mut files = self.files.to_vec();
+        files.sort_unstable();
+        assert_eq!(world.keyrings(), files);
         for file in self.files {
             let line = world.context.line(file);
             assert!(line.starts_with("f 0644 0:0"), "{file}: {line}");
@@ -352,11 +200,7 @@ impl Row for Case {
         assert_eq!(output.contains("W:"), is_trusted, "{output}");
         assert!(!output.contains("E:"), "{output}");
         // Without the keys, the same apt refuses the same sources.
-        for above in [
-            "etc/apt/keyrings",
-            "etc/apt/trusted.gpg.d",
-            "usr/share/keyrings",
-        ] {
+        for above in KEYRINGS {
             let _ = fs::remove_dir_all(world.root().join(above));
         }
         assert_ne!(world.update().code, Some(0), "the keys are not needed");
@@ -366,5 +210,5 @@ impl Row for Case {
 #[test]
 #[ignore = "needs root, apt"]
 fn the_trees_apt_can_verify_its_sources() {
-    table::run("the tree's keys", 19, &CASES);
+    table::run("the tree's keys", 21, &CASES);
 }

@@ -3,8 +3,8 @@
 //!
 //! The keys of the distribution come with a package of its own. The user's own keys are written
 //! unless the distribution's have signed the same release. A keyring that a source names is written
-//! to the path that it is named by, or to /etc/apt/keyrings where an image has no such path or apt
-//! would not read its form. A package that ships the path replaces the file.
+//! to the path that it is named by, or to /etc/apt/keyrings where an image has no such path, apt
+//! would not read its form, or the keys there may sign every source. A package that ships the path replaces the file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,12 +12,16 @@ use std::sync::Arc;
 use super::openpgp::{armored, binary};
 use super::{Keyring, Source, Trust};
 use crate::formats::suite::Suite;
+use crate::store;
 
 /// Where apt looks for keyrings that a system's operator adds.
 const KEYRINGS: &str = "/etc/apt/keyrings";
 
 /// Where apt looks for the keys that may sign any source.
 const TRUSTED: &str = "/etc/apt/trusted.gpg.d";
+
+/// The file that old versions of apt take such keys from.
+const TRUSTED_FILE: &str = "/etc/apt/trusted.gpg";
 
 /// Directories whose files stay in an image.
 const LASTING: [&str; 4] = ["/etc/", "/usr/", "/opt/", "/srv/"];
@@ -112,6 +116,14 @@ impl TreeKeys {
         }
     }
 
+    /// The same with fingerprints of the only keys that count, if any.
+    pub(super) fn restricted(mut self, fingerprints: &[String]) -> TreeKeys {
+        if let TreeSignedBy::Keys(words) = &mut self.signed_by {
+            words.extend_from_slice(fingerprints);
+        }
+        self
+    }
+
     /// A Signed-By of these keyrings.
     pub(super) fn of_files(files: Vec<KeyFile>) -> TreeKeys {
         let mut paths = Vec::new();
@@ -143,6 +155,8 @@ impl KeyFile {
         let name = path.display().to_string();
         let ending = path.extension().unwrap_or_default();
         let stays = LASTING.iter().any(|above| name.starts_with(above))
+            && !path.starts_with(TRUSTED)
+            && path != Path::new(TRUSTED_FILE)
             && !name.split('/').any(|part| part == "..")
             && name.chars().all(is_plain_in_path);
         let is_known = ENDINGS.iter().any(|known| ending == *known);
@@ -198,7 +212,7 @@ impl Source {
 pub(super) fn settle(sources: &[Source], deb822: bool) -> Vec<TreeKeys> {
     let mut settled: Vec<TreeKeys> = Vec::new();
     for (number, source) in sources.iter().enumerate() {
-        let place = |other: &Source| (first_uri(other).to_owned(), other.suite.clone());
+        let place = |other: &Source| (first_uri(other), other.suite.clone());
         let mut earlier = sources[..number].iter();
         if let Some(same) = earlier.position(|other| place(other) == place(source)) {
             settled.push(TreeKeys {
@@ -211,39 +225,50 @@ pub(super) fn settle(sources: &[Source], deb822: bool) -> Vec<TreeKeys> {
         if let TreeSignedBy::Inline(key) = &keys.signed_by
             && !deb822
         {
-            keys = TreeKeys::of_files(vec![KeyFile::of_archive(first_uri(source), key.as_bytes())]);
+            let file = KeyFile::of_archive(&first_uri(source), key.as_bytes());
+            keys = TreeKeys::of_files(vec![file]);
         }
-        for file in &mut keys.files {
-            rename_if_taken(file, &settled, &mut keys.signed_by);
+        let mut taken: Vec<KeyFile> = Vec::new();
+        for earlier in &settled {
+            taken.extend_from_slice(&earlier.files);
         }
+        keys.rename_taken(taken);
         settled.push(keys);
     }
     settled
 }
 
-/// Gives a keyring another name if another one has its path.
-fn rename_if_taken(file: &mut KeyFile, settled: &[TreeKeys], signed_by: &mut TreeSignedBy) {
-    let wanted = file.path.clone();
-    let (stem, ending) = wanted.rsplit_once('.').unwrap_or((&wanted, "gpg"));
-    let mut number = 1;
-    while settled
-        .iter()
-        .flat_map(|keys| &keys.files)
-        .any(|other| other.path == file.path && other.content != file.content)
-    {
-        number += 1;
-        file.path = format!("{stem}-{number}.{ending}");
-    }
-    if let TreeSignedBy::Keys(words) = signed_by {
-        for word in words.iter_mut().filter(|word| **word == wanted) {
-            word.clone_from(&file.path);
+impl TreeKeys {
+    /// Gives a keyring another name if another one has its path.
+    fn rename_taken(&mut self, mut taken: Vec<KeyFile>) {
+        let mut from = 0;
+        for file in &mut self.files {
+            let wanted = file.path.clone();
+            let (stem, ending) = wanted.rsplit_once('.').unwrap_or((&wanted, "gpg"));
+            let mut number = 1;
+            while taken
+                .iter()
+                .any(|other| other.path == file.path && other.content != file.content)
+            {
+                number += 1;
+                file.path = format!("{stem}-{number}.{ending}");
+            }
+            // The words have the paths in the order of the files, and several may be the same.
+            if let TreeSignedBy::Keys(words) = &mut self.signed_by
+                && let Some(at) = words[from..].iter().position(|word| *word == wanted)
+            {
+                words[from + at].clone_from(&file.path);
+                from += at + 1;
+            }
+            taken.push(file.clone());
         }
     }
 }
 
-fn first_uri(source: &Source) -> &str {
+/// The archive of a source, which a login does not change.
+fn first_uri(source: &Source) -> String {
     let uri = source.uris.first().map_or("", String::as_str);
-    uri.trim_end_matches('/')
+    store::without_login(uri).trim_end_matches('/').to_owned()
 }
 
 /// The name of a keyring without its ending.

@@ -179,6 +179,15 @@ impl ArchiveKey {
         self.primary.fingerprint().to_string()
     }
 
+    /// The same certificate, whose primary key signs in place of its subkey.
+    pub fn without_subkey(&self) -> ArchiveKey {
+        ArchiveKey {
+            certificate: self.certificate.clone(),
+            primary: self.primary.clone(),
+            subkey: None,
+        }
+    }
+
     /// `text` as InRelease has it.
     pub fn clearsign(&self, text: &str) -> String {
         clearsign(text, &[(self, Signing::default())])

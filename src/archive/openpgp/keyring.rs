@@ -46,30 +46,13 @@ impl Keyring {
         Ok(Keyring { certificates: all })
     }
 
-    /// The certificates that hold a key with one of these fingerprints, in hexadecimal. Without a
-    /// `!` after it, a fingerprint stands for all keys of the certificate, as for apt.
+    /// The certificates that hold a key with one of these fingerprints, in hexadecimal. As for
+    /// apt, the fingerprint of a primary key without a `!` after it stands for all keys of the
+    /// certificate, and any other fingerprint for one key.
     pub(crate) fn only(&self, fingerprints: &[String]) -> Keyring {
         let mut selected = Vec::new();
-        for Trusted { certificate, .. } in &self.certificates {
-            let mut only = Vec::new();
-            let mut is_whole = false;
-            for fingerprint in fingerprints {
-                let name = fingerprint.trim_end_matches('!');
-                if holds(certificate, &|key| is_named(key, name)) {
-                    only.push(name.to_owned());
-                    is_whole |= name.len() == fingerprint.len();
-                }
-            }
-            if only.is_empty() {
-                continue;
-            }
-            if is_whole {
-                only.clear();
-            }
-            selected.push(Trusted {
-                certificate: certificate.clone(),
-                only,
-            });
+        for trusted in &self.certificates {
+            selected.extend(trusted.restricted(fingerprints));
         }
         Keyring {
             certificates: selected,
@@ -96,6 +79,35 @@ impl Keyring {
 impl Trusted {
     pub(super) fn certificate(&self) -> &SignedPublicKey {
         &self.certificate
+    }
+
+    /// The certificate with no other keys than these. None if it has none of them.
+    fn restricted(&self, fingerprints: &[String]) -> Option<Trusted> {
+        let certificate = &self.certificate;
+        let mut is_whole = false;
+        let mut only = Vec::new();
+        for fingerprint in fingerprints {
+            let name = fingerprint.trim_end_matches('!');
+            let has_mark = name.len() < fingerprint.len();
+            is_whole |= !has_mark && is_named(&certificate.primary_key, name);
+            if self.admits(name) && holds(certificate, &|key| is_named(key, name)) {
+                only.push(name.to_owned());
+            }
+        }
+        if is_whole {
+            only.clone_from(&self.only);
+        } else if only.is_empty() {
+            return None;
+        }
+        Some(Trusted {
+            certificate: certificate.clone(),
+            only,
+        })
+    }
+
+    fn admits(&self, fingerprint: &str) -> bool {
+        let mut only = self.only.iter();
+        self.only.is_empty() || only.any(|one| one.eq_ignore_ascii_case(fingerprint))
     }
 
     /// Whether a key that may sign made the signature, as it says itself.

@@ -102,7 +102,7 @@ impl SourceEntry {
         };
         let selected = keys.only(fingerprints);
         let file = KeyFile::of_archive(&self.uri, &selected.to_binary());
-        let tree = TreeKeys::of_files(vec![file]);
+        let tree = TreeKeys::of_files(vec![file]).restricted(fingerprints);
         (Trust::Keys(Arc::new(selected)), tree)
     }
 }
@@ -124,12 +124,9 @@ fn keys_of_files(
         in_tree.push(KeyFile::named(Path::new(name), content));
     }
     let mut keyring = Keyring::parse(&files)?;
-    let mut tree = TreeKeys::of_files(in_tree);
+    let tree = TreeKeys::of_files(in_tree).restricted(fingerprints);
     if !fingerprints.is_empty() {
         keyring = keyring.only(fingerprints);
-        if let TreeSignedBy::Keys(words) = &mut tree.signed_by {
-            words.extend_from_slice(fingerprints);
-        }
     }
     Ok((Trust::Keys(Arc::new(keyring)), tree))
 }

@@ -57,6 +57,9 @@ fn keyrings_go_where_they_are_named_if_an_image_has_such_a_path() {
         ("/usr/../tmp/x.gpg", "/etc/apt/keyrings/x.gpg"),
         ("/etc/apt/a#b.gpg", "/etc/apt/keyrings/a_b.gpg"),
         ("/tmp/\u{e4} b.gpg", "/etc/apt/keyrings/__b.gpg"),
+        ("/etc/apt/trusted.gpg.d/x.asc", "/etc/apt/keyrings/x.asc"),
+        ("/etc/apt//trusted.gpg.d/x.gpg", "/etc/apt/keyrings/x.gpg"),
+        ("/etc/apt/trusted.gpg", "/etc/apt/keyrings/trusted.gpg"),
         ("/tmp/...gpg", "/etc/apt/keyrings/keys.gpg"),
     ] {
         let file = KeyFile::named(Path::new(path), &binary);
@@ -138,6 +141,7 @@ fn one_suite_has_one_signed_by_and_one_path_one_keyring() {
     let cases = [
         case("http://m", file("/tmp/1/k.gpg", &a)),
         case("http://m/", file("/tmp/3/other.gpg", &a)),
+        case("http://u:p@m/", file("/tmp/3/other.gpg", &a)),
         case("http://n", file("/tmp/2/k.gpg", &b)),
         case("http://o", file("/tmp/2/k.gpg", &b)),
         case("http://p", file("/tmp/1/k.gpg", &a)),
@@ -147,11 +151,43 @@ fn one_suite_has_one_signed_by_and_one_path_one_keyring() {
         .lines()
         .filter_map(|line| line.strip_prefix("Signed-By: /etc/apt/keyrings/"))
         .collect();
-    assert_eq!(signed_by, ["k.gpg", "k.gpg", "k-2.gpg", "k-2.gpg", "k.gpg"]);
+    assert_eq!(
+        signed_by,
+        ["k.gpg", "k.gpg", "k.gpg", "k-2.gpg", "k-2.gpg", "k.gpg"]
+    );
     assert_eq!(
         names,
         ["/etc/apt/keyrings/k.gpg", "/etc/apt/keyrings/k-2.gpg"]
     );
+}
+
+#[test]
+fn two_keyrings_of_one_source_with_one_name_are_two_files() {
+    let mut files = Vec::new();
+    for (path, key) in [
+        ("/tmp/1/k.gpg", "a"),
+        ("/tmp/2/k.gpg", "b"),
+        ("/tmp/3/k.gpg", "c"),
+    ] {
+        files.push(KeyFile::named(
+            Path::new(path),
+            &ArchiveKey::new(key).binary(),
+        ));
+    }
+    // The first is named twice.
+    files.push(files[0].clone());
+    let fingerprint = "0123456789ABCDEF0123456789ABCDEF01234567!";
+    let case = Case {
+        uri: "http://m",
+        keys: TreeKeys::of_files(files).restricted(&[fingerprint.to_owned()]),
+        by_packaged: false,
+    };
+    let (text, names) = written(&suite("trixie"), &[case]);
+    let paths = ["k.gpg", "k-2.gpg", "k-3.gpg"].map(|name| format!("{KEYRINGS}/{name}"));
+    assert_eq!(names, paths);
+    let [first, second, third] = &paths;
+    let signed_by = format!("Signed-By: {first} {second} {third} {first} {fingerprint}\n");
+    assert!(text.contains(&signed_by), "{text}");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Keyring files of every form.
 
 use super::*;
+use crate::testing::archive::now;
+use crate::testing::key::{ArchiveKey, KeyShape, SubkeyShape};
 
 #[test]
 fn keyrings_of_every_form() {
@@ -80,4 +82,49 @@ fn built_in_keyrings_are_read() {
             suite.codename
         );
     }
+}
+
+/// As apt does it, a primary key's fingerprint stands for its subkeys too unless it has a `!`, and a
+/// subkey's for no other.
+#[test]
+fn fingerprints_restrict_a_certificate_to_its_keys() {
+    let by_subkey = ArchiveKey::of(
+        "k",
+        KeyShape {
+            subkey: Some(SubkeyShape::default()),
+            ..KeyShape::default()
+        },
+    );
+    let by_primary = by_subkey.without_subkey();
+    let whole = Keyring::parse(&[("k", &by_subkey.binary())]).unwrap();
+    let certificate = whole.certificates[0].certificate();
+    let primary = certificate.primary_key.fingerprint().to_string();
+    let subkey = certificate.public_subkeys[0].key.fingerprint().to_string();
+    let rules = SignatureRules {
+        now: now(),
+        former_keys: false,
+    };
+    let texts = [by_primary.clearsign(TEXT), by_subkey.clearsign(TEXT)];
+    let mark = |fingerprint: &str| format!("{fingerprint}!");
+    let rows: [(&str, &[String], [bool; 2]); 6] = [
+        ("the primary key", &[primary.clone()], [true, true]),
+        ("the primary key alone", &[mark(&primary)], [true, false]),
+        ("a subkey", &[subkey.clone()], [false, true]),
+        ("a subkey alone", &[mark(&subkey)], [false, true]),
+        ("each key", &[mark(&primary), subkey.clone()], [true, true]),
+        ("no key", &["0".repeat(40)], [false, false]),
+    ];
+    for (name, fingerprints, expected) in rows {
+        let keyring = whole.only(fingerprints);
+        let found = texts
+            .each_ref()
+            .map(|text| keyring.verify_inline(text.as_bytes(), rules).is_ok());
+        assert_eq!(found, expected, "{name}");
+    }
+    // A selection of a selection admits what both do.
+    let again = whole.only(&[subkey]).only(&[primary.clone()]);
+    assert!(again.verify_inline(texts[0].as_bytes(), rules).is_err());
+    assert!(again.verify_inline(texts[1].as_bytes(), rules).is_ok());
+    let none = whole.only(&[mark(&primary)]).only(&[primary]);
+    assert!(none.verify_inline(texts[1].as_bytes(), rules).is_err());
 }
