@@ -32,7 +32,16 @@ pub(super) fn used_for(url: &str) -> Option<String> {
     }
     let found = variable(own).or_else(|| variable(&["ALL_PROXY", "all_proxy"]));
     let (name, proxy) = found?;
-    Some(format!("{} ({name})", shown(&proxy)))
+    Some(format!("{} ({name})", without_password(&proxy)))
+}
+
+/// A proxy as a message has it. Without a scheme it is an http proxy, and may have a login all the
+/// same.
+fn without_password(proxy: &str) -> String {
+    match proxy.contains("://") {
+        true => shown(proxy),
+        false => shown(&format!("http://{proxy}")),
+    }
 }
 
 /// The hosts that `no_proxy` lists.
@@ -68,6 +77,19 @@ fn variable(names: &[&'static str]) -> Option<(&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_proxy_is_shown_without_its_password() {
+        for (proxy, expected) in [
+            ("http://me:s3cret@proxy:3128", "http://me:***@proxy:3128"),
+            ("me:s3cret@proxy:3128", "http://me:***@proxy:3128"),
+            ("token@proxy", "http://***@proxy"),
+            ("socks5://me:s3cret@proxy", "socks5://me:***@proxy"),
+            ("proxy:3128", "http://proxy:3128"),
+        ] {
+            assert_eq!(without_password(proxy), expected);
+        }
+    }
 
     #[test]
     fn no_proxy_lists_hosts_and_domains() {

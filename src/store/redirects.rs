@@ -69,14 +69,8 @@ fn target(response: &Response, from: &Url) -> Option<Url> {
         return None;
     }
     let location = String::from_utf8_lossy(location.as_bytes());
-    let mut next = from.join(&location).ok()?;
-    let is_elsewhere = next.origin() != from.origin();
-    // Joining keeps the login of the URL that it starts from.
-    if is_elsewhere && next.username() == from.username() && !location.contains('@') {
-        let _ = next.set_username("");
-        let _ = next.set_password(None);
-    }
-    Some(next)
+    // The login is kept only by a location without a server of its own.
+    from.join(&location).ok()
 }
 
 /// Keeps the login of a URL on the same server, unless the redirect has another.
