@@ -76,7 +76,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum CommandArgs {
-    /// Make a root filesystem, as without a command; for a suite that is called like one
+    /// Make a root filesystem, as without a command; for a suite with the name of a command
     Bootstrap(Box<BootstrapArgs>),
     /// Write an existing tree as a tar or an OCI image
     Pack(Box<PackArgs>),

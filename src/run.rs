@@ -63,7 +63,7 @@ pub(crate) fn run(
 ) -> Result<Vec<Done>, Error> {
     let shared = SharedByImages::default();
     let done = several::make(request, interrupt, report, &shared);
-    let kept = request.outputs.keep_failed || shared.stays.get();
+    let kept = request.outputs.keeps_failed() || shared.stays.get();
     done.map_err(|error| error.or_interrupted(interrupt, kept))
 }
 

@@ -6,10 +6,12 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use rbootstrap::testing::DebBuilder;
 use rbootstrap::testing::tree::names;
+use rbootstrap::testing::{DebBuilder, MirrorFault};
+use rustix::process::Signal;
 
 use crate::context::{Outcome, TestContext, outcome};
+use crate::interrupt::{interrupted, start};
 
 /// The program under the name of debootstrap, with these words.
 fn debootstrap(context: &TestContext, words: &[&str]) -> Outcome {
@@ -25,6 +27,13 @@ fn made(context: &TestContext, words: &[&str]) -> Outcome {
     let keyring = format!("--keyring={}", context.path("keyring.gpg").display());
     let mirror = context.mirror.url();
     debootstrap(context, &[&[keyring.as_str()], words, &[&mirror]].concat())
+}
+
+/// As [`made`], a minbase tree with the package `service` in the target.
+fn made_with_service(context: &TestContext, options: &[&str]) -> Outcome {
+    let root = target(context);
+    let words = ["--variant=minbase", "--include=service", "fake", &root];
+    made(context, &[options, &words].concat())
 }
 
 fn target(context: &TestContext) -> String {
@@ -73,21 +82,22 @@ fn words_without_a_run() {
     for (words, line) in rows {
         debootstrap(&context, words).fails(1).names(&[line]);
     }
-    println!("{} cases", rows.len());
+    // As a command of rbootstrap, after options that are not debootstrap's.
+    let before = [["-q"], ["--verbose"], ["--log=l"]];
+    for options in before {
+        let mut command = context.program();
+        command
+            .args(options)
+            .args(["debootstrap", "--version=1", "fake", "x"]);
+        outcome(&mut command).fails(1).names(&["E: unexpected "]);
+    }
+    println!("{} cases", rows.len() + before.len());
 }
 
 #[test]
 fn print_debs_prints_names_only() {
     let context = TestContext::new([service()]);
-    let root = target(&context);
-    let words = [
-        "--print-debs",
-        "--variant=minbase",
-        "--include=service",
-        "fake",
-        &root,
-    ];
-    let printed = made(&context, &words).ok();
+    let printed = made_with_service(&context, &["--print-debs"]).ok();
     let text = printed.text();
     let lines: Vec<&str> = text.lines().collect();
     assert!(
@@ -149,9 +159,7 @@ fn a_tree_is_as_debootstrap_leaves_it() {
 fn a_failure_is_exit_code_1_and_leaves_the_target() {
     let deb = DebBuilder::new("service", "1").script("postinst", "echo broken >&2; exit 3");
     let context = TestContext::new([deb]);
-    let root = target(&context);
-    let words = ["--variant=minbase", "--include=service", "fake", &root];
-    let failed = made(&context, &words).fails(1);
+    let failed = made_with_service(&context, &[]).fails(1);
     failed.names(&["E: ", "service", "W: See "]);
     let log = fs::read_to_string(context.root().join("debootstrap/debootstrap.log")).unwrap();
     assert!(log.contains("broken"), "{log}");
@@ -159,18 +167,31 @@ fn a_failure_is_exit_code_1_and_leaves_the_target() {
 }
 
 #[test]
+#[ignore = "needs root"]
+fn an_interrupt_leaves_the_target_and_says_nothing_else() {
+    let context = TestContext::new([service()]);
+    context.mirror.fault("/InRelease", MirrorFault::Stall);
+    let mut command = context.program();
+    command.arg0("/usr/sbin/debootstrap");
+    command.env("XDG_CACHE_HOME", context.path("cache"));
+    command.args(["fake", &target(&context), &context.mirror.url()]);
+    command.arg(format!(
+        "--keyring={}",
+        context.path("keyring.gpg").display()
+    ));
+    let child = start(&mut command);
+    context.mirror.wait_for("/InRelease");
+    let stderr = interrupted(child, Signal::TERM);
+    assert!(stderr.contains("E: interrupted\n"), "{stderr}");
+    assert!(context.root().join("debootstrap/debootstrap.log").exists());
+}
+
+#[test]
 #[ignore = "needs root, dpkg"]
-fn two_stages_leave_what_one_run_leaves() {
+fn the_second_stage_completes_the_tree() {
     let context = TestContext::new([service()]);
     let root = target(&context);
-    let words = [
-        "--foreign",
-        "--variant=minbase",
-        "--include=service",
-        "fake",
-        &root,
-    ];
-    made(&context, &words).ok();
+    made_with_service(&context, &["--foreign"]).ok();
     assert_eq!(context.read("debootstrap/variant"), "minbase\n");
     let mut second = Command::new("chroot");
     second.args([
@@ -200,15 +221,7 @@ fn two_stages_leave_what_one_run_leaves() {
 #[ignore = "needs root"]
 fn downloads_stay_in_the_target_and_are_used_again() {
     let context = TestContext::new([service()]);
-    let root = target(&context);
-    let words = [
-        "--download-only",
-        "--variant=minbase",
-        "--include=service",
-        "fake",
-        &root,
-    ];
-    made(&context, &words).ok();
+    made_with_service(&context, &["--download-only"]).ok();
     let deb = context
         .root()
         .join("var/cache/apt/archives/service_1%3a2_all.deb");
@@ -226,7 +239,7 @@ fn downloads_stay_in_the_target_and_are_used_again() {
         let _ = fs::remove_dir_all(context.path(directory));
     }
     fs::remove_dir_all(context.archive.root.join("pool")).unwrap();
-    made(&context, &words).ok();
+    made_with_service(&context, &["--download-only"]).ok();
 }
 
 #[test]
@@ -262,17 +275,8 @@ fn packages_are_kept_in_a_directory_of_ones_own() {
     let context = TestContext::new([service()]);
     let directory = context.path("place");
     fs::create_dir(&directory).unwrap();
-    let root = target(&context);
     let option = format!("--cache-dir={}", directory.display());
-    let words = [
-        &option,
-        "--download-only",
-        "--variant=minbase",
-        "--include=service",
-        "fake",
-        &root,
-    ];
-    made(&context, &words).ok();
+    made_with_service(&context, &[&option, "--download-only"]).ok();
     assert!(Path::new(&directory).join("service_1%3a2_all.deb").exists());
 }
 

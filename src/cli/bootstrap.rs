@@ -1,6 +1,8 @@
 //! `rbootstrap SUITE`: makes a root filesystem, an image of one, or only the plan.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
+use std::iter;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -16,6 +18,8 @@ use super::profile::ProfileArgs;
 use super::sources::SourceArgs;
 use super::trust::TrustArgs;
 use super::{Session, print_data, target};
+use crate::formats::arch;
+use crate::formats::suite::Variant;
 use crate::privilege::Privilege;
 use crate::report::{Event, PackageTotals, Summary};
 use crate::run::{self, Goal, Request, System};
@@ -151,14 +155,19 @@ impl BootstrapArgs {
         {
             return Err(Error::SeveralArchitectures);
         }
+        let system = System {
+            profile: self.profile.choice(environment),
+            ..self.packages.system(suite, &self.compatibility)
+        };
+        if system.first_stage && system.variant == Variant::Extract {
+            return Err(Error::NothingToConfigure);
+        }
+        refuse_equal_platforms(&system.architectures, &other_architectures)?;
         Ok(Request {
             goal: self.output.goal(),
             other_architectures,
             privilege: Ok(Privilege::of_caller()),
-            system: System {
-                profile: self.profile.choice(environment),
-                ..self.packages.system(suite, &self.compatibility)
-            },
+            system,
             packages: self.packages.packages(),
             sources: self.sources.options(self.trust, self.mirror, environment)?,
             outputs,
@@ -169,6 +178,21 @@ impl BootstrapArgs {
             debootstrap: None,
         })
     }
+}
+
+/// Fails for two images of one native architecture: an index tells its images apart by it.
+fn refuse_equal_platforms(first: &[String], others: &[Vec<String>]) -> Result<(), Error> {
+    let host = arch::host().map_or("", |host| host.name);
+    let mut natives = BTreeSet::new();
+    for architectures in iter::once(first).chain(others.iter().map(Vec::as_slice)) {
+        let native = architectures.first().map_or(host, String::as_str);
+        if !natives.insert(native) {
+            return Err(Error::EqualPlatforms {
+                architecture: native.to_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn stdout_is_pipe() -> bool {

@@ -32,7 +32,7 @@ pub(super) struct CompatibilityArgs {
     #[arg(long, hide_short_help = true)]
     force_check_gpg: bool,
 
-    /// No effect: no such directory is made
+    /// No effect: give it to the second stage, /debootstrap/debootstrap --second-stage
     #[arg(long, hide_short_help = true)]
     keep_debootstrap_dir: bool,
 }

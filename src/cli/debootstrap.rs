@@ -4,6 +4,8 @@
 //! is in such a tree is decided by `run`.
 
 mod arguments;
+mod mirror;
+mod words;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -15,8 +17,9 @@ use clap::{CommandFactory, FromArgMatches};
 
 use self::arguments::DebootstrapArgs;
 use super::environment::Environment;
-use super::{Session, exit, listen_for_signals, print_data};
+use super::{Session, exit, help, listen_for_signals, order, print_data};
 use crate::interrupt::Interrupt;
+use crate::privilege::{self, Mode};
 use crate::run::{self, Goal, Request};
 use crate::tree::rootfs::{RootPath, Rootfs};
 use crate::ui::progress::{Display, LineStyle};
@@ -44,26 +47,25 @@ enum Error {
     NotRoot,
 }
 
-/// The words after `debootstrap`, if the program is called so.
+/// The words for debootstrap, if the program or its command is called so.
 pub(super) fn words(all: &[OsString]) -> Option<Vec<OsString>> {
     let program = Path::new(all.first()?).file_name()?;
-    let named = if program == NAME {
-        1
-    } else if all.get(1).is_some_and(|word| word == NAME) {
-        2
-    } else {
+    if program == NAME {
+        return Some(all[1..].to_vec());
+    }
+    if !all.iter().any(|word| word == NAME) {
         return None;
-    };
-    // Scripts pass empty variables.
-    let words = all[named..].iter().filter(|word| !word.is_empty());
-    Some(words.cloned().collect())
+    }
+    let ordered = order::command_first(all.to_vec(), &help::command());
+    let is_command = ordered.get(1).is_some_and(|word| word == NAME);
+    is_command.then(|| ordered[2..].to_vec())
 }
 
 /// Runs debootstrap with these words. Every failure is exit code 1.
 pub(super) fn main(words: Vec<OsString>) -> ExitCode {
-    let mut full = vec![OsString::from(NAME)];
-    full.extend(words);
     let command = DebootstrapArgs::command();
+    let mut full = vec![OsString::from(NAME)];
+    full.extend(words::without_empty(words, &command));
     let matches = command.try_get_matches_from(full);
     let arguments = match matches.and_then(|found| DebootstrapArgs::from_arg_matches(&found)) {
         Ok(arguments) => arguments,
@@ -88,19 +90,21 @@ pub(super) fn main(words: Vec<OsString>) -> ExitCode {
 
 fn execute(arguments: &DebootstrapArgs) -> Result<ExitCode, Error> {
     let environment = Environment::read();
-    let request = arguments.request(&environment).map_err(Error::Words)?;
+    let mut request = arguments.request(&environment).map_err(Error::Words)?;
+    if request.goal == Goal::Make {
+        if !rustix::process::geteuid().is_root() {
+            return Err(Error::NotRoot);
+        }
+        // Before the first thread.
+        request.privilege = privilege::obtain(Mode::Auto, &environment.caller());
+    }
     let style = match request.goal {
         Goal::PrintDebs => LineStyle::AllOnStderr,
         Goal::Make | Goal::Simulate | Goal::Download => LineStyle::Debootstrap,
     };
     let display = Display::with_lines(style, arguments.verbose);
-    if request.goal == Goal::Make {
-        if !rustix::process::geteuid().is_root() {
-            return Err(Error::NotRoot);
-        }
-        if let Some(target) = &request.outputs.directory {
-            display.log_to(open_log(target)?);
-        }
+    if let (Goal::Make, Some(target)) = (request.goal, &request.outputs.directory) {
+        display.log_to(open_log(target)?);
     }
     let session = Session {
         privilege: request.privilege.clone(),

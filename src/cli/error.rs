@@ -17,8 +17,12 @@ pub(super) enum Error {
     TarToTerminal,
     #[error("--tar needs a directory TARGET, but `{}` is a tar", target.display())]
     TarBesideImage { target: PathBuf },
-    #[error(transparent)]
-    Ending(#[from] UnknownEnding),
+    #[error("{unknown}")]
+    Ending {
+        unknown: UnknownEnding,
+        /// What makes another output of that name.
+        otherwise: Option<&'static str>,
+    },
     #[error(transparent)]
     Level(#[from] BadLevel),
     #[error("{option} does not apply to `{}`, which is {is}", output.display())]
@@ -33,6 +37,10 @@ pub(super) enum Error {
     Url { word: &'static str, path: PathBuf },
     #[error("--arch is given more than once, but one tree has one native architecture")]
     SeveralArchitectures,
+    #[error("--arch names `{architecture}` as the native architecture of two images")]
+    EqualPlatforms { architecture: String },
+    #[error("--foreign has no effect with --variant=extract, which configures nothing")]
+    NothingToConfigure,
     #[error("--format dir needs a TARGET")]
     NoDirectory,
     /// debootstrap has a fourth word, SCRIPT.
@@ -58,17 +66,27 @@ pub(super) enum Error {
 }
 
 impl Error {
+    /// The error of an output that is not TARGET.
+    pub(super) fn of_output(self, otherwise: Option<&'static str>) -> Error {
+        match self {
+            Error::Ending { unknown, .. } => Error::Ending { unknown, otherwise },
+            error => error,
+        }
+    }
+
     /// The class that decides the exit code.
     pub(super) fn class(&self) -> Class {
         match self {
             Error::TarToTerminal
             | Error::TarBesideImage { .. }
-            | Error::Ending(_)
+            | Error::Ending { .. }
             | Error::Level(_)
             | Error::NotOfImage { .. }
             | Error::CompressedLayout { .. }
             | Error::Url { .. }
             | Error::SeveralArchitectures
+            | Error::EqualPlatforms { .. }
+            | Error::NothingToConfigure
             | Error::NoDirectory
             | Error::FourthWord { .. }
             | Error::Mirror(_)
@@ -90,7 +108,10 @@ impl Error {
                 "foreign architectures follow after a comma, --arch amd64,i386; \
                  an OCI image alone (TARGET *.oci.tar or --format oci) has several images"
             }
-            Error::Ending(unknown) => return Some(unknown.hint()),
+            Error::EqualPlatforms { .. } => {
+                "each --arch is one image; foreign architectures follow after a comma"
+            }
+            Error::Ending { unknown, otherwise } => return Some(unknown.hint(*otherwise)),
             Error::CompressedLayout { .. } => "name a file that ends in .oci.tar, or a directory",
             Error::Url { .. } => {
                 "the order is SUITE TARGET MIRROR; \
@@ -108,6 +129,7 @@ impl Error {
             Error::TarBesideImage { .. }
             | Error::Level(_)
             | Error::NotOfImage { .. }
+            | Error::NothingToConfigure
             | Error::NoDirectory
             | Error::Epoch(_)
             | Error::Write { .. }
@@ -115,6 +137,16 @@ impl Error {
             | Error::Signals(_) => return None,
         };
         Some(hint.to_owned())
+    }
+}
+
+/// The ending of a TARGET, which may be a directory.
+impl From<UnknownEnding> for Error {
+    fn from(unknown: UnknownEnding) -> Error {
+        Error::Ending {
+            unknown,
+            otherwise: Some("--format dir makes a directory of any name"),
+        }
     }
 }
 

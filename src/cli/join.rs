@@ -7,6 +7,7 @@ use clap::Args;
 use super::Session;
 use super::error::Error;
 use super::image::{FormatName, ImageArgs};
+use super::target;
 use crate::pack::Content;
 use crate::pack::oci::{self, JoinOptions, Pair, Reference};
 use crate::report::{Event, Summary};
@@ -46,8 +47,10 @@ impl JoinArgs {
         Ok(())
     }
 
-    fn options(self) -> Result<JoinOptions, Error> {
-        let image = ImageArgs::default().image(&self.output, Some(FormatName::Oci))?;
+    pub(super) fn options(self) -> Result<JoinOptions, Error> {
+        target::refuse_url("OUTPUT", &self.output)?;
+        let image = ImageArgs::default().image(&self.output, Some(FormatName::Oci));
+        let image = image.map_err(|error| error.of_output(None))?;
         let Some(Content::Oci { layout, .. }) = image.map(|image| image.content) else {
             return Err(Error::CompressedLayout {
                 output: self.output,

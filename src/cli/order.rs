@@ -27,7 +27,7 @@ pub(super) fn command_first(mut words: Vec<OsString>, command: &Command) -> Vec<
 }
 
 /// Whether the value of an option, or of the last of several short ones, is the next word.
-fn takes_next_word(command: &Command, option: &str) -> bool {
+pub(super) fn takes_next_word(command: &Command, option: &str) -> bool {
     let takes_value = |long: Option<&str>, short: Option<char>| {
         command.get_arguments().any(|arg| {
             let is_meant = match short {

@@ -13,6 +13,9 @@ use crate::pack::{self, Content, Image};
 use crate::report::{Event, Summary};
 use crate::run;
 
+/// For an OUTPUT with an unknown ending.
+const ANY_NAME: &str = "--format tar writes a tar under any name";
+
 #[derive(Debug, Args)]
 pub(super) struct PackArgs {
     /// The tree
@@ -71,7 +74,8 @@ impl PackArgs {
         let output = self.output.as_deref().unwrap_or(Path::new("-"));
         target::refuse_url("DIR", &self.directory)?;
         target::refuse_url("OUTPUT", output)?;
-        let mut image = target::image_or_tar(&self.image, output, self.format)?;
+        let image = target::image_or_tar(&self.image, output, self.format);
+        let mut image = image.map_err(|error| error.of_output(Some(ANY_NAME)))?;
         match &mut image.content {
             Content::Oci { settings, .. } => settings.architecture.clone_from(&self.arch),
             Content::Tar(_) if self.arch.is_some() => {

@@ -16,7 +16,7 @@ use crate::run::Goal;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Privileges")]
 pub(super) struct PrivilegeArgs {
-    /// Choose as whom to make a tree: auto, root, userns, container
+    /// Choose how to obtain root's rights: auto, root, userns, container
     ///
     /// A tree has files of many owners, which only root can make. A user becomes root of a user
     /// namespace, which needs newuidmap and entries in /etc/subuid and /etc/subgid.

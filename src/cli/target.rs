@@ -58,7 +58,7 @@ impl GivenTargets<'_> {
 
     /// The image of `--tar`: a tar without compression where its name has no ending.
     fn image_beside(&self, tar: &Path) -> Result<Image, Error> {
-        image_or_tar(self.image, tar, None)
+        image_or_tar(self.image, tar, None).map_err(|error| error.of_output(None))
     }
 }
 

@@ -86,10 +86,13 @@ pub(crate) struct UnknownEnding {
 }
 
 impl UnknownEnding {
-    /// What the user can do about it.
-    pub(crate) fn hint(&self) -> String {
+    /// What the user can do about it; `otherwise` is what takes any name.
+    pub(crate) fn hint(&self, otherwise: Option<&str>) -> String {
         let known = ENDINGS.map(|(ending, _)| ending).join(", ");
-        format!("the endings are {known}; --format dir makes a directory of any name")
+        match otherwise {
+            Some(way) => format!("the endings are {known}; {way}"),
+            None => format!("the endings are {known}"),
+        }
     }
 }
 
@@ -235,7 +238,7 @@ mod tests {
             "`x.tar.lz4`: no image is written with the ending .tar.lz4"
         );
         for (ending, _) in ENDINGS {
-            assert!(unknown.hint().contains(ending), "{ending}");
+            assert!(unknown.hint(None).contains(ending), "{ending}");
         }
     }
 }

@@ -173,9 +173,10 @@ fn layer(root: &Rootfs, how: LayerOptions<'_>, report: &Report) -> Result<Layer,
 /// How a container of the image starts.
 fn execution(root: &Rootfs, settings: &Settings, said: &Annotations) -> Result<Execution, Error> {
     let words = |words: &Option<CommandWords>| words.clone().map(|words| words.0);
+    let entrypoint = settings.entrypoint.as_ref();
     let cmd = match words(&settings.command) {
         // As in a Dockerfile, an ENTRYPOINT of one's own needs no CMD.
-        None if settings.entrypoint.is_none() => description::shell(root)?,
+        None if entrypoint.is_none_or(|words| words.0.is_empty()) => description::shell(root)?,
         command => command,
     };
     Ok(Execution {

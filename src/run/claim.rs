@@ -145,7 +145,7 @@ impl<'a> ClaimedOutputs<'a> {
         match interrupt.signal() {
             Some(signal) => Err(Error::Interrupted {
                 signal,
-                kept: self.outputs.keep_failed,
+                kept: self.outputs.keeps_failed(),
             }),
             None => Ok(()),
         }

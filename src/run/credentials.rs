@@ -102,7 +102,7 @@ pub(super) fn tree_file(
         match line.filter(|_| keeps) {
             Some(line) => {
                 report.warning(format!(
-                    "the tree has the login for {shown} in /{IN_TREE}: who has the tree can read it"
+                    "the tree has the login for {shown} in /{IN_TREE}: anyone who has the tree can read it"
                 ));
                 lines.push(line);
             }

@@ -15,7 +15,7 @@ pub(super) struct Inputs {
     pub(super) selection: Selection,
     pub(super) options: install::Options,
     pub(super) preseed: Option<Preseed>,
-    /// Whether the secrets go that scripts have made.
+    /// Whether secrets that scripts made are removed.
     pub(super) removes_secrets: bool,
 }
 
@@ -43,7 +43,7 @@ impl Inputs {
     }
 }
 
-/// Whether the secrets go that scripts have made.
+/// Whether secrets that scripts made are removed.
 fn removes_secrets(request: &Request, profile: Option<&Profile>) -> bool {
     let choice = request.system.profile.as_ref();
     let keeps = choice.is_some_and(|choice| choice.keeps_secrets);

@@ -39,9 +39,12 @@ pub(super) fn claim<'a>(
     if rustix::fs::stat(c"/proc/self/fd").is_err() {
         return Err(Error::NoProc);
     }
-    let place = image_place(outputs.image.as_ref())?;
+    // The place of several images is open already.
+    let is_open = shared.index.borrow().is_some();
+    let image = outputs.image.as_ref().filter(|_| !is_open);
+    let place = image_place(image)?;
     let claimed = ClaimedOutputs::new(outputs, report, shared)?;
-    if let Some((place, image)) = place.zip(outputs.image.as_ref()) {
+    if let Some((place, image)) = place.zip(image) {
         pack::try_out(place, image, claimed.root())?;
     }
     Ok(Some(claimed))

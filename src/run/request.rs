@@ -159,6 +159,13 @@ pub(crate) struct Outputs {
     pub(crate) temporary: PathBuf,
 }
 
+impl Outputs {
+    /// Whether the tree of a failed run stays.
+    pub(crate) fn keeps_failed(&self) -> bool {
+        self.keep_failed || self.takes_any_directory && self.directory.is_some()
+    }
+}
+
 /// Where downloads are kept.
 #[derive(Clone, Debug)]
 pub(crate) struct CacheOptions {

@@ -22,8 +22,6 @@ use crate::sandbox;
 use crate::store::TransferLimits;
 use crate::tree::rootfs::RootPath;
 
-/// The mirror of debootstrap's scripts, in a tree whose packages are from a directory.
-const DEFAULT_MIRROR: &str = "http://deb.debian.org/debian";
 const DEFAULT_CACHE_SIZE: u64 = 8 << 30;
 
 /// Bootstrap a Debian base system into a target directory
@@ -36,7 +34,7 @@ const DEFAULT_CACHE_SIZE: u64 = 8 << 30;
 )]
 pub(super) struct DebootstrapArgs {
     /// The suite
-    suite: Option<String>,
+    pub(super) suite: Option<String>,
     /// The directory, which may have files
     target: Option<PathBuf>,
     /// The URL of a mirror
@@ -61,7 +59,7 @@ pub(super) struct DebootstrapArgs {
     print_debs: bool,
     /// Set the architecture to install
     #[arg(long, value_name = "A")]
-    arch: Option<String>,
+    pub(super) arch: Option<String>,
     /// Add packages to the base packages
     #[arg(long, value_name = "A,B,C")]
     include: Option<String>,
@@ -183,7 +181,7 @@ impl DebootstrapArgs {
             sandbox: sandbox::Options::default(),
             debootstrap: Some(Debootstrap {
                 host_files: host_files(),
-                default_mirror: DEFAULT_MIRROR.to_owned(),
+                default_mirror: self.default_mirror(environment),
                 only_downloads: self.only_downloads(),
                 keeps_directory: self.keep_debootstrap_dir,
                 packages: self.cache_dir()?,
@@ -303,7 +301,8 @@ impl DebootstrapArgs {
             components.push("main".to_owned());
         }
         let components_text = components.join(" ");
-        let base = mirror.clone().unwrap_or(DEFAULT_MIRROR.to_owned());
+        let base = mirror.clone();
+        let base = base.unwrap_or_else(|| self.default_mirror(environment));
         let mut extra_sources = Vec::new();
         for suite in list(self.extra_suites.as_ref()) {
             extra_sources.push(format!("deb {base} {suite} {components_text}"));

@@ -32,6 +32,9 @@ fn contradictions_are_refused() {
         "rbootstrap --compress xz noble n.oci.tar",
         "rbootstrap --arch amd64 --arch arm64 noble n",
         "rbootstrap --arch amd64 --arch arm64 noble n --tar n.oci.tar",
+        "rbootstrap --arch amd64 --arch amd64,i386 noble n.oci.tar",
+        "rbootstrap --arch arm64,armhf --arch amd64 --arch arm64 --print-debs noble",
+        "rbootstrap --foreign --variant=extract noble n",
         "rbootstrap --compress-level 3 noble n",
         "rbootstrap --compress-level 3 noble n.tar",
         "rbootstrap --compress-level 0 noble n.tar.gz",
@@ -115,6 +118,12 @@ fn contradictions_are_refused() {
         error: --arch is given more than once, but one tree has one native architecture
     rbootstrap --arch amd64 --arch arm64 noble n --tar n.oci.tar
         error: --arch is given more than once, but one tree has one native architecture
+    rbootstrap --arch amd64 --arch amd64,i386 noble n.oci.tar
+        error: --arch names `amd64` as the native architecture of two images
+    rbootstrap --arch arm64,armhf --arch amd64 --arch arm64 --print-debs noble
+        error: --arch names `arm64` as the native architecture of two images
+    rbootstrap --foreign --variant=extract noble n
+        error: --foreign has no effect with --variant=extract, which configures nothing
     rbootstrap --compress-level 3 noble n
         error: --compress-level does not apply to `n`, which is a directory
     rbootstrap --compress-level 3 noble n.tar
@@ -172,4 +181,48 @@ fn contradictions_are_refused() {
     rbootstrap --no-such-option noble n
         error: unexpected argument '--no-such-option' found
     "#);
+}
+
+#[test]
+fn the_hint_of_an_unknown_ending_fits_the_output() {
+    let rows = [
+        (
+            "rbootstrap noble n.img",
+            "; --format dir makes a directory of any name",
+        ),
+        ("rbootstrap noble n --tar n.img", ".tar.zst"),
+        (
+            "rbootstrap pack n n.img",
+            "; --format tar writes a tar under any name",
+        ),
+        ("rbootstrap join n.img a.oci.tar", ".tar.zst"),
+    ];
+    for (row, end) in rows {
+        let cli = parse(row).unwrap();
+        let error = match cli.command {
+            None => cli.bootstrap.into_request(&Environment::default()).err(),
+            Some(CommandArgs::Pack(pack)) => pack.image().err(),
+            Some(CommandArgs::Join(join)) => join.options().err(),
+            Some(_) => None,
+        };
+        let hint = error.and_then(|error| error.hint()).unwrap_or_default();
+        assert!(
+            hint.starts_with("the endings are ") && hint.ends_with(end),
+            "{row}: {hint}"
+        );
+    }
+    println!("{} cases", rows.len());
+}
+
+#[test]
+fn join_refuses_urls() {
+    let cli = parse("rbootstrap join http://m/n.oci.tar a.oci.tar").unwrap();
+    let Some(CommandArgs::Join(join)) = cli.command else {
+        panic!("another command");
+    };
+    let error = join.options().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "OUTPUT is `http://m/n.oci.tar`, which is a URL and not a path"
+    );
 }
