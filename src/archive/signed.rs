@@ -62,6 +62,12 @@ pub(super) struct Answer {
     pub(super) signed: SignedFiles,
 }
 
+/// A Release file whose signature was checked, and both files for the tree.
+struct Detached {
+    checked: CheckedText,
+    signed: SignedFiles,
+}
+
 impl Releases<'_> {
     /// Reads the release of a source from the first mirror that has a good one. If all are rejected
     /// for a reason that may pass, they are asked again.
@@ -128,8 +134,7 @@ impl Releases<'_> {
                     fetched => fetched.map_err(|e| failed(e, suite))?,
                 };
                 let checked = self.check_detached(source, &file);
-                let (checked, signatures) = checked.map_err(|e| failed(e, suite))?;
-                let signed = SignedFiles::Detached(file.content.as_slice().into(), signatures);
+                let Detached { checked, signed } = checked.map_err(|e| failed(e, suite))?;
                 (mirror, file, checked, signed)
             }
             Err(error) => return Err(failed(error, suite)),
@@ -159,28 +164,30 @@ impl Releases<'_> {
         Ok((mirror.unwrap_or(0), file))
     }
 
-    /// Checks the signature of a Release file. Returns the signatures too if there are any.
-    fn check_detached(
-        self,
-        source: &Source,
-        file: &Unverified,
-    ) -> Result<(CheckedText, Option<Arc<[u8]>>), store::Error> {
+    /// Checks the signature of a Release file.
+    fn check_detached(self, source: &Source, file: &Unverified) -> Result<Detached, store::Error> {
+        let content: Arc<[u8]> = file.content.as_slice().into();
         if matches!(source.trust, Trust::Unchecked) {
-            return Ok((CheckedText::own(unchecked_text(&file.content)), None));
+            return Ok(Detached {
+                checked: CheckedText::own(unchecked_text(&content)),
+                signed: SignedFiles::Detached(content, None),
+            });
         }
         let url = format!("{}.gpg", file.url);
         match self.store.read_until(&[url], SIGNATURE_LIMIT, self.stop) {
             Ok(signatures) => {
                 let signatures = &signatures.content;
-                let content = &file.content;
                 let rules = self.rules(source);
-                let check = |keys: &Keyring| keys.verify_detached(content, signatures, rules);
-                let checked = check_with(source, content, &check);
-                Ok((checked, Some(signatures.as_slice().into())))
+                let check = |keys: &Keyring| keys.verify_detached(&content, signatures, rules);
+                let checked = check_with(source, &content, &check);
+                let signatures = signatures.as_slice().into();
+                let signed = SignedFiles::Detached(content, Some(signatures));
+                Ok(Detached { checked, signed })
             }
-            Err(store::Error::Missing { .. }) => {
-                Ok((CheckedText::own(Err(SignatureError::Unsigned)), None))
-            }
+            Err(store::Error::Missing { .. }) => Ok(Detached {
+                checked: CheckedText::own(Err(SignatureError::Unsigned)),
+                signed: SignedFiles::Detached(content, None),
+            }),
             Err(error) => Err(error),
         }
     }

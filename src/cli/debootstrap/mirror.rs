@@ -65,6 +65,5 @@ mod tests {
                 "{name}"
             );
         }
-        println!("{} cases", rows.len());
     }
 }

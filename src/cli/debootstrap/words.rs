@@ -64,6 +64,5 @@ mod tests {
                 "{words:?}"
             );
         }
-        println!("{} cases", rows.len());
     }
 }

@@ -211,7 +211,6 @@ fn the_hint_of_an_unknown_ending_fits_the_output() {
             "{row}: {hint}"
         );
     }
-    println!("{} cases", rows.len());
 }
 
 #[test]

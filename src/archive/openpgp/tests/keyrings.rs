@@ -107,9 +107,13 @@ fn fingerprints_restrict_a_certificate_to_its_keys() {
     let texts = [by_primary.clearsign(TEXT), by_subkey.clearsign(TEXT)];
     let mark = |fingerprint: &str| format!("{fingerprint}!");
     let rows: [(&str, &[String], [bool; 2]); 6] = [
-        ("the primary key", &[primary.clone()], [true, true]),
+        (
+            "the primary key",
+            std::slice::from_ref(&primary),
+            [true, true],
+        ),
         ("the primary key alone", &[mark(&primary)], [true, false]),
-        ("a subkey", &[subkey.clone()], [false, true]),
+        ("a subkey", std::slice::from_ref(&subkey), [false, true]),
         ("a subkey alone", &[mark(&subkey)], [false, true]),
         ("each key", &[mark(&primary), subkey.clone()], [true, true]),
         ("no key", &["0".repeat(40)], [false, false]),
@@ -122,7 +126,7 @@ fn fingerprints_restrict_a_certificate_to_its_keys() {
         assert_eq!(found, expected, "{name}");
     }
     // A selection of a selection admits what both do.
-    let again = whole.only(&[subkey]).only(&[primary.clone()]);
+    let again = whole.only(&[subkey]).only(std::slice::from_ref(&primary));
     assert!(again.verify_inline(texts[0].as_bytes(), rules).is_err());
     assert!(again.verify_inline(texts[1].as_bytes(), rules).is_ok());
     let none = whole.only(&[mark(&primary)]).only(&[primary]);
