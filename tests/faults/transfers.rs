@@ -294,12 +294,21 @@ fn wrong_files() -> Vec<Fault> {
 }
 
 #[test]
-fn transfers() {
-    let mut rows = connections();
-    rows.extend(slowness());
+fn broken_connections() {
+    table::run("faults: connections", 13, &connections());
+}
+
+#[test]
+fn slow_transfers() {
+    let mut rows = slowness();
     rows.extend(drips());
-    rows.extend(resumption());
+    table::run("faults: slow transfers", 11, &rows);
+}
+
+#[test]
+fn wrong_content() {
+    let mut rows = resumption();
     rows.extend(wrong_parts());
     rows.extend(wrong_files());
-    table::run("faults: transfers", 45, &rows);
+    table::run("faults: wrong content", 21, &rows);
 }

@@ -54,7 +54,8 @@ impl Rootfs {
         let (parent, name) = self.parent(path)?;
         let flags = OFlags::WRONLY | OFlags::APPEND;
         let new = flags | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let opened = match rustix::fs::openat(&parent, &*name, new, Mode::from_raw_mode(0o644)) {
+        let mode = Mode::from_raw_mode(0o644);
+        let opened = match rustix::fs::openat(&parent, &*name, new | OFlags::NOFOLLOW, mode) {
             Err(Errno::EXIST) => Handle::at(&parent, &*name).and_then(|found| found.open(flags)),
             created => created.map(File::from),
         };
