@@ -49,7 +49,7 @@ pub(crate) use request::{
 pub(crate) use sources::load_suites;
 
 use choice::Choice;
-use claim::ClaimedOutputs;
+use claim::{ClaimedOutputs, Made};
 use early::EarlyDownloads;
 use inputs::Inputs;
 use several::SharedByImages;
@@ -128,7 +128,7 @@ fn stages(
     trim_cache(&store, &request.cache, report);
     // Pack. The last act: before its end, the tree of a killed run is a leftover.
     if let Some((claim, epoch)) = claim.zip(epoch) {
-        claim.tidy(epoch, began, inputs.removes_secrets)?;
+        claim.tidy(Made { epoch, began }, inputs.removes_secrets, interrupt)?;
         claim.pack(epoch, &request.limits, interrupt)?;
         claim.finish()?;
     }

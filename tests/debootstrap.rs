@@ -115,7 +115,9 @@ fn a_tree_is_as_debootstrap_leaves_it() {
     let root = target(&context);
     // Callers put an emulator, mounts and .debs there first.
     fs::create_dir_all(context.root().join("usr/bin")).unwrap();
-    fs::write(context.root().join("usr/bin/qemu-x-static"), "x").unwrap();
+    let emulator = context.root().join("usr/bin/qemu-x-static");
+    fs::write(&emulator, "x").unwrap();
+    let before = fs::metadata(&emulator).unwrap().modified().unwrap();
     let words = [
         "--variant=minbase",
         "--include",
@@ -137,6 +139,8 @@ fn a_tree_is_as_debootstrap_leaves_it() {
     let sources = format!("deb {} fake main\n", mirror.trim_end_matches('/'));
     assert_eq!(context.read("etc/apt/sources.list"), sources);
     assert_eq!(context.read("var/lib/service"), "configured\n");
+    let after = fs::metadata(&emulator).unwrap().modified().unwrap();
+    assert_eq!(after, before, "the time of a file of the user's");
     assert_eq!(context.read("usr/bin/qemu-x-static"), "x");
     if let Ok(host) = fs::read_to_string("/etc/hostname") {
         assert_eq!(context.read("etc/hostname"), host);

@@ -27,6 +27,15 @@ pub(super) struct ClaimedOutputs<'a> {
     finished: bool,
 }
 
+/// When a tree was made, in seconds since 1970.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Made {
+    /// The latest time of what is in it.
+    pub(super) epoch: i64,
+    /// When the run began.
+    pub(super) began: i64,
+}
+
 impl<'a> ClaimedOutputs<'a> {
     /// Claims the target, which is checked by [`preflight`](super::preflight).
     pub(super) fn new(
@@ -68,26 +77,31 @@ impl<'a> ClaimedOutputs<'a> {
         self.disk
     }
 
-    /// Finishes a tree that was made since `began` and whose epoch is known, both in seconds since
-    /// 1970: its secrets, its device nodes, its times.
-    pub(super) fn tidy(&self, epoch: i64, began: i64, removes_secrets: bool) -> Result<(), Error> {
+    /// Finishes a tree: its secrets, its device nodes, its times.
+    pub(super) fn tidy(
+        &self,
+        made: Made,
+        removes_secrets: bool,
+        interrupt: &Interrupt,
+    ) -> Result<(), Error> {
         self.tell_devices()?;
-        self.look_for_secrets(began, removes_secrets)?;
-        self.limit_times(epoch, began)
+        self.look_for_secrets(made.began, removes_secrets, interrupt)?;
+        self.limit_times(made, interrupt)
     }
 
     /// Removes the secrets that scripts have made since `began`, in seconds since the epoch, or warns
     /// of them.
-    fn look_for_secrets(&self, began: i64, removes: bool) -> Result<(), Error> {
-        let found = secrets::find(self.root(), began)?;
+    fn look_for_secrets(
+        &self,
+        began: i64,
+        removes: bool,
+        interrupt: &Interrupt,
+    ) -> Result<(), Error> {
+        let found = secrets::find(self.root(), began, interrupt)?;
         if found.is_empty() {
             return Ok(());
         }
-        let mut shown = Vec::new();
-        for FoundSecret { path, what } in &found {
-            shown.push(format!("{path} ({what})"));
-        }
-        let shown = shown.join(", ");
+        let shown = shown(&found);
         if removes {
             secrets::remove(self.root(), &found)?;
             self.report
@@ -110,13 +124,18 @@ impl<'a> ClaimedOutputs<'a> {
         Ok(())
     }
 
-    /// Sets the times in a tree that are later than `epoch`, and those of its making since `began`, to
-    /// `epoch`, as in an image. So an image that is made of the tree later, by whatever program, has
-    /// the times of one made at once.
-    fn limit_times(&self, epoch: i64, began: i64) -> Result<(), Error> {
+    /// Sets the times in a tree that are later than its epoch, and those of its making, to the epoch,
+    /// as in an image. So an image that is made of the tree later, by whatever program, has the times
+    /// of one made at once. A directory that had files of the user's keeps all times.
+    fn limit_times(&self, made: Made, interrupt: &Interrupt) -> Result<(), Error> {
+        let Made { epoch, began } = made;
+        let stays = self.outputs.directory.is_some();
+        if stays && self.outputs.takes_any_directory {
+            return Ok(());
+        }
         // An image limits the times itself. An epoch in the future limits nothing.
-        if self.outputs.directory.is_some() || epoch > began {
-            self.root().set_times(epoch.min(began), epoch)?;
+        if stays || epoch > began {
+            self.root().set_times(epoch.min(began), epoch, interrupt)?;
         }
         Ok(())
     }
@@ -173,6 +192,22 @@ impl<'a> ClaimedOutputs<'a> {
     }
 }
 
+/// How many secrets a message names.
+const SHOWN: usize = 20;
+
+/// `/etc/ssh/ssh_host_rsa_key (an ssh host key), … and 3 more`
+fn shown(found: &[FoundSecret]) -> String {
+    let mut shown = Vec::new();
+    for FoundSecret { path, what } in found.iter().take(SHOWN) {
+        shown.push(format!("{path} ({what})"));
+    }
+    let shown = shown.join(", ");
+    match found.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 impl Drop for ClaimedOutputs<'_> {
     fn drop(&mut self) {
         if !self.finished && self.outputs.keep_failed {
@@ -183,6 +218,32 @@ impl Drop for ClaimedOutputs<'_> {
             self.shared.stays.set(true);
             self.report
                 .warning(format!("{path} could not be removed: {remains}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::rootfs::RootPath;
+
+    #[test]
+    fn a_message_names_some_of_many_secrets() {
+        let secret = FoundSecret {
+            path: RootPath::known("a"),
+            what: "a key".to_owned(),
+        };
+        let table = [
+            (1, ""),
+            (20, ""),
+            (21, " and 1 more"),
+            (1000, " and 980 more"),
+        ];
+        for (count, end) in table {
+            let text = shown(&vec![secret.clone(); count]);
+            let named = text.strip_suffix(end).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(named.matches("/a (a key)").count(), count.min(SHOWN));
+            assert!(named.ends_with("/a (a key)"), "{count}: {text}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Paths inside the target tree.
 
+use std::ffi::CString;
 use std::fmt;
 
 /// A path relative to the tree's root: normalised, without `..`, `.`, empty components or NUL. The
@@ -71,6 +72,18 @@ impl RootPath {
     /// and has no slash.
     pub(crate) fn entry(&self, name: &[u8]) -> RootPath {
         self.join(&RootPath(name.to_vec()))
+    }
+
+    /// The path that the names of entries lead to, one below the other; see [`RootPath::entry`].
+    pub(crate) fn of_entries(names: &[CString]) -> RootPath {
+        let mut path = Vec::new();
+        for name in names {
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(name.as_bytes());
+        }
+        RootPath(path)
     }
 
     /// Whether this is `above` or below it.

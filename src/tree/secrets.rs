@@ -1,11 +1,13 @@
 //! Finds secrets that were made while a tree was built, which every copy of it would share: by the
 //! paths that are known for them, and by the private keys in them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 
 use rustix::fs::OFlags;
 
 use crate::formats::secret::{KnownSecrets, has_private_key};
+use crate::interrupt::Interrupt;
 use crate::tree::rootfs::{Error, RootPath, Rootfs};
 
 /// How much of a file is searched for a key, in bytes. A key follows at most its certificates.
@@ -24,11 +26,17 @@ pub(crate) struct FoundSecret {
 
 /// Finds the secrets in files that have changed after `began`, in seconds since the epoch, sorted
 /// by path.
-pub(crate) fn find(root: &Rootfs, began: i64) -> Result<Vec<FoundSecret>, Error> {
+pub(crate) fn find(
+    root: &Rootfs,
+    began: i64,
+    interrupt: &Interrupt,
+) -> Result<Vec<FoundSecret>, Error> {
     let known = KnownSecrets::built_in();
     let database = RootPath::known(DATABASE);
     let mut secrets = Vec::new();
-    for path in root.files_later_than(began)? {
+    for path in root.files_later_than(began, interrupt)? {
+        let heard = interrupt.check();
+        heard.map_err(|e| root.error(&path, "read it", e))?;
         if path.is_within(&database) {
             continue;
         }
@@ -50,14 +58,22 @@ pub(crate) fn find(root: &Rootfs, began: i64) -> Result<Vec<FoundSecret>, Error>
 /// to nothing now go too: those of certificates, by their hashes.
 pub(crate) fn remove(root: &Rootfs, found: &[FoundSecret]) -> Result<(), Error> {
     let known = KnownSecrets::built_in();
+    // What links lead to, by the directory.
+    let mut removed: BTreeMap<RootPath, BTreeSet<Vec<u8>>> = BTreeMap::new();
     for FoundSecret { path, .. } in found {
-        match known.instead(&[b"/", path.as_bytes()].concat()) {
+        let absolute = [b"/", path.as_bytes()].concat();
+        match known.instead(&absolute) {
             Some(content) => rewrite(root, path, content)?,
             None => {
                 root.remove(path)?;
-                remove_links(root, path)?;
+                let targets = removed.entry(path.parent()).or_default();
+                targets.insert(path.name().to_vec());
+                targets.insert(absolute);
             }
         }
+    }
+    for (directory, targets) in &removed {
+        remove_links(root, directory, targets)?;
     }
     Ok(())
 }
@@ -73,15 +89,16 @@ fn rewrite(root: &Rootfs, path: &RootPath, content: &str) -> Result<(), Error> {
     written.map_err(|e| root.error(path, "write it", e))
 }
 
-/// Removes the symlinks in a file's directory that lead to it by its name or its path.
-fn remove_links(root: &Rootfs, path: &RootPath) -> Result<(), Error> {
-    let directory = path.parent();
-    let absolute = [b"/", path.as_bytes()].concat();
-    for name in root.names(&directory)? {
+/// Removes the symlinks in a directory that lead to one of `targets`.
+fn remove_links(
+    root: &Rootfs,
+    directory: &RootPath,
+    targets: &BTreeSet<Vec<u8>>,
+) -> Result<(), Error> {
+    for name in root.names(directory)? {
         let link = directory.entry(&name);
         let target = root.read_link(&link)?;
-        let leads = |target: &[u8]| target == path.name() || target == absolute;
-        if target.is_some_and(|target| leads(target.to_bytes())) {
+        if target.is_some_and(|target| targets.contains(target.to_bytes())) {
             root.remove(&link)?;
         }
     }

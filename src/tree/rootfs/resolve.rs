@@ -194,16 +194,22 @@ fn components(path: &[u8]) -> VecDeque<Vec<u8>> {
     components
 }
 
-/// The mount that a directory is on: by `statx` since Linux 5.8, before it from /proc. Without
+/// Whether an entry of a directory, not followed if it is a symlink, is a mount point.
+pub(super) fn is_mount_point(directory: BorrowedFd<'_>, name: &CStr) -> Result<bool, Errno> {
+    let entry = rustix::fs::openat(directory, name, STEP, Mode::empty())?;
+    Ok(mount_of(directory)? != mount_of(entry.as_fd())?)
+}
+
+/// The mount that a file or directory is on: by `statx` since Linux 5.8, before it from /proc. Without
 /// both, its device, which a bind mount shares.
-fn mount_of(directory: BorrowedFd<'_>) -> Result<u64, Errno> {
+fn mount_of(file: BorrowedFd<'_>) -> Result<u64, Errno> {
     const MNT_ID: StatxFlags = StatxFlags::MNT_ID;
-    match rustix::fs::statx(directory, c"", AtFlags::EMPTY_PATH, MNT_ID) {
+    match rustix::fs::statx(file, c"", AtFlags::EMPTY_PATH, MNT_ID) {
         Ok(found) if found.stx_mask & MNT_ID.bits() != 0 => return Ok(found.stx_mnt_id),
         Ok(_) | Err(Errno::NOSYS | Errno::PERM) => {}
         Err(other) => return Err(other),
     }
-    let information = format!("/proc/self/fdinfo/{}", directory.as_raw_fd());
+    let information = format!("/proc/self/fdinfo/{}", file.as_raw_fd());
     for line in std::fs::read_to_string(information)
         .unwrap_or_default()
         .lines()
@@ -213,7 +219,7 @@ fn mount_of(directory: BorrowedFd<'_>) -> Result<u64, Errno> {
             return Ok(id);
         }
     }
-    Ok(rustix::fs::fstat(directory)?.st_dev)
+    Ok(rustix::fs::fstat(file)?.st_dev)
 }
 
 #[cfg(test)]

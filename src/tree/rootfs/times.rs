@@ -1,7 +1,8 @@
 //! Finds paths by their modification times, and sets these.
 //!
 //! What a run makes has the time of its making, which differs in each run; what packages ship has
-//! their times. Nothing runs in the tree any more, and neither symlinks nor mounts are followed.
+//! their times. Nothing runs in the tree any more. Symlinks are not followed, and mount points are
+//! left alone with everything below them: what is mounted may be the host's.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -9,7 +10,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::{AsFd, Error, RootPath, Rootfs, modified_at, remove};
+use super::{AsFd, Error, RootPath, Rootfs, modified_at, remove, resolve};
+use crate::interrupt::Interrupt;
 
 /// The length that no path given to the kernel reaches (PATH_MAX), in bytes.
 const PATH_LIMIT: usize = 4096;
@@ -21,97 +23,174 @@ struct Level {
     pending: Vec<CString>,
 }
 
-/// What a walk does with an entry of a directory.
+/// The names that lead to a directory.
+#[derive(Default)]
+struct Way {
+    names: Vec<CString>,
+    /// Of the path, in bytes.
+    length: usize,
+}
+
+/// What a walk does with a path that is later than it asks for.
 type Visit<'v> = dyn FnMut(Visited<'_>) -> Result<(), Errno> + 'v;
 
-/// An entry of a directory, which the names `way` lead to.
+/// An entry of a directory that `way` leads to.
 struct Visited<'w> {
-    way: &'w [CString],
+    way: &'w Way,
     directory: BorrowedFd<'w>,
     name: &'w CStr,
     found: Stat,
 }
 
+/// A walk over a tree, to what has a modification time later than `after`.
+struct TimesWalk<'w, 'v> {
+    after: i64,
+    visit: &'w mut Visit<'v>,
+    interrupt: &'w Interrupt,
+    way: Way,
+}
+
 impl Rootfs {
     /// Sets every modification time later than `after` to `to`, both in seconds since the epoch.
-    pub(crate) fn set_times(&self, after: i64, to: i64) -> Result<(), Error> {
+    pub(crate) fn set_times(
+        &self,
+        after: i64,
+        to: i64,
+        interrupt: &Interrupt,
+    ) -> Result<(), Error> {
         let times = modified_at(to);
         let flags = AtFlags::SYMLINK_NOFOLLOW;
-        self.walk("set the times in it", &mut |visited| {
-            if visited.found.st_mtime > after {
-                rustix::fs::utimensat(visited.directory, visited.name, &times, flags)?;
-            }
-            Ok(())
-        })
+        let mut visit = |visited: Visited<'_>| {
+            rustix::fs::utimensat(visited.directory, visited.name, &times, flags)
+        };
+        let mut walk = TimesWalk::new(after, &mut visit, interrupt);
+        let walked = walk.run(self.as_fd());
+        walked.map_err(|e| self.error(&walk.way.path(), "set the times in it", e))
     }
 
     /// The regular files whose modification time is later than `seconds` since the epoch, without
     /// those whose path is longer than the kernel takes.
-    pub(crate) fn files_later_than(&self, seconds: i64) -> Result<Vec<RootPath>, Error> {
+    pub(crate) fn files_later_than(
+        &self,
+        seconds: i64,
+        interrupt: &Interrupt,
+    ) -> Result<Vec<RootPath>, Error> {
         let mut later = Vec::new();
-        self.walk("look at what is in it", &mut |visited| {
+        let mut visit = |visited: Visited<'_>| {
             let kind = FileType::from_raw_mode(visited.found.st_mode);
-            if visited.found.st_mtime > seconds && kind == FileType::RegularFile {
-                let path = path_of(visited.way).entry(visited.name.to_bytes());
-                if path.as_bytes().len() < PATH_LIMIT {
-                    later.push(path);
-                }
+            let name = visited.name.to_bytes();
+            if kind == FileType::RegularFile && visited.way.length + name.len() + 1 < PATH_LIMIT {
+                later.push(visited.way.path().entry(name));
             }
             Ok(())
-        })?;
+        };
+        let mut walk = TimesWalk::new(seconds, &mut visit, interrupt);
+        let walked = walk.run(self.as_fd());
+        walked.map_err(|e| self.error(&walk.way.path(), "look at what is in it", e))?;
         Ok(later)
     }
-
-    /// Visits the root and everything below it. `action` is what fails, for messages.
-    fn walk(&self, action: &'static str, visit: &mut Visit<'_>) -> Result<(), Error> {
-        let mut way = Vec::new();
-        let walked = walk_below(self.as_fd(), visit, &mut way);
-        walked.map_err(|e| self.error(&path_of(&way), action, e))
-    }
 }
 
-fn path_of(way: &[CString]) -> RootPath {
-    let mut path = RootPath::default();
-    for name in way {
-        path = path.entry(name.to_bytes());
+impl Way {
+    fn push(&mut self, name: CString) {
+        self.length += name.as_bytes().len() + 1;
+        self.names.push(name);
     }
-    path
-}
 
-/// Visits a directory, `.`, and all below it. `way` is where the walk has come to.
-fn walk_below(
-    top: BorrowedFd<'_>,
-    visit: &mut Visit<'_>,
-    way: &mut Vec<CString>,
-) -> Result<(), Errno> {
-    let mut current = open(top, c".")?;
-    let found = rustix::fs::fstat(&current)?;
-    visit(Visited {
-        way,
-        directory: current.as_fd(),
-        name: c".",
-        found,
-    })?;
-    let device = found.st_dev;
-    let pending = visit_entries(current.as_fd(), device, visit, way)?;
-    let mut levels = vec![Level { found, pending }];
-    while let Some(level) = levels.last_mut() {
-        if let Some(name) = level.pending.pop() {
-            let below = open(&current, &name);
-            way.push(name);
-            current = below?;
-            let found = rustix::fs::fstat(&current)?;
-            let pending = visit_entries(current.as_fd(), device, visit, way)?;
-            levels.push(Level { found, pending });
-        } else {
-            levels.pop();
-            way.pop();
-            if let Some(above) = levels.last() {
-                current = open_above(&current, &above.found)?;
-            }
+    fn pop(&mut self) {
+        if let Some(name) = self.names.pop() {
+            self.length -= name.as_bytes().len() + 1;
         }
     }
-    Ok(())
+
+    fn path(&self) -> RootPath {
+        RootPath::of_entries(&self.names)
+    }
+}
+
+impl<'w, 'v> TimesWalk<'w, 'v> {
+    fn new(after: i64, visit: &'w mut Visit<'v>, interrupt: &'w Interrupt) -> TimesWalk<'w, 'v> {
+        TimesWalk {
+            after,
+            visit,
+            interrupt,
+            way: Way::default(),
+        }
+    }
+
+    /// Visits a directory and all below it. After an error, the way leads to where that was.
+    fn run(&mut self, top: BorrowedFd<'_>) -> Result<(), Errno> {
+        let mut current = open(top, c".")?;
+        let found = rustix::fs::fstat(&current)?;
+        self.visit_if_later(current.as_fd(), c".", found)?;
+        let pending = self.visit_entries(current.as_fd())?;
+        let mut levels = vec![Level { found, pending }];
+        while let Some(level) = levels.last_mut() {
+            if let Some(name) = level.pending.pop() {
+                if let Some(below) = self.enter(&current, name)? {
+                    let found = rustix::fs::fstat(&below)?;
+                    let pending = self.visit_entries(below.as_fd())?;
+                    levels.push(Level { found, pending });
+                    current = below;
+                }
+            } else {
+                levels.pop();
+                self.way.pop();
+                if let Some(above) = levels.last() {
+                    current = open_above(&current, &above.found)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Visits and opens a directory, unless it is a mount point.
+    fn enter(&mut self, above: &OwnedFd, name: CString) -> Result<Option<OwnedFd>, Errno> {
+        let opened = resolve::open_below(above.as_fd(), &name);
+        if matches!(opened, Err(Errno::XDEV)) {
+            return Ok(None);
+        }
+        if let Ok(below) = &opened {
+            self.visit_if_later(above.as_fd(), &name, rustix::fs::fstat(below)?)?;
+        }
+        self.way.push(name);
+        opened.map(Some)
+    }
+
+    /// Visits a directory's entries that are no directories. Returns the names of those that are.
+    fn visit_entries(&mut self, directory: BorrowedFd<'_>) -> Result<Vec<CString>, Errno> {
+        let mut directories = Vec::new();
+        for name in remove::names(directory)? {
+            if self.interrupt.signal().is_some() {
+                return Err(Errno::INTR);
+            }
+            let found = rustix::fs::statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+            if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
+                directories.push(name);
+            } else if found.st_mtime > self.after && !resolve::is_mount_point(directory, &name)? {
+                self.visit_if_later(directory, &name, found)?;
+            }
+        }
+        Ok(directories)
+    }
+
+    fn visit_if_later(
+        &mut self,
+        directory: BorrowedFd<'_>,
+        name: &CStr,
+        found: Stat,
+    ) -> Result<(), Errno> {
+        if found.st_mtime <= self.after {
+            return Ok(());
+        }
+        let way = &self.way;
+        (self.visit)(Visited {
+            way,
+            directory,
+            name,
+            found,
+        })
+    }
 }
 
 /// Opens a directory by its name, or as `..` of the one below it: no path is too long, and only one
@@ -129,31 +208,6 @@ fn open_above(directory: &OwnedFd, expected: &Stat) -> Result<OwnedFd, Errno> {
         return Err(Errno::STALE);
     }
     Ok(above)
-}
-
-/// Visits a directory's entries. Returns the names of those that are directories of the tree's file
-/// system, `device`.
-fn visit_entries(
-    directory: BorrowedFd<'_>,
-    device: u64,
-    visit: &mut Visit<'_>,
-    way: &[CString],
-) -> Result<Vec<CString>, Errno> {
-    let mut directories = Vec::new();
-    for name in remove::names(directory)? {
-        let found = rustix::fs::statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW)?;
-        visit(Visited {
-            way,
-            directory,
-            name: &name,
-            found,
-        })?;
-        let kind = FileType::from_raw_mode(found.st_mode);
-        if kind == FileType::Directory && found.st_dev == device {
-            directories.push(name);
-        }
-    }
-    Ok(directories)
 }
 
 #[cfg(test)]
@@ -177,7 +231,8 @@ mod tests {
             rustix::fs::mkdirat(above, &name, Mode::RWXU).unwrap();
             opened.push(open(above, &name).unwrap());
         }
-        root.set_times(LATEST, LATEST).unwrap();
+        root.set_times(LATEST, LATEST, &Interrupt::default())
+            .unwrap();
         for directory in opened {
             assert_eq!(rustix::fs::fstat(directory).unwrap().st_mtime, LATEST);
         }
@@ -197,12 +252,70 @@ mod tests {
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         rustix::fs::utimensat(rustix::fs::CWD, tree.join("a/old"), &old, flags).unwrap();
         let root = Rootfs::open(&tree).unwrap();
-        root.set_times(LATEST, LATEST).unwrap();
+        root.set_times(LATEST, LATEST, &Interrupt::default())
+            .unwrap();
         let time = |path: &str| tree.join(path).symlink_metadata().unwrap().mtime();
         for path in ["", "a", "a/b", "a/b/link", "a/new"] {
             assert_eq!(time(path), LATEST, "{path}");
         }
         assert_eq!(time("a/old"), 1);
         assert!(outside.metadata().unwrap().mtime() > LATEST);
+    }
+
+    /// An interrupted walk fails.
+    #[test]
+    fn a_file_beyond_the_longest_path_is_left_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Rootfs::open(directory.path()).unwrap();
+        let name = CString::new("x".repeat(200)).unwrap();
+        let mut last = OwnedFd::from(fs::File::open(directory.path()).unwrap());
+        let mut expected = 0;
+        for depth in 0..40 {
+            let flags = OFlags::CREATE | OFlags::WRONLY;
+            rustix::fs::openat(&last, c"file", flags, Mode::RWXU).unwrap();
+            expected += usize::from(depth * 201 + 4 < PATH_LIMIT);
+            rustix::fs::mkdirat(&last, &name, Mode::RWXU).unwrap();
+            last = open(&last, &name).unwrap();
+        }
+        let interrupt = Interrupt::default();
+        let later = root.files_later_than(LATEST, &interrupt).unwrap();
+        assert_eq!(later.len(), expected);
+        interrupt.raise(2);
+        assert!(root.files_later_than(LATEST, &interrupt).is_err());
+        assert!(root.set_times(LATEST, LATEST, &interrupt).is_err());
+    }
+
+    /// A bind mount is of the same file system.
+    #[test]
+    #[ignore = "needs root"]
+    fn what_is_mounted_keeps_its_times() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |name: &str| directory.path().join(name);
+        for name in ["tree/mnt", "tree/own", "outside"] {
+            fs::create_dir_all(place(name)).unwrap();
+        }
+        for name in ["tree/file", "tree/own/file", "outside/file", "outside-file"] {
+            fs::write(place(name), "x").unwrap();
+        }
+        let pairs = [("outside", "tree/mnt"), ("outside-file", "tree/file")];
+        for (from, to) in pairs {
+            rustix::mount::mount_bind(place(from), place(to)).unwrap();
+        }
+        let root = Rootfs::open(&place("tree")).unwrap();
+        let interrupt = Interrupt::default();
+        let later = root.files_later_than(LATEST, &interrupt);
+        let set = root.set_times(LATEST, LATEST, &interrupt);
+        for (_, to) in pairs {
+            rustix::mount::unmount(place(to), rustix::mount::UnmountFlags::DETACH).unwrap();
+        }
+        set.unwrap();
+        assert_eq!(later.unwrap(), [RootPath::known("own/file")]);
+        let time = |name: &str| place(name).metadata().unwrap().mtime();
+        for name in ["tree", "tree/own", "tree/own/file"] {
+            assert_eq!(time(name), LATEST, "{name}");
+        }
+        for name in ["outside", "outside/file", "outside-file"] {
+            assert!(time(name) > LATEST, "{name}");
+        }
     }
 }
