@@ -238,6 +238,35 @@ fn copy(deb: &mut File, path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let options = options.write(true).create(true).truncate(true).mode(0o644);
     let mut written = options.open(&temporary)?;
-    io::copy(deb, &mut written)?;
-    fs::rename(&temporary, path)
+    let copied = io::copy(deb, &mut written).and_then(|_| fs::rename(&temporary, path));
+    if copied.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    copied
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "no tree is written")]
+    fn a_deb_that_cannot_be_kept_leaves_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let deb = place.path().join("deb");
+        fs::write(&deb, "x").unwrap();
+        let taken = place.path().join("taken_1_all.deb");
+        fs::create_dir_all(taken.join("by a directory")).unwrap();
+        let mut writable = File::options().append(true).open(&deb).unwrap();
+        let unread = copy(&mut writable, &place.path().join("unread_1_all.deb"));
+        unread.unwrap_err();
+        copy(&mut File::open(&deb).unwrap(), &taken).unwrap_err();
+        copy(&mut File::open(&deb).unwrap(), &place.path().join("x.deb")).unwrap();
+        let mut names = Vec::new();
+        for entry in fs::read_dir(place.path()).unwrap() {
+            names.push(entry.unwrap().file_name());
+        }
+        names.sort();
+        assert_eq!(names, ["deb", "taken_1_all.deb", "x.deb"]);
+    }
 }
