@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use rbootstrap::testing::DebBuilder;
 
@@ -228,4 +228,32 @@ fn answers_that_cannot_be_given_are_named_before_any_download() {
         .fails(2)
         .names(&["--preseed", "extract"]);
     context.assert_nothing_left();
+}
+
+#[test]
+fn several_images_need_inputs_that_can_be_read_again() {
+    let context = TestContext::bare();
+    let pipe = context.path("pipe").display().to_string();
+    crate::context::outcome(Command::new("mkfifo").arg(&pipe)).ok();
+    let rows = [
+        "--preseed=-".to_owned(),
+        format!("--preseed={pipe}"),
+        format!("--keyring={pipe}"),
+        format!("--source={pipe}"),
+        format!("--auth-conf={pipe}"),
+        format!("--profile={pipe}"),
+    ];
+    for row in &rows {
+        let arguments = [
+            "--print-debs",
+            "--arch=amd64",
+            "--arch=arm64",
+            row,
+            "trixie",
+        ];
+        let refused = crate::context::outcome(context.command().args(arguments));
+        let named = row.replace('=', " ");
+        refused.fails(2).names(&[&named, "--arch"]);
+    }
+    println!("{} cases", rows.len());
 }

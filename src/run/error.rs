@@ -52,6 +52,12 @@ pub(crate) enum Error {
     Preseed(#[from] preseed::Error),
     #[error(transparent)]
     Profile(#[from] profile::Error),
+    /// An input of a run that makes several images.
+    #[error(
+        "{option} {} can be read only once, but each --arch is an image that reads it",
+        path.display()
+    )]
+    ReadOnce { option: &'static str, path: PathBuf },
     #[error(transparent)]
     Pin(#[from] archive::Indistinguishable),
     /// The tree's sources are written without quotes.
@@ -145,6 +151,7 @@ impl Error {
             | Error::Keyring(_)
             | Error::Source(_)
             | Error::Unwritable { .. }
+            | Error::ReadOnce { .. }
             | Error::Pin(_) => Class::Usage,
             Error::HostArchitecture { .. } => Class::Other,
             Error::Privilege(_)
@@ -191,6 +198,7 @@ impl Error {
                  for the tree of an image"
                     .into(),
             ),
+            Error::ReadOnce { .. } => Some("name a regular file".into()),
             Error::Local(error) => error.hint(),
             Error::Preseed(error) => error.hint(),
             Error::Profile(error) => error.hint(),

@@ -1,6 +1,8 @@
 //! Several images of one index: a run for each, one after the other, and one layout for all.
 
 use std::cell::{Cell, RefCell};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 
 use super::request::{Goal, Request};
 use super::{Done, Error, stages};
@@ -27,6 +29,7 @@ pub(super) fn make(
     if request.other_architectures.is_empty() {
         return Ok(vec![stages(request, interrupt, report, shared)?]);
     }
+    refuse_pipes(request)?;
     if let (Goal::Make, Some(image)) = (request.goal, &request.outputs.image) {
         shared.index.replace(IndexWriter::open(image, None)?);
     }
@@ -40,4 +43,38 @@ pub(super) fn make(
         index.finish(interrupt)?;
     }
     Ok(done)
+}
+
+/// Fails if an input can be read only once, because every image reads it.
+fn refuse_pipes(request: &Request) -> Result<(), Error> {
+    let Request {
+        system, sources, ..
+    } = request;
+    let lines = sources.extra_sources.iter();
+    let extra: Vec<PathBuf> = lines.map(PathBuf::from).collect();
+    let profile = system.profile.iter().map(|profile| &profile.name);
+    let profile: Vec<PathBuf> = profile.map(PathBuf::from).collect();
+    let inputs = [
+        ("--preseed", system.preseed.as_slice()),
+        ("--keyring", sources.keyrings.as_slice()),
+        ("--source", extra.as_slice()),
+        ("--auth-conf", sources.auth_files.as_slice()),
+        ("--profile", profile.as_slice()),
+    ];
+    for (option, paths) in inputs {
+        if let Some(path) = paths.iter().find(|path| is_read_once(option, path)) {
+            return Err(Error::ReadOnce {
+                option,
+                path: path.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a second reader finds nothing: standard input, a pipe, a socket.
+fn is_read_once(option: &str, path: &Path) -> bool {
+    let is_stdin = option == "--preseed" && path.as_os_str() == "-";
+    let kind = path.metadata().map(|found| found.file_type());
+    is_stdin || kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket())
 }
