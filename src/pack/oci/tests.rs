@@ -250,6 +250,28 @@ fn the_documents_say_what_was_asked_for() {
     }
 }
 
+#[test]
+fn an_empty_entry_point_keeps_the_default_command() {
+    let tree = tree();
+    let root = Rootfs::open(tree.path()).unwrap();
+    let rows = [
+        (None, Some("bash")),
+        (Some(""), Some("bash")),
+        (Some("[]"), Some("bash")),
+        (Some("/bin/sh"), None),
+    ];
+    for (entrypoint, expected) in rows {
+        let settings = Settings {
+            entrypoint: entrypoint.map(|text| CommandWords::parse(text).unwrap()),
+            ..Settings::default()
+        };
+        let made = execution(&root, &settings, &Annotations::new()).unwrap();
+        let expected = expected.map(|word| vec![word.to_owned()]);
+        assert_eq!(made.cmd, expected, "{entrypoint:?}");
+    }
+    println!("{} cases", rows.len());
+}
+
 /// A document without digests and sizes, which depend on who owns the tree.
 fn without_digests(text: &str) -> String {
     let mut parts = text.split(['"', ':', '/', ',', '}']);
