@@ -226,9 +226,13 @@ fn trim_cache(store: &Store, cache: &CacheOptions, report: &Report) {
     }
 }
 
-/// Removes a tree.
-pub(crate) fn remove(directory: &Path) -> Result<(), Error> {
-    Ok(target::remove(directory)?)
+/// Removes a tree. What an interrupted removal has not reached stays.
+pub(crate) fn remove(directory: &Path, interrupt: &Interrupt) -> Result<(), Error> {
+    if let Some(signal) = interrupt.signal() {
+        return Err(Error::Interrupted { signal, kept: true });
+    }
+    let removed = target::remove(directory, interrupt);
+    removed.map_err(|error| Error::from(error).or_interrupted(interrupt, true))
 }
 
 /// Writes one OCI image of several platforms from images of one.

@@ -19,7 +19,7 @@ impl RmArgs {
     pub(super) fn execute(self, session: &Session) -> Result<(), Error> {
         session.privilege.clone().map_err(run::Error::from)?;
         for directory in &self.directories {
-            run::remove(directory)?;
+            run::remove(directory, &session.interrupt)?;
         }
         Ok(())
     }

@@ -77,3 +77,22 @@ fn after_an_interrupt_every_failure_is_the_interrupt() {
     let error = run(&request, &interrupt, &Report::silent()).unwrap_err();
     assert_eq!(error.to_string(), "interrupted");
 }
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test makes its own tree")]
+fn an_interrupted_removal_says_that_the_rest_stays() {
+    let place = tempfile::tempdir().unwrap();
+    let tree = place.path().join("tree");
+    std::fs::create_dir_all(tree.join("var/lib/dpkg")).unwrap();
+    let interrupt = Interrupt::default();
+    interrupt.raise(15);
+    let error = remove(&tree, &interrupt).unwrap_err();
+    assert_eq!(error.to_string(), "interrupted");
+    assert_eq!(error.class(), Class::Interrupted { signal: 15 });
+    // Also in the middle of a tree.
+    let error = target::remove(&tree, &interrupt).unwrap_err();
+    assert!(matches!(error, target::Error::Remains { .. }), "{error}");
+    assert!(tree.join("var/lib/dpkg").exists());
+    remove(&tree, &Interrupt::default()).unwrap();
+    assert!(!tree.exists());
+}

@@ -25,7 +25,7 @@ use rustix::io::Errno;
 
 pub(crate) use super::path::{BadPath, RootPath};
 pub(crate) use handle::Handle;
-pub(crate) use remove::{Remains, empty_directory, remove_all};
+pub(crate) use remove::{Remains, empty_directory, remove_all_until};
 
 /// The most bytes that are read from one file of the tree: enough for dpkg's status of every
 /// package of a release.

@@ -14,6 +14,7 @@ use rustix::fs::{AtFlags, Dir, IFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::resolve::open_below;
+use crate::interrupt::Interrupt;
 
 /// How many directories are open at once. What lies deeper is moved up first.
 const DEPTH_LIMIT: usize = 64;
@@ -52,12 +53,21 @@ impl fmt::Display for Remains {
 /// Removes `name`, with everything below it if it is a directory. A mount point stays (`EXDEV`),
 /// and what is mounted on it stays untouched.
 pub(crate) fn remove_all(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Remains> {
-    let mut removal = Removal::new(parent);
+    remove_all_until(parent, name, &Interrupt::default())
+}
+
+/// As [`remove_all`], until an interrupt: then the rest stays (`EINTR`).
+pub(crate) fn remove_all_until(
+    parent: BorrowedFd<'_>,
+    name: &CStr,
+    interrupt: &Interrupt,
+) -> Result<(), Remains> {
+    let mut removal = Removal::new(parent, interrupt);
     let opened = unlink_or_open(parent, name);
     let Some(directory) = removal.note(opened, parent, name).flatten() else {
         return removal.result();
     };
-    empty_directory(directory.as_fd(), None)?;
+    empty_until(directory.as_fd(), None, interrupt)?;
     let removed = rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR);
     removal.note(removed, parent, name);
     removal.result()
@@ -68,9 +78,17 @@ pub(crate) fn empty_directory(
     directory: BorrowedFd<'_>,
     spared: Option<&CStr>,
 ) -> Result<(), Remains> {
+    empty_until(directory, spared, &Interrupt::default())
+}
+
+fn empty_until(
+    directory: BorrowedFd<'_>,
+    spared: Option<&CStr>,
+    interrupt: &Interrupt,
+) -> Result<(), Remains> {
     let mut moved = 0;
     loop {
-        let mut removal = Removal::new(directory);
+        let mut removal = Removal::new(directory, interrupt);
         removal.moved = moved;
         let listed = names(directory);
         for name in removal.note(listed, directory, c"").unwrap_or_default() {
@@ -102,6 +120,7 @@ pub(super) fn names(directory: BorrowedFd<'_>) -> Result<Vec<CString>, Errno> {
 struct Removal<'a> {
     /// Directories that lie too deep are moved here, to be emptied in the next pass.
     top: BorrowedFd<'a>,
+    interrupt: &'a Interrupt,
     moved: u64,
     /// The directories on the way to the current entry.
     above: Vec<CString>,
@@ -109,9 +128,10 @@ struct Removal<'a> {
 }
 
 impl<'a> Removal<'a> {
-    fn new(top: BorrowedFd<'a>) -> Removal<'a> {
+    fn new(top: BorrowedFd<'a>, interrupt: &'a Interrupt) -> Removal<'a> {
         Removal {
             top,
+            interrupt,
             moved: 0,
             above: Vec::new(),
             remains: None,
@@ -120,7 +140,10 @@ impl<'a> Removal<'a> {
 
     /// Removes one entry. False if anything of it stays.
     fn remove(&mut self, parent: BorrowedFd<'_>, name: &CStr, depth: usize) -> bool {
-        let opened = unlink_or_open(parent, name);
+        let opened = match self.interrupt.signal() {
+            Some(_) => Err(Errno::INTR),
+            None => unlink_or_open(parent, name),
+        };
         let below = match self.note(opened, parent, name) {
             None => return false,
             Some(None) => return true,

@@ -8,14 +8,15 @@ use std::path::Path;
 use rustix::fs::{FileType, Mode, OFlags};
 
 use super::{Error, claim, io_error, leftover};
-use crate::tree::rootfs::{Handle, RootPath, Rootfs, remove_all};
+use crate::interrupt::Interrupt;
+use crate::tree::rootfs::{Handle, RootPath, Rootfs, remove_all_until};
 
 /// What every tree has from its first step on.
 const DATABASE: &str = "var/lib/dpkg";
 
 /// Removes a tree, which must not be in use. Other directories are refused, unless they are empty;
 /// what is mounted in the tree stays.
-pub(crate) fn remove(path: &Path) -> Result<(), Error> {
+pub(crate) fn remove(path: &Path, interrupt: &Interrupt) -> Result<(), Error> {
     let absolute = std::path::absolute(path).map_err(|source| Error::Io {
         action: "find",
         path: path.into(),
@@ -48,6 +49,6 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     }
     leftover::lock(&directory).map_err(|_| Error::Busy { path: path.clone() })?;
     let name = CString::new(name.as_bytes()).map_err(|_| Error::NotATree { path: path.clone() })?;
-    let removed = remove_all(parent.as_fd(), &name);
+    let removed = remove_all_until(parent.as_fd(), &name, interrupt);
     removed.map_err(|remains| Error::Remains { path, remains })
 }
