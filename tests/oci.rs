@@ -191,13 +191,11 @@ fn several_platforms_are_one_index_however_they_come_together() {
         .fails(2)
         .names(&["arm64.oci.tar", "layout", "linux/arm64/v8"]);
     let mut broken = fs::read(context.path("amd64.oci.tar")).unwrap();
-    let length = broken.len();
     let at = broken
         .windows(2)
         .position(|pair| pair == [0x1f, 0x8b])
         .unwrap();
     broken[at + 12] ^= 1;
-    assert_eq!(broken.len(), length);
     fs::write(context.path("broken.oci.tar"), &broken).unwrap();
     fs::write(context.path("empty.oci.tar"), vec![0; 10_240]).unwrap();
     fs::create_dir(context.path("void")).unwrap();

@@ -220,18 +220,22 @@ fn an_older_apt_gets_the_older_form() {
     );
 }
 
+/// The essential packages, of which base-files ships no links of a merged /usr.
+fn base_without_links() -> Vec<Arc<DebBuilder>> {
+    let mut debs = base::base();
+    for deb in &mut debs {
+        if deb.name == "base-files" {
+            let entries = &mut Arc::make_mut(deb).entries;
+            entries.retain(|entry| !entry.is_symlink() || entry.path.contains(&b'/'));
+        }
+    }
+    debs
+}
+
 /// As bookworm has it: base-files ships no links, and apt's own choice would be usrmerge.
 #[test]
 #[ignore = "needs root, dpkg"]
 fn usr_is_merged_with_its_package_instead_of_usrmerge() {
-    let base = base::base().into_iter().map(|deb| {
-        let mut deb = DebBuilder::clone(&deb);
-        if deb.name == "base-files" {
-            deb.entries
-                .retain(|entry| !entry.is_symlink() || entry.path.contains(&b'/'));
-        }
-        Arc::new(deb)
-    });
     let essential = |name: &str| {
         let deb = DebBuilder::new(name, "1").field("Essential", "yes");
         deb.field("Priority", "required")
@@ -251,7 +255,11 @@ fn usr_is_merged_with_its_package_instead_of_usrmerge() {
             "test -h /bin && test -h /lib && test ! -e /lib32",
         ),
     ];
-    let context = TestContext::of(&FakeSuite::new("fake").with(base).with(others));
+    let context = TestContext::of(
+        &FakeSuite::new("fake")
+            .with(base_without_links())
+            .with(others),
+    );
     write_suite_file(
         &context,
         "merged_usr = \"with-package\"\npockets = [\"release\"]",
@@ -295,15 +303,7 @@ fn usr_is_merged_with_its_package_instead_of_usrmerge() {
 #[test]
 #[ignore = "needs root, dpkg"]
 fn links_of_a_merged_usr_are_made_where_no_package_has_them() {
-    let base = base::base().into_iter().map(|deb| {
-        let mut deb = DebBuilder::clone(&deb);
-        if deb.name == "base-files" {
-            deb.entries
-                .retain(|entry| !entry.is_symlink() || entry.path.contains(&b'/'));
-        }
-        Arc::new(deb)
-    });
-    let context = TestContext::of(&FakeSuite::new("fake").with(base));
+    let context = TestContext::of(&FakeSuite::new("fake").with(base_without_links()));
     write_suite_file(
         &context,
         "merged_usr = \"made-first\"\npockets = [\"release\"]",

@@ -30,6 +30,10 @@ pub struct Host {
 const ROOT: &str = "exec \"$@\"";
 const USER: &str = "exec setpriv --reuid=1234 --regid=1234 --clear-groups \"$@\"";
 
+/// A container without sys_admin that allows no namespaces.
+const POOR_CONTAINER: &str = "exec unshare --user --map-auto --map-root-user --pid --fork sh -c 'echo 0 \
+     >/proc/sys/user/max_user_namespaces; exec setpriv --bounding-set=-sys_admin \"$@\"' sh \"$@\"";
+
 const fn host(name: &'static str, mode: &'static str, through: &'static str) -> Host {
     Host {
         name,
@@ -176,17 +180,13 @@ pub const HOSTS: [Host; 30] = [
     host(
         "container without sys_admin and namespaces",
         "auto",
-        "exec unshare --user --map-auto --map-root-user --pid --fork sh -c 'echo 0 \
-         >/proc/sys/user/max_user_namespaces; exec setpriv --bounding-set=-sys_admin \"$@\"' sh \
-         \"$@\"",
+        POOR_CONTAINER,
     )
     .says(&["the container allows no user, PID, network, mount namespace"]),
     host(
         "container without sys_admin and namespaces",
         "root",
-        "exec unshare --user --map-auto --map-root-user --pid --fork sh -c 'echo 0 \
-         >/proc/sys/user/max_user_namespaces; exec setpriv --bounding-set=-sys_admin \"$@\"' sh \
-         \"$@\"",
+        POOR_CONTAINER,
     )
     .refused(&["user, PID, network, mount", "--allow-weak-sandbox"]),
     host(
