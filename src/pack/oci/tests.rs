@@ -269,7 +269,6 @@ fn an_empty_entry_point_keeps_the_default_command() {
         let expected = expected.map(|word| vec![word.to_owned()]);
         assert_eq!(made.cmd, expected, "{entrypoint:?}");
     }
-    println!("{} cases", rows.len());
 }
 
 /// A document without digests and sizes, which depend on who owns the tree.
