@@ -19,10 +19,11 @@ impl UrlParts<'_> {
     fn of(url: &str) -> Option<UrlParts<'_>> {
         let after = url.find("://")? + 3;
         let (scheme, rest) = url.split_at(after);
-        let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+        let authority = authority(rest);
         let host = authority.rfind('@').map_or(0, |at| at + 1);
-        // Otherwise there is a password with a slash that is not encoded.
-        let at = match is_host(&authority[host..]) {
+        // Otherwise there is a password with a slash or a # that is not encoded.
+        let is_whole = is_host(&authority[host..]) && !rest[authority.len()..].starts_with('#');
+        let at = match is_whole {
             true => host.checked_sub(1)?,
             false => rest.rfind('@')?,
         };
@@ -35,16 +36,25 @@ impl UrlParts<'_> {
 }
 
 /// The URL with its password, if it has one, replaced by stars; with its user name, if that is all it
-/// has, since that can be a token.
+/// has, since that can be a token. A URL without a host, which may be a part of one with a password, is
+/// shown as stars.
 pub(crate) fn shown(url: &str) -> String {
+    let Some(at) = url.find("://") else {
+        return url.to_owned();
+    };
     let Some(UrlParts {
         scheme,
         userinfo,
         rest,
     }) = UrlParts::of(url)
     else {
-        return url.to_owned();
+        let (scheme, rest) = url.split_at(at + 3);
+        return match is_host(authority(rest)) {
+            true => format!("{scheme}{}", shown(rest)),
+            false => format!("{scheme}***"),
+        };
     };
+    let rest = shown(rest);
     match userinfo.split_once(':') {
         Some((name, password)) if !password.is_empty() => format!("{scheme}{name}:***@{rest}"),
         _ => format!("{scheme}***@{rest}"),
@@ -54,10 +64,41 @@ pub(crate) fn shown(url: &str) -> String {
 /// Text with every URL in it as [`shown`] has it.
 pub(crate) fn hidden(text: &str) -> String {
     let mut hidden = String::with_capacity(text.len());
-    for word in text.split_inclusive(char::is_whitespace) {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (word, after) = rest.split_at(word_end(rest));
         hidden.push_str(&shown(word));
+        rest = after;
     }
     hidden
+}
+
+/// Where the first word of a text ends, without the blank after it unless it is that alone. What is
+/// in quotes is one word, and so is a login with blanks.
+fn word_end(text: &str) -> usize {
+    let mut is_quoted = false;
+    for (at, c) in text.char_indices() {
+        if c == '"' {
+            is_quoted = !is_quoted;
+        } else if c.is_whitespace() && !is_quoted && !is_cut(&text[..at], &text[at..]) {
+            return at.max(c.len_utf8());
+        }
+    }
+    text.len()
+}
+
+/// Whether a word ends within the login of a URL.
+fn is_cut(word: &str, after: &str) -> bool {
+    let Some(at) = word.rfind("://") else {
+        return false;
+    };
+    let rest = &word[at + 3..];
+    if rest.contains('@') {
+        return false;
+    }
+    let next = after.split_whitespace().next().unwrap_or_default();
+    let goes_on = next.contains('@') && !next.contains("://");
+    !is_host(authority(rest)) || (goes_on && authority(rest) == rest)
 }
 
 /// The URL without user name and password.
@@ -81,8 +122,14 @@ pub(super) fn login_of(url: &Url) -> Option<Login> {
     })
 }
 
-/// Whether a host is followed by a port, if by anything.
+/// What follows the scheme of a URL, up to the path.
+fn authority(rest: &str) -> &str {
+    &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())]
+}
+
+/// Whether a host is followed by a port, if by anything. A text may have punctuation after that.
 fn is_host(host: &str) -> bool {
+    let host = host.trim_end_matches(['"', '\'', '`', ')', '>', ',', ';', '.']);
     let after = host.rsplit_once(']').map_or(host, |(_, after)| after);
     match after.rsplit_once(':') {
         Some((_, port)) => port.bytes().all(|c| c.is_ascii_digit()),
@@ -115,6 +162,14 @@ mod tests {
             ("http://h:80/x@y", "http://h:80/x@y", "http://h:80/x@y"),
             ("file:/a:b@c", "file:/a:b@c", "file:/a:b@c"),
             ("http://h", "http://h", "http://h"),
+            ("http://u:12#34@h", "http://u:***@h", "http://h"),
+            ("http://u:p#w@h/x", "http://u:***@h/x", "http://h/x"),
+            ("http://u:s3cret", "http://***", "http://u:s3cret"),
+            (
+                "http://h/http://u:p@i/x",
+                "http://h/http://u:***@i/x",
+                "http://h/http://u:p@i/x",
+            ),
         ] {
             assert_eq!(shown(url), seen);
             assert_eq!(without_login(url), bare);
@@ -123,6 +178,23 @@ mod tests {
             hidden("deb  http://u:p@h/ sid\tmain https://t@h"),
             "deb  http://u:***@h/ sid\tmain https://***@h"
         );
+    }
+
+    #[test]
+    fn passwords_with_blanks_are_not_shown() {
+        for (text, expected) in [
+            ("deb \"http://u:p w@h/\" [x", "deb \"http://u:***@h/\" [x"),
+            ("deb \"http://u:1 2@h/ sid", "deb \"http://u:***@h/ sid"),
+            ("deb http://u:p w@h/ sid", "deb http://u:***@h/ sid"),
+            ("deb http://u:p q w@h/ sid", "deb http://u:***@h/ sid"),
+            ("deb http://u:12 34@h/ sid", "deb http://u:***@h/ sid"),
+            ("deb http://u:p sid main", "deb http://***"),
+            ("deb \"http://h:80\" sid", "deb \"http://h:80\" sid"),
+            ("(http://h:80), then", "(http://h:80), then"),
+            ("http://h/ a@b\n http://i", "http://h/ a@b\n http://i"),
+        ] {
+            assert_eq!(hidden(text), expected);
+        }
     }
 
     #[test]

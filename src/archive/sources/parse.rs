@@ -28,10 +28,9 @@ fn begins_with_field(line: &str) -> bool {
 fn parse_lines(name: &str, text: &str) -> Result<Vec<SourceEntry>, BadSource> {
     let mut entries = Vec::new();
     for line in text.lines() {
-        let line = without_comment(line).trim();
-        match parse_line(line) {
+        match parse_line(without_comment(line).trim()) {
             Ok(entry) => entries.extend(entry),
-            Err(reason) => return Err(bad_line(name, line, reason)),
+            Err(reason) => return Err(bad_line(name, line.trim(), reason)),
         }
     }
     Ok(entries)
