@@ -209,19 +209,17 @@ impl Releases<'_> {
         if matches!(source.trust, Trust::Unchecked) {
             return Ok(release);
         }
-        let Some(date) = release.date() else {
-            return Err(BadRelease::Missing { field: "Date" });
-        };
-        if date >= newest {
-            return Ok(release);
-        }
-        let date = UtcTime(date);
+        let accepts_older = source.leniency.older;
         let newest = UtcTime(newest);
-        if !source.leniency.older {
-            return Err(BadRelease::Rollback { date, newest });
-        }
+        let is = match release.date().map(UtcTime) {
+            Some(date) if date.0 >= newest.0 => return Ok(release),
+            Some(date) if !accepts_older => return Err(BadRelease::Rollback { date, newest }),
+            None if !accepts_older => return Err(BadRelease::Undated { newest }),
+            Some(date) => format!("is dated {date}"),
+            None => "has no date".to_owned(),
+        };
         self.report.warning(format!(
-            "{url} is dated {date}; an earlier run has used one dated {newest}"
+            "{url} {is}; an earlier run has used one dated {newest}"
         ));
         Ok(release)
     }

@@ -160,14 +160,14 @@ fn dates() -> Vec<Edited> {
             &line,
             &at(now() + 600),
             3,
-            "in the future",
+            "check this machine's clock",
         ),
         edited(
             "a Date in 23 hours",
             &line,
             &at(now() + 23 * 3600),
             3,
-            "in the future",
+            "check this machine's clock",
         ),
         edited("a Date of 2100", &line, far, 3, "more than a day before"),
     ]
@@ -203,7 +203,7 @@ fn expiry() -> Vec<Edited> {
                 &line,
                 &future,
                 3,
-                "in the future",
+                "check this machine's clock",
             ),
         ),
     ]

@@ -5,8 +5,8 @@ mod sequence;
 use crate::table;
 use sequence::Sequence;
 use sequence::Step::{
-    self, ForgetKey, Publish, PublishOtherSuite, PublishSecond, Refused, SpoilIndexes, SpoilMemory,
-    Succeeds, Warned,
+    self, ForgetKey, Publish, PublishOtherSuite, PublishSecond, PublishUndated, Refused,
+    SpoilIndexes, SpoilMemory, Succeeds, Warned,
 };
 
 pub(super) use sequence::publish;
@@ -143,6 +143,35 @@ fn what_else_changes() -> Vec<(&'static str, Vec<Step>)> {
                 Refused(&[], "does not match"),
                 Publish(0),
                 Succeeds(&[]),
+            ],
+        ),
+    ]
+}
+
+fn undated() -> Vec<(&'static str, Vec<Step>)> {
+    vec![
+        (
+            "no date, then a date",
+            vec![PublishUndated(1), Succeeds(&[]), Publish(0), Succeeds(&[])],
+        ),
+        (
+            "a date, then none",
+            vec![
+                Publish(0),
+                Succeeds(&[]),
+                PublishUndated(1),
+                Refused(&[], "it has no date; an earlier run used a release dated"),
+                Refused(&[], HINT),
+            ],
+        ),
+        (
+            "a date, then none, allowed for one run",
+            vec![
+                Publish(0),
+                Succeeds(&[]),
+                PublishUndated(1),
+                Warned(ALLOWED, "has no date; an earlier run has used one dated"),
+                Refused(&[], HINT),
             ],
         ),
     ]
@@ -298,6 +327,7 @@ fn older_releases() {
     let mut rows = one_mirror();
     rows.extend(more_of_one_mirror());
     rows.extend(what_else_changes());
+    rows.extend(undated());
     rows.extend(what_is_the_same_source());
     rows.extend(what_is_remembered());
     rows.extend(mirrors_and_unsigned());
@@ -305,5 +335,5 @@ fn older_releases() {
     for (name, steps) in rows {
         cases.push(Sequence { name, steps });
     }
-    table::run("trust: rollback", 28, &cases);
+    table::run("trust: rollback", 31, &cases);
 }

@@ -190,7 +190,7 @@ fn untrusted() -> Vec<Switched> {
         ),
         refused(
             row("trusted, from the future", Line, line, Future),
-            "in the future",
+            "check this machine's clock",
         ),
         refused(
             row("trusted, weak digests", Line, line, WeakDigests),
@@ -239,7 +239,7 @@ fn expired() -> Vec<Switched> {
         ),
         refused(
             row("unexpiring, from the future", Line, line, Future),
-            "in the future",
+            "check this machine's clock",
         ),
         with(
             &["--no-check-valid-until"],

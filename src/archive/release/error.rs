@@ -29,8 +29,12 @@ pub(crate) enum BadRelease {
     /// It is older than one of this source that an earlier run has used.
     #[error("its date {date} is before {newest}, the date of a release that an earlier run used")]
     Rollback { date: UtcTime, newest: UtcTime },
-    /// Its Date is in the future.
-    #[error("its date {date} is in the future: it is {now} now; is the clock right?")]
+    /// It has no date that can be read, and may be older than one of this source that an earlier
+    /// run has used.
+    #[error("it has no date; an earlier run used a release dated {newest}")]
+    Undated { newest: UtcTime },
+    /// Its Date is after the time at which the archive is read: now, or that of `--snapshot`.
+    #[error("its date {date} is after {now}")]
     Future { date: UtcTime, now: UtcTime },
     /// Its Valid-Until has passed.
     #[error("it was valid until {until}, which is before {now}")]
@@ -54,7 +58,7 @@ impl BadRelease {
                 "--snapshot TIME reads a snapshot; --no-check-valid-until accepts a mirror that lags"
                     .into(),
             ),
-            BadRelease::Rollback { .. } => Some(
+            BadRelease::Rollback { .. } | BadRelease::Undated { .. } => Some(
                 "it can be a replay that hides updates; --allow-rollback accepts an archive that \
                  was set back"
                     .into(),
@@ -64,9 +68,11 @@ impl BadRelease {
                  names its suite so"
                     .into(),
             ),
+            BadRelease::Future { .. } => {
+                Some("check this machine's clock, or the time of --snapshot".into())
+            }
             BadRelease::Missing { .. }
             | BadRelease::Date { .. }
-            | BadRelease::Future { .. }
             | BadRelease::NoStrongDigests
             | BadRelease::File { .. } => None,
         }
@@ -79,6 +85,7 @@ impl BadRelease {
             BadRelease::Missing { .. }
             | BadRelease::Date { .. }
             | BadRelease::Rollback { .. }
+            | BadRelease::Undated { .. }
             | BadRelease::Expired { .. }
             | BadRelease::NoStrongDigests
             | BadRelease::File { .. } => true,

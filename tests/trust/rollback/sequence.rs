@@ -19,6 +19,8 @@ pub(super) enum Step {
     Publish(i64),
     /// The same, with a Release that names another suite.
     PublishOtherSuite(i64),
+    /// The same, with a Release that has no Date.
+    PublishUndated(i64),
     /// The second mirror gets this state.
     PublishSecond(i64),
     /// A run with these options ends well.
@@ -36,8 +38,8 @@ pub(super) enum Step {
 }
 
 use Step::{
-    ForgetKey, Publish, PublishOtherSuite, PublishSecond, Refused, SpoilIndexes, SpoilMemory,
-    Succeeds, Warned,
+    ForgetKey, Publish, PublishOtherSuite, PublishSecond, PublishUndated, Refused, SpoilIndexes,
+    SpoilMemory, Succeeds, Warned,
 };
 
 pub(super) struct Sequence {
@@ -81,6 +83,10 @@ impl Archives {
         match step {
             Publish(days) => publish(&context.archive, days),
             PublishOtherSuite(days) => publish_as(&context.archive, days, "other"),
+            PublishUndated(days) => {
+                publish(&context.archive, days);
+                remove_date(&context.archive);
+            }
             PublishSecond(days) => publish(&self.second, days),
             Succeeds(options) => drop(self.expect(options, 0, "", number)),
             Warned(options, says) => {
@@ -141,6 +147,15 @@ fn publish_as(archive: &FakeArchive, days: i64, suite: &str) {
         shape.codename = suite.to_owned();
     }
     archive.publish(&shape);
+}
+
+fn remove_date(archive: &FakeArchive) {
+    let shape = small();
+    let directory = archive.root.join("dists").join(&shape.name);
+    let text = fs::read_to_string(directory.join("Release")).unwrap();
+    let (before, after) = text.split_once("Date: ").unwrap();
+    let (_, after) = after.split_once('\n').unwrap();
+    archive.sign(&shape, &directory, &format!("{before}{after}"));
 }
 
 /// Overwrites the files below `root` whose path contains `part`.
