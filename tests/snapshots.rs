@@ -14,6 +14,9 @@ const DAY: i64 = 86_400;
 const VALID: &str = "20250601T060000Z";
 const EXPIRED: &str = "20250605T000000Z";
 
+/// A time for which the archive of snapshots has a state that is dated later.
+const EARLY: &str = "20250603T000000Z";
+
 /// An archive with two states: version 1 of `news`, valid for a day, which only the snapshots have,
 /// and version 2.
 fn two_states() -> TestContext {
@@ -25,6 +28,7 @@ fn two_states() -> TestContext {
         copy_archive(&context.archive.root, time);
     }
     context.archive.publish(&state("2", DATE + 10 * DAY));
+    copy_archive(&context.archive.root, EARLY);
     context
 }
 
@@ -96,12 +100,29 @@ fn a_release_that_had_expired_by_then_is_refused() {
 }
 
 #[test]
+fn a_release_dated_after_that_time_is_refused() {
+    let context = two_states();
+    print_debs(&context, &["--snapshot=2025-06-03"], &snapshots(&context))
+        .fails(3)
+        .names(&[
+            "its date 2025-06-11",
+            "is after 2025-06-03",
+            "the time of --snapshot",
+        ]);
+}
+
+#[test]
 fn times_and_mirrors_that_do_not_fit_are_refused() {
     let context = two_states();
     let live = context.mirror.url();
     print_debs(&context, &["--snapshot=2025-06-01"], &live)
         .fails(2)
         .names(&["--snapshot needs `{time}`", &live, "http://mirror.example"]);
+    let of_snapshots = snapshots(&context);
+    let options = ["--snapshot=2025-06-01", "--mirror=http://live.example"];
+    print_debs(&context, &options, &of_snapshots)
+        .fails(2)
+        .names(&["--snapshot needs `{time}`", "http://live.example"]);
     print_debs(&context, &["--snapshot=yesterday"], &live)
         .fails(2)
         .names(&["`yesterday` is not a time such as 2026-09-12 or 20260912T075541Z"]);

@@ -29,7 +29,7 @@ pub(crate) enum Error {
     Architecture { suite: String, architecture: String },
     #[error("no archive with snapshots of `{suite}` is known")]
     NoSnapshots { suite: String },
-    #[error("--snapshot needs `{{time}}` in the URL of MIRROR, which {mirror} does not have")]
+    #[error("--snapshot needs `{{time}}` in the URL of each mirror, which {mirror} does not have")]
     NoTimeInMirror { mirror: String },
     #[error("the host's architecture `{found}` has no Debian name")]
     HostArchitecture { found: String },

@@ -48,8 +48,16 @@ impl PocketChoice<'_> {
                 architecture: self.architecture.to_owned(),
             });
         }
-        add_mirrors(&mut pockets, &options.further_mirrors);
+        add_mirrors(&mut pockets, &self.further_mirrors()?);
         Ok(pockets)
+    }
+
+    fn further_mirrors(&self) -> Result<Vec<String>, Error> {
+        let mirrors = &self.options.further_mirrors;
+        let Some(time) = self.options.snapshot else {
+            return Ok(mirrors.clone());
+        };
+        mirrors.iter().map(|mirror| at_time(mirror, time)).collect()
     }
 }
 
@@ -81,11 +89,9 @@ fn use_snapshots(
 ) -> Result<(), Error> {
     for pocket in pockets {
         let template = match (&options.mirror, &pocket.snapshot) {
-            (Some(mirror), _) if mirror.contains(SNAPSHOT_TIME) => mirror,
             (Some(mirror), _) => {
-                return Err(Error::NoTimeInMirror {
-                    mirror: store::shown(mirror),
-                });
+                pocket.uris = vec![at_time(mirror, time)?];
+                continue;
             }
             (None, Some(template)) => template,
             (None, None) => {
@@ -97,6 +103,16 @@ fn use_snapshots(
         pocket.uris = vec![template.replace(SNAPSHOT_TIME, &time.to_string())];
     }
     Ok(())
+}
+
+/// The URL of a snapshot, from a mirror of the user's that has one of each time.
+fn at_time(mirror: &str, time: SnapshotTime) -> Result<String, Error> {
+    match mirror.contains(SNAPSHOT_TIME) {
+        true => Ok(mirror.replace(SNAPSHOT_TIME, &time.to_string())),
+        false => Err(Error::NoTimeInMirror {
+            mirror: store::shown(mirror),
+        }),
+    }
 }
 
 pub(super) fn snapshot_name(pocket: &Pocket) -> String {

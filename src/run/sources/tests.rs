@@ -131,7 +131,29 @@ fn snapshots_take_the_place_of_every_mirror() {
     );
     assert_eq!(
         chosen(&system, &given(Some("http://m/debian"))),
-        "--snapshot needs `{time}` in the URL of MIRROR, which http://m/debian does not have"
+        "--snapshot needs `{time}` in the URL of each mirror, which http://m/debian does not have"
+    );
+}
+
+#[test]
+fn further_mirrors_of_snapshots_are_of_the_same_time() {
+    let system = System::minbase("trixie");
+    let mut given = options(Some("http://m/{time}"));
+    given.snapshot = SnapshotTime::parse("2026-09-12");
+    given.further_mirrors = vec!["http://n/{time}/".into(), "http://o/x?{time}".into()];
+    let sources = choose(&system, &given, &Report::silent()).unwrap();
+    assert_eq!(
+        sources.list[0].uris,
+        [
+            "http://m/20260912T000000Z",
+            "http://n/20260912T000000Z/",
+            "http://o/x?20260912T000000Z"
+        ]
+    );
+    given.further_mirrors.push("http://u:s3cret@live".into());
+    assert_eq!(
+        chosen(&system, &given),
+        "--snapshot needs `{time}` in the URL of each mirror, which http://u:***@live does not have"
     );
 }
 
