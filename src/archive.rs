@@ -57,7 +57,8 @@ pub(crate) struct Source {
     pub(crate) expiry: Expiry,
     /// What the tree's own apt checks it with.
     pub(crate) tree_keys: TreeKeys,
-    /// What it checks it with instead if these keys have signed the release too.
+    /// The distribution's keys. The tree's apt uses them instead if they have signed the release
+    /// too.
     pub(crate) packaged: Option<Arc<PackagedKeys>>,
     /// The priority that the user gives its versions.
     pub(crate) pin: Option<NonZeroI16>,

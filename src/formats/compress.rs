@@ -80,7 +80,7 @@ pub(crate) enum BadLevel {
         levels: RangeInclusive<u8>,
         found: u8,
     },
-    #[error("what is not compressed has no level")]
+    #[error("uncompressed output has no level")]
     NotCompressed,
 }
 

@@ -29,7 +29,7 @@ struct KnownSecret {
     what: String,
     /// Patterns of fnmatch(3) for absolute paths.
     paths: Vec<String>,
-    /// The content with which a file is replaced when it is to go; `None` to remove it.
+    /// The content that replaces the file; `None` removes it.
     instead: Option<String>,
 }
 
@@ -44,7 +44,7 @@ impl KnownSecrets {
         self.find(path).map(|secret| secret.what.as_str())
     }
 
-    /// What takes the place of a file that is to go; `None` if it is removed.
+    /// The content that replaces a file; `None` if the file is removed.
     pub(crate) fn instead(&self, path: &[u8]) -> Option<&str> {
         self.find(path)?.instead.as_deref()
     }

@@ -127,7 +127,7 @@ fn contradictions_are_refused() {
     rbootstrap --compress-level 3 noble n
         error: --compress-level does not apply to `n`, which is a directory
     rbootstrap --compress-level 3 noble n.tar
-        error: what is not compressed has no level
+        error: uncompressed output has no level
     rbootstrap --compress-level 0 noble n.tar.gz
         error: gz has the levels 1 to 9, not 0
     rbootstrap --compress-level 20 noble n.tar.zst

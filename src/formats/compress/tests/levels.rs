@@ -80,7 +80,7 @@ fn levels_that_a_compression_lacks_are_refused() {
         (Compression::Gzip, 10, "gz has the levels 1 to 9, not 10"),
         (Compression::Xz, 10, "xz has the levels 0 to 9, not 10"),
         (Compression::Zstd, 20, "zst has the levels 1 to 19, not 20"),
-        (Compression::None, 1, "what is not compressed has no level"),
+        (Compression::None, 1, "uncompressed output has no level"),
     ];
     for (compression, level, message) in rows {
         let error = Encoding::new(compression, Some(level)).unwrap_err();

@@ -151,13 +151,13 @@ impl Header {
         Ok(kind)
     }
 
-    /// An owner. GNU tar's control member has none: dpkg does not look at it.
+    /// The number of the owner or group; 0 for a control member, whose owners dpkg ignores.
     fn id(&self, range: Range<usize>, field: &'static str) -> Result<u32, TarError> {
         if self.dialect == Dialect::GnuTar {
             return Ok(0);
         }
         let id = u32::try_from(self.number(range, field)?).map_err(|_| self.bad(field))?;
-        // To chown(2) the highest number means that the owner stays: root, who makes the file.
+        // chown(2) takes the highest number for 'unchanged', and the file was created by root.
         Ok(if id == u32::MAX { 0 } else { id })
     }
 
