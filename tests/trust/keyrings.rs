@@ -4,7 +4,7 @@ use std::fs;
 
 use rbootstrap::testing::ArchiveKey;
 
-use super::{published, small};
+use super::{plan, published, small};
 use crate::context::outcome;
 use crate::table::{self, Row};
 
@@ -123,4 +123,75 @@ fn keyring_files() {
         });
     }
     table::run("trust: keyrings", 19, &cases);
+}
+
+/// A source whose Signed-By names keys by fingerprint.
+struct Selected {
+    name: &'static str,
+    /// With `FILE` for a keyring, `KEY` for the fingerprint of the key in it.
+    signed_by: &'static str,
+    code: i32,
+    says: &'static str,
+}
+
+impl Row for Selected {
+    fn name(&self) -> String {
+        self.name.to_owned()
+    }
+
+    fn run(&self) {
+        let (context, _) = published(&small());
+        let signed_by = self
+            .signed_by
+            .replace("FILE", &context.path("keyring.gpg").display().to_string())
+            .replace("KEY", &context.archive.key.fingerprint());
+        let url = context.mirror.url();
+        let source = format!("--source=deb [signed-by={signed_by}] {url} fake main");
+        plan(&context, &[&source])
+            .fails(self.code)
+            .names(&[self.says]);
+    }
+}
+
+#[test]
+fn fingerprints_select_keys() {
+    let unknown = "0123456789ABCDEF0123456789ABCDEF01234567";
+    let rows = [
+        ("a trusted key", "KEY", 0, ""),
+        ("a key in a file", "FILE,KEY", 0, ""),
+        (
+            "a key and one that is unknown",
+            "KEY,0123456789ABCDEF0123456789ABCDEF01234567",
+            0,
+            "",
+        ),
+        (
+            "a key that is not trusted",
+            "0123456789ABCDEF0123456789ABCDEF01234567",
+            2,
+            "--keyring FILE",
+        ),
+        (
+            "its fingerprint",
+            "0123456789ABCDEF0123456789ABCDEF01234567!",
+            2,
+            unknown,
+        ),
+        (
+            "a key that no file has",
+            "FILE,0123456789ABCDEF0123456789ABCDEF01234567",
+            2,
+            "keyring.gpg has the fingerprint 0123",
+        ),
+    ];
+    let mut cases = Vec::new();
+    for (name, signed_by, code, says) in rows {
+        cases.push(Selected {
+            name,
+            signed_by,
+            code,
+            says,
+        });
+    }
+    table::run("trust: fingerprints", 6, &cases);
 }

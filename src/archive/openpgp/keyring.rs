@@ -69,6 +69,10 @@ impl Keyring {
         bytes
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.certificates.is_empty()
+    }
+
     /// The number of certificates.
     #[cfg(test)]
     pub(in crate::archive) fn len(&self) -> usize {

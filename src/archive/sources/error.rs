@@ -29,6 +29,19 @@ pub(crate) enum BadSource {
         /// In bytes.
         limit: u64,
     },
+    /// No trusted key has a fingerprint of a Signed-By without files.
+    #[error("no trusted key has the fingerprint {fingerprints}; --keyring FILE adds one")]
+    UntrustedKey {
+        /// Several with ` or ` in between.
+        fingerprints: String,
+    },
+    /// The files of a Signed-By have no key with a fingerprint of it.
+    #[error("no key in {files} has the fingerprint {fingerprints}")]
+    NoSuchKey {
+        files: String,
+        /// Several with ` or ` in between.
+        fingerprints: String,
+    },
     /// The keyring of a Signed-By cannot be used.
     #[error(transparent)]
     Keyring(#[from] KeyringError),

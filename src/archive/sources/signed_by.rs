@@ -78,7 +78,7 @@ impl SourceEntry {
             Some(SignedBy::Keys {
                 files,
                 fingerprints,
-            }) if files.is_empty() => self.keys_by_fingerprint(fingerprints, &defaults.trust),
+            }) if files.is_empty() => self.keys_by_fingerprint(fingerprints, &defaults.trust)?,
             Some(SignedBy::Keys {
                 files,
                 fingerprints,
@@ -92,18 +92,27 @@ impl SourceEntry {
     }
 
     /// The selected ones of all trusted keys, which the tree gets as a file.
-    fn keys_by_fingerprint(&self, fingerprints: &[String], trusted: &Trust) -> (Trust, TreeKeys) {
+    fn keys_by_fingerprint(
+        &self,
+        fingerprints: &[String],
+        trusted: &Trust,
+    ) -> Result<(Trust, TreeKeys), BadSource> {
         let Trust::Keys(keys) = trusted else {
             let tree = TreeKeys {
                 signed_by: TreeSignedBy::Keys(fingerprints.to_vec()),
                 files: Vec::new(),
             };
-            return (Trust::Unchecked, tree);
+            return Ok((Trust::Unchecked, tree));
         };
         let selected = keys.only(fingerprints);
+        if selected.is_empty() {
+            return Err(BadSource::UntrustedKey {
+                fingerprints: fingerprints.join(" or "),
+            });
+        }
         let file = KeyFile::of_archive(&self.uri, &selected.to_binary());
         let tree = TreeKeys::of_files(vec![file]).restricted(fingerprints);
-        (Trust::Keys(Arc::new(selected)), tree)
+        Ok((Trust::Keys(Arc::new(selected)), tree))
     }
 }
 
@@ -127,6 +136,13 @@ fn keys_of_files(
     let tree = TreeKeys::of_files(in_tree).restricted(fingerprints);
     if !fingerprints.is_empty() {
         keyring = keyring.only(fingerprints);
+    }
+    if keyring.is_empty() {
+        let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+        return Err(BadSource::NoSuchKey {
+            files: names.join(", "),
+            fingerprints: fingerprints.join(" or "),
+        });
     }
     Ok((Trust::Keys(Arc::new(keyring)), tree))
 }
