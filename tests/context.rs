@@ -8,6 +8,7 @@ pub mod docker;
 pub mod mounted;
 pub mod reference;
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -269,22 +270,38 @@ pub fn suite(debs: impl IntoIterator<Item = DebBuilder>) -> FakeSuite {
 /// Processes that work below `directory`, or have mounts of it: a sandbox sees its tree as `/`, but
 /// the kernel's table of mounts names the directory.
 pub fn processes_below(directory: &Path) -> Vec<String> {
+    let mut views = HashMap::new();
     let mut found = Vec::new();
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let process = entry.path();
-        let is_below = |link: &str| {
-            fs::read_link(process.join(link)).is_ok_and(|at| at.starts_with(directory))
+    for process in processes() {
+        let link = |name: &str| fs::read_link(process.join(name)).ok();
+        let is_below = |name: &str| link(name).is_some_and(|at| at.starts_with(directory));
+        // Processes with one namespace and root see the same mounts, and reading them is slow.
+        let has_mounts = match link("ns/mnt").zip(link("root")) {
+            None => has_mounts_of(&process, directory),
+            Some(view) => *views
+                .entry(view)
+                .or_insert_with(|| has_mounts_of(&process, directory)),
         };
-        if is_below("root") || is_below("cwd") || has_mounts_of(&process, directory) {
+        if has_mounts || is_below("root") || is_below("cwd") {
             let command = fs::read(process.join("cmdline")).unwrap_or_default();
             found.push(format!(
                 "{} {}",
-                entry.file_name().to_string_lossy(),
+                process.display(),
                 String::from_utf8_lossy(&command).replace('\0', " ")
             ));
         }
     }
     found
+}
+
+/// The directories of all processes.
+fn processes() -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let processes = entries.filter(|entry| {
+        let name = entry.file_name();
+        name.as_encoded_bytes().iter().all(u8::is_ascii_digit)
+    });
+    processes.map(|entry| entry.path())
 }
 
 /// Whether a process has a part of this directory mounted. A mount's fourth field is its root
