@@ -12,6 +12,7 @@ mod transfers;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use rbootstrap::testing::server::{Asked, Reply, Server};
 use rbootstrap::testing::{DebBuilder, FakeSuite, Mirror};
@@ -90,15 +91,19 @@ impl Target {
     }
 }
 
-/// An archive of one package that is larger than what a socket takes at once.
+/// More than what a socket takes at once.
+static NOISE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let numbers = 0..400_000u32;
+    let bytes = numbers.map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8);
+    bytes.collect()
+});
+
+/// An archive of one large package.
 fn archive() -> TestContext {
-    let noise: Vec<u8> = (0..400_000u32)
-        .map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8)
-        .collect();
     let deb = DebBuilder::new("one", "1")
         .field("Essential", "yes")
         .field("Priority", "required")
-        .file("usr/share/noise", noise);
+        .file("usr/share/noise", NOISE.clone());
     TestContext::of(&FakeSuite::new("fake").with([deb]))
 }
 
