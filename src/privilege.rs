@@ -53,7 +53,7 @@ pub(crate) struct Privilege {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum PrivilegeKind {
-    /// Whoever it is: nothing is made that needs more.
+    /// The user who started the program. The command needs no further rights.
     Caller,
     Root,
     /// This process has entered a user namespace.
@@ -71,8 +71,8 @@ pub(crate) fn obtain(mode: Mode, caller: &Caller) -> Result<Privilege, Error> {
     let is_root = rustix::process::geteuid().is_root();
     let kind = match (mode, is_root) {
         (Mode::Root | Mode::Container, false) => return Err(Error::NotRoot),
-        (Mode::Auto | Mode::Userns, false) => namespace::enter_as_user(caller)?,
-        (Mode::Userns, true) => namespace::enter_as_root()?,
+        (Mode::Auto | Mode::Userns, false) => namespace::enter_as_user(caller)?.map()?,
+        (Mode::Userns, true) => namespace::enter_as_root()?.map()?,
         (Mode::Auto | Mode::Root | Mode::Container, true) => PrivilegeKind::Root,
     };
     root::check()?;
@@ -91,8 +91,12 @@ pub(crate) fn obtain_if_possible(mode: Mode, caller: &Caller) -> Result<Privileg
     let kind = match (mode, is_root) {
         (Mode::Root | Mode::Container, false) => return Err(Error::NotRoot),
         (_, true) => PrivilegeKind::Root,
-        (Mode::Userns, false) => namespace::enter_as_user(caller)?,
-        (Mode::Auto, false) => namespace::enter_as_user(caller).unwrap_or(PrivilegeKind::Caller),
+        (Mode::Userns, false) => namespace::enter_as_user(caller)?.map()?,
+        (Mode::Auto, false) if !namespace::gives_rights() => PrivilegeKind::Caller,
+        (Mode::Auto, false) => match namespace::enter_as_user(caller) {
+            Ok(entered) => entered.map()?,
+            Err(_) => PrivilegeKind::Caller,
+        },
     };
     let is_contained = false;
     Ok(Privilege { kind, is_contained })

@@ -30,7 +30,7 @@ impl IdMap {
         }])
     }
 
-    /// Reads the map of a process. `None` if it is none, or has no ids.
+    /// Reads the map of a process. `None` if the text is not a map, or maps no ids.
     pub(crate) fn parse(text: &str) -> Option<IdMap> {
         let mut extents = Vec::new();
         for line in text.lines() {

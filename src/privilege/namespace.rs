@@ -13,7 +13,7 @@ use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::path::Path;
 use std::process::Command;
 
-use nix::sys::wait::waitpid;
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 use rustix::io::Errno;
 use rustix::thread::{UnshareFlags, unshare_unsafe};
@@ -30,18 +30,53 @@ enum Mapper {
     Root,
 }
 
-/// Becomes root of a namespace with the caller's subordinate ids.
-pub(super) fn enter_as_user(caller: &Caller) -> Result<PrivilegeKind, Error> {
+/// A namespace that this process has entered, where it is nobody until the ids are mapped. There is
+/// no way back.
+pub(super) struct EnteredNamespace {
+    child: NamespaceChild,
+    kind: PrivilegeKind,
+}
+
+impl EnteredNamespace {
+    /// Becomes root of the namespace.
+    pub(super) fn map(self) -> Result<PrivilegeKind, Error> {
+        self.child.map()?;
+        has_rights()?;
+        Ok(self.kind)
+    }
+}
+
+/// Enters a namespace for the caller's subordinate ids.
+pub(super) fn enter_as_user(caller: &Caller) -> Result<EnteredNamespace, Error> {
     let uid = rustix::process::geteuid().as_raw();
     let maps = subordinate::maps()?;
     let mapper = Mapper::Helpers(helper::find(caller)?);
-    let subordinate = maps.users.count() - 1;
-    enter(&maps, &mapper)?;
-    Ok(PrivilegeKind::UserNamespace { uid, subordinate })
+    enter(&maps, &mapper, uid)
 }
 
-/// Becomes root of a namespace with all ids that root has.
-pub(super) fn enter_as_root() -> Result<PrivilegeKind, Error> {
+/// Whether root of a namespace would have rights there. A process of its own tries it.
+pub(super) fn gives_rights() -> bool {
+    // SAFETY: this process has one thread, so its child may use all of its memory.
+    match unsafe { fork() } {
+        Ok(ForkResult::Parent { child }) => has_succeeded(child),
+        Ok(ForkResult::Child) => {
+            // SAFETY: as in `enter`.
+            let unshared = unsafe { unshare_unsafe(UnshareFlags::NEWUSER) };
+            let tried = unshared.and_then(|()| rustix::process::chroot(c"/"));
+            // SAFETY: ends this process without what the parent does at its end.
+            unsafe { libc::_exit(tried.is_err().into()) }
+        }
+        Err(_) => false,
+    }
+}
+
+/// Waits for a child's end.
+fn has_succeeded(child: Pid) -> bool {
+    matches!(waitpid(child, None), Ok(WaitStatus::Exited(_, 0)))
+}
+
+/// Enters a namespace for all ids that root has.
+pub(super) fn enter_as_root() -> Result<EnteredNamespace, Error> {
     let own = |path: &str| {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let map = IdMap::parse(&text).ok_or_else(|| Error::Read {
@@ -54,13 +89,10 @@ pub(super) fn enter_as_root() -> Result<PrivilegeKind, Error> {
         users: own("/proc/self/uid_map")?,
         groups: own("/proc/self/gid_map")?,
     };
-    let subordinate = maps.users.count() - 1;
-    enter(&maps, &Mapper::Root)?;
-    let uid = 0;
-    Ok(PrivilegeKind::UserNamespace { uid, subordinate })
+    enter(&maps, &Mapper::Root, 0)
 }
 
-fn enter(maps: &Maps, mapper: &Mapper) -> Result<(), Error> {
+fn enter(maps: &Maps, mapper: &Mapper, uid: u32) -> Result<EnteredNamespace, Error> {
     let child = NamespaceChild::fork(maps, mapper).map_err(|error| Error::Start {
         reason: error.to_string(),
     })?;
@@ -70,8 +102,9 @@ fn enter(maps: &Maps, mapper: &Mapper) -> Result<(), Error> {
         child.give_up();
         return Err(refusal::of_namespace(errno));
     }
-    child.map()?;
-    has_rights()
+    let subordinate = maps.users.count() - 1;
+    let kind = PrivilegeKind::UserNamespace { uid, subordinate };
+    Ok(EnteredNamespace { child, kind })
 }
 
 /// Whether this process is really root inside: AppArmor lets a user make a namespace and then denies
@@ -114,11 +147,14 @@ impl NamespaceChild {
         let mut text = String::new();
         let done = self.go.write_all(&[0]);
         let read = done.and_then(|()| self.failure.read_to_string(&mut text));
-        let _ = waitpid(self.pid, None);
+        let has_succeeded = has_succeeded(self.pid);
         let unheard = read.err().map(|error| error.to_string());
         match unheard.unwrap_or(text) {
-            reason if reason.is_empty() => Ok(()),
-            reason => Err(Error::Map { reason }),
+            reason if !reason.is_empty() => Err(Error::Map { reason }),
+            _ if !has_succeeded => Err(Error::Map {
+                reason: "the process that maps them was killed".to_owned(),
+            }),
+            _ => Ok(()),
         }
     }
 
@@ -180,4 +216,33 @@ fn write(process: i32, file: &str, map: &IdMap) -> Result<(), String> {
 /// An error number as the kernel gave it.
 pub(super) fn words(errno: Errno) -> String {
     io::Error::from(errno).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_ends_before_it_has_mapped_the_ids_is_an_error() {
+        let table = [
+            ("exit 0", ""),
+            ("kill -9 $$", "was killed"),
+            ("exit 1", "was killed"),
+            ("echo no >&2; exit 0", "no"),
+        ];
+        for (script, expected) in table {
+            let (wait, go) = io::pipe().unwrap();
+            let (failure, tell) = io::pipe().unwrap();
+            let mut command = Command::new("/bin/sh");
+            #[expect(clippy::zombie_processes, reason = "the function under test waits")]
+            let child = command.args(["-c", script]).stderr(tell).spawn().unwrap();
+            drop(command);
+            let pid = Pid::from_raw(child.id().try_into().unwrap());
+            let mapped = NamespaceChild { pid, go, failure }.map();
+            drop(wait);
+            let text = mapped.err().map_or(String::new(), |e| e.to_string());
+            assert_eq!(text.is_empty(), expected.is_empty(), "{script}: {text}");
+            assert!(text.contains(expected), "{script}: {text}");
+        }
+    }
 }
