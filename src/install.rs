@@ -3,10 +3,10 @@
 //! `steps` makes the list of a plan, `key` names the tree after each step by a hash, `execute` runs
 //! the list over the state of the tree. How packages are unpacked and configured is left to `dpkg`.
 
+mod debootstrap_tree;
 mod execute;
 mod install_plan;
 mod key;
-mod leavings;
 mod preseed;
 mod scripts;
 mod second_stage;
@@ -21,10 +21,10 @@ use crate::failure::Class;
 use crate::sandbox;
 use crate::tree::rootfs;
 
+pub(crate) use debootstrap_tree::{DebootstrapOptions, HostFile};
 pub(crate) use execute::{Installation, Setup};
 pub(crate) use install_plan::InstallPlan;
 pub(crate) use key::StepKey;
-pub(crate) use leavings::{HostFile, Leavings};
 pub(crate) use preseed::Preseed;
 pub(crate) use steps::{Options, Step};
 
@@ -43,7 +43,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Configure(#[from] configure::Error),
     /// debconf did not take the answers.
-    #[error("debconf-set-selections failed with {status}")]
+    #[error("debconf-set-selections did not accept the answers of --preseed: {status}")]
     Preseed {
         status: ExitStatus,
         #[source]
@@ -73,7 +73,11 @@ impl Error {
             Error::Unpack(error) => error.hint(),
             Error::Sandbox(error) => error.hint(),
             Error::Configure(error) => error.hint(),
-            Error::Database(_) | Error::Preseed { .. } | Error::Rootfs(_) => None,
+            Error::Preseed { .. } => Some(
+                "correct the lines that its output names, or leave them out of the --preseed file"
+                    .into(),
+            ),
+            Error::Database(_) | Error::Rootfs(_) => None,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use rbootstrap::testing::DebBuilder;
+use rbootstrap::testing::tree::names;
 
 use crate::context::TestContext;
 
@@ -113,6 +114,29 @@ fn answers_come_from_standard_input_and_pipes_too() {
     assert_eq!(context.read("answer"), ANSWERS);
 }
 
+/// The answers are written after the essential packages' preinsts.
+#[test]
+#[ignore = "needs root, dpkg"]
+fn answers_are_written_through_no_link() {
+    for plant in [
+        "ln -s /caught var/lib/dpkg/rbootstrap-preseed",
+        "ln -s /caught/0 var/lib/dpkg/rbootstrap-preseed",
+        "mkdir var/lib/dpkg/rbootstrap-preseed; ln -s /caught/0 var/lib/dpkg/rbootstrap-preseed/0",
+        "mkdir var/lib/dpkg/rbootstrap-preseed; chmod 777 var/lib/dpkg/rbootstrap-preseed",
+    ] {
+        let planter = DebBuilder::new("planter", "1")
+            .field("Essential", "yes")
+            .script("preinst", &format!("cd /; mkdir caught; {plant}"));
+        let context = context([debconf().field("Essential", "yes"), planter]);
+        context.make(&["--preseed=place/answers"]).ok();
+        let caught = context.root().join("caught");
+        assert_eq!(names(&caught), [""; 0], "{plant}");
+        assert_eq!(context.read("var/cache/debconf/modes"), "600 0\n");
+        let directory = context.root().join("var/lib/dpkg/rbootstrap-preseed");
+        assert!(directory.symlink_metadata().is_err(), "{plant}");
+    }
+}
+
 #[test]
 #[ignore = "needs root, dpkg"]
 fn a_debconf_that_refuses_ends_the_run() {
@@ -121,9 +145,12 @@ fn a_debconf_that_refuses_ends_the_run() {
         .file("etc/debconf.refuses", "");
     let context = context([debconf]);
     let failed = context.make(&["--preseed=place/answers", "--variant=essential"]);
-    failed
-        .fails(7)
-        .names(&["debconf-set-selections failed", "error: refused"]);
+    failed.fails(7).names(&[
+        "debconf-set-selections did not accept",
+        "--preseed",
+        "error: refused",
+        "hint: correct the lines",
+    ]);
     context.assert_nothing_left();
 }
 

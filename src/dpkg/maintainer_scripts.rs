@@ -158,8 +158,8 @@ impl Scripts<'_> {
     fn write_members(&self, staged: &Staged, directory: &RootPath) -> Result<(), Error> {
         let name = &staged.package.name;
         let tree = |e| Error::tree(name, e);
-        self.root.remove_tree(directory).map_err(tree)?;
-        self.root.make_directory(directory, 0o755).map_err(tree)?;
+        let made = self.root.make_new_directory(directory, 0o755);
+        made.map_err(tree)?;
         for member in &staged.members {
             let path = directory.join(&parse_path(name, &member.name)?);
             let written = self.root.write(&path, &member.content, member.mode);

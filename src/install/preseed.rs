@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use crate::dpkg::script_failure::LastLines;
 use crate::formats::selections::Selections;
 use crate::sandbox::{Command, Sandbox};
-use crate::tree::rootfs::{RootPath, Rootfs};
+use crate::tree::rootfs::{self, RootPath, Rootfs};
 
 use super::Error;
 
@@ -34,17 +34,16 @@ pub(super) fn set_selections(
     environment: Vec<(OsString, OsString)>,
 ) -> Result<(), Error> {
     let directory = RootPath::known(DIRECTORY);
-    root.make_directory(&directory, 0o700)?;
-    let mut argv = vec!["debconf-set-selections".into()];
-    for (number, file) in preseed.files.iter().enumerate() {
-        let path = RootPath::parse(format!("{DIRECTORY}/{number}")).unwrap_or_default();
-        root.write(&path, file.content(), 0o600)?;
-        argv.push(path.to_string().into());
-    }
-    let ended = sandbox.run(&Command {
-        argv,
-        env: environment,
-    });
+    root.make_new_directory(&directory, 0o700)?;
+    let ended = match write_answers(preseed, root, &directory) {
+        Ok(argv) => sandbox
+            .run(&Command {
+                argv,
+                env: environment,
+            })
+            .map_err(Error::from),
+        Err(error) => Err(error.into()),
+    };
     root.remove_tree(&directory)?;
     let ended = ended?;
     if ended.status.success() {
@@ -54,4 +53,19 @@ pub(super) fn set_selections(
         status: ended.status,
         output: LastLines::of_output(&ended.output),
     })
+}
+
+/// Writes the files. Returns the command that reads them.
+fn write_answers(
+    preseed: &Preseed,
+    root: &Rootfs,
+    directory: &RootPath,
+) -> Result<Vec<OsString>, rootfs::Error> {
+    let mut argv = vec!["debconf-set-selections".into()];
+    for (number, file) in preseed.files.iter().enumerate() {
+        let path = directory.entry(number.to_string().as_bytes());
+        root.write(&path, file.content(), 0o600)?;
+        argv.push(path.to_string().into());
+    }
+    Ok(argv)
 }

@@ -23,9 +23,8 @@ impl StagingDirectory {
     /// Makes the directory, empty.
     pub(super) fn create(root: &Rootfs) -> Result<StagingDirectory, rootfs::Error> {
         let path = RootPath::known(STAGING);
-        root.remove_tree(&path)?;
         root.make_directories(&path.parent())?;
-        root.make_directory(&path, 0o700)?;
+        root.make_new_directory(&path, 0o700)?;
         // A directory with setgid around it would hand its group down to every file.
         root.set_owner_and_mode(&path, 0, 0, Some(0o700))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;

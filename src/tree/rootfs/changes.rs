@@ -93,6 +93,16 @@ impl Rootfs {
         Ok(true)
     }
 
+    /// Creates one directory with this mode in the place of whatever is there, so that it is empty
+    /// and nobody has chosen where it is.
+    pub(crate) fn make_new_directory(&self, path: &RootPath, mode: u32) -> Result<(), Error> {
+        self.remove_tree(path)?;
+        match self.make_directory(path, mode)? {
+            true => Ok(()),
+            false => Err(self.error(path, "create the directory", Errno::EXIST)),
+        }
+    }
+
     /// Creates a directory and its missing parents, all with mode 0755.
     pub(crate) fn make_directories(&self, path: &RootPath) -> Result<(), Error> {
         if path.is_root() || self.is_directory(path)? {
