@@ -155,8 +155,9 @@ fn what_is_not_the_users_stays() {
     );
     made.fails(6).names(&["place/foreign", "hint:"]);
     for (arguments, words) in [
-        (["rm", "/"], "is no tree"),
-        (["rm", "home"], "is no tree"),
+        (["rm", "/"], "is the root of the running system"),
+        (["rm", "home"], "is not a tree"),
+        (["rm", "home/.."], "name the tree itself"),
         (["rm", "absent"], "absent"),
         (["rm", "keyring.gpg"], "not a directory"),
     ] {

@@ -202,14 +202,21 @@ fn lock_any(
     target: &Path,
 ) -> Result<(), Error> {
     refuse_system(directory, target)?;
-    let path = target.to_owned();
+    let locked = lock_directory(directory, target);
+    if let Err(Error::Busy { .. }) = locked {
+        created.keep();
+    }
+    locked
+}
+
+/// Locks a directory, unless another run has.
+pub(super) fn lock_directory(directory: &OwnedFd, target: &Path) -> Result<(), Error> {
     match leftover::lock(directory) {
         Ok(()) => Ok(()),
-        Err(Errno::WOULDBLOCK) => {
-            created.keep();
-            Err(Error::Busy { path })
-        }
-        Err(e) => Err(io_error("open", target, e)),
+        Err(Errno::WOULDBLOCK) => Err(Error::Busy {
+            path: target.to_owned(),
+        }),
+        Err(e) => Err(io_error("lock", target, e)),
     }
 }
 

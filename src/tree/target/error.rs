@@ -32,8 +32,11 @@ pub(crate) enum Error {
     )]
     Leftover { path: PathBuf, remains: Remains },
     /// A directory that is to be removed.
-    #[error("{} is no tree: it has no var/lib/dpkg", path.display())]
+    #[error("{} is not a tree: it has no var/lib/dpkg", path.display())]
     NotATree { path: PathBuf },
+    /// A path that is to be removed and ends with no name.
+    #[error("{} is not the name of a tree", path.display())]
+    NotAName { path: PathBuf },
     #[error("{} could not be removed: {remains}", path.display())]
     Remains { path: PathBuf, remains: Remains },
     #[error("the target {} is the root of the running system", path.display())]
@@ -100,6 +103,7 @@ impl Error {
                 Some("choose a directory that is not mounted read-only".into())
             }
             Error::NotATree { .. } => Some("remove other directories with rm -r".into()),
+            Error::NotAName { .. } => Some("name the tree itself, without `..` at the end".into()),
             Error::NotADirectory { .. }
             | Error::Remains { .. }
             | Error::Busy { .. }

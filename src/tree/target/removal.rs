@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags};
 
-use super::{Error, claim, io_error, leftover};
+use super::{Error, claim, io_error};
 use crate::interrupt::Interrupt;
 use crate::tree::rootfs::{Handle, RootPath, Rootfs, remove_all_until};
 
@@ -23,8 +23,11 @@ pub(crate) fn remove(path: &Path, interrupt: &Interrupt) -> Result<(), Error> {
         source,
     })?;
     let path = path.to_owned();
-    let (Some(parent), Some(name)) = (absolute.parent(), absolute.file_name()) else {
-        return Err(Error::NotATree { path });
+    let Some(parent) = absolute.parent() else {
+        return Err(Error::RunningSystem { path });
+    };
+    let Some(name) = absolute.file_name() else {
+        return Err(Error::NotAName { path });
     };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let parent = rustix::fs::open(parent, flags, Mode::empty());
@@ -47,8 +50,8 @@ pub(crate) fn remove(path: &Path, interrupt: &Interrupt) -> Result<(), Error> {
     if !is_tree && claim::refuse_content(&directory, &path).is_err() {
         return Err(Error::NotATree { path });
     }
-    leftover::lock(&directory).map_err(|_| Error::Busy { path: path.clone() })?;
-    let name = CString::new(name.as_bytes()).map_err(|_| Error::NotATree { path: path.clone() })?;
+    claim::lock_directory(&directory, &path)?;
+    let name = CString::new(name.as_bytes()).map_err(|_| Error::NotAName { path: path.clone() })?;
     let removed = remove_all_until(parent.as_fd(), &name, interrupt);
     removed.map_err(|remains| Error::Remains { path, remains })
 }
