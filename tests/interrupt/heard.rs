@@ -38,7 +38,7 @@ struct Table {
 impl Table {
     /// Interrupts a run with these arguments at every moment.
     fn row(&mut self, name: &str, context: &TestContext, arguments: &[&str]) {
-        let (whole, _) = timed(context, arguments, LONGEST);
+        let (whole, whole_code) = timed(context, arguments, LONGEST);
         let mut heard = Vec::new();
         for moment in MOMENTS {
             let after = whole.mul_f64(moment);
@@ -48,6 +48,9 @@ impl Table {
             } else if code.is_none() {
                 self.wrong
                     .push(format!("{name}: still running after {time:?}"));
+            } else if code != whole_code {
+                self.wrong
+                    .push(format!("{name}: code {code:?} after {time:?}"));
             }
         }
         heard.sort_by_key(|(time, _)| *time);

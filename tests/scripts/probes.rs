@@ -107,8 +107,8 @@ impl Probing {
         command
     }
 
-    /// What was not refused, or reached the canary, after a run that succeeded. `harmless` are
-    /// answers, as `name answer`, that are none.
+    /// What was not refused, or reached the canary, after a run that succeeded. `harmless` lists
+    /// answers, as `name answer`, that are not failures.
     pub fn failures(&mut self, harmless: &[&str]) -> Vec<String> {
         let answers = answers(&self.context.root());
         let mut failures = Vec::new();
