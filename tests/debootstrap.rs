@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use rbootstrap::testing::tree::names;
-use rbootstrap::testing::{DebBuilder, MirrorFault};
+use rbootstrap::testing::{DebBuilder, FakeSuite, MirrorFault};
 use rustix::process::Signal;
 
 use crate::context::{Outcome, TestContext, outcome};
@@ -195,8 +195,14 @@ fn an_interrupt_leaves_the_target_and_says_nothing_else() {
 fn the_second_stage_completes_the_tree() {
     let context = TestContext::new([service()]);
     let root = target(&context);
-    made_with_service(&context, &["--foreign"]).ok();
+    for name in ["fake-more", "fake-most"] {
+        context.archive.publish(&FakeSuite::new(name));
+    }
+    let options = ["--foreign", "--extra-suites=fake-more,fake-most"];
+    made_with_service(&context, &options).ok();
     assert_eq!(context.read("debootstrap/variant"), "minbase\n");
+    let extra = context.read("debootstrap/extra-suites");
+    assert_eq!(extra, "fake-more fake-most\n");
     let mut second = Command::new("chroot");
     second.args([
         &root,

@@ -1,4 +1,4 @@
-//! What a tree of debootstrap's has that other trees lack, and how far such a run goes.
+//! The options of a tree that has what debootstrap's trees have, and how far such a run goes.
 
 use crate::tree::rootfs::{self, RootPath, Rootfs};
 
@@ -20,9 +20,10 @@ impl HostFile {
     }
 }
 
-/// A tree as debootstrap leaves it: nothing is tidied away, and the .debs and their indexes stay.
+/// The options of a tree that has what debootstrap's trees have: nothing is tidied away, and the
+/// .debs and their indexes stay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Leavings {
+pub(crate) struct DebootstrapOptions {
     /// Files that are written before any package, where the tree has none: the host's resolv.conf
     /// and hostname.
     pub(crate) files: Vec<HostFile>,

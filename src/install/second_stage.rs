@@ -43,7 +43,12 @@ pub(crate) struct FirstStage {
 
 impl FirstStage {
     /// What is recorded of the sources of a tree.
-    pub(super) fn new(suite: &str, variant: Variant, sources: &[Source]) -> FirstStage {
+    pub(super) fn new(
+        suite: &str,
+        variant: Variant,
+        sources: &[Source],
+        extra_suites: &[String],
+    ) -> FirstStage {
         let first = sources.first();
         let architectures = first.map(|source| source.architectures.as_slice());
         let architecture = architectures.and_then(|all| all.first());
@@ -56,7 +61,7 @@ impl FirstStage {
             },
             architecture: architecture.cloned().unwrap_or_default(),
             mirror: mirror.map_or(String::new(), |uri| in_tree(uri)),
-            extra_suites: Vec::new(),
+            extra_suites: extra_suites.to_vec(),
         }
     }
 }
@@ -336,8 +341,5 @@ pub(super) fn finish_directory(root: &Rootfs, keeps_directory: bool) -> Result<(
     if root.exists(&log)? {
         root.rename(&log, &kept)?;
     }
-    match root.exists(&directory)? {
-        true => root.remove_tree(&directory),
-        false => Ok(()),
-    }
+    root.remove_tree(&directory)
 }

@@ -13,7 +13,7 @@ use crate::tree::apt::{AptFile, Automatic};
 use crate::tree::base::{Base, BaseKind};
 use crate::tree::settings::ProfileChanges;
 
-use super::leavings::{HostFile, Leavings};
+use super::debootstrap_tree::{DebootstrapOptions, HostFile};
 use super::preseed::Preseed;
 use super::second_stage::{FirstStage, SecondStage, downloads_only, first_stage};
 use super::settings::changes;
@@ -72,7 +72,7 @@ pub(crate) struct Options {
     /// Where only the first of two stages is made.
     first_stage: Option<FirstStage>,
     /// Where the tree is to be as debootstrap's.
-    leavings: Option<Leavings>,
+    debootstrap: Option<DebootstrapOptions>,
 }
 
 impl Options {
@@ -92,23 +92,29 @@ impl Options {
             profile: None,
             requested: Vec::new(),
             first_stage: None,
-            leavings: None,
+            debootstrap: None,
         }
     }
 
     /// The options for a tree as debootstrap leaves it.
-    pub(crate) fn with_leavings(mut self, leavings: Leavings) -> Options {
-        self.base.kind = match leavings.only_downloads {
+    pub(crate) fn with_debootstrap(mut self, debootstrap: DebootstrapOptions) -> Options {
+        self.base.kind = match debootstrap.only_downloads {
             true => BaseKind::Downloads,
             false => BaseKind::Debootstrap,
         };
-        self.leavings = Some(leavings);
+        self.debootstrap = Some(debootstrap);
         self
     }
 
     /// The options for the first of two stages.
-    pub(crate) fn with_first_stage(mut self, suite: &str, sources: &[Source]) -> Options {
-        self.first_stage = Some(FirstStage::new(suite, self.variant, sources));
+    pub(crate) fn with_first_stage(
+        mut self,
+        suite: &str,
+        sources: &[Source],
+        extra_suites: &[String],
+    ) -> Options {
+        let variant = self.variant;
+        self.first_stage = Some(FirstStage::new(suite, variant, sources, extra_suites));
         self
     }
 
@@ -159,8 +165,8 @@ impl Options {
     }
 
     fn only_downloads(&self) -> bool {
-        let leavings = self.leavings.as_ref();
-        leavings.is_some_and(|leavings| leavings.only_downloads)
+        let debootstrap = self.debootstrap.as_ref();
+        debootstrap.is_some_and(|debootstrap| debootstrap.only_downloads)
     }
 
     /// Whether the packages are configured, be it in a second stage.
@@ -181,11 +187,11 @@ pub(crate) fn steps(plan: &Plan, options: &Options) -> Vec<Step> {
             files: options.apt.clone(),
         });
     }
-    if let Some(leavings) = &options.leavings
-        && !leavings.files.is_empty()
+    if let Some(debootstrap) = &options.debootstrap
+        && !debootstrap.files.is_empty()
     {
         steps.push(Step::Files {
-            files: leavings.files.clone(),
+            files: debootstrap.files.clone(),
         });
     }
     if options.configures() {
@@ -199,8 +205,8 @@ pub(crate) fn steps(plan: &Plan, options: &Options) -> Vec<Step> {
             method: Method::Extract,
         });
     }
-    steps.push(match &options.leavings {
-        Some(Leavings {
+    steps.push(match &options.debootstrap {
+        Some(DebootstrapOptions {
             keeps_directory, ..
         }) => Step::Close {
             keeps_directory: *keeps_directory,
@@ -215,16 +221,19 @@ pub(crate) fn steps(plan: &Plan, options: &Options) -> Vec<Step> {
     match &options.first_stage {
         Some(about) if options.only_downloads() => downloads_only(plan, steps, about),
         Some(about) if options.configures() => first_stage(plan, steps, about),
-        _ if options.leavings.is_some() => with_archives(plan, steps),
+        _ if options.debootstrap.is_some() => with_archives(plan, steps),
         _ => steps,
     }
 }
 
-/// The steps with the .debs kept in the tree, before anything of the packages is configured.
+/// Inserts the step that keeps the .debs in the tree before the step that closes it, after all
+/// packages are configured.
 fn with_archives(plan: &Plan, mut steps: Vec<Step>) -> Vec<Step> {
     let packages = plan.packages().iter();
     let packages = packages.map(|chosen| chosen.package().key()).collect();
-    steps.insert(steps.len() - 1, Step::Archives { packages });
+    let close = |step: &Step| matches!(step, Step::Close { .. });
+    let place = steps.iter().position(close).unwrap_or(steps.len());
+    steps.insert(place, Step::Archives { packages });
     steps
 }
 

@@ -15,7 +15,7 @@ use crate::formats::package::Package;
 use crate::formats::package_key::PackageKey;
 use crate::formats::stanza;
 use crate::formats::suite::{MergedUsr, Suite, Variant};
-use crate::install::{self, HostFile, InstallPlan, Leavings};
+use crate::install::{self, DebootstrapOptions, HostFile, InstallPlan};
 use crate::plan::Selection;
 use crate::report::Report;
 use crate::store::{self, downloads::Downloads};
@@ -33,7 +33,7 @@ const UNMERGED: &str = "etc/unsupported-skip-usrmerge-conversion";
 const UNMERGED_TEXT: &[u8] = b"this system will not be supported in the future\n";
 
 /// The options of a tree as debootstrap's.
-pub(super) fn with_leavings(
+pub(super) fn with_debootstrap(
     options: install::Options,
     request: &Request,
     suite: &Suite,
@@ -50,7 +50,7 @@ pub(super) fn with_leavings(
             mode: 0o644,
         });
     }
-    options.with_leavings(Leavings {
+    options.with_debootstrap(DebootstrapOptions {
         files,
         only_downloads: wanted.only_downloads,
         keeps_directory: wanted.keeps_directory,

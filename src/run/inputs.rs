@@ -54,11 +54,12 @@ fn step_options(request: &Request, sources: &Sources) -> install::Options {
     let system = &request.system;
     let options = install::Options::new(system.variant, &sources.suite, &sources.architectures)
         .with_path_rules(&system.path_rules);
-    let options = debootstrap::with_leavings(options, request, &sources.suite);
-    let only_downloads = request.debootstrap.as_ref();
-    let only_downloads = only_downloads.is_some_and(|wanted| wanted.only_downloads);
+    let options = debootstrap::with_debootstrap(options, request, &sources.suite);
+    let wanted = request.debootstrap.as_ref();
+    let only_downloads = wanted.is_some_and(|wanted| wanted.only_downloads);
+    let extra_suites = wanted.map_or(&[][..], |wanted| &wanted.extra_suites);
     match system.first_stage || only_downloads {
-        true => options.with_first_stage(&system.suite, &sources.list),
+        true => options.with_first_stage(&system.suite, &sources.list, extra_suites),
         false => options,
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Debootstrap {
     pub(crate) host_files: Vec<HostFile>,
     /// The mirror in the tree's sources where the packages are from a directory.
     pub(crate) default_mirror: String,
+    /// More suites of the same archive.
+    pub(crate) extra_suites: Vec<String>,
     /// Whether the .debs and indexes are all that is made.
     pub(crate) only_downloads: bool,
     /// Whether /debootstrap stays.

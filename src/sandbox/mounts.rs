@@ -83,7 +83,7 @@ fn attach_tree() -> Result<(), Errno> {
     // Before anything else, so that no mount propagates to the host.
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     match mount_change(c"/", private) {
-        // The root is no mount: the caller is in a chroot.
+        // The root directory is not a mount point: the caller is in a chroot.
         Err(Errno::INVAL) => {
             leave_chroot()?;
             mount_change(c"/", private)?;

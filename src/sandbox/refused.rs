@@ -64,12 +64,12 @@ pub(super) fn is_open(refused: u32) -> bool {
     refused & CAPABILITIES != 0 && refused & (MOUNT | PIVOT) != 0
 }
 
-/// What is missing of a sandbox: namespaces, and dropping capabilities.
+/// What the host does not allow: namespaces, and dropping capabilities.
 pub(super) fn refusals(refused: u32) -> String {
     let names = missing(refused);
     match (names.is_empty(), refused & CAPABILITIES != 0) {
-        (false, false) => format!("namespaces ({names})"),
-        (false, true) => format!("namespaces ({names}) and to drop capabilities"),
+        (false, false) => format!("to create namespaces ({names})"),
+        (false, true) => format!("to create namespaces ({names}) and to drop capabilities"),
         (true, _) => "to drop capabilities".to_owned(),
     }
 }
@@ -231,8 +231,8 @@ mod tests {
             assert_eq!(is_open(refused), open, "{refused}");
         }
         assert_eq!(refusals(CAPABILITIES), "to drop capabilities");
-        assert_eq!(refusals(PID | NET), "namespaces (PID, network)");
-        let both = "namespaces (user) and to drop capabilities";
+        assert_eq!(refusals(PID | NET), "to create namespaces (PID, network)");
+        let both = "to create namespaces (user) and to drop capabilities";
         assert_eq!(refusals(USER | CAPABILITIES), both);
     }
 }

@@ -161,10 +161,10 @@ fn make_files(root: &Rootfs) -> Result<(), Error> {
     }
     let method = RootPath::known("var/lib/dpkg/cmethopt");
     root.write(&method, b"apt apt\n", 0o644)?;
-    let zone = RootPath::known("etc/localtime");
+    let zone = RootPath::known(LOCALTIME);
     if !root.exists(&zone)? {
         make_directories(root, &zone.parent(), 0o755)?;
-        root.symlink(b"/usr/share/zoneinfo/UTC", &zone)?;
+        root.symlink(UTC.as_bytes(), &zone)?;
     }
     let fstab = RootPath::known(FSTAB_PATH);
     match root.exists(&fstab)? {

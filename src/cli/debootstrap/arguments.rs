@@ -182,6 +182,7 @@ impl DebootstrapArgs {
             debootstrap: Some(Debootstrap {
                 host_files: host_files(),
                 default_mirror: self.default_mirror(environment),
+                extra_suites: list(self.extra_suites.as_ref()),
                 only_downloads: self.only_downloads(),
                 keeps_directory: self.keep_debootstrap_dir,
                 packages: self.cache_dir()?,

@@ -60,7 +60,7 @@ pub(in crate::install) fn options(variant: Variant) -> Options {
         requested: Vec::new(),
         preseed: None,
         first_stage: None,
-        leavings: None,
+        debootstrap: None,
     }
 }
 
@@ -148,7 +148,7 @@ fn without_sources_apt_is_left_alone() {
 #[test]
 fn a_first_stage_leaves_the_scripts_to_the_second() {
     let mut options = options(Variant::Essential);
-    options.first_stage = Some(FirstStage::new("trixie", Variant::Essential, &[]));
+    options.first_stage = Some(FirstStage::new("trixie", Variant::Essential, &[], &[]));
     let rows = [
         (
             Variant::Essential,
