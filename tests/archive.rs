@@ -72,7 +72,8 @@ fn dpkg_and_apt_can_install_from_it() {
 #[ignore = "needs root, dpkg, apt"]
 fn the_reference_is_reproducible() {
     let context = TestContext::new([]);
-    let (first, second) = (context.path("first"), context.path("second"));
+    let first = context.path("first");
+    let second = context.path("second");
     reference::tree(&context, &first, &["hello"]);
     reference::tree(&context, &second, &["hello"]);
     assert_eq!(reference::difference(&first, &second), "");

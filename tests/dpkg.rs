@@ -129,7 +129,8 @@ fn paths_are_left_out_as_by_dpkg() {
         ),
     ];
     let set_up = || World::with_rules(&rules).with_users();
-    let (ours, theirs) = (set_up(), set_up());
+    let ours = set_up();
+    let theirs = set_up();
     ours.unpack(&packages).unwrap();
     let options = rules.map(|(word, pattern)| format!("--path-{word}={pattern}"));
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
@@ -143,7 +144,8 @@ fn paths_are_left_out_as_by_dpkg() {
     // dpkg stops at a hard link over a path that it has left out; here the file appears under the
     // link's name.
     data.push(hard_link("./usr/over", "./usr/doc/a/README"));
-    let (ours, theirs) = (set_up(), set_up());
+    let ours = set_up();
+    let theirs = set_up();
     assert!(
         !unpack_with_dpkg(&theirs, &[packed("a", data.clone())], &options)
             .status
@@ -175,7 +177,8 @@ fn dpkg_cannot_tell() {
             "{what}: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        let (ours, theirs) = (state(&ours), state(&theirs));
+        let ours = state(&ours);
+        let theirs = state(&theirs);
         differences.extend(
             ours.iter()
                 .filter(|l| !theirs.contains(l))

@@ -242,13 +242,11 @@ fn one_thread_and_eight_give_the_same_bytes() {
 #[ignore = "needs root, dpkg"]
 fn a_tree_can_be_packed_later() {
     let context = TestContext::new([]);
-    let (root, at_once) = (
-        context.root(),
-        context
-            .make(&["--variant=essential", "--tar", "-"])
-            .ok()
-            .stdout,
-    );
+    let root = context.root();
+    let at_once = context
+        .make(&["--variant=essential", "--tar", "-"])
+        .ok()
+        .stdout;
     let pack = context.command();
     // `pack` reads no archive, so it takes no keyring.
     let pack = |arguments: &[&str]| {

@@ -134,10 +134,8 @@ fn a_pin_that_is_none_is_a_wrong_command_line() {
 fn the_trees_own_apt_has_the_same_pins() {
     let context = three_suites();
     let elsewhere = line(&context, "fake", "pin-priority=700").replace("127.0.0.1", "localhost");
-    let (old, next) = (
-        line(&context, "fake-old", "pin-priority=-5"),
-        line(&context, "fake-next", "pin-priority=42"),
-    );
+    let old = line(&context, "fake-old", "pin-priority=-5");
+    let next = line(&context, "fake-next", "pin-priority=42");
     context
         .make(&[
             "--include=hello",

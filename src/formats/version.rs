@@ -94,10 +94,12 @@ fn parts(version: &str) -> (u32, &str, &str) {
 /// Compares two upstream versions or revisions, text and numbers in turn: `~` sorts before the end,
 /// the end before letters, letters before all else.
 fn compare(a: &str, b: &str) -> Ordering {
-    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    let mut a = a.as_bytes();
+    let mut b = b.as_bytes();
     while !a.is_empty() || !b.is_empty() {
         loop {
-            let (x, y) = (weight(a.first()), weight(b.first()));
+            let x = weight(a.first());
+            let y = weight(b.first());
             if x != y {
                 return x.cmp(&y);
             }
@@ -106,7 +108,8 @@ fn compare(a: &str, b: &str) -> Ordering {
             }
             (a, b) = (&a[1..], &b[1..]);
         }
-        let (x, y) = (number(&mut a), number(&mut b));
+        let x = number(&mut a);
+        let y = number(&mut b);
         let order = x.len().cmp(&y.len()).then_with(|| x.cmp(y));
         if order.is_ne() {
             return order;

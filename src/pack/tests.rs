@@ -97,10 +97,8 @@ fn gnu_tar_restores_the_tree() {
         ("tar.zst", Compression::Zstd),
     ] {
         let place = tempfile::tempdir().unwrap();
-        let (file, extracted) = (
-            place.path().join(format!("x.{ending}")),
-            place.path().join("extracted"),
-        );
+        let file = place.path().join(format!("x.{ending}"));
+        let extracted = place.path().join("extracted");
         fs::create_dir(&extracted).unwrap();
         to_file(
             &Rootfs::open(tree.path()).unwrap(),
@@ -172,7 +170,8 @@ fn restorable(tool: &str, line: &str) -> String {
 #[test]
 #[ignore = "needs root"]
 fn the_same_tree_gives_the_same_bytes() {
-    let (one, other) = (sample(false), sample(true));
+    let one = sample(false);
+    let other = sample(true);
     for compression in [
         Compression::None,
         Compression::Gzip,

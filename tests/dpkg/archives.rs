@@ -78,7 +78,8 @@ fn compare(name: &str, package: &[u8], is_known: bool) -> Vec<String> {
     let mut differences = Vec::new();
     match (our_error, their_error) {
         (None, None) => {
-            let (ours, theirs) = (state(&ours), state(&theirs));
+            let ours = state(&ours);
+            let theirs = state(&theirs);
             let only = |some: &[String], others: &[String], who: &str| -> Vec<String> {
                 let lines = some.iter().filter(|line| !others.contains(line));
                 lines.map(|line| format!("{name}: {who}: {line}")).collect()

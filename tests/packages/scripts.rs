@@ -251,7 +251,8 @@ fn one_thread_and_sixteen_give_the_same_bytes() {
             .ok()
             .stdout
     };
-    let (one, sixteen) = (tar("1"), tar("16"));
+    let one = tar("1");
+    let sixteen = tar("16");
     assert!(
         one.len() > 100_000 && one == sixteen,
         "{} and {} bytes",

@@ -132,7 +132,8 @@ fn one_suite_has_one_signed_by_and_one_path_one_keyring() {
     let file = |path: &str, key: &ArchiveKey| {
         TreeKeys::of_files(vec![KeyFile::named(Path::new(path), &key.binary())])
     };
-    let (a, b) = (ArchiveKey::new("a"), ArchiveKey::new("b"));
+    let a = ArchiveKey::new("a");
+    let b = ArchiveKey::new("b");
     let case = |uri, keys| Case {
         uri,
         keys,

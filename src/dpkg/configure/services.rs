@@ -183,7 +183,8 @@ mod tests {
         let ssd = "/usr/sbin/start-stop-daemon=real";
         type Files<'a> = &'a [(&'a str, &'a str)];
         type Meanwhile = fn(&Rootfs);
-        let (policy, daemon) = ("usr/sbin/policy-rc.d", "usr/sbin/start-stop-daemon");
+        let policy = "usr/sbin/policy-rc.d";
+        let daemon = "usr/sbin/start-stop-daemon";
         let table: [(Files<'_>, Meanwhile, &str); 7] = [
             (&[(daemon, "real")], |_| (), ssd),
             (

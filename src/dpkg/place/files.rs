@@ -248,7 +248,8 @@ impl<'a> Files<'a> {
     }
 
     fn failing(&self, path: &RootPath, action: &'static str) -> impl Fn(Errno) -> Error + use<'a> {
-        let (root, path) = (self.root, path.clone());
+        let root = self.root;
+        let path = path.clone();
         move |e| root.error(&path, action, e)
     }
 }

@@ -5,7 +5,8 @@ use super::*;
 #[test]
 #[ignore = "needs root"]
 fn what_dpkg_refuses_is_refused() {
-    let (root, usr) = (|| directory("./"), || directory("./usr/"));
+    let root = || directory("./");
+    let usr = || directory("./usr/");
     let shared = |architecture, content| {
         Packed(
             "s",
@@ -24,10 +25,8 @@ fn what_dpkg_refuses_is_refused() {
     };
     let divert: fn(&World) = |world| world.write("var/lib/dpkg/diversions", "/usr/y\n/usr/x\nz\n");
     let nothing: fn(&World) = |_| {};
-    let (same, other) = (
-        "Multi-Arch: same\nArchitecture: amd64\n",
-        "Multi-Arch: same\nArchitecture: i386\n",
-    );
+    let same = "Multi-Arch: same\nArchitecture: amd64\n";
+    let other = "Multi-Arch: same\nArchitecture: i386\n";
     for (before, packages, expected) in [
         (
             nothing,

@@ -15,10 +15,8 @@ fn nothing_leads_outside() {
         std::fs::Permissions::from_mode(0o640),
     )
     .unwrap();
-    let (absolute, climbing) = (
-        outside.path().to_str().unwrap(),
-        format!("../../../../../../../..{}", outside.path().display()),
-    );
+    let absolute = outside.path().to_str().unwrap();
+    let climbing = format!("../../../../../../../..{}", outside.path().display());
     let world = World::new();
     // The inside of the tree has the same path, so what goes through the links has somewhere to go.
     std::fs::create_dir_all(world.path(&absolute[1..])).unwrap();
@@ -88,7 +86,8 @@ fn a_preinst_sees_and_changes_what_follows() {
             "/usr/own\n/usr/own.divert\ndivert\n/usr/last\n/usr/last.divert\ndivert\n",
         );
     };
-    let (root, usr) = (|| directory("./"), || directory("./usr/"));
+    let root = || directory("./");
+    let usr = || directory("./usr/");
     let packages = [
         packed("first", vec![root(), usr(), file("./usr/first", "")]),
         Packed(
@@ -149,7 +148,8 @@ fn preinsts_without_effect_may_be_skipped() {
             .unwrap();
         (world.dump(), ran.into_inner().len())
     };
-    let (skipped, all) = (run(Preinsts::WithEffect), run(Preinsts::All));
+    let skipped = run(Preinsts::WithEffect);
+    let all = run(Preinsts::All);
     assert_eq!((skipped.1, all.1), (2, 4));
     assert_eq!(skipped.0, all.0);
 }

@@ -269,7 +269,8 @@ fn windows_have_a_limit() {
     // The block header's first byte is its size in fours less one; size of the dictionary is behind
     // the filter's id and length.
     let mut xz = encoded(Compression::Xz, b"content");
-    let (start, size) = (12, (usize::from(xz[12]) + 1) * 4);
+    let start = 12;
+    let size = (usize::from(xz[12]) + 1) * 4;
     let filter = (start..start + size)
         .find(|&at| xz[at..at + 2] == [0x21, 1])
         .unwrap();

@@ -64,14 +64,10 @@ fn shown(suite: &str, architecture: &str) -> Vec<String> {
 
 #[test]
 fn pockets_have_the_mirrors_of_their_architecture() {
-    let (debian, security) = (
-        "http://ftp.debian.org/debian",
-        "http://security.debian.org/debian-security",
-    );
-    let (old, old_security) = (
-        "http://archive.debian.org/debian",
-        "http://archive.debian.org/debian-security",
-    );
+    let debian = "http://ftp.debian.org/debian";
+    let security = "http://security.debian.org/debian-security";
+    let old = "http://archive.debian.org/debian";
+    let old_security = "http://archive.debian.org/debian-security";
     let expected = [
         format!("release trixie {debian}"),
         format!("updates trixie-updates {debian}"),

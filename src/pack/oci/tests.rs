@@ -102,7 +102,8 @@ fn blob<'a>(files: &'a BTreeMap<String, Vec<u8>>, descriptor: &Value) -> &'a [u8
 
 #[test]
 fn an_archive_has_one_image_with_the_trees_tar_as_its_layer() {
-    let (tree, place) = (tree(), tempfile::tempdir().unwrap());
+    let tree = tree();
+    let place = tempfile::tempdir().unwrap();
     let path = place.path().join("x.oci.tar");
     for (compression, media_type) in [
         (Compression::Gzip, LAYER_GZIP),
@@ -144,7 +145,8 @@ fn an_archive_has_one_image_with_the_trees_tar_as_its_layer() {
 
 #[test]
 fn a_directory_has_the_files_of_the_archive() {
-    let (tree, place) = (tree(), tempfile::tempdir().unwrap());
+    let tree = tree();
+    let place = tempfile::tempdir().unwrap();
     let archive = place.path().join("x.oci.tar");
     let layout = Layout::Archive(Sink::File(archive.clone()));
     written(tree.path(), layout, Settings::default(), Compression::Gzip);
@@ -179,7 +181,8 @@ fn a_directory_has_the_files_of_the_archive() {
 
 #[test]
 fn a_directory_that_cannot_be_the_layout_stays_as_it_is() {
-    let (tree, place) = (tree(), tempfile::tempdir().unwrap());
+    let tree = tree();
+    let place = tempfile::tempdir().unwrap();
     let root = Rootfs::open(tree.path()).unwrap();
     let full = place.path().join("full");
     fs::create_dir(&full).unwrap();
@@ -211,7 +214,8 @@ fn a_directory_that_cannot_be_the_layout_stays_as_it_is() {
 
 #[test]
 fn the_documents_say_what_was_asked_for() {
-    let (tree, place) = (tree(), tempfile::tempdir().unwrap());
+    let tree = tree();
+    let place = tempfile::tempdir().unwrap();
     let path = place.path().join("x.oci.tar");
     let pair = |key: &str, value: &str| BTreeMap::from([(key.to_owned(), value.to_owned())]);
     let settings = Settings {

@@ -68,7 +68,8 @@ fn a_full_disk_ends_it() {
 
 #[test]
 fn a_file_is_complete_or_not_there() {
-    let (tree, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let tree = tempfile::tempdir().unwrap();
+    let place = tempfile::tempdir().unwrap();
     fs::write(tree.path().join("file"), b"x").unwrap();
     let root = Rootfs::open(tree.path()).unwrap();
     let path = place.path().join("x.tar");

@@ -51,7 +51,8 @@ fn a_file_with_a_wrong_seal_is_absent() {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path();
     let store = sealed(at, "state");
-    let (index, other) = (path(at, "index", &of("a")), path(at, "index", &of("b")));
+    let index = path(at, "index", &of("a"));
+    let other = path(at, "index", &of("b"));
     let spoil: [(&str, &dyn Fn()); 6] = [
         ("changed", &|| {
             let mut content = fs::read(&index).unwrap();
