@@ -40,7 +40,7 @@ use crate::interrupt::Interrupt;
 use demand::Demands;
 use depcache::DepCache;
 use pool::{Pool, VersionId};
-use solve::Problem;
+use solve::{Problem, Refusal};
 use work::Work;
 
 pub(crate) use cache::cache_key;
@@ -214,6 +214,7 @@ fn choose(index: &Index, selection: &Selection, interrupt: &Interrupt) -> Result
     let mut pool = Pool::new(&selection.architectures, Work::new(interrupt.clone()));
     pool.read(index, &selection.suite);
     pool.add_local(&selection.local);
+    pool.check_work()?;
     let demands = demand::read(&pool, selection);
     let plan = demands.and_then(|demands| plan_both_calls(&pool, demands));
     // These are the cause of any other error: a stanza that could not be read, the end of the work.
@@ -252,10 +253,17 @@ fn plan_both_calls(pool: &Pool<'_>, mut demands: Demands<'_>) -> Result<Plan, Er
 }
 
 fn solve_or_explain<'p, 'a>(problem: Problem<'_, 'p, 'a>) -> Result<DepCache<'p, 'a>, Error> {
-    solve::solve(problem).map_err(|refusal| match refusal.cache.too_deep() {
+    solve::solve(problem).map_err(|refusal| refused(&refusal, problem))
+}
+
+fn refused(refusal: &Refusal<'_, '_>, problem: Problem<'_, '_, '_>) -> Error {
+    if let Err(over) = problem.pool.check_work() {
+        return over;
+    }
+    match refusal.cache.too_deep() {
         Some(too_deep) => Error::too_deep(problem.pool, too_deep),
-        None => explain::explain(&refusal, problem),
-    })
+        None => explain::explain(refusal, problem),
+    }
 }
 
 /// The planned versions that take the place of another installed version.

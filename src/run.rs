@@ -80,7 +80,7 @@ fn stages(
     // Sources. An unknown suite or a bad source is an error whoever asks.
     let inputs = Inputs::read(request, report)?;
     // Preflight.
-    let claim = preflight::claim(request, report, shared)?;
+    let claim = preflight::claim(request, report, shared, interrupt)?;
     let store = open_store(request, report)?;
     let _registration = cancel_on(interrupt, &store);
     let fetch = start_downloads(&store, &request.limits, report);

@@ -51,7 +51,9 @@ impl Assembly {
         if !removed.is_empty() {
             self.calls.push(Call::Remove(removed));
         }
-        for operation in order::operations(cache)? {
+        let operations = order::operations(cache)?;
+        cache.pool.check_work()?;
+        for operation in operations {
             match operation {
                 Operation::Unpack(version) => {
                     let number = self.number(cache, version)?;
@@ -77,6 +79,9 @@ impl Assembly {
         let entry = &cache.pool[version];
         if let Some(number) = self.numbers[entry.package.index()] {
             return Ok(number);
+        }
+        if !cache.pool.work.goes_on(1) {
+            cache.pool.check_work()?;
         }
         let number = self.packages.len();
         let release = cache.pool.release(version);

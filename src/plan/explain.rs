@@ -20,6 +20,9 @@ const MAX_LINES: usize = 20;
 /// The error for a problem that `solve` refuses.
 pub(super) fn explain(refusal: &Refusal<'_, '_>, problem: Problem<'_, '_, '_>) -> Error {
     let demands = thin_out(problem);
+    if let Err(over) = problem.pool.check_work() {
+        return over;
+    }
     let smallest = Problem {
         demands: &demands,
         ..problem

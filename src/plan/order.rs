@@ -31,7 +31,7 @@ pub(super) fn operations(cache: &DepCache<'_, '_>) -> Result<Vec<Operation>, Err
 
 fn ordered(cache: &DepCache<'_, '_>) -> Result<Vec<Operation>, TooDeep> {
     let graph = Graph::of(cache);
-    let order = passes::order(&graph)?;
+    let order = passes::order(&graph, &cache.pool.work)?;
     let mut schedule = Schedule::new(&graph, &cache.pool.work);
     // A package that replaces a removed one comes first, as an essential package may need it.
     let mut others = Vec::new();

@@ -237,7 +237,11 @@ impl<'a> Pool<'a> {
     }
 
     /// The dependencies of a version. A stanza that cannot be read has none; `finish` reports it.
+    /// Once the work is over no version has any, so that whatever still goes through them ends.
     pub(super) fn dependencies(&self, version: VersionId) -> &[Dependency<'a>] {
+        if !self.work.goes_on(1) {
+            return &[];
+        }
         self[version]
             .dependencies
             .get_or_init(|| match dependency::read(self, version) {
@@ -261,11 +265,17 @@ impl<'a> Pool<'a> {
         }
     }
 
+    /// An error if the work ended early.
+    pub(super) fn check_work(&self) -> Result<(), Error> {
+        match self.work.end() {
+            Some(end) => Err(Error::of_work(self, end)),
+            None => Ok(()),
+        }
+    }
+
     /// An error if the work ended early, or if a stanza that was needed could not be read.
     pub(super) fn finish(self) -> Result<(), Error> {
-        if let Some(end) = self.work.end() {
-            return Err(Error::of_work(&self, end));
-        }
+        self.check_work()?;
         let unreadable = self.unreadable.into_inner();
         unreadable.map_or(Ok(()), |bad| Err(bad.into()))
     }

@@ -58,6 +58,10 @@ pub(super) fn solve<'p, 'a>(
     for package in &demanded {
         cache.mark(*package, MarkedBy::User);
     }
+    if cache.pool.work.end().is_some() {
+        let broken = Vec::new();
+        return Err(Box::new(Refusal { cache, broken }));
+    }
     repair(&mut cache);
     autoremove(&mut cache);
     let mut broken = cache.broken();

@@ -39,6 +39,8 @@ pub(super) enum WorkEnd {
 pub(super) struct Work {
     steps: Cell<u64>,
     next_look: Cell<u64>,
+    /// What was done since the last look, in loops that count no steps.
+    rounds: Cell<u64>,
     end: Cell<Option<WorkEnd>>,
     interrupt: Interrupt,
 }
@@ -48,6 +50,7 @@ impl Work {
         Work {
             steps: Cell::new(0),
             next_look: Cell::new(INTERVAL),
+            rounds: Cell::new(0),
             end: Cell::new(None),
             interrupt,
         }
@@ -66,6 +69,19 @@ impl Work {
         self.steps.set(steps);
         if steps >= self.next_look.get() {
             self.look(package);
+        }
+        self.end.get().is_none()
+    }
+
+    /// Says that a loop which needs no limit has done this much, so that the interrupt is heard in it.
+    /// Returns false when the work is over.
+    #[inline]
+    pub(super) fn goes_on(&self, count: usize) -> bool {
+        let rounds = self.rounds.get().saturating_add(count as u64);
+        self.rounds.set(rounds);
+        if rounds >= INTERVAL {
+            self.rounds.set(0);
+            self.look(None);
         }
         self.end.get().is_none()
     }
@@ -131,7 +147,10 @@ mod tests {
     fn the_work_ends_soon_after_an_interrupt() {
         let interrupt = Interrupt::default();
         let work = Work::new(interrupt.clone());
+        assert!(work.goes_on(INTERVAL as usize));
         interrupt.raise(2);
+        assert!(!work.goes_on(INTERVAL as usize));
+        let work = Work::new(interrupt.clone());
         assert!(!work.steps(INTERVAL as usize, None));
         assert_eq!(work.end(), Some(WorkEnd::Interrupted));
     }

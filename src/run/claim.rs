@@ -24,6 +24,7 @@ pub(super) struct ClaimedOutputs<'a> {
     outputs: &'a Outputs,
     report: &'a Report,
     shared: &'a SharedByImages,
+    interrupt: &'a Interrupt,
     finished: bool,
 }
 
@@ -42,6 +43,7 @@ impl<'a> ClaimedOutputs<'a> {
         outputs: &'a Outputs,
         report: &'a Report,
         shared: &'a SharedByImages,
+        interrupt: &'a Interrupt,
     ) -> Result<ClaimedOutputs<'a>, Error> {
         let target = match &outputs.directory {
             Some(directory) if outputs.takes_any_directory => Target::occupy(directory)?,
@@ -64,6 +66,7 @@ impl<'a> ClaimedOutputs<'a> {
             outputs,
             report,
             shared,
+            interrupt,
             finished: false,
         })
     }
@@ -214,6 +217,10 @@ impl Drop for ClaimedOutputs<'_> {
             return self.keep_failed();
         }
         let path = self.target.root().path().display().to_string();
+        // All other work has ended. Removing a large tree takes a while.
+        if self.interrupt.signal().is_some() {
+            self.report.note(format!("interrupted: removing {path}"));
+        }
         if let Err(remains) = self.target.undo() {
             self.shared.stays.set(true);
             self.report

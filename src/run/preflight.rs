@@ -15,6 +15,7 @@ use super::Error;
 use super::claim::ClaimedOutputs;
 use super::request::{Goal, Request};
 use super::several::SharedByImages;
+use crate::interrupt::Interrupt;
 use crate::pack::{self, Image, Place};
 use crate::privilege::Privilege;
 use crate::report::Report;
@@ -28,6 +29,7 @@ pub(super) fn claim<'a>(
     request: &'a Request,
     report: &'a Report,
     shared: &'a SharedByImages,
+    interrupt: &'a Interrupt,
 ) -> Result<Option<ClaimedOutputs<'a>>, Error> {
     remove_leftovers(&request.outputs.temporary, report);
     if request.goal != Goal::Make {
@@ -43,7 +45,7 @@ pub(super) fn claim<'a>(
     let is_open = shared.index.borrow().is_some();
     let image = outputs.image.as_ref().filter(|_| !is_open);
     let place = image_place(image)?;
-    let claimed = ClaimedOutputs::new(outputs, report, shared)?;
+    let claimed = ClaimedOutputs::new(outputs, report, shared, interrupt)?;
     if let Some((place, image)) = place.zip(image) {
         pack::try_out(place, image, claimed.root())?;
     }

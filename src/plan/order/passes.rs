@@ -6,6 +6,7 @@
 use super::graph::{Edge, Graph};
 use crate::plan::chain::{self, Chain, TooDeep};
 use crate::plan::dependency::DependencyKind;
+use crate::plan::work::Work;
 
 /// Which dependencies a pass follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,19 +21,19 @@ enum Follow {
 }
 
 /// The new members in the order in which they are unpacked.
-pub(super) fn order(graph: &Graph) -> Result<Vec<usize>, TooDeep> {
+pub(super) fn order(graph: &Graph, work: &Work) -> Result<Vec<usize>, TooDeep> {
     let mut order = Vec::new();
     for (number, member) in graph.members.iter().enumerate() {
         if member.new {
             order.push(number);
         }
     }
-    let mut first = Pass::new(graph, Follow::PreDepends);
+    let mut first = Pass::new(graph, Follow::PreDepends, work);
     first.then_depends = true;
     order = first.run(&order)?;
-    order = Pass::new(graph, Follow::PreDepends).run(&order)?;
-    order = Pass::new(graph, Follow::PreDepends).run(&order)?;
-    Pass::new(graph, Follow::Unpack).run(&order)
+    order = Pass::new(graph, Follow::PreDepends, work).run(&order)?;
+    order = Pass::new(graph, Follow::PreDepends, work).run(&order)?;
+    Pass::new(graph, Follow::Unpack, work).run(&order)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +51,11 @@ struct Pass<'g> {
     states: Vec<VisitState>,
     list: Vec<usize>,
     chain: Chain,
+    work: &'g Work,
 }
 
 impl<'g> Pass<'g> {
-    fn new(graph: &'g Graph, follow: Follow) -> Pass<'g> {
+    fn new(graph: &'g Graph, follow: Follow, work: &'g Work) -> Pass<'g> {
         Pass {
             graph,
             follow,
@@ -61,6 +63,7 @@ impl<'g> Pass<'g> {
             states: vec![VisitState::Unvisited; graph.members.len()],
             list: Vec::new(),
             chain: Chain::new(chain::LIMIT),
+            work,
         }
     }
 
@@ -79,6 +82,9 @@ impl<'g> Pass<'g> {
         let graph = self.graph;
         let entry = &graph.members[member];
         if self.states[member] != VisitState::Unvisited || !entry.new {
+            return;
+        }
+        if !self.work.goes_on(1 + entry.edges.len() + entry.targets) {
             return;
         }
         if !self.chain.enter(entry.package) {
