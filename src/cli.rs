@@ -7,6 +7,7 @@
 mod bootstrap;
 mod compatibility;
 mod debootstrap;
+mod documents;
 mod environment;
 mod error;
 mod exit;
@@ -47,6 +48,7 @@ use crate::sandbox;
 use crate::ui::progress::Display;
 use crate::ui::timings;
 use bootstrap::BootstrapArgs;
+use documents::{CompletionsArgs, ManualArgs};
 use environment::Environment;
 use error::Error;
 use join::JoinArgs;
@@ -95,6 +97,11 @@ enum CommandArgs {
     },
     /// List the known suites
     Suites,
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Write the manual pages
+    #[command(hide = true)]
+    Manual(ManualArgs),
 }
 
 /// What every command uses.
@@ -170,6 +177,8 @@ impl Cli {
             Some(CommandArgs::Rm(rm)) => rm.execute(session),
             Some(CommandArgs::Join(join)) => join.execute(session),
             Some(CommandArgs::Suites) => suites::execute(session),
+            Some(CommandArgs::Completions(completions)) => completions.execute(),
+            Some(CommandArgs::Manual(manual)) => manual.execute(),
             // `main` has taken these words.
             Some(CommandArgs::Debootstrap { .. }) => Ok(()),
         }
@@ -183,9 +192,12 @@ impl Cli {
             Some(CommandArgs::Pack(pack)) => pack.title(),
             Some(CommandArgs::Rm(_)) => "rbootstrap rm".into(),
             Some(CommandArgs::Join(join)) => join.title(),
-            Some(CommandArgs::Suites | CommandArgs::Debootstrap { .. }) => {
-                "rbootstrap suites".into()
-            }
+            Some(
+                CommandArgs::Suites
+                | CommandArgs::Completions(_)
+                | CommandArgs::Manual(_)
+                | CommandArgs::Debootstrap { .. },
+            ) => "rbootstrap".into(),
         }
     }
 
@@ -199,6 +211,8 @@ impl Cli {
                 CommandArgs::Join(_)
                 | CommandArgs::Rm(_)
                 | CommandArgs::Suites
+                | CommandArgs::Completions(_)
+                | CommandArgs::Manual(_)
                 | CommandArgs::Debootstrap { .. },
             ) => 1,
         }

@@ -50,7 +50,7 @@ pub(super) enum Error {
     Mirror(#[from] NotAMirror),
     #[error(transparent)]
     Epoch(#[from] BadEpoch),
-    /// A log or a timings page.
+    /// A log, a timings page or a manual page.
     #[error("cannot write {}", path.display())]
     Write {
         path: PathBuf,

@@ -12,24 +12,23 @@ pub(super) const USAGE: &str = "rbootstrap [OPTIONS] SUITE [TARGET] [MIRROR]
        rbootstrap pack [OPTIONS] DIR [OUTPUT]
        rbootstrap join [OPTIONS] OUTPUT IMAGE…
        rbootstrap rm DIR…
-       rbootstrap suites";
+       rbootstrap suites
+       rbootstrap completions SHELL";
 
-const EXAMPLES: &str = "Examples:
-  rbootstrap trixie ./trixie
+pub(super) const EXAMPLES: &str = "  rbootstrap trixie ./trixie
   rbootstrap --variant minbase --include vim,curl trixie trixie.tar.zst
   rbootstrap noble | docker import - noble
   rbootstrap noble ./noble --tar - | docker import - noble
   rbootstrap noble ./noble && rbootstrap pack ./noble | docker import - noble";
 
-const MORE_EXAMPLES: &str = "
-  rbootstrap --include curl=8.14.1-2,libc6:i386 --arch amd64,i386 trixie ./trixie
+pub(super) const MORE_EXAMPLES: &str =
+    "  rbootstrap --include curl=8.14.1-2,libc6:i386 --arch amd64,i386 trixie ./trixie
   rbootstrap trixie ./trixie http://mirror.example/debian
   rbootstrap --source 'deb [pin-priority=100] http://ftp.debian.org/debian sid main' \\
       --include vim/sid trixie ./trixie
-  rbootstrap --print-debs --variant buildd sid
+  rbootstrap --print-debs --variant buildd sid";
 
-Exit codes:
-  0         success
+pub(super) const EXIT_CODES: &str = "  0         success
   1         any failure that is not listed below
   2         the command line is wrong
   3         trust: a bad signature, digest or date, or a malformed or oversized index or package
@@ -38,10 +37,9 @@ Exit codes:
   6         the target or the disk is unusable, or the host denies a permission
   7         a maintainer script or dpkg failed
   129       hangup (SIGHUP); everything is undone
-  130, 143  interrupted (SIGINT, SIGTERM); everything is undone
+  130, 143  interrupted (SIGINT, SIGTERM); everything is undone";
 
-Environment:
-  http_proxy, https_proxy,  proxies for downloads, and the hosts that need none; names in upper case
+pub(super) const ENVIRONMENT: &str = "  http_proxy, https_proxy,  proxies for downloads, and the hosts that need none; names in upper case
   all_proxy, no_proxy       come first
   SOURCE_DATE_EPOCH         the time of the image [default: the newest package's]
   TMPDIR                    the directory for temporary files [default: /tmp]";
@@ -52,10 +50,24 @@ pub(super) fn command() -> Command {
         .styles(Styles::plain())
         .max_term_width(100)
         .override_usage(USAGE)
-        .after_help(EXAMPLES)
-        .after_long_help(format!("{EXAMPLES}{MORE_EXAMPLES}"))
+        .after_help(format!("Examples:\n{EXAMPLES}"))
+        .after_long_help(format!(
+            "Examples:\n{EXAMPLES}\n{MORE_EXAMPLES}\n\n\
+             Exit codes:\n{EXIT_CODES}\n\n\
+             Environment:\n{ENVIRONMENT}"
+        ))
         .mut_args(with_values_and_variable)
         .mut_subcommands(|command| command.mut_args(with_values_and_variable))
+}
+
+/// The command for manual pages, which have a place for values and environment variables.
+pub(super) fn command_for_pages() -> Command {
+    let with_values = |arg: Arg| arg.hide_possible_values(false);
+    Cli::command()
+        .override_usage(USAGE)
+        .mut_args(with_values)
+        .mut_subcommands(|command| command.mut_args(with_values))
+        .mut_subcommand("bootstrap", |command| command.hide(true))
 }
 
 /// Moves the option's values and its environment variable to its long help.

@@ -50,6 +50,8 @@ impl Cli {
                 CommandArgs::Pack(_)
                 | CommandArgs::Join(_)
                 | CommandArgs::Suites
+                | CommandArgs::Completions(_)
+                | CommandArgs::Manual(_)
                 | CommandArgs::Debootstrap { .. },
             ) => Ok(Privilege::of_caller()),
         }
