@@ -113,6 +113,55 @@ fn the_docker_profile_sets_an_image_up_and_removes_secrets() {
     assert!(!states.contains("Package: service\n"), "{states}");
 }
 
+/// Documentation and translations, but no licence, and not what the user wants after all.
+#[test]
+#[ignore = "needs root, dpkg"]
+fn slim_leaves_out_documentation_and_translations() {
+    let paths = [
+        ("usr/share/doc/one/copyright", true),
+        ("usr/share/doc/one/changelog.gz", false),
+        ("usr/share/doc/one/examples/run", false),
+        ("usr/share/info/one.info", false),
+        ("usr/share/lintian/overrides/one", false),
+        ("usr/share/lintian/one", true),
+        ("usr/share/locale/de/LC_MESSAGES/one.mo", false),
+        ("usr/share/locale/locale.alias", true),
+        ("usr/share/man/man1/one.1", false),
+        ("usr/share/man/de/man1/one.1", true),
+        ("usr/share/one", true),
+    ];
+    let mut one = DebBuilder::new("one", "1");
+    for (path, _) in paths {
+        one = one.file(path, "x");
+    }
+    let context = TestContext::new([one]);
+    for options in [
+        &["--slim"][..],
+        &["--profile=slim"],
+        &["--profile=docker", "--slim"],
+    ] {
+        let mut all = vec!["--variant=essential", "--include=one"];
+        all.extend(options);
+        all.push("--path-include=/usr/share/man/de/*");
+        context.make(&all).ok();
+        for (path, is_there) in paths {
+            assert_eq!(context.root().join(path).exists(), is_there, "{path}");
+        }
+        let line = context.line("usr/share/man/man1");
+        assert!(line.starts_with("d 0755 0:0"), "{line}");
+        let rules = context.read("etc/dpkg/dpkg.cfg.d/rbootstrap-paths");
+        assert!(rules.contains("path-exclude=/usr/share/doc/*\n"), "{rules}");
+        assert!(
+            rules.ends_with("path-include=/usr/share/man/de/*\n"),
+            "{rules}"
+        );
+        let is_docker = context.root().join("usr/sbin/policy-rc.d").exists();
+        assert_eq!(is_docker, options.len() > 1);
+        fs::remove_dir_all(context.root()).unwrap();
+    }
+    println!("slim: {} paths", paths.len());
+}
+
 #[test]
 #[ignore = "needs root, dpkg"]
 fn a_users_profile_takes_the_place_of_one_of_its_name() {

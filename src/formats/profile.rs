@@ -5,20 +5,24 @@
 
 use serde::Deserialize;
 
+use super::path_rule::{BadPattern, PathRule, PathRuleKind};
+
 /// The settings of a profile. suites/README.md describes the fields.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct Profile {
     /// Whether apt records all packages as installed automatically, except those of the user.
-    #[serde(default)]
     pub(crate) all_automatic: bool,
     /// Whether the secrets are removed that scripts have made.
-    #[serde(default)]
     pub(crate) remove_secrets: bool,
+    /// Patterns of paths that are not unpacked.
+    path_exclude: Vec<String>,
+    /// Patterns of paths that are unpacked although they match one of `path_exclude`.
+    path_include: Vec<String>,
     /// The absolute paths of what is removed.
-    #[serde(default)]
     pub(crate) remove: Vec<String>,
-    #[serde(default)]
+    /// The absolute paths of directories that are made if they are absent.
+    pub(crate) directories: Vec<String>,
     pub(crate) files: Vec<ProfileFile>,
 }
 
@@ -41,7 +45,10 @@ fn default_mode() -> u32 {
 }
 
 /// The profiles that are compiled in, by name.
-const BUILT_IN: [(&str, &str); 1] = [("docker", include_str!("../../suites/profiles/docker.toml"))];
+const BUILT_IN: [(&str, &str); 2] = [
+    ("docker", include_str!("../../suites/profiles/docker.toml")),
+    ("slim", include_str!("../../suites/profiles/slim.toml")),
+];
 
 /// The text of a profile that is compiled in.
 pub(crate) fn built_in(name: &str) -> Option<&'static str> {
@@ -61,7 +68,8 @@ impl Profile {
             source: Box::new(source),
         })?;
         let files = profile.files.iter().map(|file| &file.path);
-        for path in profile.remove.iter().chain(files) {
+        let directories = &profile.directories;
+        for path in profile.remove.iter().chain(directories).chain(files) {
             let mut names = path.strip_prefix('/').unwrap_or_default().split('/');
             let is_odd = names.any(|name| ["", ".", ".."].contains(&name));
             if is_odd || path.contains(char::is_control) {
@@ -73,7 +81,48 @@ impl Profile {
                 return Err(BadProfile::Mode { path: path.clone() });
             }
         }
+        profile.rules()?;
         Ok(profile)
+    }
+
+    /// The rules for paths, of which the last one that matches counts.
+    fn rules(&self) -> Result<Vec<PathRule>, BadPattern> {
+        let mut rules = Vec::new();
+        for (kind, patterns) in [
+            (PathRuleKind::Exclude, &self.path_exclude),
+            (PathRuleKind::Include, &self.path_include),
+        ] {
+            for pattern in patterns {
+                rules.push(PathRule::new(kind, pattern)?);
+            }
+        }
+        Ok(rules)
+    }
+
+    /// The rules for paths, of which the last one that matches counts.
+    pub(crate) fn path_rules(&self) -> Vec<PathRule> {
+        // `parse` has refused bad ones.
+        self.rules().unwrap_or_default()
+    }
+
+    /// Adds the settings of another profile. Of files with one path its own counts.
+    pub(crate) fn add(&mut self, other: Profile) {
+        let Profile {
+            all_automatic,
+            remove_secrets,
+            path_exclude,
+            path_include,
+            remove,
+            directories,
+            files,
+        } = other;
+        self.all_automatic |= all_automatic;
+        self.remove_secrets |= remove_secrets;
+        self.path_exclude.extend(path_exclude);
+        self.path_include.extend(path_include);
+        self.remove.extend(remove);
+        self.directories.extend(directories);
+        self.files.extend(files);
     }
 }
 
@@ -89,6 +138,8 @@ pub(crate) enum BadProfile {
     Path { path: String },
     #[error("the mode of `{path}` has more than permission bits")]
     Mode { path: String },
+    #[error(transparent)]
+    Pattern(#[from] BadPattern),
 }
 
 #[cfg(test)]
@@ -99,9 +150,26 @@ mod tests {
     fn the_profiles_that_are_compiled_in_can_be_used() {
         for name in names() {
             let profile = Profile::parse(built_in(name).unwrap()).unwrap();
-            assert!(!profile.files.is_empty(), "{name}");
+            assert_ne!(profile, Profile::default(), "{name}");
         }
         assert_eq!(built_in("podman"), None);
+    }
+
+    #[test]
+    fn of_a_profiles_rules_the_includes_come_last_and_profiles_add_up() {
+        let text = "path_include = [\"/a/b\"]\npath_exclude = [\"/a/*\"]\n";
+        let mut profile = Profile::parse(text).unwrap();
+        profile.add(Profile::parse("all_automatic = true\npath_exclude = [\"/c\"]").unwrap());
+        assert!(profile.all_automatic);
+        let rules: Vec<String> = profile
+            .path_rules()
+            .iter()
+            .map(PathRule::to_string)
+            .collect();
+        assert_eq!(
+            rules,
+            ["path-exclude=/a/*", "path-exclude=/c", "path-include=/a/b"]
+        );
     }
 
     #[test]
@@ -116,6 +184,8 @@ mod tests {
             (file("/etc/", "0o644"), "`/etc/` is not the absolute"),
             (file("/etc/x", "0o100644"), "the mode of `/etc/x` has"),
             ("remove = [\"/\"]".into(), "`/` is not the absolute path"),
+            ("directories = [\"a\"]".into(), "`a` is not the absolute"),
+            ("path_exclude = [\"a\"]".into(), "the pattern `a` does not"),
         ] {
             let error = Profile::parse(&text).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{text}: {error}");

@@ -138,9 +138,17 @@ fn encode_step(encoder: &mut KeyHasher, step: &Step) {
                 encoder.bytes(&file.content);
             }
         }
-        Step::Settings(ProfileChanges { files, removed }) => {
+        Step::Settings(ProfileChanges {
+            removed,
+            directories,
+            files,
+        }) => {
             encoder.number(removed.len() as u64);
             for path in removed {
+                encoder.bytes(path.as_bytes());
+            }
+            encoder.number(directories.len() as u64);
+            for path in directories {
                 encoder.bytes(path.as_bytes());
             }
             encoder.number(files.len() as u64);

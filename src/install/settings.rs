@@ -11,6 +11,9 @@ pub(super) fn changes(profile: &Profile, plan: &Plan) -> ProfileChanges {
     for path in &profile.remove {
         changes.removed.extend(RootPath::parse(path));
     }
+    for path in &profile.directories {
+        changes.directories.extend(RootPath::parse(path));
+    }
     for file in &profile.files {
         let is_planned = |name: &String| {
             let mut packages = plan.packages().iter();

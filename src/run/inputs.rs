@@ -3,6 +3,7 @@
 use super::request::Request;
 use super::sources::Sources;
 use super::{Error, debootstrap, local, preseed, profile};
+use crate::formats::path_rule::PathRule;
 use crate::formats::profile::Profile;
 use crate::formats::suite::MergedUsr;
 use crate::install::{self, Preseed};
@@ -31,6 +32,7 @@ impl Inputs {
         let profile = request.system.profile.as_ref();
         let profile = profile.map(profile::load).transpose()?;
         let options = step_options(request, &sources)
+            .with_path_rules(&path_rules(request, profile.as_ref()))
             .with_preseed(preseed.as_ref())
             .with_profile(profile.as_ref());
         Ok(Inputs {
@@ -50,10 +52,16 @@ fn removes_secrets(request: &Request, profile: Option<&Profile>) -> bool {
     profile.is_some_and(|profile| profile.remove_secrets && !keeps)
 }
 
+/// The rules of the profiles and after them the user's, of which the last one that matches counts.
+fn path_rules(request: &Request, profile: Option<&Profile>) -> Vec<PathRule> {
+    let mut rules = profile.map(Profile::path_rules).unwrap_or_default();
+    rules.extend(request.system.path_rules.iter().cloned());
+    rules
+}
+
 fn step_options(request: &Request, sources: &Sources) -> install::Options {
     let system = &request.system;
-    let options = install::Options::new(system.variant, &sources.suite, &sources.architectures)
-        .with_path_rules(&system.path_rules);
+    let options = install::Options::new(system.variant, &sources.suite, &sources.architectures);
     let options = debootstrap::with_debootstrap(options, request, &sources.suite);
     let wanted = request.debootstrap.as_ref();
     let only_downloads = wanted.is_some_and(|wanted| wanted.only_downloads);

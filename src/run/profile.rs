@@ -38,10 +38,18 @@ impl Error {
     }
 }
 
-/// Reads a profile: a file where the choice is a path, otherwise the last of its name in the
-/// user's directories, or the one that is compiled in.
+/// Reads the profiles of a choice, whose settings add up.
 pub(super) fn load(choice: &ProfileChoice) -> Result<Profile, Error> {
-    let name = &choice.name;
+    let mut all = Profile::default();
+    for name in &choice.names {
+        all.add(load_one(name, choice)?);
+    }
+    Ok(all)
+}
+
+/// Reads a profile: a file where the name is a path, otherwise the last of its name in the user's
+/// directories, or the one that is compiled in.
+fn load_one(name: &str, choice: &ProfileChoice) -> Result<Profile, Error> {
     if name.contains('/') {
         return parse(name, &read(Path::new(name))?);
     }
@@ -53,7 +61,7 @@ pub(super) fn load(choice: &ProfileChoice) -> Result<Profile, Error> {
     }
     match profile::built_in(name) {
         Some(text) => parse(name, text),
-        None => Err(Error::Unknown { name: name.clone() }),
+        None => Err(Error::Unknown { name: name.into() }),
     }
 }
 

@@ -83,14 +83,14 @@ pub(crate) struct System {
     pub(crate) profile: Option<ProfileChoice>,
 }
 
-/// A profile whose settings a system gets.
+/// The profiles whose settings a system gets.
 #[derive(Clone, Debug)]
 pub(crate) struct ProfileChoice {
-    /// A name, or a path with a `/`.
-    pub(crate) name: String,
+    /// Names, or paths with a `/`.
+    pub(crate) names: Vec<String>,
     /// Where profiles are looked for by name, besides those that are compiled in; later ones first.
     pub(crate) directories: Vec<PathBuf>,
-    /// Whether secrets stay although the profile removes them.
+    /// Whether secrets stay although a profile removes them.
     pub(crate) keeps_secrets: bool,
 }
 

@@ -52,7 +52,7 @@ fn refuse_pipes(request: &Request) -> Result<(), Error> {
     } = request;
     let lines = sources.extra_sources.iter();
     let extra: Vec<PathBuf> = lines.map(PathBuf::from).collect();
-    let profile = system.profile.iter().map(|profile| &profile.name);
+    let profile = system.profile.iter().flat_map(|choice| &choice.names);
     let profile: Vec<PathBuf> = profile.map(PathBuf::from).collect();
     let inputs = [
         ("--preseed", system.preseed.as_slice()),

@@ -1,12 +1,13 @@
-//! What a profile changes in a finished tree: files that it writes, and what it removes.
+//! What a profile changes in a finished tree: what it removes, directories and files that it makes.
 
 use crate::tree::rootfs::{Error, RootPath, Rootfs};
 
 /// Changes to a tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProfileChanges {
-    pub(crate) files: Vec<AddedFile>,
     pub(crate) removed: Vec<RootPath>,
+    pub(crate) directories: Vec<RootPath>,
+    pub(crate) files: Vec<AddedFile>,
 }
 
 /// A file that is written.
@@ -23,6 +24,9 @@ impl ProfileChanges {
     pub(crate) fn apply(&self, root: &Rootfs) -> Result<(), Error> {
         for path in &self.removed {
             root.remove_tree(path)?;
+        }
+        for path in &self.directories {
+            root.make_directories(path)?;
         }
         for file in &self.files {
             root.make_directories(&file.path.parent())?;

@@ -96,6 +96,9 @@ impl fmt::Display for Step {
                 }
             }
             Step::Settings(changes) => {
+                for path in &changes.directories {
+                    write!(f, " {path}/")?;
+                }
                 for file in &changes.files {
                     write!(f, " {}", file.path)?;
                 }
