@@ -6,14 +6,18 @@
 
 mod bootstrap;
 mod compatibility;
+mod configuration;
 mod debootstrap;
 mod documents;
 mod environment;
 mod error;
 mod exit;
 mod help;
+mod hooks;
+mod host_files;
 mod image;
 mod join;
+mod mmdebstrap;
 mod network;
 mod options;
 mod order;
@@ -33,6 +37,7 @@ mod values;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -95,6 +100,15 @@ enum CommandArgs {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<OsString>,
     },
+    /// Make a tree with the words of mmdebstrap, as mmdebstrap leaves it
+    #[command(
+        disable_help_flag = true,
+        override_usage = "rbootstrap mmdebstrap [OPTION]... [SUITE [TARGET [MIRROR...]]]"
+    )]
+    Mmdebstrap {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
     /// List the known suites
     Suites,
     /// Print the completions of a shell
@@ -115,12 +129,15 @@ struct Session {
 
 /// Runs the program: parses the command line, executes the command, reports a failure.
 pub fn main() -> ExitCode {
-    if let Some(code) = sandbox::pid_1() {
+    if let Some(code) = sandbox::own_process() {
         return code;
     }
     let words: Vec<OsString> = std::env::args_os().collect();
-    if let Some(words) = debootstrap::words(&words) {
+    if let Some(words) = front_end_words(&words, debootstrap::NAME) {
         return debootstrap::main(words);
+    }
+    if let Some(words) = front_end_words(&words, mmdebstrap::NAME) {
+        return mmdebstrap::main(words);
     }
     let cli = match parse(words) {
         Ok(cli) => cli,
@@ -159,6 +176,20 @@ pub fn main() -> ExitCode {
     failed.or(unwritten).unwrap_or(ExitCode::SUCCESS)
 }
 
+/// The words for another tool's name, if the program or its command is called so.
+fn front_end_words(all: &[OsString], name: &str) -> Option<Vec<OsString>> {
+    let program = Path::new(all.first()?).file_name()?;
+    if program == name {
+        return Some(all[1..].to_vec());
+    }
+    if !all.iter().any(|word| word == name) {
+        return None;
+    }
+    let ordered = order::command_first(all.to_vec(), &help::command());
+    let is_command = ordered.get(1).is_some_and(|word| word == name);
+    is_command.then(|| ordered[2..].to_vec())
+}
+
 /// Parses the words of the command line. clap's error also carries requested help.
 fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let command = help::command();
@@ -180,7 +211,7 @@ impl Cli {
             Some(CommandArgs::Completions(completions)) => completions.execute(),
             Some(CommandArgs::Manual(manual)) => manual.execute(),
             // `main` has taken these words.
-            Some(CommandArgs::Debootstrap { .. }) => Ok(()),
+            Some(CommandArgs::Debootstrap { .. } | CommandArgs::Mmdebstrap { .. }) => Ok(()),
         }
     }
 
@@ -196,7 +227,8 @@ impl Cli {
                 CommandArgs::Suites
                 | CommandArgs::Completions(_)
                 | CommandArgs::Manual(_)
-                | CommandArgs::Debootstrap { .. },
+                | CommandArgs::Debootstrap { .. }
+                | CommandArgs::Mmdebstrap { .. },
             ) => "rbootstrap".into(),
         }
     }
@@ -213,7 +245,8 @@ impl Cli {
                 | CommandArgs::Suites
                 | CommandArgs::Completions(_)
                 | CommandArgs::Manual(_)
-                | CommandArgs::Debootstrap { .. },
+                | CommandArgs::Debootstrap { .. }
+                | CommandArgs::Mmdebstrap { .. },
             ) => 1,
         }
     }

@@ -3,6 +3,7 @@
 //! Except for the user's suite files, nothing here opens a path, uses the network or reads the
 //! clock: callers hand in text, a reader or an open file.
 
+pub(crate) mod apt_conf;
 pub(crate) mod arch;
 pub(crate) mod compress;
 pub(crate) mod control;
@@ -16,6 +17,7 @@ pub(crate) mod key;
 pub(crate) mod package;
 pub(crate) mod package_key;
 pub(crate) mod path_rule;
+pub(crate) mod posix_regex;
 pub(crate) mod profile;
 pub(crate) mod relation;
 pub(crate) mod secret;

@@ -3,8 +3,10 @@
 //! `steps` makes the list of a plan, `key` names the tree after each step by a hash, `execute` runs
 //! the list over the state of the tree. How packages are unpacked and configured is left to `dpkg`.
 
+mod additions;
 mod debootstrap_tree;
 mod execute;
+mod hooks;
 mod install_plan;
 mod key;
 mod preseed;
@@ -21,8 +23,12 @@ use crate::failure::Class;
 use crate::sandbox;
 use crate::tree::rootfs;
 
+pub(crate) use additions::Additions;
 pub(crate) use debootstrap_tree::{DebootstrapOptions, HostFile};
 pub(crate) use execute::{Installation, Setup};
+pub(crate) use hooks::{
+    BadHook, Helper, HelperOptions, Hook, HookStage, copy as copy_by_helper, hook_path,
+};
 pub(crate) use install_plan::InstallPlan;
 pub(crate) use key::StepKey;
 pub(crate) use preseed::Preseed;
@@ -49,6 +55,9 @@ pub(crate) enum Error {
         #[source]
         output: Option<LastLines>,
     },
+    /// A command of the user's.
+    #[error(transparent)]
+    Hook(#[from] hooks::Error),
     /// The tree could not be written or tidied.
     #[error(transparent)]
     Rootfs(#[from] rootfs::Error),
@@ -63,6 +72,7 @@ impl Error {
             Error::Sandbox(error) => error.class(),
             Error::Configure(error) => error.class(),
             Error::Preseed { .. } => Class::Script,
+            Error::Hook(error) => error.class(),
             Error::Rootfs(_) => Class::Target,
         }
     }
@@ -73,6 +83,7 @@ impl Error {
             Error::Unpack(error) => error.hint(),
             Error::Sandbox(error) => error.hint(),
             Error::Configure(error) => error.hint(),
+            Error::Hook(error) => error.hint(),
             Error::Preseed { .. } => Some(
                 "correct the lines that its output names, or leave them out of the --preseed file"
                     .into(),

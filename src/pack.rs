@@ -6,6 +6,7 @@
 //! empty directories.
 
 mod chunks;
+mod devices;
 mod entry;
 mod form;
 #[cfg(any(test, feature = "testing"))]
@@ -17,6 +18,7 @@ mod pax;
 mod place;
 mod temporary;
 
+pub(crate) use devices::Devices;
 #[cfg(test)]
 pub(crate) use form::ENDINGS;
 pub(crate) use form::{Content, Form, Image, Layout, Sink, UnknownEnding, from_target};
@@ -48,6 +50,8 @@ pub(crate) struct Options {
     pub(crate) threads: u32,
     /// Of the archive, or of the layer of an OCI image.
     pub(crate) encoding: Encoding,
+    /// What /dev has.
+    pub(crate) devices: Devices,
     /// For what must be complete before it goes to standard output.
     pub(crate) temporary: PathBuf,
     /// Checked before every chunk that is written.
@@ -233,7 +237,7 @@ fn write_tar<W: Write>(
     report.began(Stage::Pack, size);
     let (to_fill, filled) = chunks();
     let (read, encoded) = thread::scope(|scope| {
-        let reader = scope.spawn(|| read(root, &entries, options.epoch, to_fill, report));
+        let reader = scope.spawn(|| read(root, &entries, options, to_fill, report));
         let encoded = encode(output.output, options, filled, &mut output.content);
         match reader.join() {
             Ok(read) => (read, encoded),
@@ -262,12 +266,16 @@ fn write_tar<W: Write>(
 fn read(
     root: &Rootfs,
     entries: &[TreeEntry],
-    epoch: Option<i64>,
+    options: &Options,
     mut chunks: Chunks,
     report: &Report,
 ) -> Result<(), Error> {
     for entry in entries {
-        entry::write(root, entry, epoch, &mut chunks)?;
+        entry::write(root, entry, options.epoch, &mut chunks)?;
+        if entry.path.as_bytes() == devices::DIRECTORY {
+            let written = devices::write(options, &mut chunks);
+            written.map_err(|source| Error::Write { source })?;
+        }
         report.advanced(Stage::Pack, entry.content_size());
     }
     chunks.end().map_err(|source| Error::Write { source })

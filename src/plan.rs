@@ -19,10 +19,12 @@ pub(crate) mod fuzz;
 mod local;
 mod mark;
 mod order;
+mod pattern;
 mod pool;
 mod prefetch;
 mod reason;
 mod scan;
+mod selectors;
 mod solve;
 mod suggestions;
 mod target_release;
@@ -49,6 +51,7 @@ pub use local::LocalDeb;
 pub(crate) use local::is_path;
 pub(crate) use prefetch::PrefetchPlanner;
 pub(crate) use reason::Reason;
+pub(crate) use selectors::has_patterns;
 
 /// Which packages a user selects.
 #[derive(Clone, Debug)]
@@ -62,7 +65,8 @@ pub struct Selection {
     /// The architectures of the tree, the native one first.
     pub architectures: Vec<String>,
     /// Additional packages, in the user's order: `pkg`, `pkg:arch`, `pkg=version`, `pkg/suite`,
-    /// `pkg-`, `./file.deb`.
+    /// `pkg-`, `./file.deb`, and words for several packages: patterns, `task^`, globs, regular
+    /// expressions.
     pub include: Vec<String>,
     /// The .debs of the words in `include` that are paths.
     pub local: Vec<LocalDeb>,

@@ -31,7 +31,7 @@ use crate::archive::{self, IndexReader};
 use crate::install::{self, Installation, Setup};
 use crate::interrupt::{Interrupt, Registration};
 use crate::pack;
-use crate::plan::PrefetchPlanner;
+use crate::plan::{self, PrefetchPlanner};
 use crate::privilege::Privilege;
 use crate::report::Report;
 use crate::sandbox;
@@ -44,7 +44,7 @@ pub(crate) use error::Error;
 pub(crate) use outcome::Done;
 pub(crate) use request::{
     CacheOptions, Debootstrap, Goal, Limits, ListedSources, NetworkOptions, Outputs, Packages,
-    ProfileChoice, Request, SourceOptions, System,
+    ProfileChoice, Request, SourceOptions, SourceText, System,
 };
 pub(crate) use sources::load_suites;
 
@@ -115,13 +115,12 @@ fn stages(
     // Fetch and Install.
     preflight::require_room(request, &plan, claim.as_ref(), &store)?;
     fetch.want(&plan.debs);
-    match (&claim, &request.debootstrap) {
-        (None, _) => fetch_all(&fetch, &plan.debs)?,
-        (Some(_), None) => {}
-        (Some(claim), Some(wanted)) => {
-            debootstrap::write_lists(claim.root(), &reader, &plan)?;
-            debootstrap::keep_packages(wanted, &plan, &fetch, report)?;
-        }
+    match &claim {
+        None => fetch_all(&fetch, &plan.debs)?,
+        Some(claim) => debootstrap::prepare_tree(request, claim.root(), &reader, &plan)?,
+    }
+    if let (Some(_), Some(wanted)) = (&claim, &request.debootstrap) {
+        debootstrap::keep_packages(wanted, &plan, &fetch, report)?;
     }
     let epoch = installation.map(|tree| tree.install(&plan)).transpose()?;
     drop(fetch);
@@ -148,6 +147,7 @@ fn open_store(request: &Request, report: &Report) -> Result<Arc<Store>, Error> {
         temporary: cache.temporary.clone(),
         limits: request.network.transfers,
         tries: request.network.tries,
+        proxies: request.network.proxies.clone(),
         credentials: Arc::new(credentials::read(&request.sources, report)?),
     };
     let may_do_without = !cache.is_named && request.goal != Goal::Download;
@@ -194,6 +194,7 @@ fn reader_options(request: &Request) -> archive::ReaderOptions {
     archive::ReaderOptions {
         now: now(),
         mirror_wait: request.network.mirror_wait,
+        for_patterns: plan::has_patterns(&request.packages.include),
     }
 }
 

@@ -12,6 +12,7 @@ mod control_group;
 mod error;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod fuzz;
+mod hooks;
 mod ids;
 mod init;
 mod limits;
@@ -50,15 +51,17 @@ use wire::Reply;
 pub(crate) use channel::Cancel;
 pub(crate) use command::{Command, Finished};
 pub(crate) use error::{Error, SetupStep};
+pub(crate) use hooks::HookMounts;
 pub(crate) use limits::{Exceeded, ScriptLimits};
 pub(crate) use output::{Clock, Hearing};
 
 /// The host name that programs in the sandbox see: the same wherever an image is built.
 pub(crate) const HOSTNAME: &str = "localhost";
 
-/// Runs PID 1 of a sandbox, if the program was executed as such.
-pub(crate) fn pid_1() -> Option<ExitCode> {
-    init::run(std::env::args_os())
+/// Runs PID 1 of a sandbox, or the process that executes a hook, if the program was executed as
+/// such.
+pub(crate) fn own_process() -> Option<ExitCode> {
+    init::run(std::env::args_os()).or_else(|| hooks::hook_process(std::env::args_os()))
 }
 
 /// What the user permits.

@@ -52,6 +52,7 @@ pub(crate) use self::derived::{DerivedKind, DerivedWriter};
 pub(crate) use self::error::{Cause, Error, Obstacle};
 pub(crate) use self::http::TransferLimits;
 use self::http::Transport;
+pub(crate) use self::proxy::Proxies;
 use self::request::FileRequest;
 use self::seen::SeenReleases;
 pub(crate) use self::stop::Stop;
@@ -77,6 +78,7 @@ pub(crate) struct Options {
     pub(crate) limits: TransferLimits,
     /// How many times each URL is tried while it fails for transient reasons.
     pub(crate) tries: u32,
+    pub(crate) proxies: Proxies,
     pub(crate) credentials: Arc<Credentials>,
 }
 
@@ -121,7 +123,8 @@ impl Store {
     /// Opens a store that sends warnings and details to `report`. The HTTP client takes its proxies
     /// from the environment (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`).
     pub(crate) fn open(options: Options, report: Report) -> Result<Store, Error> {
-        Store::with(options, report, http::builder()?, FIRST_PAUSE)
+        let builder = options.proxies.apply(http::builder()?)?;
+        Store::with(options, report, builder, FIRST_PAUSE)
     }
 
     fn with(

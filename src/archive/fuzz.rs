@@ -87,6 +87,7 @@ pub(crate) fn packages(data: &[u8]) {
         expected: 0,
         limit: 1 << 20,
         stop: &stop,
+        for_patterns: false,
         observe: &observe,
     };
     let text = match decode_stream(data, options) {

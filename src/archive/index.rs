@@ -36,6 +36,8 @@ pub(super) struct Indexes<'a> {
     pub(super) report: &'a Report,
     /// The mirror's rate in bytes a second.
     pub(super) rate: f64,
+    /// Keeps the fields that only patterns and tasks ask for.
+    pub(super) for_patterns: bool,
 }
 
 /// One index to read.
@@ -80,7 +82,10 @@ impl Indexes<'_> {
         file: &IndexFile,
     ) -> Result<Listing, ListingError> {
         let from = Instant::now();
-        let mut key = KeyHasher::new("index");
+        let mut key = KeyHasher::new(match self.for_patterns {
+            true => "index for patterns",
+            false => "index",
+        });
         add_promise(&mut key, release, &file.path);
         let key = key.finish();
         let cached = self.store.get(DerivedKind::Index, &key);
@@ -209,6 +214,7 @@ impl Indexes<'_> {
             expected: plain.map_or(0, |promised| promised.size),
             limit: size_limit(fetched.verified.size()),
             stop: self.stop,
+            for_patterns: self.for_patterns,
             observe: &|stanza| (self.observe)(IndexEvent::Stanza(release, stanza)),
         };
         let suite = release.source().suite.clone();

@@ -30,6 +30,8 @@ pub(crate) struct ReaderOptions {
     pub(crate) now: i64,
     /// How long a mirror that is being updated is waited for, in all.
     pub(crate) mirror_wait: Duration,
+    /// Keeps the fields that only patterns and tasks ask for.
+    pub(crate) for_patterns: bool,
 }
 
 /// Reads sources: their releases, and then their indexes.
@@ -197,6 +199,7 @@ impl<'a> IndexReader<'a> {
                 observe,
                 report: self.report,
                 rate: offer.rate,
+                for_patterns: self.options.for_patterns,
             };
             let listings = in_parallel(&offer.files, |file| indexes.listing(&offer.release, file));
             let (name, failure) = match listings.into_iter().collect::<Result<Vec<_>, _>>() {

@@ -9,8 +9,10 @@ use clap::Args;
 use rustix::fs::{FileType, fstat};
 
 use super::compatibility::CompatibilityArgs;
+use super::configuration::ConfigurationArgs;
 use super::environment::Environment;
 use super::error::Error;
+use super::hooks::{HookArgs, ToldRun};
 use super::image::ImageArgs;
 use super::network::NetworkArgs;
 use super::options::{CacheArgs, OutputArgs, PackageArgs, PerformanceArgs};
@@ -24,6 +26,9 @@ use crate::privilege::Privilege;
 use crate::report::{Event, PackageTotals, Summary};
 use crate::run::{self, Goal, Request, System};
 use crate::store;
+
+/// The name of the files with apt's and dpkg's configuration.
+const CONFIGURATION: &str = "99rbootstrap";
 
 #[derive(Debug, Args)]
 pub(super) struct BootstrapArgs {
@@ -57,6 +62,10 @@ pub(super) struct BootstrapArgs {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
+    configuration: ConfigurationArgs,
+    #[command(flatten)]
+    hooks: HookArgs,
+    #[command(flatten)]
     image: ImageArgs,
     #[command(flatten)]
     profile: ProfileArgs,
@@ -83,6 +92,7 @@ impl BootstrapArgs {
     pub(super) fn execute(self, session: &Session) -> Result<(), Error> {
         let mut request = self.into_request(&session.environment)?;
         request.privilege = session.privilege.clone();
+        tell_hooks(&mut request, &session.environment);
         let report = &session.report;
         let runs = run::run(&request, &session.interrupt, report)?;
         let mut totals = PackageTotals {
@@ -155,6 +165,9 @@ impl BootstrapArgs {
         {
             return Err(Error::SeveralArchitectures);
         }
+        let configuration = self.configuration.read()?;
+        let mut additions = configuration.additions(CONFIGURATION);
+        additions.hooks.list = self.hooks.0;
         let system = System {
             profile: self.profile.choice(environment),
             ..self.packages.system(suite, &self.compatibility)
@@ -163,7 +176,10 @@ impl BootstrapArgs {
             return Err(Error::NothingToConfigure);
         }
         refuse_equal_platforms(&system.architectures, &other_architectures)?;
-        Ok(Request {
+        if system.first_stage && !additions.hooks.list.is_empty() {
+            return Err(Error::HooksInFirstStage);
+        }
+        let mut request = Request {
             goal: self.output.goal(),
             other_architectures,
             privilege: Ok(Privilege::of_caller()),
@@ -175,9 +191,31 @@ impl BootstrapArgs {
             network: self.network.options(),
             limits: self.performance.limits(),
             sandbox,
+            additions,
             debootstrap: None,
-        })
+        };
+        configuration.apply(&mut request)?;
+        Ok(request)
     }
+}
+
+/// Adds the variables that hooks see.
+fn tell_hooks(request: &mut Request, environment: &Environment) {
+    let privilege = request.privilege.as_ref();
+    let told = ToldRun {
+        suite: Some(&request.system.suite),
+        format: match request.outputs.image {
+            Some(_) => "tar",
+            None => "directory",
+        },
+        include: &request.packages.include,
+        in_user_namespace: privilege.is_ok_and(|privilege| privilege.is_in_user_namespace()),
+        verbosity: 1,
+        program: environment.program(),
+    };
+    let hooks = &mut request.additions.hooks;
+    hooks.helpers.own_files = told.in_user_namespace;
+    hooks.environment = told.environment(environment);
 }
 
 /// Fails for two images of one native architecture: an index tells its images apart by it.

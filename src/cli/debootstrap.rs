@@ -17,14 +17,14 @@ use clap::{CommandFactory, FromArgMatches};
 
 use self::arguments::DebootstrapArgs;
 use super::environment::Environment;
-use super::{Session, exit, help, listen_for_signals, order, print_data};
+use super::{Session, exit, listen_for_signals, print_data};
 use crate::interrupt::Interrupt;
 use crate::privilege::{self, Mode};
 use crate::run::{self, Goal, Request};
 use crate::tree::rootfs::{RootPath, Rootfs};
 use crate::ui::progress::{Display, LineStyle};
 
-const NAME: &str = "debootstrap";
+pub(super) const NAME: &str = "debootstrap";
 /// The version whose words are taken. Callers compare it.
 const VERSION: &str = "1.0.141";
 
@@ -45,20 +45,6 @@ enum Error {
     },
     #[error("debootstrap can only run as root")]
     NotRoot,
-}
-
-/// The words for debootstrap, if the program or its command is called so.
-pub(super) fn words(all: &[OsString]) -> Option<Vec<OsString>> {
-    let program = Path::new(all.first()?).file_name()?;
-    if program == NAME {
-        return Some(all[1..].to_vec());
-    }
-    if !all.iter().any(|word| word == NAME) {
-        return None;
-    }
-    let ordered = order::command_first(all.to_vec(), &help::command());
-    let is_command = ordered.get(1).is_some_and(|word| word == NAME);
-    is_command.then(|| ordered[2..].to_vec())
 }
 
 /// Runs debootstrap with these words. Every failure is exit code 1.

@@ -19,6 +19,7 @@ pub(super) struct Environment {
     temporary: PathBuf,
     source_date_epoch: Option<OsString>,
     path: Vec<PathBuf>,
+    program: OsString,
     is_root: bool,
 }
 
@@ -47,6 +48,7 @@ impl Environment {
             temporary: env::temp_dir(),
             source_date_epoch: set("SOURCE_DATE_EPOCH"),
             path: set("PATH").map_or(Vec::new(), |path| env::split_paths(&path).collect()),
+            program: env::args_os().next().unwrap_or_default(),
             is_root: rustix::process::geteuid().is_root() && owns_the_system(),
         }
     }
@@ -81,6 +83,16 @@ impl Environment {
             directories.push(config.join("rbootstrap").join(kind));
         }
         directories
+    }
+
+    /// The name by which this program was called.
+    pub(super) fn program(&self) -> OsString {
+        self.program.clone()
+    }
+
+    /// PATH as it was set.
+    pub(super) fn path_variable(&self) -> PathBuf {
+        env::join_paths(&self.path).unwrap_or_default().into()
     }
 
     /// What it takes to become root of a user namespace.

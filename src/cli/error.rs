@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::configuration;
 use super::environment::BadEpoch;
 use super::values::NotAMirror;
 use crate::failure::Class;
@@ -41,6 +42,12 @@ pub(super) enum Error {
     EqualPlatforms { architecture: String },
     #[error("--foreign has no effect with --variant=extract, which configures nothing")]
     NothingToConfigure,
+    #[error(
+        "--hook and --hook-dir cannot be used with --foreign: the tree's second stage has no hooks"
+    )]
+    HooksInFirstStage,
+    #[error(transparent)]
+    Configuration(#[from] configuration::Error),
     #[error("--format dir needs a TARGET")]
     NoDirectory,
     /// debootstrap has a fourth word, SCRIPT.
@@ -87,6 +94,8 @@ impl Error {
             | Error::SeveralArchitectures
             | Error::EqualPlatforms { .. }
             | Error::NothingToConfigure
+            | Error::HooksInFirstStage
+            | Error::Configuration(_)
             | Error::NoDirectory
             | Error::FourthWord { .. }
             | Error::Mirror(_)
@@ -130,6 +139,8 @@ impl Error {
             | Error::Level(_)
             | Error::NotOfImage { .. }
             | Error::NothingToConfigure
+            | Error::HooksInFirstStage
+            | Error::Configuration(_)
             | Error::NoDirectory
             | Error::Epoch(_)
             | Error::Write { .. }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::values;
 use crate::run::NetworkOptions;
-use crate::store::TransferLimits;
+use crate::store::{Proxies, TransferLimits};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
@@ -47,6 +47,7 @@ impl NetworkArgs {
                 lowest_rate: self.min_speed,
             },
             tries: self.tries,
+            proxies: Proxies::default(),
             mirror_wait: self.mirror_wait,
         }
     }

@@ -15,6 +15,7 @@ use super::path_rules::PathRuleArgs;
 use super::target::{GivenTargets, Written};
 use super::values;
 use crate::formats::suite::Variant;
+use crate::pack::Devices;
 use crate::run::{CacheOptions, Goal, Limits, Outputs, Packages, System};
 use crate::sandbox::ScriptLimits;
 
@@ -43,8 +44,10 @@ pub(super) struct PackageArgs {
     /// Add packages
     ///
     /// In apt's notation: pkg, pkg=version, pkg/suite, pkg:arch, and pkg- for a package that must
-    /// not be installed. A path with a `/` that ends in .deb is a package on this host, which no
-    /// signature vouches for. May be given more than once.
+    /// not be installed; task^, globs and regular expressions (^vim-.*$) stand for several packages.
+    /// A value that begins with ? or ~ is one of apt's patterns and is not split (apt-patterns(7)):
+    /// '?priority(important)'. A path with a `/` that ends in .deb is a package on this host, which
+    /// no signature vouches for. May be given more than once.
     #[arg(long, value_name = "PKG[,PKG…]", env = "RBOOTSTRAP_INCLUDE")]
     include: Vec<String>,
 
@@ -225,7 +228,7 @@ impl PackageArgs {
 
     pub(super) fn packages(&self) -> Packages {
         let exclude = values::words(&self.exclude);
-        let mut include = values::words(&self.include);
+        let mut include = values::package_words(&self.include);
         // As for debootstrap, a package that is in both lists is left out.
         include.retain(|word| !exclude.contains(word));
         Packages { include, exclude }
@@ -264,6 +267,7 @@ impl OutputArgs {
         Ok(Outputs {
             directory: written.directory,
             image: written.image,
+            devices: Devices::None,
             epoch: environment.epoch()?,
             takes_any_directory: false,
             keep_failed: self.keep,

@@ -9,7 +9,7 @@ use super::error::Error;
 use super::image::{FormatName, ImageArgs};
 use super::options::JobsArg;
 use super::target;
-use crate::pack::{self, Content, Image};
+use crate::pack::{self, Content, Devices, Image};
 use crate::report::{Event, Summary};
 use crate::run;
 
@@ -57,6 +57,7 @@ impl PackArgs {
             epoch: session.environment.epoch()?,
             threads: u32::try_from(self.jobs.count()).unwrap_or(u32::MAX),
             encoding: image.encoding,
+            devices: Devices::None,
             temporary: session.environment.temporary(),
             interrupt: session.interrupt.clone(),
         };

@@ -52,7 +52,8 @@ impl Cli {
                 | CommandArgs::Suites
                 | CommandArgs::Completions(_)
                 | CommandArgs::Manual(_)
-                | CommandArgs::Debootstrap { .. },
+                | CommandArgs::Debootstrap { .. }
+                | CommandArgs::Mmdebstrap { .. },
             ) => Ok(Privilege::of_caller()),
         }
     }

@@ -101,6 +101,8 @@ impl SourceArgs {
             further_mirrors: self.mirrors,
             snapshot: self.snapshot,
             extra_sources: self.source,
+            only: None,
+            further_keyrings: Vec::new(),
             auth_files: self.auth_conf,
             keeps_logins: self.keep_auth_conf,
             keyrings: trust.keyring,

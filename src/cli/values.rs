@@ -19,6 +19,18 @@ pub(super) fn words(values: &[String]) -> Vec<String> {
     words
 }
 
+/// As [`words`]; a value that begins as one of apt's patterns is one word.
+pub(super) fn package_words(values: &[String]) -> Vec<String> {
+    let mut packages = Vec::new();
+    for value in values {
+        match value.starts_with(['?', '~', '!', '(']) {
+            true => packages.push(value.clone()),
+            false => packages.extend(words(std::slice::from_ref(value))),
+        }
+    }
+    packages
+}
+
 /// As [`words`], each word once.
 pub(super) fn distinct(values: &[String]) -> Vec<String> {
     let mut distinct = Vec::new();

@@ -2,9 +2,11 @@
 //!
 //! How packages are unpacked and configured is left to `dpkg`; which steps there are to `steps`.
 
+mod early;
+
 use std::sync::Arc;
 
-use crate::dpkg::configure::{CallDetails, DpkgCall, Services, configure};
+use crate::dpkg::configure::{CallDetails, DpkgCall, configure};
 use crate::dpkg::maintainer_scripts::{Forces, Preinsts, Scripts};
 use crate::dpkg::staging::{self, Prefetcher, StagedPackages, Staging};
 use crate::dpkg::unpack::{
@@ -19,17 +21,18 @@ use crate::report::{Report, Stage};
 use crate::sandbox::{self, Command};
 use crate::store::downloads::Downloads;
 use crate::tree::apt::{self, Automatic};
-use crate::tree::base::base;
 use crate::tree::rootfs::{RootPath, Rootfs};
-use crate::tree::tidy;
+use crate::tree::tidy::{self, Kept};
 
+use self::early::{execute_early, newest_before_scripts, own_files};
 use super::Error;
+use super::hooks::{Hook, HookAction, HookRunner};
 use super::install_plan::{InstallPlan, in_order_of, in_staging_order};
 use super::key::keys;
 use super::preseed::{Preseed, set_selections};
 use super::scripts::{ScriptHost, ScriptPlace};
 use super::second_stage::{Times, finish_directory};
-use super::steps::{Options, Step, first_of_second_stage, steps};
+use super::steps::{Options, Step, early_steps, first_of_second_stage, steps};
 
 /// What an installation needs before its packages are known.
 #[derive(Clone, Debug)]
@@ -57,6 +60,7 @@ pub(crate) struct Installation<'a> {
     forces: Forces,
     /// None until a script may run. Declared before `staging`, so that it ends first on every path.
     scripts: Option<ScriptHost<'a>>,
+    hooks: HookRunner,
     place: ScriptPlace<'a>,
     staging: Staging<'a>,
     /// Where the .debs come from.
@@ -88,8 +92,12 @@ impl<'a> Installation<'a> {
             interrupt,
             report,
         };
-        report.begin_step(1, "base");
-        base(root, options.base())?;
+        let mut hooks = HookRunner::new(options.hooks());
+        let early = early_steps(&options);
+        for (number, step) in early.iter().enumerate() {
+            report.begin_step(number + 1, step.kind());
+            execute_early(step, place, &mut hooks)?;
+        }
         report.end_steps();
         let scripts = match options.has_scripts() {
             true => Some(ScriptHost::open(place)?),
@@ -97,7 +105,7 @@ impl<'a> Installation<'a> {
         };
         let staging_options = staging::Options {
             source: staging::downloads(Arc::clone(&fetch), interrupt.clone()),
-            rules: options.base().path_rules.clone(),
+            rules: options.path_rules(),
             jobs,
         };
         Ok(Installation {
@@ -105,10 +113,11 @@ impl<'a> Installation<'a> {
             options,
             own_files: Vec::new(),
             state: State::read(root)?,
-            done: 1, // the base
+            done: early.len(),
             script_epoch: None,
             forces: Forces::default(),
             scripts,
+            hooks,
             place,
             staging: Staging::start(root, staging_options, report.clone())?,
             fetch,
@@ -166,15 +175,12 @@ impl<'a> Installation<'a> {
         staged: &StagedPackages,
     ) -> Result<(), Error> {
         match step {
-            Step::Base(options) => base(self.root, options)?,
+            Step::Base(_) | Step::Files { .. } => {
+                execute_early(step, self.place, &mut self.hooks)?;
+            }
             Step::Apt { files } => {
                 for file in files {
                     file.write(self.root)?;
-                }
-            }
-            Step::Files { files } => {
-                for file in files {
-                    file.write_if_missing(self.root)?;
                 }
             }
             Step::Unpack { packages, method } => {
@@ -194,6 +200,7 @@ impl<'a> Installation<'a> {
                 };
                 self.configure(call, packages, plan)?;
             }
+            Step::Hook(hook) => self.hook(hook, plan)?,
             Step::Preseed(preseed) => self.preseed(preseed, plan)?,
             Step::Settings(settings) => settings.apply(self.root)?,
             Step::Remove { packages } => self.configure(DpkgCall::Remove, packages, plan)?,
@@ -215,7 +222,7 @@ impl<'a> Installation<'a> {
                 self.close()?;
                 finish_directory(self.root, *keeps_directory)?;
             }
-            Step::Tidy { automatic } => self.tidy(automatic.as_deref())?,
+            Step::Tidy { automatic, kept } => self.tidy(automatic.as_deref(), *kept)?,
         }
         Ok(())
     }
@@ -311,6 +318,20 @@ impl<'a> Installation<'a> {
         false
     }
 
+    /// Runs a hook, which may change anything in the tree.
+    fn hook(&mut self, hook: &Hook, plan: &InstallPlan) -> Result<(), Error> {
+        if let HookAction::InTree(text) = &hook.action {
+            let environment = dpkg::script_environment(self.script_epoch.or(plan.epoch));
+            let count = plan.debs.len() as u64;
+            let host = ScriptHost::ready(&mut self.scripts, self.place, count)?;
+            self.hooks.in_tree(hook, text, &host.sandbox, environment)?;
+        } else {
+            self.hooks.run(hook, self.place.hooks())?;
+        }
+        self.state = State::read(self.root)?;
+        Ok(())
+    }
+
     /// Has the tree's debconf take the user's answers.
     fn preseed(&mut self, preseed: &Preseed, plan: &InstallPlan) -> Result<(), Error> {
         let environment = dpkg::script_environment(self.script_epoch.or(plan.epoch));
@@ -330,9 +351,9 @@ impl<'a> Installation<'a> {
         Ok(())
     }
 
-    fn tidy(&mut self, automatic: Option<&[Automatic]>) -> Result<(), Error> {
+    fn tidy(&mut self, automatic: Option<&[Automatic]>, kept: Kept) -> Result<(), Error> {
         self.close()?;
-        tidy::tidy(self.root)?;
+        tidy::tidy(self.root, kept)?;
         if let Some(automatic) = automatic {
             apt::write_extended_states(self.root, automatic)?;
         }
@@ -354,40 +375,4 @@ impl<'a> Installation<'a> {
         );
         Ok(())
     }
-}
-
-/// The files that are in the tree before the packages.
-fn own_files(steps: &[Step]) -> Vec<RootPath> {
-    let mut paths = Services::paths();
-    for step in steps {
-        match step {
-            Step::Base(base) => paths.extend(base.files()),
-            Step::Apt { files } => paths.extend(files.iter().map(|file| file.path.clone())),
-            Step::Files { files } => paths.extend(files.iter().map(|file| file.path.clone())),
-            Step::Unpack { .. }
-            | Step::Configure { .. }
-            | Step::Preseed(_)
-            | Step::Remove { .. }
-            | Step::Triggers
-            | Step::Archives { .. }
-            | Step::Close { .. }
-            | Step::SecondStage(_)
-            | Step::Tidy { .. }
-            | Step::Settings(_) => {}
-        }
-    }
-    paths
-}
-
-/// SOURCE_DATE_EPOCH of all scripts, by default: the newest build date among the packages of the
-/// step that runs the first script. That is the essential set, unless the variant has none.
-fn newest_before_scripts(
-    staging: &StagedPackages,
-    packages: &[PackageKey],
-    are_staged: bool,
-) -> Result<i64, Error> {
-    if !are_staged {
-        staging.wait_for(packages)?;
-    }
-    Ok(staging.newest())
 }

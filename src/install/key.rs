@@ -28,6 +28,7 @@ use crate::tree::rootfs::RootPath;
 
 use super::preseed::Preseed;
 use crate::tree::settings::ProfileChanges;
+use crate::tree::tidy::Kept;
 
 use super::steps::Step;
 
@@ -156,7 +157,8 @@ fn encode_step(encoder: &mut KeyHasher, step: &Step) {
                 encode_file(encoder, &file.path, file.mode, file.content.as_bytes());
             }
         }
-        Step::Tidy { automatic } => encode_automatic(encoder, automatic.as_deref()),
+        Step::Hook(hook) => hook.words().iter().for_each(|word| encoder.text(word)),
+        Step::Tidy { automatic, kept } => encode_tidy(encoder, automatic.as_deref(), *kept),
     }
 }
 
@@ -166,7 +168,10 @@ fn encode_file(encoder: &mut KeyHasher, path: &RootPath, mode: u32, content: &[u
     encoder.bytes(content);
 }
 
-fn encode_automatic(encoder: &mut KeyHasher, automatic: Option<&[Automatic]>) {
+fn encode_tidy(encoder: &mut KeyHasher, automatic: Option<&[Automatic]>, kept: Kept) {
+    for is_kept in kept.flags() {
+        encoder.flag(is_kept);
+    }
     encoder.flag(automatic.is_some());
     let automatic = automatic.unwrap_or_default();
     encoder.number(automatic.len() as u64);

@@ -11,6 +11,7 @@ use crate::sandbox::{self, Command, Sandbox};
 use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::Error;
+use super::hooks::HookPlace;
 
 /// The program that is tried, in the tree: one for its architecture that exits at once.
 const TRIAL: &str = "var/lib/dpkg/rbootstrap-trial";
@@ -24,6 +25,17 @@ pub(super) struct ScriptPlace<'a> {
     pub(super) architecture: Option<&'static Architecture>,
     pub(super) interrupt: &'a Interrupt,
     pub(super) report: &'a Report,
+}
+
+impl<'a> ScriptPlace<'a> {
+    /// The place of hooks.
+    pub(super) fn hooks(self) -> HookPlace<'a> {
+        HookPlace {
+            root: self.root,
+            interrupt: self.interrupt,
+            report: self.report,
+        }
+    }
 }
 
 /// A sandbox around the tree. Dropping it ends what runs in it before services are put back.

@@ -103,6 +103,7 @@ pub(super) fn first_stage(plan: &Plan, steps: Vec<Step>, about: &FirstStage) -> 
             | Step::Configure { .. }
             | Step::Remove { .. }
             | Step::Preseed(_)
+            | Step::Hook(_)
             | Step::Triggers
             | Step::Archives { .. }
             | Step::SecondStage(_)
@@ -184,7 +185,7 @@ impl SecondStage {
             });
         }
         let automatic = steps.iter().find_map(|step| match step {
-            Step::Tidy { automatic } => Some(automatic),
+            Step::Tidy { automatic, .. } => Some(automatic),
             _ => None,
         });
         if automatic.is_some() {
@@ -260,6 +261,7 @@ fn calls(steps: &[Step]) -> String {
             Step::Base(_)
             | Step::Apt { .. }
             | Step::Files { .. }
+            | Step::Hook(_)
             | Step::Close { .. }
             | Step::Archives { .. }
             | Step::SecondStage(_)

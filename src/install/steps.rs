@@ -1,5 +1,6 @@
 //! The installation as a list of steps, made of a plan. Pure: it can be printed, hashed and tested.
 
+mod early;
 mod words;
 
 use crate::archive::Source;
@@ -12,8 +13,13 @@ use crate::plan::{self, Plan};
 use crate::tree::apt::{AptFile, Automatic};
 use crate::tree::base::{Base, BaseKind};
 use crate::tree::settings::ProfileChanges;
+use crate::tree::tidy::Kept;
 
+pub(super) use self::early::early_steps;
+use self::early::{add_archives, add_hooks};
+use super::additions::Additions;
 use super::debootstrap_tree::{DebootstrapOptions, HostFile};
+use super::hooks::{Hook, HookStage, Hooks};
 use super::preseed::Preseed;
 use super::second_stage::{FirstStage, SecondStage, downloads_only, first_stage};
 use super::settings::changes;
@@ -37,6 +43,8 @@ pub(crate) enum Step {
         packages: Vec<PackageKey>,
         forced: bool,
     },
+    /// Runs a command of the user's.
+    Hook(Hook),
     /// Has debconf take the user's answers.
     Preseed(Preseed),
     /// Has dpkg remove packages that others replace.
@@ -54,6 +62,7 @@ pub(crate) enum Step {
         /// The packages that apt records as installed automatically, with their architectures; none
         /// where apt has no part.
         automatic: Option<Vec<Automatic>>,
+        kept: Kept,
     },
     /// Makes the changes of a profile.
     Settings(ProfileChanges),
@@ -67,6 +76,7 @@ pub(crate) struct Options {
     apt: Vec<AptFile>,
     preseed: Option<Preseed>,
     profile: Option<Profile>,
+    additions: Additions,
     /// The packages that the user has named.
     requested: Vec<PackageKey>,
     /// Where only the first of two stages is made.
@@ -90,6 +100,7 @@ impl Options {
             apt: Vec::new(),
             preseed: None,
             profile: None,
+            additions: Additions::default(),
             requested: Vec::new(),
             first_stage: None,
             debootstrap: None,
@@ -129,6 +140,23 @@ impl Options {
     pub(crate) fn with_apt_files(mut self, files: &[AptFile]) -> Options {
         self.apt.extend_from_slice(files);
         self
+    }
+
+    /// The options with files, rules and hooks of the user's.
+    pub(crate) fn with_additions(mut self, additions: &Additions) -> Options {
+        self.additions = additions.clone();
+        self
+    }
+
+    /// The rules for paths that are not unpacked; the last that matches counts.
+    pub(super) fn path_rules(&self) -> Vec<PathRule> {
+        let mut rules = self.additions.dpkg_rules.clone();
+        rules.extend_from_slice(&self.base.path_rules);
+        rules
+    }
+
+    pub(super) fn hooks(&self) -> &Hooks {
+        &self.additions.hooks
     }
 
     /// The options with answers to debconf's questions.
@@ -181,7 +209,7 @@ pub(crate) fn steps(plan: &Plan, options: &Options) -> Vec<Step> {
     for chosen in plan.packages() {
         keys.push(chosen.package().key());
     }
-    let mut steps = vec![Step::Base(options.base.clone())];
+    let mut steps = early_steps(options);
     if !options.apt.is_empty() {
         steps.push(Step::Apt {
             files: options.apt.clone(),
@@ -194,16 +222,21 @@ pub(crate) fn steps(plan: &Plan, options: &Options) -> Vec<Step> {
             files: debootstrap.files.clone(),
         });
     }
+    add_archives(&keys, options, &mut steps);
     if options.configures() {
-        script_steps(plan, &keys, &mut steps);
+        script_steps(plan, &keys, options, &mut steps);
         if let Some(preseed) = &options.preseed {
             insert_preseed(preseed, &keys, &mut steps);
         }
-    } else if !keys.is_empty() {
-        steps.push(Step::Unpack {
-            packages: keys,
-            method: Method::Extract,
-        });
+        add_hooks(HookStage::Customize, options, &mut steps);
+    } else {
+        if !keys.is_empty() {
+            steps.push(Step::Unpack {
+                packages: keys,
+                method: Method::Extract,
+            });
+        }
+        add_hooks(HookStage::Extract, options, &mut steps);
     }
     steps.push(match &options.debootstrap {
         Some(DebootstrapOptions {
@@ -213,6 +246,7 @@ pub(crate) fn steps(plan: &Plan, options: &Options) -> Vec<Step> {
         },
         None => Step::Tidy {
             automatic: (!plan.calls().is_empty()).then(|| automatic(plan, options)),
+            kept: options.additions.kept,
         },
     });
     if let Some(profile) = &options.profile {
@@ -238,18 +272,22 @@ fn with_archives(plan: &Plan, mut steps: Vec<Step>) -> Vec<Step> {
 }
 
 /// The steps between base and tidy where scripts run: the essential packages, then apt's calls.
-fn script_steps(plan: &Plan, keys: &[PackageKey], steps: &mut Vec<Step>) {
+fn script_steps(plan: &Plan, keys: &[PackageKey], options: &Options, steps: &mut Vec<Step>) {
     let essentials = &keys[..plan.essential_count()];
     if !essentials.is_empty() {
         steps.push(Step::Unpack {
             packages: essentials.to_vec(),
             method: Method::Together,
         });
+    }
+    add_hooks(HookStage::Extract, options, steps);
+    if !essentials.is_empty() {
         steps.push(Step::Configure {
             packages: essentials.to_vec(),
             forced: true,
         });
     }
+    add_hooks(HookStage::Essential, options, steps);
     for call in plan.calls() {
         steps.push(match call {
             plan::Call::Unpack(numbers) => Step::Unpack {

@@ -26,6 +26,7 @@ fn options(compression: Compression) -> Options {
     Options {
         epoch: Some(EPOCH),
         threads: 2,
+        devices: Devices::None,
         encoding: Encoding::new(compression, None).unwrap(),
         temporary: std::env::temp_dir(),
         interrupt: Default::default(),

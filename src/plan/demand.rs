@@ -1,6 +1,12 @@
 //! Resolves the user's words and the variant to packages of the pool.
+//!
+//! Words for several packages are read in `several`.
 
-use super::pool::{PackageId, Pool, TargetForm, UNKNOWN_ARCHITECTURE, VersionId};
+mod several;
+
+use super::pool::{
+    ArchitectureId, NameId, PackageId, Pool, TargetForm, UNKNOWN_ARCHITECTURE, VersionId,
+};
 use super::variant::VariantPackages;
 use super::{Error, Selection, local, suggestions};
 use crate::formats::package::Priority;
@@ -68,7 +74,7 @@ pub(super) fn read<'s>(pool: &Pool<'_>, selection: &'s Selection) -> Result<Dema
     let mut demands = Vec::new();
     for text in &selection.include {
         if !selection.local.iter().any(|file| file.word() == text) {
-            demands.push(reader.read(text)?);
+            reader.read_word(text.trim(), &mut demands)?;
         }
     }
     let local = &selection.local;
@@ -189,6 +195,20 @@ impl DemandReader<'_, '_> {
         }
     }
 
+    /// The packages whose candidates provide a name.
+    fn providers(&self, name: NameId, architecture: ArchitectureId) -> Vec<PackageId> {
+        let mut providers = Vec::new();
+        for entry in self.pool.provides(name, TargetForm::Plain) {
+            let package = self.pool[entry.owner].package;
+            let serves = entry.architecture.is_none_or(|a| a == architecture);
+            if serves && self.candidates[package.index()] == Some(entry.owner) {
+                providers.push(package);
+            }
+        }
+        self.sort_providers(&mut providers);
+        providers
+    }
+
     /// Reads `pkg`, `pkg:arch`, `pkg=version`, `pkg/suite`, `pkg-`, `pkg+`.
     fn read<'s>(&mut self, text: &'s str) -> Result<Demand<'s>, Error> {
         let text = text.trim();
@@ -272,17 +292,8 @@ impl DemandReader<'_, '_> {
         if self.pool.package(name, architecture).is_none() {
             return real;
         }
-        let mut providers = Vec::new();
-        let mut is_provided = false;
-        for entry in self.pool.provides(name, TargetForm::Plain) {
-            is_provided = true;
-            let package = self.pool[entry.owner].package;
-            let serves = entry.architecture.is_none_or(|a| a == architecture);
-            if serves && self.candidates[package.index()] == Some(entry.owner) {
-                providers.push(package);
-            }
-        }
-        self.sort_providers(&mut providers);
+        let is_provided = self.pool.provides(name, TargetForm::Plain).next().is_some();
+        let providers = self.providers(name, architecture);
         match providers[..] {
             [only] => Ok(only),
             [] if real.is_ok() || is_provided => Err(self.no_candidate(text)),

@@ -2,6 +2,7 @@
 
 use super::chain::TooDeep;
 use super::explain;
+use super::pattern::BadPattern;
 use super::pool::Pool;
 use super::work::{STEP_LIMIT, TABLE_LIMIT, WorkEnd};
 use crate::failure::Class;
@@ -37,6 +38,15 @@ pub enum Error {
         suite: String,
         /// The suites that have the package.
         available: Vec<String>,
+    },
+    /// A word that begins as a pattern is none.
+    #[error("`{word}` is not a pattern of apt's")]
+    Pattern {
+        /// The word as written.
+        word: String,
+        /// What is wrong with it.
+        #[source]
+        source: BadPattern,
     },
     /// The name is a virtual package with several providers.
     #[error("`{name}` is a virtual package (choose a provider: {})", providers.join(", "))]
@@ -158,6 +168,7 @@ impl Error {
             Error::Unknown { .. }
             | Error::UnknownVersion { .. }
             | Error::NotInSuite { .. }
+            | Error::Pattern { .. }
             | Error::Virtual { .. }
             | Error::Architecture { .. }
             | Error::Excluded { .. }
@@ -184,6 +195,7 @@ impl Error {
             Error::Architecture { .. } => {
                 Some("--arch NATIVE,FOREIGN adds a foreign architecture".to_owned())
             }
+            Error::Pattern { .. } => Some("apt-patterns(7) describes them".to_owned()),
             Error::UnknownVersion { .. }
             | Error::NotInSuite { .. }
             | Error::Virtual { .. }

@@ -15,6 +15,7 @@ use hashbrown::DefaultHashBuilder;
 use memchr::memmem::Finder;
 
 use super::Selection;
+use super::selectors::may_be_several;
 use super::variant::VariantPackages;
 use crate::archive::{IndexEvent, Release};
 use crate::formats::package::{Package, Priority};
@@ -158,8 +159,9 @@ impl<'s> PrefetchPlanner<'s> {
     /// Whether the user excludes a package, or selects its version, suite or file.
     fn is_decided_otherwise(&self, name: &str) -> bool {
         for text in &self.selection.include {
+            // A pattern may choose the version of any package.
             if let Some(end) = text.find(['=', '/'])
-                && text[..end].eq_ignore_ascii_case(name)
+                && (text[..end].eq_ignore_ascii_case(name) || may_be_several(&text[..end]))
             {
                 return true;
             }

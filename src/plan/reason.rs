@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Plan, Selection};
+use super::selectors::may_be_several;
+use super::variant::VariantPackages;
+use super::{Chosen, Plan, Selection};
+use crate::formats::fields::PackageFields;
 use crate::formats::package::Package;
 use crate::formats::suite::Variant;
 
@@ -39,7 +42,9 @@ impl Plan {
             planned.insert(chosen.package().name.as_str());
         }
         let mut requested = Vec::new();
+        let mut has_several = false;
         for text in &selection.include {
+            has_several |= !planned.contains(text.as_str()) && may_be_several(text);
             if !selection.local.iter().any(|file| file.word() == text) {
                 requested.push(RequestedName::read(text, &planned));
             }
@@ -54,16 +59,30 @@ impl Plan {
             let is_base = number < self.essential_count();
             reasons.push(match selection.variant {
                 Variant::Custom | Variant::Extract if is_requested => Reason::Requested,
+                Variant::Custom | Variant::Extract if has_several && !chosen.is_automatic() => {
+                    Reason::Requested
+                }
                 Variant::Custom | Variant::Extract => Reason::Dependency,
                 _ if is_base && package.essential == Some(true) => Reason::Essential,
                 _ if is_requested => Reason::Requested,
                 // All packages of the base count as manually installed.
                 _ if is_base || chosen.is_automatic() => Reason::Dependency,
+                // A pattern or the variant: only the plan's maker saw the patterns' packages.
+                _ if has_several && !is_of_variant(chosen, selection.variant) => Reason::Requested,
                 _ => Reason::Variant,
             });
         }
         reasons
     }
+}
+
+/// Whether the variant demands a package.
+fn is_of_variant(chosen: &Chosen, variant: Variant) -> bool {
+    let demanded = VariantPackages::of(variant);
+    let name = chosen.package().name.as_str();
+    let priority = PackageFields::read(&chosen.stanza).and_then(|stanza| stanza.priority());
+    let has_priority = priority.is_some_and(|priority| demanded.priorities.contains(&priority));
+    demanded.names.contains(&name) || has_priority
 }
 
 /// A name that the user demands.

@@ -156,6 +156,7 @@ impl<'a> ClaimedOutputs<'a> {
                 epoch: Some(epoch),
                 threads: u32::try_from(limits.jobs).unwrap_or(u32::MAX),
                 encoding: image.encoding,
+                devices: self.outputs.devices,
                 temporary: self.outputs.temporary.clone(),
                 interrupt: interrupt.clone(),
             };

@@ -164,12 +164,21 @@ pub(super) fn may_have_packages(request: &Request) -> bool {
     directories(request).iter().any(|one| one.is_dir())
 }
 
-/// Writes the releases and indexes as debootstrap keeps them, named after their URLs.
-pub(super) fn write_lists(
+/// Writes the indexes into a tree that is to have them.
+pub(super) fn prepare_tree(
+    request: &Request,
     root: &Rootfs,
     reader: &IndexReader<'_>,
     plan: &InstallPlan,
 ) -> Result<(), Error> {
+    match request.debootstrap.is_some() || request.additions.has_lists {
+        true => write_lists(root, reader, plan),
+        false => Ok(()),
+    }
+}
+
+/// Writes the releases and indexes as debootstrap keeps them, named after their URLs.
+fn write_lists(root: &Rootfs, reader: &IndexReader<'_>, plan: &InstallPlan) -> Result<(), Error> {
     let mut chosen = BTreeSet::new();
     for package in plan.plan.packages() {
         chosen.insert(package.package().key());

@@ -61,7 +61,8 @@ fn path_rules(request: &Request, profile: Option<&Profile>) -> Vec<PathRule> {
 
 fn step_options(request: &Request, sources: &Sources) -> install::Options {
     let system = &request.system;
-    let options = install::Options::new(system.variant, &sources.suite, &sources.architectures);
+    let options = install::Options::new(system.variant, &sources.suite, &sources.architectures)
+        .with_additions(&request.additions);
     let options = debootstrap::with_debootstrap(options, request, &sources.suite);
     let wanted = request.debootstrap.as_ref();
     let only_downloads = wanted.is_some_and(|wanted| wanted.only_downloads);

@@ -8,11 +8,11 @@ use std::time::Duration;
 use crate::formats::path_rule::PathRule;
 use crate::formats::snapshot_time::SnapshotTime;
 use crate::formats::suite::Variant;
-use crate::install::HostFile;
-use crate::pack::Image;
+use crate::install::{Additions, HostFile};
+use crate::pack::{Devices, Image};
 use crate::privilege::{self, Privilege};
 use crate::sandbox;
-use crate::store::TransferLimits;
+use crate::store::{Proxies, TransferLimits};
 
 /// One run. [`run`](super::run) hands each stage only the part that it reads.
 #[derive(Clone, Debug)]
@@ -30,6 +30,7 @@ pub(crate) struct Request {
     pub(crate) network: NetworkOptions,
     pub(crate) limits: Limits,
     pub(crate) sandbox: sandbox::Options,
+    pub(crate) additions: Additions,
     /// Where the tree is to be as debootstrap's.
     pub(crate) debootstrap: Option<Debootstrap>,
 }
@@ -117,12 +118,16 @@ pub(crate) struct SourceOptions {
     pub(crate) snapshot: Option<SnapshotTime>,
     /// More apt sources: lines, or paths of `.list` and `.sources` files.
     pub(crate) extra_sources: Vec<String>,
+    /// The sources alone, as texts in apt's formats, in place of the suite's own.
+    pub(crate) only: Option<Vec<SourceText>>,
     /// Files of user names and passwords, as apt's auth.conf.
     pub(crate) auth_files: Vec<PathBuf>,
     /// Writes the logins of the tree's sources into the tree.
     pub(crate) keeps_logins: bool,
     /// Replace the built-in keys.
     pub(crate) keyrings: Vec<PathBuf>,
+    /// Trusted besides.
+    pub(crate) further_keyrings: Vec<PathBuf>,
     pub(crate) check_signatures: bool,
     /// Accepts an index past its Valid-Until.
     pub(crate) accept_expired: bool,
@@ -133,6 +138,14 @@ pub(crate) struct SourceOptions {
     /// Reads updates and security besides the release.
     pub(crate) pockets: bool,
     pub(crate) listed: ListedSources,
+}
+
+/// Sources in one of apt's formats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SourceText {
+    /// For messages.
+    pub(crate) name: String,
+    pub(crate) text: String,
 }
 
 /// Which sources the system's own apt reads.
@@ -152,6 +165,8 @@ pub(crate) struct Outputs {
     /// The tree; without it, the tree is made in `temporary` and only the image stays.
     pub(crate) directory: Option<PathBuf>,
     pub(crate) image: Option<Image>,
+    /// What /dev has in an image.
+    pub(crate) devices: Devices,
     /// SOURCE_DATE_EPOCH, in seconds; `None` for the newest build date of the packages.
     pub(crate) epoch: Option<i64>,
     /// Takes a directory that has files, and leaves it as it is after a failure.
@@ -184,11 +199,13 @@ pub(crate) struct CacheOptions {
 }
 
 /// How long a run waits for servers, and how often it tries.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct NetworkOptions {
     pub(crate) transfers: TransferLimits,
     /// How many times each URL is tried.
     pub(crate) tries: u32,
+    /// Instead of those that the environment names.
+    pub(crate) proxies: Proxies,
     /// How long a mirror that is being updated is waited for, in all.
     pub(crate) mirror_wait: Duration,
 }
@@ -237,6 +254,8 @@ impl SourceOptions {
             further_mirrors: Vec::new(),
             snapshot: None,
             extra_sources: Vec::new(),
+            only: None,
+            further_keyrings: Vec::new(),
             auth_files: Vec::new(),
             keeps_logins: false,
             keyrings: Vec::new(),

@@ -3,6 +3,7 @@
 
 mod extra;
 mod listed;
+mod only;
 mod pockets;
 
 use std::fs;
@@ -30,6 +31,9 @@ pub(super) fn choose(
     report: &Report,
 ) -> Result<Sources, Error> {
     let suites = load_suites(&options.suite_directories)?;
+    if let Some(texts) = &options.only {
+        return only::choose(texts, &suites, system, options, report);
+    }
     let suite = with_merged_usr(find(&suites, &system.suite, options)?, system)?;
     let mut architectures = system.architectures.clone();
     if architectures.is_empty() {
@@ -223,11 +227,15 @@ fn keys(suite: &Suite, options: &SourceOptions, report: &Report) -> Result<Sourc
     for path in &options.keyrings {
         files.push((path.display().to_string(), read(path)?));
     }
+    let mut further = Vec::new();
+    for path in &options.further_keyrings {
+        further.push((path.display().to_string(), read(path)?));
+    }
     let mut keys = Vec::new();
-    for (name, bytes) in &files {
+    for (name, bytes) in files.iter().chain(&further) {
         keys.push((name.as_str(), bytes.as_slice()));
     }
-    if keys.is_empty() {
+    if files.is_empty() {
         for keyring in &suite.keyrings {
             keys.push((keyring.name.as_str(), &*keyring.bytes));
         }

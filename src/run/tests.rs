@@ -25,6 +25,7 @@ fn request(temporary: &Path) -> Request {
             takes_any_directory: false,
             directory: None,
             image: None,
+            devices: crate::pack::Devices::None,
             epoch: None,
             keep_failed: false,
             temporary: temporary.into(),
@@ -42,12 +43,14 @@ fn request(temporary: &Path) -> Request {
                 lowest_rate: 0,
             },
             tries: 1,
+            proxies: crate::store::Proxies::default(),
             mirror_wait: Duration::ZERO,
         },
         limits: Limits {
             downloads: 1,
             jobs: 1,
         },
+        additions: crate::install::Additions::default(),
         sandbox: sandbox::Options::default(),
     }
 }

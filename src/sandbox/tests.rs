@@ -20,7 +20,7 @@ use crate::report::Event;
 #[unsafe(link_section = ".init_array")]
 static PID_1: extern "C" fn() = {
     extern "C" fn run() {
-        if pid_1().is_some() {
+        if own_process().is_some() {
             // SAFETY: nothing of the harness has begun.
             unsafe { libc::_exit(0) }
         }

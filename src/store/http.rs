@@ -392,7 +392,7 @@ fn obstacle(error: &reqwest::Error) -> Obstacle {
     Obstacle::Connection
 }
 
-fn setup_failed(error: &dyn StdError) -> Error {
+pub(super) fn setup_failed(error: &dyn StdError) -> Error {
     Error::Setup {
         source: Cause::of(error),
     }

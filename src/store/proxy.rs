@@ -6,8 +6,10 @@
 
 use std::env;
 
-use reqwest::Url;
+use reqwest::{ClientBuilder, Proxy, Url};
 
+use super::Error;
+use super::http::setup_failed;
 use super::userinfo::shown;
 
 /// Whether `no_proxy` excludes every host, as curl reads it. Names in upper case come first, as for
@@ -72,6 +74,40 @@ fn variable(names: &[&'static str]) -> Option<(&'static str, String)> {
         }
     }
     None
+}
+
+/// The proxies that the user names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Proxies {
+    /// For `http:` URLs.
+    pub(crate) http: Option<String>,
+    /// For `https:` URLs.
+    pub(crate) https: Option<String>,
+}
+
+impl Proxies {
+    /// The word of apt's for no proxy.
+    const DIRECT: &str = "DIRECT";
+
+    /// Has a client use these proxies instead of the environment's.
+    pub(super) fn apply(&self, builder: ClientBuilder) -> Result<ClientBuilder, Error> {
+        let own = [&self.http, &self.https];
+        if own == [&None, &None] {
+            return Ok(builder);
+        }
+        let mut builder = builder.no_proxy();
+        if let Some(url) = Proxies::used(&self.http) {
+            builder = builder.proxy(Proxy::http(url).map_err(|e| setup_failed(&e))?);
+        }
+        if let Some(url) = Proxies::used(&self.https) {
+            builder = builder.proxy(Proxy::https(url).map_err(|e| setup_failed(&e))?);
+        }
+        Ok(builder)
+    }
+
+    fn used(given: &Option<String>) -> Option<&str> {
+        given.as_deref().filter(|url| *url != Proxies::DIRECT)
+    }
 }
 
 #[cfg(test)]

@@ -79,6 +79,7 @@ pub(crate) fn open(directory: &Path, cached: bool, timeout: Duration, report: Re
         temporary: directory.to_owned(),
         limits: limits(timeout),
         tries: 3,
+        proxies: Proxies::default(),
         credentials: std::sync::Arc::default(),
     };
     Store::with(
@@ -107,6 +108,7 @@ pub(crate) fn sealed(directory: &Path, state: &str) -> Store {
         temporary: directory.to_owned(),
         limits: limits(PATIENT),
         tries: 1,
+        proxies: Proxies::default(),
         credentials: std::sync::Arc::default(),
     };
     Store::with(

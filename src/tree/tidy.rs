@@ -43,22 +43,71 @@ const WITH_BACKUPS: [&str; 2] = ["var/lib/dpkg", "var/cache/debconf"];
 /// How deep below /var/log packages place their logs.
 const LOG_DEPTH_LIMIT: usize = 8;
 
+/// What stays although it is of one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// The indexes of apt.
+    pub(crate) lists: bool,
+    /// The .debs that apt has fetched.
+    pub(crate) archives: bool,
+    /// Logs, backups, and what differs between two runs.
+    pub(crate) logs: bool,
+    pub(crate) machine_id: bool,
+    pub(crate) run: bool,
+    pub(crate) tmp: bool,
+}
+
+impl Kept {
+    /// In the order of the fields.
+    pub(crate) fn flags(self) -> [bool; 6] {
+        let Kept {
+            lists,
+            archives,
+            logs,
+            machine_id,
+            run,
+            tmp,
+        } = self;
+        [lists, archives, logs, machine_id, run, tmp]
+    }
+
+    /// Whether the content of one of [`EMPTIED`] stays.
+    fn directory(self, path: &str) -> bool {
+        match path {
+            "tmp" => self.tmp,
+            "run" => self.run,
+            "var/cache/apt/archives/partial" => self.archives,
+            _ => self.lists,
+        }
+    }
+}
+
 /// Cleans a tree in which nothing runs any more.
-pub(crate) fn tidy(root: &Rootfs) -> Result<(), Error> {
+pub(crate) fn tidy(root: &Rootfs, kept: Kept) -> Result<(), Error> {
+    for (directory, names) in EMPTIED {
+        if !kept.directory(directory) {
+            empty_except(root, &RootPath::known(directory), names)?;
+        }
+    }
+    if !kept.archives {
+        remove_files(root, "var/cache/apt/archives", is_apt_leftover)?;
+    }
+    if kept.logs {
+        return Ok(());
+    }
     for path in REMOVED.map(RootPath::known) {
         if is_not_directory(&root.metadata(&path)?) {
             root.remove(&path)?;
         }
     }
-    for (directory, kept) in EMPTIED {
-        empty_except(root, &RootPath::known(directory), kept)?;
-    }
-    remove_files(root, "var/cache/apt/archives", is_apt_leftover)?;
     for directory in WITH_BACKUPS {
         remove_files(root, directory, is_backup)?;
     }
     empty_logs(root, &RootPath::known("var/log"), 0)?;
-    empty_machine_id(root)
+    match kept.machine_id {
+        true => Ok(()),
+        false => empty_machine_id(root),
+    }
 }
 
 /// What [`tidy`] does, for the script of a second stage: lines of a kind, a path, and the name that
@@ -220,8 +269,8 @@ mod tests {
             "var/log/btmp",
             "var/log/postgresql/postgresql.log",
         ]);
-        tidy(&root).unwrap();
-        tidy(&root).unwrap();
+        tidy(&root, Kept::default()).unwrap();
+        tidy(&root, Kept::default()).unwrap();
         let mut found = Vec::new();
         listing(&root, &RootPath::default(), &mut found);
         let expected = "/etc/apt/apt.conf.d/01autoremove 640 1\n/etc/hostname 640 1\n\
@@ -252,14 +301,14 @@ mod tests {
             .unwrap();
         root.symlink(b"/kept/x", &RootPath::known("etc/machine-id"))
             .unwrap();
-        tidy(&root).unwrap();
+        tidy(&root, Kept::default()).unwrap();
         assert_eq!(
             root.read(&RootPath::known("kept/x")).unwrap().unwrap(),
             b"x"
         );
         assert_eq!(root.names(&RootPath::known("kept")).unwrap().len(), 2);
         let (_directory, empty) = tree(&[]);
-        tidy(&empty).unwrap();
+        tidy(&empty, Kept::default()).unwrap();
         assert!(empty.names(&RootPath::default()).unwrap().is_empty());
     }
 }

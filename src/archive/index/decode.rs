@@ -50,6 +50,8 @@ pub(in crate::archive) struct DecodeOptions<'a> {
     pub(in crate::archive) limit: u64,
     /// Ends decoding.
     pub(in crate::archive) stop: &'a Stop,
+    /// Keeps the fields that only patterns and tasks ask for.
+    pub(in crate::archive) for_patterns: bool,
     /// Called with each stanza in order, while the rest is not yet decoded.
     pub(in crate::archive) observe: &'a dyn Fn(&str),
 }
@@ -75,6 +77,10 @@ pub(in crate::archive) fn decode_stream(
     let mut block = Vec::with_capacity(2 * BLOCK);
     let mut kept = Vec::with_capacity(2 * BLOCK);
     let mut count = Count::default();
+    let is_kept = match options.for_patterns {
+        true => is_read_for_patterns,
+        false => is_read,
+    };
     loop {
         options.stop.check().map_err(DecodeError::Stopped)?;
         let searched = block.len();
@@ -91,7 +97,7 @@ pub(in crate::archive) fn decode_stream(
         }
         let from = text.len();
         kept.clear();
-        stanza::keep_fields(&block[..whole], is_read, &mut kept);
+        stanza::keep_fields(&block[..whole], is_kept, &mut kept);
         match str::from_utf8(&kept) {
             Ok(kept) => text.push_str(kept),
             // Many times slower, so only where it is needed.
@@ -110,6 +116,14 @@ pub(in crate::archive) fn decode_stream(
 
 fn is_read(field: &[u8]) -> bool {
     Field::of_line(field).is_some()
+}
+
+/// The fields that patterns and tasks ask for, besides those of every plan.
+fn is_read_for_patterns(field: &[u8]) -> bool {
+    let names: [&[u8]; 3] = [b"section:", b"source:", b"task:"];
+    let has_name =
+        |name: &&[u8]| field.len() >= name.len() && field[..name.len()].eq_ignore_ascii_case(name);
+    is_read(field) || names.iter().any(has_name)
 }
 
 /// The length of the whole stanzas in a block, each with the blank line after it. The first
@@ -169,6 +183,7 @@ mod tests {
                 expected,
                 limit,
                 stop: &Stop::new(),
+                for_patterns: false,
                 observe: &|_| {},
             },
         )
@@ -250,6 +265,7 @@ mod tests {
             expected: 0,
             limit: 100,
             stop: &stop,
+            for_patterns: false,
             observe: &|_| {},
         };
         let error = decode_stream(&b"Package: a\n"[..], options).unwrap_err();
@@ -275,6 +291,7 @@ mod tests {
             expected: 0,
             limit: 1 << 30,
             stop: &Stop::new(),
+            for_patterns: false,
             observe: &each,
         };
         let text = decode_stream(

@@ -39,6 +39,7 @@ impl IndexReader<'_> {
                 observe: &|_| {},
                 report: self.report,
                 rate: offer.rate,
+                for_patterns: false,
             };
             for file in &offer.files {
                 let content = indexes.whole(&offer.release, file);

@@ -23,6 +23,7 @@ const NOW: i64 = 1_789_257_600;
 const OPTIONS: ReaderOptions = ReaderOptions {
     now: NOW,
     mirror_wait: Duration::from_millis(36),
+    for_patterns: false,
 };
 
 type Files = HashMap<String, Vec<u8>>;

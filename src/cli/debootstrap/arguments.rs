@@ -1,26 +1,25 @@
 //! debootstrap's words: every option of debootstrap(8), and what it asks of a run.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 
 use crate::cli::environment::{Environment, OwnDirectory};
+use crate::cli::host_files::host_files;
 use crate::cli::values;
 use crate::formats::compress::{Compression, Encoding};
 use crate::formats::suite::Variant;
-use crate::install::HostFile;
-use crate::pack::{Content, Image, Sink};
+use crate::install::Additions;
+use crate::pack::{Content, Devices, Image, Sink};
 use crate::privilege::Privilege;
 use crate::run::{
     CacheOptions, Debootstrap, Goal, Limits, ListedSources, NetworkOptions, Outputs, Packages,
     Request, SourceOptions, System,
 };
 use crate::sandbox;
-use crate::store::TransferLimits;
-use crate::tree::rootfs::RootPath;
+use crate::store::{Proxies, TransferLimits};
 
 const DEFAULT_CACHE_SIZE: u64 = 8 << 30;
 
@@ -172,6 +171,7 @@ impl DebootstrapArgs {
                     lowest_rate: 4096,
                 },
                 tries: 5,
+                proxies: Proxies::default(),
                 mirror_wait: Duration::from_secs(180),
             },
             limits: Limits {
@@ -179,6 +179,7 @@ impl DebootstrapArgs {
                 jobs: std::thread::available_parallelism().map_or(1, usize::from),
             },
             sandbox: sandbox::Options::default(),
+            additions: Additions::default(),
             debootstrap: Some(Debootstrap {
                 host_files: host_files(),
                 default_mirror: self.default_mirror(environment),
@@ -314,6 +315,8 @@ impl DebootstrapArgs {
             mirror,
             snapshot: None,
             auth_files: Vec::new(),
+            only: None,
+            further_keyrings: Vec::new(),
             keeps_logins: false,
             further_mirrors: Vec::new(),
             extra_sources,
@@ -340,6 +343,7 @@ impl DebootstrapArgs {
         Ok(Outputs {
             directory: directory.filter(|_| !self.print_debs),
             image,
+            devices: Devices::None,
             // debootstrap's scripts see the day.
             epoch: epoch.or_else(today),
             takes_any_directory: true,
@@ -372,20 +376,4 @@ fn list(value: Option<&String>) -> Vec<String> {
 fn today() -> Option<i64> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
     i64::try_from(since.as_secs()).ok()
-}
-
-/// The files of this host that the tree gets.
-fn host_files() -> Vec<HostFile> {
-    let mut files = Vec::new();
-    for path in ["etc/resolv.conf", "etc/hostname"] {
-        let on_host = Path::new("/").join(path);
-        if let (Ok(content), Ok(found)) = (fs::read(&on_host), fs::metadata(&on_host)) {
-            files.push(HostFile {
-                path: RootPath::known(path),
-                content,
-                mode: found.permissions().mode() & 0o755,
-            });
-        }
-    }
-    files
 }

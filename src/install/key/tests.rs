@@ -9,6 +9,7 @@ use crate::tree::base::{Base, BaseKind};
 use crate::tree::rootfs::RootPath;
 
 use super::*;
+use crate::tree::tidy::Kept;
 
 fn package(name: &str, architecture: &str, version: &str) -> PackageKey {
     PackageKey::new(name, architecture, &Version::parse(version).unwrap())
@@ -53,7 +54,10 @@ fn steps() -> Vec<Step> {
         },
         Step::Archives { packages },
         Step::Triggers,
-        Step::Tidy { automatic: None },
+        Step::Tidy {
+            automatic: None,
+            kept: Kept::default(),
+        },
         preseed(&["a a/b string x\n"]),
     ]
 }
@@ -184,11 +188,13 @@ fn a_key_changes_with_each_field_of_its_step() {
         }),
         (6, |steps| {
             steps[6] = Step::Tidy {
+                kept: Kept::default(),
                 automatic: Some(vec![]),
             };
         }),
         (6, |steps| {
             steps[6] = Step::Tidy {
+                kept: Kept::default(),
                 automatic: Some(vec![Automatic {
                     name: "a".into(),
                     architecture: "amd64".into(),

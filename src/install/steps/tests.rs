@@ -43,6 +43,7 @@ pub(in crate::install) fn plan_of(variant: Variant, include: &[&str]) -> Plan {
 
 pub(in crate::install) fn options(variant: Variant) -> Options {
     Options {
+        additions: Additions::default(),
         variant,
         base: Base {
             architectures: vec!["amd64".into(), "i386".into()],
@@ -175,6 +176,7 @@ fn tidy_names_what_came_in_automatically() {
     let steps = steps(&plan_of(Variant::Apt, &["hello"]), &options(Variant::Apt));
     let Some(Step::Tidy {
         automatic: Some(automatic),
+        ..
     }) = steps.last()
     else {
         panic!("{steps:?}");

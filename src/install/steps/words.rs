@@ -23,6 +23,7 @@ impl Step {
             Step::SecondStage(_) => "second-stage",
             Step::Tidy { .. } => "tidy",
             Step::Settings(_) => "settings",
+            Step::Hook(_) => "hook",
         }
     }
 
@@ -36,6 +37,7 @@ impl Step {
             Step::Base(_)
             | Step::Apt { .. }
             | Step::Preseed(_)
+            | Step::Hook(_)
             | Step::Triggers
             | Step::Files { .. }
             | Step::Close { .. }
@@ -63,6 +65,7 @@ impl Step {
             | Step::Unpack { .. }
             | Step::Configure { .. }
             | Step::Preseed(_)
+            | Step::Hook(_)
             | Step::Triggers
             | Step::Files { .. }
             | Step::Archives { .. }
@@ -95,6 +98,7 @@ impl fmt::Display for Step {
                     write!(f, " {}", file.path)?;
                 }
             }
+            Step::Hook(hook) => write!(f, " {}", hook.words().join(" "))?,
             Step::Settings(changes) => {
                 for path in &changes.directories {
                     write!(f, " {path}/")?;

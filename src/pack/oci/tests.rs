@@ -16,6 +16,7 @@ use super::super::form::{Content, Image, Layout, Sink};
 use super::*;
 use crate::formats::compress::{Encoding, Integrity, decoder};
 use crate::formats::digest::digest;
+use crate::pack::Devices;
 
 const EPOCH: i64 = 1_700_000_000;
 
@@ -39,6 +40,7 @@ fn options(compression: Compression) -> Options {
     Options {
         epoch: Some(EPOCH),
         threads: 2,
+        devices: Devices::None,
         encoding: Encoding::new(compression, None).unwrap(),
         temporary: std::env::temp_dir(),
         interrupt: Default::default(),

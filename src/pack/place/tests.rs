@@ -40,6 +40,7 @@ impl Scene {
         let options = Options {
             epoch: None,
             threads: 1,
+            devices: crate::pack::Devices::None,
             encoding: Encoding::new(Compression::None, None).unwrap(),
             temporary: std::env::temp_dir(),
             interrupt: Default::default(),

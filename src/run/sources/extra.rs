@@ -42,18 +42,28 @@ impl ExtraSources<'_> {
                     entry: entry.shown(),
                 });
             }
-            let mut source = entry.source(self.architectures, self.keys, Path::new("/"))?;
-            warn_of_exemptions(&entry, source.exemptions, report);
-            source.leniency = self.leniency(&entry);
-            if !self.options.check_signatures {
-                source.trust = Trust::Unchecked;
-            }
-            if self.options.accept_expired {
-                source.expiry = Expiry::Ignore;
-            }
-            list.push(source);
+            list.push(self.source(&entry, Path::new("/"), report)?);
         }
         Ok(list)
+    }
+
+    /// Makes a source of an entry. `root` is where the keyrings are that it names.
+    pub(super) fn source(
+        &self,
+        entry: &SourceEntry,
+        root: &Path,
+        report: &Report,
+    ) -> Result<Source, Error> {
+        let mut source = entry.source(self.architectures, self.keys, root)?;
+        warn_of_exemptions(entry, source.exemptions, report);
+        source.leniency = self.leniency(entry);
+        if !self.options.check_signatures {
+            source.trust = Trust::Unchecked;
+        }
+        if self.options.accept_expired {
+            source.expiry = Expiry::Ignore;
+        }
+        Ok(source)
     }
 
     /// What is accepted of a user's source: what apt accepts, unless it is a listed suite, signed by

@@ -32,6 +32,7 @@ fn options(directory: &Path) -> Options {
         temporary: directory.to_owned(),
         limits: limits(PATIENT),
         tries: 1,
+        proxies: Proxies::default(),
         credentials: std::sync::Arc::default(),
     }
 }

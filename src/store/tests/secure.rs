@@ -23,6 +23,7 @@ fn proxies_of_the_environment_are_used() {
             temporary: directory.path().to_owned(),
             limits: limits(Duration::from_secs(30)),
             tries: 1,
+            proxies: Proxies::default(),
             credentials: std::sync::Arc::default(),
         };
         let store = Store::open(options, Report::silent()).unwrap();
@@ -67,6 +68,7 @@ fn proxies_of_the_environment_are_used() {
         temporary: directory.path().to_owned(),
         limits: limits(Duration::from_secs(30)),
         tries: 1,
+        proxies: Proxies::default(),
         credentials: std::sync::Arc::default(),
     };
     let store = Store::open_through(&proxy.url(""), options.clone(), Report::silent()).unwrap();
@@ -143,6 +145,7 @@ fn certificates_are_checked_and_https_never_becomes_http() {
         temporary: directory.path().to_owned(),
         limits: limits(Duration::from_secs(30)),
         tries: 1,
+        proxies: Proxies::default(),
         credentials: std::sync::Arc::default(),
     };
     let mut roots = rustls::RootCertStore::empty();

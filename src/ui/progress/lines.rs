@@ -16,6 +16,8 @@ pub(crate) enum LineStyle {
     Debootstrap,
     /// All on standard error: standard output has data.
     AllOnStderr,
+    /// Nothing.
+    Silent,
 }
 
 /// Prints events as debootstrap's lines.
@@ -37,6 +39,9 @@ impl Lines {
     }
 
     pub(super) fn show(&mut self, event: &Event) {
+        if self.style == LineStyle::Silent {
+            return;
+        }
         match event {
             Event::Note(text) => self.inform(text),
             Event::Warning(text) => complain("W", text),
@@ -98,6 +103,7 @@ impl Lines {
         let _ = match self.style {
             LineStyle::Debootstrap => writeln!(io::stdout().lock(), "I: {text}"),
             LineStyle::AllOnStderr => writeln!(io::stderr().lock(), "I: {text}"),
+            LineStyle::Silent => Ok(()),
         };
     }
 }

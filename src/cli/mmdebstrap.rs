@@ -1,0 +1,330 @@
+//! `mmdebstrap`: the program under that name, or `rbootstrap mmdebstrap`.
+//!
+//! Takes mmdebstrap's words (mmdebstrap(1) of 1.5.7), and leaves its tree, its last line and its exit
+//! codes. `getopt` reads the words, `arguments` what they mean, `mirrors` the sources, `outputs` the
+//! target.
+
+mod arguments;
+mod getopt;
+mod mirrors;
+mod outputs;
+mod skip;
+
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use self::arguments::{Arguments, keyrings_in};
+use self::mirrors::{MirrorContext, SourceFiles};
+use self::outputs::Target;
+use super::environment::{Environment, OwnDirectory};
+use super::hooks::ToldRun;
+use super::host_files::host_files;
+use super::{Session, exit, listen_for_signals, print_data};
+use crate::formats::suite::Variant;
+use crate::install::{self, Helper, HelperOptions};
+use crate::interrupt::Interrupt;
+use crate::privilege::{self, Privilege};
+use crate::run::{
+    self, CacheOptions, Goal, Limits, ListedSources, NetworkOptions, Outputs, Packages, Request,
+    SourceOptions, System,
+};
+use crate::sandbox;
+use crate::store::{Proxies, TransferLimits};
+use crate::tree::rootfs::Rootfs;
+use crate::ui::progress::{Display, LineStyle};
+
+pub(super) const NAME: &str = "mmdebstrap";
+/// The version whose words are taken. Callers compare it.
+const VERSION: &str = "1.5.7";
+
+const DEFAULT_CACHE_SIZE: u64 = 8 << 30;
+/// The name of the files with apt's and dpkg's configuration.
+const CONFIGURATION: &str = "99mmdebstrap";
+
+const USAGE: &str = "Usage:
+    mmdebstrap [OPTION...] [SUITE [TARGET [MIRROR...]]]
+";
+
+/// Runs mmdebstrap with these words. Wrong words are exit code 2, every other failure 1.
+pub(super) fn main(words: Vec<OsString>) -> ExitCode {
+    let began = Instant::now();
+    if words.first().is_some_and(|word| word == "--hook-helper") {
+        return hook_helper(&words[1..]);
+    }
+    let words = match getopt::read(words) {
+        Ok(words) => words,
+        Err(error) => {
+            say(&format!("{error}\n{USAGE}"));
+            return ExitCode::from(2);
+        }
+    };
+    let mut arguments = match Arguments::read(words) {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
+    if arguments.show_version {
+        return print(&format!("{NAME} {VERSION}\n"));
+    }
+    if arguments.show_help {
+        return print(&help());
+    }
+    match execute(&mut arguments, began) {
+        Ok(code) => code,
+        Err(error) => refuse(&error),
+    }
+}
+
+fn help() -> String {
+    let mut text = format!("{USAGE}\nOptions (see mmdebstrap(1)):\n");
+    for (name, _) in getopt::LONG {
+        let (name, value) = match name.strip_suffix('=') {
+            Some(name) => (name, " VALUE"),
+            None => (name, ""),
+        };
+        text.push_str(&format!("    --{name}{value}\n"));
+    }
+    text
+}
+
+fn execute(arguments: &mut Arguments, began: Instant) -> Result<ExitCode, String> {
+    if let Some(path) = &arguments.log_file {
+        redirect_errors(path)?;
+    }
+    let environment = Environment::read();
+    let target = Target::decide(arguments.target.as_deref(), arguments.format)?;
+    let mut request = request(arguments, &target, &environment)?;
+    if request.goal == Goal::Make {
+        // Before the first thread.
+        request.privilege = privilege::obtain(arguments.mode, &environment.caller());
+    }
+    tell_hooks(arguments, &target, &environment, &mut request);
+    let style = match arguments.verbosity {
+        0 => LineStyle::Silent,
+        _ => LineStyle::AllOnStderr,
+    };
+    let display = Display::with_lines(style, arguments.verbosity > 1);
+    let session = Session {
+        privilege: request.privilege.clone(),
+        report: display.new_run(),
+        display,
+        interrupt: Interrupt::default(),
+        environment,
+    };
+    listen_for_signals(&session.interrupt)
+        .map_err(|source| format!("cannot listen for signals: {source}"))?;
+    for note in &arguments.notes {
+        session.report.note(note);
+    }
+    match run::run(&request, &session.interrupt, &session.report) {
+        Ok(_) => {
+            let seconds = began.elapsed().as_secs_f64();
+            session
+                .report
+                .note(format!("success in {seconds:.4} seconds"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            exit::failed(&session.report, &super::Error::Run(error));
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// What is asked of a run.
+fn request(
+    arguments: &Arguments,
+    target: &Target,
+    environment: &Environment,
+) -> Result<Request, String> {
+    let files = SourceFiles::read(
+        &arguments.mirrors,
+        &MirrorContext {
+            suite: arguments.suite.as_deref(),
+            components: &arguments.components,
+            architectures: &arguments.architectures,
+            environment,
+        },
+    )?;
+    let mut additions = arguments.configuration.additions(CONFIGURATION);
+    additions.files.extend(files.files());
+    additions.files.extend(host_files());
+    additions.hooks.list = arguments.hooks.clone();
+    additions.hooks.helpers.without_devices = arguments.skips.copied_nodes;
+    additions.has_lists = arguments.skips.kept.lists || !arguments.hooks.is_empty();
+    additions.kept = arguments.skips.kept;
+    let mut request = Request {
+        goal: match arguments.simulate {
+            true => Goal::Simulate,
+            false => Goal::Make,
+        },
+        privilege: Ok(Privilege::of_caller()),
+        system: system(arguments),
+        other_architectures: Vec::new(),
+        packages: Packages {
+            include: arguments.include.clone(),
+            exclude: Vec::new(),
+        },
+        sources: sources(arguments, &files, environment),
+        outputs: Outputs {
+            directory: target.directory.clone(),
+            image: target.image.clone(),
+            devices: arguments.skips.devices(),
+            epoch: environment.epoch().map_err(|error| error.to_string())?,
+            takes_any_directory: arguments.skips.empty,
+            keep_failed: target.directory.is_some(),
+            temporary: environment.temporary(),
+        },
+        cache: cache(environment),
+        network: network(),
+        limits: Limits {
+            downloads: 8,
+            jobs: std::thread::available_parallelism().map_or(1, usize::from),
+        },
+        sandbox: sandbox::Options::default(),
+        additions,
+        debootstrap: None,
+    };
+    let applied = arguments.configuration.apply(&mut request);
+    applied.map_err(|error| error.to_string())?;
+    Ok(request)
+}
+
+fn cache(environment: &Environment) -> CacheOptions {
+    CacheOptions {
+        is_named: false,
+        directory: Some(environment.own_directory(OwnDirectory::Cache)),
+        max_size: DEFAULT_CACHE_SIZE,
+        state_directory: Some(environment.own_directory(OwnDirectory::State)),
+        temporary: environment.temporary(),
+    }
+}
+
+fn network() -> NetworkOptions {
+    NetworkOptions {
+        transfers: TransferLimits {
+            timeout: Duration::from_secs(30),
+            lowest_rate: 4096,
+        },
+        tries: 5,
+        proxies: Proxies::default(),
+        mirror_wait: Duration::from_secs(180),
+    }
+}
+
+fn system(arguments: &Arguments) -> System {
+    System {
+        suite: arguments.suite.clone().unwrap_or_default(),
+        variant: arguments.variant.unwrap_or(Variant::Important),
+        architectures: arguments.architectures.clone(),
+        merged_usr: arguments.merged_usr,
+        first_stage: false,
+        path_rules: Vec::new(),
+        preseed: Vec::new(),
+        profile: None,
+    }
+}
+
+/// The sources alone that the MIRRORs are. apt trusts the host's own keys besides the suite's.
+fn sources(arguments: &Arguments, files: &SourceFiles, environment: &Environment) -> SourceOptions {
+    let mut further_keyrings = Vec::new();
+    if arguments.keyrings.is_empty() {
+        further_keyrings = keyrings_in(Path::new("/etc/apt/trusted.gpg.d"));
+        let single = PathBuf::from("/etc/apt/trusted.gpg");
+        further_keyrings.extend(Some(single).filter(|path| path.is_file()));
+    }
+    SourceOptions {
+        suite_directories: environment.configuration_directories("suites"),
+        components: arguments.components.clone(),
+        mirror: None,
+        further_mirrors: Vec::new(),
+        snapshot: None,
+        extra_sources: Vec::new(),
+        only: Some(files.texts()),
+        auth_files: Vec::new(),
+        keeps_logins: false,
+        keyrings: arguments.keyrings.clone(),
+        further_keyrings,
+        check_signatures: true,
+        accept_expired: false,
+        accept_older: true,
+        accept_other_suite: true,
+        pockets: true,
+        listed: ListedSources::Nothing,
+    }
+}
+
+/// Adds the variables that hooks see.
+fn tell_hooks(
+    arguments: &Arguments,
+    target: &Target,
+    environment: &Environment,
+    request: &mut Request,
+) {
+    let privilege = request.privilege.as_ref();
+    let told = ToldRun {
+        suite: arguments.suite.as_deref(),
+        format: target.format.name(),
+        include: &arguments.include,
+        in_user_namespace: privilege.is_ok_and(|privilege| privilege.is_in_user_namespace()),
+        verbosity: arguments.verbosity,
+        program: environment.program(),
+    };
+    let hooks = &mut request.additions.hooks;
+    hooks.helpers.own_files = told.in_user_namespace;
+    hooks.environment = told.environment(environment);
+}
+
+/// `mmdebstrap --hook-helper ROOT MODE HOOK SKIP VERBOSITY HELPER PATH…`, which hooks call.
+fn hook_helper(words: &[OsString]) -> ExitCode {
+    let mut texts = Vec::new();
+    for word in words {
+        texts.push(word.to_string_lossy().into_owned());
+    }
+    let [root, mode, _, skip, _, helper @ ..] = texts.as_slice() else {
+        return refuse("--hook-helper needs ROOT MODE HOOK SKIP VERBOSITY HELPER PATH...");
+    };
+    let Some(helper) = Helper::of_words(helper) else {
+        return refuse("--hook-helper: no such helper, or too few paths");
+    };
+    let options = HelperOptions {
+        without_devices: skip.contains("mknod"),
+        own_files: mode == "unshare",
+    };
+    let root = match Rootfs::open(Path::new(root)) {
+        Ok(root) => root,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    match install::copy_by_helper(&helper, &root, options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(&error.to_string()),
+    }
+}
+
+/// Has all messages go into a file.
+fn redirect_errors(path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    let mut options = OpenOptions::new();
+    let opened = options.write(true).create(true).truncate(true).open(path);
+    let file = opened.map_err(|error| format!("cannot open {shown}: {error}"))?;
+    nix::unistd::dup2_stderr(&file).map_err(|error| format!("cannot open STDERR: {error}"))
+}
+
+fn print(text: &str) -> ExitCode {
+    match print_data(text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn refuse(error: &str) -> ExitCode {
+    say(&format!("E: {error}\n"));
+    ExitCode::FAILURE
+}
+
+#[expect(clippy::print_stderr, reason = "there is no display yet")]
+fn say(text: &str) {
+    eprint!("{text}");
+}

@@ -1,0 +1,197 @@
+//! Executes hooks: on the host, in the tree's sandbox, or as a helper.
+//!
+//! Commands on the host have the caller's environment, terminal and directory, and more variables
+//! that mmdebstrap's hooks know. Their standard output is the error output, because ours may be an
+//! image.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rustix::fs::{Access, AtFlags, CWD};
+
+use super::{Error, Hook, HookAction, HookStage, Hooks, copy};
+use crate::dpkg::script_failure::LastLines;
+use crate::interrupt::Interrupt;
+use crate::report::Report;
+use crate::sandbox::{self, HookMounts, Sandbox};
+use crate::tree::rootfs::Rootfs;
+
+/// The variables that are not passed on to hooks: their values are for the host.
+const REMOVED: [&str; 2] = ["TMPDIR", "APT_CONFIG"];
+
+/// The directories that a hook's PATH has at its end.
+const SYSTEM_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Which tree hooks are for.
+#[derive(Clone, Copy)]
+pub(in crate::install) struct HookPlace<'a> {
+    pub(in crate::install) root: &'a Rootfs,
+    pub(in crate::install) interrupt: &'a Interrupt,
+    pub(in crate::install) report: &'a Report,
+}
+
+/// Runs the hooks of one installation. The mounts that they make stay until it is dropped.
+pub(in crate::install) struct HookRunner {
+    hooks: Hooks,
+    mounts: Option<HookMounts>,
+}
+
+impl HookRunner {
+    pub(in crate::install) fn new(hooks: &Hooks) -> HookRunner {
+        HookRunner {
+            hooks: hooks.clone(),
+            mounts: None,
+        }
+    }
+
+    /// Runs a hook on the host.
+    pub(in crate::install) fn run(
+        &mut self,
+        hook: &Hook,
+        place: HookPlace<'_>,
+    ) -> Result<(), Error> {
+        match &hook.action {
+            HookAction::OnHost(text) => self.on_host(hook.stage, text, place),
+            HookAction::Program(path) => self.on_host(hook.stage, &path.to_string_lossy(), place),
+            HookAction::Copy { text, helper } => {
+                place
+                    .report
+                    .detail(format!("running the {} hook: {text}", hook.stage));
+                copy(helper, place.root, self.hooks.helpers)
+            }
+            // The caller has the sandbox.
+            HookAction::InTree(_) => Ok(()),
+        }
+    }
+
+    fn on_host(&mut self, stage: HookStage, text: &str, place: HookPlace<'_>) -> Result<(), Error> {
+        let failed_to_start = |source| Error::Start {
+            program: text.to_owned(),
+            source,
+        };
+        let root = std::path::absolute(place.root.path()).map_err(failed_to_start)?;
+        let mounts = match &self.mounts {
+            Some(mounts) => mounts,
+            None => {
+                let mounts = HookMounts::open(&root);
+                if !mounts.are_private() {
+                    place.report.detail(
+                        "the host allows no mounts for hooks: the tree has no /proc and /sys in them",
+                    );
+                }
+                self.mounts.insert(mounts)
+            }
+        };
+        let mut command = mounts.command(&root, stage != HookStage::Setup);
+        if is_program(text) {
+            command.arg(text).arg(&root);
+        } else {
+            command.args(["sh", "-c", text, "exec"]).arg(&root);
+        }
+        let report = place.report;
+        report.detail(format!("running the {stage} hook on the host: {text}"));
+        self.set_environment(&mut command, stage);
+        let output = io::stderr();
+        if let Ok(copy) = rustix::io::fcntl_dupfd_cloexec(&output, 3) {
+            command.stdout(Stdio::from(copy));
+        }
+        let status = wait_for(command, place.interrupt).map_err(failed_to_start)?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(Error::Failed {
+                stage,
+                command: text.to_owned(),
+                status,
+                output: None,
+            }),
+        }
+    }
+
+    fn set_environment(&self, command: &mut Command, stage: HookStage) {
+        for name in REMOVED {
+            command.env_remove(name);
+        }
+        for (name, value) in self.variables(stage) {
+            command.env(name, value);
+        }
+    }
+
+    fn variables(&self, stage: HookStage) -> Vec<(OsString, OsString)> {
+        let mut variables = self.hooks.environment.clone();
+        variables.push(("MMDEBSTRAP_HOOK".into(), stage.name().into()));
+        variables
+    }
+
+    /// Runs a text in the tree's shell.
+    pub(in crate::install) fn in_tree(
+        &self,
+        hook: &Hook,
+        text: &str,
+        sandbox: &Sandbox,
+        mut environment: Vec<(OsString, OsString)>,
+    ) -> Result<(), Error> {
+        environment.extend(self.variables(hook.stage));
+        let command = sandbox::Command {
+            argv: vec!["sh".into(), "-c".into(), text.into()],
+            env: environment,
+        };
+        let finished = sandbox.run(&command).map_err(|source| Error::Sandbox {
+            stage: hook.stage,
+            command: text.to_owned(),
+            source,
+        })?;
+        match finished.status.success() {
+            true => Ok(()),
+            false => Err(Error::Failed {
+                stage: hook.stage,
+                command: text.to_owned(),
+                status: finished.status,
+                output: LastLines::of_output(&finished.output),
+            }),
+        }
+    }
+}
+
+/// As mmdebstrap decides: an executable file, or a word without a character that is special to sh.
+fn is_program(text: &str) -> bool {
+    let is_executable = rustix::fs::accessat(CWD, text, Access::EXEC_OK, AtFlags::empty()).is_ok();
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_@%+=:,./-".contains(letter);
+    is_executable || text.chars().all(is_plain)
+}
+
+/// Waits for a command. An interrupt ends it.
+fn wait_for(mut command: Command, interrupt: &Interrupt) -> io::Result<ExitStatus> {
+    let running = Arc::new(AtomicI32::new(0));
+    let to_end = Arc::clone(&running);
+    let _registration = interrupt.on_raise(move || {
+        let process = to_end.load(Ordering::SeqCst);
+        if process > 0 {
+            let _ = kill(Pid::from_raw(process), Signal::SIGTERM);
+        }
+    });
+    if let Some(signal) = interrupt.signal() {
+        return Ok(ExitStatus::from_raw(signal.into()));
+    }
+    let mut child = command.spawn()?;
+    running.store(child.id().cast_signed(), Ordering::SeqCst);
+    let status = child.wait();
+    running.store(0, Ordering::SeqCst);
+    status
+}
+
+/// A PATH for hooks: the caller's, then the system's directories.
+pub(crate) fn hook_path(own: &Path) -> OsString {
+    let mut path = OsString::from(own);
+    if !path.is_empty() {
+        path.push(":");
+    }
+    path.push(SYSTEM_PATH);
+    path
+}

@@ -1,0 +1,91 @@
+//! The entries of /dev in an archive: device nodes, symlinks and mount points, as debootstrap makes them.
+
+use std::io::{self, Write};
+
+use tar::{EntryType, Header};
+
+use super::Options;
+use super::chunks::Chunks;
+
+/// The path of the directory in the tree.
+pub(super) const DIRECTORY: &[u8] = b"dev";
+
+/// What /dev has in an archive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Devices {
+    /// Nothing: who runs the system fills it.
+    #[default]
+    None,
+    /// Symlinks and directories.
+    Links,
+    /// Device nodes too.
+    Nodes,
+}
+
+/// One entry.
+enum Entry {
+    /// A character device, by major and minor number.
+    Node(u32, u32),
+    Link(&'static str),
+    Directory,
+}
+
+/// In the order of their names.
+const ENTRIES: [(&str, Entry); 14] = [
+    ("console", Entry::Node(5, 1)),
+    ("fd", Entry::Link("/proc/self/fd")),
+    ("full", Entry::Node(1, 7)),
+    ("null", Entry::Node(1, 3)),
+    ("ptmx", Entry::Node(5, 2)),
+    ("pts/", Entry::Directory),
+    ("random", Entry::Node(1, 8)),
+    ("shm/", Entry::Directory),
+    ("stderr", Entry::Link("/proc/self/fd/2")),
+    ("stdin", Entry::Link("/proc/self/fd/0")),
+    ("stdout", Entry::Link("/proc/self/fd/1")),
+    ("tty", Entry::Node(5, 0)),
+    ("urandom", Entry::Node(1, 9)),
+    ("zero", Entry::Node(1, 5)),
+];
+
+/// Writes what the options say.
+pub(super) fn write(options: &Options, output: &mut Chunks) -> io::Result<()> {
+    if options.devices == Devices::None {
+        return Ok(());
+    }
+    for (name, entry) in ENTRIES {
+        let mut header = Header::new_ustar();
+        // The header's own method leaves out the ./ of the archive's names.
+        let path = format!("./dev/{name}");
+        let field = &mut header.as_old_mut().name;
+        field[..path.len()].copy_from_slice(path.as_bytes());
+        match entry {
+            Entry::Node(major, minor) => {
+                if options.devices == Devices::Links {
+                    continue;
+                }
+                header.set_entry_type(EntryType::Char);
+                header.set_mode(0o666);
+                header.set_device_major(major)?;
+                header.set_device_minor(minor)?;
+            }
+            Entry::Link(target) => {
+                header.set_entry_type(EntryType::Symlink);
+                header.set_mode(0o777);
+                header.set_link_name(target)?;
+            }
+            Entry::Directory => {
+                header.set_entry_type(EntryType::Directory);
+                header.set_mode(0o755);
+            }
+        }
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_size(0);
+        let modified = options.epoch.unwrap_or_default();
+        header.set_mtime(u64::try_from(modified).unwrap_or_default());
+        header.set_cksum();
+        output.write_all(header.as_bytes())?;
+    }
+    Ok(())
+}

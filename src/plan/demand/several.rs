@@ -1,0 +1,109 @@
+//! Demands of words that stand for several packages.
+
+use super::{Demand, DemandReader};
+use crate::plan::pool::PackageId;
+use crate::plan::{Error, pattern, selectors};
+
+impl DemandReader<'_, '_> {
+    /// Reads a word of the user's: a package, or what stands for several.
+    pub(super) fn read_word<'s>(
+        &mut self,
+        text: &'s str,
+        demands: &mut Vec<Demand<'s>>,
+    ) -> Result<(), Error> {
+        if pattern::is_pattern(text) {
+            return self.read_several(text, demands).map(|_| ());
+        }
+        let read = self.read(text);
+        let may_be_several = matches!(
+            read,
+            Err(Error::Unknown { .. } | Error::Architecture { .. })
+        );
+        if may_be_several && self.read_several(text, demands)? {
+            return Ok(());
+        }
+        demands.push(read?);
+        Ok(())
+    }
+
+    /// Reads a word that stands for several packages, with `=version`, `/suite`, `-` or `+` behind
+    /// it. False where it stands for none.
+    fn read_several<'s>(
+        &mut self,
+        text: &'s str,
+        demands: &mut Vec<Demand<'s>>,
+    ) -> Result<bool, Error> {
+        let is_pattern = pattern::is_pattern(text);
+        let mut word = text;
+        let mut choice = None;
+        // In a pattern, what is before the last bracket is its own.
+        if let Some(at) = text.rfind(['=', '/'])
+            && !(is_pattern && text[at..].contains(')'))
+        {
+            word = &text[..at];
+            choice = Some(&text[at..]);
+        }
+        let unsigned = word.strip_suffix(['-', '+']).unwrap_or(word);
+        let mut found = None;
+        if !is_pattern || unsigned == word {
+            found = selectors::packages(self.pool, &self.candidates, word)?;
+        }
+        let is_negative = found.is_none() && word.ends_with('-');
+        if found.is_none() {
+            found = selectors::packages(self.pool, &self.candidates, unsigned)?;
+        }
+        for package in found.as_deref().unwrap_or_default() {
+            self.add_selected(*package, choice, is_negative, demands)?;
+        }
+        Ok(found.is_some())
+    }
+
+    /// Adds the demand for one of several packages. As in apt, one that nothing can be installed for
+    /// is passed over.
+    fn add_selected<'s>(
+        &mut self,
+        package: PackageId,
+        choice: Option<&'s str>,
+        is_negative: bool,
+        demands: &mut Vec<Demand<'s>>,
+    ) -> Result<(), Error> {
+        if is_negative {
+            demands.push(Demand::Absent(package));
+            return Ok(());
+        }
+        let Some(choice) = choice else {
+            let chosen = match self.candidates[package.index()] {
+                Some(_) => Some(package),
+                None => self.only_provider(package),
+            };
+            demands.extend(chosen.map(Demand::Present));
+            return Ok(());
+        };
+        let word = &choice[1..];
+        let is_suite = choice.starts_with('/');
+        let found = match is_suite {
+            true => self.pool.version_in_suite(package, word),
+            false => Some(self.version(package, word)?),
+        };
+        let found = found.ok_or_else(|| self.not_in_suite(package, word))?;
+        self.candidates[package.index()] = Some(found);
+        demands.push(match is_suite {
+            true => Demand::FromSuite {
+                package,
+                suite: word,
+            },
+            false => Demand::Present(package),
+        });
+        Ok(())
+    }
+
+    /// The only package whose candidate provides the name of another.
+    fn only_provider(&self, package: PackageId) -> Option<PackageId> {
+        let entry = self.pool[package];
+        let providers = self.providers(entry.name, entry.architecture);
+        match providers[..] {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+}
