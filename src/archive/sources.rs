@@ -171,9 +171,15 @@ pub(crate) fn is_writable(uri: &str) -> bool {
 
 /// Whether a URI has a bracket that is not around the address of its host.
 fn has_stray_bracket(uri: &str) -> bool {
-    let has_address = uri.contains("://[") || uri.contains("@[");
-    let opening = uri.matches('[').count();
-    opening != uri.matches(']').count() || opening > usize::from(has_address)
+    let is_bracket = ['[', ']'];
+    let Some((before, rest)) = uri.split_once('[') else {
+        return uri.contains(']');
+    };
+    let Some((_, after)) = rest.split_once(']') else {
+        return true;
+    };
+    let is_address = before.ends_with("://") || before.ends_with('@');
+    !is_address || before.contains(is_bracket) || after.contains(is_bracket)
 }
 
 /// Reads a file of sources.

@@ -326,6 +326,15 @@ fn names_that_need_quotes_are_not_writable() {
         ("deb http://[::1]:80/x sid main", true),
         ("deb cdrom:[Debian]/ sid main", false),
         ("deb http://m/[x] sid main", false),
+        ("deb http://[::1]/[x] sid main", false),
+        (
+            "Types: deb\nURIs: a]b://[/x\nSuites: sid\nComponents: main\n",
+            false,
+        ),
+        (
+            "Types: deb\nURIs: http://m/x]\nSuites: sid\nComponents: main\n",
+            false,
+        ),
         ("deb http://m s%20d main", false),
         ("deb http://m sid m%23n", false),
         ("deb [signed-by=/k%23y.gpg] http://m sid main", true),
