@@ -4,8 +4,8 @@
 //! tree, or a helper that copies files between host and tree. [`Hook::parse`] reads a command,
 //! `running` executes it, `helper` copies.
 
-mod filter;
 mod helper;
+mod incoming;
 mod running;
 
 use std::borrow::Cow;

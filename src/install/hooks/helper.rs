@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::fs::OFlags;
 
-use super::filter::without_devices;
+use super::incoming::Incoming;
 use super::{BadHook, Error, HelperOptions};
 use crate::tree::rootfs::{RootPath, Rootfs};
 
@@ -176,6 +176,13 @@ fn parent_and_name(path: &str) -> Contained {
     }
 }
 
+/// A tar that packs a directory of the tree.
+struct Packing {
+    child: Child,
+    /// tar opens it by its number here, at some time after its start.
+    directory: OwnedFd,
+}
+
 struct Copying<'a> {
     helper: &'a Helper,
     root: &'a Rootfs,
@@ -200,7 +207,10 @@ impl Copying<'_> {
     fn copy_out(&self, from: &Contained) -> Result<(), Error> {
         let target = Path::new(&self.helper.to);
         self.make_directories(target)?;
-        let mut packing = self.start_in_tree(from)?;
+        let Packing {
+            child: mut packing,
+            directory: _directory,
+        } = self.start_in_tree(from)?;
         let mut unpacking = Command::new("tar");
         unpacking.args(["--numeric-owner", "--xattrs", "--xattrs-include=*"]);
         if self.options.own_files {
@@ -223,7 +233,10 @@ impl Copying<'_> {
     fn tar_out(&self, from: &Contained) -> Result<(), Error> {
         let target = Path::new(&self.helper.to);
         let mut archive = self.create(target)?;
-        let mut packing = self.start_in_tree(from)?;
+        let Packing {
+            child: mut packing,
+            directory: _directory,
+        } = self.start_in_tree(from)?;
         if let Some(mut content) = packing.stdout.take() {
             io::copy(&mut content, &mut archive).map_err(|source| self.io(target, source))?;
         }
@@ -264,23 +277,31 @@ impl Copying<'_> {
     }
 
     /// Unpacks an archive in the tree.
-    fn unpack_in<A: Read + Into<Stdio>>(&self, mut archive: A) -> Result<(), Error> {
+    fn unpack_in(&self, mut archive: impl Read) -> Result<(), Error> {
         let path = self.inside(&self.helper.to)?;
         let directory = self.directory(&path)?;
         let mut unpacking = Command::new("tar");
         unpacking.args(TAR_OPTIONS).arg("--xattrs-include=*");
         unpacking.arg("--directory").arg(of_descriptor(&directory));
         unpacking.args(["--extract", "--file", "-"]);
-        if !self.options.without_devices {
-            let unpacking = self.start(unpacking.stdin(archive))?;
-            return self.wait(unpacking);
-        }
+        let incoming = Incoming {
+            root: self.root,
+            target: &path,
+            without_devices: self.options.without_devices,
+        };
         let mut unpacking = self.start(unpacking.stdin(Stdio::piped()))?;
-        if let Some(mut input) = unpacking.stdin.take() {
-            let filtered = without_devices(&mut archive, &mut input);
-            filtered.map_err(|source| self.io(self.root.path(), source))?;
+        let copied = match unpacking.stdin.take() {
+            Some(mut input) => incoming.copy(&mut archive, &mut input),
+            None => Ok(()),
+        };
+        let ended = self.wait(unpacking);
+        match copied {
+            // tar's own message says why it has closed its input.
+            Err(source) if source.kind() != io::ErrorKind::BrokenPipe => {
+                Err(self.io(self.root.path(), source))
+            }
+            _ => ended,
         }
-        self.wait(unpacking)
     }
 
     /// A directory of the tree.
@@ -290,14 +311,15 @@ impl Copying<'_> {
         opened.map_err(|_| self.not_there(path, "a directory"))
     }
 
-    fn start_in_tree(&self, from: &Contained) -> Result<Child, Error> {
+    fn start_in_tree(&self, from: &Contained) -> Result<Packing, Error> {
         let path = self.inside(&from.directory)?;
         let directory = self.directory(&path)?;
         let entry = self.inside(&format!("{}/{}", from.directory, from.name))?;
         if from.name != "." && !self.root.exists(&entry)? {
             return Err(self.not_there(&entry, "in the tree"));
         }
-        self.start(&mut pack(Path::new(&of_descriptor(&directory)), &from.name))
+        let child = self.start(&mut pack(Path::new(&of_descriptor(&directory)), &from.name))?;
+        Ok(Packing { child, directory })
     }
 
     fn start(&self, command: &mut Command) -> Result<Child, Error> {

@@ -196,7 +196,7 @@ fn components(path: &[u8]) -> VecDeque<Vec<u8>> {
 
 /// Whether an entry of a directory, not followed if it is a symlink, is a mount point.
 pub(super) fn is_mount_point(directory: BorrowedFd<'_>, name: &CStr) -> Result<bool, Errno> {
-    let entry = rustix::fs::openat(directory, name, STEP, Mode::empty())?;
+    let entry = rustix::fs::openat(directory, name, STEP | OFlags::NOFOLLOW, Mode::empty())?;
     Ok(mount_of(directory)? != mount_of(entry.as_fd())?)
 }
 
