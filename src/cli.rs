@@ -16,6 +16,7 @@ mod help;
 mod hooks;
 mod host_files;
 mod image;
+mod inventory;
 mod join;
 mod mmdebstrap;
 mod network;

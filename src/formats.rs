@@ -25,4 +25,5 @@ pub(crate) mod selections;
 pub(crate) mod snapshot_time;
 pub(crate) mod stanza;
 pub(crate) mod suite;
+pub(crate) mod time;
 pub(crate) mod version;

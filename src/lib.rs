@@ -12,6 +12,7 @@ pub(crate) mod failure;
 pub(crate) mod formats;
 pub(crate) mod install;
 pub(crate) mod interrupt;
+pub(crate) mod inventory;
 pub(crate) mod mark;
 pub(crate) mod pack;
 pub(crate) mod plan;

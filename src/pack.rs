@@ -1,12 +1,14 @@
 //! Writes a tree as a tar archive or as an OCI image, reproducibly.
 //!
-//! `form` says what is written where, `oci` writes OCI images around the archive. The archive is a function of the tree and of [`Options`], except `threads`: names in byte order,
-//! numeric owners, no access and change times, modification times in whole seconds and none after
-//! the epoch, hard links and extended attributes kept. It has /dev, /proc, /sys and mount points as
-//! empty directories.
+//! `form` says what is written where, `oci` writes OCI images around the archive, `document` what
+//! lies beside an image. The archive is a function of the tree and of [`Options`], except `threads`:
+//! names in byte order, numeric owners, no access and change times, modification times in whole
+//! seconds and none after the epoch, hard links and extended attributes kept. It has /dev, /proc,
+//! /sys and mount points as empty directories.
 
 mod chunks;
 mod devices;
+mod document;
 mod entry;
 mod form;
 #[cfg(any(test, feature = "testing"))]
@@ -19,6 +21,7 @@ mod place;
 mod temporary;
 
 pub(crate) use devices::Devices;
+pub(crate) use document::WrittenDocument;
 #[cfg(test)]
 pub(crate) use form::ENDINGS;
 pub(crate) use form::{Content, Form, Image, Layout, Sink, UnknownEnding, from_target};
@@ -54,6 +57,8 @@ pub(crate) struct Options {
     pub(crate) devices: Devices,
     /// For what must be complete before it goes to standard output.
     pub(crate) temporary: PathBuf,
+    /// What an OCI image attests about itself.
+    pub(crate) predicate: Option<oci::Predicate>,
     /// Checked before every chunk that is written.
     pub(crate) interrupt: Interrupt,
 }
@@ -201,6 +206,15 @@ pub(crate) fn try_out(place: Place, image: &Image, tree: &Rootfs) -> Result<(), 
             false => output::OutputFile::create(place, Some(tree)).map(drop),
         },
     }
+}
+
+/// The latest modification time in the tree, in seconds since 1970.
+pub(crate) fn newest(root: &Rootfs, interrupt: &Interrupt) -> Result<i64, Error> {
+    let mut newest = 0;
+    for entry in listing::list_until(root, interrupt, &Report::silent())? {
+        newest = entry.modified(None).max(newest);
+    }
+    Ok(newest)
 }
 
 /// Writes the tree to `output` as a tar archive with pax headers.

@@ -12,6 +12,7 @@ mod debootstrap;
 mod early;
 mod error;
 mod inputs;
+mod inventory;
 mod local;
 mod outcome;
 mod preflight;
@@ -41,15 +42,16 @@ use crate::tree::rootfs::Rootfs;
 use crate::tree::target;
 
 pub(crate) use error::Error;
+pub(crate) use inventory::ARCHITECTURE;
 pub(crate) use outcome::Done;
 pub(crate) use request::{
-    CacheOptions, Debootstrap, Goal, Limits, ListedSources, NetworkOptions, Outputs, Packages,
-    ProfileChoice, Request, SourceOptions, SourceText, System,
+    CacheOptions, Debootstrap, Goal, InventoryOutputs, Limits, ListedSources, NetworkOptions,
+    Outputs, Packages, ProfileChoice, Request, SbomOutput, SourceOptions, SourceText, System,
 };
 pub(crate) use sources::load_suites;
 
 use choice::Choice;
-use claim::{ClaimedOutputs, Made};
+use claim::{ClaimedOutputs, ImageOptions, Made};
 use early::EarlyDownloads;
 use inputs::Inputs;
 use several::SharedByImages;
@@ -123,13 +125,21 @@ fn stages(
         debootstrap::keep_packages(wanted, &plan, &fetch, report)?;
     }
     let epoch = installation.map(|tree| tree.install(&plan)).transpose()?;
+    let provenance = inventory::provenance(request, &inputs.sources, &plan, &fetch)?;
     drop(fetch);
     trim_cache(&store, &request.cache, report);
     // Pack. The last act: before its end, the tree of a killed run is a leftover.
     if let Some((claim, epoch)) = claim.zip(epoch) {
         claim.tidy(Made { epoch, began }, inputs.removes_secrets, interrupt)?;
-        claim.pack(epoch, &request.limits, interrupt)?;
+        let documents = inventory::write(&request.outputs, claim.root(), provenance, epoch)?;
+        let options = ImageOptions {
+            epoch,
+            predicate: documents.predicate,
+            limits: &request.limits,
+        };
+        claim.pack(&options, interrupt)?;
         claim.finish()?;
+        shared.documents.borrow_mut().extend(documents.files);
     }
     Ok(Done::new(plan.plan, &inputs.selection))
 }
@@ -236,20 +246,42 @@ pub(crate) fn remove(directory: &Path, interrupt: &Interrupt) -> Result<(), Erro
     removed.map_err(|error| Error::from(error).or_interrupted(interrupt, true))
 }
 
+/// What `rbootstrap pack` makes of a tree.
+pub(crate) struct PackRequest<'a> {
+    pub(crate) image: &'a pack::Image,
+    pub(crate) options: pack::Options,
+    pub(crate) inventory: &'a InventoryOutputs,
+}
+
 /// Writes one OCI image of several platforms from images of one.
 pub(crate) fn join(options: &pack::oci::JoinOptions, interrupt: &Interrupt) -> Result<(), Error> {
     let written = pack::oci::join(options, interrupt);
     written.map_err(|error| Error::from(error).or_interrupted(interrupt, false))
 }
 
-/// Writes an existing tree as an image.
+/// Writes an existing tree as an image, with the documents that say what is in it.
 pub(crate) fn pack(
     directory: &Path,
-    image: &pack::Image,
-    options: &pack::Options,
+    request: PackRequest<'_>,
     report: &Report,
 ) -> Result<(), Error> {
-    let root = Rootfs::open(directory)?;
-    let written = pack::write(&root, image, options, report);
-    written.map_err(|error| Error::from(error).or_interrupted(&options.interrupt, false))
+    let interrupt = request.options.interrupt.clone();
+    let packed = Rootfs::open(directory).map_err(Error::from);
+    let packed = packed.and_then(|root| pack_tree(&root, request, report));
+    packed.map_err(|error| error.or_interrupted(&interrupt, false))
+}
+
+fn pack_tree(root: &Rootfs, request: PackRequest<'_>, report: &Report) -> Result<(), Error> {
+    let PackRequest {
+        image,
+        mut options,
+        inventory,
+    } = request;
+    let documents = inventory::of_tree(root, image, inventory, &options)?;
+    options.predicate = documents.predicate;
+    pack::write(root, image, &options, report)?;
+    for document in documents.files {
+        document.publish()?;
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod apt;
 pub(crate) mod base;
+pub(crate) mod identity;
 mod path;
 pub(crate) mod rootfs;
 pub(crate) mod secrets;

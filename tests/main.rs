@@ -28,6 +28,7 @@ mod hooks;
 mod hostile;
 mod images;
 mod interrupt;
+mod inventory;
 mod json;
 mod links;
 mod live;

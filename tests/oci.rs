@@ -14,7 +14,7 @@ use crate::context::{TestContext, outcome};
 use crate::interrupt::{start, within_a_minute};
 
 /// The files of an archive or of a directory, by their names.
-fn files(path: &Path) -> BTreeMap<String, Vec<u8>> {
+pub fn files(path: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     if path.is_dir() {
         rbootstrap::testing::tree::walk(path, &mut |file, metadata| {

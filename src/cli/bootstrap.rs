@@ -14,6 +14,7 @@ use super::environment::Environment;
 use super::error::Error;
 use super::hooks::{HookArgs, ToldRun};
 use super::image::ImageArgs;
+use super::inventory::InventoryArgs;
 use super::network::NetworkArgs;
 use super::options::{CacheArgs, OutputArgs, PackageArgs, PerformanceArgs};
 use super::profile::ProfileArgs;
@@ -22,6 +23,7 @@ use super::trust::TrustArgs;
 use super::{Session, print_data, target};
 use crate::formats::arch;
 use crate::formats::suite::Variant;
+use crate::pack::Image;
 use crate::privilege::Privilege;
 use crate::report::{Event, PackageTotals, Summary};
 use crate::run::{self, Goal, Request, System};
@@ -67,6 +69,8 @@ pub(super) struct BootstrapArgs {
     hooks: HookArgs,
     #[command(flatten)]
     image: ImageArgs,
+    #[command(flatten)]
+    inventory: InventoryArgs,
     #[command(flatten)]
     profile: ProfileArgs,
     #[command(flatten)]
@@ -155,7 +159,7 @@ impl BootstrapArgs {
         let suite = self.suite.unwrap_or_default();
         let scripts = self.performance.script_limits();
         let sandbox = self.trust.sandbox(scripts);
-        let outputs = self
+        let mut outputs = self
             .output
             .outputs(self.target.as_deref(), &self.image, environment)?;
         let other_architectures = self.packages.other_architectures();
@@ -168,6 +172,9 @@ impl BootstrapArgs {
         let configuration = self.configuration.read()?;
         let mut additions = configuration.additions(CONFIGURATION);
         additions.hooks.list = self.hooks.0;
+        let image = outputs.image.as_ref().and_then(Image::path);
+        let several = !other_architectures.is_empty();
+        outputs.inventory = self.inventory.outputs(image, several)?;
         let system = System {
             profile: self.profile.choice(environment),
             ..self.packages.system(suite, &self.compatibility)

@@ -48,6 +48,14 @@ pub(super) enum Error {
     HooksInFirstStage,
     #[error(transparent)]
     Configuration(#[from] configuration::Error),
+    #[error("`{}`: no bill of materials is written with that ending", path.display())]
+    UnknownSbom { path: PathBuf },
+    #[error("{option} - is not supported, because it is standard output")]
+    NeedsFile { option: &'static str },
+    #[error("{option} `{}` would be written for each --arch", path.display())]
+    OneNameForSeveral { option: &'static str, path: PathBuf },
+    #[error("`{}` is the name of two outputs", path.display())]
+    SameOutput { path: PathBuf },
     #[error("--format dir needs a TARGET")]
     NoDirectory,
     /// debootstrap has a fourth word, SCRIPT.
@@ -96,6 +104,10 @@ impl Error {
             | Error::NothingToConfigure
             | Error::HooksInFirstStage
             | Error::Configuration(_)
+            | Error::UnknownSbom { .. }
+            | Error::NeedsFile { .. }
+            | Error::OneNameForSeveral { .. }
+            | Error::SameOutput { .. }
             | Error::NoDirectory
             | Error::FourthWord { .. }
             | Error::Mirror(_)
@@ -121,6 +133,11 @@ impl Error {
                 "each --arch is one image; foreign architectures follow after a comma"
             }
             Error::Ending { unknown, otherwise } => return Some(unknown.hint(*otherwise)),
+            Error::UnknownSbom { .. } => {
+                "the endings are .spdx.json for SPDX 2.3 and .cdx.json for CycloneDX 1.6"
+            }
+            Error::NeedsFile { .. } => "name a file",
+            Error::OneNameForSeveral { .. } => "put {arch} into the name",
             Error::CompressedLayout { .. } => "name a file that ends in .oci.tar, or a directory",
             Error::Url { .. } => {
                 "the order is SUITE TARGET MIRROR; \
@@ -141,6 +158,7 @@ impl Error {
             | Error::NothingToConfigure
             | Error::HooksInFirstStage
             | Error::Configuration(_)
+            | Error::SameOutput { .. }
             | Error::NoDirectory
             | Error::Epoch(_)
             | Error::Write { .. }

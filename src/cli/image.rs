@@ -82,6 +82,13 @@ struct OciArgs {
     /// Set the working directory of the command [default: /]
     #[arg(long, value_name = "PATH", value_parser = oci::absolute)]
     workdir: Option<String>,
+
+    /// Attest what is in the image
+    ///
+    /// The image becomes an index with an in-toto statement beside it, whose predicate is the SPDX
+    /// document of --sbom, as BuildKit writes it.
+    #[arg(long)]
+    attest: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -197,6 +204,7 @@ impl OciArgs {
             (!self.env.is_empty(), "--env"),
             (self.user.is_some(), "--user"),
             (self.workdir.is_some(), "--workdir"),
+            (self.attest, "--attest"),
         ];
         let found = given.into_iter().find(|(is_given, _)| *is_given);
         found.map(|(_, option)| option)
@@ -213,6 +221,7 @@ impl OciArgs {
             environment: oci::map(self.env.clone()),
             user: self.user.clone(),
             directory: self.workdir.clone(),
+            attest: self.attest,
         }
     }
 }

@@ -16,7 +16,7 @@ use super::target::{GivenTargets, Written};
 use super::values;
 use crate::formats::suite::Variant;
 use crate::pack::Devices;
-use crate::run::{CacheOptions, Goal, Limits, Outputs, Packages, System};
+use crate::run::{CacheOptions, Goal, InventoryOutputs, Limits, Outputs, Packages, System};
 use crate::sandbox::ScriptLimits;
 
 #[derive(Debug, Args)]
@@ -268,6 +268,7 @@ impl OutputArgs {
             directory: written.directory,
             image: written.image,
             devices: Devices::None,
+            inventory: InventoryOutputs::default(),
             epoch: environment.epoch()?,
             takes_any_directory: false,
             keep_failed: self.keep,

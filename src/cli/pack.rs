@@ -7,6 +7,7 @@ use clap::Args;
 use super::Session;
 use super::error::Error;
 use super::image::{FormatName, ImageArgs};
+use super::inventory::InventoryArgs;
 use super::options::JobsArg;
 use super::target;
 use crate::pack::{self, Content, Devices, Image};
@@ -43,6 +44,8 @@ pub(super) struct PackArgs {
     #[command(flatten)]
     image: ImageArgs,
     #[command(flatten)]
+    inventory: InventoryArgs,
+    #[command(flatten)]
     pub(super) jobs: JobsArg,
 }
 
@@ -59,10 +62,17 @@ impl PackArgs {
             encoding: image.encoding,
             devices: Devices::None,
             temporary: session.environment.temporary(),
+            predicate: None,
             interrupt: session.interrupt.clone(),
         };
+        let inventory = self.inventory.outputs(image.path(), false)?;
+        let request = run::PackRequest {
+            image: &image,
+            options,
+            inventory: &inventory,
+        };
         session.privilege.clone().map_err(run::Error::from)?;
-        run::pack(&self.directory, &image, &options, &session.report)?;
+        run::pack(&self.directory, request, &session.report)?;
         session.report.send(Event::Finished(Summary {
             name: self.directory.display().to_string(),
             packages: None,

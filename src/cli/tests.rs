@@ -225,6 +225,7 @@ fn options_reach_the_part_of_the_stage_that_reads_them() {
          --allow-weak-sandbox \
          --tag=h.x/a:b --label=a=b --label=c=d --annotation=e=f --cmd=bash --entrypoint=[] \
          --env=A=B --user=1:2 --workdir=/srv --compress=zstd --compress-level=3 --tar=n.oci.tar \
+         --manifest=m.json --sbom=s.cdx.json --sbom=s.json --attest \
          --script-timeout=90s --script-memory=1G \
          noble n http://m/",
     )

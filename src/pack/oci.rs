@@ -5,6 +5,7 @@
 //! `manifest.json` lies beside it. The layer's digests stand before it in the archive, so it is
 //! written to a file first; no layer is in memory as a whole. Same tree and settings, same bytes.
 
+mod attestation;
 mod blob;
 mod description;
 mod directory;
@@ -18,17 +19,17 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use attestation::Predicate;
 pub(crate) use index::IndexWriter;
 pub(crate) use join::{JoinOptions, join};
 pub(crate) use read::Error as ReadError;
 pub(crate) use reference::Reference;
 pub(crate) use settings::{CommandWords, Pair, Settings, absolute, map, user};
 
-use jiff::Timestamp;
-
 use super::{Error, Options, Place, TarOutput};
 use crate::formats::compress::Compression;
 use crate::formats::digest::{Algorithm, Digest, Hasher};
+use crate::formats::time::rfc3339;
 use crate::report::Report;
 use crate::tree::rootfs::Rootfs;
 use blob::{Blob, Document, Identity, Spool};
@@ -93,7 +94,7 @@ fn build(
     };
     let platform = description::platform(&architecture);
     let layer = layer(root, how, report)?;
-    let created = created(layer.time);
+    let created = rfc3339(layer.time);
     let mut said = description::annotations(root)?;
     said.insert(CREATED.into(), created.clone());
     let configuration = Configuration {
@@ -207,10 +208,4 @@ fn descriptor(media_type: &str, blob: &Identity) -> Descriptor {
 
 fn document(content: &impl serde::Serialize) -> Result<Document, Error> {
     Document::new(content).map_err(|source| Error::Write { source })
-}
-
-/// A time as RFC 3339 has it. One that it does not have becomes 1970.
-fn created(time: i64) -> String {
-    let time = Timestamp::from_second(time).unwrap_or(Timestamp::UNIX_EPOCH);
-    time.to_string()
 }

@@ -29,6 +29,7 @@ fn options(compression: Compression) -> Options {
         devices: Devices::None,
         encoding: Encoding::new(compression, None).unwrap(),
         temporary: std::env::temp_dir(),
+        predicate: None,
         interrupt: Default::default(),
     }
 }

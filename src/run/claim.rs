@@ -9,7 +9,7 @@ use super::preflight::Disk;
 use super::request::{Limits, Outputs};
 use super::several::SharedByImages;
 use crate::interrupt::Interrupt;
-use crate::pack;
+use crate::pack::{self, oci::Predicate};
 use crate::report::Report;
 use crate::tree::base;
 use crate::tree::rootfs::Rootfs;
@@ -35,6 +35,15 @@ pub(super) struct Made {
     pub(super) epoch: i64,
     /// When the run began.
     pub(super) began: i64,
+}
+
+/// What an image is made with.
+#[derive(Clone, Debug)]
+pub(super) struct ImageOptions<'a> {
+    /// In seconds since 1970.
+    pub(super) epoch: i64,
+    pub(super) predicate: Option<Predicate>,
+    pub(super) limits: &'a Limits,
 }
 
 impl<'a> ClaimedOutputs<'a> {
@@ -147,17 +156,17 @@ impl<'a> ClaimedOutputs<'a> {
     /// noticed so far; but once the image is in its place, the run has succeeded.
     pub(super) fn pack(
         &self,
-        epoch: i64,
-        limits: &Limits,
+        options: &ImageOptions<'_>,
         interrupt: &Interrupt,
     ) -> Result<(), Error> {
         if let Some(image) = &self.outputs.image {
             let options = pack::Options {
-                epoch: Some(epoch),
-                threads: u32::try_from(limits.jobs).unwrap_or(u32::MAX),
+                epoch: Some(options.epoch),
+                threads: u32::try_from(options.limits.jobs).unwrap_or(u32::MAX),
                 encoding: image.encoding,
                 devices: self.outputs.devices,
                 temporary: self.outputs.temporary.clone(),
+                predicate: options.predicate.clone(),
                 interrupt: interrupt.clone(),
             };
             match &mut *self.shared.index.borrow_mut() {

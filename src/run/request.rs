@@ -9,6 +9,7 @@ use crate::formats::path_rule::PathRule;
 use crate::formats::snapshot_time::SnapshotTime;
 use crate::formats::suite::Variant;
 use crate::install::{Additions, HostFile};
+use crate::inventory::SbomFormat;
 use crate::pack::{Devices, Image};
 use crate::privilege::{self, Privilege};
 use crate::sandbox;
@@ -167,6 +168,7 @@ pub(crate) struct Outputs {
     pub(crate) image: Option<Image>,
     /// What /dev has in an image.
     pub(crate) devices: Devices,
+    pub(crate) inventory: InventoryOutputs,
     /// SOURCE_DATE_EPOCH, in seconds; `None` for the newest build date of the packages.
     pub(crate) epoch: Option<i64>,
     /// Takes a directory that has files, and leaves it as it is after a failure.
@@ -174,6 +176,20 @@ pub(crate) struct Outputs {
     /// Keeps the tree of a failed run.
     pub(crate) keep_failed: bool,
     pub(crate) temporary: PathBuf,
+}
+
+/// Which documents say what is in the image. `{arch}` in a path stands for the native architecture.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct InventoryOutputs {
+    pub(crate) manifest: Option<PathBuf>,
+    pub(crate) sboms: Vec<SbomOutput>,
+}
+
+/// A software bill of materials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SbomOutput {
+    pub(crate) path: PathBuf,
+    pub(crate) format: SbomFormat,
 }
 
 impl Outputs {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::request::{Goal, Request};
 use super::{Done, Error, stages};
 use crate::interrupt::Interrupt;
+use crate::pack::WrittenDocument;
 use crate::pack::oci::IndexWriter;
 use crate::report::Report;
 
@@ -17,10 +18,25 @@ pub(super) struct SharedByImages {
     pub(super) stays: Cell<bool>,
     /// Takes the images, if there are several.
     pub(super) index: RefCell<Option<IndexWriter>>,
+    /// What gets its name once all images are complete.
+    pub(super) documents: RefCell<Vec<WrittenDocument>>,
 }
 
-/// Makes all images of a request.
+/// Makes all images of a request, and then names the documents beside them.
 pub(super) fn make(
+    request: &Request,
+    interrupt: &Interrupt,
+    report: &Report,
+    shared: &SharedByImages,
+) -> Result<Vec<Done>, Error> {
+    let done = images(request, interrupt, report, shared)?;
+    for document in shared.documents.take() {
+        document.publish()?;
+    }
+    Ok(done)
+}
+
+fn images(
     request: &Request,
     interrupt: &Interrupt,
     report: &Report,

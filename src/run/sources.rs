@@ -75,6 +75,7 @@ pub(super) fn choose(
         list: [used, extra].concat(),
         public: own.sources(&public_pockets(&all, options), &archives),
         choice: options.listed,
+        is_snapshot: options.snapshot.is_some(),
         keeps_logins: options.keeps_logins,
         suite: suite.clone(),
         architectures: architectures.clone(),

@@ -27,6 +27,7 @@ fn request(temporary: &Path) -> Request {
             image: None,
             devices: crate::pack::Devices::None,
             epoch: None,
+            inventory: InventoryOutputs::default(),
             keep_failed: false,
             temporary: temporary.into(),
         },

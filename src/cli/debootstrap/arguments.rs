@@ -15,8 +15,8 @@ use crate::install::Additions;
 use crate::pack::{Content, Devices, Image, Sink};
 use crate::privilege::Privilege;
 use crate::run::{
-    CacheOptions, Debootstrap, Goal, Limits, ListedSources, NetworkOptions, Outputs, Packages,
-    Request, SourceOptions, System,
+    CacheOptions, Debootstrap, Goal, InventoryOutputs, Limits, ListedSources, NetworkOptions,
+    Outputs, Packages, Request, SourceOptions, System,
 };
 use crate::sandbox;
 use crate::store::{Proxies, TransferLimits};
@@ -344,6 +344,7 @@ impl DebootstrapArgs {
             directory: directory.filter(|_| !self.print_debs),
             image,
             devices: Devices::None,
+            inventory: InventoryOutputs::default(),
             // debootstrap's scripts see the day.
             epoch: epoch.or_else(today),
             takes_any_directory: true,

@@ -35,6 +35,13 @@ fn contradictions_are_refused() {
         "rbootstrap --arch amd64 --arch amd64,i386 noble n.oci.tar",
         "rbootstrap --arch arm64,armhf --arch amd64 --arch arm64 --print-debs noble",
         "rbootstrap --foreign --variant=extract noble n",
+        "rbootstrap --sbom n.xml noble n",
+        "rbootstrap --manifest - noble n",
+        "rbootstrap --sbom http://m/n.json noble n",
+        "rbootstrap --manifest n.json --sbom n.json noble n",
+        "rbootstrap --manifest n.oci.tar noble n.oci.tar",
+        "rbootstrap --attest noble n.tar",
+        "rbootstrap --sbom n.json --arch amd64 --arch arm64 noble n.oci.tar",
         "rbootstrap --compress-level 3 noble n",
         "rbootstrap --compress-level 3 noble n.tar",
         "rbootstrap --compress-level 0 noble n.tar.gz",
@@ -124,6 +131,20 @@ fn contradictions_are_refused() {
         error: --arch names `arm64` as the native architecture of two images
     rbootstrap --foreign --variant=extract noble n
         error: --foreign has no effect with --variant=extract, which configures nothing
+    rbootstrap --sbom n.xml noble n
+        error: `n.xml`: no bill of materials is written with that ending
+    rbootstrap --manifest - noble n
+        error: --manifest - is not supported, because it is standard output
+    rbootstrap --sbom http://m/n.json noble n
+        error: --sbom is `http://m/n.json`, which is a URL and not a path
+    rbootstrap --manifest n.json --sbom n.json noble n
+        error: `n.json` is the name of two outputs
+    rbootstrap --manifest n.oci.tar noble n.oci.tar
+        error: `n.oci.tar` is the name of two outputs
+    rbootstrap --attest noble n.tar
+        error: --attest does not apply to `n.tar`, which is a tar
+    rbootstrap --sbom n.json --arch amd64 --arch arm64 noble n.oci.tar
+        error: --sbom `n.json` would be written for each --arch
     rbootstrap --compress-level 3 noble n
         error: --compress-level does not apply to `n`, which is a directory
     rbootstrap --compress-level 3 noble n.tar

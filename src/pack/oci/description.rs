@@ -1,19 +1,12 @@
 //! What a tree says about itself: its architecture, its release, its shell. An image is described by
 //! the tree alone, so that `pack` says the same as the run that made the tree.
 
-use std::collections::BTreeMap;
-
 use super::super::Error;
 use super::documents::{Annotations, Platform};
 use crate::formats::arch;
-use crate::formats::fields::{Field, PackageFields};
+use crate::tree::identity;
 use crate::tree::rootfs::{RootPath, Rootfs};
 
-/// The architectures of a tree, native first (dpkg's own file).
-const ARCHITECTURES: &str = "var/lib/dpkg/arch";
-const STATUS: &str = "var/lib/dpkg/status";
-/// Where os-release(5) is looked for.
-const RELEASES: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
 /// The shells that may be the command of an image, best first, on trees without and with a merged
 /// /usr.
 const SHELLS: [(&str, &str); 6] = [
@@ -36,28 +29,10 @@ pub(super) fn platform(architecture: &str) -> Platform {
     }
 }
 
-/// The native architecture of a tree, by dpkg's list of architectures or else by its packages.
+/// The native architecture of a tree.
 pub(super) fn architecture(root: &Rootfs) -> Result<String, Error> {
-    if let Some(listed) = read(root, ARCHITECTURES)?
-        && let Some(native) = listed.split_whitespace().next()
-    {
-        return Ok(native.to_owned());
-    }
-    let status = read(root, STATUS)?.unwrap_or_default();
-    let mut found = None;
-    for package in PackageFields::all(&status) {
-        let architecture = package.get(Field::Architecture);
-        if ["", "all"].contains(&architecture) {
-            continue;
-        }
-        // dpkg is of the native architecture; another package may be foreign.
-        if package.get(Field::Package) == "dpkg" {
-            return Ok(architecture.to_owned());
-        }
-        found.get_or_insert(architecture);
-    }
-    match found {
-        Some(architecture) => Ok(architecture.to_owned()),
+    match identity::architecture(root)? {
+        Some(architecture) => Ok(architecture),
         None => Err(Error::NoArchitecture {
             root: root.path().to_owned(),
         }),
@@ -77,65 +52,18 @@ pub(super) fn shell(root: &Rootfs) -> Result<Option<Vec<String>>, Error> {
 /// What the tree's os-release says, as annotations of the OCI standard.
 pub(super) fn annotations(root: &Rootfs) -> Result<Annotations, Error> {
     let mut annotations = Annotations::new();
-    let mut text = None;
-    for path in RELEASES {
-        if text.is_none() {
-            text = read(root, path)?;
-        }
-    }
-    let text = text.unwrap_or_default();
-    let mut release = variables(&text);
+    let mut release = identity::os_release(root)?;
     let known = [
         ("PRETTY_NAME", "org.opencontainers.image.title"),
         ("VERSION_ID", "org.opencontainers.image.version"),
         ("HOME_URL", "org.opencontainers.image.url"),
     ];
     for (variable, annotation) in known {
-        if let Some(value) = release.remove(variable).filter(|value| !value.is_empty()) {
+        if let Some(value) = release.remove(variable) {
             annotations.insert(annotation.to_owned(), value);
         }
     }
     Ok(annotations)
-}
-
-fn read(root: &Rootfs, path: &'static str) -> Result<Option<String>, Error> {
-    let content = root.read(&RootPath::known(path))?;
-    Ok(content.map(|content| String::from_utf8_lossy(&content).into_owned()))
-}
-
-/// The variables of os-release(5), without their quotes.
-fn variables(text: &str) -> BTreeMap<&str, String> {
-    let mut variables = BTreeMap::new();
-    for line in text.lines() {
-        let Some((name, value)) = line.trim().split_once('=') else {
-            continue;
-        };
-        if !name.starts_with('#') {
-            variables.insert(name, unquoted(value));
-        }
-    }
-    variables
-}
-
-/// A value as a shell reads it, where os-release(5) permits quotes and backslashes.
-fn unquoted(value: &str) -> String {
-    let quote = value.chars().next().filter(|c| ['"', '\''].contains(c));
-    let inner = match quote {
-        Some(quote) => value[1..].strip_suffix(quote).unwrap_or(&value[1..]),
-        None => value,
-    };
-    if quote == Some('\'') {
-        return inner.to_owned();
-    }
-    let mut plain = String::new();
-    let mut characters = inner.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => plain.extend(characters.next()),
-            other => plain.push(other),
-        }
-    }
-    plain
 }
 
 #[cfg(test)]
@@ -161,37 +89,6 @@ mod tests {
         }
         let root = Rootfs::open(directory.path()).unwrap();
         (directory, root)
-    }
-
-    #[test]
-    fn the_architecture_is_that_of_dpkg() {
-        let foreign_first = "Package: a\nArchitecture: i386\n\nPackage: b\nArchitecture: all\n\n\
-                             Package: dpkg\nArchitecture: amd64\n";
-        let without_dpkg = "Package: b\nArchitecture: all\n\nPackage: a\nArchitecture: armhf\n";
-        let rows: [(Files, Option<&str>); 5] = [
-            (
-                &[(ARCHITECTURES, "arm64\namd64\n"), (STATUS, foreign_first)],
-                Some("arm64"),
-            ),
-            (&[(STATUS, foreign_first)], Some("amd64")),
-            (
-                &[(ARCHITECTURES, ""), (STATUS, without_dpkg)],
-                Some("armhf"),
-            ),
-            (&[(STATUS, "")], None),
-            (&[("etc/motd", "")], None),
-        ];
-        for (files, expected) in rows {
-            let (_directory, root) = tree(files);
-            let found = architecture(&root);
-            match expected {
-                Some(expected) => assert_eq!(found.unwrap(), expected, "{files:?}"),
-                None => assert!(
-                    matches!(found, Err(Error::NoArchitecture { .. })),
-                    "{files:?}"
-                ),
-            }
-        }
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Writes a layout: images of different platforms, under one descriptor in index.json.
 //!
-//! One image has its manifest there, several have a nested index, since docker, podman, skopeo and
+//! One image has its manifest there, several images and attestations have a nested index, since docker, podman, skopeo and
 //! umoci take only one descriptor. docker's `manifest.json` names the first image in the order of
 //! the platforms, whatever the host is, so that the same images have the same bytes everywhere.
 
 use super::super::form::{Content, Image};
 use super::super::{Error, Options};
+use super::attestation::{attest, is_attestation};
 use super::blob::Blob;
 use super::documents::{
     Annotations, DockerManifest, FULL_NAME, INDEX, ImageIndex, LAYOUT_VERSION, Platform, REF_NAME,
@@ -50,7 +51,13 @@ impl IndexWriter {
             destination: &self.destination,
             options,
         };
-        self.parts.push(build(root, &self.settings, how, report)?);
+        let image = build(root, &self.settings, how, report)?;
+        let attestation = match &options.predicate {
+            Some(predicate) => Some(attest(&image, predicate, self.settings.tag.as_ref())?),
+            None => None,
+        };
+        self.parts.push(image);
+        self.parts.extend(attestation);
         Ok(())
     }
 
@@ -140,22 +147,23 @@ fn index(manifests: Vec<super::Descriptor>) -> ImageIndex {
 /// The order of images in an index: by platform, and attestations, which have none, last.
 fn order(part: &JoinedImage) -> (bool, String, String) {
     let platform = part.descriptor.platform.as_ref();
-    let name = platform.map(Platform::to_string).unwrap_or_default();
     (
-        name.starts_with("unknown"),
-        name,
+        is_attestation(part),
+        platform.map(Platform::to_string).unwrap_or_default(),
         part.descriptor.digest.clone(),
     )
 }
 
-/// The annotations that all images share.
+/// The annotations that all images share. `parts` are in their order.
 fn common(parts: &[JoinedImage]) -> Annotations {
     let mut common = match parts.first() {
         Some(first) => first.annotations.clone(),
         None => Annotations::new(),
     };
     for part in parts {
-        common.retain(|key, value| part.annotations.get(key) == Some(value));
+        if !is_attestation(part) {
+            common.retain(|key, value| part.annotations.get(key) == Some(value));
+        }
     }
     common
 }

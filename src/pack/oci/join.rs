@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::super::Error;
 use super::super::form::Layout;
+use super::attestation::is_attestation;
 use super::index::{Naming, contents};
 use super::layout::LayoutDestination;
 use super::read::{self, Error as ReadError};
@@ -34,8 +35,8 @@ pub(crate) fn join(options: &JoinOptions, interrupt: &Interrupt) -> Result<(), E
         for part in read.parts {
             let platform = part.descriptor.platform.as_ref().map(ToString::to_string);
             let platform = platform.unwrap_or_default();
-            // Attestations have no platform; there may be one for each image.
-            if platform != ATTESTATION
+            // There may be an attestation for each image.
+            if !is_attestation(&part)
                 && let Some(first) = places.insert(platform.clone(), path.clone())
             {
                 return Err(Error::Read(ReadError::SamePlatform {
@@ -58,6 +59,3 @@ pub(crate) fn join(options: &JoinOptions, interrupt: &Interrupt) -> Result<(), E
     }
     destination.write(contents(parts, &naming)?, interrupt)
 }
-
-/// The platform of attestations, as BuildKit writes it.
-const ATTESTATION: &str = "unknown/unknown";

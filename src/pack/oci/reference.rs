@@ -76,6 +76,19 @@ impl Reference {
     pub(crate) fn tag(&self) -> &str {
         &self.tag
     }
+
+    /// The name as docker shows it: without its registry and its namespace where these are docker's
+    /// defaults.
+    pub(super) fn familiar_name(&self) -> String {
+        if self.registry != DEFAULT_REGISTRY {
+            return format!("{}/{}", self.registry, self.repository);
+        }
+        let (namespace, rest) = self.repository.split_once('/').unwrap_or_default();
+        match namespace == DEFAULT_NAMESPACE {
+            true => rest.to_owned(),
+            false => self.repository.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Reference {

@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) user: Option<String>,
     pub(crate) directory: Option<String>,
+    /// Whether an attestation with the SBOM is in the index.
+    pub(crate) attest: bool,
 }
 
 /// The words of a command.

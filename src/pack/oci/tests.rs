@@ -43,6 +43,7 @@ fn options(compression: Compression) -> Options {
         devices: Devices::None,
         encoding: Encoding::new(compression, None).unwrap(),
         temporary: std::env::temp_dir(),
+        predicate: None,
         interrupt: Default::default(),
     }
 }
@@ -229,6 +230,7 @@ fn the_documents_say_what_was_asked_for() {
         entrypoint: Some(CommandWords::parse("/bin/sh").unwrap()),
         environment: pair("LANG", "C.UTF-8"),
         user: Some("1:2".into()),
+        attest: false,
         directory: Some("/srv".into()),
     };
     for (name, settings) in [("default", Settings::default()), ("own", settings)] {

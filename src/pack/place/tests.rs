@@ -43,6 +43,7 @@ impl Scene {
             devices: crate::pack::Devices::None,
             encoding: Encoding::new(Compression::None, None).unwrap(),
             temporary: std::env::temp_dir(),
+            predicate: None,
             interrupt: Default::default(),
         };
         to_file(&root, path, &options, &Report::silent())

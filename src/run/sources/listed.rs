@@ -1,8 +1,9 @@
 //! Which sources the system's own apt reads, with keys that its apt can verify them with.
 
 use super::super::request::ListedSources;
-use crate::archive::Source;
+use crate::archive::{Release, Source};
 use crate::formats::suite::Suite;
+use crate::store;
 
 /// The sources of a run, and the suite that they make.
 pub(in crate::run) struct Sources {
@@ -14,6 +15,8 @@ pub(in crate::run) struct Sources {
     /// The suite's own from its public archive; none if no file lists the suite.
     pub(super) public: Vec<Source>,
     pub(super) choice: ListedSources,
+    /// Whether the suite's own are read from archives of snapshots.
+    pub(super) is_snapshot: bool,
     /// Whether the tree's apt gets the logins of its sources.
     pub(in crate::run) keeps_logins: bool,
     /// Native first.
@@ -21,6 +24,24 @@ pub(in crate::run) struct Sources {
 }
 
 impl Sources {
+    /// Where others can download what a release has: from the suite's public archive if that has it,
+    /// else from the mirror of the run. `None` for a directory of this host.
+    pub(in crate::run) fn public_uri(&self, release: &Release) -> Option<String> {
+        let source = release.source();
+        let is_own_archive = source.packaged.is_some() && !release.is_signed_by_packaged();
+        let mut own = self.list[..self.own].iter();
+        let is_own = own.any(|own| own.suite == source.suite && own.archive == source.archive);
+        let mut uris = source.uris.clone();
+        if is_own && !is_own_archive && !self.is_snapshot && self.choice != ListedSources::Used {
+            let mut public = self.public.iter();
+            if let Some(public) = public.find(|public| public.suite == source.suite) {
+                uris.clone_from(&public.uris);
+            }
+        }
+        let uri = uris.iter().find(|uri| uri.starts_with("http"))?;
+        Some(store::without_login(uri).trim_end_matches('/').to_owned())
+    }
+
     /// The sources that the system's own apt reads. `by_packaged` says of each source that was read
     /// whether the distribution's keys have signed it, if the user has keys of their own.
     pub(in crate::run) fn listed(&self, by_packaged: &[bool]) -> Vec<Source> {

@@ -1,0 +1,265 @@
+//! What is in an image: its packages with their files and licenses, as a manifest and as an SBOM.
+//!
+//! [`Inventory::read`] reads a tree; `run` adds where the packages are from, which a tree does not
+//! say. [`Inventory::manifest`] is the program's own JSON, [`spdx`] and [`cyclonedx`] are standards
+//! that scanners read. All are functions of the inventory: no host, path or time of day is in them.
+//! docs/inventory.md describes the documents.
+
+pub(crate) mod copyright;
+mod cyclonedx;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
+mod identity;
+mod license;
+mod manifest;
+mod purl;
+mod record;
+mod spdx;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use crate::formats::stanza::{Fields, stanzas};
+use crate::tree::identity as tree_identity;
+use crate::tree::rootfs::{Error, RootPath, Rootfs};
+use copyright::OtherLicense;
+pub(crate) use manifest::Manifest;
+pub(crate) use record::{ListedPackage, PackageFileRecord};
+pub(crate) use spdx::PREDICATE_TYPE;
+
+const STATUS: &str = "var/lib/dpkg/status";
+/// Stanzas of packages in images without dpkg, one file each, as distroless has them.
+const STATUS_DIRECTORY: &str = "var/lib/dpkg/status.d";
+/// Where copyright files are (Policy 12.5).
+const DOCUMENTATION: &str = "usr/share/doc";
+
+/// The release of a distribution.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ReleaseName {
+    /// `debian`; empty if it is unknown.
+    pub(crate) id: String,
+    /// `Debian GNU/Linux`
+    pub(crate) name: String,
+    /// `13`, or the codename of a release without a number.
+    pub(crate) version: String,
+}
+
+/// The standard that a bill of materials follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SbomFormat {
+    /// SPDX 2.3.
+    Spdx,
+    /// CycloneDX 1.6.
+    CycloneDx,
+}
+
+impl SbomFormat {
+    /// The format by the ending of a name; `None` for an ending of another.
+    pub(crate) fn of(path: &Path) -> Option<SbomFormat> {
+        let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
+        if [".cdx.json", ".cyclonedx.json"]
+            .iter()
+            .any(|end| name.ends_with(end))
+        {
+            return Some(SbomFormat::CycloneDx);
+        }
+        name.ends_with(".json").then_some(SbomFormat::Spdx)
+    }
+}
+
+/// What is in an image.
+#[derive(Clone, Debug)]
+pub(crate) struct Inventory {
+    /// `docker.io/library/debian:13`, or else the release and the architecture.
+    pub(crate) name: String,
+    pub(crate) release: ReleaseName,
+    /// The native architecture.
+    pub(crate) architecture: Option<String>,
+    /// In seconds since 1970.
+    pub(crate) created: i64,
+    /// Sorted by name and architecture.
+    pub(crate) packages: Vec<ListedPackage>,
+    /// The licenses that SPDX does not list, by their identifiers.
+    pub(crate) other_licenses: BTreeMap<String, OtherLicense>,
+}
+
+/// What is known of an image besides its tree.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Provenance {
+    /// The image's name and tag.
+    pub(crate) name: Option<String>,
+    /// The time of the image, in seconds since 1970.
+    pub(crate) created: i64,
+    /// The release, if the tree does not say it.
+    pub(crate) release: ReleaseName,
+    /// The native architecture, if the tree does not say it.
+    pub(crate) architecture: Option<String>,
+    pub(crate) files: Vec<PackageFileRecord>,
+    /// Control files of packages that dpkg's status does not have.
+    pub(crate) unregistered: Vec<String>,
+}
+
+impl Inventory {
+    /// Reads what is in a tree.
+    pub(crate) fn read(root: &Rootfs, provenance: &Provenance) -> Result<Inventory, Error> {
+        let release = release(root, provenance)?;
+        let architecture = tree_identity::architecture(root)?;
+        let architecture = architecture.or_else(|| provenance.architecture.clone());
+        let mut packages: BTreeMap<(String, String), ListedPackage> = BTreeMap::new();
+        for stanza in status(root)? {
+            add(&mut packages, &stanza, StanzaKind::Status);
+        }
+        for stanza in single_stanzas(root)? {
+            add(&mut packages, &stanza, StanzaKind::Control);
+        }
+        for stanza in &provenance.unregistered {
+            add(&mut packages, stanza, StanzaKind::Control);
+        }
+        for file in &provenance.files {
+            let key = (file.name.clone(), file.architecture.clone());
+            if let Some(package) = packages.get_mut(&key)
+                && package.record.version == file.version
+            {
+                package.record = file.clone();
+            }
+        }
+        let mut other_licenses = BTreeMap::new();
+        for package in packages.values_mut() {
+            if let Some(licenses) = licenses(root, &package.record.name)? {
+                package.license = Some(licenses.expression);
+                other_licenses.extend(licenses.others);
+            }
+            package.purl = purl::purl(package, &release);
+        }
+        let name = provenance.name.clone();
+        Ok(Inventory {
+            name: name.unwrap_or_else(|| plain_name(&release, architecture.as_deref())),
+            release,
+            architecture,
+            created: provenance.created,
+            packages: packages.into_values().collect(),
+            other_licenses,
+        })
+    }
+
+    /// The manifest, as the bytes of its file.
+    pub(crate) fn manifest(&self) -> serde_json::Result<Vec<u8>> {
+        pretty(&Manifest::of(self))
+    }
+
+    /// The SPDX document, as the bytes of its file.
+    pub(crate) fn spdx(&self) -> serde_json::Result<Vec<u8>> {
+        pretty(&spdx::SpdxDocument::of(self)?)
+    }
+
+    /// The SPDX document without line breaks, as an attestation has it.
+    pub(crate) fn compact_spdx(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(&spdx::SpdxDocument::of(self)?)
+    }
+
+    /// The CycloneDX document, as the bytes of its file.
+    pub(crate) fn cyclonedx(&self) -> serde_json::Result<Vec<u8>> {
+        pretty(&cyclonedx::Bom::of(self)?)
+    }
+}
+
+fn pretty(document: &impl serde::Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(document)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+fn release(root: &Rootfs, provenance: &Provenance) -> Result<ReleaseName, Error> {
+    let mut found = tree_identity::os_release(root)?;
+    let Some(id) = found.remove("ID") else {
+        return Ok(provenance.release.clone());
+    };
+    let version = found.remove("VERSION_ID");
+    let version = version.or_else(|| found.remove("VERSION_CODENAME"));
+    Ok(ReleaseName {
+        name: found.remove("NAME").unwrap_or_else(|| id.clone()),
+        version: version.unwrap_or_default(),
+        id,
+    })
+}
+
+/// `debian-13-amd64`, from the parts that are known.
+fn plain_name(release: &ReleaseName, architecture: Option<&str>) -> String {
+    let mut parts = vec![release.id.as_str(), &release.version];
+    parts.extend(architecture);
+    parts.retain(|part| !part.is_empty());
+    match parts.is_empty() {
+        true => "image".to_owned(),
+        false => parts.join("-"),
+    }
+}
+
+/// Whether a stanza says how far its package is installed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum StanzaKind {
+    Status,
+    Control,
+}
+
+fn add(packages: &mut BTreeMap<(String, String), ListedPackage>, stanza: &str, kind: StanzaKind) {
+    let fields = Fields::read(stanza);
+    if kind == StanzaKind::Status && !has_files(&fields) {
+        return;
+    }
+    if let Some(package) = ListedPackage::read(&fields) {
+        let key = (
+            package.record.name.clone(),
+            package.record.architecture.clone(),
+        );
+        packages.entry(key).or_insert(package);
+    }
+}
+
+/// Whether dpkg's database says that files of the package are there (deb-status in dpkg(1)).
+fn has_files(fields: &Fields<'_>) -> bool {
+    let state = fields.one("Status").unwrap_or_default();
+    match state.split_whitespace().nth(2) {
+        None | Some("not-installed" | "config-files") => false,
+        Some(_) => true,
+    }
+}
+
+fn status(root: &Rootfs) -> Result<Vec<String>, Error> {
+    let text = read(root, &RootPath::known(STATUS))?.unwrap_or_default();
+    Ok(stanzas(&text).map(str::to_owned).collect())
+}
+
+/// The stanzas of status.d, where the checksums of a package have a file beside its stanza.
+fn single_stanzas(root: &Rootfs) -> Result<Vec<String>, Error> {
+    let directory = RootPath::known(STATUS_DIRECTORY);
+    let mut found = Vec::new();
+    for name in root.names(&directory)? {
+        if !name.ends_with(b".md5sums") {
+            found.extend(read(root, &directory.entry(&name))?);
+        }
+    }
+    Ok(found)
+}
+
+fn licenses(root: &Rootfs, package: &str) -> Result<Option<copyright::Licenses>, Error> {
+    let directory = RootPath::known(DOCUMENTATION).entry(package.as_bytes());
+    let text = read(root, &directory.entry(b"copyright"))?;
+    Ok(text.and_then(|text| copyright::parse(&text)))
+}
+
+/// Whether reading failed because a device, a directory or something too large is there.
+fn is_no_file(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::IsADirectory || error.raw_os_error().is_none()
+}
+
+/// The text of a file; `None` for what is not a regular file.
+fn read(root: &Rootfs, path: &RootPath) -> Result<Option<String>, Error> {
+    match root.read(path) {
+        Ok(content) => Ok(content.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if is_no_file(&error.source) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,45 @@
+//! A document beside an image, such as a manifest or an SBOM: written before the image is, and named
+//! after it, so that a failed run leaves neither.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::output::OutputFile;
+use super::{Error, Place};
+use crate::interrupt::Interrupt;
+use crate::tree::rootfs::Rootfs;
+
+/// A document that is complete but for its name. It is gone if it is dropped.
+#[derive(Debug)]
+pub(crate) struct WrittenDocument(OutputFile);
+
+impl WrittenDocument {
+    /// Writes a document, which is not to be inside the tree.
+    pub(crate) fn write(
+        path: &Path,
+        bytes: &[u8],
+        tree: &Rootfs,
+    ) -> Result<WrittenDocument, Error> {
+        let mut file = OutputFile::create(Place::find(path)?, Some(tree))?;
+        file.write_all(bytes).map_err(|source| Error::Output {
+            path: path.to_owned(),
+            action: "write it",
+            source,
+        })?;
+        Ok(WrittenDocument(file))
+    }
+
+    /// Fails if no document can be written there. What it creates is gone when it returns.
+    pub(crate) fn try_out(path: &Path, tree: &Rootfs) -> Result<(), Error> {
+        let place = Place::find(path)?;
+        match place.is_special() {
+            true => Ok(()),
+            false => OutputFile::create(place, Some(tree)).map(drop),
+        }
+    }
+
+    /// Gives the document its name.
+    pub(crate) fn publish(self) -> Result<(), Error> {
+        self.0.finish(&Interrupt::default())
+    }
+}
