@@ -33,8 +33,9 @@ const NAMES: [(&str, &str); 14] = [
 const PERL: &str = "Artistic-1.0-Perl OR GPL-1.0-or-later";
 
 /// Exceptions after `with`, in lower case and without the word `exception`.
-const EXCEPTIONS: [(&str, &str); 9] = [
+const EXCEPTIONS: [(&str, &str); 10] = [
     ("autoconf-2.0", "Autoconf-exception-2.0"),
+    ("autoconf-macro", "Autoconf-exception-macro"),
     ("bison-2.2", "Bison-exception-2.2"),
     ("classpath-2.0", "Classpath-exception-2.0"),
     ("font", "Font-exception-2.0"),
@@ -127,7 +128,8 @@ impl Translator<'_> {
 
     /// A license, perhaps with an exception.
     fn term(&mut self, name: &str) -> String {
-        let known = match name.split_once(" with ") {
+        let with = name.split_once(" with ").or(name.split_once(" WITH "));
+        let known = match with {
             Some((license, exception)) => with_exception(license.trim(), exception.trim()),
             None if name.eq_ignore_ascii_case("perl") => Some(PERL.to_owned()),
             None => listed(name),
@@ -236,7 +238,9 @@ fn with_exception(license: &str, exception: &str) -> Option<String> {
     let lower = exception.to_ascii_lowercase();
     let plain = lower.trim_end_matches('s').trim_end_matches("exception");
     let plain = plain.trim_end_matches([' ', '-']);
-    let found = EXCEPTIONS.iter().find(|(name, _)| *name == plain)?;
+    let is_meant =
+        |(name, id): &&(&str, &str)| *name == plain || id.eq_ignore_ascii_case(exception);
+    let found = EXCEPTIONS.iter().find(is_meant)?;
     Some(format!("{license} WITH {}", found.1))
 }
 
@@ -278,6 +282,10 @@ mod tests {
             (
                 "GPL-2+ with Libtool exception",
                 "GPL-2.0-or-later WITH Libtool-exception",
+            ),
+            (
+                "GPL-3.0-or-later WITH Autoconf-exception-macro",
+                "GPL-3.0-or-later WITH Autoconf-exception-macro",
             ),
             ("Perl", "Artistic-1.0-Perl OR GPL-1.0-or-later"),
             // Other names stay names.
