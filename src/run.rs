@@ -51,7 +51,7 @@ pub(crate) use request::{
 pub(crate) use sources::load_suites;
 
 use choice::Choice;
-use claim::{ClaimedOutputs, ImageOptions, Made};
+use claim::{ClaimedOutputs, Made};
 use early::EarlyDownloads;
 use inputs::Inputs;
 use several::SharedByImages;
@@ -131,15 +131,8 @@ fn stages(
     // Pack. The last act: before its end, the tree of a killed run is a leftover.
     if let Some((claim, epoch)) = claim.zip(epoch) {
         claim.tidy(Made { epoch, began }, inputs.removes_secrets, interrupt)?;
-        let documents = inventory::write(&request.outputs, claim.root(), provenance, epoch)?;
-        let options = ImageOptions {
-            epoch,
-            predicate: documents.predicate,
-            limits: &request.limits,
-        };
-        claim.pack(&options, interrupt)?;
+        claim.pack(epoch, provenance, &request.limits)?;
         claim.finish()?;
-        shared.documents.borrow_mut().extend(documents.files);
     }
     Ok(Done::new(plan.plan, &inputs.selection))
 }

@@ -4,12 +4,13 @@
 //! A claim that is dropped before [`ClaimedOutputs::finish`] undoes everything, unless the user
 //! keeps failed trees.
 
-use super::Error;
 use super::preflight::Disk;
 use super::request::{Limits, Outputs};
 use super::several::SharedByImages;
+use super::{Error, inventory};
 use crate::interrupt::Interrupt;
-use crate::pack::{self, oci::Predicate};
+use crate::inventory::Provenance;
+use crate::pack;
 use crate::report::Report;
 use crate::tree::base;
 use crate::tree::rootfs::Rootfs;
@@ -35,15 +36,6 @@ pub(super) struct Made {
     pub(super) epoch: i64,
     /// When the run began.
     pub(super) began: i64,
-}
-
-/// What an image is made with.
-#[derive(Clone, Debug)]
-pub(super) struct ImageOptions<'a> {
-    /// In seconds since 1970.
-    pub(super) epoch: i64,
-    pub(super) predicate: Option<Predicate>,
-    pub(super) limits: &'a Limits,
 }
 
 impl<'a> ClaimedOutputs<'a> {
@@ -152,29 +144,33 @@ impl<'a> ClaimedOutputs<'a> {
         Ok(())
     }
 
-    /// Writes the image, if one was asked for. Fails if the run was interrupted, even if nothing
+    /// Writes the image, if one was asked for, and the documents about it. Fails if the run was interrupted, even if nothing
     /// noticed so far; but once the image is in its place, the run has succeeded.
     pub(super) fn pack(
         &self,
-        options: &ImageOptions<'_>,
-        interrupt: &Interrupt,
+        epoch: i64,
+        provenance: Option<Provenance>,
+        limits: &Limits,
     ) -> Result<(), Error> {
+        let documents = inventory::write(self.outputs, self.root(), provenance, epoch)?;
+        // They get their names after the image.
+        self.shared.documents.borrow_mut().extend(documents.files);
         if let Some(image) = &self.outputs.image {
             let options = pack::Options {
-                epoch: Some(options.epoch),
-                threads: u32::try_from(options.limits.jobs).unwrap_or(u32::MAX),
+                epoch: Some(epoch),
+                threads: u32::try_from(limits.jobs).unwrap_or(u32::MAX),
                 encoding: image.encoding,
                 devices: self.outputs.devices,
                 temporary: self.outputs.temporary.clone(),
-                predicate: options.predicate.clone(),
-                interrupt: interrupt.clone(),
+                predicate: documents.predicate,
+                interrupt: self.interrupt.clone(),
             };
             match &mut *self.shared.index.borrow_mut() {
                 Some(index) => index.add(self.root(), &options, self.report)?,
                 None => return Ok(pack::write(self.root(), image, &options, self.report)?),
             }
         }
-        match interrupt.signal() {
+        match self.interrupt.signal() {
             Some(signal) => Err(Error::Interrupted {
                 signal,
                 kept: self.outputs.keeps_failed(),

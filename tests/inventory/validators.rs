@@ -96,12 +96,16 @@ fn validators_and_a_scanner_take_a_small_image() {
     fs::write(path, named).unwrap();
     assert_valid(context.directory.path(), "m");
     let manifest = json(&context, "m.json");
+    // syft gives the packages of no distribution that it does not know a package URL.
+    let without_purl = |line: String| line.split(" pkg:").next().unwrap().trim_end().to_owned();
+    let listed: Vec<String> = manifested(&manifest)
+        .into_iter()
+        .map(without_purl)
+        .collect();
     for image in ["docker-archive:m.oci.tar", "dir:root"] {
-        assert_eq!(
-            scanned(context.directory.path(), image),
-            manifested(&manifest),
-            "{image}"
-        );
+        let found = scanned(context.directory.path(), image);
+        let found: Vec<String> = found.into_iter().map(without_purl).collect();
+        assert_eq!(found, listed, "{image}");
     }
     let mut pack = context.program();
     pack.args([
