@@ -10,7 +10,7 @@ use crate::context::{Outcome, TestContext, outcome};
 use crate::interrupt::within_a_minute;
 
 /// The forms of an image, each of the same tree.
-const FORMS: [Form; 4] = [
+const FORMS: [Form; 5] = [
     Form {
         name: "gz",
         archive: "gz.oci.tar",
@@ -20,6 +20,11 @@ const FORMS: [Form; 4] = [
         name: "zstd",
         archive: "zstd.oci.tar",
         options: &["--compress=zstd"],
+    },
+    Form {
+        name: "gz, attested",
+        archive: "attested.oci.tar",
+        options: &["--attest"],
     },
     Form {
         name: "two platforms",
@@ -48,9 +53,10 @@ impl Form {
         self.name.starts_with("two")
     }
 
-    /// Why umoci refuses the form: 0.4 knows neither zstd nor a choice of platforms.
+    /// Why umoci refuses the form: 0.4 knows neither zstd nor a choice of manifests.
     fn refusal_of_umoci(&self) -> Option<&'static str> {
-        match (self.has_two_platforms(), self.is_zstd()) {
+        let has_index = self.has_two_platforms() || self.name.contains("attested");
+        match (has_index, self.is_zstd()) {
             (true, _) => Some("ambiguous"),
             (false, true) => Some("mediatype"),
             (false, false) => None,
