@@ -28,8 +28,8 @@ use crate::install::{self, Helper, HelperOptions};
 use crate::interrupt::Interrupt;
 use crate::privilege::{self, Privilege};
 use crate::run::{
-    self, CacheOptions, Goal, Limits, ListedSources, NetworkOptions, Outputs, Packages, Request,
-    SourceOptions, System,
+    self, CacheOptions, Goal, InventoryOutputs, Limits, ListedSources, NetworkOptions, Outputs,
+    Packages, Request, SourceOptions, System,
 };
 use crate::sandbox;
 use crate::store::{Proxies, TransferLimits};
@@ -172,6 +172,7 @@ fn request(
             directory: target.directory.clone(),
             image: target.image.clone(),
             devices: arguments.skips.devices(),
+            inventory: InventoryOutputs::default(),
             epoch: environment.epoch().map_err(|error| error.to_string())?,
             takes_any_directory: arguments.skips.empty,
             keep_failed: target.directory.is_some(),

@@ -52,6 +52,7 @@ pub(super) fn choose(
         list,
         public: Vec::new(),
         choice: ListedSources::Nothing,
+        is_snapshot: false,
         keeps_logins: false,
         suite,
         architectures: architectures.clone(),
