@@ -2,8 +2,12 @@
 //!
 //! Words for several packages are read in `several`.
 
+mod name_words;
 mod several;
 
+use std::collections::BTreeSet;
+
+use self::name_words::NameWords;
 use super::pool::{
     ArchitectureId, NameId, PackageId, Pool, TargetForm, UNKNOWN_ARCHITECTURE, VersionId,
 };
@@ -63,6 +67,7 @@ pub(super) fn read<'s>(pool: &Pool<'_>, selection: &'s Selection) -> Result<Dema
     let mut reader = DemandReader {
         pool,
         candidates: candidates(pool),
+        selected: BTreeSet::new(),
     };
     for excluded in &selection.exclude {
         reader.exclude(excluded);
@@ -77,6 +82,7 @@ pub(super) fn read<'s>(pool: &Pool<'_>, selection: &'s Selection) -> Result<Dema
             reader.read_word(text.trim(), &mut demands)?;
         }
     }
+    reader.leave_out(&mut demands);
     let local = &selection.local;
     if matches!(selection.variant, Variant::Custom | Variant::Extract) {
         let files = local::demands(pool, local, &mut reader.candidates, is_excluded)?;
@@ -159,6 +165,8 @@ fn has_priority(pool: &Pool<'_>, package: PackageId, priorities: &[Priority]) ->
 struct DemandReader<'r, 'a> {
     pool: &'r Pool<'a>,
     candidates: Vec<Option<VersionId>>,
+    /// What a word for several packages demands.
+    selected: BTreeSet<PackageId>,
 }
 
 impl DemandReader<'_, '_> {
@@ -369,28 +377,6 @@ impl DemandReader<'_, '_> {
             package: self.pool.full_name(package),
             suite: suite.to_owned(),
             available,
-        }
-    }
-}
-
-/// `name` or `name:architecture`, as a user writes it.
-#[derive(Clone, Copy, Debug)]
-struct NameWords<'t> {
-    name: &'t str,
-    architecture: Option<&'t str>,
-}
-
-impl<'t> NameWords<'t> {
-    fn of(text: &'t str) -> NameWords<'t> {
-        match text.split_once(':') {
-            Some((name, architecture)) => NameWords {
-                name,
-                architecture: Some(architecture),
-            },
-            None => NameWords {
-                name: text,
-                architecture: None,
-            },
         }
     }
 }

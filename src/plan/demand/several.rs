@@ -1,5 +1,7 @@
 //! Demands of words that stand for several packages.
 
+use std::collections::BTreeSet;
+
 use super::{Demand, DemandReader};
 use crate::plan::pool::PackageId;
 use crate::plan::{Error, pattern, selectors};
@@ -71,6 +73,7 @@ impl DemandReader<'_, '_> {
             demands.push(Demand::Absent(package));
             return Ok(());
         }
+        self.selected.insert(package);
         let Some(choice) = choice else {
             let chosen = match self.candidates[package.index()] {
                 Some(_) => Some(package),
@@ -95,6 +98,20 @@ impl DemandReader<'_, '_> {
             false => Demand::Present(package),
         });
         Ok(())
+    }
+
+    /// Leaves out packages of a word for several that another word says not to install.
+    pub(super) fn leave_out(&self, demands: &mut Vec<Demand<'_>>) {
+        let mut absent = BTreeSet::new();
+        for demand in demands.iter() {
+            if let Demand::Absent(package) = demand {
+                absent.insert(*package);
+            }
+        }
+        demands.retain(|demand| match demand.present() {
+            Some(package) => !(absent.contains(&package) && self.selected.contains(&package)),
+            None => true,
+        });
     }
 
     /// The only package whose candidate provides the name of another.
