@@ -19,6 +19,7 @@ mod output;
 mod pax;
 mod place;
 mod temporary;
+mod tool;
 
 pub(crate) use devices::Devices;
 pub(crate) use document::WrittenDocument;
@@ -26,11 +27,13 @@ pub(crate) use document::WrittenDocument;
 pub(crate) use form::ENDINGS;
 pub(crate) use form::{Content, Form, Image, Layout, Sink, UnknownEnding, from_target};
 pub(crate) use place::Place;
+pub(crate) use tool::FileSystem;
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::thread;
 use std::time::Instant;
 
@@ -115,6 +118,23 @@ pub(crate) enum Error {
     /// An OCI image to join.
     #[error(transparent)]
     Read(#[from] oci::ReadError),
+    /// No program makes images of this kind.
+    #[error("{what} needs {programs} on this host, which can make one of a tar")]
+    NoTool {
+        what: &'static str,
+        programs: String,
+    },
+    /// Only a regular file can be such an image.
+    #[error("{} is no regular file, as {what} needs", path.display())]
+    NoFile { path: PathBuf, what: &'static str },
+    /// The program that makes the image.
+    #[error("{program} failed with {status}: {said}")]
+    Tool {
+        program: &'static str,
+        status: ExitStatus,
+        /// What it wrote to its error output.
+        said: String,
+    },
     /// Needed for the configuration of an OCI image.
     #[error("{} does not say which architecture it has", root.display())]
     NoArchitecture {
@@ -128,6 +148,7 @@ impl Error {
     pub(crate) fn class(&self) -> Class {
         match self {
             Error::NoArchitecture { .. } => Class::Usage,
+            Error::NoTool { .. } | Error::NoFile { .. } | Error::Tool { .. } => Class::Target,
             Error::Read(error) => error.class(),
             Error::Tree(_)
             | Error::Changed { .. }
@@ -149,6 +170,7 @@ impl Error {
             Error::ForeignFifo { .. } => Some("remove it, or choose another directory".into()),
             Error::NotEmpty { .. } => Some("name a directory that is absent or empty".into()),
             Error::Read(error) => error.hint(),
+            Error::NoTool { .. } => Some("install it, or make a tar and convert that".into()),
             Error::NoArchitecture { .. } => {
                 Some("name it with --arch: rbootstrap pack --arch amd64 …".into())
             }
@@ -156,6 +178,8 @@ impl Error {
             | Error::Changed { .. }
             | Error::Write { .. }
             | Error::Output { .. }
+            | Error::NoFile { .. }
+            | Error::Tool { .. }
             | Error::Inside { .. } => None,
         }
     }
@@ -184,6 +208,9 @@ pub(crate) fn write(
             let mut output = tar(root, io::stdout().lock(), options, report)?;
             output.flush().map_err(|source| Error::Write { source })
         }
+        Content::FileSystem { kind, path } => {
+            tool::write(root, Place::find(path)?, *kind, options, report)
+        }
         Content::Oci { .. } => match oci::IndexWriter::open(image, Some(root))? {
             Some(mut index) => {
                 index.add(root, options, report)?;
@@ -201,6 +228,10 @@ pub(crate) fn try_out(place: Place, image: &Image, tree: &Rootfs) -> Result<(), 
             layout: Layout::Directory(_),
             ..
         } => oci::try_out(place, tree),
+        Content::FileSystem { kind, .. } => {
+            kind.require_tool()?;
+            output::OutputFile::create(place, Some(tree)).map(drop)
+        }
         Content::Oci { .. } | Content::Tar(_) => match place.is_special() {
             true => Ok(()),
             false => output::OutputFile::create(place, Some(tree)).map(drop),

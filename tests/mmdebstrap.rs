@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rbootstrap::testing::DebBuilder;
@@ -259,4 +261,41 @@ fn a_failure_is_exit_code_1_and_leaves_the_directory() {
     assert!(context.root().join("etc/apt").exists());
     let silent = made(&context, &["-q", "fake", &root]).fails(1);
     assert_eq!(silent.stderr, "");
+}
+
+/// A program that keeps the tar that it is given, in place of the host's tools.
+const FAKE_TOOL: &str = "#!/bin/sh\nfor last; do :; done\nexec cat >\"$last\"\n";
+
+#[test]
+#[ignore = "needs root, dpkg"]
+fn file_systems_are_made_by_programs_of_the_host() {
+    let context = TestContext::new([service()]);
+    let tools = context.path("place");
+    fs::create_dir(&tools).unwrap();
+    let image = context.root().with_extension("squashfs");
+    let image = image.display().to_string();
+    let keyring = format!("--keyring={}", context.path("keyring.gpg").display());
+    let mirror = context.mirror.url();
+    let words = [&keyring, "--variant=apt", "fake", &image, &mirror];
+    let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", tools.display());
+    let mut absent = command(&context, &words);
+    let absent = outcome(absent.env("PATH", &tools)).fails(1);
+    absent.names(&["squashfs needs tar2sqfs (squashfs-tools-ng) or sqfstar"]);
+    context.assert_no_deb_requested();
+    let tool = tools.join("tar2sqfs");
+    fs::write(&tool, FAKE_TOOL).unwrap();
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    outcome(command(&context, &words).env("PATH", &path)).ok();
+    let members = members(&image);
+    for name in ["./dev/null", "./var/lib/dpkg/status"] {
+        assert!(members.iter().any(|member| member == name), "{name}");
+    }
+    fs::write(
+        &tool,
+        "#!/bin/sh\ncat >/dev/null\necho no room >&2; test $# -gt 9\n",
+    )
+    .unwrap();
+    fs::remove_file(&image).unwrap();
+    outcome(command(&context, &words).env("PATH", &path)).fails(1);
+    assert!(!Path::new(&image).exists());
 }

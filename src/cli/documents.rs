@@ -151,6 +151,7 @@ mod tests {
                 "rbootstrap-completions.1",
                 "rbootstrap-debootstrap.1",
                 "rbootstrap-join.1",
+                "rbootstrap-mmdebstrap.1",
                 "rbootstrap-pack.1",
                 "rbootstrap-rm.1",
                 "rbootstrap-suites.1",

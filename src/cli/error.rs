@@ -56,6 +56,8 @@ pub(super) enum Error {
     OneNameForSeveral { option: &'static str, path: PathBuf },
     #[error("`{}` is the name of two outputs", path.display())]
     SameOutput { path: PathBuf },
+    #[error("the format {kind} is not written to standard output")]
+    FileSystemToStdout { kind: &'static str },
     #[error("--format dir needs a TARGET")]
     NoDirectory,
     /// debootstrap has a fourth word, SCRIPT.
@@ -108,6 +110,7 @@ impl Error {
             | Error::NeedsFile { .. }
             | Error::OneNameForSeveral { .. }
             | Error::SameOutput { .. }
+            | Error::FileSystemToStdout { .. }
             | Error::NoDirectory
             | Error::FourthWord { .. }
             | Error::Mirror(_)
@@ -159,6 +162,7 @@ impl Error {
             | Error::HooksInFirstStage
             | Error::Configuration(_)
             | Error::SameOutput { .. }
+            | Error::FileSystemToStdout { .. }
             | Error::NoDirectory
             | Error::Epoch(_)
             | Error::Write { .. }

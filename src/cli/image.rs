@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use super::error::Error;
 use crate::formats::compress::{Compression, Encoding};
 use crate::pack::oci::{self, CommandWords, Pair, Reference, Settings};
-use crate::pack::{self, Content, Form, Image, Layout, Sink};
+use crate::pack::{self, Content, FileSystem, Form, Image, Layout, Sink};
 
 /// The standard output, as a target.
 const STDOUT: &str = "-";
@@ -104,6 +104,10 @@ pub(super) enum FormatName {
     Dir,
     Tar,
     Oci,
+    #[value(alias = "sqfs")]
+    Squashfs,
+    Ext2,
+    Ext4,
 }
 
 impl ImageArgs {
@@ -118,6 +122,9 @@ impl ImageArgs {
             Some(FormatName::Dir) => Form::Directory,
             Some(FormatName::Tar) => Form::Tar(ending_compression(output)),
             Some(FormatName::Oci) => return Ok(Some(self.oci_image(output)?)),
+            Some(FormatName::Squashfs) => Form::FileSystem(FileSystem::Squashfs),
+            Some(FormatName::Ext2) => Form::FileSystem(FileSystem::Ext2),
+            Some(FormatName::Ext4) => Form::FileSystem(FileSystem::Ext4),
             None if is_stdout => Form::Tar(Compression::None),
             None => pack::from_target(output)?,
         };
@@ -125,18 +132,36 @@ impl ImageArgs {
             Form::Directory => Ok(None),
             Form::OciArchive => Ok(Some(self.oci_image(output)?)),
             Form::Tar(compression) => Ok(Some(self.tar(output, compression)?)),
+            Form::FileSystem(kind) => Ok(Some(self.file_system(output, kind)?)),
         }
     }
 
     /// Fails for an option of images, because the output is the directory of a tree.
     pub(super) fn refuse_without_image(&self, output: &Path) -> Result<(), Error> {
-        let mut option = self.oci.first();
-        if self.compress.is_some() {
-            option = Some("--compress");
-        } else if self.compress_level.is_some() {
-            option = Some("--compress-level");
+        refuse(self.first(), output, "a directory")
+    }
+
+    /// The first option of tars and OCI images that is given.
+    fn first(&self) -> Option<&'static str> {
+        match (self.compress, self.compress_level) {
+            (Some(_), _) => Some("--compress"),
+            (None, Some(_)) => Some("--compress-level"),
+            (None, None) => self.oci.first(),
         }
-        refuse(option, output, "a directory")
+    }
+
+    fn file_system(&self, output: &Path, kind: FileSystem) -> Result<Image, Error> {
+        refuse(self.first(), output, "a file system")?;
+        if output == Path::new(STDOUT) {
+            return Err(Error::FileSystemToStdout { kind: kind.name() });
+        }
+        Ok(Image {
+            content: Content::FileSystem {
+                kind,
+                path: output.to_owned(),
+            },
+            encoding: self.encoding(Compression::None)?,
+        })
     }
 
     fn tar(&self, output: &Path, ending: Compression) -> Result<Image, Error> {
@@ -168,7 +193,7 @@ impl ImageArgs {
             true => Layout::Archive(sink(output)?),
             false => match pack::from_target(output)? {
                 Form::Directory => Layout::Directory(output.to_owned()),
-                Form::Tar(_) | Form::OciArchive => {
+                Form::Tar(_) | Form::OciArchive | Form::FileSystem(_) => {
                     return Err(Error::CompressedLayout {
                         output: output.to_owned(),
                     });
@@ -239,7 +264,7 @@ impl CompressName {
 fn ending_compression(output: &Path) -> Compression {
     match pack::from_target(output) {
         Ok(Form::Tar(compression)) => compression,
-        Ok(Form::Directory | Form::OciArchive) | Err(_) => Compression::None,
+        Ok(Form::Directory | Form::OciArchive | Form::FileSystem(_)) | Err(_) => Compression::None,
     }
 }
 

@@ -79,7 +79,7 @@ pub(super) struct PackageArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct OutputArgs {
-    /// Make a dir, a tar or an oci image, whatever TARGET's ending
+    /// Make a dir, tar, oci, squashfs, ext2 or ext4, whatever TARGET's ending
     ///
     /// oci is a directory with an OCI image layout, or an archive of one if TARGET ends in .tar or is
     /// standard output.

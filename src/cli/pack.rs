@@ -89,14 +89,14 @@ impl PackArgs {
         let mut image = image.map_err(|error| error.of_output(Some(ANY_NAME)))?;
         match &mut image.content {
             Content::Oci { settings, .. } => settings.architecture.clone_from(&self.arch),
-            Content::Tar(_) if self.arch.is_some() => {
+            Content::Tar(_) | Content::FileSystem { .. } if self.arch.is_some() => {
                 return Err(Error::NotOfImage {
                     option: "--arch",
                     output: output.to_owned(),
-                    is: "a tar",
+                    is: "no OCI image",
                 });
             }
-            Content::Tar(_) => {}
+            Content::Tar(_) | Content::FileSystem { .. } => {}
         }
         Ok(image)
     }
@@ -107,6 +107,9 @@ fn packed_format(text: &str) -> Result<FormatName, String> {
     match text {
         "tar" => Ok(FormatName::Tar),
         "oci" => Ok(FormatName::Oci),
-        _ => Err("expected one of: tar, oci".into()),
+        "squashfs" | "sqfs" => Ok(FormatName::Squashfs),
+        "ext2" => Ok(FormatName::Ext2),
+        "ext4" => Ok(FormatName::Ext4),
+        _ => Err("expected one of: tar, oci, squashfs, ext2, ext4".into()),
     }
 }

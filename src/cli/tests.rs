@@ -69,6 +69,7 @@ fn image_line(image: &Image) -> String {
     };
     let form = match &image.content {
         Content::Tar(_) => "tar",
+        Content::FileSystem { kind, .. } => kind.name(),
         Content::Oci {
             layout: Layout::Archive(_),
             ..
@@ -117,7 +118,7 @@ fn help_and_readme_name_every_ending() {
     let readme = include_str!("../../README.md");
     for (ending, _) in ENDINGS {
         assert!(
-            help.contains(&format!("{ending}, ")) || help.contains(&format!(" {ending} ")),
+            help.contains(&format!("{ending},")) || help.contains(&format!(" {ending} ")),
             "{ending}"
         );
         assert!(readme.contains(&format!("`*{ending}`")), "{ending}");

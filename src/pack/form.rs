@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::oci;
+use super::tool::FileSystem;
 use crate::formats::compress::{Compression, Encoding};
 
 /// What the ending of a name stands for.
@@ -19,6 +20,8 @@ pub(crate) enum Form {
     Tar(Compression),
     /// A tar archive of an OCI image layout.
     OciArchive,
+    /// A file system that a program of the host makes.
+    FileSystem(FileSystem),
 }
 
 /// An image to write.
@@ -34,6 +37,8 @@ pub(crate) struct Image {
 pub(crate) enum Content {
     /// The tree as a tar archive.
     Tar(Sink),
+    /// The tree as a file system.
+    FileSystem { kind: FileSystem, path: PathBuf },
     /// An OCI image whose layer is that tar.
     Oci {
         layout: Layout,
@@ -57,7 +62,7 @@ pub(crate) enum Sink {
 }
 
 /// The endings of output files. A longer one stands before one that it ends with.
-pub(crate) const ENDINGS: [(&str, Form); 7] = [
+pub(crate) const ENDINGS: [(&str, Form); 11] = [
     (".oci.tar", Form::OciArchive),
     (".tar", Form::Tar(Compression::None)),
     (".tar.gz", Form::Tar(Compression::Gzip)),
@@ -65,6 +70,10 @@ pub(crate) const ENDINGS: [(&str, Form); 7] = [
     (".tar.xz", Form::Tar(Compression::Xz)),
     (".txz", Form::Tar(Compression::Xz)),
     (".tar.zst", Form::Tar(Compression::Zstd)),
+    (".squashfs", Form::FileSystem(FileSystem::Squashfs)),
+    (".sqfs", Form::FileSystem(FileSystem::Squashfs)),
+    (".ext2", Form::FileSystem(FileSystem::Ext2)),
+    (".ext4", Form::FileSystem(FileSystem::Ext4)),
 ];
 
 /// Extensions of archives, of compressed files and of images that are not written. They are never
@@ -147,6 +156,7 @@ impl Image {
         match &self.content {
             Content::Tar(Sink::File(path)) => Some(path),
             Content::Tar(Sink::Stdout) => None,
+            Content::FileSystem { path, .. } => Some(path),
             Content::Oci { layout, .. } => layout.path(),
         }
     }
@@ -222,7 +232,9 @@ mod tests {
             ("x.oci.tar.gz", unknown(".oci.tar.gz")),
             ("x.oci", unknown(".oci")),
             ("x.qcow2", unknown(".qcow2")),
-            ("x.squashfs", unknown(".squashfs")),
+            ("x.squashfs", Ok(Form::FileSystem(FileSystem::Squashfs))),
+            ("x.ext4", Ok(Form::FileSystem(FileSystem::Ext4))),
+            ("x.ext3", unknown(".ext3")),
             ("x.iso", unknown(".iso")),
         ];
         for (name, expected) in rows {

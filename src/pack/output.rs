@@ -91,6 +91,14 @@ impl OutputFile {
         Ok(Some(created))
     }
 
+    /// The file, if it is a regular one.
+    pub(super) fn regular(&self) -> Option<&File> {
+        match &self.kind {
+            OutputKind::Special(_) => None,
+            OutputKind::Regular(file) => Some(file.file()),
+        }
+    }
+
     /// Whether it is a FIFO or a device.
     pub(super) fn is_special(&self) -> bool {
         matches!(self.kind, OutputKind::Special(_))

@@ -217,6 +217,6 @@ fn attests(image: Option<&Image>) -> bool {
 fn tag(image: Option<&Image>) -> Option<String> {
     match image.map(|image| &image.content) {
         Some(Content::Oci { settings, .. }) => settings.tag.as_ref().map(ToString::to_string),
-        Some(Content::Tar(_)) | None => None,
+        Some(Content::Tar(_) | Content::FileSystem { .. }) | None => None,
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::FormatWord;
 use crate::formats::compress::{Compression, Encoding};
-use crate::pack::{Content, Image, Sink};
+use crate::pack::{Content, FileSystem, Image, Sink};
 
 /// The endings of compressed tars.
 const COMPRESSED: [(&str, Compression); 6] = [
@@ -60,17 +60,9 @@ impl Target {
             FormatWord::Directory | FormatWord::Auto => decided.directory = Some(path.to_owned()),
             FormatWord::Null => {}
             FormatWord::Tar => decided.image = Some(tar(path)?),
-            FormatWord::Squashfs | FormatWord::Ext2 | FormatWord::Ext4 => {
-                let name = format.name();
-                let way = match format {
-                    FormatWord::Squashfs => "mmdebstrap … - | tar2sqfs IMAGE",
-                    FormatWord::Ext2 => "mmdebstrap … - | genext2fs -a - IMAGE",
-                    _ => "mmdebstrap … - | mke2fs -t ext4 -d - IMAGE SIZE",
-                };
-                return Err(format!(
-                    "the format {name} is not written: pipe a tar into its tool ({way})"
-                ));
-            }
+            FormatWord::Squashfs => decided.image = Some(file_system(path, FileSystem::Squashfs)?),
+            FormatWord::Ext2 => decided.image = Some(file_system(path, FileSystem::Ext2)?),
+            FormatWord::Ext4 => decided.image = Some(file_system(path, FileSystem::Ext4)?),
         }
         Ok(decided)
     }
@@ -145,6 +137,16 @@ fn require_parent(path: &Path) -> Result<(), String> {
         true => Ok(()),
         false => Err(format!("parent of {shown} is not a directory")),
     }
+}
+
+fn file_system(path: &Path, kind: FileSystem) -> Result<Image, String> {
+    Ok(Image {
+        content: Content::FileSystem {
+            kind,
+            path: path.to_owned(),
+        },
+        encoding: Encoding::new(Compression::None, None).map_err(|error| error.to_string())?,
+    })
 }
 
 fn tar(path: &Path) -> Result<Image, String> {

@@ -211,12 +211,12 @@ fn the_hint_of_an_unknown_ending_fits_the_output() {
             "rbootstrap noble n.img",
             "; --format dir makes a directory of any name",
         ),
-        ("rbootstrap noble n --tar n.img", ".tar.zst"),
+        ("rbootstrap noble n --tar n.img", ".ext4"),
         (
             "rbootstrap pack n n.img",
             "; --format tar writes a tar under any name",
         ),
-        ("rbootstrap join n.img a.oci.tar", ".tar.zst"),
+        ("rbootstrap join n.img a.oci.tar", ".ext4"),
     ];
     for (row, end) in rows {
         let cli = parse(row).unwrap();

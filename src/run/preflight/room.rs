@@ -171,6 +171,8 @@ fn least_image(installed: u64, image: &Image) -> u64 {
             layout: Layout::Archive(_),
             ..
         } => 2 * tar,
+        // squashfs is compressed.
+        Content::FileSystem { .. } => installed / 10,
         Content::Tar(_) | Content::Oci { .. } => tar,
     }
 }

@@ -1,0 +1,323 @@
+//! Images that a program of this host makes of the archive: squashfs, ext2 and ext4.
+//!
+//! The program reads the tar from a pipe and writes the file that later gets its name, so nothing is
+//! written twice. Which programs do is in [`TOOLS`]; that one is there, and can read a tar, is found out
+//! before anything is fetched.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+
+use super::output::OutputFile;
+use super::place::Place;
+use super::{Error, Options, listing, tar};
+use crate::formats::digest::{Algorithm, Hasher};
+use crate::report::Report;
+use crate::tree::rootfs::Rootfs;
+
+/// A file system in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileSystem {
+    Squashfs,
+    Ext2,
+    Ext4,
+}
+
+/// A program that makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tool {
+    makes: FileSystem,
+    program: &'static str,
+    /// Debian's package.
+    package: &'static str,
+}
+
+/// In the order in which they are tried.
+const TOOLS: [Tool; 4] = [
+    Tool {
+        makes: FileSystem::Squashfs,
+        program: "tar2sqfs",
+        package: "squashfs-tools-ng",
+    },
+    Tool {
+        makes: FileSystem::Squashfs,
+        program: "sqfstar",
+        package: "squashfs-tools",
+    },
+    Tool {
+        makes: FileSystem::Ext2,
+        program: "genext2fs",
+        package: "genext2fs",
+    },
+    Tool {
+        makes: FileSystem::Ext4,
+        program: "mke2fs",
+        package: "e2fsprogs 1.47.1 or newer, with libarchive13",
+    },
+];
+
+/// The block size of squashfs images, in bytes.
+const SQUASHFS_BLOCK: &str = "1048576";
+/// The size of a trial of ext2 and ext4, in blocks.
+const TRIAL_BLOCKS: u64 = 16384;
+/// The end of an archive with nothing in it.
+const EMPTY_TAR: [u8; 10_240] = [0; 10_240];
+
+/// How large a file system has to be.
+struct Extent {
+    /// In bytes.
+    bytes: u64,
+    inodes: u64,
+}
+
+impl FileSystem {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            FileSystem::Squashfs => "squashfs",
+            FileSystem::Ext2 => "ext2",
+            FileSystem::Ext4 => "ext4",
+        }
+    }
+
+    fn block_size(self) -> u64 {
+        match self {
+            FileSystem::Ext2 => 1024,
+            FileSystem::Squashfs | FileSystem::Ext4 => 4096,
+        }
+    }
+
+    /// Fails if no program of the host makes such images of a tar.
+    pub(super) fn require_tool(self) -> Result<(), Error> {
+        self.tool().map(|_| ())
+    }
+
+    fn tool(self) -> Result<Tool, Error> {
+        let mut wanted = Vec::new();
+        for tool in TOOLS {
+            if tool.makes != self {
+                continue;
+            }
+            if tool.works() {
+                return Ok(tool);
+            }
+            wanted.push(format!("{} ({})", tool.program, tool.package));
+        }
+        Err(Error::NoTool {
+            what: self.name(),
+            programs: wanted.join(" or "),
+        })
+    }
+}
+
+impl Tool {
+    /// Whether the program is there and can make an image of an archive with nothing in it.
+    fn works(self) -> bool {
+        let Ok(trial) = tempfile::tempfile() else {
+            return false;
+        };
+        let extent = Extent {
+            bytes: TRIAL_BLOCKS * self.makes.block_size(),
+            inodes: 64,
+        };
+        let mut command = self.command(&descriptor_path(&trial), &extent, 0);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(mut child) = command.stdin(Stdio::piped()).spawn() else {
+            return false;
+        };
+        if let Some(mut input) = child.stdin.take() {
+            // A program that does not read ends with an error.
+            let _ = input.write_all(&EMPTY_TAR);
+        }
+        child.wait().is_ok_and(|status| status.success())
+    }
+
+    fn command(self, path: &Path, extent: &Extent, epoch: i64) -> Command {
+        let mut command = Command::new(self.program);
+        let epoch_text = epoch.to_string();
+        command.env("SOURCE_DATE_EPOCH", &epoch_text);
+        let blocks = extent.bytes.div_ceil(self.makes.block_size()).to_string();
+        let inodes = extent.inodes.to_string();
+        match self.program {
+            "tar2sqfs" => {
+                command.args(["--quiet", "--no-skip", "--force", "--exportable"]);
+                command.args(["--compressor", "xz", "--block-size", SQUASHFS_BLOCK]);
+                command.arg(path);
+            }
+            "sqfstar" => {
+                command.args([
+                    "-quiet",
+                    "-no-progress",
+                    "-comp",
+                    "xz",
+                    "-b",
+                    SQUASHFS_BLOCK,
+                ]);
+                // The times come from SOURCE_DATE_EPOCH.
+                command.args(["-reproducible", "-force"]);
+                command.arg(path);
+            }
+            "genext2fs" => {
+                command.args(["-B", "1024", "-b", &blocks, "-N", &inodes, "-f", "-a", "-"]);
+                command.arg(path);
+            }
+            _ => {
+                let id = identifier(epoch);
+                command.args(["-q", "-F", "-o", "Linux", "-T", "ext4", "-b", "4096"]);
+                command.args(["-N", &inodes, "-U", &id, "-E"]);
+                command.arg(format!("hash_seed={id}"));
+                command.args(["-d", "-"]).arg(path).arg(&blocks);
+            }
+        }
+        command
+    }
+}
+
+/// Writes a tree as a file system.
+pub(super) fn write(
+    root: &Rootfs,
+    place: Place,
+    makes: FileSystem,
+    options: &Options,
+    report: &Report,
+) -> Result<(), Error> {
+    let tool = makes.tool()?;
+    let output = OutputFile::create(place, Some(root))?;
+    let Some(path) = output.regular().map(descriptor_path) else {
+        return Err(Error::NoFile {
+            path: output.path().to_owned(),
+            what: makes.name(),
+        });
+    };
+    let extent = extent(root, makes, options, report)?;
+    let epoch = options.epoch.unwrap_or_default();
+    let mut child = tool
+        .command(&path, &extent, epoch)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|source| Error::Write { source })?;
+    let (input, messages) = (child.stdin.take(), child.stderr.take());
+    let listener = thread::spawn(move || {
+        let mut text = Vec::new();
+        if let Some(mut messages) = messages {
+            let _ = messages.read_to_end(&mut text);
+        }
+        String::from_utf8_lossy(&text).trim().to_owned()
+    });
+    let written = match input {
+        Some(input) => tar(root, input, options, report).map(drop),
+        None => Ok(()),
+    };
+    if written.is_err() {
+        let _ = child.kill();
+    }
+    let status = wait(&mut child)?;
+    let said = listener.join().unwrap_or_default();
+    match written {
+        // A program that fails closes its pipe.
+        Err(Error::Write { source }) if source.kind() == io::ErrorKind::BrokenPipe => {}
+        written => written?,
+    }
+    match status.success() {
+        true => output.finish(&options.interrupt),
+        false => Err(Error::Tool {
+            program: tool.program,
+            status,
+            said,
+        }),
+    }
+}
+
+fn wait(child: &mut Child) -> Result<ExitStatus, Error> {
+    child.wait().map_err(|source| Error::Write { source })
+}
+
+/// The path by which a program that this one starts opens a file that is open here.
+fn descriptor_path(file: &File) -> PathBuf {
+    let process = rustix::process::getpid().as_raw_nonzero();
+    PathBuf::from(format!("/proc/{process}/fd/{}", file.as_raw_fd()))
+}
+
+/// How large a file system of the tree has to be, to be about nine tenths full.
+fn extent(
+    root: &Rootfs,
+    makes: FileSystem,
+    options: &Options,
+    report: &Report,
+) -> Result<Extent, Error> {
+    let block = makes.block_size();
+    let mut inodes: u64 = 0;
+    let mut blocks: u64 = 0;
+    for entry in listing::list_until(root, &options.interrupt, report)? {
+        if entry.link_to.is_none() {
+            inodes += 1;
+            // Each large file has a block with the places of others.
+            let content = entry.content_size().div_ceil(block);
+            blocks += content + content / 250 + 1;
+        }
+    }
+    let inodes = inodes + inodes / 10 + 64;
+    // Tables, bitmaps and, in ext4, the journal.
+    let tables = inodes * 256 / block + blocks / 100;
+    let journal = match makes {
+        FileSystem::Ext4 => journal(blocks),
+        FileSystem::Ext2 | FileSystem::Squashfs => 256,
+    };
+    let bytes = (blocks + tables + journal) * block * 10 / 9;
+    Ok(Extent { bytes, inodes })
+}
+
+/// The journal that mke2fs makes in a file system of this many blocks of 4 KiB
+/// (ext2fs_default_journal_size).
+fn journal(blocks: u64) -> u64 {
+    match blocks {
+        0..28_000 => 1024,
+        28_000..220_000 => 4096,
+        220_000..440_000 => 8192,
+        440_000..3_500_000 => 16_384,
+        _ => 32_768,
+    }
+}
+
+/// The identity of an ext4 file system that is made at this time: the form of a UUID of version 5.
+fn identifier(epoch: i64) -> String {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    hasher.update(format!("rbootstrap ext4 {epoch}").as_bytes());
+    let digest = hasher.finish().hexadecimal();
+    format!(
+        "{}-{}-5{}-8{}-{}",
+        &digest[..8],
+        &digest[8..12],
+        &digest[13..16],
+        &digest[17..20],
+        &digest[20..32]
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_have_the_form_of_a_uuid() {
+        let one = identifier(1_700_000_000);
+        let parts: Vec<usize> = one.split('-').map(str::len).collect();
+        assert_eq!(parts, [8, 4, 4, 4, 12]);
+        assert_eq!(one, identifier(1_700_000_000));
+        assert_ne!(one, identifier(1));
+    }
+
+    #[test]
+    fn a_tool_that_is_not_there_is_named() {
+        let absent = Tool {
+            makes: FileSystem::Squashfs,
+            program: "rbootstrap-no-such-tool",
+            package: "none",
+        };
+        assert!(!absent.works());
+    }
+}
