@@ -4,6 +4,7 @@
 //! the list over the state of the tree. How packages are unpacked and configured is left to `dpkg`.
 
 mod additions;
+mod ahead;
 mod debootstrap_tree;
 mod execute;
 mod hooks;

@@ -25,6 +25,7 @@ mod refused;
 mod seccomp;
 mod start;
 mod wire;
+mod zygote;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::poll::{PollFd, PollFlags, poll};
@@ -46,7 +48,7 @@ use control_group::{ControlGroups, Hits};
 use limits::TimeLeft;
 use output::LineReader;
 use start::{Started, Starter};
-use wire::Reply;
+use wire::{Reply, RequestKind};
 
 pub(crate) use channel::Cancel;
 pub(crate) use command::{Command, Finished};
@@ -54,6 +56,7 @@ pub(crate) use error::{Error, SetupStep};
 pub(crate) use hooks::HookMounts;
 pub(crate) use limits::{Exceeded, ScriptLimits};
 pub(crate) use output::{Clock, Hearing};
+pub(crate) use zygote::PerlScript;
 
 /// The host name that programs in the sandbox see: the same wherever an image is built.
 pub(crate) const HOSTNAME: &str = "localhost";
@@ -72,6 +75,8 @@ pub(crate) struct Options {
     /// Whether that is so because a container is around them.
     pub(crate) is_contained: bool,
     pub(crate) limits: ScriptLimits,
+    /// Whether runs of two Perl scripts share their compilation (see `zygote`).
+    pub(crate) shares_perl: bool,
 }
 
 /// The sandbox around a tree. Dropping it kills every process in it and, with the mount namespace,
@@ -84,10 +89,13 @@ pub(crate) struct Sandbox {
     init: Pid,
     root: Rootfs,
     limits: ScriptLimits,
+    shares_perl: bool,
     groups: ControlGroups,
     report: Report,
     /// What the host refused, as bits.
     refused: u32,
+    /// The bits of the Perl scripts that can have zygotes.
+    covered: AtomicU32,
 }
 
 /// How a command ended, or was ended.
@@ -139,12 +147,12 @@ impl Sandbox {
         report: &Report,
         without: u32,
     ) -> Result<Sandbox, Error> {
-        let first = Sandbox::start(root, options.limits, report, without);
+        let first = Sandbox::start(root, options, report, without);
         let costs = costs(&first, without);
         if costs == 0 || without & refused::USER != 0 {
             return first;
         }
-        let second = Sandbox::start(root, options.limits, report, without | refused::USER);
+        let second = Sandbox::start(root, options, report, without | refused::USER);
         if self::costs(&second, without) < costs {
             return second;
         }
@@ -153,15 +161,17 @@ impl Sandbox {
 
     fn start(
         root: &Rootfs,
-        limits: ScriptLimits,
+        options: &Options,
         report: &Report,
         without: u32,
     ) -> Result<Sandbox, Error> {
         let root = root.try_clone().map_err(Error::Start)?;
+        let limits = options.limits;
         let starter = Starter {
             tree: root.as_fd(),
             limits,
             without,
+            shares_perl: options.shares_perl,
         };
         let started = starter.start().map_err(Error::Start)?;
         let Started {
@@ -175,14 +185,18 @@ impl Sandbox {
             init: pid,
             root,
             limits,
+            shares_perl: options.shares_perl,
             groups,
             report: report.clone(),
             refused: 0,
+            covered: AtomicU32::new(0),
         };
         match sandbox.channel.receive()? {
             Reply::Ready(refused) => sandbox.refused = refused,
             Reply::Refused(step, error) => return Err(setup_error(step, error)),
-            Reply::NotStarted(_) | Reply::Ended { .. } => return Err(Error::Died),
+            Reply::NotStarted(_) | Reply::Ended { .. } | Reply::Covered { .. } => {
+                return Err(Error::Died);
+            }
         }
         Ok(sandbox)
     }
@@ -205,7 +219,7 @@ impl Sandbox {
 
     /// Like [`run`](Sandbox::run), and has its output heard.
     pub(crate) fn watch(&self, command: &Command, hearing: Hearing<'_>) -> Result<Finished, Error> {
-        let request = wire::encode(command)?;
+        let request = wire::encode(RequestKind::Run, command)?;
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let (output, write_end) = io::pipe().map_err(Error::Start)?;
         self.channel.send(&request, write_end.as_raw_fd())?;
@@ -243,7 +257,7 @@ impl Sandbox {
                 })
             }
             Reply::NotStarted(error) => Err(self.not_started(command.program(), error)),
-            Reply::Ready(_) | Reply::Refused(..) => Err(Error::Died),
+            Reply::Ready(_) | Reply::Refused(..) | Reply::Covered { .. } => Err(Error::Died),
         }
     }
 

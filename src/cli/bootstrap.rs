@@ -159,7 +159,7 @@ impl BootstrapArgs {
         }
         let suite = self.suite.unwrap_or_default();
         let scripts = self.performance.script_limits();
-        let sandbox = self.trust.sandbox(scripts);
+        let sandbox = self.trust.sandbox(scripts, environment.shares_perl());
         let mut outputs = self
             .output
             .outputs(self.target.as_deref(), &self.image, environment)?;

@@ -1,4 +1,5 @@
-//! The environment variables that have no option: directories, TMPDIR, SOURCE_DATE_EPOCH.
+//! The environment variables that have no option: directories, TMPDIR, SOURCE_DATE_EPOCH,
+//! RBOOTSTRAP_NO_ZYGOTES.
 //!
 //! Only `cli` reads the environment, before the program enters a user namespace: root inside has the
 //! directories of the user outside. The proxies' variables are read by the HTTP client.
@@ -20,6 +21,7 @@ pub(super) struct Environment {
     source_date_epoch: Option<OsString>,
     path: Vec<PathBuf>,
     program: OsString,
+    no_zygotes: bool,
     is_root: bool,
 }
 
@@ -49,6 +51,7 @@ impl Environment {
             source_date_epoch: set("SOURCE_DATE_EPOCH"),
             path: set("PATH").map_or(Vec::new(), |path| env::split_paths(&path).collect()),
             program: env::args_os().next().unwrap_or_default(),
+            no_zygotes: set("RBOOTSTRAP_NO_ZYGOTES").is_some(),
             is_root: rustix::process::geteuid().is_root() && owns_the_system(),
         }
     }
@@ -104,6 +107,12 @@ impl Environment {
     /// The directory for temporary files: TMPDIR, or /tmp.
     pub(super) fn temporary(&self) -> PathBuf {
         self.temporary.clone()
+    }
+
+    /// Whether runs of two Perl scripts share their compilation. RBOOTSTRAP_NO_ZYGOTES, which turns
+    /// it off, is for measuring and for finding faults.
+    pub(super) fn shares_perl(&self) -> bool {
+        !self.no_zygotes
     }
 
     /// SOURCE_DATE_EPOCH, in seconds.

@@ -42,7 +42,8 @@ pub(super) const EXIT_CODES: &str = "  0         success
 pub(super) const ENVIRONMENT: &str = "  http_proxy, https_proxy,  proxies for downloads, and the hosts that need none; names in upper case
   all_proxy, no_proxy       come first
   SOURCE_DATE_EPOCH         the time of the image [default: the newest package's]
-  TMPDIR                    the directory for temporary files [default: /tmp]";
+  TMPDIR                    the directory for temporary files [default: /tmp]
+  RBOOTSTRAP_NO_ZYGOTES     if set, every run of a Perl script compiles it anew, to find faults";
 
 /// The command with both helps complete.
 pub(super) fn command() -> Command {

@@ -52,11 +52,12 @@ pub(super) struct TrustArgs {
 }
 
 impl TrustArgs {
-    pub(super) fn sandbox(&self, limits: ScriptLimits) -> sandbox::Options {
+    pub(super) fn sandbox(&self, limits: ScriptLimits, shares_perl: bool) -> sandbox::Options {
         sandbox::Options {
             allow_weak: self.allow_weak_sandbox,
             limits,
             is_contained: false,
+            shares_perl,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! business; where dpkg runs is the sandbox's.
 
 mod listener;
+mod perl_runs;
 mod services;
 
 use std::ffi::OsString;
@@ -13,11 +14,12 @@ use std::process::ExitStatus;
 
 use crate::failure::Class;
 use crate::report::Report;
-use crate::sandbox::{self, Command, Exceeded, Hearing, Sandbox};
+use crate::sandbox::{self, Command, Exceeded, Hearing, PerlScript, Sandbox};
 use crate::tree::rootfs;
 
 use super::script_failure::{LastLines, ScriptFailure};
 use listener::{BEGINNINGS, Listener};
+pub(crate) use perl_runs::repeated_scripts;
 pub(crate) use services::Services;
 
 /// One call of dpkg.
@@ -115,6 +117,8 @@ pub(crate) struct CallDetails {
     pub(crate) keeps_existing: bool,
     /// The whole environment of the scripts (`dpkg::script_environment`).
     pub(crate) environment: Vec<(OsString, OsString)>,
+    /// The Perl scripts that run several times.
+    pub(crate) repeated: Vec<PerlScript>,
 }
 
 /// Has the tree's dpkg configure or remove packages. Does nothing where no package is named, except
@@ -129,6 +133,7 @@ pub(crate) fn configure(
         names,
         keeps_existing,
         environment,
+        repeated,
     } = details;
     if names.is_empty() && call != DpkgCall::Pending {
         return Ok(());
@@ -149,6 +154,7 @@ pub(crate) fn configure(
         options.join(" "),
         names.len()
     ));
+    sandbox.start_zygotes(&repeated, &command.env)?;
     let mut listener = Listener::new(report, &names);
     let hearing = Hearing {
         on_line: &mut |line| listener.read_line(line),

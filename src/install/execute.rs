@@ -6,7 +6,7 @@ mod early;
 
 use std::sync::Arc;
 
-use crate::dpkg::configure::{CallDetails, DpkgCall, configure};
+use crate::dpkg::configure::{CallDetails, DpkgCall, configure, repeated_scripts};
 use crate::dpkg::maintainer_scripts::{Forces, Preinsts, Scripts};
 use crate::dpkg::staging::{self, Prefetcher, StagedPackages, Staging};
 use crate::dpkg::unpack::{
@@ -26,6 +26,7 @@ use crate::tree::tidy::{self, Kept};
 
 use self::early::{execute_early, newest_before_scripts, own_files};
 use super::Error;
+use super::ahead::{of_call, removes_perl_script};
 use super::hooks::{Hook, HookAction, HookRunner};
 use super::install_plan::{InstallPlan, in_order_of, in_staging_order};
 use super::key::keys;
@@ -58,6 +59,8 @@ pub(crate) struct Installation<'a> {
     script_epoch: Option<i64>,
     /// The tree's dpkg's answers about its options.
     forces: Forces,
+    /// Whether no step removes a Perl script that the sandbox would cover.
+    may_cover_perl: bool,
     /// None until a script may run. Declared before `staging`, so that it ends first on every path.
     scripts: Option<ScriptHost<'a>>,
     hooks: HookRunner,
@@ -116,6 +119,7 @@ impl<'a> Installation<'a> {
             done: early.len(),
             script_epoch: None,
             forces: Forces::default(),
+            may_cover_perl: false,
             scripts,
             hooks,
             place,
@@ -144,6 +148,7 @@ impl<'a> Installation<'a> {
             .with_requested(&plan.requested);
         let steps = steps(&plan.plan, &options);
         self.own_files = own_files(&steps);
+        self.may_cover_perl = !removes_perl_script(&steps);
         let refused = self
             .scripts
             .as_ref()
@@ -274,7 +279,12 @@ impl<'a> Installation<'a> {
             forces: &mut self.forces,
         };
         match placed {
-            Some(placed) => register_together(unpacking, placed, state, &mut scripts)?,
+            Some(placed) => {
+                if self.may_cover_perl {
+                    host.sandbox.cover_perl_scripts()?;
+                }
+                register_together(unpacking, placed, state, &mut scripts)?;
+            }
             None => unpack_in_turn(unpacking, packages, state, &mut scripts)?,
         }
         Ok(())
@@ -297,6 +307,7 @@ impl<'a> Installation<'a> {
             names,
             keeps_existing: self.has_own_file(call, packages),
             environment: dpkg::script_environment(self.script_epoch.or(plan.epoch)),
+            repeated: repeated_scripts(self.root, &self.state, &of_call(call, packages, plan)),
         };
         let count = plan.debs.len() as u64;
         let host = ScriptHost::ready(&mut self.scripts, self.place, count)?;

@@ -75,6 +75,12 @@ impl InstallPlan {
         self
     }
 
+    /// The packages, in the plan's order.
+    pub(crate) fn keys(&self) -> Vec<PackageKey> {
+        let packages = self.plan.packages().iter();
+        packages.map(|chosen| chosen.package().key()).collect()
+    }
+
     /// The .debs by their packages.
     fn files(&self) -> BTreeMap<PackageKey, PackageFile> {
         let mut debs = BTreeMap::new();

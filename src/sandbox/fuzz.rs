@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use super::Command;
 use super::init::fuzz::read_request;
-use super::wire::{REPLY, Reply, encode};
+use super::wire::{REPLY, Reply, RequestKind, encode};
 
 /// The longest input: a request names every program with each directory of PATH.
 const LONGEST: usize = 1 << 10;
@@ -31,7 +31,7 @@ pub(crate) fn wire(data: &[u8]) {
         }
     }
     let command = Command { argv, env };
-    if let Ok(request) = encode(&command) {
+    if let Ok(request) = encode(RequestKind::Run, &command) {
         let read = read_request(&request).unwrap();
         let argv: Vec<OsString> = read.argv.into_iter().map(OsString::from_vec).collect();
         assert_eq!(argv, command.argv);

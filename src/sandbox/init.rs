@@ -21,11 +21,12 @@ use std::process::ExitCode;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signalfd::SignalFd;
 
-use super::wire::{REPLY, Reply};
+use super::wire::{REPLY, Reply, RequestKind};
+use super::zygote::{Coverer, Zygotes};
 use super::{SetupStep, refused, seccomp};
 use launch::Launcher;
 use processors::Processors;
-use request::RequestBuffer;
+use request::{ExecRequest, RequestBuffer};
 
 /// The name by which the program is executed as PID 1.
 const NAME: &str = "rbootstrap-sandbox";
@@ -46,6 +47,12 @@ struct Init {
     processors: Option<Processors>,
     buffer: RequestBuffer,
     launcher: Launcher,
+    /// Whether Perl scripts may have zygotes.
+    shares_perl: bool,
+    /// Waits to cover the Perl scripts, before the first command.
+    coverer: Option<Coverer>,
+    /// Once the Perl scripts are covered.
+    zygotes: Option<Zygotes>,
     /// The running command.
     running: Option<c_int>,
     /// /proc's list of this process's children, if it is not PID 1.
@@ -53,11 +60,12 @@ struct Init {
 }
 
 /// The arguments with which the program is executed as PID 1: its name, the features not to use,
-/// and those that were refused already.
-pub(super) fn arguments(without: u32, refused: u32) -> Vec<CString> {
+/// those that were refused already, and whether Perl scripts may have zygotes.
+pub(super) fn arguments(without: u32, refused: u32, shares_perl: bool) -> Vec<CString> {
     let mut arguments = Vec::new();
-    for text in [NAME.to_owned(), without.to_string(), refused.to_string()] {
-        arguments.extend(CString::new(text));
+    arguments.extend(CString::new(NAME));
+    for number in [without, refused, u32::from(shares_perl)] {
+        arguments.extend(CString::new(number.to_string()));
     }
     arguments
 }
@@ -68,22 +76,25 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitC
     if arguments.next()? != NAME {
         return None;
     }
-    let mut numbers = [0; 2];
+    let mut numbers = [0; 3];
     for number in &mut numbers {
         *number = arguments.next()?.to_str()?.parse().ok()?;
     }
-    let [without, refused] = numbers;
-    Some(Init::new(without, refused).run(refused))
+    let [without, refused, shares_perl] = numbers;
+    Some(Init::new(without, refused, shares_perl != 0).run(refused))
 }
 
 impl Init {
-    fn new(without: u32, refused: u32) -> Init {
+    fn new(without: u32, refused: u32, shares_perl: bool) -> Init {
         Init {
             without,
             is_init: refused & refused::PID == 0,
             processors: None,
             buffer: RequestBuffer::new(),
             launcher: Launcher::new(),
+            shares_perl,
+            coverer: None,
+            zygotes: None,
             running: None,
             children: -1,
         }
@@ -169,32 +180,88 @@ impl Init {
                 if let Some(processors) = &mut self.processors {
                     processors.command_ended();
                 }
-                let left = if self.is_init {
-                    kill_namespace()
-                } else {
-                    self.kill_children()
-                };
+                let left = self.kill_what_is_left();
                 send(SOCKET, Reply::Ended { status, left });
             }
         }
     }
 
-    /// Reads one request and starts its command. False when the socket is closed.
+    /// Reads one request and does what it asks for. False when the socket is closed.
     fn receive(&mut self) -> bool {
         let Some(request) = self.buffer.read(SOCKET) else {
             return false;
         };
+        match request.kind {
+            RequestKind::Run => self.run_command(&request),
+            RequestKind::StartZygote => self.start_zygote(request),
+            RequestKind::CoverScripts => self.cover_scripts(),
+        }
+        true
+    }
+
+    fn run_command(&mut self, request: &ExecRequest) {
+        // No command runs beside a process without the filter.
+        self.coverer = None;
         let one_processor = self.processors.is_some();
-        match self.launcher.start(&request, one_processor) {
+        match self.launcher.start(request, one_processor) {
             Ok(pid) => {
                 self.running = Some(pid);
                 if let Some(processors) = &mut self.processors {
                     processors.command_started();
                 }
             }
-            Err(error) => send(SOCKET, Reply::NotStarted(error.raw_os_error())),
+            Err(error) => {
+                if self.zygotes.is_some() {
+                    self.kill_what_is_left();
+                }
+                send(SOCKET, Reply::NotStarted(error.raw_os_error()));
+            }
         }
-        true
+    }
+
+    /// Starts a zygote for the next command, on any processor: it compiles while the command
+    /// starts. Without it, runs go the ordinary way.
+    fn start_zygote(&mut self, mut request: ExecRequest) {
+        let Some(zygotes) = &mut self.zygotes else {
+            return;
+        };
+        if let Ok(null) = rustix::io::fcntl_dupfd_cloexec(borrow(&0), 3) {
+            request.output = null;
+        }
+        if self.launcher.start(&request, false).is_ok() {
+            zygotes.started();
+        }
+    }
+
+    fn cover_scripts(&mut self) {
+        let covered = match self.coverer.take() {
+            Some(coverer) => coverer.cover(),
+            None => Ok(0),
+        };
+        let reply = match covered {
+            Ok(scripts) => Reply::Covered { scripts, error: 0 },
+            Err(error) => Reply::Covered {
+                scripts: 0,
+                error: error.raw_os_error().unwrap_or(libc::EIO),
+            },
+        };
+        if matches!(reply, Reply::Covered { scripts, .. } if scripts != 0) {
+            self.zygotes = Zygotes::open();
+        }
+        send(SOCKET, reply);
+    }
+
+    /// Kills everything that a command leaves running, its zygotes too. Returns how many other
+    /// processes there were.
+    fn kill_what_is_left(&mut self) -> u32 {
+        let left = match self.is_init {
+            true => kill_namespace(),
+            false => self.kill_children(),
+        };
+        match &mut self.zygotes {
+            Some(zygotes) => left.saturating_sub(zygotes.forget()),
+            None => left,
+        }
     }
 
     /// Kills the remaining processes where there is no PID namespace: every child, then those that

@@ -45,6 +45,8 @@ pub(super) struct Starter<'a> {
     pub(super) limits: ScriptLimits,
     /// Features not to use, as bits of [`refused`]: tests take these ways.
     pub(super) without: u32,
+    /// Whether Perl scripts may have zygotes.
+    pub(super) shares_perl: bool,
 }
 
 /// What the new process needs until it executes the program.
@@ -92,7 +94,7 @@ impl Starter<'_> {
         null: BorrowedFd<'_>,
     ) -> io::Result<Started> {
         let (socket, theirs) = UnixStream::pair()?;
-        let strings = init::arguments(self.without, refused);
+        let strings = init::arguments(self.without, refused, self.shares_perl);
         let mut child = Child {
             null: null.as_raw_fd(),
             socket: theirs.as_raw_fd(),

@@ -8,9 +8,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::{Command, Error};
 
-/// Size of a request's header: the number of programs, of arguments, of variables, and of the bytes
-/// that follow.
-pub(super) const HEADER: usize = 16;
+/// Size of a request's header: its kind, the number of programs, of arguments, of variables, and of
+/// the bytes that follow.
+pub(super) const HEADER: usize = 20;
 
 /// The most bytes of strings in one request. The kernel's own limit for one exec is 2 MiB with the
 /// usual stack.
@@ -21,6 +21,37 @@ pub(super) const STRINGS_LIMIT: usize = 1 << 15;
 
 /// Size of a reply: its kind and two numbers.
 pub(super) const REPLY: usize = 12;
+
+/// What the host asks of PID 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RequestKind {
+    /// Runs a command, and replies when it has ended.
+    Run,
+    /// Starts the zygote of a Perl script, for the command that is requested next. No reply.
+    StartZygote,
+    /// Covers the Perl scripts that can have zygotes. The request has no strings.
+    CoverScripts,
+}
+
+impl RequestKind {
+    fn number(self) -> u32 {
+        match self {
+            RequestKind::Run => 0,
+            RequestKind::StartZygote => 1,
+            RequestKind::CoverScripts => 2,
+        }
+    }
+
+    /// The kind with this number, if there is one.
+    pub(super) fn from_number(number: u32) -> Option<RequestKind> {
+        let kinds = [
+            RequestKind::Run,
+            RequestKind::StartZygote,
+            RequestKind::CoverScripts,
+        ];
+        kinds.into_iter().find(|kind| kind.number() == number)
+    }
+}
 
 /// What PID 1 tells the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +65,8 @@ pub(super) enum Reply {
     /// The command ended with this wait status. Then this many processes that it left running were
     /// ended.
     Ended { status: i32, left: u32 },
+    /// The bits of the Perl scripts that are covered, or an error number.
+    Covered { scripts: u32, error: i32 },
 }
 
 impl Reply {
@@ -43,6 +76,7 @@ impl Reply {
             Reply::Refused(step, error) => (1, step, error),
             Reply::NotStarted(error) => (2, 0, error),
             Reply::Ended { status, left } => (3, left, status),
+            Reply::Covered { scripts, error } => (4, scripts, error),
         };
         let mut bytes = [0; REPLY];
         bytes[..4].copy_from_slice(&u32::to_ne_bytes(kind));
@@ -63,14 +97,26 @@ impl Reply {
                 status: second,
                 left: first,
             }),
+            4 => Some(Reply::Covered {
+                scripts: first,
+                error: second,
+            }),
             _ => None,
         }
     }
 }
 
-/// Encodes a request for this command. Its programs are the paths to try in turn, as `execvp`
+/// The request to cover the Perl scripts.
+pub(super) fn cover_request() -> Vec<u8> {
+    let mut request = vec![0; HEADER];
+    let kind = RequestKind::CoverScripts.number();
+    request[..4].copy_from_slice(&kind.to_ne_bytes());
+    request
+}
+
+/// Encodes a request with this command. Its programs are the paths to try in turn, as `execvp`
 /// would.
-pub(super) fn encode(command: &Command) -> Result<Vec<u8>, Error> {
+pub(super) fn encode(kind: RequestKind, command: &Command) -> Result<Vec<u8>, Error> {
     let programs = programs(command);
     let mut strings = Vec::new();
     for program in &programs {
@@ -93,6 +139,7 @@ pub(super) fn encode(command: &Command) -> Result<Vec<u8>, Error> {
         });
     }
     let mut request = Vec::with_capacity(HEADER + strings.len());
+    request.extend_from_slice(&kind.number().to_ne_bytes());
     for count in [
         programs.len(),
         command.argv.len(),
@@ -150,20 +197,17 @@ mod tests {
 
     #[test]
     fn requests_name_every_candidate_program() {
-        let request = encode(&command(
-            &["dpkg", "-l"],
-            &[("PATH", "/a:relative:/b"), ("X", "")],
-        ))
-        .unwrap();
+        let dpkg = command(&["dpkg", "-l"], &[("PATH", "/a:relative:/b"), ("X", "")]);
+        let request = encode(RequestKind::Run, &dpkg).unwrap();
         let strings = b"/a/dpkg\0/b/dpkg\0dpkg\0-l\0PATH=/a:relative:/b\0X=\0";
-        let mut expected: Vec<u8> = [2, 2, 2, strings.len() as u32]
+        let mut expected: Vec<u8> = [0, 2, 2, 2, strings.len() as u32]
             .iter()
             .flat_map(|n| n.to_ne_bytes())
             .collect();
         expected.extend_from_slice(strings);
         assert_eq!(request, expected);
         assert!(
-            encode(&command(&["/bin/true"], &[])).unwrap()[HEADER..]
+            encode(RequestKind::Run, &command(&["/bin/true"], &[])).unwrap()[HEADER..]
                 .starts_with(b"/bin/true\0/bin/true\0")
         );
     }
@@ -171,19 +215,22 @@ mod tests {
     #[test]
     fn what_exec_does_not_accept_is_refused() {
         assert!(matches!(
-            encode(&command(&["a\0b"], &[])),
+            encode(RequestKind::Run, &command(&["a\0b"], &[])),
             Err(Error::Nul { .. })
         ));
         assert!(matches!(
-            encode(&command(&[], &[])),
+            encode(RequestKind::Run, &command(&[], &[])),
             Err(Error::TooLong { .. })
         ));
         assert!(matches!(
-            encode(&command(&["x", &"y".repeat(BYTES_LIMIT)], &[])),
+            encode(
+                RequestKind::Run,
+                &command(&["x", &"y".repeat(BYTES_LIMIT)], &[])
+            ),
             Err(Error::TooLong { .. })
         ));
         assert!(matches!(
-            encode(&command(&vec!["x"; STRINGS_LIMIT], &[])),
+            encode(RequestKind::Run, &command(&vec!["x"; STRINGS_LIMIT], &[])),
             Err(Error::TooLong { .. })
         ));
     }
@@ -197,6 +244,10 @@ mod tests {
             Reply::Ended {
                 status: -1,
                 left: 7,
+            },
+            Reply::Covered {
+                scripts: 3,
+                error: 0,
             },
         ] {
             assert_eq!(Reply::decode(&reply.encode()), Some(reply));

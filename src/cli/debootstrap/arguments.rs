@@ -178,7 +178,10 @@ impl DebootstrapArgs {
                 downloads: 8,
                 jobs: std::thread::available_parallelism().map_or(1, usize::from),
             },
-            sandbox: sandbox::Options::default(),
+            sandbox: sandbox::Options {
+                shares_perl: environment.shares_perl(),
+                ..sandbox::Options::default()
+            },
             additions: Additions::default(),
             debootstrap: Some(Debootstrap {
                 host_files: host_files(),

@@ -9,7 +9,7 @@ use std::ptr;
 use rustix::io::Errno;
 
 use super::borrow;
-use crate::sandbox::wire::{BYTES_LIMIT, HEADER, STRINGS_LIMIT};
+use crate::sandbox::wire::{BYTES_LIMIT, HEADER, RequestKind, STRINGS_LIMIT};
 
 /// Memory for one request.
 pub(super) struct RequestBuffer {
@@ -17,9 +17,10 @@ pub(super) struct RequestBuffer {
     pointers: Vec<*const c_char>,
 }
 
-/// A command to execute. The pointers are NULL-terminated arrays of strings, as `execve` takes
+/// What is asked for, and the command to execute. The pointers are NULL-terminated arrays of strings, as `execve` takes
 /// them. They point into the [`RequestBuffer`] and are valid until it reads the next request.
 pub(super) struct ExecRequest {
+    pub(super) kind: RequestKind,
     /// The paths to try in turn.
     pub(super) programs: *const *const c_char,
     pub(super) argv: *const *const c_char,
@@ -40,7 +41,8 @@ impl RequestBuffer {
     pub(super) fn read(&mut self, socket: RawFd) -> Option<ExecRequest> {
         let mut header = [0u8; HEADER];
         let output = receive_header(socket, &mut header)?;
-        let [programs, arguments, variables, bytes] = counts(&header);
+        let [kind, programs, arguments, variables, bytes] = numbers(&header);
+        let kind = RequestKind::from_number(kind as u32)?;
         let strings = self.strings.get_mut(..bytes)?;
         if programs + arguments + variables + 3 > STRINGS_LIMIT || !read_exactly(socket, strings) {
             return None;
@@ -51,6 +53,7 @@ impl RequestBuffer {
         let rest = self.set_pointers(argv_slot, arguments, rest)?;
         self.set_pointers(env_slot, variables, rest)?;
         Some(ExecRequest {
+            kind,
             programs: self.pointers[..].as_ptr(),
             argv: self.pointers[argv_slot..].as_ptr(),
             env: self.pointers[env_slot..].as_ptr(),
@@ -101,12 +104,12 @@ fn receive_header(socket: RawFd, header: &mut [u8; HEADER]) -> Option<OwnedFd> {
     }
 }
 
-fn counts(header: &[u8; HEADER]) -> [usize; 4] {
-    let mut counts = [0; 4];
-    for (count, bytes) in counts.iter_mut().zip(header.as_chunks().0) {
-        *count = (u32::from_ne_bytes(*bytes) as usize).min(BYTES_LIMIT);
+fn numbers(header: &[u8; HEADER]) -> [usize; 5] {
+    let mut numbers = [0; 5];
+    for (number, bytes) in numbers.iter_mut().zip(header.as_chunks().0) {
+        *number = (u32::from_ne_bytes(*bytes) as usize).min(BYTES_LIMIT);
     }
-    counts
+    numbers
 }
 
 fn read_exactly(socket: RawFd, mut into: &mut [u8]) -> bool {

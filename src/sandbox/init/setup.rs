@@ -12,7 +12,7 @@ use rustix::io::{Errno, FdFlags};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::UnshareFlags;
 
-use super::{Init, Processors, SOCKET, SetupStep, TREE};
+use super::{Coverer, Init, Processors, SOCKET, SetupStep, TREE};
 use super::{borrow, capabilities, processors, refused, seccomp};
 use crate::sandbox::{HOSTNAME, mounts};
 
@@ -73,6 +73,11 @@ impl Init {
                 .keep_capabilities(capabilities::kept(is_pivoted));
         } else {
             refused |= refused::CAPABILITIES;
+        }
+        // What zygotes need, so that they see the sandbox alone and end with a command.
+        let needed = refused::MOUNT | refused::PID | refused::DEV | refused::PROC;
+        if self.shares_perl && refused & needed == 0 {
+            self.coverer = Coverer::fork();
         }
         refused |= self.install_filters();
         Ok((refused, signals))

@@ -1,0 +1,61 @@
+//! The Perl of the zygotes, with this architecture's numbers, and the covers of scripts. Pure.
+
+/// A file below `DIRECTORY`, and its text with `@NAME@` where a number belongs.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("client.pl", include_str!("client.pl")),
+    ("server.pl", include_str!("server.pl")),
+    ("start.pl", include_str!("start.pl")),
+];
+
+/// What is put before the second line of a script. Wherever a copy of the cover may get, it is the
+/// script: a file that does not exist is not read.
+const COVER: &[u8] = b"BEGIN { local ($!, $@); do '/dev/.rb/client.pl' } ";
+
+/// The first lines that a script may have.
+const FIRST_LINES: [&[u8]; 2] = [b"#!/usr/bin/perl\n", b"#!/usr/bin/perl -w\n"];
+
+/// The numbers of this machine's kernel and C library, by their names there.
+macro_rules! numbers {
+    ($($name:ident)*) => { [$((stringify!($name), libc::$name as i64)),*] };
+}
+
+/// The structures that the Perl text packs have 64-bit pointers.
+#[cfg(target_pointer_width = "64")]
+const NUMBERS: [(&str, i64); 24] = numbers!(
+    SYS_clock_gettime SYS_close SYS_close_range SYS_dup3 SYS_exit_group SYS_fchdir SYS_fcntl
+    SYS_getitimer SYS_ioprio_get SYS_lseek SYS_memfd_create SYS_pidfd_open SYS_prctl SYS_prlimit64
+    SYS_read SYS_recvmsg SYS_sched_setaffinity SYS_sendmsg SYS_sendto SYS_setsid SYS_statx
+    SYS_write SOL_SOCKET EADDRINUSE
+);
+
+#[cfg(not(target_pointer_width = "64"))]
+const NUMBERS: [(&str, i64); 0] = [];
+
+/// The names and contents of the files, or nothing where the Perl text does not fit the machine.
+pub(super) fn programs() -> Vec<(&'static str, String)> {
+    let mut programs = Vec::new();
+    if NUMBERS.is_empty() {
+        return programs;
+    }
+    for (name, text) in PROGRAMS {
+        let mut text = text.to_owned();
+        for (constant, number) in NUMBERS {
+            text = text.replace(&format!("@{constant}@"), &number.to_string());
+        }
+        programs.push((name, text));
+    }
+    programs
+}
+
+/// The script with the client before everything else of it, and all lines where they were. `None`
+/// for a script that begins in another way.
+pub(super) fn cover(script: &[u8]) -> Option<Vec<u8>> {
+    let first = FIRST_LINES
+        .into_iter()
+        .find(|line| script.starts_with(line))?;
+    let rest = &script[first.len()..];
+    match rest.first() {
+        Some(b'\n' | b'#') => Some([first, COVER, rest].concat()),
+        _ => None,
+    }
+}
