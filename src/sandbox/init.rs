@@ -14,7 +14,7 @@ mod processors;
 mod request;
 mod setup;
 
-use std::ffi::{CString, OsString, c_int};
+use std::ffi::{CStr, CString, OsString, c_int};
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::process::ExitCode;
 
@@ -225,6 +225,14 @@ impl Init {
         let Some(zygotes) = &mut self.zygotes else {
             return;
         };
+        // SAFETY: the request's arguments are strings, ended by NULL.
+        let has_cover = unsafe {
+            let script = *request.argv;
+            !script.is_null() && zygotes.has_cover(CStr::from_ptr(script))
+        };
+        if !has_cover {
+            return;
+        }
         if let Ok(null) = rustix::io::fcntl_dupfd_cloexec(borrow(&0), 3) {
             request.output = null;
         }

@@ -8,6 +8,7 @@
 mod commands;
 mod isolation;
 mod machine;
+mod zygotes;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;

@@ -10,9 +10,6 @@
 mod cover;
 mod text;
 
-#[cfg(test)]
-mod tests;
-
 use std::ffi::{CStr, OsString};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -140,6 +137,25 @@ impl Zygotes {
             directory,
             are_started: false,
         })
+    }
+
+    /// Whether the cover of the script at this path is still there: the host may have replaced the
+    /// script, which would then be executed itself.
+    pub(super) fn has_cover(&self, path: &CStr) -> bool {
+        let script = PerlScript::ALL
+            .into_iter()
+            .find(|script| script.path().as_bytes() == path.to_bytes());
+        let Some(script) = script else {
+            return false;
+        };
+        let copy = format!("s/{}", script.name());
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        let copy = rustix::fs::statat(&self.directory, copy, flags);
+        let found = rustix::fs::statat(CWD, path, flags);
+        match (copy, found) {
+            (Ok(copy), Ok(found)) => (copy.st_dev, copy.st_ino) == (found.st_dev, found.st_ino),
+            _ => false,
+        }
     }
 
     pub(super) fn started(&mut self) {

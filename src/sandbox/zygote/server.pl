@@ -133,7 +133,8 @@ sub moved_libraries {
 sub watch {
 	my %absent;
 	@shadows = ();
-	for my $name (keys %asked) {
+	# A script may have put directories before the hook, so what was found counts as well.
+	for my $name (keys %{ { %asked, %INC } }) {
 		for my $dir (grep { !ref } @INC) {
 			my $path = "$dir/$name";
 			my $is_hit = defined $INC{$name} && $INC{$name} eq $path;
@@ -348,8 +349,9 @@ sub take {
 		drop($run, $line, 'N');
 		return 0;
 	}
-	$reason = -e $learned ? learn() : undef;
-	$reason = 'out of date' if !$reason && !is_current();
+	# Before more is loaded: what has changed since is not noticed afterwards.
+	$reason = 'out of date' if !is_current();
+	$reason //= learn() if -e $learned;
 	if ($reason) {
 		retire($reason);
 		drop($run, $line, 'R');

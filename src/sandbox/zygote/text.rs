@@ -59,3 +59,48 @@ pub(super) fn cover(script: &[u8]) -> Option<Vec<u8>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_is_covered_only_if_it_begins_as_expected() {
+        let table: [(&str, Option<&str>); 10] = [
+            ("#!/usr/bin/perl\n# a\nx", Some("#!/usr/bin/perl\n@# a\nx")),
+            ("#!/usr/bin/perl -w\n\nx", Some("#!/usr/bin/perl -w\n@\nx")),
+            ("#!/usr/bin/perl\nuse strict;\n", None),
+            ("#!/usr/bin/perl\n", None),
+            ("#!/usr/bin/perl", None),
+            ("#!/usr/bin/perl -T\n# a\n", None),
+            ("#! /usr/bin/perl\n# a\n", None),
+            ("#!/usr/bin/perl5\n# a\n", None),
+            ("#!/bin/sh\n# a\n", None),
+            ("", None),
+        ];
+        for (script, expected) in table {
+            let expected = expected.map(|text| {
+                let cover = std::str::from_utf8(COVER).unwrap();
+                text.replace('@', cover).into_bytes()
+            });
+            assert_eq!(cover(script.as_bytes()), expected, "{script:?}");
+        }
+    }
+
+    #[test]
+    fn every_number_is_filled_in() {
+        for (name, text) in programs() {
+            for (line, text) in text.lines().enumerate() {
+                assert!(!text.contains("@SYS_"), "{name}:{line}: {text}");
+                assert!(
+                    !text.contains("@SOL_") && !text.contains("@EADDR"),
+                    "{name}:{line}"
+                );
+            }
+        }
+        assert_eq!(
+            programs().is_empty(),
+            cfg!(not(target_pointer_width = "64"))
+        );
+    }
+}

@@ -1,0 +1,2 @@
+run data $S
+run data-again $S

@@ -1,0 +1,8 @@
+#!/usr/bin/perl
+# Runs that differ from the zygote in what they inherit.
+use strict; use warnings; use POSIX ();
+my $begin; BEGIN { $begin = "@ARGV"; $ENV{FROM_BEGIN} = 'set'; delete $ENV{FROM_TEST} }
+print "argv [@ARGV] $^W ", $^C, " env $ENV{FROM_BEGIN} ", exists $ENV{FROM_TEST} ? 'test' : 'none', "\n";
+print "nice ", getpriority(0, 0), " ids $< $> $( groups $)\n";
+print grep { /open files|core/ } do { open my $l, '<', '/proc/self/limits'; <$l> };
+print "x ", $ENV{X} // 'none', " lib ", $INC[0], "\n";
