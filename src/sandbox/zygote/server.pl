@@ -214,7 +214,7 @@ sub settle {
 	return 'environment' if grep { /$varies/ } keys %changed;
 	@mapped = mapped();
 	@files = ($0, (grep { defined && !ref } values %INC), @mapped, search_path(),
-		qw(/etc/ld.so.preload /etc/nsswitch.conf /usr/lib/locale/locale-archive));
+		qw(/bin/pwd /etc/ld.so.preload /etc/nsswitch.conf /usr/lib/locale/locale-archive));
 	$cache_seen = stamp('/etc/ld.so.cache');
 	$moved = moved_libraries();
 	watch();

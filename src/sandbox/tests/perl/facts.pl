@@ -23,7 +23,7 @@ opendir my $d, '/proc/self/fd'; print "fds ", join(' ', sort { $a <=> $b } grep 
 print "comm ", `cat /proc/$$/comm`;
 print "stash ", (join ' ', grep { /rbz/i } sort keys %main::), "\n";
 open my $status, '<', '/proc/self/status';
-print grep { /^(?:Uid|Gid|Groups|Umask|Sig(?:Blk|Ign|Cgt)|Cap|NoNew|Seccomp|Cpus_allowed)/ } <$status>;
+print grep { /^(?:Uid|Gid|Groups|Umask|Sig(?:Blk|Ign|Cgt)|Cap|NoNew|Seccomp)/ } <$status>;
 for my $name (qw(limits cgroup uid_map oom_score_adj personality)) { print "$name ", `cat /proc/$$/$name` }
 open my $theirs, '<', '/tmp/namespaces'; chomp(my @theirs = <$theirs>);
 print "namespaces ", "@theirs" eq "@{[map { readlink qq(/proc/self/ns/$_) } qw(mnt pid net user cgroup ipc uts)]}" ? 'shared' : 'others', "\n";
