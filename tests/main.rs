@@ -59,3 +59,4 @@ mod third_party;
 mod timings;
 mod tree_keys;
 mod trust;
+mod zygotes;
