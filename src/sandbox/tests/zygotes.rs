@@ -72,6 +72,19 @@ fn perl_tree() -> Tree {
     tree
 }
 
+/// A copy of a tree, which runs may change.
+fn copy_of(template: &Tree) -> Tree {
+    let tree = Tree(tempfile::tempdir().unwrap());
+    let everything = template.path().join(".");
+    let copied = HostCommand::new("cp")
+        .arg("-a")
+        .arg(everything)
+        .arg(tree.path())
+        .status();
+    assert!(copied.unwrap().success());
+    tree
+}
+
 fn write_script(tree: &Tree, text: &str) {
     for script in PerlScript::ALL {
         let path = tree.path().join(script.path().trim_start_matches('/'));
@@ -103,11 +116,11 @@ fn start_zygotes(sandbox: &Sandbox) {
 }
 
 /// The output of a suite's cases without and with zygotes, and the zygotes' log.
-fn outputs(script: &str, cases: &str) -> [String; 3] {
+fn outputs(template: &Tree, script: &str, cases: &str) -> [String; 3] {
     let (before, cases) = cases.split_once("---\n").unwrap_or(("", cases));
     let mut outputs = [const { String::new() }; 3];
     for has_zygotes in [false, true] {
-        let tree = perl_tree();
+        let tree = copy_of(template);
         write_script(&tree, script);
         let sandbox = match has_zygotes {
             true => covering(&tree),
@@ -145,7 +158,7 @@ fn served(log: &str) -> usize {
 }
 
 fn check(suite: &Suite) {
-    let [without, with, log] = outputs(suite.script, suite.cases);
+    let [without, with, log] = outputs(&perl_tree(), suite.script, suite.cases);
     let [without, with] = [by_case(&without), by_case(&with)];
     let mut differences = String::new();
     for (name, expected) in &without {
@@ -239,8 +252,10 @@ fn a_script_that_does_more_than_compile_has_no_zygote() {
         ("executes", "BEGIN { exec 'sh', '-c', 'echo executed' }"),
         ("ends", "BEGIN { exit 3 }"),
     ];
+    let template = perl_tree();
     for (name, lines) in table {
-        let [without, with, log] = outputs(&script(lines), "run once $S; run again $S a\n");
+        let [without, with, log] =
+            outputs(&template, &script(lines), "run once $S; run again $S a\n");
         assert_eq!(without, with, "{name}");
         assert_eq!(without.matches("== ").count(), 2, "{name}: {without}");
         assert_eq!(served(&log), 0, "{name}: {log}");
