@@ -1,9 +1,10 @@
 //! The Perl of the zygotes, with this architecture's numbers, and the covers of scripts. Pure.
 
 /// A file below `DIRECTORY`, and its text with `@NAME@` where a number belongs.
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 4] = [
     ("client.pl", include_str!("client.pl")),
     ("server.pl", include_str!("server.pl")),
+    ("stamps.pl", include_str!("stamps.pl")),
     ("start.pl", include_str!("start.pl")),
 ];
 
