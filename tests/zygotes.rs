@@ -1,14 +1,17 @@
 //! Guards the list of the Perl scripts that may have zygotes (docs/zygotes.md): what they do while
 //! they are compiled is known, in every suite.
 //!
-//! A script that reads another file or variable then, or starts a program, needs a new look.
+//! A script that reads another file or variable then, or starts a program, needs a new look. And a
+//! tree that is made with zygotes is the same as one that is made without.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::context::outcome;
+use rbootstrap::testing::tree::{self, Times};
+
+use crate::context::{Outcome, outcome};
 
 const SCRIPTS: [&str; 2] = ["/usr/share/debconf/frontend", "/usr/bin/deb-systemd-helper"];
 
@@ -46,17 +49,25 @@ const VARIABLES: [&str; 6] = [
 /// The packages with what the scripts load.
 const PACKAGES: &str = "base-files,perl-base,debconf,init-system-helpers,libc-bin,dash,coreutils";
 
-/// Unpacks the packages of a suite.
-fn unpack(suite: &str, tree: &Path) {
+/// The program with the cache that live tests keep from run to run.
+fn program() -> Command {
     let mut program = Command::new(assert_cmd::cargo::cargo_bin!("rbootstrap"));
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("live-cache");
+    program.env_remove("RBOOTSTRAP_NO_ZYGOTES");
+    program.arg("--cache-dir").arg(cache);
+    program
+}
+
+/// Unpacks the packages of a suite.
+fn unpack(suite: &str, tree: &Path) {
+    let mut program = program();
     program.args([
         "--variant=extract",
         "--no-check-valid-until",
         "--include",
         PACKAGES,
     ]);
-    program.arg("--cache-dir").arg(cache).arg(suite).arg(tree);
+    program.arg(suite).arg(tree);
     outcome(&mut program).ok();
     let module = include_str!("zygotes/TieEnv.pm");
     fs::create_dir(tree.join("tie")).unwrap();
@@ -166,4 +177,28 @@ fn what_the_scripts_do_while_they_are_compiled_is_known_in_debian() {
 #[ignore = "needs root, ubuntu, strace"]
 fn what_the_scripts_do_while_they_are_compiled_is_known_in_ubuntu() {
     check(&["jammy", "noble"]);
+}
+
+#[test]
+#[ignore = "needs root, network"]
+fn a_tree_made_with_zygotes_is_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let make = |name: &str, variable: Option<&str>| -> (Outcome, Vec<String>) {
+        let tree = directory.path().join(name);
+        let mut program = program();
+        program
+            .args(["-v", "--variant=minbase", "trixie"])
+            .arg(&tree);
+        program.envs(variable.map(|variable| (variable, "1")));
+        let made = outcome(&mut program).ok();
+        (made, tree::dump(&tree, Times::Shown))
+    };
+    let (with, first) = make("with", None);
+    let (without, second) = make("without", Some("RBOOTSTRAP_NO_ZYGOTES"));
+    let line = "2 Perl scripts share their compilation";
+    assert!(with.stderr.contains(line), "{}", with.stderr);
+    assert!(!without.stderr.contains(line), "{}", without.stderr);
+    let difference = tree::difference(&first, &second);
+    assert!(difference.is_empty(), "{difference}");
+    println!("{} paths", first.len());
 }

@@ -43,7 +43,8 @@ fn perl_tree() -> Tree {
     let tree = Tree::new();
     for program in [
         "perl", "sed", "sort", "uniq", "head", "env", "nice", "timeout", "wc", "grep", "rm",
-        "mkdir", "touch", "taskset", "cmp", "ln", "cp", "printf",
+        "mkdir", "touch", "taskset", "setarch", "setpriv", "ionice", "chrt", "cmp", "ln", "cp",
+        "printf",
     ] {
         tree.copy_program(program);
     }
