@@ -26,7 +26,7 @@ use crate::tree::tidy::{self, Kept};
 
 use self::early::{execute_early, newest_before_scripts, own_files};
 use super::Error;
-use super::ahead::{of_call, removes_perl_script};
+use super::ahead::{leaves_perl_scripts, of_call};
 use super::hooks::{Hook, HookAction, HookRunner};
 use super::install_plan::{InstallPlan, in_order_of, in_staging_order};
 use super::key::keys;
@@ -59,7 +59,7 @@ pub(crate) struct Installation<'a> {
     script_epoch: Option<i64>,
     /// The tree's dpkg's answers about its options.
     forces: Forces,
-    /// Whether no step removes a Perl script that the sandbox would cover.
+    /// Whether the sandbox may cover Perl scripts: no step changes them.
     may_cover_perl: bool,
     /// None until a script may run. Declared before `staging`, so that it ends first on every path.
     scripts: Option<ScriptHost<'a>>,
@@ -148,7 +148,7 @@ impl<'a> Installation<'a> {
             .with_requested(&plan.requested);
         let steps = steps(&plan.plan, &options);
         self.own_files = own_files(&steps);
-        self.may_cover_perl = !removes_perl_script(&steps);
+        self.may_cover_perl = leaves_perl_scripts(&steps);
         let refused = self
             .scripts
             .as_ref()
