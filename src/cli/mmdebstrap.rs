@@ -184,7 +184,10 @@ fn request(
             downloads: 8,
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
         },
-        sandbox: sandbox::Options::default(),
+        sandbox: sandbox::Options {
+            shares_perl: environment.shares_perl(),
+            ..sandbox::Options::default()
+        },
         additions,
         debootstrap: None,
     };
