@@ -80,7 +80,7 @@ fn stages(
     // A file system's clock may lag behind by a tick.
     let began = now() - 1;
     // Sources. An unknown suite or a bad source is an error whoever asks.
-    let inputs = Inputs::read(request, report)?;
+    let mut inputs = Inputs::read(request, report)?;
     // Preflight.
     let claim = preflight::claim(request, report, shared, interrupt)?;
     let store = open_store(request, report)?;
@@ -90,6 +90,9 @@ fn stages(
     let root = claim.as_ref().map(ClaimedOutputs::root);
     let installation = root.map(|root| Installation::begin(root, setup, interrupt, report));
     let installation = installation.transpose()?;
+    if let Some(root) = root {
+        inputs.reread_sources(request, root, report)?;
+    }
     // Indexes and Plan.
     let reader = IndexReader::new(
         &store,

@@ -299,3 +299,32 @@ fn file_systems_are_made_by_programs_of_the_host() {
     outcome(command(&context, &words).env("PATH", &path)).fails(1);
     assert!(!Path::new(&image).exists());
 }
+
+#[test]
+#[ignore = "needs root, dpkg"]
+fn setup_hooks_choose_the_sources() {
+    let context = TestContext::new([service()]);
+    let root = target(&context);
+    let line = context.path("place");
+    fs::write(&line, format!("deb {} fake main\n", context.mirror.url())).unwrap();
+    let words = [
+        "--variant=apt",
+        "--include=service",
+        "--setup-hook=copy-in keyring.gpg /etc/apt/trusted.gpg.d",
+        "--setup-hook=upload place /etc/apt/sources.list",
+        "fake",
+        &root,
+        "deb http://127.0.0.1:1/ fake main",
+    ];
+    // apt's directory of keys is there only if a hook makes it.
+    mmdebstrap(&context, &words).fails(1).names(&["copy-in"]);
+    let made = [
+        &[
+            "--setup-hook=mkdir $1/etc/apt/trusted.gpg.d",
+            "--skip=check/empty",
+        ],
+        &words[..],
+    ];
+    mmdebstrap(&context, &made.concat()).ok();
+    assert_eq!(context.read("var/lib/service"), "configured\n");
+}

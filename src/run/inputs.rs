@@ -1,14 +1,15 @@
 //! What a run starts from: its sources, the selection of packages, and what the steps need besides.
 
 use super::request::Request;
-use super::sources::Sources;
+use super::sources::{self, Sources};
 use super::{Error, debootstrap, local, preseed, profile};
 use crate::formats::path_rule::PathRule;
 use crate::formats::profile::Profile;
 use crate::formats::suite::MergedUsr;
-use crate::install::{self, Preseed};
+use crate::install::{self, HookStage, Preseed};
 use crate::plan::Selection;
 use crate::report::Report;
+use crate::tree::rootfs::Rootfs;
 
 /// Everything that is known before anything is written.
 pub(super) struct Inputs {
@@ -42,6 +43,24 @@ impl Inputs {
             preseed,
             removes_secrets: removes_secrets(request, profile.as_ref()),
         })
+    }
+}
+
+impl Inputs {
+    /// Reads the sources again that setup hooks may have changed in the tree.
+    pub(super) fn reread_sources(
+        &mut self,
+        request: &Request,
+        root: &Rootfs,
+        report: &Report,
+    ) -> Result<(), Error> {
+        let hooks = &request.additions.hooks.list;
+        let is_changed = hooks.iter().any(|hook| hook.stage == HookStage::Setup);
+        if is_changed && let Some(given) = &request.sources.only {
+            let options = sources::in_tree(&request.sources, given, root)?;
+            self.sources = sources::choose(&request.system, &options, report)?;
+        }
+        Ok(())
     }
 }
 

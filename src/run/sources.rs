@@ -2,6 +2,7 @@
 //! then the extra sources.
 
 mod extra;
+mod in_tree;
 mod listed;
 mod only;
 mod pockets;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::extra::ExtraSources;
+pub(super) use self::in_tree::in_tree;
 pub(super) use self::listed::Sources;
 use self::pockets::{PocketChoice, public_pockets, snapshot_name};
 use super::Error;
