@@ -18,6 +18,7 @@ mod host_files;
 mod image;
 mod inventory;
 mod join;
+mod lock;
 mod mmdebstrap;
 mod network;
 mod options;
@@ -58,6 +59,7 @@ use documents::{CompletionsArgs, ManualArgs};
 use environment::Environment;
 use error::Error;
 use join::JoinArgs;
+use lock::DiffArgs;
 use pack::PackArgs;
 use privileges::PrivilegeArgs;
 use reporting::ReportingArgs;
@@ -90,6 +92,8 @@ enum CommandArgs {
     Pack(Box<PackArgs>),
     /// Write one OCI image from images of several platforms
     Join(JoinArgs),
+    /// Show what has changed between the packages of two locks or manifests
+    Diff(DiffArgs),
     /// Remove trees, also those that were made without root
     Rm(RmArgs),
     /// Make a tree with the words of debootstrap, as debootstrap leaves it
@@ -208,6 +212,7 @@ impl Cli {
             Some(CommandArgs::Pack(pack)) => pack.execute(session),
             Some(CommandArgs::Rm(rm)) => rm.execute(session),
             Some(CommandArgs::Join(join)) => join.execute(session),
+            Some(CommandArgs::Diff(diff)) => diff.execute(),
             Some(CommandArgs::Suites) => suites::execute(session),
             Some(CommandArgs::Completions(completions)) => completions.execute(),
             Some(CommandArgs::Manual(manual)) => manual.execute(),
@@ -224,6 +229,7 @@ impl Cli {
             Some(CommandArgs::Pack(pack)) => pack.title(),
             Some(CommandArgs::Rm(_)) => "rbootstrap rm".into(),
             Some(CommandArgs::Join(join)) => join.title(),
+            Some(CommandArgs::Diff(_)) => "rbootstrap diff".into(),
             Some(
                 CommandArgs::Suites
                 | CommandArgs::Completions(_)
@@ -242,6 +248,7 @@ impl Cli {
             Some(CommandArgs::Pack(pack)) => pack.jobs.count(),
             Some(
                 CommandArgs::Join(_)
+                | CommandArgs::Diff(_)
                 | CommandArgs::Rm(_)
                 | CommandArgs::Suites
                 | CommandArgs::Completions(_)

@@ -14,6 +14,7 @@ pub(crate) mod fields;
 pub(crate) mod fuzz;
 pub(crate) mod glob;
 pub(crate) mod key;
+pub(crate) mod lock;
 pub(crate) mod package;
 pub(crate) mod package_key;
 pub(crate) mod path_rule;

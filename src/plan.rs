@@ -88,7 +88,7 @@ pub struct Chosen {
 
 impl Chosen {
     /// Parses the package from its stanza in the index of `release`, or of a local file.
-    fn new(
+    pub(crate) fn new(
         stanza: &str,
         release: Option<Arc<Release>>,
         automatic: bool,
@@ -104,6 +104,11 @@ impl Chosen {
     /// The package, as its stanza describes it.
     pub fn package(&self) -> &Package {
         &self.package
+    }
+
+    /// Its stanza in the index, with the fields that are read.
+    pub(crate) fn stanza(&self) -> &str {
+        &self.stanza
     }
 
     /// The release of the first source that has this version; `None` for a local file, whose URL is
@@ -148,7 +153,11 @@ pub struct Plan {
 
 impl Plan {
     /// `None` if a number is out of range.
-    fn new(packages: Vec<Chosen>, essential_count: usize, calls: Vec<Call>) -> Option<Plan> {
+    pub(crate) fn new(
+        packages: Vec<Chosen>,
+        essential_count: usize,
+        calls: Vec<Call>,
+    ) -> Option<Plan> {
         for call in &calls {
             for number in call.numbers() {
                 packages.get(*number)?;

@@ -14,6 +14,7 @@ mod error;
 mod inputs;
 mod inventory;
 mod local;
+mod lock;
 mod outcome;
 mod preflight;
 mod preseed;
@@ -43,6 +44,7 @@ use crate::tree::target;
 
 pub(crate) use error::Error;
 pub(crate) use inventory::ARCHITECTURE;
+pub(crate) use lock::{changes, require_same_releases};
 pub(crate) use outcome::Done;
 pub(crate) use request::{
     CacheOptions, Debootstrap, Goal, InventoryOutputs, Limits, ListedSources, NetworkOptions,
@@ -54,6 +56,7 @@ use choice::Choice;
 use claim::{ClaimedOutputs, Made};
 use early::EarlyDownloads;
 use inputs::Inputs;
+use lock::{GivenLock, MadeLock};
 use several::SharedByImages;
 
 /// Makes what is requested, for each image. A run that fails or is interrupted leaves nothing but
@@ -63,7 +66,14 @@ pub(crate) fn run(
     interrupt: &Interrupt,
     report: &Report,
 ) -> Result<Vec<Done>, Error> {
-    let shared = SharedByImages::default();
+    lock::require_place(request.outputs.lock.as_deref())?;
+    let lock = request.locked.as_deref().map(GivenLock::read).transpose()?;
+    let own = lock.as_ref().map(|lock| lock.adapt(request)).transpose()?;
+    let request = own.as_ref().unwrap_or(request);
+    let shared = SharedByImages {
+        lock,
+        ..SharedByImages::default()
+    };
     let done = several::make(request, interrupt, report, &shared);
     let kept = request.outputs.keeps_failed() || shared.stays.get();
     done.map_err(|error| error.or_interrupted(interrupt, kept))
@@ -80,7 +90,10 @@ fn stages(
     // A file system's clock may lag behind by a tick.
     let began = now() - 1;
     // Sources. An unknown suite or a bad source is an error whoever asks.
-    let mut inputs = Inputs::read(request, report)?;
+    let mut inputs = match &shared.lock {
+        Some(lock) => lock.inputs(request, report)?,
+        None => Inputs::read(request, report)?,
+    };
     // Preflight.
     let claim = preflight::claim(request, report, shared, interrupt)?;
     let store = open_store(request, report)?;
@@ -102,6 +115,7 @@ fn stages(
     );
     let plan = choice::choose(&Choice {
         request,
+        lock: shared.lock.as_ref(),
         inputs: &inputs,
         reader: &reader,
         store: &store,
@@ -113,7 +127,16 @@ fn stages(
         interrupt,
         report,
     })?;
+    let lock = MadeLock {
+        request,
+        inputs: &inputs,
+        plan: &plan,
+        reader: &reader,
+    };
     if request.goal.ends_with_plan() {
+        if let Some(lock) = lock.write(None)? {
+            lock.keep()?;
+        }
         let steps = plan.steps(&inputs.options);
         return Ok(Done::new(plan.plan, &inputs.selection).with_steps(steps, report));
     }
@@ -129,6 +152,7 @@ fn stages(
     }
     let epoch = installation.map(|tree| tree.install(&plan)).transpose()?;
     let provenance = inventory::provenance(request, &inputs.sources, &plan, &fetch)?;
+    let lock = lock.write(epoch)?;
     drop(fetch);
     trim_cache(&store, &request.cache, report);
     // Pack. The last act: before its end, the tree of a killed run is a leftover.
@@ -136,6 +160,9 @@ fn stages(
         claim.tidy(Made { epoch, began }, inputs.removes_secrets, interrupt)?;
         claim.pack(epoch, provenance, &request.limits)?;
         claim.finish()?;
+    }
+    if let Some(lock) = lock {
+        lock.keep()?;
     }
     Ok(Done::new(plan.plan, &inputs.selection))
 }

@@ -33,6 +33,7 @@ mod json;
 mod links;
 mod live;
 mod local;
+mod lock;
 mod logins;
 mod mirror;
 mod mmdebstrap;

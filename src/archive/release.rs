@@ -6,6 +6,7 @@
 
 mod error;
 mod files;
+mod recorded;
 mod time;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use self::time::{expiry, parse_date};
 use super::index::last_part;
 use super::{CLOCK_TOLERANCE, Expiry, Source};
 use crate::formats::compress::Compression;
-use crate::formats::digest::Digest;
+use crate::formats::digest::{Algorithm, Digest, digest};
 use crate::formats::key::KeyHasher;
 use crate::formats::stanza::Fields;
 use crate::store;
@@ -53,6 +54,8 @@ pub struct Release {
     signed_by_packaged: bool,
     /// By path below the suite; from the strongest list of digests.
     pub(super) files: BTreeMap<String, PromisedFile>,
+    /// Of its text, without the signature.
+    digest: Digest,
 }
 
 /// The compressions that an index may have.
@@ -91,6 +94,7 @@ impl Release {
             files: strongest_list(&all)?,
             signed_by_packaged: false,
             source: source.clone(),
+            digest: digest(Algorithm::Sha256, text.as_bytes()),
         };
         release.check_suite()?;
         release.check_dates(now)?;
@@ -145,6 +149,11 @@ impl Release {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The digest of its text, without the signature.
+    pub(crate) fn digest(&self) -> &Digest {
+        &self.digest
     }
 
     /// The source that it is from. The mirror that gave it is the first of the URIs.
@@ -297,35 +306,26 @@ impl Release {
     /// A release that no archive has, for tests.
     pub(crate) fn for_tests(release: crate::testing::listing::TestRelease) -> Release {
         let pin = release.pin.and_then(std::num::NonZeroI16::new);
+        let source = Source {
+            uris: Vec::new(),
+            suite: release.suite_in_url,
+            components: vec!["main".to_owned()],
+            architectures: vec![release.architecture],
+            trust: super::Trust::Unchecked,
+            expiry: Expiry::Ignore,
+            tree_keys: super::TreeKeys::default(),
+            packaged: None,
+            pin,
+            exemptions: super::Exemptions::default(),
+            archive: String::new(),
+            leniency: super::Leniency::default(),
+        };
         Release {
-            source: Source {
-                uris: Vec::new(),
-                suite: release.suite_in_url,
-                components: vec!["main".to_owned()],
-                architectures: vec![release.architecture],
-                trust: super::Trust::Unchecked,
-                expiry: Expiry::Ignore,
-                tree_keys: super::TreeKeys::default(),
-                packaged: None,
-                pin,
-                exemptions: super::Exemptions::default(),
-                archive: String::new(),
-                leniency: super::Leniency::default(),
-            },
-            origin: None,
-            label: None,
             suite: release.suite,
             codename: release.codename,
-            version: None,
-            date: None,
-            valid_until: None,
-            architectures: Vec::new(),
             not_automatic: release.not_automatic,
             but_automatic_upgrades: release.but_automatic_upgrades,
-            acquire_by_hash: false,
-            separate_all: false,
-            signed_by_packaged: false,
-            files: BTreeMap::new(),
+            ..Release::recorded(source, digest(Algorithm::Sha256, b""))
         }
     }
 }

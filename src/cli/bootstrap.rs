@@ -15,6 +15,7 @@ use super::error::Error;
 use super::hooks::{HookArgs, ToldRun};
 use super::image::ImageArgs;
 use super::inventory::InventoryArgs;
+use super::lock::LockArgs;
 use super::network::NetworkArgs;
 use super::options::{CacheArgs, OutputArgs, PackageArgs, PerformanceArgs};
 use super::profile::ProfileArgs;
@@ -74,6 +75,8 @@ pub(super) struct BootstrapArgs {
     inventory: InventoryArgs,
     #[command(flatten)]
     profile: ProfileArgs,
+    #[command(flatten)]
+    lock: LockArgs,
     #[command(flatten)]
     cache: CacheArgs,
     #[command(flatten)]
@@ -163,9 +166,13 @@ impl BootstrapArgs {
         let mut outputs = self
             .output
             .outputs(self.target.as_deref(), &self.image, environment)?;
+        outputs.lock = self.lock.lock;
         let other_architectures = self.packages.other_architectures();
         let is_oci = matches!(&outputs.image, Some(image) if image.is_oci());
         let makes_tree = self.output.goal() == Goal::Make;
+        if outputs.lock.is_some() && !other_architectures.is_empty() {
+            return Err(Error::SeveralLocks);
+        }
         if makes_tree && !other_architectures.is_empty() && (!is_oci || outputs.directory.is_some())
         {
             return Err(Error::SeveralArchitectures);
@@ -201,6 +208,7 @@ impl BootstrapArgs {
             sandbox,
             additions,
             debootstrap: None,
+            locked: self.lock.locked,
         };
         configuration.apply(&mut request)?;
         Ok(request)

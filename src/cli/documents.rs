@@ -150,6 +150,7 @@ mod tests {
             [
                 "rbootstrap-completions.1",
                 "rbootstrap-debootstrap.1",
+                "rbootstrap-diff.1",
                 "rbootstrap-join.1",
                 "rbootstrap-mmdebstrap.1",
                 "rbootstrap-pack.1",

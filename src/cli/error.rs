@@ -58,6 +58,8 @@ pub(super) enum Error {
     SameOutput { path: PathBuf },
     #[error("the format {kind} is not written to standard output")]
     FileSystemToStdout { kind: &'static str },
+    #[error("--lock is of one image, but --arch is given more than once")]
+    SeveralLocks,
     #[error("--format dir needs a TARGET")]
     NoDirectory,
     /// debootstrap has a fourth word, SCRIPT.
@@ -111,6 +113,7 @@ impl Error {
             | Error::OneNameForSeveral { .. }
             | Error::SameOutput { .. }
             | Error::FileSystemToStdout { .. }
+            | Error::SeveralLocks
             | Error::NoDirectory
             | Error::FourthWord { .. }
             | Error::Mirror(_)
@@ -141,6 +144,7 @@ impl Error {
             }
             Error::NeedsFile { .. } => "name a file",
             Error::OneNameForSeveral { .. } => "put {arch} into the name",
+            Error::SeveralLocks => "make an image and a lock of each, and `rbootstrap join` them",
             Error::CompressedLayout { .. } => "name a file that ends in .oci.tar, or a directory",
             Error::Url { .. } => {
                 "the order is SUITE TARGET MIRROR; \
@@ -190,7 +194,7 @@ fn meant_command(error: &run::Error) -> Option<String> {
         run::Error::UnlistedSuite { name, .. } => name,
         _ => return None,
     };
-    for command in ["bootstrap", "pack", "join", "suites"] {
+    for command in ["bootstrap", "pack", "join", "diff", "suites"] {
         if strsim::osa_distance(command, name) <= 1 {
             return Some(format!("did you mean the command `rbootstrap {command}`?"));
         }

@@ -11,6 +11,7 @@ use super::Cli;
 pub(super) const USAGE: &str = "rbootstrap [OPTIONS] SUITE [TARGET] [MIRROR]
        rbootstrap pack [OPTIONS] DIR [OUTPUT]
        rbootstrap join [OPTIONS] OUTPUT IMAGE…
+       rbootstrap diff [--json] OLD NEW
        rbootstrap rm DIR…
        rbootstrap suites
        rbootstrap completions SHELL";

@@ -23,6 +23,12 @@ pub(super) struct JoinArgs {
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<PathBuf>,
 
+    /// Check that the locks of the images are of the same releases
+    ///
+    /// May be given more than once.
+    #[arg(long, value_name = "FILE")]
+    lock: Vec<PathBuf>,
+
     /// Name the image [default: the name that all have]
     #[arg(long, value_name = "NAME[:TAG]", value_parser = Reference::parse)]
     tag: Option<Reference>,
@@ -39,6 +45,7 @@ impl JoinArgs {
 
     pub(super) fn execute(self, session: &Session) -> Result<(), Error> {
         let name = self.output.display().to_string();
+        run::require_same_releases(&self.lock)?;
         run::join(&self.options()?, &session.interrupt)?;
         session.report.send(Event::Finished(Summary {
             name,

@@ -168,7 +168,9 @@ fn request(
             exclude: Vec::new(),
         },
         sources: sources(arguments, &files, environment),
+        locked: None,
         outputs: Outputs {
+            lock: None,
             directory: target.directory.clone(),
             image: target.image.clone(),
             devices: arguments.skips.devices(),

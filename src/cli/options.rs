@@ -269,6 +269,7 @@ impl OutputArgs {
             image: written.image,
             devices: Devices::None,
             inventory: InventoryOutputs::default(),
+            lock: None,
             epoch: environment.epoch()?,
             takes_any_directory: false,
             keep_failed: self.keep,

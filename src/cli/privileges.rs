@@ -49,6 +49,7 @@ impl Cli {
             Some(
                 CommandArgs::Pack(_)
                 | CommandArgs::Join(_)
+                | CommandArgs::Diff(_)
                 | CommandArgs::Suites
                 | CommandArgs::Completions(_)
                 | CommandArgs::Manual(_)

@@ -142,7 +142,6 @@ impl Write for Hasher {
 }
 
 /// The digest of bytes in memory.
-#[cfg(any(test, feature = "testing"))]
 pub fn digest(algorithm: Algorithm, bytes: &[u8]) -> Digest {
     let mut hasher = Hasher::new(algorithm);
     hasher.update(bytes);

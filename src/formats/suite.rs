@@ -143,7 +143,7 @@ impl Mirrors {
 }
 
 /// How /bin, /sbin and /lib* become symlinks into /usr.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum MergedUsr {
     /// base-files ships the symlinks.

@@ -114,6 +114,21 @@ impl InstallPlan {
         }
     }
 
+    /// A hash of all steps on a host that refuses the sandbox nothing, whatever the program's
+    /// version.
+    pub(crate) fn key(&self, options: &Options) -> String {
+        let options = options
+            .clone()
+            .with_apt_files(&self.apt)
+            .with_requested(&self.requested);
+        let circumstances = Circumstances {
+            version: String::new(),
+            ..self.circumstances(0)
+        };
+        let keys = keys(&steps(&self.plan, &options), &circumstances);
+        keys.last().map_or(String::new(), StepKey::hexadecimal)
+    }
+
     /// The steps, with their keys on a host that refuses the sandbox nothing.
     pub(crate) fn steps(&self, options: &Options) -> Vec<(StepKey, Step)> {
         let options = options

@@ -41,6 +41,13 @@ const SHOWN: usize = 12;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct StepKey(Digest);
 
+impl StepKey {
+    /// All digits.
+    pub(crate) fn hexadecimal(&self) -> String {
+        self.0.hexadecimal()
+    }
+}
+
 /// What the result of a step depends on besides the steps.
 #[derive(Clone, Debug)]
 pub(crate) struct Circumstances {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::early::EarlyDownloads;
 use super::inputs::Inputs;
+use super::lock::GivenLock;
 use super::request::Request;
 use super::{Error, apt_files, debootstrap, preseed};
 use crate::archive::{self, IndexReader};
@@ -19,6 +20,8 @@ use crate::tree::apt::AptFile;
 /// What a choice is made of.
 pub(super) struct Choice<'a> {
     pub(super) request: &'a Request,
+    /// Decides instead of the archive.
+    pub(super) lock: Option<&'a GivenLock>,
     pub(super) inputs: &'a Inputs,
     pub(super) reader: &'a IndexReader<'a>,
     pub(super) store: &'a Store,
@@ -35,6 +38,11 @@ pub(super) fn choose(choice: &Choice<'_>) -> Result<InstallPlan, Error> {
         reader,
         ..
     } = choice;
+    if let Some(lock) = choice.lock {
+        let plan = lock.install_plan(request, inputs, choice.report)?;
+        preseed::require_debconf(inputs.preseed.as_ref(), &plan.plan)?;
+        return Ok(plan);
+    }
     let plan = plan(choice)?;
     let apt = apt_files::apt_files(&inputs.sources, reader, choice.store, choice.report)?;
     let plan = install_plan(plan, apt, request.outputs.epoch)?;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{local, preseed, profile};
+use super::{local, lock, preseed, profile};
 use crate::failure::Class;
 use crate::formats::suite;
 use crate::interrupt::Interrupt;
@@ -52,6 +52,8 @@ pub(crate) enum Error {
     Preseed(#[from] preseed::Error),
     #[error(transparent)]
     Profile(#[from] profile::Error),
+    #[error(transparent)]
+    Lock(#[from] lock::Error),
     /// An input of a run that makes several images.
     #[error(
         "{option} {} can be read only once, but each --arch is an image that reads it",
@@ -166,6 +168,7 @@ impl Error {
             Error::Local(error) => error.class(),
             Error::Preseed(error) => error.class(),
             Error::Profile(_) => Class::Usage,
+            Error::Lock(error) => error.class(),
             Error::Store(error) => error.class(),
             Error::Fetch(error) => error.class(),
             Error::Archive(error) => error.class(),
@@ -202,6 +205,7 @@ impl Error {
             Error::Local(error) => error.hint(),
             Error::Preseed(error) => error.hint(),
             Error::Profile(error) => error.hint(),
+            Error::Lock(error) => error.hint(),
             Error::Pack(error) => error.hint(),
             Error::Store(error) => error.hint(),
             Error::Fetch(error) => error.hint(),

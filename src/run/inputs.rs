@@ -3,6 +3,7 @@
 use super::request::Request;
 use super::sources::{self, Sources};
 use super::{Error, debootstrap, local, preseed, profile};
+use crate::formats::lock::LockedProfile;
 use crate::formats::path_rule::PathRule;
 use crate::formats::profile::Profile;
 use crate::formats::suite::MergedUsr;
@@ -19,6 +20,8 @@ pub(super) struct Inputs {
     pub(super) preseed: Option<Preseed>,
     /// Whether secrets that scripts made are removed.
     pub(super) removes_secrets: bool,
+    /// The profiles with their names.
+    pub(super) profiles: Vec<LockedProfile>,
 }
 
 impl Inputs {
@@ -30,8 +33,11 @@ impl Inputs {
             debootstrap::adapt(&mut selection, &sources);
         }
         let preseed = preseed::read(&request.system, report)?;
-        let profile = request.system.profile.as_ref();
-        let profile = profile.map(profile::load).transpose()?;
+        let profiles = match &request.system.profile {
+            Some(choice) => profile::load(choice)?,
+            None => Vec::new(),
+        };
+        let profile = profile::add_up(&profiles)?;
         let options = step_options(request, &sources)
             .with_path_rules(&path_rules(request, profile.as_ref()))
             .with_preseed(preseed.as_ref())
@@ -42,6 +48,7 @@ impl Inputs {
             options,
             preseed,
             removes_secrets: removes_secrets(request, profile.as_ref()),
+            profiles,
         })
     }
 }
@@ -72,13 +79,13 @@ fn removes_secrets(request: &Request, profile: Option<&Profile>) -> bool {
 }
 
 /// The rules of the profiles and after them the user's, of which the last one that matches counts.
-fn path_rules(request: &Request, profile: Option<&Profile>) -> Vec<PathRule> {
+pub(super) fn path_rules(request: &Request, profile: Option<&Profile>) -> Vec<PathRule> {
     let mut rules = profile.map(Profile::path_rules).unwrap_or_default();
     rules.extend(request.system.path_rules.iter().cloned());
     rules
 }
 
-fn step_options(request: &Request, sources: &Sources) -> install::Options {
+pub(super) fn step_options(request: &Request, sources: &Sources) -> install::Options {
     let system = &request.system;
     let options = install::Options::new(system.variant, &sources.suite, &sources.architectures)
         .with_additions(&request.additions);

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::request::ProfileChoice;
+use crate::formats::lock::LockedProfile;
 use crate::formats::profile::{self, BadProfile, Profile};
 
 /// A profile that cannot be found or used.
@@ -38,29 +39,38 @@ impl Error {
     }
 }
 
-/// Reads the profiles of a choice, whose settings add up.
-pub(super) fn load(choice: &ProfileChoice) -> Result<Profile, Error> {
-    let mut all = Profile::default();
+/// Reads the texts of the profiles of a choice.
+pub(super) fn load(choice: &ProfileChoice) -> Result<Vec<LockedProfile>, Error> {
+    let mut texts = Vec::new();
     for name in &choice.names {
-        all.add(load_one(name, choice)?);
+        texts.push(load_one(name, choice)?);
     }
-    Ok(all)
+    Ok(texts)
+}
+
+/// The settings of profiles, which add up.
+pub(super) fn add_up(profiles: &[LockedProfile]) -> Result<Option<Profile>, Error> {
+    let mut all = Profile::default();
+    for profile in profiles {
+        all.add(parse(profile)?);
+    }
+    Ok((!profiles.is_empty()).then_some(all))
 }
 
 /// Reads a profile: a file where the name is a path, otherwise the last of its name in the user's
 /// directories, or the one that is compiled in.
-fn load_one(name: &str, choice: &ProfileChoice) -> Result<Profile, Error> {
+fn load_one(name: &str, choice: &ProfileChoice) -> Result<LockedProfile, Error> {
     if name.contains('/') {
-        return parse(name, &read(Path::new(name))?);
+        return Ok(named(name, read(Path::new(name))?));
     }
     for directory in choice.directories.iter().rev() {
         let path = directory.join(format!("{name}.toml"));
         if path.exists() {
-            return parse(&path.display().to_string(), &read(&path)?);
+            return Ok(named(&path.display().to_string(), read(&path)?));
         }
     }
     match profile::built_in(name) {
-        Some(text) => parse(name, text),
+        Some(text) => Ok(named(name, text.to_owned())),
         None => Err(Error::Unknown { name: name.into() }),
     }
 }
@@ -72,9 +82,16 @@ fn read(path: &Path) -> Result<String, Error> {
     })
 }
 
-fn parse(name: &str, text: &str) -> Result<Profile, Error> {
-    Profile::parse(text).map_err(|source| Error::Bad {
+fn named(name: &str, text: String) -> LockedProfile {
+    LockedProfile {
         name: name.to_owned(),
+        text,
+    }
+}
+
+fn parse(profile: &LockedProfile) -> Result<Profile, Error> {
+    Profile::parse(&profile.text).map_err(|source| Error::Bad {
+        name: profile.name.clone(),
         source,
     })
 }

@@ -34,6 +34,8 @@ pub(crate) struct Request {
     pub(crate) additions: Additions,
     /// Where the tree is to be as debootstrap's.
     pub(crate) debootstrap: Option<Debootstrap>,
+    /// A lock that says what is installed, instead of the options.
+    pub(crate) locked: Option<PathBuf>,
 }
 
 /// A tree as debootstrap makes it.
@@ -169,6 +171,8 @@ pub(crate) struct Outputs {
     /// What /dev has in an image.
     pub(crate) devices: Devices,
     pub(crate) inventory: InventoryOutputs,
+    /// Gets a lock of what was chosen.
+    pub(crate) lock: Option<PathBuf>,
     /// SOURCE_DATE_EPOCH, in seconds; `None` for the newest build date of the packages.
     pub(crate) epoch: Option<i64>,
     /// Takes a directory that has files, and leaves it as it is after a failure.

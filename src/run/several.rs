@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
+use super::lock::GivenLock;
 use super::request::{Goal, Request};
 use super::{Done, Error, stages};
 use crate::interrupt::Interrupt;
@@ -16,6 +17,8 @@ use crate::report::Report;
 pub(super) struct SharedByImages {
     /// Becomes true if something stays that should have been removed.
     pub(super) stays: Cell<bool>,
+    /// Says what is installed, instead of the options.
+    pub(super) lock: Option<GivenLock>,
     /// Takes the images, if there are several.
     pub(super) index: RefCell<Option<IndexWriter>>,
     /// What gets its name once all images are complete.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use self::extra::ExtraSources;
 pub(super) use self::in_tree::in_tree;
 pub(super) use self::listed::Sources;
+pub(super) use self::pockets::named_mirrors;
 use self::pockets::{PocketChoice, public_pockets, snapshot_name};
 use super::Error;
 use super::request::{SourceOptions, System};

@@ -21,11 +21,13 @@ fn request(temporary: &Path) -> Request {
         },
         sources: SourceOptions::from_mirror(Some("file:/no/such/mirror")),
         debootstrap: None,
+        locked: None,
         outputs: Outputs {
             takes_any_directory: false,
             directory: None,
             image: None,
             devices: crate::pack::Devices::None,
+            lock: None,
             epoch: None,
             inventory: InventoryOutputs::default(),
             keep_failed: false,

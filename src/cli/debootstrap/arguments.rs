@@ -183,6 +183,7 @@ impl DebootstrapArgs {
                 ..sandbox::Options::default()
             },
             additions: Additions::default(),
+            locked: None,
             debootstrap: Some(Debootstrap {
                 host_files: host_files(),
                 default_mirror: self.default_mirror(environment),
@@ -348,6 +349,7 @@ impl DebootstrapArgs {
             image,
             devices: Devices::None,
             inventory: InventoryOutputs::default(),
+            lock: None,
             // debootstrap's scripts see the day.
             epoch: epoch.or_else(today),
             takes_any_directory: true,

@@ -42,6 +42,24 @@ impl Sources {
         Some(store::without_login(uri).trim_end_matches('/').to_owned())
     }
 
+    /// The sources of a lock. What the system's own apt reads is in the lock, too.
+    pub(in crate::run) fn of_lock(
+        suite: Suite,
+        list: Vec<Source>,
+        architectures: Vec<String>,
+    ) -> Sources {
+        Sources {
+            suite,
+            own: list.len(),
+            list,
+            public: Vec::new(),
+            choice: ListedSources::Nothing,
+            is_snapshot: false,
+            keeps_logins: false,
+            architectures,
+        }
+    }
+
     /// The sources that the system's own apt reads. `by_packaged` says of each source that was read
     /// whether the distribution's keys have signed it, if the user has keys of their own.
     pub(in crate::run) fn listed(&self, by_packaged: &[bool]) -> Vec<Source> {

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::super::Error;
-use super::super::request::SourceOptions;
+use super::super::request::{Request, SourceOptions};
 use super::host_architecture;
 use crate::archive::{self, HostMirrors, sources};
 use crate::formats::snapshot_time::SnapshotTime;
@@ -103,6 +103,50 @@ fn use_snapshots(
         pocket.uris = vec![template.replace(SNAPSHOT_TIME, &time.to_string())];
     }
     Ok(())
+}
+
+/// Where the packages of a suite are looked for before the places that a lock has: the user's
+/// MIRROR, or the snapshots of the suite, and further mirrors.
+pub(in crate::run) fn named_mirrors(
+    suite: &str,
+    request: &Request,
+    suites: &Suites,
+) -> Result<Vec<String>, Error> {
+    let options = &request.sources;
+    let mut mirrors = Vec::new();
+    match (&options.mirror, options.snapshot) {
+        (Some(mirror), None) => mirrors.push(mirror.clone()),
+        (Some(mirror), Some(time)) => mirrors.push(at_time(mirror, time)?),
+        (None, Some(time)) => mirrors.push(snapshot_of(suite, request, suites, time)?),
+        (None, None) => {}
+    }
+    for mirror in &options.further_mirrors {
+        mirrors.push(match options.snapshot {
+            Some(time) => at_time(mirror, time)?,
+            None => mirror.clone(),
+        });
+    }
+    Ok(mirrors)
+}
+
+fn snapshot_of(
+    suite: &str,
+    request: &Request,
+    suites: &Suites,
+    time: SnapshotTime,
+) -> Result<String, Error> {
+    let system = &request.system;
+    let native = system.architectures.first().map_or("", String::as_str);
+    if let Some(known) = suites.find(&system.suite) {
+        for pocket in known.pockets_for(native) {
+            if let (true, Some(template)) = (pocket.suite == suite, &pocket.snapshot) {
+                return Ok(template.replace(SNAPSHOT_TIME, &time.to_string()));
+            }
+        }
+    }
+    Err(Error::NoSnapshots {
+        suite: suite.to_owned(),
+    })
 }
 
 /// The URL of a snapshot, from a mirror of the user's that has one of each time.

@@ -1,0 +1,80 @@
+//! What has changed between two locks, and images that do not belong together.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::{context, read, state};
+use crate::context::outcome;
+
+#[test]
+fn two_locks_are_compared_a_line_a_package() {
+    let context = context();
+    for (name, version) in [("old", "1"), ("new", "2")] {
+        context.archive.publish(&state(version));
+        let lock = format!("--lock=place/{name}");
+        let more = match name {
+            "old" => "--include=tool",
+            _ => "--include=helper,base-passwd",
+        };
+        context.print_debs(&["--variant=custom", more, &lock]).ok();
+    }
+    let run = |words: &[&str]| outcome(context.program().arg("diff").args(words));
+    let text = run(&["place/old", "place/new"]).ok().text();
+    let added = read(&context.path("place/new"))["packages"]
+        .as_array()
+        .unwrap()
+        .len()
+        - 1;
+    let lines: Vec<&str> = text.lines().collect();
+    for line in [
+        "upgraded helper:all 1 → 2",
+        "removed tool:all 1",
+        "removed server:all 1",
+    ] {
+        assert!(lines.contains(&line), "{line}: {text}");
+    }
+    assert_eq!(lines.len(), 3 + added, "{text}");
+    let text = run(&["place/new", "place/old"]).ok().text();
+    assert!(text.contains("downgraded helper:all 2 → 1\n"), "{text}");
+    assert_eq!(run(&["place/old", "place/old"]).ok().text(), "");
+    let text = run(&["--json", "place/old", "place/new"]).ok().text();
+    let changes: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(changes["version"], 1);
+    let helper = json!({"change": "upgraded", "name": "helper", "architecture": "all", "old": "1", "new": "2"});
+    assert!(
+        changes["changes"].as_array().unwrap().contains(&helper),
+        "{text}"
+    );
+    fs::write(context.path("place/else"), "{}").unwrap();
+    run(&["place/old", "place/else"])
+        .fails(3)
+        .names(&["place/else", "packages"]);
+    run(&["place/old", "place/none"])
+        .fails(2)
+        .names(&["place/none"]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn images_of_other_releases_are_not_joined() {
+    let context = context();
+    for (name, version) in [("a", "1"), ("b", "1"), ("c", "2")] {
+        context.archive.publish(&state(version));
+        let lock = format!("--lock=place/{name}.lock");
+        let target = format!("place/{name}.oci.tar");
+        let mut command = context.command();
+        command.args(["--variant=extract", "--include=helper", &lock, "fake"]);
+        outcome(command.arg(target).arg(context.mirror.url())).ok();
+    }
+    let join = |second: &str| {
+        let mut command = context.program();
+        command.args(["join", "--lock=place/a.lock", second]);
+        outcome(command.args(["place/all.oci.tar", "place/a.oci.tar"]))
+    };
+    join("--lock=place/c.lock")
+        .fails(3)
+        .names(&["place/a.lock", "place/c.lock", "fake"]);
+    assert!(!context.path("place/all.oci.tar").exists());
+    join("--lock=place/b.lock").ok();
+}
