@@ -48,7 +48,8 @@ fn members(tar: &str) -> Vec<String> {
 }
 
 /// Words, the exit code, and what the message has.
-const REFUSED: [(&[&str], i32, &str); 16] = [
+const REFUSED: [(&[&str], i32, &str); 17] = [
+    (&["--unshare-helper", "true"], 1, "use unshare --map-auto"),
     (&["--nope"], 2, "Unknown option: nope"),
     (&["--m=root"], 2, "Option m is ambiguous"),
     (&["--variant"], 2, "Option variant requires an argument"),

@@ -54,6 +54,12 @@ pub(super) fn main(words: Vec<OsString>) -> ExitCode {
     if words.first().is_some_and(|word| word == "--hook-helper") {
         return hook_helper(&words[1..]);
     }
+    if words.first().is_some_and(|word| word == "--unshare-helper") {
+        return refuse(
+            "--unshare-helper is not supported: use unshare --map-auto --map-user=65536 \
+             --map-group=65536 --keep-caps -- COMMAND",
+        );
+    }
     let words = match getopt::read(words) {
         Ok(words) => words,
         Err(error) => {
