@@ -58,6 +58,12 @@ pub(crate) enum Error {
         name: String,
         source: io::Error,
     },
+    /// A stanza of a verified index has no Package field; apt reads nothing of such an index.
+    #[error("{name} of {suite} has a stanza without a Package field")]
+    Unnamed { suite: String, name: String },
+    /// A source's indexes are only listed in compressed form.
+    #[error("{suite} lists {path} in compressed form only, which apt does not read")]
+    OnlyCompressed { suite: String, path: String },
     /// A verified index has more than an index may have.
     #[error("{name} of {suite} has {what} than {limit}")]
     Limit {
@@ -77,12 +83,13 @@ impl Error {
             Error::Signature { .. } | Error::Release { .. } | Error::Mismatch { .. } => {
                 Class::Trust
             }
-            Error::NoComponent { .. } | Error::NoArchitecture { .. } | Error::NoIndex { .. } => {
-                Class::Usage
-            }
+            Error::NoComponent { .. }
+            | Error::NoArchitecture { .. }
+            | Error::NoIndex { .. }
+            | Error::OnlyCompressed { .. } => Class::Usage,
             // A stream fails with an error of the system only if the file cannot be read.
             Error::Decode { source, .. } if source.raw_os_error().is_some() => Class::Target,
-            Error::Decode { .. } | Error::Limit { .. } => Class::Trust,
+            Error::Decode { .. } | Error::Limit { .. } | Error::Unnamed { .. } => Class::Trust,
         }
     }
 
@@ -96,6 +103,8 @@ impl Error {
             | Error::NoComponent { .. }
             | Error::NoArchitecture { .. }
             | Error::NoIndex { .. }
+            | Error::OnlyCompressed { .. }
+            | Error::Unnamed { .. }
             | Error::Decode { .. }
             | Error::Limit { .. } => false,
         }
@@ -111,6 +120,8 @@ impl Error {
             | Error::NoComponent { .. }
             | Error::NoArchitecture { .. }
             | Error::NoIndex { .. }
+            | Error::OnlyCompressed { .. }
+            | Error::Unnamed { .. }
             | Error::Decode { .. }
             | Error::Limit { .. } => None,
         }

@@ -92,7 +92,7 @@ pub(crate) fn packages(data: &[u8]) {
     };
     let text = match decode_stream(data, options) {
         Ok(text) => text,
-        Err(DecodeError::Limit { .. }) => return,
+        Err(DecodeError::Limit { .. } | DecodeError::Unnamed) => return,
         Err(DecodeError::Stopped(error)) => panic!("{error}"),
         Err(DecodeError::Io(error)) => panic!("{error}"),
     };

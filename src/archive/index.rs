@@ -54,6 +54,8 @@ pub(super) struct IndexFile {
 pub(super) struct MissingIndexes {
     pub(super) components: Vec<String>,
     pub(super) architectures: Vec<String>,
+    /// The paths of indexes that are listed in compressed form only.
+    pub(super) only_compressed: Vec<String>,
 }
 
 /// Why an index was not read.
@@ -227,6 +229,7 @@ impl Indexes<'_> {
                 what,
                 limit,
             })),
+            Err(DecodeError::Unnamed) => Err(ListingError::Failed(Error::Unnamed { suite, name })),
             Err(DecodeError::Stopped(source)) => {
                 let source = Box::new(source);
                 Err(ListingError::Failed(Error::Fetch { name, source }))
@@ -257,11 +260,15 @@ pub(super) fn index_files(release: &Release) -> Result<(Vec<IndexFile>, MissingI
         let path = release.index_path("", "").ok_or_else(|| Error::NoIndex {
             suite: source.suite.clone(),
         })?;
-        files.push(IndexFile {
-            component: String::new(),
-            architecture: source.architectures.first().cloned().unwrap_or_default(),
-            path,
-        });
+        if release.is_readable(&path) {
+            files.push(IndexFile {
+                component: String::new(),
+                architecture: source.architectures.first().cloned().unwrap_or_default(),
+                path,
+            });
+        } else {
+            missing.only_compressed.push(path);
+        }
         return Ok((files, missing));
     }
     let mut architectures = source.architectures.clone();
@@ -280,6 +287,10 @@ pub(super) fn index_files(release: &Release) -> Result<(Vec<IndexFile>, MissingI
         }
         for architecture in &architectures {
             if let Some(path) = release.index_path(component, architecture) {
+                if !release.is_readable(&path) {
+                    missing.only_compressed.push(path);
+                    continue;
+                }
                 files.push(IndexFile {
                     component: component.clone(),
                     architecture: architecture.clone(),

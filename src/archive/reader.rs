@@ -131,6 +131,15 @@ impl<'a> IndexReader<'a> {
                     "{suite} has no component {component} (it has {offered})"
                 ));
             }
+            for path in &missing.only_compressed {
+                if files.is_empty() && !release.source().leniency.absent_indexes {
+                    let path = path.clone();
+                    return Err(Error::OnlyCompressed { suite, path });
+                }
+                self.report.warning(format!(
+                    "{suite} lists {path} in compressed form only; it is not read, as by apt"
+                ));
+            }
             for architecture in &missing.architectures {
                 let is_known = files.iter().any(|file| file.architecture == *architecture);
                 if !is_known && !release.source().leniency.absent_indexes {

@@ -6,6 +6,8 @@
 
 mod error;
 mod files;
+#[cfg(any(test, feature = "testing"))]
+mod for_tests;
 mod recorded;
 mod time;
 
@@ -20,6 +22,7 @@ use super::index::last_part;
 use super::{CLOCK_TOLERANCE, Expiry, Source};
 use crate::formats::compress::Compression;
 use crate::formats::digest::{Algorithm, Digest, digest};
+use crate::formats::fields::flag;
 use crate::formats::key::KeyHasher;
 use crate::formats::stanza::Fields;
 use crate::store;
@@ -52,6 +55,8 @@ pub struct Release {
     pub(super) separate_all: bool,
     /// Whether the keys that a package of the tree has have signed it.
     signed_by_packaged: bool,
+    /// Whether `files` are the indexes that were found by name, since the publisher lists none.
+    has_found_indexes: bool,
     /// By path below the suite; from the strongest list of digests.
     pub(super) files: BTreeMap<String, PromisedFile>,
     /// Of its text, without the signature.
@@ -77,7 +82,7 @@ impl Release {
         let architectures = words(&all, "Architectures");
         let repeating = words(&all, "No-Support-for-Architecture-all");
         let repeats_all = repeating.iter().any(|index| index == "Packages");
-        let has_all = architectures.iter().any(|one| one == "all");
+        let has_all = architectures.is_empty() || architectures.iter().any(|one| one == "all");
         let release = Release {
             origin: word("Origin"),
             label: word("Label"),
@@ -93,6 +98,7 @@ impl Release {
             acquire_by_hash: is_yes(&all, "Acquire-By-Hash"),
             files: strongest_list(&all)?,
             signed_by_packaged: false,
+            has_found_indexes: false,
             source: source.clone(),
             digest: digest(Algorithm::Sha256, text.as_bytes()),
         };
@@ -114,17 +120,22 @@ impl Release {
         })
     }
 
-    /// Whether Suite or Codename is the requested name, as apt compares them
-    /// (`metaIndex::CheckDist`): with or without its last part, if it is a path. A flat repository
-    /// is not requested by a name.
+    /// Whether the release is of the requested suite. A flat repository is not requested by a name.
     pub(super) fn is_requested(&self) -> bool {
+        is_flat(&self.source.suite) || self.has_requested_name()
+    }
+
+    /// Whether Suite or Codename is the requested name, as apt compares them
+    /// (`metaIndex::CheckDist`): with or without its last part, if it is a path.
+    pub(super) fn has_requested_name(&self) -> bool {
         let requested = &self.source.suite;
         let plain = match requested.rsplit_once('/') {
             Some((all_but_last, _)) => all_but_last,
             None => requested,
         };
+        let is_unnamed = requested.contains('/') && matches!(plain, "" | ".");
         let mut names = self.suite.iter().chain(&self.codename);
-        is_flat(requested) || names.any(|name| name == requested || name == plain)
+        is_unnamed || names.any(|name| name == requested || name == plain)
     }
 
     fn check_dates(&self, now: i64) -> Result<(), BadRelease> {
@@ -197,13 +208,26 @@ impl Release {
         self.signed_by_packaged = is_signed;
     }
 
+    pub(super) fn set_found_indexes(&mut self, has_found_indexes: bool) {
+        self.has_found_indexes = has_found_indexes;
+    }
+
     /// NotAutomatic: its packages have priority 1.
     pub(crate) fn not_automatic(&self) -> bool {
         self.not_automatic
     }
 
-    /// Whether `suite` is one of the names of this suite.
+    /// Whether `suite` is one of the names of this suite, or its version: for apt, that is what
+    /// begins with a digit, and a `*` at its end stands for the rest.
     pub(crate) fn is_called(&self, suite: &str) -> bool {
+        if let Some(version) = &self.version
+            && suite.starts_with(|c: char| c.is_ascii_digit())
+        {
+            return match suite.strip_suffix('*') {
+                Some(start) => version.starts_with(start),
+                None => version == suite,
+            };
+        }
         self.suite.as_deref() == Some(suite)
             || self.codename.as_deref() == Some(suite)
             || self.source.suite == suite
@@ -216,9 +240,10 @@ impl Release {
             return pin.get().into();
         }
         match (self.not_automatic, self.but_automatic_upgrades) {
-            (true, true) => 100,
+            // Even without NotAutomatic.
+            (_, true) => 100,
             (true, false) => 1,
-            (false, _) => 500,
+            (false, false) => 500,
         }
     }
 
@@ -241,8 +266,8 @@ impl Release {
     }
 
     /// The path of the index of a component and an architecture below the suite, without a
-    /// compression's extension; `None` if the release has none. A flat repository has one index.
-    /// `component` is `main` or `updates/main`.
+    /// compression's extension; `None` if the release has none, in any compression. A flat
+    /// repository has one index. `component` is `main` or `updates/main`.
     pub(super) fn index_path(&self, component: &str, architecture: &str) -> Option<String> {
         let paths = if is_flat(&self.source.suite) {
             ["Packages".to_owned(), "./Packages".to_owned()]
@@ -255,6 +280,12 @@ impl Release {
         };
         let exists = |path: &String| self.compressions(path).next().is_some();
         paths.into_iter().find(exists)
+    }
+
+    /// Whether apt reads the index at `path`: only if the publisher lists the digest of the index
+    /// itself, not only of its compressed forms.
+    pub(super) fn is_readable(&self, path: &str) -> bool {
+        self.has_found_indexes || self.files.contains_key(path)
     }
 
     /// The compressions in which the release has the index at `path`.
@@ -298,35 +329,6 @@ impl Release {
             }
         }
         urls
-    }
-}
-
-#[cfg(any(test, feature = "testing"))]
-impl Release {
-    /// A release that no archive has, for tests.
-    pub(crate) fn for_tests(release: crate::testing::listing::TestRelease) -> Release {
-        let pin = release.pin.and_then(std::num::NonZeroI16::new);
-        let source = Source {
-            uris: Vec::new(),
-            suite: release.suite_in_url,
-            components: vec!["main".to_owned()],
-            architectures: vec![release.architecture],
-            trust: super::Trust::Unchecked,
-            expiry: Expiry::Ignore,
-            tree_keys: super::TreeKeys::default(),
-            packaged: None,
-            pin,
-            exemptions: super::Exemptions::default(),
-            archive: String::new(),
-            leniency: super::Leniency::default(),
-        };
-        Release {
-            suite: release.suite,
-            codename: release.codename,
-            not_automatic: release.not_automatic,
-            but_automatic_upgrades: release.but_automatic_upgrades,
-            ..Release::recorded(source, digest(Algorithm::Sha256, b""))
-        }
     }
 }
 
@@ -376,8 +378,7 @@ fn words(all: &Fields<'_>, name: &str) -> Vec<String> {
 }
 
 fn is_yes(all: &Fields<'_>, name: &str) -> bool {
-    all.one(name)
-        .is_some_and(|value| value.eq_ignore_ascii_case("yes"))
+    all.one(name).and_then(flag) == Some(true)
 }
 
 fn time(all: &Fields<'_>, field: &'static str) -> Result<Option<i64>, BadRelease> {

@@ -58,8 +58,9 @@ pub(super) struct Answer {
     pub(super) verified: Result<String, SignatureError>,
     /// Whether the keys that a package of the tree has have signed it.
     pub(super) by_packaged: bool,
-    /// None where the mirror has no Release, and the text lists the indexes that it has.
     pub(super) signed: SignedFiles,
+    /// Whether the text lists the indexes that were found, not those of the mirror's Release.
+    pub(super) has_found_indexes: bool,
 }
 
 /// A Release file whose signature was checked, and both files for the tree.
@@ -91,7 +92,11 @@ impl Releases<'_> {
         let mut mirrors = source.uris.clone();
         let mut rejected = None;
         loop {
-            let answer = match self.first_answer(source, &mirrors) {
+            let first = self.first_answer(source, &mirrors);
+            let answer = match first.and_then(|answer| {
+                let complete = self.with_digests(source, &mirrors, answer);
+                complete.map_err(|error| failed(error, &source.suite))
+            }) {
                 Ok(answer) => answer,
                 // A rejected release tells the user more than a mirror that does not answer.
                 Err(error) => return Err(rejected.unwrap_or(error)),
@@ -145,6 +150,7 @@ impl Releases<'_> {
             verified: checked.text,
             by_packaged: checked.by_packaged,
             signed,
+            has_found_indexes: false,
         })
     }
 
@@ -246,6 +252,7 @@ impl Releases<'_> {
         let release = match checked {
             Ok(mut release) => {
                 release.set_signed_by_packaged(answer.by_packaged);
+                release.set_found_indexes(answer.has_found_indexes);
                 release
             }
             Err(source) => return Err(Error::Release { url, source }),
@@ -270,7 +277,7 @@ impl Releases<'_> {
 impl Releases<'_> {
     /// Warns of what only a user's own source may lack.
     fn report_release(self, release: &Release, url: &str) {
-        if !release.is_requested() {
+        if !release.has_requested_name() {
             self.report.warning(format!(
                 "{url} is of suite {} (codename {}), not of {}",
                 release.suite().unwrap_or("-"),

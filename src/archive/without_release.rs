@@ -1,4 +1,5 @@
-//! Archives without a Release file: a directory of packages with the output of dpkg-scanpackages.
+//! Archives without a Release file, or with one that has no digests that count: a directory of
+//! packages with the output of dpkg-scanpackages.
 //!
 //! apt reads them where signatures are not checked. Their indexes are looked for by name, and a
 //! Release that lists those found stands in for the missing one.
@@ -8,7 +9,9 @@ use std::fmt::Write as _;
 use super::release::{COMPRESSIONS, is_flat, suite_url, with_extension};
 use super::signed::{Answer, Releases, SignedFiles};
 use super::{Source, Trust};
+use crate::formats::compress::Compression;
 use crate::formats::digest::{Algorithm, Hasher};
+use crate::formats::stanza::Fields;
 use crate::store::{self, Unverified};
 
 /// The largest index that is read into memory, in bytes.
@@ -22,12 +25,18 @@ impl Releases<'_> {
         source: &Source,
         mirrors: &[String],
     ) -> Result<Option<Answer>, store::Error> {
-        if !matches!(source.trust, Trust::Unchecked) || !source.leniency.no_date {
+        if !may_lack_release(source) {
             return Ok(None);
         }
         for (number, mirror) in mirrors.iter().enumerate() {
             let base = suite_url(mirror, &source.suite);
-            if let Some((text, mut file)) = self.list_indexes(source, &base)? {
+            if let Some(FoundIndexes {
+                architectures,
+                list,
+                first: mut file,
+            }) = self.find_indexes(source, &base)?
+            {
+                let text = format!("Architectures: {}\n{list}", architectures.join(" "));
                 file.content = text.clone().into_bytes();
                 return Ok(Some(Answer {
                     mirror: number,
@@ -35,24 +44,59 @@ impl Releases<'_> {
                     verified: Ok(text),
                     by_packaged: false,
                     signed: SignedFiles::None,
+                    has_found_indexes: true,
                 }));
             }
         }
         Ok(None)
     }
 
-    /// The text of a Release for the indexes below `base`, and the first of these.
-    fn list_indexes(
+    /// The answer with a list of the indexes that the mirror has, if its Release has no digests that
+    /// count, and the source is `trusted=yes`.
+    pub(super) fn with_digests(
+        self,
+        source: &Source,
+        mirrors: &[String],
+        mut answer: Answer,
+    ) -> Result<Answer, store::Error> {
+        let Ok(text) = &mut answer.verified else {
+            return Ok(answer);
+        };
+        let may_lack_digests = may_lack_release(source) && source.exemptions.unsigned;
+        if !may_lack_digests || has_digests(text) {
+            return Ok(answer);
+        }
+        let base = suite_url(&mirrors[answer.mirror], &source.suite);
+        if let Some(found) = self.find_indexes(source, &base)? {
+            text.truncate(text.trim_end().len());
+            text.push('\n');
+            text.push_str(&found.list);
+            answer.has_found_indexes = true;
+            self.report.warning(format!(
+                "{} has neither SHA512 nor SHA256 digests; its indexes are not verified",
+                store::shown(&answer.file.url)
+            ));
+        }
+        Ok(answer)
+    }
+
+    /// The indexes below `base`.
+    fn find_indexes(
         self,
         source: &Source,
         base: &str,
-    ) -> Result<Option<(String, Unverified)>, store::Error> {
+    ) -> Result<Option<FoundIndexes>, store::Error> {
         let mut architectures = source.architectures.clone();
-        let mut lines = String::new();
+        let mut list = "SHA256:\n".to_owned();
         let mut first = None;
         for (path, architecture) in index_paths(source) {
-            let Some((name, file)) = self.index(base, &path)? else {
-                continue;
+            let (name, file) = match self.index(base, &path) {
+                Ok(found) => found,
+                Err(store::Error::Missing { .. }) if architecture == "all" => continue,
+                // As for apt, each component has an index.
+                Err(error @ store::Error::Missing { .. }) if first.is_some() => return Err(error),
+                Err(store::Error::Missing { .. }) => return Ok(None),
+                Err(error) => return Err(error),
             };
             if architecture == "all" && !architectures.contains(&architecture) {
                 architectures.push(architecture);
@@ -60,33 +104,65 @@ impl Releases<'_> {
             let mut hasher = Hasher::new(Algorithm::Sha256);
             hasher.update(&file.content);
             let digest = hasher.finish().hexadecimal();
-            let _ = writeln!(lines, " {digest} {} {name}", file.content.len());
+            let _ = writeln!(list, " {digest} {} {name}", file.content.len());
             first.get_or_insert(file);
         }
-        let text = format!(
-            "Architectures: {}\nSHA256:\n{lines}",
-            architectures.join(" ")
-        );
-        Ok(first.map(|file| (text, file)))
+        Ok(first.map(|first| FoundIndexes {
+            architectures,
+            list,
+            first,
+        }))
     }
 
     /// An index in the first compression that the mirror has, and its name.
-    fn index(self, base: &str, path: &str) -> Result<Option<(String, Unverified)>, store::Error> {
-        for compression in COMPRESSIONS {
-            let name = with_extension(path, compression);
-            let url = format!("{base}/{}", store::encode(&name));
-            match self.store.read_until(&[url], INDEX_LIMIT, self.stop) {
-                Ok(file) => return Ok(Some((name, file))),
+    fn index(self, base: &str, path: &str) -> Result<(String, Unverified), store::Error> {
+        let (last, others) = COMPRESSIONS
+            .split_last()
+            .unwrap_or((&Compression::None, &[]));
+        for compression in others {
+            match self.index_in(base, path, *compression) {
                 Err(store::Error::Missing { .. }) => {}
-                Err(error) => return Err(error),
+                found => return found,
             }
         }
-        Ok(None)
+        self.index_in(base, path, *last)
+    }
+
+    fn index_in(
+        self,
+        base: &str,
+        path: &str,
+        compression: Compression,
+    ) -> Result<(String, Unverified), store::Error> {
+        let name = with_extension(path, compression);
+        let url = format!("{base}/{}", store::encode(&name));
+        let file = self.store.read_until(&[url], INDEX_LIMIT, self.stop)?;
+        Ok((name, file))
     }
 }
 
+/// Indexes that were looked for by name.
+struct FoundIndexes {
+    architectures: Vec<String>,
+    /// A field of a Release.
+    list: String,
+    first: Unverified,
+}
+
+/// Whether a source is read as the user trusts it: without a signature, and with what apt needs of a
+/// Release only.
+fn may_lack_release(source: &Source) -> bool {
+    matches!(source.trust, Trust::Unchecked) && source.leniency.no_date
+}
+
+fn has_digests(release: &str) -> bool {
+    let all = Fields::read(release);
+    let mut algorithms = Algorithm::STRONGEST_FIRST.into_iter();
+    algorithms.any(|algorithm| all.one(algorithm.field()).is_some())
+}
+
 /// The paths of a source's indexes below its suite, each with its architecture. Like apt, it looks
-/// for an index of `all` too.
+/// for an index of `all` too, which need not be there.
 fn index_paths(source: &Source) -> Vec<(String, String)> {
     if is_flat(&source.suite) {
         return vec![("Packages".to_owned(), String::new())];

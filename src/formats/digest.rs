@@ -45,13 +45,14 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// Parses a hexadecimal digest in upper or lower case.
+    /// Parses a hexadecimal digest in lower case; apt accepts no file by any other.
     pub(crate) fn parse(algorithm: Algorithm, hexadecimal: &str) -> Result<Digest, BadDigest> {
         let bad = || BadDigest {
             algorithm,
             found: hexadecimal.chars().take(140).collect(),
         };
-        if hexadecimal.len() != 2 * algorithm.bytes() {
+        let is_upper = |c: u8| c.is_ascii_uppercase();
+        if hexadecimal.len() != 2 * algorithm.bytes() || hexadecimal.bytes().any(is_upper) {
             return Err(bad());
         }
         let nibble = |c: u8| (c as char).to_digit(16).ok_or_else(bad);
@@ -86,7 +87,7 @@ impl fmt::Debug for Digest {
 
 /// A text that is not a digest.
 #[derive(Debug, thiserror::Error)]
-#[error("`{found}` is not a {} digest", algorithm.field())]
+#[error("`{found}` is not a {} digest in lower case", algorithm.field())]
 pub struct BadDigest {
     pub(crate) algorithm: Algorithm,
     /// The text, cut at 140 characters.
@@ -191,14 +192,11 @@ mod tests {
     #[test]
     fn texts_that_are_no_digests_are_refused() {
         let good = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(
-            Digest::parse(Algorithm::Sha256, &good.to_uppercase())
-                .unwrap()
-                .hexadecimal(),
-            good
-        );
+        let digest = Digest::parse(Algorithm::Sha256, good).unwrap();
+        assert_eq!(digest.hexadecimal(), good);
         for bad in [
             "",
+            &good.to_uppercase(),
             "ab",
             &good[1..],
             &good.replace('b', "x"),
@@ -210,7 +208,7 @@ mod tests {
         let error = Digest::parse(Algorithm::Sha512, good).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("`{good}` is not a SHA512 digest")
+            format!("`{good}` is not a SHA512 digest in lower case")
         );
     }
 }

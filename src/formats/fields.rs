@@ -84,7 +84,11 @@ impl Field {
     pub(crate) fn of_line(line: &[u8]) -> Option<Field> {
         for field in Field::with_first_letter(*line.first()?) {
             let name = field.name().as_bytes();
-            let is_followed_by_colon = line.get(name.len()) == Some(&b':');
+            let is_followed_by_colon = match line.get(name.len()) {
+                Some(b':') => true,
+                Some(b' ' | b'\t') => line[name.len()..].trim_ascii_start().starts_with(b":"),
+                _ => false,
+            };
             if is_followed_by_colon && line[..name.len()].eq_ignore_ascii_case(name) {
                 return Some(*field);
             }
@@ -177,10 +181,15 @@ impl<'a> PackageFields<'a> {
     }
 }
 
-fn flag(value: &str) -> Option<bool> {
+/// A value that says yes or no, in any of the words that apt knows (`StringToBool`).
+pub(crate) fn flag(value: &str) -> Option<bool> {
+    const YES: [&str; 6] = ["yes", "true", "with", "on", "enable", "1"];
+    const NO: [&str; 6] = ["no", "false", "without", "off", "disable", "0"];
+    let is_one_of = |words: &[&str]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
     match value {
-        "yes" => Some(true),
-        "no" => Some(false),
+        "" => None,
+        _ if is_one_of(&YES) => Some(true),
+        _ if is_one_of(&NO) => Some(false),
         _ => None,
     }
 }
@@ -201,7 +210,8 @@ impl<'a> Iterator for PackageFieldsIter<'a> {
         while let Some(range) = self.scanner.next_field() {
             let line = &self.text[range];
             if let Some(field) = Field::of_line(line.as_bytes()) {
-                values[field as usize] = line[field.name().len() + 1..].trim_ascii();
+                let (_, value) = line.split_once(':').unwrap_or_default();
+                values[field as usize] = value.trim_ascii();
             }
         }
         let text = &self.text[start..self.scanner.position()];
@@ -258,6 +268,23 @@ mod tests {
         assert_eq!(all[1].get(Field::Provides), "x (= 1)");
         assert_eq!(all[1].protected(), Some(true));
         assert_eq!(all[1].priority(), None);
+    }
+
+    #[test]
+    fn flags_have_several_words() {
+        for (value, expected) in [
+            ("yes", Some(true)),
+            ("Yes", Some(true)),
+            ("TRUE", Some(true)),
+            ("1", Some(true)),
+            ("Off", Some(false)),
+            ("0", Some(false)),
+            ("", None),
+            ("maybe", None),
+            ("yes, please", None),
+        ] {
+            assert_eq!(flag(value), expected, "{value}");
+        }
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub struct Package {
     pub(crate) provides: Vec<Provided>,
     /// Filename, relative to the archive's root; empty in a control file.
     pub(crate) filename: String,
-    /// Size of the .deb in bytes; 0 in a control file.
+    /// Size of the .deb in bytes; 0 in a control file, and when it is no number.
     pub(crate) size: u64,
     /// The strongest digest of the .deb in the stanza; none in a control file.
     pub(crate) digest: Option<Digest>,
@@ -109,7 +109,7 @@ impl Package {
             provides: parse_provides(fields.get(Field::Provides))
                 .map_err(|source| BadStanza::relation(name, Field::Provides, source))?,
             filename: fields.get(Field::Filename).into(),
-            size: number(&fields, Field::Size)?,
+            size: leading_number(fields.get(Field::Size)),
             digest: strongest_digest(&fields)?,
             installed_size: leading_number(fields.get(Field::InstalledSize)),
         })
@@ -154,19 +154,9 @@ fn strongest_digest(fields: &PackageFields<'_>) -> Result<Option<Digest>, BadSta
     Ok(None)
 }
 
-fn number(fields: &PackageFields<'_>, field: Field) -> Result<u64, BadStanza> {
-    match fields.get(field) {
-        "" => Ok(0),
-        text => text.parse().map_err(|_| BadStanza::Number {
-            package: fields.get(Field::Package).into(),
-            field: field.name(),
-            found: text.into(),
-        }),
-    }
-}
-
-/// A number that only informs, as apt reads it: the digits at its start, 0 without any.
+/// A number as apt reads it: the digits at its start, 0 without any.
 fn leading_number(text: &str) -> u64 {
+    let text = text.strip_prefix('+').unwrap_or(text);
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     match &text[..digits] {
         "" => 0,
@@ -206,13 +196,6 @@ pub enum BadStanza {
         package: String,
         #[source]
         source: BadDigest,
-    },
-    /// A number is not valid.
-    #[error("package `{package}`: {field} is `{found}`, not a number")]
-    Number {
-        package: String,
-        field: &'static str,
-        found: String,
     },
 }
 
@@ -273,9 +256,13 @@ mod tests {
     }
 
     #[test]
-    fn installed_size_is_only_an_estimate() {
+    fn numbers_are_read_as_by_apt() {
         for (text, expected) in [
             ("706", 706),
+            ("+706", 706),
+            ("0706", 706),
+            ("0x2c2", 0),
+            ("", 0),
             ("706.0", 706),
             ("12 kB", 12),
             ("-5", 0),
@@ -285,16 +272,13 @@ mod tests {
             let stanza = format!("{DASH}Installed-Size: {text}\n");
             let package = Package::parse(&stanza).unwrap();
             assert_eq!(package.installed_size, expected, "{text}");
+            let stanza = DASH.replace("Size: 97000", &format!("Size: {text}"));
+            assert_eq!(Package::parse(&stanza).unwrap().size, expected, "{text}");
         }
     }
 
     #[test]
     fn errors_name_package_and_field() {
-        let broken = DASH.replace("Size: 97000", "Size: many");
-        assert_eq!(
-            Package::parse(&broken).unwrap_err().to_string(),
-            "package `dash`: Size is `many`, not a number"
-        );
         let broken = DASH.replace("Version: 0.5.12-12\n", "");
         assert_eq!(
             Package::parse(&broken).unwrap_err().to_string(),

@@ -14,15 +14,17 @@ pub fn stanzas(text: &str) -> impl Iterator<Item = &str> {
     Ranges::new(text.as_bytes()).map(|range| &text[range])
 }
 
-/// Iterates over the fields of one stanza as name and value.
+/// Iterates over the fields of the first stanza of a text as name and value, as apt's
+/// `pkgTagSection` finds them: a name ends at the next colon, even if that is in another line.
 ///
-/// Values are trimmed at both ends; continuation lines keep their newlines. Comments and lines
-/// without a colon are skipped.
-pub fn fields(stanza: &str) -> FieldIter<'_> {
-    FieldIter {
-        text: stanza,
-        scanner: Scanner::new(stanza.as_bytes()),
+/// Values are trimmed at both ends; continuation lines keep their newlines.
+pub fn fields(text: &str) -> FieldIter<'_> {
+    let mut scanner = Scanner::new(text.as_bytes());
+    // A stanza may begin with one empty line; two are a stanza without fields.
+    if let Some(end) = blank_line_end(text.as_bytes(), 0) {
+        scanner.at = end;
     }
+    FieldIter { text, scanner }
 }
 
 /// The iterator that [`fields`] returns.
@@ -35,38 +37,84 @@ impl<'a> Iterator for FieldIter<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<(&'a str, &'a str)> {
-        while self.scanner.next_stanza().is_some() {
-            while let Some(range) = self.scanner.next_field() {
-                let field = &self.text[range];
-                let Some((name, value)) = field.split_once(':') else {
-                    continue;
-                };
-                if !name.starts_with([' ', '\t', '#']) && !name.contains('\n') {
-                    return Some((name, value.trim_ascii()));
-                }
+        while let Some(mut range) = self.scanner.next_field() {
+            if !self.scanner.complete(&mut range) {
+                return None;
+            }
+            let Some((name, value)) = self.text[range].split_once(':') else {
+                continue;
+            };
+            if !name.starts_with(is_blank) {
+                return Some((name.trim_end_matches(is_blank), value.trim_ascii()));
             }
         }
         None
     }
 }
 
-/// Appends the stanzas of `text` to `kept` without the fields that are not wanted.
+fn is_blank(c: char) -> bool {
+    c.is_ascii_whitespace() || c == '\x0b'
+}
+
+/// What a field is to the caller of [`keep_fields`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    No,
+    Yes,
+    /// It names the package, which every stanza must do.
+    Name,
+}
+
+/// A stanza that does not name its package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unnamed;
+
+/// Appends the stanzas of `text` to `kept` without the fields that are not wanted, and returns how
+/// much of the text that was. A last field that has no colon, which may be further on, is left, with
+/// its stanza.
 ///
-/// `is_wanted` is called with each field as written, from its name to its last newline. Empty lines
-/// are kept.
-pub(crate) fn keep_fields(text: &[u8], is_wanted: impl Fn(&[u8]) -> bool, kept: &mut Vec<u8>) {
+/// `what` is called with each field as written, from its name to its last newline. Empty lines are
+/// kept.
+pub(crate) fn keep_fields(
+    text: &[u8],
+    what: impl Fn(&[u8]) -> Wanted,
+    kept: &mut Vec<u8>,
+) -> Result<usize, Unnamed> {
     let mut scanner = Scanner::new(text);
     // Wanted fields that follow each other are copied together.
     let mut run = 0;
-    while scanner.next_stanza().is_some() {
-        while let Some(field) = scanner.next_field() {
-            if !is_wanted(&text[field.clone()]) {
-                kept.extend_from_slice(&text[run..field.start]);
-                run = field.end;
+    while let Some(start) = scanner.next_stanza() {
+        let before = (kept.len(), run);
+        let mut is_named = false;
+        while let Some(mut field) = scanner.next_field() {
+            match what(&text[field.clone()]) {
+                Wanted::Name => is_named = true,
+                Wanted::Yes => {}
+                Wanted::No if scanner.complete(&mut field) => {
+                    kept.extend_from_slice(&text[run..field.start]);
+                    run = field.end;
+                }
+                Wanted::No => {
+                    kept.truncate(before.0);
+                    kept.extend_from_slice(&text[before.1..start]);
+                    return Ok(start);
+                }
             }
+        }
+        if !is_named {
+            return Err(Unnamed);
         }
     }
     kept.extend_from_slice(&text[run..]);
+    Ok(text.len())
+}
+
+/// Whether a text begins with an empty stanza: two empty lines, or one that is all.
+pub(crate) fn begins_empty(text: &[u8]) -> bool {
+    match blank_line_end(text, 0) {
+        Some(end) => end == text.len() || blank_line_end(text, end).is_some(),
+        None => false,
+    }
 }
 
 /// Iterates over the stanzas of a text as byte ranges. Finds only their ends, which is several
@@ -153,12 +201,39 @@ impl<'a> Scanner<'a> {
         if start == self.text.len() || blank_line_end(self.text, start).is_some() {
             return None;
         }
-        let mut end = line_end(self.text, start);
-        while let Some(b' ' | b'\t') = self.text.get(end) {
+        self.at = self.field_end(start);
+        Some(start..self.at)
+    }
+
+    /// The rest of a field that [`next_field`](Scanner::next_field) has returned. As for apt, a line
+    /// without a colon belongs to the name of the field that has the next one, even over empty
+    /// lines. False if the text has no more colons.
+    #[inline]
+    fn complete(&mut self, field: &mut Range<usize>) -> bool {
+        let text = &self.text[field.clone()];
+        if memchr(b':', text).is_some() || is_continuation(text[0]) {
+            return true;
+        }
+        let Some(colon) = memchr(b':', &self.text[field.end..]) else {
+            return false;
+        };
+        field.end = self.field_end(field.end + colon);
+        self.at = field.end;
+        true
+    }
+
+    /// The end of the line at `from` and of its continuation lines.
+    #[inline]
+    fn field_end(&self, from: usize) -> usize {
+        let mut end = line_end(self.text, from);
+        while self
+            .text
+            .get(end)
+            .is_some_and(|first| is_continuation(*first))
+        {
             end = line_end(self.text, end);
         }
-        self.at = end;
-        Some(start..end)
+        end
     }
 
     /// The position in the text.
@@ -190,6 +265,12 @@ fn blank_line_end(text: &[u8], from: usize) -> Option<usize> {
     }
 }
 
+/// Whether a line that begins so continues the field before it.
+#[inline]
+fn is_continuation(first: u8) -> bool {
+    matches!(first, b' ' | b'\t' | 0x0b | 0x0c)
+}
+
 #[inline]
 fn line_end(text: &[u8], from: usize) -> usize {
     match memchr(b'\n', &text[from..]) {
@@ -213,9 +294,9 @@ impl<'a> Fields<'a> {
         Fields(fields(stanza).collect())
     }
 
-    /// The value of the first field with this name, unless it is empty.
+    /// The value of the last field with this name, unless it is empty: for apt, the last one counts.
     pub fn one(&self, name: &str) -> Option<&'a str> {
-        for (found, value) in &self.0 {
+        for (found, value) in self.0.iter().rev() {
             if found.eq_ignore_ascii_case(name) {
                 return Some(*value).filter(|value| !value.is_empty());
             }
@@ -225,73 +306,4 @@ impl<'a> Fields<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stanzas_are_split_at_empty_lines() {
-        let all: Vec<&str> = stanzas("\n\nA: 1\nB: 2\n\n\nA: 3").collect();
-        assert_eq!(all, ["A: 1\nB: 2\n", "A: 3"]);
-        let all: Vec<&str> = stanzas("A: 1\n\r\nB: 2\n").collect();
-        assert_eq!(all, ["A: 1\n", "B: 2\n"]);
-        for empty in ["", "\n\n", "\r\n\n"] {
-            assert_eq!(stanzas(empty).next(), None);
-        }
-    }
-
-    #[test]
-    fn the_scanner_finds_the_same_stanzas() {
-        for text in [
-            "",
-            "\n\n",
-            "A: 1\nB: 2\n\n\nA: 3",
-            "\nA:\n x\n\ty\nB",
-            "A\n\n",
-            "A: 1\r\nB: 2\r\n\r\nA: 3\r\n",
-            "A\n\r\nB\n\r\r\n\nC\n\r",
-            "A\n\rB\n\n\r\n\rC\n",
-        ] {
-            let mut scanned = Vec::new();
-            let mut scanner = Scanner::new(text.as_bytes());
-            while let Some(start) = scanner.next_stanza() {
-                while scanner.next_field().is_some() {}
-                scanned.push(start..scanner.position());
-            }
-            let found: Vec<Range<usize>> = Ranges::new(text.as_bytes()).collect();
-            assert_eq!(scanned, found, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn unwanted_fields_go_with_their_continuation_lines() {
-        let text = b"B: 1\nA: 1\nB: 2\n b\n\tb\nA: 3\n a\nnonsense\n\n\nA:4\nB:";
-        for (wanted, expected) in [
-            ("A:", "A: 1\nA: 3\n a\n\n\nA:4\n"),
-            ("B:", "B: 1\nB: 2\n b\n\tb\n\n\nB:"),
-            ("C:", "\n\n"),
-        ] {
-            let mut kept = b"x".to_vec();
-            keep_fields(
-                text,
-                |field| field.starts_with(wanted.as_bytes()),
-                &mut kept,
-            );
-            assert_eq!(String::from_utf8(kept).unwrap(), format!("x{expected}"));
-        }
-    }
-
-    #[test]
-    fn fields_keep_continuation_lines() {
-        let stanza = "A: 1\nB:\n x\n .\n y\nnonsense\n#D: 1\n e: f\nC:z\n";
-        let all: Vec<(&str, &str)> = fields(stanza).collect();
-        assert_eq!(all, [("A", "1"), ("B", "x\n .\n y"), ("C", "z")]);
-    }
-
-    #[test]
-    fn fields_are_found_without_regard_to_case() {
-        let all = Fields::read("A: 1\nB:\n");
-        assert_eq!(all.one("a"), Some("1"));
-        assert_eq!(all.one("B"), None);
-        assert_eq!(all.one("C"), None);
-    }
-}
+mod tests;

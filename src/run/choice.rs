@@ -121,6 +121,17 @@ pub(super) fn archive_deb(
 }
 
 fn deb(package: &Package, urls: Vec<String>) -> Result<store::RemoteFile, Error> {
+    let missing = match package {
+        Package { filename, .. } if filename.is_empty() => Some("Filename"),
+        Package { size: 0, .. } => Some("Size"),
+        _ => None,
+    };
+    if let Some(field) = missing {
+        return Err(Error::Unfetchable {
+            package: package.name.clone(),
+            field,
+        });
+    }
     let Some(digest) = package.digest.clone() else {
         return Err(Error::Unverifiable {
             package: package.name.clone(),

@@ -112,6 +112,11 @@ pub(crate) enum Error {
     Plan(#[from] plan::Error),
     #[error("the index has no digest for `{package}`, so its .deb cannot be verified")]
     Unverifiable { package: String },
+    #[error("the index has no {field} of `{package}`, so its .deb cannot be downloaded")]
+    Unfetchable {
+        package: String,
+        field: &'static str,
+    },
     /// A .deb for `--download-only`.
     #[error(transparent)]
     Fetch(Arc<store::Error>),
@@ -164,7 +169,7 @@ impl Error {
             | Error::Measure { .. }
             | Error::Rootfs(_) => Class::Target,
             Error::Pack(error) => error.class(),
-            Error::Unverifiable { .. } => Class::Trust,
+            Error::Unverifiable { .. } | Error::Unfetchable { .. } => Class::Trust,
             Error::Local(error) => error.class(),
             Error::Preseed(error) => error.class(),
             Error::Profile(_) => Class::Usage,
@@ -224,6 +229,7 @@ impl Error {
             | Error::Pin(_)
             | Error::Measure { .. }
             | Error::Unverifiable { .. }
+            | Error::Unfetchable { .. }
             | Error::Rootfs(_)
             | Error::Interrupted { .. } => None,
         }

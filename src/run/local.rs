@@ -15,7 +15,7 @@ use crate::formats::deb::{self, Deb, DebLimits};
 use crate::formats::digest::{Algorithm, Digest, Hasher};
 use crate::formats::fields::Field;
 use crate::formats::package::BadStanza;
-use crate::formats::stanza::keep_fields;
+use crate::formats::stanza::{Wanted, keep_fields};
 use crate::interrupt::Interrupt;
 use crate::plan::{self, LocalDeb};
 use crate::report::Report;
@@ -166,12 +166,13 @@ fn state(metadata: &Metadata) -> (u64, i64, i64) {
 
 /// The control file as a stanza of an index, as apt makes one (debDebPkgFileIndex::GetContent).
 fn stanza(control: &str, path: &Path, size: u64, digest: &Digest) -> String {
-    let is_kept = |field: &[u8]| match Field::of_line(field) {
-        Some(Field::Filename | Field::Size | Field::Sha256 | Field::Sha512) => false,
-        Some(_) | None => true,
+    let what = |field: &[u8]| match Field::of_line(field) {
+        Some(Field::Filename | Field::Size | Field::Sha256 | Field::Sha512) => Wanted::No,
+        Some(_) | None => Wanted::Name,
     };
     let mut kept = Vec::new();
-    keep_fields(control.trim_end().as_bytes(), is_kept, &mut kept);
+    // A control file that was read has fields.
+    let _ = keep_fields(control.trim_end().as_bytes(), what, &mut kept);
     let kept = String::from_utf8_lossy(&kept);
     format!(
         "{}\nFilename: {}\nSize: {size}\n{}: {}\n",

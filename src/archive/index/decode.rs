@@ -8,7 +8,7 @@ use std::io::{self, BufReader, Read};
 
 use crate::formats::compress::{Compression, Integrity, decoder};
 use crate::formats::fields::Field;
-use crate::formats::stanza;
+use crate::formats::stanza::{self, Wanted};
 use crate::store::{self, Stop, Verified};
 
 /// How much is decoded at a time, in bytes.
@@ -28,6 +28,8 @@ pub(in crate::archive) enum DecodeError {
         what: &'static str,
         limit: u64,
     },
+    /// A stanza does not name its package, and apt reads nothing of such an index.
+    Unnamed,
     /// Another source has failed, or the run is interrupted.
     Stopped(store::Error),
     /// Reading or decoding the file failed.
@@ -77,27 +79,32 @@ pub(in crate::archive) fn decode_stream(
     let mut block = Vec::with_capacity(2 * BLOCK);
     let mut kept = Vec::with_capacity(2 * BLOCK);
     let mut count = Count::default();
-    let is_kept = match options.for_patterns {
-        true => is_read_for_patterns,
-        false => is_read,
+    let what = match options.for_patterns {
+        true => what_for_patterns,
+        false => what,
     };
+    // The first bytes of the block that have no whole stanza.
+    let mut searched = 0;
     loop {
         options.stop.check().map_err(DecodeError::Stopped)?;
-        let searched = block.len();
         let read = (&mut stream).take(BLOCK as u64).read_to_end(&mut block)?;
+        if count.bytes == 0 && stanza::begins_empty(&block) {
+            return Err(DecodeError::Unnamed);
+        }
         count.add_bytes(read, options.limit)?;
-        let whole = match read {
+        let end = match read {
             0 => block.len(),
             _ => whole_stanzas(&block, searched),
         };
+        kept.clear();
+        let whole = stanza::keep_fields(&block[..end], what, &mut kept);
+        let whole = whole.map_err(|stanza::Unnamed| DecodeError::Unnamed)?;
         if block.len() - whole > STANZA_LIMIT {
             let limit = STANZA_LIMIT as u64;
             let what = "a stanza of more bytes";
             return Err(DecodeError::Limit { what, limit });
         }
         let from = text.len();
-        kept.clear();
-        stanza::keep_fields(&block[..whole], is_kept, &mut kept);
         match str::from_utf8(&kept) {
             Ok(kept) => text.push_str(kept),
             // Many times slower, so only where it is needed.
@@ -111,27 +118,49 @@ pub(in crate::archive) fn decode_stream(
             return Ok(text);
         }
         block.drain(..whole);
+        searched = block.len();
     }
 }
 
-fn is_read(field: &[u8]) -> bool {
-    Field::of_line(field).is_some()
+/// Which fields are read. A Package without a value names nothing.
+fn what(field: &[u8]) -> Wanted {
+    match Field::of_line(field) {
+        Some(Field::Package) => {
+            let mut parts = field.splitn(2, |byte| *byte == b':');
+            let value = parts.nth(1).unwrap_or_default();
+            if value.trim_ascii().is_empty() {
+                Wanted::No
+            } else {
+                Wanted::Name
+            }
+        }
+        Some(_) => Wanted::Yes,
+        None => Wanted::No,
+    }
 }
 
 /// The fields that patterns and tasks ask for, besides those of every plan.
-fn is_read_for_patterns(field: &[u8]) -> bool {
+fn what_for_patterns(field: &[u8]) -> Wanted {
     let names: [&[u8]; 3] = [b"section:", b"source:", b"task:"];
     let has_name =
         |name: &&[u8]| field.len() >= name.len() && field[..name.len()].eq_ignore_ascii_case(name);
-    is_read(field) || names.iter().any(has_name)
+    match what(field) {
+        Wanted::No if names.iter().any(has_name) => Wanted::Yes,
+        what => what,
+    }
 }
 
 /// The length of the whole stanzas in a block, each with the blank line after it. The first
-/// `searched` bytes have no blank line.
+/// `searched` bytes have none.
 fn whole_stanzas(block: &[u8], searched: usize) -> usize {
-    // Its first newline may be the last byte of these.
-    let from = searched.saturating_sub(1);
-    memchr::memmem::rfind(&block[from..], b"\n\n").map_or(0, |at| from + at + 2)
+    // The first two bytes of a blank line may be the last ones of these.
+    let from = searched.saturating_sub(2);
+    for blank in [&b"\n\n"[..], b"\n\r\n"] {
+        if let Some(at) = memchr::memmem::rfind(&block[from..], blank) {
+            return from + at + blank.len();
+        }
+    }
+    0
 }
 
 /// What was decoded so far.

@@ -41,8 +41,16 @@ pub(in crate::archive) fn compress(compression: Compression, text: &str) -> Vec<
     out.finish().unwrap()
 }
 
-/// A Release file of `suite` with these fields, for these files by their paths below it.
+/// A Release file of `suite` with these fields, for these files by their paths below it. As real ones
+/// do, it lists the uncompressed indexes too, which no mirror here has.
 fn release(suite: &str, fields: &str, files: &Files) -> String {
+    let mut files = files.clone();
+    let paths: Vec<String> = files.keys().cloned().collect();
+    for path in paths {
+        if let Some((plain, _)) = path.rsplit_once("Packages.") {
+            files.entry(format!("{plain}Packages")).or_default();
+        }
+    }
     let mut list: Vec<String> = files
         .iter()
         .map(|(path, content)| {

@@ -24,6 +24,7 @@ impl Release {
             acquire_by_hash: false,
             separate_all: false,
             signed_by_packaged: false,
+            has_found_indexes: false,
             files: BTreeMap::new(),
             digest,
         }

@@ -185,7 +185,11 @@ fn dates_have_several_forms() {
     for good in [
         "Sat, 21 Nov 2026  9:52:04 UTC",
         "Sat, 21 Nov 2026 09:52:04 +0000",
-        "21 Nov 2026 09:52:04 GMT",
+        "sat, 21 nov 2026 09:52:04 GMT",
+        "Mon, 21 November 2026 9:52:4 Z",
+        "Fri, 21 Nov 2026 09:52:04 -0000",
+        "Sat Nov 21 09:52:04 2026",
+        "Saturday, 21-Nov-126 09:52:04 GMT",
     ] {
         assert_eq!(parse_date(good), Some(1_795_254_724), "{good}");
     }
@@ -194,10 +198,30 @@ fn dates_have_several_forms() {
         "yesterday",
         "Sat, 21 Nov 2026 09:52:04",
         "Sat, 21 Nov 2026 09:52:04 +0200",
-        "Sat, 31 Feb 2026 09:52:04 UTC",
+        "21 Nov 2026 09:52:04 GMT",
+        "mer., 21 nov. 2026 09:52:04 UTC",
+        "Sat, 21 Nov 2026 24:52:04 UTC",
+        "Sat, 21 Nov 2026 09:52 UTC",
+        "Sat, 21 Nov 2026 09:52:04 utc",
+        "Sat, 32 Nov 2026 09:52:04 UTC",
+        "Sat Nov 21 09:52:04 UTC 2026",
+        "2026-11-21T09:52:04Z",
+        "1795254724",
         "1 Jan 1970 1:2 UTC",
     ] {
         assert_eq!(parse_date(bad), None, "{bad}");
+    }
+    for (same, date) in [
+        (
+            "Sat, 31 Feb 2026 09:52:04 UTC",
+            "Tue, 3 Mar 2026 09:52:04 UTC",
+        ),
+        (
+            "Sat, 21 Nov 2026 09:51:60 UTC",
+            "Sat, 21 Nov 2026 09:52:00 UTC",
+        ),
+    ] {
+        assert_eq!(parse_date(same), parse_date(date), "{same}");
     }
     let bad = text("").replace("Sat, 12 Sep 2026 07:55:41 UTC", "soon");
     assert!(matches!(

@@ -7,29 +7,72 @@ use jiff::tz::TimeZone;
 
 use crate::archive::Source;
 
-/// Parses `Sat, 12 Sep 2026 07:55:41 UTC` into seconds since the epoch. Hours may have one digit,
-/// as Ubuntu writes them. Like apt, it knows no zone but UTC.
+/// Parses a date into seconds since the epoch, in one of the three forms of HTTP and in no zone but
+/// UTC, as apt does (`RFC1123StrToTime`):
+///
+/// - `Sat, 12 Sep 2026 07:55:41 UTC`
+/// - `Saturday, 12-Sep-26 07:55:41 UTC`; its year counts from 1900
+/// - `Sat Sep 12 07:55:41 2026`
 pub(super) fn parse_date(text: &str) -> Option<i64> {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let text = text.split_once(',').map_or(text, |(_, rest)| rest);
-    let mut words = text.split_ascii_whitespace();
-    let day: i8 = words.next()?.parse().ok()?;
-    let name = words.next()?;
-    let month = MONTHS.iter().position(|month| *month == name)? + 1;
-    let year: i16 = words.next()?.parse().ok()?;
-    let mut clock = words.next()?.split(':');
-    let hour: i8 = clock.next()?.parse().ok()?;
-    let minute: i8 = clock.next()?.parse().ok()?;
-    let second: i8 = clock.next()?.parse().ok()?;
-    let is_utc = matches!(words.next()?, "UTC" | "GMT" | "Z" | "+0000");
-    if !is_utc || clock.next().is_some() || words.next().is_some() {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let (first, rest) = words.split_first()?;
+    if !is_weekday(first) {
         return None;
     }
-    let month = i8::try_from(month).ok()?;
-    let time = civil::DateTime::new(year, month, day, hour, minute, second, 0).ok()?;
-    Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
+    match (first.len(), rest) {
+        (4, [day, month, year, clock, zone]) if first.ends_with(',') && is_utc(zone) => {
+            seconds(year.parse().ok()?, month, day, clock)
+        }
+        (3, [month, day, clock, year]) => seconds(year.parse().ok()?, month, day, clock),
+        (5.., [date, clock, zone]) if first.ends_with(',') && is_utc(zone) => {
+            let mut parts = date.split('-');
+            let day = parts.next()?;
+            let month = parts.next()?;
+            let year: i16 = parts.next()?.parse().ok()?;
+            let is_whole = parts.next().is_none();
+            seconds(year.checked_add(1900)?, month, day, clock).filter(|_| is_whole)
+        }
+        _ => None,
+    }
+}
+
+/// Only its first letters count: it says nothing that the date does not.
+fn is_weekday(word: &str) -> bool {
+    const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+    let name = word.get(..3).unwrap_or_default();
+    WEEKDAYS.iter().any(|day| day.eq_ignore_ascii_case(name))
+}
+
+fn is_utc(zone: &str) -> bool {
+    matches!(zone, "GMT" | "UTC" | "Z") || zone.parse() == Ok(0)
+}
+
+/// A day that the month does not have is one of the next month, and second 60 one of the next minute.
+fn seconds(year: i16, month: &str, day: &str, clock: &str) -> Option<i64> {
+    let day: i64 = day.parse().ok()?;
+    let mut parts = clock.splitn(3, ':');
+    let hour: i64 = parts.next()?.parse().ok()?;
+    let minute: i64 = parts.next()?.parse().ok()?;
+    let second: i64 = parts.next()?.parse().ok()?;
+    let is_clock = (0..=23).contains(&hour) && (0..=59).contains(&minute);
+    if !is_clock || !(0..=61).contains(&second) || !(1..=31).contains(&day) || year < 0 {
+        return None;
+    }
+    let first = civil::Date::new(year, month_number(month)?, 1).ok()?;
+    let midnight = first.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second();
+    Some(midnight + (day - 1) * 86_400 + hour * 3600 + minute * 60 + second)
+}
+
+/// The number of a month by its first three letters.
+fn month_number(name: &str) -> Option<i8> {
+    const MONTHS: [&str; 12] = [
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+    ];
+    let name = name.get(..3)?;
+    let place = MONTHS
+        .iter()
+        .position(|month| month.eq_ignore_ascii_case(name))?;
+    i8::try_from(place + 1).ok()
 }
 
 /// When a release expires, in seconds since the epoch: at its Valid-Until, but neither before nor
