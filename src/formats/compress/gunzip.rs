@@ -3,7 +3,7 @@
 //! A member may follow another one. Whatever else follows a member is ignored: some archives pad
 //! their indexes. A file that does not begin as gzip is taken as it is.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, ErrorKind, Read};
 
 use flate2::bufread::GzDecoder;
 
@@ -15,7 +15,12 @@ pub(super) struct GunzipDecoder<R: BufRead>(MemberState<R>);
 
 enum MemberState<R: BufRead> {
     Start(Ahead<R>),
-    Member(Box<GzDecoder<Ahead<R>>>),
+    Member {
+        decoder: Box<GzDecoder<Ahead<R>>>,
+        /// Whether it follows another one and has given nothing yet. zlib ignores it if the file
+        /// ends so.
+        may_be_cut: bool,
+    },
     Plain(Ahead<R>),
     End,
 }
@@ -30,20 +35,29 @@ impl<R: BufRead> Read for GunzipDecoder<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match &mut self.0 {
-                MemberState::Member(member) => {
-                    let read = member.read(buffer)?;
-                    if read > 0 || buffer.is_empty() {
+                MemberState::Member {
+                    decoder,
+                    may_be_cut,
+                } => match decoder.read(buffer) {
+                    Ok(read) if read > 0 || buffer.is_empty() => {
+                        *may_be_cut &= read == 0;
                         return Ok(read);
                     }
-                }
+                    Ok(_) => {}
+                    Err(error) if *may_be_cut && error.kind() == ErrorKind::UnexpectedEof => {
+                        self.0 = MemberState::End;
+                        return Ok(0);
+                    }
+                    Err(error) => return Err(error),
+                },
                 MemberState::Plain(input) => return input.read(buffer),
                 MemberState::Start(_) => {}
                 MemberState::End => return Ok(0),
             }
             self.0 = match std::mem::replace(&mut self.0, MemberState::End) {
-                MemberState::Start(input) => next_state(input, MemberState::Plain)?,
-                MemberState::Member(member) => {
-                    next_state(member.into_inner(), |_| MemberState::End)?
+                MemberState::Start(input) => next_state(input, false, MemberState::Plain)?,
+                MemberState::Member { decoder, .. } => {
+                    next_state(decoder.into_inner(), true, |_| MemberState::End)?
                 }
                 other => other,
             };
@@ -54,10 +68,14 @@ impl<R: BufRead> Read for GunzipDecoder<R> {
 /// A member where one begins, and what `otherwise` gives where none does.
 fn next_state<R: BufRead>(
     mut input: Ahead<R>,
+    may_be_cut: bool,
     otherwise: impl FnOnce(Ahead<R>) -> MemberState<R>,
 ) -> io::Result<MemberState<R>> {
     Ok(match input.begins_with_magic()? {
-        true => MemberState::Member(Box::new(GzDecoder::new(input))),
+        true => MemberState::Member {
+            decoder: Box::new(GzDecoder::new(input)),
+            may_be_cut,
+        },
         false => otherwise(input),
     })
 }
@@ -141,12 +159,14 @@ mod tests {
     fn what_follows_a_member_is_read_as_by_zlib() {
         let one = packed(b"one");
         let two = packed(b"two");
-        let cases: [(&str, &[u8], &[u8]); 8] = [
+        let cases: [(&str, &[u8], &[u8]); 10] = [
             ("nothing", b"", b"one"),
             ("a NUL", b"\0", b"one"),
             ("17 NULs", &[0; 17], b"one"),
             ("text", b"garbage", b"one"),
             ("the first byte of the magic", &MAGIC[..1], b"one"),
+            ("the magic", &MAGIC, b"one"),
+            ("a cut header", &two[..9], b"one"),
             ("a member", &two, b"onetwo"),
             ("a member and text", &[&two[..], b"x"].concat(), b"onetwo"),
             ("NULs and a member", &[&[0; 4], &two[..]].concat(), b"one"),
@@ -155,8 +175,13 @@ mod tests {
             let text = unpacked(&[&one[..], rest].concat()).unwrap();
             assert_eq!(text, expected, "{name}");
         }
-        for (name, rest) in [("the magic", &MAGIC[..]), ("a cut member", &two[..9])] {
-            let error = unpacked(&[&one[..], rest].concat()).unwrap_err();
+        let long = packed(&b"two ".repeat(50_000));
+        let cut = &long[..long.len() - 9];
+        for (name, file) in [
+            ("a cut member after another", [&one[..], cut].concat()),
+            ("a first member that is cut", one[..9].to_vec()),
+        ] {
+            let error = unpacked(&file).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{name}");
         }
     }
