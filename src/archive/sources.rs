@@ -37,6 +37,9 @@ pub(crate) struct SourceEntry {
     pub(super) uri: String,
     /// A `/` at its end makes the repository flat.
     pub(super) suite: String,
+    /// Whether `$(ARCH)` stays in the suite: apt replaces it in fields and in the suites of flat
+    /// repositories only.
+    pub(super) has_literal_suite: bool,
     /// None for a flat repository.
     pub(super) components: Vec<String>,
     /// Empty if the entry names none.
@@ -45,6 +48,12 @@ pub(crate) struct SourceEntry {
     pub(super) added_architectures: Vec<String>,
     /// `arch-=`
     pub(super) removed_architectures: Vec<String>,
+    /// Targets; empty if the entry names none.
+    pub(super) targets: Vec<String>,
+    /// `target+=`
+    pub(super) added_targets: Vec<String>,
+    /// `target-=`
+    pub(super) removed_targets: Vec<String>,
     pub(super) signed_by: Option<SignedBy>,
     /// `Trusted: yes`
     pub(super) trusted: bool,
@@ -70,10 +79,14 @@ impl SourceEntry {
         SourceEntry {
             uri,
             suite,
+            has_literal_suite: false,
             components,
             architectures: Vec::new(),
             added_architectures: Vec::new(),
             removed_architectures: Vec::new(),
+            targets: Vec::new(),
+            added_targets: Vec::new(),
+            removed_targets: Vec::new(),
             signed_by: None,
             trusted: false,
             expiry: Expiry::Check,
@@ -88,11 +101,19 @@ impl SourceEntry {
     }
 
     fn checked(self) -> Result<SourceEntry, &'static str> {
+        check_scheme(&self.uri)?;
         match (is_flat(&self.suite), self.components.is_empty()) {
             (false, true) => Err("it has no components, and its suite does not end in /"),
             (true, false) => Err("its suite ends in /, so it can have no components"),
             _ => Ok(self),
         }
+    }
+
+    /// Whether Packages files are among the targets that it reads.
+    fn reads_packages(&self) -> bool {
+        let has = |targets: &[String]| targets.iter().any(|target| target == "Packages");
+        let is_named = self.targets.is_empty() || has(&self.targets);
+        (is_named || has(&self.added_targets)) && !has(&self.removed_targets)
     }
 
     /// Whether the tree's own sources, which are written without quotes, can hold it. Elsewhere one of
@@ -131,7 +152,10 @@ impl SourceEntry {
             let named = [&self.architectures[..], &self.added_architectures].concat();
             selected.retain(|architecture| named.contains(architecture));
         }
-        selected.retain(|architecture| !self.removed_architectures.contains(architecture));
+        let reads_packages = self.reads_packages();
+        selected.retain(|architecture| {
+            reads_packages && !self.removed_architectures.contains(architecture)
+        });
         let native = architectures.first().map_or("", String::as_str);
         let uri = self.uri.replace(ARCH, native);
         let SourceKeys {
@@ -142,7 +166,10 @@ impl SourceEntry {
         Ok(Source {
             archive: archive_at(&uri),
             uris: vec![uri],
-            suite: self.suite.replace(ARCH, native),
+            suite: match self.has_literal_suite {
+                true => self.suite.clone(),
+                false => self.suite.replace(ARCH, native),
+            },
             components: self.components.clone(),
             architectures: selected,
             trust,
@@ -160,6 +187,21 @@ impl SourceEntry {
             },
             leniency: Leniency::default(),
         })
+    }
+}
+
+/// apt knows schemes in lower case only, and files of no host, not even of `localhost`.
+fn check_scheme(uri: &str) -> Result<(), &'static str> {
+    let Some((scheme, rest)) = uri.split_once(':') else {
+        return Ok(());
+    };
+    if scheme.bytes().any(|c| c.is_ascii_uppercase()) {
+        return Err("the scheme of its URI is not in lower case");
+    }
+    let is_file = matches!(scheme, "file" | "copy");
+    match is_file && rest.starts_with("//") && !rest.starts_with("///") {
+        true => Err("its URI has a host, which files do not have"),
+        false => Ok(()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{SignedBy, SourceEntry};
 use crate::archive::Expiry;
+use crate::formats::fields::flag;
 
 const BAD_PIN: &str = "its pin-priority is not a number from -32768 to 32767 other than 0";
 const BAD_SECONDS: &str =
@@ -16,7 +17,7 @@ const ONE_LINE: [(&str, &str); 3] = [
 
 /// Options for translations, for other indexes and for how an index is fetched. They do not change
 /// the packages.
-const WITHOUT_EFFECT_ON_PACKAGES: [&str; 4] = ["languages", "targets", "pdiffs", "by-hash"];
+const WITHOUT_EFFECT_ON_PACKAGES: [&str; 3] = ["languages", "pdiffs", "by-hash"];
 
 /// The fields that are not options: they say where the packages are.
 const PLACE: [&str; 5] = ["types", "uris", "suites", "components", "enabled"];
@@ -43,6 +44,9 @@ impl SourceEntry {
             "architectures" => self.architectures = words(value),
             "architectures-add" => self.added_architectures.extend(words(value)),
             "architectures-remove" => self.removed_architectures.extend(words(value)),
+            "targets" => self.targets = words(value),
+            "targets-add" => self.added_targets.extend(words(value)),
+            "targets-remove" => self.removed_targets.extend(words(value)),
             "trusted" => self.trusted = is_yes(value),
             "check-valid-until" if is_no(value) => self.expiry = Expiry::Ignore,
             "check-valid-until" => self.expiry = Expiry::Check,
@@ -84,13 +88,9 @@ pub(super) fn words(text: &str) -> Vec<String> {
 }
 
 pub(super) fn is_yes(value: &str) -> bool {
-    ["yes", "true", "with", "on", "enable", "1"]
-        .iter()
-        .any(|yes| value.trim().eq_ignore_ascii_case(yes))
+    flag(value.trim()) == Some(true)
 }
 
 pub(super) fn is_no(value: &str) -> bool {
-    ["no", "false", "without", "off", "disable", "0"]
-        .iter()
-        .any(|no| value.trim().eq_ignore_ascii_case(no))
+    flag(value.trim()) == Some(false)
 }

@@ -3,6 +3,7 @@
 
 use super::options::{deb822_name, is_no, words};
 use super::{BadSource, SourceEntry};
+use crate::archive::release::is_flat;
 use crate::formats::stanza::{Fields, fields, stanzas};
 use crate::store;
 
@@ -20,7 +21,7 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Vec<SourceEntry>, BadSourc
 fn begins_with_field(line: &str) -> bool {
     let is_name = |c: u8| c.is_ascii_alphanumeric() || c == b'-';
     match line.split_once(':') {
-        Some((field, _)) => field.bytes().all(is_name),
+        Some((field, _)) => field.trim_end().bytes().all(is_name),
         None => false,
     }
 }
@@ -74,8 +75,12 @@ fn parse_line(line: &str) -> Result<Option<SourceEntry>, &'static str> {
     // The URI keeps its escapes: `%2f` in a password must not become a slash.
     let uri = uri.replace('"', "").replace(' ', "%20");
     let mut entry = SourceEntry::new(uri, decoded(suite), components);
+    entry.has_literal_suite = !is_flat(&entry.suite);
     for option in options {
         let (key, value) = option.split_once('=').ok_or("an option has no =")?;
+        if key.is_empty() || (value.is_empty() && key != "pin-priority") {
+            return Err("an option has no name or no value");
+        }
         let key = deb822_name(key);
         let value = decoded(value).replace(',', " ");
         entry.set(&key, &value)?;
@@ -100,6 +105,10 @@ impl<'a> Words<'a> {
             return Ok(None);
         }
         let option = self.next(|byte| byte.is_ascii_whitespace() || byte == b']')?;
+        let is_followed = |rest: &str| !rest.is_empty() && !rest.starts_with(char::is_whitespace);
+        if self.0.strip_prefix(']').is_some_and(is_followed) {
+            return Err("its ] is not followed by a blank");
+        }
         option.map(Some).ok_or("its [ has no ]")
     }
 
@@ -152,10 +161,21 @@ fn decoded(word: &str) -> String {
 fn parse_deb822(name: &str, text: &str) -> Result<Vec<SourceEntry>, BadSource> {
     let mut uncommented = String::with_capacity(text.len());
     for line in text.lines() {
-        if !line.starts_with('#') {
-            uncommented.push_str(line.trim_end());
-            uncommented.push('\n');
+        if line.starts_with('#') {
+            continue;
         }
+        let is_continued = line.starts_with([' ', '\t']);
+        let kept = line.trim_end();
+        if !kept.is_empty() && !is_continued && !kept.contains(':') {
+            return Err(bad_line(name, line, "it has no colon"));
+        }
+        // Only a line without anything ends a stanza.
+        uncommented.push_str(if kept.is_empty() && is_continued {
+            " "
+        } else {
+            kept
+        });
+        uncommented.push('\n');
     }
     let mut entries = Vec::new();
     for stanza in stanzas(&uncommented) {

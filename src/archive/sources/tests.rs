@@ -191,9 +191,15 @@ fn options_have_apts_meaning_in_both_forms() {
                 .unwrap();
             assert_eq!(source.architectures, expected, "{text}");
             assert_eq!(source.uris, ["http://m/amd64/x"], "{text}");
-            assert_eq!(source.suite, "s-amd64", "{text}");
+            // As for apt: of a line, only the suite of a flat archive.
+            let is_line = text.starts_with("deb ");
+            let suite = if is_line { "s-$(ARCH)" } else { "s-amd64" };
+            assert_eq!(source.suite, suite, "{text}");
         }
     }
+    let flat = parse("test", "deb http://m s-$(ARCH)/").unwrap().remove(0);
+    let source = flat.source(&architectures, &unchecked(), Path::new("/"));
+    assert_eq!(source.unwrap().suite, "s-amd64/");
     for (options, ahead, unknown) in [
         ("check-date=no", Some(i64::MAX), ""),
         ("date-max-future=3600", Some(3600), ""),
