@@ -31,14 +31,12 @@ fn print_debs(context: &TestContext, include: &str, source: &str) -> Outcome {
 #[test]
 fn archives_without_a_release_are_read_where_they_are_trusted() {
     let native = format!("dists/own/main/binary-{}/Packages.gz", host_architecture());
-    let all = "dists/own/main/binary-all/Packages.gz";
     let cases = [
         ("flat", "Packages", Compression::None, "./"),
         ("flat", "Packages.gz", Compression::Gzip, "./"),
         ("flat", "Packages.xz", Compression::Xz, "./"),
         ("flat", "Packages.zst", Compression::Zstd, "./"),
         ("whole", native.as_str(), Compression::Gzip, "own main"),
-        ("all", all, Compression::Gzip, "own main"),
     ];
     for (directory, index, compression, place) in cases {
         let context = without_release(directory, index, compression);
@@ -117,7 +115,6 @@ fn sources_have_apts_quotes_and_variables() {
     let key = context.path("keyring.gpg").display().to_string();
     let url = context.mirror.url();
     for line in [
-        format!("deb [signed-by={key}] {url} own-$(ARCH) main"),
         format!("deb [signed-by=\"{key}\"] \"{url}\" \"own-{architecture}\" main # comment"),
         format!("deb [signed-by={key}] {url} own%2d{architecture} ma%69n"),
         format!(

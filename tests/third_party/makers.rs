@@ -11,14 +11,14 @@ use super::World;
 use crate::context::outcome;
 
 /// Two versions of one package.
-fn debs() -> [DebBuilder; 2] {
+pub fn debs() -> [DebBuilder; 2] {
     ["1.0", "1.1"].map(|version| {
         let deb = DebBuilder::new("extra", version).architecture("all");
         deb.field("Section", "misc").field("Priority", "optional")
     })
 }
 
-fn suite(name: &str) -> FakeSuite {
+pub fn suite(name: &str) -> FakeSuite {
     FakeSuite {
         compressions: vec![Compression::None, Compression::Gzip, Compression::Xz],
         by_hash: false,

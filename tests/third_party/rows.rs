@@ -10,13 +10,11 @@ const PLAIN: Shape = Shape {
     missing: 404,
     rest: "own main",
     make: |_| (),
+    asks: "extra",
     version: "1.1",
     warns: false,
     differs: "",
 };
-
-/// Takes an index that the Release lists in a compressed form only.
-const READS_LONE: &str = "apt ignores an index whose uncompressed form the Release does not list";
 
 pub fn shapes() -> Vec<Shape> {
     vec![
@@ -109,14 +107,14 @@ pub fn shapes() -> Vec<Shape> {
         },
         Shape {
             name: "xz alone",
+            version: "",
             make: |w| lone(w, Compression::Xz),
-            differs: READS_LONE,
             ..PLAIN
         },
         Shape {
             name: "gz alone",
+            version: "",
             make: |w| lone(w, Compression::Gzip),
-            differs: READS_LONE,
             ..PLAIN
         },
         Shape {

@@ -239,7 +239,7 @@ const LIES: [(&str, &str, &str, i32, &str); 17] = [
         3,
         "should have 100000 bytes",
     ),
-    ("the size 0", "SIZE", "Size: 0", 3, "should have 0 bytes"),
+    ("the size 0", "SIZE", "Size: 0", 3, "has no Size of"),
     (
         "a path upwards",
         PATH,

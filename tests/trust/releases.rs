@@ -143,8 +143,8 @@ fn dates() -> Vec<Edited> {
             "a Date that does not exist",
             &line,
             "Date: Mon, 31 Feb 2025 00:00:00 UTC\n",
-            3,
-            "not a date",
+            0,
+            "",
         ),
         edited(
             "a Date of another zone",
