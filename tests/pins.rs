@@ -3,9 +3,10 @@
 use std::fs;
 use std::process::Command;
 
-use rbootstrap::testing::{DebBuilder, FakeSuite, host_architecture};
+use rbootstrap::testing::{DebBuilder, FakeArchive, FakeSuite, host_architecture};
 
 use crate::context::{TestContext, outcome};
+use crate::table::{self, Row};
 
 /// A context with an older and a newer `hello` in suites of their own.
 fn three_suites() -> TestContext {
@@ -80,6 +81,73 @@ fn candidates_are_chosen_by_pin() {
             "{include}: {printed}"
         );
     }
+}
+
+/// The same version in two archives: `tied` of the suite itself, and of another archive.
+struct Tied {
+    name: &'static str,
+    other: fn(DebBuilder) -> DebBuilder,
+    pin: &'static str,
+    is_other: bool,
+}
+
+impl Row for Tied {
+    fn name(&self) -> String {
+        format!("{} {}", self.name, self.pin)
+    }
+
+    fn run(&self) {
+        let tied = || DebBuilder::new("tied", "1").file("usr/share/tied", "tied\n");
+        let context = TestContext::new([tied()]);
+        let other = FakeArchive {
+            root: context.archive.root.join("other"),
+            key: context.archive.key.clone(),
+        };
+        other.publish(&FakeSuite::new("other").with([(self.other)(tied())]));
+        let source = line(&context, "other", self.pin).replace(" other main", "/other other main");
+        let options = ["--variant=custom", "--include=tied", "--source", &source];
+        context.download(&options).ok();
+        let debs = context.mirror.debs();
+        let is_of_other = |deb: &String| deb.starts_with("/other/") && deb.contains("tied");
+        assert_eq!(debs.iter().any(is_of_other), self.is_other, "{debs:?}");
+    }
+}
+
+/// As for apt, versions with other metadata are others, and their priority decides; one version with
+/// the same metadata is taken from the first source.
+#[test]
+fn ties_of_versions_are_decided_by_priority_and_then_by_order() {
+    let same = |deb| deb;
+    let depends = |deb: DebBuilder| deb.depends("libc6");
+    let larger = |deb: DebBuilder| deb.file("usr/share/more", "more\n".repeat(4000));
+    let sized = |deb: DebBuilder| deb.field("Installed-Size", "4711");
+    let provides = |deb: DebBuilder| deb.field("Provides", "tie");
+    let rows = [
+        (
+            "the same",
+            same as fn(DebBuilder) -> DebBuilder,
+            "pin-priority=900",
+            false,
+        ),
+        ("another Depends", depends, "", false),
+        ("another Depends", depends, "pin-priority=900", true),
+        ("another Depends", depends, "pin-priority=100", false),
+        ("another Size", larger, "", false),
+        ("another Size", larger, "pin-priority=501", true),
+        ("another Installed-Size", sized, "pin-priority=900", true),
+        ("another Provides", provides, "pin-priority=1001", true),
+        ("another Provides", provides, "pin-priority=499", false),
+    ];
+    let mut cases = Vec::new();
+    for (name, other, pin, is_other) in rows {
+        cases.push(Tied {
+            name,
+            other,
+            pin,
+            is_other,
+        });
+    }
+    table::run("pins: ties", 9, &cases);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::fs;
 
 use rbootstrap::testing::DebBuilder;
-use rbootstrap::testing::tar::{directory, file};
+use rbootstrap::testing::tar::{TarEntry, directory, file, hard_link, symlink};
 
 use crate::context::{TestContext, reference};
 use crate::packages::same_as_dpkg;
@@ -22,6 +22,57 @@ fn further_control_members() {
         .member("odd.name", 0o644, "x")
         .file("usr/share/members", "x");
     same_as_dpkg([deb], &["members"]);
+}
+
+/// dpkg makes control scripts executable, and runs those without an interpreter with the shell.
+#[test]
+#[ignore = "needs root, dpkg, apt"]
+fn scripts_of_odd_modes_and_beginnings() {
+    let note = "echo \"$0 $1\" >>/var/lib/note\n";
+    let rows = [
+        ("mode-0644", 0o644, "#!/bin/sh\n"),
+        ("mode-0400", 0o400, "#!/bin/sh\n"),
+        ("mode-0000", 0, "#!/bin/sh\n"),
+        ("mode-4755", 0o4755, "#!/bin/sh\n"),
+        ("no-interpreter", 0o755, ""),
+        ("blank-and-option", 0o755, "#! /bin/sh -e\n"),
+        ("interpreter-too-late", 0o644, "\n#!/bin/sh\n"),
+    ];
+    let mut names = Vec::new();
+    let mut debs = Vec::new();
+    for (name, mode, head) in rows {
+        let script = format!("{head}{note}");
+        names.push(name);
+        debs.push(
+            DebBuilder::new(name, "1")
+                .member("preinst", mode, &script)
+                .member("postinst", mode, &script),
+        );
+    }
+    let context = same_as_dpkg(debs, &names);
+    let ran = context.read("var/lib/note").lines().count();
+    assert_eq!(ran, 2 * rows.len());
+    println!("odd scripts: {} cases", rows.len());
+}
+
+#[test]
+#[ignore = "needs root, dpkg, apt"]
+fn scripts_that_are_links_of_each_other() {
+    let note = "#!/bin/sh\necho \"$0 $1\" >>/var/lib/note\n";
+    let linked = |name: &str, link: TarEntry| {
+        let mut deb = DebBuilder::new(name, "1").member("postinst", 0o755, note);
+        deb.members.push(link);
+        deb
+    };
+    let debs = [
+        linked("hard", hard_link("./prerm", "./postinst")),
+        linked("hard-without-dot", hard_link("./postrm", "postinst")),
+        linked("soft", symlink("./prerm", "postinst")),
+        linked("soft-with-dot", symlink("./preinst", "./postinst")),
+    ];
+    let names = ["hard", "hard-without-dot", "soft", "soft-with-dot"];
+    same_as_dpkg(debs, &names);
+    println!("linked scripts: {} cases", names.len());
 }
 
 #[test]

@@ -64,24 +64,47 @@ mod tests {
         32, 0, 0, 0, 255, 255, 255, 255, // others
     ];
 
+    /// As `DEFAULT`, with these permissions of uid 1000, the group, the mask and others.
+    fn default_of(permissions: [u8; 4]) -> [u8; 44] {
+        let mut acl = DEFAULT;
+        for (entry, permission) in permissions.into_iter().enumerate() {
+            acl[4 + 8 * (entry + 1) + 2] = permission;
+        }
+        acl
+    }
+
     #[test]
     fn what_is_created_below_inherits_nothing() {
+        let acls = [
+            ("others have nothing", DEFAULT),
+            ("others have all", default_of([7, 7, 7, 7])),
+            ("only uid 1000 has anything", default_of([7, 0, 7, 0])),
+            ("the mask takes all", default_of([7, 7, 0, 5])),
+        ];
+        for (name, acl) in acls {
+            inherits_nothing(name, &acl);
+        }
+        println!("default ACLs: {} cases", acls.len());
+    }
+
+    fn inherits_nothing(case: &str, acl: &[u8; 44]) {
         let directory = tempfile::tempdir().unwrap();
         let open = File::open(directory.path()).unwrap();
         let name = NAMES[1];
-        fsetxattr(&open, name, &DEFAULT, XattrFlags::empty()).unwrap();
+        fsetxattr(&open, name, acl, XattrFlags::empty()).unwrap();
         let taken = Acls::take(&open).unwrap();
-        assert_eq!(taken.0, [(name, DEFAULT.to_vec())]);
+        assert_eq!(taken.0, [(name, acl.to_vec())], "{case}");
         let below = tempfile::Builder::new()
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
             .tempfile_in(directory.path())
             .unwrap();
-        assert_eq!(below.as_file().metadata().unwrap().mode() & 0o777, 0o644);
+        let mode = below.as_file().metadata().unwrap().mode();
+        assert_eq!(mode & 0o777, 0o644, "{case}");
         let mut value = [0; 64];
         let inherited = fgetxattr(below.as_file(), NAMES[0], &mut value);
-        assert_eq!(inherited, Err(Errno::NODATA));
+        assert_eq!(inherited, Err(Errno::NODATA), "{case}");
         taken.restore(&open).unwrap();
         let length = fgetxattr(&open, name, &mut value[..]).unwrap();
-        assert_eq!(&value[..length], DEFAULT);
+        assert_eq!(&value[..length], acl, "{case}");
     }
 }
