@@ -236,9 +236,10 @@ fn check_device(entry: &Entry, path: &RootPath, package: &str) -> Result<(), Err
     })
 }
 
-/// Checks what becomes the names of files: only what Policy 5.6.7 and 5.6.8 allow.
+/// Checks what becomes the names of files: only what dpkg allows (`pkg_name_is_illegal`), which is
+/// more than Policy 5.6.7 does, and Policy 5.6.8.
 fn check_names(package: &Package) -> Result<(), Error> {
-    if is_plain(&package.name, "+-.") && is_plain(&package.architecture, "-") {
+    if is_plain(&package.name, "+-._") && is_plain(&package.architecture, "-") {
         return Ok(());
     }
     Err(Error::Name {

@@ -33,16 +33,23 @@ pub(super) fn control_members(control: Input<'_>, copying: &Copying) -> Result<V
         links.retain(|link| link.name != name);
         if is_link {
             let target = String::from_utf8_lossy(&entry.target);
+            let target = plain_name(&target).to_owned();
+            let is_there = members.iter().any(|member| member.name == target)
+                || links.iter().any(|link| link.name == target);
+            // tar cannot make a hard link to what follows; a symlink may lead there.
+            if entry.kind == Kind::HardLink && !is_there {
+                return Err(Error::Control { name: path });
+            }
             links.push(Link {
                 name: name.to_owned(),
-                target: plain_name(&target).to_owned(),
+                target,
             });
             continue;
         }
         let content = content(&mut archive).map_err(Error::control)?;
         members.push(Member {
             name: name.to_owned(),
-            mode: entry.mode & 0o777,
+            mode: entry.mode & 0o7777,
             modified: entry.modified,
             content,
         });

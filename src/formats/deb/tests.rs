@@ -247,6 +247,13 @@ fn control_members_are_bounded_and_plain() {
         symlink("./postrm", "prerm"),
     ];
     assert!(matches!(with(&round), Err(Error::Control { .. })));
+    // As for tar, a hard link follows its target; a symlink need not.
+    let postinst = || file("./postinst", "#!/bin/sh\n").mode(0o4755);
+    let late = [control(), hard_link("./prerm", "./postinst"), postinst()];
+    assert!(matches!(with(&late), Err(Error::Control { .. })));
+    let late = [control(), symlink("./prerm", "postinst"), postinst()];
+    let deb = with(&late).unwrap();
+    assert_eq!(deb.member("prerm").unwrap().mode, 0o4755);
     for odd in [
         file("./sub/x", ""),
         file("../x", ""),
