@@ -45,7 +45,11 @@ fn of_bytes() -> Vec<Row> {
             "a stanza of more bytes than",
             "\0".repeat(100 << 20),
         ),
-        row("newlines", "more bytes than", "\n".repeat(100 << 20)),
+        row(
+            "newlines",
+            "without a Package field",
+            "\n".repeat(100 << 20),
+        ),
         row(
             "one long line",
             "a stanza of more bytes than",
