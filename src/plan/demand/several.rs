@@ -55,13 +55,17 @@ impl DemandReader<'_, '_> {
             found = selectors::packages(self.pool, &self.candidates, unsigned)?;
         }
         for package in found.as_deref().unwrap_or_default() {
+            let before = demands.len();
             self.add_selected(*package, choice, is_negative, demands)?;
+            // apt passes over such a package of a glob or an expression, but not of a pattern.
+            if is_pattern && demands.len() == before {
+                self.present(&self.pool.full_name(*package))?;
+            }
         }
         Ok(found.is_some())
     }
 
-    /// Adds the demand for one of several packages. As in apt, one that nothing can be installed for
-    /// is passed over.
+    /// Adds the demand for one of several packages, unless nothing can be installed for it.
     fn add_selected<'s>(
         &mut self,
         package: PackageId,

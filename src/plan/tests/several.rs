@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn several_packages_are_demanded_by_one_word() {
     let stanzas = "vim 2 Depends:libx\nvim-tiny 2\nlibx 1\nlibx++ 1\neditor-a 1 Provides:editor\n\
-                   nano 1 Provides:pico\na.b 1\nbase 1 Essential:yes";
+                   nano 1 Provides:pico\na.b 1\nbase 1 Essential:yes\nm1 1 Provides:mail\nm2 1 Provides:mail";
     let rows = [
         ("?name(^vim)", "libx vim vim-tiny"),
         ("~n^vim-", ""),
@@ -17,7 +17,12 @@ fn several_packages_are_demanded_by_one_word() {
         ("libx++", "libx++"),
         ("a.b", "a.b"),
         ("?essential", "base"),
-        ("?virtual", "editor-a nano"),
+        ("?virtual!~nmail", "editor-a nano"),
+        (
+            "?name(^mail)",
+            "`mail` is a virtual package (choose a provider: m1, m2)",
+        ),
+        ("mail*", ""),
         ("?name(no-such)", ""),
         ("no-such*", "unknown package `no-such*`"),
         ("^no-such$", "unknown package `^no-such$`"),
@@ -32,5 +37,5 @@ fn several_packages_are_demanded_by_one_word() {
     for (include, expected) in &rows {
         assert_eq!(custom(stanzas, include), *expected, "{include}");
     }
-    assert_eq!(rows.len(), 18);
+    assert_eq!(rows.len(), 20);
 }
