@@ -56,7 +56,7 @@ use choice::Choice;
 use claim::{ClaimedOutputs, Made};
 use early::EarlyDownloads;
 use inputs::Inputs;
-use lock::{GivenLock, MadeLock};
+use lock::{GivenLock, MadeLock, WrittenLock};
 use several::SharedByImages;
 
 /// Makes what is requested, for each image. A run that fails or is interrupted leaves nothing but
@@ -90,10 +90,7 @@ fn stages(
     // A file system's clock may lag behind by a tick.
     let began = now() - 1;
     // Sources. An unknown suite or a bad source is an error whoever asks.
-    let mut inputs = match &shared.lock {
-        Some(lock) => lock.inputs(request, report)?,
-        None => Inputs::read(request, report)?,
-    };
+    let mut inputs = read_inputs(request, shared, report)?;
     // Preflight.
     let claim = preflight::claim(request, report, shared, interrupt)?;
     let store = open_store(request, report)?;
@@ -107,12 +104,8 @@ fn stages(
         inputs.reread_sources(request, root, report)?;
     }
     // Indexes and Plan.
-    let reader = IndexReader::new(
-        &store,
-        &inputs.sources.list,
-        reader_options(request),
-        report,
-    );
+    let options = reader_options(request);
+    let reader = IndexReader::new(&store, &inputs.sources.list, options, report);
     let plan = choice::choose(&Choice {
         request,
         lock: shared.lock.as_ref(),
@@ -134,9 +127,7 @@ fn stages(
         reader: &reader,
     };
     if request.goal.ends_with_plan() {
-        if let Some(lock) = lock.write(None)? {
-            lock.keep()?;
-        }
+        keep(lock.write(None)?)?;
         let steps = plan.steps(&inputs.options);
         return Ok(Done::new(plan.plan, &inputs.selection).with_steps(steps, report));
     }
@@ -145,10 +136,10 @@ fn stages(
     fetch.want(&plan.debs);
     match &claim {
         None => fetch_all(&fetch, &plan.debs)?,
-        Some(claim) => debootstrap::prepare_tree(request, claim.root(), &reader, &plan)?,
-    }
-    if let (Some(_), Some(wanted)) = (&claim, &request.debootstrap) {
-        debootstrap::keep_packages(wanted, &plan, &fetch, report)?;
+        Some(claim) => {
+            debootstrap::prepare_tree(request, claim.root(), &reader, &plan)?;
+            debootstrap::keep_packages(request, &plan, &fetch, report)?;
+        }
     }
     let epoch = installation.map(|tree| tree.install(&plan)).transpose()?;
     let provenance = inventory::provenance(request, &inputs.sources, &plan, &fetch)?;
@@ -161,10 +152,27 @@ fn stages(
         claim.pack(epoch, provenance, &request.limits)?;
         claim.finish()?;
     }
-    if let Some(lock) = lock {
-        lock.keep()?;
-    }
+    keep(lock)?;
     Ok(Done::new(plan.plan, &inputs.selection))
+}
+
+fn read_inputs(
+    request: &Request,
+    shared: &SharedByImages,
+    report: &Report,
+) -> Result<Inputs, Error> {
+    match &shared.lock {
+        Some(lock) => lock.inputs(request, report),
+        None => Inputs::read(request, report),
+    }
+}
+
+/// Gives a lock its name, if one is requested.
+fn keep(lock: Option<WrittenLock>) -> Result<(), Error> {
+    match lock {
+        Some(lock) => Ok(lock.keep()?),
+        None => Ok(()),
+    }
 }
 
 /// Whether packages are downloaded before the plan is known.

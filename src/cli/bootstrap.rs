@@ -27,7 +27,7 @@ use crate::formats::suite::Variant;
 use crate::pack::Image;
 use crate::privilege::Privilege;
 use crate::report::{Event, PackageTotals, Summary};
-use crate::run::{self, Goal, Request, System};
+use crate::run::{self, Goal, Outputs, Request, System};
 use crate::store;
 
 /// The name of the files with apt's and dpkg's configuration.
@@ -168,14 +168,8 @@ impl BootstrapArgs {
             .outputs(self.target.as_deref(), &self.image, environment)?;
         outputs.lock = self.lock.lock;
         let other_architectures = self.packages.other_architectures();
-        let is_oci = matches!(&outputs.image, Some(image) if image.is_oci());
-        let makes_tree = self.output.goal() == Goal::Make;
-        if outputs.lock.is_some() && !other_architectures.is_empty() {
-            return Err(Error::SeveralLocks);
-        }
-        if makes_tree && !other_architectures.is_empty() && (!is_oci || outputs.directory.is_some())
-        {
-            return Err(Error::SeveralArchitectures);
+        if !other_architectures.is_empty() {
+            refuse_single(&outputs, self.output.goal() == Goal::Make)?;
         }
         let configuration = self.configuration.read()?;
         let mut additions = configuration.additions(CONFIGURATION);
@@ -212,6 +206,18 @@ impl BootstrapArgs {
         };
         configuration.apply(&mut request)?;
         Ok(request)
+    }
+}
+
+/// Fails if an output is for a single image, and there are several.
+fn refuse_single(outputs: &Outputs, makes_tree: bool) -> Result<(), Error> {
+    let is_oci = matches!(&outputs.image, Some(image) if image.is_oci());
+    if outputs.lock.is_some() {
+        return Err(Error::SeveralLocks);
+    }
+    match makes_tree && (!is_oci || outputs.directory.is_some()) {
+        true => Err(Error::SeveralArchitectures),
+        false => Ok(()),
     }
 }
 

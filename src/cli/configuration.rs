@@ -42,7 +42,7 @@ pub(super) struct ConfigurationArgs {
 
 /// Configuration for the tree's apt and dpkg.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Configuration {
+pub(super) struct TreeConfiguration {
     pub(super) apt: String,
     pub(super) dpkg: String,
 }
@@ -66,8 +66,8 @@ pub(super) enum Error {
 }
 
 impl ConfigurationArgs {
-    pub(super) fn read(&self) -> Result<Configuration, Error> {
-        let mut configuration = Configuration::default();
+    pub(super) fn read(&self) -> Result<TreeConfiguration, Error> {
+        let mut configuration = TreeConfiguration::default();
         for given in &self.apt_opt {
             configuration.add_apt(given)?;
         }
@@ -78,7 +78,7 @@ impl ConfigurationArgs {
     }
 }
 
-impl Configuration {
+impl TreeConfiguration {
     /// Adds a setting of apt's, or a file of them.
     pub(super) fn add_apt(&mut self, given: &str) -> Result<(), Error> {
         match file(given)? {

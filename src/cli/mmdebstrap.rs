@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use self::arguments::{Arguments, keyrings_in};
 use self::mirrors::{MirrorContext, SourceFiles};
-use self::outputs::Target;
+use self::outputs::TargetWord;
 use super::environment::{Environment, OwnDirectory};
 use super::hooks::ToldRun;
 use super::host_files::host_files;
@@ -100,7 +100,7 @@ fn execute(arguments: &mut Arguments, began: Instant) -> Result<ExitCode, String
         redirect_errors(path)?;
     }
     let environment = Environment::read();
-    let target = Target::decide(arguments.target.as_deref(), arguments.format)?;
+    let target = TargetWord::decide(arguments.target.as_deref(), arguments.format)?;
     let mut request = request(arguments, &target, &environment)?;
     if request.goal == Goal::Make {
         // Before the first thread.
@@ -142,7 +142,7 @@ fn execute(arguments: &mut Arguments, began: Instant) -> Result<ExitCode, String
 /// What is asked of a run.
 fn request(
     arguments: &Arguments,
-    target: &Target,
+    target: &TargetWord,
     environment: &Environment,
 ) -> Result<Request, String> {
     let files = SourceFiles::read(
@@ -271,7 +271,7 @@ fn sources(arguments: &Arguments, files: &SourceFiles, environment: &Environment
 /// Adds the variables that hooks see.
 fn tell_hooks(
     arguments: &Arguments,
-    target: &Target,
+    target: &TargetWord,
     environment: &Environment,
     request: &mut Request,
 ) {

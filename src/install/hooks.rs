@@ -7,6 +7,7 @@
 mod helper;
 mod incoming;
 mod running;
+mod words;
 
 use std::borrow::Cow;
 use std::ffi::OsString;

@@ -146,26 +146,27 @@ fn encode_step(encoder: &mut KeyHasher, step: &Step) {
                 encoder.bytes(&file.content);
             }
         }
-        Step::Settings(ProfileChanges {
-            removed,
-            directories,
-            files,
-        }) => {
-            encoder.number(removed.len() as u64);
-            for path in removed {
-                encoder.bytes(path.as_bytes());
-            }
-            encoder.number(directories.len() as u64);
-            for path in directories {
-                encoder.bytes(path.as_bytes());
-            }
-            encoder.number(files.len() as u64);
-            for file in files {
-                encode_file(encoder, &file.path, file.mode, file.content.as_bytes());
-            }
-        }
+        Step::Settings(changes) => encode_changes(encoder, changes),
         Step::Hook(hook) => hook.words().iter().for_each(|word| encoder.text(word)),
         Step::Tidy { automatic, kept } => encode_tidy(encoder, automatic.as_deref(), *kept),
+    }
+}
+
+fn encode_changes(encoder: &mut KeyHasher, changes: &ProfileChanges) {
+    let ProfileChanges {
+        removed,
+        directories,
+        files,
+    } = changes;
+    for paths in [removed, directories] {
+        encoder.number(paths.len() as u64);
+        for path in paths {
+            encoder.bytes(path.as_bytes());
+        }
+    }
+    encoder.number(files.len() as u64);
+    for file in files {
+        encode_file(encoder, &file.path, file.mode, file.content.as_bytes());
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) struct Translator<'a> {
 
 /// What joins two parts of a field.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Operator {
+enum LicenseOperator {
     And,
     Or,
 }
@@ -82,17 +82,17 @@ impl Translator<'_> {
         let mut all = BTreeSet::new();
         for (number, group) in synopsis.split(", ").enumerate() {
             let (operator, group) = match group.split_once(' ') {
-                Some(("or", rest)) => (Operator::Or, rest),
-                Some(("and", rest)) => (Operator::And, rest),
-                Some(_) | None => (Operator::And, group),
+                Some(("or", rest)) => (LicenseOperator::Or, rest),
+                Some(("and", rest)) => (LicenseOperator::And, rest),
+                Some(_) | None => (LicenseOperator::And, group),
             };
             let group = self.group(group);
             match operator {
-                Operator::Or if number > 0 && !all.is_empty() && !group.is_empty() => {
+                LicenseOperator::Or if number > 0 && !all.is_empty() && !group.is_empty() => {
                     let alternatives = [joined(&all, " AND "), joined(&group, " AND ")];
                     all = BTreeSet::from([alternatives.join(" OR ")]);
                 }
-                Operator::Or | Operator::And => all.extend(group),
+                LicenseOperator::Or | LicenseOperator::And => all.extend(group),
             }
         }
         all

@@ -23,7 +23,7 @@ pub(crate) enum Devices {
 }
 
 /// One entry.
-enum Entry {
+enum DeviceEntry {
     /// A character device, by major and minor number.
     Node(u32, u32),
     Link(&'static str),
@@ -31,21 +31,21 @@ enum Entry {
 }
 
 /// In the order of their names.
-const ENTRIES: [(&str, Entry); 14] = [
-    ("console", Entry::Node(5, 1)),
-    ("fd", Entry::Link("/proc/self/fd")),
-    ("full", Entry::Node(1, 7)),
-    ("null", Entry::Node(1, 3)),
-    ("ptmx", Entry::Node(5, 2)),
-    ("pts/", Entry::Directory),
-    ("random", Entry::Node(1, 8)),
-    ("shm/", Entry::Directory),
-    ("stderr", Entry::Link("/proc/self/fd/2")),
-    ("stdin", Entry::Link("/proc/self/fd/0")),
-    ("stdout", Entry::Link("/proc/self/fd/1")),
-    ("tty", Entry::Node(5, 0)),
-    ("urandom", Entry::Node(1, 9)),
-    ("zero", Entry::Node(1, 5)),
+const ENTRIES: [(&str, DeviceEntry); 14] = [
+    ("console", DeviceEntry::Node(5, 1)),
+    ("fd", DeviceEntry::Link("/proc/self/fd")),
+    ("full", DeviceEntry::Node(1, 7)),
+    ("null", DeviceEntry::Node(1, 3)),
+    ("ptmx", DeviceEntry::Node(5, 2)),
+    ("pts/", DeviceEntry::Directory),
+    ("random", DeviceEntry::Node(1, 8)),
+    ("shm/", DeviceEntry::Directory),
+    ("stderr", DeviceEntry::Link("/proc/self/fd/2")),
+    ("stdin", DeviceEntry::Link("/proc/self/fd/0")),
+    ("stdout", DeviceEntry::Link("/proc/self/fd/1")),
+    ("tty", DeviceEntry::Node(5, 0)),
+    ("urandom", DeviceEntry::Node(1, 9)),
+    ("zero", DeviceEntry::Node(1, 5)),
 ];
 
 /// Writes what the options say.
@@ -60,7 +60,7 @@ pub(super) fn write(options: &Options, output: &mut Chunks) -> io::Result<()> {
         let field = &mut header.as_old_mut().name;
         field[..path.len()].copy_from_slice(path.as_bytes());
         match entry {
-            Entry::Node(major, minor) => {
+            DeviceEntry::Node(major, minor) => {
                 if options.devices == Devices::Links {
                     continue;
                 }
@@ -69,12 +69,12 @@ pub(super) fn write(options: &Options, output: &mut Chunks) -> io::Result<()> {
                 header.set_device_major(major)?;
                 header.set_device_minor(minor)?;
             }
-            Entry::Link(target) => {
+            DeviceEntry::Link(target) => {
                 header.set_entry_type(EntryType::Symlink);
                 header.set_mode(0o777);
                 header.set_link_name(target)?;
             }
-            Entry::Directory => {
+            DeviceEntry::Directory => {
                 header.set_entry_type(EntryType::Directory);
                 header.set_mode(0o755);
             }

@@ -35,8 +35,8 @@ use crate::tree::rootfs::Rootfs;
 use blob::{Blob, Document, Identity, Spool};
 use directory::LayoutDirectory;
 use documents::{
-    Annotations, CONFIGURATION, CREATED, Configuration, Descriptor, Execution, History, LAYER_GZIP,
-    LAYER_ZSTD, Layers, MANIFEST, Manifest, ZSTD,
+    Annotations, CONFIGURATION, CREATED, Configuration, Descriptor, Execution, History,
+    ImageManifest, LAYER_GZIP, LAYER_ZSTD, Layers, MANIFEST, ZSTD,
 };
 use layout::{Files, LayoutDestination};
 
@@ -112,7 +112,7 @@ fn build(
     };
     let configuration = document(&configuration)?;
     let annotations = merged(&said, &settings.annotations);
-    let manifest = Manifest {
+    let manifest = ImageManifest {
         schema_version: 2,
         media_type: MANIFEST.into(),
         config: descriptor(CONFIGURATION, &configuration.identity),

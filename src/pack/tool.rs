@@ -67,7 +67,7 @@ const TRIAL_BLOCKS: u64 = 16384;
 const EMPTY_TAR: [u8; 10_240] = [0; 10_240];
 
 /// How large a file system has to be.
-struct Extent {
+struct ImageSize {
     /// In bytes.
     bytes: u64,
     inodes: u64,
@@ -118,7 +118,7 @@ impl Tool {
         let Ok(trial) = tempfile::tempfile() else {
             return false;
         };
-        let extent = Extent {
+        let extent = ImageSize {
             bytes: TRIAL_BLOCKS * self.makes.block_size(),
             inodes: 64,
         };
@@ -134,7 +134,7 @@ impl Tool {
         child.wait().is_ok_and(|status| status.success())
     }
 
-    fn command(self, path: &Path, extent: &Extent, epoch: i64) -> Command {
+    fn command(self, path: &Path, extent: &ImageSize, epoch: i64) -> Command {
         let mut command = Command::new(self.program);
         let epoch_text = epoch.to_string();
         command.env("SOURCE_DATE_EPOCH", &epoch_text);
@@ -248,7 +248,7 @@ fn extent(
     makes: FileSystem,
     options: &Options,
     report: &Report,
-) -> Result<Extent, Error> {
+) -> Result<ImageSize, Error> {
     let block = makes.block_size();
     let mut inodes: u64 = 0;
     let mut blocks: u64 = 0;
@@ -268,7 +268,7 @@ fn extent(
         FileSystem::Ext2 | FileSystem::Squashfs => 256,
     };
     let bytes = (blocks + tables + journal) * block * 10 / 9;
-    Ok(Extent { bytes, inodes })
+    Ok(ImageSize { bytes, inodes })
 }
 
 /// The journal that mke2fs makes in a file system of this many blocks of 4 KiB

@@ -2,7 +2,7 @@
 
 use super::chain::TooDeep;
 use super::explain;
-use super::pattern::BadPattern;
+use super::pattern::PatternError;
 use super::pool::Pool;
 use super::work::{STEP_LIMIT, TABLE_LIMIT, WorkEnd};
 use crate::failure::Class;
@@ -46,7 +46,7 @@ pub enum Error {
         word: String,
         /// What is wrong with it.
         #[source]
-        source: BadPattern,
+        source: PatternError,
     },
     /// The name is a virtual package with several providers.
     #[error("`{name}` is a virtual package (choose a provider: {})", providers.join(", "))]

@@ -68,7 +68,7 @@ pub(super) enum TextOf {
 
 /// Why a text is no pattern.
 #[derive(Debug, thiserror::Error)]
-pub enum BadPattern {
+pub enum PatternError {
     /// The grammar does not allow what is there.
     #[error("expected {expected} at `{}`", if found.is_empty() { "its end" } else { found })]
     Syntax {
@@ -101,9 +101,9 @@ pub enum BadPattern {
 #[error(transparent)]
 pub struct RegexError(BadRegex);
 
-impl From<BadRegex> for BadPattern {
-    fn from(error: BadRegex) -> BadPattern {
-        BadPattern::Regex(RegexError(error))
+impl From<BadRegex> for PatternError {
+    fn from(error: BadRegex) -> PatternError {
+        PatternError::Regex(RegexError(error))
     }
 }
 

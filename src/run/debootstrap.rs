@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use super::request::{Debootstrap, Request};
+use super::request::Request;
 use super::sources::{self, Sources};
 use crate::archive::IndexReader;
 use crate::formats::package::Package;
@@ -215,12 +215,13 @@ fn add_available(index: &str, chosen: &BTreeSet<PackageKey>, available: &mut Str
 
 /// Copies .debs into the user's own directory of packages.
 pub(super) fn keep_packages(
-    wanted: &Debootstrap,
+    request: &Request,
     plan: &InstallPlan,
     fetch: &Downloads,
     report: &Report,
 ) -> Result<(), Error> {
-    let Some(directory) = &wanted.packages else {
+    let wanted = request.debootstrap.as_ref();
+    let Some(directory) = wanted.and_then(|wanted| wanted.packages.as_ref()) else {
         return Ok(());
     };
     for (chosen, deb) in plan.plan.packages().iter().zip(&plan.debs) {

@@ -30,7 +30,7 @@ use crate::tree::rootfs::RootPath;
 
 pub(crate) use compare::{changes, require_same_releases};
 pub(crate) use error::Error;
-pub(super) use made::{MadeLock, require_place};
+pub(super) use made::{MadeLock, WrittenLock, require_place};
 
 /// The largest lock, in bytes. One of 5,000 packages has 6 MB.
 const SIZE_LIMIT: u64 = 256 << 20;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::getopt::{OptionName, Words};
+use super::getopt::{OptionName, ParsedWords};
 use super::skip::Skips;
-use crate::cli::configuration::Configuration;
+use crate::cli::configuration::TreeConfiguration;
 use crate::cli::{hooks, values};
 use crate::formats::suite::Variant;
 use crate::install::{Hook, HookStage};
@@ -57,7 +57,7 @@ pub(super) struct Arguments {
     pub(super) architectures: Vec<String>,
     pub(super) include: Vec<String>,
     pub(super) keyrings: Vec<PathBuf>,
-    pub(super) configuration: Configuration,
+    pub(super) configuration: TreeConfiguration,
     pub(super) hooks: Vec<Hook>,
     pub(super) merged_usr: Option<bool>,
     pub(super) skips: Skips,
@@ -71,7 +71,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     /// Reads the words, or says what is wrong with them.
-    pub(super) fn read(words: Words) -> Result<Arguments, String> {
+    pub(super) fn read(words: ParsedWords) -> Result<Arguments, String> {
         let mut arguments = Arguments {
             verbosity: 1,
             components: vec!["main".to_owned()],

@@ -90,7 +90,7 @@ const SHORT: [(char, OptionName); 5] = [
 
 /// What the words say.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Words {
+pub(super) struct ParsedWords {
     /// In their order, each with its value; empty for those that take none.
     pub(super) options: Vec<(OptionName, String)>,
     /// SUITE, TARGET, MIRRORs.
@@ -116,8 +116,8 @@ pub(super) enum BadWords {
 }
 
 /// Reads the words behind the program's name.
-pub(super) fn read(words: Vec<OsString>) -> Result<Words, BadWords> {
-    let mut read = Words::default();
+pub(super) fn read(words: Vec<OsString>) -> Result<ParsedWords, BadWords> {
+    let mut read = ParsedWords::default();
     let mut rest = words.into_iter();
     let mut are_options_over = false;
     while let Some(word) = rest.next() {
@@ -202,7 +202,7 @@ mod tests {
     fn shown(line: &str) -> String {
         let words = line.split(' ').map(OsString::from).collect();
         match read(words) {
-            Ok(Words { options, arguments }) => {
+            Ok(ParsedWords { options, arguments }) => {
                 let mut parts = Vec::new();
                 for (option, value) in options {
                     parts.push(format!("{option:?}={value}"));

@@ -25,15 +25,15 @@ const ELSEWHERE: [&str; 11] = [
 
 /// What a run writes.
 #[derive(Debug, Default)]
-pub(super) struct Target {
+pub(super) struct TargetWord {
     pub(super) format: FormatWord,
     pub(super) directory: Option<PathBuf>,
     pub(super) image: Option<Image>,
 }
 
-impl Target {
+impl TargetWord {
     /// Decides as mmdebstrap does.
-    pub(super) fn decide(target: Option<&Path>, format: FormatWord) -> Result<Target, String> {
+    pub(super) fn decide(target: Option<&Path>, format: FormatWord) -> Result<TargetWord, String> {
         let stdout = Path::new("-");
         let path = target.unwrap_or(stdout);
         let format = match format {
@@ -52,9 +52,9 @@ impl Target {
         } else if io::stdout().is_terminal() && format != FormatWord::Null {
             return Err("stdout is an interactive tty".into());
         }
-        let mut decided = Target {
+        let mut decided = TargetWord {
             format,
-            ..Target::default()
+            ..TargetWord::default()
         };
         match format {
             FormatWord::Directory | FormatWord::Auto => decided.directory = Some(path.to_owned()),

@@ -13,7 +13,7 @@ use crate::formats::version::Version;
 
 /// The packages of one image, by name and architecture.
 #[derive(Debug)]
-pub(crate) struct PackageList(BTreeMap<EntryKey, Entry>);
+pub(crate) struct PackageList(BTreeMap<EntryKey, ComparedPackage>);
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct EntryKey {
@@ -22,12 +22,12 @@ struct EntryKey {
 }
 
 #[derive(Debug, Deserialize)]
-struct Document {
-    packages: Vec<Entry>,
+struct ComparedDocument {
+    packages: Vec<ComparedPackage>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Entry {
+struct ComparedPackage {
     name: String,
     version: String,
     architecture: String,
@@ -61,7 +61,7 @@ pub(crate) struct PackageChange {
 impl PackageList {
     /// Reads a lock or a manifest.
     pub(crate) fn parse(text: &[u8]) -> Result<PackageList, serde_json::Error> {
-        let document: Document = serde_json::from_slice(text)?;
+        let document: ComparedDocument = serde_json::from_slice(text)?;
         let mut packages = BTreeMap::new();
         for entry in document.packages {
             let key = EntryKey {
@@ -86,7 +86,11 @@ impl PackageList {
     }
 }
 
-fn change(key: &EntryKey, old: Option<&Entry>, new: Option<&Entry>) -> Option<PackageChange> {
+fn change(
+    key: &EntryKey,
+    old: Option<&ComparedPackage>,
+    new: Option<&ComparedPackage>,
+) -> Option<PackageChange> {
     let change = match (old, new) {
         (None, None) => return None,
         (None, Some(_)) => ChangeKind::Added,

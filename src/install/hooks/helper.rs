@@ -14,6 +14,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::fs::OFlags;
 
 use super::incoming::Incoming;
+use super::words::shell_words;
 use super::{BadHook, Error, HelperOptions};
 use crate::tree::rootfs::{RootPath, Rootfs};
 
@@ -89,44 +90,9 @@ impl Helper {
     }
 }
 
-/// Splits a text into words as sh does, without expansions. `None` where a quote is not closed.
-fn shell_words(text: &str) -> Option<Vec<String>> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            ' ' | '\t' | '\n' => words.extend(word.take()),
-            '\'' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match letters.next()? {
-                        '\'' => break,
-                        inner => word.push(inner),
-                    }
-                }
-            }
-            '"' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match letters.next()? {
-                        '"' => break,
-                        '\\' => word.push(letters.next()?),
-                        inner => word.push(inner),
-                    }
-                }
-            }
-            '\\' => word.get_or_insert_default().push(letters.next()?),
-            letter => word.get_or_insert_default().push(letter),
-        }
-    }
-    words.extend(word);
-    Some(words)
-}
-
 /// Copies what a helper names.
 pub(crate) fn copy(helper: &Helper, root: &Rootfs, options: HelperOptions) -> Result<(), Error> {
-    let copying = Copying {
+    let copying = HelperCopy {
         helper,
         root,
         options,
@@ -183,13 +149,13 @@ struct Packing {
     directory: OwnedFd,
 }
 
-struct Copying<'a> {
+struct HelperCopy<'a> {
     helper: &'a Helper,
     root: &'a Rootfs,
     options: HelperOptions,
 }
 
-impl Copying<'_> {
+impl HelperCopy<'_> {
     /// Packs files of the host and unpacks them in the tree.
     fn copy_in(&self, from: &Contained) -> Result<(), Error> {
         let path = Path::new(&from.directory).join(&from.name);

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::super::Error;
 use super::blob::{Blob, Document};
 use super::documents::{
-    Annotations, CONFIGURATION, Descriptor, Layers, MANIFEST, Manifest, Platform,
+    Annotations, CONFIGURATION, Descriptor, ImageManifest, Layers, MANIFEST, Platform,
 };
 use super::layout::Files;
 use super::{JoinedImage, Reference, descriptor, document};
@@ -83,7 +83,7 @@ pub(super) fn attest(
     let mut layer = descriptor(LAYER, &statement.identity);
     let kind = "in-toto.io/predicate-type".to_owned();
     layer.annotations.insert(kind, predicate.kind.to_owned());
-    let manifest = document(&Manifest {
+    let manifest = document(&ImageManifest {
         schema_version: 2,
         media_type: MANIFEST.into(),
         config: descriptor(CONFIGURATION, &configuration.identity),

@@ -84,7 +84,7 @@ fn manifest_type() -> String {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Manifest {
+pub(super) struct ImageManifest {
     pub(super) schema_version: u32,
     #[serde(default = "manifest_type")]
     pub(super) media_type: String,

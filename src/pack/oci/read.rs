@@ -15,7 +15,8 @@ use serde::de::DeserializeOwned;
 
 use super::blob::{Blob, FilePart};
 use super::documents::{
-    Annotations, CREATED, Descriptor, FULL_NAME, INDEX, ImageIndex, MANIFEST, Manifest, Platform,
+    Annotations, CREATED, Descriptor, FULL_NAME, INDEX, ImageIndex, ImageManifest, MANIFEST,
+    Platform,
 };
 use super::layout::Files;
 use super::{JoinedImage, Reference};
@@ -263,9 +264,6 @@ struct Reader<'a> {
     seen: usize,
 }
 
-/// What is read of a configuration.
-type Configuration = Platform;
-
 impl Reader<'_> {
     /// Reads the image, or the images of a nested index, that a descriptor points to.
     fn image(&mut self, descriptor: Descriptor, depth: u32) -> Result<(), Error> {
@@ -293,13 +291,12 @@ impl Reader<'_> {
 
     fn manifest(&mut self, mut descriptor: Descriptor) -> Result<(), Error> {
         let bytes = self.document(&descriptor)?;
-        let manifest: Manifest = self.layout.parse(&descriptor.digest, &bytes)?;
+        let manifest: ImageManifest = self.layout.parse(&descriptor.digest, &bytes)?;
         let mut files = Files::new();
         files.insert(path_of(&descriptor), Blob::Bytes(bytes));
         let configuration = self.document(&manifest.config)?;
         if descriptor.platform.is_none() {
-            let found: Configuration =
-                self.layout.parse(&manifest.config.digest, &configuration)?;
+            let found: Platform = self.layout.parse(&manifest.config.digest, &configuration)?;
             descriptor.platform = Some(found);
         }
         files.insert(path_of(&manifest.config), Blob::Bytes(configuration));

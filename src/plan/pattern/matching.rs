@@ -13,7 +13,7 @@ use crate::plan::scan::{self, Mention};
 
 /// A package or a version.
 #[derive(Clone, Copy)]
-enum Subject {
+enum PatternSubject {
     Package(PackageId),
     Version(VersionId),
 }
@@ -26,7 +26,7 @@ pub(in crate::plan) fn matching_packages(pool: &Pool<'_>, pattern: &Pattern) -> 
     };
     let mut packages = Vec::new();
     for package in pool.packages() {
-        if matching.holds(pattern, Subject::Package(package)) {
+        if matching.holds(pattern, PatternSubject::Package(package)) {
             packages.push(package);
         }
     }
@@ -41,7 +41,7 @@ struct Matching<'p, 'a> {
 }
 
 impl<'p> Matching<'p, '_> {
-    fn holds(&mut self, pattern: &Pattern, subject: Subject) -> bool {
+    fn holds(&mut self, pattern: &Pattern, subject: PatternSubject) -> bool {
         let package = self.package(subject);
         match pattern {
             Pattern::True => true,
@@ -67,8 +67,8 @@ impl<'p> Matching<'p, '_> {
             | Pattern::Priority(_)
             | Pattern::Text { .. }
             | Pattern::Depends { .. } => match subject {
-                Subject::Version(version) => self.holds_for_version(pattern, version),
-                Subject::Package(package) => self.holds_for_versions(pattern, package),
+                PatternSubject::Version(version) => self.holds_for_version(pattern, version),
+                PatternSubject::Package(package) => self.holds_for_versions(pattern, package),
             },
         }
     }
@@ -87,7 +87,7 @@ impl<'p> Matching<'p, '_> {
     fn holds_for_version(&mut self, pattern: &Pattern, version: VersionId) -> bool {
         match pattern {
             Pattern::AnyVersion(pattern) | Pattern::AllVersions(pattern) => {
-                self.holds(pattern, Subject::Version(version))
+                self.holds(pattern, PatternSubject::Version(version))
             }
             Pattern::Security => self.is_security(version),
             Pattern::Priority(word) => self.has_priority(version, word),
@@ -97,20 +97,20 @@ impl<'p> Matching<'p, '_> {
             }
             Pattern::Depends { field, target } => {
                 for package in self.targets_of(*field, version) {
-                    if self.holds(target, Subject::Package(package)) {
+                    if self.holds(target, PatternSubject::Package(package)) {
                         return true;
                     }
                 }
                 false
             }
-            other => self.holds(other, Subject::Package(self.pool[version].package)),
+            other => self.holds(other, PatternSubject::Package(self.pool[version].package)),
         }
     }
 
-    fn package(&self, subject: Subject) -> PackageId {
+    fn package(&self, subject: PatternSubject) -> PackageId {
         match subject {
-            Subject::Package(package) => package,
-            Subject::Version(version) => self.pool[version].package,
+            PatternSubject::Package(package) => package,
+            PatternSubject::Version(version) => self.pool[version].package,
         }
     }
 
@@ -222,7 +222,7 @@ impl<'p> Matching<'p, '_> {
             let mut targets = BTreeSet::new();
             for package in self.pool.packages() {
                 for version in self.pool.versions(package) {
-                    if self.holds(source, Subject::Version(version)) {
+                    if self.holds(source, PatternSubject::Version(version)) {
                         targets.extend(self.targets_of(field, version));
                     }
                 }

@@ -4,7 +4,7 @@
 //! and, `|` means or, `!` not, `(…)` groups.
 
 use super::terms::pattern;
-use super::{BadPattern, Pattern};
+use super::{Pattern, PatternError};
 
 /// How deep terms may be nested.
 const MAX_DEPTH: usize = 64;
@@ -57,17 +57,17 @@ const SHORT_FORMS: [(&str, &str, bool); 38] = [
     ("V", "?version", true),
 ];
 
-pub(super) enum Node<'t> {
+pub(super) enum PatternNode<'t> {
     Word(&'t str),
     Term {
         name: &'t str,
         /// `None` without brackets.
-        arguments: Option<Vec<Node<'t>>>,
+        arguments: Option<Vec<PatternNode<'t>>>,
     },
 }
 
 /// Parses a whole text.
-pub(in crate::plan) fn parse(text: &str) -> Result<Pattern, BadPattern> {
+pub(in crate::plan) fn parse(text: &str) -> Result<Pattern, PatternError> {
     let mut parser = Parser {
         rest: text,
         depth: 0,
@@ -89,8 +89,8 @@ struct Parser<'t> {
 }
 
 impl<'t> Parser<'t> {
-    fn expected(&self, expected: &'static str) -> BadPattern {
-        BadPattern::Syntax {
+    fn expected(&self, expected: &'static str) -> PatternError {
+        PatternError::Syntax {
             expected,
             found: self.rest.to_owned(),
         }
@@ -117,7 +117,7 @@ impl<'t> Parser<'t> {
         taken
     }
 
-    fn alternatives(&mut self) -> Result<Option<Node<'t>>, BadPattern> {
+    fn alternatives(&mut self) -> Result<Option<PatternNode<'t>>, PatternError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return Err(self.expected("fewer brackets"));
@@ -140,7 +140,7 @@ impl<'t> Parser<'t> {
         Ok(Some(together("?or", nodes)))
     }
 
-    fn conjunction(&mut self) -> Result<Option<Node<'t>>, BadPattern> {
+    fn conjunction(&mut self) -> Result<Option<PatternNode<'t>>, PatternError> {
         let mut nodes = Vec::new();
         self.skip_blanks();
         while let Some(node) = self.unary()? {
@@ -153,12 +153,12 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn unary(&mut self) -> Result<Option<Node<'t>>, BadPattern> {
+    fn unary(&mut self) -> Result<Option<PatternNode<'t>>, PatternError> {
         if !self.take('!') {
             return self.primary();
         }
         match self.primary()? {
-            Some(node) => Ok(Some(Node::Term {
+            Some(node) => Ok(Some(PatternNode::Term {
                 name: "?not",
                 arguments: Some(vec![node]),
             })),
@@ -166,7 +166,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn primary(&mut self) -> Result<Option<Node<'t>>, BadPattern> {
+    fn primary(&mut self) -> Result<Option<PatternNode<'t>>, PatternError> {
         match self.rest.chars().next() {
             Some('~') => self.short().map(Some),
             Some('?') => self.long().map(Some),
@@ -175,7 +175,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn group(&mut self) -> Result<Node<'t>, BadPattern> {
+    fn group(&mut self) -> Result<PatternNode<'t>, PatternError> {
         self.take('(');
         let Some(node) = self.alternatives()? else {
             return Err(self.expected("a pattern after ("));
@@ -187,10 +187,10 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn short(&mut self) -> Result<Node<'t>, BadPattern> {
+    fn short(&mut self) -> Result<PatternNode<'t>, PatternError> {
         if let Some(rest) = self.rest.strip_prefix("~v") {
             self.rest = rest;
-            return Ok(Node::Term {
+            return Ok(PatternNode::Term {
                 name: "?virtual",
                 arguments: None,
             });
@@ -204,13 +204,13 @@ impl<'t> Parser<'t> {
                 true => Some(vec![self.argument(ENDS_SHORT_WORD)?]),
                 false => None,
             };
-            return Ok(Node::Term { name, arguments });
+            return Ok(PatternNode::Term { name, arguments });
         }
         let term = self.rest.chars().take(2).collect();
-        Err(BadPattern::Unknown { term })
+        Err(PatternError::Unknown { term })
     }
 
-    fn long(&mut self) -> Result<Node<'t>, BadPattern> {
+    fn long(&mut self) -> Result<PatternNode<'t>, PatternError> {
         let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
         let after_mark = &self.rest[1..];
         let length = after_mark.find(|letter| !is_of_name(letter));
@@ -222,7 +222,7 @@ impl<'t> Parser<'t> {
         self.skip_blanks();
         if !self.take('(') {
             let arguments = None;
-            return Ok(Node::Term { name, arguments });
+            return Ok(PatternNode::Term { name, arguments });
         }
         let mut arguments = Vec::new();
         self.skip_blanks();
@@ -235,20 +235,20 @@ impl<'t> Parser<'t> {
             self.skip_blanks();
         }
         let arguments = Some(arguments);
-        Ok(Node::Term { name, arguments })
+        Ok(PatternNode::Term { name, arguments })
     }
 
-    fn argument(&mut self, ends_word: &[char]) -> Result<Node<'t>, BadPattern> {
+    fn argument(&mut self, ends_word: &[char]) -> Result<PatternNode<'t>, PatternError> {
         if let Some(quoted) = self.rest.strip_prefix('"') {
             let Some((word, rest)) = quoted.split_once('"') else {
                 return Err(self.expected("a closing quote"));
             };
             self.rest = rest;
-            return Ok(Node::Word(word));
+            return Ok(PatternNode::Word(word));
         }
         if !self.rest.is_empty() && !self.rest.starts_with(ENDS_SHORT_WORD) {
             let length = self.rest.find(ends_word).unwrap_or(self.rest.len());
-            return Ok(Node::Word(self.split(length)));
+            return Ok(PatternNode::Word(self.split(length)));
         }
         match self.alternatives()? {
             Some(node) => Ok(node),
@@ -258,12 +258,12 @@ impl<'t> Parser<'t> {
 }
 
 /// One node, or a term of several.
-fn together<'t>(name: &'t str, mut nodes: Vec<Node<'t>>) -> Node<'t> {
+fn together<'t>(name: &'t str, mut nodes: Vec<PatternNode<'t>>) -> PatternNode<'t> {
     match nodes.pop() {
         Some(only) if nodes.is_empty() => only,
         last => {
             nodes.extend(last);
-            Node::Term {
+            PatternNode::Term {
                 name,
                 arguments: Some(nodes),
             }

@@ -1,7 +1,7 @@
 //! What each term stands for, and which arguments it takes.
 
-use super::parse::Node;
-use super::{BadPattern, Pattern, TextOf};
+use super::parse::PatternNode;
+use super::{Pattern, PatternError, TextOf};
 use crate::formats::fields::Field;
 use crate::formats::posix_regex::PosixRegex;
 
@@ -12,39 +12,39 @@ const A_WORD: &str = "one word";
 /// A term, and its arguments until they are taken.
 struct Term<'t> {
     name: &'t str,
-    arguments: Option<Vec<Node<'t>>>,
+    arguments: Option<Vec<PatternNode<'t>>>,
 }
 
 impl Term<'_> {
-    fn wants(&self, expected: &'static str) -> BadPattern {
-        BadPattern::Arguments {
+    fn wants(&self, expected: &'static str) -> PatternError {
+        PatternError::Arguments {
             term: self.name.to_owned(),
             expected,
         }
     }
 
-    fn nothing(self, pattern: Pattern) -> Result<Pattern, BadPattern> {
+    fn nothing(self, pattern: Pattern) -> Result<Pattern, PatternError> {
         match self.arguments {
             None => Ok(pattern),
             Some(_) => Err(self.wants(NO_ARGUMENTS)),
         }
     }
 
-    fn word(self) -> Result<String, BadPattern> {
+    fn word(self) -> Result<String, PatternError> {
         match self.arguments.as_deref() {
-            Some([Node::Word(word)]) => Ok((*word).to_owned()),
+            Some([PatternNode::Word(word)]) => Ok((*word).to_owned()),
             _ => Err(self.wants(A_WORD)),
         }
     }
 
-    fn patterns(mut self) -> Result<Vec<Pattern>, BadPattern> {
+    fn patterns(mut self) -> Result<Vec<Pattern>, PatternError> {
         let Some(arguments) = self.arguments.take() else {
             return Err(self.wants("patterns in brackets"));
         };
         arguments.into_iter().map(pattern).collect()
     }
 
-    fn one_pattern(self) -> Result<Box<Pattern>, BadPattern> {
+    fn one_pattern(self) -> Result<Box<Pattern>, PatternError> {
         let error = self.wants(A_PATTERN);
         let mut patterns = self.patterns()?;
         match (patterns.pop(), patterns.is_empty()) {
@@ -53,22 +53,22 @@ impl Term<'_> {
         }
     }
 
-    fn text(self, of: TextOf) -> Result<Pattern, BadPattern> {
+    fn text(self, of: TextOf) -> Result<Pattern, PatternError> {
         let regex = PosixRegex::new(&self.word()?)?;
         Ok(Pattern::Text { of, regex })
     }
 }
 
 /// The pattern that a tree of terms stands for.
-pub(super) fn pattern(node: Node<'_>) -> Result<Pattern, BadPattern> {
+pub(super) fn pattern(node: PatternNode<'_>) -> Result<Pattern, PatternError> {
     let term = match node {
-        Node::Word(word) => {
-            return Err(BadPattern::Syntax {
+        PatternNode::Word(word) => {
+            return Err(PatternError::Syntax {
                 expected: "a pattern",
                 found: word.to_owned(),
             });
         }
-        Node::Term { name, arguments } => Term { name, arguments },
+        PatternNode::Term { name, arguments } => Term { name, arguments },
     };
     match term.name {
         "?and" => Ok(Pattern::All(term.patterns()?)),
@@ -103,7 +103,7 @@ pub(super) fn pattern(node: Node<'_>) -> Result<Pattern, BadPattern> {
     }
 }
 
-fn relation(name: &str, term: Term<'_>) -> Result<Pattern, BadPattern> {
+fn relation(name: &str, term: Term<'_>) -> Result<Pattern, PatternError> {
     let reversed = name.strip_prefix("?reverse-");
     let field = match reversed.unwrap_or(&name[1..]) {
         "depends" => Field::Depends,
@@ -117,7 +117,7 @@ fn relation(name: &str, term: Term<'_>) -> Result<Pattern, BadPattern> {
         // No stanza has had the field since dpkg 1.2.
         "obsoletes" => return term.one_pattern().map(|_| Pattern::False),
         _ => {
-            return Err(BadPattern::Unknown {
+            return Err(PatternError::Unknown {
                 term: name.to_owned(),
             });
         }

@@ -5,7 +5,7 @@ use crate::plan::work::Work;
 use crate::testing::listing::{TestRelease, index};
 
 /// The packages of two suites, as `name:architecture` for foreign ones.
-fn matched(text: &str) -> Result<String, BadPattern> {
+fn matched(text: &str) -> Result<String, PatternError> {
     let mut stable = TestRelease::new("trixie", "amd64");
     stable.suite = Some("stable".to_owned());
     stable.codename = Some("trixie".to_owned());
