@@ -22,7 +22,7 @@ fn contradictions_are_refused() {
         "rbootstrap noble n.oci.tar.gz",
         "rbootstrap noble n --tar n.zip",
         "rbootstrap --format oci noble n.tar.gz",
-        "rbootstrap --format ext4 noble n",
+        "rbootstrap --format xfs noble n",
         "rbootstrap --tag n noble n",
         "rbootstrap --user 1 noble n.tar",
         "rbootstrap --label a=b noble -",
@@ -105,8 +105,8 @@ fn contradictions_are_refused() {
         error: `n.zip`: no image is written with the ending .zip
     rbootstrap --format oci noble n.tar.gz
         error: `n.tar.gz`: an OCI image is not compressed as a whole, its layer is
-    rbootstrap --format ext4 noble n
-        error: invalid value 'ext4' for '--format <FORMAT>'
+    rbootstrap --format xfs noble n
+        error: invalid value 'xfs' for '--format <FORMAT>'
     rbootstrap --tag n noble n
         error: --tag does not apply to `n`, which is a directory
     rbootstrap --user 1 noble n.tar
