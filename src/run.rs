@@ -33,7 +33,7 @@ use crate::archive::{self, IndexReader};
 use crate::install::{self, Installation, Setup};
 use crate::interrupt::{Interrupt, Registration};
 use crate::pack;
-use crate::plan::{self, PrefetchPlanner};
+use crate::plan;
 use crate::privilege::Privilege;
 use crate::report::Report;
 use crate::sandbox;
@@ -53,7 +53,7 @@ pub(crate) use request::{
 pub(crate) use sources::load_suites;
 
 use choice::Choice;
-use claim::{ClaimedOutputs, Made};
+use claim::ClaimedOutputs;
 use early::EarlyDownloads;
 use inputs::Inputs;
 use lock::{GivenLock, MadeLock, WrittenLock};
@@ -87,8 +87,6 @@ fn stages(
     report: &Report,
     shared: &SharedByImages,
 ) -> Result<Done, Error> {
-    // A file system's clock may lag behind by a tick.
-    let began = now() - 1;
     // Sources. An unknown suite or a bad source is an error whoever asks.
     let mut inputs = read_inputs(request, shared, report)?;
     // Preflight.
@@ -106,26 +104,19 @@ fn stages(
     // Indexes and Plan.
     let options = reader_options(request);
     let reader = IndexReader::new(&store, &inputs.sources.list, options, report);
+    let prefetching = Some(&*fetch).filter(|_| prefetches(request));
+    let staging = installation.as_ref().map(Installation::prefetcher);
     let plan = choice::choose(&Choice {
         request,
         lock: shared.lock.as_ref(),
         inputs: &inputs,
         reader: &reader,
         store: &store,
-        early: EarlyDownloads {
-            planner: PrefetchPlanner::new(&inputs.selection, inputs.sources.list.len()),
-            fetch: Some(&*fetch).filter(|_| prefetches(request)),
-            staging: installation.as_ref().map(Installation::prefetcher),
-        },
+        early: EarlyDownloads::new(&inputs, prefetching, staging),
         interrupt,
         report,
     })?;
-    let lock = MadeLock {
-        request,
-        inputs: &inputs,
-        plan: &plan,
-        reader: &reader,
-    };
+    let lock = MadeLock::new(request, &inputs, &plan, &reader);
     if request.goal.ends_with_plan() {
         keep(lock.write(None)?)?;
         let steps = plan.steps(&inputs.options);
@@ -148,7 +139,7 @@ fn stages(
     trim_cache(&store, &request.cache, report);
     // Pack. The last act: before its end, the tree of a killed run is a leftover.
     if let Some((claim, epoch)) = claim.zip(epoch) {
-        claim.tidy(Made { epoch, began }, inputs.removes_secrets, interrupt)?;
+        claim.tidy(epoch, inputs.removes_secrets, interrupt)?;
         claim.pack(epoch, provenance, &request.limits)?;
         claim.finish()?;
     }

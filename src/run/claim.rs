@@ -7,7 +7,7 @@
 use super::preflight::Disk;
 use super::request::{Limits, Outputs};
 use super::several::SharedByImages;
-use super::{Error, inventory};
+use super::{Error, inventory, now};
 use crate::interrupt::Interrupt;
 use crate::inventory::Provenance;
 use crate::pack;
@@ -26,16 +26,9 @@ pub(super) struct ClaimedOutputs<'a> {
     report: &'a Report,
     shared: &'a SharedByImages,
     interrupt: &'a Interrupt,
+    /// What is later than this, in seconds since 1970, was written by the run.
+    began: i64,
     finished: bool,
-}
-
-/// When a tree was made, in seconds since 1970.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Made {
-    /// The latest time of what is in it.
-    pub(super) epoch: i64,
-    /// When the run began.
-    pub(super) began: i64,
 }
 
 impl<'a> ClaimedOutputs<'a> {
@@ -46,6 +39,8 @@ impl<'a> ClaimedOutputs<'a> {
         shared: &'a SharedByImages,
         interrupt: &'a Interrupt,
     ) -> Result<ClaimedOutputs<'a>, Error> {
+        // A file system's clock may lag behind by a tick.
+        let began = now() - 1;
         let target = match &outputs.directory {
             Some(directory) if outputs.takes_any_directory => Target::occupy(directory)?,
             Some(directory) => Target::claim(directory)?,
@@ -68,6 +63,7 @@ impl<'a> ClaimedOutputs<'a> {
             report,
             shared,
             interrupt,
+            began,
             finished: false,
         })
     }
@@ -81,27 +77,22 @@ impl<'a> ClaimedOutputs<'a> {
         self.disk
     }
 
-    /// Finishes a tree: its secrets, its device nodes, its times.
+    /// Finishes a tree: its secrets, its device nodes, its times. `epoch` is the latest time of what is in it,
+    /// in seconds since 1970.
     pub(super) fn tidy(
         &self,
-        made: Made,
+        epoch: i64,
         removes_secrets: bool,
         interrupt: &Interrupt,
     ) -> Result<(), Error> {
         self.tell_devices()?;
-        self.look_for_secrets(made.began, removes_secrets, interrupt)?;
-        self.limit_times(made, interrupt)
+        self.look_for_secrets(removes_secrets, interrupt)?;
+        self.limit_times(epoch, interrupt)
     }
 
-    /// Removes the secrets that scripts have made since `began`, in seconds since the epoch, or warns
-    /// of them.
-    fn look_for_secrets(
-        &self,
-        began: i64,
-        removes: bool,
-        interrupt: &Interrupt,
-    ) -> Result<(), Error> {
-        let found = secrets::find(self.root(), began, interrupt)?;
+    /// Removes the secrets that scripts have made, or warns of them.
+    fn look_for_secrets(&self, removes: bool, interrupt: &Interrupt) -> Result<(), Error> {
+        let found = secrets::find(self.root(), self.began, interrupt)?;
         if found.is_empty() {
             return Ok(());
         }
@@ -131,15 +122,15 @@ impl<'a> ClaimedOutputs<'a> {
     /// Sets the times in a tree that are later than its epoch, and those of its making, to the epoch,
     /// as in an image. So an image that is made of the tree later, by whatever program, has the times
     /// of one made at once. A directory that had files of the user's keeps all times.
-    fn limit_times(&self, made: Made, interrupt: &Interrupt) -> Result<(), Error> {
-        let Made { epoch, began } = made;
+    fn limit_times(&self, epoch: i64, interrupt: &Interrupt) -> Result<(), Error> {
         let stays = self.outputs.directory.is_some();
         if stays && self.outputs.takes_any_directory {
             return Ok(());
         }
         // An image limits the times itself. An epoch in the future limits nothing.
-        if stays || epoch > began {
-            self.root().set_times(epoch.min(began), epoch, interrupt)?;
+        if stays || epoch > self.began {
+            let since = epoch.min(self.began);
+            self.root().set_times(since, epoch, interrupt)?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! later.
 
 use super::choice::archive_deb;
+use super::inputs::Inputs;
 use crate::archive::IndexEvent;
 use crate::dpkg::staging::{PackageFile, Prefetcher};
 use crate::formats::compress::Integrity;
@@ -12,14 +13,26 @@ use crate::store::downloads::Downloads;
 
 /// Prefetches packages, and has those decoded that are unpacked before any script runs.
 pub(super) struct EarlyDownloads<'a> {
-    pub(super) planner: PrefetchPlanner<'a>,
+    planner: PrefetchPlanner<'a>,
     /// `None` when the run ends with the plan.
-    pub(super) fetch: Option<&'a Downloads>,
+    fetch: Option<&'a Downloads>,
     /// `None` when the run makes no tree.
-    pub(super) staging: Option<Prefetcher>,
+    staging: Option<Prefetcher>,
 }
 
-impl EarlyDownloads<'_> {
+impl<'a> EarlyDownloads<'a> {
+    pub(super) fn new(
+        inputs: &'a Inputs,
+        fetch: Option<&'a Downloads>,
+        staging: Option<Prefetcher>,
+    ) -> EarlyDownloads<'a> {
+        EarlyDownloads {
+            planner: PrefetchPlanner::new(&inputs.selection, inputs.sources.list.len()),
+            fetch,
+            staging,
+        }
+    }
+
     /// Prefetches what an event makes certain.
     pub(super) fn see(&self, event: IndexEvent<'_>) {
         let Some(fetch) = self.fetch else {

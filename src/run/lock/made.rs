@@ -22,10 +22,10 @@ use crate::store;
 /// What a lock is made of.
 #[derive(Clone, Copy)]
 pub(in crate::run) struct MadeLock<'a> {
-    pub(in crate::run) request: &'a Request,
-    pub(in crate::run) inputs: &'a Inputs,
-    pub(in crate::run) plan: &'a InstallPlan,
-    pub(in crate::run) reader: &'a IndexReader<'a>,
+    request: &'a Request,
+    inputs: &'a Inputs,
+    plan: &'a InstallPlan,
+    reader: &'a IndexReader<'a>,
 }
 
 /// A lock that is written, but not yet at its path.
@@ -34,7 +34,21 @@ pub(in crate::run) struct WrittenLock {
     path: PathBuf,
 }
 
-impl MadeLock<'_> {
+impl<'a> MadeLock<'a> {
+    pub(in crate::run) fn new(
+        request: &'a Request,
+        inputs: &'a Inputs,
+        plan: &'a InstallPlan,
+        reader: &'a IndexReader<'a>,
+    ) -> MadeLock<'a> {
+        MadeLock {
+            request,
+            inputs,
+            plan,
+            reader,
+        }
+    }
+
     /// Writes the lock that the request asks for. `epoch` is the time of the image.
     pub(in crate::run) fn write(self, epoch: Option<i64>) -> Result<Option<WrittenLock>, RunError> {
         let Some(path) = &self.request.outputs.lock else {
