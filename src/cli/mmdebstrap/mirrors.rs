@@ -26,7 +26,7 @@ struct GivenFile {
     content: String,
 }
 
-/// What MIRRORs are read with.
+/// What the words MIRROR are read with.
 pub(super) struct MirrorContext<'a> {
     pub(super) suite: Option<&'a str>,
     pub(super) components: &'a [String],
@@ -36,7 +36,7 @@ pub(super) struct MirrorContext<'a> {
 }
 
 impl SourceFiles {
-    /// Reads MIRRORs. Without any, the suite's own archive is meant, or standard input where there is
+    /// Reads the words MIRROR. Without any, the suite's own archive is meant, or standard input where there is
     /// no SUITE either.
     pub(super) fn read(
         mirrors: &[String],
