@@ -38,7 +38,10 @@ struct LicenseField {
 
 /// Reads a copyright file; `None` if it is not machine-readable or names no license.
 pub(crate) fn parse(text: &str) -> Option<Licenses> {
-    let mut paragraphs = stanzas(text);
+    // apt's indexes, which are read in the same way, have no comments.
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let mut paragraphs = stanzas(&text);
     let header = Fields::read(paragraphs.next()?);
     header
         .one("Format")
