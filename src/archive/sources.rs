@@ -195,6 +195,9 @@ fn check_scheme(uri: &str) -> Result<(), &'static str> {
     let Some((scheme, rest)) = uri.split_once(':') else {
         return Ok(());
     };
+    if scheme.is_empty() {
+        return Err("its URI has no scheme");
+    }
     if scheme.bytes().any(|c| c.is_ascii_uppercase()) {
         return Err("the scheme of its URI is not in lower case");
     }

@@ -115,6 +115,10 @@ pub(in crate::archive) fn decode_stream(
             (options.observe)(stanza);
         }
         if read == 0 {
+            // Of an index whose only stanza has no colon, an empty line may be left.
+            if stanza::begins_empty(text.as_bytes()) {
+                text.clear();
+            }
             return Ok(text);
         }
         block.drain(..whole);
