@@ -81,7 +81,8 @@ fn word_end(text: &str) -> usize {
         if c == '"' {
             is_quoted = !is_quoted;
         } else if c.is_whitespace() && !is_quoted && !is_cut(&text[..at], &text[at..]) {
-            return at.max(c.len_utf8());
+            // A blank alone is what is before the next word.
+            return if at == 0 { c.len_utf8() } else { at };
         }
     }
     text.len()
