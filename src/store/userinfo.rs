@@ -179,6 +179,7 @@ mod tests {
             hidden("deb  http://u:p@h/ sid\tmain https://t@h"),
             "deb  http://u:***@h/ sid\tmain https://***@h"
         );
+        assert_eq!(hidden("y\u{a0}x\u{a0}"), "y\u{a0}x\u{a0}");
     }
 
     #[test]
