@@ -6,7 +6,7 @@ use crate::formats::arch;
 use crate::run;
 
 /// The mirror of debootstrap's scripts, for Debian's suites and for those that no file lists.
-const DEFAULT_MIRROR: &str = "http://deb.debian.org/debian";
+const DEFAULT_MIRROR: &str = "http://ftp.debian.org/debian";
 
 impl DebootstrapArgs {
     /// The mirror of extra suites without a MIRROR, and the one in the sources of a tree whose
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn the_mirror_is_that_of_the_suite_and_architecture() {
         let rows = [
-            ("trixie", "amd64", "http://deb.debian.org/debian"),
+            ("trixie", "amd64", "http://ftp.debian.org/debian"),
             ("noble", "amd64", "http://archive.ubuntu.com/ubuntu"),
             ("noble", "arm64", "http://ports.ubuntu.com/ubuntu-ports"),
             ("no-such", "amd64", DEFAULT_MIRROR),

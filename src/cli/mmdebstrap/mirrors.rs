@@ -209,7 +209,7 @@ fn suite_lines(name: &str, context: &MirrorContext<'_>) -> Result<String, String
     let components = context.components.join(" ");
     let Some(suite) = suites.find(name) else {
         return Ok(format!(
-            "deb http://deb.debian.org/debian {name} {components}\n"
+            "deb http://ftp.debian.org/debian {name} {components}\n"
         ));
     };
     let host = arch::host().map_or("", |host| host.name);
