@@ -122,7 +122,8 @@ impl SourceEntry {
         let is_special = |c: char| c.is_whitespace() || ['#', '"', '%', '[', ']'].contains(&c);
         let mut names = vec![self.suite.clone()];
         names.extend_from_slice(&self.components);
-        is_writable(&self.uri) && !names.iter().any(|name| name.contains(is_special))
+        let is_plain = |name: &String| !name.is_empty() && !name.contains(is_special);
+        is_writable(&self.uri) && names.iter().all(is_plain)
     }
 
     /// Whether other keys than the distribution's may sign it, or none need to.

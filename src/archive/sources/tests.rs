@@ -343,6 +343,7 @@ fn names_that_need_quotes_are_not_writable() {
         ),
         ("deb http://m s%20d main", false),
         ("deb http://m sid m%23n", false),
+        ("deb http://m sid \"\"", false),
         ("deb [signed-by=/k%23y.gpg] http://m sid main", true),
     ] {
         let entry = parse("test", line).unwrap().remove(0);
