@@ -23,6 +23,7 @@ mod mmdebstrap;
 mod network;
 mod options;
 mod order;
+mod own_options;
 mod pack;
 mod path_rules;
 mod privileges;

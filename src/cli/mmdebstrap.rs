@@ -14,25 +14,23 @@ use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use self::arguments::{Arguments, keyrings_in};
 use self::mirrors::{MirrorContext, SourceFiles};
 use self::outputs::TargetWord;
-use super::environment::{Environment, OwnDirectory};
+use super::environment::Environment;
 use super::hooks::ToldRun;
 use super::host_files::host_files;
+use super::own_options::OwnOptions;
 use super::{Session, exit, listen_for_signals, print_data};
 use crate::formats::suite::Variant;
 use crate::install::{self, Helper, HelperOptions};
 use crate::interrupt::Interrupt;
 use crate::privilege::{self, Privilege};
 use crate::run::{
-    self, CacheOptions, Goal, InventoryOutputs, Limits, ListedSources, NetworkOptions, Outputs,
-    Packages, Request, SourceOptions, System,
+    self, Goal, InventoryOutputs, ListedSources, Outputs, Packages, Request, SourceOptions, System,
 };
-use crate::sandbox;
-use crate::store::{Proxies, TransferLimits};
 use crate::tree::rootfs::Rootfs;
 use crate::ui::progress::{Display, LineStyle};
 
@@ -40,7 +38,6 @@ pub(super) const NAME: &str = "mmdebstrap";
 /// The version whose words are taken. Callers compare it.
 const VERSION: &str = "1.5.7";
 
-const DEFAULT_CACHE_SIZE: u64 = 8 << 30;
 /// The name of the files with apt's and dpkg's configuration.
 const CONFIGURATION: &str = "99mmdebstrap";
 
@@ -161,6 +158,7 @@ fn request(
     additions.hooks.helpers.without_devices = arguments.skips.copied_nodes;
     additions.has_lists = arguments.skips.kept.lists || !arguments.hooks.is_empty();
     additions.kept = arguments.skips.kept;
+    let own = OwnOptions::read(environment)?;
     let mut request = Request {
         goal: match arguments.simulate {
             true => Goal::Simulate,
@@ -186,44 +184,16 @@ fn request(
             keep_failed: target.directory.is_some(),
             temporary: environment.temporary(),
         },
-        cache: cache(environment),
-        network: network(),
-        limits: Limits {
-            downloads: 8,
-            jobs: std::thread::available_parallelism().map_or(1, usize::from),
-        },
-        sandbox: sandbox::Options {
-            shares_perl: environment.shares_perl(),
-            ..sandbox::Options::default()
-        },
+        cache: own.cache,
+        network: own.network,
+        limits: own.limits,
+        sandbox: own.sandbox,
         additions,
         debootstrap: None,
     };
     let applied = arguments.configuration.apply(&mut request);
     applied.map_err(|error| error.to_string())?;
     Ok(request)
-}
-
-fn cache(environment: &Environment) -> CacheOptions {
-    CacheOptions {
-        is_named: false,
-        directory: Some(environment.own_directory(OwnDirectory::Cache)),
-        max_size: DEFAULT_CACHE_SIZE,
-        state_directory: Some(environment.own_directory(OwnDirectory::State)),
-        temporary: environment.temporary(),
-    }
-}
-
-fn network() -> NetworkOptions {
-    NetworkOptions {
-        transfers: TransferLimits {
-            timeout: Duration::from_secs(30),
-            lowest_rate: 4096,
-        },
-        tries: 5,
-        proxies: Proxies::default(),
-        mirror_wait: Duration::from_secs(180),
-    }
 }
 
 fn system(arguments: &Arguments) -> System {

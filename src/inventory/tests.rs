@@ -1,14 +1,9 @@
 //! Inventories of small trees, and their documents as snapshots.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "tests write their trees with the standard library"
-)]
-
-use std::fs;
 use std::path::Path;
 
 use super::*;
+use crate::testing::tree::with_files;
 
 const STATUS_TEXT: &str = "\
 Package: libstdc++6
@@ -48,18 +43,8 @@ License: public-domain
  No rights.
 ";
 
-fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    for (path, content) in files {
-        let path = directory.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-    directory
-}
-
 fn debian() -> tempfile::TempDir {
-    tree(&[
+    with_files(&[
         (STATUS, STATUS_TEXT),
         ("var/lib/dpkg/arch", "amd64\n"),
         (
@@ -137,7 +122,7 @@ fn another_tree_has_other_identifiers() {
 #[test]
 fn packages_outside_of_the_status_are_listed() {
     let single = "Package: base-files\nVersion: 13\nArchitecture: amd64\n";
-    let tree = tree(&[
+    let tree = with_files(&[
         ("var/lib/dpkg/status.d/base-files", single),
         ("var/lib/dpkg/status.d/base-files.md5sums", "x  y\n"),
         ("var/lib/dpkg/status.d/broken", "Package: broken\n"),
@@ -172,7 +157,7 @@ fn packages_outside_of_the_status_are_listed() {
 
 #[test]
 fn a_tree_that_says_nothing_has_documents_too() {
-    let tree = tree(&[]);
+    let tree = with_files(&[]);
     let inventory = read(tree.path(), &Provenance::default());
     assert_eq!(inventory.name, "image");
     assert!(text(inventory.spdx()).contains("\"versionInfo\": \"unknown\""));

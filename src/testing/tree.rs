@@ -19,6 +19,17 @@ pub enum Times {
     Left,
 }
 
+/// A directory with these files: paths and contents.
+pub fn with_files(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (path, content) in files {
+        let path = directory.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    directory
+}
+
 /// A line for everything below `root`, sorted by path. Does not enter other file systems.
 ///
 /// The line of a hard link names the first path of the same file.

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 
-use crate::cli::environment::{Environment, OwnDirectory};
+use crate::cli::environment::Environment;
 use crate::cli::host_files::host_files;
+use crate::cli::own_options::OwnOptions;
 use crate::cli::values;
 use crate::formats::compress::{Compression, Encoding};
 use crate::formats::suite::Variant;
@@ -15,13 +16,9 @@ use crate::install::Additions;
 use crate::pack::{Content, Devices, Image, Sink};
 use crate::privilege::Privilege;
 use crate::run::{
-    CacheOptions, Debootstrap, Goal, InventoryOutputs, Limits, ListedSources, NetworkOptions,
-    Outputs, Packages, Request, SourceOptions, System,
+    Debootstrap, Goal, InventoryOutputs, ListedSources, Outputs, Packages, Request, SourceOptions,
+    System,
 };
-use crate::sandbox;
-use crate::store::{Proxies, TransferLimits};
-
-const DEFAULT_CACHE_SIZE: u64 = 8 << 30;
 
 /// Bootstrap a Debian base system into a target directory
 #[derive(Debug, Parser)]
@@ -150,6 +147,7 @@ impl DebootstrapArgs {
             true => Goal::PrintDebs,
             false => Goal::Make,
         };
+        let own = OwnOptions::read(environment)?;
         Ok(Request {
             goal,
             system: self.system(suite)?,
@@ -158,30 +156,10 @@ impl DebootstrapArgs {
             sources: self.sources(environment)?,
             outputs: self.outputs(target, environment)?,
             privilege: Ok(Privilege::of_caller()),
-            cache: CacheOptions {
-                is_named: false,
-                directory: Some(environment.own_directory(OwnDirectory::Cache)),
-                max_size: DEFAULT_CACHE_SIZE,
-                state_directory: Some(environment.own_directory(OwnDirectory::State)),
-                temporary: environment.temporary(),
-            },
-            network: NetworkOptions {
-                transfers: TransferLimits {
-                    timeout: Duration::from_secs(30),
-                    lowest_rate: 4096,
-                },
-                tries: 5,
-                proxies: Proxies::default(),
-                mirror_wait: Duration::from_secs(180),
-            },
-            limits: Limits {
-                downloads: 8,
-                jobs: std::thread::available_parallelism().map_or(1, usize::from),
-            },
-            sandbox: sandbox::Options {
-                shares_perl: environment.shares_perl(),
-                ..sandbox::Options::default()
-            },
+            cache: own.cache,
+            network: own.network,
+            limits: own.limits,
+            sandbox: own.sandbox,
             additions: Additions::default(),
             locked: None,
             debootstrap: Some(Debootstrap {

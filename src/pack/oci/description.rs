@@ -68,25 +68,14 @@ pub(super) fn annotations(root: &Rootfs) -> Result<Annotations, Error> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::disallowed_methods,
-        reason = "tests write their trees with the standard library"
-    )]
-
-    use std::fs;
-
     use super::*;
+    use crate::testing::tree::with_files;
 
     /// Paths and contents.
     type Files<'a> = &'a [(&'a str, &'a str)];
 
     fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, Rootfs) {
-        let directory = tempfile::tempdir().unwrap();
-        for (path, content) in files {
-            let path = directory.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, content).unwrap();
-        }
+        let directory = with_files(files);
         let root = Rootfs::open(directory.path()).unwrap();
         (directory, root)
     }

@@ -17,23 +17,17 @@ use super::*;
 use crate::formats::compress::{Encoding, Integrity, decoder};
 use crate::formats::digest::digest;
 use crate::pack::Devices;
+use crate::testing::tree::with_files;
 
 const EPOCH: i64 = 1_700_000_000;
 
 /// A tree of amd64 with a shell and an os-release.
 fn tree() -> tempfile::TempDir {
-    let tree = tempfile::tempdir().unwrap();
-    let files = [
+    with_files(&[
         ("var/lib/dpkg/arch", "amd64\n"),
         ("usr/bin/bash", "bash"),
         ("etc/os-release", "PRETTY_NAME=\"Fake 1\"\nVERSION_ID=1\n"),
-    ];
-    for (path, content) in files {
-        let path = tree.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-    tree
+    ])
 }
 
 fn options(compression: Compression) -> Options {

@@ -1,0 +1,52 @@
+//! What the words of debootstrap and mmdebstrap cannot say: the cache, the network, the limits.
+//!
+//! They are as without options, with the variables of the environment: RBOOTSTRAP_CACHE_DIR and others.
+
+use clap::Parser;
+
+use super::environment::Environment;
+use super::network::NetworkArgs;
+use super::options::{CacheArgs, PerformanceArgs};
+use crate::run::{CacheOptions, Limits, NetworkOptions};
+use crate::sandbox;
+
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true)]
+struct OwnArgs {
+    #[command(flatten)]
+    cache: CacheArgs,
+    #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
+    performance: PerformanceArgs,
+}
+
+/// The options of a run that is called by another program's words.
+pub(super) struct OwnOptions {
+    pub(super) cache: CacheOptions,
+    pub(super) network: NetworkOptions,
+    pub(super) limits: Limits,
+    pub(super) sandbox: sandbox::Options,
+}
+
+impl OwnOptions {
+    /// Fails if a variable of the environment has a bad value.
+    pub(super) fn read(environment: &Environment) -> Result<OwnOptions, String> {
+        let none: [&str; 0] = [];
+        let own = OwnArgs::try_parse_from(none).map_err(|error| {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            line.strip_prefix("error: ").unwrap_or(line).to_owned()
+        })?;
+        Ok(OwnOptions {
+            network: own.network.options(),
+            limits: own.performance.limits(),
+            sandbox: sandbox::Options {
+                limits: own.performance.script_limits(),
+                shares_perl: environment.shares_perl(),
+                ..sandbox::Options::default()
+            },
+            cache: own.cache.options(environment),
+        })
+    }
+}
