@@ -56,7 +56,7 @@ pub(crate) use self::proxy::Proxies;
 use self::request::FileRequest;
 use self::seen::SeenReleases;
 pub(crate) use self::stop::Stop;
-pub(crate) use self::userinfo::{hidden, shown, without_login};
+pub(crate) use self::userinfo::{hidden, public_mirror, shown, without_login};
 pub(crate) use self::verified::{CacheForm, Verified};
 use crate::formats::digest::Digest;
 use crate::report::Report;

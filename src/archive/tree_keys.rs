@@ -268,7 +268,7 @@ impl TreeKeys {
 /// The archive of a source, which a login does not change.
 fn first_uri(source: &Source) -> String {
     let uri = source.uris.first().map_or("", String::as_str);
-    store::without_login(uri).trim_end_matches('/').to_owned()
+    store::public_mirror(uri)
 }
 
 /// The name of a keyring without its ending.

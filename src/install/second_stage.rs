@@ -60,7 +60,7 @@ impl FirstStage {
                 other => other.name().to_owned(),
             },
             architecture: architecture.cloned().unwrap_or_default(),
-            mirror: mirror.map_or(String::new(), |uri| in_tree(uri)),
+            mirror: mirror.map_or(String::new(), |uri| store::public_mirror(uri)),
             extra_suites: extra_suites.to_vec(),
         }
     }
@@ -308,7 +308,11 @@ fn lists(plan: &Plan) -> [StageFile; 4] {
         let _ = writeln!(paths, "{name} {path}");
         let mirrors = chosen.release().map(|release| &release.source().uris);
         let uri = match mirrors.and_then(|mirrors| mirrors.first()) {
-            Some(mirror) => format!("{}/{}", in_tree(mirror), store::encode(&package.filename)),
+            Some(mirror) => format!(
+                "{}/{}",
+                store::public_mirror(mirror),
+                store::encode(&package.filename)
+            ),
             None => package.filename.clone(),
         };
         let _ = writeln!(uris, "{name} {} {uri}", package.version);
@@ -321,13 +325,6 @@ fn lists(plan: &Plan) -> [StageFile; 4] {
         StageFile::new("debpaths", paths),
         StageFile::new("deburis", uris),
     ]
-}
-
-/// A mirror as the tree may name it: without a login.
-fn in_tree(mirror: &str) -> String {
-    store::without_login(mirror)
-        .trim_end_matches('/')
-        .to_owned()
 }
 
 /// Moves debootstrap's log to where it stays, and removes its directory unless that is kept.

@@ -124,8 +124,7 @@ pub(super) fn prepare(
             true => uri,
             false => &wanted.default_mirror,
         };
-        let uri = store::without_login(uri);
-        let uri = uri.trim_end_matches('/');
+        let uri = store::public_mirror(uri);
         let components = components.join(" ");
         text.push_str(&format!("deb {uri} {} {components}\n", source.suite));
     }

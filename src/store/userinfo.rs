@@ -5,60 +5,71 @@ use reqwest::Url;
 use super::address::decode;
 use super::credentials::Login;
 
-/// The parts of a URL around its user name and password.
-struct UrlParts<'a> {
-    /// With `://`.
-    scheme: &'a str,
-    userinfo: &'a str,
-    /// After the `@`.
-    rest: &'a str,
+/// A part of a text that is a URL, or has URLs one in another.
+enum Piece<'a> {
+    Text(&'a str),
+    /// A user name and password, without the `@` after them.
+    Login(&'a str),
+    /// What follows the scheme of a URL without a host. It may be a part of one with a password.
+    Unclear(&'a str),
 }
 
-impl UrlParts<'_> {
-    /// None for a URL without user name and password.
-    fn of(url: &str) -> Option<UrlParts<'_>> {
-        let after = url.find("://")? + 3;
-        let (scheme, rest) = url.split_at(after);
+/// The parts of a URL. Takes time in proportion to its length: servers choose what they redirect to.
+fn pieces(url: &str) -> Vec<Piece<'_>> {
+    let last_at = url.rfind('@');
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    while let Some(found) = url[start..].find("://") {
+        let after = start + found + 3;
+        pieces.push(Piece::Text(&url[start..after]));
+        start = after;
+        let rest = &url[after..];
         let authority = authority(rest);
-        let host = authority.rfind('@').map_or(0, |at| at + 1);
+        let at = authority.rfind('@');
+        let host = &authority[at.map_or(0, |at| at + 1)..];
         // Otherwise there is a password with a slash or a # that is not encoded.
-        let is_whole = is_host(&authority[host..]) && !rest[authority.len()..].starts_with('#');
-        let at = match is_whole {
-            true => host.checked_sub(1)?,
-            false => rest.rfind('@')?,
+        let is_whole = is_host(host) && !rest[authority.len()..].starts_with('#');
+        let end = match is_whole {
+            true => at,
+            false => last_at.and_then(|last| last.checked_sub(after)),
         };
-        Some(UrlParts {
-            scheme,
-            userinfo: &rest[..at],
-            rest: &rest[at + 1..],
-        })
+        match end {
+            Some(end) => {
+                pieces.push(Piece::Login(&rest[..end]));
+                start += end + 1;
+            }
+            None if is_host(authority) => {}
+            None => {
+                pieces.push(Piece::Unclear(rest));
+                return pieces;
+            }
+        }
     }
+    pieces.push(Piece::Text(&url[start..]));
+    pieces
 }
 
-/// The URL with its password, if it has one, replaced by stars; with its user name, if that is all it
-/// has, since that can be a token. A URL without a host, which may be a part of one with a password, is
-/// shown as stars.
+/// The URL with its password, if it has one, replaced by stars; with its user name, if that is all
+/// it has, since that can be a token. A URL without a host, which may be a part of one with a
+/// password, is shown as stars. The same for URLs in its path.
 pub(crate) fn shown(url: &str) -> String {
-    let Some(at) = url.find("://") else {
-        return url.to_owned();
-    };
-    let Some(UrlParts {
-        scheme,
-        userinfo,
-        rest,
-    }) = UrlParts::of(url)
-    else {
-        let (scheme, rest) = url.split_at(at + 3);
-        return match is_host(authority(rest)) {
-            true => format!("{scheme}{}", shown(rest)),
-            false => format!("{scheme}***"),
-        };
-    };
-    let rest = shown(rest);
-    match userinfo.split_once(':') {
-        Some((name, password)) if !password.is_empty() => format!("{scheme}{name}:***@{rest}"),
-        _ => format!("{scheme}***@{rest}"),
+    let mut shown = String::with_capacity(url.len());
+    for piece in pieces(url) {
+        match piece {
+            Piece::Text(text) => shown.push_str(text),
+            Piece::Login(login) => {
+                if let Some((name, password)) = login.split_once(':')
+                    && !password.is_empty()
+                {
+                    shown.push_str(name);
+                    shown.push(':');
+                }
+                shown.push_str("***@");
+            }
+            Piece::Unclear(_) => shown.push_str("***"),
+        }
     }
+    shown
 }
 
 /// Text with every URL in it as [`shown`] has it.
@@ -77,37 +88,76 @@ pub(crate) fn hidden(text: &str) -> String {
 /// in quotes is one word, and so is a login with blanks.
 fn word_end(text: &str) -> usize {
     let mut is_quoted = false;
+    let mut was_blank = false;
+    let mut url: Option<LastUrl> = None;
     for (at, c) in text.char_indices() {
+        let is_blank = c.is_whitespace();
         if c == '"' {
             is_quoted = !is_quoted;
-        } else if c.is_whitespace() && !is_quoted && !is_cut(&text[..at], &text[at..]) {
-            // A blank alone is what is before the next word.
-            return if at == 0 { c.len_utf8() } else { at };
+        } else if is_blank && !is_quoted && !was_blank {
+            let is_cut = url
+                .as_ref()
+                .is_some_and(|url| url.is_cut_before(&text[at..]));
+            if !is_cut {
+                // A blank alone is what is before the next word.
+                return if at == 0 { c.len_utf8() } else { at };
+            }
+        }
+        was_blank = is_blank && !is_quoted;
+        if text[..at + c.len_utf8()].ends_with("://") {
+            url = Some(LastUrl::default());
+        } else if let Some(url) = &mut url {
+            url.push(c);
         }
     }
     text.len()
 }
 
-/// Whether a word ends within the login of a URL.
-fn is_cut(word: &str, after: &str) -> bool {
-    let Some(at) = word.rfind("://") else {
-        return false;
-    };
-    let rest = &word[at + 3..];
-    if rest.contains('@') {
-        return false;
-    }
-    let next = after.split_whitespace().next().unwrap_or_default();
-    let goes_on = next.contains('@') && !next.contains("://");
-    !is_host(authority(rest)) || (goes_on && authority(rest) == rest)
+/// What is known of the last URL in the beginning of a word.
+#[derive(Default)]
+struct LastUrl {
+    port: Port,
+    has_path: bool,
+    has_at: bool,
 }
 
-/// The URL without user name and password.
-pub(crate) fn without_login(url: &str) -> String {
-    match UrlParts::of(url) {
-        Some(UrlParts { scheme, rest, .. }) => format!("{scheme}{rest}"),
-        None => url.to_owned(),
+impl LastUrl {
+    fn push(&mut self, c: char) {
+        self.has_at |= c == '@';
+        self.has_path |= ENDS_AUTHORITY.contains(&c);
+        if !self.has_path {
+            self.port = self.port.after(c);
+        }
     }
+
+    /// Whether a blank, with which `after` begins, is in the login of the URL.
+    fn is_cut_before(&self, after: &str) -> bool {
+        if self.has_at {
+            return false;
+        }
+        if self.port == Port::Wrong {
+            return true;
+        }
+        let next = after.split_whitespace().next().unwrap_or_default();
+        !self.has_path && next.contains('@') && !next.contains("://")
+    }
+}
+
+/// The URL without user name and password, and the URLs in its path, too.
+pub(crate) fn without_login(url: &str) -> String {
+    let mut bare = String::with_capacity(url.len());
+    for piece in pieces(url) {
+        match piece {
+            Piece::Text(text) | Piece::Unclear(text) => bare.push_str(text),
+            Piece::Login(_) => {}
+        }
+    }
+    bare
+}
+
+/// The URL of a mirror as trees and locks name it: without a login, and without slashes at its end.
+pub(crate) fn public_mirror(url: &str) -> String {
+    without_login(url).trim_end_matches('/').to_owned()
 }
 
 /// The user name and password of a URL.
@@ -123,18 +173,42 @@ pub(super) fn login_of(url: &Url) -> Option<Login> {
     })
 }
 
+/// What ends the part of a URL with login, host and port.
+const ENDS_AUTHORITY: [char; 3] = ['/', '?', '#'];
+
 /// What follows the scheme of a URL, up to the path.
 fn authority(rest: &str) -> &str {
-    &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())]
+    &rest[..rest.find(ENDS_AUTHORITY).unwrap_or(rest.len())]
 }
 
-/// Whether a host is followed by a port, if by anything. A text may have punctuation after that.
+/// Whether a host is followed by a port, if by anything.
 fn is_host(host: &str) -> bool {
-    let host = host.trim_end_matches(['"', '\'', '`', ')', '>', ',', ';', '.']);
-    let after = host.rsplit_once(']').map_or(host, |(_, after)| after);
-    match after.rsplit_once(':') {
-        Some((_, port)) => port.bytes().all(|c| c.is_ascii_digit()),
-        None => true,
+    host.chars().fold(Port::None, Port::after) != Port::Wrong
+}
+
+/// What follows a host.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Port {
+    #[default]
+    None,
+    Digits,
+    /// After a port, as a text may have it.
+    Punctuation,
+    Wrong,
+}
+
+impl Port {
+    /// What follows the host, with one character more.
+    fn after(self, c: char) -> Port {
+        match (self, c) {
+            (_, ':') => Port::Digits,
+            (Port::None, _) | (_, ']') => Port::None,
+            (Port::Digits, '0'..='9') => Port::Digits,
+            (Port::Digits | Port::Punctuation, '"' | '\'' | '`' | ')' | '>' | ',' | ';' | '.') => {
+                Port::Punctuation
+            }
+            (Port::Digits | Port::Punctuation | Port::Wrong, _) => Port::Wrong,
+        }
     }
 }
 
@@ -169,7 +243,17 @@ mod tests {
             (
                 "http://h/http://u:p@i/x",
                 "http://h/http://u:***@i/x",
-                "http://h/http://u:p@i/x",
+                "http://h/http://i/x",
+            ),
+            (
+                "http://a:b@h:1/https://u:p/w@i/x://t@j",
+                "http://a:***@h:1/https://u:***@j",
+                "http://h:1/https://j",
+            ),
+            (
+                "http://a@h/http://i/http://u:p@j",
+                "http://***@h/http://i/http://u:***@j",
+                "http://h/http://i/http://j",
             ),
         ] {
             assert_eq!(shown(url), seen);
@@ -196,6 +280,37 @@ mod tests {
             ("http://h/ a@b\n http://i", "http://h/ a@b\n http://i"),
         ] {
             assert_eq!(hidden(text), expected);
+        }
+    }
+
+    /// What a mirror redirects to may have any length.
+    #[test]
+    fn long_texts_are_shown() {
+        const COUNT: usize = 100_000;
+        let repeated = |part: &str| part.repeat(COUNT);
+        for (text, seen, bare) in [
+            (repeated("a://"), repeated("a://"), repeated("a://")),
+            (repeated("a://h#"), repeated("a://h#"), repeated("a://h#")),
+            (
+                repeated("a://t@h/"),
+                repeated("a://***@h/"),
+                repeated("a://h/"),
+            ),
+        ] {
+            assert!(shown(&text) == seen, "{}", &text[..10]);
+            assert!(without_login(&text) == bare, "{}", &text[..10]);
+            assert!(hidden(&text) == seen, "{}", &text[..10]);
+        }
+        for (text, seen) in [
+            (format!("http://u:p{}", repeated(" w")), "http://***"),
+            (format!("http://u:p{}w@h", repeated(" ")), "http://u:***@h"),
+            (format!("http://u{}w@h", repeated("  ")), "http://***@h"),
+            (
+                format!("\"http://u:p{}@h", repeated("w ")),
+                "\"http://u:***@h",
+            ),
+        ] {
+            assert!(hidden(&text) == seen, "{}", &text[..12]);
         }
     }
 

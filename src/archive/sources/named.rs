@@ -19,5 +19,5 @@ impl SourceEntry {
 
 /// The name of the archive at a URL, for the memory of its newest date.
 pub(crate) fn archive_at(uri: &str) -> String {
-    store::without_login(uri).trim_end_matches('/').to_owned()
+    store::public_mirror(uri)
 }

@@ -39,7 +39,7 @@ impl Sources {
             }
         }
         let uri = uris.iter().find(|uri| uri.starts_with("http"))?;
-        Some(store::without_login(uri).trim_end_matches('/').to_owned())
+        Some(store::public_mirror(uri))
     }
 
     /// The sources of a lock. What the system's own apt reads is in the lock, too.
