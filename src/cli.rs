@@ -5,6 +5,7 @@
 //! option or a command.
 
 mod bootstrap;
+mod build;
 mod compatibility;
 mod configuration;
 mod debootstrap;
@@ -56,6 +57,7 @@ use crate::sandbox;
 use crate::ui::progress::Display;
 use crate::ui::timings;
 use bootstrap::BootstrapArgs;
+use build::BuildArgs;
 use documents::{CompletionsArgs, ManualArgs};
 use environment::Environment;
 use error::Error;
@@ -89,6 +91,8 @@ struct Cli {
 enum CommandArgs {
     /// Make a root filesystem, as without a command; for a suite with the name of a command
     Bootstrap(Box<BootstrapArgs>),
+    /// Build the images that a file describes, except those that are up to date
+    Build(Box<BuildArgs>),
     /// Write an existing tree as a tar or an OCI image
     Pack(Box<PackArgs>),
     /// Write one OCI image from images of several platforms
@@ -210,6 +214,7 @@ impl Cli {
         match self.command {
             None => self.bootstrap.execute(session),
             Some(CommandArgs::Bootstrap(bootstrap)) => bootstrap.execute(session),
+            Some(CommandArgs::Build(build)) => build.execute(session),
             Some(CommandArgs::Pack(pack)) => pack.execute(session),
             Some(CommandArgs::Rm(rm)) => rm.execute(session),
             Some(CommandArgs::Join(join)) => join.execute(session),
@@ -227,6 +232,7 @@ impl Cli {
         match &self.command {
             None => self.bootstrap.title(),
             Some(CommandArgs::Bootstrap(bootstrap)) => bootstrap.title(),
+            Some(CommandArgs::Build(build)) => build.title(),
             Some(CommandArgs::Pack(pack)) => pack.title(),
             Some(CommandArgs::Rm(_)) => "rbootstrap rm".into(),
             Some(CommandArgs::Join(join)) => join.title(),
@@ -246,6 +252,7 @@ impl Cli {
         match &self.command {
             None => self.bootstrap.jobs(),
             Some(CommandArgs::Bootstrap(bootstrap)) => bootstrap.jobs(),
+            Some(CommandArgs::Build(build)) => build.jobs(),
             Some(CommandArgs::Pack(pack)) => pack.jobs.count(),
             Some(
                 CommandArgs::Join(_)

@@ -13,6 +13,7 @@ pub(crate) mod fields;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod fuzz;
 pub(crate) mod glob;
+pub(crate) mod image_table;
 pub(crate) mod key;
 pub(crate) mod lock;
 pub(crate) mod package;

@@ -10,6 +10,7 @@ pub(crate) mod cli;
 pub(crate) mod dpkg;
 pub(crate) mod failure;
 pub(crate) mod formats;
+pub(crate) mod images;
 pub(crate) mod install;
 pub(crate) mod interrupt;
 pub(crate) mod inventory;

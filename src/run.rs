@@ -11,6 +11,7 @@ mod credentials;
 mod debootstrap;
 mod early;
 mod error;
+mod image_key;
 mod inputs;
 mod inventory;
 mod local;
@@ -22,6 +23,7 @@ mod profile;
 mod request;
 mod several;
 mod sources;
+mod stores;
 #[cfg(test)]
 mod tests;
 
@@ -44,16 +46,17 @@ use crate::tree::target;
 
 pub(crate) use error::Error;
 pub(crate) use inventory::ARCHITECTURE;
-pub(crate) use lock::{changes, require_same_releases};
+pub(crate) use lock::{changes, locked_image_key, require_same_releases};
 pub(crate) use outcome::Done;
 pub(crate) use request::{
     CacheOptions, Debootstrap, Goal, InventoryOutputs, Limits, ListedSources, NetworkOptions,
     Outputs, Packages, ProfileChoice, Request, SbomOutput, SourceOptions, SourceText, System,
 };
 pub(crate) use sources::load_suites;
+pub(crate) use stores::Stores;
 
 use choice::Choice;
-use claim::ClaimedOutputs;
+use claim::{ClaimedOutputs, Packed};
 use early::EarlyDownloads;
 use inputs::Inputs;
 use lock::{GivenLock, MadeLock, WrittenLock};
@@ -66,12 +69,23 @@ pub(crate) fn run(
     interrupt: &Interrupt,
     report: &Report,
 ) -> Result<Vec<Done>, Error> {
+    run_with(request, interrupt, report, None)
+}
+
+/// As [`run`], with stores that several runs share.
+pub(crate) fn run_with(
+    request: &Request,
+    interrupt: &Interrupt,
+    report: &Report,
+    stores: Option<&Stores>,
+) -> Result<Vec<Done>, Error> {
     lock::require_place(request.outputs.lock.as_deref())?;
     let lock = request.locked.as_deref().map(GivenLock::read).transpose()?;
     let own = lock.as_ref().map(|lock| lock.adapt(request)).transpose()?;
     let request = own.as_ref().unwrap_or(request);
     let shared = SharedByImages {
         lock,
+        stores,
         ..SharedByImages::default()
     };
     let done = several::make(request, interrupt, report, &shared);
@@ -85,13 +99,16 @@ fn stages(
     request: &Request,
     interrupt: &Interrupt,
     report: &Report,
-    shared: &SharedByImages,
+    shared: &SharedByImages<'_>,
 ) -> Result<Done, Error> {
     // Sources. An unknown suite or a bad source is an error whoever asks.
     let mut inputs = read_inputs(request, shared, report)?;
     // Preflight.
     let claim = preflight::claim(request, report, shared, interrupt)?;
-    let store = open_store(request, report)?;
+    let store = match shared.stores {
+        Some(stores) => stores.store(request)?,
+        None => open_store(request, report)?,
+    };
     let _registration = cancel_on(interrupt, &store);
     let fetch = start_downloads(&store, &request.limits, report);
     let setup = setup(request, inputs.options.clone(), &fetch);
@@ -116,11 +133,13 @@ fn stages(
         interrupt,
         report,
     })?;
-    let lock = MadeLock::new(request, &inputs, &plan, &reader);
+    let key = image_key::image_key(request, &inputs, &plan);
+    let lock = MadeLock::new(request, &inputs, &plan, &reader).with_image(&key);
     if request.goal.ends_with_plan() {
         keep(lock.write(None)?)?;
         let steps = plan.steps(&inputs.options);
-        return Ok(Done::new(plan.plan, &inputs.selection).with_steps(steps, report));
+        let done = Done::new(plan.plan, &inputs.selection, key);
+        return Ok(done.with_steps(steps, report));
     }
     // Fetch and Install.
     preflight::require_room(request, &plan, claim.as_ref(), &store)?;
@@ -136,20 +155,28 @@ fn stages(
     let provenance = inventory::provenance(request, &inputs.sources, &plan, &fetch)?;
     let lock = lock.write(epoch)?;
     drop(fetch);
-    trim_cache(&store, &request.cache, report);
+    if shared.stores.is_none() {
+        trim_cache(&store, &request.cache, report);
+    }
     // Pack. The last act: before its end, the tree of a killed run is a leftover.
     if let Some((claim, epoch)) = claim.zip(epoch) {
         claim.tidy(epoch, inputs.removes_secrets, interrupt)?;
-        claim.pack(epoch, provenance, &request.limits)?;
+        let packed = Packed {
+            epoch,
+            provenance,
+            limits: request.limits,
+            key: &key,
+        };
+        claim.pack(packed)?;
         claim.finish()?;
     }
     keep(lock)?;
-    Ok(Done::new(plan.plan, &inputs.selection))
+    Ok(Done::new(plan.plan, &inputs.selection, key))
 }
 
 fn read_inputs(
     request: &Request,
-    shared: &SharedByImages,
+    shared: &SharedByImages<'_>,
     report: &Report,
 ) -> Result<Inputs, Error> {
     match &shared.lock {

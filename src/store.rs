@@ -21,6 +21,7 @@ mod http;
 mod overflow;
 mod partial;
 mod proxy;
+mod reads;
 mod redirects;
 mod request;
 mod room;
@@ -53,6 +54,7 @@ pub(crate) use self::error::{Cause, Error, Obstacle};
 pub(crate) use self::http::TransferLimits;
 use self::http::Transport;
 pub(crate) use self::proxy::Proxies;
+use self::reads::RememberedReads;
 use self::request::FileRequest;
 use self::seen::SeenReleases;
 pub(crate) use self::stop::Stop;
@@ -116,6 +118,7 @@ pub(crate) struct Store {
     stop: Stop,
     /// Servers that failed every attempt. Others are tried before them.
     failing: Mutex<BTreeSet<String>>,
+    reads: RememberedReads,
     report: Report,
 }
 
@@ -147,6 +150,7 @@ impl Store {
             first_pause,
             stop: Stop::new(),
             failing: Mutex::default(),
+            reads: RememberedReads::default(),
             report,
         })
     }
@@ -212,20 +216,29 @@ impl Store {
     }
 
     /// Reads a small file that no index promises (InRelease), of at most `limit` bytes, from the
-    /// first URL that has it. It never comes from the cache.
+    /// first URL that has it. It never comes from the cache; [`Store::reads`] has it read
+    /// once only.
     pub(crate) fn read_until(
         &self,
         urls: &[String],
         limit: u64,
         stop: &Stop,
     ) -> Result<Unverified, Error> {
-        let (url, (content, took)) = self.first_that_works(urls, stop, |attempt| match attempt
-            .address
-        {
-            Address::File(path) => Ok((file::read(path, attempt.shown, limit)?, Duration::ZERO)),
-            Address::Web(url) => self.read_web(url, attempt.shown, limit, stop),
-        })?;
-        Ok(Unverified { url, content, took })
+        self.reads.get_or(urls, || {
+            let read = self.first_that_works(urls, stop, |attempt| match attempt.address {
+                Address::File(path) => {
+                    Ok((file::read(path, attempt.shown, limit)?, Duration::ZERO))
+                }
+                Address::Web(url) => self.read_web(url, attempt.shown, limit, stop),
+            });
+            let (url, (content, took)) = read?;
+            Ok(Unverified { url, content, took })
+        })
+    }
+
+    /// What [`Store::read_until`] has read, for the runs that share this store.
+    pub(crate) fn reads(&self) -> &RememberedReads {
+        &self.reads
     }
 
     /// Returns the kept file of that kind that was derived from what has the digest `of`, if its

@@ -14,6 +14,7 @@
 #![expect(unreachable_pub, reason = "modules share what is public in them")]
 
 mod archive;
+mod build;
 mod context;
 mod debootstrap;
 mod disks;

@@ -238,6 +238,7 @@ impl<'a> IndexReader<'a> {
         mismatch: &Mismatch,
         failure: Box<store::Error>,
     ) -> Result<(), Error> {
+        self.store.reads().forget();
         let Mismatch { suite, name, .. } = mismatch;
         let Some(pause) = mismatch.pause(self.options.mirror_wait, failure.is_trust()) else {
             return Err(mismatch.last_error(failure));

@@ -79,6 +79,7 @@ impl Releases<'_> {
                 Err(error) if error.may_pass() && reads < READS.min(self.store.tries()) => error,
                 done => return done,
             };
+            self.store.reads().forget();
             let suite = &source.suite;
             self.report
                 .detail(format!("{error}; reading the release of {suite} again"));

@@ -87,7 +87,30 @@ pub(super) struct BootstrapArgs {
     compatibility: CompatibilityArgs,
 }
 
+/// Options that are no part of what is made.
+#[derive(Debug)]
+pub(super) struct RunOptions {
+    pub(super) cache: CacheArgs,
+    pub(super) network: NetworkArgs,
+    pub(super) performance: PerformanceArgs,
+}
+
 impl BootstrapArgs {
+    /// With these options in place of its own.
+    pub(super) fn with_run_options(self, options: RunOptions) -> BootstrapArgs {
+        let RunOptions {
+            cache,
+            network,
+            performance,
+        } = options;
+        BootstrapArgs {
+            cache,
+            network,
+            performance,
+            ..self
+        }
+    }
+
     pub(super) fn title(&self) -> String {
         format!("rbootstrap {}", self.suite.as_deref().unwrap_or_default())
     }
@@ -98,9 +121,7 @@ impl BootstrapArgs {
     }
 
     pub(super) fn execute(self, session: &Session) -> Result<(), Error> {
-        let mut request = self.into_request(&session.environment)?;
-        request.privilege = session.privilege.clone();
-        tell_hooks(&mut request, &session.environment);
+        let request = self.into_told_request(session)?;
         let report = &session.report;
         let runs = run::run(&request, &session.interrupt, report)?;
         let mut totals = PackageTotals {
@@ -149,6 +170,14 @@ impl BootstrapArgs {
     /// How far the run goes.
     pub(super) fn goal(&self) -> Goal {
         self.output.goal()
+    }
+
+    /// As [`BootstrapArgs::into_request`], with what the session knows.
+    pub(super) fn into_told_request(self, session: &Session) -> Result<Request, Error> {
+        let mut request = self.into_request(&session.environment)?;
+        request.privilege = session.privilege.clone();
+        tell_hooks(&mut request, &session.environment);
+        Ok(request)
     }
 
     /// Splits the options by the stage that reads them.

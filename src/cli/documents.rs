@@ -148,6 +148,7 @@ mod tests {
         assert_eq!(
             names,
             [
+                "rbootstrap-build.1",
                 "rbootstrap-completions.1",
                 "rbootstrap-debootstrap.1",
                 "rbootstrap-diff.1",

@@ -8,6 +8,7 @@ use super::environment::BadEpoch;
 use super::values::NotAMirror;
 use crate::failure::Class;
 use crate::formats::compress::BadLevel;
+use crate::formats::image_table::BadTable;
 use crate::pack::UnknownEnding;
 use crate::run;
 
@@ -76,6 +77,40 @@ pub(super) enum Error {
         #[source]
         source: io::Error,
     },
+    /// A table of images.
+    #[error("cannot read {}", path.display())]
+    ReadImages {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{} does not describe images", path.display())]
+    Images {
+        path: PathBuf,
+        #[source]
+        source: BadTable,
+    },
+    #[error("{}: image {name}: {problem}", path.display())]
+    ImageOption {
+        path: PathBuf,
+        name: String,
+        problem: String,
+    },
+    #[error("the image {name} cannot be built")]
+    OfImage {
+        name: String,
+        #[source]
+        source: Box<Error>,
+    },
+    #[error("{} has no image `{name}`", path.display())]
+    NoSuchImage { name: String, path: PathBuf },
+    #[error("{failed} of {all} images failed")]
+    FailedImages {
+        failed: usize,
+        all: usize,
+        /// Of all that failed.
+        class: Class,
+    },
     #[error("cannot write to standard output")]
     Stdout(#[source] io::Error),
     #[error("cannot listen for signals")]
@@ -117,7 +152,13 @@ impl Error {
             | Error::NoDirectory
             | Error::FourthWord { .. }
             | Error::Mirror(_)
+            | Error::ReadImages { .. }
+            | Error::Images { .. }
+            | Error::ImageOption { .. }
+            | Error::NoSuchImage { .. }
             | Error::Epoch(_) => Class::Usage,
+            Error::OfImage { source, .. } => source.class(),
+            Error::FailedImages { class, .. } => *class,
             Error::Write { .. } => Class::Target,
             Error::Stdout(_) | Error::Signals(_) => Class::Other,
             Error::Run(error) => error.class(),
@@ -143,6 +184,12 @@ impl Error {
                 "the endings are .spdx.json for SPDX 2.3 and .cdx.json for CycloneDX 1.6"
             }
             Error::NeedsFile { .. } => "name a file",
+            Error::Images { source, .. } => return source.hint().map(str::to_owned),
+            Error::ImageOption { .. } => {
+                "docs/build.md lists the keys; options of the run itself belong on the command line"
+            }
+            Error::NoSuchImage { .. } => "`rbootstrap build --list FILE` lists the images",
+            Error::OfImage { source, .. } => return source.hint(),
             Error::OneNameForSeveral { .. } => "put {arch} into the name",
             Error::SeveralLocks => "make an image and a lock of each, and `rbootstrap join` them",
             Error::CompressedLayout { .. } => "name a file that ends in .oci.tar, or a directory",
@@ -169,6 +216,8 @@ impl Error {
             | Error::FileSystemToStdout { .. }
             | Error::NoDirectory
             | Error::Epoch(_)
+            | Error::ReadImages { .. }
+            | Error::FailedImages { .. }
             | Error::Write { .. }
             | Error::Stdout(_)
             | Error::Signals(_) => return None,
@@ -194,7 +243,7 @@ fn meant_command(error: &run::Error) -> Option<String> {
         run::Error::UnlistedSuite { name, .. } => name,
         _ => return None,
     };
-    for command in ["bootstrap", "pack", "join", "diff", "suites"] {
+    for command in ["bootstrap", "build", "pack", "join", "diff", "suites"] {
         if strsim::osa_distance(command, name) <= 1 {
             return Some(format!("did you mean the command `rbootstrap {command}`?"));
         }

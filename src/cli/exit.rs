@@ -83,9 +83,21 @@ pub(super) fn report(session: &Session, result: Result<(), Error>) -> Option<Exi
 
 /// Reports an error with its causes and its hint. A cause that its effect repeats is left out.
 pub(super) fn failed(report: &Report, error: &Error) -> ExitCode {
+    let failure = failure(error, error.class(), error.hint());
+    let code = failure.code;
+    report.send(Event::Failed(failure));
+    ExitCode::from(code)
+}
+
+/// An error with its causes, as it is reported.
+pub(super) fn failure(
+    error: &dyn std::error::Error,
+    class: Class,
+    hint: Option<String>,
+) -> Failure {
     let mut causes = Vec::new();
     let mut last = error.to_string();
-    let mut cause = std::error::Error::source(error);
+    let mut cause = error.source();
     while let Some(error) = cause {
         let line = error.to_string();
         if !last.contains(&line) {
@@ -94,13 +106,12 @@ pub(super) fn failed(report: &Report, error: &Error) -> ExitCode {
         last = line;
         cause = error.source();
     }
-    let (code, class) = exit_code(error.class());
-    report.send(Event::Failed(Failure {
+    let (code, class) = exit_code(class);
+    Failure {
         message: error.to_string(),
         causes,
-        hint: error.hint(),
+        hint,
         class,
         code,
-    }));
-    ExitCode::from(code)
+    }
 }

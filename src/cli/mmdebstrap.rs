@@ -174,6 +174,7 @@ fn request(
         sources: sources(arguments, &files, environment),
         locked: None,
         outputs: Outputs {
+            says_key: false,
             lock: None,
             directory: target.directory.clone(),
             image: target.image.clone(),

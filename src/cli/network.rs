@@ -8,7 +8,7 @@ use super::values;
 use crate::run::NetworkOptions;
 use crate::store::{Proxies, TransferLimits};
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Network")]
 pub(super) struct NetworkArgs {
     /// Give up on a connection that sends nothing for this long (s, m, h)

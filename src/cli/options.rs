@@ -118,7 +118,7 @@ pub(super) struct OutputArgs {
     keep: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cache")]
 pub(super) struct CacheArgs {
     /// Keep verified downloads in this directory
@@ -152,7 +152,7 @@ pub(super) struct CacheArgs {
     state_dir: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Performance")]
 pub(super) struct PerformanceArgs {
     #[command(flatten)]
@@ -173,7 +173,7 @@ pub(super) struct PerformanceArgs {
 }
 
 /// The limits of maintainer scripts.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub(super) struct ScriptArgs {
     /// End a maintainer script that runs longer (s, m, h, d; 0 for no limit)
@@ -194,7 +194,7 @@ pub(super) struct ScriptArgs {
 }
 
 /// `--jobs`, which `rbootstrap pack` has too.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Performance")]
 pub(super) struct JobsArg {
     /// Unpack and compress on N threads [default: one per processor]
@@ -269,6 +269,7 @@ impl OutputArgs {
             image: written.image,
             devices: Devices::None,
             inventory: InventoryOutputs::default(),
+            says_key: false,
             lock: None,
             epoch: environment.epoch()?,
             takes_any_directory: false,

@@ -42,12 +42,16 @@ impl Cli {
         match &self.command {
             None => self.bootstrap.obtain_privilege(mode, &caller),
             Some(CommandArgs::Bootstrap(bootstrap)) => bootstrap.obtain_privilege(mode, &caller),
+            Some(CommandArgs::Build(build)) if build.makes_trees() => {
+                privilege::obtain(mode, &caller)
+            }
             Some(CommandArgs::Pack(pack)) if belongs_to_caller(&pack.directory) => {
                 privilege::obtain_if_possible(mode, &caller)
             }
             Some(CommandArgs::Rm(_)) => privilege::obtain_if_possible(mode, &caller),
             Some(
-                CommandArgs::Pack(_)
+                CommandArgs::Build(_)
+                | CommandArgs::Pack(_)
                 | CommandArgs::Join(_)
                 | CommandArgs::Diff(_)
                 | CommandArgs::Suites

@@ -27,6 +27,8 @@ pub(crate) struct Lock {
     pub(crate) program: String,
     /// A hash of all steps of the installation, in hexadecimal.
     pub(crate) key: String,
+    /// The key of the image that was made, in hexadecimal, where `rbootstrap build` has made it.
+    pub(crate) image: Option<String>,
     /// The time of the image, in seconds since 1970; `None` if the run made none.
     pub(crate) epoch: Option<i64>,
     pub(crate) options: LockedOptions,

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::oci;
 use super::tool::FileSystem;
 use crate::formats::compress::{Compression, Encoding};
+use crate::formats::key::KeyHasher;
 
 /// What the ending of a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +148,42 @@ fn is_known(ending: &str) -> bool {
 }
 
 impl Image {
+    /// Adds all that decides the bytes of the image besides its tree and its name.
+    pub(crate) fn add_to_key(&self, key: &mut KeyHasher) {
+        let Image { content, encoding } = self;
+        key.text(&encoding.to_string());
+        match content {
+            Content::Tar(_) => key.text("tar"),
+            Content::FileSystem { kind, path: _ } => key.text(kind.name()),
+            Content::Oci { layout, settings } => {
+                key.text(match layout {
+                    Layout::Archive(_) => "oci archive",
+                    Layout::Directory(_) => "oci directory",
+                });
+                settings.add_to_key(key);
+            }
+        }
+    }
+
+    /// The name of an OCI image.
+    pub(crate) fn reference(&self) -> Option<&oci::Reference> {
+        match &self.content {
+            Content::Oci { settings, .. } => settings.tag.as_ref(),
+            Content::Tar(_) | Content::FileSystem { .. } => None,
+        }
+    }
+
+    /// The image with one more annotation, if it is an OCI image.
+    pub(crate) fn with_annotation(&self, key: &str, value: &str) -> Image {
+        let mut image = self.clone();
+        if let Content::Oci { settings, .. } = &mut image.content {
+            settings
+                .annotations
+                .insert(key.to_owned(), value.to_owned());
+        }
+        image
+    }
+
     pub(crate) fn is_oci(&self) -> bool {
         matches!(self.content, Content::Oci { .. })
     }

@@ -4,6 +4,7 @@
 //! A claim that is dropped before [`ClaimedOutputs::finish`] undoes everything, unless the user
 //! keeps failed trees.
 
+use super::image_key::{self, ImageKey};
 use super::preflight::Disk;
 use super::request::{Limits, Outputs};
 use super::several::SharedByImages;
@@ -24,11 +25,21 @@ pub(super) struct ClaimedOutputs<'a> {
     disk: Disk,
     outputs: &'a Outputs,
     report: &'a Report,
-    shared: &'a SharedByImages,
+    shared: &'a SharedByImages<'a>,
     interrupt: &'a Interrupt,
     /// What is later than this, in seconds since 1970, was written by the run.
     began: i64,
     finished: bool,
+}
+
+/// What an image is written of besides its tree.
+pub(super) struct Packed<'a> {
+    /// The latest time in the image, in seconds since 1970.
+    pub(super) epoch: i64,
+    pub(super) provenance: Option<Provenance>,
+    pub(super) limits: Limits,
+    /// The image's key.
+    pub(super) key: &'a ImageKey,
 }
 
 impl<'a> ClaimedOutputs<'a> {
@@ -36,7 +47,7 @@ impl<'a> ClaimedOutputs<'a> {
     pub(super) fn new(
         outputs: &'a Outputs,
         report: &'a Report,
-        shared: &'a SharedByImages,
+        shared: &'a SharedByImages<'a>,
         interrupt: &'a Interrupt,
     ) -> Result<ClaimedOutputs<'a>, Error> {
         // A file system's clock may lag behind by a tick.
@@ -137,16 +148,25 @@ impl<'a> ClaimedOutputs<'a> {
 
     /// Writes the image, if one was asked for, and the documents about it. Fails if the run was interrupted, even if nothing
     /// noticed so far; but once the image is in its place, the run has succeeded.
-    pub(super) fn pack(
-        &self,
-        epoch: i64,
-        provenance: Option<Provenance>,
-        limits: &Limits,
-    ) -> Result<(), Error> {
+    pub(super) fn pack(&self, packed: Packed<'_>) -> Result<(), Error> {
+        let Packed {
+            epoch,
+            provenance,
+            limits,
+            key,
+        } = packed;
         let documents = inventory::write(self.outputs, self.root(), provenance, epoch)?;
         // They get their names after the image.
         self.shared.documents.borrow_mut().extend(documents.files);
-        if let Some(image) = &self.outputs.image {
+        let says_key = self.outputs.says_key;
+        let with_key = |image| image_key::with_key(image, key);
+        let keyed = self
+            .outputs
+            .image
+            .as_ref()
+            .filter(|_| says_key)
+            .map(with_key);
+        if let Some(image) = keyed.as_ref().or(self.outputs.image.as_ref()) {
             let options = pack::Options {
                 epoch: Some(epoch),
                 threads: u32::try_from(limits.jobs).unwrap_or(u32::MAX),

@@ -54,6 +54,13 @@ pub(crate) enum Error {
     Profile(#[from] profile::Error),
     #[error(transparent)]
     Lock(#[from] lock::Error),
+    /// Of the files of an image of a build.
+    #[error("cannot write the checksums {}", path.display())]
+    Checksums {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     /// An input of a run that makes several images.
     #[error(
         "{option} {} can be read only once, but each --arch is an image that reads it",
@@ -163,6 +170,7 @@ impl Error {
             Error::HostArchitecture { .. } => Class::Other,
             Error::Privilege(_)
             | Error::NoProc
+            | Error::Checksums { .. }
             | Error::Target(_)
             | Error::NoRoom { .. }
             | Error::NoInodes { .. }
@@ -228,6 +236,7 @@ impl Error {
             | Error::Unwritable { .. }
             | Error::Pin(_)
             | Error::Measure { .. }
+            | Error::Checksums { .. }
             | Error::Unverifiable { .. }
             | Error::Unfetchable { .. }
             | Error::Rootfs(_)

@@ -55,6 +55,11 @@ pub(super) struct GivenLock {
     lock: Lock,
 }
 
+/// The key of the image that was made with a lock; `None` if there is no such lock.
+pub(crate) fn locked_image_key(path: &Path) -> Option<String> {
+    GivenLock::read(path).ok()?.lock.image
+}
+
 impl GivenLock {
     pub(super) fn read(path: &Path) -> Result<GivenLock, Error> {
         let text = read_file(path)?;

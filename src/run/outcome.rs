@@ -1,5 +1,6 @@
 //! What a run tells about its plan once it has ended: for programs, and for people.
 
+use super::image_key::ImageKey;
 use crate::install::{Step, StepKey};
 use crate::plan::{Plan, Reason, Selection};
 use crate::report::{PackageTotals, PlannedPackage, PlannedRun, PlannedStep, Report};
@@ -8,6 +9,7 @@ use crate::report::{PackageTotals, PlannedPackage, PlannedRun, PlannedStep, Repo
 #[derive(Clone, Debug)]
 pub(crate) struct Done {
     plan: Plan,
+    key: ImageKey,
     /// By package of the plan.
     reasons: Vec<Reason>,
     /// The steps that would install the plan, where the run ends with it.
@@ -15,10 +17,11 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    pub(super) fn new(plan: Plan, selection: &Selection) -> Done {
+    pub(super) fn new(plan: Plan, selection: &Selection, key: ImageKey) -> Done {
         let reasons = plan.reasons(selection);
         Done {
             plan,
+            key,
             reasons,
             steps: Vec::new(),
         }
@@ -31,6 +34,16 @@ impl Done {
             self.steps.push(step);
         }
         self
+    }
+
+    /// The key of the image, in hexadecimal: equal keys mean equal images.
+    pub(crate) fn key(&self) -> String {
+        self.key.digest.hexadecimal()
+    }
+
+    /// The key of the image with its name.
+    pub(crate) fn named_key(&self) -> String {
+        self.key.named.hexadecimal()
     }
 
     /// The number of packages and the size of all .debs.

@@ -28,7 +28,7 @@ pub(super) use room::{Disk, require_room};
 pub(super) fn claim<'a>(
     request: &'a Request,
     report: &'a Report,
-    shared: &'a SharedByImages,
+    shared: &'a SharedByImages<'a>,
     interrupt: &'a Interrupt,
 ) -> Result<Option<ClaimedOutputs<'a>>, Error> {
     remove_leftovers(&request.outputs.temporary, report);

@@ -173,6 +173,8 @@ pub(crate) struct Outputs {
     pub(crate) inventory: InventoryOutputs,
     /// Gets a lock of what was chosen.
     pub(crate) lock: Option<PathBuf>,
+    /// Says the image's key in the lock and in an annotation of an OCI image.
+    pub(crate) says_key: bool,
     /// SOURCE_DATE_EPOCH, in seconds; `None` for the newest build date of the packages.
     pub(crate) epoch: Option<i64>,
     /// Takes a directory that has files, and leaves it as it is after a failure.
@@ -219,7 +221,7 @@ pub(crate) struct CacheOptions {
 }
 
 /// How long a run waits for servers, and how often it tries.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct NetworkOptions {
     pub(crate) transfers: TransferLimits,
     /// How many times each URL is tried.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::lock::GivenLock;
 use super::request::{Goal, Request};
+use super::stores::Stores;
 use super::{Done, Error, stages};
 use crate::interrupt::Interrupt;
 use crate::pack::WrittenDocument;
@@ -14,7 +15,7 @@ use crate::report::Report;
 
 /// What the runs of one request share.
 #[derive(Debug, Default)]
-pub(super) struct SharedByImages {
+pub(super) struct SharedByImages<'a> {
     /// Becomes true if something stays that should have been removed.
     pub(super) stays: Cell<bool>,
     /// Says what is installed, instead of the options.
@@ -23,6 +24,8 @@ pub(super) struct SharedByImages {
     pub(super) index: RefCell<Option<IndexWriter>>,
     /// What gets its name once all images are complete.
     pub(super) documents: RefCell<Vec<WrittenDocument>>,
+    /// Instead of a store of its own.
+    pub(super) stores: Option<&'a Stores>,
 }
 
 /// Makes all images of a request, and then names the documents beside them.
@@ -30,7 +33,7 @@ pub(super) fn make(
     request: &Request,
     interrupt: &Interrupt,
     report: &Report,
-    shared: &SharedByImages,
+    shared: &SharedByImages<'_>,
 ) -> Result<Vec<Done>, Error> {
     let done = images(request, interrupt, report, shared)?;
     for document in shared.documents.take() {
@@ -43,7 +46,7 @@ fn images(
     request: &Request,
     interrupt: &Interrupt,
     report: &Report,
-    shared: &SharedByImages,
+    shared: &SharedByImages<'_>,
 ) -> Result<Vec<Done>, Error> {
     if request.other_architectures.is_empty() {
         return Ok(vec![stages(request, interrupt, report, shared)?]);

@@ -27,6 +27,7 @@ fn request(temporary: &Path) -> Request {
             directory: None,
             image: None,
             devices: crate::pack::Devices::None,
+            says_key: false,
             lock: None,
             epoch: None,
             inventory: InventoryOutputs::default(),

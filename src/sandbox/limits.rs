@@ -97,6 +97,19 @@ impl Default for ScriptLimits {
 }
 
 impl ScriptLimits {
+    /// The limits of each of several sandboxes that run at once. The memory that the user names
+    /// is for each.
+    pub(crate) fn shared_by(self, sandboxes: usize) -> ScriptLimits {
+        if self.memory.is_some() {
+            return self;
+        }
+        let sandboxes = u64::try_from(sandboxes).unwrap_or(u64::MAX).max(1);
+        ScriptLimits {
+            memory: Some(self.memory_bytes() / sandboxes),
+            ..self
+        }
+    }
+
     /// The limit of memory in bytes; 0 for none.
     pub(super) fn memory_bytes(&self) -> u64 {
         let host = rustix::system::sysinfo();

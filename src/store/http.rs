@@ -46,7 +46,7 @@ pub(super) struct Transport {
 }
 
 /// When a transfer is given up.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TransferLimits {
     /// How long a connection may transfer no byte.
     pub(crate) timeout: Duration,

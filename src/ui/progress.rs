@@ -83,6 +83,8 @@ struct RunState {
     stages: Stages,
     spans: Vec<Span>,
     failure: Option<String>,
+    /// The image that the run makes, where the process makes several.
+    image: Option<String>,
 }
 
 impl Display {
@@ -121,6 +123,16 @@ impl Display {
 
     /// Begins a run whose events are shown here.
     pub(crate) fn new_run(self: &Arc<Display>) -> Report {
+        self.new_run_of(None)
+    }
+
+    /// As [`Display::new_run`], for one of several images. Its messages have its name, and as text it
+    /// has no stages.
+    pub(crate) fn new_image(self: &Arc<Display>, name: &str) -> Report {
+        self.new_run_of(Some(name.to_owned()))
+    }
+
+    fn new_run_of(self: &Arc<Display>, image: Option<String>) -> Report {
         let display = Arc::clone(self);
         let report = Report::of_new_run(move |origin, event| display.state().show(origin, event));
         let run = RunState {
@@ -128,6 +140,7 @@ impl Display {
             stages: Stages::default(),
             spans: Vec::new(),
             failure: None,
+            image,
         };
         self.state().runs.insert(report.run(), run);
         report
@@ -171,7 +184,11 @@ impl DisplayState {
         if let Some(log) = &mut self.log {
             log.write(at, &event, run);
         }
+        let is_one_of_several = run.image.is_some();
         match &mut self.output {
+            Output::Bars(_, verbosity) | Output::Plain(verbosity) if is_one_of_several => {
+                plain::show_message(&event, run, *verbosity);
+            }
             Output::Bars(bars, verbosity) => bars.show(&event, run, *verbosity),
             Output::Plain(verbosity) => {
                 plain::show_message(&event, run, *verbosity);

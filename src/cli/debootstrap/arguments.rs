@@ -327,6 +327,7 @@ impl DebootstrapArgs {
             image,
             devices: Devices::None,
             inventory: InventoryOutputs::default(),
+            says_key: false,
             lock: None,
             // debootstrap's scripts see the day.
             epoch: epoch.or_else(today),

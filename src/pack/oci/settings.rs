@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::reference::Reference;
+use crate::formats::key::KeyHasher;
 
 /// The PATH of an image, as Docker's official images have it.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -56,6 +57,38 @@ pub(crate) enum BadSetting {
 }
 
 impl Settings {
+    /// Adds everything but the name, which an image has only beside it.
+    pub(crate) fn add_to_key(&self, key: &mut KeyHasher) {
+        let Settings {
+            tag: _,
+            architecture,
+            labels,
+            annotations,
+            command,
+            entrypoint,
+            environment,
+            user,
+            directory,
+            attest,
+        } = self;
+        for text in [architecture, user, directory] {
+            key.optional_text(text.as_deref());
+        }
+        for map in [labels, annotations, environment] {
+            key.number(map.len() as u64);
+            for (name, value) in map {
+                key.text(name);
+                key.text(value);
+            }
+        }
+        for words in [command, entrypoint] {
+            key.flag(words.is_some());
+            let CommandWords(words) = words.clone().unwrap_or_default();
+            key.texts(&words);
+        }
+        key.flag(*attest);
+    }
+
     /// The environment of a container, `NAME=VALUE`, sorted.
     pub(super) fn environment(&self) -> Vec<String> {
         let mut all = BTreeMap::from([("PATH", PATH)]);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::super::Error as RunError;
+use super::super::image_key::ImageKey;
 use super::super::inputs::Inputs;
 use super::super::request::Request;
 use super::{Error, digests};
@@ -26,6 +27,7 @@ pub(in crate::run) struct MadeLock<'a> {
     inputs: &'a Inputs,
     plan: &'a InstallPlan,
     reader: &'a IndexReader<'a>,
+    image: Option<&'a ImageKey>,
 }
 
 /// A lock that is written, but not yet at its path.
@@ -46,7 +48,14 @@ impl<'a> MadeLock<'a> {
             inputs,
             plan,
             reader,
+            image: None,
         }
+    }
+
+    /// Adds the image's key, if the request asks for it.
+    pub(in crate::run) fn with_image(self, key: &'a ImageKey) -> MadeLock<'a> {
+        let image = Some(key).filter(|_| self.request.outputs.says_key);
+        MadeLock { image, ..self }
     }
 
     /// Writes the lock that the request asks for. `epoch` is the time of the image.
@@ -104,6 +113,7 @@ impl<'a> MadeLock<'a> {
             version,
             program: env!("CARGO_PKG_VERSION").to_owned(),
             key: self.plan.key(&self.inputs.options),
+            image: self.image.map(|key| key.named.hexadecimal()),
             epoch,
             options: self.options(),
             sources,

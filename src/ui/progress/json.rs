@@ -28,6 +28,9 @@ pub struct JsonLine {
     pub version: u32,
     /// The run.
     pub run: RunId,
+    /// The image that the run makes, where the process makes several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// The installation step, during an installation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<StepLabel>,
@@ -141,6 +144,7 @@ impl Json {
         let line = JsonLine {
             version: VERSION,
             run: origin.run,
+            image: run.image.clone(),
             step: origin.step.as_deref().cloned(),
             at: rounded(at),
             event,

@@ -38,6 +38,11 @@ pub(super) fn message(event: &Event, run: &RunState) -> Option<Message> {
         | Event::Ended { .. }
         | Event::Span { .. } => return None,
     };
+    let text = match (&run.image, event) {
+        // A summary begins with the name.
+        (None, _) | (_, Event::Finished(_)) => text,
+        (Some(image), _) => format!("{image}: {text}"),
+    };
     let text = printable(&text).into_owned();
     Some(Message { text, from })
 }

@@ -103,6 +103,7 @@ fn line(event: JsonEvent) -> JsonLine {
     JsonLine {
         version: VERSION,
         run: RunId::next(),
+        image: Some("trixie-minbase-amd64".into()),
         step: Some(StepLabel {
             number: 2,
             name: "unpack".into(),
@@ -157,6 +158,9 @@ fn section(heading: &str) -> &'static str {
     rest.split("\n#").next().unwrap_or_default()
 }
 
+/// The fields that are in every object, or may be.
+const COMMON: [&str; 6] = ["version", "run", "image", "step", "at", "event"];
+
 #[test]
 fn the_documentation_has_every_event_and_every_field() {
     let mut headings = BTreeSet::new();
@@ -169,7 +173,7 @@ fn the_documentation_has_every_event_and_every_field() {
         let kind = object["event"].as_str().unwrap().to_owned();
         let mut own = BTreeSet::new();
         for (name, value) in object {
-            let is_common = ["version", "run", "step", "at", "event"].contains(&&name[..]);
+            let is_common = COMMON.contains(&&name[..]);
             let found = if is_common { &mut common } else { &mut own };
             fields(&value, &format!("{name}."), found);
             found.insert(name);
@@ -246,6 +250,7 @@ fn new_run() -> RunState {
         stages: super::super::Stages::default(),
         spans: Vec::new(),
         failure: None,
+        image: None,
     }
 }
 

@@ -1,0 +1,304 @@
+//! `rbootstrap build FILE`: builds the images that a file describes.
+
+mod list;
+mod summary;
+mod words;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::Args;
+
+use super::bootstrap::RunOptions;
+use super::error::Error;
+use super::network::NetworkArgs;
+use super::options::{CacheArgs, PerformanceArgs};
+use super::{Session, exit, print_data};
+use crate::failure::Class;
+use crate::formats::arch;
+use crate::formats::glob;
+use crate::formats::image_table::{ImageEntry, ImageTable};
+use crate::images::{self, ImageJob, ImageResult, ImageState, Listener};
+use crate::report::{Event, Report, Summary};
+use words::ImagePlace;
+
+/// The memory that one image is expected to take, in bytes.
+const MEMORY: u64 = 1 << 30;
+/// The most images that are built at once by default: the disk and the mirror are shared.
+const MOST: u64 = 8;
+
+#[derive(Debug, Args)]
+pub(super) struct BuildArgs {
+    /// A file that describes images, in TOML
+    ///
+    /// docs/build.md describes it: an [[images]] has a suite, and options of `rbootstrap SUITE`.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// Build only the images with these names
+    ///
+    /// Patterns in which `*` and `?` stand for any characters.
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+
+    /// Write the images into this directory
+    ///
+    /// Each with its lock, its documents and their checksums, which tell the next run whether the
+    /// image is up to date.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    output_dir: PathBuf,
+
+    /// Build the images that are up to date, too
+    #[arg(long)]
+    rebuild: bool,
+
+    /// Build at most N images at once [default: by processors and free memory]
+    ///
+    /// They share the threads of --jobs and the connections of --downloads.
+    #[arg(long, value_name = "N", env = "RBOOTSTRAP_PARALLEL")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    parallel: Option<u16>,
+
+    /// Build only the I-th of N parts of the images
+    ///
+    /// I counts from 1. Each image is in one part, whichever machine asks.
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+
+    /// List the images and stop
+    #[arg(long)]
+    list: bool,
+
+    /// Print the result as JSON
+    ///
+    /// With --list, the list: for the matrix of a CI system.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    cache: CacheArgs,
+    #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
+    performance: PerformanceArgs,
+}
+
+/// A part of the images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shard {
+    /// From 1.
+    number: usize,
+    count: usize,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("`{found}` is not a part such as 1/3")]
+struct BadShard {
+    found: String,
+}
+
+impl FromStr for Shard {
+    type Err = BadShard;
+
+    fn from_str(text: &str) -> Result<Shard, BadShard> {
+        let parts = text.split_once('/');
+        let numbers = parts.map(|(number, count)| (number.parse(), count.parse()));
+        match numbers {
+            Some((Ok(number), Ok(count))) if (1..=count).contains(&number) => {
+                Ok(Shard { number, count })
+            }
+            _ => Err(BadShard {
+                found: text.to_owned(),
+            }),
+        }
+    }
+}
+
+impl Shard {
+    /// The images of this part: every N-th.
+    fn of(self, images: Vec<ImageEntry>) -> Vec<ImageEntry> {
+        let parts = images.into_iter().skip(self.number - 1);
+        parts.step_by(self.count).collect()
+    }
+}
+
+impl BuildArgs {
+    pub(super) fn title(&self) -> String {
+        format!("rbootstrap build {}", self.file.display())
+    }
+
+    /// Whether trees are made.
+    pub(super) fn makes_trees(&self) -> bool {
+        !self.list
+    }
+
+    /// The threads that the images may use together.
+    pub(super) fn jobs(&self) -> usize {
+        self.performance.limits().jobs
+    }
+
+    pub(super) fn execute(self, session: &Session) -> Result<(), Error> {
+        let entries = self.entries()?;
+        if self.list {
+            return print_data(&list::text(&entries, &self.output_dir, self.json)?);
+        }
+        let parallel = match self.parallel {
+            Some(parallel) => usize::from(parallel),
+            None => default_parallel(self.jobs()),
+        };
+        let parallel = parallel.clamp(1, entries.len().max(1));
+        let jobs = self.image_jobs(entries, parallel, session)?;
+        if !jobs.is_empty() {
+            create(&self.output_dir)?;
+        }
+        let options = images::Options {
+            parallel,
+            rebuild: self.rebuild,
+            cache: self.cache.clone().options(&session.environment),
+        };
+        let listener = Listener {
+            begin: &|job| session.display.new_image(&job.name),
+            end: &tell,
+        };
+        let report = &session.report;
+        let results = images::build(&jobs, &options, &listener, &session.interrupt, report);
+        print_data(&match self.json {
+            true => summary::json(&results)?,
+            false => summary::table(&results),
+        })?;
+        match failure(&results) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// The images that are asked for.
+    fn entries(&self) -> Result<Vec<ImageEntry>, Error> {
+        let bad = |source| Error::Images {
+            path: self.file.clone(),
+            source,
+        };
+        let text = fs::read_to_string(&self.file).map_err(|source| Error::ReadImages {
+            path: self.file.clone(),
+            source,
+        })?;
+        let host = arch::host().map_or("", |host| host.name);
+        let mut entries = ImageTable::parse(&text, host).map_err(bad)?.images;
+        for pattern in &self.names {
+            let mut names = entries.iter().map(|entry| &entry.name);
+            if !names.any(|name| glob::matches(pattern.as_bytes(), name.as_bytes())) {
+                return Err(Error::NoSuchImage {
+                    name: pattern.clone(),
+                    path: self.file.clone(),
+                });
+            }
+        }
+        if !self.names.is_empty() {
+            entries.retain(|entry| {
+                let mut patterns = self.names.iter();
+                patterns.any(|pattern| glob::matches(pattern.as_bytes(), entry.name.as_bytes()))
+            });
+        }
+        Ok(match self.shard {
+            Some(shard) => shard.of(entries),
+            None => entries,
+        })
+    }
+
+    /// The images with all that makes them. `parallel` of them share threads and connections.
+    fn image_jobs(
+        &self,
+        entries: Vec<ImageEntry>,
+        parallel: usize,
+        session: &Session,
+    ) -> Result<Vec<ImageJob>, Error> {
+        let place = ImagePlace {
+            file: &self.file,
+            directory: &self.output_dir,
+        };
+        let mut jobs = Vec::new();
+        for entry in entries {
+            let options = RunOptions {
+                cache: self.cache.clone(),
+                network: self.network.clone(),
+                performance: self.performance.clone(),
+            };
+            let mut job = place.job(&entry, options, session)?;
+            let request = &mut job.request;
+            request.limits.jobs = request.limits.jobs.div_ceil(parallel);
+            request.limits.downloads = request.limits.downloads.div_ceil(parallel);
+            request.sandbox.limits = request.sandbox.limits.shared_by(parallel);
+            request.privilege = session.privilege.clone();
+            jobs.push(job);
+        }
+        Ok(jobs)
+    }
+}
+
+/// How many images are built at once: no more than processors, and no more than fit into memory.
+fn default_parallel(jobs: usize) -> usize {
+    let fitting = available_memory().map_or(1, |bytes| bytes / MEMORY);
+    let fitting = usize::try_from(fitting.min(MOST)).unwrap_or(1);
+    jobs.min(fitting).max(1)
+}
+
+/// What can be used without swapping, in bytes (proc_meminfo(5)).
+fn available_memory() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kibibytes: u64 = line?.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes << 10)
+}
+
+/// Reports the end of an image.
+fn tell(report: &Report, result: &ImageResult) {
+    match &result.state {
+        ImageState::UpToDate => report.note("up to date"),
+        ImageState::Built => report.send(Event::Finished(Summary {
+            name: result.name.clone(),
+            packages: result.packages,
+        })),
+        ImageState::Failed(error) => {
+            let failure = exit::failure(error, error.class(), error.hint());
+            report.send(Event::Failed(failure));
+        }
+    }
+}
+
+/// The error of the build, if an image has failed. Its class is that of all failures.
+fn failure(results: &[ImageResult]) -> Option<Error> {
+    let mut classes: Vec<Class> = Vec::new();
+    for result in results {
+        if let ImageState::Failed(error) = &result.state {
+            classes.push(error.class());
+        }
+    }
+    let first = *classes.first()?;
+    Some(Error::FailedImages {
+        failed: classes.len(),
+        all: results.len(),
+        class: match classes.iter().all(|class| *class == first) {
+            true => first,
+            false => Class::Other,
+        },
+    })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the directory of images is the user's own, and not in a tree"
+)]
+fn create(directory: &Path) -> Result<(), Error> {
+    let created: io::Result<()> = fs::create_dir_all(directory);
+    created.map_err(|source| Error::Write {
+        path: directory.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! Builds many images over one store, several at once, and skips those that are up to date.
+//!
+//! Whether an image is up to date is decided by its key ([`run::Done::key`]), which is in the lock
+//! beside it. A failed image does not stop the others. What a file of images says is left to
+//! `formats` and `cli`; how one image is made is left to `run`.
+
+mod files;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::interrupt::Interrupt;
+use crate::report::{PackageTotals, Report};
+use crate::run::{self, CacheOptions, Goal, Request, Stores};
+
+pub(crate) use files::ImageFiles;
+
+/// An image to build.
+#[derive(Debug)]
+pub(crate) struct ImageJob {
+    pub(crate) name: String,
+    /// Makes the image and its documents.
+    pub(crate) request: Request,
+    pub(crate) files: ImageFiles,
+}
+
+/// How images are built.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// How many images are made at once.
+    pub(crate) parallel: usize,
+    /// Builds images that are up to date, too.
+    pub(crate) rebuild: bool,
+    /// Of all requests.
+    pub(crate) cache: CacheOptions,
+}
+
+/// Hears of the images, on the threads that make them.
+pub(crate) struct Listener<'a> {
+    /// Gives the report of an image.
+    pub(crate) begin: &'a (dyn Fn(&ImageJob) -> Report + Sync),
+    pub(crate) end: &'a (dyn Fn(&Report, &ImageResult) + Sync),
+}
+
+/// What has become of an image.
+#[derive(Debug)]
+pub(crate) struct ImageResult {
+    pub(crate) name: String,
+    pub(crate) state: ImageState,
+    /// `None` if the image failed before its packages were chosen.
+    pub(crate) key: Option<String>,
+    pub(crate) packages: Option<PackageTotals>,
+    pub(crate) took: Duration,
+    /// The image and what lies beside it.
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug)]
+pub(crate) enum ImageState {
+    Built,
+    UpToDate,
+    Failed(run::Error),
+}
+
+/// What the threads share.
+struct Building<'a> {
+    jobs: &'a [ImageJob],
+    options: &'a Options,
+    stores: Stores,
+    listener: &'a Listener<'a>,
+    interrupt: &'a Interrupt,
+    /// The next job.
+    next: AtomicUsize,
+    results: Vec<Mutex<Option<ImageResult>>>,
+}
+
+/// What is known of an image before it is built.
+struct Planned {
+    key: String,
+    packages: PackageTotals,
+    is_current: bool,
+}
+
+/// Builds all images; gives the results in the order of the jobs. `report` hears what belongs to no
+/// single image.
+pub(crate) fn build(
+    jobs: &[ImageJob],
+    options: &Options,
+    listener: &Listener<'_>,
+    interrupt: &Interrupt,
+    report: &Report,
+) -> Vec<ImageResult> {
+    let building = Building {
+        jobs,
+        options,
+        stores: Stores::new(report.clone()),
+        listener,
+        interrupt,
+        next: AtomicUsize::new(0),
+        results: jobs.iter().map(|_| Mutex::default()).collect(),
+    };
+    thread::scope(|scope| {
+        for _ in 0..options.parallel.clamp(1, jobs.len().max(1)) {
+            scope.spawn(|| building.work());
+        }
+    });
+    building.stores.trim(&options.cache);
+    let mut results = Vec::new();
+    for slot in building.results {
+        results.extend(slot.into_inner().unwrap_or_else(PoisonError::into_inner));
+    }
+    results
+}
+
+impl Building<'_> {
+    /// Builds one image after the other.
+    fn work(&self) {
+        loop {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(job) = self.jobs.get(number) else {
+                return;
+            };
+            let report = (self.listener.begin)(job);
+            let result = self.image(job, &report);
+            (self.listener.end)(&report, &result);
+            let mut slot = self.results[number]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *slot = Some(result);
+        }
+    }
+
+    fn image(&self, job: &ImageJob, report: &Report) -> ImageResult {
+        let from = Instant::now();
+        let planned = self.plan(job, report);
+        let (key, packages) = match &planned {
+            Ok(planned) => (Some(planned.key.clone()), Some(planned.packages)),
+            Err(_) => (None, None),
+        };
+        let state = match planned {
+            Err(error) => ImageState::Failed(error),
+            Ok(planned) if planned.is_current => ImageState::UpToDate,
+            Ok(_) => match self.make(job, report) {
+                Ok(()) => ImageState::Built,
+                Err(error) => ImageState::Failed(error),
+            },
+        };
+        ImageResult {
+            name: job.name.clone(),
+            state,
+            key,
+            packages,
+            took: from.elapsed(),
+            files: job.files.all(),
+        }
+    }
+
+    /// Chooses the packages, and compares the key of the image that they make with the lock's.
+    fn plan(&self, job: &ImageJob, report: &Report) -> Result<Planned, run::Error> {
+        let mut request = job.request.clone();
+        request.goal = Goal::PrintDebs;
+        request.outputs.lock = None;
+        let runs = run::run_with(&request, self.interrupt, report, Some(&self.stores))?;
+        let mut planned = Planned {
+            key: String::new(),
+            packages: PackageTotals {
+                count: 0,
+                download_bytes: 0,
+            },
+            is_current: false,
+        };
+        for done in runs {
+            planned.key = done.key();
+            planned.packages = done.totals();
+            let known = job.files.known_key();
+            planned.is_current = !self.options.rebuild
+                && known.as_ref() == Some(&done.named_key())
+                && job.files.are_complete();
+        }
+        Ok(planned)
+    }
+
+    fn make(&self, job: &ImageJob, report: &Report) -> Result<(), run::Error> {
+        job.files.begin()?;
+        run::run_with(&job.request, self.interrupt, report, Some(&self.stores))?;
+        job.files.finish()
+    }
+}

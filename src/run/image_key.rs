@@ -1,0 +1,61 @@
+//! The key of an image: with equal keys, a run would make the same image again.
+//!
+//! It covers the program's version, every step with its packages' digests, and how the image is
+//! written. The image's name is not in it, so that one image may have several names.
+
+use super::inputs::Inputs;
+use super::request::Request;
+use crate::formats::digest::Digest;
+use crate::formats::key::KeyHasher;
+use crate::install::{InstallPlan, StepKey};
+use crate::pack::{Devices, Image};
+
+/// The annotation with the key, on the manifest of an OCI image.
+const KEY_ANNOTATION: &str = "org.rbootstrap.image.key";
+
+/// The keys of an image.
+#[derive(Clone, Debug)]
+pub(super) struct ImageKey {
+    pub(super) digest: Digest,
+    /// With the image's name, which an archive of it has.
+    pub(super) named: Digest,
+}
+
+/// The keys of what a request makes of a plan.
+pub(super) fn image_key(request: &Request, inputs: &Inputs, plan: &InstallPlan) -> ImageKey {
+    let digest = digest(request, inputs, plan);
+    let mut key = KeyHasher::new("rbootstrap named image key 1");
+    key.digest(&digest);
+    let image = request.outputs.image.as_ref();
+    let name = image.and_then(Image::reference).map(ToString::to_string);
+    key.optional_text(name.as_deref());
+    ImageKey {
+        digest,
+        named: key.finish(),
+    }
+}
+
+fn digest(request: &Request, inputs: &Inputs, plan: &InstallPlan) -> Digest {
+    let mut key = KeyHasher::new("rbootstrap image key 1");
+    let steps = plan.steps(&inputs.options);
+    let last = steps.last().map(|(key, _)| StepKey::hexadecimal(key));
+    key.optional_text(last.as_deref());
+    key.flag(inputs.removes_secrets);
+    let outputs = &request.outputs;
+    key.optional_text(outputs.epoch.map(|epoch| epoch.to_string()).as_deref());
+    key.text(match outputs.devices {
+        Devices::None => "none",
+        Devices::Links => "links",
+        Devices::Nodes => "nodes",
+    });
+    key.flag(outputs.image.is_some());
+    if let Some(image) = &outputs.image {
+        image.add_to_key(&mut key);
+    }
+    key.finish()
+}
+
+/// Adds the key to what an image says of itself.
+pub(super) fn with_key(image: &Image, key: &ImageKey) -> Image {
+    image.with_annotation(KEY_ANNOTATION, &key.digest.hexadecimal())
+}
