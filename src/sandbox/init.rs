@@ -175,6 +175,9 @@ impl Init {
             if pid <= 0 {
                 return;
             }
+            if let Some(zygotes) = &self.zygotes {
+                zygotes.unmark(pid, 0);
+            }
             if self.running == Some(pid) {
                 self.running = None;
                 if let Some(processors) = &mut self.processors {
@@ -236,8 +239,8 @@ impl Init {
         if let Ok(null) = rustix::io::fcntl_dupfd_cloexec(borrow(&0), 3) {
             request.output = null;
         }
-        if self.launcher.start(&request, false).is_ok() {
-            zygotes.started();
+        if let Ok(pid) = self.launcher.start(&request, false) {
+            zygotes.started(pid);
         }
     }
 
@@ -263,13 +266,13 @@ impl Init {
     /// processes there were.
     fn kill_what_is_left(&mut self) -> u32 {
         let left = match self.is_init {
-            true => kill_namespace(),
+            true => kill_namespace(self.zygotes.as_ref()),
             false => self.kill_children(),
         };
-        match &mut self.zygotes {
-            Some(zygotes) => left.saturating_sub(zygotes.forget()),
-            None => left,
+        if let Some(zygotes) = &mut self.zygotes {
+            zygotes.forget();
         }
+        left
     }
 
     /// Kills the remaining processes where there is no PID namespace: every child, then those that
@@ -308,20 +311,37 @@ pub(super) fn send(socket: RawFd, reply: Reply) {
 }
 
 /// Kills all processes of the namespace but this one, its PID 1, and waits until they are gone: the
-/// orphans are its children. Returns how many there were. The kernel lets no process fork that has
-/// a signal pending, so one call reaches all.
-fn kill_namespace() -> u32 {
+/// orphans are its children. Returns how many there were besides zygotes. The kernel lets no
+/// process fork that has a signal pending, so one call reaches all.
+fn kill_namespace(zygotes: Option<&Zygotes>) -> u32 {
     let mut killed = 0;
     // SAFETY: in a PID namespace, -1 is all of its processes but PID 1.
     if unsafe { libc::kill(-1, libc::SIGKILL) } != 0 {
         return 0;
     }
-    let mut status = 0;
-    // SAFETY: waits for one of the processes just killed. Some may have ended before.
-    while unsafe { libc::waitpid(-1, &mut status, 0) } > 0 {
-        killed += u32::from(was_killed(status));
+    while let Some((pid, session)) = wait_for_end() {
+        let is_zygote = zygotes.is_some_and(|zygotes| zygotes.unmark(pid, session));
+        let mut status = 0;
+        // SAFETY: `status` is where the kernel writes an int.
+        unsafe { libc::waitpid(pid, &mut status, 0) };
+        // Some may have ended before.
+        killed += u32::from(was_killed(status) && !is_zygote);
     }
     killed
+}
+
+/// Waits until a child has ended, and leaves it to be reaped. Returns its PID and its session.
+fn wait_for_end() -> Option<(c_int, c_int)> {
+    let options = libc::WEXITED | libc::WNOWAIT;
+    // SAFETY: the kernel fills `info`, for which zeros are valid, and what it has filled is read.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        if libc::waitid(libc::P_ALL, 0, &mut info, options) != 0 {
+            return None;
+        }
+        let pid = info.si_pid();
+        Some((pid, libc::getsid(pid)))
+    }
 }
 
 fn was_killed(status: c_int) -> bool {

@@ -10,7 +10,7 @@
 mod cover;
 mod text;
 
-use std::ffi::{CStr, OsString};
+use std::ffi::{CStr, OsString, c_int};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::PoisonError;
@@ -80,8 +80,11 @@ impl Sandbox {
             return Err(Error::Died);
         };
         self.covered.store(scripts, Ordering::Relaxed);
-        let number = scripts.count_ones();
-        let mut text = format!("in the sandbox: {number} Perl scripts share their compilation");
+        let mut text = match scripts.count_ones() {
+            0 => "in the sandbox: no Perl script shares its compilation".to_owned(),
+            1 => "in the sandbox: 1 Perl script shares its compilation".to_owned(),
+            number => format!("in the sandbox: {number} Perl scripts share their compilation"),
+        };
         if error != 0 {
             let error = io::Error::from_raw_os_error(error);
             text.push_str(&format!(" ({error})"));
@@ -126,6 +129,9 @@ pub(super) struct Zygotes {
     /// `DIRECTORY`, opened before any script ran.
     directory: OwnedFd,
     are_started: bool,
+    /// The sessions of the processes that were to start zygotes. A zygote leaves them once it is
+    /// marked as one.
+    starting: Vec<c_int>,
 }
 
 impl Zygotes {
@@ -136,6 +142,7 @@ impl Zygotes {
         Some(Zygotes {
             directory,
             are_started: false,
+            starting: Vec::new(),
         })
     }
 
@@ -158,27 +165,36 @@ impl Zygotes {
         }
     }
 
-    pub(super) fn started(&mut self) {
+    /// Notes the process that is to start a zygote, which leads a session.
+    pub(super) fn started(&mut self, starter: c_int) {
         self.are_started = true;
+        self.starting.push(starter);
     }
 
-    /// Removes what the zygotes of a command leave when they are killed with it. Returns how many
-    /// there were.
-    pub(super) fn forget(&mut self) -> u32 {
-        let mut forgotten = 0;
-        if !std::mem::take(&mut self.are_started) {
-            return forgotten;
+    /// Takes the mark of a process that has ended. True if it was a zygote, or was to start one.
+    pub(super) fn unmark(&self, pid: c_int, session: c_int) -> bool {
+        if !self.are_started {
+            return false;
         }
+        let mark = format!("p/{pid}");
+        let was_marked = rustix::fs::unlinkat(&self.directory, mark, AtFlags::empty()).is_ok();
+        was_marked || self.starting.contains(&session)
+    }
+
+    /// Removes what the zygotes of a command leave when they are killed with it.
+    pub(super) fn forget(&mut self) {
+        if !std::mem::take(&mut self.are_started) {
+            return;
+        }
+        self.starting.clear();
         for script in PerlScript::ALL {
             for warns in ["0", "1"] {
                 let name = [warns, &script.name()].concat();
-                let socket =
-                    rustix::fs::unlinkat(&self.directory, ["z/", &name].concat(), AtFlags::empty());
-                forgotten += u32::from(socket.is_ok());
-                let learned = ["l/", &name].concat();
-                let _ = rustix::fs::unlinkat(&self.directory, learned, AtFlags::empty());
+                for directory in ["z/", "l/"] {
+                    let path = [directory, &name].concat();
+                    let _ = rustix::fs::unlinkat(&self.directory, path, AtFlags::empty());
+                }
             }
         }
-        forgotten
     }
 }

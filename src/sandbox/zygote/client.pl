@@ -8,7 +8,7 @@ if (exists $ENV{RBZ_SOCKET} || exists $ENV{RBZ_START}) {
 	do '/dev/.rb/server.pl';
 	syscall @SYS_exit_group@, 1 if !$is_zygote;
 }
-else { hand_over() }
+else { eval { hand_over() } }
 $^W = $warns;
 delete $main::{'Rbz::'} if !$is_zygote;
 
@@ -84,6 +84,7 @@ sub hand_over {
 		socket my $line, 1, 1, 0 or return;
 		connect $line, pack('S a*', 1, address() . "\0") or return;
 		my $answer = request($line, \@open, $identity, @varying, $environment, umask, @ARGV);
+		return if length $answer != 8; # the zygote has ended
 		my ($kind, $child) = unpack 'a x3 L', $answer;
 		wait_for($line, $child) if $kind eq 'Y';
 		return if $kind ne 'R';
@@ -94,7 +95,8 @@ sub hand_over {
 	}
 }
 
-# Sends these words with the descriptors and the directory, and returns the answer: eight bytes.
+# Sends these words with the descriptors and the directory, and returns the answer: eight bytes, or
+# none.
 sub request {
 	my ($line, $open, @words) = @_;
 	opendir my $here, '.' or return '';

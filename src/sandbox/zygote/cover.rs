@@ -96,7 +96,13 @@ fn cover_scripts() -> io::Result<u32> {
     }
     let directory = DIRECTORY.to_str().map_err(io::Error::other)?;
     // The sockets are for root alone: other users' runs go the ordinary way.
-    for (name, mode) in [("", 0o755), ("/z", 0o700), ("/l", 0o755), ("/s", 0o755)] {
+    for (name, mode) in [
+        ("", 0o755),
+        ("/z", 0o700),
+        ("/l", 0o755),
+        ("/p", 0o700),
+        ("/s", 0o755),
+    ] {
         rustix::fs::mkdir(format!("{directory}{name}"), Mode::from_raw_mode(mode))?;
     }
     for (name, text) in programs {
@@ -147,7 +153,7 @@ fn cover_script(script: PerlScript, copy: &str) -> io::Result<bool> {
     Ok(true)
 }
 
-/// A script's content and status; none for what is no plain file.
+/// Reads a script and its status. `None` if it is not a regular file or is too long.
 fn read_script(path: &str) -> io::Result<Option<(Vec<u8>, Stat)>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let Ok(file) = rustix::fs::open(path, flags, Mode::empty()) else {

@@ -21,6 +21,7 @@ if (exists $ENV{RBZ_START}) {
 prepare();
 
 sub prepare {
+	note("begins $$");
 	$socket = delete $ENV{RBZ_SOCKET};
 	($learned = $socket) =~ s{/z/}{/l/};
 	$began = now();
@@ -177,23 +178,36 @@ sub serve {
 	my $name = 'zygote';
 	syscall @SYS_prctl@, 15, $name, 0, 0, 0; # PR_SET_NAME
 	open $listener, '+<&=', 64;
-	note('serves');
+	note("serves $$");
 	while ($listener || %line) {
 		my $watched = '';
 		vec($watched, 64, 1) = 1 if $listener;
+		vec($watched, $_, 1) = 1 for keys %asking;
 		for my $fd (keys %line) {
 			vec($watched, $fd, 1) = 1;
 			vec($watched, fileno $line{$fd}, 1) = 1;
 		}
 		next if select(my $ready = $watched, undef, undef, undef) <= 0;
 		heed_children($ready);
-		next if !$listener || !vec $ready, 64, 1;
-		my $run = take() or next;
-		$! = $errno;
-		($?, $@) = ($status, $eval);
-		return;
+		accept_client() if $listener && vec $ready, 64, 1;
+		for my $fd (grep { vec $ready, $_, 1 } keys %asking) {
+			next if !$asking{$fd} || !receive($asking{$fd});
+			take(delete $asking{$fd}) or next;
+			$! = $errno;
+			($?, $@) = ($status, $eval);
+			return;
+		}
 	}
 	kill 9, $$;
+}
+
+# A client that asks for nothing does not keep others waiting. Of too many, the first is sent away.
+sub accept_client {
+	accept my $line, $listener or return;
+	$asking{fileno $line} = { line => $line, number => ++$clients, data => '', passed => [] };
+	return if keys %asking <= 64;
+	my ($first) = sort { $asking{$a}{number} <=> $asking{$b}{number} } keys %asking;
+	drop(delete $asking{$first}, 'N');
 }
 
 # Tells clients of children that have ended, and kills those whose client was killed.
@@ -219,16 +233,16 @@ sub retire {
 	unlink_socket();
 	close $listener;
 	undef $listener;
+	drop(delete $asking{$_}, 'R') for keys %asking;
 }
 
-# Accepts a run. True in the child that is to be that run.
+# Answers a client. True in the child that is to be its run.
 sub take {
-	accept my $line, $listener or return 0;
-	my $run = receive($line) or return 0;
-	my $reason = $run->{differs};
+	my ($run) = @_;
+	my $reason = difference($run);
 	if (defined $reason) {
 		note("differs, $reason");
-		drop($run, $line, 'N');
+		drop($run, 'N');
 		return 0;
 	}
 	# Before more is loaded: what has changed since is not noticed afterwards.
@@ -236,19 +250,19 @@ sub take {
 	$reason //= learn() if -e $learned;
 	if ($reason) {
 		retire($reason);
-		drop($run, $line, 'R');
+		drop($run, 'R');
 		return 0;
 	}
 	set_processors($run->{processors});
 	my $pid = fork;
 	if (!defined $pid) {
-		drop($run, $line, 'N');
+		drop($run, 'N');
 		return 0;
 	}
 	if (!$pid) {
 		%loaded = map { $_ => 1 } keys %INC;
 		$Rbz::run = $$;
-		become($line, $run);
+		become($run);
 		return 1;
 	}
 	note('served');
@@ -256,21 +270,21 @@ sub take {
 	my $fd = syscall @SYS_pidfd_open@, $pid, 0;
 	if ($fd < 0) { # too many files are open
 		waitpid $pid, 0;
-		answer($line, pack 'L', $?);
+		answer($run->{line}, pack 'L', $?);
 		return 0;
 	}
-	$line{$fd} = $line;
+	$line{$fd} = $run->{line};
 	$child{$fd} = $pid;
 	return 0;
 }
 
 sub drop {
-	my ($run, $line, $kind) = @_;
+	my ($run, $kind) = @_;
 	syscall @SYS_close@, $_ + 0 for @{ $run->{passed} };
-	answer($line, pack 'a4 L', $kind, 0);
+	answer($run->{line}, pack 'a4 L', $kind, 0);
 }
 
-# MSG_NOSIGNAL: where the client is gone, so is whoever would read it.
+# The client may have ended: MSG_NOSIGNAL.
 sub answer { send $_[0], $_[1], 0x4000 }
 
 # The words of a list of processors as /proc writes it: `ff,ffffffff`.
@@ -282,37 +296,42 @@ sub set_processors {
 	syscall @SYS_sched_setaffinity@, 0, length $set, $set;
 }
 
-# What the client asks for, and why this process cannot be that run. Nothing for no request.
+# Takes what a client has sent. True if that was the end of its request.
 sub receive {
-	my ($line) = @_;
+	my ($run) = @_;
 	# The kernel writes into them: they must not share their memory with a constant.
 	vec(my $data = '', 131_071, 8) = 0;
 	vec(my $control = '', 511, 8) = 0;
 	my $part = pack 'J J', pointer($data), length $data;
 	my $message = pack 'J L x4 J J J J l x4', 0, 0, pointer($part), 1, pointer($control),
 		length $control, 0;
-	my $got = syscall @SYS_recvmsg@, fileno $line, $message, 0x40000000; # MSG_CMSG_CLOEXEC
-	return if $got < 4;
+	# MSG_CMSG_CLOEXEC, MSG_DONTWAIT
+	my $got = syscall @SYS_recvmsg@, fileno $run->{line}, $message, 0x40000040;
+	return $got == 0 || $! != @EAGAIN@ if $got <= 0;
 	my $length = unpack 'J', $control;
-	my $passed = $length > 16 ? [unpack 'x16 l*', substr $control, 0, $length] : [];
-	my %run = (passed => $passed);
-	my $total = 4 + unpack 'N', $data;
-	$run{differs} = 'length' if $total > length $data;
-	while (!$run{differs} && $got < $total) {
-		my $more = sysread $line, my $rest, $total - $got;
-		if (!$more) { $run{differs} = 'length'; last }
-		substr($data, $got, $more) = $rest;
-		$got += $more;
-	}
-	return \%run if $run{differs};
+	push @{ $run->{passed} }, unpack 'x16 l*', substr $control, 0, $length if $length > 16;
+	$run->{data} .= substr $data, 0, $got;
+	$got = length $run->{data};
+	return $got >= 4 && $got >= expected($run) || $got > 131_072;
+}
+
+# The length of a request of which there are four bytes.
+sub expected { 4 + unpack 'N', $_[0]{data} }
+
+# Reads a request. Returns why this process cannot be that run, or nothing.
+sub difference {
+	my ($run) = @_;
+	return 'length' if length $run->{data} < 4 || length $run->{data} != expected($run);
 	my ($numbers, $theirs, $environment);
-	($numbers, $theirs, @run{qw(processors comm)}, $environment, $run{umask}, @{ $run{argv} }) =
-		unpack '(N/a)*', substr $data, 4, $total - 4;
-	$run{numbers} = [unpack 'N*', $numbers];
-	$run{differs} = 'descriptors' if @$passed != 1 + @{ $run{numbers} };
-	$run{differs} = 'identity' if $theirs ne $identity;
-	$run{differs} //= compare(\%run, $environment);
-	return \%run;
+	eval {
+		($numbers, $theirs, @$run{qw(processors comm)}, $environment, $run->{umask},
+			@{ $run->{argv} }) = unpack '(N/a)*', substr $run->{data}, 4;
+	};
+	return 'words' if !defined $run->{umask};
+	$run->{numbers} = [unpack 'N*', $numbers];
+	return 'descriptors' if @{ $run->{passed} } != 1 + @{ $run->{numbers} };
+	return 'identity' if $theirs ne $identity;
+	return compare($run, $environment);
 }
 
 # Takes the environment of a run, and says which variable makes it another.
@@ -336,10 +355,10 @@ sub compare {
 
 # In the child: takes what is the run's own.
 sub become {
-	my ($line, $run) = @_;
+	my ($run) = @_;
 	# Out of the way of the run's numbers.
 	my ($high, @moved) = map { my $n = syscall @SYS_fcntl@, $_ + 0, 1030, 128; $n } # F_DUPFD_CLOEXEC
-		fileno $line, @{ $run->{passed} };
+		fileno $run->{line}, @{ $run->{passed} };
 	syscall @SYS_exit_group@, 1 if grep { $_ < 0 } $high, @moved;
 	syscall @SYS_close_range@, 3, 127, 0;
 	syscall @SYS_fchdir@, pop @moved;
@@ -363,6 +382,7 @@ sub become {
 	if (length $said) { my $text = $said; syscall @SYS_write@, 2, $text, length $text }
 	undef $listener;
 	undef %line;
+	undef %asking;
 	syscall @SYS_close_range@, 64, 0x7fffffff, 0;
 	delete $main::{'Rbz::'};
 }

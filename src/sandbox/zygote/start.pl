@@ -22,6 +22,8 @@ sub start {
 # is below, and whatever the zygote opens above.
 sub become_zygote {
 	my ($listener, $address) = @_;
+	# By this PID 1 knows a zygote. It removes the file when the process has ended.
+	if (open my $mark, '>', "/dev/.rb/p/$$") { close $mark }
 	syscall @SYS_setsid@;
 	chdir '/' or return;
 	my $name = 'z';
