@@ -8,6 +8,7 @@
 mod address;
 mod attempts;
 mod cache;
+mod client;
 mod credentials;
 mod derived;
 mod directory;
@@ -44,14 +45,15 @@ use reqwest::ClientBuilder;
 
 use self::address::Address;
 pub(crate) use self::address::{encode, file_url};
+pub(crate) use self::attempts::LONGEST_PAUSE;
 #[cfg(test)]
 use self::attempts::with_causes;
 use self::cache::{FileCache, Keep};
+pub(crate) use self::client::{HttpClient, TransferLimits};
 pub(crate) use self::credentials::{Credentials, Login};
 use self::derived::DerivedFiles;
 pub(crate) use self::derived::{DerivedKind, DerivedWriter};
 pub(crate) use self::error::{Cause, Error, Obstacle};
-pub(crate) use self::http::TransferLimits;
 use self::http::Transport;
 pub(crate) use self::proxy::Proxies;
 use self::reads::RememberedReads;
@@ -64,7 +66,7 @@ use crate::formats::digest::Digest;
 use crate::report::Report;
 
 /// The pause before the second attempt; it doubles with each further one.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 /// How a store works.
 #[derive(Clone, Debug)]
@@ -126,7 +128,7 @@ impl Store {
     /// Opens a store that sends warnings and details to `report`. The HTTP client takes its proxies
     /// from the environment (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`).
     pub(crate) fn open(options: Options, report: Report) -> Result<Store, Error> {
-        let builder = options.proxies.apply(http::builder()?)?;
+        let builder = options.proxies.apply(client::builder()?)?;
         Store::with(options, report, builder, FIRST_PAUSE)
     }
 
@@ -139,8 +141,8 @@ impl Store {
         let cache = FileCache::open(options.cache.as_deref(), &options.temporary, report.clone())?;
         let derived = open_derived(&cache, options.state.as_deref(), &report);
         let seen = open_seen(&cache, options.state.as_deref())?;
-        let transport =
-            Transport::open(builder, options.limits, options.credentials, report.clone())?;
+        let client = HttpClient::open(builder, options.limits)?;
+        let transport = Transport::open(client, options.credentials, report.clone());
         Ok(Store {
             cache,
             derived,
@@ -354,7 +356,12 @@ impl Store {
             return Err(bad(format!("`{scheme}:` is not a proxy scheme")));
         }
         let proxy = reqwest::Proxy::all(proxy).map_err(|e| bad(Cause::of(&e).to_string()))?;
-        Store::with(options, report, http::builder()?.proxy(proxy), FIRST_PAUSE)
+        Store::with(
+            options,
+            report,
+            client::builder()?.proxy(proxy),
+            FIRST_PAUSE,
+        )
     }
 
     /// As [`Store::file_until`], until [`Store::cancel`].

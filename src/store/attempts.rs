@@ -14,7 +14,7 @@ use super::userinfo::shown;
 use super::{Error, Stop, Store};
 
 /// The longest pause, even if a server asks for more.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How many times a URL may give a file that is not the promised one. A proxy's damaged copy, or a
 /// file that was replaced while it was sent, is right the second time.

@@ -210,7 +210,7 @@ impl Error {
     }
 
     /// Whether the same request may succeed a moment later.
-    pub(super) fn is_transient(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         self.extent().is_transient
     }
 
@@ -322,7 +322,7 @@ pub(crate) struct Cause(String);
 
 impl Cause {
     /// The innermost message of `error`.
-    pub(super) fn of(error: &dyn std::error::Error) -> Cause {
+    pub(crate) fn of(error: &dyn std::error::Error) -> Cause {
         let mut innermost = error;
         while let Some(source) = innermost.source() {
             innermost = source;
@@ -330,7 +330,7 @@ impl Cause {
         Cause(innermost.to_string())
     }
 
-    pub(super) fn new(message: impl Into<String>) -> Cause {
+    pub(crate) fn new(message: impl Into<String>) -> Cause {
         Cause(message.into())
     }
 }

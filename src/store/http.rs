@@ -1,58 +1,33 @@
 //! HTTP: one request, the head of its response, and the body as it arrives.
 //!
-//! Every wait ends when no byte arrives for too long, or when it is stopped. One client serves all
-//! threads, so that connections are kept and shared. reqwest's blocking client can neither be
-//! interrupted nor bounds slow transfers; its asynchronous client, driven by one thread here,
-//! allows both. The calling thread processes the bytes. Whether a failure is worth another attempt
-//! is decided by `transfer`.
+//! Every wait ends when no byte arrives for too long, or when it is stopped. The calling thread
+//! processes the bytes. `client` has the connections; whether a failure is worth another attempt is
+//! decided by `transfer`.
 
-use std::error::Error as StdError;
-use std::io;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use reqwest::header::{self, HeaderMap, HeaderValue};
-use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
-use tokio::runtime::{self, Handle, Runtime};
-use tokio::sync::oneshot;
+use reqwest::{Response, StatusCode, Url};
 use tokio::time;
 
+use super::client::{HttpClient, TransferLimits};
 use super::credentials::{Credentials, Login};
-use super::proxy;
 use super::redirects::{Follower, RedirectFailure};
-use super::roots::{self, NoRoots};
 use super::stop::Stop;
-use super::{Cause, Error, Obstacle};
+use super::{Cause, Error};
 use crate::report::Report;
 
-/// Over how many timeouts the rate of a transfer is measured.
-const RATE_WINDOW: u32 = 2;
 /// After how many timeouts a small file must be complete.
 const LONGEST_READ: u32 = 10;
-/// The longest wait for a connection: time for three retransmissions.
-const CONNECT: Duration = Duration::from_secs(10);
 
-/// The client and the thread that drives it.
+/// The client, and the logins for the servers of archives.
 #[derive(Debug)]
 pub(super) struct Transport {
-    client: Client,
+    client: HttpClient,
     credentials: Arc<Credentials>,
     report: Report,
-    handle: Handle,
-    driver: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
     limits: TransferLimits,
-}
-
-/// When a transfer is given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TransferLimits {
-    /// How long a connection may transfer no byte.
-    pub(crate) timeout: Duration,
-    /// The rate, in bytes per second, below which a transfer is given up when it was slower over
-    /// two timeouts. 0 for none.
-    pub(crate) lowest_rate: u64,
 }
 
 /// A GET request.
@@ -88,53 +63,18 @@ pub(super) struct Throughput {
     bytes: u64,
 }
 
-/// A client that hands bodies over as they are sent.
-pub(super) fn builder() -> Result<ClientBuilder, Error> {
-    let tls = roots::config().map_err(|e| setup_failed(&e))?;
-    let agent = concat!("rbootstrap/", env!("CARGO_PKG_VERSION"));
-    let builder = Client::builder()
-        .user_agent(agent)
-        .referer(false)
-        .redirect(Policy::none()) // `redirects` follows them
-        .tls_backend_preconfigured(tls);
-    Ok(match proxy::is_never_used() {
-        true => builder.no_proxy(),
-        false => builder,
-    })
-}
-
 impl Transport {
-    /// Sets up the client and starts its thread.
     pub(super) fn open(
-        builder: ClientBuilder,
-        limits: TransferLimits,
+        client: HttpClient,
         credentials: Arc<Credentials>,
         report: Report,
-    ) -> Result<Transport, Error> {
-        let client = builder
-            .connect_timeout(limits.connect())
-            .tcp_keepalive(limits.timeout)
-            .build()
-            .map_err(|e| setup_failed(&e))?;
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .build()
-            .map_err(|e| setup_failed(&e))?;
-        let handle = runtime.handle().clone();
-        let (quit, quitting) = oneshot::channel();
-        let thread = thread::Builder::new()
-            .name("http".to_owned())
-            .spawn(move || drive(runtime, quitting))
-            .map_err(|e| setup_failed(&e))?;
-        Ok(Transport {
+    ) -> Transport {
+        Transport {
+            limits: client.limits(),
             client,
             credentials,
             report,
-            handle,
-            driver: Some((quit, thread)),
-            limits,
-        })
+        }
     }
 
     /// The login for a URL in auth.conf.
@@ -156,7 +96,7 @@ impl Transport {
         let headers = headers(request);
         let is_ranged = headers.contains_key(header::RANGE);
         let follower = Follower {
-            client: &self.client,
+            client: self.client.requests(),
             credentials: &self.credentials,
             headers,
             report: &self.report,
@@ -164,12 +104,12 @@ impl Transport {
         // Interim responses and redirects do not extend it.
         let limit = self.limits.connect() + self.limits.timeout;
         let timed = async { time::timeout(limit, follower.get(request.url)).await };
-        match self.handle.block_on(stop.unless(timed))? {
+        match self.client.run(timed, stop)? {
             Err(_) => Err(Error::Stalled {
                 url: request.shown.to_owned(),
                 after: limit,
             }),
-            Ok(Err(RedirectFailure::Http(error))) => Err(self.failed(request.shown, &error)),
+            Ok(Err(RedirectFailure::Http(error))) => Err(self.client.failed(request.shown, &error)),
             Ok(Err(RedirectFailure::Redirect(reason))) => Err(Error::Redirect {
                 url: request.shown.to_owned(),
                 source: Cause::new(reason),
@@ -186,9 +126,9 @@ impl Transport {
     ) -> Result<Option<impl AsRef<[u8]> + use<>>, Error> {
         let began = Instant::now();
         let timed = async { time::timeout(self.limits.timeout, response.response.chunk()).await };
-        let chunk = match self.handle.block_on(stop.unless(timed))? {
+        let chunk = match self.client.run(timed, stop)? {
             Err(_) => return Err(response.stalled(self.limits.timeout)),
-            Ok(Err(error)) => return Err(self.failed(&response.shown, &error)),
+            Ok(Err(error)) => return Err(self.client.failed(&response.shown, &error)),
             Ok(Ok(None)) => return Ok(None),
             Ok(Ok(Some(chunk))) => chunk,
         };
@@ -205,58 +145,8 @@ impl Transport {
 
     /// Waits for `time`, unless stopped.
     pub(super) fn pause(&self, time: Duration, stop: &Stop) -> Result<(), Error> {
-        let sleep = async { time::sleep(time).await };
-        self.handle.block_on(stop.unless(sleep))
+        self.client.pause(time, stop)
     }
-
-    fn failed(&self, url: &str, error: &reqwest::Error) -> Error {
-        let url = url.to_owned();
-        let source = Cause::of(error);
-        // A redirect to another scheme is an error of the builder.
-        if error.is_redirect() || error.is_builder() {
-            return Error::Redirect { url, source };
-        }
-        if error.is_timeout() && !error.is_connect() {
-            return Error::Stalled {
-                url,
-                after: self.limits.timeout,
-            };
-        }
-        if !error.is_connect() {
-            return Error::Broken { url, source };
-        }
-        Error::Refused {
-            url,
-            obstacle: obstacle(error),
-            source,
-        }
-    }
-}
-
-impl TransferLimits {
-    fn connect(self) -> Duration {
-        self.timeout.min(CONNECT)
-    }
-
-    /// The time over which a rate is measured.
-    fn window(self) -> Duration {
-        self.timeout * RATE_WINDOW
-    }
-}
-
-impl Drop for Transport {
-    fn drop(&mut self) {
-        if let Some((quit, thread)) = self.driver.take() {
-            let _ = quit.send(());
-            let _ = thread.join();
-        }
-    }
-}
-
-fn drive(runtime: Runtime, quitting: oneshot::Receiver<()>) {
-    let _ = runtime.block_on(quitting);
-    // A name lookup cannot be interrupted, and no thread waits for its result.
-    runtime.shutdown_background();
 }
 
 fn headers(request: &HttpRequest<'_>) -> HeaderMap {
@@ -358,42 +248,4 @@ fn range_start(content_range: &str) -> Option<u64> {
     let range = content_range.strip_prefix("bytes")?.trim_start();
     let (start, _) = range.split_once('-')?;
     start.parse().ok()
-}
-
-/// What a failed connection failed at. The errors of name lookups are told apart by their texts
-/// only.
-fn obstacle(error: &reqwest::Error) -> Obstacle {
-    if error.is_dns() {
-        let text = Cause::of(error).to_string();
-        if text.contains("Temporary failure") || text.contains("Try again") {
-            return Obstacle::NameForNow;
-        }
-        return Obstacle::Name;
-    }
-    let mut link: Option<&(dyn StdError + 'static)> = error.source();
-    while let Some(error) = link {
-        match error.downcast_ref::<rustls::Error>() {
-            Some(rustls::Error::Other(other)) if other.0.is::<NoRoots>() => {
-                return Obstacle::NoRoots;
-            }
-            Some(_) => return Obstacle::Tls,
-            None => {}
-        }
-        let system = error.downcast_ref::<io::Error>();
-        if system.is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused) {
-            return Obstacle::Refused;
-        }
-        // `source` of an io::Error that wraps another error skips that one.
-        link = match system.and_then(io::Error::get_ref) {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    Obstacle::Connection
-}
-
-pub(super) fn setup_failed(error: &dyn StdError) -> Error {
-    Error::Setup {
-        source: Cause::of(error),
-    }
 }

@@ -9,7 +9,7 @@ use std::env;
 use reqwest::{ClientBuilder, Proxy, Url};
 
 use super::Error;
-use super::http::setup_failed;
+use super::client::setup_failed;
 use super::userinfo::shown;
 
 /// Whether `no_proxy` excludes every host, as curl reads it. Names in upper case come first, as for

@@ -85,7 +85,7 @@ pub(crate) fn open(directory: &Path, cached: bool, timeout: Duration, report: Re
     Store::with(
         options,
         report,
-        http::builder().unwrap().no_proxy(),
+        client::builder().unwrap().no_proxy(),
         Duration::from_millis(1),
     )
     .unwrap()
@@ -114,7 +114,7 @@ pub(crate) fn sealed(directory: &Path, state: &str) -> Store {
     Store::with(
         options,
         Report::silent(),
-        http::builder().unwrap().no_proxy(),
+        client::builder().unwrap().no_proxy(),
         Duration::from_millis(1),
     )
     .unwrap()

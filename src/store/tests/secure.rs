@@ -155,7 +155,7 @@ fn certificates_are_checked_and_https_never_becomes_http() {
     let tls = rustls::ClientConfig::builder()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let client = http::builder()
+    let client = client::builder()
         .unwrap()
         .no_proxy()
         .tls_backend_preconfigured(tls);
