@@ -18,6 +18,7 @@ pub mod fuzz;
 pub mod key;
 pub mod listing;
 pub mod mirror;
+pub mod registry;
 pub mod sample;
 pub mod server;
 pub mod tar;

@@ -20,6 +20,7 @@ mod settings;
 mod tests;
 
 pub(crate) use attestation::Predicate;
+pub(crate) use blob::FilePart;
 pub(crate) use index::IndexWriter;
 pub(crate) use join::{JoinOptions, join};
 pub(crate) use read::Error as ReadError;

@@ -21,6 +21,8 @@ pub struct Asked {
     pub target: String,
     /// Headers, names in lower case.
     pub headers: HashMap<String, String>,
+    /// What came after the headers, as far as Content-Length says.
+    pub body: Vec<u8>,
     /// The number of the connection that brought it.
     pub connection: usize,
     /// How many requests for the same target came before it.
@@ -375,10 +377,15 @@ fn read_request(reader: &mut impl BufRead, connection: usize) -> Option<Asked> {
         };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
+    let length: Option<&String> = headers.get("content-length");
+    let length = length.and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
     Some(Asked {
         method,
         target,
         headers,
+        body,
         connection,
         before: 0,
     })

@@ -45,11 +45,11 @@ pub(super) enum Blob {
 
 /// A part of an open file.
 #[derive(Clone, Debug)]
-pub(super) struct FilePart {
-    pub(super) file: Arc<File>,
-    pub(super) offset: u64,
+pub(crate) struct FilePart {
+    pub(crate) file: Arc<File>,
+    pub(crate) offset: u64,
     /// In bytes.
-    pub(super) size: u64,
+    pub(crate) size: u64,
 }
 
 impl Blob {

@@ -73,6 +73,16 @@ impl Reference {
         })
     }
 
+    /// `docker.io`, `localhost:5000`.
+    pub(crate) fn registry(&self) -> &str {
+        &self.registry
+    }
+
+    /// `library/noble`.
+    pub(crate) fn repository(&self) -> &str {
+        &self.repository
+    }
+
     pub(crate) fn tag(&self) -> &str {
         &self.tag
     }

@@ -1,0 +1,141 @@
+//! A client of container registries (the OCI distribution specification 1.1).
+//!
+//! [`Client::look_up`] says what a registry has under a name. Requests, limits and redirects are in
+//! `exchange`, the login that a registry asks for in `session`, where logins are kept in `find`.
+//! Connections, TLS and proxies are the store's.
+
+mod body;
+mod challenge;
+mod endpoint;
+mod error;
+mod exchange;
+mod find;
+mod login;
+mod manifests;
+mod session;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) use self::error::Error;
+use self::error::{Action, Failure};
+pub(crate) use self::find::LoginPath;
+pub(crate) use self::manifests::RemoteImage;
+use self::session::{Repository, Rights};
+use crate::interrupt::{Interrupt, Registration};
+use crate::pack::oci::Reference;
+use crate::report::Report;
+use crate::store::{FIRST_PAUSE, HttpClient, LONGEST_PAUSE, Proxies, Stop, TransferLimits};
+
+/// What the user says about registries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Access {
+    /// Files with logins, in the order in which they are searched.
+    pub(crate) logins: Vec<LoginPath>,
+    /// `HOST` or `HOST:PORT` of registries without encryption, besides those on loopback.
+    pub(crate) plain: Vec<String>,
+}
+
+/// How a client works.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) access: Access,
+    pub(crate) limits: TransferLimits,
+    /// How many times a request is tried while it fails for transient reasons.
+    pub(crate) tries: u32,
+    pub(crate) proxies: Proxies,
+}
+
+/// A client of any number of registries.
+#[derive(Debug)]
+pub(crate) struct Client {
+    http: HttpClient,
+    access: Access,
+    tries: u32,
+    first_pause: Duration,
+    stop: Stop,
+    report: Report,
+    _registration: Registration,
+}
+
+impl Client {
+    /// Sets up a client. It asks no registry and reads no login yet. An interrupt ends its requests.
+    pub(crate) fn open(
+        options: Options,
+        interrupt: &Interrupt,
+        report: &Report,
+    ) -> Result<Arc<Client>, crate::store::Error> {
+        let stop = Stop::new();
+        let stopped = stop.clone();
+        Ok(Arc::new(Client {
+            http: HttpClient::new(&options.proxies, options.limits)?,
+            access: options.access,
+            tries: options.tries.max(1),
+            first_pause: FIRST_PAUSE,
+            stop,
+            report: report.clone(),
+            _registration: interrupt.on_raise(move || stopped.stop()),
+        }))
+    }
+
+    /// What the registry has under a name: the digest and the annotations of the index or manifest.
+    /// `None` if it has nothing there.
+    pub(crate) fn look_up(
+        self: &Arc<Client>,
+        reference: &Reference,
+    ) -> Result<Option<RemoteImage>, Error> {
+        let repository = Repository::new(self, reference, Rights::Read);
+        let found = repository.image(reference.tag());
+        found.map_err(|source| Error {
+            action: Action::LookUp,
+            reference: reference.to_string(),
+            source: Box::new(source),
+        })
+    }
+
+    /// Makes attempts until one succeeds or fails for good.
+    fn retry<T>(&self, mut attempt: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+        let mut round = 1;
+        loop {
+            let failure = match attempt() {
+                Ok(made) => return Ok(made),
+                Err(failure) => failure,
+            };
+            if round >= self.tries || !failure.is_transient() {
+                return Err(failure);
+            }
+            let pause = self.pause_after(round, &failure);
+            self.report.detail(format!(
+                "{}; trying again in {:.1} s",
+                failure.with_causes(),
+                pause.as_secs_f64()
+            ));
+            self.http.pause(pause, &self.stop)?;
+            round += 1;
+        }
+    }
+
+    /// What the registry asks for, or twice the pause before. Clients that failed together do not
+    /// return together.
+    fn pause_after(&self, round: u32, failure: &Failure) -> Duration {
+        let pause = match failure {
+            Failure::Status {
+                retry_after: Some(requested),
+                ..
+            } => *requested,
+            _ => {
+                let doubled = 1 << (round - 1).min(10);
+                let mut hasher = DefaultHasher::new();
+                round.hash(&mut hasher);
+                std::process::id().hash(&mut hasher);
+                let jitter = 0.5 + (hasher.finish() % 1024) as f64 / 1024.0;
+                self.first_pause.saturating_mul(doubled).mul_f64(jitter)
+            }
+        };
+        pause.min(LONGEST_PAUSE)
+    }
+}

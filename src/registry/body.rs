@@ -1,0 +1,189 @@
+//! A part of a file as the content of a request, and how fast it goes.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::pack::oci::FilePart;
+
+/// How much is read at a time, in bytes.
+const PIECE: u64 = 256 << 10;
+/// How many timeouts a registry may take to store a blob that it has been sent.
+const STORING: u32 = 10;
+
+/// Reads a part of a file while it is sent.
+pub(super) struct FileBody {
+    file: Arc<File>,
+    at: u64,
+    end: u64,
+    sent: Arc<AtomicU64>,
+}
+
+impl FileBody {
+    /// The content of a request that counts its bytes in `sent`.
+    pub(super) fn content(part: &FilePart, sent: &Arc<AtomicU64>) -> reqwest::Body {
+        reqwest::Body::wrap(FileBody {
+            file: Arc::clone(&part.file),
+            at: part.offset,
+            end: part.offset.saturating_add(part.size),
+            sent: Arc::clone(sent),
+        })
+    }
+}
+
+impl Body for FileBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let body = self.get_mut();
+        let length = (body.end - body.at).min(PIECE);
+        if length == 0 {
+            return Poll::Ready(None);
+        }
+        let mut piece = vec![0; length as usize];
+        if let Err(error) = body.file.read_exact_at(&mut piece, body.at) {
+            return Poll::Ready(Some(Err(error)));
+        }
+        body.at += length;
+        body.sent.fetch_add(length, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(piece.into()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.at == self.end
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.end - self.at)
+    }
+}
+
+/// How fast the content of a request is sent.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// In bytes; 0 for a request without a file.
+    size: u64,
+    sent: Arc<AtomicU64>,
+    /// What was sent at the last look.
+    before: u64,
+    /// How many looks there were since all was sent.
+    stored: u32,
+    /// The time of the present window, and what was sent in it.
+    over: Duration,
+    bytes: u64,
+}
+
+/// What to do about a request that is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Wait,
+    Stalled,
+    Slow,
+}
+
+/// The limits of a transfer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PaceLimits {
+    /// In bytes per second.
+    pub(super) lowest_rate: u64,
+    /// The time over which the rate is measured.
+    pub(super) window: Duration,
+}
+
+impl Pace {
+    /// The pace of a request that carries so many bytes.
+    pub(super) fn of(size: u64, sent: &Arc<AtomicU64>) -> Pace {
+        Pace {
+            size,
+            before: sent.load(Ordering::Relaxed),
+            sent: Arc::clone(sent),
+            ..Pace::default()
+        }
+    }
+
+    /// Judges the time since the last look.
+    pub(super) fn look(&mut self, waited: Duration, limits: PaceLimits) -> Verdict {
+        let sent = self.sent.load(Ordering::Relaxed);
+        let new = sent.saturating_sub(self.before);
+        self.before = sent;
+        if new == 0 {
+            // Once it has everything, the registry hashes and stores it.
+            self.stored += 1;
+            let is_sent = self.size > 0 && sent >= self.size;
+            return match is_sent && self.stored < STORING {
+                true => Verdict::Wait,
+                false => Verdict::Stalled,
+            };
+        }
+        self.over += waited;
+        self.bytes += new;
+        if self.over < limits.window {
+            return Verdict::Wait;
+        }
+        let is_slow = (self.bytes as f64) < limits.lowest_rate as f64 * self.over.as_secs_f64();
+        self.over = Duration::ZERO;
+        self.bytes = 0;
+        match is_slow && sent < self.size {
+            true => Verdict::Slow,
+            false => Verdict::Wait,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_that_is_sent_fast_enough_is_waited_for() {
+        const LIMITS: PaceLimits = PaceLimits {
+            lowest_rate: 100,
+            window: Duration::from_secs(2),
+        };
+        let all_looks = [Verdict::Wait; 10];
+        // What is sent between the looks, each after a second, and what follows.
+        let table: [(&str, u64, &[u64], &[Verdict]); 5] = [
+            ("nothing to send", 0, &[0], &[Verdict::Stalled]),
+            (
+                "fast",
+                600,
+                &[100, 100, 200, 200],
+                &[Verdict::Wait, Verdict::Wait, Verdict::Wait, Verdict::Wait],
+            ),
+            ("slow", 600, &[90, 100], &[Verdict::Wait, Verdict::Slow]),
+            (
+                "stalled",
+                600,
+                &[300, 0],
+                &[Verdict::Wait, Verdict::Stalled],
+            ),
+            (
+                "stored slowly",
+                600,
+                &[600, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+                &all_looks,
+            ),
+        ];
+        for (name, size, sent, verdicts) in table {
+            let counter = Arc::new(AtomicU64::new(0));
+            let mut pace = Pace::of(size, &counter);
+            for (step, expected) in sent.iter().zip(verdicts) {
+                counter.fetch_add(*step, Ordering::Relaxed);
+                let verdict = pace.look(Duration::from_secs(1), LIMITS);
+                assert_eq!(verdict, *expected, "{name}");
+            }
+        }
+    }
+}

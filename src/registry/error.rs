@@ -1,0 +1,237 @@
+//! Why an image cannot be pushed to a registry or looked up there.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::failure::Class;
+use crate::store::{self, Obstacle};
+
+/// What was done with which image, and why it failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {reference}")]
+pub(crate) struct Error {
+    pub(super) action: Action,
+    /// The name of the image.
+    pub(super) reference: String,
+    #[source]
+    pub(super) source: Box<Failure>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Push,
+    LookUp,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Action::Push => "push",
+            Action::LookUp => "look up",
+        })
+    }
+}
+
+/// Why a request to a registry fails. URLs are shown without query and login.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// No connection, a lost one, a slow one.
+    #[error(transparent)]
+    Transport(#[from] store::Error),
+    /// A status that says nothing of rights.
+    #[error("{url}: the registry answered {status} {reason}{said}")]
+    Status {
+        url: String,
+        status: u16,
+        /// The status's usual name.
+        reason: &'static str,
+        said: Said,
+        /// How long the registry asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// 401 or 403.
+    #[error("{url}: the registry denies access ({status}){said}")]
+    Denied {
+        url: String,
+        /// `registry.example`
+        registry: String,
+        status: u16,
+        said: Said,
+        /// Where the login is from that was sent.
+        login: Option<String>,
+    },
+    #[error("{url}: the registry asks for a login, but not for one that is known: {found}")]
+    Challenge {
+        url: String,
+        /// The values of WWW-Authenticate.
+        found: String,
+    },
+    #[error("{registry} wants the login to be sent to {realm}, which is {problem}")]
+    Realm {
+        registry: String,
+        realm: String,
+        problem: &'static str,
+    },
+    #[error("{url}: a redirect is not followed: {problem}")]
+    Redirect { url: String, problem: String },
+    /// An answer without what it must have.
+    #[error("{url}: the registry's answer has {problem}")]
+    Malformed { url: String, problem: String },
+    #[error("{url}: the registry's answer has more than {limit} bytes")]
+    TooLarge { url: String, limit: u64 },
+    /// The registry stored something else.
+    #[error("{url}: the registry has {found} in place of {expected}")]
+    Digest {
+        url: String,
+        expected: String,
+        found: String,
+    },
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{} is not a file of logins: {problem}", path.display())]
+    LoginFile { path: PathBuf, problem: String },
+    #[error("{program}, which {} names, {problem}", path.display())]
+    Helper {
+        program: String,
+        path: PathBuf,
+        problem: String,
+    },
+}
+
+/// What a registry says about a failure, for the end of a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    /// `DENIED`, or nothing.
+    pub(super) code: String,
+    pub(super) message: String,
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in [&self.code, &self.message] {
+            if !part.is_empty() {
+                write!(f, ": {part}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Error {
+    /// The class that decides the exit code.
+    pub(crate) fn class(&self) -> Class {
+        match &*self.source {
+            Failure::Transport(error) => error.class(),
+            Failure::Digest { .. } => Class::Trust,
+            Failure::Unreadable { .. } | Failure::LoginFile { .. } | Failure::Helper { .. } => {
+                Class::Usage
+            }
+            Failure::Status { .. }
+            | Failure::Denied { .. }
+            | Failure::Challenge { .. }
+            | Failure::Realm { .. }
+            | Failure::Redirect { .. }
+            | Failure::Malformed { .. }
+            | Failure::TooLarge { .. } => Class::Network,
+        }
+    }
+
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match &*self.source {
+            Failure::Transport(store::Error::Refused {
+                obstacle: Obstacle::Tls,
+                ..
+            }) => Some(
+                "--insecure-registry HOST[:PORT] permits plain http; a certificate of one's own \
+                 belongs to the host's CA certificates, or into a file that SSL_CERT_FILE names"
+                    .into(),
+            ),
+            Failure::Transport(error) => error.hint(),
+            Failure::Denied {
+                registry,
+                login: None,
+                ..
+            } => Some(format!(
+                "there is no login for {registry}: `docker login {registry}` and `podman login \
+                 {registry}` store one, and --registry-auth FILE names a file with one"
+            )),
+            Failure::Denied {
+                login: Some(login), ..
+            } => Some(format!(
+                "the login is from {login}; it is wrong, or may not {} there",
+                match self.action {
+                    Action::Push => "push",
+                    Action::LookUp => "read",
+                }
+            )),
+            Failure::Status { said, .. } if said.code == "NAME_UNKNOWN" => {
+                Some("some registries need the repository to be created first".into())
+            }
+            Failure::Status { status: 429, .. } => {
+                Some("--tries N tries more often, with longer pauses".into())
+            }
+            Failure::Unreadable { .. } | Failure::LoginFile { .. } => {
+                Some("--registry-auth FILE names another file".into())
+            }
+            Failure::Helper { .. } => Some(
+                "install it, or name a file that has the login itself with --registry-auth FILE"
+                    .into(),
+            ),
+            Failure::Realm { .. } => {
+                Some("--insecure-registry HOST[:PORT] permits plain http to that host".into())
+            }
+            Failure::Status { .. }
+            | Failure::Challenge { .. }
+            | Failure::Redirect { .. }
+            | Failure::Malformed { .. }
+            | Failure::TooLarge { .. }
+            | Failure::Digest { .. } => None,
+        }
+    }
+}
+
+impl Failure {
+    /// Whether the same request may succeed a moment later.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Failure::Transport(error) => error.is_transient(),
+            Failure::Status { status, .. } => {
+                matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504 | 506..=599)
+            }
+            Failure::Denied { .. }
+            | Failure::Challenge { .. }
+            | Failure::Realm { .. }
+            | Failure::Redirect { .. }
+            | Failure::Malformed { .. }
+            | Failure::TooLarge { .. }
+            | Failure::Digest { .. }
+            | Failure::Unreadable { .. }
+            | Failure::LoginFile { .. }
+            | Failure::Helper { .. } => false,
+        }
+    }
+
+    /// Whether the registry lacks a blob that a manifest names.
+    pub(super) fn is_of_missing_blob(&self) -> bool {
+        let codes = ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"];
+        matches!(self, Failure::Status { said, .. } if codes.contains(&said.code.as_str()))
+    }
+
+    /// The failure and its causes on one line.
+    pub(super) fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        text
+    }
+}

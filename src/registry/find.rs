@@ -1,0 +1,215 @@
+//! Finds the login for a repository: reads the files of docker and podman and asks their helpers.
+//!
+//! It is called when a registry has asked for a login, and not before.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::error::Failure;
+use super::login::{self, Login, LoginFile, LoginTarget};
+use crate::report::Report;
+use crate::store::{self, Stop};
+
+/// The largest file of logins, in bytes.
+const FILE_LIMIT: u64 = 4 << 20;
+/// The longest answer of a helper, in bytes.
+const ANSWER_LIMIT: u64 = 256 << 10;
+/// How long a helper may take. Some ask a server.
+const HELPER_TIME: Duration = Duration::from_secs(60);
+/// How long its output may stay open after its end: a process that it has left may hold it.
+const PIPE_TIME: Duration = Duration::from_secs(5);
+/// How often a helper is looked at.
+const TICK: Duration = Duration::from_millis(10);
+/// What a helper prints that knows no login.
+const NOT_FOUND: &str = "credentials not found";
+
+/// A file that may have logins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LoginPath {
+    pub(crate) path: PathBuf,
+    /// Whether the user named it, so that it must be there.
+    pub(crate) is_named: bool,
+}
+
+/// A login and where it is from, for messages.
+#[derive(Clone, Debug)]
+pub(super) struct FoundLogin {
+    pub(super) login: Login,
+    pub(super) from: String,
+}
+
+/// The first login for the target: of each file the helper's before its own.
+pub(super) fn login(
+    paths: &[LoginPath],
+    target: &LoginTarget,
+    stop: &Stop,
+    report: &Report,
+) -> Result<Option<FoundLogin>, Failure> {
+    for LoginPath { path, is_named } in paths {
+        let Some(text) = read(path, *is_named)? else {
+            continue;
+        };
+        let bad = |problem: String| Failure::LoginFile {
+            path: path.clone(),
+            problem,
+        };
+        let file = LoginFile::parse(&text).map_err(|error| bad(place_of(&error)))?;
+        if let Some(name) = file.helper(target) {
+            let helper = Helper { name, path };
+            report.detail(format!("{} get < {}", helper.program(), target.server()));
+            if let Some(login) = helper.ask(target.server(), stop)? {
+                let from = format!("{}, which {} names", helper.program(), path.display());
+                return Ok(Some(FoundLogin { login, from }));
+            }
+        }
+        let own = file.login(target);
+        if let Some(login) = own.map_err(|error| bad(error.to_string()))? {
+            let from = path.display().to_string();
+            return Ok(Some(FoundLogin { login, from }));
+        }
+    }
+    Ok(None)
+}
+
+/// Where a file is not JSON. The error's own text can have a part of a secret.
+fn place_of(error: &serde_json::Error) -> String {
+    format!("line {}, column {}", error.line(), error.column())
+}
+
+/// The text of a file; `None` if it is absent and need not be there.
+fn read(path: &Path, is_named: bool) -> Result<Option<String>, Failure> {
+    let unreadable = |source: io::Error| Failure::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if !is_named && is_absent(&error) => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let mut text = String::new();
+    let read = file.take(FILE_LIMIT + 1).read_to_string(&mut text);
+    let read = read.map_err(unreadable)?;
+    match read as u64 > FILE_LIMIT {
+        true => Err(Failure::LoginFile {
+            path: path.to_owned(),
+            problem: format!("it has more than {FILE_LIMIT} bytes"),
+        }),
+        false => Ok(Some(text)),
+    }
+}
+
+/// Whether a file is not there, or in a directory of somebody else's.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
+    )
+}
+
+/// A program that keeps logins (docker-credential-helpers' protocol), and the file that names it.
+struct Helper<'a> {
+    name: &'a str,
+    path: &'a Path,
+}
+
+impl Helper<'_> {
+    fn program(&self) -> String {
+        format!("docker-credential-{}", self.name)
+    }
+
+    /// Asks for the login of a server. The helper has the environment of the caller: its own
+    /// settings, and the session that has the keys, are there.
+    fn ask(&self, server: &str, stop: &Stop) -> Result<Option<Login>, Failure> {
+        if self.name.contains('/') {
+            return Err(self.failed("is no name of a program".to_owned()));
+        }
+        let spawned = Command::new(self.program())
+            .arg("get")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let child = spawned.map_err(|error| self.failed(format!("cannot be run: {error}")))?;
+        let mut running = RunningHelper(child);
+        if let Some(mut input) = running.0.stdin.take() {
+            // A helper may end without reading it.
+            let _ = input.write_all(server.as_bytes());
+        }
+        let output = running.0.stdout.take();
+        let (read, to_read) = mpsc::channel();
+        thread::spawn(move || drop(read.send(answer(output))));
+        let status = self.wait(&mut running.0, stop)?;
+        let answer = match to_read.recv_timeout(PIPE_TIME) {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return Err(self.failed(format!("cannot be read: {error}"))),
+            Err(_) => return Err(self.failed("has left its output open".to_owned())),
+        };
+        if status.success() {
+            let login = login::of_helper(&answer);
+            let login = login.ok_or_else(|| self.failed("gives no login".to_owned()))?;
+            return Ok(Some(login));
+        }
+        let said = String::from_utf8_lossy(&answer);
+        match said.contains(NOT_FOUND) {
+            true => Ok(None),
+            false => Err(self.failed(format!("failed with {status}: {}", first_line(&said)))),
+        }
+    }
+
+    fn wait(&self, child: &mut Child, stop: &Stop) -> Result<std::process::ExitStatus, Failure> {
+        let began = Instant::now();
+        loop {
+            stop.check()?;
+            match child.try_wait() {
+                Ok(Some(status)) => return Ok(status),
+                Ok(None) if began.elapsed() > HELPER_TIME => {
+                    let seconds = HELPER_TIME.as_secs();
+                    return Err(self.failed(format!("took longer than {seconds} s")));
+                }
+                Ok(None) => thread::sleep(TICK),
+                Err(error) => return Err(self.failed(format!("cannot be waited for: {error}"))),
+            }
+        }
+    }
+
+    fn failed(&self, problem: String) -> Failure {
+        Failure::Helper {
+            program: self.program(),
+            path: self.path.to_owned(),
+            problem,
+        }
+    }
+}
+
+/// What a helper prints.
+fn answer(output: Option<impl Read>) -> io::Result<Vec<u8>> {
+    let mut answer = Vec::new();
+    if let Some(output) = output {
+        output.take(ANSWER_LIMIT).read_to_end(&mut answer)?;
+    }
+    Ok(answer)
+}
+
+/// The beginning of an error's text.
+fn first_line(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let line: String = line.chars().filter(|c| !c.is_control()).take(200).collect();
+    store::hidden(&line)
+}
+
+/// A helper that is ended if it is no longer waited for.
+struct RunningHelper(Child);
+
+impl Drop for RunningHelper {
+    fn drop(&mut self) {
+        // Fails if it has ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,78 @@
+//! The manifests and indexes of a repository, by tag or by digest.
+
+use std::collections::BTreeMap;
+
+use reqwest::header::{self, HeaderValue};
+use reqwest::{Method, Response, StatusCode};
+use serde::Deserialize;
+
+use super::endpoint::shown;
+use super::error::Failure;
+use super::exchange::Outgoing;
+use super::session::Repository;
+use crate::formats::digest::{Algorithm, Hasher};
+
+/// The largest manifest, in bytes: what registries store.
+const LIMIT: u64 = 4 << 20;
+/// What is asked for. A registry could convert anything else.
+const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
+     application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, \
+     application/vnd.docker.distribution.manifest.v2+json";
+
+/// An image in a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RemoteImage {
+    /// `sha256:…`, of the index or manifest.
+    pub(crate) digest: String,
+    /// Of the index or manifest.
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Annotated {
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+impl Repository {
+    /// The image under a tag or a digest; `None` if there is none.
+    pub(super) fn image(&self, reference: &str) -> Result<Option<RemoteImage>, Failure> {
+        self.client.retry(|| {
+            let Some(response) = self.manifest(Method::GET, reference)? else {
+                return Ok(None);
+            };
+            let url = shown(response.url());
+            let bytes = self.client.body(response, &url, LIMIT)?;
+            let annotated = serde_json::from_slice(&bytes);
+            let annotated: Annotated = annotated.map_err(|error| Failure::Malformed {
+                url,
+                problem: format!("no manifest: {error}"),
+            })?;
+            Ok(Some(RemoteImage {
+                digest: digest_of(&bytes),
+                annotations: annotated.annotations.unwrap_or_default(),
+            }))
+        })
+    }
+
+    /// Asks for a manifest; `None` if there is none.
+    fn manifest(&self, method: Method, reference: &str) -> Result<Option<Response>, Failure> {
+        let mut outgoing = Outgoing::new(method, self.url(&format!("manifests/{reference}"))?);
+        let accepted = HeaderValue::from_static(ACCEPTED);
+        outgoing.headers.insert(header::ACCEPT, accepted);
+        let response = self.request(outgoing)?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if status.is_success() => Ok(Some(response)),
+            _ => Err(self.failure(response)),
+        }
+    }
+}
+
+/// `sha256:…`
+fn digest_of(bytes: &[u8]) -> String {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    hasher.update(bytes);
+    format!("sha256:{}", hasher.finish().hexadecimal())
+}

@@ -1,0 +1,248 @@
+//! A repository of a registry: its URLs, and requests with the login and the rights that they need.
+//!
+//! A request is sent without a login first. What the registry then asks for is remembered, until it
+//! asks again: tokens expire.
+
+use std::cell::{OnceCell, RefCell};
+use std::sync::Arc;
+
+use reqwest::header::{self, HeaderValue};
+use reqwest::{Method, Response, StatusCode, Url};
+
+use super::Client;
+use super::challenge::{Challenge, TokenService};
+use super::endpoint::{host, may_be_plain, shown};
+use super::error::Failure;
+use super::exchange::{Outgoing, basic, bearer};
+use super::find::{self, FoundLogin};
+use super::login::{Login, LoginTarget};
+use super::token::TokenRequest;
+use crate::pack::oci::Reference;
+
+/// What requests may do in a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rights {
+    Read,
+    Write,
+}
+
+/// A repository, with the authorization that was last given.
+#[derive(Debug)]
+pub(super) struct Repository {
+    pub(super) client: Arc<Client>,
+    target: LoginTarget,
+    rights: Rights,
+    /// `https://HOST/`, once it is known.
+    root: OnceCell<Url>,
+    /// What its registry wants in every request.
+    authorization: RefCell<Option<HeaderValue>>,
+    /// The login, once it was looked for.
+    login: OnceCell<Option<FoundLogin>>,
+    /// Another repository of the registry from which blobs are mounted.
+    source: RefCell<Option<String>>,
+}
+
+impl Repository {
+    pub(super) fn new(client: &Arc<Client>, reference: &Reference, rights: Rights) -> Repository {
+        Repository {
+            client: Arc::clone(client),
+            target: LoginTarget {
+                registry: reference.registry().to_owned(),
+                repository: reference.repository().to_owned(),
+            },
+            rights,
+            root: OnceCell::new(),
+            authorization: RefCell::default(),
+            login: OnceCell::new(),
+            source: RefCell::default(),
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.target.repository
+    }
+
+    pub(super) fn registry(&self) -> &str {
+        &self.target.registry
+    }
+
+    /// Has further authorizations include reading another repository.
+    pub(super) fn read_also(&self, repository: &str) {
+        if self.source.borrow().as_deref() != Some(repository) {
+            self.source.replace(Some(repository.to_owned()));
+            // The token that there is does not include it.
+            self.authorization.replace(None);
+        }
+    }
+
+    /// The URL of a part of the repository: `manifests/TAG`.
+    pub(super) fn url(&self, part: &str) -> Result<Url, Failure> {
+        let path = format!("v2/{}/{part}", self.target.repository);
+        let joined = self.root()?.join(&path);
+        joined.map_err(|error| Failure::Malformed {
+            url: path,
+            problem: error.to_string(),
+        })
+    }
+
+    /// Where the registry answers. Only where plain http is permitted is it found out.
+    fn root(&self) -> Result<&Url, Failure> {
+        if let Some(root) = self.root.get() {
+            return Ok(root);
+        }
+        let host = host(&self.target.registry);
+        let secure = parsed(&format!("https://{host}/"))?;
+        let root = match may_be_plain(host, &self.client.access.plain) {
+            true => self.plain_root(host)?.unwrap_or(secure),
+            false => secure,
+        };
+        Ok(self.root.get_or_init(|| root))
+    }
+
+    /// The URL without encryption, if the registry answers there.
+    fn plain_root(&self, host: &str) -> Result<Option<Url>, Failure> {
+        let root = parsed(&format!("http://{host}/"))?;
+        let ping = Outgoing::new(Method::GET, parsed(&format!("http://{host}/v2/"))?);
+        // A server that speaks TLS answers with 400, or leads there.
+        let answered = self.client.retry(|| {
+            let response = self.client.send(&ping, &ping.url)?;
+            match response.status().is_server_error() {
+                true => Err(self.client.failure(response, &shown(&ping.url))),
+                false => Ok(response),
+            }
+        })?;
+        let speaks =
+            answered.status().is_success() || answered.status() == StatusCode::UNAUTHORIZED;
+        Ok(speaks.then_some(root))
+    }
+
+    /// Sends a request, with a login if the registry asks for one.
+    pub(super) fn request(&self, mut outgoing: Outgoing) -> Result<Response, Failure> {
+        let is_own = outgoing.url.origin() == self.root()?.origin();
+        if is_own {
+            outgoing.authorization = self.authorization.borrow().clone();
+        }
+        let response = self.client.exchange(&outgoing)?;
+        let is_asked = response.status() == StatusCode::UNAUTHORIZED
+            && response.url().origin() == self.root()?.origin();
+        if !is_own || !is_asked {
+            return Ok(response);
+        }
+        outgoing.authorization = self.authorize(&response)?;
+        self.client.exchange(&outgoing)
+    }
+
+    /// Sends a request that has to succeed.
+    pub(super) fn succeed(&self, outgoing: Outgoing) -> Result<Response, Failure> {
+        let response = self.request(outgoing)?;
+        match response.status().is_success() {
+            true => Ok(response),
+            false => Err(self.failure(response)),
+        }
+    }
+
+    /// The failure of an answer.
+    pub(super) fn failure(&self, response: Response) -> Failure {
+        let url = shown(response.url());
+        self.denied(self.client.failure(response, &url))
+    }
+
+    /// Tells a lack of rights from other failures.
+    fn denied(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Status {
+                url,
+                status: status @ (401 | 403),
+                said,
+                ..
+            } => Failure::Denied {
+                url,
+                registry: self.target.registry.clone(),
+                status,
+                said,
+                login: self.login.get().cloned().flatten().map(|login| login.from),
+            },
+            failure => failure,
+        }
+    }
+
+    /// Answers the challenge of a registry.
+    fn authorize(&self, response: &Response) -> Result<Option<HeaderValue>, Failure> {
+        let mut values = Vec::new();
+        for value in response.headers().get_all(header::WWW_AUTHENTICATE) {
+            values.push(String::from_utf8_lossy(value.as_bytes()).into_owned());
+        }
+        let login = self.login()?;
+        let given = match (Challenge::choose(&values), login.map(|found| &found.login)) {
+            (Some(_), Some(Login::Token(token))) => bearer(token),
+            (Some(Challenge::Basic), Some(Login::Password { user, password })) => {
+                basic(user, password)
+            }
+            (Some(Challenge::Basic), Some(Login::Identity(_)) | None) => None,
+            (Some(Challenge::Bearer(service)), login) => {
+                let request = TokenRequest {
+                    scopes: self.scopes(&service),
+                    service: &service,
+                    login,
+                    registry: &self.target.registry,
+                };
+                let token = self.client.token(&request);
+                bearer(&token.map_err(|failure| self.denied(failure))?)
+            }
+            (None, _) => {
+                return Err(Failure::Challenge {
+                    url: shown(response.url()),
+                    found: values.join(", ").chars().take(200).collect(),
+                });
+            }
+        };
+        self.authorization.replace(given.clone());
+        Ok(given)
+    }
+
+    fn login(&self) -> Result<Option<&FoundLogin>, Failure> {
+        if let Some(found) = self.login.get() {
+            return Ok(found.as_ref());
+        }
+        let Client {
+            access,
+            stop,
+            report,
+            ..
+        } = &*self.client;
+        let found = find::login(&access.logins, &self.target, stop, report)?;
+        if let Some(login) = &found {
+            let registry = &self.target.registry;
+            report.detail(format!("the login for {registry} is from {}", login.from));
+        }
+        Ok(self.login.get_or_init(|| found).as_ref())
+    }
+
+    /// What a token is for: this repository, and what the registry names besides.
+    fn scopes(&self, service: &TokenService) -> Vec<String> {
+        let name = &self.target.repository;
+        let actions = match self.rights {
+            Rights::Read => "pull",
+            Rights::Write => "pull,push",
+        };
+        let mut scopes = vec![format!("repository:{name}:{actions}")];
+        if let Some(source) = &*self.source.borrow() {
+            scopes.push(format!("repository:{source}:pull"));
+        }
+        let own = format!("repository:{name}:");
+        for scope in service.scope.iter().flat_map(|scope| scope.split(' ')) {
+            let is_new = !scope.starts_with(&own) && !scopes.iter().any(|known| known == scope);
+            if is_new && !scope.is_empty() {
+                scopes.push(scope.to_owned());
+            }
+        }
+        scopes
+    }
+}
+
+fn parsed(url: &str) -> Result<Url, Failure> {
+    Url::parse(url).map_err(|error| Failure::Malformed {
+        url: url.to_owned(),
+        problem: error.to_string(),
+    })
+}

@@ -1,0 +1,447 @@
+//! What a registry has under a name: logins, redirects, faults.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Instant;
+
+use super::*;
+use crate::failure::Class;
+use crate::testing::registry::{Asks, IDENTITY, LOGIN, PASSWORD, refusal};
+use crate::testing::server::{Asked, Reply, Server, Then};
+
+fn is_manifest(asked: &Asked) -> bool {
+    asked.target.contains("/manifests/")
+}
+
+#[test]
+fn annotations_and_digest_are_read() {
+    let registry = FakeRegistry::open();
+    let digest = put_annotated(&registry);
+    let client = TestClient::new();
+    let host = registry.host();
+    let found = client.look_up(&format!("{host}/team/debian:1"));
+    let found = found.unwrap().unwrap();
+    assert_eq!(found.digest, digest);
+    assert_eq!(found.annotations["key"], "value");
+    for absent in ["team/debian:2", "team/other:1"] {
+        let found = client.look_up(&format!("{host}/{absent}"));
+        assert_eq!(found.unwrap(), None, "{absent}");
+    }
+    for asked in registry.server.asked() {
+        assert_eq!(asked.header("authorization"), "");
+        if is_manifest(&asked) {
+            assert!(asked.header("accept").contains("oci.image.index.v1+json"));
+        }
+    }
+}
+
+#[test]
+fn logins_are_sent_as_the_registry_asks() {
+    let table = [
+        ("no login needed", Asks::Nothing, "{}".to_owned(), None),
+        ("basic", Asks::Basic, "AUTH".to_owned(), None),
+        ("bearer", Asks::Bearer, "AUTH".to_owned(), None),
+        (
+            "an identity token",
+            Asks::Bearer,
+            format!("{{\"auths\":{{\"HOST\":{{\"identitytoken\":\"{IDENTITY}\"}}}}}}"),
+            None,
+        ),
+        (
+            "basic without a login",
+            Asks::Basic,
+            "{}".to_owned(),
+            Some("denies access (401): UNAUTHORIZED: authentication required"),
+        ),
+        (
+            "bearer without a login",
+            Asks::Bearer,
+            "{}".to_owned(),
+            Some("denies access (401): incorrect username or password"),
+        ),
+        (
+            "a wrong login",
+            Asks::Bearer,
+            r#"{"auths":{"HOST":{"auth":"bWU6d3Jvbmc="}}}"#.to_owned(),
+            Some("denies access (401): incorrect username or password"),
+        ),
+        (
+            "another registry's login",
+            Asks::Basic,
+            format!("{{\"auths\":{{\"r.example\":{{\"auth\":\"{LOGIN}\"}}}}}}"),
+            Some("denies access (401)"),
+        ),
+    ];
+    for (name, asks, text, refused) in &table {
+        let registry = FakeRegistry::start(*asks, |_, _| None);
+        put_annotated(&registry);
+        let host = registry.host();
+        let text = text.replace("AUTH", &logins(&host)).replace("HOST", &host);
+        let client = TestClient::with_logins(&text);
+        match (client.look_up(&format!("{host}/team/debian:1")), refused) {
+            (Ok(found), None) => assert!(found.is_some(), "{name}"),
+            (Err(error), Some(refused)) => {
+                let shown = shown(&error);
+                assert!(shown.contains(refused), "{name}: {shown}");
+                assert!(shown.contains(&format!("cannot look up {host}/team/debian:1: ")));
+                assert!(!shown.contains("wrong"), "{name}: {shown}");
+                assert_eq!(error.class(), Class::Network, "{name}");
+                let hint = error.hint().unwrap();
+                let is_without = text == "{}" || text.contains("r.example");
+                let expected = match is_without {
+                    true => format!("there is no login for {host}: "),
+                    false => "it is wrong, or may not read there".to_owned(),
+                };
+                assert!(hint.contains(&expected), "{name}: {hint}");
+            }
+            (found, refused) => panic!("{name}: {found:?}, {refused:?}"),
+        }
+        // The token service gets the login in its own way, the registry the token.
+        for asked in registry.server.asked() {
+            if *asks == Asks::Bearer && is_manifest(&asked) {
+                let given = asked.header("authorization");
+                assert!(
+                    given.is_empty() || given.starts_with("Bearer token-"),
+                    "{name}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn tokens_name_the_rights_and_expire() {
+    let registry = FakeRegistry::start(Asks::Bearer, |asked, stored| {
+        if is_manifest(asked) && asked.before == 3 {
+            stored.expire_tokens();
+        }
+        None
+    });
+    put_annotated(&registry);
+    let host = registry.host();
+    let client = TestClient::with_logins(&logins(&host));
+    let repository = Repository::new(
+        &client.client,
+        &Reference::parse(&format!("{host}/team/debian:1")).unwrap(),
+        Rights::Read,
+    );
+    for _ in 0..3 {
+        assert!(repository.image("1").unwrap().is_some());
+    }
+    let mut tokens = Vec::new();
+    for asked in registry.server.asked() {
+        if asked.target.starts_with("/token") {
+            tokens.push(asked.target);
+        }
+    }
+    let expected = "/token?service=test&scope=repository%3Ateam%2Fdebian%3Apull\
+                    &scope=repository%3Ax%3Apull";
+    assert_eq!(tokens, [expected; 2]);
+}
+
+#[test]
+fn redirects_carry_no_login_to_another_host() {
+    let table = [
+        ("found", 302),
+        ("temporary", 307),
+        ("permanent", 308),
+        ("moved", 301),
+    ];
+    for (name, status) in table {
+        let elsewhere = Server::start(|_| Reply::of(br#"{"annotations":{"at":"elsewhere"}}"#));
+        let location = elsewhere
+            .url("blob?signature=x")
+            .replace("127.0.0.1", "localhost");
+        let registry = FakeRegistry::start(Asks::Basic, move |asked, _| {
+            let is_let_in = asked.header("authorization") == format!("Basic {LOGIN}");
+            (is_manifest(asked) && is_let_in)
+                .then(|| Reply::status(status).with("Location", location.clone()))
+        });
+        let host = registry.host();
+        let client = TestClient::with_logins(&logins(&host));
+        let found = client.look_up(&format!("{host}/team/debian:1"));
+        assert_eq!(found.unwrap().unwrap().annotations["at"], "elsewhere");
+        let asked = elsewhere.asked();
+        assert_eq!(asked.len(), 1, "{name}");
+        assert_eq!(asked[0].header("authorization"), "", "{name}");
+    }
+}
+
+#[test]
+fn redirects_that_lead_astray_are_refused() {
+    let table = [
+        (
+            "a file",
+            "file:///etc/passwd",
+            "it leads to file:///etc/passwd",
+        ),
+        (
+            "round and round",
+            "/v2/team/debian/manifests/1",
+            "there are too many",
+        ),
+    ];
+    for (name, location, expected) in table {
+        let registry = FakeRegistry::start(Asks::Nothing, move |asked, _| {
+            is_manifest(asked).then(|| Reply::status(307).with("Location", location))
+        });
+        let client = TestClient::new();
+        let found = client.look_up(&format!("{}/team/debian:1", registry.host()));
+        let shown = shown(&found.unwrap_err());
+        assert!(shown.contains(expected), "{name}: {shown}");
+    }
+}
+
+/// The token service of a registry gets a login; which may be it?
+#[test]
+fn a_login_goes_to_no_token_service_without_encryption() {
+    let table = [
+        (
+            "http",
+            "http://auth.example/token",
+            "which is not encrypted",
+        ),
+        ("no URL", "auth", "which is no URL"),
+        ("a file", "file:///token", "which is no URL of a web server"),
+    ];
+    for (name, realm, expected) in table {
+        let registry = FakeRegistry::start(Asks::Nothing, move |asked, _| {
+            let challenge = format!("Bearer realm=\"{realm}\"");
+            is_manifest(asked).then(|| Reply::status(401).with("WWW-Authenticate", challenge))
+        });
+        let host = registry.host();
+        let client = TestClient::with_logins(&logins(&host));
+        let error = client
+            .look_up(&format!("{host}/team/debian:1"))
+            .unwrap_err();
+        let shown = shown(&error);
+        assert!(shown.contains(expected), "{name}: {shown}");
+        assert!(
+            error.hint().unwrap().contains("--insecure-registry"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn what_may_pass_is_tried_again() {
+    let table = [
+        ("429", 429, true),
+        ("500", 500, true),
+        ("502", 502, true),
+        ("503", 503, true),
+        ("400", 400, false),
+        ("418", 418, false),
+    ];
+    for (name, status, passes) in table {
+        let registry = FakeRegistry::start(Asks::Nothing, move |asked, _| {
+            (is_manifest(asked) && asked.before < 2)
+                .then(|| refusal(status, "TOOMANYREQUESTS", "slow down").with("Retry-After", "0"))
+        });
+        put_annotated(&registry);
+        let found = TestClient::new().look_up(&format!("{}/team/debian:1", registry.host()));
+        match found {
+            Ok(found) => assert!(passes && found.is_some(), "{name}"),
+            Err(error) => {
+                assert!(!passes, "{name}: {error}");
+                let shown = shown(&error);
+                assert!(shown.ends_with(": TOOMANYREQUESTS: slow down"), "{shown}");
+            }
+        }
+    }
+}
+
+#[test]
+fn lost_connections_are_tried_again_and_silent_ones_end() {
+    let registry = FakeRegistry::start(Asks::Nothing, |asked, _| {
+        (is_manifest(asked) && asked.before < 2).then(|| match asked.before {
+            0 => Reply::none(),
+            _ => Reply::of(b"{\"annotations\"").cut(5, Then::Reset),
+        })
+    });
+    put_annotated(&registry);
+    let name = format!("{}/team/debian:1", registry.host());
+    assert!(TestClient::new().look_up(&name).unwrap().is_some());
+
+    let silent = FakeRegistry::start(Asks::Nothing, |asked, _| {
+        is_manifest(asked).then(|| Reply::of(b"{").cut(0, Then::Hang))
+    });
+    let name = format!("{}/team/debian:1", silent.host());
+    let client = TestClient::with("{}", Duration::from_millis(200));
+    let shown = shown(&client.look_up(&name).unwrap_err());
+    assert!(shown.contains("no data for 0.2 s"), "{shown}");
+
+    let client = TestClient::new();
+    let interrupt = client.interrupt.clone();
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        let looking = scope.spawn(|| client.look_up(&name).unwrap_err());
+        std::thread::sleep(Duration::from_millis(100));
+        interrupt.raise(2);
+        let error = looking.join().unwrap();
+        assert!(super::shown(&error).ends_with("cancelled"));
+    });
+    assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn what_is_no_manifest_is_refused() {
+    let table = [
+        (
+            "nothing",
+            Reply::of(b""),
+            "the registry's answer has no manifest",
+        ),
+        (
+            "a page",
+            Reply::of(b"<html>"),
+            "the registry's answer has no manifest",
+        ),
+        (
+            "too much",
+            Reply::of(b"{}").cut(2, Then::Flood),
+            "the registry's answer has more than 4194304 bytes",
+        ),
+    ];
+    for (name, mut reply, expected) in table {
+        if reply.then == Then::Flood {
+            reply.length = None;
+        }
+        let registry = FakeRegistry::start(Asks::Nothing, move |asked, _| {
+            is_manifest(asked).then(|| reply.clone())
+        });
+        let found = TestClient::new().look_up(&format!("{}/team/debian:1", registry.host()));
+        let shown = shown(&found.unwrap_err());
+        assert!(shown.contains(expected), "{name}: {shown}");
+    }
+}
+
+#[test]
+fn files_of_logins_are_read_when_a_registry_asks() {
+    let registry = FakeRegistry::start(Asks::Basic, |_, _| None);
+    put_annotated(&registry);
+    let name = format!("{}/team/debian:1", registry.host());
+    let table = [
+        (
+            "no JSON",
+            "{\"auths\":{\"x\":s3cret",
+            "is not a file of logins: line 1, column ",
+        ),
+        (
+            "a bad entry",
+            "{\"auths\":{\"HOST\":{\"auth\":\"s3cret\"}}}",
+            "is not the base64 of",
+        ),
+    ];
+    for (case, text, expected) in table {
+        let text = text.replace("HOST", &registry.host());
+        let error = TestClient::with_logins(&text).look_up(&name).unwrap_err();
+        let shown = shown(&error);
+        assert!(shown.contains(expected), "{case}: {shown}");
+        assert!(!shown.contains(PASSWORD), "{case}: {shown}");
+        assert_eq!(error.class(), Class::Usage, "{case}");
+    }
+    let client = TestClient::with_logins("{}");
+    fs::remove_file(client.path("config.json")).unwrap();
+    let shown = shown(&client.look_up(&name).unwrap_err());
+    assert!(shown.contains("cannot read "), "{shown}");
+
+    // A registry that asks for nothing has no file read.
+    let open = FakeRegistry::open();
+    assert_eq!(
+        client.look_up(&format!("{}/a:1", open.host())).unwrap(),
+        None
+    );
+}
+
+/// Runs itself with a PATH that has the helpers.
+#[test]
+fn helpers_give_logins() {
+    const CHILD: &str = "RBOOTSTRAP_TEST_HELPERS_CHILD";
+    if std::env::var_os(CHILD).is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let scripts = [
+            (
+                "good",
+                "read -r server; echo \"{\\\"ServerURL\\\":\\\"$server\\\",\
+                 \\\"Username\\\":\\\"me\\\",\\\"Secret\\\":\\\"s3cret\\\"}\"",
+            ),
+            (
+                "none",
+                "echo credentials not found in native keychain; exit 1",
+            ),
+            ("broken", "echo no keychain at http://u:s3cret@h/; exit 3"),
+            ("silent", "exit 0"),
+        ];
+        for (name, script) in scripts {
+            let path = directory.path().join(format!("docker-credential-{name}"));
+            let script = format!("#!/bin/sh\n[ \"$1\" = get ] || exit 9\n{script}\n");
+            fs::write(&path, script).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let path = format!("{}:/usr/bin:/bin", directory.path().display());
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "registry::tests::look_up::helpers_give_logins"])
+            .env("PATH", path)
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let output = String::from_utf8_lossy(&child.stdout).into_owned();
+        assert!(child.status.success(), "{output}");
+        assert!(output.contains("1 passed"), "{output}");
+        return;
+    }
+    let registry = FakeRegistry::start(Asks::Basic, |_, _| None);
+    put_annotated(&registry);
+    let host = registry.host();
+    let name = format!("{host}/team/debian:1");
+    let table = [
+        ("for all", r#"{"credsStore":"good"}"#, None),
+        (
+            "its own",
+            r#"{"credHelpers":{"HOST":"good"},"credsStore":"broken"}"#,
+            None,
+        ),
+        (
+            "knows none",
+            r#"{"credsStore":"none"}"#,
+            Some("denies access (401)"),
+        ),
+        (
+            "knows none, but the file does",
+            r#"{"credsStore":"none","auths":{"HOST":{"auth":"bWU6czNjcmV0"}}}"#,
+            None,
+        ),
+        (
+            "fails",
+            r#"{"credsStore":"broken"}"#,
+            Some("config.json names, failed with exit status: 3: no keychain at http://u:***@h/"),
+        ),
+        (
+            "says nothing",
+            r#"{"credsStore":"silent"}"#,
+            Some("names, gives no login"),
+        ),
+        (
+            "is absent",
+            r#"{"credsStore":"absent"}"#,
+            Some("names, cannot be run: No such file"),
+        ),
+        (
+            "is a path",
+            r#"{"credsStore":"../x"}"#,
+            Some("is no name of a program"),
+        ),
+    ];
+    for (case, text, refused) in table {
+        let client = TestClient::with_logins(&text.replace("HOST", &host));
+        match (client.look_up(&name), refused) {
+            (Ok(found), None) => assert!(found.is_some(), "{case}"),
+            (Err(error), Some(refused)) => {
+                let shown = shown(&error);
+                assert!(shown.contains(refused), "{case}: {shown}");
+                assert!(!shown.contains(PASSWORD), "{case}: {shown}");
+            }
+            (found, refused) => panic!("{case}: {found:?}, {refused:?}"),
+        }
+    }
+}
