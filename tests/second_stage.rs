@@ -2,7 +2,7 @@
 //! run leaves.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rbootstrap::testing::DebBuilder;
@@ -243,50 +243,108 @@ fn a_second_stage_without_a_target_runs_in_its_tree_only() {
     assert_eq!(run(Some(&state)).ok().text(), "ran\n");
 }
 
+/// A directory of the host that is mounted in the tree, with a file that has to stay.
+struct Place {
+    at: &'static str,
+    file: &'static str,
+    /// A path in the tree that is a symlink to it.
+    link: Option<&'static str>,
+}
+
+const fn place(at: &'static str, file: &'static str) -> Place {
+    Place {
+        at,
+        file,
+        link: None,
+    }
+}
+
+impl Place {
+    /// Mounts the directory with what the tree has there.
+    fn mount(&self, tree: &Path, outside: &Path) -> Mounted {
+        fs::create_dir(outside).unwrap();
+        let at = tree.join(self.at);
+        let moved = self.link.map_or_else(|| at.clone(), |link| tree.join(link));
+        fs::create_dir_all(&moved).unwrap();
+        for name in names(&moved) {
+            fs::rename(moved.join(&name), outside.join(&name)).unwrap();
+        }
+        fs::remove_dir(&moved).unwrap();
+        if self.link.is_some() {
+            std::os::unix::fs::symlink(format!("/{}", self.at), &moved).unwrap();
+        }
+        let file = outside.join(self.file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "x").unwrap();
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        Mounted::bind(&at, outside, MountFlags::empty())
+    }
+}
+
 /// What is mounted in the tree may be the host's.
 #[test]
 #[ignore = "needs root, dpkg"]
 fn a_second_stage_leaves_alone_what_is_mounted() {
+    leaves_alone(
+        "",
+        &[
+            place("run", "host.deb"),
+            place("tmp/x/a b", "host.deb"),
+            place("var/log/y", "host.deb"),
+            place("var/cache/apt/archives", "host.deb"),
+            place("srv/[z]", "host.deb"),
+            place("debootstrap/x", "preseed-0"),
+        ],
+    );
+}
+
+#[test]
+#[ignore = "needs root, dpkg"]
+fn a_second_stage_leaves_alone_what_is_below_a_mount() {
+    leaves_alone(
+        "99999999999999999999\n",
+        &[
+            Place {
+                link: Some("var/cache"),
+                ..place("srv/cache", "apt/archives/host.deb")
+            },
+            place("var/lib/apt", "lists/host"),
+            place("var/log", "bootstrap.log"),
+        ],
+    );
+}
+
+/// Runs a second stage with these mounts, and with this number of calls that are said to be
+/// completed, which is none.
+fn leaves_alone(completed: &str, places: &[Place]) {
     let context = TestContext::new([]);
     let tree = first_stage(&context, &["--variant=essential"]);
-    let places = [
-        "run",
-        "tmp/x/a b",
-        "var/log/y",
-        "var/cache/apt/archives",
-        "srv/[z]",
-    ];
     let proc = tree.join("proc");
     fs::remove_dir(&proc).unwrap();
     let mut mounts = vec![Mounted::bind(&proc, "/proc".as_ref(), MountFlags::empty())];
+    let outside = |number: usize| context.path(&format!("outside-{number}"));
     for (number, place) in places.iter().enumerate() {
-        let outside = context.path(&format!("outside-{number}"));
-        fs::create_dir(&outside).unwrap();
-        let at = tree.join(place);
-        fs::create_dir_all(&at).unwrap();
-        for name in names(&at) {
-            fs::rename(at.join(&name), outside.join(&name)).unwrap();
-        }
-        fs::remove_dir(&at).unwrap();
-        fs::write(outside.join("host.deb"), "x").unwrap();
-        mounts.push(Mounted::bind(&at, &outside, MountFlags::empty()));
+        mounts.push(place.mount(&tree, &outside(number)));
     }
     fs::write(tree.join("tmp/mine"), "x").unwrap();
-    fs::write(tree.join("debootstrap/completed"), "").unwrap();
+    fs::write(tree.join("debootstrap/completed"), completed).unwrap();
     let began = fs::metadata(tree.join("tmp/mine"))
         .unwrap()
         .modified()
         .unwrap();
     second_stage(&tree, &SECOND_STAGE).ok();
     drop(mounts);
-    for (number, place) in places.iter().enumerate() {
-        let file = context.path(&format!("outside-{number}/host.deb"));
-        assert_eq!(fs::read(&file).unwrap_or_default(), b"x", "{place}");
+    for (number, Place { at, file, .. }) in places.iter().enumerate() {
+        let file = outside(number).join(file);
+        assert_eq!(fs::read(&file).unwrap_or_default(), b"x", "{at}");
         let time = fs::metadata(&file).unwrap().modified().unwrap();
         let age = began.duration_since(time).unwrap_or_default();
-        assert!(age.as_secs() < 600, "{place}: the time was changed");
+        assert!(age.as_secs() < 600, "{at}: the time was changed");
     }
     assert!(!tree.join("tmp/mine").exists());
+    assert!(!tree.join("debootstrap/calls").exists());
+    let status = fs::read_to_string(tree.join("var/lib/dpkg/status")).unwrap();
+    assert!(status.contains("\nStatus: install ok installed\n"));
     println!("{} cases", places.len());
 }
 
@@ -301,7 +359,9 @@ fn no_answers_stay_with_the_directory() {
     let tree = first_stage(&context, &options);
     let directory = tree.join("debootstrap");
     assert!(names(&directory).contains(&"preseed-0".to_owned()));
-    fs::write(directory.join("completed"), "999\n").unwrap();
+    let calls = fs::read_to_string(directory.join("calls")).unwrap();
+    let completed = format!("{}\n", calls.lines().count());
+    fs::write(directory.join("completed"), completed).unwrap();
     let words = [SECOND_STAGE[0], SECOND_STAGE[1], "--keep-debootstrap-dir"];
     second_stage(&tree, &words).ok();
     let kept = names(&directory);
