@@ -116,14 +116,32 @@ impl Error {
             Error::Release { source, .. } => source.hint(),
             Error::Fetch { source, .. } => source.hint(),
             Error::Signature { source, .. } => source.hint(),
-            Error::Mismatch { .. }
-            | Error::NoComponent { .. }
-            | Error::NoArchitecture { .. }
-            | Error::NoIndex { .. }
-            | Error::OnlyCompressed { .. }
+            Error::Mismatch { .. } => Some(
+                "try again later, or use another mirror (--mirror URL, or the one in --source)"
+                    .into(),
+            ),
+            Error::NoComponent { .. } => Some(
+                "--components names those of the suite, a line in --source those of another archive"
+                    .into(),
+            ),
+            Error::NoArchitecture { .. } => {
+                Some("--arch names the architectures; --source adds an archive with others".into())
+            }
+            Error::NoIndex { .. } => Some(
+                "check the URL and the path in --source: apt-ftparchive packages makes the file"
+                    .into(),
+            ),
+            // As in `class`.
+            Error::Decode { source, .. } if source.raw_os_error().is_some() => {
+                Some("check the cache and its disk, or use another place: --cache-dir DIR".into())
+            }
+            Error::OnlyCompressed { .. }
             | Error::Unnamed { .. }
             | Error::Decode { .. }
-            | Error::Limit { .. } => None,
+            | Error::Limit { .. } => Some(
+                "only its publisher can change that; leave the source out, or use another mirror"
+                    .into(),
+            ),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::Release;
+use crate::failure::Class;
 use crate::store;
 
 /// The preferences that give the tree's apt the priorities of the sources; empty where none is
@@ -46,6 +47,18 @@ pub(crate) fn preferences(releases: &[Arc<Release>]) -> Result<String, Indisting
 pub(crate) struct Indistinguishable {
     pub(crate) suite: String,
     pub(crate) uri: String,
+}
+
+impl Indistinguishable {
+    /// The class that decides the exit code.
+    pub(crate) fn class(&self) -> Class {
+        Class::Usage
+    }
+
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> String {
+        "leave out its pin-priority, or the other source".to_owned()
+    }
 }
 
 /// What apt can select a source by (apt_preferences(5)).

@@ -204,7 +204,7 @@ fn check_scheme(uri: &str) -> Result<(), &'static str> {
     }
     let is_file = matches!(scheme, "file" | "copy");
     match is_file && rest.starts_with("//") && !rest.starts_with("///") {
-        true => Err("its URI has a host, which files do not have"),
+        true => Err("a file: URI takes no host"),
         false => Ok(()),
     }
 }

@@ -1,10 +1,11 @@
-//! The keys that the tree's own apt needs: the Signed-By of each source there, and the keyrings that
-//! are written for it because no package ships them.
+//! The keys that the tree's own apt needs: the Signed-By of each source in the tree, and the
+//! keyrings that no package ships.
 //!
-//! The keys of the distribution come with a package of its own. The user's own keys are written
-//! unless the distribution's have signed the same release. A keyring that a source names is written
-//! to the path that it is named by, or to /etc/apt/keyrings where an image has no such path, apt
-//! would not read its form, or the keys there may sign every source. A package that ships the path replaces the file.
+//! A package of the distribution ships the distribution's keys. The user's own keys are written
+//! unless the distribution's keys have signed the same release. A keyring that a source names is
+//! written to the same path in the tree; or to /etc/apt/keyrings if an image has no such path, if
+//! apt would not read the form of the keyring, or if keys at that path may sign every source. A
+//! package that ships the path replaces the file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -207,8 +208,8 @@ impl Source {
     }
 }
 
-/// The keys of each source in the tree. Sources of one suite of an archive have one Signed-By, since
-/// apt refuses others, and no two keyrings have one path.
+/// The keys of each source in the tree. All sources of one suite of an archive have the same
+/// Signed-By, since apt refuses different ones. No two keyrings have the same path.
 pub(super) fn settle(sources: &[Source], deb822: bool) -> Vec<TreeKeys> {
     let mut settled: Vec<TreeKeys> = Vec::new();
     for (number, source) in sources.iter().enumerate() {

@@ -147,14 +147,16 @@ impl NamespaceChild {
         let mut text = String::new();
         let done = self.go.write_all(&[0]);
         let read = done.and_then(|()| self.failure.read_to_string(&mut text));
-        let has_succeeded = has_succeeded(self.pid);
+        let ended = waitpid(self.pid, None);
         let unheard = read.err().map(|error| error.to_string());
         match unheard.unwrap_or(text) {
             reason if !reason.is_empty() => Err(Error::Map { reason }),
-            _ if !has_succeeded => Err(Error::Map {
-                reason: "the process that maps them was killed".to_owned(),
-            }),
-            _ => Ok(()),
+            _ => match end_without_words(ended) {
+                Some(end) => Err(Error::Map {
+                    reason: format!("the process that maps them {end}"),
+                }),
+                None => Ok(()),
+            },
         }
     }
 
@@ -213,6 +215,17 @@ fn write(process: i32, file: &str, map: &IdMap) -> Result<(), String> {
     written.map_err(|error| format!("{path}: {error}"))
 }
 
+/// How a child ended that has said nothing; `None` for a success.
+fn end_without_words(ended: nix::Result<WaitStatus>) -> Option<String> {
+    match ended {
+        Ok(WaitStatus::Exited(_, 0)) => None,
+        Ok(WaitStatus::Exited(_, code)) => Some(format!("ended with exit code {code}")),
+        Ok(WaitStatus::Signaled(_, signal, _)) => Some(format!("was killed by {signal}")),
+        Ok(other) => Some(format!("is in an unknown state: {other:?}")),
+        Err(errno) => Some(format!("cannot be waited for: {errno}")),
+    }
+}
+
 /// An error number as the kernel gave it.
 pub(super) fn words(errno: Errno) -> String {
     io::Error::from(errno).to_string()
@@ -226,8 +239,8 @@ mod tests {
     fn a_child_that_ends_before_it_has_mapped_the_ids_is_an_error() {
         let table = [
             ("exit 0", ""),
-            ("kill -9 $$", "was killed"),
-            ("exit 1", "was killed"),
+            ("kill -9 $$", "was killed by SIGKILL"),
+            ("exit 1", "ended with exit code 1"),
             ("echo no >&2; exit 0", "no"),
         ];
         for (script, expected) in table {

@@ -162,11 +162,11 @@ impl Error {
             | Error::NoTimeInMirror { .. }
             | Error::MergedUsr { .. }
             | Error::Read { .. }
-            | Error::Keyring(_)
-            | Error::Source(_)
             | Error::Unwritable { .. }
-            | Error::ReadOnce { .. }
-            | Error::Pin(_) => Class::Usage,
+            | Error::ReadOnce { .. } => Class::Usage,
+            Error::Keyring(error) => error.class(),
+            Error::Source(error) => error.class(),
+            Error::Pin(error) => error.class(),
             Error::HostArchitecture { .. } => Class::Other,
             Error::Privilege(_)
             | Error::NoProc
@@ -215,6 +215,9 @@ impl Error {
                     .into(),
             ),
             Error::ReadOnce { .. } => Some("name a regular file".into()),
+            Error::Keyring(error) => error.hint(),
+            Error::Source(error) => error.hint(),
+            Error::Pin(error) => Some(error.hint()),
             Error::Local(error) => error.hint(),
             Error::Preseed(error) => error.hint(),
             Error::Profile(error) => error.hint(),
@@ -231,10 +234,7 @@ impl Error {
             | Error::HostArchitecture { .. }
             | Error::MergedUsr { .. }
             | Error::Read { .. }
-            | Error::Keyring(_)
-            | Error::Source(_)
             | Error::Unwritable { .. }
-            | Error::Pin(_)
             | Error::Measure { .. }
             | Error::Checksums { .. }
             | Error::Unverifiable { .. }

@@ -99,7 +99,7 @@ fn keyring_files() {
         ("cut after 20 bytes", Content::CutAt(20), 2, name),
         ("cut after 90 bytes", Content::CutAt(90), 2, name),
         ("armor that is cut", Content::ArmorCut, 2, name),
-        ("a GnuPG keybox", keybox, 2, "keybox"),
+        ("a GnuPG keybox", keybox, 2, "hint: export its keys"),
         ("a private key", private, 2, name),
         ("nothing", Content::Bytes(b""), 2, name),
         ("text", Content::Bytes(b"no key\n"), 2, name),

@@ -2,14 +2,13 @@
 
 use std::fmt;
 
+use crate::failure::Class;
+
 /// Why a keyring file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyringError {
     /// The file is a GnuPG keybox.
-    #[error(
-        "keyring {file} is a GnuPG keybox; export the keys with `gpg --no-default-keyring \
-         --keyring {file} --export`"
-    )]
+    #[error("keyring {file} is a GnuPG keybox")]
     Keybox { file: String },
     /// The file has no certificate.
     #[error("keyring {file} holds no OpenPGP certificate")]
@@ -17,6 +16,29 @@ pub(crate) enum KeyringError {
     /// The file is damaged.
     #[error("keyring {file} cannot be read: {reason}")]
     Unreadable { file: String, reason: String },
+}
+
+impl KeyringError {
+    /// The class that decides the exit code.
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            KeyringError::Keybox { .. }
+            | KeyringError::Empty { .. }
+            | KeyringError::Unreadable { .. } => Class::Usage,
+        }
+    }
+
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            KeyringError::Keybox { file } => Some(format!(
+                "export its keys: gpg --no-default-keyring --keyring {file} --export >FILE"
+            )),
+            KeyringError::Empty { .. } | KeyringError::Unreadable { .. } => {
+                Some("a keyring has OpenPGP certificates, binary or in ASCII armor".into())
+            }
+        }
+    }
 }
 
 /// Why a release's signature is not accepted.

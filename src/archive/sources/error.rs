@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::archive::KeyringError;
+use crate::failure::Class;
 
 /// Why sources cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +31,7 @@ pub(crate) enum BadSource {
         limit: u64,
     },
     /// No trusted key has a fingerprint of a Signed-By without files.
-    #[error("no trusted key has the fingerprint {fingerprints}; --keyring FILE adds one")]
+    #[error("no trusted key has the fingerprint {fingerprints}")]
     UntrustedKey {
         /// Several with ` or ` in between.
         fingerprints: String,
@@ -45,4 +46,35 @@ pub(crate) enum BadSource {
     /// The keyring of a Signed-By cannot be used.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
+}
+
+impl BadSource {
+    /// The class that decides the exit code.
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            BadSource::Line { .. }
+            | BadSource::Unreadable { .. }
+            | BadSource::TooLarge { .. }
+            | BadSource::UntrustedKey { .. }
+            | BadSource::NoSuchKey { .. } => Class::Usage,
+            BadSource::Keyring(error) => error.class(),
+        }
+    }
+
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            BadSource::Line { .. } => {
+                Some("`deb [signed-by=FILE] URL SUITE COMPONENT` is such a source".into())
+            }
+            BadSource::Unreadable { .. } | BadSource::TooLarge { .. } => {
+                Some("--source takes a line, a .list file or a .sources file".into())
+            }
+            BadSource::UntrustedKey { .. } => Some("--keyring FILE adds one".into()),
+            BadSource::NoSuchKey { .. } => {
+                Some("Signed-By takes a fingerprint of the keyring, or a keyring alone".into())
+            }
+            BadSource::Keyring(error) => error.hint(),
+        }
+    }
 }

@@ -57,6 +57,7 @@ fn errors_name_what_no_source_has() {
         error.to_string(),
         "no source has component univers; noble has main, universe"
     );
+    assert!(error.hint().unwrap().contains("--components"));
     let foreign = Source {
         architectures: vec!["amd64".into(), "armhf".into()],
         ..source(server.url(""), "noble")
@@ -66,6 +67,7 @@ fn errors_name_what_no_source_has() {
         error.to_string(),
         "no source has architecture armhf; noble has amd64, arm64"
     );
+    assert!(error.hint().unwrap().contains("--arch"));
 
     // Another source has it, so it is only a warning.
     let ported = files(&[("main/binary-armhf", Compression::Gzip, "")]);
