@@ -22,8 +22,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::context::{TestContext, suite};
 use crate::hostile::indexes;
 
-/// The promise is a second, by a release build on a machine with nothing else to do.
-const BOUND: Duration = Duration::from_secs(15);
+/// When the work has to have stopped. The promise is a second, by a release build on a machine with
+/// nothing else to do.
+const STOPPED_BOUND: Duration = Duration::from_secs(5);
+
+/// When the run has to have ended, after the removal of its tree.
+const ENDED_BOUND: Duration = Duration::from_secs(15);
 
 /// A case that would take longer is interrupted within this time.
 const LONGEST: Duration = Duration::from_secs(6);
@@ -69,8 +73,9 @@ impl Table {
             stopped.as_millis(),
             ended.as_millis()
         );
-        if ended > BOUND {
-            self.wrong.push(format!("{name}: {ended:?}"));
+        if stopped > STOPPED_BOUND || ended > ENDED_BOUND {
+            let found = format!("{name}: stopped after {stopped:?}, ended after {ended:?}");
+            self.wrong.push(found);
         }
     }
 

@@ -1,5 +1,5 @@
-//! Indexes in odd forms: empty lines, comments, other cases, numbers and digests that are none,
-//! bytes after the compressed stream.
+//! Indexes in odd forms: empty lines, comments, other cases, invalid numbers and digests, bytes
+//! after the compressed stream.
 
 use rbootstrap::testing::tar::compress;
 use rbootstrap::testing::{Compression, DebBuilder};

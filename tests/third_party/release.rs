@@ -1,6 +1,7 @@
 //! Release files in odd forms: dates, names, empty lines and comments, lists of digests.
 
 use rbootstrap::testing::archive::{date, now};
+use rbootstrap::testing::host_architecture;
 
 use super::Shape;
 use super::makers::{edit, without};
@@ -146,7 +147,8 @@ fn lines() -> Vec<Shape> {
                 let (before, list) = r.split_once("SHA256:\n").unwrap();
                 let list = list.replace("main/binary", "MAIN/BINARY").to_uppercase();
                 let list = list.replace("MAIN/BINARY", "main/binary");
-                let list = list.replace("-AMD64/PACKAGES", "-amd64/Packages");
+                let index = format!("-{}/Packages", host_architecture());
+                let list = list.replace(&index.to_uppercase(), &index);
                 format!(
                     "{before}SHA256:\n{}",
                     list.replace(".XZ", ".xz").replace(".GZ", ".gz")

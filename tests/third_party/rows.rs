@@ -5,16 +5,7 @@ use rbootstrap::testing::Compression;
 use super::Shape;
 use super::makers::*;
 
-const PLAIN: Shape = Shape {
-    name: "",
-    missing: 404,
-    rest: "own main",
-    make: |_| (),
-    asks: "extra",
-    version: "1.1",
-    warns: false,
-    differs: "",
-};
+const PLAIN: Shape = Shape::new("", |_| ());
 
 pub fn shapes() -> Vec<Shape> {
     vec![

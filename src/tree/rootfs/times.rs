@@ -1,8 +1,9 @@
-//! Finds paths by their modification times, and sets these.
+//! Finds the paths of a tree that are newer than a given time, and sets their modification times.
 //!
-//! What a run makes has the time of its making, which differs in each run; what packages ship has
-//! their times. Nothing runs in the tree any more. Symlinks are not followed, and mount points are
-//! left alone with everything below them: what is mounted may be the host's.
+//! Files that a run makes have the time at which it made them, which differs from run to run. Files
+//! of packages have the times that the packages ship. Nothing runs in the tree meanwhile. Symlinks
+//! are not followed, and mount points are skipped with everything below them, since what is mounted
+//! may be the host's.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -31,7 +32,7 @@ struct Way {
     length: usize,
 }
 
-/// What a walk does with a path that is later than it asks for.
+/// Called by a walk for each path that is newer than its time.
 type Visit<'v> = dyn FnMut(Visited<'_>) -> Result<(), Errno> + 'v;
 
 /// An entry of a directory that `way` leads to.
@@ -157,7 +158,8 @@ impl<'w, 'v> TimesWalk<'w, 'v> {
         opened.map(Some)
     }
 
-    /// Visits a directory's entries that are no directories. Returns the names of those that are.
+    /// Visits the entries of a directory that are not directories. Returns the names of those that
+    /// are.
     fn visit_entries(&mut self, directory: BorrowedFd<'_>) -> Result<Vec<CString>, Errno> {
         let mut directories = Vec::new();
         for name in remove::names(directory)? {
