@@ -179,7 +179,11 @@ fn pax() -> Vec<Case> {
             refused("pax-of-two-megabytes", "a longer name or attribute"),
             &many,
         ),
-        one(refused("pax-sparse-file", bad), "GNU.sparse.major", "1"),
+        one(
+            refused("pax-sparse-file", "a GNU sparse file"),
+            "GNU.sparse.major",
+            "1",
+        ),
         all(
             refused("pax-path-for-all", "no valid global pax record"),
             "path",

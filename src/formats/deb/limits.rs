@@ -54,6 +54,16 @@ impl DebLimits {
         }
     }
 
+    /// No limits: for an archive of the user's own.
+    pub(crate) fn none(interrupt: Interrupt) -> DebLimits {
+        DebLimits {
+            bytes: u64::MAX,
+            entries: u64::MAX,
+            names: u64::MAX,
+            interrupt,
+        }
+    }
+
     /// The limits for the control member.
     pub(super) fn of_control(&self) -> DebLimits {
         DebLimits {

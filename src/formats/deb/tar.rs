@@ -1,10 +1,10 @@
 //! Reads the tar archives inside a .deb from front to back.
 //!
 //! dpkg reads the data member itself, and refuses what it does not know; it has GNU tar read the
-//! control member. A [`Dialect`] is what either of them takes. The content of an entry is lent out
-//! of one buffer, so no member is in memory as a whole and no byte is copied twice. `header` parses
-//! headers, `pax` the headers that extend them. Callers decide where an entry goes, and whether it
-//! may.
+//! control member. A [`Dialect`] is what either of them takes, or what hooks copy into a tree. The
+//! content of an entry is lent out of one buffer, so no member is in memory as a whole and no byte is
+//! copied twice. `header` parses headers, `pax` the headers that extend them. Callers decide where an
+//! entry goes, and whether it may.
 
 mod header;
 mod pax;
@@ -31,6 +31,9 @@ pub(crate) enum Dialect {
     Dpkg,
     /// GNU tar's, which also reads pax headers, and files of any unknown type.
     GnuTar,
+    /// Those of pax archives with GNU's long names, with owners by number and extended attributes.
+    /// Unknown types, and types without content that have some, are errors.
+    Pax,
 }
 
 /// The type of an entry.
@@ -65,10 +68,21 @@ pub(crate) struct Entry {
     pub(crate) size: u64,
     /// Seconds since the epoch.
     pub(crate) modified: i64,
+    /// The nanoseconds that are added to `modified`.
+    pub(crate) nanoseconds: u32,
     /// The target of a link as written; empty except for links.
     pub(crate) target: Vec<u8>,
     /// Major and minor number; 0 except for devices.
     pub(crate) device: (u32, u32),
+    /// Extended attributes, of pax archives only.
+    pub(crate) attributes: Vec<ExtendedAttribute>,
+}
+
+/// An extended attribute (xattr(7)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ExtendedAttribute {
+    pub(crate) name: Vec<u8>,
+    pub(crate) value: Vec<u8>,
 }
 
 /// A tar archive that cannot be read.
@@ -93,7 +107,7 @@ pub(crate) enum TarError {
         at: u64,
         field: &'static str,
     },
-    /// A type of entry that dpkg or GNU tar does not unpack.
+    /// A type of entry that the dialect does not unpack.
     #[error(
         "the entry at byte {at} is of the type `{}`{}, which cannot be unpacked",
         char::from(*kind).escape_default(),
@@ -209,17 +223,17 @@ impl<R: Read> Archive<R> {
                     attributes.target = Some(self.text(size)?);
                 }
                 // Solaris has another letter for them.
-                (b'x' | b'X', Dialect::GnuTar) => {
+                (b'x' | b'X', Dialect::GnuTar | Dialect::Pax) => {
                     attributes.read(&self.whole(size, PAX_LIMIT)?, at)?
                 }
-                (b'g', Dialect::GnuTar) => {
+                (b'g', Dialect::GnuTar | Dialect::Pax) => {
                     let text = self.whole(size, PAX_LIMIT)?;
                     self.global.read(&text, at)?;
                     self.global.refuse_names(at)?;
                     attributes.read(&text, at)?;
                 }
                 // The name of a volume.
-                (b'V', Dialect::GnuTar) => self.expect(size),
+                (b'V', Dialect::GnuTar | Dialect::Pax) => self.expect(size),
                 _ => {
                     let entry = header.entry(attributes, size)?;
                     self.count_names(&entry)?;

@@ -51,7 +51,7 @@ impl Header {
             unsigned += i64::from(byte);
             signed += i64::from(byte as i8);
         }
-        if stated == unsigned || stated == signed && self.dialect == Dialect::GnuTar {
+        if stated == unsigned || stated == signed && self.dialect != Dialect::Dpkg {
             return Ok(());
         }
         Err(TarError::Checksum { at: self.at })
@@ -86,12 +86,15 @@ impl Header {
         let is_link = matches!(kind, Kind::HardLink | Kind::Symlink);
         let is_device = matches!(kind, Kind::Character | Kind::Block);
         let size = attributes.size.unwrap_or(size);
+        if self.dialect == Dialect::Pax && kind != Kind::File && size != 0 {
+            return Err(self.bad("size"));
+        }
         // Neither a mode nor a device number that cannot be read is an error to dpkg.
         let part = |range| self.number(range, "device").map_or(0, |part| part as u32);
         let mode = match (self.number(100..108, "mode"), self.dialect) {
             (Ok(mode), _) => mode,
             (Err(_), Dialect::Dpkg) => 0,
-            (Err(error), Dialect::GnuTar) => return Err(error),
+            (Err(error), Dialect::GnuTar | Dialect::Pax) => return Err(error),
         };
         let time = match attributes.modified {
             Some(time) => time,
@@ -100,12 +103,20 @@ impl Header {
         Ok(Entry {
             kind,
             mode: (mode & 0o7777) as u32,
-            uid: self.id(108..116, "owner")?,
-            gid: self.id(116..124, "group")?,
+            uid: match attributes.uid {
+                Some(uid) if self.dialect == Dialect::Pax => uid,
+                _ => self.id(108..116, "owner")?,
+            },
+            gid: match attributes.gid {
+                Some(gid) if self.dialect == Dialect::Pax => gid,
+                _ => self.id(116..124, "group")?,
+            },
             user: lossy(until_nul(&self.bytes[265..297])),
             group: lossy(until_nul(&self.bytes[297..329])),
             size: if kind == Kind::File { size } else { 0 },
             modified: time,
+            nanoseconds: attributes.nanoseconds,
+            attributes: attributes.extended,
             target: match attributes.target {
                 _ if !is_link => Vec::new(),
                 Some(target) => target,
@@ -123,10 +134,12 @@ impl Header {
     /// the slash at the end of their names, which to dpkg has no meaning.
     fn kind(&self, path: &[u8]) -> Result<Kind, TarError> {
         let is_gnu = self.dialect == Dialect::GnuTar;
+        let is_pax = self.dialect == Dialect::Pax;
         let ends_with_slash = path.ends_with(b"/");
         let kind = match self.letter() {
-            0 | b'0' | b'7' if is_gnu && ends_with_slash => Kind::Directory,
+            0 | b'0' | b'7' if (is_gnu || is_pax) && ends_with_slash => Kind::Directory,
             0 | b'0' => Kind::File,
+            b'7' if is_pax => Kind::File,
             b'1' => Kind::HardLink,
             b'2' => Kind::Symlink,
             b'3' => Kind::Character,
@@ -192,7 +205,7 @@ impl Header {
     /// Reads an octal number: spaces, digits, then nothing but spaces and NULs. GNU tar also skips
     /// other blanks, and stops at the first one that follows.
     fn octal(&self, range: Range<usize>, field: &'static str) -> Result<i64, TarError> {
-        let is_gnu = self.dialect == Dialect::GnuTar;
+        let is_gnu = self.dialect != Dialect::Dpkg;
         let bytes = &self.bytes[range];
         let is_blank = |byte: &u8| *byte == b' ' || is_gnu && byte.is_ascii_whitespace();
         let blanks = bytes.iter().take_while(|byte| is_blank(byte)).count();

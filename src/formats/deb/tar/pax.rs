@@ -1,11 +1,14 @@
 //! pax headers, which extend the header of the next entry or of all that follow.
 //!
-//! Of their records only those are read that can change a control member: dpkg refuses pax headers
-//! among the data.
+//! Of their records those are read that change what is unpacked. dpkg refuses pax headers among the
+//! data of a package, and ignores the owners of its control members.
 
 use std::str::FromStr;
 
-use super::TarError;
+use super::{ExtendedAttribute, TarError};
+
+/// The beginning of the key of an extended attribute, as star and GNU tar write it.
+const ATTRIBUTE: &[u8] = b"SCHILY.xattr.";
 
 /// What extra headers say about the next entry.
 #[derive(Clone, Default)]
@@ -15,6 +18,10 @@ pub(super) struct ExtraFields {
     pub(super) size: Option<u64>,
     /// In seconds since the epoch.
     pub(super) modified: Option<i64>,
+    pub(super) nanoseconds: u32,
+    pub(super) uid: Option<u32>,
+    pub(super) gid: Option<u32>,
+    pub(super) extended: Vec<ExtendedAttribute>,
 }
 
 impl ExtraFields {
@@ -30,19 +37,40 @@ impl ExtraFields {
             let record = text.get(space + 1..length).ok_or_else(bad)?;
             let record = record.strip_suffix(b"\n").ok_or_else(bad)?;
             let equals = memchr::memchr(b'=', record).ok_or_else(bad)?;
-            let value = &record[equals + 1..];
-            match &record[..equals] {
-                b"path" => self.path = Some(value.to_vec()),
-                b"linkpath" => self.target = Some(value.to_vec()),
-                b"size" => self.size = Some(parse(value).ok_or_else(bad)?),
-                b"mtime" => self.modified = Some(whole_number(value).ok_or_else(bad)?),
-                // The content would be a map and pieces, not the file.
-                key if key.starts_with(b"GNU.sparse.") => return Err(bad()),
-                _ => {}
+            let key = &record[..equals];
+            // The content would be a map and pieces, not the file.
+            if key.starts_with(b"GNU.sparse.") {
+                return Err(TarError::Kind { at, kind: b'S' });
             }
+            self.add(key, &record[equals + 1..]).ok_or_else(bad)?;
             text = &text[length..];
         }
         Ok(())
+    }
+
+    /// Reads one record. `None` if its value cannot be read.
+    fn add(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+        match key {
+            b"path" => self.path = Some(value.to_vec()),
+            b"linkpath" => self.target = Some(value.to_vec()),
+            b"size" => self.size = Some(parse(value)?),
+            b"uid" => self.uid = Some(parse(value)?),
+            b"gid" => self.gid = Some(parse(value)?),
+            b"mtime" => {
+                let time = Time::parse(value)?;
+                self.modified = Some(time.seconds);
+                self.nanoseconds = time.nanoseconds;
+            }
+            key => {
+                if let Some(name) = key.strip_prefix(ATTRIBUTE) {
+                    self.extended.push(ExtendedAttribute {
+                        name: unescaped(name),
+                        value: value.to_vec(),
+                    });
+                }
+            }
+        }
+        Some(())
     }
 
     /// Fails if a header for all entries gives them one name, target or size.
@@ -59,7 +87,47 @@ fn parse<N: FromStr>(text: &[u8]) -> Option<N> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// A number without its decimals.
-fn whole_number(text: &[u8]) -> Option<i64> {
-    parse(text.split(|byte| *byte == b'.').next()?)
+/// A point in time, in seconds since the epoch and nanoseconds after that second.
+struct Time {
+    seconds: i64,
+    nanoseconds: u32,
+}
+
+impl Time {
+    /// Reads a decimal number. More decimals than nanoseconds are cut off.
+    fn parse(text: &[u8]) -> Option<Time> {
+        let mut parts = text.splitn(2, |byte| *byte == b'.');
+        let whole = parts.next()?;
+        let seconds: i64 = parse(whole)?;
+        let mut decimals = parts.next().unwrap_or_default().to_vec();
+        decimals.resize(9, b'0');
+        let nanoseconds: u32 = parse(&decimals)?;
+        // `-0.5` is half a second before the epoch.
+        match whole.starts_with(b"-") && nanoseconds > 0 {
+            true => Some(Time {
+                seconds: seconds.checked_sub(1)?,
+                nanoseconds: 1_000_000_000 - nanoseconds,
+            }),
+            false => Some(Time {
+                seconds,
+                nanoseconds,
+            }),
+        }
+    }
+}
+
+/// The name of an attribute, in which GNU tar writes `=` as `%3D` and `%` as `%25`.
+fn unescaped(name: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    let mut rest = name;
+    while let Some((byte, after)) = rest.split_first() {
+        let (byte, length) = match rest.get(..3) {
+            Some(b"%3D") => (b'=', 3),
+            Some(b"%25") => (b'%', 3),
+            _ => (*byte, rest.len() - after.len()),
+        };
+        plain.push(byte);
+        rest = &rest[length..];
+    }
+    plain
 }
