@@ -3,6 +3,9 @@
 //! A stage that blocks registers a callback that wakes it; a stage that loops polls `signal`.
 //! Cleaning up is left to `Drop`, as after any other failure.
 
+pub(crate) mod child;
+mod terminal;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;

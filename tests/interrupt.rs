@@ -26,16 +26,18 @@ pub fn start(command: &mut Command) -> Child {
 
 /// Sends the signal and waits for the end; asserts the exit code that belongs to it.
 #[track_caller]
-pub fn interrupted(mut child: Child, signal: Signal) -> String {
+pub fn interrupted(child: Child, signal: Signal) -> String {
+    interrupted_with(child, signal, 128 + signal.as_raw())
+}
+
+/// As [`interrupted`], with another exit code.
+#[track_caller]
+pub fn interrupted_with(mut child: Child, signal: Signal, code: i32) -> String {
     kill_process(Pid::from_child(&child), signal).unwrap();
     ended(&mut child);
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(
-        output.status.code(),
-        Some(128 + signal.as_raw()),
-        "{stderr}"
-    );
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
     stderr
 }
 
