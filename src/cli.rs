@@ -14,6 +14,7 @@ mod environment;
 mod error;
 mod exit;
 mod help;
+mod hook_helper;
 mod hooks;
 mod host_files;
 mod image;
@@ -143,6 +144,12 @@ pub fn main() -> ExitCode {
         return code;
     }
     let words: Vec<OsString> = std::env::args_os().collect();
+    // Whatever the program is called: hooks run it by the name that it has.
+    if let [_, option, words @ ..] = words.as_slice()
+        && option == hook_helper::OPTION
+    {
+        return hook_helper::main(words);
+    }
     if let Some(words) = front_end_words(&words, debootstrap::NAME) {
         return debootstrap::main(words);
     }

@@ -28,7 +28,7 @@ pub(crate) use additions::Additions;
 pub(crate) use debootstrap_tree::{DebootstrapOptions, HostFile};
 pub(crate) use execute::{Installation, Setup};
 pub(crate) use hooks::{
-    BadHook, Helper, HelperOptions, Hook, HookStage, copy as copy_by_helper, hook_path,
+    BadHook, CopyPlace, Helper, HelperOptions, Hook, HookStage, copy as copy_by_helper, hook_path,
 };
 pub(crate) use install_plan::InstallPlan;
 pub(crate) use key::StepKey;

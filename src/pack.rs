@@ -128,6 +128,12 @@ pub(crate) enum Error {
     #[error("{} is no regular file, as {what} needs", path.display())]
     NoFile { path: PathBuf, what: &'static str },
     /// The program that makes the image.
+    #[error("cannot start {program}")]
+    Start {
+        program: &'static str,
+        #[source]
+        source: io::Error,
+    },
     #[error("{program} failed with {status}: {said}")]
     Tool {
         program: &'static str,
@@ -148,7 +154,8 @@ impl Error {
     pub(crate) fn class(&self) -> Class {
         match self {
             Error::NoArchitecture { .. } => Class::Usage,
-            Error::NoTool { .. } | Error::NoFile { .. } | Error::Tool { .. } => Class::Target,
+            Error::NoTool { .. } | Error::NoFile { .. } => Class::Target,
+            Error::Start { .. } | Error::Tool { .. } => Class::Target,
             Error::Read(error) => error.class(),
             Error::Tree(_)
             | Error::Changed { .. }
@@ -179,6 +186,7 @@ impl Error {
             | Error::Write { .. }
             | Error::Output { .. }
             | Error::NoFile { .. }
+            | Error::Start { .. }
             | Error::Tool { .. }
             | Error::Inside { .. } => None,
         }

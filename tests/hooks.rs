@@ -1,5 +1,10 @@
 //! `--hook`, `--hook-dir`, `--apt-opt` and `--dpkg-opt`: what runs when, what it sees, and what is left.
 
+mod archives;
+mod copies;
+mod helpers;
+mod place;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -109,63 +114,6 @@ fn a_hook_that_fails_ends_the_run() {
         context.assert_nothing_left();
     }
     println!("{} cases", rows.len());
-}
-
-/// The tree's symlinks are for the tree: none leads a helper to a file of the host.
-#[test]
-#[ignore = "needs root, dpkg"]
-fn archives_are_not_unpacked_through_symlinks_out_of_the_tree() {
-    let directory = tempfile::tempdir().unwrap();
-    let outside = directory.path().to_str().unwrap();
-    let linked = DebBuilder::new("linked", "1")
-        .symlink("srv/away", outside)
-        .symlink("srv/up", &format!("../../../../../../../../..{outside}"))
-        .symlink("srv/chain", "away")
-        .symlink("srv/near", "../var");
-    let context = TestContext::new([linked]);
-    let archive = context.path("place");
-    let long = format!("srv/away/{}", "x".repeat(120));
-    let rows = [
-        ("srv/away/file", "/", false),
-        ("srv/up/file", "/", false),
-        ("srv/chain/file", "/", false),
-        ("away/file", "/srv", false),
-        ("../srv/away/file", "/srv", false),
-        (&long, "/", false),
-        ("srv/near/file", "/", true),
-        ("srv/new/directory/file", "/", true),
-    ];
-    for (path, target, is_taken) in rows {
-        let mut builder = tar::Builder::new(Vec::new());
-        let mut header = tar::Header::new_gnu();
-        header.set_size(2);
-        header.set_mode(0o644);
-        match path.len() < 100 {
-            // The crate's own checks do not let `..` pass.
-            true => header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes()),
-            false => header.set_path("x").unwrap(),
-        }
-        header.set_cksum();
-        match path.len() < 100 {
-            true => builder.append(&header, &b"x\n"[..]).unwrap(),
-            false => builder.append_data(&mut header, path, &b"x\n"[..]).unwrap(),
-        }
-        fs::write(&archive, builder.into_inner().unwrap()).unwrap();
-        let hook = format!("customize=tar-in {} {target}", archive.display());
-        let made = context.make(&["--variant=minbase", "--include=linked", "--hook", &hook]);
-        if is_taken {
-            made.ok();
-            fs::remove_dir_all(context.root()).unwrap();
-        } else {
-            made.fails(7).names(&["tar-in", "leads out of the tree"]);
-        }
-        assert_eq!(names(directory.path()), Vec::<String>::new(), "{path}");
-    }
-    fs::write(&archive, "no archive".repeat(99)).unwrap();
-    let hook = format!("customize=tar-in {} /", archive.display());
-    let made = context.make(&["--variant=minbase", "--hook", &hook]);
-    made.fails(7).names(&["not an uncompressed tar archive"]);
-    println!("{} cases", rows.len() + 1);
 }
 
 #[test]

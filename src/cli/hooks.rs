@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::environment::Environment;
@@ -61,7 +62,7 @@ impl Args for HookArgs {
             .long(DIRECTORY)
             .value_name("DIR")
             .action(ArgAction::Append)
-            .value_parser(read_directory)
+            .value_parser(OsStringValueParser::new().try_map(read_directory))
             .help("Run the programs of a directory as hooks")
             .long_help(
                 "Run the programs of a directory as hooks\n\n\
@@ -115,8 +116,8 @@ fn parse(value: &str) -> Result<Hook, Error> {
     })
 }
 
-fn read_directory(path: &str) -> Result<Vec<Hook>, Error> {
-    let hooks = directory(Path::new(path))?;
+fn read_directory(path: OsString) -> Result<Vec<Hook>, Error> {
+    let hooks = directory(Path::new(&path))?;
     match hooks.is_empty() {
         true => Err(Error::Empty { path: path.into() }),
         false => Ok(hooks),

@@ -20,18 +20,17 @@ use self::arguments::{Arguments, keyrings_in};
 use self::mirrors::{MirrorContext, SourceFiles};
 use self::outputs::TargetWord;
 use super::environment::Environment;
+use super::hook_helper;
 use super::hooks::ToldRun;
 use super::host_files::host_files;
 use super::own_options::OwnOptions;
 use super::{Session, exit, listen_for_signals, print_data};
 use crate::formats::suite::Variant;
-use crate::install::{self, Helper, HelperOptions};
 use crate::interrupt::Interrupt;
 use crate::privilege::{self, Privilege};
 use crate::run::{
     self, Goal, InventoryOutputs, ListedSources, Outputs, Packages, Request, SourceOptions, System,
 };
-use crate::tree::rootfs::Rootfs;
 use crate::ui::progress::{Display, LineStyle};
 
 pub(super) const NAME: &str = "mmdebstrap";
@@ -48,8 +47,12 @@ const USAGE: &str = "Usage:
 /// Runs mmdebstrap with these words. Wrong words are exit code 2, every other failure 1.
 pub(super) fn main(words: Vec<OsString>) -> ExitCode {
     let began = Instant::now();
-    if words.first().is_some_and(|word| word == "--hook-helper") {
-        return hook_helper(&words[1..]);
+    // `rbootstrap mmdebstrap --hook-helper`
+    if words
+        .first()
+        .is_some_and(|word| word == hook_helper::OPTION)
+    {
+        return hook_helper::main(&words[1..]);
     }
     if words.first().is_some_and(|word| word == "--unshare-helper") {
         return refuse(
@@ -258,32 +261,6 @@ fn tell_hooks(
     let hooks = &mut request.additions.hooks;
     hooks.helpers.own_files = told.in_user_namespace;
     hooks.environment = told.environment(environment);
-}
-
-/// `mmdebstrap --hook-helper ROOT MODE HOOK SKIP VERBOSITY HELPER PATH…`, which hooks call.
-fn hook_helper(words: &[OsString]) -> ExitCode {
-    let mut texts = Vec::new();
-    for word in words {
-        texts.push(word.to_string_lossy().into_owned());
-    }
-    let [root, mode, _, skip, _, helper @ ..] = texts.as_slice() else {
-        return refuse("--hook-helper needs ROOT MODE HOOK SKIP VERBOSITY HELPER PATH...");
-    };
-    let Some(helper) = Helper::of_words(helper) else {
-        return refuse("--hook-helper: no such helper, or too few paths");
-    };
-    let options = HelperOptions {
-        without_devices: skip.contains("mknod"),
-        own_files: mode == "unshare",
-    };
-    let root = match Rootfs::open(Path::new(root)) {
-        Ok(root) => root,
-        Err(error) => return refuse(&error.to_string()),
-    };
-    match install::copy_by_helper(&helper, &root, options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => refuse(&error.to_string()),
-    }
 }
 
 /// Has all messages go into a file.

@@ -2,8 +2,9 @@
 //!
 //! A hook is mmdebstrap's: a command on the host with the tree's path as `$1`, a command inside the
 //! tree, or a helper that copies files between host and tree. [`Hook::parse`] reads a command,
-//! `running` executes it, `helper` copies.
+//! `running` executes it; `helper` reads a helper's words, and `copying` copies.
 
+mod copying;
 mod helper;
 mod incoming;
 mod running;
@@ -21,7 +22,8 @@ use crate::failure::Class;
 use crate::sandbox;
 use crate::tree::rootfs;
 
-pub(crate) use helper::{Helper, copy};
+pub(crate) use copying::{CopyPlace, copy};
+pub(crate) use helper::Helper;
 pub(crate) use running::hook_path;
 pub(super) use running::{HookPlace, HookRunner};
 
@@ -134,6 +136,12 @@ pub(crate) enum Error {
         helper: &'static str,
         status: ExitStatus,
     },
+    #[error("{helper}: cannot unpack the archive in the tree")]
+    Unpack {
+        helper: &'static str,
+        #[source]
+        source: incoming::Error,
+    },
     #[error(transparent)]
     Rootfs(#[from] rootfs::Error),
 }
@@ -144,6 +152,7 @@ impl Error {
         match self {
             Error::Failed { .. } | Error::Sandbox { .. } | Error::Tar { .. } => Class::Script,
             Error::Start { .. } | Error::NotThere { .. } | Error::Io { .. } => Class::Script,
+            Error::Unpack { .. } => Class::Script,
             Error::Rootfs(_) => Class::Target,
         }
     }
@@ -162,6 +171,7 @@ impl Error {
             | Error::Sandbox { .. }
             | Error::Io { .. }
             | Error::Tar { .. }
+            | Error::Unpack { .. }
             | Error::Rootfs(_) => None,
         }
     }

@@ -4,17 +4,17 @@
 //! written twice. Which programs do is in [`TOOLS`]; that one is there, and can read a tar, is found out
 //! before anything is fetched.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 
 use super::output::OutputFile;
 use super::place::Place;
 use super::{Error, Options, listing, tar};
 use crate::formats::digest::{Algorithm, Hasher};
+use crate::interrupt::child::{Running, descriptor_path};
 use crate::report::Report;
 use crate::tree::rootfs::Rootfs;
 
@@ -94,7 +94,20 @@ impl FileSystem {
         self.tool().map(|_| ())
     }
 
+    /// The program that makes them, which is tried once.
     fn tool(self) -> Result<Tool, Error> {
+        static FOUND: [OnceLock<Tool>; 3] = [const { OnceLock::new() }; 3];
+        let found = &FOUND[self as usize];
+        match found.get() {
+            Some(tool) => Ok(*tool),
+            None => {
+                let tool = self.find_tool()?;
+                Ok(*found.get_or_init(|| tool))
+            }
+        }
+    }
+
+    fn find_tool(self) -> Result<Tool, Error> {
         let mut wanted = Vec::new();
         for tool in TOOLS {
             if tool.makes != self {
@@ -193,14 +206,15 @@ pub(super) fn write(
     };
     let extent = extent(root, makes, options, report)?;
     let epoch = options.epoch.unwrap_or_default();
-    let mut child = tool
-        .command(&path, &extent, epoch)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|source| Error::Write { source })?;
-    let (input, messages) = (child.stdin.take(), child.stderr.take());
+    let mut command = tool.command(&path, &extent, epoch);
+    command.stdin(Stdio::piped()).stdout(Stdio::null());
+    command.stderr(Stdio::piped());
+    let running = Running::start(&mut command, &options.interrupt);
+    let mut running = running.map_err(|source| Error::Start {
+        program: tool.program,
+        source,
+    })?;
+    let messages = running.take_stderr();
     let listener = thread::spawn(move || {
         let mut text = Vec::new();
         if let Some(mut messages) = messages {
@@ -208,20 +222,17 @@ pub(super) fn write(
         }
         String::from_utf8_lossy(&text).trim().to_owned()
     });
-    let written = match input {
+    let written = match running.take_stdin() {
         Some(input) => tar(root, input, options, report).map(drop),
         None => Ok(()),
     };
-    if written.is_err() {
-        let _ = child.kill();
-    }
-    let status = wait(&mut child)?;
-    let said = listener.join().unwrap_or_default();
     match written {
         // A program that fails closes its pipe.
         Err(Error::Write { source }) if source.kind() == io::ErrorKind::BrokenPipe => {}
         written => written?,
     }
+    let status = running.wait().map_err(|source| Error::Write { source })?;
+    let said = listener.join().unwrap_or_default();
     match status.success() {
         true => output.finish(&options.interrupt),
         false => Err(Error::Tool {
@@ -230,16 +241,6 @@ pub(super) fn write(
             said,
         }),
     }
-}
-
-fn wait(child: &mut Child) -> Result<ExitStatus, Error> {
-    child.wait().map_err(|source| Error::Write { source })
-}
-
-/// The path by which a program that this one starts opens a file that is open here.
-fn descriptor_path(file: &File) -> PathBuf {
-    let process = rustix::process::getpid().as_raw_nonzero();
-    PathBuf::from(format!("/proc/{process}/fd/{}", file.as_raw_fd()))
 }
 
 /// How large a file system of the tree has to be, to be about nine tenths full.

@@ -4,10 +4,11 @@
 //! the host or has to be unmounted. This program, executed again as [`NAME`], enters the namespace,
 //! mounts what is missing and executes the command.
 
-use std::ffi::{CStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -15,9 +16,10 @@ use std::process::{Command, ExitCode, Stdio};
 use nix::sched::{CloneFlags, setns, unshare};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{
-    MountFlags, MountPropagationFlags, mount, mount_bind, mount_bind_recursive, mount_change,
-};
+use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive};
+
+use super::mounts::{LINKS, NODES, make_private};
+use crate::interrupt::child::descriptor_path;
 
 /// The name by which the program is executed for a command.
 const NAME: &str = "rbootstrap-hook";
@@ -30,20 +32,21 @@ const NONE: &str = "none";
 /// The exit code of env(1) for a command that cannot be executed.
 const CANNOT_EXECUTE: u8 = 127;
 
-/// The host's nodes that a tree without device nodes gets.
-const NODES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
-const LINKS: [(&str, &str); 5] = [
-    ("pts/ptmx", "ptmx"),
-    ("/proc/self/fd", "fd"),
-    ("/proc/self/fd/0", "stdin"),
-    ("/proc/self/fd/1", "stdout"),
-    ("/proc/self/fd/2", "stderr"),
-];
+/// The directory of device nodes, as [`NODES`] and [`LINKS`] begin.
+const DEV: &[u8] = b"/dev/";
 
 /// The mount namespace of the hooks of one tree.
 #[derive(Debug)]
 pub(crate) struct HookMounts {
-    namespace: Option<File>,
+    namespace: Option<Namespace>,
+}
+
+#[derive(Debug)]
+struct Namespace {
+    mounts: File,
+    /// The caller's root directory in it. Entering a namespace makes its first mount the root, which
+    /// is not the caller's in a chroot.
+    root: OwnedFd,
 }
 
 impl HookMounts {
@@ -63,15 +66,17 @@ impl HookMounts {
     pub(crate) fn command(&self, root: &Path, has_mounts: bool) -> Command {
         let mut command = own_program();
         match &self.namespace {
-            Some(namespace) => command.arg(descriptor_path(namespace)),
-            None => command.arg(NONE),
+            Some(namespace) => command
+                .arg(descriptor_path(&namespace.mounts))
+                .arg(descriptor_path(&namespace.root)),
+            None => command.args([NONE, ""]),
         };
         command
             .arg(if has_mounts { "mounts" } else { "" })
             .arg(root);
-        let directory = rustix::process::getcwd(Vec::new());
-        let directory = directory.ok().and_then(|path| path.into_string().ok());
-        command.arg(directory.unwrap_or_default());
+        // Without one, the command runs in the root directory.
+        let directory = rustix::process::getcwd(Vec::new()).unwrap_or_default();
+        command.arg(OsString::from_vec(directory.into_bytes()));
         command
     }
 }
@@ -82,16 +87,10 @@ fn own_program() -> Command {
     command
 }
 
-/// The path by which another process opens a file that is open here.
-fn descriptor_path(file: &File) -> PathBuf {
-    let process = rustix::process::getpid().as_raw_nonzero();
-    PathBuf::from(format!("/proc/{process}/fd/{}", file.as_raw_fd()))
-}
-
 /// Has a process make a namespace, and opens it.
-fn namespace(root: &Path) -> io::Result<File> {
+fn namespace(root: &Path) -> io::Result<Namespace> {
     let mut holder = own_program();
-    holder.arg(HOLD).arg("").arg(root).arg("");
+    holder.args([HOLD, "", ""]).arg(root).arg("");
     let mut holder = holder
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -101,10 +100,18 @@ fn namespace(root: &Path) -> io::Result<File> {
         Some(output) => output.read_exact(&mut answer),
         None => Ok(()),
     };
-    let opened = answered.and_then(|()| File::open(format!("/proc/{}/ns/mnt", holder.id())));
+    let opened = answered.and_then(|()| open_namespace(holder.id()));
     drop(holder.stdin.take());
     holder.wait()?;
     opened
+}
+
+fn open_namespace(holder: u32) -> io::Result<Namespace> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(Namespace {
+        mounts: File::open(format!("/proc/{holder}/ns/mnt"))?,
+        root: rustix::fs::open(format!("/proc/{holder}/root"), flags, Mode::empty())?,
+    })
 }
 
 /// Runs this program for a command, if it was executed as such.
@@ -114,19 +121,23 @@ pub(crate) fn hook_process(arguments: impl IntoIterator<Item = OsString>) -> Opt
         return None;
     }
     let namespace = arguments.next()?;
+    let outside = arguments.next()?;
     let mounts = arguments.next()?;
     let root = PathBuf::from(arguments.next()?);
     let directory = PathBuf::from(arguments.next()?);
     if namespace == HOLD {
-        return Some(match hold() {
+        return Some(match hold(&root) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         });
     }
     if namespace != NONE {
-        if enter(Path::new(&namespace), &directory).is_err() {
+        if let Err(error) = enter(Path::new(&namespace), Path::new(&outside)) {
+            let _ = writeln!(io::stderr(), "cannot enter the mounts of hooks: {error}");
             return Some(ExitCode::from(CANNOT_EXECUTE));
         }
+        // The caller's directory may be gone.
+        let _ = rustix::process::chdir(&directory);
         if !mounts.is_empty() {
             mount_missing(&root);
         }
@@ -139,10 +150,14 @@ pub(crate) fn hook_process(arguments: impl IntoIterator<Item = OsString>) -> Opt
 }
 
 /// Makes a namespace and waits until it is open elsewhere.
-fn hold() -> io::Result<()> {
+fn hold(tree: &Path) -> io::Result<()> {
     unshare(CloneFlags::CLONE_NEWNS)?;
-    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    mount_change(c"/", private)?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open("/", flags, Mode::empty())?;
+    rustix::process::chdir(tree)?;
+    make_private()?;
+    // In a chroot, this has changed the root directory.
+    make_root(&root)?;
     io::stdout().write_all(&[0])?;
     io::stdout().flush()?;
     let mut end = Vec::new();
@@ -150,11 +165,18 @@ fn hold() -> io::Result<()> {
     Ok(())
 }
 
-fn enter(namespace: &Path, directory: &Path) -> io::Result<()> {
-    setns(File::open(namespace)?, CloneFlags::CLONE_NEWNS)?;
-    // The caller's directory may be gone.
-    let _ = rustix::process::chdir(directory);
+fn enter(namespace: &Path, root: &Path) -> io::Result<()> {
+    let namespace = File::open(namespace)?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(root, flags, Mode::empty())?;
+    setns(namespace, CloneFlags::CLONE_NEWNS)?;
+    make_root(&root)?;
     Ok(())
+}
+
+fn make_root(directory: &OwnedFd) -> Result<(), Errno> {
+    rustix::process::fchdir(directory)?;
+    rustix::process::chroot(c".")
 }
 
 /// Mounts what the tree has a directory for and no mount on it. What the host refuses is left out.
@@ -192,18 +214,24 @@ fn is_unmounted_directory(parent: &Path, place: &Path) -> bool {
 fn make_dev(dev: &Path) -> Result<(), Errno> {
     let options: &CStr = c"mode=0755,size=1m";
     mount("tmpfs", dev, "tmpfs", MountFlags::NOSUID, options)?;
-    for name in NODES {
-        let place = dev.join(name);
+    for (on_host, path, ..) in NODES {
+        let place = dev.join(name_in_dev(path));
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC;
         drop(rustix::fs::open(&place, flags, Mode::from_raw_mode(0o666))?);
-        let _ = mount_bind(Path::new("/dev").join(name), &place);
+        let on_host = OsStr::from_bytes(on_host.to_bytes());
+        let _ = mount_bind(Path::new("/").join(on_host), &place);
     }
-    for (target, name) in LINKS {
-        rustix::fs::symlink(target, dev.join(name))?;
+    for (target, path) in LINKS {
+        rustix::fs::symlink(target, dev.join(name_in_dev(path)))?;
     }
     for name in ["pts", "shm"] {
         rustix::fs::mkdir(dev.join(name), Mode::from_raw_mode(0o755))?;
     }
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     mount("tmpfs", dev.join("shm"), "tmpfs", flags, c"mode=1777")
+}
+
+fn name_in_dev(path: &CStr) -> &OsStr {
+    let path = path.to_bytes();
+    OsStr::from_bytes(path.strip_prefix(DEV).unwrap_or(path))
 }

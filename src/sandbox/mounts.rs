@@ -17,7 +17,7 @@ use super::{SetupStep, masks, refused};
 
 /// Device nodes: path on the host, path in the sandbox, major, minor. The console is a /dev/null:
 /// the host's stays out of reach.
-const NODES: [(&CStr, &CStr, u32, u32); 7] = [
+pub(super) const NODES: [(&CStr, &CStr, u32, u32); 7] = [
     (c"dev/null", c"/dev/null", 1, 3),
     (c"dev/zero", c"/dev/zero", 1, 5),
     (c"dev/full", c"/dev/full", 1, 7),
@@ -26,7 +26,8 @@ const NODES: [(&CStr, &CStr, u32, u32); 7] = [
     (c"dev/tty", c"/dev/tty", 5, 0),
     (c"dev/null", c"/dev/console", 1, 3),
 ];
-const LINKS: [(&CStr, &CStr); 5] = [
+/// Symlinks: target, path in the sandbox.
+pub(super) const LINKS: [(&CStr, &CStr); 5] = [
     (c"pts/ptmx", c"/dev/ptmx"),
     (c"/proc/self/fd", c"/dev/fd"),
     (c"/proc/self/fd/0", c"/dev/stdin"),
@@ -81,15 +82,7 @@ pub(super) fn enter(is_private: bool) -> Result<u32, (SetupStep, Errno)> {
 /// Makes the tree, which is the current directory, a mount of its own and enters it.
 fn attach_tree() -> Result<(), Errno> {
     // Before anything else, so that no mount propagates to the host.
-    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    match mount_change(c"/", private) {
-        // The root directory is not a mount point: the caller is in a chroot.
-        Err(Errno::INVAL) => {
-            leave_chroot()?;
-            mount_change(c"/", private)?;
-        }
-        changed => changed?,
-    }
+    make_private()?;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let tree = open_tree(CWD, c".", flags)?;
     move_mount(
@@ -100,6 +93,20 @@ fn attach_tree() -> Result<(), Errno> {
         MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
     )?;
     rustix::process::fchdir(&tree)
+}
+
+/// Makes all mounts of the namespace private. The current directory is the tree. In a chroot, the root
+/// of the namespace becomes the root directory.
+pub(super) fn make_private() -> Result<(), Errno> {
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    match mount_change(c"/", private) {
+        // The root directory is not a mount point: the caller is in a chroot.
+        Err(Errno::INVAL) => {
+            leave_chroot()?;
+            mount_change(c"/", private)
+        }
+        changed => changed,
+    }
 }
 
 /// Makes the root of the mount namespace the root directory, so that all mounts can be made private.

@@ -1,210 +1,314 @@
-//! A tar archive on its way into the tree, where the host's tar unpacks it.
+//! Unpacks a tar archive of the user's in the tree, for the helpers copy-in, sync-in and tar-in.
 //!
-//! That tar knows only the host's root, so a symlink of the tree that is absolute, or has too many `..`,
-//! would lead it out of the tree. An archive with such a path is refused.
+//! What it makes is what GNU tar makes as root: owners by number, all mode bits, extended attributes
+//! and times; what is in the way is replaced, except a directory that is not empty. GNU tar itself
+//! knows only the host's root, so a symlink of the tree could lead it to the host's files. Here every
+//! path is resolved with the tree as root. Types and records that are not known are refused.
 
-use std::collections::VecDeque;
+use std::ffi::{CString, OsStr};
+use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
-use crate::tree::rootfs::{self, RootPath, Rootfs};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, XattrFlags, lsetxattr,
+    makedev,
+};
+use rustix::io::Errno;
 
-const BLOCK: usize = 512;
-
-/// Where the header of a sparse file says that its map goes on in the next block, and where that block
-/// says it (GNU tar's old format).
-const IS_EXTENDED: usize = 482;
-const IS_CONTINUED: usize = 504;
-
-/// The largest long name or pax header, in bytes.
-const EXTENSION_LIMIT: u64 = 1 << 20;
-
-/// As many symlinks as the kernel follows (path_resolution(7)).
-const LINK_LIMIT: usize = 40;
+use crate::formats::deb::{Archive, DebLimits, Dialect, Entry, Kind, TarError};
+use crate::interrupt::Interrupt;
+use crate::tree::rootfs::{self, Directory, Handle, RootPath, Rootfs};
 
 /// Where an archive is unpacked, and what of it.
 pub(super) struct Incoming<'a> {
     pub(super) root: &'a Rootfs,
+    /// A directory, or a symlink to one.
     pub(super) target: &'a RootPath,
+    /// Leaves out device nodes.
     pub(super) without_devices: bool,
+    pub(super) interrupt: &'a Interrupt,
 }
 
-/// The names that extension headers give to the entry after them.
-#[derive(Default)]
-struct LongNames {
-    path: Option<Vec<u8>>,
-    link: Option<Vec<u8>>,
+/// Why an archive cannot be unpacked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("it is not an uncompressed tar archive")]
+    NotTar,
+    #[error(transparent)]
+    Archive(#[from] TarError),
+    /// A name, or the target of a hard link, with `..`.
+    #[error("`{path}` leads out of the directory in which the archive is unpacked")]
+    Outside { path: String },
+    #[error(transparent)]
+    Rootfs(#[from] rootfs::Error),
+}
+
+/// An entry's name, in the directory that contains it.
+struct Place {
+    path: RootPath,
+    parent: Directory,
+    name: CString,
+}
+
+/// The time of a directory, which is set once its entries are made.
+struct DirectoryTime {
+    /// Below the target.
+    below: RootPath,
+    times: Timestamps,
 }
 
 impl Incoming<'_> {
-    /// Copies all entries that are to be unpacked. An archive that ends early ends the copy.
+    /// Unpacks all entries.
     ///
     /// # Errors
     ///
-    /// If reading or writing fails, if it is not a tar archive, and if a path leads out of the tree.
-    pub(super) fn copy(&self, archive: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
-        let mut pending = Vec::new();
-        let mut names = LongNames::default();
-        let mut block = [0; BLOCK];
-        while read_block(archive, &mut block)? {
-            if block.iter().all(|byte| *byte == 0) {
-                output.write_all(&block)?;
+    /// If it is not a tar archive, if an entry is not known, or leads out of the target, and if reading
+    /// or writing fails. What is unpacked by then stays.
+    pub(super) fn unpack(&self, archive: impl Read) -> Result<(), Error> {
+        let limits = DebLimits::none(self.interrupt.clone());
+        let mut archive = Archive::new(archive, Dialect::Pax, limits);
+        let mut directories = Vec::new();
+        let mut is_first = true;
+        while let Some(entry) = next(&mut archive, is_first)? {
+            is_first = false;
+            if self.without_devices && matches!(entry.kind, Kind::Character | Kind::Block) {
                 continue;
             }
-            let header = tar::Header::from_byte_slice(&block);
-            let size = checked_size(header)?;
-            let mut content = archive.take(size.next_multiple_of(BLOCK as u64));
-            pending.extend_from_slice(&block);
-            let kind = header.entry_type().as_byte();
-            if matches!(kind, b'x' | b'L' | b'K') {
-                // They belong to the entry that follows.
-                if size > EXTENSION_LIMIT {
-                    return Err(io::Error::other("a name in the archive is too long"));
-                }
-                let mut extension = Vec::new();
-                content.read_to_end(&mut extension)?;
-                pending.extend_from_slice(&extension);
-                extension.truncate(usize::try_from(size).unwrap_or(usize::MAX));
-                names.read(kind, &extension);
-                continue;
+            let below = self.inside(&entry.path)?;
+            self.root.make_directories(&self.above(&below))?;
+            let place = self.find(&below)?;
+            let made = self.make(&entry, &place, &mut archive)?;
+            made.map_err(|error| self.root.error(&place.path, "unpack it", error))?;
+            if entry.kind == Kind::Directory {
+                let times = times(&entry);
+                directories.push(DirectoryTime { below, times });
             }
-            if kind == b'S' && block[IS_EXTENDED] != 0 {
-                read_sparse_map(content.get_mut(), &mut pending)?;
+        }
+        for directory in directories.iter().rev() {
+            // Another entry may have replaced it.
+            if let Ok(place) = self.find(&directory.below) {
+                let set = place.set_time_of_directory(&directory.times);
+                set.map_err(|error| self.root.error(&place.path, "set its time", error))?;
             }
-            let names = std::mem::take(&mut names);
-            if self.without_devices && matches!(kind, b'3' | b'4') {
-                io::copy(&mut content, &mut io::sink())?;
-            } else {
-                self.check(header, names)?;
-                output.write_all(&pending)?;
-                io::copy(&mut content, output)?;
-            }
-            pending.clear();
         }
         Ok(())
     }
 
-    fn check(&self, header: &tar::Header, names: LongNames) -> io::Result<()> {
-        let path = names
-            .path
-            .unwrap_or_else(|| header.path_bytes().into_owned());
-        self.check_path(&path)?;
-        if header.entry_type().is_hard_link() {
-            let link = header.link_name_bytes().map(|name| name.into_owned());
-            self.check_path(&names.link.or(link).unwrap_or_default())?;
-        }
-        Ok(())
-    }
-
-    /// Fails if a symlink before the last component leads out of the tree. The last one is replaced and
-    /// not followed.
-    fn check_path(&self, path: &[u8]) -> io::Result<()> {
-        let mut whole = self.target.as_bytes().to_vec();
-        whole.push(b'/');
-        whole.extend_from_slice(path);
-        match stays_inside(self.root, &whole) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(io::Error::other(format!(
-                "`{}`: a symlink on its way leads out of the tree; name the directory it stands for",
-                String::from_utf8_lossy(path).escape_debug()
-            ))),
-            Err(error) => Err(io::Error::other(error)),
+    /// The directory that contains an entry. The target itself is there.
+    fn above(&self, below: &RootPath) -> RootPath {
+        match below.is_root() {
+            true => RootPath::default(),
+            false => self.target.join(below).parent(),
         }
     }
-}
 
-impl LongNames {
-    /// Reads a header of GNU tar's or pax's.
-    fn read(&mut self, kind: u8, content: &[u8]) {
-        let name = content.split(|byte| *byte == 0).next().map(<[u8]>::to_vec);
-        match kind {
-            b'L' => self.path = name,
-            b'K' => self.link = name,
-            _ => {
-                for record in tar::PaxExtensions::new(content).flatten() {
-                    match record.key_bytes() {
-                        b"path" => self.path = Some(record.value_bytes().to_vec()),
-                        b"linkpath" => self.link = Some(record.value_bytes().to_vec()),
-                        _ => {}
+    fn find(&self, below: &RootPath) -> Result<Place, Error> {
+        if below.is_root() {
+            return Ok(Place {
+                path: self.target.clone(),
+                parent: self.root.directory(self.target)?,
+                name: c".".to_owned(),
+            });
+        }
+        let path = self.target.join(below);
+        let (parent, name) = self.root.parent(&path)?;
+        Ok(Place { path, parent, name })
+    }
+
+    fn inside(&self, path: &[u8]) -> Result<RootPath, Error> {
+        RootPath::parse(path).map_err(|_| Error::Outside {
+            path: String::from_utf8_lossy(path).escape_debug().to_string(),
+        })
+    }
+
+    /// Makes an entry. The outer error is the archive's or another path's.
+    fn make(
+        &self,
+        entry: &Entry,
+        place: &Place,
+        archive: &mut Archive<impl Read>,
+    ) -> Result<io::Result<()>, Error> {
+        match entry.kind {
+            Kind::HardLink => {
+                let target = self.target.join(&self.inside(&entry.target)?);
+                let (parent, name) = self.root.parent(&target)?;
+                let target = Place {
+                    path: target,
+                    parent,
+                    name,
+                };
+                return Ok(place.link(&target).map_err(io::Error::from));
+            }
+            Kind::File => {
+                let mut file = match place.create() {
+                    Ok(file) => file,
+                    Err(error) => return Ok(Err(error.into())),
+                };
+                loop {
+                    let chunk = archive.chunk()?;
+                    if chunk.is_empty() {
+                        break;
+                    }
+                    if let Err(error) = file.write_all(chunk) {
+                        return Ok(Err(error));
                     }
                 }
             }
-        }
-    }
-}
-
-/// Whether the kernel, for which the tree is an ordinary directory, stays in it on the way to the last
-/// component of a path.
-fn stays_inside(root: &Rootfs, path: &[u8]) -> Result<bool, rootfs::Error> {
-    let mut left: VecDeque<Vec<u8>> = components(path).collect();
-    let mut here: Vec<Vec<u8>> = Vec::new();
-    let mut links = 0;
-    while left.len() > 1 {
-        let Some(next) = left.pop_front() else { break };
-        if next == b".." {
-            if here.pop().is_none() {
-                return Ok(false);
+            Kind::Symlink | Kind::Character | Kind::Block | Kind::Directory | Kind::Fifo => {
+                if let Err(error) = place.make_without_content(entry) {
+                    return Ok(Err(error.into()));
+                }
             }
-            continue;
         }
-        here.push(next);
-        let Ok(place) = RootPath::parse(here.join(&b'/')) else {
-            return Ok(false);
+        Ok(place.set_attributes(entry).map_err(io::Error::from))
+    }
+}
+
+impl Place {
+    /// Creates an empty file.
+    fn create(&self) -> Result<File, Errno> {
+        self.clear()?;
+        let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        let flags = new | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(0o600);
+        rustix::fs::openat(&self.parent, &*self.name, flags, mode).map(File::from)
+    }
+
+    fn link(&self, target: &Place) -> Result<(), Errno> {
+        let found = Handle::at(&target.parent, &*target.name)?;
+        if let Ok(here) = Handle::at(&self.parent, &*self.name)
+            && (here.stat().st_dev, here.stat().st_ino)
+                == (found.stat().st_dev, found.stat().st_ino)
+        {
+            return Ok(());
+        }
+        self.clear()?;
+        rustix::fs::linkat(
+            &target.parent,
+            &*target.name,
+            &self.parent,
+            &*self.name,
+            AtFlags::empty(),
+        )
+    }
+
+    fn make_without_content(&self, entry: &Entry) -> Result<(), Errno> {
+        let mode = Mode::from_raw_mode(0o600);
+        let kind = match entry.kind {
+            Kind::Directory => return self.make_directory(),
+            Kind::Symlink => {
+                self.clear()?;
+                let target = OsStr::from_bytes(&entry.target);
+                return rustix::fs::symlinkat(target, &self.parent, &*self.name);
+            }
+            Kind::Character => FileType::CharacterDevice,
+            Kind::Block => FileType::BlockDevice,
+            Kind::Fifo | Kind::File | Kind::HardLink => FileType::Fifo,
         };
-        if !root.exists(&place)? {
-            // What is missing is made, without symlinks.
-            return Ok(true);
+        self.clear()?;
+        let (major, minor) = entry.device;
+        let device = makedev(major, minor);
+        rustix::fs::mknodat(&self.parent, &*self.name, kind, mode, device)
+    }
+
+    /// Makes a directory, unless there is one. A symlink is replaced, as GNU tar does.
+    fn make_directory(&self) -> Result<(), Errno> {
+        let make = || rustix::fs::mkdirat(&self.parent, &*self.name, Mode::RWXU);
+        match make() {
+            Err(Errno::EXIST) => {
+                let found = Handle::at(&self.parent, &*self.name)?;
+                if found.kind() == FileType::Directory {
+                    return Ok(());
+                }
+                self.clear()?;
+                make()
+            }
+            made => made,
         }
-        let Some(target) = root.read_link(&place)? else {
-            continue;
+    }
+
+    /// Removes what is there: a file, or an empty directory.
+    fn clear(&self) -> Result<(), Errno> {
+        let remove = |flags| rustix::fs::unlinkat(&self.parent, &*self.name, flags);
+        let removed = match remove(AtFlags::empty()) {
+            Err(Errno::ISDIR) => remove(AtFlags::REMOVEDIR),
+            removed => removed,
         };
-        links += 1;
-        if target.as_bytes().starts_with(b"/") || links > LINK_LIMIT {
-            return Ok(false);
-        }
-        here.pop();
-        for component in components(target.as_bytes()).rev() {
-            left.push_front(component);
+        match removed {
+            Err(Errno::NOENT) => Ok(()),
+            removed => removed,
         }
     }
-    Ok(true)
-}
 
-fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = Vec<u8>> {
-    let parts = path.split(|byte| *byte == b'/');
-    parts
-        .filter(|part| !matches!(*part, b"" | b"."))
-        .map(<[u8]>::to_vec)
-}
-
-/// The size of what follows a header, whose checksum has to be right.
-fn checked_size(header: &tar::Header) -> io::Result<u64> {
-    let bytes = header.as_bytes();
-    let sum = |block: &[u8]| block.iter().map(|byte| u32::from(*byte)).sum::<u32>();
-    // The checksum counts as eight blanks.
-    let expected = sum(&bytes[..148]) + 8 * u32::from(b' ') + sum(&bytes[156..]);
-    if header.cksum().ok() != Some(expected) {
-        return Err(io::Error::other("it is not an uncompressed tar archive"));
-    }
-    header.entry_size()
-}
-
-/// Reads the blocks with the rest of a sparse file's map.
-fn read_sparse_map(archive: &mut impl Read, pending: &mut Vec<u8>) -> io::Result<()> {
-    let mut block = [0; BLOCK];
-    while read_block(archive, &mut block)? {
-        pending.extend_from_slice(&block);
-        if block[IS_CONTINUED] == 0 {
-            break;
+    fn set_attributes(&self, entry: &Entry) -> Result<(), Errno> {
+        let handle = Handle::at(&self.parent, &*self.name)?;
+        handle.set_owner_and_mode(entry.uid, entry.gid, entry.mode)?;
+        for attribute in &entry.attributes {
+            let name = OsStr::from_bytes(&attribute.name);
+            let flags = XattrFlags::empty();
+            match lsetxattr(self.path_by_descriptor(), name, &attribute.value, flags) {
+                // The file system has none of this kind, or the user namespace must not set it. GNU tar
+                // warns and goes on, too.
+                Ok(()) | Err(Errno::OPNOTSUPP | Errno::PERM) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        match entry.kind {
+            Kind::Directory => Ok(()),
+            Kind::File
+            | Kind::HardLink
+            | Kind::Symlink
+            | Kind::Character
+            | Kind::Block
+            | Kind::Fifo => self.set_times(&times(entry)),
         }
     }
-    Ok(())
+
+    fn set_times(&self, times: &Timestamps) -> Result<(), Errno> {
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        rustix::fs::utimensat(&self.parent, &*self.name, times, flags)
+    }
+
+    /// Sets the time of a directory, if it is still one.
+    fn set_time_of_directory(&self, times: &Timestamps) -> Result<(), Errno> {
+        match Handle::at(&self.parent, &*self.name) {
+            Ok(found) if found.kind() == FileType::Directory => self.set_times(times),
+            Ok(_) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A path for calls that take no descriptor of a directory.
+    fn path_by_descriptor(&self) -> PathBuf {
+        let parent = format!("/proc/self/fd/{}", self.parent.as_fd().as_raw_fd());
+        Path::new(&parent).join(OsStr::from_bytes(self.name.as_bytes()))
+    }
 }
 
-/// Reads a whole block. False at the end.
-fn read_block(archive: &mut impl Read, block: &mut [u8; BLOCK]) -> io::Result<bool> {
-    match archive.read_exact(block) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(error),
+fn next(archive: &mut Archive<impl Read>, is_first: bool) -> Result<Option<Entry>, Error> {
+    archive.next_entry().map_err(|error| match error {
+        TarError::Checksum { at: 0 } => Error::NotTar,
+        TarError::Field {
+            at: 0,
+            field: "check sum",
+        } => Error::NotTar,
+        TarError::Truncated if is_first => Error::NotTar,
+        error => error.into(),
+    })
+}
+
+fn times(entry: &Entry) -> Timestamps {
+    Timestamps {
+        last_access: Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_OMIT,
+        },
+        last_modification: Timespec {
+            tv_sec: entry.modified,
+            tv_nsec: entry.nanoseconds.into(),
+        },
     }
 }

@@ -4,21 +4,17 @@
 //! that mmdebstrap's hooks know. Their standard output is the error output, because ours may be an
 //! image.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::process::{Command, Stdio};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use rustix::fs::{Access, AtFlags, CWD};
 
-use super::{Error, Hook, HookAction, HookStage, Hooks, copy};
+use super::{CopyPlace, Error, Hook, HookAction, HookStage, Hooks, copy};
 use crate::dpkg::script_failure::LastLines;
 use crate::interrupt::Interrupt;
+use crate::interrupt::child::Running;
 use crate::report::Report;
 use crate::sandbox::{self, HookMounts, Sandbox};
 use crate::tree::rootfs::Rootfs;
@@ -58,22 +54,33 @@ impl HookRunner {
         place: HookPlace<'_>,
     ) -> Result<(), Error> {
         match &hook.action {
-            HookAction::OnHost(text) => self.on_host(hook.stage, text, place),
-            HookAction::Program(path) => self.on_host(hook.stage, &path.to_string_lossy(), place),
+            HookAction::OnHost(text) => self.on_host(hook.stage, OsStr::new(text), place),
+            HookAction::Program(path) => self.on_host(hook.stage, path.as_os_str(), place),
             HookAction::Copy { text, helper } => {
                 place
                     .report
                     .detail(format!("running the {} hook: {text}", hook.stage));
-                copy(helper, place.root, self.hooks.helpers)
+                let place = CopyPlace {
+                    root: place.root,
+                    options: self.hooks.helpers,
+                    interrupt: place.interrupt,
+                };
+                copy(helper, place)
             }
             // The caller has the sandbox.
             HookAction::InTree(_) => Ok(()),
         }
     }
 
-    fn on_host(&mut self, stage: HookStage, text: &str, place: HookPlace<'_>) -> Result<(), Error> {
+    fn on_host(
+        &mut self,
+        stage: HookStage,
+        text: &OsStr,
+        place: HookPlace<'_>,
+    ) -> Result<(), Error> {
+        let shown = text.to_string_lossy();
         let failed_to_start = |source| Error::Start {
-            program: text.to_owned(),
+            program: shown.clone().into_owned(),
             source,
         };
         let root = std::path::absolute(place.root.path()).map_err(failed_to_start)?;
@@ -93,21 +100,23 @@ impl HookRunner {
         if is_program(text) {
             command.arg(text).arg(&root);
         } else {
-            command.args(["sh", "-c", text, "exec"]).arg(&root);
+            command.args(["sh", "-c"]).arg(text).arg("exec").arg(&root);
         }
         let report = place.report;
-        report.detail(format!("running the {stage} hook on the host: {text}"));
+        report.detail(format!("running the {stage} hook on the host: {shown}"));
         self.set_environment(&mut command, stage);
         let output = io::stderr();
         if let Ok(copy) = rustix::io::fcntl_dupfd_cloexec(&output, 3) {
             command.stdout(Stdio::from(copy));
         }
-        let status = wait_for(command, place.interrupt).map_err(failed_to_start)?;
+        let running = Running::start_in_foreground(&mut command, place.interrupt);
+        let status = running.and_then(|mut running| running.wait());
+        let status = status.map_err(failed_to_start)?;
         match status.success() {
             true => Ok(()),
             false => Err(Error::Failed {
                 stage,
-                command: text.to_owned(),
+                command: shown.into_owned(),
                 status,
                 output: None,
             }),
@@ -160,30 +169,10 @@ impl HookRunner {
 }
 
 /// As mmdebstrap decides: an executable file, or a word without a character that is special to sh.
-fn is_program(text: &str) -> bool {
+fn is_program(text: &OsStr) -> bool {
     let is_executable = rustix::fs::accessat(CWD, text, Access::EXEC_OK, AtFlags::empty()).is_ok();
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_@%+=:,./-".contains(letter);
-    is_executable || text.chars().all(is_plain)
-}
-
-/// Waits for a command. An interrupt ends it.
-fn wait_for(mut command: Command, interrupt: &Interrupt) -> io::Result<ExitStatus> {
-    let running = Arc::new(AtomicI32::new(0));
-    let to_end = Arc::clone(&running);
-    let _registration = interrupt.on_raise(move || {
-        let process = to_end.load(Ordering::SeqCst);
-        if process > 0 {
-            let _ = kill(Pid::from_raw(process), Signal::SIGTERM);
-        }
-    });
-    if let Some(signal) = interrupt.signal() {
-        return Ok(ExitStatus::from_raw(signal.into()));
-    }
-    let mut child = command.spawn()?;
-    running.store(child.id().cast_signed(), Ordering::SeqCst);
-    let status = child.wait();
-    running.store(0, Ordering::SeqCst);
-    status
+    let is_plain = |letter: &u8| letter.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(letter);
+    is_executable || text.as_encoded_bytes().iter().all(is_plain)
 }
 
 /// A PATH for hooks: the caller's, then the system's directories.

@@ -17,7 +17,7 @@ impl Rootfs {
     /// Writes a whole file with this mode, replacing what was there: readers see the old or the new
     /// content.
     pub(crate) fn write(&self, path: &RootPath, content: &[u8], mode: u32) -> Result<(), Error> {
-        self.replace(path, &mut |file| file.write_all(content), mode)
+        self.write_with(path, &mut |file| file.write_all(content), mode)
     }
 
     /// Writes a file with what `content` has from where it is, as [`Rootfs::write`] does.
@@ -27,10 +27,11 @@ impl Rootfs {
         content: &mut File,
         mode: u32,
     ) -> Result<(), Error> {
-        self.replace(path, &mut |file| io::copy(content, file).map(drop), mode)
+        self.write_with(path, &mut |file| io::copy(content, file).map(drop), mode)
     }
 
-    fn replace(
+    /// Writes a file with what `fill` writes to it, as [`Rootfs::write`] does.
+    pub(crate) fn write_with(
         &self,
         path: &RootPath,
         fill: &mut dyn FnMut(&mut File) -> io::Result<()>,

@@ -1,0 +1,65 @@
+//! `--hook-helper ROOT MODE HOOK SKIP VERBOSITY HELPER PATH…`, by which hooks copy files as mmdebstrap's
+//! helpers do: `"$MMDEBSTRAP_ARGV0" --hook-helper "$1" …` (mmdebstrap(1)).
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::listen_for_signals;
+use crate::install::{self, CopyPlace, Helper, HelperOptions};
+use crate::interrupt::Interrupt;
+use crate::tree::rootfs::Rootfs;
+
+pub(super) const OPTION: &str = "--hook-helper";
+
+/// Copies what the words behind the option name. Every failure is exit code 1.
+pub(super) fn main(words: &[OsString]) -> ExitCode {
+    match copy(words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("E: {error}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn copy(words: &[OsString]) -> Result<(), String> {
+    let [root, mode, _, skip, _, helper @ ..] = words else {
+        let usage = "needs ROOT MODE HOOK SKIP VERBOSITY HELPER PATH...";
+        return Err(format!("{OPTION} {usage}"));
+    };
+    let helper = Helper::of_words(helper)
+        .ok_or_else(|| format!("{OPTION}: no such helper, or too few paths"))?;
+    let root = Rootfs::open(Path::new(root)).map_err(|error| chain(&error))?;
+    let interrupt = Interrupt::default();
+    listen_for_signals(&interrupt)
+        .map_err(|error| format!("cannot listen for signals: {error}"))?;
+    let place = CopyPlace {
+        root: &root,
+        options: HelperOptions {
+            without_devices: skip.to_string_lossy().contains("mknod"),
+            own_files: mode == "unshare",
+        },
+        interrupt: &interrupt,
+    };
+    install::copy_by_helper(&helper, place).map_err(|error| {
+        let hint = error.hint().map(|hint| format!("\nhint: {hint}"));
+        chain(&error) + &hint.unwrap_or_default()
+    })
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(&format!(": {next}"));
+        cause = next.source();
+    }
+    text
+}
+
+#[expect(clippy::print_stderr, reason = "there is no display for a helper")]
+fn say(text: &str) {
+    eprint!("{text}");
+}
