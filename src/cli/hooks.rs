@@ -138,7 +138,12 @@ pub(super) fn directory(path: &Path) -> Result<Vec<Hook>, Error> {
     let mut hooks = Vec::new();
     for name in names {
         let file = path.join(&name);
-        let found = fs::metadata(&file).map_err(failed)?;
+        let found = match fs::metadata(&file) {
+            Ok(found) => found,
+            // A dangling symlink, which run-parts(8) and mmdebstrap skip, too.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(failed(error)),
+        };
         let is_program = found.is_file() && found.permissions().mode() & 0o111 != 0;
         if let Some(stage) = HookStage::beginning(&name.to_string_lossy())
             && is_program

@@ -1,8 +1,8 @@
 //! `mmdebstrap`: the program under that name, or `rbootstrap mmdebstrap`.
 //!
-//! Takes mmdebstrap's words (mmdebstrap(1) of 1.5.7), and leaves its tree, its last line and its exit
-//! codes. `getopt` reads the words, `arguments` what they mean, `mirrors` the sources, `outputs` the
-//! target.
+//! Takes the command line of mmdebstrap 1.5.7, and makes the same tree, last line and exit codes.
+//! `getopt` splits the command line into options, `arguments` interprets them, `mirrors` reads the
+//! sources, `outputs` decides the format.
 
 mod arguments;
 mod getopt;
@@ -139,7 +139,7 @@ fn execute(arguments: &mut Arguments, began: Instant) -> Result<ExitCode, String
     }
 }
 
-/// What is asked of a run.
+/// Translates the options into a request.
 fn request(
     arguments: &Arguments,
     target: &TargetWord,
@@ -213,7 +213,7 @@ fn system(arguments: &Arguments) -> System {
     }
 }
 
-/// The sources alone that the MIRRORs are. apt trusts the host's own keys besides the suite's.
+/// Only the sources of the MIRRORs. As with apt, the host's keys are trusted besides the suite's.
 fn sources(arguments: &Arguments, files: &SourceFiles, environment: &Environment) -> SourceOptions {
     let mut further_keyrings = Vec::new();
     if arguments.keyrings.is_empty() {
@@ -242,7 +242,7 @@ fn sources(arguments: &Arguments, files: &SourceFiles, environment: &Environment
     }
 }
 
-/// Adds the variables that hooks see.
+/// Sets the environment of hooks and the options of helpers.
 fn tell_hooks(
     arguments: &Arguments,
     target: &TargetWord,

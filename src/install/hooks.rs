@@ -40,7 +40,7 @@ pub(crate) enum HookStage {
     Customize,
 }
 
-/// A command of the user's.
+/// A command of the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hook {
     pub(crate) stage: HookStage,
@@ -60,11 +60,11 @@ pub(crate) enum HookAction {
     Copy { text: String, helper: Helper },
 }
 
-/// The hooks of a run, and what is told to them.
+/// The hooks of a run, and their environment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hooks {
     pub(crate) list: Vec<Hook>,
-    /// Variables for hooks, besides the caller's own.
+    /// Environment variables for hooks, in addition to the caller's.
     pub(crate) environment: Vec<(OsString, OsString)>,
     pub(crate) helpers: HelperOptions,
 }
@@ -72,13 +72,13 @@ pub(crate) struct Hooks {
 /// How files are copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HelperOptions {
-    /// Leaves out device nodes that are copied into the tree.
+    /// Does not copy device nodes into the tree.
     pub(crate) without_devices: bool,
-    /// Gives what is copied out of the tree to the caller.
+    /// Makes the caller the owner of files that are copied out of the tree.
     pub(crate) own_files: bool,
 }
 
-/// A text that is no hook.
+/// A hook that cannot be parsed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadHook {
     #[error("{helper} needs at least one path and the path to copy to")]
@@ -100,7 +100,7 @@ pub(crate) enum Error {
         #[source]
         output: Option<LastLines>,
     },
-    /// The program of a hook, or one of its helper's.
+    /// The program of a hook, or the tar of a helper.
     #[error("cannot start `{program}`")]
     Start {
         program: String,

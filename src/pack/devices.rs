@@ -13,7 +13,7 @@ pub(super) const DIRECTORY: &[u8] = b"dev";
 /// What /dev has in an archive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Devices {
-    /// Nothing: who runs the system fills it.
+    /// Nothing: the kernel (devtmpfs) or the container runtime fills it.
     #[default]
     None,
     /// Symlinks and directories.

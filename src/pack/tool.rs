@@ -1,8 +1,8 @@
-//! Images that a program of this host makes of the archive: squashfs, ext2 and ext4.
+//! Writes squashfs, ext2 and ext4 images, with a program of the host.
 //!
-//! The program reads the tar from a pipe and writes the file that later gets its name, so nothing is
-//! written twice. Which programs do is in [`TOOLS`]; that one is there, and can read a tar, is found out
-//! before anything is fetched.
+//! The program reads the tar from a pipe and writes to the temporary file of the image, so no tar is
+//! stored. [`TOOLS`] lists the programs. Whether one is installed and can read a tar is tried before
+//! anything is downloaded.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -26,7 +26,7 @@ pub(crate) enum FileSystem {
     Ext4,
 }
 
-/// A program that makes one.
+/// A program that makes a file system of a tar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Tool {
     makes: FileSystem,

@@ -28,7 +28,7 @@ pub(super) enum Pattern {
     AnyVersion(Box<Pattern>),
     AllVersions(Box<Pattern>),
     True,
-    /// Also what no package is before the first is installed.
+    /// Also stands for terms that hold for no package of an empty tree, such as `?installed`.
     False,
     Essential,
     Virtual,

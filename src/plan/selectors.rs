@@ -1,7 +1,6 @@
-//! Words that stand for several packages, as apt takes them: patterns, `task^`, globs and regular
-//! expressions.
+//! Words that select several packages, as in apt: patterns, `task^`, globs and regular expressions.
 //!
-//! A word that is a package's name is that package, whatever else it could mean (apt's
+//! A word that is the name of a package selects that package, even if it also is a pattern (apt's
 //! CacheSetHelper::PackageFromString).
 
 use super::Error;
@@ -10,16 +9,16 @@ use super::pool::{NameId, PackageId, Pool, UNKNOWN_ARCHITECTURE, VersionId};
 use crate::formats::posix_regex::PosixRegex;
 use crate::formats::stanza::Fields;
 
-/// The characters of which a glob has at least one, and a regular expression.
+/// A glob has at least one of the first characters, a regular expression one of the second.
 const OF_A_GLOB: &[char] = &['.', '?', '*', '[', ']', '!'];
 const OF_A_REGEX: &[char] = &['.', '?', '+', '*', '|', '[', '^', '$'];
 
-/// Whether any of the user's words may stand for several packages.
+/// Whether any word may select several packages.
 pub(crate) fn has_patterns(words: &[String]) -> bool {
     words.iter().any(|word| may_be_several(word))
 }
 
-/// Whether a word without a version may stand for several packages.
+/// Whether a word without a version may select several packages.
 pub(super) fn may_be_several(word: &str) -> bool {
     is_pattern(word) || word.contains('^') || word.contains(OF_A_GLOB) || word.contains(OF_A_REGEX)
 }
@@ -57,7 +56,7 @@ pub(super) fn packages(
     Ok(Some(found).filter(|found| !found.is_empty()))
 }
 
-/// A word without the architecture after its last colon. What has special characters is none.
+/// A word without its `:ARCHITECTURE`. A suffix with special characters is not an architecture.
 fn name_part<'w>(word: &'w str, special: &[char]) -> &'w str {
     match word.rsplit_once(':') {
         Some((name, architecture)) if !architecture.contains(special) => name,

@@ -1,4 +1,4 @@
-//! Commands of the user's on the host, with /proc, /sys and /dev mounted in the tree.
+//! Runs the user's commands on the host, with /proc, /sys and /dev mounted in the tree.
 //!
 //! They share a mount namespace, so what one mounts is there for the next, and nothing is mounted on
 //! the host or has to be unmounted. This program, executed again as [`NAME`], enters the namespace,
@@ -57,7 +57,7 @@ impl HookMounts {
         }
     }
 
-    /// Whether mounts are out of the host's sight.
+    /// Whether mounts made by hooks are invisible to the host.
     pub(crate) fn are_private(&self) -> bool {
         self.namespace.is_some()
     }

@@ -2,9 +2,9 @@
 //! one machine.
 //!
 //! These would differ between two runs, or dpkg and apt create them again when they need them. The
-//! list follows mmdebstrap's and debuerreotype's; beyond mmdebstrap's, logs are emptied and
-//! databases lose their backups. The host's /etc/resolv.conf and /etc/hostname are never copied
-//! into the tree, so those found there come from packages and stay.
+//! list follows mmdebstrap's and debuerreotype's. Unlike mmdebstrap, it also empties logs and removes
+//! the backups of databases. /etc/resolv.conf and /etc/hostname stay: they belong to packages, or the
+//! caller asked for the host's.
 
 use std::fmt::Write as _;
 

@@ -10,7 +10,10 @@ use crate::formats::suite::Variant;
 use crate::install::{Hook, HookStage};
 use crate::privilege::Mode;
 
-/// The hook directories of mmdebstrap's whose work is done here without them.
+/// Where mmdebstrap's package has hook directories.
+const OWN_HOOKS: &str = "/usr/share/mmdebstrap/hooks";
+
+/// The hook directories of mmdebstrap's package that are built in.
 const NATIVE_HOOKS: [(&str, NativeHook); 5] = [
     ("maybe-merged-usr", NativeHook::None),
     ("merged-usr", NativeHook::MergedUsr),
@@ -104,11 +107,11 @@ impl Arguments {
             OptionName::Mode => self.mode = mode(&value)?,
             OptionName::Dpkgopt => {
                 let added = self.configuration.add_dpkg(&value);
-                added.map_err(|error| error.to_string())?;
+                added.map_err(|error| format!("--dpkgopt: {error}"))?;
             }
             OptionName::Aptopt => {
                 let added = self.configuration.add_apt(&value);
-                added.map_err(|error| error.to_string())?;
+                added.map_err(|error| format!("--aptopt: {error}"))?;
             }
             OptionName::Keyring => self.add_keyring(&value)?,
             OptionName::Quiet => self.verbosity = 0,
@@ -168,13 +171,15 @@ impl Arguments {
     }
 
     fn add_hook(&mut self, stage: HookStage, text: &str) -> Result<(), String> {
-        let hook = Hook::parse(stage, text).map_err(|error| error.to_string())?;
+        let hook = Hook::parse(stage, text);
+        let hook = hook.map_err(|error| format!("--{stage}-hook: {error}"))?;
         self.hooks.push(hook);
         Ok(())
     }
 
     fn add_tree_hook(&mut self, stage: HookStage, text: &str) -> Result<(), String> {
-        let hook = Hook::in_tree(stage, text).map_err(|error| error.to_string())?;
+        let hook = Hook::in_tree(stage, text);
+        let hook = hook.map_err(|error| format!("--chrooted-{stage}-hook: {error}"))?;
         self.hooks.push(hook);
         Ok(())
     }
@@ -188,14 +193,15 @@ impl Arguments {
             }
             let shown = path.display();
             self.notes
-                .push(format!("what {shown} is for is done without its scripts"));
+                .push(format!("{shown}: built in, its scripts are not run"));
             return Ok(());
         }
         if !path.is_dir() {
             let shown = path.display();
-            return Err(format!("hook directory \"{shown}\" is not a directory"));
+            return Err(format!("--hook-directory: {shown} is not a directory"));
         }
-        let found = hooks::directory(path).map_err(|error| error.to_string())?;
+        let found = hooks::directory(path);
+        let found = found.map_err(|error| format!("--hook-directory: {error}"))?;
         if found.is_empty() {
             let shown = path.display();
             self.notes
@@ -221,12 +227,12 @@ pub(super) fn keyrings_in(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// A directory of mmdebstrap's own, wherever it is installed.
+/// A directory of mmdebstrap's package, which need not be installed.
 fn native(path: &Path) -> Option<NativeHook> {
-    let name = path.file_name()?.to_str()?;
-    let parent = path.parent()?.file_name()?;
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let name = path.strip_prefix(OWN_HOOKS).ok()?.to_str()?;
     let (_, native) = NATIVE_HOOKS.into_iter().find(|(known, _)| *known == name)?;
-    (parent == "hooks").then_some(native)
+    Some(native)
 }
 
 fn variant(name: &str) -> Result<Variant, String> {

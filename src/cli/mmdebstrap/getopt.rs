@@ -80,12 +80,12 @@ pub(super) const LONG: [(&str, OptionName); 31] = [
 /// More names of options in [`LONG`].
 const DRY_RUN: (&str, OptionName) = ("dry-run", OptionName::Simulate);
 
-const SHORT: [(char, OptionName); 5] = [
-    ('h', OptionName::Help),
-    ('s', OptionName::Quiet),
-    ('q', OptionName::Quiet),
-    ('v', OptionName::Verbose),
-    ('d', OptionName::Debug),
+const SHORT: [(&str, OptionName); 5] = [
+    ("h", OptionName::Help),
+    ("s", OptionName::Quiet),
+    ("q", OptionName::Quiet),
+    ("v", OptionName::Verbose),
+    ("d", OptionName::Debug),
 ];
 
 /// What the words say.
@@ -159,20 +159,25 @@ fn text(word: OsString) -> Result<String, BadWords> {
 }
 
 fn short(letter: char) -> Result<OptionName, BadWords> {
+    let letter = letter.to_ascii_lowercase().to_string();
     for (known, option) in SHORT {
-        if known.eq_ignore_ascii_case(&letter) {
+        if known == letter {
             return Ok(option);
         }
     }
-    Err(BadWords::Unknown {
-        name: letter.to_string(),
-    })
+    Err(BadWords::Unknown { name: letter })
 }
 
 /// The option of a name or of a unique prefix of one.
 fn find(given: &str) -> Result<(&'static str, OptionName), BadWords> {
     let given = given.to_ascii_lowercase();
     let mut found: Vec<(&'static str, OptionName)> = Vec::new();
+    // Short names are names like the others, too: `--v` is `-v`, whatever else begins with it.
+    for (name, option) in SHORT {
+        if name == given {
+            return Ok((name, option));
+        }
+    }
     for (known, option) in LONG.into_iter().chain([DRY_RUN]) {
         let name = known.trim_end_matches('=');
         if name == given {
@@ -229,6 +234,10 @@ mod tests {
             ("--variant", "Option variant requires an argument"),
             ("--nope", "Unknown option: nope"),
             ("-x", "Unknown option: x"),
+            ("--v --d --s --q sid", "Verbose= Debug= Quiet= Quiet= | sid"),
+            ("--H --V=1", "Option v does not take an argument"),
+            ("--skip=a --ski b", "Skip=a Skip=b | "),
+            ("--si", "Option si is ambiguous (silent, simulate)"),
             ("--m=x", "Option m is ambiguous (man, mode, merged-usr)"),
             (
                 "--chrooted=x",
@@ -239,6 +248,5 @@ mod tests {
         for (line, expected) in &rows {
             assert_eq!(shown(line), *expected, "{line}");
         }
-        assert_eq!(rows.len(), 15);
     }
 }

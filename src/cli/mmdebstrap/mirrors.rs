@@ -1,6 +1,6 @@
 //! MIRRORs: URLs, lines, files and standard input become the tree's files of sources.
 
-use std::fs;
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -84,17 +84,14 @@ impl SourceFiles {
     }
 
     fn add_stdin(&mut self) -> Result<(), String> {
-        let mut content = String::new();
-        let mut limited = io::stdin().lock().take(LIMIT);
-        let read = limited.read_to_string(&mut content);
-        read.map_err(|error| format!("cannot read sources.list from standard input: {error}"))?;
+        let content = read_limited(io::stdin().lock(), "standard input")?;
         self.add_text(content, None)
     }
 
     fn add_file(&mut self, path: &Path) -> Result<(), String> {
         let shown = path.display();
-        let content =
-            fs::read_to_string(path).map_err(|error| format!("cannot open {shown}: {error}"))?;
+        let file = File::open(path).map_err(|error| format!("cannot open {shown}: {error}"))?;
+        let content = read_limited(file, &shown.to_string())?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         self.add_text(content, Some(name.into_owned()))
     }
@@ -181,6 +178,20 @@ impl GivenFile {
     }
 }
 
+/// Reads sources up to [`LIMIT`].
+fn read_limited(input: impl Read, name: &str) -> Result<String, String> {
+    let mut content = String::new();
+    let read = input.take(LIMIT + 1).read_to_string(&mut content);
+    let length = read.map_err(|error| format!("cannot read sources from {name}: {error}"))?;
+    if length as u64 > LIMIT {
+        return Err(format!(
+            "cannot read sources from {name}: more than {} MiB",
+            LIMIT >> 20
+        ));
+    }
+    Ok(content)
+}
+
 /// Whether a word is the URL of a mirror: with `://`, or a directory as apt names it.
 fn is_uri(word: &str) -> bool {
     let is_local = ["file:/", "copy:/"];
@@ -233,7 +244,19 @@ fn suite_lines(name: &str, context: &MirrorContext<'_>) -> Result<String, String
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    #[test]
+    fn sources_that_are_too_large_are_not_cut() {
+        let within = "#".repeat(LIMIT as usize);
+        let read = read_limited(within.as_bytes(), "x").map(|text| text.len() as u64);
+        assert_eq!(read, Ok(LIMIT));
+        let beyond = format!("{within}#");
+        let refused = read_limited(beyond.as_bytes(), "x").unwrap_err();
+        assert_eq!(refused, "cannot read sources from x: more than 16 MiB");
+    }
 
     #[test]
     fn mirrors_become_files() {

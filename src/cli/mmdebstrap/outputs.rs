@@ -153,7 +153,7 @@ fn tar(path: &Path) -> Result<Image, String> {
     let name = path.to_string_lossy();
     if let Some(ending) = ELSEWHERE.iter().find(|ending| name.ends_with(**ending)) {
         return Err(format!(
-            "no tar is compressed as {ending}: use .gz, .xz or .zst, or pipe the tar into a program"
+            "{ending} is not supported: use .gz, .xz or .zst, or pipe the tar into a program"
         ));
     }
     let mut compression = Compression::None;

@@ -1,8 +1,8 @@
 //! Executes hooks: on the host, in the tree's sandbox, or as a helper.
 //!
-//! Commands on the host have the caller's environment, terminal and directory, and more variables
-//! that mmdebstrap's hooks know. Their standard output is the error output, because ours may be an
-//! image.
+//! Commands on the host have the caller's environment, terminal and working directory, and the
+//! variables that mmdebstrap sets for hooks. Their standard output goes to standard error, because
+//! this program's standard output may be an image.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -19,13 +19,14 @@ use crate::report::Report;
 use crate::sandbox::{self, HookMounts, Sandbox};
 use crate::tree::rootfs::Rootfs;
 
-/// The variables that are not passed on to hooks: their values are for the host.
+/// The caller's variables that hooks do not get: they name paths of the host, which a hook that calls
+/// chroot(8) would look up in the tree.
 const REMOVED: [&str; 2] = ["TMPDIR", "APT_CONFIG"];
 
-/// The directories that a hook's PATH has at its end.
+/// The system's directories, which end a hook's PATH.
 const SYSTEM_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Which tree hooks are for.
+/// The tree that hooks change.
 #[derive(Clone, Copy)]
 pub(in crate::install) struct HookPlace<'a> {
     pub(in crate::install) root: &'a Rootfs,
@@ -33,7 +34,7 @@ pub(in crate::install) struct HookPlace<'a> {
     pub(in crate::install) report: &'a Report,
 }
 
-/// Runs the hooks of one installation. The mounts that they make stay until it is dropped.
+/// Runs the hooks of one installation. Mounts made by a hook stay until this is dropped.
 pub(in crate::install) struct HookRunner {
     hooks: Hooks,
     mounts: Option<HookMounts>,

@@ -1,6 +1,6 @@
-//! The words of a helper's call, quoted as for sh.
+//! Splits the text of a helper into words.
 
-/// Splits a text into words as sh does, without expansions. `None` where a quote is not closed.
+/// Splits text by sh's quoting rules, without expansions. Returns `None` if a quote is not closed.
 pub(super) fn shell_words(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

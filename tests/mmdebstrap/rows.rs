@@ -1,0 +1,273 @@
+//! Rows of docs/migrating.md: what is skipped, noted, simulated, logged and written as a file system.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use rbootstrap::testing::tree::names;
+
+use super::{command, made, members, mmdebstrap, service, target};
+use crate::context::{TestContext, outcome};
+
+/// Files that no finished tree has, with a letter for each.
+const TRACES: [(char, &str); 6] = [
+    ('l', "var/lib/apt/lists/trace"),
+    ('a', "var/cache/apt/archives/trace.deb"),
+    ('g', "var/log/bootstrap.log"),
+    ('m', "etc/machine-id"),
+    ('r', "run/trace"),
+    ('t', "tmp/trace"),
+];
+
+#[test]
+#[ignore = "needs root, dpkg"]
+fn what_is_skipped_is_not_tidied_away() {
+    let rows = [
+        ("check/qemu", ""),
+        ("cleanup", "lagmrt"),
+        ("cleanup/apt", "la"),
+        ("cleanup/apt/lists", "l"),
+        ("cleanup/apt/cache", "a"),
+        ("cleanup/reproducible", "gm"),
+        ("cleanup/reproducible/machine-id", "m"),
+        ("cleanup/run", "r"),
+        ("cleanup/tmp cleanup/run", "rt"),
+    ];
+    let mut hook = "--customize-hook=cd \"$1\"; mkdir -p var/lib/apt/lists".to_owned();
+    for (letter, path) in TRACES {
+        hook.push_str(&format!("; echo {letter} >{path}"));
+    }
+    let context = TestContext::new([service()]);
+    let root = target(&context);
+    for (skip, expected) in &rows {
+        let skip = format!("--skip={skip}");
+        made(&context, &["--variant=apt", &skip, &hook, "fake", &root]).ok();
+        let mut found = String::new();
+        for (letter, path) in TRACES {
+            let content = fs::read_to_string(context.root().join(path));
+            if content.is_ok_and(|content| content == format!("{letter}\n")) {
+                found.push(letter);
+            }
+        }
+        assert_eq!(found, *expected, "{skip}");
+        fs::remove_dir_all(context.root()).unwrap();
+    }
+    println!("{} cases", rows.len());
+}
+
+#[test]
+fn what_has_no_effect_is_noted() {
+    let context = TestContext::new([service()]);
+    let root = target(&context);
+    let rows = [
+        ("--skip=check/qemu", "--skip=check/qemu has no effect here"),
+        ("--skip=nonsense", "--skip=nonsense: there is no such step"),
+        ("--merged-usr", "an option for debootstrap is a no-op"),
+        (
+            "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+            "/usr/share/mmdebstrap/hooks/merged-usr: built in, its scripts are not run",
+        ),
+        (
+            "--hook-dir=/usr/share/mmdebstrap/hooks/./eatmydata/",
+            "built in, its scripts are not run",
+        ),
+        (
+            "--hook-dir=home",
+            "No executable hook scripts found in home",
+        ),
+    ];
+    for (word, note) in &rows {
+        // Nothing is made or downloaded.
+        let planned = made(&context, &["--simulate", word, "fake", &root]).ok();
+        planned.names(&[note, "I: success in "]);
+        assert!(!context.root().exists(), "{word}");
+    }
+    made(&context, &["--dry-run", "fake", &root]).ok();
+    context.assert_no_deb_requested();
+    println!("{} cases", rows.len() + 1);
+}
+
+#[test]
+#[ignore = "needs root, dpkg"]
+fn messages_go_where_the_options_say() {
+    let context = TestContext::new([service()]);
+    let running = "running the customize hook on the host: true";
+    let rows: [(&[&str], bool, bool); 6] = [
+        (&[], false, true),
+        (&["--verbose"], true, true),
+        (&["--v"], true, true),
+        (&["--debug"], true, true),
+        (&["--verbose", "--quiet"], false, false),
+        (&["--silent"], false, false),
+    ];
+    for (words, has_details, has_success) in &rows {
+        for log in [None, Some("--logfile=place")] {
+            let mut all = words.to_vec();
+            all.extend(log);
+            all.extend([
+                "--variant=apt",
+                "--customize-hook=true",
+                "fake",
+                "/dev/null",
+            ]);
+            let made = made(&context, &all).ok();
+            let said = match log {
+                Some(_) => {
+                    assert_eq!(made.stderr, "", "{all:?}");
+                    fs::read_to_string(context.path("place")).unwrap()
+                }
+                None => made.stderr,
+            };
+            assert_eq!(said.contains(running), *has_details, "{all:?}: {said}");
+            assert_eq!(said.contains("I: success in "), *has_success, "{all:?}");
+        }
+    }
+    println!("{} cases", rows.len() * 2);
+}
+
+/// A tool that keeps the tar that it is given in the file that it is to write, or fails if the tar has
+/// anything in it.
+const TOOL: &str = "#!/bin/sh
+for word; do case $word in /proc/*) image=$word;; esac; done
+cat >\"$image\"
+test -z \"$FAILS\" || test \"$(stat -L -c %s \"$image\")\" -le 10240 || { echo no room >&2; exit 3; }
+";
+
+#[test]
+#[ignore = "needs root, dpkg"]
+fn every_file_system_is_made_by_its_tool() {
+    let context = TestContext::new([service()]);
+    let tools = context.path("place");
+    fs::create_dir(&tools).unwrap();
+    let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", tools.display());
+    let keyring = format!("--keyring={}", context.path("keyring.gpg").display());
+    let mirror = context.mirror.url();
+    let rows = [
+        ("tar2sqfs", "--format=auto", "root.squashfs"),
+        ("tar2sqfs", "--format=auto", "root.sqfs"),
+        ("tar2sqfs", "--format=sqfs", "root"),
+        ("genext2fs", "--format=auto", "root.ext2"),
+        ("genext2fs", "--format=ext2", "root"),
+        ("mke2fs", "--format=auto", "root.ext4"),
+        ("mke2fs", "--format=ext4", "root"),
+    ];
+    for (program, format, image) in &rows {
+        let tool = tools.join(program);
+        fs::write(&tool, TOOL).unwrap();
+        fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+        let words = [&keyring, "--variant=apt", format, "fake", image, &mirror];
+        outcome(command(&context, &words).env("PATH", &path)).ok();
+        let image = context.path(image);
+        let members = members(&image.display().to_string());
+        let has_status = members
+            .iter()
+            .any(|member| member == "./var/lib/dpkg/status");
+        assert!(has_status, "{program} {format}");
+        fs::remove_file(&image).unwrap();
+        let failed = outcome(
+            command(&context, &words)
+                .env("PATH", &path)
+                .env("FAILS", "1"),
+        );
+        let says = format!("{program} failed with exit status: 3: no room");
+        failed.fails(1).names(&[&says]);
+        assert!(!image.exists(), "{program} {format}");
+        fs::remove_file(&tool).unwrap();
+    }
+    println!("{} cases", rows.len() * 2);
+}
+
+/// Only the directories of mmdebstrap's package are built in, and what is no program is skipped.
+#[test]
+#[ignore = "needs root, dpkg"]
+fn hook_directories_of_the_user_are_run() {
+    let context = TestContext::new([service()]);
+    let hooks = context.path("place").join("hooks");
+    for name in ["merged-usr", "eatmydata", "own"] {
+        let directory = hooks.join(name);
+        fs::create_dir_all(&directory).unwrap();
+        let script = directory.join("customize00.sh");
+        fs::write(
+            &script,
+            format!("#!/bin/sh\necho {name} >>\"$1/etc/seen\"\n"),
+        )
+        .unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        symlink("/no/such", directory.join("customize01.sh")).unwrap();
+        symlink("customize00.sh", directory.join("customize02.sh")).unwrap();
+        fs::write(directory.join("customize03.sh"), "exit 1").unwrap();
+    }
+    let root = target(&context);
+    let mut words = vec!["--variant=apt".to_owned()];
+    for name in names(&hooks) {
+        words.push(format!("--hook-dir=place/hooks/{name}"));
+    }
+    words.extend(["fake".to_owned(), root]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    made(&context, &words).ok();
+    let seen = "eatmydata\neatmydata\nmerged-usr\nmerged-usr\nown\nown\n";
+    assert_eq!(context.read("etc/seen"), seen);
+}
+
+/// What the words of the other programs cannot say is said by the environment.
+#[test]
+fn variables_of_our_own_count_under_every_name() {
+    let context = TestContext::new([service()]);
+    let keyring = format!("--keyring={}", context.path("keyring.gpg").display());
+    let mirror = context.mirror.url();
+    let rows: [(&str, &str); 2] = [
+        ("mmdebstrap", "--simulate"),
+        ("debootstrap", "--print-debs"),
+    ];
+    for (name, plans) in &rows {
+        let cache = context.path("place").join(name);
+        let run = |variable: &str, value: &Path| {
+            let mut command: Command = context.program();
+            command.arg0(name).env(variable, value);
+            outcome(command.args([keyring.as_str(), plans, "fake", "root", &mirror]))
+        };
+        run("RBOOTSTRAP_CACHE_DIR", &cache).ok();
+        assert!(cache.is_dir(), "{name}");
+        let refused = run("RBOOTSTRAP_JOBS", Path::new("many"));
+        refused.fails(1).names(&["E: ", "many", "--jobs"]);
+    }
+    println!("{} cases", rows.len() * 2);
+}
+
+#[test]
+fn wrong_hooks_name_their_option() {
+    let context = TestContext::bare();
+    let rows = [
+        ("--setup-hook=upload x", "E: --setup-hook: upload needs"),
+        (
+            "--customize-hook=copy-in 'x",
+            "E: --customize-hook: `copy-in 'x`",
+        ),
+        (
+            "--hook-dir=/none",
+            "E: --hook-directory: /none is not a directory",
+        ),
+    ];
+    for (word, line) in &rows {
+        mmdebstrap(&context, &[word, "s", "t"])
+            .fails(1)
+            .names(&[line]);
+    }
+    println!("{} cases", rows.len());
+}
+
+/// A name that is misspelled is not a run of nothing.
+#[test]
+#[ignore = "needs python3"]
+fn callers_that_do_not_exist_are_named() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/callers");
+    let mut callers = Command::new("python3");
+    let refused = outcome(
+        callers
+            .arg(script)
+            .args(["true", "http://localhost", "no-such-one"]),
+    );
+    refused.fails(2).names(&["no such caller: no-such-one"]);
+}
