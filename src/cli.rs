@@ -1,8 +1,8 @@
 //! The command line: options into requests, results into output and exit codes.
 //!
-//! Each command has its file (`bootstrap`, `pack`, `rm`, `suites`). `options` and `reporting` have the
-//! groups of options, one struct for each heading of `--help`. CONTRIBUTING.md says how to add an
-//! option or a command.
+//! Each command has its file (`bootstrap`, `pack`, `rm`, `suites`). `options` and `reporting` have
+//! the groups of options, one struct for each heading of `--help`. CONTRIBUTING.md says how to add
+//! an option or a command.
 
 mod bootstrap;
 mod build;

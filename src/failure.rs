@@ -11,8 +11,8 @@ pub(crate) enum Class {
     Other,
     /// The command line, or a file that it names, is wrong.
     Usage,
-    /// A bad signature, digest or date, or an index or a package that is malformed, that is not what
-    /// was promised, or that exceeds a limit.
+    /// A bad signature, digest or date, or an index or a package that is malformed, that is not
+    /// what was promised, or that exceeds a limit.
     Trust,
     /// The requested packages cannot be installed together.
     Packages,

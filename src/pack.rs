@@ -1,10 +1,10 @@
 //! Writes a tree as a tar archive or as an OCI image, reproducibly.
 //!
 //! `form` says what is written where, `oci` writes OCI images around the archive, `document` what
-//! lies beside an image. The archive is a function of the tree and of [`Options`], except `threads`:
-//! names in byte order, numeric owners, no access and change times, modification times in whole
-//! seconds and none after the epoch, hard links and extended attributes kept. It has /dev, /proc,
-//! /sys and mount points as empty directories.
+//! lies beside an image. The archive is a function of the tree and of [`Options`], except
+//! `threads`: names in byte order, numeric owners, no access and change times, modification times
+//! in whole seconds and none after the epoch, hard links and extended attributes kept. It has /dev,
+//! /proc, /sys and mount points as empty directories.
 
 mod chunks;
 mod devices;

@@ -72,8 +72,9 @@ pub struct Selection {
     pub local: Vec<LocalDeb>,
     /// Names of packages that are treated as missing from the archive.
     pub exclude: Vec<String>,
-    /// Whether /usr is merged before the first package is configured. The package usr-is-merged then
-    /// counts as there while the essential packages are chosen, and is installed right after them.
+    /// Whether /usr is merged before the first package is configured. The package usr-is-merged
+    /// then counts as there while the essential packages are chosen, and is installed right after
+    /// them.
     pub usr_is_merged: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Who runs the program and what it may do: root, root of a container, or a user who becomes root of
-//! a user namespace.
+//! Who runs the program and what it may do: root, root of a container, or a user who becomes root
+//! of a user namespace.
 //!
 //! [`obtain`] is called before the first thread, because only a process with one thread can enter a
 //! user namespace. Everything after it is the same code in every mode: inside, the process is root.

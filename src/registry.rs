@@ -63,7 +63,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Sets up a client. It asks no registry and reads no login yet. An interrupt ends its requests.
+    /// Sets up a client. It asks no registry and reads no login yet. An interrupt ends its
+    /// requests.
     pub(crate) fn open(
         options: Options,
         interrupt: &Interrupt,

@@ -93,8 +93,8 @@ pub(crate) fn run_with(
     done.map_err(|error| error.or_interrupted(interrupt, kept))
 }
 
-/// The stages in order. Whatever fails, dropping the values before it undoes what they did; `shared`
-/// says where that did not succeed.
+/// The stages in order. Whatever fails, dropping the values before it undoes what they did;
+/// `shared` says where that did not succeed.
 fn stages(
     request: &Request,
     interrupt: &Interrupt,

@@ -1,5 +1,5 @@
-//! What container engines take: every form of an OCI image in every engine, run where the engine can
-//! run it. Each test prints its row of the table engine × form.
+//! What container engines take: every form of an OCI image in every engine, run where the engine
+//! can run it. Each test prints its row of the table engine × form.
 
 use std::fs;
 use std::path::PathBuf;

@@ -9,8 +9,8 @@ use rbootstrap::testing::{Compression, DebBuilder, FakeSuite, host_architecture}
 
 use crate::context::{Outcome, TestContext};
 
-/// A context with an archive of one package beside the suite's own: `extra`, below `directory`, with
-/// an index and no Release.
+/// A context with an archive of one package beside the suite's own: `extra`, below `directory`,
+/// with an index and no Release.
 fn without_release(directory: &str, index: &str, compression: Compression) -> TestContext {
     let context = TestContext::new([]);
     let deb = DebBuilder::new("extra", "1").architecture("all");

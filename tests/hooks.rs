@@ -1,4 +1,5 @@
-//! `--hook`, `--hook-dir`, `--apt-opt` and `--dpkg-opt`: what runs when, what it sees, and what is left.
+//! `--hook`, `--hook-dir`, `--apt-opt` and `--dpkg-opt`: what runs when, what it sees, and what is
+//! left.
 
 mod archives;
 mod copies;

@@ -1,5 +1,5 @@
-//! `--manifest`, `--sbom` and `--attest`: what they say of an image, that the same image has the same
-//! documents, and that a failed run leaves none.
+//! `--manifest`, `--sbom` and `--attest`: what they say of an image, that the same image has the
+//! same documents, and that a failed run leaves none.
 
 mod validators;
 

@@ -19,8 +19,8 @@ use cases::{CASES, Case};
 /// `me:s3cret` as HTTP has it.
 const LOGIN: &str = "Basic bWU6czNjcmV0";
 
-/// An archive below /private/ that only those who are logged in can read, and one below /moved/ that
-/// another server without logins redirects to.
+/// An archive below /private/ that only those who are logged in can read, and one below /moved/
+/// that another server without logins redirects to.
 struct World {
     context: TestContext,
     server: Server,

@@ -113,8 +113,8 @@ impl Row for Tied {
     }
 }
 
-/// As for apt, versions with other metadata are others, and their priority decides; one version with
-/// the same metadata is taken from the first source.
+/// As for apt, versions with other metadata are others, and their priority decides; one version
+/// with the same metadata is taken from the first source.
 #[test]
 fn ties_of_versions_are_decided_by_priority_and_then_by_order() {
     let same = |deb| deb;

@@ -1,5 +1,5 @@
-//! Two stages: `--foreign`, then /debootstrap/debootstrap --second-stage in the tree, leave what one
-//! run leaves.
+//! Two stages: `--foreign`, then /debootstrap/debootstrap --second-stage in the tree, leave what
+//! one run leaves.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -22,7 +22,8 @@ use rbootstrap::testing::{FakeArchive, host_architecture};
 use crate::context::{TestContext, outcome};
 use crate::table::{self, Row};
 
-/// One archive below `other/`, which a server gives out. What is missing is answered with `missing`.
+/// One archive below `other/`, which a server gives out. What is missing is answered with
+/// `missing`.
 struct World {
     context: TestContext,
     other: FakeArchive,
@@ -41,8 +42,8 @@ struct Shape {
     name: &'static str,
     /// The status for a file that is not there.
     missing: u16,
-    /// What follows the URI in the source; options come after a `|`. Or a whole source, with `{uri}`,
-    /// `{key}` for the keyring's path and `{root}` for the directory.
+    /// What follows the URI in the source; options come after a `|`. Or a whole source, with
+    /// `{uri}`, `{key}` for the keyring's path and `{root}` for the directory.
     rest: &'static str,
     make: fn(&World),
     /// What is asked for: `extra`, and perhaps a version or a release.

@@ -116,8 +116,8 @@ impl SourceEntry {
         (is_named || has(&self.added_targets)) && !has(&self.removed_targets)
     }
 
-    /// Whether the tree's own sources, which are written without quotes, can hold it. Elsewhere one of
-    /// its words would be read as a comment, as options or as several words.
+    /// Whether the tree's own sources, which are written without quotes, can hold it. Elsewhere one
+    /// of its words would be read as a comment, as options or as several words.
     pub(crate) fn is_writable(&self) -> bool {
         let is_special = |c: char| c.is_whitespace() || ['#', '"', '%', '[', ']'].contains(&c);
         let mut names = vec![self.suite.clone()];

@@ -51,8 +51,8 @@ impl Releases<'_> {
         Ok(None)
     }
 
-    /// The answer with a list of the indexes that the mirror has, if its Release has no digests that
-    /// count, and the source is `trusted=yes`.
+    /// The answer with a list of the indexes that the mirror has, if its Release has no digests
+    /// that count, and the source is `trusted=yes`.
     pub(super) fn with_digests(
         self,
         source: &Source,
@@ -149,8 +149,8 @@ struct FoundIndexes {
     first: Unverified,
 }
 
-/// Whether a source is read as the user trusts it: without a signature, and with what apt needs of a
-/// Release only.
+/// Whether a source is read as the user trusts it: without a signature, and with what apt needs of
+/// a Release only.
 fn may_lack_release(source: &Source) -> bool {
     matches!(source.trust, Trust::Unchecked) && source.leniency.no_date
 }

@@ -43,8 +43,8 @@ pub(super) struct BootstrapArgs {
     ///
     /// A name ending in .tar, .tar.gz, .tgz, .tar.xz, .txz or .tar.zst is a tar, compressed by its
     /// ending, and one ending in .oci.tar is an OCI image. One ending in .squashfs, .sqfs, .ext2 or
-    /// .ext4 is a file system, which a program of this host makes. A name without the ending of a file is a
-    /// directory, which must be empty or absent.
+    /// .ext4 is a file system, which a program of this host makes. A name without the ending of a
+    /// file is a directory, which must be empty or absent.
     target: Option<PathBuf>,
 
     /// Use only this mirror, release pocket only

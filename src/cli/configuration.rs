@@ -1,7 +1,8 @@
-//! `--apt-opt` and `--dpkg-opt`: configuration for the tree's apt and dpkg, which this run obeys too.
+//! `--apt-opt` and `--dpkg-opt`: configuration for the tree's apt and dpkg, which this run obeys
+//! too.
 //!
-//! The text goes into the tree as it was written. Of apt's settings those are obeyed that concern what
-//! apt would do here; those that would choose other packages than this program are refused.
+//! The text goes into the tree as it was written. Of apt's settings those are obeyed that concern
+//! what apt would do here; those that would choose other packages than this program are refused.
 
 use std::fs;
 use std::io;
@@ -26,8 +27,8 @@ pub(super) struct ConfigurationArgs {
     ///
     /// A setting of apt.conf(5), 'Acquire::Languages "none"', or a file of them. The system's apt
     /// keeps it, in /etc/apt/apt.conf.d/99rbootstrap. This run obeys Acquire's Check-Valid-Until,
-    /// Retries, AllowInsecureRepositories and http's and https's Proxy and Timeout. May be given more
-    /// than once.
+    /// Retries, AllowInsecureRepositories and http's and https's Proxy and Timeout. May be given
+    /// more than once.
     #[arg(long, value_name = "SETTING|FILE")]
     apt_opt: Vec<String>,
 

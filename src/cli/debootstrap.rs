@@ -134,8 +134,8 @@ fn failed(session: &Session, request: &Request, error: run::Error) -> ExitCode {
     }
 }
 
-/// Opens the log below the target, which is created if it is missing. A script of an earlier run may
-/// have put anything in its place.
+/// Opens the log below the target, which is created if it is missing. A script of an earlier run
+/// may have put anything in its place.
 fn open_log(target: &Path) -> Result<File, Error> {
     make_target(target).map_err(|source| Error::Target {
         path: target.to_owned(),

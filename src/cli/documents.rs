@@ -1,4 +1,5 @@
-//! `rbootstrap completions` and `rbootstrap manual`: what a package of the program installs beside it.
+//! `rbootstrap completions` and `rbootstrap manual`: what a package of the program installs beside
+//! it.
 //!
 //! Both are made from the same description of the command line as `--help`.
 

@@ -1,8 +1,8 @@
 //! The environment variables that have no option: directories, TMPDIR, SOURCE_DATE_EPOCH,
 //! RBOOTSTRAP_NO_ZYGOTES.
 //!
-//! Only `cli` reads the environment, before the program enters a user namespace: root inside has the
-//! directories of the user outside. The proxies' variables are read by the HTTP client.
+//! Only `cli` reads the environment, before the program enters a user namespace: root inside has
+//! the directories of the user outside. The proxies' variables are read by the HTTP client.
 
 use std::env;
 use std::ffi::OsString;
@@ -129,8 +129,8 @@ impl Environment {
     }
 }
 
-/// Whether /var is this user's: root of a user namespace that somebody else made has the host's files
-/// around, and a home.
+/// Whether /var is this user's: root of a user namespace that somebody else made has the host's
+/// files around, and a home.
 fn owns_the_system() -> bool {
     let root = rustix::fs::stat(c"/");
     root.is_ok_and(|root| root.st_uid == rustix::process::geteuid().as_raw())

@@ -1,5 +1,5 @@
-//! `--hook` and `--hook-dir`, whose order on the command line counts across both, and what hooks are
-//! told.
+//! `--hook` and `--hook-dir`, whose order on the command line counts across both, and what hooks
+//! are told.
 
 use std::ffi::OsString;
 use std::fs;

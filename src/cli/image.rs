@@ -184,7 +184,8 @@ impl ImageArgs {
         })
     }
 
-    /// An OCI image: an archive on standard output and for names of archives, otherwise a directory.
+    /// An OCI image: an archive on standard output and for names of archives, otherwise a
+    /// directory.
     fn oci_image(&self, output: &Path) -> Result<Image, Error> {
         let is_archive = output == Path::new(STDOUT)
             || output.extension() == Some("tar".as_ref())

@@ -29,7 +29,8 @@ pub(super) struct InventoryArgs {
 }
 
 impl InventoryArgs {
-    /// The documents, beside an image at `image`. With several images, each needs a name of its own.
+    /// The documents, beside an image at `image`. With several images, each needs a name of its
+    /// own.
     pub(super) fn outputs(
         &self,
         image: Option<&Path>,

@@ -23,8 +23,8 @@ pub(super) struct LockArgs {
     /// Install exactly what a lock has
     ///
     /// Nothing is resolved and no index is read. A package is looked for in the cache, at MIRROR or
-    /// --snapshot, and at the URL in the lock; its digest must be that of the lock. SUITE is that of
-    /// the lock, and the options that choose packages are not given.
+    /// --snapshot, and at the URL in the lock; its digest must be that of the lock. SUITE is that
+    /// of the lock, and the options that choose packages are not given.
     #[arg(
         long,
         value_name = "FILE",

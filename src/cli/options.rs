@@ -44,10 +44,10 @@ pub(super) struct PackageArgs {
     /// Add packages
     ///
     /// In apt's notation: pkg, pkg=version, pkg/suite, pkg:arch, and pkg- for a package that must
-    /// not be installed; task^, globs and regular expressions (^vim-.*$) stand for several packages.
-    /// A value that begins with ? or ~ is one of apt's patterns and is not split (apt-patterns(7)):
-    /// '?priority(important)'. A path with a `/` that ends in .deb is a package on this host, which
-    /// no signature vouches for. May be given more than once.
+    /// not be installed; task^, globs and regular expressions (^vim-.*$) stand for several
+    /// packages. A value that begins with ? or ~ is one of apt's patterns and is not split
+    /// (apt-patterns(7)): '?priority(important)'. A path with a `/` that ends in .deb is a package
+    /// on this host, which no signature vouches for. May be given more than once.
     #[arg(long, value_name = "PKG[,PKG…]", env = "RBOOTSTRAP_INCLUDE")]
     include: Vec<String>,
 
@@ -81,8 +81,8 @@ pub(super) struct PackageArgs {
 pub(super) struct OutputArgs {
     /// Make a dir, tar, oci, squashfs, ext2 or ext4, whatever TARGET's ending
     ///
-    /// oci is a directory with an OCI image layout, or an archive of one if TARGET ends in .tar or is
-    /// standard output.
+    /// oci is a directory with an OCI image layout, or an archive of one if TARGET ends in .tar or
+    /// is standard output.
     #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
     format: Option<FormatName>,
 
@@ -186,8 +186,8 @@ pub(super) struct ScriptArgs {
 
     /// Limit the memory of maintainer scripts (K, M, G, T; 0 for no limit)
     ///
-    /// Of all processes of the sandbox together, and their swap. Needs a memory control group, which
-    /// the host may refuse; -v then says so. [default: three quarters of the host's memory]
+    /// Of all processes of the sandbox together, and their swap. Needs a memory control group,
+    /// which the host may refuse; -v then says so. [default: three quarters of the host's memory]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     #[arg(env = "RBOOTSTRAP_SCRIPT_MEMORY")]
     script_memory: Option<u64>,

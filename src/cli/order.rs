@@ -1,7 +1,7 @@
 //! Moves a command to the front, so that options may come before it: `rbootstrap -q pack DIR`.
 //!
-//! clap takes a word for a command only before the first option, since a TARGET may be called like a
-//! command.
+//! clap takes a word for a command only before the first option, since a TARGET may be called like
+//! a command.
 
 use std::ffi::OsString;
 

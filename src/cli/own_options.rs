@@ -1,6 +1,7 @@
 //! What the words of debootstrap and mmdebstrap cannot say: the cache, the network, the limits.
 //!
-//! They are as without options, with the variables of the environment: RBOOTSTRAP_CACHE_DIR and others.
+//! They are as without options, with the variables of the environment: RBOOTSTRAP_CACHE_DIR and
+//! others.
 
 use clap::Parser;
 

@@ -31,8 +31,8 @@ pub(super) struct PackArgs {
 
     /// Make a tar or an oci image, whatever OUTPUT's ending
     ///
-    /// oci is a directory with an OCI image layout, or an archive of one if OUTPUT ends in .tar or is
-    /// standard output.
+    /// oci is a directory with an OCI image layout, or an archive of one if OUTPUT ends in .tar or
+    /// is standard output.
     #[arg(long, value_name = "FORMAT", value_parser = packed_format)]
     #[arg(help_heading = "Image")]
     format: Option<FormatName>,

@@ -73,8 +73,8 @@ impl BootstrapArgs {
     }
 }
 
-/// Whether root of a user namespace would be the owner of a tree. Another user's tree has the ids of
-/// the host.
+/// Whether root of a user namespace would be the owner of a tree. Another user's tree has the ids
+/// of the host.
 fn belongs_to_caller(directory: &Path) -> bool {
     let user = rustix::process::geteuid().as_raw();
     fs::metadata(directory).is_ok_and(|found| found.uid() == user)

@@ -10,9 +10,9 @@ use crate::run::ProfileChoice;
 pub(super) struct ProfileArgs {
     /// Apply the settings of a profile: docker, slim, or a file
     ///
-    /// docker has the settings of Docker's official images, slim leaves out what their slim variants
-    /// do. A name is also looked for in /etc/rbootstrap/profiles and ~/.config/rbootstrap/profiles,
-    /// as NAME.toml; a path has a `/`. May be given more than once.
+    /// docker has the settings of Docker's official images, slim leaves out what their slim
+    /// variants do. A name is also looked for in /etc/rbootstrap/profiles and
+    /// ~/.config/rbootstrap/profiles, as NAME.toml; a path has a `/`. May be given more than once.
     #[arg(
         long,
         value_name = "NAME|FILE",

@@ -36,8 +36,8 @@ pub(super) struct SourceArgs {
     /// Write the user names and passwords for the system's sources into the system
     ///
     /// They go to its /etc/apt/auth.conf.d/rbootstrap.conf, which only root can read there. Whoever
-    /// has the image has them too. Without this option no password is written to the system, not even
-    /// that of a URL.
+    /// has the image has them too. Without this option no password is written to the system, not
+    /// even that of a URL.
     #[arg(long)]
     keep_auth_conf: bool,
 

@@ -1,8 +1,8 @@
 //! A lock: everything that decides an image, written as JSON by one run and built again by another.
 //!
-//! `docs/lock.md` describes the fields. Reading checks what can be checked without a run: the format
-//! and its version, numbers that point at something, and that each package is what its stanza says.
-//! How a plan becomes a lock and back is left to `run`.
+//! `docs/lock.md` describes the fields. Reading checks what can be checked without a run: the
+//! format and its version, numbers that point at something, and that each package is what its
+//! stanza says. How a plan becomes a lock and back is left to `run`.
 
 pub(crate) mod changes;
 

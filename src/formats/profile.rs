@@ -1,7 +1,7 @@
 //! Profiles: settings for a kind of image, as data (`suites/profiles`).
 //!
-//! A profile says what is written into a finished tree, what is removed from it, and what its apt is
-//! told. Where profiles are looked for is left to `run`.
+//! A profile says what is written into a finished tree, what is removed from it, and what its apt
+//! is told. Where profiles are looked for is left to `run`.
 
 use serde::Deserialize;
 

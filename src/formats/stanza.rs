@@ -70,8 +70,8 @@ pub(crate) enum Wanted {
 pub(crate) struct Unnamed;
 
 /// Appends the stanzas of `text` to `kept` without the fields that are not wanted, and returns how
-/// much of the text that was. A last field that has no colon, which may be further on, is left, with
-/// its stanza.
+/// much of the text that was. A last field that has no colon, which may be further on, is left,
+/// with its stanza.
 ///
 /// `what` is called with each field as written, from its name to its last newline. Empty lines are
 /// kept.
@@ -205,8 +205,8 @@ impl<'a> Scanner<'a> {
         Some(start..self.at)
     }
 
-    /// The rest of a field that [`next_field`](Scanner::next_field) has returned. As for apt, a line
-    /// without a colon belongs to the name of the field that has the next one, even over empty
+    /// The rest of a field that [`next_field`](Scanner::next_field) has returned. As for apt, a
+    /// line without a colon belongs to the name of the field that has the next one, even over empty
     /// lines. False if the text has no more colons.
     #[inline]
     fn complete(&mut self, field: &mut Range<usize>) -> bool {
@@ -294,7 +294,8 @@ impl<'a> Fields<'a> {
         Fields(fields(stanza).collect())
     }
 
-    /// The value of the last field with this name, unless it is empty: for apt, the last one counts.
+    /// The value of the last field with this name, unless it is empty: for apt, the last one
+    /// counts.
     pub fn one(&self, name: &str) -> Option<&'a str> {
         for (found, value) in self.0.iter().rev() {
             if found.eq_ignore_ascii_case(name) {

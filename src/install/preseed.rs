@@ -25,8 +25,8 @@ impl Preseed {
     }
 }
 
-/// Has debconf-set-selections read the answers. They may be passwords: only root can read the files,
-/// which are gone afterwards.
+/// Has debconf-set-selections read the answers. They may be passwords: only root can read the
+/// files, which are gone afterwards.
 pub(super) fn set_selections(
     preseed: &Preseed,
     root: &Rootfs,

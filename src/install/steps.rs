@@ -361,8 +361,8 @@ fn select(keys: &[PackageKey], numbers: &[usize]) -> Vec<PackageKey> {
     numbers.iter().map(|&number| keys[number].clone()).collect()
 }
 
-/// The packages that came in only because others need them, in the plan's order; with a profile that
-/// says so, all that the user has not named.
+/// The packages that came in only because others need them, in the plan's order; with a profile
+/// that says so, all that the user has not named.
 fn automatic(plan: &Plan, options: &Options) -> Vec<Automatic> {
     let native = options.base.architectures.first();
     let profile = options.profile.as_ref();

@@ -3,8 +3,8 @@
 use super::copyright;
 use super::license::is_listed;
 
-/// A copyright file: its license is an expression, of listed identifiers and of those that come with
-/// it.
+/// A copyright file: its license is an expression, of listed identifiers and of those that come
+/// with it.
 pub(crate) fn copyright(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let Some(found) = copyright::parse(&text) else {

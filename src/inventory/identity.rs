@@ -36,8 +36,8 @@ pub(super) fn uuid(inventory: &Inventory, kind: &'static str) -> serde_json::Res
     ))
 }
 
-/// The identifier of an element: letters, digits, `.` and `-`. Other characters become `.` and their
-/// code, so that different names stay different.
+/// The identifier of an element: letters, digits, `.` and `-`. Other characters become `.` and
+/// their code, so that different names stay different.
 pub(super) fn element(parts: &[&str]) -> String {
     let mut id = "SPDXRef".to_owned();
     for part in parts {

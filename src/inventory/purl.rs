@@ -2,7 +2,8 @@
 
 use super::{ListedPackage, ReleaseName};
 
-/// The URL of a package: `pkg:deb/debian/bash@5.2.37-2%2Bb10?arch=amd64&distro=debian-13&upstream=…`.
+/// The URL of a package:
+/// `pkg:deb/debian/bash@5.2.37-2%2Bb10?arch=amd64&distro=debian-13&upstream=…`.
 pub(super) fn purl(package: &ListedPackage, release: &ReleaseName) -> String {
     let record = &package.record;
     let mut url = format!(

@@ -1,4 +1,5 @@
-//! The entries of /dev in an archive: device nodes, symlinks and mount points, as debootstrap makes them.
+//! The entries of /dev in an archive: device nodes, symlinks and mount points, as debootstrap makes
+//! them.
 
 use std::io::{self, Write};
 

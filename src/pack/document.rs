@@ -1,5 +1,5 @@
-//! A document beside an image, such as a manifest or an SBOM: written before the image is, and named
-//! after it, so that a failed run leaves neither.
+//! A document beside an image, such as a manifest or an SBOM: written before the image is, and
+//! named after it, so that a failed run leaves neither.
 
 use std::io::Write;
 use std::path::Path;

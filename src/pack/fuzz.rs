@@ -12,8 +12,8 @@ use super::form::{Layout, Sink};
 use super::oci::{JoinOptions, join};
 use crate::interrupt::Interrupt;
 
-/// An archive: it is refused, and nothing is written; or the joined image, joined again, stays as it
-/// is.
+/// An archive: it is refused, and nothing is written; or the joined image, joined again, stays as
+/// it is.
 pub(crate) fn oci(data: &[u8]) {
     let Ok(directory) = tempfile::tempdir() else {
         return;

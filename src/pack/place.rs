@@ -132,8 +132,8 @@ impl Place {
         Ok(None)
     }
 
-    /// In a directory where everybody can create files, a FIFO of another user was put there to read
-    /// the image (`fs.protected_fifos` in proc_sys_fs(5)).
+    /// In a directory where everybody can create files, a FIFO of another user was put there to
+    /// read the image (`fs.protected_fifos` in proc_sys_fs(5)).
     fn refuse_foreign_fifo(&self, stat: &Stat) -> Result<(), Error> {
         if !self.is_special() || is_trusted(stat.st_uid) {
             return Ok(());

@@ -1,4 +1,5 @@
-//! .debs that the user names by their paths: in the pool like the packages of an index, and demanded.
+//! .debs that the user names by their paths: in the pool like the packages of an index, and
+//! demanded.
 //!
 //! As for apt, the version of such a file is its package's candidate, whatever the pins are and
 //! whatever versions the archive has; of several files of one package the last counts.

@@ -1,8 +1,8 @@
-//! apt's search patterns (apt-patterns(7)): `?essential`, `?narrow(?archive(^trixie$),?section(libs))`,
-//! `~nvim`.
+//! apt's search patterns (apt-patterns(7)): `?essential`,
+//! `?narrow(?archive(^trixie$),?section(libs))`, `~nvim`.
 //!
-//! Parses a text into a [`Pattern`], by the grammar of apt's PatternTreeParser. Which packages match
-//! is decided in `matching`.
+//! Parses a text into a [`Pattern`], by the grammar of apt's PatternTreeParser. Which packages
+//! match is decided in `matching`.
 
 mod matching;
 mod parse;

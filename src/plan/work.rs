@@ -10,8 +10,8 @@ use std::cell::Cell;
 use super::pool::PackageId;
 use crate::interrupt::Interrupt;
 
-/// The most steps of a plan. Reading Debian's index takes 220,000, its largest desktops with TeX Live
-/// 120,000 more.
+/// The most steps of a plan. Reading Debian's index takes 220,000, its largest desktops with TeX
+/// Live 120,000 more.
 pub(super) const STEP_LIMIT: u64 = 100_000_000;
 
 /// The most names, packages, versions or provided names of all indexes together.
@@ -73,8 +73,8 @@ impl Work {
         self.end.get().is_none()
     }
 
-    /// Says that a loop which needs no limit has done this much, so that the interrupt is heard in it.
-    /// Returns false when the work is over.
+    /// Says that a loop which needs no limit has done this much, so that the interrupt is heard in
+    /// it. Returns false when the work is over.
     #[inline]
     pub(super) fn goes_on(&self, count: usize) -> bool {
         let rounds = self.rounds.get().saturating_add(count as u64);

@@ -107,8 +107,8 @@ fn enter(maps: &Maps, mapper: &Mapper, uid: u32) -> Result<EnteredNamespace, Err
     Ok(EnteredNamespace { child, kind })
 }
 
-/// Whether this process is really root inside: AppArmor lets a user make a namespace and then denies
-/// what root may do there.
+/// Whether this process is really root inside: AppArmor lets a user make a namespace and then
+/// denies what root may do there.
 fn has_rights() -> Result<(), Error> {
     match rustix::process::chroot(c"/") {
         Ok(()) => Ok(()),

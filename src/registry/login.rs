@@ -181,8 +181,8 @@ fn narrowest<'a, T>(
     None
 }
 
-/// What a key names: `REGISTRY` or `REGISTRY/PATH`. Docker's keys can be URLs of the registry's first
-/// or second interface.
+/// What a key names: `REGISTRY` or `REGISTRY/PATH`. Docker's keys can be URLs of the registry's
+/// first or second interface.
 fn named(key: &str) -> String {
     let bare = key.strip_prefix("https://").or(key.strip_prefix("http://"));
     let place = match bare {

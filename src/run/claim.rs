@@ -88,8 +88,8 @@ impl<'a> ClaimedOutputs<'a> {
         self.disk
     }
 
-    /// Finishes a tree: its secrets, its device nodes, its times. `epoch` is the latest time of what is in it,
-    /// in seconds since 1970.
+    /// Finishes a tree: its secrets, its device nodes, its times. `epoch` is the latest time of
+    /// what is in it, in seconds since 1970.
     pub(super) fn tidy(
         &self,
         epoch: i64,
@@ -130,9 +130,9 @@ impl<'a> ClaimedOutputs<'a> {
         Ok(())
     }
 
-    /// Sets the times in a tree that are later than its epoch, and those of its making, to the epoch,
-    /// as in an image. So an image that is made of the tree later, by whatever program, has the times
-    /// of one made at once. A directory that had files of the user's keeps all times.
+    /// Sets the times in a tree that are later than its epoch, and those of its making, to the
+    /// epoch, as in an image. So an image that is made of the tree later, by whatever program, has
+    /// the times of one made at once. A directory that had files of the user's keeps all times.
     fn limit_times(&self, epoch: i64, interrupt: &Interrupt) -> Result<(), Error> {
         let stays = self.outputs.directory.is_some();
         if stays && self.outputs.takes_any_directory {
@@ -146,8 +146,9 @@ impl<'a> ClaimedOutputs<'a> {
         Ok(())
     }
 
-    /// Writes the image, if one was asked for, and the documents about it. Fails if the run was interrupted, even if nothing
-    /// noticed so far; but once the image is in its place, the run has succeeded.
+    /// Writes the image, if one was asked for, and the documents about it. Fails if the run was
+    /// interrupted, even if nothing noticed so far; but once the image is in its place, the run has
+    /// succeeded.
     pub(super) fn pack(&self, packed: Packed<'_>) -> Result<(), Error> {
         let Packed {
             epoch,

@@ -1,5 +1,5 @@
-//! What a run does for a tree as debootstrap makes it: its choice of packages, one-line sources, the
-//! files of the archive in /var/lib/apt/lists, and .debs that are on this host already.
+//! What a run does for a tree as debootstrap makes it: its choice of packages, one-line sources,
+//! the files of the archive in /var/lib/apt/lists, and .debs that are on this host already.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};

@@ -1,5 +1,5 @@
-//! The documents that say what is in an image: reads the tree, adds where its packages are from, and
-//! writes what was asked for.
+//! The documents that say what is in an image: reads the tree, adds where its packages are from,
+//! and writes what was asked for.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

@@ -1,8 +1,8 @@
 //! Reads the .debs that the user names by their paths among the packages (`--include ./x.deb`).
 //!
 //! This comes before any download. Nothing signs such a file: its digest is taken here, and from
-//! then on it is fetched, verified and cached like a package of an archive that is at a `file:` URL.
-//! A file that changes in between is refused.
+//! then on it is fetched, verified and cached like a package of an archive that is at a `file:`
+//! URL. A file that changes in between is refused.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;

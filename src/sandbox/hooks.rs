@@ -1,8 +1,8 @@
 //! Runs the user's commands on the host, with /proc, /sys and /dev mounted in the tree.
 //!
-//! They share a mount namespace, so what one mounts is there for the next, and nothing is mounted on
-//! the host or has to be unmounted. This program, executed again as [`NAME`], enters the namespace,
-//! mounts what is missing and executes the command.
+//! They share a mount namespace, so what one mounts is there for the next, and nothing is mounted
+//! on the host or has to be unmounted. This program, executed again as [`NAME`], enters the
+//! namespace, mounts what is missing and executes the command.
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs::File;

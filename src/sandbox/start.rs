@@ -133,8 +133,8 @@ impl Starter<'_> {
     }
 }
 
-/// What the process has for its descriptors 0 to 2: /dev/null or, where a chroot has none, a pipe that
-/// nobody writes to.
+/// What the process has for its descriptors 0 to 2: /dev/null or, where a chroot has none, a pipe
+/// that nobody writes to.
 fn null() -> io::Result<OwnedFd> {
     let mut options = std::fs::OpenOptions::new();
     match options.read(true).write(true).open("/dev/null") {

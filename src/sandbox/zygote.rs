@@ -1,11 +1,11 @@
 //! Runs two Perl scripts as forks of a process that has compiled them: a zygote.
 //!
-//! Maintainer scripts run debconf's frontend and deb-systemd-helper over and over, and nearly all of
-//! their time is perl compiling the same modules. In the sandbox's mount namespace each of the two
-//! is covered by a copy whose second line reads `client.pl` first. That hands the run to the
+//! Maintainer scripts run debconf's frontend and deb-systemd-helper over and over, and nearly all
+//! of their time is perl compiling the same modules. In the sandbox's mount namespace each of the
+//! two is covered by a copy whose second line reads `client.pl` first. That hands the run to the
 //! script's zygote, if there is one in the same circumstances, and does nothing otherwise.
-//! docs/zygotes.md has the rules. `cover` puts the copies in place, `text` makes them, PID 1
-//! starts zygotes on request, and they end with the command.
+//! docs/zygotes.md has the rules. `cover` puts the copies in place, `text` makes them, PID 1 starts
+//! zygotes on request, and they end with the command.
 
 mod cover;
 mod text;

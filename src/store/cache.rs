@@ -374,8 +374,8 @@ fn relative(digest: &Digest) -> PathBuf {
     [digest.algorithm().field(), &name[..2]].iter().collect()
 }
 
-/// Locks the cache as long as its files may be in use, and removes what killed runs have left. Where
-/// locks do not work, or somebody holds one, the run goes on without.
+/// Locks the cache as long as its files may be in use, and removes what killed runs have left.
+/// Where locks do not work, or somebody holds one, the run goes on without.
 fn lock(root: &CacheDirectory, partial: &CacheDirectory) -> bool {
     match root.file().try_lock() {
         // No other run uses the cache.

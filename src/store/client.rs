@@ -1,9 +1,9 @@
 //! The HTTP client: its TLS, its proxies, and the thread that drives all requests.
 //!
-//! One client serves all threads, so that connections are kept and shared. reqwest's blocking client
-//! can neither be interrupted nor bounds slow transfers; its asynchronous client, driven by one
-//! thread here, allows both. What is sent, and what is made of the answer, is left to `http` and to
-//! the client of registries.
+//! One client serves all threads, so that connections are kept and shared. reqwest's blocking
+//! client can neither be interrupted nor bounds slow transfers; its asynchronous client, driven by
+//! one thread here, allows both. What is sent, and what is made of the answer, is left to `http`
+//! and to the client of registries.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -61,8 +61,8 @@ pub(super) fn builder() -> Result<ClientBuilder, Error> {
 }
 
 impl HttpClient {
-    /// Sets up a client with the host's CA certificates, and starts its thread. Without `proxies` it
-    /// takes those of the environment.
+    /// Sets up a client with the host's CA certificates, and starts its thread. Without `proxies`
+    /// it takes those of the environment.
     pub(crate) fn new(proxies: &Proxies, limits: TransferLimits) -> Result<HttpClient, Error> {
         HttpClient::open(proxies.apply(builder()?)?, limits)
     }

@@ -1,8 +1,8 @@
 //! User names and passwords from apt's auth.conf (apt_auth.conf(5)).
 //!
 //! An entry is looked up for each request and each redirect, by the same rules as apt's
-//! (`MaybeAddAuth`). A URL that has a user name or a password of its own needs none. Which files are
-//! read is decided by the callers.
+//! (`MaybeAddAuth`). A URL that has a user name or a password of its own needs none. Which files
+//! are read is decided by the callers.
 
 use std::collections::BTreeSet;
 use std::fmt;

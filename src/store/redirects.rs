@@ -29,7 +29,8 @@ pub(super) struct Follower<'a> {
 }
 
 impl Follower<'_> {
-    /// Sends a request, and the ones that it is redirected to. No redirect leads from https to http.
+    /// Sends a request, and the ones that it is redirected to. No redirect leads from https to
+    /// http.
     pub(super) async fn get(&self, url: &Url) -> Result<Response, RedirectFailure> {
         let mut url = url.clone();
         for _ in 0..=LIMIT {

@@ -175,7 +175,8 @@ impl Directories {
         let room = &self.room;
         let _turn = room.turn.lock().unwrap_or_else(PoisonError::into_inner);
         room.tighten();
-        // Before the files are listed: a derived file that is finished in between is not among them.
+        // Before the files are listed: a derived file that is finished in between is not among
+        // them.
         let writing = room.writers.load(Ordering::SeqCst);
         let mut freed = 0;
         for file in self.evictable() {

@@ -14,7 +14,8 @@ enum Piece<'a> {
     Unclear(&'a str),
 }
 
-/// The parts of a URL. Takes time in proportion to its length: servers choose what they redirect to.
+/// The parts of a URL. Takes time in proportion to its length: servers choose what they redirect
+/// to.
 fn pieces(url: &str) -> Vec<Piece<'_>> {
     let last_at = url.rfind('@');
     let mut pieces = Vec::new();

@@ -1,5 +1,5 @@
-//! A container registry on loopback, in memory: what the distribution specification asks of one, with
-//! logins and faults.
+//! A container registry on loopback, in memory: what the distribution specification asks of one,
+//! with logins and faults.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -54,8 +54,8 @@ pub(crate) fn find(
     Ok(secrets)
 }
 
-/// Removes secrets, or puts in their place what their owner fills later. Symlinks beside one that lead
-/// to nothing now go too: those of certificates, by their hashes.
+/// Removes secrets, or puts in their place what their owner fills later. Symlinks beside one that
+/// lead to nothing now go too: those of certificates, by their hashes.
 pub(crate) fn remove(root: &Rootfs, found: &[FoundSecret]) -> Result<(), Error> {
     let known = KnownSecrets::built_in();
     // What links lead to, by the directory.

@@ -126,8 +126,8 @@ impl Display {
         self.new_run_of(None)
     }
 
-    /// As [`Display::new_run`], for one of several images. Its messages have its name, and as text it
-    /// has no stages.
+    /// As [`Display::new_run`], for one of several images. Its messages have its name, and as text
+    /// it has no stages.
     pub(crate) fn new_image(self: &Arc<Display>, name: &str) -> Report {
         self.new_run_of(Some(name.to_owned()))
     }

@@ -1,5 +1,5 @@
-//! Indexes that a release vouches for, and that cost far more than they weigh: in bytes, in stanzas,
-//! in names, in the work of choosing packages.
+//! Indexes that a release vouches for, and that cost far more than they weigh: in bytes, in
+//! stanzas, in names, in the work of choosing packages.
 
 use std::fmt::Write;
 

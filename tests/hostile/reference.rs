@@ -6,8 +6,8 @@ use std::process::Command;
 
 use super::case::Case;
 
-/// Unpacks each package with the host's dpkg below a directory of its own, and asserts that it takes
-/// those that rbootstrap takes, apart from `known` ones.
+/// Unpacks each package with the host's dpkg below a directory of its own, and asserts that it
+/// takes those that rbootstrap takes, apart from `known` ones.
 pub fn compare(table: &str, cases: &[Case], known: &[(&str, &str)]) {
     let mut wrong = Vec::new();
     for case in cases {

@@ -1,5 +1,5 @@
-//! Packages that put something odd where the program, dpkg or apt reads and writes, as entries or by
-//! their scripts.
+//! Packages that put something odd where the program, dpkg or apt reads and writes, as entries or
+//! by their scripts.
 
 use rbootstrap::testing::TarEntry;
 use rbootstrap::testing::tar::{device, directory, fifo, file, symlink};

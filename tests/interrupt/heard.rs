@@ -2,8 +2,8 @@
 //! large trees and images.
 //!
 //! Each case is first run to its end, or for a while, and then again with a signal at several
-//! moments of that time. The table that is printed has the longest time from a signal until the work
-//! has stopped, where the removal of a tree begins, and the longest until the end.
+//! moments of that time. The table that is printed has the longest time from a signal until the
+//! work has stopped, where the removal of a tree begins, and the longest until the end.
 //! `RBOOTSTRAP_TEST_PROGRAM=target/release/rbootstrap` measures another build.
 
 use std::fs;

@@ -44,7 +44,8 @@ fn assert_valid(directory: &Path, name: &str) {
     run("python3", &["-c", CYCLONEDX, &cyclonedx], directory).ok();
 }
 
-/// The packages that syft finds in an image (with an attestation, it takes archives as docker's), as `name version purl`, sorted.
+/// The packages that syft finds in an image (with an attestation, it takes archives as docker's),
+/// as `name version purl`, sorted.
 fn scanned(directory: &Path, image: &str) -> Vec<String> {
     let found = run("syft", &["scan", "-q", "-o", "json", image], directory).ok();
     let found: Value = serde_json::from_slice(&found.stdout).unwrap();

@@ -74,7 +74,8 @@ fn passwords_stay_out_of_the_tree() {
     assert_eq!(ran, 4);
 }
 
-/// A tree that names the mirror it was made of, by a run as debootstrap's or one for another machine.
+/// A tree that names the mirror it was made of, by a run as debootstrap's or one for another
+/// machine.
 struct Named {
     name: &'static str,
     program: &'static str,

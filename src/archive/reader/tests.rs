@@ -41,8 +41,8 @@ pub(in crate::archive) fn compress(compression: Compression, text: &str) -> Vec<
     out.finish().unwrap()
 }
 
-/// A Release file of `suite` with these fields, for these files by their paths below it. As real ones
-/// do, it lists the uncompressed indexes too, which no mirror here has.
+/// A Release file of `suite` with these fields, for these files by their paths below it. As real
+/// ones do, it lists the uncompressed indexes too, which no mirror here has.
 fn release(suite: &str, fields: &str, files: &Files) -> String {
     let mut files = files.clone();
     let paths: Vec<String> = files.keys().cloned().collect();

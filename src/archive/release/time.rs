@@ -47,7 +47,8 @@ fn is_utc(zone: &str) -> bool {
     matches!(zone, "GMT" | "UTC" | "Z") || zone.parse() == Ok(0)
 }
 
-/// A day that the month does not have is one of the next month, and second 60 one of the next minute.
+/// A day that the month does not have is one of the next month, and second 60 one of the next
+/// minute.
 fn seconds(year: i16, month: &str, day: &str, clock: &str) -> Option<i64> {
     let day: i64 = day.parse().ok()?;
     let mut parts = clock.splitn(3, ':');

@@ -1,5 +1,5 @@
-//! Parses apt's sources (sources.list(5)): one-line entries as apt's ParseQuoteWord does, and deb822
-//! stanzas. `deb-src` entries and disabled ones are skipped.
+//! Parses apt's sources (sources.list(5)): one-line entries as apt's ParseQuoteWord does, and
+//! deb822 stanzas. `deb-src` entries and disabled ones are skipped.
 
 use super::options::{deb822_name, is_no, words};
 use super::{BadSource, SourceEntry};

@@ -55,8 +55,8 @@ impl SignedBy {
 }
 
 impl SourceEntry {
-    /// Who may sign the source. `defaults` apply to an entry without Signed-By. Files are read below
-    /// `root`, the system that the entry is from.
+    /// Who may sign the source. `defaults` apply to an entry without Signed-By. Files are read
+    /// below `root`, the system that the entry is from.
     pub(super) fn keys(&self, defaults: &SourceKeys, root: &Path) -> Result<SourceKeys, BadSource> {
         if self.trusted {
             return Ok(SourceKeys {

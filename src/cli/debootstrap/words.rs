@@ -1,7 +1,7 @@
 //! Leaves out empty words, which callers pass for variables that are not set.
 //!
-//! An option with an empty value is left out with it, so that the option does not take the next word
-//! for its value.
+//! An option with an empty value is left out with it, so that the option does not take the next
+//! word for its value.
 
 use std::ffi::OsString;
 

@@ -1,5 +1,5 @@
-//! mmdebstrap's command line, as Perl's Getopt::Long reads it: options anywhere, by any unique prefix,
-//! whatever their case; short ones bundled; `--` ends them.
+//! mmdebstrap's command line, as Perl's Getopt::Long reads it: options anywhere, by any unique
+//! prefix, whatever their case; short ones bundled; `--` ends them.
 
 use std::ffi::OsString;
 

@@ -36,8 +36,8 @@ pub(super) struct MirrorContext<'a> {
 }
 
 impl SourceFiles {
-    /// Reads the words MIRROR. Without any, the suite's own archive is meant, or standard input where there is
-    /// no SUITE either.
+    /// Reads the words MIRROR. Without any, the suite's own archive is meant, or standard input
+    /// where there is no SUITE either.
     pub(super) fn read(
         mirrors: &[String],
         context: &MirrorContext<'_>,

@@ -63,8 +63,8 @@ pub(super) fn hard_link_error(staged: &Staged, node: &Node, source: rootfs::Erro
     }
 }
 
-/// Whether two entries of a package cannot both be: one is below the other, which is no directory, or
-/// at the same path only one of them is a directory.
+/// Whether two entries of a package cannot both be: one is below the other, which is no directory,
+/// or at the same path only one of them is a directory.
 fn contradicts(other: &Node, node: &Node) -> bool {
     let is_directory = other.entry.kind == Kind::Directory;
     if other.path == node.path {

@@ -130,7 +130,8 @@ impl Placer<'_> {
 struct Runs<'s> {
     /// The entries in the archive's order.
     nodes: Vec<&'s Node>,
-    /// For the number of a directory's entry the number of the first entry after it that is outside.
+    /// For the number of a directory's entry the number of the first entry after it that is
+    /// outside.
     breaks: HashMap<u32, u32>,
 }
 

@@ -22,8 +22,8 @@ const MERGED: [&str; 7] = ["bin", "lib", "lib32", "lib64", "libo32", "libx32", "
 pub(super) struct Merged(Vec<RootPath>);
 
 impl Placer<'_> {
-    /// Makes the symlinks for the directories that packages ship, with what they lead to. None where
-    /// /usr is not merged here.
+    /// Makes the symlinks for the directories that packages ship, with what they lead to. None
+    /// where /usr is not merged here.
     pub(super) fn merge_usr(&self, all: &[Staged]) -> Result<Merged, Error> {
         let mut merged = Vec::new();
         if !self.merges_usr {

@@ -1,4 +1,5 @@
-//! What comes before the packages: the first steps, the files that they write, and the time of scripts.
+//! What comes before the packages: the first steps, the files that they write, and the time of
+//! scripts.
 
 use crate::dpkg::configure::Services;
 use crate::dpkg::staging::StagedPackages;

@@ -1,5 +1,5 @@
-//! What a tree says about itself: its architecture, its release, its shell. An image is described by
-//! the tree alone, so that `pack` says the same as the run that made the tree.
+//! What a tree says about itself: its architecture, its release, its shell. An image is described
+//! by the tree alone, so that `pack` says the same as the run that made the tree.
 
 use super::super::Error;
 use super::documents::{Annotations, Platform};

@@ -21,8 +21,8 @@ pub(super) const CREATED: &str = "org.opencontainers.image.created";
 pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// The full name of an image there, for containerd.
 pub(super) const FULL_NAME: &str = "io.containerd.image.name";
-/// Says on a descriptor in an index that the layers are compressed with zstd. Skopeo adds it where it
-/// is missing, which changes the index.
+/// Says on a descriptor in an index that the layers are compressed with zstd. Skopeo adds it where
+/// it is missing, which changes the index.
 pub(super) const ZSTD: &str = "io.github.containers.compression.zstd";
 
 pub(super) type Annotations = BTreeMap<String, String>;

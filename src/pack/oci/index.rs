@@ -1,8 +1,9 @@
 //! Writes a layout: images of different platforms, under one descriptor in index.json.
 //!
-//! One image has its manifest there, several images and attestations have a nested index, since docker, podman, skopeo and
-//! umoci take only one descriptor. docker's `manifest.json` names the first image in the order of
-//! the platforms, whatever the host is, so that the same images have the same bytes everywhere.
+//! One image has its manifest there, several images and attestations have a nested index, since
+//! docker, podman, skopeo and umoci take only one descriptor. docker's `manifest.json` names the
+//! first image in the order of the platforms, whatever the host is, so that the same images have
+//! the same bytes everywhere.
 
 use super::super::form::{Content, Image};
 use super::super::{Error, Options};

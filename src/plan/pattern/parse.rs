@@ -1,7 +1,7 @@
 //! The grammar of patterns.
 //!
-//! A text becomes a tree of terms and words, and the tree a [`Pattern`]. Blanks between two terms mean
-//! and, `|` means or, `!` not, `(…)` groups.
+//! A text becomes a tree of terms and words, and the tree a [`Pattern`]. Blanks between two terms
+//! mean and, `|` means or, `!` not, `(…)` groups.
 
 use super::terms::pattern;
 use super::{Pattern, PatternError};

@@ -126,8 +126,8 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// Adds local files after all listings. Each is a version of its own, even where the archive has
-    /// the same.
+    /// Adds local files after all listings. Each is a version of its own, even where the archive
+    /// has the same.
     pub(in crate::plan) fn add_local(&mut self, files: &'a [LocalDeb]) {
         for file in files {
             let Some(stanza) = PackageFields::read(file.stanza()) else {

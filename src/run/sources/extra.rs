@@ -66,8 +66,8 @@ impl ExtraSources<'_> {
         Ok(source)
     }
 
-    /// What is accepted of a user's source: what apt accepts, unless it is a listed suite, signed by
-    /// the distribution's keys.
+    /// What is accepted of a user's source: what apt accepts, unless it is a listed suite, signed
+    /// by the distribution's keys.
     fn leniency(&self, entry: &SourceEntry) -> Leniency {
         let name = entry.suite();
         let codename = name.split(['-', '/']).next().unwrap_or(name);

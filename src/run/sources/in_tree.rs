@@ -1,4 +1,5 @@
-//! Sources and keys that are in the tree before its packages: the given ones, as setup hooks left them.
+//! Sources and keys that are in the tree before its packages: the given ones, as setup hooks left
+//! them.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -24,8 +24,8 @@ pub(in crate::run) struct Sources {
 }
 
 impl Sources {
-    /// Where others can download what a release has: from the suite's public archive if that has it,
-    /// else from the mirror of the run. `None` for a directory of this host.
+    /// Where others can download what a release has: from the suite's public archive if that has
+    /// it, else from the mirror of the run. `None` for a directory of this host.
     pub(in crate::run) fn public_uri(&self, release: &Release) -> Option<String> {
         let source = release.source();
         let is_own_archive = source.packaged.is_some() && !release.is_signed_by_packaged();

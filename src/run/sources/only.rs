@@ -10,8 +10,8 @@ use crate::archive::sources;
 use crate::formats::suite::{Suite, Suites};
 use crate::report::Report;
 
-/// Reads the sources. The suite is the one that the user names or else that of the first source; its
-/// keys are trusted, and it need not be listed.
+/// Reads the sources. The suite is the one that the user names or else that of the first source;
+/// its keys are trusted, and it need not be listed.
 pub(super) fn choose(
     texts: &[SourceText],
     suites: &Suites,

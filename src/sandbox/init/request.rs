@@ -17,8 +17,9 @@ pub(super) struct RequestBuffer {
     pointers: Vec<*const c_char>,
 }
 
-/// What is asked for, and the command to execute. The pointers are NULL-terminated arrays of strings, as `execve` takes
-/// them. They point into the [`RequestBuffer`] and are valid until it reads the next request.
+/// What is asked for, and the command to execute. The pointers are NULL-terminated arrays of
+/// strings, as `execve` takes them. They point into the [`RequestBuffer`] and are valid until it
+/// reads the next request.
 pub(super) struct ExecRequest {
     pub(super) kind: RequestKind,
     /// The paths to try in turn.

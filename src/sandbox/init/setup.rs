@@ -142,8 +142,8 @@ impl Init {
 /// Resets every signal to what a new process expects: Rust's own programs ignore SIGPIPE, ours also
 /// catches SIGINT.
 fn reset_signals() {
-    // The kernel's struct sigaction: SIG_DFL, no flags, no restorer, an empty mask. glibc keeps signals
-    // 32 and 33 to itself, but a caller may have had them ignored.
+    // The kernel's struct sigaction: SIG_DFL, no flags, no restorer, an empty mask. glibc keeps
+    // signals 32 and 33 to itself, but a caller may have had them ignored.
     let default = [0u64; 4];
     for signal in 1..=64 {
         // SAFETY: no handler is set, only removed; the kernel reads as much as the array has.

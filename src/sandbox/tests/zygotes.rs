@@ -36,8 +36,8 @@ macro_rules! suite {
     };
 }
 
-/// What all suites begin with: `run NAME COMMAND…` prints what a case prints, and how it ends. Cases
-/// may be preceded by what is done before the zygotes start, and a line `---`.
+/// What all suites begin with: `run NAME COMMAND…` prints what a case prints, and how it ends.
+/// Cases may be preceded by what is done before the zygotes start, and a line `---`.
 const PRELUDE: &str = r#"exec 2>&1
 run() { echo "== $1"; shift; "$@"; echo "-> $?"; }
 for d in usr/lib/locale var/opt etc m; do mkdir -p /$d; done

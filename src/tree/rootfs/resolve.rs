@@ -200,8 +200,8 @@ pub(super) fn is_mount_point(directory: BorrowedFd<'_>, name: &CStr) -> Result<b
     Ok(mount_of(directory)? != mount_of(entry.as_fd())?)
 }
 
-/// The mount that a file or directory is on: by `statx` since Linux 5.8, before it from /proc. Without
-/// both, its device, which a bind mount shares.
+/// The mount that a file or directory is on: by `statx` since Linux 5.8, before it from /proc.
+/// Without both, its device, which a bind mount shares.
 fn mount_of(file: BorrowedFd<'_>) -> Result<u64, Errno> {
     const MNT_ID: StatxFlags = StatxFlags::MNT_ID;
     match rustix::fs::statx(file, c"", AtFlags::EMPTY_PATH, MNT_ID) {

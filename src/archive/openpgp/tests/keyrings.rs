@@ -84,8 +84,8 @@ fn built_in_keyrings_are_read() {
     }
 }
 
-/// As apt does it, a primary key's fingerprint stands for its subkeys too unless it has a `!`, and a
-/// subkey's for no other.
+/// As apt does it, a primary key's fingerprint stands for its subkeys too unless it has a `!`, and
+/// a subkey's for no other.
 #[test]
 fn fingerprints_restrict_a_certificate_to_its_keys() {
     let by_subkey = ArchiveKey::of(
