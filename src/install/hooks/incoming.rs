@@ -47,7 +47,7 @@ pub(crate) enum Error {
 }
 
 /// An entry's name, in the directory that contains it.
-struct Place {
+struct EntryPlace {
     path: RootPath,
     parent: Directory,
     name: CString,
@@ -105,9 +105,9 @@ impl Incoming<'_> {
         }
     }
 
-    fn find(&self, below: &RootPath) -> Result<Place, Error> {
+    fn find(&self, below: &RootPath) -> Result<EntryPlace, Error> {
         if below.is_root() {
-            return Ok(Place {
+            return Ok(EntryPlace {
                 path: self.target.clone(),
                 parent: self.root.directory(self.target)?,
                 name: c".".to_owned(),
@@ -115,7 +115,7 @@ impl Incoming<'_> {
         }
         let path = self.target.join(below);
         let (parent, name) = self.root.parent(&path)?;
-        Ok(Place { path, parent, name })
+        Ok(EntryPlace { path, parent, name })
     }
 
     fn inside(&self, path: &[u8]) -> Result<RootPath, Error> {
@@ -128,14 +128,14 @@ impl Incoming<'_> {
     fn make(
         &self,
         entry: &Entry,
-        place: &Place,
+        place: &EntryPlace,
         archive: &mut Archive<impl Read>,
     ) -> Result<io::Result<()>, Error> {
         match entry.kind {
             Kind::HardLink => {
                 let target = self.target.join(&self.inside(&entry.target)?);
                 let (parent, name) = self.root.parent(&target)?;
-                let target = Place {
+                let target = EntryPlace {
                     path: target,
                     parent,
                     name,
@@ -167,7 +167,7 @@ impl Incoming<'_> {
     }
 }
 
-impl Place {
+impl EntryPlace {
     /// Creates an empty file.
     fn create(&self) -> Result<File, Errno> {
         self.clear()?;
@@ -177,7 +177,7 @@ impl Place {
         rustix::fs::openat(&self.parent, &*self.name, flags, mode).map(File::from)
     }
 
-    fn link(&self, target: &Place) -> Result<(), Errno> {
+    fn link(&self, target: &EntryPlace) -> Result<(), Errno> {
         let found = Handle::at(&target.parent, &*target.name)?;
         if let Ok(here) = Handle::at(&self.parent, &*self.name)
             && (here.stat().st_dev, here.stat().st_ino)
