@@ -39,7 +39,11 @@ pub(super) struct ManualArgs {
 
 impl ManualArgs {
     pub(super) fn execute(self) -> Result<(), Error> {
-        for page in pages() {
+        let made = pages().map_err(|source| Error::Write {
+            path: self.directory.clone(),
+            source,
+        })?;
+        for page in made {
             reporting::write(&self.directory.join(&page.name), &page.text)?;
         }
         Ok(())
@@ -53,21 +57,21 @@ struct Page {
 }
 
 /// The page of the program and one for each command.
-fn pages() -> Vec<Page> {
+fn pages() -> io::Result<Vec<Page>> {
     let mut command = help::command_for_pages();
     command.build();
     let mut pages = Vec::new();
     for subcommand in command.get_subcommands() {
         if !subcommand.is_hide_set() {
             let name = format!("rbootstrap-{}", subcommand.get_name());
-            pages.push(page(subcommand.clone().display_name(name)));
+            pages.push(page(subcommand.clone().display_name(name))?);
         }
     }
-    pages.push(page(command));
-    pages
+    pages.push(page(command)?);
+    Ok(pages)
 }
 
-fn page(command: Command) -> Page {
+fn page(command: Command) -> io::Result<Page> {
     let name = command
         .get_display_name()
         .unwrap_or("rbootstrap")
@@ -82,14 +86,12 @@ fn page(command: Command) -> Page {
         .source(concat!("rbootstrap ", env!("CARGO_PKG_VERSION")))
         .manual("User Commands");
     let mut text = Vec::new();
-    let rendered = render(&man, is_main, &mut text);
-    // A vector takes everything.
-    debug_assert!(rendered.is_ok());
-    Page {
+    render(&man, is_main, &mut text)?;
+    Ok(Page {
         name: format!("{name}.1"),
         // Items of a list in a help text have a line each.
         text: String::from_utf8_lossy(&text).replace("\n\\- ", "\n.br\n\\- "),
-    }
+    })
 }
 
 /// The lines of the usage that call this command.
@@ -143,7 +145,7 @@ mod tests {
     /// Each option and each command of the program has its place in a page.
     #[test]
     fn the_pages_name_everything() {
-        let pages = pages();
+        let pages = pages().unwrap();
         let mut names: Vec<&str> = pages.iter().map(|page| page.name.as_str()).collect();
         names.sort_unstable();
         assert_eq!(

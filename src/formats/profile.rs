@@ -7,23 +7,35 @@ use serde::Deserialize;
 
 use super::path_rule::{BadPattern, PathRule, PathRuleKind};
 
-/// The settings of a profile. suites/README.md describes the fields.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// The settings of a profile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Profile {
     /// Whether apt records all packages as installed automatically, except those of the user.
     pub(crate) all_automatic: bool,
     /// Whether the secrets are removed that scripts have made.
     pub(crate) remove_secrets: bool,
-    /// Patterns of paths that are not unpacked.
-    path_exclude: Vec<String>,
-    /// Patterns of paths that are unpacked although they match one of `path_exclude`.
-    path_include: Vec<String>,
+    /// For paths that are not unpacked.
+    path_exclude: Vec<PathRule>,
+    /// For paths that are unpacked although a rule of `path_exclude` matches.
+    path_include: Vec<PathRule>,
     /// The absolute paths of what is removed.
     pub(crate) remove: Vec<String>,
     /// The absolute paths of directories that are made if they are absent.
     pub(crate) directories: Vec<String>,
     pub(crate) files: Vec<ProfileFile>,
+}
+
+/// A profile as it is written. suites/README.md describes the fields.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ProfileText {
+    all_automatic: bool,
+    remove_secrets: bool,
+    path_exclude: Vec<String>,
+    path_include: Vec<String>,
+    remove: Vec<String>,
+    directories: Vec<String>,
+    files: Vec<ProfileFile>,
 }
 
 /// A file that a profile writes.
@@ -64,9 +76,18 @@ pub(crate) fn names() -> Vec<&'static str> {
 impl Profile {
     /// Reads a profile.
     pub(crate) fn parse(text: &str) -> Result<Profile, BadProfile> {
-        let profile: Profile = toml::from_str(text).map_err(|source| BadProfile::Syntax {
+        let written: ProfileText = toml::from_str(text).map_err(|source| BadProfile::Syntax {
             source: Box::new(source),
         })?;
+        let profile = Profile {
+            all_automatic: written.all_automatic,
+            remove_secrets: written.remove_secrets,
+            path_exclude: rules(PathRuleKind::Exclude, &written.path_exclude)?,
+            path_include: rules(PathRuleKind::Include, &written.path_include)?,
+            remove: written.remove,
+            directories: written.directories,
+            files: written.files,
+        };
         let files = profile.files.iter().map(|file| &file.path);
         let directories = &profile.directories;
         for path in profile.remove.iter().chain(directories).chain(files) {
@@ -81,28 +102,12 @@ impl Profile {
                 return Err(BadProfile::Mode { path: path.clone() });
             }
         }
-        profile.rules()?;
         Ok(profile)
     }
 
     /// The rules for paths, of which the last one that matches counts.
-    fn rules(&self) -> Result<Vec<PathRule>, BadPattern> {
-        let mut rules = Vec::new();
-        for (kind, patterns) in [
-            (PathRuleKind::Exclude, &self.path_exclude),
-            (PathRuleKind::Include, &self.path_include),
-        ] {
-            for pattern in patterns {
-                rules.push(PathRule::new(kind, pattern)?);
-            }
-        }
-        Ok(rules)
-    }
-
-    /// The rules for paths, of which the last one that matches counts.
     pub(crate) fn path_rules(&self) -> Vec<PathRule> {
-        // `parse` has refused bad ones.
-        self.rules().unwrap_or_default()
+        [&self.path_exclude[..], &self.path_include].concat()
     }
 
     /// Adds the settings of another profile. Of files with one path its own counts.
@@ -124,6 +129,14 @@ impl Profile {
         self.directories.extend(directories);
         self.files.extend(files);
     }
+}
+
+fn rules(kind: PathRuleKind, patterns: &[String]) -> Result<Vec<PathRule>, BadPattern> {
+    let mut rules = Vec::new();
+    for pattern in patterns {
+        rules.push(PathRule::new(kind, pattern)?);
+    }
+    Ok(rules)
 }
 
 /// A profile that cannot be used.

@@ -9,9 +9,7 @@ use super::license::{Translator, joined};
 use crate::formats::stanza::{Fields, stanzas};
 
 /// The longest name of a license, in bytes. What is longer is the license itself.
-const NAME_LIMIT: usize = 80;
-/// The name of a license that has none.
-const UNNAMED: &str = "unnamed";
+pub(super) const NAME_LIMIT: usize = 80;
 
 /// The licenses of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +30,7 @@ pub(crate) struct OtherLicense {
 
 /// A License field.
 struct LicenseField {
+    /// Longer than [`NAME_LIMIT`] for a text without a name.
     name: String,
     text: String,
 }
@@ -84,8 +83,8 @@ fn license_field(fields: &Fields<'_>) -> Option<LicenseField> {
     let name = name.trim();
     if name.len() > NAME_LIMIT {
         return Some(LicenseField {
-            name: UNNAMED.to_owned(),
-            text: unfolded(value),
+            name: unfolded(value),
+            text: String::new(),
         });
     }
     Some(LicenseField {
@@ -143,6 +142,17 @@ mod tests {
         let unnamed = parse(&format!("{FORMAT}\nFiles: *\nLicense: {long}\n"));
         let unnamed = unnamed.unwrap();
         assert!(unnamed.expression.starts_with("LicenseRef-unnamed-"));
+        let other = long.replace('x', "y");
+        let two = parse(&format!(
+            "{FORMAT}\nFiles: *\nLicense: {long}\n\nFiles: y\nLicense: {other}\n more\n"
+        ));
+        let mut texts = Vec::new();
+        for license in two.unwrap().others.into_values() {
+            assert_eq!(license.name, "unnamed");
+            texts.push(license.text.unwrap());
+        }
+        texts.sort();
+        assert_eq!(texts, [long.trim(), &format!("{}\nmore", other.trim())]);
         for other in [
             "This package was debianized by me.\n\nLicense: GPL-2+\n",
             "",

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::copyright::OtherLicense;
-use crate::formats::digest::{Algorithm, Hasher};
+use super::copyright::{NAME_LIMIT, OtherLicense};
+use crate::formats::digest::{Algorithm, digest};
 
 const IDS: &str = include_str!("license/spdx.txt");
 
@@ -28,6 +28,9 @@ const NAMES: [(&str, &str); 14] = [
     ("psf-2", "PSF-2.0"),
     ("sil-1.1", "OFL-1.1"),
 ];
+
+/// The name of a license that has only a text.
+const UNNAMED: &str = "unnamed";
 
 /// Perl's own terms.
 const PERL: &str = "Artistic-1.0-Perl OR GPL-1.0-or-later";
@@ -76,6 +79,9 @@ impl Translator<'_> {
     /// `and` binds stronger than `or`, and a comma before either separates groups
     /// (copyright-format 1.0, section 7.2).
     pub(super) fn conjuncts(&mut self, synopsis: &str) -> BTreeSet<String> {
+        if synopsis.len() > NAME_LIMIT {
+            return BTreeSet::from([self.other(UNNAMED, Some(synopsis.to_owned()))]);
+        }
         if synopsis.contains(['(', ')']) {
             return BTreeSet::from([self.term(synopsis)]);
         }
@@ -134,12 +140,14 @@ impl Translator<'_> {
             None if name.eq_ignore_ascii_case("perl") => Some(PERL.to_owned()),
             None => listed(name),
         };
-        known.unwrap_or_else(|| self.other(name))
+        match known {
+            Some(known) => known,
+            None => self.other(name, self.texts.get(name).cloned()),
+        }
     }
 
     /// A license that SPDX does not list. Different texts have different identifiers.
-    fn other(&mut self, name: &str) -> String {
-        let text = self.texts.get(name).cloned();
+    fn other(&mut self, name: &str, text: Option<String>) -> String {
         let mut id = "LicenseRef-".to_owned();
         for character in name.chars() {
             match character {
@@ -148,9 +156,8 @@ impl Translator<'_> {
             }
         }
         if let Some(text) = &text {
-            let mut hasher = Hasher::new(Algorithm::Sha256);
-            hasher.update(text.as_bytes());
-            id.push_str(&format!("-{}", &hasher.finish().hexadecimal()[..8]));
+            let digest = digest(Algorithm::Sha256, text.as_bytes());
+            id.push_str(&format!("-{}", &digest.hexadecimal()[..8]));
         }
         let other = OtherLicense {
             name: name.to_owned(),

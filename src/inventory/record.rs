@@ -95,13 +95,17 @@ impl ListedPackage {
     }
 }
 
-/// Whether a field has the address of a page.
+/// Whether a field has the address of a page: a scheme, a host, and no character that a URL cannot
+/// have.
 fn is_url(text: &&str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
-    let has_scheme = ["http://", "https://"]
-        .iter()
-        .any(|scheme| text.starts_with(scheme));
-    has_scheme && text.bytes().all(is_plain)
+    let rest = text
+        .strip_prefix("http://")
+        .or(text.strip_prefix("https://"));
+    let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
+    let has_host =
+        host.is_some_and(|host| host.starts_with(|c: char| c.is_alphanumeric() || c == '['));
+    has_host && text.bytes().all(is_plain)
 }
 
 /// The Source field, `NAME` or `NAME (VERSION)`, is left out where it is the package's own (Policy
@@ -115,5 +119,30 @@ fn source(field: Option<&str>, name: &str, version: &str) -> SourceRecord {
     SourceRecord {
         name: source.to_owned(),
         version: own_version.unwrap_or(version).trim().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_host() {
+        let rows = [
+            ("http://gcc.gnu.org/", true),
+            ("https://[::1]:80?a", true),
+            ("https://a#b", true),
+            ("http://", false),
+            ("https:///path", false),
+            ("http://?q", false),
+            ("http://:80/", false),
+            ("http://a b", false),
+            ("http://a/<b>", false),
+            ("ftp://a", false),
+            ("not a URL", false),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(is_url(&text), expected, "{text}");
+        }
     }
 }
