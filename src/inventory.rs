@@ -23,6 +23,7 @@ use std::io;
 use std::path::Path;
 
 use crate::formats::stanza::{Fields, stanzas};
+use crate::report::Report;
 use crate::tree::identity as tree_identity;
 use crate::tree::rootfs::{Error, RootPath, Rootfs};
 use copyright::OtherLicense;
@@ -33,6 +34,9 @@ pub(crate) use spdx::PREDICATE_TYPE;
 const STATUS: &str = "var/lib/dpkg/status";
 /// Stanzas of packages in images without dpkg, one file each, as distroless has them.
 const STATUS_DIRECTORY: &str = "var/lib/dpkg/status.d";
+const INFO: &str = "var/lib/dpkg/info";
+/// dpkg, without and with a merged /usr.
+const DPKG: [&str; 2] = ["usr/bin/dpkg", "bin/dpkg"];
 /// Where copyright files are (Policy 12.5).
 const DOCUMENTATION: &str = "usr/share/doc";
 
@@ -104,15 +108,22 @@ pub(crate) struct Provenance {
 
 impl Inventory {
     /// Reads what is in a tree.
-    pub(crate) fn read(root: &Rootfs, provenance: &Provenance) -> Result<Inventory, Error> {
-        let release = release(root, provenance)?;
-        let architecture = tree_identity::architecture(root)?;
+    ///
+    /// What the tree need not have and cannot be read is left out with a warning. dpkg's status
+    /// must be there where dpkg is.
+    pub(crate) fn read(
+        root: &Rootfs,
+        provenance: &Provenance,
+        report: &Report,
+    ) -> Result<Inventory, Error> {
+        let release = release(root, provenance, report);
+        let architecture = tree_identity::architecture(root, report);
         let architecture = architecture.or_else(|| provenance.architecture.clone());
         let mut packages: BTreeMap<(String, String), ListedPackage> = BTreeMap::new();
         for stanza in status(root)? {
             add(&mut packages, &stanza, StanzaKind::Status);
         }
-        for stanza in single_stanzas(root)? {
+        for stanza in single_stanzas(root, report)? {
             add(&mut packages, &stanza, StanzaKind::Control);
         }
         for stanza in &provenance.unregistered {
@@ -128,7 +139,7 @@ impl Inventory {
         }
         let mut other_licenses = BTreeMap::new();
         for package in packages.values_mut() {
-            if let Some(licenses) = licenses(root, &package.record.name)? {
+            if let Some(licenses) = licenses(root, &package.record.name, report) {
                 package.license = Some(licenses.expression);
                 other_licenses.extend(licenses.others);
             }
@@ -155,9 +166,9 @@ impl Inventory {
         pretty(&spdx::SpdxDocument::of(self)?)
     }
 
-    /// The SPDX document without line breaks, as an attestation has it.
-    pub(crate) fn compact_spdx(&self) -> serde_json::Result<Vec<u8>> {
-        serde_json::to_vec(&spdx::SpdxDocument::of(self)?)
+    /// The SPDX document as an attestation has it.
+    pub(crate) fn spdx_value(&self) -> serde_json::Result<serde_json::Value> {
+        serde_json::to_value(spdx::SpdxDocument::of(self)?)
     }
 
     /// The CycloneDX document, as the bytes of its file.
@@ -172,18 +183,18 @@ fn pretty(document: &impl serde::Serialize) -> serde_json::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn release(root: &Rootfs, provenance: &Provenance) -> Result<ReleaseName, Error> {
-    let mut found = tree_identity::os_release(root)?;
+fn release(root: &Rootfs, provenance: &Provenance, report: &Report) -> ReleaseName {
+    let mut found = tree_identity::os_release(root, report);
     let Some(id) = found.remove("ID") else {
-        return Ok(provenance.release.clone());
+        return provenance.release.clone();
     };
     let version = found.remove("VERSION_ID");
     let version = version.or_else(|| found.remove("VERSION_CODENAME"));
-    Ok(ReleaseName {
+    ReleaseName {
         name: found.remove("NAME").unwrap_or_else(|| id.clone()),
         version: version.unwrap_or_default(),
         id,
-    })
+    }
 }
 
 /// `debian-13-amd64`, from the parts that are known.
@@ -227,39 +238,51 @@ fn has_files(fields: &Fields<'_>) -> bool {
     }
 }
 
+/// The stanzas of dpkg's status. Without dpkg, there need not be any.
 fn status(root: &Rootfs) -> Result<Vec<String>, Error> {
-    let text = read(root, &RootPath::known(STATUS))?.unwrap_or_default();
+    let path = RootPath::known(STATUS);
+    let text = match root.read(&path)? {
+        Some(content) => String::from_utf8_lossy(&content).into_owned(),
+        None if has_dpkg(root)? => {
+            return Err(Error {
+                root: root.path().to_owned(),
+                path,
+                action: "read it, although dpkg is there",
+                source: io::ErrorKind::NotFound.into(),
+            });
+        }
+        None => String::new(),
+    };
     Ok(stanzas(&text).map(str::to_owned).collect())
 }
 
+/// Whether a tree has dpkg or something in its database.
+fn has_dpkg(root: &Rootfs) -> Result<bool, Error> {
+    for path in DPKG {
+        if root.exists(&RootPath::known(path))? {
+            return Ok(true);
+        }
+    }
+    let info = RootPath::known(INFO);
+    Ok(root.is_directory(&info)? && !root.names(&info)?.is_empty())
+}
+
 /// The stanzas of status.d, where the checksums of a package have a file beside its stanza.
-fn single_stanzas(root: &Rootfs) -> Result<Vec<String>, Error> {
+fn single_stanzas(root: &Rootfs, report: &Report) -> Result<Vec<String>, Error> {
     let directory = RootPath::known(STATUS_DIRECTORY);
     let mut found = Vec::new();
     for name in root.names(&directory)? {
         if !name.ends_with(b".md5sums") {
-            found.extend(read(root, &directory.entry(&name))?);
+            let path = directory.entry(&name);
+            found.extend(tree_identity::optional_text(root, &path, report));
         }
     }
     Ok(found)
 }
 
-fn licenses(root: &Rootfs, package: &str) -> Result<Option<copyright::Licenses>, Error> {
+fn licenses(root: &Rootfs, package: &str, report: &Report) -> Option<copyright::Licenses> {
     let directory = RootPath::known(DOCUMENTATION).entry(package.as_bytes());
-    let text = read(root, &directory.entry(b"copyright"))?;
-    Ok(text.and_then(|text| copyright::parse(&text)))
-}
-
-/// Whether reading failed because a device, a directory or something too large is there.
-fn is_no_file(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::IsADirectory || error.raw_os_error().is_none()
-}
-
-/// The text of a file; `None` for what is not a regular file.
-fn read(root: &Rootfs, path: &RootPath) -> Result<Option<String>, Error> {
-    match root.read(path) {
-        Ok(content) => Ok(content.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) if is_no_file(&error.source) => Ok(None),
-        Err(error) => Err(error),
-    }
+    let path = directory.entry(b"copyright");
+    let text = tree_identity::optional_text(root, &path, report)?;
+    copyright::parse(&text)
 }

@@ -18,6 +18,7 @@ pub(crate) mod oci;
 mod output;
 mod pax;
 mod place;
+mod publication;
 mod temporary;
 mod tool;
 
@@ -27,6 +28,7 @@ pub(crate) use document::WrittenDocument;
 pub(crate) use form::ENDINGS;
 pub(crate) use form::{Content, Form, Image, Layout, Sink, UnknownEnding, from_target};
 pub(crate) use place::Place;
+pub(crate) use publication::{Publication, WrittenImage};
 pub(crate) use tool::FileSystem;
 
 use std::ffi::OsStr;
@@ -109,6 +111,9 @@ pub(crate) enum Error {
         /// The tree.
         root: PathBuf,
     },
+    /// Two outputs.
+    #[error("{} and {} are one output, or one is inside the other", first.display(), second.display())]
+    SamePlace { first: PathBuf, second: PathBuf },
     /// The directory of an OCI image layout.
     #[error("{} is not empty", path.display())]
     NotEmpty {
@@ -153,7 +158,7 @@ impl Error {
     /// The class that decides the exit code.
     pub(crate) fn class(&self) -> Class {
         match self {
-            Error::NoArchitecture { .. } => Class::Usage,
+            Error::NoArchitecture { .. } | Error::SamePlace { .. } => Class::Usage,
             Error::NoTool { .. } | Error::NoFile { .. } => Class::Target,
             Error::Start { .. } | Error::Tool { .. } => Class::Target,
             Error::Read(error) => error.class(),
@@ -188,6 +193,7 @@ impl Error {
             | Error::NoFile { .. }
             | Error::Start { .. }
             | Error::Tool { .. }
+            | Error::SamePlace { .. }
             | Error::Inside { .. } => None,
         }
     }
@@ -203,29 +209,32 @@ struct TarOutput<W> {
     newest: i64,
 }
 
-/// Writes the tree as an image.
+/// Writes the tree as an image, still without its name.
 pub(crate) fn write(
     root: &Rootfs,
     image: &Image,
     options: &Options,
     report: &Report,
-) -> Result<(), Error> {
+) -> Result<WrittenImage, Error> {
     match &image.content {
-        Content::Tar(Sink::File(path)) => to_file(root, path, options, report),
+        Content::Tar(Sink::File(path)) => {
+            let output = to_file(root, path, options, report)?;
+            Ok(WrittenImage::File(output))
+        }
         Content::Tar(Sink::Stdout) => {
             let mut output = tar(root, io::stdout().lock(), options, report)?;
-            output.flush().map_err(|source| Error::Write { source })
+            output.flush().map_err(|source| Error::Write { source })?;
+            Ok(WrittenImage::Sent)
         }
         Content::FileSystem { kind, path } => {
-            tool::write(root, Place::find(path)?, *kind, options, report)
+            let output = tool::write(root, Place::find(path)?, *kind, options, report)?;
+            Ok(WrittenImage::File(output))
         }
-        Content::Oci { .. } => match oci::IndexWriter::open(image, Some(root))? {
-            Some(mut index) => {
-                index.add(root, options, report)?;
-                index.finish(&options.interrupt)
-            }
-            None => Ok(()),
-        },
+        Content::Oci { layout, settings } => {
+            let mut index = oci::IndexWriter::of_layout(layout, settings, Some(root))?;
+            index.add(root, options, report)?;
+            index.finish(&options.interrupt)
+        }
     }
 }
 
@@ -358,24 +367,23 @@ fn encode<W: Write>(
     Ok(encoder)
 }
 
-/// Writes the tree to the file `path`, which appears when it is complete: until then it has a
-/// temporary name in the same directory. A FIFO or a device is written to directly.
-pub(crate) fn to_file(
+/// Writes the tree to a file that is to have the name `path`. A FIFO or a device is written to
+/// directly.
+fn to_file(
     root: &Rootfs,
     path: &Path,
     options: &Options,
     report: &Report,
-) -> Result<(), Error> {
+) -> Result<output::OutputFile, Error> {
     let output = output::OutputFile::create(Place::find(path)?, Some(root))?;
-    let output = tar(root, output, options, report).map_err(|error| match error {
+    tar(root, output, options, report).map_err(|error| match error {
         Error::Write { source } => Error::Output {
             path: path.to_owned(),
             action: "write it",
             source,
         },
         error => error,
-    })?;
-    output.finish(&options.interrupt)
+    })
 }
 
 /// The path of an entry on the host, for messages.

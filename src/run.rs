@@ -34,7 +34,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::archive::{self, IndexReader};
 use crate::install::{self, Installation, Setup};
 use crate::interrupt::{Interrupt, Registration};
-use crate::pack;
+use crate::pack::{self, Publication};
 use crate::plan;
 use crate::privilege::Privilege;
 use crate::report::Report;
@@ -59,7 +59,8 @@ use choice::Choice;
 use claim::{ClaimedOutputs, Packed};
 use early::EarlyDownloads;
 use inputs::Inputs;
-use lock::{GivenLock, MadeLock, WrittenLock};
+use inventory::DescribedTree;
+use lock::{GivenLock, MadeLock};
 use several::SharedByImages;
 
 /// Makes what is requested, for each image. A run that fails or is interrupted leaves nothing but
@@ -79,7 +80,6 @@ pub(crate) fn run_with(
     report: &Report,
     stores: Option<&Stores>,
 ) -> Result<Vec<Done>, Error> {
-    lock::require_place(request.outputs.lock.as_deref())?;
     let lock = request.locked.as_deref().map(GivenLock::read).transpose()?;
     let own = lock.as_ref().map(|lock| lock.adapt(request)).transpose()?;
     let request = own.as_ref().unwrap_or(request);
@@ -104,7 +104,10 @@ fn stages(
     // Sources. An unknown suite or a bad source is an error whoever asks.
     let mut inputs = read_inputs(request, shared, report)?;
     // Preflight.
+    inventory::require_distinct(request, inputs.sources.native())?;
     let claim = preflight::claim(request, report, shared, interrupt)?;
+    let root = claim.as_ref().map(ClaimedOutputs::root);
+    inventory::try_out(request, inputs.sources.native(), root)?;
     let store = match shared.stores {
         Some(stores) => stores.store(request)?,
         None => open_store(request, report)?,
@@ -112,7 +115,6 @@ fn stages(
     let _registration = cancel_on(interrupt, &store);
     let fetch = start_downloads(&store, &request.limits, report);
     let setup = setup(request, inputs.options.clone(), &fetch);
-    let root = claim.as_ref().map(ClaimedOutputs::root);
     let installation = root.map(|root| Installation::begin(root, setup, interrupt, report));
     let installation = installation.transpose()?;
     if let Some(root) = root {
@@ -136,7 +138,7 @@ fn stages(
     let key = image_key::image_key(request, &inputs, &plan);
     let lock = MadeLock::new(request, &inputs, &plan, &reader).with_image(&key);
     if request.goal.ends_with_plan() {
-        keep(lock.write(None)?)?;
+        shared.publication.borrow_mut().add(lock.write(None, None)?);
         let steps = plan.steps(&inputs.options);
         let done = Done::new(plan.plan, &inputs.selection, key);
         return Ok(done.with_steps(steps, report));
@@ -153,7 +155,10 @@ fn stages(
     }
     let epoch = installation.map(|tree| tree.install(&plan)).transpose()?;
     let provenance = inventory::provenance(request, &inputs.sources, &plan, &fetch)?;
-    let lock = lock.write(epoch)?;
+    shared
+        .publication
+        .borrow_mut()
+        .add(lock.write(epoch, root)?);
     drop(fetch);
     if shared.stores.is_none() {
         trim_cache(&store, &request.cache, report);
@@ -170,7 +175,6 @@ fn stages(
         claim.pack(packed)?;
         claim.finish()?;
     }
-    keep(lock)?;
     Ok(Done::new(plan.plan, &inputs.selection, key))
 }
 
@@ -182,14 +186,6 @@ fn read_inputs(
     match &shared.lock {
         Some(lock) => lock.inputs(request, report),
         None => Inputs::read(request, report),
-    }
-}
-
-/// Gives a lock its name, if one is requested.
-fn keep(lock: Option<WrittenLock>) -> Result<(), Error> {
-    match lock {
-        Some(lock) => Ok(lock.keep()?),
-        None => Ok(()),
     }
 }
 
@@ -326,11 +322,12 @@ fn pack_tree(root: &Rootfs, request: PackRequest<'_>, report: &Report) -> Result
         mut options,
         inventory,
     } = request;
-    let documents = inventory::of_tree(root, image, inventory, &options)?;
+    let tree = DescribedTree { root, report };
+    let documents = inventory::of_tree(tree, image, inventory, &options)?;
     options.predicate = documents.predicate;
-    pack::write(root, image, &options, report)?;
-    for document in documents.files {
-        document.publish()?;
-    }
+    let mut publication = Publication::default();
+    publication.add(documents.files);
+    publication.set_image(pack::write(root, image, &options, report)?);
+    publication.publish(&options.interrupt)?.keep();
     Ok(())
 }

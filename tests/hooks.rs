@@ -198,3 +198,24 @@ fn configuration_that_would_choose_other_packages_is_refused() {
     proxied.fails(5);
     assert!(!Path::new(&context.root()).exists());
 }
+
+#[test]
+#[ignore = "needs root"]
+fn hooks_are_told_the_format() {
+    let context = TestContext::new([]);
+    let rows = [
+        ("root", "directory"),
+        ("x.tar.gz", "tar"),
+        ("x.oci.tar", "oci"),
+    ];
+    for (target, format) in rows {
+        let told = context.path("told").display().to_string();
+        let hook = format!("--hook=setup=echo $MMDEBSTRAP_FORMAT >{told}; exit 1");
+        let url = context.mirror.url();
+        context
+            .run(["--variant=essential", &hook, "fake", target, &url])
+            .fails(7);
+        assert_eq!(fs::read_to_string(told).unwrap().trim(), format, "{target}");
+    }
+    println!("{} cases", rows.len());
+}

@@ -2,6 +2,8 @@
 //! and nothing else is. `rbootstrap diff` and `join` compare locks.
 
 mod compare;
+mod documents;
+mod places;
 mod refused;
 
 use std::fs;

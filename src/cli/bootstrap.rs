@@ -24,7 +24,6 @@ use super::trust::TrustArgs;
 use super::{Session, print_data, target};
 use crate::formats::arch;
 use crate::formats::suite::Variant;
-use crate::pack::Image;
 use crate::privilege::Privilege;
 use crate::report::{Event, PackageTotals, Summary};
 use crate::run::{self, Goal, Outputs, Request, System};
@@ -195,6 +194,9 @@ impl BootstrapArgs {
         let mut outputs = self
             .output
             .outputs(self.target.as_deref(), &self.image, environment)?;
+        if let Some(path) = &self.lock.lock {
+            target::require_file("--lock", path)?;
+        }
         outputs.lock = self.lock.lock;
         let other_architectures = self.packages.other_architectures();
         if !other_architectures.is_empty() {
@@ -203,9 +205,8 @@ impl BootstrapArgs {
         let configuration = self.configuration.read()?;
         let mut additions = configuration.additions(CONFIGURATION);
         additions.hooks.list = self.hooks.0;
-        let image = outputs.image.as_ref().and_then(Image::path);
-        let several = !other_architectures.is_empty();
-        outputs.inventory = self.inventory.outputs(image, several)?;
+        let has_several = !other_architectures.is_empty();
+        outputs.inventory = self.inventory.outputs(has_several)?;
         let system = System {
             profile: self.profile.choice(environment),
             ..self.packages.system(suite, &self.compatibility)
@@ -255,9 +256,13 @@ fn tell_hooks(request: &mut Request, environment: &Environment) {
     let privilege = request.privilege.as_ref();
     let told = ToldRun {
         suite: Some(&request.system.suite),
-        format: match request.outputs.image {
-            Some(_) => "tar",
-            None => "directory",
+        format: match &request.outputs {
+            Outputs {
+                directory: None,
+                image: Some(image),
+                ..
+            } => image.format(),
+            Outputs { .. } => "directory",
         },
         include: &request.packages.include,
         in_user_namespace: privilege.is_ok_and(|privilege| privilege.is_in_user_namespace()),

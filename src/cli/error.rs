@@ -55,12 +55,12 @@ pub(super) enum Error {
     NeedsFile { option: &'static str },
     #[error("{option} `{}` would be written for each --arch", path.display())]
     OneNameForSeveral { option: &'static str, path: PathBuf },
-    #[error("`{}` is the name of two outputs", path.display())]
-    SameOutput { path: PathBuf },
     #[error("the format {kind} is not written to standard output")]
     FileSystemToStdout { kind: &'static str },
     #[error("--lock is of one image, but --arch is given more than once")]
     SeveralLocks,
+    #[error("--lock is given {locks} times, but there are {images} images")]
+    LockForEachImage { locks: usize, images: usize },
     #[error("--format dir needs a TARGET")]
     NoDirectory,
     /// debootstrap has a fourth word, SCRIPT.
@@ -146,9 +146,9 @@ impl Error {
             | Error::UnknownSbom { .. }
             | Error::NeedsFile { .. }
             | Error::OneNameForSeveral { .. }
-            | Error::SameOutput { .. }
             | Error::FileSystemToStdout { .. }
             | Error::SeveralLocks
+            | Error::LockForEachImage { .. }
             | Error::NoDirectory
             | Error::FourthWord { .. }
             | Error::Mirror(_)
@@ -191,6 +191,7 @@ impl Error {
             Error::NoSuchImage { .. } => "`rbootstrap build --list FILE` lists the images",
             Error::OfImage { source, .. } => return source.hint(),
             Error::OneNameForSeveral { .. } => "put {arch} into the name",
+            Error::LockForEachImage { .. } => "give the lock of each image",
             Error::SeveralLocks => "make an image and a lock of each, and `rbootstrap join` them",
             Error::CompressedLayout { .. } => "name a file that ends in .oci.tar, or a directory",
             Error::Url { .. } => {
@@ -212,7 +213,6 @@ impl Error {
             | Error::NothingToConfigure
             | Error::HooksInFirstStage
             | Error::Configuration(_)
-            | Error::SameOutput { .. }
             | Error::FileSystemToStdout { .. }
             | Error::NoDirectory
             | Error::Epoch(_)

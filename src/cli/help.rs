@@ -45,7 +45,7 @@ pub(super) const ENVIRONMENT: &str = "  http_proxy, https_proxy,  proxies for do
   all_proxy, no_proxy       come first
   SOURCE_DATE_EPOCH         the time of the image [default: the newest package's]
   TMPDIR                    the directory for temporary files [default: /tmp]
-  RBOOTSTRAP_NO_ZYGOTES     if set, every run of a Perl script compiles it anew, to find faults";
+  RBOOTSTRAP_NO_ZYGOTES     if set, every run of a Perl script compiles it again (for debugging)";
 
 /// The command with both helps complete.
 pub(super) fn command() -> Command {

@@ -157,7 +157,7 @@ pub(super) fn directory(path: &Path) -> Result<Vec<Hook>, Error> {
 /// What hooks are told about a run.
 pub(super) struct ToldRun<'a> {
     pub(super) suite: Option<&'a str>,
-    /// mmdebstrap's name of the format.
+    /// mmdebstrap's name of the format, or `oci`.
     pub(super) format: &'a str,
     pub(super) include: &'a [String],
     pub(super) in_user_namespace: bool,

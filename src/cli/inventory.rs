@@ -1,7 +1,7 @@
 //! Options of the documents that say what is in an image, for `rbootstrap SUITE` and
 //! `rbootstrap pack`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -29,13 +29,8 @@ pub(super) struct InventoryArgs {
 }
 
 impl InventoryArgs {
-    /// The documents, beside an image at `image`. With several images, each needs a name of its
-    /// own.
-    pub(super) fn outputs(
-        &self,
-        image: Option<&Path>,
-        has_several: bool,
-    ) -> Result<InventoryOutputs, Error> {
+    /// The documents. With several images, each needs a name of its own.
+    pub(super) fn outputs(&self, has_several: bool) -> Result<InventoryOutputs, Error> {
         let mut sboms = Vec::new();
         for path in &self.sbom {
             let format =
@@ -45,23 +40,15 @@ impl InventoryArgs {
                 format,
             });
         }
-        let mut taken: Vec<&Path> = image.into_iter().collect();
         let named = self.manifest.iter().map(|path| ("--manifest", path));
         for (option, path) in named.chain(self.sbom.iter().map(|path| ("--sbom", path))) {
-            target::refuse_url(option, path)?;
-            if path.as_os_str() == "-" {
-                return Err(Error::NeedsFile { option });
-            }
+            target::require_file(option, path)?;
             if has_several && !path.to_string_lossy().contains(ARCHITECTURE) {
                 return Err(Error::OneNameForSeveral {
                     option,
                     path: path.clone(),
                 });
             }
-            if taken.contains(&path.as_path()) {
-                return Err(Error::SameOutput { path: path.clone() });
-            }
-            taken.push(path);
         }
         Ok(InventoryOutputs {
             manifest: self.manifest.clone(),

@@ -25,7 +25,7 @@ pub(super) struct JoinArgs {
 
     /// Check that the locks of the images are of the same releases
     ///
-    /// May be given more than once.
+    /// Given once for each IMAGE.
     #[arg(long, value_name = "FILE")]
     lock: Vec<PathBuf>,
 
@@ -45,6 +45,12 @@ impl JoinArgs {
 
     pub(super) fn execute(self, session: &Session) -> Result<(), Error> {
         let name = self.output.display().to_string();
+        if !self.lock.is_empty() && self.lock.len() != self.images.len() {
+            return Err(Error::LockForEachImage {
+                locks: self.lock.len(),
+                images: self.images.len(),
+            });
+        }
         run::require_same_releases(&self.lock)?;
         run::join(&self.options()?, &session.interrupt)?;
         session.report.send(Event::Finished(Summary {

@@ -13,18 +13,18 @@ use crate::run;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Lock")]
 pub(super) struct LockArgs {
-    /// Write a lock of what was chosen to this file
+    /// Write a lock file: what was chosen, from where
     ///
-    /// It has the sources, the options, and every package with its version, digest and URL.
-    /// --locked makes the same image of it.
+    /// It lists the sources, the options, and each package with its version, digest and URL.
+    /// --locked builds the same image from it.
     #[arg(long, value_name = "FILE", conflicts_with = "keep_auth_conf")]
     pub(super) lock: Option<PathBuf>,
 
-    /// Install exactly what a lock has
+    /// Build the image that a lock file describes
     ///
-    /// Nothing is resolved and no index is read. A package is looked for in the cache, at MIRROR or
-    /// --snapshot, and at the URL in the lock; its digest must be that of the lock. SUITE is that
-    /// of the lock, and the options that choose packages are not given.
+    /// Resolves nothing and reads no index. Each package comes from the cache, from MIRROR or
+    /// --snapshot, or from its URL in the lock, and must have the digest in the lock. SUITE must be
+    /// the lock's. The options that the lock records, such as --include, cannot be given.
     #[arg(
         long,
         value_name = "FILE",
@@ -54,11 +54,11 @@ pub(super) struct LockArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct DiffArgs {
-    /// A lock or a manifest
+    /// The older lock or manifest
     #[arg(value_name = "OLD")]
     old: PathBuf,
 
-    /// A later one
+    /// The newer lock or manifest
     #[arg(value_name = "NEW")]
     new: PathBuf,
 

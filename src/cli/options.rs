@@ -19,6 +19,9 @@ use crate::pack::Devices;
 use crate::run::{CacheOptions, Goal, InventoryOutputs, Limits, Outputs, Packages, System};
 use crate::sandbox::ScriptLimits;
 
+/// The documents that only an image has.
+const DOCUMENTS: [&str; 2] = ["manifest", "sbom"];
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Packages")]
 pub(super) struct PackageArgs {
@@ -95,20 +98,20 @@ pub(super) struct OutputArgs {
     /// Print the packages as name=version:arch and stop
     ///
     /// One package a line, sorted. Nothing is installed, and root is not needed.
-    #[arg(long, group = "goal")]
+    #[arg(long, group = "goal", conflicts_with_all = DOCUMENTS)]
     print_debs: bool,
 
     /// Show the plan and stop [alias: --dry-run]
     ///
     /// Lists each package with its size and the reason for it. Nothing is installed, and root is
     /// not needed.
-    #[arg(long, alias = "dry-run", group = "goal")]
+    #[arg(long, alias = "dry-run", group = "goal", conflicts_with_all = DOCUMENTS)]
     simulate: bool,
 
     /// Download the packages into the cache and stop
     ///
     /// Nothing is installed, and root is not needed.
-    #[arg(long, group = "goal", conflicts_with = "no_cache")]
+    #[arg(long, group = "goal", conflicts_with = "no_cache", conflicts_with_all = DOCUMENTS)]
     download_only: bool,
 
     /// Keep the tree of a failed run

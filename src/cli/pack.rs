@@ -65,7 +65,7 @@ impl PackArgs {
             predicate: None,
             interrupt: session.interrupt.clone(),
         };
-        let inventory = self.inventory.outputs(image.path(), false)?;
+        let inventory = self.inventory.outputs(false)?;
         let request = run::PackRequest {
             image: &image,
             options,

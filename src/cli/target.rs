@@ -95,3 +95,12 @@ pub(super) fn refuse_url(word: &'static str, path: &Path) -> Result<(), Error> {
     }
     Ok(())
 }
+
+/// Fails for a document that is to go to a URL or to standard output.
+pub(super) fn require_file(option: &'static str, path: &Path) -> Result<(), Error> {
+    refuse_url(option, path)?;
+    match path.as_os_str() == "-" {
+        true => Err(Error::NeedsFile { option }),
+        false => Ok(()),
+    }
+}

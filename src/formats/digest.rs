@@ -47,20 +47,13 @@ pub struct Digest {
 impl Digest {
     /// Parses a hexadecimal digest in lower case; apt accepts no file by any other.
     pub(crate) fn parse(algorithm: Algorithm, hexadecimal: &str) -> Result<Digest, BadDigest> {
-        let bad = || BadDigest {
-            algorithm,
-            found: hexadecimal.chars().take(140).collect(),
-        };
-        let is_upper = |c: u8| c.is_ascii_uppercase();
-        if hexadecimal.len() != 2 * algorithm.bytes() || hexadecimal.bytes().any(is_upper) {
-            return Err(bad());
+        match bytes_of(hexadecimal) {
+            Some(bytes) if bytes.len() == algorithm.bytes() => Ok(Digest { algorithm, bytes }),
+            Some(_) | None => Err(BadDigest {
+                algorithm,
+                found: hexadecimal.chars().take(140).collect(),
+            }),
         }
-        let nibble = |c: u8| (c as char).to_digit(16).ok_or_else(bad);
-        let pairs = hexadecimal.as_bytes().chunks_exact(2);
-        let bytes = pairs
-            .map(|p| Ok((nibble(p[0])? << 4 | nibble(p[1])?) as u8))
-            .collect::<Result<_, _>>()?;
-        Ok(Digest { algorithm, bytes })
     }
 
     pub(crate) fn algorithm(&self) -> Algorithm {
@@ -164,12 +157,31 @@ impl Md5Hasher {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+/// Bytes as hexadecimal digits in lower case.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes
         .iter()
         .flat_map(|b| [b >> 4, b & 15])
         .map(|n| char::from(b"0123456789abcdef"[usize::from(n)]))
         .collect()
+}
+
+/// The bytes of hexadecimal digits in lower case; `None` for anything else.
+pub(crate) fn bytes_of(digits: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(digits.len() / 2);
+    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+    for [high, low] in pairs {
+        bytes.push(nibble(*high)? << 4 | nibble(*low)?);
+    }
+    rest.is_empty().then_some(bytes)
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

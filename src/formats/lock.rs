@@ -1,16 +1,17 @@
 //! A lock: everything that decides an image, written as JSON by one run and built again by another.
 //!
 //! `docs/lock.md` describes the fields. Reading checks what can be checked without a run: the
-//! format and its version, numbers that point at something, and that each package is what its
-//! stanza says. How a plan becomes a lock and back is left to `run`.
+//! format and its version, the checksum, numbers that point at something, and that each package is
+//! what its stanza says (`check`). How a plan becomes a lock and back is left to `run`.
 
 pub(crate) mod changes;
+mod check;
 
 use serde::{Deserialize, Serialize};
 
-use super::digest::{Algorithm, Digest};
-use super::package::Package;
-use super::suite::MergedUsr;
+use super::digest::{self, Algorithm, Digest, digest};
+use super::path_rule::PathRule;
+use super::suite::{MergedUsr, Variant};
 
 /// The value of `format`.
 const FORMAT: &str = "rbootstrap-lock";
@@ -23,6 +24,9 @@ const VERSION: u32 = 1;
 pub(crate) struct Lock {
     pub(crate) format: String,
     pub(crate) version: u32,
+    /// The digest of everything else in the lock. It finds edits and damage; anybody can compute
+    /// it, so it is no signature.
+    pub(crate) checksum: String,
     /// The version of the program that wrote it.
     pub(crate) program: String,
     /// A hash of all steps of the installation, in hexadecimal.
@@ -47,6 +51,9 @@ pub(crate) struct Lock {
 #[serde(deny_unknown_fields)]
 pub(crate) struct LockedOptions {
     pub(crate) suite: String,
+    /// The suite's distribution; empty if no suite file lists the suite.
+    pub(crate) distribution: String,
+    pub(crate) codename: String,
     pub(crate) variant: String,
     /// The native one first.
     pub(crate) architectures: Vec<String>,
@@ -83,6 +90,9 @@ pub(crate) struct LockedProfile {
 #[serde(deny_unknown_fields)]
 pub(crate) struct LockedSource {
     pub(crate) uris: Vec<String>,
+    /// Where others can download the packages, as a manifest says it; `None` for a directory of the
+    /// host.
+    pub(crate) public: Option<String>,
     /// As in the URL.
     pub(crate) suite: String,
     pub(crate) components: Vec<String>,
@@ -148,6 +158,8 @@ pub(crate) enum BadLock {
     Version { found: u32 },
     #[error("`{field}`: {problem}")]
     Field { field: String, problem: String },
+    #[error("`checksum` does not match: the lock was edited or damaged")]
+    Checksum,
 }
 
 /// What is read before anything else: another version may have other fields.
@@ -157,6 +169,18 @@ struct LockHead {
     version: u32,
 }
 
+/// A lock whose fields fit together and whose checksum is right, with what its texts stand for.
+#[derive(Debug)]
+pub(crate) struct CheckedLock {
+    pub(crate) lock: Lock,
+    pub(crate) variant: Variant,
+    pub(crate) path_rules: Vec<PathRule>,
+    /// The digests of the sources' releases.
+    pub(crate) releases: Vec<Digest>,
+    /// The digests of the packages.
+    pub(crate) packages: Vec<Digest>,
+}
+
 impl Lock {
     /// The format of a new lock, and its version.
     pub(crate) fn head() -> (String, u32) {
@@ -164,7 +188,7 @@ impl Lock {
     }
 
     /// Reads a lock.
-    pub(crate) fn parse(text: &[u8]) -> Result<Lock, BadLock> {
+    pub(crate) fn parse(text: &[u8]) -> Result<CheckedLock, BadLock> {
         let head: LockHead = serde_json::from_slice(text)?;
         if head.format != FORMAT {
             return Err(BadLock::Format { found: head.format });
@@ -175,77 +199,37 @@ impl Lock {
             });
         }
         let lock: Lock = serde_json::from_slice(text)?;
-        lock.check()?;
-        Ok(lock)
+        // A field that cannot be right is a better message than the checksum.
+        let checked = check::check(lock)?;
+        match checked.lock.checksum == checked.lock.computed_checksum()? {
+            true => Ok(checked),
+            false => Err(BadLock::Checksum),
+        }
     }
 
-    /// The lock as JSON.
-    pub(crate) fn to_text(&self) -> Result<String, BadLock> {
-        Ok(serde_json::to_string_pretty(self)? + "\n")
+    /// The lock as JSON, with its checksum.
+    pub(crate) fn into_text(mut self) -> Result<String, BadLock> {
+        self.checksum = self.computed_checksum()?;
+        Ok(serde_json::to_string_pretty(&self)? + "\n")
     }
 
-    fn check(&self) -> Result<(), BadLock> {
-        if self.options.architectures.is_empty() {
-            return Err(bad("options.architectures", "it is empty"));
+    /// The SHA-256 of the lock without `checksum`, as JSON without white space whose objects are
+    /// sorted by key.
+    fn computed_checksum(&self) -> Result<String, BadLock> {
+        let mut value = serde_json::to_value(self)?;
+        if let Some(fields) = value.as_object_mut() {
+            fields.remove("checksum");
         }
-        for (number, source) in self.sources.iter().enumerate() {
-            digest_of(&format!("sources[{number}].release"), &source.release)?;
-        }
-        if self.essential_count > self.packages.len() {
-            return Err(bad("essential_count", "it is more than the packages"));
-        }
-        for (number, package) in self.packages.iter().enumerate() {
-            self.check_package(number, package)?;
-        }
-        for (number, call) in self.calls.iter().enumerate() {
-            let (LockedCall::Unpack(numbers)
-            | LockedCall::Configure(numbers)
-            | LockedCall::Remove(numbers)) = call;
-            if numbers.iter().any(|at| *at >= self.packages.len()) {
-                let problem = "it names a package that the lock does not have";
-                return Err(bad(&format!("calls[{number}]"), problem));
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks that a package is what its stanza says.
-    fn check_package(&self, number: usize, package: &LockedPackage) -> Result<(), BadLock> {
-        let field = |name: &str| format!("packages[{number}].{name}");
-        if package.source.is_some_and(|at| at >= self.sources.len()) {
-            let problem = "the lock has no such source";
-            return Err(bad(&field("source"), problem));
-        }
-        let digest = digest_of(&field("digest"), &package.digest)?;
-        let said = Package::parse(&package.stanza).map_err(|error| BadLock::Field {
-            field: field("stanza"),
-            problem: error.to_string(),
-        })?;
-        let pairs = [
-            ("name", &package.name, said.name.clone()),
-            ("version", &package.version, said.version.to_string()),
-            ("architecture", &package.architecture, said.architecture),
-        ];
-        for (name, found, said) in pairs {
-            if *found != said {
-                let problem = format!("it is `{found}`, but the stanza has `{said}`");
-                return Err(bad(&field(name), &problem));
-            }
-        }
-        if package.size != said.size {
-            return Err(bad(&field("size"), "the stanza has another"));
-        }
-        if said.digest.is_none_or(|said| said != digest) {
-            return Err(bad(&field("digest"), "the stanza has another"));
-        }
-        Ok(())
+        value.sort_all_objects();
+        let canonical = serde_json::to_vec(&value)?;
+        Ok(digest(Algorithm::Sha256, &canonical).to_string())
     }
 }
 
 impl LockedFile {
     pub(crate) fn new(path: String, mode: u32, content: &[u8]) -> LockedFile {
         let text = str::from_utf8(content).ok().map(str::to_owned);
-        let digits = text.is_none().then(|| hexadecimal(content));
+        let digits = text.is_none().then(|| digest::hexadecimal(content));
         LockedFile {
             path,
             mode,
@@ -259,8 +243,9 @@ impl LockedFile {
         match (&self.text, &self.hexadecimal) {
             (Some(text), None) => Ok(text.clone().into_bytes()),
             (None, Some(digits)) => {
-                let bytes = bytes_of(digits);
-                bytes.ok_or_else(|| bad(field, "`hexadecimal` has other characters"))
+                let bytes = digest::bytes_of(digits);
+                bytes
+                    .ok_or_else(|| bad(field, "`hexadecimal` has other characters, or half a byte"))
             }
             (Some(_), Some(_)) | (None, None) => {
                 Err(bad(field, "it needs either `text` or `hexadecimal`"))
@@ -278,7 +263,7 @@ pub(crate) fn bad(field: &str, problem: &str) -> BadLock {
 }
 
 /// Reads `SHA256:` and digits.
-pub(crate) fn digest_of(field: &str, text: &str) -> Result<Digest, BadLock> {
+fn digest_of(field: &str, text: &str) -> Result<Digest, BadLock> {
     for algorithm in Algorithm::STRONGEST_FIRST {
         let rest = text.strip_prefix(algorithm.field());
         if let Some(digits) = rest.and_then(|rest| rest.strip_prefix(':')) {
@@ -288,26 +273,6 @@ pub(crate) fn digest_of(field: &str, text: &str) -> Result<Digest, BadLock> {
     }
     let problem = format!("`{text}` does not begin with SHA256: or SHA512:");
     Err(bad(field, &problem))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    let mut digits = String::new();
-    for byte in bytes {
-        digits.push_str(&format!("{byte:02x}"));
-    }
-    digits
-}
-
-fn bytes_of(digits: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    for pair in digits.as_bytes().chunks_exact(2) {
-        let pair = str::from_utf8(pair).ok()?;
-        bytes.push(u8::from_str_radix(pair, 16).ok()?);
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
@@ -321,10 +286,12 @@ mod tests {
             let file = LockedFile::new("/x".to_owned(), 0o644, content);
             assert_eq!(file.content("apt_files[0]").unwrap(), content);
         }
-        let file = LockedFile {
-            hexadecimal: Some("0g".to_owned()),
-            ..LockedFile::new("/x".to_owned(), 0o644, &[0xff])
-        };
-        assert!(file.content("apt_files[0]").is_err());
+        for digits in ["0g", "+f", "0", "0F", "é"] {
+            let file = LockedFile {
+                hexadecimal: Some(digits.to_owned()),
+                ..LockedFile::new("/x".to_owned(), 0o644, &[0xff])
+            };
+            assert!(file.content("apt_files[0]").is_err(), "{digits}");
+        }
     }
 }

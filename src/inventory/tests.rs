@@ -56,7 +56,7 @@ fn debian() -> tempfile::TempDir {
 }
 
 fn read(tree: &Path, provenance: &Provenance) -> Inventory {
-    Inventory::read(&Rootfs::open(tree).unwrap(), provenance).unwrap()
+    Inventory::read(&Rootfs::open(tree).unwrap(), provenance, &Report::silent()).unwrap()
 }
 
 fn provenance() -> Provenance {
@@ -178,5 +178,99 @@ fn endings_name_formats() {
     ];
     for (name, expected) in rows {
         assert_eq!(SbomFormat::of(Path::new(name)), expected, "{name}");
+    }
+}
+
+/// A name, the files, a symlink that leads to itself, what an error names or else how many warnings
+/// there are.
+type TreeRow = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    Option<&'static str>,
+    Result<usize, &'static str>,
+);
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test makes a symlink in its tree"
+)]
+fn what_cannot_be_read_is_left_out_but_for_dpkgs_status() {
+    let installed = (STATUS, STATUS_TEXT);
+    let copyright = "usr/share/doc/own/copyright";
+    let rows: [TreeRow; 11] = [
+        ("a plain tree", &[(STATUS, STATUS_TEXT)], None, Ok(0)),
+        ("no dpkg", &[("etc/motd", "")], None, Ok(0)),
+        ("no status", &[("usr/bin/dpkg", "")], None, Err(STATUS)),
+        (
+            "a database without status",
+            &[("var/lib/dpkg/info/a.list", "")],
+            None,
+            Err(STATUS),
+        ),
+        (
+            "a status in a loop",
+            &[("etc/motd", "")],
+            Some(STATUS),
+            Err(STATUS),
+        ),
+        (
+            "a directory as the status",
+            &[("var/lib/dpkg/status/x", "")],
+            None,
+            Err(STATUS),
+        ),
+        (
+            "a copyright file in a loop",
+            &[(STATUS, STATUS_TEXT)],
+            Some(copyright),
+            Ok(1),
+        ),
+        (
+            "a directory as a copyright file",
+            &[(STATUS, STATUS_TEXT), ("usr/share/doc/own/copyright/x", "")],
+            None,
+            Ok(1),
+        ),
+        (
+            "a directory as os-release",
+            &[(STATUS, STATUS_TEXT), ("usr/lib/os-release/x", "")],
+            None,
+            Ok(1),
+        ),
+        (
+            "an os-release in a loop",
+            &[(STATUS, STATUS_TEXT)],
+            Some("etc/os-release"),
+            Ok(1),
+        ),
+        (
+            "a directory as dpkg's architectures",
+            &[(STATUS, STATUS_TEXT), ("var/lib/dpkg/arch/x", "")],
+            None,
+            Ok(1),
+        ),
+    ];
+    for (name, files, link, expected) in rows {
+        let tree = with_files(files);
+        if let Some(link) = link {
+            let path = tree.path().join(link);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(path.file_name().unwrap(), &path).unwrap();
+        }
+        let (sender, warnings) = std::sync::mpsc::channel();
+        let report = Report::new(move |event| drop(sender.send(event)));
+        let root = Rootfs::open(tree.path()).unwrap();
+        let found = Inventory::read(&root, &Provenance::default(), &report);
+        drop(report);
+        match (found, expected) {
+            (Ok(inventory), Ok(count)) => {
+                assert_eq!(warnings.iter().count(), count, "{name}");
+                let listed = usize::from(files.contains(&installed)) * 2;
+                assert_eq!(inventory.packages.len(), listed, "{name}");
+            }
+            (Err(error), Err(path)) => assert!(error.to_string().contains(path), "{name}: {error}"),
+            (found, expected) => panic!("{name}: {found:?}, {expected:?}"),
+        }
     }
 }

@@ -1,12 +1,14 @@
-//! A document beside an image, such as a manifest or an SBOM: written before the image is, and
-//! named after it, so that a failed run leaves neither.
+//! A document beside an image, such as a manifest, an SBOM or a lock.
+//!
+//! It is written before the image is, and named with it ([`Publication`](super::Publication)), so
+//! that a failed run leaves neither.
 
 use std::io::Write;
 use std::path::Path;
 
 use super::output::OutputFile;
+use super::publication::NamedOutput;
 use super::{Error, Place};
-use crate::interrupt::Interrupt;
 use crate::tree::rootfs::Rootfs;
 
 /// A document that is complete but for its name. It is gone if it is dropped.
@@ -14,13 +16,13 @@ use crate::tree::rootfs::Rootfs;
 pub(crate) struct WrittenDocument(OutputFile);
 
 impl WrittenDocument {
-    /// Writes a document, which is not to be inside the tree.
+    /// Writes a document, which is not to be inside the tree, if there is one.
     pub(crate) fn write(
         path: &Path,
         bytes: &[u8],
-        tree: &Rootfs,
+        tree: Option<&Rootfs>,
     ) -> Result<WrittenDocument, Error> {
-        let mut file = OutputFile::create(Place::find(path)?, Some(tree))?;
+        let mut file = OutputFile::create(Place::find(path)?, tree)?;
         file.write_all(bytes).map_err(|source| Error::Output {
             path: path.to_owned(),
             action: "write it",
@@ -30,16 +32,16 @@ impl WrittenDocument {
     }
 
     /// Fails if no document can be written there. What it creates is gone when it returns.
-    pub(crate) fn try_out(path: &Path, tree: &Rootfs) -> Result<(), Error> {
+    pub(crate) fn try_out(path: &Path, tree: Option<&Rootfs>) -> Result<(), Error> {
         let place = Place::find(path)?;
         match place.is_special() {
             true => Ok(()),
-            false => OutputFile::create(place, Some(tree)).map(drop),
+            false => OutputFile::create(place, tree).map(drop),
         }
     }
 
     /// Gives the document its name.
-    pub(crate) fn publish(self) -> Result<(), Error> {
-        self.0.finish(&Interrupt::default())
+    pub(super) fn publish(self) -> Result<NamedOutput, Error> {
+        self.0.publish()
     }
 }

@@ -184,6 +184,15 @@ impl Image {
         image
     }
 
+    /// `--format`'s name of what it is.
+    pub(crate) fn format(&self) -> &'static str {
+        match &self.content {
+            Content::Tar(_) => "tar",
+            Content::FileSystem { kind, .. } => kind.name(),
+            Content::Oci { .. } => "oci",
+        }
+    }
+
     pub(crate) fn is_oci(&self) -> bool {
         matches!(self.content, Content::Oci { .. })
     }

@@ -21,6 +21,7 @@ mod tests;
 
 pub(crate) use attestation::Predicate;
 pub(crate) use blob::FilePart;
+pub(super) use directory::{CompleteLayout, LayoutDirectory};
 pub(crate) use index::IndexWriter;
 pub(crate) use join::{JoinOptions, join};
 pub(crate) use read::Error as ReadError;
@@ -34,7 +35,6 @@ use crate::formats::time::rfc3339;
 use crate::report::Report;
 use crate::tree::rootfs::Rootfs;
 use blob::{Blob, Document, Identity, Spool};
-use directory::LayoutDirectory;
 use documents::{
     Annotations, CONFIGURATION, CREATED, Configuration, Descriptor, Execution, History,
     ImageManifest, LAYER_GZIP, LAYER_ZSTD, Layers, MANIFEST, ZSTD,
@@ -91,12 +91,12 @@ fn build(
 ) -> Result<JoinedImage, Error> {
     let architecture = match &settings.architecture {
         Some(architecture) => architecture.clone(),
-        None => description::architecture(root)?,
+        None => description::architecture(root, report)?,
     };
     let platform = description::platform(&architecture);
     let layer = layer(root, how, report)?;
     let created = rfc3339(layer.time);
-    let mut said = description::annotations(root)?;
+    let mut said = description::annotations(root, report);
     said.insert(CREATED.into(), created.clone());
     let configuration = Configuration {
         created: created.clone(),

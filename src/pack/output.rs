@@ -9,13 +9,13 @@ use rustix::io::Errno;
 
 use super::Error;
 use super::place::Place;
+use super::publication::NamedOutput;
 use super::temporary::{self, TemporaryFile};
-use crate::interrupt::Interrupt;
 use crate::tree::rootfs::Rootfs;
 
-/// A file that is being written. It is gone if it is dropped before [`OutputFile::finish`].
+/// A file that is being written. It is gone if it is dropped before [`OutputFile::publish`].
 #[derive(Debug)]
-pub(super) struct OutputFile {
+pub(crate) struct OutputFile {
     place: Place,
     kind: OutputKind,
 }
@@ -65,20 +65,16 @@ impl OutputFile {
         }
     }
 
-    /// Gives the complete file its name and replaces the file that had it, unless an interrupt came
-    /// before.
-    pub(super) fn finish(mut self, interrupt: &Interrupt) -> Result<(), Error> {
-        let path = &self.place.path;
-        interrupt.check().map_err(|source| Error::Output {
-            path: path.clone(),
-            action: "give it its name",
-            source,
-        })?;
-        let named = match &mut self.kind {
-            OutputKind::Special(_) => Ok(()),
-            OutputKind::Regular(file) => file.give_name(self.place.directory(), &self.place.name),
-        };
-        named.map_err(|e| error(&self.place.path, "give it its name", e))
+    /// Gives the complete file its name. The file that had it gets it again if the result is
+    /// dropped.
+    pub(super) fn publish(self) -> Result<NamedOutput, Error> {
+        match self.kind {
+            OutputKind::Special(_) => Ok(NamedOutput::InPlace),
+            OutputKind::Regular(file) => match file.publish(&self.place.name) {
+                Ok(named) => Ok(NamedOutput::File(named)),
+                Err(e) => Err(error(&self.place.path, "give it its name", e)),
+            },
+        }
     }
 
     /// A further file beside this one, which is gone when it is dropped. `None` beside a device.

@@ -161,8 +161,43 @@ impl Place {
         Ok(())
     }
 
-    /// Whether the place is below a tree.
-    fn is_in(&self, root: &Rootfs) -> Result<bool, Errno> {
+    /// Fails if two of these paths lead to one place, or one to a place below another.
+    pub(crate) fn require_distinct(paths: &[&Path]) -> Result<(), Error> {
+        let mut places: Vec<Place> = Vec::new();
+        for path in paths {
+            let place = Place::find(path)?;
+            for other in &places {
+                if place.conflicts(other) || other.conflicts(&place) {
+                    return Err(Error::SamePlace {
+                        first: other.path.clone(),
+                        second: place.path,
+                    });
+                }
+            }
+            places.push(place);
+        }
+        Ok(())
+    }
+
+    /// Whether the other place is this one, or a directory that this one is below.
+    fn conflicts(&self, other: &Place) -> bool {
+        let is_below = match &other.found {
+            Some(found) if found.kind() == FileType::Directory => self.is_in(found),
+            Some(_) | None => Ok(false),
+        };
+        let directories = [
+            rustix::fs::fstat(&self.directory),
+            rustix::fs::fstat(&other.directory),
+        ];
+        let is_equal = match directories {
+            [Ok(own), Ok(others)] => is_same(&own, &others) && self.name == other.name,
+            [_, _] => false,
+        };
+        is_equal || is_below.unwrap_or(false)
+    }
+
+    /// Whether the place is below a directory.
+    fn is_in(&self, root: impl AsFd) -> Result<bool, Errno> {
         let root = rustix::fs::fstat(root)?;
         let mut at = rustix::fs::openat(&self.directory, c".", DIRECTORY, Mode::empty())?;
         let mut stat = rustix::fs::fstat(&at)?;

@@ -4,11 +4,11 @@
 //! no unnamed files, it has a temporary name and a mark, and the next image in that directory
 //! removes it.
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, OsStr, OsString};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, flock};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags, flock};
 use rustix::io::Errno;
 
 use crate::mark;
@@ -16,7 +16,7 @@ use crate::mark;
 /// The prefix of temporary names. The process's number and a further number follow.
 const PREFIX: &str = ".rbootstrap-image.";
 
-/// A file in an open directory. Dropped without [`TemporaryFile::give_name`], it is gone.
+/// A file in an open directory. Dropped before it has its final name, it is gone.
 #[derive(Debug)]
 pub(super) struct TemporaryFile {
     directory: OwnedFd,
@@ -66,23 +66,155 @@ impl TemporaryFile {
         let directory = directory.as_fd();
         if self.name.is_none() {
             match link(&self.file, directory, name) {
-                Err(Errno::EXIST) => {}
+                Err(Errno::EXIST) => self.take_temporary_name()?,
                 linked => return linked,
             }
-            // A file that exists can be replaced only by one that has a name.
-            mark::set(&self.file, None);
-            let linked =
-                numbered(|name| link(&self.file, self.directory.as_fd(), OsStr::new(name)));
-            self.name = Some(linked?.0);
         }
         if let Some(temporary) = &self.name {
             rustix::fs::renameat(&self.directory, temporary, directory, name)?;
-            // A mark on a complete image is never looked for.
-            let _ = mark::clear(&self.file);
-            self.name = None;
+            self.has_final_name();
         }
         Ok(())
     }
+
+    /// Gives the complete file its name in its own directory. What has that name gets it again if
+    /// the result is dropped.
+    pub(super) fn publish(mut self, name: &OsStr) -> Result<NamedFile, Errno> {
+        let replaced = self.take_place(name)?;
+        Ok(NamedFile {
+            directory: self.directory.try_clone().map_err(|_| Errno::MFILE)?,
+            name: name.to_owned(),
+            replaced,
+            is_settled: false,
+        })
+    }
+
+    /// Gives the file its name. `None` if nothing else had it, or it cannot get it again.
+    fn take_place(&mut self, name: &OsStr) -> Result<Option<ReplacedFile>, Errno> {
+        let found = rustix::fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        let is_file = found.is_ok_and(|found| is_regular(found.st_mode));
+        if !is_file {
+            let directory = self.directory.try_clone().map_err(|_| Errno::MFILE)?;
+            return self.give_name(directory, name).map(|()| None);
+        }
+        if self.name.is_none() {
+            self.take_temporary_name()?;
+        }
+        let Some(temporary) = self.name.clone() else {
+            return Err(Errno::NOENT);
+        };
+        let replaced = ReplacedFile::mark(&self.directory, name, temporary);
+        match exchange(&self.directory, OsStr::new(&replaced.name), name) {
+            Ok(()) => {
+                self.has_final_name();
+                Ok(Some(replaced))
+            }
+            // The file system cannot exchange names.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                replaced.unmark();
+                rustix::fs::renameat(&self.directory, &replaced.name, &self.directory, name)?;
+                self.has_final_name();
+                Ok(None)
+            }
+            Err(e) => {
+                replaced.unmark();
+                Err(e)
+            }
+        }
+    }
+
+    /// A file that exists can be replaced only by one that has a name.
+    fn take_temporary_name(&mut self) -> Result<(), Errno> {
+        mark::set(&self.file, None);
+        let linked = numbered(|name| link(&self.file, self.directory.as_fd(), OsStr::new(name)));
+        self.name = Some(linked?.0);
+        Ok(())
+    }
+
+    fn has_final_name(&mut self) {
+        // A mark on a complete image is never looked for.
+        let _ = mark::clear(&self.file);
+        self.name = None;
+    }
+}
+
+/// A file under its final name. Dropped without [`NamedFile::keep`], it is gone, and what had the
+/// name before has it again.
+#[derive(Debug)]
+pub(super) struct NamedFile {
+    directory: OwnedFd,
+    name: OsString,
+    replaced: Option<ReplacedFile>,
+    is_settled: bool,
+}
+
+/// What had the name before.
+#[derive(Debug)]
+struct ReplacedFile {
+    /// The name that it has for now.
+    name: String,
+    /// `None` if it cannot be read, so that a later run cannot remove it either.
+    file: Option<OwnedFd>,
+}
+
+impl ReplacedFile {
+    /// Marks a file that is going to have the name `temporary`, so that it is removed if this run
+    /// is killed.
+    fn mark(directory: &OwnedFd, name: &OsStr, temporary: String) -> ReplacedFile {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(directory, name, flags, Mode::empty()).ok();
+        if let Some(file) = &file {
+            // Locked as long as this process lives.
+            let _ = flock(file, FlockOperation::NonBlockingLockExclusive);
+            mark::set(file, None);
+        }
+        ReplacedFile {
+            name: temporary,
+            file,
+        }
+    }
+
+    /// The file may have other names.
+    fn unmark(&self) {
+        if let Some(file) = &self.file {
+            let _ = mark::clear(file);
+        }
+    }
+}
+
+impl NamedFile {
+    /// Leaves the file under its name.
+    pub(super) fn keep(mut self) {
+        self.is_settled = true;
+        if let Some(replaced) = &self.replaced {
+            replaced.unmark();
+            let _ = rustix::fs::unlinkat(&self.directory, &replaced.name, AtFlags::empty());
+        }
+    }
+}
+
+impl Drop for NamedFile {
+    fn drop(&mut self) {
+        if self.is_settled {
+            return;
+        }
+        let mut own = self.name.as_os_str();
+        if let Some(replaced) = &self.replaced
+            && exchange(&self.directory, OsStr::new(&replaced.name), &self.name).is_ok()
+        {
+            replaced.unmark();
+            own = OsStr::new(&replaced.name);
+        }
+        let _ = rustix::fs::unlinkat(&self.directory, own, AtFlags::empty());
+    }
+}
+
+fn exchange(directory: &OwnedFd, one: &OsStr, other: &OsStr) -> Result<(), Errno> {
+    rustix::fs::renameat_with(directory, one, directory, other, RenameFlags::EXCHANGE)
+}
+
+fn is_regular(mode: u32) -> bool {
+    FileType::from_raw_mode(mode) == FileType::RegularFile
 }
 
 impl Drop for TemporaryFile {

@@ -88,6 +88,20 @@ fn run(command: &mut Command) -> Output {
     output
 }
 
+/// Writes a file, and gives it its name.
+pub(super) fn to_named_file(
+    root: &Rootfs,
+    path: &Path,
+    options: &Options,
+    report: &Report,
+) -> Result<(), Error> {
+    let mut publication = Publication::default();
+    let written = to_file(root, path, options, report)?;
+    publication.set_image(WrittenImage::File(written));
+    publication.publish(&options.interrupt)?.keep();
+    Ok(())
+}
+
 #[test]
 #[ignore = "needs root"]
 fn gnu_tar_restores_the_tree() {
@@ -102,7 +116,7 @@ fn gnu_tar_restores_the_tree() {
         let file = place.path().join(format!("x.{ending}"));
         let extracted = place.path().join("extracted");
         fs::create_dir(&extracted).unwrap();
-        to_file(
+        to_named_file(
             &Rootfs::open(tree.path()).unwrap(),
             &file,
             &options(compression),

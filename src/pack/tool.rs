@@ -1,8 +1,8 @@
 //! Writes squashfs, ext2 and ext4 images, with a program of the host.
 //!
-//! The program reads the tar from a pipe and writes to the temporary file of the image, so no tar is
-//! stored. [`TOOLS`] lists the programs. Whether one is installed and can read a tar is tried before
-//! anything is downloaded.
+//! The program reads the tar from a pipe and writes to the temporary file of the image, so no tar
+//! is stored. [`TOOLS`] lists the programs. Whether one is installed and can read a tar is tried
+//! before anything is downloaded.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -188,14 +188,14 @@ impl Tool {
     }
 }
 
-/// Writes a tree as a file system.
+/// Writes a tree as a file system, still without its name.
 pub(super) fn write(
     root: &Rootfs,
     place: Place,
     makes: FileSystem,
     options: &Options,
     report: &Report,
-) -> Result<(), Error> {
+) -> Result<OutputFile, Error> {
     let tool = makes.tool()?;
     let output = OutputFile::create(place, Some(root))?;
     let Some(path) = output.regular().map(descriptor_path) else {
@@ -234,7 +234,7 @@ pub(super) fn write(
     let status = running.wait().map_err(|source| Error::Write { source })?;
     let said = listener.join().unwrap_or_default();
     match status.success() {
-        true => output.finish(&options.interrupt),
+        true => Ok(output),
         false => Err(Error::Tool {
             program: tool.program,
             status,

@@ -5,13 +5,14 @@
 //! keeps failed trees.
 
 use super::image_key::{self, ImageKey};
+use super::inventory::{self, DescribedTree};
 use super::preflight::Disk;
 use super::request::{Limits, Outputs};
 use super::several::SharedByImages;
-use super::{Error, inventory, now};
+use super::{Error, now};
 use crate::interrupt::Interrupt;
 use crate::inventory::Provenance;
-use crate::pack;
+use crate::pack::{self, Publication};
 use crate::report::Report;
 use crate::tree::base;
 use crate::tree::rootfs::Rootfs;
@@ -146,9 +147,8 @@ impl<'a> ClaimedOutputs<'a> {
         Ok(())
     }
 
-    /// Writes the image, if one was asked for, and the documents about it. Fails if the run was
-    /// interrupted, even if nothing noticed so far; but once the image is in its place, the run has
-    /// succeeded.
+    /// Writes the image, if one was asked for, and the documents about it, still without their
+    /// names. Fails if the run was interrupted, even if nothing noticed so far.
     pub(super) fn pack(&self, packed: Packed<'_>) -> Result<(), Error> {
         let Packed {
             epoch,
@@ -156,9 +156,12 @@ impl<'a> ClaimedOutputs<'a> {
             limits,
             key,
         } = packed;
-        let documents = inventory::write(self.outputs, self.root(), provenance, epoch)?;
-        // They get their names after the image.
-        self.shared.documents.borrow_mut().extend(documents.files);
+        let tree = DescribedTree {
+            root: self.root(),
+            report: self.report,
+        };
+        let documents = inventory::write(tree, self.outputs, provenance, epoch)?;
+        self.shared.publication.borrow_mut().add(documents.files);
         let says_key = self.outputs.says_key;
         let with_key = |image| image_key::with_key(image, key);
         let keyed = self
@@ -179,7 +182,10 @@ impl<'a> ClaimedOutputs<'a> {
             };
             match &mut *self.shared.index.borrow_mut() {
                 Some(index) => index.add(self.root(), &options, self.report)?,
-                None => return Ok(pack::write(self.root(), image, &options, self.report)?),
+                None => {
+                    let image = pack::write(self.root(), image, &options, self.report)?;
+                    self.shared.publication.borrow_mut().set_image(image);
+                }
             }
         }
         match self.interrupt.signal() {
@@ -191,11 +197,20 @@ impl<'a> ClaimedOutputs<'a> {
         }
     }
 
-    /// Keeps the tree that the user asked for. A tree that was made for an image only is removed.
+    /// Keeps the tree that the user asked for, and names the image and the documents: all or none.
+    /// Several images are named by [`several`](super::several). A tree that was made for an image
+    /// only is removed. From here on, the run has succeeded.
     pub(super) fn finish(mut self) -> Result<(), Error> {
+        let has_several = self.shared.index.borrow().is_some();
+        let publication = match has_several {
+            true => Publication::default(),
+            false => self.shared.publication.take(),
+        };
+        let published = publication.publish(self.interrupt)?;
         if self.outputs.directory.is_some() {
             self.target.keep()?;
         }
+        published.keep();
         self.finished = true;
         Ok(())
     }

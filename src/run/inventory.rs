@@ -18,13 +18,18 @@ use crate::inventory::{
     Inventory, PREDICATE_TYPE, PackageFileRecord, Provenance, ReleaseName, SbomFormat,
 };
 use crate::pack::oci::Predicate;
-use crate::pack::{self, Content, Image, WrittenDocument};
+use crate::pack::{self, Content, Image, Place, WrittenDocument};
+use crate::report::Report;
 use crate::store::downloads::Downloads;
 use crate::store::{self, RemoteFile};
+use crate::tree::identity;
 use crate::tree::rootfs::Rootfs;
 
 /// What stands for the native architecture in a path.
 pub(crate) const ARCHITECTURE: &str = "{arch}";
+
+/// What stands for an architecture that the tree does not say.
+const UNKNOWN: &str = "unknown";
 
 /// The documents of an image, still without their names.
 #[derive(Debug, Default)]
@@ -34,9 +39,27 @@ pub(super) struct Documents {
     pub(super) predicate: Option<Predicate>,
 }
 
-/// Fails if a document cannot be written at its place.
-pub(super) fn try_out(request: &Request, root: &Rootfs) -> Result<(), Error> {
-    for path in paths(&request.outputs.inventory) {
+/// Fails if two outputs of a run are one.
+pub(super) fn require_distinct(request: &Request, architecture: &str) -> Result<(), Error> {
+    let outputs = &request.outputs;
+    let documents = outputs.inventory.of_architecture(architecture);
+    let mut all = paths(&documents);
+    all.extend(outputs.lock.as_deref());
+    all.extend(outputs.image.as_ref().and_then(Image::path));
+    Ok(Place::require_distinct(&all)?)
+}
+
+/// Fails if a document or the lock cannot be written at its place.
+pub(super) fn try_out(
+    request: &Request,
+    architecture: &str,
+    root: Option<&Rootfs>,
+) -> Result<(), Error> {
+    let documents = request.outputs.inventory.of_architecture(architecture);
+    for path in paths(&documents) {
+        WrittenDocument::try_out(path, root)?;
+    }
+    if let Some(path) = &request.outputs.lock {
         WrittenDocument::try_out(path, root)?;
     }
     Ok(())
@@ -114,10 +137,17 @@ fn control(deb: &RemoteFile, fetch: &Downloads) -> Result<String, Error> {
     Ok(opened.stanza)
 }
 
+/// A tree that documents describe, and whom to tell what of it cannot be read.
+#[derive(Clone, Copy)]
+pub(super) struct DescribedTree<'a> {
+    pub(super) root: &'a Rootfs,
+    pub(super) report: &'a Report,
+}
+
 /// Writes the documents of a run's tree.
 pub(super) fn write(
+    tree: DescribedTree<'_>,
     outputs: &Outputs,
-    root: &Rootfs,
     provenance: Option<Provenance>,
     epoch: i64,
 ) -> Result<Documents, Error> {
@@ -127,12 +157,12 @@ pub(super) fn write(
     provenance.created = epoch;
     provenance.name = tag(outputs.image.as_ref());
     let attests = attests(outputs.image.as_ref());
-    documents(root, &provenance, &outputs.inventory, attests)
+    documents(tree, &provenance, &outputs.inventory, attests)
 }
 
 /// Writes the documents of a tree of which nothing else is known.
 pub(super) fn of_tree(
-    root: &Rootfs,
+    tree: DescribedTree<'_>,
     image: &Image,
     outputs: &InventoryOutputs,
     options: &pack::Options,
@@ -140,6 +170,12 @@ pub(super) fn of_tree(
     if paths(outputs).is_empty() && !attests(Some(image)) {
         return Ok(Documents::default());
     }
+    let root = tree.root;
+    let architecture = identity::architecture(root, &Report::silent());
+    let named = outputs.of_architecture(architecture.as_deref().unwrap_or(UNKNOWN));
+    let mut all = paths(&named);
+    all.extend(image.path());
+    Place::require_distinct(&all)?;
     let created = match options.epoch {
         Some(epoch) => epoch,
         None => pack::newest(root, &options.interrupt)?,
@@ -149,40 +185,38 @@ pub(super) fn of_tree(
         created,
         ..Provenance::default()
     };
-    documents(root, &provenance, outputs, attests(Some(image)))
+    documents(tree, &provenance, outputs, attests(Some(image)))
 }
 
 fn documents(
-    root: &Rootfs,
+    tree: DescribedTree<'_>,
     provenance: &Provenance,
     outputs: &InventoryOutputs,
     attests: bool,
 ) -> Result<Documents, Error> {
-    let inventory = Inventory::read(root, provenance)?;
-    let architecture = inventory.architecture.as_deref().unwrap_or("unknown");
+    let root = tree.root;
+    let inventory = Inventory::read(root, provenance, tree.report)?;
+    let architecture = inventory.architecture.as_deref().unwrap_or(UNKNOWN);
+    let outputs = outputs.of_architecture(architecture);
     let mut documents = Documents::default();
-    let mut write = |path: &Path, bytes: serde_json::Result<Vec<u8>>| {
-        let bytes = bytes.map_err(unwritten)?;
-        let path = with_architecture(path, architecture);
-        documents
-            .files
-            .push(WrittenDocument::write(&path, &bytes, root)?);
-        Ok::<(), Error>(())
-    };
     if let Some(path) = &outputs.manifest {
-        write(path, inventory.manifest())?;
+        let bytes = inventory.manifest().map_err(unwritten)?;
+        let written = WrittenDocument::write(path, &bytes, Some(root))?;
+        documents.files.push(written);
     }
     for sbom in &outputs.sboms {
         let bytes = match sbom.format {
             SbomFormat::Spdx => inventory.spdx(),
             SbomFormat::CycloneDx => inventory.cyclonedx(),
         };
-        write(&sbom.path, bytes)?;
+        let bytes = bytes.map_err(unwritten)?;
+        let written = WrittenDocument::write(&sbom.path, &bytes, Some(root))?;
+        documents.files.push(written);
     }
     if attests {
         documents.predicate = Some(Predicate {
             kind: PREDICATE_TYPE,
-            document: inventory.compact_spdx().map_err(unwritten)?,
+            document: inventory.spdx_value().map_err(unwritten)?,
         });
     }
     Ok(documents)
@@ -191,6 +225,20 @@ fn documents(
 fn unwritten(error: serde_json::Error) -> pack::Error {
     pack::Error::Write {
         source: error.into(),
+    }
+}
+
+impl InventoryOutputs {
+    /// The documents of an image of one architecture.
+    fn of_architecture(&self, architecture: &str) -> InventoryOutputs {
+        let mut outputs = self.clone();
+        if let Some(path) = &mut outputs.manifest {
+            *path = with_architecture(path, architecture);
+        }
+        for sbom in &mut outputs.sboms {
+            sbom.path = with_architecture(&sbom.path, architecture);
+        }
+        outputs
     }
 }
 

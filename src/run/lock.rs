@@ -18,9 +18,8 @@ use super::sources::{Sources, load_suites, named_mirrors};
 use super::{Error as RunError, preseed, profile};
 use crate::archive::{Exemptions, Expiry, Leniency, Release, Source, TreeKeys, Trust};
 use crate::formats::digest::{Algorithm, digest};
-use crate::formats::lock::{self, BadLock, Lock, LockedCall, LockedPackage, LockedPathRule};
-use crate::formats::path_rule::{PathRule, PathRuleKind};
-use crate::formats::suite::{MergedUsr, Suite, Suites, Variant};
+use crate::formats::lock::{self, BadLock, CheckedLock, Lock, LockedCall, LockedPackage};
+use crate::formats::suite::{MergedUsr, Suite, Suites};
 use crate::install::{InstallPlan, Preseed};
 use crate::plan::{self, Call, Chosen, Plan, Selection};
 use crate::report::Report;
@@ -30,7 +29,7 @@ use crate::tree::rootfs::RootPath;
 
 pub(crate) use compare::{changes, require_same_releases};
 pub(crate) use error::Error;
-pub(super) use made::{MadeLock, WrittenLock, require_place};
+pub(super) use made::MadeLock;
 
 /// The largest lock, in bytes. One of 5,000 packages has 6 MB.
 const SIZE_LIMIT: u64 = 256 << 20;
@@ -52,12 +51,12 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
 #[derive(Debug)]
 pub(super) struct GivenLock {
     path: PathBuf,
-    lock: Lock,
+    checked: CheckedLock,
 }
 
 /// The key of the image that was made with a lock; `None` if there is no such lock.
 pub(crate) fn locked_image_key(path: &Path) -> Option<String> {
-    GivenLock::read(path).ok()?.lock.image
+    GivenLock::read(path).ok()?.checked.lock.image
 }
 
 impl GivenLock {
@@ -65,9 +64,13 @@ impl GivenLock {
         let text = read_file(path)?;
         let path = path.to_owned();
         match Lock::parse(&text) {
-            Ok(lock) => Ok(GivenLock { path, lock }),
+            Ok(checked) => Ok(GivenLock { path, checked }),
             Err(source) => Err(Error::Bad { path, source }),
         }
+    }
+
+    fn lock(&self) -> &Lock {
+        &self.checked.lock
     }
 
     fn bad(&self, field: &str, problem: &str) -> Error {
@@ -88,7 +91,7 @@ impl GivenLock {
 
     /// The request with the options of the lock.
     pub(super) fn adapt(&self, request: &Request) -> Result<Request, Error> {
-        let options = &self.lock.options;
+        let options = &self.lock().options;
         if request.system.suite != options.suite {
             let given = request.system.suite.clone();
             return Err(self.differs("options.suite", options.suite.clone(), given));
@@ -106,20 +109,10 @@ impl GivenLock {
         }
         request.outputs.epoch = options.source_date_epoch;
         let system = &mut request.system;
-        let variant: Result<Variant, _> = options.variant.parse();
-        system.variant =
-            variant.map_err(|error| self.bad("options.variant", &error.to_string()))?;
+        system.variant = self.checked.variant;
         system.architectures.clone_from(&options.architectures);
         system.first_stage = options.first_stage;
-        system.path_rules.clear();
-        for rule in &options.path_rules {
-            let rule = match rule {
-                LockedPathRule::Exclude(pattern) => PathRule::new(PathRuleKind::Exclude, pattern),
-                LockedPathRule::Include(pattern) => PathRule::new(PathRuleKind::Include, pattern),
-            };
-            let rule = rule.map_err(|error| self.bad("options.path_rules", &error.to_string()))?;
-            system.path_rules.push(rule);
-        }
+        system.path_rules.clone_from(&self.checked.path_rules);
         request.packages = Packages {
             include: options.include.clone(),
             exclude: options.exclude.clone(),
@@ -129,7 +122,7 @@ impl GivenLock {
 
     /// What a run of the adapted request starts from.
     pub(super) fn inputs(&self, request: &Request, report: &Report) -> Result<Inputs, RunError> {
-        let options = &self.lock.options;
+        let options = &self.lock().options;
         let suites = load_suites(&request.sources.suite_directories)?;
         let sources = self.sources(&suites);
         let mut include = options.include.clone();
@@ -169,7 +162,7 @@ impl GivenLock {
     /// The sources. They are not read.
     fn sources(&self, suites: &Suites) -> Sources {
         let mut list = Vec::new();
-        for source in &self.lock.sources {
+        for source in &self.lock().sources {
             list.push(Source {
                 uris: source.uris.clone(),
                 suite: source.suite.clone(),
@@ -185,11 +178,13 @@ impl GivenLock {
                 leniency: Leniency::default(),
             });
         }
-        let options = &self.lock.options;
+        let options = &self.lock().options;
         let known = suites.find(&options.suite).cloned();
         let mut suite = known.unwrap_or_else(|| Suite::unlisted(&options.suite));
+        suite.distribution.clone_from(&options.distribution);
+        suite.codename.clone_from(&options.codename);
         suite.merged_usr = options.merged_usr;
-        Sources::of_lock(suite, list, options.architectures.clone())
+        Sources::of_lock(suite, list, self.lock())
     }
 
     /// What is installed.
@@ -202,10 +197,9 @@ impl GivenLock {
         let suites = load_suites(&request.sources.suite_directories)?;
         let mut releases = Vec::new();
         let mut mirrors = Vec::new();
-        for (source, locked) in inputs.sources.list.iter().zip(&self.lock.sources) {
-            let digest = lock::digest_of("sources", &locked.release);
-            let digest = digest.map_err(|source| self.wrong(source))?;
-            releases.push(Arc::new(Release::recorded(source.clone(), digest)));
+        for (source, digest) in inputs.sources.list.iter().zip(&self.checked.releases) {
+            let release = Release::recorded(source.clone(), digest.clone());
+            releases.push(Arc::new(release));
             let mut all = named_mirrors(&source.suite, request, &suites)?;
             all.extend_from_slice(&source.uris);
             mirrors.push(all);
@@ -213,19 +207,24 @@ impl GivenLock {
         let mut debs = Vec::new();
         let mut packages = Vec::new();
         let mut requested = Vec::new();
-        for package in &self.lock.packages {
+        for (package, digest) in self.lock().packages.iter().zip(&self.checked.packages) {
             let release = package.source.map(|at| Arc::clone(&releases[at]));
             let chosen = Chosen::new(&package.stanza, release, package.automatic);
             let chosen = chosen.map_err(|error| self.bad("packages", &error.to_string()))?;
             let from = package.source.map_or(&[][..], |at| &mirrors[at]);
-            debs.push(self.deb(package, &chosen, from)?);
+            debs.push(RemoteFile {
+                name: chosen.package().key().to_string(),
+                urls: urls(package, &chosen, from),
+                size: package.size,
+                digest: digest.clone(),
+            });
             if package.requested {
                 requested.push(chosen.package().key());
             }
             packages.push(chosen);
         }
-        let calls = self.lock.calls.iter().map(call).collect();
-        let plan = Plan::new(packages, self.lock.essential_count, calls);
+        let calls = self.lock().calls.iter().map(call).collect();
+        let plan = Plan::new(packages, self.lock().essential_count, calls);
         let plan = InstallPlan {
             plan: plan.ok_or_else(|| self.bad("calls", "they name no packages"))?,
             debs,
@@ -237,32 +236,6 @@ impl GivenLock {
         Ok(plan)
     }
 
-    fn deb(
-        &self,
-        package: &LockedPackage,
-        chosen: &Chosen,
-        mirrors: &[String],
-    ) -> Result<RemoteFile, Error> {
-        let path = store::encode(&chosen.package().filename);
-        let mut urls = Vec::new();
-        for mirror in mirrors {
-            let url = format!("{}/{path}", mirror.trim_end_matches('/'));
-            if !urls.contains(&url) {
-                urls.push(url);
-            }
-        }
-        if !urls.contains(&package.url) {
-            urls.push(package.url.clone());
-        }
-        let digest = lock::digest_of("packages", &package.digest);
-        Ok(RemoteFile {
-            name: chosen.package().key().to_string(),
-            urls,
-            size: package.size,
-            digest: digest.map_err(|source| self.wrong(source))?,
-        })
-    }
-
     fn wrong(&self, source: BadLock) -> Error {
         Error::Bad {
             path: self.path.clone(),
@@ -272,7 +245,7 @@ impl GivenLock {
 
     fn apt_files(&self) -> Result<Vec<AptFile>, Error> {
         let mut files = Vec::new();
-        for (number, file) in self.lock.apt_files.iter().enumerate() {
+        for (number, file) in self.lock().apt_files.iter().enumerate() {
             let field = format!("apt_files[{number}]");
             let path = RootPath::parse(&file.path);
             files.push(AptFile {
@@ -287,20 +260,36 @@ impl GivenLock {
     /// Checks that the lock leads to the steps that it was made of. Another version of the program
     /// may have other steps for the same packages.
     fn check_key(&self, plan: &InstallPlan, inputs: &Inputs, report: &Report) -> Result<(), Error> {
-        if plan.key(&inputs.options) == self.lock.key {
+        if plan.key(&inputs.options) == self.lock().key {
             return Ok(());
         }
         let path = self.path.clone();
-        if self.lock.program == env!("CARGO_PKG_VERSION") {
+        if self.lock().program == env!("CARGO_PKG_VERSION") {
             return Err(Error::Key { path });
         }
         report.warning(format!(
             "{} was written by rbootstrap {}, whose image may differ",
             path.display(),
-            self.lock.program
+            self.lock().program
         ));
         Ok(())
     }
+}
+
+/// Where a package is looked for: at the mirrors, and at last where the lock's run found it.
+fn urls(package: &LockedPackage, chosen: &Chosen, mirrors: &[String]) -> Vec<String> {
+    let path = store::encode(&chosen.package().filename);
+    let mut urls = Vec::new();
+    for mirror in mirrors {
+        let url = format!("{}/{path}", mirror.trim_end_matches('/'));
+        if !urls.contains(&url) {
+            urls.push(url);
+        }
+    }
+    if !urls.contains(&package.url) {
+        urls.push(package.url.clone());
+    }
+    urls
 }
 
 fn call(call: &LockedCall) -> Call {

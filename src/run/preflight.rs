@@ -11,10 +11,10 @@ mod room;
 
 use std::path::Path;
 
+use super::Error;
 use super::claim::ClaimedOutputs;
 use super::request::{Goal, Request};
 use super::several::SharedByImages;
-use super::{Error, inventory};
 use crate::interrupt::Interrupt;
 use crate::pack::{self, Image, Place};
 use crate::privilege::Privilege;
@@ -49,7 +49,6 @@ pub(super) fn claim<'a>(
     if let Some((place, image)) = place.zip(image) {
         pack::try_out(place, image, claimed.root())?;
     }
-    inventory::try_out(request, claimed.root())?;
     Ok(Some(claimed))
 }
 

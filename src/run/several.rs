@@ -9,7 +9,7 @@ use super::request::{Goal, Request};
 use super::stores::Stores;
 use super::{Done, Error, stages};
 use crate::interrupt::Interrupt;
-use crate::pack::WrittenDocument;
+use crate::pack::Publication;
 use crate::pack::oci::IndexWriter;
 use crate::report::Report;
 
@@ -23,12 +23,12 @@ pub(super) struct SharedByImages<'a> {
     /// Takes the images, if there are several.
     pub(super) index: RefCell<Option<IndexWriter>>,
     /// What gets its name once all images are complete.
-    pub(super) documents: RefCell<Vec<WrittenDocument>>,
+    pub(super) publication: RefCell<Publication>,
     /// Instead of a store of its own.
     pub(super) stores: Option<&'a Stores>,
 }
 
-/// Makes all images of a request, and then names the documents beside them.
+/// Makes all images of a request, and then names them and the documents beside them.
 pub(super) fn make(
     request: &Request,
     interrupt: &Interrupt,
@@ -36,9 +36,7 @@ pub(super) fn make(
     shared: &SharedByImages<'_>,
 ) -> Result<Vec<Done>, Error> {
     let done = images(request, interrupt, report, shared)?;
-    for document in shared.documents.take() {
-        document.publish()?;
-    }
+    shared.publication.take().publish(interrupt)?.keep();
     Ok(done)
 }
 
@@ -62,7 +60,8 @@ fn images(
         done.push(stages(&next, interrupt, report, shared)?);
     }
     if let Some(index) = shared.index.take() {
-        index.finish(interrupt)?;
+        let image = index.finish(interrupt)?;
+        shared.publication.borrow_mut().set_image(image);
     }
     Ok(done)
 }

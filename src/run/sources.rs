@@ -82,6 +82,7 @@ pub(super) fn choose(
         keeps_logins: options.keeps_logins,
         suite: suite.clone(),
         architectures: architectures.clone(),
+        recorded: Vec::new(),
     };
     Ok(sources)
 }

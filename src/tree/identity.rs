@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::formats::fields::{Field, PackageFields};
-use crate::tree::rootfs::{Error, RootPath, Rootfs};
+use crate::report::Report;
+use crate::tree::rootfs::{RootPath, Rootfs};
 
 /// The architectures of a tree, native first (dpkg's own file).
 const ARCHITECTURES: &str = "var/lib/dpkg/arch";
@@ -12,13 +13,13 @@ const STATUS: &str = "var/lib/dpkg/status";
 const RELEASES: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
 
 /// The native architecture of a tree, by dpkg's list of architectures or else by its packages.
-pub(crate) fn architecture(root: &Rootfs) -> Result<Option<String>, Error> {
-    if let Some(listed) = read(root, ARCHITECTURES)?
+pub(crate) fn architecture(root: &Rootfs, report: &Report) -> Option<String> {
+    if let Some(listed) = optional_text(root, &RootPath::known(ARCHITECTURES), report)
         && let Some(native) = listed.split_whitespace().next()
     {
-        return Ok(Some(native.to_owned()));
+        return Some(native.to_owned());
     }
-    let status = read(root, STATUS)?.unwrap_or_default();
+    let status = optional_text(root, &RootPath::known(STATUS), report).unwrap_or_default();
     let mut found = None;
     for package in PackageFields::all(&status) {
         let architecture = package.get(Field::Architecture);
@@ -27,26 +28,34 @@ pub(crate) fn architecture(root: &Rootfs) -> Result<Option<String>, Error> {
         }
         // dpkg is of the native architecture; another package may be foreign.
         if package.get(Field::Package) == "dpkg" {
-            return Ok(Some(architecture.to_owned()));
+            return Some(architecture.to_owned());
         }
         found.get_or_insert(architecture);
     }
-    Ok(found.map(str::to_owned))
+    found.map(str::to_owned)
 }
 
 /// The variables of the tree's os-release; none without the file. Empty ones are left out.
-pub(crate) fn os_release(root: &Rootfs) -> Result<BTreeMap<String, String>, Error> {
+pub(crate) fn os_release(root: &Rootfs, report: &Report) -> BTreeMap<String, String> {
     for path in RELEASES {
-        if let Some(text) = read(root, path)? {
-            return Ok(variables(&text));
+        if let Some(text) = optional_text(root, &RootPath::known(path), report) {
+            return variables(&text);
         }
     }
-    Ok(BTreeMap::new())
+    BTreeMap::new()
 }
 
-fn read(root: &Rootfs, path: &'static str) -> Result<Option<String>, Error> {
-    let content = root.read(&RootPath::known(path))?;
-    Ok(content.map(|content| String::from_utf8_lossy(&content).into_owned()))
+/// The text of a file that a tree need not have. What cannot be read there, such as a directory or
+/// a symlink to itself, counts as absent, with a warning.
+pub(crate) fn optional_text(root: &Rootfs, path: &RootPath, report: &Report) -> Option<String> {
+    match root.read(path) {
+        Ok(content) => Some(String::from_utf8_lossy(&content?).into_owned()),
+        Err(error) => {
+            let reason = &error.source;
+            report.warning(format!("{error}, so it is left out: {reason}"));
+            None
+        }
+    }
 }
 
 /// The variables of os-release(5), without their quotes.
@@ -119,7 +128,7 @@ mod tests {
         ];
         for (files, expected) in rows {
             let (_directory, root) = tree(files);
-            let found = architecture(&root).unwrap();
+            let found = architecture(&root, &Report::silent());
             assert_eq!(found.as_deref(), expected, "{files:?}");
         }
     }
@@ -130,7 +139,7 @@ mod tests {
             "# ID=no\nPRETTY_NAME=\"Debian \\\"13\\\"\"\nVERSION_ID='13'\nID=debian\nNAME=\n";
         let (_directory, root) = tree(&[("usr/lib/os-release", text)]);
         let mut shown = Vec::new();
-        for (name, value) in os_release(&root).unwrap() {
+        for (name, value) in os_release(&root, &Report::silent()) {
             shown.push(format!("{name} {value}"));
         }
         assert_eq!(
@@ -138,6 +147,6 @@ mod tests {
             ["ID debian", "PRETTY_NAME Debian \"13\"", "VERSION_ID 13"]
         );
         let (_directory, root) = tree(&[]);
-        assert!(os_release(&root).unwrap().is_empty());
+        assert!(os_release(&root, &Report::silent()).is_empty());
     }
 }

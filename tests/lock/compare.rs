@@ -50,6 +50,12 @@ fn two_locks_are_compared_a_line_a_package() {
     run(&["place/old", "place/else"])
         .fails(3)
         .names(&["place/else", "packages"]);
+    let entry = json!({"name": "a", "version": "1", "architecture": "all"});
+    let twice = json!({"packages": [entry, entry]}).to_string();
+    fs::write(context.path("place/else"), twice).unwrap();
+    run(&["place/else", "place/old"])
+        .fails(3)
+        .names(&["place/else", "packages[1]", "a:all"]);
     run(&["place/old", "place/none"])
         .fails(2)
         .names(&["place/none"]);
@@ -67,14 +73,31 @@ fn images_of_other_releases_are_not_joined() {
         command.args(["--variant=extract", "--include=helper", &lock, "fake"]);
         outcome(command.arg(target).arg(context.mirror.url())).ok();
     }
-    let join = |second: &str| {
+    let join = |locks: &[&str], images: &[&str]| {
         let mut command = context.program();
-        command.args(["join", "--lock=place/a.lock", second]);
-        outcome(command.args(["place/all.oci.tar", "place/a.oci.tar"]))
+        command.arg("join");
+        for lock in locks {
+            command.arg(format!("--lock=place/{lock}.lock"));
+        }
+        command.arg("place/all.oci.tar");
+        for image in images {
+            command.arg(format!("place/{image}.oci.tar"));
+        }
+        outcome(&mut command)
     };
-    join("--lock=place/c.lock")
+    join(&["a", "c"], &["a", "c"])
         .fails(3)
         .names(&["place/a.lock", "place/c.lock", "fake"]);
+    let of_one_release = join(&["a", "b"], &["a", "b"]);
+    assert!(
+        of_one_release.stderr.contains("platform"),
+        "{of_one_release:?}"
+    );
+    for locks in [&["a"][..], &["a", "b", "c"]] {
+        join(locks, &["a", "b"])
+            .fails(2)
+            .names(&["--lock", "2 images"]);
+    }
     assert!(!context.path("place/all.oci.tar").exists());
-    join("--lock=place/b.lock").ok();
+    join(&["a"], &["a"]).ok();
 }

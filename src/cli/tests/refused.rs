@@ -38,8 +38,11 @@ fn contradictions_are_refused() {
         "rbootstrap --sbom n.xml noble n",
         "rbootstrap --manifest - noble n",
         "rbootstrap --sbom http://m/n.json noble n",
-        "rbootstrap --manifest n.json --sbom n.json noble n",
-        "rbootstrap --manifest n.oci.tar noble n.oci.tar",
+        "rbootstrap --lock - noble n",
+        "rbootstrap --lock http://m/n.lock noble n",
+        "rbootstrap --simulate --manifest n.json noble",
+        "rbootstrap --print-debs --sbom n.json noble",
+        "rbootstrap --download-only --manifest n.json noble",
         "rbootstrap --attest noble n.tar",
         "rbootstrap --sbom n.json --arch amd64 --arch arm64 noble n.oci.tar",
         "rbootstrap --compress-level 3 noble n",
@@ -137,10 +140,16 @@ fn contradictions_are_refused() {
         error: --manifest - is not supported, because it is standard output
     rbootstrap --sbom http://m/n.json noble n
         error: --sbom is `http://m/n.json`, which is a URL and not a path
-    rbootstrap --manifest n.json --sbom n.json noble n
-        error: `n.json` is the name of two outputs
-    rbootstrap --manifest n.oci.tar noble n.oci.tar
-        error: `n.oci.tar` is the name of two outputs
+    rbootstrap --lock - noble n
+        error: --lock - is not supported, because it is standard output
+    rbootstrap --lock http://m/n.lock noble n
+        error: --lock is `http://m/n.lock`, which is a URL and not a path
+    rbootstrap --simulate --manifest n.json noble
+        error: the argument '--simulate' cannot be used with '--manifest <FILE>'
+    rbootstrap --print-debs --sbom n.json noble
+        error: the argument '--print-debs' cannot be used with '--sbom <FILE>'
+    rbootstrap --download-only --manifest n.json noble
+        error: the argument '--download-only' cannot be used with '--manifest <FILE>'
     rbootstrap --attest noble n.tar
         error: --attest does not apply to `n.tar`, which is a tar
     rbootstrap --sbom n.json --arch amd64 --arch arm64 noble n.oci.tar

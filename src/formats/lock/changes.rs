@@ -26,7 +26,7 @@ struct ComparedDocument {
     packages: Vec<ComparedPackage>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct ComparedPackage {
     name: String,
     version: String,
@@ -58,17 +58,36 @@ pub(crate) struct PackageChange {
     pub(crate) new: Option<String>,
 }
 
+/// Why a text is no list of packages.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BadList {
+    #[error("it is not valid JSON, or has no `packages` with names, versions and architectures")]
+    Json(#[from] serde_json::Error),
+    #[error("`packages[{number}]`: {}:{} is listed twice", name.escape_debug(), architecture.escape_debug())]
+    Twice {
+        number: usize,
+        name: String,
+        architecture: String,
+    },
+}
+
 impl PackageList {
     /// Reads a lock or a manifest.
-    pub(crate) fn parse(text: &[u8]) -> Result<PackageList, serde_json::Error> {
+    pub(crate) fn parse(text: &[u8]) -> Result<PackageList, BadList> {
         let document: ComparedDocument = serde_json::from_slice(text)?;
         let mut packages = BTreeMap::new();
-        for entry in document.packages {
+        for (number, entry) in document.packages.into_iter().enumerate() {
             let key = EntryKey {
                 name: entry.name.clone(),
                 architecture: entry.architecture.clone(),
             };
-            packages.insert(key, entry);
+            if packages.insert(key, entry.clone()).is_some() {
+                return Err(BadList::Twice {
+                    number,
+                    name: entry.name,
+                    architecture: entry.architecture,
+                });
+            }
         }
         Ok(PackageList(packages))
     }
@@ -86,6 +105,24 @@ impl PackageList {
     }
 }
 
+impl ComparedPackage {
+    /// Whether both have a digest of one algorithm, and the digests differ. A manifest writes the
+    /// algorithm in lower case, and need not have digests.
+    fn has_other_digest(&self, other: &ComparedPackage) -> bool {
+        let digests =
+            [&self.digest, &other.digest].map(|digest| digest.as_deref()?.split_once(':'));
+        let [
+            Some((algorithm, digits)),
+            Some((others_algorithm, others_digits)),
+        ] = digests
+        else {
+            return false;
+        };
+        algorithm.eq_ignore_ascii_case(others_algorithm)
+            && !digits.eq_ignore_ascii_case(others_digits)
+    }
+}
+
 fn change(
     key: &EntryKey,
     old: Option<&ComparedPackage>,
@@ -98,11 +135,8 @@ fn change(
         (Some(old), Some(new)) => match Version::compare(&old.version, &new.version) {
             Ordering::Less => ChangeKind::Upgraded,
             Ordering::Greater => ChangeKind::Downgraded,
-            // A manifest writes the algorithm in lower case, and need not have digests.
-            Ordering::Equal => match (&old.digest, &new.digest) {
-                (Some(one), Some(other)) if !one.eq_ignore_ascii_case(other) => ChangeKind::Changed,
-                _ => return None,
-            },
+            Ordering::Equal if old.has_other_digest(new) => ChangeKind::Changed,
+            Ordering::Equal => return None,
         },
     };
     Some(PackageChange {
@@ -124,11 +158,14 @@ impl fmt::Display for PackageChange {
             ChangeKind::Downgraded => "downgraded",
             ChangeKind::Changed => "changed",
         };
-        write!(f, "{word} {}:{}", self.name, self.architecture)?;
-        match (&self.old, &self.new) {
-            (Some(old), Some(new)) if old != new => write!(f, " {old} → {new}"),
-            (Some(version), _) | (None, Some(version)) => write!(f, " {version}"),
-            (None, None) => Ok(()),
+        // A list may be anybody's: no control character gets to the terminal.
+        let [name, architecture] = [&self.name, &self.architecture].map(|text| text.escape_debug());
+        write!(f, "{word} {name}:{architecture}")?;
+        let versions = [&self.old, &self.new].map(|text| Some(text.as_deref()?.escape_debug()));
+        match versions {
+            [Some(old), Some(new)] if self.old != self.new => write!(f, " {old} → {new}"),
+            [Some(version), _] | [None, Some(version)] => write!(f, " {version}"),
+            [None, None] => Ok(()),
         }
     }
 }
@@ -136,6 +173,38 @@ impl fmt::Display for PackageChange {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digests_are_compared_within_an_algorithm() {
+        let rows = [
+            ("SHA256:ab", "sha256:AB", false),
+            ("SHA256:ab", "SHA256:ac", true),
+            ("SHA256:ab", "sha256:ac", true),
+            ("SHA256:ab", "SHA512:ac", false),
+            ("SHA256:ab", "", false),
+            ("ab", "ac", false),
+        ];
+        for (old, new, expected) in rows {
+            let changes = list(&[("a", "1", new)]).changes_since(&list(&[("a", "1", old)]));
+            assert_eq!(!changes.is_empty(), expected, "{old} {new}");
+        }
+    }
+
+    #[test]
+    fn lines_have_no_control_characters() {
+        let old = list(&[]);
+        let new = list(&[(r"a\n\u001b[31m", r"1\r", "x")]);
+        let lines = new.changes_since(&old);
+        assert_eq!(lines[0].to_string(), r"added a\n\u{1b}[31m:all 1\r");
+    }
+
+    #[test]
+    fn a_package_is_there_once() {
+        let entry = r#"{"name":"a","version":"1","architecture":"all"}"#;
+        let text = format!(r#"{{"packages":[{entry},{entry}]}}"#);
+        let error = PackageList::parse(text.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), "`packages[1]`: a:all is listed twice");
+    }
 
     fn list(packages: &[(&str, &str, &str)]) -> PackageList {
         let mut entries = Vec::new();
@@ -151,18 +220,18 @@ mod tests {
     #[test]
     fn each_kind_of_change_is_one_line() {
         let old = list(&[
-            ("same", "1", "a"),
-            ("gone", "1", "a"),
-            ("up", "1.9", "a"),
-            ("down", "1~rc1", "a"),
-            ("rebuilt", "1", "a"),
+            ("same", "1", "x:a"),
+            ("gone", "1", "x:a"),
+            ("up", "1.9", "x:a"),
+            ("down", "1~rc1", "x:a"),
+            ("rebuilt", "1", "x:a"),
         ]);
         let new = list(&[
-            ("same", "1", "A"),
-            ("new", "1", "a"),
-            ("up", "1.10", "b"),
-            ("down", "1~beta", "b"),
-            ("rebuilt", "1", "b"),
+            ("same", "1", "x:A"),
+            ("new", "1", "x:a"),
+            ("up", "1.10", "x:b"),
+            ("down", "1~beta", "x:b"),
+            ("rebuilt", "1", "x:b"),
         ]);
         let lines: Vec<String> = new
             .changes_since(&old)

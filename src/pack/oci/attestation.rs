@@ -4,9 +4,8 @@
 //! The statement is the only layer of a manifest whose platform is `unknown/unknown`, so that no
 //! engine takes it for an image that it could run.
 
-use std::io;
-
 use serde::Serialize;
+use serde_json::Value;
 
 use super::super::Error;
 use super::blob::{Blob, Document};
@@ -25,11 +24,9 @@ const UNKNOWN: &str = "unknown";
 pub(crate) struct Predicate {
     /// The type of the document, a URI.
     pub(crate) kind: &'static str,
-    /// A JSON document.
-    pub(crate) document: Vec<u8>,
+    pub(crate) document: Value,
 }
 
-/// The statement without its predicate, which follows as it is.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Statement<'a> {
@@ -37,6 +34,7 @@ struct Statement<'a> {
     kind: &'static str,
     predicate_type: &'a str,
     subject: [Subject; 1],
+    predicate: &'a Value,
 }
 
 #[derive(Debug, Serialize)]
@@ -117,8 +115,10 @@ pub(super) fn attest(
 
 /// Whether it is an attestation and no image.
 pub(super) fn is_attestation(part: &JoinedImage) -> bool {
-    let platform = part.descriptor.platform.as_ref();
-    platform.is_some_and(|platform| platform.os == UNKNOWN)
+    match &part.descriptor.platform {
+        Some(platform) => platform.os == UNKNOWN && platform.architecture == UNKNOWN,
+        None => false,
+    }
 }
 
 /// The statement that the predicate is about the image.
@@ -137,17 +137,9 @@ fn statement(
                 sha256: digest.to_owned(),
             },
         }],
+        predicate: &predicate.document,
     };
-    let bytes = serde_json::to_vec(&statement).map_err(|error| Error::Write {
-        source: io::Error::from(error),
-    })?;
-    let mut bytes = bytes;
-    // In the place of the last brace.
-    bytes.pop();
-    bytes.extend_from_slice(b",\"predicate\":");
-    bytes.extend_from_slice(&predicate.document);
-    bytes.push(b'}');
-    Ok(Document::of(bytes))
+    document(&statement)
 }
 
 /// The image as BuildKit names it: `pkg:docker/noble@latest?platform=linux%2Famd64`, `_` without a
@@ -206,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_predicate_is_in_the_statement_as_it_is() {
+    fn the_predicate_is_in_the_statement() {
         let image = Descriptor {
             media_type: MANIFEST.to_owned(),
             digest: format!("sha256:{}", "a".repeat(64)),
@@ -216,7 +208,7 @@ mod tests {
         };
         let predicate = Predicate {
             kind: "https://spdx.dev/Document",
-            document: b"{\"b\":1,\"a\":2}".to_vec(),
+            document: serde_json::json!({"b": 1, "a": 2}),
         };
         let statement = statement(&image, &predicate, None).unwrap();
         let text = String::from_utf8(statement.bytes).unwrap();
@@ -227,7 +219,7 @@ mod tests {
                 "{{\"_type\":\"https://in-toto.io/Statement/v0.1\",\
                  \"predicateType\":\"https://spdx.dev/Document\",\
                  \"subject\":[{{\"name\":\"_\",\"digest\":{{\"sha256\":\"{digest}\"}}}}],\
-                 \"predicate\":{{\"b\":1,\"a\":2}}}}"
+                 \"predicate\":{{\"a\":2,\"b\":1}}}}"
             )
         );
     }

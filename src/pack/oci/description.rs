@@ -4,6 +4,7 @@
 use super::super::Error;
 use super::documents::{Annotations, Platform};
 use crate::formats::arch;
+use crate::report::Report;
 use crate::tree::identity;
 use crate::tree::rootfs::{RootPath, Rootfs};
 
@@ -30,8 +31,8 @@ pub(super) fn platform(architecture: &str) -> Platform {
 }
 
 /// The native architecture of a tree.
-pub(super) fn architecture(root: &Rootfs) -> Result<String, Error> {
-    match identity::architecture(root)? {
+pub(super) fn architecture(root: &Rootfs, report: &Report) -> Result<String, Error> {
+    match identity::architecture(root, report) {
         Some(architecture) => Ok(architecture),
         None => Err(Error::NoArchitecture {
             root: root.path().to_owned(),
@@ -50,9 +51,9 @@ pub(super) fn shell(root: &Rootfs) -> Result<Option<Vec<String>>, Error> {
 }
 
 /// What the tree's os-release says, as annotations of the OCI standard.
-pub(super) fn annotations(root: &Rootfs) -> Result<Annotations, Error> {
+pub(super) fn annotations(root: &Rootfs, report: &Report) -> Annotations {
     let mut annotations = Annotations::new();
-    let mut release = identity::os_release(root)?;
+    let mut release = identity::os_release(root, report);
     let known = [
         ("PRETTY_NAME", "org.opencontainers.image.title"),
         ("VERSION_ID", "org.opencontainers.image.version"),
@@ -63,7 +64,7 @@ pub(super) fn annotations(root: &Rootfs) -> Result<Annotations, Error> {
             annotations.insert(annotation.to_owned(), value);
         }
     }
-    Ok(annotations)
+    annotations
 }
 
 #[cfg(test)]
@@ -107,7 +108,7 @@ mod tests {
         let text = "# PRETTY_NAME=no\nPRETTY_NAME=\"Debian \\\"13\\\"\"\nVERSION_ID='13'\n\
                     HOME_URL=https://www.debian.org/\nBUG_REPORT_URL=\"x\"\n";
         let (_directory, root) = tree(&[("usr/lib/os-release", text)]);
-        let annotations = annotations(&root).unwrap();
+        let annotations = annotations(&root, &Report::silent());
         let shown: Vec<String> = annotations
             .iter()
             .map(|(key, value)| format!("{key} {value}"))
@@ -120,8 +121,11 @@ mod tests {
                 "org.opencontainers.image.version 13",
             ]
         );
+        // A directory in its place is no os-release.
+        let (_directory, root) = tree(&[("usr/lib/os-release/x", "")]);
+        assert!(super::annotations(&root, &Report::silent()).is_empty());
         let (_directory, root) = tree(&[]);
-        assert!(super::annotations(&root).unwrap().is_empty());
+        assert!(super::annotations(&root, &Report::silent()).is_empty());
     }
 
     #[test]

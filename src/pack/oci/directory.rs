@@ -25,14 +25,38 @@ use crate::tree::rootfs::Rootfs;
 pub(super) const DIRECTORIES: [&str; 2] = ["blobs/", "blobs/sha256/"];
 const INDEX: &str = "index.json";
 
-/// The directory. Dropped without [`LayoutDirectory::write`], it is what it was.
+/// The directory. Dropped without [`LayoutDirectory::keep`], it is what it was.
 #[derive(Debug)]
-pub(super) struct LayoutDirectory {
+pub(crate) struct LayoutDirectory {
     place: Place,
     directory: OwnedFd,
     is_new: bool,
     /// The paths that were made in it, in their order. A directory ends with `/`.
     made: Vec<String>,
+}
+
+/// A layout whose files have no names yet.
+#[derive(Debug)]
+pub(crate) struct CompleteLayout {
+    layout: LayoutDirectory,
+    /// index.json is the last.
+    files: Vec<NamelessFile>,
+}
+
+#[derive(Debug)]
+struct NamelessFile {
+    path: String,
+    file: TemporaryFile,
+}
+
+impl CompleteLayout {
+    /// Gives the files their names.
+    pub(in super::super) fn publish(self) -> Result<LayoutDirectory, Error> {
+        let mut layout = self.layout;
+        let named = layout.give_names(self.files);
+        named.map_err(|source| layout.unwritten(source))?;
+        Ok(layout)
+    }
 }
 
 impl LayoutDirectory {
@@ -75,37 +99,51 @@ impl LayoutDirectory {
         created.map_err(|e| error(&self.place.path, "create a file in it", e))
     }
 
-    /// Writes the files.
-    pub(super) fn write(mut self, files: Files, interrupt: &Interrupt) -> Result<(), Error> {
-        let path = self.place.path.clone();
-        let written = self.complete(files, interrupt);
-        written.map_err(|source| Error::Output {
-            path,
-            action: "write it",
-            source,
+    /// Writes the files, still without their names.
+    pub(super) fn complete(
+        self,
+        files: Files,
+        interrupt: &Interrupt,
+    ) -> Result<CompleteLayout, Error> {
+        let mut complete = Vec::new();
+        for (path, blob) in files {
+            let file = self.completed(blob, interrupt);
+            let file = file.map_err(|source| self.unwritten(source))?;
+            complete.push(NamelessFile { path, file });
+        }
+        complete.sort_by_key(|file| file.path == INDEX);
+        Ok(CompleteLayout {
+            layout: self,
+            files: complete,
         })
     }
 
-    fn complete(&mut self, files: Files, interrupt: &Interrupt) -> io::Result<()> {
-        let mut complete = Vec::new();
-        for (path, blob) in files {
-            complete.push((path, self.completed(blob, interrupt)?));
+    /// Leaves the layout where it is.
+    pub(in super::super) fn keep(mut self) {
+        self.made.clear();
+        self.is_new = false;
+    }
+
+    fn unwritten(&self, source: io::Error) -> Error {
+        Error::Output {
+            path: self.place.path.clone(),
+            action: "write it",
+            source,
         }
-        interrupt.check()?;
-        complete.sort_by_key(|(path, _)| path == INDEX);
+    }
+
+    fn give_names(&mut self, files: Vec<NamelessFile>) -> io::Result<()> {
         for path in DIRECTORIES {
             rustix::fs::mkdirat(&self.directory, path, Mode::from_raw_mode(0o777))?;
             self.made.push(path.to_owned());
         }
-        for (path, file) in &mut complete {
-            let (parent, name) = path.rsplit_once('/').unwrap_or((".", path));
+        for NamelessFile { path, mut file } in files {
+            let (parent, name) = path.rsplit_once('/').unwrap_or((".", &path));
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let parent = rustix::fs::openat(&self.directory, parent, flags, Mode::empty())?;
             file.give_name(&parent, OsStr::new(name))?;
-            self.made.push(path.clone());
+            self.made.push(path);
         }
-        self.made.clear();
-        self.is_new = false;
         Ok(())
     }
 

@@ -5,7 +5,8 @@
 //! first image in the order of the platforms, whatever the host is, so that the same images have
 //! the same bytes everywhere.
 
-use super::super::form::{Content, Image};
+use super::super::form::{Content, Image, Layout};
+use super::super::publication::WrittenImage;
 use super::super::{Error, Options};
 use super::attestation::{attest, is_attestation};
 use super::blob::Blob;
@@ -31,14 +32,24 @@ pub(crate) struct IndexWriter {
 impl IndexWriter {
     /// Opens the place of an OCI image, which is not to be inside `tree`. `None` for a tar.
     pub(crate) fn open(image: &Image, tree: Option<&Rootfs>) -> Result<Option<IndexWriter>, Error> {
-        let Content::Oci { layout, settings } = &image.content else {
-            return Ok(None);
-        };
-        Ok(Some(IndexWriter {
+        match &image.content {
+            Content::Oci { layout, settings } => {
+                IndexWriter::of_layout(layout, settings, tree).map(Some)
+            }
+            Content::Tar(_) | Content::FileSystem { .. } => Ok(None),
+        }
+    }
+
+    pub(in super::super) fn of_layout(
+        layout: &Layout,
+        settings: &Settings,
+        tree: Option<&Rootfs>,
+    ) -> Result<IndexWriter, Error> {
+        Ok(IndexWriter {
             destination: LayoutDestination::open(layout, tree)?,
-            settings: Settings::clone(settings),
+            settings: settings.clone(),
             parts: Vec::new(),
-        }))
+        })
     }
 
     /// Adds the image of a tree.
@@ -62,8 +73,8 @@ impl IndexWriter {
         Ok(())
     }
 
-    /// Writes the layout.
-    pub(crate) fn finish(self, interrupt: &Interrupt) -> Result<(), Error> {
+    /// Writes the layout, still without its name.
+    pub(crate) fn finish(self, interrupt: &Interrupt) -> Result<WrittenImage, Error> {
         let contents = contents(self.parts, &Naming::of(&self.settings))?;
         self.destination.write(contents, interrupt)
     }

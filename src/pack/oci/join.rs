@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::super::Error;
 use super::super::form::Layout;
+use super::super::publication::Publication;
 use super::attestation::is_attestation;
 use super::index::{Naming, contents};
 use super::layout::LayoutDestination;
@@ -57,5 +58,9 @@ pub(crate) fn join(options: &JoinOptions, interrupt: &Interrupt) -> Result<(), E
     if let (None, [shared]) = (&naming.tag, &tags[..]) {
         naming.tag.clone_from(shared);
     }
-    destination.write(contents(parts, &naming)?, interrupt)
+    let written = destination.write(contents(parts, &naming)?, interrupt)?;
+    let mut publication = Publication::default();
+    publication.set_image(written);
+    publication.publish(interrupt)?.keep();
+    Ok(())
 }

@@ -9,6 +9,7 @@ use tar::{EntryType, Header};
 use super::super::form::{Layout, Sink};
 use super::super::output::OutputFile;
 use super::super::place::Place;
+use super::super::publication::WrittenImage;
 use super::super::{Error, Options};
 use super::blob::{Blob, Spool, SpoolFile};
 use super::directory::{DIRECTORIES, LayoutDirectory};
@@ -81,15 +82,19 @@ impl LayoutDestination {
         }
     }
 
-    /// Writes the files and completes the destination.
-    pub(super) fn write(self, contents: Contents, interrupt: &Interrupt) -> Result<(), Error> {
+    /// Writes the files.
+    pub(super) fn write(
+        self,
+        contents: Contents,
+        interrupt: &Interrupt,
+    ) -> Result<WrittenImage, Error> {
         match self {
             LayoutDestination::Stdout => {
                 let stdout = io::stdout().lock();
                 let written = archive(stdout, &contents, interrupt);
-                written
-                    .and_then(|mut stdout| stdout.flush())
-                    .map_err(|source| Error::Write { source })
+                let flushed = written.and_then(|mut stdout| stdout.flush());
+                flushed.map_err(|source| Error::Write { source })?;
+                Ok(WrittenImage::Sent)
             }
             LayoutDestination::File(file) => {
                 let path = file.path().to_owned();
@@ -98,9 +103,12 @@ impl LayoutDestination {
                     action: "write it",
                     source,
                 });
-                written?.finish(interrupt)
+                Ok(WrittenImage::File(written?))
             }
-            LayoutDestination::Directory(directory) => directory.write(contents.files, interrupt),
+            LayoutDestination::Directory(directory) => {
+                let complete = directory.complete(contents.files, interrupt)?;
+                Ok(WrittenImage::Directory(complete))
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use super::super::form::{Content, Image, Layout, Sink};
 use super::*;
 use crate::formats::compress::{Encoding, Integrity, decoder};
 use crate::formats::digest::digest;
-use crate::pack::Devices;
+use crate::pack::{Devices, Publication};
 use crate::testing::tree::with_files;
 
 const EPOCH: i64 = 1_700_000_000;
@@ -52,7 +52,11 @@ fn written(tree: &Path, layout: Layout, settings: Settings, compression: Compres
     };
     let root = Rootfs::open(tree).unwrap();
     let options = options(compression);
-    super::super::write(&root, &image, &options, &Report::silent()).unwrap();
+    let image = super::super::write(&root, &image, &options, &Report::silent()).unwrap();
+    let mut publication = Publication::default();
+    publication.set_image(image);
+    let published = publication.publish(&options.interrupt).unwrap();
+    published.keep();
 }
 
 /// The files of an archive, by their names.

@@ -10,7 +10,8 @@ use std::process::Command;
 use super::*;
 use crate::formats::compress::{Compression, Encoding};
 use crate::mark;
-use crate::pack::{Options, to_file};
+use crate::pack::Options;
+use crate::pack::tests::to_named_file;
 use crate::report::Report;
 
 const OTHER: u32 = 1000;
@@ -46,7 +47,7 @@ impl Scene {
             predicate: None,
             interrupt: Default::default(),
         };
-        to_file(&root, path, &options, &Report::silent())
+        to_named_file(&root, path, &options, &Report::silent())
     }
 
     fn host(&self) -> Vec<u8> {

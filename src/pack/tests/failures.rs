@@ -1,6 +1,7 @@
 //! What ends a pack: a file that changes, a full disk, a name that is no image.
 
 use super::*;
+use crate::mark;
 
 #[test]
 fn a_file_that_changes_is_an_error_that_names_it() {
@@ -73,7 +74,7 @@ fn a_file_is_complete_or_not_there() {
     fs::write(tree.path().join("file"), b"x").unwrap();
     let root = Rootfs::open(tree.path()).unwrap();
     let path = place.path().join("x.tar");
-    let refused = to_file(
+    let refused = to_named_file(
         &root,
         &path,
         &options(Compression::Bzip2),
@@ -85,7 +86,7 @@ fn a_file_is_complete_or_not_there() {
 
     fs::write(&path, b"the old one").unwrap();
     symlink("x.tar", place.path().join("link.tar")).unwrap();
-    to_file(
+    to_named_file(
         &root,
         &place.path().join("link.tar"),
         &options(Compression::None),
@@ -104,7 +105,7 @@ fn a_file_is_complete_or_not_there() {
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o111, 0);
     assert_eq!(place.path().read_dir().unwrap().count(), 2);
 
-    to_file(
+    to_named_file(
         &root,
         Path::new("/dev/null"),
         &options(Compression::None),
@@ -117,7 +118,7 @@ fn a_file_is_complete_or_not_there() {
             .file_type()
             .is_char_device()
     );
-    let inside = to_file(
+    let inside = to_named_file(
         &root,
         &tree.path().join("x.tar"),
         &options(Compression::None),
@@ -125,7 +126,7 @@ fn a_file_is_complete_or_not_there() {
     )
     .unwrap_err();
     assert!(matches!(inside, Error::Inside { .. }));
-    let nowhere = to_file(
+    let nowhere = to_named_file(
         &root,
         &place.path().join("no/such/x.tar"),
         &options(Compression::None),
@@ -133,4 +134,50 @@ fn a_file_is_complete_or_not_there() {
     )
     .unwrap_err();
     assert!(matches!(nowhere, Error::Output { .. }));
+}
+
+/// A document in this place, complete but for its name.
+fn document(path: &Path) -> WrittenDocument {
+    WrittenDocument::write(path, b"new", None).unwrap()
+}
+
+#[test]
+fn outputs_get_their_names_all_or_none() {
+    let place = tempfile::tempdir().unwrap();
+    let [absent, present, taken] =
+        ["absent", "present", "taken"].map(|name| place.path().join(name));
+    fs::write(&present, b"old").unwrap();
+    let linked = place.path().join("linked");
+    fs::hard_link(&present, &linked).unwrap();
+    for is_refused in [true, false] {
+        let mut publication = Publication::default();
+        publication.add([&absent, &present, &taken].map(|path| document(path)));
+        if is_refused {
+            fs::create_dir(&taken).unwrap();
+        }
+        let published = publication.publish(&Interrupt::default());
+        let _ = fs::remove_dir(&taken);
+        match published {
+            Ok(published) if !is_refused => published.keep(),
+            Ok(_) => panic!("a directory was replaced"),
+            Err(error) => assert!(is_refused, "{error}"),
+        }
+        let names = place.path().read_dir().unwrap().count();
+        let content = |path: &Path| fs::read(path).ok();
+        let expected = match is_refused {
+            true => (2, None, Some(b"old".to_vec())),
+            false => (4, Some(b"new".to_vec()), Some(b"new".to_vec())),
+        };
+        assert_eq!((names, content(&absent), content(&present)), expected);
+        assert_eq!(content(&linked).unwrap(), b"old");
+        assert!(mark::find(File::open(&linked).unwrap()).is_none());
+    }
+    // An interrupt that comes before the names leaves nothing.
+    fs::remove_file(&absent).unwrap();
+    let interrupt = Interrupt::default();
+    interrupt.raise(15);
+    let mut publication = Publication::default();
+    publication.add([document(&absent)]);
+    publication.publish(&interrupt).unwrap_err();
+    assert!(!absent.exists());
 }

@@ -49,7 +49,7 @@ pub(crate) fn require_same_releases(paths: &[PathBuf]) -> Result<(), RunError> {
 
 fn releases(given: &GivenLock) -> Releases {
     let mut releases = Releases::new();
-    for source in &given.lock.sources {
+    for source in &given.lock().sources {
         let name = match &source.origin {
             Some(origin) => format!("{} of {origin}", source.suite),
             None => source.suite.clone(),

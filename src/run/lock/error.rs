@@ -1,4 +1,4 @@
-//! Why a lock cannot be read, used or written.
+//! Why a lock cannot be read or used.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::SIZE_LIMIT;
 use crate::failure::Class;
 use crate::formats::lock::BadLock;
+use crate::formats::lock::changes::BadList;
 
 /// Why a lock cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +30,7 @@ pub(crate) enum Error {
     NoList {
         path: PathBuf,
         #[source]
-        source: serde_json::Error,
+        source: BadList,
     },
     #[error("{}: `{field}` is {locked}, but this run has {given}", path.display())]
     Mismatch {
@@ -39,21 +40,15 @@ pub(crate) enum Error {
         given: String,
     },
     #[error(
-        "{} does not describe the installation that it leads to: its `key` is another",
+        "{} was written for other installation steps than those of this run: `key` does not match",
         path.display()
     )]
     Key { path: PathBuf },
-    #[error("{} and {} have other releases of `{suite}`", first.display(), second.display())]
+    #[error("{} and {} record different releases of `{suite}`", first.display(), second.display())]
     OtherRelease {
         first: PathBuf,
         second: PathBuf,
         suite: String,
-    },
-    #[error("cannot write the lock {}", path.display())]
-    Write {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
     },
 }
 
@@ -68,7 +63,6 @@ impl Error {
             | Error::Mismatch { .. }
             | Error::Key { .. }
             | Error::OtherRelease { .. } => Class::Trust,
-            Error::Write { .. } => Class::Target,
         }
     }
 
@@ -79,8 +73,8 @@ impl Error {
                 Some("give the same as the run that wrote the lock, or make a new lock".into())
             }
             Error::Key { .. } => Some(
-                "give the hooks and the options for apt and dpkg of the run that wrote it; if it was \
-                 changed by hand, make a new one with --lock"
+                "give the hooks and the options for apt and dpkg of the run that wrote it, or make a \
+                 new lock with --lock"
                     .into(),
             ),
             Error::OtherRelease { .. } => {
@@ -89,8 +83,7 @@ impl Error {
             Error::Read { .. }
             | Error::TooLarge { .. }
             | Error::Bad { .. }
-            | Error::NoList { .. }
-            | Error::Write { .. } => None,
+            | Error::NoList { .. } => None,
         }
     }
 }

@@ -1,11 +1,5 @@
 //! Makes a lock of what a run has chosen.
 
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-
-use tempfile::NamedTempFile;
-
 use super::super::Error as RunError;
 use super::super::image_key::ImageKey;
 use super::super::inputs::Inputs;
@@ -17,8 +11,10 @@ use crate::formats::lock::{
 };
 use crate::formats::path_rule::PathRuleKind;
 use crate::install::InstallPlan;
+use crate::pack::WrittenDocument;
 use crate::plan::{Call, Chosen};
 use crate::store;
+use crate::tree::rootfs::Rootfs;
 
 /// What a lock is made of.
 #[derive(Clone, Copy)]
@@ -28,12 +24,6 @@ pub(in crate::run) struct MadeLock<'a> {
     plan: &'a InstallPlan,
     reader: &'a IndexReader<'a>,
     image: Option<&'a ImageKey>,
-}
-
-/// A lock that is written, but not yet at its path.
-pub(in crate::run) struct WrittenLock {
-    file: NamedTempFile,
-    path: PathBuf,
 }
 
 impl<'a> MadeLock<'a> {
@@ -58,40 +48,40 @@ impl<'a> MadeLock<'a> {
         MadeLock { image, ..self }
     }
 
-    /// Writes the lock that the request asks for. `epoch` is the time of the image.
-    pub(in crate::run) fn write(self, epoch: Option<i64>) -> Result<Option<WrittenLock>, RunError> {
+    /// Writes the lock that the request asks for, outside the tree. `epoch` is the time of the
+    /// image.
+    pub(in crate::run) fn write(
+        self,
+        epoch: Option<i64>,
+        tree: Option<&Rootfs>,
+    ) -> Result<Option<WrittenDocument>, RunError> {
         let Some(path) = &self.request.outputs.lock else {
             return Ok(None);
         };
-        let text = self.lock(epoch)?.to_text();
+        let text = self.lock(epoch)?.into_text();
         let text = text.map_err(|source| Error::Bad {
             path: path.clone(),
             source,
         })?;
-        let written = write_beside(path, text.as_bytes());
-        let written = written.map_err(|source| Error::Write {
-            path: path.clone(),
-            source,
-        });
-        Ok(Some(WrittenLock {
-            file: written?,
-            path: path.clone(),
-        }))
+        let written = WrittenDocument::write(path, text.as_bytes(), tree)?;
+        Ok(Some(written))
     }
 
     fn lock(self, epoch: Option<i64>) -> Result<Lock, RunError> {
         let mut sources: Vec<LockedSource> = Vec::new();
         for release in self.reader.releases()? {
-            sources.push(source(&release));
+            sources.push(self.source(&release));
         }
         let mut packages = Vec::new();
         let InstallPlan { plan, debs, .. } = self.plan;
         for (chosen, deb) in plan.packages().iter().zip(debs) {
             let url = deb.urls.first().map_or("", String::as_str);
+            let own = chosen.release().map(|release| self.source(release));
             packages.push(LockedPackage {
+                source: sources.iter().position(|one| Some(one) == own.as_ref()),
                 requested: self.plan.requested.contains(&chosen.package().key()),
                 digest: deb.digest.to_string(),
-                ..package(chosen, url, &sources)
+                ..package(chosen, url)
             });
         }
         let mut calls = Vec::new();
@@ -111,6 +101,7 @@ impl<'a> MadeLock<'a> {
         Ok(Lock {
             format,
             version,
+            checksum: String::new(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             key: self.plan.key(&self.inputs.options),
             image: self.image.map(|key| key.named.hexadecimal()),
@@ -136,6 +127,8 @@ impl<'a> MadeLock<'a> {
         }
         LockedOptions {
             suite: system.suite.clone(),
+            distribution: self.inputs.sources.suite.distribution.clone(),
+            codename: self.inputs.sources.suite.codename.clone(),
             variant: system.variant.name().to_owned(),
             architectures: self.inputs.sources.architectures.clone(),
             include: self.request.packages.include.clone(),
@@ -149,87 +142,40 @@ impl<'a> MadeLock<'a> {
             preseed: digests(self.inputs.preseed.as_ref()),
         }
     }
-}
 
-fn source(release: &Release) -> LockedSource {
-    let source = release.source();
-    LockedSource {
-        uris: source
-            .uris
-            .iter()
-            .map(|uri| store::without_login(uri))
-            .collect(),
-        suite: source.suite.clone(),
-        components: source.components.clone(),
-        architectures: source.architectures.clone(),
-        codename: release.codename().map(str::to_owned),
-        origin: release.origin().map(str::to_owned),
-        date: release.date(),
-        release: release.digest().to_string(),
+    fn source(self, release: &Release) -> LockedSource {
+        let source = release.source();
+        let mut uris = Vec::new();
+        for uri in &source.uris {
+            uris.push(store::without_login(uri));
+        }
+        LockedSource {
+            uris,
+            public: self.inputs.sources.public_uri(release),
+            suite: source.suite.clone(),
+            components: source.components.clone(),
+            architectures: source.architectures.clone(),
+            codename: release.codename().map(str::to_owned),
+            origin: release.origin().map(str::to_owned),
+            date: release.date(),
+            release: release.digest().to_string(),
+        }
     }
 }
 
-/// A package, without its digest.
-fn package(chosen: &Chosen, url: &str, sources: &[LockedSource]) -> LockedPackage {
+/// A package, without its digest and its source.
+fn package(chosen: &Chosen, url: &str) -> LockedPackage {
     let package = chosen.package();
-    let own = chosen.release().map(source);
     LockedPackage {
         name: package.name.clone(),
         version: package.version.to_string(),
         architecture: package.architecture.clone(),
-        source: sources.iter().position(|one| Some(one) == own.as_ref()),
+        source: None,
         url: store::without_login(url),
         size: package.size,
         digest: String::new(),
         automatic: chosen.is_automatic(),
         requested: false,
         stanza: chosen.stanza().to_owned(),
-    }
-}
-
-/// Fails where no lock can be written, before there is any work.
-pub(in crate::run) fn require_place(path: Option<&Path>) -> Result<(), Error> {
-    let Some(path) = path else {
-        return Ok(());
-    };
-    let kind = match (directory_of(path).metadata(), path.is_dir()) {
-        (Ok(found), false) if found.is_dir() => return Ok(()),
-        (_, true) => io::ErrorKind::IsADirectory,
-        (Ok(_), false) => io::ErrorKind::NotADirectory,
-        (Err(error), false) => error.kind(),
-    };
-    Err(Error::Write {
-        path: path.to_owned(),
-        source: kind.into(),
-    })
-}
-
-fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
-fn write_beside(path: &Path, text: &[u8]) -> io::Result<NamedTempFile> {
-    let directory = directory_of(path);
-    let mode = PermissionsExt::from_mode(0o644);
-    let mut builder = tempfile::Builder::new();
-    let mut file = builder.permissions(mode).tempfile_in(directory)?;
-    file.write_all(text)?;
-    Ok(file)
-}
-
-impl WrittenLock {
-    /// Puts the lock at its path, in the place of what is there.
-    pub(in crate::run) fn keep(self) -> Result<(), Error> {
-        let WrittenLock { file, path } = self;
-        match file.persist(&path) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::Write {
-                path,
-                source: error.error,
-            }),
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::super::request::ListedSources;
 use crate::archive::{Release, Source};
+use crate::formats::lock::Lock;
 use crate::formats::suite::Suite;
 use crate::store;
 
@@ -21,6 +22,9 @@ pub(in crate::run) struct Sources {
     pub(in crate::run) keeps_logins: bool,
     /// Native first.
     pub(in crate::run) architectures: Vec<String>,
+    /// Where others can download what is in each source of the list, as a lock says it; empty
+    /// without a lock.
+    pub(super) recorded: Vec<Option<String>>,
 }
 
 impl Sources {
@@ -28,6 +32,11 @@ impl Sources {
     /// it, else from the mirror of the run. `None` for a directory of this host.
     pub(in crate::run) fn public_uri(&self, release: &Release) -> Option<String> {
         let source = release.source();
+        if !self.recorded.is_empty() {
+            let mut recorded = self.list.iter().zip(&self.recorded);
+            let (_, public) = recorded.find(|(one, _)| is_same(one, source))?;
+            return public.clone();
+        }
         let is_own_archive = source.packaged.is_some() && !release.is_signed_by_packaged();
         let mut own = self.list[..self.own].iter();
         let is_own = own.any(|own| own.suite == source.suite && own.archive == source.archive);
@@ -42,21 +51,27 @@ impl Sources {
         Some(store::public_mirror(uri))
     }
 
+    /// The native architecture.
+    pub(in crate::run) fn native(&self) -> &str {
+        self.architectures.first().map_or("", String::as_str)
+    }
+
     /// The sources of a lock. What the system's own apt reads is in the lock, too.
-    pub(in crate::run) fn of_lock(
-        suite: Suite,
-        list: Vec<Source>,
-        architectures: Vec<String>,
-    ) -> Sources {
+    pub(in crate::run) fn of_lock(suite: Suite, list: Vec<Source>, lock: &Lock) -> Sources {
+        let mut recorded = Vec::new();
+        for source in &lock.sources {
+            recorded.push(source.public.clone());
+        }
         Sources {
             suite,
+            recorded,
+            architectures: lock.options.architectures.clone(),
             own: list.len(),
             list,
             public: Vec::new(),
             choice: ListedSources::Nothing,
             is_snapshot: false,
             keeps_logins: false,
-            architectures,
         }
     }
 
@@ -83,4 +98,9 @@ impl Sources {
             ListedSources::Suite | ListedSources::Used => used,
         }
     }
+}
+
+/// Whether two sources of one lock have the same places.
+fn is_same(one: &Source, other: &Source) -> bool {
+    one.uris == other.uris && one.suite == other.suite && one.components == other.components
 }

@@ -56,5 +56,6 @@ pub(super) fn choose(
         keeps_logins: false,
         suite,
         architectures: architectures.clone(),
+        recorded: Vec::new(),
     })
 }

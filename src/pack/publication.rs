@@ -1,0 +1,94 @@
+//! Gives complete outputs their names: the image and the documents beside it, all or none.
+//!
+//! A file that has a name can still be taken back: what had the name before gets it again. So a run
+//! that fails at its last act leaves neither an image without its documents nor documents without
+//! their image. What was written into a FIFO, a device or standard output stays written.
+
+use super::oci::{CompleteLayout, LayoutDirectory};
+use super::output::OutputFile;
+use super::temporary::NamedFile;
+use super::{Error, WrittenDocument};
+use crate::interrupt::Interrupt;
+
+/// An image that is complete but for its name. It is gone if it is dropped.
+#[derive(Debug)]
+pub(crate) enum WrittenImage {
+    /// On standard output, which has no name to give.
+    Sent,
+    File(OutputFile),
+    /// The directory of an OCI image.
+    Directory(CompleteLayout),
+}
+
+/// What gets its name at the end.
+#[derive(Debug, Default)]
+pub(crate) struct Publication {
+    documents: Vec<WrittenDocument>,
+    image: Option<WrittenImage>,
+}
+
+/// Outputs under their names, which are taken back if this is dropped.
+#[derive(Debug, Default)]
+#[must_use = "the names are taken back unless they are kept"]
+pub(crate) struct Published(Vec<NamedOutput>);
+
+/// An output under its name.
+#[derive(Debug)]
+pub(super) enum NamedOutput {
+    /// Written in place: a FIFO, a device, standard output.
+    InPlace,
+    File(NamedFile),
+    Directory(LayoutDirectory),
+}
+
+impl Publication {
+    pub(crate) fn add(&mut self, documents: impl IntoIterator<Item = WrittenDocument>) {
+        self.documents.extend(documents);
+    }
+
+    /// Adds the image, the only one.
+    pub(crate) fn set_image(&mut self, image: WrittenImage) {
+        self.image = Some(image);
+    }
+
+    /// Gives everything its name, the image last, unless an interrupt came before.
+    pub(crate) fn publish(self, interrupt: &Interrupt) -> Result<Published, Error> {
+        let mut published = Published::default();
+        if self.documents.is_empty() && self.image.is_none() {
+            return Ok(published);
+        }
+        interrupt
+            .check()
+            .map_err(|source| Error::Write { source })?;
+        for document in self.documents {
+            published.0.push(document.publish()?);
+        }
+        if let Some(image) = self.image {
+            published.0.push(image.publish()?);
+        }
+        Ok(published)
+    }
+}
+
+impl WrittenImage {
+    fn publish(self) -> Result<NamedOutput, Error> {
+        match self {
+            WrittenImage::Sent => Ok(NamedOutput::InPlace),
+            WrittenImage::File(file) => file.publish(),
+            WrittenImage::Directory(layout) => Ok(NamedOutput::Directory(layout.publish()?)),
+        }
+    }
+}
+
+impl Published {
+    /// Leaves the outputs where they are, and removes what had their names before.
+    pub(crate) fn keep(self) {
+        for output in self.0 {
+            match output {
+                NamedOutput::InPlace => {}
+                NamedOutput::File(file) => file.keep(),
+                NamedOutput::Directory(layout) => layout.keep(),
+            }
+        }
+    }
+}
