@@ -1,5 +1,5 @@
-//! `--hook-helper ROOT MODE HOOK SKIP VERBOSITY HELPER PATH…`, by which hooks copy files as mmdebstrap's
-//! helpers do: `"$MMDEBSTRAP_ARGV0" --hook-helper "$1" …` (mmdebstrap(1)).
+//! `--hook-helper ROOT MODE HOOK SKIP VERBOSITY HELPER PATH…`, by which hooks copy files as
+//! mmdebstrap's helpers do: `"$MMDEBSTRAP_ARGV0" --hook-helper "$1" …` (mmdebstrap(1)).
 
 use std::ffi::OsString;
 use std::path::Path;

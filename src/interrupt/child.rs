@@ -1,8 +1,8 @@
 //! Programs of the host that an interrupt ends, with all processes that they have started.
 //!
-//! Each has a process group of its own. An interrupt sends SIGTERM to the group, and SIGKILL to what
-//! is left of it after [`GRACE`]. Dropping a program that still runs kills its group, so no error
-//! leaves one behind. A program that may read from the user's terminal gets it while it runs.
+//! Each has a process group of its own. An interrupt sends SIGTERM to the group, and SIGKILL to
+//! what is left of it after [`GRACE`]. Dropping a program that still runs kills its group, so no
+//! error leaves one behind. A program that may read from the user's terminal gets it while it runs.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -112,8 +112,8 @@ impl Running {
         self.child.stderr.take()
     }
 
-    /// Waits for the end of the program, and after an interrupt for that of its whole group. What it
-    /// leaves running otherwise goes on.
+    /// Waits for the end of the program, and after an interrupt for that of its whole group. What
+    /// it leaves running otherwise goes on.
     pub(crate) fn wait(&mut self) -> io::Result<ExitStatus> {
         drop(self.child.stdin.take());
         let waited = self.wait_for_exit();
@@ -144,8 +144,8 @@ impl Running {
         status
     }
 
-    /// Waits until the program has ended, and leaves it to be reaped. One that the terminal has stopped
-    /// stops this program too.
+    /// Waits until the program has ended, and leaves it to be reaped. One that the terminal has
+    /// stopped stops this program too.
     fn wait_for_exit(&self) -> io::Result<()> {
         let process = Pid::from_raw(self.child.id().cast_signed());
         let mut flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;

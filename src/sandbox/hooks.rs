@@ -44,8 +44,8 @@ pub(crate) struct HookMounts {
 #[derive(Debug)]
 struct Namespace {
     mounts: File,
-    /// The caller's root directory in it. Entering a namespace makes its first mount the root, which
-    /// is not the caller's in a chroot.
+    /// The caller's root directory in it. Entering a namespace makes its first mount the root,
+    /// which is not the caller's in a chroot.
     root: OwnedFd,
 }
 

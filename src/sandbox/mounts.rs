@@ -95,8 +95,8 @@ fn attach_tree() -> Result<(), Errno> {
     rustix::process::fchdir(&tree)
 }
 
-/// Makes all mounts of the namespace private. The current directory is the tree. In a chroot, the root
-/// of the namespace becomes the root directory.
+/// Makes all mounts of the namespace private. The current directory is the tree. In a chroot, the
+/// root of the namespace becomes the root directory.
 pub(super) fn make_private() -> Result<(), Errno> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     match mount_change(c"/", private) {
@@ -109,9 +109,9 @@ pub(super) fn make_private() -> Result<(), Errno> {
     }
 }
 
-/// Makes the root of the mount namespace the root directory, so that all mounts can be made private.
-/// No process but this one leaves the chroot, and its new root is unmounted once the tree is
-/// entered.
+/// Makes the root of the mount namespace the root directory, so that all mounts can be made
+/// private. No process but this one leaves the chroot, and its new root is unmounted once the tree
+/// is entered.
 fn leave_chroot() -> Result<(), Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let tree = rustix::fs::open(c".", flags, Mode::empty())?;

@@ -2,9 +2,9 @@
 //! one machine.
 //!
 //! These would differ between two runs, or dpkg and apt create them again when they need them. The
-//! list follows mmdebstrap's and debuerreotype's. Unlike mmdebstrap, it also empties logs and removes
-//! the backups of databases. /etc/resolv.conf and /etc/hostname stay: they belong to packages, or the
-//! caller asked for the host's.
+//! list follows mmdebstrap's and debuerreotype's. Unlike mmdebstrap, it also empties logs and
+//! removes the backups of databases. /etc/resolv.conf and /etc/hostname stay: they belong to
+//! packages, or the caller asked for the host's.
 
 use std::fmt::Write as _;
 

@@ -2,9 +2,9 @@
 //!
 //! dpkg reads the data member itself, and refuses what it does not know; it has GNU tar read the
 //! control member. A [`Dialect`] is what either of them takes, or what hooks copy into a tree. The
-//! content of an entry is lent out of one buffer, so no member is in memory as a whole and no byte is
-//! copied twice. `header` parses headers, `pax` the headers that extend them. Callers decide where an
-//! entry goes, and whether it may.
+//! content of an entry is lent out of one buffer, so no member is in memory as a whole and no byte
+//! is copied twice. `header` parses headers, `pax` the headers that extend them. Callers decide
+//! where an entry goes, and whether it may.
 
 mod header;
 mod pax;

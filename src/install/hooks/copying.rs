@@ -1,7 +1,8 @@
 //! Copies what a helper names.
 //!
-//! The host's tar reads directories, and writes those of the host; `incoming` unpacks what goes into
-//! the tree. Paths of the tree are resolved with the tree as root, so no symlink leads outside.
+//! The host's tar reads directories, and writes those of the host; `incoming` unpacks what goes
+//! into the tree. Paths of the tree are resolved with the tree as root, so no symlink leads
+//! outside.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, OpenOptions};

@@ -1,5 +1,5 @@
-//! mmdebstrap's helpers, which copy files between host and tree: copy-in, copy-out, sync-in, sync-out,
-//! tar-in, tar-out, upload, download.
+//! mmdebstrap's helpers, which copy files between host and tree: copy-in, copy-out, sync-in,
+//! sync-out, tar-in, tar-out, upload, download.
 //!
 //! Reads their words. `copying` executes them.
 

@@ -1,9 +1,10 @@
 //! Unpacks a tar archive of the user's in the tree, for the helpers copy-in, sync-in and tar-in.
 //!
-//! What it makes is what GNU tar makes as root: owners by number, all mode bits, extended attributes
-//! and times; what is in the way is replaced, except a directory that is not empty. GNU tar itself
-//! knows only the host's root, so a symlink of the tree could lead it to the host's files. Here every
-//! path is resolved with the tree as root. Types and records that are not known are refused.
+//! What it makes is what GNU tar makes as root: owners by number, all mode bits, extended
+//! attributes and times; what is in the way is replaced, except a directory that is not empty. GNU
+//! tar itself knows only the host's root, so a symlink of the tree could lead it to the host's
+//! files. Here every path is resolved with the tree as root. Types and records that are not known
+//! are refused.
 
 use std::ffi::{CString, OsStr};
 use std::fs::File;
@@ -65,8 +66,8 @@ impl Incoming<'_> {
     ///
     /// # Errors
     ///
-    /// If it is not a tar archive, if an entry is not known, or leads out of the target, and if reading
-    /// or writing fails. What is unpacked by then stays.
+    /// If it is not a tar archive, if an entry is not known, or leads out of the target, and if
+    /// reading or writing fails. What is unpacked by then stays.
     pub(super) fn unpack(&self, archive: impl Read) -> Result<(), Error> {
         let limits = DebLimits::none(self.interrupt.clone());
         let mut archive = Archive::new(archive, Dialect::Pax, limits);
@@ -250,8 +251,8 @@ impl EntryPlace {
             let name = OsStr::from_bytes(&attribute.name);
             let flags = XattrFlags::empty();
             match lsetxattr(self.path_by_descriptor(), name, &attribute.value, flags) {
-                // The file system has none of this kind, or the user namespace must not set it. GNU tar
-                // warns and goes on, too.
+                // The file system has none of this kind, or the user namespace must not set it. GNU
+                // tar warns and goes on, too.
                 Ok(()) | Err(Errno::OPNOTSUPP | Errno::PERM) => {}
                 Err(error) => return Err(error),
             }

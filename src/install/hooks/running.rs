@@ -19,8 +19,8 @@ use crate::report::Report;
 use crate::sandbox::{self, HookMounts, Sandbox};
 use crate::tree::rootfs::Rootfs;
 
-/// The caller's variables that hooks do not get: they name paths of the host, which a hook that calls
-/// chroot(8) would look up in the tree.
+/// The caller's variables that hooks do not get: they name paths of the host, which a hook that
+/// calls chroot(8) would look up in the tree.
 const REMOVED: [&str; 2] = ["TMPDIR", "APT_CONFIG"];
 
 /// The system's directories, which end a hook's PATH.
