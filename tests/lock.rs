@@ -251,25 +251,36 @@ fn a_lock_says_what_was_chosen_and_from_where() {
     let release = digest(Algorithm::Sha256, &text).to_string();
     assert_eq!(lock["sources"][0]["release"], json!(release));
     assert_eq!(lock["options"]["suite"], "fake");
-    let documented = include_str!("../docs/lock.md");
-    let mut fields = Vec::new();
-    collect_fields(&lock, &mut fields);
-    assert!(fields.len() > 40, "{}", fields.len());
-    for field in fields {
-        assert!(documented.contains(&format!("\"{field}\":")), "{field}");
-    }
+    let (_, documented) = include_str!("../docs/lock.md")
+        .split_once("## The format")
+        .unwrap();
+    let schema = documented.split("```").nth(1).unwrap();
+    let schema: Value = serde_json::from_str(schema.trim_start_matches("json")).unwrap();
+    let compared = assert_documented(&schema, &lock, "lock");
+    assert!(compared > 40, "{compared}");
 }
 
-/// The names of all fields.
-fn collect_fields(value: &Value, fields: &mut Vec<String>) {
-    match value {
-        Value::Object(object) => {
-            for (name, value) in object {
-                fields.push(name.clone());
-                collect_fields(value, fields);
-            }
+/// Asserts that the objects of a value have the fields that the schema requires, and no others than
+/// it knows. Gives the number of fields.
+fn assert_documented(schema: &Value, value: &Value, path: &str) -> usize {
+    let mut compared = 0;
+    if let Some(items) = value.as_array() {
+        for (number, item) in items.iter().enumerate() {
+            compared += assert_documented(&schema["items"], item, &format!("{path}[{number}]"));
         }
-        Value::Array(items) => items.iter().for_each(|item| collect_fields(item, fields)),
-        _ => {}
     }
+    let Some(fields) = value.as_object() else {
+        return compared;
+    };
+    assert_eq!(schema["additionalProperties"], false, "{path}");
+    for name in schema["required"].as_array().into_iter().flatten() {
+        let name = name.as_str().unwrap();
+        assert!(fields.contains_key(name), "{path} has no {name}");
+    }
+    for (name, field) in fields {
+        let known = &schema["properties"][name];
+        assert!(known.is_object(), "{path}.{name} is not documented");
+        compared += 1 + assert_documented(known, field, &format!("{path}.{name}"));
+    }
+    compared
 }
