@@ -30,6 +30,8 @@ mod pack;
 mod path_rules;
 mod privileges;
 mod profile;
+mod push;
+mod registry;
 mod reporting;
 mod rm;
 mod sources;
@@ -66,6 +68,7 @@ use join::JoinArgs;
 use lock::DiffArgs;
 use pack::PackArgs;
 use privileges::PrivilegeArgs;
+use push::PushCommandArgs;
 use reporting::ReportingArgs;
 use rm::RmArgs;
 
@@ -98,6 +101,8 @@ enum CommandArgs {
     Pack(Box<PackArgs>),
     /// Write one OCI image from images of several platforms
     Join(JoinArgs),
+    /// Push an OCI image to registries
+    Push(PushCommandArgs),
     /// Show what has changed between the packages of two locks or manifests
     Diff(DiffArgs),
     /// Remove trees, also those that were made without root
@@ -225,6 +230,7 @@ impl Cli {
             Some(CommandArgs::Pack(pack)) => pack.execute(session),
             Some(CommandArgs::Rm(rm)) => rm.execute(session),
             Some(CommandArgs::Join(join)) => join.execute(session),
+            Some(CommandArgs::Push(push)) => push.execute(session),
             Some(CommandArgs::Diff(diff)) => diff.execute(),
             Some(CommandArgs::Suites) => suites::execute(session),
             Some(CommandArgs::Completions(completions)) => completions.execute(),
@@ -243,6 +249,7 @@ impl Cli {
             Some(CommandArgs::Pack(pack)) => pack.title(),
             Some(CommandArgs::Rm(_)) => "rbootstrap rm".into(),
             Some(CommandArgs::Join(join)) => join.title(),
+            Some(CommandArgs::Push(push)) => push.title(),
             Some(CommandArgs::Diff(_)) => "rbootstrap diff".into(),
             Some(
                 CommandArgs::Suites
@@ -263,6 +270,7 @@ impl Cli {
             Some(CommandArgs::Pack(pack)) => pack.jobs.count(),
             Some(
                 CommandArgs::Join(_)
+                | CommandArgs::Push(_)
                 | CommandArgs::Diff(_)
                 | CommandArgs::Rm(_)
                 | CommandArgs::Suites

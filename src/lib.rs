@@ -19,7 +19,6 @@ pub(crate) mod pack;
 pub(crate) mod plan;
 pub(crate) mod privilege;
 pub(crate) mod queue;
-#[expect(dead_code, reason = "the commands that push images follow")]
 pub(crate) mod registry;
 pub(crate) mod report;
 pub(crate) mod run;

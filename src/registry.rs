@@ -1,17 +1,21 @@
 //! A client of container registries (the OCI distribution specification 1.1).
 //!
-//! [`Client::look_up`] says what a registry has under a name. Requests, limits and redirects are in
+//! [`Client::look_up`] says what a registry has under a name, [`Destination::push`] gives it an image. Requests, limits and redirects are in
 //! `exchange`, the login that a registry asks for in `session`, where logins are kept in `find`.
 //! Connections, TLS and proxies are the store's.
 
+mod blobs;
 mod body;
 mod challenge;
 mod endpoint;
 mod error;
 mod exchange;
 mod find;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 mod login;
 mod manifests;
+mod push;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -25,6 +29,7 @@ pub(crate) use self::error::Error;
 use self::error::{Action, Failure};
 pub(crate) use self::find::LoginPath;
 pub(crate) use self::manifests::RemoteImage;
+pub(crate) use self::push::{Destination, Pushed};
 use self::session::{Repository, Rights};
 use crate::interrupt::{Interrupt, Registration};
 use crate::pack::oci::Reference;
@@ -85,6 +90,7 @@ impl Client {
 
     /// What the registry has under a name: the digest and the annotations of the index or manifest.
     /// `None` if it has nothing there.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no command looks up yet"))]
     pub(crate) fn look_up(
         self: &Arc<Client>,
         reference: &Reference,

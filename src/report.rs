@@ -30,6 +30,8 @@ pub enum Stage {
     Configure,
     /// Writes the image.
     Pack,
+    /// Sends the image to a registry.
+    Push,
 }
 
 /// What a stage counts.
@@ -51,13 +53,14 @@ impl Stage {
             Stage::Unpack => "unpack",
             Stage::Configure => "configure",
             Stage::Pack => "pack",
+            Stage::Push => "push",
         }
     }
 
     /// The unit of the stage's totals.
     pub(crate) fn unit(self) -> Unit {
         match self {
-            Stage::Indexes | Stage::Download | Stage::Pack => Unit::Bytes,
+            Stage::Indexes | Stage::Download | Stage::Pack | Stage::Push => Unit::Bytes,
             Stage::Plan | Stage::Decode | Stage::Unpack | Stage::Configure => Unit::Packages,
         }
     }

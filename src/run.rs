@@ -17,9 +17,11 @@ mod inventory;
 mod local;
 mod lock;
 mod outcome;
+mod packing;
 mod preflight;
 mod preseed;
 mod profile;
+mod push;
 mod request;
 mod several;
 mod sources;
@@ -34,23 +36,24 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::archive::{self, IndexReader};
 use crate::install::{self, Installation, Setup};
 use crate::interrupt::{Interrupt, Registration};
-use crate::pack::{self, Publication};
 use crate::plan;
 use crate::privilege::Privilege;
 use crate::report::Report;
 use crate::sandbox;
 use crate::store::downloads::Downloads;
 use crate::store::{self, Store};
-use crate::tree::rootfs::Rootfs;
 use crate::tree::target;
 
 pub(crate) use error::Error;
 pub(crate) use inventory::ARCHITECTURE;
 pub(crate) use lock::{changes, locked_image_key, require_same_releases};
 pub(crate) use outcome::Done;
+pub(crate) use packing::{JoinRequest, PackRequest, join, pack};
+pub(crate) use push::{PushRequest, push};
 pub(crate) use request::{
     CacheOptions, Debootstrap, Goal, InventoryOutputs, Limits, ListedSources, NetworkOptions,
-    Outputs, Packages, ProfileChoice, Request, SbomOutput, SourceOptions, SourceText, System,
+    Outputs, Packages, ProfileChoice, PushOutputs, Request, SbomOutput, SourceOptions, SourceText,
+    System, UnnamedImage,
 };
 pub(crate) use sources::load_suites;
 pub(crate) use stores::Stores;
@@ -59,8 +62,8 @@ use choice::Choice;
 use claim::{ClaimedOutputs, Packed};
 use early::EarlyDownloads;
 use inputs::Inputs;
-use inventory::DescribedTree;
 use lock::{GivenLock, MadeLock};
+use push::{Destinations, SpooledImage};
 use several::SharedByImages;
 
 /// Makes what is requested, for each image. A run that fails or is interrupted leaves nothing but
@@ -83,9 +86,14 @@ pub(crate) fn run_with(
     let lock = request.locked.as_deref().map(GivenLock::read).transpose()?;
     let own = lock.as_ref().map(|lock| lock.adapt(request)).transpose()?;
     let request = own.as_ref().unwrap_or(request);
+    let spooled = SpooledImage::of(request)?;
+    let own = spooled.as_ref().map(|spooled| spooled.adapt(request));
+    let request = own.as_ref().unwrap_or(request);
+    let destinations = Destinations::of(request, interrupt, report)?;
     let shared = SharedByImages {
         lock,
         stores,
+        destinations: destinations.as_ref(),
         ..SharedByImages::default()
     };
     let done = several::make(request, interrupt, report, &shared);
@@ -108,6 +116,9 @@ fn stages(
     let claim = preflight::claim(request, report, shared, interrupt)?;
     let root = claim.as_ref().map(ClaimedOutputs::root);
     inventory::try_out(request, inputs.sources.native(), root)?;
+    if claim.is_some() {
+        shared.try_out_registries()?;
+    }
     let store = match shared.stores {
         Some(stores) => stores.store(request)?,
         None => open_store(request, report)?,
@@ -289,45 +300,4 @@ pub(crate) fn remove(directory: &Path, interrupt: &Interrupt) -> Result<(), Erro
     }
     let removed = target::remove(directory, interrupt);
     removed.map_err(|error| Error::from(error).or_interrupted(interrupt, true))
-}
-
-/// What `rbootstrap pack` makes of a tree.
-pub(crate) struct PackRequest<'a> {
-    pub(crate) image: &'a pack::Image,
-    pub(crate) options: pack::Options,
-    pub(crate) inventory: &'a InventoryOutputs,
-}
-
-/// Writes one OCI image of several platforms from images of one.
-pub(crate) fn join(options: &pack::oci::JoinOptions, interrupt: &Interrupt) -> Result<(), Error> {
-    let written = pack::oci::join(options, interrupt);
-    written.map_err(|error| Error::from(error).or_interrupted(interrupt, false))
-}
-
-/// Writes an existing tree as an image, with the documents that say what is in it.
-pub(crate) fn pack(
-    directory: &Path,
-    request: PackRequest<'_>,
-    report: &Report,
-) -> Result<(), Error> {
-    let interrupt = request.options.interrupt.clone();
-    let packed = Rootfs::open(directory).map_err(Error::from);
-    let packed = packed.and_then(|root| pack_tree(&root, request, report));
-    packed.map_err(|error| error.or_interrupted(&interrupt, false))
-}
-
-fn pack_tree(root: &Rootfs, request: PackRequest<'_>, report: &Report) -> Result<(), Error> {
-    let PackRequest {
-        image,
-        mut options,
-        inventory,
-    } = request;
-    let tree = DescribedTree { root, report };
-    let documents = inventory::of_tree(tree, image, inventory, &options)?;
-    options.predicate = documents.predicate;
-    let mut publication = Publication::default();
-    publication.add(documents.files);
-    publication.set_image(pack::write(root, image, &options, report)?);
-    publication.publish(&options.interrupt)?.keep();
-    Ok(())
 }

@@ -3,11 +3,11 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use crate::context::docker::Docker;
 use crate::context::{Outcome, TestContext, outcome};
-use crate::interrupt::within_a_minute;
+use crate::registry::Registry;
 
 /// The forms of an image, each of the same tree.
 const FORMS: [Form; 5] = [
@@ -281,62 +281,14 @@ fn umoci_unpacks_and_runc_runs_what_it_can() {
     }
 }
 
-/// A registry on loopback. Dropping it ends it.
-struct Registry {
-    process: Child,
-    port: u16,
-}
-
-impl Registry {
-    fn start(images: &Images) -> Registry {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
-        let storage = images.path("registry");
-        fs::write(
-            images.path("registry.yml"),
-            format!(
-                "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
-                 http: {{addr: 127.0.0.1:{port}}}\n",
-                storage.display()
-            ),
-        )
-        .unwrap();
-        let mut command = images.command("docker-registry");
-        command
-            .args(["serve", "registry.yml"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let registry = Registry {
-            process: command.spawn().unwrap(),
-            port,
-        };
-        assert!(within_a_minute(|| std::net::TcpStream::connect((
-            "127.0.0.1",
-            port
-        ))
-        .is_ok()));
-        registry
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 #[test]
 #[ignore = "needs root, dpkg, skopeo, docker-registry"]
 fn a_registry_takes_every_form_with_its_digest() {
     let images = Images::new();
-    let registry = Registry::start(&images);
+    let registry = Registry::start(&images.path("registry"));
     let mut row = Row::new("registry");
     for form in &FORMS {
-        let to = form
-            .tag()
-            .replace("localhost", &format!("127.0.0.1:{}", registry.port));
+        let to = form.tag().replace("localhost", &registry.host());
         let copy = format!(
             "skopeo copy -q --all --preserve-digests --dest-tls-verify=false oci-archive:{} docker://{to}",
             form.archive

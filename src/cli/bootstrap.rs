@@ -17,8 +17,9 @@ use super::image::ImageArgs;
 use super::inventory::InventoryArgs;
 use super::lock::LockArgs;
 use super::network::NetworkArgs;
-use super::options::{CacheArgs, OutputArgs, PackageArgs, PerformanceArgs};
+use super::options::{CacheArgs, GivenImage, OutputArgs, PackageArgs, PerformanceArgs};
 use super::profile::ProfileArgs;
+use super::registry::PushArgs;
 use super::sources::SourceArgs;
 use super::trust::TrustArgs;
 use super::{Session, print_data, target};
@@ -70,6 +71,8 @@ pub(super) struct BootstrapArgs {
     hooks: HookArgs,
     #[command(flatten)]
     image: ImageArgs,
+    #[command(flatten)]
+    push: PushArgs,
     #[command(flatten)]
     inventory: InventoryArgs,
     #[command(flatten)]
@@ -144,7 +147,7 @@ impl BootstrapArgs {
             session.display.clear();
             return print_data(&lines.concat());
         }
-        if request.goal == Goal::Make && request.outputs.image.is_none() && stdout_is_pipe() {
+        if makes_only_a_directory(&request) && stdout_is_pipe() {
             report.note(
                 "standard output is a pipe and got nothing: add `--tar -` to write the image to it",
             );
@@ -191,9 +194,12 @@ impl BootstrapArgs {
         let suite = self.suite.unwrap_or_default();
         let scripts = self.performance.script_limits();
         let sandbox = self.trust.sandbox(scripts, environment.shares_perl());
-        let mut outputs = self
-            .output
-            .outputs(self.target.as_deref(), &self.image, environment)?;
+        let given = GivenImage {
+            target: self.target.as_deref(),
+            image: &self.image,
+            push: &self.push,
+        };
+        let mut outputs = self.output.outputs(given, environment)?;
         if let Some(path) = &self.lock.lock {
             target::require_file("--lock", path)?;
         }
@@ -241,7 +247,7 @@ impl BootstrapArgs {
 
 /// Fails if an output is for a single image, and there are several.
 fn refuse_single(outputs: &Outputs, makes_tree: bool) -> Result<(), Error> {
-    let is_oci = matches!(&outputs.image, Some(image) if image.is_oci());
+    let is_oci = outputs.has_oci_image();
     if outputs.lock.is_some() {
         return Err(Error::SeveralLocks);
     }
@@ -262,6 +268,10 @@ fn tell_hooks(request: &mut Request, environment: &Environment) {
                 image: Some(image),
                 ..
             } => image.format(),
+            // Registries alone get the image.
+            Outputs {
+                directory: None, ..
+            } => "tar",
             Outputs { .. } => "directory",
         },
         include: &request.packages.include,
@@ -287,6 +297,11 @@ fn refuse_equal_platforms(first: &[String], others: &[Vec<String>]) -> Result<()
         }
     }
     Ok(())
+}
+
+fn makes_only_a_directory(request: &Request) -> bool {
+    let outputs = &request.outputs;
+    request.goal == Goal::Make && outputs.image.is_none() && outputs.push.references.is_empty()
 }
 
 fn stdout_is_pipe() -> bool {

@@ -158,6 +158,7 @@ mod tests {
                 "rbootstrap-join.1",
                 "rbootstrap-mmdebstrap.1",
                 "rbootstrap-pack.1",
+                "rbootstrap-push.1",
                 "rbootstrap-rm.1",
                 "rbootstrap-suites.1",
                 "rbootstrap.1"

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::privilege::Caller;
+use crate::registry::LoginPath;
 
 /// What was read of the environment, and who runs the program.
 #[derive(Clone, Debug, Default)]
@@ -17,11 +18,15 @@ pub(super) struct Environment {
     config_home: Option<PathBuf>,
     cache_home: Option<PathBuf>,
     state_home: Option<PathBuf>,
+    runtime_directory: Option<PathBuf>,
+    docker_config: Option<PathBuf>,
     temporary: PathBuf,
     source_date_epoch: Option<OsString>,
     path: Vec<PathBuf>,
     program: OsString,
     no_zygotes: bool,
+    /// The id of the user.
+    user: u32,
     is_root: bool,
 }
 
@@ -47,11 +52,14 @@ impl Environment {
             config_home: set("XDG_CONFIG_HOME").map(PathBuf::from),
             cache_home: set("XDG_CACHE_HOME").map(PathBuf::from),
             state_home: set("XDG_STATE_HOME").map(PathBuf::from),
+            runtime_directory: set("XDG_RUNTIME_DIR").map(PathBuf::from),
+            docker_config: set("DOCKER_CONFIG").map(PathBuf::from),
             temporary: env::temp_dir(),
             source_date_epoch: set("SOURCE_DATE_EPOCH"),
             path: set("PATH").map_or(Vec::new(), |path| env::split_paths(&path).collect()),
             program: env::args_os().next().unwrap_or_default(),
             no_zygotes: set("RBOOTSTRAP_NO_ZYGOTES").is_some(),
+            user: rustix::process::geteuid().as_raw(),
             is_root: rustix::process::geteuid().is_root() && owns_the_system(),
         }
     }
@@ -86,6 +94,34 @@ impl Environment {
             directories.push(config.join("rbootstrap").join(kind));
         }
         directories
+    }
+
+    /// The files in which docker and podman keep logins for registries, docker's first.
+    pub(super) fn login_paths(&self) -> Vec<LoginPath> {
+        let below_home = |path: &str| self.home.as_ref().map(|home| home.join(path));
+        let docker = self.docker_config.clone().or(below_home(".docker"));
+        let config = self.config_home.clone().or(below_home(".config"));
+        // Without a session, podman has a directory of its own for each user.
+        let of_user = PathBuf::from(format!("/run/containers/{}", self.user));
+        let podman = match &self.runtime_directory {
+            Some(directory) => directory.join("containers"),
+            None => of_user,
+        };
+        let files = [
+            (docker, "config.json"),
+            (Some(podman), "auth.json"),
+            (config, "containers/auth.json"),
+        ];
+        let mut paths = Vec::new();
+        for (directory, file) in files {
+            if let Some(directory) = directory {
+                paths.push(LoginPath {
+                    path: directory.join(file),
+                    is_named: false,
+                });
+            }
+        }
+        paths
     }
 
     /// The name by which this program was called.
@@ -166,6 +202,38 @@ mod tests {
         );
         assert_eq!(shown(&root), "/var/cache/rbootstrap /var/lib/rbootstrap");
         assert_eq!(shown(&set), "/c/rbootstrap /s/rbootstrap");
+    }
+
+    #[test]
+    fn logins_are_where_docker_and_podman_keep_them() {
+        let shown = |environment: &Environment| {
+            let mut shown = Vec::new();
+            for login in environment.login_paths() {
+                assert!(!login.is_named);
+                shown.push(login.path.display().to_string());
+            }
+            shown.join(" ")
+        };
+        let user = Environment {
+            home: Some("/home/u".into()),
+            user: 1000,
+            ..Environment::default()
+        };
+        let set = Environment {
+            docker_config: Some("/d".into()),
+            runtime_directory: Some("/run/user/1000".into()),
+            config_home: Some("/c".into()),
+            ..user.clone()
+        };
+        assert_eq!(
+            shown(&user),
+            "/home/u/.docker/config.json /run/containers/1000/auth.json \
+             /home/u/.config/containers/auth.json"
+        );
+        assert_eq!(
+            shown(&set),
+            "/d/config.json /run/user/1000/containers/auth.json /c/containers/auth.json"
+        );
     }
 
     #[test]

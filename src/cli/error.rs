@@ -243,7 +243,15 @@ fn meant_command(error: &run::Error) -> Option<String> {
         run::Error::UnlistedSuite { name, .. } => name,
         _ => return None,
     };
-    for command in ["bootstrap", "build", "pack", "join", "diff", "suites"] {
+    for command in [
+        "bootstrap",
+        "build",
+        "pack",
+        "join",
+        "push",
+        "diff",
+        "suites",
+    ] {
         if strsim::osa_distance(command, name) <= 1 {
             return Some(format!("did you mean the command `rbootstrap {command}`?"));
         }

@@ -9,6 +9,7 @@ use clap::{Arg, Command, CommandFactory};
 use super::Cli;
 
 pub(super) const USAGE: &str = "rbootstrap [OPTIONS] SUITE [TARGET] [MIRROR]
+       rbootstrap push [OPTIONS] IMAGE [REGISTRY/NAME[:TAG]…]
        rbootstrap build [OPTIONS] FILE [NAME…]
        rbootstrap pack [OPTIONS] DIR [OUTPUT]
        rbootstrap join [OPTIONS] OUTPUT IMAGE…

@@ -12,6 +12,7 @@ use super::error::Error;
 use crate::formats::compress::{Compression, Encoding};
 use crate::pack::oci::{self, CommandWords, Pair, Reference, Settings};
 use crate::pack::{self, Content, FileSystem, Form, Image, Layout, Sink};
+use crate::run::UnnamedImage;
 
 /// The standard output, as a target.
 const STDOUT: &str = "-";
@@ -136,6 +137,14 @@ impl ImageArgs {
         }
     }
 
+    /// The OCI image that only registries get.
+    pub(super) fn unnamed(&self) -> Result<UnnamedImage, Error> {
+        Ok(UnnamedImage {
+            settings: Box::new(self.oci.settings()),
+            encoding: self.layer_encoding()?,
+        })
+    }
+
     /// Fails for an option of images, because the output is the directory of a tree.
     pub(super) fn refuse_without_image(&self, output: &Path) -> Result<(), Error> {
         refuse(self.first(), output, "a directory")
@@ -201,16 +210,18 @@ impl ImageArgs {
                 }
             },
         };
-        let compression = self
-            .compress
-            .map_or(Compression::Gzip, CompressName::compression);
         Ok(Image {
             content: Content::Oci {
                 layout,
                 settings: Box::new(self.oci.settings()),
             },
-            encoding: self.encoding(compression)?,
+            encoding: self.layer_encoding()?,
         })
+    }
+
+    fn layer_encoding(&self) -> Result<Encoding, Error> {
+        let compression = self.compress.map(CompressName::compression);
+        self.encoding(compression.unwrap_or(Compression::Gzip))
     }
 
     fn encoding(&self, compression: Compression) -> Result<Encoding, Error> {

@@ -7,11 +7,13 @@ use clap::Args;
 use super::Session;
 use super::error::Error;
 use super::image::{FormatName, ImageArgs};
+use super::network::TransferArgs;
+use super::registry::PushArgs;
 use super::target;
 use crate::pack::Content;
 use crate::pack::oci::{self, JoinOptions, Pair, Reference};
 use crate::report::{Event, Summary};
-use crate::run;
+use crate::run::{self, JoinRequest};
 
 #[derive(Debug, Args)]
 pub(super) struct JoinArgs {
@@ -36,6 +38,11 @@ pub(super) struct JoinArgs {
     /// Add an annotation to the index
     #[arg(long, value_name = "KEY=VALUE", value_parser = Pair::parse)]
     annotation: Vec<Pair>,
+
+    #[command(flatten)]
+    push: PushArgs,
+    #[command(flatten)]
+    transfers: TransferArgs,
 }
 
 impl JoinArgs {
@@ -52,7 +59,14 @@ impl JoinArgs {
             });
         }
         run::require_same_releases(&self.lock)?;
-        run::join(&self.options()?, &session.interrupt)?;
+        let push = self.push.outputs(None, &session.environment)?;
+        let network = self.transfers.options();
+        let request = JoinRequest {
+            options: &self.options()?,
+            push: &push,
+            network: &network,
+        };
+        run::join(request, &session.interrupt, &session.report)?;
         session.report.send(Event::Finished(Summary {
             name,
             packages: None,
@@ -64,7 +78,16 @@ impl JoinArgs {
         target::refuse_url("OUTPUT", &self.output)?;
         let image = ImageArgs::default().image(&self.output, Some(FormatName::Oci));
         let image = image.map_err(|error| error.of_output(None))?;
-        let Some(Content::Oci { layout, .. }) = image.map(|image| image.content) else {
+        let Some(mut image) = image else {
+            return Err(Error::CompressedLayout {
+                output: self.output,
+            });
+        };
+        let first = self.push.first();
+        if first.is_some() {
+            target::require_pushable(&mut image)?;
+        }
+        let Content::Oci { layout, .. } = image.content else {
             return Err(Error::CompressedLayout {
                 output: self.output,
             });
@@ -72,7 +95,7 @@ impl JoinArgs {
         Ok(JoinOptions {
             images: self.images,
             output: layout,
-            tag: self.tag,
+            tag: self.tag.or(first.cloned()),
             annotations: oci::map(self.annotation),
         })
     }

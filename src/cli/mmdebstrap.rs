@@ -29,7 +29,8 @@ use crate::formats::suite::Variant;
 use crate::interrupt::Interrupt;
 use crate::privilege::{self, Privilege};
 use crate::run::{
-    self, Goal, InventoryOutputs, ListedSources, Outputs, Packages, Request, SourceOptions, System,
+    self, Goal, InventoryOutputs, ListedSources, Outputs, Packages, PushOutputs, Request,
+    SourceOptions, System,
 };
 use crate::ui::progress::{Display, LineStyle};
 
@@ -177,6 +178,7 @@ fn request(
         sources: sources(arguments, &files, environment),
         locked: None,
         outputs: Outputs {
+            push: PushOutputs::default(),
             says_key: false,
             lock: None,
             directory: target.directory.clone(),

@@ -11,6 +11,22 @@ use crate::store::{Proxies, TransferLimits};
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Network")]
 pub(super) struct NetworkArgs {
+    #[command(flatten)]
+    transfers: TransferArgs,
+
+    /// Wait this long in all for a mirror that is being updated (s, m, h)
+    ///
+    /// While indexes do not match their release, both are read again after pauses. 0 reads them
+    /// again at once and does not wait.
+    #[arg(long, value_name = "TIME", default_value = "3m", value_parser = values::duration)]
+    #[arg(env = "RBOOTSTRAP_MIRROR_WAIT")]
+    mirror_wait: Duration,
+}
+
+/// The limits of single transfers.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Network")]
+pub(super) struct TransferArgs {
     /// Give up on a connection that sends nothing for this long (s, m, h)
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = timeout)]
     #[arg(env = "RBOOTSTRAP_TIMEOUT")]
@@ -29,17 +45,19 @@ pub(super) struct NetworkArgs {
     #[arg(long, value_name = "N", default_value_t = 5, env = "RBOOTSTRAP_TRIES")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
     tries: u32,
-
-    /// Wait this long in all for a mirror that is being updated (s, m, h)
-    ///
-    /// While indexes do not match their release, both are read again after pauses. 0 reads them
-    /// again at once and does not wait.
-    #[arg(long, value_name = "TIME", default_value = "3m", value_parser = values::duration)]
-    #[arg(env = "RBOOTSTRAP_MIRROR_WAIT")]
-    mirror_wait: Duration,
 }
 
 impl NetworkArgs {
+    pub(super) fn options(&self) -> NetworkOptions {
+        NetworkOptions {
+            mirror_wait: self.mirror_wait,
+            ..self.transfers.options()
+        }
+    }
+}
+
+impl TransferArgs {
+    /// For a command that waits for no mirror.
     pub(super) fn options(&self) -> NetworkOptions {
         NetworkOptions {
             transfers: TransferLimits {
@@ -48,7 +66,7 @@ impl NetworkArgs {
             },
             tries: self.tries,
             proxies: Proxies::default(),
-            mirror_wait: self.mirror_wait,
+            mirror_wait: Duration::ZERO,
         }
     }
 }

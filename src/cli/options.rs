@@ -12,6 +12,7 @@ use super::environment::{Environment, OwnDirectory};
 use super::error::Error;
 use super::image::{FormatName, ImageArgs};
 use super::path_rules::PathRuleArgs;
+use super::registry::PushArgs;
 use super::target::{GivenTargets, Written};
 use super::values;
 use crate::formats::suite::Variant;
@@ -196,6 +197,13 @@ pub(super) struct ScriptArgs {
     script_memory: Option<u64>,
 }
 
+/// What other options and arguments say about the image.
+pub(super) struct GivenImage<'a> {
+    pub(super) target: Option<&'a Path>,
+    pub(super) image: &'a ImageArgs,
+    pub(super) push: &'a PushArgs,
+}
+
 /// `--jobs`, which `rbootstrap pack` has too.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Performance")]
@@ -253,25 +261,32 @@ impl OutputArgs {
 
     pub(super) fn outputs(
         &self,
-        target: Option<&Path>,
-        image: &ImageArgs,
+        given: GivenImage<'_>,
         environment: &Environment,
     ) -> Result<Outputs, Error> {
+        let GivenImage {
+            target,
+            image,
+            push,
+        } = given;
         let targets = GivenTargets {
             target,
             format: self.format,
             tar: self.tar.as_deref(),
             image,
+            push,
         };
         let written = match self.goal() {
             Goal::Make => targets.written()?,
             Goal::PrintDebs | Goal::Simulate | Goal::Download => Written::default(),
         };
+        let push = push.outputs(written.unnamed, environment)?;
         Ok(Outputs {
             directory: written.directory,
             image: written.image,
             devices: Devices::None,
             inventory: InventoryOutputs::default(),
+            push,
             says_key: false,
             lock: None,
             epoch: environment.epoch()?,

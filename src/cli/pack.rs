@@ -8,11 +8,14 @@ use super::Session;
 use super::error::Error;
 use super::image::{FormatName, ImageArgs};
 use super::inventory::InventoryArgs;
+use super::network::TransferArgs;
 use super::options::JobsArg;
+use super::registry::PushArgs;
 use super::target;
+use crate::formats::compress::Encoding;
 use crate::pack::{self, Content, Devices, Image};
 use crate::report::{Event, Summary};
-use crate::run;
+use crate::run::{self, UnnamedImage};
 
 /// For an OUTPUT with an unknown ending.
 const ANY_NAME: &str = "--format tar writes a tar under any name";
@@ -44,7 +47,11 @@ pub(super) struct PackArgs {
     #[command(flatten)]
     image: ImageArgs,
     #[command(flatten)]
+    push: PushArgs,
+    #[command(flatten)]
     inventory: InventoryArgs,
+    #[command(flatten)]
+    transfers: TransferArgs,
     #[command(flatten)]
     pub(super) jobs: JobsArg,
 }
@@ -55,21 +62,25 @@ impl PackArgs {
     }
 
     pub(super) fn execute(self, session: &Session) -> Result<(), Error> {
-        let image = self.image()?;
+        let made = self.image()?;
         let options = pack::Options {
             epoch: session.environment.epoch()?,
             threads: u32::try_from(self.jobs.count()).unwrap_or(u32::MAX),
-            encoding: image.encoding,
+            encoding: made.encoding(),
             devices: Devices::None,
             temporary: session.environment.temporary(),
             predicate: None,
             interrupt: session.interrupt.clone(),
         };
         let inventory = self.inventory.outputs(false)?;
+        let unnamed = made.unnamed().cloned();
+        let push = self.push.outputs(unnamed, &session.environment)?;
         let request = run::PackRequest {
-            image: &image,
+            image: made.written(),
             options,
             inventory: &inventory,
+            push: &push,
+            network: &self.transfers.options(),
         };
         session.privilege.clone().map_err(run::Error::from)?;
         run::pack(&self.directory, request, &session.report)?;
@@ -81,12 +92,22 @@ impl PackArgs {
     }
 
     /// The image to write.
-    pub(super) fn image(&self) -> Result<Image, Error> {
-        let output = self.output.as_deref().unwrap_or(Path::new("-"));
+    pub(super) fn image(&self) -> Result<PackedImage, Error> {
         target::refuse_url("DIR", &self.directory)?;
+        let is_oci = matches!(self.format, None | Some(FormatName::Oci));
+        if let (None, Some(name), true) = (&self.output, self.push.first(), is_oci) {
+            let mut unnamed = self.image.unnamed()?;
+            unnamed.settings.name_unless_named(name);
+            unnamed.settings.architecture.clone_from(&self.arch);
+            return Ok(PackedImage::Unnamed(unnamed));
+        }
+        let output = self.output.as_deref().unwrap_or(Path::new("-"));
         target::refuse_url("OUTPUT", output)?;
         let image = target::image_or_tar(&self.image, output, self.format);
         let mut image = image.map_err(|error| error.of_output(Some(ANY_NAME)))?;
+        if let Some(name) = self.push.first() {
+            target::require_pushable(&mut image)?.name_unless_named(name);
+        }
         match &mut image.content {
             Content::Oci { settings, .. } => settings.architecture.clone_from(&self.arch),
             Content::Tar(_) | Content::FileSystem { .. } if self.arch.is_some() => {
@@ -98,7 +119,38 @@ impl PackArgs {
             }
             Content::Tar(_) | Content::FileSystem { .. } => {}
         }
-        Ok(image)
+        Ok(PackedImage::Written(image))
+    }
+}
+
+/// What `pack` makes.
+#[derive(Debug)]
+pub(super) enum PackedImage {
+    Written(Image),
+    /// Registries alone get it.
+    Unnamed(UnnamedImage),
+}
+
+impl PackedImage {
+    fn encoding(&self) -> Encoding {
+        match self {
+            PackedImage::Written(image) => image.encoding,
+            PackedImage::Unnamed(unnamed) => unnamed.encoding,
+        }
+    }
+
+    fn written(&self) -> Option<&Image> {
+        match self {
+            PackedImage::Written(image) => Some(image),
+            PackedImage::Unnamed(_) => None,
+        }
+    }
+
+    fn unnamed(&self) -> Option<&UnnamedImage> {
+        match self {
+            PackedImage::Written(_) => None,
+            PackedImage::Unnamed(unnamed) => Some(unnamed),
+        }
     }
 }
 

@@ -53,6 +53,7 @@ impl Cli {
                 CommandArgs::Build(_)
                 | CommandArgs::Pack(_)
                 | CommandArgs::Join(_)
+                | CommandArgs::Push(_)
                 | CommandArgs::Diff(_)
                 | CommandArgs::Suites
                 | CommandArgs::Completions(_)

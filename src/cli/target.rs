@@ -4,13 +4,18 @@ use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::image::{FormatName, ImageArgs};
-use crate::pack::Image;
+use super::registry::PushArgs;
+use crate::pack::oci::Settings;
+use crate::pack::{Content, Image};
+use crate::run::UnnamedImage;
 
 /// What a run writes: a directory, an image, or both.
 #[derive(Debug, Default)]
 pub(super) struct Written {
     pub(super) directory: Option<PathBuf>,
     pub(super) image: Option<Image>,
+    /// An image that only registries get.
+    pub(super) unnamed: Option<UnnamedImage>,
 }
 
 /// What the command line says about outputs.
@@ -20,13 +25,35 @@ pub(super) struct GivenTargets<'a> {
     /// `--tar`
     pub(super) tar: Option<&'a Path>,
     pub(super) image: &'a ImageArgs,
+    pub(super) push: &'a PushArgs,
 }
 
 impl GivenTargets<'_> {
-    /// Decides what `TARGET`, `--format` and `--tar` ask for.
+    /// Decides what `TARGET`, `--format`, `--tar` and `--push` ask for.
     pub(super) fn written(&self) -> Result<Written, Error> {
+        let mut written = self.files()?;
+        if let Some(name) = self.push.first() {
+            match &mut written {
+                Written {
+                    image: Some(image), ..
+                } => require_pushable(image)?.name_unless_named(name),
+                Written { unnamed, .. } => {
+                    let mut image = self.image.unnamed()?;
+                    image.settings.name_unless_named(name);
+                    *unnamed = Some(image);
+                }
+            }
+        }
+        Ok(written)
+    }
+
+    fn files(&self) -> Result<Written, Error> {
         if self.format == Some(FormatName::Dir) && self.target.is_none() {
             return Err(Error::NoDirectory);
+        }
+        let is_oci = matches!(self.format, None | Some(FormatName::Oci));
+        if self.target.is_none() && self.tar.is_none() && is_oci && self.push.is_given() {
+            return Ok(Written::default());
         }
         let target = self.target.unwrap_or(Path::new("-"));
         if let Some(image) = self.image.image(target, self.format)? {
@@ -35,8 +62,8 @@ impl GivenTargets<'_> {
                     target: target.to_owned(),
                 }),
                 None => Ok(Written {
-                    directory: None,
                     image: Some(image),
+                    ..Written::default()
                 }),
             };
         }
@@ -45,6 +72,7 @@ impl GivenTargets<'_> {
         }
         let image = match self.tar {
             Some(tar) => Some(self.image_beside(tar)?),
+            None if self.push.is_given() => None,
             None => {
                 self.image.refuse_without_image(target)?;
                 None
@@ -53,12 +81,29 @@ impl GivenTargets<'_> {
         Ok(Written {
             directory: Some(target.to_owned()),
             image,
+            unnamed: None,
         })
     }
 
     /// The image of `--tar`: a tar without compression where its name has no ending.
     fn image_beside(&self, tar: &Path) -> Result<Image, Error> {
         image_or_tar(self.image, tar, None).map_err(|error| error.of_output(None))
+    }
+}
+
+/// The settings of an image that can be pushed from its file.
+pub(super) fn require_pushable(image: &mut Image) -> Result<&mut Settings, Error> {
+    let path = image.path().map(Path::to_owned);
+    let refused = |is: &'static str| Error::NotOfImage {
+        option: "--push",
+        output: path.clone().unwrap_or("-".into()),
+        is,
+    };
+    match &mut image.content {
+        Content::Oci { settings, .. } if path.is_some() => Ok(settings),
+        Content::Oci { .. } => Err(refused("standard output")),
+        Content::Tar(_) => Err(refused("a tar and no OCI image")),
+        Content::FileSystem { .. } => Err(refused("a file system")),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Command lines as tables: what each asks for, and which are refused; the helps as snapshots.
 
+mod pushed;
 mod refused;
 
 use std::ffi::OsString;
@@ -9,6 +10,7 @@ use clap::FromArgMatches;
 use clap::builder::{Resettable, StyledStr};
 
 use super::environment::Environment;
+use super::pack::PackedImage;
 use super::{Cli, CommandArgs, help, order};
 use crate::pack::{Content, ENDINGS, Image, Layout};
 use crate::run::Request;
@@ -55,6 +57,13 @@ fn shown(request: &Request) -> String {
     }
     if let Some(image) = &request.outputs.image {
         parts.push(image_line(image));
+    }
+    let push = &request.outputs.push;
+    for reference in &push.references {
+        parts.push(match &push.unnamed {
+            Some(_) => format!("only registry {reference}"),
+            None => format!("registry {reference}"),
+        });
     }
     for architectures in &request.other_architectures {
         parts.push(format!("and {}", architectures.join(",")));
@@ -228,6 +237,7 @@ fn options_reach_the_part_of_the_stage_that_reads_them() {
          --env=A=B --user=1:2 --workdir=/srv --compress=zstd --compress-level=3 --tar=n.oci.tar \
          --manifest=m.json --sbom=s.cdx.json --sbom=s.json --attest \
          --script-timeout=90s --script-memory=1G \
+         --push=h.x:1/p:q --push=r --refs=refs --registry-auth=auth --insecure-registry=h.x:1 \
          noble n http://m/",
     )
     .unwrap();
@@ -300,7 +310,11 @@ fn pack_takes_the_same_outputs() {
             Some(CommandArgs::Pack(pack)) => pack.image().map_err(|error| error.to_string()),
             _ => panic!("{row}"),
         });
-        let made = made.map_or_else(|error| error, |image| image_line(&image));
+        let made = match made {
+            Ok(PackedImage::Written(image)) => image_line(&image),
+            Ok(PackedImage::Unnamed(_)) => "registries".to_owned(),
+            Err(error) => error,
+        };
         writeln!(table, "{row}\n    {made}").unwrap();
     }
     insta::assert_snapshot!(table);

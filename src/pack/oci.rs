@@ -13,9 +13,11 @@ mod documents;
 mod index;
 mod join;
 mod layout;
+mod open_layout;
 mod read;
 mod reference;
 mod settings;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +29,7 @@ pub(crate) use join::{JoinOptions, join};
 pub(crate) use read::Error as ReadError;
 pub(crate) use reference::Reference;
 pub(crate) use settings::{CommandWords, Pair, Settings, absolute, map, user};
+pub(crate) use stored::{StoredBlob, StoredDocument, StoredImage};
 
 use super::{Error, Options, Place, TarOutput};
 use crate::formats::compress::Compression;

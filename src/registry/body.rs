@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::pack::oci::FilePart;
+use crate::report::{Event, Report, Stage};
 
 /// How much is read at a time, in bytes.
 const PIECE: u64 = 256 << 10;
@@ -24,12 +25,52 @@ pub(super) struct FileBody {
     file: Arc<File>,
     at: u64,
     end: u64,
-    sent: Arc<AtomicU64>,
+    sent: Arc<SentBytes>,
+}
+
+/// How much of a blob was sent. An attempt that starts over is not reported again.
+#[derive(Debug)]
+pub(super) struct SentBytes {
+    /// In this attempt.
+    now: AtomicU64,
+    /// In the attempt that went furthest.
+    most: AtomicU64,
+    has_begun: AtomicBool,
+    report: Report,
+}
+
+impl SentBytes {
+    /// Nothing sent yet. What is sent goes to `report`.
+    pub(super) fn new(report: &Report) -> Arc<SentBytes> {
+        Arc::new(SentBytes {
+            now: AtomicU64::new(0),
+            most: AtomicU64::new(0),
+            has_begun: AtomicBool::new(false),
+            report: report.clone(),
+        })
+    }
+
+    fn begin(&self, size: u64) {
+        self.now.store(0, Ordering::Relaxed);
+        if !self.has_begun.swap(true, Ordering::Relaxed) {
+            let stage = Stage::Push;
+            self.report.send(Event::Grew { stage, by: size });
+        }
+    }
+
+    fn add(&self, bytes: u64) {
+        let now = self.now.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let most = self.most.fetch_max(now, Ordering::Relaxed);
+        if now > most {
+            self.report.advanced(Stage::Push, now - most);
+        }
+    }
 }
 
 impl FileBody {
-    /// The content of a request that counts its bytes in `sent`.
-    pub(super) fn content(part: &FilePart, sent: &Arc<AtomicU64>) -> reqwest::Body {
+    /// The content of a request, from its beginning.
+    pub(super) fn content(part: &FilePart, sent: &Arc<SentBytes>) -> reqwest::Body {
+        sent.begin(part.size);
         reqwest::Body::wrap(FileBody {
             file: Arc::clone(&part.file),
             at: part.offset,
@@ -57,7 +98,7 @@ impl Body for FileBody {
             return Poll::Ready(Some(Err(error)));
         }
         body.at += length;
-        body.sent.fetch_add(length, Ordering::Relaxed);
+        body.sent.add(length);
         Poll::Ready(Some(Ok(Frame::data(piece.into()))))
     }
 
@@ -71,11 +112,11 @@ impl Body for FileBody {
 }
 
 /// How fast the content of a request is sent.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pace {
     /// In bytes; 0 for a request without a file.
     size: u64,
-    sent: Arc<AtomicU64>,
+    sent: Option<Arc<SentBytes>>,
     /// What was sent at the last look.
     before: u64,
     /// How many looks there were since all was sent.
@@ -103,19 +144,24 @@ pub(super) struct PaceLimits {
 }
 
 impl Pace {
-    /// The pace of a request that carries so many bytes.
-    pub(super) fn of(size: u64, sent: &Arc<AtomicU64>) -> Pace {
+    /// The pace of a request that carries so many bytes of a file, if any.
+    pub(super) fn of(size: u64, sent: Option<&Arc<SentBytes>>) -> Pace {
         Pace {
             size,
-            before: sent.load(Ordering::Relaxed),
-            sent: Arc::clone(sent),
-            ..Pace::default()
+            sent: sent.cloned(),
+            before: 0,
+            stored: 0,
+            over: Duration::ZERO,
+            bytes: 0,
         }
     }
 
     /// Judges the time since the last look.
     pub(super) fn look(&mut self, waited: Duration, limits: PaceLimits) -> Verdict {
-        let sent = self.sent.load(Ordering::Relaxed);
+        let sent = match &self.sent {
+            Some(sent) => sent.now.load(Ordering::Relaxed),
+            None => 0,
+        };
         let new = sent.saturating_sub(self.before);
         self.before = sent;
         if new == 0 {
@@ -177,10 +223,10 @@ mod tests {
             ),
         ];
         for (name, size, sent, verdicts) in table {
-            let counter = Arc::new(AtomicU64::new(0));
-            let mut pace = Pace::of(size, &counter);
+            let counter = SentBytes::new(&Report::silent());
+            let mut pace = Pace::of(size, Some(&counter));
             for (step, expected) in sent.iter().zip(verdicts) {
-                counter.fetch_add(*step, Ordering::Relaxed);
+                counter.add(*step);
                 let verdict = pace.look(Duration::from_secs(1), LIMITS);
                 assert_eq!(verdict, *expected, "{name}");
             }

@@ -76,6 +76,9 @@ pub(super) enum Failure {
     },
     #[error("{url}: a redirect is not followed: {problem}")]
     Redirect { url: String, problem: String },
+    /// Another server behind the same name may have begun it.
+    #[error("{url}: the registry does not know the upload{said}")]
+    UploadLost { url: String, said: Said },
     /// An answer without what it must have.
     #[error("{url}: the registry's answer has {problem}")]
     Malformed { url: String, problem: String },
@@ -137,6 +140,7 @@ impl Error {
             | Failure::Challenge { .. }
             | Failure::Realm { .. }
             | Failure::Redirect { .. }
+            | Failure::UploadLost { .. }
             | Failure::Malformed { .. }
             | Failure::TooLarge { .. } => Class::Network,
         }
@@ -190,6 +194,7 @@ impl Error {
             Failure::Status { .. }
             | Failure::Challenge { .. }
             | Failure::Redirect { .. }
+            | Failure::UploadLost { .. }
             | Failure::Malformed { .. }
             | Failure::TooLarge { .. }
             | Failure::Digest { .. } => None,
@@ -205,6 +210,7 @@ impl Failure {
             Failure::Status { status, .. } => {
                 matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504 | 506..=599)
             }
+            Failure::UploadLost { .. } => true,
             Failure::Denied { .. }
             | Failure::Challenge { .. }
             | Failure::Realm { .. }
@@ -218,10 +224,23 @@ impl Failure {
         }
     }
 
-    /// Whether the registry lacks a blob that a manifest names.
-    pub(super) fn is_of_missing_blob(&self) -> bool {
+    /// Whether the registry lacks what a manifest or an index names.
+    pub(super) fn is_of_missing_part(&self) -> bool {
         let codes = ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"];
         matches!(self, Failure::Status { said, .. } if codes.contains(&said.code.as_str()))
+    }
+
+    /// The failure of an upload, which can be begun again where the registry has forgotten it.
+    pub(super) fn of_upload(self) -> Failure {
+        match self {
+            Failure::Status {
+                url,
+                status: 404 | 416,
+                said,
+                ..
+            } => Failure::UploadLost { url, said },
+            failure => failure,
+        }
     }
 
     /// The failure and its causes on one line.

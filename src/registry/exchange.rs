@@ -4,7 +4,6 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +13,7 @@ use serde::Deserialize;
 use tokio::time;
 
 use super::Client;
-use super::body::{FileBody, Pace, PaceLimits, Verdict};
+use super::body::{FileBody, Pace, PaceLimits, SentBytes, Verdict};
 use super::endpoint::shown;
 use super::error::{Failure, Said};
 use crate::pack::oci::FilePart;
@@ -51,7 +50,7 @@ pub(super) enum Content {
     /// A blob, and where its sent bytes are counted.
     File {
         part: FilePart,
-        sent: Arc<AtomicU64>,
+        sent: Arc<SentBytes>,
     },
 }
 
@@ -138,7 +137,7 @@ impl Client {
         {
             request = request.header(header::AUTHORIZATION, authorization.clone());
         }
-        let mut pace = Pace::default();
+        let mut pace = Pace::of(0, None);
         request = match &outgoing.content {
             // Some servers refuse these methods without a length.
             Content::Nothing
@@ -154,7 +153,7 @@ impl Client {
                 .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(form.clone()),
             Content::File { part, sent } => {
-                pace = Pace::of(part.size, sent);
+                pace = Pace::of(part.size, Some(sent));
                 request
                     .header(header::CONTENT_TYPE, "application/octet-stream")
                     .header(header::CONTENT_LENGTH, part.size)

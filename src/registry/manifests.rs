@@ -6,11 +6,13 @@ use reqwest::header::{self, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
 
+use super::blobs::{digest_header, require_digest};
 use super::endpoint::shown;
 use super::error::Failure;
-use super::exchange::Outgoing;
+use super::exchange::{Content, Outgoing};
 use super::session::Repository;
 use crate::formats::digest::{Algorithm, Hasher};
+use crate::pack::oci::StoredDocument;
 
 /// The largest manifest, in bytes: what registries store.
 const LIMIT: u64 = 4 << 20;
@@ -53,6 +55,42 @@ impl Repository {
                 digest: digest_of(&bytes),
                 annotations: annotated.annotations.unwrap_or_default(),
             }))
+        })
+    }
+
+    /// The digest of what is under a tag or a digest; `None` if nothing is.
+    pub(super) fn digest(&self, reference: &str) -> Result<Option<String>, Failure> {
+        let found = self.client.retry(|| {
+            let response = self.manifest(Method::HEAD, reference)?;
+            Ok(response.map(|response| digest_header(&response).map(str::to_owned)))
+        })?;
+        match found {
+            None => Ok(None),
+            Some(Some(digest)) => Ok(Some(digest)),
+            // The header is optional.
+            Some(None) => Ok(self.image(reference)?.map(|image| image.digest)),
+        }
+    }
+
+    /// Stores an index or a manifest under a tag or its digest.
+    pub(super) fn store_manifest(
+        &self,
+        document: &StoredDocument,
+        reference: &str,
+    ) -> Result<(), Failure> {
+        self.client.retry(|| {
+            let url = self.url(&format!("manifests/{reference}"))?;
+            let mut outgoing = Outgoing::new(Method::PUT, url);
+            let media_type = HeaderValue::from_str(&document.media_type);
+            outgoing.content = Content::Bytes {
+                media_type: media_type.unwrap_or(HeaderValue::from_static("application/json")),
+                bytes: document.bytes.clone().into(),
+            };
+            let response = self.request(outgoing)?;
+            match response.status().is_success() {
+                true => require_digest(&response, &document.digest),
+                false => Err(self.failure(response)),
+            }
         })
     }
 

@@ -18,6 +18,7 @@ use super::find::{self, FoundLogin};
 use super::login::{Login, LoginTarget};
 use super::token::TokenRequest;
 use crate::pack::oci::Reference;
+use crate::store;
 
 /// What requests may do in a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +68,10 @@ impl Repository {
     }
 
     /// Has further authorizations include reading another repository.
-    pub(super) fn read_also(&self, repository: &str) {
-        if self.source.borrow().as_deref() != Some(repository) {
-            self.source.replace(Some(repository.to_owned()));
-            // The token that there is does not include it.
+    pub(super) fn read_also(&self, repository: Option<&str>) {
+        if self.source.borrow().as_deref() != repository {
+            self.source.replace(repository.map(str::to_owned));
+            // A token is for what it names.
             self.authorization.replace(None);
         }
     }
@@ -103,17 +104,19 @@ impl Repository {
     fn plain_root(&self, host: &str) -> Result<Option<Url>, Failure> {
         let root = parsed(&format!("http://{host}/"))?;
         let ping = Outgoing::new(Method::GET, parsed(&format!("http://{host}/v2/"))?);
-        // A server that speaks TLS answers with 400, or leads there.
-        let answered = self.client.retry(|| {
-            let response = self.client.send(&ping, &ping.url)?;
-            match response.status().is_server_error() {
-                true => Err(self.client.failure(response, &shown(&ping.url))),
-                false => Ok(response),
+        self.client.retry(|| {
+            let response = match self.client.send(&ping, &ping.url) {
+                Ok(response) => response,
+                // A server that speaks TLS ends the connection, answers with 400, or leads there.
+                Err(Failure::Transport(store::Error::Broken { .. })) => return Ok(None),
+                Err(failure) => return Err(failure),
+            };
+            match response.status() {
+                status if status.is_server_error() => Err(self.failure(response)),
+                StatusCode::OK | StatusCode::UNAUTHORIZED => Ok(Some(root.clone())),
+                _ => Ok(None),
             }
-        })?;
-        let speaks =
-            answered.status().is_success() || answered.status() == StatusCode::UNAUTHORIZED;
-        Ok(speaks.then_some(root))
+        })
     }
 
     /// Sends a request, with a login if the registry asks for one.
@@ -130,15 +133,6 @@ impl Repository {
         }
         outgoing.authorization = self.authorize(&response)?;
         self.client.exchange(&outgoing)
-    }
-
-    /// Sends a request that has to succeed.
-    pub(super) fn succeed(&self, outgoing: Outgoing) -> Result<Response, Failure> {
-        let response = self.request(outgoing)?;
-        match response.status().is_success() {
-            true => Ok(response),
-            false => Err(self.failure(response)),
-        }
     }
 
     /// The failure of an answer.

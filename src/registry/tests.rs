@@ -2,7 +2,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests make files of their own")]
 
+mod faults;
+mod logins;
 mod look_up;
+mod push;
+mod secure;
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,7 +16,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::session::{Repository, Rights};
-use super::{Access, Client, Error, LoginPath, Options, RemoteImage};
+use super::{Access, Client, Destination, Error, LoginPath, Options, Pushed, RemoteImage};
 use crate::interrupt::Interrupt;
 use crate::pack::oci::Reference;
 use crate::report::Report;

@@ -9,7 +9,7 @@ use crate::failure::Class;
 use crate::formats::suite;
 use crate::interrupt::Interrupt;
 use crate::tree::{rootfs, target};
-use crate::{archive, install, pack, plan, privilege, store};
+use crate::{archive, install, pack, plan, privilege, registry, store};
 
 /// Why a run failed. A stage's own error says what happened; the variant says in which stage.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +131,11 @@ pub(crate) enum Error {
     Install(#[from] install::Error),
     #[error(transparent)]
     Pack(#[from] pack::Error),
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
+    /// An image to push.
+    #[error("{} has no name under which it could be pushed", path.display())]
+    NoName { path: PathBuf },
     /// The tree of `rbootstrap pack`.
     #[error(transparent)]
     Rootfs(#[from] rootfs::Error),
@@ -177,6 +182,8 @@ impl Error {
             | Error::Measure { .. }
             | Error::Rootfs(_) => Class::Target,
             Error::Pack(error) => error.class(),
+            Error::Registry(error) => error.class(),
+            Error::NoName { .. } => Class::Usage,
             Error::Unverifiable { .. } | Error::Unfetchable { .. } => Class::Trust,
             Error::Local(error) => error.class(),
             Error::Preseed(error) => error.class(),
@@ -223,6 +230,10 @@ impl Error {
             Error::Profile(error) => error.hint(),
             Error::Lock(error) => error.hint(),
             Error::Pack(error) => error.hint(),
+            Error::Registry(error) => error.hint(),
+            Error::NoName { .. } => {
+                Some("name it: rbootstrap push IMAGE REGISTRY/NAME:TAG".into())
+            }
             Error::Store(error) => error.hint(),
             Error::Fetch(error) => error.hint(),
             Error::Archive(error) => error.hint(),

@@ -45,6 +45,7 @@ pub(super) fn require_distinct(request: &Request, architecture: &str) -> Result<
     let documents = outputs.inventory.of_architecture(architecture);
     let mut all = paths(&documents);
     all.extend(outputs.lock.as_deref());
+    all.extend(outputs.push.refs.as_deref());
     all.extend(outputs.image.as_ref().and_then(Image::path));
     Ok(Place::require_distinct(&all)?)
 }

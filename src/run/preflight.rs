@@ -3,7 +3,7 @@
 //! In this order: leftovers of killed runs are removed; root and /proc are needed; the image can be
 //! written ([`pack::Place`]); the target is free and its file system can hold a tree
 //! ([`target`](crate::tree::target)); there are keys for the sources (`run::sources`); the cache is
-//! safe to use ([`Store`](crate::store::Store)); the host permits a sandbox and can run the tree's
+//! safe to use ([`Store`](crate::store::Store)); registries take the image (`run::push`); the host permits a sandbox and can run the tree's
 //! programs ([`Installation::begin`](crate::install::Installation::begin)). Once the plan is known,
 //! [`require_room`] compares its sizes with the file systems.
 

@@ -5,13 +5,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::formats::compress::Encoding;
 use crate::formats::path_rule::PathRule;
 use crate::formats::snapshot_time::SnapshotTime;
 use crate::formats::suite::Variant;
 use crate::install::{Additions, HostFile};
 use crate::inventory::SbomFormat;
+use crate::pack::oci::{Reference, Settings};
 use crate::pack::{Devices, Image};
 use crate::privilege::{self, Privilege};
+use crate::registry::Access;
 use crate::sandbox;
 use crate::store::{Proxies, TransferLimits};
 
@@ -171,6 +174,7 @@ pub(crate) struct Outputs {
     /// What /dev has in an image.
     pub(crate) devices: Devices,
     pub(crate) inventory: InventoryOutputs,
+    pub(crate) push: PushOutputs,
     /// Gets a lock of what was chosen.
     pub(crate) lock: Option<PathBuf>,
     /// Says the image's key in the lock and in an annotation of an OCI image.
@@ -182,6 +186,26 @@ pub(crate) struct Outputs {
     /// Keeps the tree of a failed run.
     pub(crate) keep_failed: bool,
     pub(crate) temporary: PathBuf,
+}
+
+/// Which registries get the image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PushOutputs {
+    /// Names in registries.
+    pub(crate) references: Vec<Reference>,
+    /// Gets a line NAME@DIGEST for each name.
+    pub(crate) refs: Option<PathBuf>,
+    pub(crate) access: Access,
+    /// The OCI image, where registries alone get it.
+    pub(crate) unnamed: Option<UnnamedImage>,
+}
+
+/// An OCI image without a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UnnamedImage {
+    pub(crate) settings: Box<Settings>,
+    /// Of its layer.
+    pub(crate) encoding: Encoding,
 }
 
 /// Which documents say what is in the image. `{arch}` in a path stands for the native architecture.
@@ -199,6 +223,11 @@ pub(crate) struct SbomOutput {
 }
 
 impl Outputs {
+    /// Whether there is an OCI image.
+    pub(crate) fn has_oci_image(&self) -> bool {
+        self.push.unnamed.is_some() || self.image.as_ref().is_some_and(Image::is_oci)
+    }
+
     /// Whether the tree of a failed run stays.
     pub(crate) fn keeps_failed(&self) -> bool {
         self.keep_failed || self.takes_any_directory && self.directory.is_some()

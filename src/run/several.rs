@@ -1,16 +1,17 @@
 //! Several images of one index: a run for each, one after the other, and one layout for all.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use super::lock::GivenLock;
+use super::push::Destinations;
 use super::request::{Goal, Request};
 use super::stores::Stores;
 use super::{Done, Error, stages};
 use crate::interrupt::Interrupt;
-use crate::pack::Publication;
 use crate::pack::oci::IndexWriter;
+use crate::pack::{Image, Publication};
 use crate::report::Report;
 
 /// What the runs of one request share.
@@ -26,9 +27,14 @@ pub(super) struct SharedByImages<'a> {
     pub(super) publication: RefCell<Publication>,
     /// Instead of a store of its own.
     pub(super) stores: Option<&'a Stores>,
+    /// Which registries get what is made.
+    pub(super) destinations: Option<&'a Destinations>,
+    /// Whether the registries take it, once it is known.
+    pub(super) tried: OnceCell<()>,
 }
 
-/// Makes all images of a request, and then names them and the documents beside them.
+/// Makes all images of a request, then names them and the documents beside them, and pushes what was
+/// made.
 pub(super) fn make(
     request: &Request,
     interrupt: &Interrupt,
@@ -37,7 +43,24 @@ pub(super) fn make(
 ) -> Result<Vec<Done>, Error> {
     let done = images(request, interrupt, report, shared)?;
     shared.publication.take().publish(interrupt)?.keep();
+    let path = request.outputs.image.as_ref().and_then(Image::path);
+    if let (Some(destinations), Some(path)) = (shared.destinations, path) {
+        destinations.push_written(path, interrupt, report)?;
+    }
     Ok(done)
+}
+
+impl SharedByImages<'_> {
+    /// Fails if a registry does not take the images. Each is asked once.
+    pub(super) fn try_out_registries(&self) -> Result<(), Error> {
+        if let Some(destinations) = self.destinations
+            && self.tried.get().is_none()
+        {
+            destinations.try_out()?;
+            self.tried.get_or_init(|| ());
+        }
+        Ok(())
+    }
 }
 
 fn images(

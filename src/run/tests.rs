@@ -27,6 +27,7 @@ fn request(temporary: &Path) -> Request {
             directory: None,
             image: None,
             devices: crate::pack::Devices::None,
+            push: PushOutputs::default(),
             says_key: false,
             lock: None,
             epoch: None,

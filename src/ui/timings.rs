@@ -119,7 +119,7 @@ impl PageSpan {
 /// The name of a span's row: its package, or the whole item if the stage does not work on packages.
 fn row(span: &Span) -> &str {
     match span.stage {
-        Stage::Indexes | Stage::Plan | Stage::Pack => &span.item,
+        Stage::Indexes | Stage::Plan | Stage::Pack | Stage::Push => &span.item,
         Stage::Download | Stage::Decode | Stage::Unpack | Stage::Configure => {
             span.item.split([' ', ':']).next().unwrap_or(&span.item)
         }

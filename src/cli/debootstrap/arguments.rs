@@ -16,8 +16,8 @@ use crate::install::Additions;
 use crate::pack::{Content, Devices, Image, Sink};
 use crate::privilege::Privilege;
 use crate::run::{
-    Debootstrap, Goal, InventoryOutputs, ListedSources, Outputs, Packages, Request, SourceOptions,
-    System,
+    Debootstrap, Goal, InventoryOutputs, ListedSources, Outputs, Packages, PushOutputs, Request,
+    SourceOptions, System,
 };
 
 /// Bootstrap a Debian base system into a target directory
@@ -327,6 +327,7 @@ impl DebootstrapArgs {
             image,
             devices: Devices::None,
             inventory: InventoryOutputs::default(),
+            push: PushOutputs::default(),
             says_key: false,
             lock: None,
             // debootstrap's scripts see the day.

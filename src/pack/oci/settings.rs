@@ -89,6 +89,11 @@ impl Settings {
         key.flag(*attest);
     }
 
+    /// Gives the image a name, if it has none.
+    pub(crate) fn name_unless_named(&mut self, name: &Reference) {
+        self.tag.get_or_insert_with(|| name.clone());
+    }
+
     /// The environment of a container, `NAME=VALUE`, sorted.
     pub(super) fn environment(&self) -> Vec<String> {
         let mut all = BTreeMap::from([("PATH", PATH)]);

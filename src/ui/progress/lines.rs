@@ -77,7 +77,7 @@ impl Lines {
                 self.inform(&format!("Unpacking {item}..."));
             }
             Stage::Configure => self.inform(&format!("Configuring {item}...")),
-            Stage::Plan | Stage::Decode | Stage::Pack => {}
+            Stage::Plan | Stage::Decode | Stage::Pack | Stage::Push => {}
         }
     }
 
@@ -87,7 +87,7 @@ impl Lines {
             Stage::Indexes => self.inform(&format!("Validating {item}")),
             Stage::Plan => self.phase("Resolving dependencies of base packages..."),
             Stage::Decode => self.inform(&format!("Extracting {item}...")),
-            Stage::Unpack | Stage::Configure | Stage::Pack => {}
+            Stage::Unpack | Stage::Configure | Stage::Pack | Stage::Push => {}
         }
     }
 

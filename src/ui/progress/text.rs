@@ -95,7 +95,7 @@ fn packages(count: u64) -> String {
 fn summary_line(summary: &Summary, took: Duration, stages: &Stages) -> String {
     let took = seconds(took);
     let Some(totals) = summary.packages else {
-        return format!("{}: packed in {took}", summary.name);
+        return format!("{}: done in {took}", summary.name);
     };
     let mut times = Vec::new();
     for (stage, time) in stages.times() {

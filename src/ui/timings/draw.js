@@ -14,6 +14,7 @@ const STAGES = {
   unpack: "files placed in the tree, preinst scripts run",
   configure: "packages configured and triggers run by dpkg",
   pack: "image written",
+  push: "image sent to a registry",
 };
 const NETWORK = ["indexes", "download"];
 const CPU = ["plan", "decode", "unpack", "pack"];

@@ -51,7 +51,7 @@ fn last_of(spans: &[PageSpan], is_candidate: impl Fn(usize) -> bool) -> Option<u
 /// Whether `after` may have waited for `before`. Of two spans of the same package, the earlier one
 /// may end while the later one is in progress: a package is decoded while it is downloaded.
 fn precedes(before: &PageSpan, after: &PageSpan) -> bool {
-    use Stage::{Configure, Decode, Download, Indexes, Pack, Plan, Unpack};
+    use Stage::{Configure, Decode, Download, Indexes, Pack, Plan, Push, Unpack};
     let same = before.row == after.row;
     let is_needed = match after.stage {
         Indexes => before.stage == Indexes && is_release_of(&before.item, &after.item),
@@ -63,6 +63,7 @@ fn precedes(before: &PageSpan, after: &PageSpan) -> bool {
         Unpack => (before.stage == Decode && same) || matches!(before.stage, Unpack | Configure),
         Configure => matches!(before.stage, Unpack | Configure),
         Pack => matches!(before.stage, Unpack | Configure),
+        Push => matches!(before.stage, Pack | Push),
     };
     let is_earlier_span =
         same && before.stage < after.stage && before.to < after.to && before.from <= after.from;

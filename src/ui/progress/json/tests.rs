@@ -203,6 +203,7 @@ fn the_documentation_has_every_stage_with_its_unit() {
         Stage::Unpack,
         Stage::Configure,
         Stage::Pack,
+        Stage::Push,
     ];
     for stage in stages {
         let name = serde_json::to_value(stage).unwrap();

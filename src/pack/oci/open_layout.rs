@@ -1,0 +1,196 @@
+//! An OCI image layout to read: an archive or a directory.
+//!
+//! Every document has a limit, and every blob is compared with its digest before it is used.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use serde::de::DeserializeOwned;
+
+use super::blob::{Blob, FilePart};
+use super::documents::{Descriptor, ImageIndex};
+use super::read::Error;
+use crate::formats::digest::{Algorithm, Hasher};
+use crate::interrupt::Interrupt;
+
+/// The largest document, in bytes.
+const DOCUMENT_LIMIT: u64 = 4 << 20;
+/// The most members of an archive.
+const MEMBER_LIMIT: usize = 10_000;
+
+/// A layout to read.
+pub(super) struct OpenLayout<'a> {
+    path: PathBuf,
+    kind: LayoutKind,
+    interrupt: &'a Interrupt,
+    /// The blobs that have their digests, so that each is read once.
+    verified: HashMap<String, FilePart>,
+}
+
+enum LayoutKind {
+    Directory(File),
+    /// The members of an archive, by their names.
+    Archive(HashMap<String, FilePart>),
+}
+
+impl<'a> OpenLayout<'a> {
+    pub(super) fn open(path: &Path, interrupt: &'a Interrupt) -> Result<OpenLayout<'a>, Error> {
+        let unreadable = |source: io::Error| Error::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let opened = rustix::fs::openat(CWD, path, flags, Mode::empty());
+        let file: File = opened.map_err(|e| unreadable(e.into()))?.into();
+        let status = rustix::fs::fstat(&file).map_err(|e| unreadable(e.into()))?;
+        let kind = match FileType::from_raw_mode(status.st_mode) {
+            FileType::Directory => LayoutKind::Directory(file),
+            FileType::RegularFile => LayoutKind::Archive(members(file).map_err(unreadable)?),
+            _ => {
+                return Err(unreadable(io::Error::other(
+                    "neither a file nor a directory",
+                )));
+            }
+        };
+        Ok(OpenLayout {
+            path: path.to_owned(),
+            kind,
+            interrupt,
+            verified: HashMap::new(),
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The index of all images.
+    pub(super) fn index(&self) -> Result<ImageIndex, Error> {
+        let index = self.find("index.json")?;
+        self.parse("index.json", &self.bytes("index.json", &index)?)
+    }
+
+    /// A file of the layout.
+    fn find(&self, name: &str) -> Result<FilePart, Error> {
+        let missing = || Error::NoLayout {
+            path: self.path.clone(),
+            missing: name.to_owned(),
+        };
+        match &self.kind {
+            LayoutKind::Archive(members) => members.get(name).cloned().ok_or_else(missing),
+            LayoutKind::Directory(directory) => {
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+                let opened = rustix::fs::openat(directory.as_fd(), name, flags, Mode::empty());
+                let file: File = opened.map_err(|_| missing())?.into();
+                let status = rustix::fs::fstat(&file).map_err(|_| missing())?;
+                if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
+                    return Err(missing());
+                }
+                Ok(FilePart {
+                    file: Arc::new(file),
+                    offset: 0,
+                    size: u64::try_from(status.st_size).unwrap_or(0),
+                })
+            }
+        }
+    }
+
+    /// The content of a document.
+    fn bytes(&self, name: &str, part: &FilePart) -> Result<Vec<u8>, Error> {
+        if part.size > DOCUMENT_LIMIT {
+            return Err(self.too_large(name));
+        }
+        let mut bytes = Vec::new();
+        let copied = Blob::Part(part.clone()).copy(&mut bytes, &Interrupt::default());
+        copied.map_err(|source| self.unreadable(source))?;
+        Ok(bytes)
+    }
+
+    pub(super) fn parse<T: DeserializeOwned>(
+        &self,
+        document: &str,
+        bytes: &[u8],
+    ) -> Result<T, Error> {
+        serde_json::from_slice(bytes).map_err(|source| Error::Malformed {
+            path: self.path.clone(),
+            document: document.to_owned(),
+            source,
+        })
+    }
+
+    /// The verified content of a document.
+    pub(super) fn document(&mut self, descriptor: &Descriptor) -> Result<Vec<u8>, Error> {
+        let part = self.verified(descriptor)?;
+        self.bytes(&descriptor.digest, &part)
+    }
+
+    /// Compares a blob with its digest.
+    pub(super) fn verified(&mut self, descriptor: &Descriptor) -> Result<FilePart, Error> {
+        if let Some(part) = self.verified.get(&descriptor.digest) {
+            return Ok(part.clone());
+        }
+        let part = self.find(&path_of(descriptor))?;
+        let mut hasher = Hasher::new(Algorithm::Sha256);
+        let copied = Blob::Part(part.clone()).copy(&mut hasher as &mut dyn Write, self.interrupt);
+        copied.map_err(|source| self.unreadable(source))?;
+        let found = format!("sha256:{}", hasher.finish().hexadecimal());
+        if found != descriptor.digest || part.size != descriptor.size {
+            return Err(Error::Digest {
+                path: self.path.clone(),
+                digest: descriptor.digest.clone(),
+            });
+        }
+        self.verified.insert(found, part.clone());
+        Ok(part)
+    }
+
+    fn unreadable(&self, source: io::Error) -> Error {
+        Error::Unreadable {
+            path: self.path.clone(),
+            source,
+        }
+    }
+
+    pub(super) fn too_large(&self, what: &str) -> Error {
+        Error::TooLarge {
+            path: self.path.clone(),
+            what: what.to_owned(),
+        }
+    }
+}
+
+/// The regular members of a tar archive without compression.
+fn members(file: File) -> io::Result<HashMap<String, FilePart>> {
+    let file = Arc::new(file);
+    let mut archive = tar::Archive::new(&*file);
+    let mut found = Vec::new();
+    for entry in archive.entries_with_seek()? {
+        let entry = entry?;
+        if found.len() == MEMBER_LIMIT {
+            return Err(io::Error::other("too many members"));
+        }
+        if entry.header().entry_type().is_file() {
+            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            found.push((name, entry.raw_file_position(), entry.size()));
+        }
+    }
+    let mut members = HashMap::new();
+    for (name, offset, size) in found {
+        let name = name.strip_prefix("./").unwrap_or(&name).to_owned();
+        let file = Arc::clone(&file);
+        members.insert(name, FilePart { file, offset, size });
+    }
+    Ok(members)
+}
+
+/// The path of a blob in a layout. What is no digest becomes a path that no layout has.
+pub(super) fn path_of(descriptor: &Descriptor) -> String {
+    let digest = descriptor.digest.strip_prefix("sha256:").unwrap_or("none");
+    let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    format!("blobs/sha256/{}", if is_digest { digest } else { "none" })
+}

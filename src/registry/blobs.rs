@@ -1,0 +1,152 @@
+//! The blobs of a repository: whether one is there, mounting, uploading.
+
+use std::sync::Arc;
+
+use reqwest::header;
+use reqwest::{Method, Response, StatusCode, Url};
+
+use super::body::SentBytes;
+use super::endpoint::shown;
+use super::error::Failure;
+use super::exchange::{Content, Outgoing};
+use super::session::Repository;
+use crate::pack::oci::StoredBlob;
+
+/// Names what the registry has stored.
+pub(super) const DIGEST: &str = "docker-content-digest";
+
+/// An upload that a registry waits for.
+enum Upload {
+    /// Where the content goes.
+    At(Url),
+    /// It has the blob from another repository.
+    Mounted,
+}
+
+/// A blob of another repository.
+struct Mount<'a> {
+    digest: &'a str,
+    source: &'a str,
+}
+
+impl Repository {
+    /// Whether the repository has a blob.
+    pub(super) fn has_blob(&self, digest: &str) -> Result<bool, Failure> {
+        self.client.retry(|| {
+            let url = self.url(&format!("blobs/{digest}"))?;
+            let response = self.request(Outgoing::new(Method::HEAD, url))?;
+            if response.status().is_success() {
+                return Ok(true);
+            }
+            // What keeps it from answering, keeps it from taking the blob, too, and says more then.
+            match self.failure(response) {
+                failure if failure.is_transient() => Err(failure),
+                _ => Ok(false),
+            }
+        })
+    }
+
+    /// Stores a blob: from the repository `source` of the same registry, if it can be mounted, or by
+    /// sending it. Returns whether it was sent.
+    pub(super) fn store_blob(
+        &self,
+        blob: &StoredBlob,
+        source: Option<&str>,
+        sent: &Arc<SentBytes>,
+    ) -> Result<bool, Failure> {
+        self.client.retry(|| {
+            let Upload::At(mut url) = self.begin(&blob.digest, source)? else {
+                return Ok(false);
+            };
+            url.query_pairs_mut().append_pair("digest", &blob.digest);
+            let mut outgoing = Outgoing::new(Method::PUT, url);
+            outgoing.content = Content::File {
+                part: blob.content.clone(),
+                sent: Arc::clone(sent),
+            };
+            let response = self.request(outgoing)?;
+            if !response.status().is_success() {
+                return Err(self.failure(response).of_upload());
+            }
+            require_digest(&response, &blob.digest)?;
+            Ok(true)
+        })
+    }
+
+    /// Fails if nothing can be uploaded here.
+    pub(super) fn try_upload(&self) -> Result<(), Failure> {
+        let begun = self.client.retry(|| self.begin("", None))?;
+        if let Upload::At(url) = begun {
+            // A registry that cannot cancel it forgets it after a while.
+            let _ = self.request(Outgoing::new(Method::DELETE, url));
+        }
+        Ok(())
+    }
+
+    /// Begins an upload, unless the blob can be mounted.
+    fn begin(&self, digest: &str, source: Option<&str>) -> Result<Upload, Failure> {
+        let Some(source) = source else {
+            let response = self.post(None)?;
+            return match response.status().is_success() {
+                true => place(&response),
+                false => Err(self.failure(response)),
+            };
+        };
+        self.read_also(Some(source));
+        match self.post(Some(Mount { digest, source })) {
+            Ok(response) if response.status() == StatusCode::CREATED => Ok(Upload::Mounted),
+            Ok(response) if response.status().is_success() => place(&response),
+            Err(failure) if failure.is_transient() => Err(failure),
+            // The login may not read the other repository.
+            Ok(_) | Err(_) => {
+                self.read_also(None);
+                self.begin(digest, None)
+            }
+        }
+    }
+
+    fn post(&self, mount: Option<Mount<'_>>) -> Result<Response, Failure> {
+        let mut url = self.url("blobs/uploads/")?;
+        if let Some(Mount { digest, source }) = mount {
+            url.query_pairs_mut()
+                .append_pair("mount", digest)
+                .append_pair("from", source);
+        }
+        self.request(Outgoing::new(Method::POST, url))
+    }
+}
+
+/// Where an upload goes.
+fn place(response: &Response) -> Result<Upload, Failure> {
+    let malformed = |problem: &str| Failure::Malformed {
+        url: shown(response.url()),
+        problem: problem.to_owned(),
+    };
+    let location = response.headers().get(header::LOCATION);
+    let location = location.and_then(|location| location.to_str().ok());
+    let location = location.ok_or_else(|| malformed("no place for the upload"))?;
+    let place = response.url().join(location);
+    let place = place.map_err(|_| malformed("no URL as the place of the upload"))?;
+    let is_downgrade = response.url().scheme() == "https" && place.scheme() != "https";
+    match is_downgrade || !matches!(place.scheme(), "http" | "https") {
+        true => Err(malformed("a place for the upload without encryption")),
+        false => Ok(Upload::At(place)),
+    }
+}
+
+/// Compares what the registry says that it has stored.
+pub(super) fn require_digest(response: &Response, expected: &str) -> Result<(), Failure> {
+    match digest_header(response) {
+        Some(found) if found.starts_with("sha256:") && found != expected => Err(Failure::Digest {
+            url: shown(response.url()),
+            expected: expected.to_owned(),
+            found: found.chars().take(100).collect(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The digest of what an answer is about.
+pub(super) fn digest_header(response: &Response) -> Option<&str> {
+    response.headers().get(DIGEST)?.to_str().ok()
+}

@@ -1,0 +1,201 @@
+//! Pushes an image: the blobs that the registry lacks, the parts, and the top under its tag.
+//!
+//! A registry takes a manifest only once it has all that the manifest names, so what it has is
+//! complete: nothing below it is asked for or sent.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::body::SentBytes;
+use super::error::{Action, Failure};
+use super::session::{Repository, Rights};
+use super::{Client, Error};
+use crate::pack::oci::{Reference, StoredBlob, StoredDocument, StoredImage};
+use crate::report::{Event, Report, Stage};
+
+/// A name in a registry that gets an image.
+#[derive(Debug)]
+pub(crate) struct Destination {
+    reference: Reference,
+    repository: Repository,
+}
+
+/// What a push did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pushed {
+    pub(crate) reference: Reference,
+    /// `sha256:…`, of the index or manifest.
+    pub(crate) digest: String,
+    /// Whether the name had the image before.
+    pub(crate) is_unchanged: bool,
+    /// The bytes of the blobs that were sent.
+    pub(crate) sent: u64,
+}
+
+impl Pushed {
+    /// `REGISTRY/NAME@sha256:…`
+    pub(crate) fn by_digest(&self) -> String {
+        let Pushed {
+            reference, digest, ..
+        } = self;
+        format!(
+            "{}/{}@{digest}",
+            reference.registry(),
+            reference.repository()
+        )
+    }
+}
+
+/// An image on its way to a destination.
+struct Push<'a> {
+    repository: &'a Repository,
+    /// Another repository of the registry that has the image.
+    source: Option<&'a str>,
+    report: &'a Report,
+    /// The bytes that were sent.
+    sent: Cell<u64>,
+}
+
+impl Client {
+    /// The place of an image in a registry.
+    pub(crate) fn destination(self: &Arc<Client>, reference: &Reference) -> Destination {
+        Destination {
+            reference: reference.clone(),
+            repository: Repository::new(self, reference, Rights::Write),
+        }
+    }
+}
+
+impl Destination {
+    /// Fails if nothing can be pushed there: no registry, no rights.
+    pub(crate) fn try_out(&self) -> Result<(), Error> {
+        self.repository.try_upload().map_err(|e| self.failed(e))
+    }
+
+    /// Pushes an image. `before` is a destination that has it; its blobs are mounted where the
+    /// registry is the same.
+    pub(crate) fn push(
+        &self,
+        image: &StoredImage,
+        before: Option<&Destination>,
+    ) -> Result<Pushed, Error> {
+        let before = before.map(|before| &before.repository);
+        let source = before.filter(|before| {
+            before.registry() == self.repository.registry()
+                && before.name() != self.repository.name()
+        });
+        let push = Push {
+            repository: &self.repository,
+            source: source.map(Repository::name),
+            report: &self.repository.client.report,
+            sent: Cell::new(0),
+        };
+        let is_unchanged = push.image(image, self.reference.tag());
+        Ok(Pushed {
+            reference: self.reference.clone(),
+            digest: image.top.digest.clone(),
+            is_unchanged: is_unchanged.map_err(|e| self.failed(e))?,
+            sent: push.sent.get(),
+        })
+    }
+
+    fn failed(&self, source: Failure) -> Error {
+        Error {
+            action: Action::Push,
+            reference: self.reference.to_string(),
+            source: Box::new(source),
+        }
+    }
+}
+
+/// What is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// What the registry does not say to have.
+    Lacking,
+    All,
+}
+
+impl Push<'_> {
+    /// Pushes an image under a tag; true if it is there already.
+    fn image(&self, image: &StoredImage, tag: &str) -> Result<bool, Failure> {
+        let top = &image.top;
+        if self.repository.digest(tag)?.as_deref() == Some(&top.digest) {
+            return Ok(true);
+        }
+        if self.has(top)? {
+            self.repository.store_manifest(top, tag)?;
+            return Ok(false);
+        }
+        let from = Instant::now();
+        self.report.began(Stage::Push, 0);
+        let sent = self.documents(image, tag, Extent::Lacking);
+        let sent = match sent {
+            Err(failure) if failure.is_of_missing_part() => {
+                // It was deleted meanwhile, or is not there although the registry says so.
+                let problem = failure.with_causes();
+                self.report
+                    .detail(format!("{problem}; sending the whole image"));
+                self.documents(image, tag, Extent::All)
+            }
+            sent => sent,
+        };
+        self.report.send(Event::Span {
+            stage: Stage::Push,
+            item: tag.to_owned(),
+            from,
+            to: Instant::now(),
+        });
+        self.report.ended(Stage::Push);
+        sent.map(|()| false)
+    }
+
+    /// Stores all indexes and manifests with their blobs, the top last and under its tag.
+    fn documents(&self, image: &StoredImage, tag: &str, extent: Extent) -> Result<(), Failure> {
+        for part in &image.parts {
+            if extent == Extent::All || !self.has(part)? {
+                self.blobs(part, extent)?;
+                self.repository.store_manifest(part, &part.digest)?;
+            }
+        }
+        self.blobs(&image.top, extent)?;
+        self.repository.store_manifest(&image.top, tag)
+    }
+
+    /// Whether the repository has an index or a manifest, under whatever tag.
+    fn has(&self, document: &StoredDocument) -> Result<bool, Failure> {
+        let found = self.repository.digest(&document.digest)?;
+        Ok(found.as_deref() == Some(&document.digest))
+    }
+
+    fn blobs(&self, document: &StoredDocument, extent: Extent) -> Result<(), Failure> {
+        for blob in &document.blobs {
+            match extent {
+                Extent::All => self.blob(blob, None)?,
+                Extent::Lacking if self.repository.has_blob(&blob.digest)? => {
+                    self.report
+                        .detail(format!("the registry has {}", blob.digest));
+                }
+                Extent::Lacking => self.blob(blob, self.source)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn blob(&self, blob: &StoredBlob, source: Option<&str>) -> Result<(), Failure> {
+        let StoredBlob { digest, content } = blob;
+        let size = content.size;
+        let progress = SentBytes::new(self.report);
+        let is_sent = self.repository.store_blob(blob, source, &progress)?;
+        let did = match is_sent {
+            true => {
+                self.sent.set(self.sent.get() + size);
+                "sent"
+            }
+            false => "mounted",
+        };
+        self.report.detail(format!("{did} {digest}, {size} bytes"));
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! Files of logins and helpers, read when a registry asks.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::failure::Class;
+use crate::testing::registry::{Asks, PASSWORD};
+
+#[test]
+fn files_of_logins_are_read_when_a_registry_asks() {
+    let registry = FakeRegistry::start(Asks::Basic, |_, _| None);
+    put_annotated(&registry);
+    let name = format!("{}/team/debian:1", registry.host());
+    let table = [
+        (
+            "no JSON",
+            "{\"auths\":{\"x\":s3cret",
+            "is not a file of logins: line 1, column ",
+        ),
+        (
+            "a bad entry",
+            "{\"auths\":{\"HOST\":{\"auth\":\"s3cret\"}}}",
+            "is not the base64 of",
+        ),
+    ];
+    for (case, text, expected) in table {
+        let text = text.replace("HOST", &registry.host());
+        let error = TestClient::with_logins(&text).look_up(&name).unwrap_err();
+        let shown = shown(&error);
+        assert!(shown.contains(expected), "{case}: {shown}");
+        assert!(!shown.contains(PASSWORD), "{case}: {shown}");
+        assert_eq!(error.class(), Class::Usage, "{case}");
+    }
+    let client = TestClient::with_logins("{}");
+    fs::remove_file(client.path("config.json")).unwrap();
+    let shown = shown(&client.look_up(&name).unwrap_err());
+    assert!(shown.contains("cannot read "), "{shown}");
+
+    // A registry that asks for nothing has no file read.
+    let open = FakeRegistry::open();
+    assert_eq!(
+        client.look_up(&format!("{}/a:1", open.host())).unwrap(),
+        None
+    );
+}
+
+/// Runs itself with a PATH that has the helpers.
+#[test]
+fn helpers_give_logins() {
+    const CHILD: &str = "RBOOTSTRAP_TEST_HELPERS_CHILD";
+    if std::env::var_os(CHILD).is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let scripts = [
+            (
+                "good",
+                "read -r server; echo \"{\\\"ServerURL\\\":\\\"$server\\\",\
+                 \\\"Username\\\":\\\"me\\\",\\\"Secret\\\":\\\"s3cret\\\"}\"",
+            ),
+            (
+                "none",
+                "echo credentials not found in native keychain; exit 1",
+            ),
+            ("broken", "echo no keychain at http://u:s3cret@h/; exit 3"),
+            ("silent", "exit 0"),
+        ];
+        for (name, script) in scripts {
+            let path = directory.path().join(format!("docker-credential-{name}"));
+            let script = format!("#!/bin/sh\n[ \"$1\" = get ] || exit 9\n{script}\n");
+            fs::write(&path, script).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let path = format!("{}:/usr/bin:/bin", directory.path().display());
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "registry::tests::logins::helpers_give_logins"])
+            .env("PATH", path)
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let output = String::from_utf8_lossy(&child.stdout).into_owned();
+        assert!(child.status.success(), "{output}");
+        assert!(output.contains("1 passed"), "{output}");
+        return;
+    }
+    let registry = FakeRegistry::start(Asks::Basic, |_, _| None);
+    put_annotated(&registry);
+    let host = registry.host();
+    let name = format!("{host}/team/debian:1");
+    let table = [
+        ("for all", r#"{"credsStore":"good"}"#, None),
+        (
+            "its own",
+            r#"{"credHelpers":{"HOST":"good"},"credsStore":"broken"}"#,
+            None,
+        ),
+        (
+            "knows none",
+            r#"{"credsStore":"none"}"#,
+            Some("denies access (401)"),
+        ),
+        (
+            "knows none, but the file does",
+            r#"{"credsStore":"none","auths":{"HOST":{"auth":"bWU6czNjcmV0"}}}"#,
+            None,
+        ),
+        (
+            "fails",
+            r#"{"credsStore":"broken"}"#,
+            Some("config.json names, failed with exit status: 3: no keychain at http://u:***@h/"),
+        ),
+        (
+            "says nothing",
+            r#"{"credsStore":"silent"}"#,
+            Some("names, gives no login"),
+        ),
+        (
+            "is absent",
+            r#"{"credsStore":"absent"}"#,
+            Some("names, cannot be run: No such file"),
+        ),
+        (
+            "is a path",
+            r#"{"credsStore":"../x"}"#,
+            Some("is no name of a program"),
+        ),
+    ];
+    for (case, text, refused) in table {
+        let client = TestClient::with_logins(&text.replace("HOST", &host));
+        match (client.look_up(&name), refused) {
+            (Ok(found), None) => assert!(found.is_some(), "{case}"),
+            (Err(error), Some(refused)) => {
+                let shown = shown(&error);
+                assert!(shown.contains(refused), "{case}: {shown}");
+                assert!(!shown.contains(PASSWORD), "{case}: {shown}");
+            }
+            (found, refused) => panic!("{case}: {found:?}, {refused:?}"),
+        }
+    }
+}

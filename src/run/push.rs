@@ -1,0 +1,245 @@
+//! Pushes the image of a run, or one that exists, to registries.
+//!
+//! The destinations are tried before anything is fetched. The image is pushed from the layout that
+//! was written; where only registries get it, the layout is in a temporary directory.
+
+use std::path::{Path, PathBuf};
+
+use super::Error;
+use super::request::{Goal, NetworkOptions, PushOutputs, Request};
+use crate::interrupt::Interrupt;
+use crate::pack::oci::{Reference, StoredImage};
+use crate::pack::{self, Content, Image, Layout, Publication, WrittenDocument};
+use crate::registry::{self, Client, Destination, Pushed};
+use crate::report::Report;
+use crate::tree::target::Target;
+
+/// The name of the layout in a temporary directory.
+const LAYOUT: &str = "image";
+
+/// Where an image goes besides its file.
+#[derive(Debug)]
+pub(super) struct Destinations {
+    list: Vec<Destination>,
+    /// Gets a line NAME@DIGEST for each.
+    refs: Option<PathBuf>,
+    /// Whether the image has no other place.
+    is_spooled: bool,
+}
+
+/// A request to push an image that exists.
+#[derive(Debug)]
+pub(crate) struct PushRequest<'a> {
+    /// An archive or a directory.
+    pub(crate) image: &'a Path,
+    pub(crate) push: &'a PushOutputs,
+    pub(crate) network: &'a NetworkOptions,
+}
+
+/// An image that only registries get, until it is pushed.
+#[derive(Debug)]
+pub(super) struct SpooledImage {
+    image: Image,
+    /// Removed when it is dropped.
+    _directory: Target,
+}
+
+impl SpooledImage {
+    /// A place for the image of a run, if no file gets it.
+    pub(super) fn of(request: &Request) -> Result<Option<SpooledImage>, Error> {
+        if request.goal != Goal::Make || request.outputs.push.unnamed.is_none() {
+            return Ok(None);
+        }
+        request.privilege.as_ref().map_err(Clone::clone)?;
+        SpooledImage::new(&request.outputs.push, &request.outputs.temporary)
+    }
+
+    /// A place below `temporary` for the image, if no file gets it.
+    pub(super) fn new(push: &PushOutputs, temporary: &Path) -> Result<Option<SpooledImage>, Error> {
+        let Some(unnamed) = &push.unnamed else {
+            return Ok(None);
+        };
+        let directory = Target::temporary(temporary)?;
+        let path = directory.root().path().join(LAYOUT);
+        Ok(Some(SpooledImage {
+            image: Image {
+                content: Content::Oci {
+                    layout: Layout::Directory(path),
+                    settings: unnamed.settings.clone(),
+                },
+                encoding: unnamed.encoding,
+            },
+            _directory: directory,
+        }))
+    }
+
+    pub(super) fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// The request that makes this image.
+    pub(super) fn adapt(&self, request: &Request) -> Request {
+        let mut request = request.clone();
+        request.outputs.image = Some(self.image.clone());
+        request
+    }
+}
+
+impl Destinations {
+    /// The destinations of a run that makes an image.
+    pub(super) fn of(
+        request: &Request,
+        interrupt: &Interrupt,
+        report: &Report,
+    ) -> Result<Option<Destinations>, Error> {
+        match request.goal {
+            Goal::Make => {
+                Destinations::open(&request.outputs.push, &request.network, interrupt, report)
+            }
+            Goal::PrintDebs | Goal::Simulate | Goal::Download => Ok(None),
+        }
+    }
+
+    /// Sets up a client, if there are destinations. It asks no registry yet.
+    pub(super) fn open(
+        push: &PushOutputs,
+        network: &NetworkOptions,
+        interrupt: &Interrupt,
+        report: &Report,
+    ) -> Result<Option<Destinations>, Error> {
+        if push.references.is_empty() {
+            return Ok(None);
+        }
+        let options = registry::Options {
+            access: push.access.clone(),
+            limits: network.transfers,
+            tries: network.tries,
+            proxies: network.proxies.clone(),
+        };
+        let client = Client::open(options, interrupt, report)?;
+        let mut list = Vec::new();
+        for reference in &push.references {
+            list.push(client.destination(reference));
+        }
+        Ok(Some(Destinations {
+            list,
+            refs: push.refs.clone(),
+            is_spooled: push.unnamed.is_some(),
+        }))
+    }
+
+    /// Pushes the image of a layout that was just written, which stays if that fails.
+    pub(super) fn push_written(
+        &self,
+        layout: &Path,
+        interrupt: &Interrupt,
+        report: &Report,
+    ) -> Result<(), Error> {
+        let pushed = self.push(layout, interrupt, report);
+        if pushed.is_err() && !self.is_spooled {
+            report.note(format!(
+                "the image stays in {0}: `rbootstrap push {0} NAME` pushes it",
+                layout.display()
+            ));
+        }
+        pushed.map(drop)
+    }
+
+    /// Fails if nothing can be pushed to one of them, or the file of references cannot be written.
+    pub(super) fn try_out(&self) -> Result<(), Error> {
+        if let Some(path) = &self.refs {
+            WrittenDocument::try_out(path, None)?;
+        }
+        for destination in &self.list {
+            destination.try_out()?;
+        }
+        Ok(())
+    }
+
+    /// Pushes the image of a layout to all of them, and writes the file of references.
+    pub(super) fn push(
+        &self,
+        layout: &Path,
+        interrupt: &Interrupt,
+        report: &Report,
+    ) -> Result<Vec<Pushed>, Error> {
+        let image = StoredImage::read(layout, interrupt).map_err(pack::Error::from)?;
+        let mut all = Vec::new();
+        let mut before = None;
+        for destination in &self.list {
+            let pushed = destination.push(&image, before)?;
+            report.note(told(&pushed));
+            all.push(pushed);
+            before = Some(destination);
+        }
+        if let Some(path) = &self.refs {
+            let document = WrittenDocument::write(path, refs(&all).as_bytes(), None)?;
+            let mut publication = Publication::default();
+            publication.add([document]);
+            publication.publish(interrupt)?.keep();
+        }
+        Ok(all)
+    }
+}
+
+/// Pushes an image that exists. Returns a line NAME@DIGEST for each name.
+pub(crate) fn push(
+    request: PushRequest<'_>,
+    interrupt: &Interrupt,
+    report: &Report,
+) -> Result<String, Error> {
+    let pushed = push_existing(request, interrupt, report);
+    let pushed = pushed.map_err(|error| error.or_interrupted(interrupt, false))?;
+    Ok(refs(&pushed))
+}
+
+fn push_existing(
+    request: PushRequest<'_>,
+    interrupt: &Interrupt,
+    report: &Report,
+) -> Result<Vec<Pushed>, Error> {
+    let mut push = request.push.clone();
+    if push.references.is_empty() {
+        push.references.push(own_name(request.image, interrupt)?);
+    }
+    match Destinations::open(&push, request.network, interrupt, report)? {
+        Some(destinations) => destinations.push(request.image, interrupt, report),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The name that an image has.
+fn own_name(path: &Path, interrupt: &Interrupt) -> Result<Reference, Error> {
+    let image = StoredImage::read(path, interrupt).map_err(pack::Error::from)?;
+    image.name.ok_or_else(|| Error::NoName {
+        path: path.to_owned(),
+    })
+}
+
+fn told(pushed: &Pushed) -> String {
+    let Pushed {
+        reference,
+        digest,
+        is_unchanged,
+        sent,
+    } = pushed;
+    match is_unchanged {
+        true => format!("{reference} is unchanged: {digest}"),
+        false => {
+            let megabytes = *sent as f64 / 1e6;
+            format!("pushed {reference}, {megabytes:.1} MB sent: {digest}")
+        }
+    }
+}
+
+/// A line NAME@DIGEST for each name.
+fn refs(all: &[Pushed]) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for pushed in all {
+        let line = format!("{}\n", pushed.by_digest());
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines.concat()
+}
