@@ -121,7 +121,7 @@ impl Push<'_> {
     /// Pushes an image under a tag; true if it is there already.
     fn image(&self, image: &StoredImage, tag: &str) -> Result<bool, Failure> {
         let top = &image.top;
-        if self.repository.digest(tag)?.as_deref() == Some(&top.digest) {
+        if self.digest(tag)?.as_deref() == Some(&top.digest) {
             return Ok(true);
         }
         if self.has(top)? {
@@ -165,8 +165,18 @@ impl Push<'_> {
 
     /// Whether the repository has an index or a manifest, under whatever tag.
     fn has(&self, document: &StoredDocument) -> Result<bool, Failure> {
-        let found = self.repository.digest(&document.digest)?;
+        let found = self.digest(&document.digest)?;
         Ok(found.as_deref() == Some(&document.digest))
+    }
+
+    /// The digest of what the repository has under a tag or a digest.
+    fn digest(&self, reference: &str) -> Result<Option<String>, Failure> {
+        match self.repository.digest(reference) {
+            // Some registries say so of a repository that a push would create. Without rights, the
+            // first upload says it again.
+            Err(Failure::Denied { .. }) => Ok(None),
+            found => found,
+        }
     }
 
     fn blobs(&self, document: &StoredDocument, extent: Extent) -> Result<(), Failure> {

@@ -186,7 +186,10 @@ impl Repository {
             (None, _) => {
                 return Err(Failure::Challenge {
                     url: shown(response.url()),
-                    found: values.join(", ").chars().take(200).collect(),
+                    found: match values.is_empty() {
+                        true => "it has no WWW-Authenticate".to_owned(),
+                        false => values.join(", ").chars().take(200).collect(),
+                    },
                 });
             }
         };

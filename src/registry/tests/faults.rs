@@ -24,7 +24,7 @@ fn first_upload(asked: &Asked, method: &str) -> bool {
         && (method == "POST" && asked.before == 0 || asked.target.contains("/1?"))
 }
 
-const FAULTS: [Fault; 19] = [
+const FAULTS: [Fault; 21] = [
     Fault {
         name: "an upload is cut",
         answer: |asked, _| first_upload(asked, "PUT").then(Reply::none),
@@ -179,6 +179,23 @@ const FAULTS: [Fault; 19] = [
             is_upload(asked, "POST").then(|| refusal(403, "DENIED", "requested access is denied"))
         },
         error: Some("the registry denies access (403): DENIED: requested access is denied"),
+        class: Class::Network,
+        uploads: 0,
+    },
+    Fault {
+        name: "manifests that may be written and not read",
+        answer: |asked, _| {
+            (asked.method == "HEAD" && asked.target.contains("/manifests/"))
+                .then(|| Reply::status(403))
+        },
+        error: None,
+        class: Class::Other,
+        uploads: 2,
+    },
+    Fault {
+        name: "a login that is not asked for",
+        answer: |asked, _| is_upload(asked, "POST").then(|| Reply::status(401)),
+        error: Some("but not for one that is known: it has no WWW-Authenticate"),
         class: Class::Network,
         uploads: 0,
     },
