@@ -24,6 +24,7 @@ mod pool;
 mod prefetch;
 mod reason;
 mod scan;
+mod scratch;
 mod selectors;
 mod solve;
 mod suggestions;
@@ -233,7 +234,10 @@ fn choose(index: &Index, selection: &Selection, interrupt: &Interrupt) -> Result
     let plan = demands.and_then(|demands| plan_both_calls(&pool, demands));
     // These are the cause of any other error: a stanza that could not be read, the end of the work.
     pool.finish()?;
-    plan
+    match selection.variant {
+        Variant::Scratch => Ok(scratch::without_tools_of_scripts(plan?, selection)),
+        _ => plan,
+    }
 }
 
 /// Plans apt's call for the essential set, then the call for the others on top of it.

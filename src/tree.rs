@@ -6,6 +6,7 @@ pub(crate) mod base;
 pub(crate) mod identity;
 mod path;
 pub(crate) mod rootfs;
+pub(crate) mod runtime;
 pub(crate) mod secrets;
 pub(crate) mod settings;
 pub(crate) mod target;

@@ -51,6 +51,7 @@ mod refusals;
 mod registry;
 mod reproducible;
 mod sandbox;
+mod scratch;
 mod scripts;
 mod second_stage;
 mod sharing;

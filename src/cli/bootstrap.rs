@@ -24,7 +24,6 @@ use super::sources::SourceArgs;
 use super::trust::TrustArgs;
 use super::{Session, print_data, target};
 use crate::formats::arch;
-use crate::formats::suite::Variant;
 use crate::privilege::Privilege;
 use crate::report::{Event, PackageTotals, Summary};
 use crate::run::{self, Goal, Outputs, Request, System};
@@ -217,8 +216,10 @@ impl BootstrapArgs {
             profile: self.profile.choice(environment),
             ..self.packages.system(suite, &self.compatibility)
         };
-        if system.first_stage && system.variant == Variant::Extract {
-            return Err(Error::NothingToConfigure);
+        if system.first_stage && !system.variant.configures() {
+            return Err(Error::NothingToConfigure {
+                variant: system.variant.name(),
+            });
         }
         refuse_equal_platforms(&system.architectures, &other_architectures)?;
         if system.first_stage && !additions.hooks.list.is_empty() {

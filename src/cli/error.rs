@@ -41,8 +41,8 @@ pub(super) enum Error {
     SeveralArchitectures,
     #[error("--arch names `{architecture}` as the native architecture of two images")]
     EqualPlatforms { architecture: String },
-    #[error("--foreign has no effect with --variant=extract, which configures nothing")]
-    NothingToConfigure,
+    #[error("--foreign has no effect with --variant={variant}, which configures nothing")]
+    NothingToConfigure { variant: &'static str },
     #[error(
         "--hook and --hook-dir cannot be used with --foreign: the tree's second stage has no hooks"
     )]
@@ -140,7 +140,7 @@ impl Error {
             | Error::Url { .. }
             | Error::SeveralArchitectures
             | Error::EqualPlatforms { .. }
-            | Error::NothingToConfigure
+            | Error::NothingToConfigure { .. }
             | Error::HooksInFirstStage
             | Error::Configuration(_)
             | Error::UnknownSbom { .. }
@@ -210,7 +210,7 @@ impl Error {
             Error::TarBesideImage { .. }
             | Error::Level(_)
             | Error::NotOfImage { .. }
-            | Error::NothingToConfigure
+            | Error::NothingToConfigure { .. }
             | Error::HooksInFirstStage
             | Error::Configuration(_)
             | Error::FileSystemToStdout { .. }

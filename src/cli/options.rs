@@ -36,6 +36,7 @@ pub(super) struct PackageArgs {
     /// - standard: important and all packages of Priority standard
     /// - custom: only the packages of --include and what they depend on
     /// - extract: as custom, but unpacked and not configured
+    /// - scratch: as extract, with what programs need to run and without apt and dpkg
     #[arg(
         long,
         verbatim_doc_comment,

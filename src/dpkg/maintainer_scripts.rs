@@ -257,14 +257,18 @@ impl Scripts<'_> {
 impl Forces {
     fn of(&mut self, method: Method) -> &mut Option<Option<String>> {
         match method {
-            Method::Extract | Method::Together => &mut self.together,
+            Method::Extract | Method::Recorded | Method::Locales | Method::Together => {
+                &mut self.together
+            }
             Method::InTurn => &mut self.in_turn,
         }
     }
 
     fn get(&self, method: Method) -> &Option<Option<String>> {
         match method {
-            Method::Extract | Method::Together => &self.together,
+            Method::Extract | Method::Recorded | Method::Locales | Method::Together => {
+                &self.together
+            }
             Method::InTurn => &self.in_turn,
         }
     }

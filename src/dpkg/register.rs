@@ -207,7 +207,7 @@ fn list(staged: &Staged, ledger: &Ledger) -> Vec<u8> {
 }
 
 /// The digests of the package's files; a hard link has its target's.
-fn digests(staged: &Staged) -> Vec<u8> {
+pub(super) fn digests(staged: &Staged) -> Vec<u8> {
     let mut files: HashMap<&RootPath, &str> = HashMap::new();
     for node in &staged.nodes {
         if let Some(md5) = &node.md5 {

@@ -6,6 +6,7 @@
 //! packages come from `staging`.
 
 mod error;
+mod recorded;
 
 use std::io::{self, Read};
 use std::time::Instant;
@@ -35,6 +36,10 @@ const MASTER_LIMIT: u64 = 1 << 20;
 pub(crate) enum Method {
     /// Files only: no script runs, and dpkg's database stays empty.
     Extract,
+    /// As [`Method::Extract`], with an entry for each package in status.d, where scanners find it.
+    Recorded,
+    /// As [`Method::Recorded`], but of the files only the locales and the copyright.
+    Locales,
     /// All are placed before the first script runs, conffiles at their own paths; then each is
     /// registered, its preinst run before. As mmdebstrap does it with tar and with
     /// `dpkg --force-depends`.
@@ -65,17 +70,25 @@ pub(crate) struct Placed {
 pub(crate) fn extract(
     unpacking: Unpacking<'_>,
     packages: &[PackageKey],
+    method: Method,
     state: &State,
 ) -> Result<(), Error> {
     // What they claim goes nowhere: the tree's database stays as it is.
     let mut claims = state.clone();
-    place_together(unpacking, packages, &mut claims).map(drop)
+    let placed = place_together(unpacking, packages, method, &mut claims)?;
+    if method != Method::Extract {
+        for staged in &placed.packages {
+            recorded::record(unpacking.root, staged)?;
+        }
+    }
+    Ok(())
 }
 
 /// Places packages as tar would: top-level symlinks, directories, then everything else.
 pub(crate) fn place_together(
     unpacking: Unpacking<'_>,
     packages: &[PackageKey],
+    method: Method,
     state: &mut State,
 ) -> Result<Placed, Error> {
     let Unpacking {
@@ -87,7 +100,11 @@ pub(crate) fn place_together(
     } = unpacking;
     let mut all = Vec::new();
     for key in packages {
-        all.push(staging.take(key)?);
+        let mut staged = staging.take(key)?;
+        if method == Method::Locales {
+            recorded::leave_out_all_but_locales(&mut staged);
+        }
+        all.push(staged);
     }
     staging.give_way();
     let masters = masters(&all, staging)?;

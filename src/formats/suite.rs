@@ -29,6 +29,8 @@ pub enum Variant {
     Custom,
     /// As `Custom`, unpacked but not configured.
     Extract,
+    /// What programs need to run, unpacked but not configured, without apt and dpkg's database.
+    Scratch,
 }
 
 impl Variant {
@@ -43,6 +45,34 @@ impl Variant {
             Variant::Standard => "standard",
             Variant::Custom => "custom",
             Variant::Extract => "extract",
+            Variant::Scratch => "scratch",
+        }
+    }
+
+    /// Whether the user names all packages but their dependencies.
+    pub(crate) fn has_own_packages(self) -> bool {
+        match self {
+            Variant::Custom | Variant::Extract | Variant::Scratch => true,
+            Variant::Essential
+            | Variant::Apt
+            | Variant::Minbase
+            | Variant::Buildd
+            | Variant::Important
+            | Variant::Standard => false,
+        }
+    }
+
+    /// Whether packages are configured, so that their scripts run.
+    pub(crate) fn configures(self) -> bool {
+        match self {
+            Variant::Extract | Variant::Scratch => false,
+            Variant::Essential
+            | Variant::Apt
+            | Variant::Minbase
+            | Variant::Buildd
+            | Variant::Important
+            | Variant::Standard
+            | Variant::Custom => true,
         }
     }
 }
@@ -61,6 +91,7 @@ impl FromStr for Variant {
             "standard" => Variant::Standard,
             "custom" => Variant::Custom,
             "extract" => Variant::Extract,
+            "scratch" => Variant::Scratch,
             _ => return Err(UnknownVariant { found: name.into() }),
         })
     }
@@ -71,7 +102,7 @@ impl FromStr for Variant {
 #[error(
     "unknown variant `{found}` (expected one of: essential, apt, minbase, buildd, important, \
      standard, \
-     custom, extract)"
+     custom, extract, scratch)"
 )]
 pub struct UnknownVariant {
     pub(crate) found: String,

@@ -22,6 +22,7 @@ use crate::sandbox::{self, Command};
 use crate::store::downloads::Downloads;
 use crate::tree::apt::{self, Automatic};
 use crate::tree::rootfs::{RootPath, Rootfs};
+use crate::tree::runtime;
 use crate::tree::tidy::{self, Kept};
 
 use self::early::{execute_early, newest_before_scripts, own_files};
@@ -208,6 +209,10 @@ impl<'a> Installation<'a> {
             Step::Hook(hook) => self.hook(hook, plan)?,
             Step::Preseed(preseed) => self.preseed(preseed, plan)?,
             Step::Settings(settings) => settings.apply(self.root)?,
+            Step::Runtime => {
+                runtime::write(self.root)?;
+                self.state.reread_settings(self.root)?;
+            }
             Step::Remove { packages } => self.configure(DpkgCall::Remove, packages, plan)?,
             Step::Triggers => {
                 self.configure(DpkgCall::Pending, &[], plan)?;
@@ -256,11 +261,11 @@ impl<'a> Installation<'a> {
     ) -> Result<(), Error> {
         let state = &mut self.state;
         let placed = match method {
-            Method::Extract => {
-                extract(unpacking, packages, state)?;
+            Method::Extract | Method::Recorded | Method::Locales => {
+                extract(unpacking, packages, method, state)?;
                 return Ok(state.reread_settings(self.root)?);
             }
-            Method::Together => Some(place_together(unpacking, packages, state)?),
+            Method::Together => Some(place_together(unpacking, packages, method, state)?),
             Method::InTurn => None,
         };
         let epoch = match self.script_epoch.or(plan.epoch) {

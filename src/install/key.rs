@@ -125,6 +125,8 @@ fn encode_step(encoder: &mut KeyHasher, step: &Step) {
             packages: _,
         } => encoder.text(match method {
             Method::Extract => "extract",
+            Method::Recorded => "recorded",
+            Method::Locales => "locales",
             Method::Together => "together",
             Method::InTurn => "in-turn",
         }),
@@ -138,7 +140,10 @@ fn encode_step(encoder: &mut KeyHasher, step: &Step) {
                 encoder.bytes(file.content());
             }
         }
-        Step::Remove { packages: _ } | Step::Archives { packages: _ } | Step::Triggers => {}
+        Step::Remove { packages: _ }
+        | Step::Archives { packages: _ }
+        | Step::Runtime
+        | Step::Triggers => {}
         Step::SecondStage(second) => {
             encoder.number(second.files().len() as u64);
             for file in second.files() {
@@ -199,6 +204,7 @@ fn encode_base(encoder: &mut KeyHasher, base: &Base) {
     } = base;
     encoder.text(match kind {
         BaseKind::Image => "",
+        BaseKind::Scratch => "scratch",
         BaseKind::Debootstrap => "debootstrap",
         BaseKind::Downloads => "downloads",
     });

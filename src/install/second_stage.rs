@@ -104,6 +104,7 @@ pub(super) fn first_stage(plan: &Plan, steps: Vec<Step>, about: &FirstStage) -> 
             | Step::Remove { .. }
             | Step::Preseed(_)
             | Step::Hook(_)
+            | Step::Runtime
             | Step::Triggers
             | Step::Archives { .. }
             | Step::SecondStage(_)
@@ -262,6 +263,7 @@ fn calls(steps: &[Step]) -> String {
             | Step::Apt { .. }
             | Step::Files { .. }
             | Step::Hook(_)
+            | Step::Runtime
             | Step::Close { .. }
             | Step::Archives { .. }
             | Step::SecondStage(_)

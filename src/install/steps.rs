@@ -1,6 +1,7 @@
 //! The installation as a list of steps, made of a plan. Pure: it can be printed, hashed and tested.
 
 mod early;
+mod extraction;
 mod words;
 
 use crate::archive::Source;
@@ -17,6 +18,7 @@ use crate::tree::tidy::Kept;
 
 pub(super) use self::early::early_steps;
 use self::early::{add_archives, add_hooks};
+use self::extraction::{add_extraction, base_kind};
 use super::additions::Additions;
 use super::debootstrap_tree::{DebootstrapOptions, HostFile};
 use super::hooks::{Hook, HookStage, Hooks};
@@ -38,6 +40,8 @@ pub(crate) enum Step {
         packages: Vec<PackageKey>,
         method: Method,
     },
+    /// Writes what scripts would have made and programs need: users, name services, certificates.
+    Runtime,
     /// Has dpkg configure packages; `forced` where they depend on each other in circles.
     Configure {
         packages: Vec<PackageKey>,
@@ -95,7 +99,7 @@ impl Options {
                 merged_usr: suite.merged_usr,
                 path_rules: Vec::new(),
                 localtime: variant == Variant::Buildd,
-                kind: BaseKind::Image,
+                kind: base_kind(variant),
             },
             apt: Vec::new(),
             preseed: None,
@@ -199,7 +203,7 @@ impl Options {
 
     /// Whether the packages are configured, be it in a second stage.
     fn configures(&self) -> bool {
-        self.variant != Variant::Extract
+        self.variant.configures()
     }
 }
 
@@ -210,7 +214,7 @@ pub(crate) fn steps(plan: &Plan, options: &Options) -> Vec<Step> {
         keys.push(chosen.package().key());
     }
     let mut steps = early_steps(options);
-    if !options.apt.is_empty() {
+    if !options.apt.is_empty() && options.variant != Variant::Scratch {
         steps.push(Step::Apt {
             files: options.apt.clone(),
         });
@@ -230,12 +234,7 @@ pub(crate) fn steps(plan: &Plan, options: &Options) -> Vec<Step> {
         }
         add_hooks(HookStage::Customize, options, &mut steps);
     } else {
-        if !keys.is_empty() {
-            steps.push(Step::Unpack {
-                packages: keys,
-                method: Method::Extract,
-            });
-        }
+        add_extraction(keys, options, &mut steps);
         add_hooks(HookStage::Extract, options, &mut steps);
     }
     steps.push(match &options.debootstrap {

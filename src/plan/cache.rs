@@ -75,6 +75,7 @@ fn variant_name(variant: Variant) -> &'static str {
         Variant::Standard => "standard",
         Variant::Custom => "custom",
         Variant::Extract => "extract",
+        Variant::Scratch => "scratch",
     }
 }
 

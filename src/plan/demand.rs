@@ -14,7 +14,6 @@ use super::pool::{
 use super::variant::VariantPackages;
 use super::{Error, Selection, local, suggestions};
 use crate::formats::package::Priority;
-use crate::formats::suite::Variant;
 use crate::formats::version::Version;
 
 /// The package that says that /usr is merged.
@@ -84,7 +83,13 @@ pub(super) fn read<'s>(pool: &Pool<'_>, selection: &'s Selection) -> Result<Dema
     }
     reader.leave_out(&mut demands);
     let local = &selection.local;
-    if matches!(selection.variant, Variant::Custom | Variant::Extract) {
+    let variant = VariantPackages::of(selection.variant);
+    if selection.variant.has_own_packages() {
+        for name in variant.names {
+            if !is_excluded(name) && reader.real(name).is_ok() {
+                demands.push(reader.read(name)?);
+            }
+        }
         let files = local::demands(pool, local, &mut reader.candidates, is_excluded)?;
         demands.extend(files);
         return Ok(Demands {
@@ -94,7 +99,6 @@ pub(super) fn read<'s>(pool: &Pool<'_>, selection: &'s Selection) -> Result<Dema
             usr_is_merged: None,
         });
     }
-    let variant = VariantPackages::of(selection.variant);
     for name in variant.names {
         if !is_excluded(name) {
             demands.push(reader.read(name)?);

@@ -19,7 +19,6 @@ use super::selectors::may_be_several;
 use super::variant::VariantPackages;
 use crate::archive::{IndexEvent, Release};
 use crate::formats::package::{Package, Priority};
-use crate::formats::suite::Variant;
 use crate::formats::version::Version;
 
 /// A package to prefetch.
@@ -109,7 +108,7 @@ impl<'s> PrefetchPlanner<'s> {
     }
 
     fn see_stanza(&self, release: &Release, stanza: &str) -> Vec<Prefetch> {
-        if matches!(self.selection.variant, Variant::Custom | Variant::Extract) {
+        if self.selection.variant.has_own_packages() {
             return Vec::new();
         }
         if !self.is_demanded(stanza) && !self.lock().is_needed(name(stanza)) {
@@ -243,6 +242,7 @@ impl Candidates {
 mod tests {
     use super::super::tests::release;
     use super::*;
+    use crate::formats::suite::Variant;
 
     fn stanza(name: &str, version: &str, more: &str) -> String {
         format!("Package: {name}\nVersion: {version}\nArchitecture: amd64\n{more}\n")

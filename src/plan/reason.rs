@@ -58,11 +58,12 @@ impl Plan {
             let is_requested = requested.iter().any(|request| request.is_for(package));
             let is_base = number < self.essential_count();
             reasons.push(match selection.variant {
-                Variant::Custom | Variant::Extract if is_requested => Reason::Requested,
-                Variant::Custom | Variant::Extract if has_several && !chosen.is_automatic() => {
+                own if own.has_own_packages() && is_requested => Reason::Requested,
+                own if own.has_own_packages() && has_several && !chosen.is_automatic() => {
                     Reason::Requested
                 }
-                Variant::Custom | Variant::Extract => Reason::Dependency,
+                own if own.has_own_packages() && is_of_variant(chosen, own) => Reason::Variant,
+                own if own.has_own_packages() => Reason::Dependency,
                 _ if is_base && package.essential == Some(true) => Reason::Essential,
                 _ if is_requested => Reason::Requested,
                 // All packages of the base count as manually installed.

@@ -8,6 +8,7 @@ mod chains;
 mod marking;
 mod reasons;
 mod refusals;
+mod scratch;
 mod several;
 
 use super::{Call, Chosen, Error, Plan, Selection, plan};

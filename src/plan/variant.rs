@@ -1,5 +1,6 @@
 //! What each variant demands: packages by name, and the priorities whose packages it has.
 
+use super::scratch;
 use crate::formats::package::Priority;
 use crate::formats::suite::Variant;
 
@@ -15,11 +16,12 @@ impl VariantPackages {
         use Priority::{Important, Required, Standard};
         let names: &[&str] = match variant {
             Variant::Custom | Variant::Extract | Variant::Essential => &[],
+            Variant::Scratch => &scratch::PACKAGES,
             Variant::Apt | Variant::Minbase | Variant::Important | Variant::Standard => &["apt"],
             Variant::Buildd => &["apt", "build-essential"],
         };
         let priorities: &[Priority] = match variant {
-            Variant::Custom | Variant::Extract | Variant::Essential => &[],
+            Variant::Custom | Variant::Extract | Variant::Scratch | Variant::Essential => &[],
             Variant::Apt | Variant::Buildd => &[],
             Variant::Minbase => &[Required],
             Variant::Important => &[Required, Important],

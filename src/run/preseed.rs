@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use super::request::System;
 use crate::failure::Class;
 use crate::formats::selections::{BadLine, BadSelection, Selections};
-use crate::formats::suite::Variant;
 use crate::install::Preseed;
 use crate::plan::Plan;
 use crate::report::Report;
@@ -35,8 +34,8 @@ pub(crate) enum Error {
         line: usize,
         problem: BadSelection,
     },
-    #[error("--preseed has no effect with --variant=extract, which configures nothing")]
-    NothingConfigured,
+    #[error("--preseed has no effect with --variant={variant}, which configures nothing")]
+    NothingConfigured { variant: &'static str },
     #[error("--preseed needs the package debconf, which is not among the packages")]
     NoDebconf,
 }
@@ -48,7 +47,7 @@ impl Error {
             Error::Read { .. }
             | Error::TooLarge { .. }
             | Error::Line { .. }
-            | Error::NothingConfigured => Class::Usage,
+            | Error::NothingConfigured { .. } => Class::Usage,
             Error::NoDebconf => Class::Packages,
         }
     }
@@ -58,7 +57,7 @@ impl Error {
         match self {
             Error::Line { .. } => Some("debconf-set-selections(1) describes the format".to_owned()),
             Error::NoDebconf => Some("--include debconf adds it".to_owned()),
-            Error::Read { .. } | Error::TooLarge { .. } | Error::NothingConfigured => None,
+            Error::Read { .. } | Error::TooLarge { .. } | Error::NothingConfigured { .. } => None,
         }
     }
 }
@@ -68,8 +67,10 @@ pub(super) fn read(system: &System, report: &Report) -> Result<Option<Preseed>, 
     if system.preseed.is_empty() {
         return Ok(None);
     }
-    if system.variant == Variant::Extract {
-        return Err(Error::NothingConfigured);
+    if !system.variant.configures() {
+        return Err(Error::NothingConfigured {
+            variant: system.variant.name(),
+        });
     }
     let mut files = Vec::new();
     let mut known = BTreeSet::new();

@@ -207,9 +207,13 @@ fn similar_names(suites: &Suites, name: &str) -> Vec<String> {
 }
 
 fn with_merged_usr(mut suite: Suite, system: &System) -> Result<Suite, Error> {
+    // No script moves the directories later.
+    if system.variant == Variant::Scratch && system.merged_usr != Some(false) {
+        suite.merged_usr = MergedUsr::MadeFirst;
+        return Ok(suite);
+    }
     // Only the user's packages are installed, so usr-is-merged is not.
-    let has_own_packages = matches!(system.variant, Variant::Custom | Variant::Extract);
-    if has_own_packages && suite.merged_usr == MergedUsr::WithPackage {
+    if system.variant.has_own_packages() && suite.merged_usr == MergedUsr::WithPackage {
         suite.merged_usr = MergedUsr::No;
     }
     match (system.merged_usr, suite.merged_usr) {

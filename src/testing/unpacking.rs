@@ -10,7 +10,9 @@ use super::tree::{self, Times};
 use crate::dpkg::State;
 use crate::dpkg::maintainer_scripts::{Forces, Preinsts, Scripts};
 use crate::dpkg::staging::{self, PackageFile, StagedPackages, Staging};
-use crate::dpkg::unpack::{Error, Unpacking, place_together, register_together, unpack_in_turn};
+use crate::dpkg::unpack::{
+    Error, Method, Unpacking, place_together, register_together, unpack_in_turn,
+};
 use crate::formats::compress::Integrity;
 use crate::formats::deb::{Deb, DebLimits};
 use crate::formats::package::Package;
@@ -213,7 +215,7 @@ impl World {
         let mut state = State::read(&self.root)?;
         let (first, mut rest) = keys.split_at(essentials);
         if essentials > 0 {
-            let placed = place_together(unpacking, first, &mut state)?;
+            let placed = place_together(unpacking, first, Method::Together, &mut state)?;
             register_together(unpacking, placed, &mut state, &mut scripts)?;
             self.assert_read_back(&state);
         }

@@ -32,11 +32,16 @@ pub(crate) enum BaseKind {
     Debootstrap,
     /// Only where downloads are kept.
     Downloads,
+    /// What programs need, and neither apt's nor dpkg's.
+    Scratch,
 }
 
 impl Base {
     /// The files below /etc that the base has.
     pub(crate) fn files(&self) -> Vec<RootPath> {
+        if self.kind == BaseKind::Scratch {
+            return Vec::new();
+        }
         let mut files = vec![RootPath::known(FSTAB_PATH)];
         if !self.path_rules.is_empty() {
             files.push(RootPath::known(PATH_RULES));
@@ -61,6 +66,17 @@ const DOWNLOAD_DIRECTORIES: [&str; 3] = [
     "var/cache/apt/archives/partial",
     "var/lib/apt/lists/partial",
     "var/lib/dpkg",
+];
+
+/// Mount points, and where packages are recorded.
+const SCRATCH_DIRECTORIES: [&str; 7] = [
+    "dev",
+    "etc",
+    "home",
+    "proc",
+    "run",
+    "sys",
+    "var/lib/dpkg/status.d",
 ];
 
 const DIRECTORIES: [&str; 13] = [
@@ -126,6 +142,7 @@ pub(crate) fn base(root: &Rootfs, base: &Base) -> Result<(), Error> {
         BaseKind::Image => &DIRECTORIES,
         BaseKind::Debootstrap => &DEBOOTSTRAP_DIRECTORIES,
         BaseKind::Downloads => &DOWNLOAD_DIRECTORIES,
+        BaseKind::Scratch => &SCRATCH_DIRECTORIES,
     };
     for path in directories {
         make_directories(root, &RootPath::known(path), 0o755)?;
@@ -138,6 +155,11 @@ pub(crate) fn base(root: &Rootfs, base: &Base) -> Result<(), Error> {
         return make_devices(root);
     }
     make_directories(root, &RootPath::known("tmp"), 0o1777)?;
+    if base.kind == BaseKind::Scratch {
+        make_directories(root, &RootPath::known("root"), 0o700)?;
+        make_directories(root, &RootPath::known("var/tmp"), 0o1777)?;
+        return make_devices(root);
+    }
     root.write(&RootPath::known("var/lib/dpkg/status"), b"", 0o644)?;
     let mut architectures = String::new();
     for architecture in &base.architectures {

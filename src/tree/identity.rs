@@ -9,6 +9,8 @@ use crate::tree::rootfs::{RootPath, Rootfs};
 /// The architectures of a tree, native first (dpkg's own file).
 const ARCHITECTURES: &str = "var/lib/dpkg/arch";
 const STATUS: &str = "var/lib/dpkg/status";
+/// A file for each package, in trees without dpkg.
+const RECORDED: &str = "var/lib/dpkg/status.d";
 /// Where os-release(5) is looked for.
 const RELEASES: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
 
@@ -19,7 +21,15 @@ pub(crate) fn architecture(root: &Rootfs, report: &Report) -> Option<String> {
     {
         return Some(native.to_owned());
     }
-    let status = optional_text(root, &RootPath::known(STATUS), report).unwrap_or_default();
+    let mut status = optional_text(root, &RootPath::known(STATUS), report).unwrap_or_default();
+    let recorded = RootPath::known(RECORDED);
+    for name in root.names(&recorded).unwrap_or_default() {
+        if !name.ends_with(b".md5sums") {
+            let text = optional_text(root, &recorded.entry(&name), report);
+            status.push('\n');
+            status.push_str(&text.unwrap_or_default());
+        }
+    }
     let mut found = None;
     for package in PackageFields::all(&status) {
         let architecture = package.get(Field::Architecture);

@@ -176,7 +176,9 @@ impl Apt {
             }
             Variant::Buildd => return vec!["apt".to_owned(), "build-essential".to_owned()],
             Variant::Apt => return vec!["apt".to_owned()],
-            Variant::Essential | Variant::Custom | Variant::Extract => return Vec::new(),
+            Variant::Essential | Variant::Custom | Variant::Extract | Variant::Scratch => {
+                return Vec::new();
+            }
         };
         vec![
             "apt".to_owned(),

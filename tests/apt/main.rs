@@ -144,7 +144,7 @@ fn variants(suite: &str) {
                 Variant::Minbase => "minbase",
                 Variant::Important => "important",
                 Variant::Standard => "standard",
-                Variant::Custom | Variant::Extract => "custom",
+                Variant::Custom | Variant::Extract | Variant::Scratch => "custom",
             };
             if variant != Variant::Custom {
                 demands.push(Demand {

@@ -77,7 +77,7 @@ fn contradictions_are_refused() {
     rbootstrap
         error: the following required arguments were not provided:
     rbootstrap --variant=fat noble n
-        error: invalid value 'fat' for '--variant <NAME>': unknown variant `fat` (expected one of: essential, apt, minbase, buildd, important, standard, custom, extract)
+        error: invalid value 'fat' for '--variant <NAME>': unknown variant `fat` (expected one of: essential, apt, minbase, buildd, important, standard, custom, extract, scratch)
     rbootstrap noble n m
         error: `m` is not the URL of a mirror
     rbootstrap noble http://m/ubuntu

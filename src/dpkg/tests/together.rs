@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use super::*;
+use crate::dpkg::unpack::Method;
 
 /// Essential packages as they are: a merged /usr that a later package ships, users that only
 /// base-passwd's lists have.
@@ -165,7 +166,7 @@ fn extracting_leaves_no_trace_in_the_database() {
         merges_usr: false,
     };
     let state = State::read(&world.root).unwrap();
-    extract(unpacking, &keys(&packages), &state).unwrap();
+    extract(unpacking, &keys(&packages), Method::Extract, &state).unwrap();
     staging.finish().unwrap();
     let text = |path| world.text(path).unwrap();
     assert_eq!(

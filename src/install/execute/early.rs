@@ -30,6 +30,7 @@ pub(super) fn execute_early(
         | Step::Configure { .. }
         | Step::Preseed(_)
         | Step::Remove { .. }
+        | Step::Runtime
         | Step::Triggers
         | Step::Archives { .. }
         | Step::Close { .. }
@@ -53,6 +54,7 @@ pub(super) fn own_files(steps: &[Step]) -> Vec<RootPath> {
             | Step::Preseed(_)
             | Step::Hook(_)
             | Step::Remove { .. }
+            | Step::Runtime
             | Step::Triggers
             | Step::Archives { .. }
             | Step::Close { .. }

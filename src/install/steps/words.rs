@@ -13,6 +13,7 @@ impl Step {
             Step::Base(_) => "base",
             Step::Apt { .. } => "apt",
             Step::Unpack { .. } => "unpack",
+            Step::Runtime => "runtime",
             Step::Configure { .. } => "configure",
             Step::Preseed(_) => "preseed",
             Step::Remove { .. } => "remove",
@@ -38,6 +39,7 @@ impl Step {
             | Step::Apt { .. }
             | Step::Preseed(_)
             | Step::Hook(_)
+            | Step::Runtime
             | Step::Triggers
             | Step::Files { .. }
             | Step::Close { .. }
@@ -58,6 +60,14 @@ impl Step {
                 method: Method::Together,
                 ..
             } => "together",
+            Step::Unpack {
+                method: Method::Recorded,
+                ..
+            } => "files only, recorded",
+            Step::Unpack {
+                method: Method::Locales,
+                ..
+            } => "locales only, recorded",
             Step::Configure { forced: true, .. } => "with --force-depends",
             Step::Remove { .. } => "with --force-depends",
             Step::Base(_)
@@ -66,6 +76,7 @@ impl Step {
             | Step::Configure { .. }
             | Step::Preseed(_)
             | Step::Hook(_)
+            | Step::Runtime
             | Step::Triggers
             | Step::Files { .. }
             | Step::Archives { .. }
@@ -117,6 +128,7 @@ impl fmt::Display for Step {
             Step::Unpack { .. }
             | Step::Configure { .. }
             | Step::Remove { .. }
+            | Step::Runtime
             | Step::Triggers
             | Step::Archives { .. }
             | Step::Close { .. }
