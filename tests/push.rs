@@ -3,8 +3,11 @@
 use std::fs;
 
 use rbootstrap::testing::registry::{Asks, FakeRegistry, LOGIN, PASSWORD, digest, refusal};
+use rbootstrap::testing::server::{Reply, Then};
+use rustix::process::Signal;
 
 use crate::context::{Outcome, TestContext, outcome};
+use crate::interrupt::{interrupted, start, within_a_minute};
 use crate::registry::Registry;
 
 /// Pushes the essential set of the fake suite to `name` in a registry, with these arguments after
@@ -251,6 +254,43 @@ fn a_login_in_a_file_of_its_own_is_not_shown() {
     assert!(told.contains("is from logins"), "{told}");
     for secret in [PASSWORD, LOGIN] {
         assert!(!told.contains(secret), "{told}");
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn an_interrupt_ends_a_push() {
+    let context = TestContext::bare();
+    fs::create_dir(context.path("place")).unwrap();
+    let name = |host: &str| format!("--push={host}/team/fake:1");
+    let table: [(&str, &[&str], bool); 2] = [
+        ("without a file", &[], false),
+        ("with a file", &["root.oci.tar"], true),
+    ];
+    for (case, output, stays) in table {
+        let registry = FakeRegistry::start(Asks::Nothing, |asked, _| {
+            (asked.method == "PUT").then(|| Reply::raw("HTTP/1.1 2", b"").cut(0, Then::Hang))
+        });
+        let mut pack = context.program();
+        pack.args(["pack", "--arch=amd64", &name(&registry.host()), "place"]);
+        let child = start(pack.args(output));
+        registry.server.wait_for("blobs/uploads/");
+        assert!(within_a_minute(|| registry.changes().len() > 3), "{case}");
+        let stderr = interrupted(child, Signal::INT);
+        assert_eq!(
+            stderr.contains("the image stays"),
+            stays,
+            "{case}: {stderr}"
+        );
+        assert_eq!(
+            stderr.contains("everything is undone"),
+            !stays,
+            "{case}: {stderr}"
+        );
+        for file in output {
+            fs::remove_file(context.path(file)).unwrap();
+        }
+        context.assert_nothing_left();
     }
 }
 

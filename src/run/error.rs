@@ -150,6 +150,7 @@ pub(crate) enum Error {
 impl Error {
     /// The interrupt, if there was one: it is the reason for every failure that follows.
     pub(super) fn or_interrupted(self, interrupt: &Interrupt, kept: bool) -> Error {
+        let kept = kept || matches!(self, Error::Interrupted { kept: true, .. });
         match interrupt.signal() {
             Some(signal) => Error::Interrupted { signal, kept },
             None => self,

@@ -142,7 +142,9 @@ impl Destinations {
                 layout.display()
             ));
         }
-        pushed.map(drop)
+        let stays = !self.is_spooled;
+        pushed.map_err(|error| error.or_interrupted(interrupt, stays))?;
+        Ok(())
     }
 
     /// Fails if nothing can be pushed to one of them, or the file of references cannot be written.
@@ -189,7 +191,7 @@ pub(crate) fn push(
     report: &Report,
 ) -> Result<String, Error> {
     let pushed = push_existing(request, interrupt, report);
-    let pushed = pushed.map_err(|error| error.or_interrupted(interrupt, false))?;
+    let pushed = pushed.map_err(|error| error.or_interrupted(interrupt, true))?;
     Ok(refs(&pushed))
 }
 
