@@ -1,20 +1,22 @@
 //! Builds many images over one store, several at once, and skips those that are up to date.
 //!
 //! Whether an image is up to date is decided by its key ([`run::Done::key`]), which is in the lock
-//! beside it. A failed image does not stop the others. What a file of images says is left to
+//! beside it, and in the annotations that a registry has. A failed image does not stop the others. What a file of images says is left to
 //! `formats` and `cli`; how one image is made is left to `run`.
 
 mod files;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::interrupt::Interrupt;
+use crate::pack::oci::Reference;
+use crate::registry;
 use crate::report::{PackageTotals, Report};
-use crate::run::{self, CacheOptions, Goal, Request, Stores};
+use crate::run::{self, CacheOptions, Done, Goal, KEY_ANNOTATION, Request, Stores};
 
 pub(crate) use files::ImageFiles;
 
@@ -25,6 +27,8 @@ pub(crate) struct ImageJob {
     /// Makes the image and its documents.
     pub(crate) request: Request,
     pub(crate) files: ImageFiles,
+    /// Its name in the registry that is asked whether it is up to date.
+    pub(crate) reference: Option<Reference>,
 }
 
 /// How images are built.
@@ -36,6 +40,8 @@ pub(crate) struct Options {
     pub(crate) rebuild: bool,
     /// Of all requests.
     pub(crate) cache: CacheOptions,
+    /// Asks the registry which images are up to date, in place of their locks.
+    pub(crate) registry: Option<Arc<registry::Client>>,
 }
 
 /// Hears of the images, on the threads that make them.
@@ -175,12 +181,22 @@ impl Building<'_> {
         for done in runs {
             planned.key = done.key();
             planned.packages = done.totals();
-            let known = job.files.known_key();
-            planned.is_current = !self.options.rebuild
-                && known.as_ref() == Some(&done.named_key())
-                && job.files.are_complete();
+            planned.is_current = !self.options.rebuild && self.is_current(job, &done)?;
         }
         Ok(planned)
+    }
+
+    /// Whether the image that a run would make is there: in the registry, if one is asked, or else
+    /// beside its lock.
+    fn is_current(&self, job: &ImageJob, done: &Done) -> Result<bool, run::Error> {
+        let Some((client, reference)) = self.options.registry.as_ref().zip(job.reference.as_ref())
+        else {
+            let known = job.files.known_key();
+            return Ok(known == Some(done.named_key()) && job.files.are_complete());
+        };
+        let found = client.look_up(reference)?;
+        let known = found.and_then(|mut image| image.annotations.remove(KEY_ANNOTATION));
+        Ok(known == Some(done.key()))
     }
 
     fn make(&self, job: &ImageJob, report: &Report) -> Result<(), run::Error> {

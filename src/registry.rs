@@ -90,7 +90,6 @@ impl Client {
 
     /// What the registry has under a name: the digest and the annotations of the index or manifest.
     /// `None` if it has nothing there.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no command looks up yet"))]
     pub(crate) fn look_up(
         self: &Arc<Client>,
         reference: &Reference,

@@ -45,6 +45,7 @@ use crate::store::{self, Store};
 use crate::tree::target;
 
 pub(crate) use error::Error;
+pub(crate) use image_key::KEY_ANNOTATION;
 pub(crate) use inventory::ARCHITECTURE;
 pub(crate) use lock::{changes, locked_image_key, require_same_releases};
 pub(crate) use outcome::Done;

@@ -2,6 +2,7 @@
 //! or options has changed.
 
 mod refused;
+mod shards;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -19,7 +19,7 @@ use super::lock::LockArgs;
 use super::network::NetworkArgs;
 use super::options::{CacheArgs, GivenImage, OutputArgs, PackageArgs, PerformanceArgs};
 use super::profile::ProfileArgs;
-use super::registry::PushArgs;
+use super::registry::{AccessArgs, PushArgs};
 use super::sources::SourceArgs;
 use super::trust::TrustArgs;
 use super::{Session, print_data, target};
@@ -94,6 +94,7 @@ pub(super) struct RunOptions {
     pub(super) cache: CacheArgs,
     pub(super) network: NetworkArgs,
     pub(super) performance: PerformanceArgs,
+    pub(super) access: AccessArgs,
 }
 
 impl BootstrapArgs {
@@ -103,8 +104,10 @@ impl BootstrapArgs {
             cache,
             network,
             performance,
+            access,
         } = options;
         BootstrapArgs {
+            push: self.push.with_access(access),
             cache,
             network,
             performance,

@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -15,13 +16,18 @@ use super::bootstrap::RunOptions;
 use super::error::Error;
 use super::network::NetworkArgs;
 use super::options::{CacheArgs, PerformanceArgs};
+use super::registry::{self, AccessArgs};
 use super::{Session, exit, print_data};
 use crate::failure::Class;
 use crate::formats::arch;
 use crate::formats::glob;
 use crate::formats::image_table::{ImageEntry, ImageTable};
 use crate::images::{self, ImageJob, ImageResult, ImageState, Listener};
+use crate::pack::Image;
+use crate::pack::oci::Reference;
+use crate::registry::{self as client, Client};
 use crate::report::{Event, Report, Summary};
+use crate::run;
 use words::ImagePlace;
 
 /// The memory that one image is expected to take, in bytes.
@@ -61,6 +67,13 @@ pub(super) struct BuildArgs {
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     parallel: Option<u16>,
 
+    /// Ask this registry which images are up to date, not the locks in --output-dir
+    ///
+    /// For machines that have nothing of the last run. An image is looked up by its name (push or tag
+    /// in FILE) at this registry, whose manifest has the image's key as an annotation.
+    #[arg(long, value_name = "REGISTRY", value_parser = registry::host)]
+    against: Option<String>,
+
     /// Build only the I-th of N parts of the images
     ///
     /// I counts from 1. Each image is in one part, whichever machine asks.
@@ -77,6 +90,8 @@ pub(super) struct BuildArgs {
     #[arg(long)]
     json: bool,
 
+    #[command(flatten)]
+    access: AccessArgs,
     #[command(flatten)]
     cache: CacheArgs,
     #[command(flatten)]
@@ -157,6 +172,7 @@ impl BuildArgs {
             parallel,
             rebuild: self.rebuild,
             cache: self.cache.clone().options(&session.environment),
+            registry: self.client(session)?,
         };
         let listener = Listener {
             begin: &|job| session.display.new_image(&job.name),
@@ -172,6 +188,22 @@ impl BuildArgs {
             Some(error) => Err(error),
             None => Ok(()),
         }
+    }
+
+    /// A client of the registry that is asked.
+    fn client(&self, session: &Session) -> Result<Option<Arc<Client>>, Error> {
+        if self.against.is_none() {
+            return Ok(None);
+        }
+        let network = self.network.options();
+        let options = client::Options {
+            access: self.access.access(&session.environment),
+            limits: network.transfers,
+            tries: network.tries,
+            proxies: network.proxies,
+        };
+        let client = Client::open(options, &session.interrupt, &session.report);
+        Ok(Some(client.map_err(run::Error::from)?))
     }
 
     /// The images that are asked for.
@@ -224,6 +256,7 @@ impl BuildArgs {
                 cache: self.cache.clone(),
                 network: self.network.clone(),
                 performance: self.performance.clone(),
+                access: self.access.clone(),
             };
             let mut job = place.job(&entry, options, session)?;
             let request = &mut job.request;
@@ -231,9 +264,24 @@ impl BuildArgs {
             request.limits.downloads = request.limits.downloads.div_ceil(parallel);
             request.sandbox.limits = request.sandbox.limits.shared_by(parallel);
             request.privilege = session.privilege.clone();
+            if let Some(registry) = &self.against {
+                job.reference = Some(reference(&job, registry)?);
+            }
             jobs.push(job);
         }
         Ok(jobs)
+    }
+}
+
+/// The name of an image at a registry.
+fn reference(job: &ImageJob, registry: &str) -> Result<Reference, Error> {
+    let outputs = &job.request.outputs;
+    let tag = outputs.image.as_ref().and_then(Image::reference);
+    match outputs.push.references.first().or(tag) {
+        Some(name) => Ok(name.at(registry)),
+        None => Err(Error::NoReference {
+            name: job.name.clone(),
+        }),
     }
 }
 

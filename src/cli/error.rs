@@ -104,6 +104,8 @@ pub(super) enum Error {
     },
     #[error("{} has no image `{name}`", path.display())]
     NoSuchImage { name: String, path: PathBuf },
+    #[error("the image {name} has no name in a registry, so --against cannot look it up")]
+    NoReference { name: String },
     #[error("{failed} of {all} images failed")]
     FailedImages {
         failed: usize,
@@ -156,6 +158,7 @@ impl Error {
             | Error::Images { .. }
             | Error::ImageOption { .. }
             | Error::NoSuchImage { .. }
+            | Error::NoReference { .. }
             | Error::Epoch(_) => Class::Usage,
             Error::OfImage { source, .. } => source.class(),
             Error::FailedImages { class, .. } => *class,
@@ -188,6 +191,7 @@ impl Error {
             Error::ImageOption { .. } => {
                 "docs/build.md lists the keys; options of the run itself belong on the command line"
             }
+            Error::NoReference { .. } => "give it a `push` or a `tag`, in the file of the images",
             Error::NoSuchImage { .. } => "`rbootstrap build --list FILE` lists the images",
             Error::OfImage { source, .. } => return source.hint(),
             Error::OneNameForSeveral { .. } => "put {arch} into the name",

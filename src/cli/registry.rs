@@ -55,6 +55,11 @@ impl PushArgs {
         !self.push.is_empty()
     }
 
+    /// With other options on how registries are reached.
+    pub(super) fn with_access(self, access: AccessArgs) -> PushArgs {
+        PushArgs { access, ..self }
+    }
+
     /// The name of an image that has no other.
     pub(super) fn first(&self) -> Option<&Reference> {
         self.push.first()
@@ -101,7 +106,7 @@ pub(super) fn require_refs_file(refs: Option<&PathBuf>) -> Result<(), Error> {
 }
 
 /// Reads `HOST` or `HOST:PORT`.
-fn host(text: &str) -> Result<String, String> {
+pub(super) fn host(text: &str) -> Result<String, String> {
     match Reference::parse(&format!("{text}/name")) {
         Ok(reference) if reference.registry() == text => Ok(text.to_owned()),
         // A name without a dot is a host only with a port, for a reference.

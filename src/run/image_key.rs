@@ -11,13 +11,13 @@ use crate::install::{InstallPlan, StepKey};
 use crate::pack::{Devices, Image};
 
 /// The annotation with the key, on the manifest of an OCI image.
-const KEY_ANNOTATION: &str = "org.rbootstrap.image.key";
+pub(crate) const KEY_ANNOTATION: &str = "org.rbootstrap.image.key";
 
 /// The keys of an image.
 #[derive(Clone, Debug)]
 pub(super) struct ImageKey {
     pub(super) digest: Digest,
-    /// With the image's name, which an archive of it has.
+    /// With the image's name, which an archive of it has, and those that it is pushed to.
     pub(super) named: Digest,
 }
 
@@ -29,6 +29,11 @@ pub(super) fn image_key(request: &Request, inputs: &Inputs, plan: &InstallPlan) 
     let image = request.outputs.image.as_ref();
     let name = image.and_then(Image::reference).map(ToString::to_string);
     key.optional_text(name.as_deref());
+    let pushed = &request.outputs.push.references;
+    key.number(pushed.len() as u64);
+    for reference in pushed {
+        key.text(&reference.to_string());
+    }
     ImageKey {
         digest,
         named: key.finish(),

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::*;
-use crate::run;
 
 fn entries(count: usize) -> Vec<ImageEntry> {
     let mut text = String::new();

@@ -16,11 +16,15 @@ use super::super::hooks::HookArgs;
 use super::super::image::ImageArgs;
 use super::super::options::PackageArgs;
 use super::super::profile::ProfileArgs;
+use super::super::registry::PushArgs;
 use super::super::sources::SourceArgs;
 use super::super::trust::TrustArgs;
 use crate::formats::image_table::{ImageEntry, OptionSetting};
 use crate::images::{ImageFiles, ImageJob};
 use crate::pack::{self, Form};
+
+/// The option, and the ending of its file.
+const REFS: &str = "refs";
 
 /// Where a table of images is, and where its images go.
 pub(super) struct ImagePlace<'a> {
@@ -68,9 +72,15 @@ fn known_options() -> BTreeSet<String> {
     command = HookArgs::augment_args(command);
     command = ImageArgs::augment_args(command);
     command = ProfileArgs::augment_args(command);
+    command = PushArgs::augment_args(command);
     command = CompatibilityArgs::augment_args(command);
     let longs = command.get_arguments().filter_map(|arg| arg.get_long());
-    longs.map(str::to_owned).collect()
+    let mut known: BTreeSet<String> = longs.map(str::to_owned).collect();
+    // One file for each image has the references, and the logins are the run's.
+    for option in [REFS, "registry-auth", "insecure-registry"] {
+        known.remove(option);
+    }
+    known
 }
 
 impl ImagePlace<'_> {
@@ -99,6 +109,7 @@ impl ImagePlace<'_> {
             name: entry.name.clone(),
             request,
             files,
+            reference: None,
         })
     }
 
@@ -119,6 +130,7 @@ impl ImagePlace<'_> {
         for (number, document) in files.documents.iter().enumerate() {
             let option = match number {
                 0 => "manifest",
+                _ if document.extension() == Some(REFS.as_ref()) => REFS,
                 _ => "sbom",
             };
             words.push(word(option, document.as_ref()));
@@ -190,6 +202,9 @@ pub(super) fn files(entry: &ImageEntry, directory: &Path) -> ImageFiles {
     let mut documents = vec![file("manifest.json")];
     for ending in &entry.sboms {
         documents.push(file(ending));
+    }
+    if entry.options.iter().any(|option| option.name == "push") {
+        documents.push(file(REFS));
     }
     ImageFiles {
         image: file(&entry.ending),

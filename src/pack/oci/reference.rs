@@ -87,6 +87,14 @@ impl Reference {
         &self.tag
     }
 
+    /// The same name in another registry, `HOST` or `HOST:PORT`.
+    pub(crate) fn at(&self, registry: &str) -> Reference {
+        Reference {
+            registry: registry.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// The name as docker shows it: without its registry and its namespace where these are docker's
     /// defaults.
     pub(super) fn familiar_name(&self) -> String {
