@@ -74,15 +74,15 @@ pub(super) const ALLOWED: [(&str, &str); 68] = [
         "the root directory of a process, in /proc",
     ),
     (
-        "pack/oci/read.rs open fs::openat",
+        "pack/oci/open_layout.rs open fs::openat",
         "an image to join, which the user names; nothing of a tree",
     ),
     (
-        "pack/oci/read.rs find fs::openat",
+        "pack/oci/open_layout.rs find fs::openat",
         "a file of an image to join; its content is compared with its digest",
     ),
     (
-        "pack/oci/read.rs members .is_file",
+        "pack/oci/open_layout.rs members .is_file",
         "the type in a tar header, not a path",
     ),
     ("pack/temporary.rs sweep fs::openat", "the directory `.`"),
