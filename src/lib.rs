@@ -1,6 +1,6 @@
 //! Builds Debian and Ubuntu root filesystems and images from the archive.
 //!
-//! `run::run` calls the stages of a run in order. docs/architecture.md describes the modules.
+//! `run::stages` has the stages of a run, in order. docs/architecture.md describes the modules.
 
 // Tests of the whole program reach some items that are private to it otherwise.
 #![cfg_attr(not(any(test, feature = "testing")), allow(unreachable_pub))]

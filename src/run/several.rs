@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use super::lock::GivenLock;
 use super::push::Destinations;
 use super::request::{Goal, Request};
+use super::stages::Stages;
 use super::stores::Stores;
-use super::{Done, Error, stages};
-use crate::interrupt::Interrupt;
+use super::{Done, Error};
 use crate::pack::oci::IndexWriter;
 use crate::pack::{Image, Publication};
-use crate::report::Report;
 
 /// What the runs of one request share.
 #[derive(Debug, Default)]
@@ -35,13 +34,14 @@ pub(super) struct SharedByImages<'a> {
 
 /// Makes all images of a request, then names them and the documents beside them, and pushes what was
 /// made.
-pub(super) fn make(
-    request: &Request,
-    interrupt: &Interrupt,
-    report: &Report,
-    shared: &SharedByImages<'_>,
-) -> Result<Vec<Done>, Error> {
-    let done = images(request, interrupt, report, shared)?;
+pub(super) fn make(stages: Stages<'_>) -> Result<Vec<Done>, Error> {
+    let Stages {
+        request,
+        interrupt,
+        report,
+        shared,
+    } = stages;
+    let done = images(stages)?;
     shared.publication.take().publish(interrupt)?.keep();
     let path = request.outputs.image.as_ref().and_then(Image::path);
     if let (Some(destinations), Some(path)) = (shared.destinations, path) {
@@ -63,27 +63,29 @@ impl SharedByImages<'_> {
     }
 }
 
-fn images(
-    request: &Request,
-    interrupt: &Interrupt,
-    report: &Report,
-    shared: &SharedByImages<'_>,
-) -> Result<Vec<Done>, Error> {
+fn images(stages: Stages<'_>) -> Result<Vec<Done>, Error> {
+    let Stages {
+        request, shared, ..
+    } = stages;
     if request.other_architectures.is_empty() {
-        return Ok(vec![stages(request, interrupt, report, shared)?]);
+        return Ok(vec![stages.run()?]);
     }
     refuse_pipes(request)?;
     if let (Goal::Make, Some(image)) = (request.goal, &request.outputs.image) {
         shared.index.replace(IndexWriter::open(image, None)?);
     }
-    let mut done = vec![stages(request, interrupt, report, shared)?];
+    let mut done = vec![stages.run()?];
     for architectures in &request.other_architectures {
         let mut next = request.clone();
         next.system.architectures.clone_from(architectures);
-        done.push(stages(&next, interrupt, report, shared)?);
+        let stages = Stages {
+            request: &next,
+            ..stages
+        };
+        done.push(stages.run()?);
     }
     if let Some(index) = shared.index.take() {
-        let image = index.finish(interrupt)?;
+        let image = index.finish(stages.interrupt)?;
         shared.publication.borrow_mut().set_image(image);
     }
     Ok(done)

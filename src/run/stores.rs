@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::request::{CacheOptions, NetworkOptions, Request};
-use super::{Error, open_store, trim_cache};
+use super::request::{CacheOptions, Goal, NetworkOptions, Request};
+use super::{Error, credentials};
 use crate::report::Report;
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// The stores of several runs: one for all that have the same logins and options of the network.
 /// Releases are read once for all runs of a store.
@@ -57,5 +57,48 @@ impl Stores {
         if let Some(first) = open.first() {
             trim_cache(&first.store, cache, &self.report);
         }
+    }
+}
+
+/// Opens the store of a request; without a cache where the default one cannot be written.
+pub(super) fn open_store(request: &Request, report: &Report) -> Result<Arc<Store>, Error> {
+    let cache = &request.cache;
+    let mut options = store::Options {
+        cache: cache.directory.clone(),
+        state: cache.state_directory.clone(),
+        temporary: cache.temporary.clone(),
+        limits: request.network.transfers,
+        tries: request.network.tries,
+        proxies: request.network.proxies.clone(),
+        credentials: Arc::new(credentials::read(&request.sources, report)?),
+    };
+    let may_do_without = !cache.is_named && request.goal != Goal::Download;
+    let store = match Store::open(options.clone(), report.clone()) {
+        Err(store::Error::Disk { path, source }) if may_do_without => {
+            let path = path.display();
+            report.warning(format!(
+                "downloads are not kept, because {path} cannot be written (--cache-dir): {source}"
+            ));
+            options.cache = None;
+            Store::open(options, report.clone())?
+        }
+        opened => opened?,
+    };
+    Ok(Arc::new(store))
+}
+
+/// Limits the size of the cache. A failure is only a warning, because the run has succeeded.
+pub(super) fn trim_cache(store: &Store, cache: &CacheOptions, report: &Report) {
+    let trimmed = store.trim(cache.max_size);
+    let measured = trimmed.and_then(|freed| Ok((freed, store.size()?)));
+    let megabytes = |bytes: u64| bytes as f64 / 1e6;
+    match measured {
+        Ok((0, (0, _))) => {}
+        Ok((freed, (files, bytes))) => report.detail(format!(
+            "the cache has {files} files, {:.1} MB; {:.1} MB were freed",
+            megabytes(bytes),
+            megabytes(freed)
+        )),
+        Err(error) => report.warning(format!("cannot limit the size of the cache: {error}")),
     }
 }

@@ -7,6 +7,7 @@ use super::*;
 use crate::failure::Class;
 use crate::privilege::Privilege;
 use crate::sandbox;
+use crate::store::TransferLimits;
 
 /// Plans from a mirror that does not exist.
 fn request(temporary: &Path) -> Request {
@@ -43,7 +44,7 @@ fn request(temporary: &Path) -> Request {
             temporary: temporary.into(),
         },
         network: NetworkOptions {
-            transfers: store::TransferLimits {
+            transfers: TransferLimits {
                 timeout: Duration::from_secs(1),
                 lowest_rate: 0,
             },

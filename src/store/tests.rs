@@ -19,6 +19,43 @@ mod secure;
 /// Longer than any test takes.
 pub(crate) const PATIENT: Duration = Duration::from_secs(600);
 
+impl Store {
+    /// Opens a store that sends everything through `proxy` (`http://host:port`,
+    /// `socks5h://host:port`).
+    fn open_through(proxy: &str, options: Options, report: Report) -> Result<Store, Error> {
+        let bad = |reason: String| Error::BadUrl {
+            url: shown(proxy),
+            reason,
+        };
+        // The client would ignore an unknown scheme and connect directly.
+        let scheme = proxy.split_once("://").map_or("http", |(scheme, _)| scheme);
+        if !["http", "https", "socks4", "socks4a", "socks5", "socks5h"].contains(&scheme) {
+            return Err(bad(format!("`{scheme}:` is not a proxy scheme")));
+        }
+        let proxy = reqwest::Proxy::all(proxy).map_err(|e| bad(Cause::of(&e).to_string()))?;
+        Store::with(
+            options,
+            report,
+            client::builder()?.proxy(proxy),
+            FIRST_PAUSE,
+        )
+    }
+
+    /// As [`Store::file_until`], until [`Store::cancel`].
+    pub(crate) fn file(
+        &self,
+        wanted: &RemoteFile,
+        progress: &dyn Fn(u64),
+    ) -> Result<Verified, Error> {
+        self.file_until(wanted, progress, &self.stop)
+    }
+
+    /// As [`Store::read_until`], until [`Store::cancel`].
+    pub(crate) fn read(&self, urls: &[String], limit: u64) -> Result<Unverified, Error> {
+        self.read_until(urls, limit, &self.stop)
+    }
+}
+
 /// A store with the events that it sent.
 struct TestStore {
     store: Store,

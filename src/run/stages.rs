@@ -1,0 +1,216 @@
+//! The stages of one run, in order: sources, preflight, indexes, plan, fetch, install, pack.
+
+use std::sync::Arc;
+
+use super::choice::{self, Choice};
+use super::claim::{ClaimedOutputs, Packed};
+use super::early::EarlyDownloads;
+use super::inputs::Inputs;
+use super::lock::MadeLock;
+use super::request::{Limits, Request};
+use super::several::SharedByImages;
+use super::stores::{open_store, trim_cache};
+use super::{Done, Error, debootstrap, image_key, inventory, now, preflight};
+use crate::archive::{self, IndexReader};
+use crate::install::{self, InstallPlan, Installation, Setup};
+use crate::interrupt::{Interrupt, Registration};
+use crate::pack::WrittenDocument;
+use crate::plan;
+use crate::privilege::Privilege;
+use crate::report::Report;
+use crate::sandbox;
+use crate::store::Store;
+use crate::store::downloads::Downloads;
+use crate::tree::rootfs::Rootfs;
+
+/// One run: what is requested, and what it shares with others.
+#[derive(Clone, Copy)]
+pub(super) struct Stages<'a> {
+    pub(super) request: &'a Request,
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) report: &'a Report,
+    pub(super) shared: &'a SharedByImages<'a>,
+}
+
+impl<'a> Stages<'a> {
+    /// Makes what is requested. Whatever fails, dropping the values before it undoes what they did;
+    /// `shared` says where that did not succeed.
+    pub(super) fn run(self) -> Result<Done, Error> {
+        let Stages {
+            request, report, ..
+        } = self;
+        // Sources. An unknown suite or a bad source is an error whoever asks.
+        let mut inputs = self.read_inputs()?;
+        // Preflight.
+        let claim = self.claim(&inputs)?;
+        let store = self.open_store()?;
+        let _registration = cancel_on(self.interrupt, &store);
+        let fetch = start_downloads(&store, &request.limits, report);
+        let root = claim.as_ref().map(ClaimedOutputs::root);
+        let installation = match root {
+            Some(root) => Some(self.begin(root, &mut inputs, &fetch)?),
+            None => None,
+        };
+        // Indexes and Plan.
+        let options = reader_options(request);
+        let reader = IndexReader::new(&store, &inputs.sources.list, options, report);
+        let prefetching = Some(&*fetch).filter(|_| prefetches(request));
+        let staging = installation.as_ref().map(Installation::prefetcher);
+        let plan = choice::choose(&Choice {
+            request,
+            lock: self.shared.lock.as_ref(),
+            inputs: &inputs,
+            reader: &reader,
+            store: &store,
+            early: EarlyDownloads::new(&inputs, prefetching, staging),
+            interrupt: self.interrupt,
+            report,
+        })?;
+        let key = image_key::image_key(request, &inputs, &plan);
+        let lock = MadeLock::new(request, &inputs, &plan, &reader).with_image(&key);
+        if request.goal.ends_with_plan() {
+            self.publish_later(lock.write(None, None)?);
+            let steps = plan.steps(&inputs.options);
+            let done = Done::new(plan.plan, &inputs.selection, key);
+            return Ok(done.with_steps(steps, report));
+        }
+        // Fetch and Install.
+        preflight::require_room(request, &plan, claim.as_ref(), &store)?;
+        self.fetch(&plan, &fetch, &reader, claim.as_ref())?;
+        let epoch = installation.map(|tree| tree.install(&plan)).transpose()?;
+        let provenance = inventory::provenance(request, &inputs.sources, &plan, &fetch)?;
+        self.publish_later(lock.write(epoch, root)?);
+        drop(fetch);
+        self.trim(&store);
+        // Pack. The last act: before its end, the tree of a killed run is a leftover.
+        if let Some((claim, epoch)) = claim.zip(epoch) {
+            claim.tidy(epoch, inputs.removes_secrets, self.interrupt)?;
+            claim.pack(Packed {
+                epoch,
+                provenance,
+                limits: request.limits,
+                key: &key,
+            })?;
+            claim.finish()?;
+        }
+        Ok(Done::new(plan.plan, &inputs.selection, key))
+    }
+
+    fn read_inputs(self) -> Result<Inputs, Error> {
+        match &self.shared.lock {
+            Some(lock) => lock.inputs(self.request, self.report),
+            None => Inputs::read(self.request, self.report),
+        }
+    }
+
+    /// Claims the outputs of a run that has any, once it is known that all of them can be written.
+    fn claim(self, inputs: &Inputs) -> Result<Option<ClaimedOutputs<'a>>, Error> {
+        let Stages {
+            request,
+            interrupt,
+            report,
+            shared,
+        } = self;
+        let architecture = inputs.sources.native();
+        inventory::require_distinct(request, architecture)?;
+        let claim = preflight::claim(request, report, shared, interrupt)?;
+        let root = claim.as_ref().map(ClaimedOutputs::root);
+        inventory::try_out(request, architecture, root)?;
+        if claim.is_some() {
+            shared.try_out_registries()?;
+        }
+        Ok(claim)
+    }
+
+    fn open_store(self) -> Result<Arc<Store>, Error> {
+        match self.shared.stores {
+            Some(stores) => stores.store(self.request),
+            None => open_store(self.request, self.report),
+        }
+    }
+
+    /// Begins the installation in a tree. Sources that are files of the tree can be read after that.
+    fn begin<'b>(
+        self,
+        root: &'b Rootfs,
+        inputs: &mut Inputs,
+        fetch: &Arc<Downloads>,
+    ) -> Result<Installation<'b>, Error>
+    where
+        'a: 'b,
+    {
+        let setup = setup(self.request, inputs.options.clone(), fetch);
+        let installation = Installation::begin(root, setup, self.interrupt, self.report)?;
+        inputs.reread_sources(self.request, root, self.report)?;
+        Ok(installation)
+    }
+
+    /// Has all packages fetched: in the background of the installation, or at once if there is none.
+    fn fetch(
+        self,
+        plan: &InstallPlan,
+        fetch: &Downloads,
+        reader: &IndexReader<'_>,
+        claim: Option<&ClaimedOutputs<'_>>,
+    ) -> Result<(), Error> {
+        fetch.want(&plan.debs);
+        let Some(claim) = claim else {
+            for deb in &plan.debs {
+                fetch.take(deb).map_err(Error::Fetch)?;
+            }
+            return Ok(());
+        };
+        debootstrap::prepare_tree(self.request, claim.root(), reader, plan)?;
+        debootstrap::keep_packages(self.request, plan, fetch, self.report)
+    }
+
+    /// Has the lock, if there is one, named with the image.
+    fn publish_later(self, lock: Option<WrittenDocument>) {
+        self.shared.publication.borrow_mut().add(lock);
+    }
+
+    /// Limits the size of the cache, unless others use it too.
+    fn trim(self, store: &Store) {
+        if self.shared.stores.is_none() {
+            trim_cache(store, &self.request.cache, self.report);
+        }
+    }
+}
+
+/// Whether packages are downloaded before the plan is known.
+fn prefetches(request: &Request) -> bool {
+    !request.goal.ends_with_plan() && !debootstrap::may_have_packages(request)
+}
+
+fn start_downloads(store: &Arc<Store>, limits: &Limits, report: &Report) -> Arc<Downloads> {
+    let store = Arc::clone(store);
+    Arc::new(Downloads::start(store, limits.downloads, report.clone()))
+}
+
+fn setup(request: &Request, options: install::Options, fetch: &Arc<Downloads>) -> Setup {
+    let privilege = request.privilege.as_ref();
+    let sandbox = sandbox::Options {
+        is_contained: privilege.is_ok_and(Privilege::is_contained),
+        ..request.sandbox
+    };
+    Setup {
+        options,
+        sandbox,
+        fetch: Arc::clone(fetch),
+        jobs: request.limits.jobs,
+    }
+}
+
+/// Has an interrupt end all requests.
+fn cancel_on(interrupt: &Interrupt, store: &Arc<Store>) -> Registration {
+    let store = Arc::clone(store);
+    interrupt.on_raise(move || store.cancel())
+}
+
+fn reader_options(request: &Request) -> archive::ReaderOptions {
+    archive::ReaderOptions {
+        now: now(),
+        mirror_wait: request.network.mirror_wait,
+        for_patterns: plan::has_patterns(&request.packages.include),
+    }
+}
