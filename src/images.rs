@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::interrupt::Interrupt;
 use crate::pack::oci::Reference;
 use crate::registry;
-use crate::report::{PackageTotals, Report};
+use crate::report::{Event, PackageTotals, Report};
 use crate::run::{self, CacheOptions, Done, Goal, KEY_ANNOTATION, Request, Stores};
 
 pub(crate) use files::ImageFiles;
@@ -90,6 +90,45 @@ struct Planned {
     is_current: bool,
 }
 
+/// The warnings of a run whose other events are not reported: the run that makes the image repeats
+/// them all.
+#[derive(Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Warnings {
+    fn report(&self) -> Report {
+        let kept = Arc::clone(&self.0);
+        Report::of_new_run(move |_, event| {
+            if let Event::Warning(text) = event {
+                kept.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(text);
+            }
+        })
+    }
+
+    fn send(&self, report: &Report) {
+        for text in &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            report.warning(text.clone());
+        }
+    }
+}
+
+/// The result of an image after an interrupt.
+fn not_begun(job: &ImageJob, signal: u8) -> ImageResult {
+    ImageResult {
+        name: job.name.clone(),
+        state: ImageState::Failed(run::Error::Interrupted {
+            signal,
+            kept: false,
+        }),
+        key: None,
+        packages: None,
+        took: Duration::ZERO,
+        files: job.files.all(),
+    }
+}
+
 /// Builds all images; gives the results in the order of the jobs. `report` hears what belongs to no
 /// single image.
 pub(crate) fn build(
@@ -129,9 +168,15 @@ impl Building<'_> {
             let Some(job) = self.jobs.get(number) else {
                 return;
             };
-            let report = (self.listener.begin)(job);
-            let result = self.image(job, &report);
-            (self.listener.end)(&report, &result);
+            let result = match self.interrupt.signal() {
+                Some(signal) => not_begun(job, signal),
+                None => {
+                    let report = (self.listener.begin)(job);
+                    let result = self.image(job, &report);
+                    (self.listener.end)(&report, &result);
+                    result
+                }
+            };
             let mut slot = self.results[number]
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
@@ -141,7 +186,11 @@ impl Building<'_> {
 
     fn image(&self, job: &ImageJob, report: &Report) -> ImageResult {
         let from = Instant::now();
-        let planned = self.plan(job, report);
+        let warnings = Warnings::default();
+        let planned = self.plan(job, &warnings.report());
+        if !matches!(&planned, Ok(planned) if !planned.is_current) {
+            warnings.send(report);
+        }
         let (key, packages) = match &planned {
             Ok(planned) => (Some(planned.key.clone()), Some(planned.packages)),
             Err(_) => (None, None),
