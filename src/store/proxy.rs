@@ -10,7 +10,7 @@ use reqwest::{ClientBuilder, Proxy, Url};
 
 use super::Error;
 use super::client::setup_failed;
-use super::userinfo::shown;
+use super::userinfo::{has_scheme, shown};
 
 /// Whether `no_proxy` excludes every host, as curl reads it. Names in upper case come first, as for
 /// the HTTP client.
@@ -40,7 +40,7 @@ pub(super) fn used_for(url: &str) -> Option<String> {
 /// A proxy as a message has it. Without a scheme it is an http proxy, and may have a login all the
 /// same.
 fn without_password(proxy: &str) -> String {
-    match proxy.contains("://") {
+    match has_scheme(proxy) {
         true => shown(proxy),
         false => shown(&format!("http://{proxy}")),
     }
@@ -120,6 +120,9 @@ mod tests {
             ("http://me:s3cret@proxy:3128", "http://me:***@proxy:3128"),
             ("me:s3cret@proxy:3128", "http://me:***@proxy:3128"),
             ("token@proxy", "http://***@proxy"),
+            ("http:/me:s3cret@proxy", "http:/me:***@proxy"),
+            ("http:me:s3cret@proxy", "http:me:***@proxy"),
+            ("https:///me:s3cret@proxy", "https:///me:***@proxy"),
             ("socks5://me:s3cret@proxy", "socks5://me:***@proxy"),
             ("proxy:3128", "http://proxy:3128"),
         ] {

@@ -20,8 +20,14 @@ fn pieces(url: &str) -> Vec<Piece<'_>> {
     let last_at = url.rfind('@');
     let mut pieces = Vec::new();
     let mut start = 0;
-    while let Some(found) = url[start..].find("://") {
-        let after = start + found + 3;
+    let mut searched = 0;
+    while let Some(found) = url[searched..].find(':') {
+        let colon = searched + found;
+        searched = colon + 1;
+        let Some(length) = scheme_end(&url[..colon], &url[colon..]) else {
+            continue;
+        };
+        let after = colon + length;
         pieces.push(Piece::Text(&url[start..after]));
         start = after;
         let rest = &url[after..];
@@ -38,8 +44,12 @@ fn pieces(url: &str) -> Vec<Piece<'_>> {
             Some(end) => {
                 pieces.push(Piece::Login(&rest[..end]));
                 start += end + 1;
+                searched = start;
             }
-            None if is_host(authority) => {}
+            // The next URL may begin with the end of this host.
+            None if is_host(authority) => {
+                searched = after + authority.trim_end_matches(':').len();
+            }
             None => {
                 pieces.push(Piece::Unclear(rest));
                 return pieces;
@@ -48,6 +58,34 @@ fn pieces(url: &str) -> Vec<Piece<'_>> {
     }
     pieces.push(Piece::Text(&url[start..]));
     pieces
+}
+
+/// The length of the colon and the slashes between a scheme and the authority after it. `None` if
+/// this colon does not follow a scheme.
+///
+/// HTTP clients take any number of slashes, and backslashes, for two (the URL Standard, "Special
+/// authority slashes state"). Of `file:///a@b`, the third slash begins the path.
+fn scheme_end(before: &str, from_colon: &str) -> Option<usize> {
+    let ends_with = |scheme: &str| {
+        let start = before.len().checked_sub(scheme.len());
+        let end = start.and_then(|start| before.get(start..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(scheme))
+    };
+    let has_slashes = from_colon.starts_with("://");
+    if has_slashes && (ends_with("file") || ends_with("copy")) {
+        return Some(3);
+    }
+    if !has_slashes && !ends_with("http") && !ends_with("https") {
+        return None;
+    }
+    let rest = from_colon[1..].trim_start_matches(['/', '\\']);
+    Some(from_colon.len() - rest.len())
+}
+
+/// Whether a text begins with the scheme of a URL.
+pub(super) fn has_scheme(text: &str) -> bool {
+    text.find(':')
+        .is_some_and(|colon| scheme_end(&text[..colon], &text[colon..]).is_some())
 }
 
 /// The URL with its password, if it has one, replaced by stars; with its user name, if that is all
@@ -105,7 +143,7 @@ fn word_end(text: &str) -> usize {
             }
         }
         was_blank = is_blank && !is_quoted;
-        if text[..at + c.len_utf8()].ends_with("://") {
+        if c == ':' && scheme_end(&text[..at], &text[at..]).is_some() {
             url = Some(LastUrl::default());
         } else if let Some(url) = &mut url {
             url.push(c);
@@ -117,6 +155,7 @@ fn word_end(text: &str) -> usize {
 /// What is known of the last URL in the beginning of a word.
 #[derive(Default)]
 struct LastUrl {
+    has_authority: bool,
     port: Port,
     has_path: bool,
     has_at: bool,
@@ -125,7 +164,8 @@ struct LastUrl {
 impl LastUrl {
     fn push(&mut self, c: char) {
         self.has_at |= c == '@';
-        self.has_path |= ENDS_AUTHORITY.contains(&c);
+        self.has_authority |= !matches!(c, '/' | '\\');
+        self.has_path |= self.has_authority && ENDS_AUTHORITY.contains(&c);
         if !self.has_path {
             self.port = self.port.after(c);
         }
@@ -241,6 +281,15 @@ mod tests {
             ("http://u:12#34@h", "http://u:***@h", "http://h"),
             ("http://u:p#w@h/x", "http://u:***@h/x", "http://h/x"),
             ("http://u:s3cret", "http://***", "http://u:s3cret"),
+            ("http:/u:s3cret@h/x", "http:/u:***@h/x", "http:/h/x"),
+            ("http:u:s3cret@h", "http:u:***@h", "http:h"),
+            ("HTTPS:///u:s3cret@h", "HTTPS:///u:***@h", "HTTPS:///h"),
+            ("http:\\\\u:s/3@h", "http:\\\\u:***@h", "http:\\\\h"),
+            ("http:/\\/\\t@h", "http:/\\/\\***@h", "http:/\\/\\h"),
+            ("ftp:///u:s3cret@h", "ftp:///u:***@h", "ftp:///h"),
+            ("http:http:/u:p@h", "http:http:/u:***@h", "http:http:/h"),
+            ("file:///a:b@c", "file:///a:b@c", "file:///a:b@c"),
+            ("https:h:80/a@b", "https:h:80/a@b", "https:h:80/a@b"),
             (
                 "http://h/http://u:p@i/x",
                 "http://h/http://u:***@i/x",
@@ -276,6 +325,10 @@ mod tests {
             ("deb http://u:p q w@h/ sid", "deb http://u:***@h/ sid"),
             ("deb http://u:12 34@h/ sid", "deb http://u:***@h/ sid"),
             ("deb http://u:p sid main", "deb http://***"),
+            ("deb http:/u:p w@h/ sid", "deb http:/u:***@h/ sid"),
+            ("deb http:u:p w@h/ sid", "deb http:u:***@h/ sid"),
+            ("deb http:///u:1 2@h/ sid", "deb http:///u:***@h/ sid"),
+            ("over http: it failed", "over http: it failed"),
             ("deb \"http://h:80\" sid", "deb \"http://h:80\" sid"),
             ("(http://h:80), then", "(http://h:80), then"),
             ("http://h/ a@b\n http://i", "http://h/ a@b\n http://i"),
@@ -291,6 +344,12 @@ mod tests {
         let repeated = |part: &str| part.repeat(COUNT);
         for (text, seen, bare) in [
             (repeated("a://"), repeated("a://"), repeated("a://")),
+            (repeated("http:"), repeated("http:"), repeated("http:")),
+            (
+                repeated("http:/h:"),
+                repeated("http:/h:"),
+                repeated("http:/h:"),
+            ),
             (repeated("a://h#"), repeated("a://h#"), repeated("a://h#")),
             (
                 repeated("a://t@h/"),
