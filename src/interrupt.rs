@@ -4,7 +4,8 @@
 //! Cleaning up is left to `Drop`, as after any other failure.
 
 pub(crate) mod child;
-mod terminal;
+mod family;
+pub(crate) mod stream;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -6,6 +6,7 @@
 //! maintainer script can set one. Elsewhere it is `user.`, and it counts only on what belongs to
 //! this user and cannot be written by others.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
@@ -50,6 +51,11 @@ pub(crate) struct Process {
     boot: String,
     /// The inode of the PID namespace in which it has its number.
     namespace: u64,
+}
+
+/// Whether an extended attribute is a mark.
+pub(crate) fn is_name(attribute: &OsStr) -> bool {
+    attribute == TRUSTED || attribute == USER
 }
 
 /// Marks an open file or directory as made by this process. Without a mark, what a killed run

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use super::listen_for_signals;
 use crate::install::{self, CopyPlace, Helper, HelperOptions};
 use crate::interrupt::Interrupt;
+use crate::report::{Event, Report};
 use crate::tree::rootfs::Rootfs;
 
 pub(super) const OPTION: &str = "--hook-helper";
@@ -34,6 +35,11 @@ fn copy(words: &[OsString]) -> Result<(), String> {
     let interrupt = Interrupt::default();
     listen_for_signals(&interrupt)
         .map_err(|error| format!("cannot listen for signals: {error}"))?;
+    let report = Report::of_new_run(|_, event| {
+        if let Event::Warning(text) = event {
+            say(&format!("W: {text}\n"));
+        }
+    });
     let place = CopyPlace {
         root: &root,
         options: HelperOptions {
@@ -41,6 +47,7 @@ fn copy(words: &[OsString]) -> Result<(), String> {
             own_files: mode == "unshare",
         },
         interrupt: &interrupt,
+        report: &report,
     };
     install::copy_by_helper(&helper, place).map_err(|error| {
         let hint = error.hint().map(|hint| format!("\nhint: {hint}"));

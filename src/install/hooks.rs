@@ -8,12 +8,14 @@ mod copying;
 mod helper;
 mod incoming;
 mod running;
+mod tars;
 mod words;
 
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
@@ -135,6 +137,8 @@ pub(crate) enum Error {
     Tar {
         helper: &'static str,
         status: ExitStatus,
+        #[source]
+        output: Option<LastLines>,
     },
     #[error("{helper}: cannot unpack the archive in the tree")]
     Unpack {
@@ -147,6 +151,11 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Whether it is a tar whose reader has ended.
+    fn is_broken_pipe(&self) -> bool {
+        matches!(self, Error::Tar { status, .. } if status.signal() == Some(libc::SIGPIPE))
+    }
+
     /// The class that decides the exit code.
     pub(crate) fn class(&self) -> Class {
         match self {

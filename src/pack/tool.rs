@@ -4,17 +4,20 @@
 //! is stored. [`TOOLS`] lists the programs. Whether one is installed and can read a tar is tried
 //! before anything is downloaded.
 
-use std::io::{self, Read, Write};
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::thread;
+
+use rustix::fs::{Mode, OFlags};
 
 use super::output::OutputFile;
 use super::place::Place;
 use super::{Error, Options, listing, tar};
 use crate::formats::digest::{Algorithm, Hasher};
-use crate::interrupt::child::{Running, descriptor_path};
+use crate::interrupt::child::Running;
+use crate::interrupt::stream::Interruptible;
 use crate::report::Report;
 use crate::tree::rootfs::Rootfs;
 
@@ -63,6 +66,9 @@ const TOOLS: [Tool; 4] = [
 const SQUASHFS_BLOCK: &str = "1048576";
 /// The size of a trial of ext2 and ext4, in blocks.
 const TRIAL_BLOCKS: u64 = 16384;
+/// The image, which programs have as their standard output. By a descriptor of this process they
+/// could open it only with CAP_SYS_PTRACE where this process is not dumpable.
+const IMAGE: &str = "/proc/self/fd/1";
 /// The end of an archive with nothing in it.
 const EMPTY_TAR: [u8; 10_240] = [0; 10_240];
 
@@ -135,8 +141,10 @@ impl Tool {
             bytes: TRIAL_BLOCKS * self.makes.block_size(),
             inodes: 64,
         };
-        let mut command = self.command(&descriptor_path(&trial), &extent, 0);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(mut command) = self.command(&trial, &extent, 0) else {
+            return false;
+        };
+        command.stderr(Stdio::null());
         let Ok(mut child) = command.stdin(Stdio::piped()).spawn() else {
             return false;
         };
@@ -147,8 +155,9 @@ impl Tool {
         child.wait().is_ok_and(|status| status.success())
     }
 
-    fn command(self, path: &Path, extent: &ImageSize, epoch: i64) -> Command {
+    fn command(self, image: &File, extent: &ImageSize, epoch: i64) -> io::Result<Command> {
         let mut command = Command::new(self.program);
+        command.stdout(unwritable(image)?);
         let epoch_text = epoch.to_string();
         command.env("SOURCE_DATE_EPOCH", &epoch_text);
         let blocks = extent.bytes.div_ceil(self.makes.block_size()).to_string();
@@ -157,7 +166,7 @@ impl Tool {
             "tar2sqfs" => {
                 command.args(["--quiet", "--no-skip", "--force", "--exportable"]);
                 command.args(["--compressor", "xz", "--block-size", SQUASHFS_BLOCK]);
-                command.arg(path);
+                command.arg(IMAGE);
             }
             "sqfstar" => {
                 command.args([
@@ -170,22 +179,32 @@ impl Tool {
                 ]);
                 // The times come from SOURCE_DATE_EPOCH.
                 command.args(["-reproducible", "-force"]);
-                command.arg(path);
+                command.arg(IMAGE);
             }
             "genext2fs" => {
                 command.args(["-B", "1024", "-b", &blocks, "-N", &inodes, "-f", "-a", "-"]);
-                command.arg(path);
+                command.arg(IMAGE);
             }
             _ => {
                 let id = identifier(epoch);
                 command.args(["-q", "-F", "-o", "Linux", "-T", "ext4", "-b", "4096"]);
                 command.args(["-N", &inodes, "-U", &id, "-E"]);
                 command.arg(format!("hash_seed={id}"));
-                command.args(["-d", "-"]).arg(path).arg(&blocks);
+                command.args(["-d", "-", IMAGE]).arg(&blocks);
             }
         }
-        command
+        Ok(command)
     }
+}
+
+/// A descriptor by which a program can open a file, and cannot write messages into it.
+fn unwritable(file: &File) -> io::Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(rustix::fs::open(
+        path,
+        OFlags::PATH | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?)
 }
 
 /// Writes a tree as a file system, still without its name.
@@ -198,7 +217,7 @@ pub(super) fn write(
 ) -> Result<OutputFile, Error> {
     let tool = makes.tool()?;
     let output = OutputFile::create(place, Some(root))?;
-    let Some(path) = output.regular().map(descriptor_path) else {
+    let Some(image) = output.regular() else {
         return Err(Error::NoFile {
             path: output.path().to_owned(),
             what: makes.name(),
@@ -206,24 +225,20 @@ pub(super) fn write(
     };
     let extent = extent(root, makes, options, report)?;
     let epoch = options.epoch.unwrap_or_default();
-    let mut command = tool.command(&path, &extent, epoch);
-    command.stdin(Stdio::piped()).stdout(Stdio::null());
-    command.stderr(Stdio::piped());
-    let running = Running::start(&mut command, &options.interrupt);
-    let mut running = running.map_err(|source| Error::Start {
+    let failed_to_start = |source| Error::Start {
         program: tool.program,
         source,
-    })?;
-    let messages = running.take_stderr();
-    let listener = thread::spawn(move || {
-        let mut text = Vec::new();
-        if let Some(mut messages) = messages {
-            let _ = messages.read_to_end(&mut text);
-        }
-        String::from_utf8_lossy(&text).trim().to_owned()
-    });
+    };
+    let command = tool.command(image, &extent, epoch);
+    let mut command = command.map_err(failed_to_start)?;
+    command.stdin(Stdio::piped()).stderr(Stdio::piped());
+    let running = Running::start(&mut command, &options.interrupt);
+    let mut running = running.map_err(failed_to_start)?;
+    let messages = running.hear();
     let written = match running.take_stdin() {
-        Some(input) => tar(root, input, options, report).map(drop),
+        Some(input) => Interruptible::new(input, &options.interrupt)
+            .map_err(|source| Error::Write { source })
+            .and_then(|input| tar(root, input, options, report).map(drop)),
         None => Ok(()),
     };
     match written {
@@ -232,13 +247,12 @@ pub(super) fn write(
         written => written?,
     }
     let status = running.wait().map_err(|source| Error::Write { source })?;
-    let said = listener.join().unwrap_or_default();
     match status.success() {
         true => Ok(output),
         false => Err(Error::Tool {
             program: tool.program,
             status,
-            said,
+            said: String::from_utf8_lossy(&messages.last()).trim().to_owned(),
         }),
     }
 }

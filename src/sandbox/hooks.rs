@@ -2,30 +2,35 @@
 //!
 //! They share a mount namespace, so what one mounts is there for the next, and nothing is mounted
 //! on the host or has to be unmounted. This program, executed again as [`NAME`], enters the
-//! namespace, mounts what is missing and executes the command.
+//! namespace, mounts what is missing and executes the command. It gets the namespace as its
+//! standard output, and the root directory in it as its working directory: to open the descriptors
+//! of another process may need CAP_SYS_PTRACE.
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::unistd::{dup2_stdout, getpid, getppid};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive};
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::mounts::{LINKS, NODES, make_private};
-use crate::interrupt::child::descriptor_path;
 
 /// The name by which the program is executed for a command.
 const NAME: &str = "rbootstrap-hook";
 
 /// The first argument of the process that makes the namespace.
 const HOLD: &str = "hold";
+/// The first argument for a command in the namespace.
+const ENTER: &str = "enter";
 /// The first argument where there is no namespace.
 const NONE: &str = "none";
 
@@ -62,22 +67,29 @@ impl HookMounts {
         self.namespace.is_some()
     }
 
-    /// A command to which a program and its arguments are added. It is executed in the namespace.
-    pub(crate) fn command(&self, root: &Path, has_mounts: bool) -> Command {
+    /// A command to which a program and its arguments are added. It is executed in the namespace,
+    /// writes its standard output to standard error, and is killed when the thread that starts it
+    /// ends.
+    pub(crate) fn command(&self, root: &Path, has_mounts: bool) -> io::Result<Command> {
         let mut command = own_program();
         match &self.namespace {
-            Some(namespace) => command
-                .arg(descriptor_path(&namespace.mounts))
-                .arg(descriptor_path(&namespace.root)),
-            None => command.args([NONE, ""]),
-        };
+            Some(namespace) => {
+                let descriptor = namespace.root.as_raw_fd();
+                command.arg(ENTER).stdout(namespace.mounts.try_clone()?);
+                command.current_dir(format!("/proc/self/fd/{descriptor}"));
+            }
+            None => {
+                command.arg(NONE).stdout(Stdio::null());
+            }
+        }
+        command.arg(getpid().to_string());
         command
             .arg(if has_mounts { "mounts" } else { "" })
             .arg(root);
         // Without one, the command runs in the root directory.
         let directory = rustix::process::getcwd(Vec::new()).unwrap_or_default();
         command.arg(OsString::from_vec(directory.into_bytes()));
-        command
+        Ok(command)
     }
 }
 
@@ -120,19 +132,23 @@ pub(crate) fn hook_process(arguments: impl IntoIterator<Item = OsString>) -> Opt
     if arguments.next()? != NAME {
         return None;
     }
-    let namespace = arguments.next()?;
-    let outside = arguments.next()?;
+    let place = arguments.next()?;
+    let parent = arguments.next()?;
     let mounts = arguments.next()?;
     let root = PathBuf::from(arguments.next()?);
     let directory = PathBuf::from(arguments.next()?);
-    if namespace == HOLD {
+    if place == HOLD {
         return Some(match hold(&root) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         });
     }
-    if namespace != NONE {
-        if let Err(error) = enter(Path::new(&namespace), Path::new(&outside)) {
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    if parent != *getppid().to_string() {
+        return Some(ExitCode::FAILURE);
+    }
+    if place == ENTER {
+        if let Err(error) = enter() {
             let _ = writeln!(io::stderr(), "cannot enter the mounts of hooks: {error}");
             return Some(ExitCode::from(CANNOT_EXECUTE));
         }
@@ -142,6 +158,7 @@ pub(crate) fn hook_process(arguments: impl IntoIterator<Item = OsString>) -> Opt
             mount_missing(&root);
         }
     }
+    let _ = dup2_stdout(io::stderr());
     let mut command = Command::new(arguments.next()?);
     let error = command.args(arguments).exec();
     let program = command.get_program().display();
@@ -165,11 +182,11 @@ fn hold(tree: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn enter(namespace: &Path, root: &Path) -> io::Result<()> {
-    let namespace = File::open(namespace)?;
+/// Enters the namespace that is the standard output. Its root is the working directory.
+fn enter() -> io::Result<()> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::open(root, flags, Mode::empty())?;
-    setns(namespace, CloneFlags::CLONE_NEWNS)?;
+    let root = rustix::fs::open(".", flags, Mode::empty())?;
+    setns(io::stdout(), CloneFlags::CLONE_NEWNS)?;
     make_root(&root)?;
     Ok(())
 }

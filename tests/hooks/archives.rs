@@ -54,6 +54,10 @@ fn pax(flag: u8, key: &str, value: &str) -> TarEntry {
     }
 }
 
+fn large_attribute(name: &str) -> TarEntry {
+    pax(b'x', &format!("SCHILY.xattr.{name}"), &"x".repeat(700_000))
+}
+
 fn sized(one: TarEntry, size: u64) -> TarEntry {
     TarEntry {
         declared_size: Some(size),
@@ -133,9 +137,24 @@ fn hostile(outside: &str) -> Vec<Case> {
             "No such file",
         ),
         refused(
+            "a hard link to no file",
+            vec![hard_link("x", "secret")],
+            "cannot make `x` a hard link to `secret`: No such file",
+        ),
+        refused(
             "a name for all",
             vec![pax(b'g', "path", "srv/away/file"), x()],
             "no valid global pax record",
+        ),
+        refused(
+            "attributes for all",
+            vec![pax(b'g', "SCHILY.xattr.user.x", "y"), x()],
+            "no valid global pax record",
+        ),
+        refused(
+            "more attributes than a header has room for",
+            vec![large_attribute("user.a"), large_attribute("user.b"), x()],
+            "more bytes of extended attributes in an entry",
         ),
         refused(
             "a name in Solaris's header",
@@ -245,6 +264,37 @@ fn names_and_sizes_of_pax_headers_count() {
             vec![pax(b'x', "path", "a\nb"), file("x", "x\n")],
             "a\nb",
         ),
+        (
+            "a name that is removed again",
+            vec![
+                pax(b'x', "path", "d/y"),
+                pax(b'x', "path", ""),
+                file("x", "x\n"),
+            ],
+            "x",
+        ),
+        (
+            "times and owners that are removed again",
+            vec![
+                pax(b'g', "uid", "7"),
+                pax(b'g', "mtime", "7"),
+                pax(b'x', "uid", ""),
+                pax(b'x', "mtime", ""),
+                pax(b'x', "size", ""),
+                file("x", "x\n"),
+            ],
+            "x",
+        ),
+        (
+            "an attribute that is set again and again",
+            vec![
+                large_attribute("user.x"),
+                large_attribute("user.x"),
+                pax(b'x', "SCHILY.xattr.user.x", "1"),
+                file("x", "x\n"),
+            ],
+            "x",
+        ),
         // As for a file whose size the header's field has no room for.
         (
             "a size",
@@ -300,4 +350,39 @@ fn names_and_sizes_of_pax_headers_count() {
         assert_eq!(read.ok().as_deref(), Some(&b"x\n"[..]), "{name}");
     }
     println!("{} cases", cases.len());
+}
+
+#[test]
+#[ignore = "needs root"]
+fn lists_and_labels_that_are_ignored_are_named_once() {
+    let context = TestContext::bare();
+    let key = "SCHILY.acl.access";
+    let mut entries = Vec::new();
+    for name in ["x", "y"] {
+        entries.push(pax(b'x', key, "user::rw-"));
+        entries.push(file(name, "x\n"));
+    }
+    let made = unpack(&context, &tar(&entries)).ok();
+    assert_eq!(made.stderr.matches(key).count(), 1, "{}", made.stderr);
+}
+
+/// What a file system cannot store, GNU tar warns of. The mark of a run is no attribute of a file.
+#[test]
+#[ignore = "needs root"]
+fn attributes_that_cannot_be_set_are_named() {
+    let context = TestContext::bare();
+    let mut entries = Vec::new();
+    for name in ["trusted.rbootstrap.run", "user.rbootstrap.run"] {
+        entries.push(pax(b'x', &format!("SCHILY.xattr.{name}"), "1 2"));
+    }
+    let long = "user.".to_owned() + &"x".repeat(300);
+    entries.push(pax(b'x', &format!("SCHILY.xattr.{long}"), "y"));
+    entries.push(file("x", "x\n"));
+    let made = unpack(&context, &tar(&entries)).ok();
+    let warning = format!("W: cannot set the extended attribute `{long}` of `x`: ");
+    assert!(made.stderr.contains(&warning), "{}", made.stderr);
+    let mut names = vec![0; 1024];
+    let length = rustix::fs::listxattr(context.root().join("x"), &mut names).unwrap();
+    let listed = String::from_utf8_lossy(&names[..length]).into_owned();
+    assert!(!listed.contains("rbootstrap"), "{listed}");
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -95,6 +95,56 @@ fn failures_name_the_path_and_its_cause() {
     println!("{} cases", rows.len());
 }
 
+/// The tar that packs is the cause if both tars fail.
+#[test]
+#[ignore = "needs root"]
+fn the_messages_of_tar_are_shown() {
+    let context = TestContext::bare();
+    fs::create_dir(context.root()).unwrap();
+    fs::create_dir(context.path("place")).unwrap();
+    // More than a pipe holds, for a reader that ends at once.
+    fs::write(context.root().join("large"), vec![0; 1 << 20]).unwrap();
+    let bin = context.path("home/bin");
+    fs::create_dir_all(&bin).unwrap();
+    let rows: [(&str, &[&str], &str, i32); 4] = [
+        (
+            "exit 2",
+            &["copy-in", "place", "/"],
+            "copy-in: tar failed: exit status: 2",
+            1,
+        ),
+        (
+            "echo reason >&2; exit 2",
+            &["copy-out", "/.", "place/to"],
+            "copy-out: tar failed: exit status: 2: its output ended with\n    reason",
+            1,
+        ),
+        (
+            "case \"$*\" in *--extract*) echo unpacking >&2; exit 3;; esac; exec /bin/tar \"$@\"",
+            &["copy-out", "/.", "place/to"],
+            "copy-out: tar failed: exit status: 3: its output ended with\n    unpacking",
+            1,
+        ),
+        (
+            "echo advice >&2; exec /bin/tar \"$@\"",
+            &["copy-in", "place", "/"],
+            "W: copy-in: advice",
+            0,
+        ),
+    ];
+    for (script, words, says, code) in &rows {
+        let tar = bin.join("tar");
+        fs::write(&tar, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&tar, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut command = command(&context, "", words);
+        command.env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
+        let made = outcome(&mut command);
+        assert_eq!(made.code, Some(*code), "{script}: {}", made.stderr);
+        assert!(made.stderr.contains(says), "{script}: {}", made.stderr);
+    }
+    println!("{} cases", rows.len());
+}
+
 /// `MMDEBSTRAP_ARGV0` is the name by which the program was called.
 #[test]
 fn every_name_of_the_program_has_the_helpers() {
@@ -128,6 +178,67 @@ fn an_interrupt_ends_a_helper() {
         processes_below(context.directory.path()),
         Vec::<String>::new()
     );
+}
+
+/// The other side of a FIFO may never come, or say nothing.
+#[test]
+fn an_interrupt_ends_a_helper_that_waits_for_a_fifo() {
+    let rows: [&[&str]; 4] = [
+        &["upload", "place", "/x"],
+        &["tar-in", "place", "/"],
+        &["download", "/large", "place"],
+        &["tar-out", "/large", "place"],
+    ];
+    for words in &rows {
+        for has_other_side in [false, true] {
+            let context = TestContext::bare();
+            fs::create_dir(context.root()).unwrap();
+            let large = fs::File::create(context.root().join("large")).unwrap();
+            large.set_len(1 << 30).unwrap();
+            let fifo = context.path("place");
+            mknodat(CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+            let mut both = fs::OpenOptions::new();
+            let both = both.read(true).write(true);
+            let other_side = has_other_side.then(|| both.open(&fifo).unwrap());
+            let child = start(&mut command(&context, "", words));
+            let status = format!("/proc/{}/status", child.id());
+            assert!(within_a_minute(|| hears_sigterm(&status)), "{words:?}");
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            interrupted_with(child, Signal::TERM, 1);
+            drop(other_side);
+        }
+    }
+    println!("{} cases", rows.len() * 2);
+}
+
+/// Whether a process has a handler for SIGTERM, by its proc_pid_status(5).
+fn hears_sigterm(status: &str) -> bool {
+    let status = fs::read_to_string(status).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
+    caught & (1 << (Signal::TERM.as_raw() - 1)) != 0
+}
+
+#[test]
+#[ignore = "needs root"]
+fn fifos_of_the_host_are_read_and_written() {
+    let context = TestContext::bare();
+    fs::create_dir(context.root()).unwrap();
+    let fifo = context.path("place");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    let content = vec![b'x'; 1 << 20];
+    for (words, other_side) in [
+        (["upload", "place", "/x"], "sleep 0.1; cat from >place"),
+        (["download", "/x", "place"], "sleep 0.1; cat place >to"),
+    ] {
+        fs::write(context.path("from"), &content).unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", other_side]);
+        let mut shell = shell.current_dir(context.directory.path()).spawn().unwrap();
+        helper(&context, &words).ok();
+        assert!(shell.wait().unwrap().success(), "{words:?}");
+    }
+    assert!(fs::read(context.path("to")).unwrap() == content);
 }
 
 /// Whether a tar runs in the context's directory.

@@ -1,15 +1,15 @@
-//! Where hooks run: in the caller's root directory, at his terminal, until an interrupt.
+//! Where hooks run: in the caller's root directory, at the caller's terminal, until an interrupt.
 
 use std::fs;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rbootstrap::testing::DebBuilder;
 use rbootstrap::testing::tree::names;
 use rustix::process::Signal;
 
 use super::helpers::runs_tar;
-use crate::context::{TestContext, outcome};
+use crate::context::{TestContext, outcome, processes_below};
 use crate::interrupt::{interrupted, start, within_a_minute};
 
 /// Mounts what programs need below `place`, in a mount namespace of its own, and changes the root to
@@ -148,47 +148,75 @@ fn an_interrupt_ends_hooks_with_their_children() {
     println!("{} cases", rows.len() * 2);
 }
 
-/// A hook may ask the user, who may interrupt it by a key.
+/// A program at a terminal, and what is typed there.
+struct Typed {
+    name: &'static str,
+    hook: &'static str,
+    /// A text of sh in which PROGRAM is the program.
+    caller: &'static str,
+    typed: &'static str,
+    code: i32,
+}
+
+const ASKING: &str = "touch ./home/asked; read answer; echo \"$answer\" >./home/answer";
+
+/// A hook may ask the user, who may interrupt it by a key. The terminal stays the caller's.
 #[test]
 #[ignore = "needs root, dpkg"]
 fn hooks_read_from_the_terminal() {
-    let rows: [(&str, &str, i32); 3] = [
-        ("an answer", "answer\n", 0),
-        ("the key of SIGINT", "\u{3}", 130),
-        (
-            "the key of SIGTSTP, in the group of no shell",
-            "\u{1a}answer\n",
-            0,
-        ),
+    let rows = [
+        Typed {
+            name: "an answer",
+            hook: ASKING,
+            caller: "exec PROGRAM",
+            typed: "answer\n",
+            code: 0,
+        },
+        Typed {
+            name: "the key of SIGINT",
+            hook: ASKING,
+            caller: "exec PROGRAM",
+            typed: "\u{3}",
+            code: 130,
+        },
+        Typed {
+            name: "the key of SIGINT for a hook with a trap",
+            hook: "trap 'exit 130' INT; touch ./home/asked; read answer",
+            caller: "exec PROGRAM",
+            typed: "\u{3}",
+            code: 130,
+        },
+        Typed {
+            name: "the key of SIGINT for the caller's script",
+            hook: ASKING,
+            caller: "trap 'exit 5' INT; PROGRAM",
+            typed: "\u{3}",
+            code: 5,
+        },
+        Typed {
+            name: "the key of SIGTSTP, in the group of no shell",
+            hook: ASKING,
+            caller: "exec PROGRAM",
+            typed: "\u{1a}answer\n",
+            code: 0,
+        },
+        Typed {
+            name: "a question of another program in the pipeline",
+            hook: "touch ./home/asked; while ! test -e ./home/answer; do sleep 0.1; done",
+            caller: "PROGRAM | { read answer </dev/tty; echo \"$answer\" >./home/answer; cat; }",
+            typed: "answer\n",
+            code: 0,
+        },
     ];
-    for (name, typed, code) in &rows {
+    for row in &rows {
+        let name = row.name;
         let context = TestContext::new([]);
-        let mut made = context.command();
-        made.args(["--variant=minbase", "--hook"]);
-        made.arg("customize=touch ./home/asked; read answer; echo \"$answer\" >\"$1/etc/answer\"");
-        made.arg("fake")
-            .arg(context.root())
-            .arg(context.mirror.url());
-        let mut words = Vec::new();
-        for word in std::iter::once(made.get_program()).chain(made.get_args()) {
-            let word = word.to_str().unwrap().replace('\'', "'\\''");
-            words.push(format!("'{word}'"));
-        }
-        let mut terminal = Command::new("script");
-        terminal.env_clear().current_dir(context.directory.path());
-        for (variable, value) in made.get_envs() {
-            terminal.env(variable, value.unwrap_or_default());
-        }
-        // The test itself may run with signals ignored.
-        let command = format!("exec env --default-signal {}", words.join(" "));
-        terminal.args(["-qec", &command, "/dev/null"]);
-        terminal.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = terminal.spawn().unwrap();
+        let mut child = at_terminal(&context, row);
         let asked = within_a_minute(|| context.path("home/asked").exists());
         assert!(asked, "{name}: the hook does not run");
         std::thread::sleep(std::time::Duration::from_millis(300));
         let mut input = child.stdin.take().unwrap();
-        input.write_all(typed.as_bytes()).unwrap();
+        input.write_all(row.typed.as_bytes()).unwrap();
         let has_ended = within_a_minute(|| child.try_wait().unwrap().is_some());
         drop(input);
         if !has_ended {
@@ -197,10 +225,53 @@ fn hooks_read_from_the_terminal() {
         let output = child.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(has_ended, "{name} does not end: {said}");
-        assert_eq!(output.status.code(), Some(*code), "{name}: {said}");
-        if *code == 0 {
-            assert_eq!(context.read("etc/answer"), "answer\n", "{name}");
+        assert_eq!(output.status.code(), Some(row.code), "{name}: {said}");
+        if row.code == 0 {
+            let answer = fs::read_to_string(context.path("home/answer")).unwrap();
+            assert_eq!(answer, "answer\n", "{name}");
         }
     }
     println!("{} cases", rows.len());
+}
+
+fn at_terminal(context: &TestContext, row: &Typed) -> Child {
+    let mut made = context.command();
+    made.args(["--variant=minbase", "--hook"]);
+    made.arg(format!("customize={}", row.hook));
+    made.arg("fake")
+        .arg(context.root())
+        .arg(context.mirror.url());
+    // The test itself may run with signals ignored.
+    let mut words = vec!["env --default-signal".to_owned()];
+    for word in std::iter::once(made.get_program()).chain(made.get_args()) {
+        let word = word.to_str().unwrap().replace('\'', "'\\''");
+        words.push(format!("'{word}'"));
+    }
+    let command = row.caller.replace("PROGRAM", &words.join(" "));
+    let mut terminal = Command::new("script");
+    terminal.env_clear().current_dir(context.directory.path());
+    for (variable, value) in made.get_envs() {
+        terminal.env(variable, value.unwrap_or_default());
+    }
+    terminal.args(["-qec", &command, "/dev/null"]);
+    terminal.stdin(Stdio::piped()).stdout(Stdio::piped());
+    terminal.spawn().unwrap()
+}
+
+/// A hook that went on would write into the tree of the next run.
+#[test]
+#[ignore = "needs root, dpkg"]
+fn a_hook_ends_with_a_run_that_is_killed() {
+    let context = TestContext::new([]);
+    let mut command = context.command();
+    command.args(["--variant=minbase", "--hook"]);
+    command.arg("customize=touch $1/sign; while :; do sleep 0.1; done");
+    command.arg("fake").arg(context.root());
+    let mut child = start(command.arg(context.mirror.url()));
+    let runs = within_a_minute(|| context.root().join("sign").exists());
+    assert!(runs, "the hook does not run");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let left = || processes_below(context.directory.path());
+    assert!(within_a_minute(|| left().is_empty()), "{:?}", left());
 }

@@ -9,6 +9,7 @@
 mod header;
 mod pax;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
 use super::limits::DebLimits;
@@ -74,6 +75,8 @@ pub(crate) struct Entry {
     pub(crate) target: Vec<u8>,
     /// Major and minor number; 0 except for devices.
     pub(crate) device: (u32, u32),
+    /// pax records of access control lists and labels, which are not read.
+    pub(crate) ignored: BTreeSet<&'static str>,
     /// Extended attributes, of pax archives only.
     pub(crate) attributes: Vec<ExtendedAttribute>,
 }
@@ -83,6 +86,16 @@ pub(crate) struct Entry {
 pub(crate) struct ExtendedAttribute {
     pub(crate) name: Vec<u8>,
     pub(crate) value: Vec<u8>,
+}
+
+impl ExtendedAttribute {
+    fn list(values: BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<ExtendedAttribute> {
+        let mut list = Vec::new();
+        for (name, value) in values {
+            list.push(ExtendedAttribute { name, value });
+        }
+        list
+    }
 }
 
 /// A tar archive that cannot be read.
@@ -224,13 +237,17 @@ impl<R: Read> Archive<R> {
                 }
                 // Solaris has another letter for them.
                 (b'x' | b'X', Dialect::GnuTar | Dialect::Pax) => {
-                    attributes.read(&self.whole(size, PAX_LIMIT)?, at)?
+                    attributes.read(&self.whole(size, PAX_LIMIT)?, at, self.dialect)?
                 }
                 (b'g', Dialect::GnuTar | Dialect::Pax) => {
                     let text = self.whole(size, PAX_LIMIT)?;
-                    self.global.read(&text, at)?;
-                    self.global.refuse_names(at)?;
-                    attributes.read(&text, at)?;
+                    self.global.read(&text, at, self.dialect)?;
+                    if self.dialect == Dialect::GnuTar {
+                        // Nothing reads those of control members.
+                        self.global.extended.clear();
+                    }
+                    self.global.refuse_for_all(at)?;
+                    attributes.read(&text, at, self.dialect)?;
                 }
                 // The name of a volume.
                 (b'V', Dialect::GnuTar | Dialect::Pax) => self.expect(size),

@@ -4,28 +4,36 @@
 //! into the tree. Paths of the tree are resolved with the tree as root, so no symlink leads
 //! outside.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::helper::{Helper, HelperKind};
-use super::incoming::{self, Incoming};
+use super::incoming::Incoming;
+use super::tars::{Contained, Tar, pack, parent_and_name};
 use super::{Error, HelperOptions};
-use crate::formats::deb::TarError;
 use crate::interrupt::Interrupt;
-use crate::interrupt::child::{Running, descriptor_path};
+use crate::interrupt::stream::Interruptible;
+use crate::report::Report;
 use crate::tree::rootfs::{Handle, RootPath, Rootfs};
 
 /// The buffer for the content of a file, in bytes.
 const BUFFER: usize = 256 << 10;
+
+/// Opens a FIFO without waiting for its other side.
+const NONBLOCK: i32 = libc::O_NONBLOCK;
+/// How often it is seen whether a FIFO has a reader.
+const INTERVAL: Duration = Duration::from_millis(20);
 
 /// Where a helper copies, and how.
 #[derive(Clone, Copy)]
@@ -33,6 +41,8 @@ pub(crate) struct CopyPlace<'a> {
     pub(crate) root: &'a Rootfs,
     pub(crate) options: HelperOptions,
     pub(crate) interrupt: &'a Interrupt,
+    /// For warnings.
+    pub(crate) report: &'a Report,
 }
 
 /// Copies what a helper names.
@@ -42,6 +52,7 @@ pub(crate) fn copy(helper: &Helper, place: CopyPlace<'_>) -> Result<(), Error> {
         root: place.root,
         options: place.options,
         interrupt: place.interrupt,
+        report: place.report,
     };
     for from in &helper.from {
         match helper.kind {
@@ -58,51 +69,6 @@ pub(crate) fn copy(helper: &Helper, place: CopyPlace<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// A directory, and what of it is copied.
-struct Contained {
-    directory: PathBuf,
-    name: OsString,
-}
-
-impl Contained {
-    fn all_of(directory: &OsStr) -> Contained {
-        Contained {
-            directory: directory.into(),
-            name: ".".into(),
-        }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.directory.join(&self.name)
-    }
-}
-
-/// As dirname(1) and basename(1). What is in `x/.` is all of x, without its name.
-fn parent_and_name(path: &OsStr) -> Contained {
-    let mut trimmed = path.as_bytes();
-    while let Some(shorter) = trimmed.strip_suffix(b"/") {
-        trimmed = shorter;
-    }
-    let slash = trimmed.iter().rposition(|byte| *byte == b'/');
-    let (directory, name): (&[u8], &[u8]) = match slash {
-        Some(0) => (b"/", &trimmed[1..]),
-        Some(slash) => (&trimmed[..slash], &trimmed[slash + 1..]),
-        None if trimmed.is_empty() && !path.is_empty() => (b"/", b"."),
-        None => (b".", trimmed),
-    };
-    Contained {
-        directory: OsString::from_vec(directory.to_vec()).into(),
-        name: OsString::from_vec(name.to_vec()),
-    }
-}
-
-/// A tar that packs a directory of the tree.
-struct Packing {
-    tar: Running,
-    /// tar opens it by its number here, at some time after its start.
-    _directory: OwnedFd,
-}
-
 /// What is read from or written to, and its path for messages.
 struct Named<'a, F> {
     open: F,
@@ -114,6 +80,7 @@ struct HelperCopy<'a> {
     root: &'a Rootfs,
     options: HelperOptions,
     interrupt: &'a Interrupt,
+    report: &'a Report,
 }
 
 impl HelperCopy<'_> {
@@ -124,23 +91,12 @@ impl HelperCopy<'_> {
             return Err(self.io(&path, source));
         }
         let target = self.target_directory()?;
-        let mut packing = self.start(&mut pack(&from.directory, &from.name))?;
+        let mut packing = self.start(pack(&from.directory, &from.name))?;
         let unpacked = match packing.take_stdout() {
             Some(content) => self.unpack_in(content, &target),
             None => Ok(()),
         };
-        let is_cut_off = |error: &Error| {
-            let Error::Unpack { source, .. } = error else {
-                return false;
-            };
-            matches!(source, incoming::Error::Archive(TarError::Truncated))
-        };
-        match unpacked {
-            // Then the failure is that of the tar that packs.
-            Err(error) if is_cut_off(&error) => self.wait(packing).and(Err(error)),
-            Ok(()) => self.wait(packing),
-            failed => failed,
-        }
+        packing.wait_after(unpacked)
     }
 
     /// Packs files of the tree and unpacks them on the host.
@@ -155,15 +111,15 @@ impl HelperCopy<'_> {
         }
         unpacking.arg("--directory").arg(target);
         unpacking.args(["--extract", "--file", "-"]);
-        let content = packing.tar.take_stdout().map(Stdio::from);
+        let content = packing.take_stdout().map(Stdio::from);
         unpacking.stdin(content.unwrap_or_else(Stdio::null));
-        let unpacking = self.start(&mut unpacking)?;
-        self.wait(unpacking)?;
-        self.wait(packing.tar)
+        let unpacking = self.start(unpacking)?;
+        let unpacked = unpacking.wait();
+        packing.wait_after(unpacked)
     }
 
     fn tar_in(&self, archive: &Path) -> Result<(), Error> {
-        let content = File::open(archive).map_err(|source| self.io(archive, source))?;
+        let content = self.open(archive)?;
         self.unpack_in(content, &self.target_directory()?)
     }
 
@@ -171,16 +127,18 @@ impl HelperCopy<'_> {
         let mut packing = self.start_in_tree(from)?;
         let target = Path::new(&self.helper.to);
         let archive = self.create(target)?;
-        if let Some(content) = packing.tar.take_stdout() {
-            let packed = Named::new(content, Path::new("tar"));
-            self.copy_content(packed, Named::new(archive, target))?;
-        }
-        self.wait(packing.tar)
+        let written = match packing.take_stdout() {
+            Some(content) => {
+                let packed = Named::new(content, Path::new("tar"));
+                self.copy_content(packed, Named::new(archive, target))
+            }
+            None => Ok(()),
+        };
+        packing.wait_after(written)
     }
 
     fn upload(&self, from: &Path) -> Result<(), Error> {
-        let content = File::open(from).map_err(|source| self.io(from, source))?;
-        let content = Named::new(content, from);
+        let content = Named::new(self.open(from)?, from);
         let path = self.inside(&self.helper.to)?;
         if !self.root.is_directory(&path.parent())? {
             return Err(self.not_there(&path.parent(), "a directory"));
@@ -216,9 +174,14 @@ impl HelperCopy<'_> {
 
     fn download(&self, from: &OsStr) -> Result<(), Error> {
         let path = self.inside(from)?;
-        let Some(file) = self.root.open_file(&path).ok().flatten() else {
-            return Err(self.not_there(&path, "a file"));
-        };
+        let found = self.root.open_at(&path, OFlags::PATH).and_then(Handle::new);
+        let opened = found.and_then(|found| found.open(OFlags::RDONLY));
+        let file = opened.map_err(|error| match error {
+            Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ISDIR | Errno::INVAL => {
+                self.not_there(&path, "a file")
+            }
+            error => self.io(&self.on_host(&path), error.into()),
+        })?;
         let target = Path::new(&self.helper.to);
         let written = Named::new(self.create(target)?, target);
         self.copy_content(Named::new(file, &self.on_host(&path)), written)
@@ -227,24 +190,27 @@ impl HelperCopy<'_> {
     /// Copies what is left of a file, until an interrupt.
     fn copy_content(
         &self,
-        mut from: Named<'_, impl Read>,
-        mut to: Named<'_, impl Write>,
+        from: Named<'_, impl Read + AsFd>,
+        to: Named<'_, impl Write + AsFd>,
     ) -> Result<(), Error> {
+        let mut input = self.interruptible(from.open, from.path)?;
+        let mut output = self.interruptible(to.open, to.path)?;
         let mut buffer = vec![0; BUFFER];
         loop {
-            let read = self
-                .interrupt
-                .check()
-                .and_then(|()| from.open.read(&mut buffer));
-            let length = match read {
+            let length = match input.read(&mut buffer) {
                 Ok(0) => return Ok(()),
                 Ok(length) => length,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(self.io(from.path, error)),
             };
-            let written = to.open.write_all(&buffer[..length]);
+            let written = output.write_all(&buffer[..length]);
             written.map_err(|error| self.io(to.path, error))?;
         }
+    }
+
+    fn interruptible<F: AsFd>(&self, file: F, path: &Path) -> Result<Interruptible<F>, Error> {
+        let wrapped = Interruptible::new(file, self.interrupt);
+        wrapped.map_err(|error| self.io(path, error))
     }
 
     /// Where archives are unpacked.
@@ -256,12 +222,14 @@ impl HelperCopy<'_> {
         }
     }
 
-    fn unpack_in(&self, archive: impl Read, target: &RootPath) -> Result<(), Error> {
+    fn unpack_in(&self, archive: impl Read + AsFd, target: &RootPath) -> Result<(), Error> {
+        let archive = self.interruptible(archive, self.helper.name().as_ref())?;
         let incoming = Incoming {
             root: self.root,
             target,
             without_devices: self.options.without_devices,
             interrupt: self.interrupt,
+            report: self.report,
         };
         let unpacked = incoming.unpack(archive);
         unpacked.map_err(|source| Error::Unpack {
@@ -270,7 +238,7 @@ impl HelperCopy<'_> {
         })
     }
 
-    fn start_in_tree(&self, from: &Contained) -> Result<Packing, Error> {
+    fn start_in_tree(&self, from: &Contained) -> Result<Tar<'_>, Error> {
         let path = self.inside(from.directory.as_os_str())?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let opened = self.root.open_at(&path, flags);
@@ -279,31 +247,14 @@ impl HelperCopy<'_> {
         if from.name != "." && !self.root.exists(&entry)? {
             return Err(self.not_there(&entry, "in the tree"));
         }
-        let tar = self.start(&mut pack(&descriptor_path(&directory), &from.name))?;
-        Ok(Packing {
-            tar,
-            _directory: directory,
-        })
+        // The descriptors of this process may be closed to others.
+        let mut packing = pack(Path::new("/proc/self/fd/0"), &from.name);
+        packing.stdin(directory);
+        self.start(packing)
     }
 
-    fn start(&self, command: &mut Command) -> Result<Running, Error> {
-        Running::start(command, self.interrupt).map_err(|source| Error::Start {
-            program: "tar".to_owned(),
-            source,
-        })
-    }
-
-    fn wait(&self, mut tar: Running) -> Result<(), Error> {
-        // A reader that has ended early is the failure, not the writer's closed pipe.
-        drop(tar.take_stdout());
-        match tar.wait() {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(Error::Tar {
-                helper: self.helper.name(),
-                status,
-            }),
-            Err(source) => Err(self.io(Path::new("tar"), source)),
-        }
+    fn start(&self, command: Command) -> Result<Tar<'_>, Error> {
+        Tar::start(command, self.helper.name(), self.interrupt, self.report)
     }
 
     fn inside(&self, path: &OsStr) -> Result<RootPath, Error> {
@@ -311,14 +262,31 @@ impl HelperCopy<'_> {
             .map_err(|error| self.io(Path::new(path), io::Error::other(error)))
     }
 
-    /// Creates a file on the host, and the directories that it needs.
+    /// Opens a file of the host, without waiting for the writer of a FIFO.
+    fn open(&self, path: &Path) -> Result<File, Error> {
+        let mut options = OpenOptions::new();
+        let opened = options.read(true).custom_flags(NONBLOCK).open(path);
+        opened.map_err(|source| self.io(path, source))
+    }
+
+    /// Creates a file on the host, and the directories that it needs. Waits for the reader of a
+    /// FIFO, until an interrupt.
     fn create(&self, path: &Path) -> Result<File, Error> {
         if let Some(parent) = path.parent() {
             self.make_directories(parent)?;
         }
         let mut options = OpenOptions::new();
-        let options = options.write(true).create(true).truncate(true).mode(0o644);
-        options.open(path).map_err(|source| self.io(path, source))
+        options.write(true).create(true).truncate(true).mode(0o644);
+        options.custom_flags(NONBLOCK);
+        loop {
+            let checked = self.interrupt.check();
+            match checked.and_then(|()| options.open(path)) {
+                Err(error) if error.raw_os_error() == Some(libc::ENXIO) && is_fifo(path) => {
+                    thread::sleep(INTERVAL);
+                }
+                opened => return opened.map_err(|source| self.io(path, source)),
+            }
+        }
     }
 
     fn make_directories(&self, path: &Path) -> Result<(), Error> {
@@ -357,17 +325,7 @@ impl<'a, F> Named<'a, F> {
     }
 }
 
-/// A tar that writes what is in a directory to its standard output.
-fn pack(directory: &Path, name: &OsStr) -> Command {
-    let mut packing = Command::new("tar");
-    packing.args([
-        "--numeric-owner",
-        "--xattrs",
-        "--format=pax",
-        "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
-    ]);
-    packing.arg("--directory").arg(directory);
-    packing.args(["--create", "--file", "-", "--"]).arg(name);
-    packing.stdin(Stdio::null()).stdout(Stdio::piped());
-    packing
+fn is_fifo(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|found| found.file_type().is_fifo())
 }

@@ -3,9 +3,11 @@
 //! What it makes is what GNU tar makes as root: owners by number, all mode bits, extended
 //! attributes and times; what is in the way is replaced, except a directory that is not empty. GNU
 //! tar itself knows only the host's root, so a symlink of the tree could lead it to the host's
-//! files. Here every path is resolved with the tree as root. Types and records that are not known
-//! are refused.
+//! files. Here every path is resolved with the tree as root. Types that are not known are refused,
+//! and pax records that are not known are ignored: with a warning if they are access control lists
+//! or labels.
 
+use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -21,6 +23,8 @@ use rustix::io::Errno;
 
 use crate::formats::deb::{Archive, DebLimits, Dialect, Entry, Kind, TarError};
 use crate::interrupt::Interrupt;
+use crate::mark;
+use crate::report::Report;
 use crate::tree::rootfs::{self, Directory, Handle, RootPath, Rootfs};
 
 /// Where an archive is unpacked, and what of it.
@@ -31,6 +35,7 @@ pub(super) struct Incoming<'a> {
     /// Leaves out device nodes.
     pub(super) without_devices: bool,
     pub(super) interrupt: &'a Interrupt,
+    pub(super) report: &'a Report,
 }
 
 /// Why an archive cannot be unpacked.
@@ -43,6 +48,20 @@ pub(crate) enum Error {
     /// A name, or the target of a hard link, with `..`.
     #[error("`{path}` leads out of the directory in which the archive is unpacked")]
     Outside { path: String },
+    #[error("cannot make `{path}` a hard link to `{target}`")]
+    HardLink {
+        path: String,
+        target: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot set the extended attribute `{name}` of `{path}`")]
+    Attribute {
+        path: String,
+        name: String,
+        #[source]
+        source: io::Error,
+    },
     #[error(transparent)]
     Rootfs(#[from] rootfs::Error),
 }
@@ -72,17 +91,32 @@ impl Incoming<'_> {
         let limits = DebLimits::none(self.interrupt.clone());
         let mut archive = Archive::new(archive, Dialect::Pax, limits);
         let mut directories = Vec::new();
+        let mut ignored = BTreeSet::new();
         let mut is_first = true;
         while let Some(entry) = next(&mut archive, is_first)? {
             is_first = false;
+            self.check_interrupt()?;
             if self.without_devices && matches!(entry.kind, Kind::Character | Kind::Block) {
                 continue;
+            }
+            for record in &entry.ignored {
+                if ignored.insert(*record) {
+                    let text = format!("`{record}` of the archive is not unpacked");
+                    self.report.warning(text);
+                }
             }
             let below = self.inside(&entry.path)?;
             self.root.make_directories(&self.above(&below))?;
             let place = self.find(&below)?;
             let made = self.make(&entry, &place, &mut archive)?;
             made.map_err(|error| self.root.error(&place.path, "unpack it", error))?;
+            if entry.kind != Kind::HardLink {
+                let set = place.set_owner_and_mode(&entry);
+                set.map_err(|error| self.root.error(&place.path, "unpack it", error))?;
+                self.set_attributes(&entry, &place)?;
+                let set = place.set_times_of(&entry);
+                set.map_err(|error| self.root.error(&place.path, "set its time", error))?;
+            }
             if entry.kind == Kind::Directory {
                 let times = times(&entry);
                 directories.push(DirectoryTime { below, times });
@@ -120,9 +154,48 @@ impl Incoming<'_> {
     }
 
     fn inside(&self, path: &[u8]) -> Result<RootPath, Error> {
-        RootPath::parse(path).map_err(|_| Error::Outside {
-            path: String::from_utf8_lossy(path).escape_debug().to_string(),
-        })
+        RootPath::parse(path).map_err(|_| Error::Outside { path: shown(path) })
+    }
+
+    fn check_interrupt(&self) -> Result<(), Error> {
+        match self.interrupt.signal() {
+            Some(_) => Err(TarError::Interrupted.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn set_attributes(&self, entry: &Entry, place: &EntryPlace) -> Result<(), Error> {
+        for attribute in &entry.attributes {
+            self.check_interrupt()?;
+            let name = OsStr::from_bytes(&attribute.name);
+            // Another run's mark, which would have this tree removed.
+            if mark::is_name(name) {
+                continue;
+            }
+            let flags = XattrFlags::empty();
+            match lsetxattr(place.path_by_descriptor(), name, &attribute.value, flags) {
+                Ok(()) => {}
+                // The file system has none of this kind, or the user namespace must not set it.
+                Err(Errno::OPNOTSUPP | Errno::PERM) => {}
+                // Nor can it be on this file system, or on this file. GNU tar warns and goes on,
+                // too.
+                Err(error @ (Errno::TOOBIG | Errno::INVAL | Errno::RANGE | Errno::NOSPC)) => {
+                    let path = shown(&entry.path);
+                    let name = shown(&attribute.name);
+                    self.report.warning(format!(
+                        "cannot set the extended attribute `{name}` of `{path}`: {error}"
+                    ));
+                }
+                Err(error) => {
+                    return Err(Error::Attribute {
+                        path: shown(&entry.path),
+                        name: shown(&attribute.name),
+                        source: error.into(),
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Makes an entry. The outer error is the archive's or another path's.
@@ -141,7 +214,12 @@ impl Incoming<'_> {
                     parent,
                     name,
                 };
-                return Ok(place.link(&target).map_err(io::Error::from));
+                let linked = place.link(&target);
+                linked.map_err(|error| Error::HardLink {
+                    path: shown(&entry.path),
+                    target: shown(&entry.target),
+                    source: error.into(),
+                })?;
             }
             Kind::File => {
                 let mut file = match place.create() {
@@ -164,7 +242,7 @@ impl Incoming<'_> {
                 }
             }
         }
-        Ok(place.set_attributes(entry).map_err(io::Error::from))
+        Ok(Ok(()))
     }
 }
 
@@ -244,19 +322,13 @@ impl EntryPlace {
         }
     }
 
-    fn set_attributes(&self, entry: &Entry) -> Result<(), Errno> {
+    fn set_owner_and_mode(&self, entry: &Entry) -> Result<(), Errno> {
         let handle = Handle::at(&self.parent, &*self.name)?;
-        handle.set_owner_and_mode(entry.uid, entry.gid, entry.mode)?;
-        for attribute in &entry.attributes {
-            let name = OsStr::from_bytes(&attribute.name);
-            let flags = XattrFlags::empty();
-            match lsetxattr(self.path_by_descriptor(), name, &attribute.value, flags) {
-                // The file system has none of this kind, or the user namespace must not set it. GNU
-                // tar warns and goes on, too.
-                Ok(()) | Err(Errno::OPNOTSUPP | Errno::PERM) => {}
-                Err(error) => return Err(error),
-            }
-        }
+        handle.set_owner_and_mode(entry.uid, entry.gid, entry.mode)
+    }
+
+    /// Directories get theirs once their entries are made.
+    fn set_times_of(&self, entry: &Entry) -> Result<(), Errno> {
         match entry.kind {
             Kind::Directory => Ok(()),
             Kind::File
@@ -299,6 +371,11 @@ fn next(archive: &mut Archive<impl Read>, is_first: bool) -> Result<Option<Entry
         TarError::Truncated if is_first => Error::NotTar,
         error => error.into(),
     })
+}
+
+/// A name of the archive for messages.
+fn shown(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).escape_debug().to_string()
 }
 
 fn times(entry: &Entry) -> Timestamps {

@@ -5,9 +5,8 @@
 //! this program's standard output may be an image.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use rustix::fs::{Access, AtFlags, CWD};
 
@@ -65,6 +64,7 @@ impl HookRunner {
                     root: place.root,
                     options: self.hooks.helpers,
                     interrupt: place.interrupt,
+                    report: place.report,
                 };
                 copy(helper, place)
             }
@@ -97,7 +97,8 @@ impl HookRunner {
                 self.mounts.insert(mounts)
             }
         };
-        let mut command = mounts.command(&root, stage != HookStage::Setup);
+        let command = mounts.command(&root, stage != HookStage::Setup);
+        let mut command = command.map_err(failed_to_start)?;
         if is_program(text) {
             command.arg(text).arg(&root);
         } else {
@@ -106,11 +107,7 @@ impl HookRunner {
         let report = place.report;
         report.detail(format!("running the {stage} hook on the host: {shown}"));
         self.set_environment(&mut command, stage);
-        let output = io::stderr();
-        if let Ok(copy) = rustix::io::fcntl_dupfd_cloexec(&output, 3) {
-            command.stdout(Stdio::from(copy));
-        }
-        let running = Running::start_in_foreground(&mut command, place.interrupt);
+        let running = Running::start(&mut command, place.interrupt);
         let status = running.and_then(|mut running| running.wait());
         let status = status.map_err(failed_to_start)?;
         match status.success() {

@@ -1,5 +1,8 @@
 use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
+
+use nix::sys::signal::{Signal, kill};
 
 use super::*;
 
@@ -9,57 +12,101 @@ fn shell(text: &str) -> Command {
     command
 }
 
-/// Starts a text of sh, waits until it has written a line, and interrupts it.
-fn interrupted(text: &str) -> ExitStatus {
-    let interrupt = Interrupt::default();
+fn start(text: &str, interrupt: &Interrupt) -> Running {
     let mut command = shell(text);
-    let mut running = Running::start(command.stdout(Stdio::piped()), &interrupt).unwrap();
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    Running::start(&mut command, interrupt).unwrap()
+}
+
+/// Starts a text of sh, waits until it has written a line, and interrupts it.
+fn interrupted(name: &str, text: &str) -> String {
+    let interrupt = Interrupt::default();
+    let mut running = start(text, &interrupt);
     let mut output = running.take_stdout().unwrap();
     output.read_exact(&mut [0; 2]).unwrap();
     interrupt.raise(15);
-    let status = running.wait().unwrap();
-    // No process of the group holds the pipe open.
-    output.read_to_end(&mut Vec::new()).unwrap();
-    status
+    let error = running.wait().unwrap_err();
+    assert_eq!(error.to_string(), "interrupted", "{name}");
+    // No process holds the pipe open.
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    rest
 }
 
 #[test]
-fn an_interrupt_ends_a_whole_group() {
+fn an_interrupt_ends_all_descendants() {
     let rows = [
-        ("a program", "echo x; exec sleep 600", libc::SIGTERM),
+        ("a program", "echo x; exec sleep 600", ""),
+        ("its children", "echo x; sleep 600; sleep 600", ""),
+        ("a job in the background", "sleep 600 & echo x; wait", ""),
+        ("a stopped one", "echo x; kill -STOP $$; sleep 600", ""),
         (
-            "its children",
-            "echo x; sleep 600; sleep 600",
-            libc::SIGTERM,
-        ),
-        (
-            "a job in the background",
-            "sleep 600 & echo x; wait",
-            libc::SIGTERM,
-        ),
-        (
-            "a stopped one",
-            "echo x; kill -STOP $$; sleep 600",
-            libc::SIGTERM,
+            "one in a group of its own",
+            "(setsid sleep 600; true) & sleep 0.2; echo x; wait",
+            "",
         ),
         (
             "one that ignores the signal",
             "trap '' TERM; sleep 600 & echo x; sleep 600; wait",
-            libc::SIGKILL,
+            "",
+        ),
+        (
+            "one that outlives its parent",
+            "(trap '' TERM; exec sleep 600) & echo x; wait",
+            "",
+        ),
+        (
+            "one that tidies up",
+            "trap 'echo tidy; exit 3' TERM; echo x; while :; do sleep 0.01; done",
+            "tidy\n",
+        ),
+        (
+            "one that succeeds",
+            "trap 'exit 0' TERM; echo x; while :; do sleep 0.01; done",
+            "",
         ),
     ];
-    for (name, text, signal) in &rows {
-        let status = interrupted(text);
-        assert_eq!(status.signal(), Some(*signal), "{name}");
+    for (name, text, rest) in &rows {
+        assert_eq!(interrupted(name, text), *rest, "{name}");
     }
-    let status = interrupted("trap 'exit 3' TERM; echo x; while :; do sleep 0.01; done");
-    assert_eq!(status.code(), Some(3), "one that tidies up");
+}
+
+/// The signal of a key comes to both, and this process may hear of it later.
+#[test]
+fn a_late_interrupt_counts() {
+    let interrupt = Interrupt::default();
+    let mut running = start("trap 'exit 130' INT; kill -INT $$; sleep 1", &interrupt);
+    let mut output = running.take_stdout().unwrap();
+    let raising = thread::spawn(move || {
+        output.read_to_end(&mut Vec::new()).unwrap();
+        thread::sleep(Duration::from_millis(20));
+        interrupt.raise(2);
+    });
+    assert_eq!(running.wait().unwrap_err().to_string(), "interrupted");
+    raising.join().unwrap();
 }
 
 #[test]
-fn a_child_that_outlives_its_parent_is_ended() {
-    let status = interrupted("(trap '' TERM; exec sleep 600) & echo x; wait");
-    assert_eq!(status.signal(), Some(libc::SIGTERM));
+fn programs_stay_in_the_process_group() {
+    let interrupt = Interrupt::default();
+    let mut running = start("cut -d' ' -f5 /proc/self/stat", &interrupt);
+    let mut text = String::new();
+    let mut output = running.take_stdout().unwrap();
+    output.read_to_string(&mut text).unwrap();
+    assert_eq!(running.wait().unwrap().code(), Some(0));
+    assert_eq!(text.trim(), nix::unistd::getpgrp().to_string());
+}
+
+#[test]
+fn the_end_of_the_messages_is_kept() {
+    let mut command = shell("head -c 100000 /dev/zero >&2; echo last >&2");
+    let mut running =
+        Running::start(command.stderr(Stdio::piped()), &Interrupt::default()).unwrap();
+    let messages = running.hear();
+    assert!(running.wait().unwrap().success());
+    let last = messages.last();
+    assert_eq!(last.len(), MESSAGES);
+    assert!(last.ends_with(b"last\n"));
 }
 
 #[test]
@@ -73,27 +120,29 @@ fn nothing_starts_after_an_interrupt() {
 #[test]
 fn what_ends_by_itself_is_left_alone() {
     let interrupt = Interrupt::default();
-    let mut command = shell("sleep 600 >/dev/null 2>&1 & echo $!; exit 4");
-    let mut running = Running::start(command.stdout(Stdio::piped()), &interrupt).unwrap();
+    let mut running = start("sleep 600 >/dev/null 2>&1 & echo $!; exit 4", &interrupt);
     let mut text = String::new();
-    running
-        .take_stdout()
-        .unwrap()
-        .read_to_string(&mut text)
-        .unwrap();
+    let mut output = running.take_stdout().unwrap();
+    output.read_to_string(&mut text).unwrap();
     assert_eq!(running.wait().unwrap().code(), Some(4));
     interrupt.raise(15);
     drop(running);
     let left = Pid::from_raw(text.trim().parse().unwrap());
-    nix::sys::signal::kill(left, Signal::SIGKILL).unwrap();
+    kill(left, Signal::SIGKILL).unwrap();
 }
 
 #[test]
-fn a_dropped_program_is_killed() {
+fn a_signal_that_nobody_else_gets_is_a_status() {
+    let mut running = start("kill -TERM $$", &Interrupt::default());
+    assert_eq!(running.wait().unwrap().signal(), Some(libc::SIGTERM));
+}
+
+#[test]
+fn a_dropped_program_is_killed_with_its_descendants() {
     let interrupt = Interrupt::default();
-    let mut command = shell("sleep 600; sleep 600");
-    let mut running = Running::start(command.stdout(Stdio::piped()), &interrupt).unwrap();
+    let mut running = start("sleep 600 & echo x; sleep 600; sleep 600", &interrupt);
     let mut output = running.take_stdout().unwrap();
+    output.read_exact(&mut [0; 2]).unwrap();
     drop(running);
     output.read_to_end(&mut Vec::new()).unwrap();
     assert_eq!(interrupt.callbacks(), 0);

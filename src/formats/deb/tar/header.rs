@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::pax::ExtraFields;
-use super::{BLOCK, Dialect, Entry, Kind, TarError};
+use super::{BLOCK, Dialect, Entry, ExtendedAttribute, Kind, TarError};
 
 /// Where a header has its checksum, which counts as spaces when it is computed.
 const CHECKSUM: Range<usize> = 148..156;
@@ -116,7 +116,8 @@ impl Header {
             size: if kind == Kind::File { size } else { 0 },
             modified: time,
             nanoseconds: attributes.nanoseconds,
-            attributes: attributes.extended,
+            ignored: attributes.ignored,
+            attributes: ExtendedAttribute::list(attributes.extended),
             target: match attributes.target {
                 _ if !is_link => Vec::new(),
                 Some(target) => target,

@@ -3,12 +3,20 @@
 //! Of their records those are read that change what is unpacked. dpkg refuses pax headers among the
 //! data of a package, and ignores the owners of its control members.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
-use super::{ExtendedAttribute, TarError};
+use super::{Dialect, PAX_LIMIT, TarError};
 
 /// The beginning of the key of an extended attribute, as star and GNU tar write it.
 const ATTRIBUTE: &[u8] = b"SCHILY.xattr.";
+
+/// Records of what is not unpacked.
+const IGNORED: [&str; 3] = [
+    "SCHILY.acl.access",
+    "SCHILY.acl.default",
+    "RHT.security.selinux",
+];
 
 /// What extra headers say about the next entry.
 #[derive(Clone, Default)]
@@ -21,12 +29,20 @@ pub(super) struct ExtraFields {
     pub(super) nanoseconds: u32,
     pub(super) uid: Option<u32>,
     pub(super) gid: Option<u32>,
-    pub(super) extended: Vec<ExtendedAttribute>,
+    /// Of [`IGNORED`].
+    pub(super) ignored: BTreeSet<&'static str>,
+    /// The values of extended attributes by name.
+    pub(super) extended: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 impl ExtraFields {
     /// Reads pax records: `LENGTH KEY=VALUE\n`. The length counts the whole record in bytes.
-    pub(super) fn read(&mut self, mut text: &[u8], at: u64) -> Result<(), TarError> {
+    pub(super) fn read(
+        &mut self,
+        mut text: &[u8],
+        at: u64,
+        dialect: Dialect,
+    ) -> Result<(), TarError> {
         let bad = || TarError::Field {
             at,
             field: "pax record",
@@ -42,44 +58,71 @@ impl ExtraFields {
             if key.starts_with(b"GNU.sparse.") {
                 return Err(TarError::Kind { at, kind: b'S' });
             }
-            self.add(key, &record[equals + 1..]).ok_or_else(bad)?;
+            // A record without a value removes what was said before.
+            let value = Some(&record[equals + 1..]);
+            let value = value.filter(|value| dialect != Dialect::Pax || !value.is_empty());
+            match key.strip_prefix(ATTRIBUTE) {
+                // GNU tar writes attributes that have no value.
+                Some(name) => {
+                    let value = value.unwrap_or_default().to_vec();
+                    self.extended.insert(unescaped(name), value);
+                }
+                None => self.set(key, value).ok_or_else(bad)?,
+            }
             text = &text[length..];
+        }
+        let bytes = |(name, value): (&Vec<u8>, &Vec<u8>)| name.len() + value.len();
+        if self.extended.iter().map(bytes).sum::<usize>() as u64 > PAX_LIMIT {
+            return Err(TarError::Limit {
+                what: "more bytes of extended attributes in an entry",
+                limit: PAX_LIMIT,
+            });
         }
         Ok(())
     }
 
-    /// Reads one record. `None` if its value cannot be read.
-    fn add(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+    /// Sets the field of a record. `None` if its value cannot be read.
+    fn set(&mut self, key: &[u8], value: Option<&[u8]>) -> Option<()> {
         match key {
-            b"path" => self.path = Some(value.to_vec()),
-            b"linkpath" => self.target = Some(value.to_vec()),
-            b"size" => self.size = Some(parse(value)?),
-            b"uid" => self.uid = Some(parse(value)?),
-            b"gid" => self.gid = Some(parse(value)?),
+            b"path" => self.path = value.map(<[u8]>::to_vec),
+            b"linkpath" => self.target = value.map(<[u8]>::to_vec),
+            b"size" => self.size = number(value)?,
+            b"uid" => self.uid = number(value)?,
+            b"gid" => self.gid = number(value)?,
             b"mtime" => {
-                let time = Time::parse(value)?;
-                self.modified = Some(time.seconds);
-                self.nanoseconds = time.nanoseconds;
-            }
-            key => {
-                if let Some(name) = key.strip_prefix(ATTRIBUTE) {
-                    self.extended.push(ExtendedAttribute {
-                        name: unescaped(name),
-                        value: value.to_vec(),
-                    });
+                self.modified = None;
+                self.nanoseconds = 0;
+                if let Some(value) = value {
+                    let time = Time::parse(value)?;
+                    self.modified = Some(time.seconds);
+                    self.nanoseconds = time.nanoseconds;
                 }
             }
+            // Others change nothing that is unpacked.
+            key => self
+                .ignored
+                .extend(IGNORED.iter().filter(|one| one.as_bytes() == key)),
         }
         Some(())
     }
 
-    /// Fails if a header for all entries gives them one name, target or size.
-    pub(super) fn refuse_names(&self, at: u64) -> Result<(), TarError> {
-        if self.path.is_none() && self.target.is_none() && self.size.is_none() {
+    /// Fails if a header for all entries gives them one name, target or size, or attributes, which
+    /// would be kept for each.
+    pub(super) fn refuse_for_all(&self, at: u64) -> Result<(), TarError> {
+        let has_names = self.path.is_some() || self.target.is_some();
+        if !has_names && self.size.is_none() && self.extended.is_empty() {
             return Ok(());
         }
         let field = "global pax record";
         Err(TarError::Field { at, field })
+    }
+}
+
+/// The number that a record sets, or `None` where it has no value.
+fn number<N: FromStr>(value: Option<&[u8]>) -> Option<Option<N>> {
+    match value {
+        Some(value) => parse(value).map(Some),
+        None => Some(None),
     }
 }
 

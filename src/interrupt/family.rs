@@ -1,0 +1,186 @@
+//! A process with its descendants, which are found by their parents in /proc.
+//!
+//! Every process found is stopped before the next search, so none starts another or loses its
+//! parent in between. A process is known by its number and start time: numbers are given again.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// How long the processes are waited for after SIGKILL.
+const AFTER_KILL: Duration = Duration::from_secs(1);
+/// How often it is seen whether processes are left.
+const INTERVAL: Duration = Duration::from_millis(10);
+
+/// A process and all that it has started.
+#[derive(Debug)]
+pub(super) struct Family {
+    members: Vec<Process>,
+}
+
+/// A line of proc_pid_stat(5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Process {
+    id: i32,
+    parent: i32,
+    /// In clock ticks since the system's start.
+    start: u64,
+    has_ended: bool,
+}
+
+impl Family {
+    /// Of a child of this process that is not reaped.
+    pub(super) fn of(process: Pid) -> Family {
+        let mut family = Family {
+            members: Vec::new(),
+        };
+        family.members.extend(Process::read(process.as_raw()));
+        if family.members.is_empty() {
+            // There is no /proc.
+            let _ = kill(process, Signal::SIGKILL);
+        }
+        family
+    }
+
+    /// Ends all: by SIGTERM, and after the grace by SIGKILL.
+    pub(super) fn end(&mut self, grace: Duration) {
+        self.stop();
+        self.send(Signal::SIGTERM);
+        // A stopped process ends only if it goes on.
+        self.send(Signal::SIGCONT);
+        if !self.has_ended_within(grace) {
+            self.kill();
+            self.has_ended_within(AFTER_KILL);
+        }
+    }
+
+    /// Sends SIGKILL to all.
+    pub(super) fn kill(&mut self) {
+        self.stop();
+        self.send(Signal::SIGKILL);
+    }
+
+    /// Stops all, and finds those that are new.
+    fn stop(&mut self) {
+        self.send(Signal::SIGSTOP);
+        loop {
+            let found = self.new_members();
+            if found.is_empty() {
+                return;
+            }
+            for process in found {
+                process.send(Signal::SIGSTOP);
+                self.members.push(process);
+            }
+        }
+    }
+
+    fn new_members(&self) -> Vec<Process> {
+        let all = Process::all();
+        let is_member = |process: &Process| self.members.iter().any(|one| one.is(process));
+        let parents: Vec<i32> = all
+            .iter()
+            .filter(|one| is_member(one))
+            .map(|one| one.id)
+            .collect();
+        let mut new = all;
+        new.retain(|one| parents.contains(&one.parent) && !parents.contains(&one.id));
+        new
+    }
+
+    fn send(&self, signal: Signal) {
+        for process in &self.members {
+            process.send(signal);
+        }
+    }
+
+    fn has_ended_within(&self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        while self.members.iter().any(Process::is_there) {
+            if Instant::now() > until {
+                return false;
+            }
+            thread::sleep(INTERVAL);
+        }
+        true
+    }
+}
+
+impl Process {
+    fn all() -> Vec<Process> {
+        let mut all = Vec::new();
+        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let id = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok());
+            all.extend(id.and_then(Process::read));
+        }
+        all
+    }
+
+    fn read(id: i32) -> Option<Process> {
+        let line = fs::read(format!("/proc/{id}/stat")).ok()?;
+        Process::parse(id, &String::from_utf8_lossy(&line))
+    }
+
+    fn parse(id: i32, line: &str) -> Option<Process> {
+        // The name before may have any characters.
+        let (_, rest) = line.rsplit_once(") ")?;
+        let fields: Vec<&str> = rest.split(' ').collect();
+        Some(Process {
+            id,
+            parent: fields.get(1)?.parse().ok()?,
+            start: fields.get(19)?.parse().ok()?,
+            has_ended: matches!(*fields.first()?, "Z" | "X"),
+        })
+    }
+
+    fn is(&self, other: &Process) -> bool {
+        self.id == other.id && self.start == other.start
+    }
+
+    /// Whether it still runs. Nobody may reap what the program has started.
+    fn is_there(&self) -> bool {
+        Process::read(self.id).is_some_and(|now| self.is(&now) && !now.has_ended)
+    }
+
+    fn send(&self, signal: Signal) {
+        if self.is_there() {
+            let _ = kill(Pid::from_raw(self.id), signal);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_are_read_from_proc() {
+        let numbers = "34 3 3 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 9876 1024";
+        for (name, line, expected) in [
+            ("one that runs", format!("7 (sh) S {numbers}"), Some(false)),
+            ("a zombie", format!("7 (sh) Z {numbers}"), Some(true)),
+            (
+                "an odd name",
+                format!("7 (a) Z 1 (b) R {numbers}"),
+                Some(false),
+            ),
+            ("half a line", "7 (sh) S 34 3".to_owned(), None),
+        ] {
+            let expected = expected.map(|has_ended| Process {
+                id: 7,
+                parent: 34,
+                start: 9876,
+                has_ended,
+            });
+            assert_eq!(Process::parse(7, &line), expected, "{name}");
+        }
+        let own = std::process::id().cast_signed();
+        assert!(Process::all().iter().any(|one| one.id == own));
+    }
+}
