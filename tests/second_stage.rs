@@ -290,6 +290,7 @@ fn a_second_stage_leaves_alone_what_is_mounted() {
         &[
             place("run", "host.deb"),
             place("tmp/x/a b", "host.deb"),
+            place("tmp/y/a %s b", "host.deb"),
             place("var/log/y", "host.deb"),
             place("var/cache/apt/archives", "host.deb"),
             place("srv/[z]", "host.deb"),
