@@ -5,6 +5,7 @@
 //! `formats` and `cli`; how one image is made is left to `run`.
 
 mod files;
+mod turn;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,6 +20,7 @@ use crate::report::{Event, PackageTotals, Report};
 use crate::run::{self, CacheOptions, Done, Goal, KEY_ANNOTATION, Request, Stores};
 
 pub(crate) use files::ImageFiles;
+use turn::Turn;
 
 /// An image to build.
 #[derive(Debug)]
@@ -27,8 +29,8 @@ pub(crate) struct ImageJob {
     /// Makes the image and its documents.
     pub(crate) request: Request,
     pub(crate) files: ImageFiles,
-    /// Its name in the registry that is asked whether it is up to date.
-    pub(crate) reference: Option<Reference>,
+    /// Its names in the registry that is asked whether it is up to date.
+    pub(crate) references: Vec<Reference>,
 }
 
 /// How images are built.
@@ -186,22 +188,14 @@ impl Building<'_> {
 
     fn image(&self, job: &ImageJob, report: &Report) -> ImageResult {
         let from = Instant::now();
-        let warnings = Warnings::default();
-        let planned = self.plan(job, &warnings.report());
-        if !matches!(&planned, Ok(planned) if !planned.is_current) {
-            warnings.send(report);
-        }
-        let (key, packages) = match &planned {
-            Ok(planned) => (Some(planned.key.clone()), Some(planned.packages)),
-            Err(_) => (None, None),
-        };
-        let state = match planned {
+        let mut planned = None;
+        let state = match self.state(job, report, &mut planned) {
+            Ok(state) => state,
             Err(error) => ImageState::Failed(error),
-            Ok(planned) if planned.is_current => ImageState::UpToDate,
-            Ok(_) => match self.make(job, report) {
-                Ok(()) => ImageState::Built,
-                Err(error) => ImageState::Failed(error),
-            },
+        };
+        let (key, packages) = match planned {
+            Some(Planned { key, packages, .. }) => (Some(key), Some(packages)),
+            None => (None, None),
         };
         ImageResult {
             name: job.name.clone(),
@@ -213,11 +207,34 @@ impl Building<'_> {
         }
     }
 
+    /// Makes an image unless it is up to date. `known` gets what is known before.
+    fn state(
+        &self,
+        job: &ImageJob,
+        report: &Report,
+        known: &mut Option<Planned>,
+    ) -> Result<ImageState, run::Error> {
+        job.files.require_regular()?;
+        let _turn = Turn::take(&job.files, self.interrupt, report)?;
+        let warnings = Warnings::default();
+        let planned = self.plan(job, &warnings.report());
+        if !matches!(&planned, Ok(planned) if !planned.is_current) {
+            warnings.send(report);
+        }
+        if known.insert(planned?).is_current {
+            return Ok(ImageState::UpToDate);
+        }
+        run::run_with(&job.request, self.interrupt, report, Some(&self.stores))?;
+        job.files.add_refs(self.interrupt)?;
+        Ok(ImageState::Built)
+    }
+
     /// Chooses the packages, and compares the key of the image that they make with the lock's.
     fn plan(&self, job: &ImageJob, report: &Report) -> Result<Planned, run::Error> {
         let mut request = job.request.clone();
         request.goal = Goal::PrintDebs;
         request.outputs.lock = None;
+        request.outputs.checksums = None;
         let runs = run::run_with(&request, self.interrupt, report, Some(&self.stores))?;
         let mut planned = Planned {
             key: String::new(),
@@ -235,22 +252,30 @@ impl Building<'_> {
         Ok(planned)
     }
 
-    /// Whether the image that a run would make is there: in the registry, if one is asked, or else
-    /// beside its lock.
+    /// Whether the image that a run would make is there: in the registry, if one is asked, under
+    /// each of its names, or else beside its lock, which is brought up to date then.
     fn is_current(&self, job: &ImageJob, done: &Done) -> Result<bool, run::Error> {
-        let Some((client, reference)) = self.options.registry.as_ref().zip(job.reference.as_ref())
-        else {
-            let known = job.files.known_key();
-            return Ok(known == Some(done.named_key()) && job.files.are_complete());
+        let Some(client) = &self.options.registry else {
+            return self.is_current_here(job, done);
         };
-        let found = client.look_up(reference)?;
-        let known = found.and_then(|mut image| image.annotations.remove(KEY_ANNOTATION));
-        Ok(known == Some(done.key()))
+        for reference in &job.references {
+            let found = client.look_up(reference)?;
+            let known = found.and_then(|mut image| image.annotations.remove(KEY_ANNOTATION));
+            if known != Some(done.key()) {
+                return Ok(false);
+            }
+        }
+        Ok(!job.references.is_empty())
     }
 
-    fn make(&self, job: &ImageJob, report: &Report) -> Result<(), run::Error> {
-        job.files.begin()?;
-        run::run_with(&job.request, self.interrupt, report, Some(&self.stores))?;
-        job.files.finish()
+    fn is_current_here(&self, job: &ImageJob, done: &Done) -> Result<bool, run::Error> {
+        let files = &job.files;
+        if files.known_key() != Some(done.named_key()) || !files.are_intact(self.interrupt) {
+            return Ok(false);
+        }
+        if let Some(lock) = run::fresh_lock(done, &files.lock)? {
+            files.replace_lock(&lock, self.interrupt)?;
+        }
+        Ok(true)
     }
 }

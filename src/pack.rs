@@ -6,6 +6,7 @@
 //! in whole seconds and none after the epoch, hard links and extended attributes kept. It has /dev,
 //! /proc, /sys and mount points as empty directories.
 
+pub(crate) mod checksums;
 mod chunks;
 mod devices;
 mod document;
@@ -24,9 +25,7 @@ mod tool;
 
 pub(crate) use devices::Devices;
 pub(crate) use document::WrittenDocument;
-#[cfg(test)]
-pub(crate) use form::ENDINGS;
-pub(crate) use form::{Content, Form, Image, Layout, Sink, UnknownEnding, from_target};
+pub(crate) use form::{Content, ENDINGS, Form, Image, Layout, Sink, UnknownEnding, from_target};
 pub(crate) use place::Place;
 pub(crate) use publication::{Publication, WrittenImage};
 pub(crate) use tool::FileSystem;

@@ -34,13 +34,14 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::interrupt::Interrupt;
+use crate::pack::Publication;
 use crate::report::Report;
 use crate::tree::target;
 
 pub(crate) use error::Error;
 pub(crate) use image_key::KEY_ANNOTATION;
 pub(crate) use inventory::ARCHITECTURE;
-pub(crate) use lock::{changes, locked_image_key, require_same_releases};
+pub(crate) use lock::{changes, fresh_lock, locked_image_key, require_same_releases};
 pub(crate) use outcome::Done;
 pub(crate) use packing::{JoinRequest, PackRequest, join, pack};
 pub(crate) use push::{PushRequest, push};
@@ -81,8 +82,11 @@ pub(crate) fn run_with(
     let own = spooled.as_ref().map(|spooled| spooled.adapt(request));
     let request = own.as_ref().unwrap_or(request);
     let destinations = Destinations::of(request, interrupt, report)?;
+    let checksums = request.outputs.checksums.clone();
+    let publication = Publication::default().with_checksums(checksums);
     let shared = SharedByImages {
         lock,
+        publication: publication.into(),
         stores,
         destinations: destinations.as_ref(),
         ..SharedByImages::default()

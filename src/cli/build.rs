@@ -156,15 +156,15 @@ impl BuildArgs {
 
     pub(super) fn execute(self, session: &Session) -> Result<(), Error> {
         let entries = self.entries()?;
-        if self.list {
-            return print_data(&list::text(&entries, &self.output_dir, self.json)?);
-        }
         let parallel = match self.parallel {
             Some(parallel) => usize::from(parallel),
             None => default_parallel(self.jobs()),
         };
         let parallel = parallel.clamp(1, entries.len().max(1));
-        let jobs = self.image_jobs(entries, parallel, session)?;
+        let jobs = self.image_jobs(&entries, parallel, session)?;
+        if self.list {
+            return print_data(&list::text(&entries, &self.output_dir, self.json)?);
+        }
         if !jobs.is_empty() {
             create(&self.output_dir)?;
         }
@@ -242,7 +242,7 @@ impl BuildArgs {
     /// The images with all that makes them. `parallel` of them share threads and connections.
     fn image_jobs(
         &self,
-        entries: Vec<ImageEntry>,
+        entries: &[ImageEntry],
         parallel: usize,
         session: &Session,
     ) -> Result<Vec<ImageJob>, Error> {
@@ -258,14 +258,14 @@ impl BuildArgs {
                 performance: self.performance.clone(),
                 access: self.access.clone(),
             };
-            let mut job = place.job(&entry, options, session)?;
+            let mut job = place.job(entry, options, session)?;
             let request = &mut job.request;
             request.limits.jobs = request.limits.jobs.div_ceil(parallel);
             request.limits.downloads = request.limits.downloads.div_ceil(parallel);
             request.sandbox.limits = request.sandbox.limits.shared_by(parallel);
             request.privilege = session.privilege.clone();
             if let Some(registry) = &self.against {
-                job.reference = Some(reference(&job, registry)?);
+                job.references = references(&job, registry)?;
             }
             jobs.push(job);
         }
@@ -273,16 +273,25 @@ impl BuildArgs {
     }
 }
 
-/// The name of an image at a registry.
-fn reference(job: &ImageJob, registry: &str) -> Result<Reference, Error> {
+/// The names of an image that are looked up: those that it is pushed to, or else its own. If none
+/// is of this registry, it has them all.
+fn references(job: &ImageJob, registry: &str) -> Result<Vec<Reference>, Error> {
     let outputs = &job.request.outputs;
-    let tag = outputs.image.as_ref().and_then(Image::reference);
-    match outputs.push.references.first().or(tag) {
-        Some(name) => Ok(name.at(registry)),
-        None => Err(Error::NoReference {
-            name: job.name.clone(),
-        }),
+    let mut names = outputs.push.references.clone();
+    if names.is_empty() {
+        names.extend(outputs.image.as_ref().and_then(Image::reference).cloned());
     }
+    if names.is_empty() {
+        return Err(Error::NoReference {
+            name: job.name.clone(),
+        });
+    }
+    if !names.iter().any(|name| name.registry() == registry) {
+        for name in &mut names {
+            *name = name.at(registry);
+        }
+    }
+    Ok(names)
 }
 
 /// How many images are built at once: no more than processors, and no more than fit into memory.

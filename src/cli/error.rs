@@ -95,6 +95,7 @@ pub(super) enum Error {
         path: PathBuf,
         name: String,
         problem: String,
+        hint: Option<String>,
     },
     #[error("the image {name} cannot be built")]
     OfImage {
@@ -188,9 +189,7 @@ impl Error {
             }
             Error::NeedsFile { .. } => "name a file",
             Error::Images { source, .. } => return source.hint().map(str::to_owned),
-            Error::ImageOption { .. } => {
-                "docs/build.md lists the keys; options of the run itself belong on the command line"
-            }
+            Error::ImageOption { hint, .. } => return hint.clone(),
             Error::NoReference { .. } => "give it a `push` or a `tag`, in the file of the images",
             Error::NoSuchImage { .. } => "`rbootstrap build --list FILE` lists the images",
             Error::OfImage { source, .. } => return source.hint(),

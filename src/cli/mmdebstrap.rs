@@ -179,6 +179,7 @@ fn request(
         locked: None,
         outputs: Outputs {
             push: PushOutputs::default(),
+            checksums: None,
             says_key: false,
             lock: None,
             directory: target.directory.clone(),

@@ -288,6 +288,7 @@ impl OutputArgs {
             devices: Devices::None,
             inventory: InventoryOutputs::default(),
             push,
+            checksums: None,
             says_key: false,
             lock: None,
             epoch: environment.epoch()?,

@@ -3,6 +3,8 @@
 //! docs/build.md describes it. A key that this module does not know is an option of the command
 //! line; what it means, and whether it may be there, is left to `cli`.
 
+mod file_names;
+
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
@@ -62,6 +64,18 @@ pub(crate) enum BadTable {
     Name { name: String },
     #[error("two images are called `{name}`")]
     SameName { name: String },
+    #[error("image {number}: `{key}` is an empty list, which gives no image")]
+    NoValue { number: usize, key: &'static str },
+    #[error("`{key}`: `{ending}` is not an ending: it has a-z A-Z 0-9 . _ + -")]
+    Ending { key: &'static str, ending: String },
+    #[error("the image `{name}` would write {file} twice")]
+    FileTwice { name: String, file: String },
+    #[error("the images `{first}` and `{second}` would both write {file}")]
+    SameFile {
+        first: String,
+        second: String,
+        file: String,
+    },
 }
 
 impl BadTable {
@@ -71,10 +85,15 @@ impl BadTable {
             BadTable::Empty | BadTable::NoSuite { .. } => {
                 Some("an image is at least [[images]] and suite = \"trixie\"")
             }
-            BadTable::SameName { .. } => {
+            BadTable::SameName { .. } | BadTable::SameFile { .. } => {
                 Some("name = \"{suite}-{variant}-{arch}\" tells the images of a table apart")
             }
-            BadTable::Syntax(_) | BadTable::Kind { .. } | BadTable::Name { .. } => None,
+            BadTable::NoValue { .. } => Some("leave the key out for its default"),
+            BadTable::Syntax(_)
+            | BadTable::Kind { .. }
+            | BadTable::Name { .. }
+            | BadTable::Ending { .. }
+            | BadTable::FileTwice { .. } => None,
         }
     }
 }
@@ -100,7 +119,7 @@ struct Row<'a> {
 struct Placeholders<'a>(Vec<(&'static str, &'a str)>);
 
 /// The keys that are not options.
-const OWN: [&str; 7] = [
+pub(crate) const OWN: [&str; 7] = [
     "name",
     "suite",
     "variant",
@@ -142,6 +161,7 @@ impl ImageTable {
                 return Err(BadTable::SameName { name });
             }
         }
+        file_names::require_distinct(&entries)?;
         Ok(ImageTable { images: entries })
     }
 }
@@ -170,9 +190,8 @@ impl Row<'_> {
             number: self.number,
         })?;
         let host = vec![self.host_architecture.to_owned()];
-        let architectures = self.texts("arch")?.unwrap_or(host);
-        let variants = self.texts("variant")?;
-        let variants = variants.unwrap_or_else(|| vec![VARIANT.to_owned()]);
+        let architectures = self.some_texts("arch", host)?;
+        let variants = self.some_texts("variant", vec![VARIANT.to_owned()])?;
         for suite in &suites {
             for variant in &variants {
                 for architectures in &architectures {
@@ -210,15 +229,18 @@ impl Row<'_> {
             }
         }
         let ending = self.text("format")?.unwrap_or_else(|| ENDING.to_owned());
-        let sboms = self.texts("sbom")?;
+        let mut sboms = Vec::new();
+        for sbom in self.texts("sbom")?.unwrap_or(vec![SBOM.to_owned()]) {
+            sboms.push(known.ending("sbom", &sbom)?);
+        }
         let only_mirror = self.text("only-mirror")?;
         Ok(ImageEntry {
             name: name.clone(),
             suite: suite.to_owned(),
             variant: variant.to_owned(),
             architectures: architectures.to_owned(),
-            ending: ending.trim_start_matches('.').to_owned(),
-            sboms: sboms.unwrap_or_else(|| vec![SBOM.to_owned()]),
+            ending: known.ending("format", &ending)?,
+            sboms,
             only_mirror: only_mirror.map(|mirror| known.fill(&mirror)),
             options,
         })
@@ -251,8 +273,8 @@ impl Row<'_> {
             Value::Table(table) => {
                 let mut values = Vec::new();
                 for (name, value) in table {
-                    let value = known.fill(&self.scalar(key, value)?);
-                    values.push(format!("{name}={value}"));
+                    let value = self.scalar(&format!("{key}.{name}"), value)?;
+                    values.push(format!("{name}={}", known.fill(&value)));
                 }
                 Some(values)
             }
@@ -294,6 +316,17 @@ impl Row<'_> {
         Ok(Some(texts))
     }
 
+    /// A setting that is one text or a list of at least one.
+    fn some_texts(&self, key: &'static str, default: Vec<String>) -> Result<Vec<String>, BadTable> {
+        match self.texts(key)? {
+            Some(texts) if texts.is_empty() => Err(BadTable::NoValue {
+                number: self.number,
+                key,
+            }),
+            texts => Ok(texts.unwrap_or(default)),
+        }
+    }
+
     /// A value as a word of the command line.
     fn scalar(&self, key: &str, value: &Value) -> Result<String, BadTable> {
         match value {
@@ -308,9 +341,22 @@ impl Row<'_> {
         BadTable::Kind {
             number: self.number,
             key: key.to_owned(),
-            found: found.type_str(),
+            found: kind(found),
             wanted,
         }
+    }
+}
+
+/// What a value is, with its article.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a string",
+        Value::Integer(_) => "an integer",
+        Value::Float(_) => "a float",
+        Value::Boolean(_) => "a boolean",
+        Value::Datetime(_) => "a time",
+        Value::Array(_) => "a list",
+        Value::Table(_) => "a table",
     }
 }
 
@@ -326,6 +372,19 @@ impl Placeholders<'_> {
             filled = filled.replace(placeholder, value);
         }
         filled
+    }
+
+    /// The ending of a file, without its dot.
+    fn ending(&self, key: &'static str, text: &str) -> Result<String, BadTable> {
+        let filled = self.fill(text);
+        let ending = filled.trim_start_matches('.').to_owned();
+        match !ending.is_empty() && ending.chars().all(is_of_name) {
+            true => Ok(ending),
+            false => Err(BadTable::Ending {
+                key,
+                ending: filled,
+            }),
+        }
     }
 }
 

@@ -1,15 +1,18 @@
 //! The files of an image: the image, its lock, its documents, and their checksums.
 //!
-//! The checksums are removed before the first file changes and written after the last one: with
-//! them, all files are of the same image.
+//! A run names all of them at once, the checksums among them; only what was pushed is known later.
+//! Files with these checksums are complete and of one image.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::formats::digest::{Algorithm, Hasher};
+use rustix::fs::{Mode, OFlags};
+
+use crate::formats::digest::{Algorithm, digest};
+use crate::interrupt::Interrupt;
+use crate::pack::{Publication, WrittenDocument, checksums};
 use crate::run::{self, Error};
 
 /// The files of one image, all in one directory.
@@ -19,12 +22,17 @@ pub(crate) struct ImageFiles {
     pub(crate) lock: PathBuf,
     /// The manifest and the bills of materials.
     pub(crate) documents: Vec<PathBuf>,
+    /// What was pushed, if the image is pushed.
+    pub(crate) refs: Option<PathBuf>,
     /// In the format of sha256sum(1), for all others.
     pub(crate) checksums: PathBuf,
 }
 
 /// The largest file of checksums, in bytes.
 const LIMIT: u64 = 1 << 20;
+
+/// Checksums in hexadecimal, by the name of the file.
+type Checksums = BTreeMap<String, String>;
 
 impl ImageFiles {
     /// All files, the image first.
@@ -37,7 +45,18 @@ impl ImageFiles {
     fn summed(&self) -> Vec<PathBuf> {
         let mut summed = vec![self.image.clone(), self.lock.clone()];
         summed.extend(self.documents.iter().cloned());
+        summed.extend(self.refs.clone());
         summed
+    }
+
+    /// Fails if something else than a file has the name of one.
+    pub(super) fn require_regular(&self) -> Result<(), Error> {
+        for path in self.all() {
+            if path.metadata().is_ok_and(|found| !found.is_file()) {
+                return Err(Error::NotAFile { path });
+            }
+        }
+        Ok(())
     }
 
     /// The key of the image that is there, by its lock.
@@ -45,55 +64,78 @@ impl ImageFiles {
         run::locked_image_key(&self.lock)
     }
 
-    /// Whether all files are there, and of one image.
-    pub(super) fn are_complete(&self) -> bool {
-        let mut listed = BTreeSet::new();
-        let length = self
-            .checksums
-            .metadata()
-            .map_or(u64::MAX, |found| found.len());
-        let Ok(text) = fs::read_to_string(&self.checksums) else {
+    /// Whether all files are there, and have their checksums.
+    pub(super) fn are_intact(&self, interrupt: &Interrupt) -> bool {
+        let Ok(listed) = self.listed() else {
             return false;
         };
+        let is_intact = |path: &PathBuf| {
+            let found = checksum(path, interrupt).ok();
+            found.is_some() && found.as_ref() == listed.get(&name(path))
+        };
+        self.summed().iter().all(is_intact)
+    }
+
+    /// Replaces the lock of a complete image.
+    pub(super) fn replace_lock(&self, text: &str, interrupt: &Interrupt) -> Result<(), Error> {
+        let mut sums = self.listed().map_err(|e| unread(&self.checksums, e))?;
+        let sum = digest(Algorithm::Sha256, text.as_bytes()).hexadecimal();
+        sums.insert(name(&self.lock), sum);
+        let lock = WrittenDocument::write(&self.lock, text.as_bytes(), None)?;
+        self.publish(vec![lock, self.written(&sums)?], interrupt)
+    }
+
+    /// Adds the checksum of what was pushed.
+    pub(super) fn add_refs(&self, interrupt: &Interrupt) -> Result<(), Error> {
+        let Some(refs) = &self.refs else {
+            return Ok(());
+        };
+        let mut sums = self.listed().map_err(|e| unread(&self.checksums, e))?;
+        let sum = checksum(refs, interrupt).map_err(|e| unread(refs, e))?;
+        sums.insert(name(refs), sum);
+        self.publish(vec![self.written(&sums)?], interrupt)
+    }
+
+    fn listed(&self) -> io::Result<Checksums> {
+        let mut text = String::new();
+        let file = open(&self.checksums)?;
+        file.take(LIMIT + 1).read_to_string(&mut text)?;
+        if text.len() as u64 > LIMIT {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let mut listed = Checksums::new();
         for line in text.lines() {
-            listed.extend(line.split_once("  ").map(|(_, name)| name.to_owned()));
+            if let Some((sum, name)) = line.split_once("  ") {
+                listed.insert(name.to_owned(), sum.to_owned());
+            }
         }
-        let is_there = |path: &PathBuf| path.is_file() && listed.contains(&name(path));
-        length <= LIMIT && self.summed().iter().all(is_there)
+        Ok(listed)
     }
 
-    /// Removes the checksums.
-    pub(super) fn begin(&self) -> Result<(), Error> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the checksums of an image are no file of a tree"
-        )]
-        let removed = fs::remove_file(&self.checksums);
-        match removed {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.unwritten(error)),
-            Ok(()) | Err(_) => Ok(()),
-        }
-    }
-
-    /// Writes the checksums of all files.
-    pub(super) fn finish(&self) -> Result<(), Error> {
+    /// The checksums as a document, the image's first.
+    fn written(&self, sums: &Checksums) -> Result<WrittenDocument, Error> {
         let mut text = String::new();
         for path in self.summed() {
-            let digest = digest(&path).map_err(|source| Error::Read {
-                path: path.clone(),
-                source,
-            })?;
-            text.push_str(&format!("{digest}  {}\n", name(&path)));
+            if let Some(sum) = sums.get(&name(&path)) {
+                text += &checksums::line(&path, sum);
+            }
         }
-        let written = write(&self.checksums, &text);
-        written.map_err(|error| self.unwritten(error))
+        let written = WrittenDocument::write(&self.checksums, text.as_bytes(), None);
+        Ok(written?)
     }
 
-    fn unwritten(&self, source: io::Error) -> Error {
-        Error::Checksums {
-            path: self.checksums.clone(),
-            source,
-        }
+    fn publish(&self, documents: Vec<WrittenDocument>, interrupt: &Interrupt) -> Result<(), Error> {
+        let mut publication = Publication::default();
+        publication.add(documents);
+        publication.publish(interrupt)?.keep();
+        Ok(())
+    }
+}
+
+fn unread(path: &Path, source: io::Error) -> Error {
+    Error::Read {
+        path: path.to_owned(),
+        source,
     }
 }
 
@@ -102,19 +144,19 @@ fn name(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-fn digest(path: &Path) -> io::Result<String> {
-    let mut hasher = Hasher::new(Algorithm::Sha256);
-    io::copy(&mut File::open(path)?, &mut hasher)?;
-    Ok(hasher.finish().hexadecimal())
+/// Opens a regular file. A FIFO would wait for its writer.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::ErrorKind::InvalidInput.into()),
+    }
 }
 
-/// Writes a file that appears when it is complete.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    let builder = builder.permissions(PermissionsExt::from_mode(0o644));
-    let mut file = builder.tempfile_in(directory)?;
-    file.write_all(text.as_bytes())?;
-    file.persist(path)?;
-    Ok(())
+fn checksum(path: &Path, interrupt: &Interrupt) -> io::Result<String> {
+    checksums::of_file(&open(path)?, interrupt)
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,6 +40,10 @@ impl WrittenDocument {
         }
     }
 
+    pub(super) fn file(&self) -> &OutputFile {
+        &self.0
+    }
+
     /// Gives the document its name.
     pub(super) fn publish(self) -> Result<NamedOutput, Error> {
         self.0.publish()

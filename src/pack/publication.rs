@@ -4,10 +4,12 @@
 //! that fails at its last act leaves neither an image without its documents nor documents without
 //! their image. What was written into a FIFO, a device or standard output stays written.
 
+use std::path::PathBuf;
+
 use super::oci::{CompleteLayout, LayoutDirectory};
 use super::output::OutputFile;
 use super::temporary::NamedFile;
-use super::{Error, WrittenDocument};
+use super::{Error, WrittenDocument, checksums};
 use crate::interrupt::Interrupt;
 
 /// An image that is complete but for its name. It is gone if it is dropped.
@@ -25,6 +27,8 @@ pub(crate) enum WrittenImage {
 pub(crate) struct Publication {
     documents: Vec<WrittenDocument>,
     image: Option<WrittenImage>,
+    /// Gets the checksums of all others, where the image is one file.
+    checksums: Option<PathBuf>,
 }
 
 /// Outputs under their names, which are taken back if this is dropped.
@@ -51,8 +55,38 @@ impl Publication {
         self.image = Some(image);
     }
 
+    /// Adds a document with the checksums of all others.
+    pub(crate) fn with_checksums(self, path: Option<PathBuf>) -> Publication {
+        Publication {
+            checksums: path,
+            ..self
+        }
+    }
+
+    /// The checksums of all outputs that are regular files, the image first.
+    fn checksums(&self, interrupt: &Interrupt) -> Result<String, Error> {
+        let mut files = Vec::new();
+        if let Some(WrittenImage::File(file)) = &self.image {
+            files.push(file);
+        }
+        files.extend(self.documents.iter().map(WrittenDocument::file));
+        let mut text = String::new();
+        for file in files {
+            if let Some(found) = file.regular() {
+                let digest = checksums::of_file(found, interrupt);
+                let digest = digest.map_err(|source| Error::Output {
+                    path: file.path().to_owned(),
+                    action: "read it",
+                    source,
+                })?;
+                text += &checksums::line(file.path(), &digest);
+            }
+        }
+        Ok(text)
+    }
+
     /// Gives everything its name, the image last, unless an interrupt came before.
-    pub(crate) fn publish(self, interrupt: &Interrupt) -> Result<Published, Error> {
+    pub(crate) fn publish(mut self, interrupt: &Interrupt) -> Result<Published, Error> {
         let mut published = Published::default();
         if self.documents.is_empty() && self.image.is_none() {
             return Ok(published);
@@ -60,6 +94,11 @@ impl Publication {
         interrupt
             .check()
             .map_err(|source| Error::Write { source })?;
+        if let Some(path) = self.checksums.take() {
+            let text = self.checksums(interrupt)?;
+            let document = WrittenDocument::write(&path, text.as_bytes(), None)?;
+            self.documents.push(document);
+        }
         for document in self.documents {
             published.0.push(document.publish()?);
         }

@@ -54,13 +54,9 @@ pub(crate) enum Error {
     Profile(#[from] profile::Error),
     #[error(transparent)]
     Lock(#[from] lock::Error),
-    /// Of the files of an image of a build.
-    #[error("cannot write the checksums {}", path.display())]
-    Checksums {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
+    /// Where a build writes a file of an image.
+    #[error("{} exists and is not a regular file", path.display())]
+    NotAFile { path: PathBuf },
     /// An input of a run that makes several images.
     #[error(
         "{option} {} can be read only once, but each --arch is an image that reads it",
@@ -176,7 +172,7 @@ impl Error {
             Error::HostArchitecture { .. } => Class::Other,
             Error::Privilege(_)
             | Error::NoProc
-            | Error::Checksums { .. }
+            | Error::NotAFile { .. }
             | Error::Target(_)
             | Error::NoRoom { .. }
             | Error::NoInodes { .. }
@@ -223,6 +219,9 @@ impl Error {
                     .into(),
             ),
             Error::ReadOnce { .. } => Some("name a regular file".into()),
+            Error::NotAFile { .. } => {
+                Some("remove it, or choose another directory with --output-dir".into())
+            }
             Error::Keyring(error) => error.hint(),
             Error::Source(error) => error.hint(),
             Error::Pin(error) => Some(error.hint()),
@@ -248,7 +247,6 @@ impl Error {
             | Error::Read { .. }
             | Error::Unwritable { .. }
             | Error::Measure { .. }
-            | Error::Checksums { .. }
             | Error::Unverifiable { .. }
             | Error::Unfetchable { .. }
             | Error::Rootfs(_)

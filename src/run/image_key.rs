@@ -1,9 +1,11 @@
 //! The key of an image: with equal keys, a run would make the same image again.
 //!
 //! It covers the program's version, every step with its packages' digests, and how the image is
-//! written. The image's name is not in it, so that one image may have several names.
+//! written. The image's name is in it only if the image attests its content, so that one image may
+//! otherwise have several names.
 
 use super::inputs::Inputs;
+use super::inventory;
 use super::request::Request;
 use crate::formats::digest::Digest;
 use crate::formats::key::KeyHasher;
@@ -56,6 +58,10 @@ fn digest(request: &Request, inputs: &Inputs, plan: &InstallPlan) -> Digest {
     key.flag(outputs.image.is_some());
     if let Some(image) = &outputs.image {
         image.add_to_key(&mut key);
+        // The attestation says the name.
+        if inventory::attests(Some(image)) {
+            key.optional_text(image.reference().map(ToString::to_string).as_deref());
+        }
     }
     key.finish()
 }

@@ -45,12 +45,13 @@ pub(super) fn require_distinct(request: &Request, architecture: &str) -> Result<
     let documents = outputs.inventory.of_architecture(architecture);
     let mut all = paths(&documents);
     all.extend(outputs.lock.as_deref());
+    all.extend(outputs.checksums.as_deref());
     all.extend(outputs.push.refs.as_deref());
     all.extend(outputs.image.as_ref().and_then(Image::path));
     Ok(Place::require_distinct(&all)?)
 }
 
-/// Fails if a document or the lock cannot be written at its place.
+/// Fails if a document, the lock or the checksums cannot be written at its place.
 pub(super) fn try_out(
     request: &Request,
     architecture: &str,
@@ -60,7 +61,10 @@ pub(super) fn try_out(
     for path in paths(&documents) {
         WrittenDocument::try_out(path, root)?;
     }
-    if let Some(path) = &request.outputs.lock {
+    let Outputs {
+        lock, checksums, ..
+    } = &request.outputs;
+    for path in [lock, checksums].into_iter().flatten() {
         WrittenDocument::try_out(path, root)?;
     }
     Ok(())
@@ -258,7 +262,7 @@ fn with_architecture(path: &Path, architecture: &str) -> PathBuf {
 }
 
 /// Whether the image attests what is in it.
-fn attests(image: Option<&Image>) -> bool {
+pub(super) fn attests(image: Option<&Image>) -> bool {
     let content = image.map(|image| &image.content);
     matches!(content, Some(Content::Oci { settings, .. }) if settings.attest)
 }

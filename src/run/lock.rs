@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::inputs::{Inputs, path_rules, step_options};
 use super::request::{Packages, Request};
 use super::sources::{Sources, load_suites, named_mirrors};
-use super::{Error as RunError, preseed, profile};
+use super::{Done, Error as RunError, preseed, profile};
 use crate::archive::{Exemptions, Expiry, Leniency, Release, Source, TreeKeys, Trust};
 use crate::formats::digest::{Algorithm, digest};
 use crate::formats::lock::{self, BadLock, CheckedLock, Lock, LockedCall, LockedPackage};
@@ -57,6 +57,22 @@ pub(super) struct GivenLock {
 /// The key of the image that was made with a lock; `None` if there is no such lock.
 pub(crate) fn locked_image_key(path: &Path) -> Option<String> {
     GivenLock::read(path).ok()?.checked.lock.image
+}
+
+/// The lock of an image that is up to date, if it says something else than the one at `path`: the
+/// releases may be newer, with the same packages.
+pub(crate) fn fresh_lock(done: &Done, path: &Path) -> Result<Option<String>, RunError> {
+    let Some(mut fresh) = done.lock.clone() else {
+        return Ok(None);
+    };
+    let given = GivenLock::read(path)?;
+    fresh.epoch = given.lock().epoch;
+    fresh.checksum.clone_from(&given.lock().checksum);
+    if fresh == *given.lock() {
+        return Ok(None);
+    }
+    let text = fresh.into_text().map_err(|source| given.wrong(source))?;
+    Ok(Some(text))
 }
 
 impl GivenLock {

@@ -1,6 +1,7 @@
 //! What a run tells about its plan once it has ended: for programs, and for people.
 
 use super::image_key::ImageKey;
+use crate::formats::lock::Lock;
 use crate::install::{Step, StepKey};
 use crate::plan::{Plan, Reason, Selection};
 use crate::report::{PackageTotals, PlannedPackage, PlannedRun, PlannedStep, Report};
@@ -14,6 +15,8 @@ pub(crate) struct Done {
     reasons: Vec<Reason>,
     /// The steps that would install the plan, where the run ends with it.
     steps: Vec<Step>,
+    /// The lock of an image of a build, where the run ends with the plan.
+    pub(super) lock: Option<Lock>,
 }
 
 impl Done {
@@ -24,7 +27,13 @@ impl Done {
             key,
             reasons,
             steps: Vec::new(),
+            lock: None,
         }
+    }
+
+    /// Adds the lock that a run would write.
+    pub(super) fn with_lock(self, lock: Option<Lock>) -> Done {
+        Done { lock, ..self }
     }
 
     /// Adds the steps that would install the plan. Their keys go to the report.

@@ -177,6 +177,8 @@ pub(crate) struct Outputs {
     pub(crate) push: PushOutputs,
     /// Gets a lock of what was chosen.
     pub(crate) lock: Option<PathBuf>,
+    /// Gets the checksums of the image, the lock and the documents, in the format of sha256sum(1).
+    pub(crate) checksums: Option<PathBuf>,
     /// Says the image's key in the lock and in an annotation of an OCI image.
     pub(crate) says_key: bool,
     /// SOURCE_DATE_EPOCH, in seconds; `None` for the newest build date of the packages.

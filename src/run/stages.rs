@@ -70,8 +70,9 @@ impl<'a> Stages<'a> {
         let lock = MadeLock::new(request, &inputs, &plan, &reader).with_image(&key);
         if request.goal.ends_with_plan() {
             self.publish_later(lock.write(None, None)?);
+            let lock = lock.of_build()?;
             let steps = plan.steps(&inputs.options);
-            let done = Done::new(plan.plan, &inputs.selection, key);
+            let done = Done::new(plan.plan, &inputs.selection, key).with_lock(lock);
             return Ok(done.with_steps(steps, report));
         }
         // Fetch and Install.

@@ -29,6 +29,7 @@ fn request(temporary: &Path) -> Request {
             image: None,
             devices: crate::pack::Devices::None,
             push: PushOutputs::default(),
+            checksums: None,
             says_key: false,
             lock: None,
             epoch: None,

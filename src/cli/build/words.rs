@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use clap::{Args, Command, Parser};
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser};
 
 use super::super::Session;
 use super::super::bootstrap::{BootstrapArgs, RunOptions};
@@ -19,11 +19,11 @@ use super::super::profile::ProfileArgs;
 use super::super::registry::PushArgs;
 use super::super::sources::SourceArgs;
 use super::super::trust::TrustArgs;
-use crate::formats::image_table::{ImageEntry, OptionSetting};
+use crate::formats::image_table::{ImageEntry, OWN, OptionSetting};
 use crate::images::{ImageFiles, ImageJob};
-use crate::pack::{self, Form};
+use crate::pack::{self, ENDINGS, Form};
 
-/// The option, and the ending of its file.
+/// The option with which a file gets what was pushed.
 const REFS: &str = "refs";
 
 /// Where a table of images is, and where its images go.
@@ -93,10 +93,9 @@ impl ImagePlace<'_> {
     ) -> Result<ImageJob, Error> {
         let files = files(entry, self.directory);
         let words = self.words(entry, &files)?;
-        let parsed = ImageWords::try_parse_from(words).map_err(|error| {
-            let text = error.to_string();
-            let line = text.lines().next().unwrap_or_default();
-            self.bad(entry, line.strip_prefix("error: ").unwrap_or(line))
+        let parsed = ImageWords::parse_words(words).map_err(|error| {
+            let Complaint { problem, hint } = complaint(&error.to_string());
+            self.bad(entry, problem, hint)
         })?;
         let bootstrap = parsed.bootstrap.with_run_options(options);
         let request = bootstrap.into_told_request(session);
@@ -105,23 +104,18 @@ impl ImagePlace<'_> {
             source: Box::new(error),
         })?;
         request.outputs.says_key = true;
+        request.outputs.checksums = Some(files.checksums.clone());
         Ok(ImageJob {
             name: entry.name.clone(),
             request,
             files,
-            reference: None,
+            references: Vec::new(),
         })
     }
 
     /// The words of the command line that would make the image.
     fn words(&self, entry: &ImageEntry, files: &ImageFiles) -> Result<Vec<OsString>, Error> {
-        match pack::from_target(&files.image) {
-            Ok(Form::Directory) | Err(_) => {
-                let problem = format!("`format`: no image has the ending `.{}`", entry.ending);
-                return Err(self.bad(entry, &problem));
-            }
-            Ok(Form::Tar(_) | Form::OciArchive | Form::FileSystem(_)) => {}
-        }
+        self.check_ending(entry, files)?;
         let known = known_options();
         let mut words = Vec::new();
         words.push(word("variant", entry.variant.as_ref()));
@@ -130,14 +124,16 @@ impl ImagePlace<'_> {
         for (number, document) in files.documents.iter().enumerate() {
             let option = match number {
                 0 => "manifest",
-                _ if document.extension() == Some(REFS.as_ref()) => REFS,
                 _ => "sbom",
             };
             words.push(word(option, document.as_ref()));
         }
+        if let Some(refs) = &files.refs {
+            words.push(word(REFS, refs.as_ref()));
+        }
         for OptionSetting { name, values } in &entry.options {
             if !known.contains(name) {
-                return Err(self.bad(entry, &format!("`{name}` is no option of an image")));
+                return Err(self.unknown(entry, name, &known));
             }
             match values {
                 None => words.push(format!("--{name}").into()),
@@ -180,12 +176,95 @@ impl ImagePlace<'_> {
         }
     }
 
-    fn bad(&self, entry: &ImageEntry, problem: &str) -> Error {
+    /// Fails unless the form of the image is that of its ending, whatever its name ends with.
+    fn check_ending(&self, entry: &ImageEntry, files: &ImageFiles) -> Result<(), Error> {
+        let ending = &entry.ending;
+        let form = pack::from_target(Path::new(&format!("image.{ending}")));
+        match form {
+            Ok(Form::Directory) | Err(_) => {
+                let endings = ENDINGS.map(|(ending, _)| ending).join(", ");
+                let problem = format!("`format`: no image has the ending `.{ending}`");
+                Err(self.bad(entry, problem, Some(format!("the endings are {endings}"))))
+            }
+            Ok(Form::Tar(_) | Form::OciArchive | Form::FileSystem(_)) => {
+                if pack::from_target(&files.image) == form {
+                    return Ok(());
+                }
+                let name = &entry.name;
+                let problem = format!(
+                    "`name`: the file {name}.{ending} would be taken for an image of another format"
+                );
+                let hint = "let the name end in something else than the beginning of an ending";
+                Err(self.bad(entry, problem, Some(hint.to_owned())))
+            }
+        }
+    }
+
+    /// A key that is no option of an image: misspelled, or an option of the run.
+    fn unknown(&self, entry: &ImageEntry, name: &str, known: &BTreeSet<String>) -> Error {
+        let keys = known.iter().map(String::as_str).chain(OWN);
+        let distance = |key: &str| strsim::osa_distance(key, name);
+        let near = keys.min_by_key(|key| distance(key));
+        let near = near.filter(|key| distance(key) <= 1 + name.len() / 6);
+        let hint = match near {
+            Some(key) => format!("did you mean `{key}`?"),
+            None => {
+                "docs/build.md lists the keys; options of the run itself belong on the command \
+                     line"
+                    .to_owned()
+            }
+        };
+        let problem = format!("`{name}` is no option of an image");
+        self.bad(entry, problem, Some(hint))
+    }
+
+    fn bad(&self, entry: &ImageEntry, problem: String, hint: Option<String>) -> Error {
         Error::ImageOption {
             path: self.file.to_owned(),
             name: entry.name.clone(),
-            problem: problem.to_owned(),
+            problem,
+            hint,
         }
+    }
+}
+
+/// What is wrong with the words of a command line, and what helps.
+#[derive(Debug, PartialEq, Eq)]
+struct Complaint {
+    problem: String,
+    hint: Option<String>,
+}
+
+/// Splits the text of an error of clap's. How to call this program is no help here.
+fn complaint(text: &str) -> Complaint {
+    let mut lines = Vec::new();
+    let mut hint = None;
+    for line in text.lines().map(str::trim) {
+        if line.starts_with("Usage:") || line.starts_with("For more information") {
+            break;
+        }
+        match line.strip_prefix("tip: ") {
+            Some(tip) => hint = Some(tip.to_owned()),
+            None if line.is_empty() => {}
+            None => lines.push(line),
+        }
+    }
+    let text = lines.join(" ");
+    Complaint {
+        problem: text.strip_prefix("error: ").unwrap_or(&text).to_owned(),
+        hint,
+    }
+}
+
+impl ImageWords {
+    /// Parses the words of an image. The file alone says what is in it: of the variables of the
+    /// environment, only that of the logins for mirrors counts.
+    fn parse_words(words: Vec<OsString>) -> Result<ImageWords, clap::Error> {
+        let command = ImageWords::command().mut_args(|arg| match arg.get_long() {
+            Some("auth-conf") => arg,
+            Some(_) | None => arg.env(None::<&'static str>),
+        });
+        ImageWords::from_arg_matches(&command.try_get_matches_from(words)?)
     }
 }
 
@@ -198,18 +277,19 @@ fn word(option: &str, value: &std::ffi::OsStr) -> OsString {
 
 /// The files of an image.
 pub(super) fn files(entry: &ImageEntry, directory: &Path) -> ImageFiles {
-    let file = |ending: &str| -> PathBuf { directory.join(format!("{}.{ending}", entry.name)) };
-    let mut documents = vec![file("manifest.json")];
-    for ending in &entry.sboms {
-        documents.push(file(ending));
-    }
-    if entry.options.iter().any(|option| option.name == "push") {
-        documents.push(file(REFS));
+    let names = entry.file_names();
+    let mut documents = vec![directory.join(names.manifest)];
+    for sbom in names.sboms {
+        documents.push(directory.join(sbom));
     }
     ImageFiles {
-        image: file(&entry.ending),
-        lock: file("lock"),
+        image: directory.join(names.image),
+        lock: directory.join(names.lock),
         documents,
-        checksums: file("sha256"),
+        refs: names.refs.map(|refs| directory.join(refs)),
+        checksums: directory.join(names.checksums),
     }
 }
+
+#[cfg(test)]
+mod tests;

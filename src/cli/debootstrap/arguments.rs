@@ -328,6 +328,7 @@ impl DebootstrapArgs {
             devices: Devices::None,
             inventory: InventoryOutputs::default(),
             push: PushOutputs::default(),
+            checksums: None,
             says_key: false,
             lock: None,
             // debootstrap's scripts see the day.

@@ -108,6 +108,16 @@ fn an_image_replaces_defaults_and_tables_add_up() {
 }
 
 #[test]
+fn endings_have_placeholders() {
+    let text = "[[images]]\nsuite = 'a'\nname = 'b'\nformat = '{suite}.tar'\n\
+                sbom = '{arch}.cdx.json'\npush = 'c'\n";
+    let names = parse(text).unwrap().images[0].file_names();
+    assert_eq!(names.image, "b.a.tar");
+    assert_eq!(names.sboms, ["b.s390x.cdx.json"]);
+    assert_eq!(names.refs.as_deref(), Some("b.refs"));
+}
+
+#[test]
 fn other_files_are_refused() {
     let image = |text: &str| format!("[[images]]\nsuite = 'a'\n{text}\n");
     let rows = [
@@ -131,22 +141,72 @@ fn other_files_are_refused() {
         (
             "a number for a text",
             image("name = 1"),
-            "image 1: `name` is integer, not a string",
+            "image 1: `name` is an integer, not a string",
         ),
         (
             "a number in a list of texts",
             image("variant = [1]"),
-            "image 1: `variant` is integer, not a string in its list",
+            "image 1: `variant` is an integer, not a string in its list",
         ),
         (
             "a list in a list",
             image("include = [['a']]"),
-            "image 1: `include` is array, not a string or a number",
+            "image 1: `include` is a list, not a string or a number",
         ),
         (
             "a path for a name",
             image("name = '../a'"),
             "`../a` is not a name: it has a-z A-Z 0-9 . _ + - and begins with a letter or digit",
+        ),
+        (
+            "a list of no variant",
+            image("variant = []"),
+            "image 1: `variant` is an empty list, which gives no image",
+        ),
+        (
+            "a list of no architecture",
+            image("arch = []"),
+            "image 1: `arch` is an empty list, which gives no image",
+        ),
+        (
+            "a value in a table",
+            image("env = {A = true}"),
+            "image 1: `env.A` is a boolean, not a string or a number",
+        ),
+        (
+            "a path for a format",
+            image("format = 'x/{name}'"),
+            "`format`: `x/a-important-s390x` is not an ending: it has a-z A-Z 0-9 . _ + -",
+        ),
+        (
+            "a path for a bill of materials",
+            image("sbom = ['../spdx.json']"),
+            "`sbom`: `../spdx.json` is not an ending: it has a-z A-Z 0-9 . _ + -",
+        ),
+        (
+            "no ending",
+            image("format = '.'"),
+            "`format`: `.` is not an ending: it has a-z A-Z 0-9 . _ + -",
+        ),
+        (
+            "one ending twice",
+            image("name = 'b'\nsbom = ['spdx.json', '.spdx.json']"),
+            "the image `b` would write b.spdx.json twice",
+        ),
+        (
+            "an ending of another file",
+            image("name = 'b'\nsbom = ['lock']"),
+            "the image `b` would write b.lock twice",
+        ),
+        (
+            "an image that two images write",
+            image("name = 'b'") + &image("name = 'b.oci'\nformat = 'tar'\nsbom = []"),
+            "the images `b` and `b.oci` would both write b.oci.tar",
+        ),
+        (
+            "an image that is the lock of another",
+            image("name = 'b.lock'\nformat = 'tar'") + &image("name = 'b'\nsbom = 'lock.tar'"),
+            "the images `b.lock` and `b` would both write b.lock.tar",
         ),
         (
             "one name twice",

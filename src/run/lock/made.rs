@@ -67,6 +67,14 @@ impl<'a> MadeLock<'a> {
         Ok(Some(written))
     }
 
+    /// The lock, without the time of the image, if it is of an image of a build.
+    pub(in crate::run) fn of_build(self) -> Result<Option<Lock>, RunError> {
+        match self.image {
+            Some(_) => self.lock(None).map(Some),
+            None => Ok(None),
+        }
+    }
+
     fn lock(self, epoch: Option<i64>) -> Result<Lock, RunError> {
         let mut sources: Vec<LockedSource> = Vec::new();
         for release in self.reader.releases()? {

@@ -1,0 +1,103 @@
+//! The texts of errors, and the keys that are suggested.
+
+use super::*;
+use crate::formats::image_table::ImageTable;
+
+#[test]
+fn an_error_of_the_command_line_is_one_line_and_a_hint() {
+    let rows = [
+        (
+            "one line",
+            "error: it is bad\n\nFor more information, try '--help'.\n",
+            "it is bad",
+            None,
+        ),
+        (
+            "two lines",
+            "error: these were not provided:\n  --a <A>\n  --b <B>\n\nUsage: x\n\nFor more",
+            "these were not provided: --a <A> --b <B>",
+            None,
+        ),
+        (
+            "a tip",
+            "error: unexpected argument '--x' found\n\n  tip: a similar argument exists: '--y'\n\nUsage: x",
+            "unexpected argument '--x' found",
+            Some("a similar argument exists: '--y'"),
+        ),
+        (
+            "a value of two lines",
+            "error: invalid value 'a\n\nb' for '--hook <STAGE=COMMAND>': expected x\n\nFor more information",
+            "invalid value 'a b' for '--hook <STAGE=COMMAND>': expected x",
+            None,
+        ),
+    ];
+    for (case, text, problem, hint) in rows {
+        let expected = Complaint {
+            problem: problem.to_owned(),
+            hint: hint.map(str::to_owned),
+        };
+        assert_eq!(complaint(text), expected, "{case}");
+    }
+}
+
+/// The error of an image with these settings.
+fn refused(settings: &str) -> Error {
+    let table = format!("[[images]]\nsuite = 'x'\nname = 'a'\n{settings}");
+    let table = table.replace("name = 'a'\nname", "name");
+    let entry = ImageTable::parse(&table, "amd64").unwrap().images.remove(0);
+    let place = ImagePlace {
+        file: Path::new("t.toml"),
+        directory: Path::new("out"),
+    };
+    let files = files(&entry, place.directory);
+    place.words(&entry, &files).unwrap_err()
+}
+
+#[test]
+fn unknown_keys_and_endings_get_a_hint() {
+    let rows = [
+        (
+            "a letter more",
+            "includes = 'x'",
+            "`includes` is no option of an image",
+            "did you mean `include`?",
+        ),
+        (
+            "letters swapped",
+            "varaint = 'x'",
+            "`varaint` is no option of an image",
+            "did you mean `variant`?",
+        ),
+        (
+            "a key of the table",
+            "only-miror = 'x'",
+            "`only-miror` is no option of an image",
+            "did you mean `only-mirror`?",
+        ),
+        (
+            "an option of the run",
+            "cache-dir = 'x'",
+            "`cache-dir` is no option of an image",
+            "docs/build.md lists the keys; options of the run itself belong on the command line",
+        ),
+        (
+            "a name with the beginning of an ending",
+            "name = 'a.oci'\nformat = 'tar'",
+            "`name`: the file a.oci.tar would be taken for an image of another format",
+            "let the name end in something else than the beginning of an ending",
+        ),
+        (
+            "an ending that a name would complete",
+            "name = 'a.tar'\nformat = 'gz'",
+            "`format`: no image has the ending `.gz`",
+            "the endings are .oci.tar, .tar, .tar.gz, .tgz, .tar.xz, .txz, .tar.zst, .squashfs, \
+             .sqfs, .ext2, .ext4",
+        ),
+    ];
+    for (case, settings, problem, hint) in rows {
+        let error = refused(settings);
+        let text = error.to_string();
+        assert!(text.ends_with(problem), "{case}: {text}");
+        assert_eq!(error.hint().as_deref(), Some(hint), "{case}");
+    }
+}

@@ -1,0 +1,139 @@
+//! One build of an image at a time: a second build over the same directory waits for the first.
+//!
+//! A build locks a hidden file beside the image, and removes it at the end. The kernel releases the
+//! lock of a build that is killed; its file serves the next one.
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::ImageFiles;
+use crate::interrupt::Interrupt;
+use crate::report::Report;
+use crate::run::Error;
+
+/// How often a lock that another build has is tried.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The right to build an image, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Turn {
+    /// `None` where no file can be created or locked. Then nothing can be built, either, or the
+    /// file system has no locks.
+    locked: Option<LockedFile>,
+}
+
+#[derive(Debug)]
+struct LockedFile {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Turn {
+    /// Waits until no other build makes this image.
+    pub(super) fn take(
+        files: &ImageFiles,
+        interrupt: &Interrupt,
+        report: &Report,
+    ) -> Result<Turn, Error> {
+        let path = lock_path(&files.checksums);
+        let mut is_told = false;
+        loop {
+            match lock(&path) {
+                Ok(file) => return Ok(Turn { locked: Some(file) }),
+                Err(Errno::WOULDBLOCK) => {}
+                Err(_) => return Ok(Turn { locked: None }),
+            }
+            if !is_told {
+                report.note(format!(
+                    "waiting for another build, which has locked {}",
+                    path.display()
+                ));
+                is_told = true;
+            }
+            if let Some(signal) = interrupt.signal() {
+                return Err(Error::Interrupted {
+                    signal,
+                    kept: false,
+                });
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(LockedFile { path, .. }) = &self.locked {
+            let _ = rustix::fs::unlinkat(CWD, path, AtFlags::empty());
+        }
+    }
+}
+
+/// `.NAME.building` beside `NAME.sha256`
+fn lock_path(checksums: &Path) -> PathBuf {
+    let stem = checksums.file_stem().unwrap_or_default();
+    checksums.with_file_name(format!(".{}.building", stem.to_string_lossy()))
+}
+
+/// Locks the file, and creates it if it is absent. `WOULDBLOCK` if it is to be tried again.
+fn lock(path: &Path) -> Result<LockedFile, Errno> {
+    let flags =
+        OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?;
+    rustix::fs::flock(&opened, FlockOperation::NonBlockingLockExclusive)?;
+    let file = File::from(opened);
+    // A build that has just ended may have removed the file between these two calls.
+    let own = file.metadata().map(|found| (found.dev(), found.ino()));
+    let there = path.symlink_metadata();
+    let there = there.map(|found| (found.dev(), found.ino()));
+    match (own, there) {
+        (Ok(own), Ok(there)) if own == there => Ok(LockedFile {
+            path: path.to_owned(),
+            _file: file,
+        }),
+        (Ok(_) | Err(_), _) => Err(Errno::WOULDBLOCK),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(directory: &Path) -> ImageFiles {
+        ImageFiles {
+            image: directory.join("a.b.tar"),
+            lock: directory.join("a.b.lock"),
+            documents: Vec::new(),
+            refs: None,
+            checksums: directory.join("a.b.sha256"),
+        }
+    }
+
+    #[test]
+    fn a_second_build_waits_for_the_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = files(directory.path());
+        let report = Report::silent();
+        let interrupt = Interrupt::default();
+        let first = Turn::take(&files, &interrupt, &report).unwrap();
+        let path = directory.path().join(".a.b.building");
+        assert!(path.exists());
+        assert!(matches!(lock(&path), Err(Errno::WOULDBLOCK)));
+        thread::scope(|scope| {
+            let second = scope.spawn(|| Turn::take(&files, &interrupt, &report).unwrap());
+            drop(first);
+            assert!(second.join().unwrap().locked.is_some());
+        });
+        assert!(!path.exists());
+        let _third = Turn::take(&files, &interrupt, &report).unwrap();
+        let interrupted = Interrupt::default();
+        interrupted.raise(15);
+        assert!(Turn::take(&files, &interrupted, &report).is_err());
+    }
+}
