@@ -18,6 +18,7 @@ mod init;
 mod limits;
 mod machine;
 mod masks;
+mod memory;
 mod mounts;
 mod output;
 mod program;
@@ -55,6 +56,7 @@ pub(crate) use command::{Command, Finished};
 pub(crate) use error::{Error, SetupStep};
 pub(crate) use hooks::HookMounts;
 pub(crate) use limits::{Exceeded, ScriptLimits};
+pub(crate) use memory::available_memory;
 pub(crate) use output::{Clock, Hearing};
 pub(crate) use zygote::PerlScript;
 

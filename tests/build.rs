@@ -1,6 +1,7 @@
 //! `rbootstrap build`: images of a table, which are built once and again when one of their packages
 //! or options has changed.
 
+mod kept;
 mod refused;
 mod shards;
 
@@ -194,13 +195,25 @@ fn an_image_is_built_again_when_something_else_is_asked_for() {
     fn remove(context: &TestContext, name: &str) {
         fs::remove_file(context.path("out").join(name)).unwrap();
     }
-    let rows: [Change; 13] = [
+    let rows: [Change; 15] = [
         ("nothing", |_| {}, &[], "up-to-date"),
         ("--rebuild", |_| {}, &["--rebuild"], "built"),
         ("no image", |c| remove(c, "one.oci.tar"), &[], "built"),
         (
             "no manifest",
             |c| remove(c, "one.manifest.json"),
+            &[],
+            "built",
+        ),
+        (
+            "an emptied image",
+            |c| fs::write(c.path("out/one.oci.tar"), "").unwrap(),
+            &[],
+            "built",
+        ),
+        (
+            "a damaged manifest",
+            |c| fs::write(c.path("out/one.manifest.json"), "{}").unwrap(),
             &[],
             "built",
         ),

@@ -4,8 +4,8 @@ mod list;
 mod summary;
 mod words;
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -28,10 +28,13 @@ use crate::pack::oci::Reference;
 use crate::registry::{self as client, Client};
 use crate::report::{Event, Report, Summary};
 use crate::run;
+use crate::sandbox;
 use words::ImagePlace;
 
 /// The memory that one image is expected to take, in bytes.
 const MEMORY: u64 = 1 << 30;
+/// The largest file of images, in bytes.
+const FILE_LIMIT: u64 = 4 << 20;
 /// The most images that are built at once by default: the disk and the mirror are shared.
 const MOST: u64 = 8;
 
@@ -69,8 +72,9 @@ pub(super) struct BuildArgs {
 
     /// Ask this registry which images are up to date, not the locks in --output-dir
     ///
-    /// For machines that have nothing of the last run. An image is looked up by its name (push or tag
-    /// in FILE) at this registry, whose manifest has the image's key as an annotation.
+    /// For machines that have nothing of the last run. An image is looked up by all its names (push,
+    /// or else tag, in FILE), at this registry if none of them is of it; the manifest there has the
+    /// image's key as an annotation.
     #[arg(long, value_name = "REGISTRY", value_parser = registry::host)]
     against: Option<String>,
 
@@ -80,7 +84,7 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
 
-    /// List the images and stop
+    /// Check the options of the images, list them and stop
     #[arg(long)]
     list: bool,
 
@@ -212,7 +216,7 @@ impl BuildArgs {
             path: self.file.clone(),
             source,
         };
-        let text = fs::read_to_string(&self.file).map_err(|source| Error::ReadImages {
+        let text = read(&self.file).map_err(|source| Error::ReadImages {
             path: self.file.clone(),
             source,
         })?;
@@ -296,19 +300,9 @@ fn references(job: &ImageJob, registry: &str) -> Result<Vec<Reference>, Error> {
 
 /// How many images are built at once: no more than processors, and no more than fit into memory.
 fn default_parallel(jobs: usize) -> usize {
-    let fitting = available_memory().map_or(1, |bytes| bytes / MEMORY);
+    let fitting = sandbox::available_memory().map_or(1, |bytes| bytes / MEMORY);
     let fitting = usize::try_from(fitting.min(MOST)).unwrap_or(1);
     jobs.min(fitting).max(1)
-}
-
-/// What can be used without swapping, in bytes (proc_meminfo(5)).
-fn available_memory() -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kibibytes: u64 = line?.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kibibytes << 10)
 }
 
 /// Reports the end of an image.
@@ -345,12 +339,26 @@ fn failure(results: &[ImageResult]) -> Option<Error> {
     })
 }
 
+/// Reads a file of at most [`FILE_LIMIT`].
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let file = File::open(path)?;
+    file.take(FILE_LIMIT + 1).read_to_string(&mut text)?;
+    match text.len() as u64 > FILE_LIMIT {
+        true => Err(io::ErrorKind::FileTooLarge.into()),
+        false => Ok(text),
+    }
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the directory of images is the user's own, and not in a tree"
 )]
 fn create(directory: &Path) -> Result<(), Error> {
-    let created: io::Result<()> = fs::create_dir_all(directory);
+    let created: io::Result<()> = match directory.metadata() {
+        Ok(found) if !found.is_dir() => Err(io::ErrorKind::NotADirectory.into()),
+        Ok(_) | Err(_) => fs::create_dir_all(directory),
+    };
     created.map_err(|source| Error::Write {
         path: directory.to_owned(),
         source,

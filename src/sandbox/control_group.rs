@@ -168,7 +168,7 @@ fn write(file: &Path, text: &str) -> io::Result<()> {
 }
 
 /// A number in a file of lines `name number`; 0 without it.
-fn count(directory: Option<&Path>, file: &str, name: &str) -> u64 {
+pub(super) fn count(directory: Option<&Path>, file: &str, name: &str) -> u64 {
     let text = directory.and_then(|directory| fs::read_to_string(directory.join(file)).ok());
     for line in text.unwrap_or_default().lines() {
         if let Some((found, number)) = line.split_once(' ')
@@ -226,7 +226,7 @@ fn parent(own: &str, mounts: &str, controller: &str) -> Option<Parent> {
 }
 
 /// Our group in /proc/self/cgroup (cgroups(7)): lines `number:controllers:path`.
-fn own_path<'t>(own: &'t str, controller: &str, is_v2: bool) -> Option<&'t str> {
+pub(super) fn own_path<'t>(own: &'t str, controller: &str, is_v2: bool) -> Option<&'t str> {
     for line in own.lines() {
         let mut fields = line.splitn(3, ':').skip(1);
         let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else {
@@ -244,7 +244,12 @@ fn own_path<'t>(own: &'t str, controller: &str, is_v2: bool) -> Option<&'t str> 
 }
 
 /// The directory of a group, by the mounts in /proc/self/mountinfo (proc_pid_mountinfo(5)).
-fn directory(mounts: &str, controller: &str, is_v2: bool, path: &str) -> Option<PathBuf> {
+pub(super) fn directory(
+    mounts: &str,
+    controller: &str,
+    is_v2: bool,
+    path: &str,
+) -> Option<PathBuf> {
     for line in mounts.lines() {
         let Some((mount, file_system)) = line.split_once(" - ") else {
             continue;

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use nix::poll::PollTimeout;
 
+use super::memory;
+
 /// How long a script may run by default. The slowest of 363 packages of bookworm took 9 s; an
 /// emulator of another architecture may take some twenty times as long.
 const TIME: Duration = Duration::from_secs(60 * 60);
@@ -25,8 +27,8 @@ const SCRIPTS: u32 = 24;
 pub(crate) struct ScriptLimits {
     /// How long a maintainer script may run, or a command that runs none; `None` for any time.
     pub(crate) time: Option<Duration>,
-    /// Bytes of memory of all processes together; `None` for three quarters of the host's, 0 for
-    /// any.
+    /// Bytes of memory of all processes together; `None` for three quarters of what this process may
+    /// use, 0 for any.
     pub(crate) memory: Option<u64>,
     /// How many processes and threads there may be at a time.
     pub(crate) processes: u32,
@@ -112,10 +114,7 @@ impl ScriptLimits {
 
     /// The limit of memory in bytes; 0 for none.
     pub(super) fn memory_bytes(&self) -> u64 {
-        let host = rustix::system::sysinfo();
-        let unit = u64::from(host.mem_unit).max(1);
-        let quarter = host.totalram as u64 / 4 * unit;
-        self.memory.unwrap_or(quarter * 3)
+        self.memory.unwrap_or_else(|| memory::total() / 4 * 3)
     }
 }
 

@@ -12,7 +12,7 @@ type Refusal = (
 
 #[test]
 fn a_bad_table_is_refused_before_anything_is_built() {
-    let rows: [Refusal; 9] = [
+    let rows: [Refusal; 12] = [
         ("no image", "", &[], "images.toml does not describe images"),
         (
             "an option of the run",
@@ -51,6 +51,25 @@ fn a_bad_table_is_refused_before_anything_is_built() {
             "the image a cannot be built",
         ),
         (
+            "no variant",
+            "[[images]]\nsuite = 'fake'\nvariant = []",
+            &[],
+            "image 1: `variant` is an empty list",
+        ),
+        (
+            "an image that two images write",
+            "[[images]]\nsuite = 'fake'\nname = 'a'\n\
+             [[images]]\nsuite = 'fake'\nname = 'a.oci'\nformat = 'tar'",
+            &[],
+            "the images `a` and `a.oci` would both write a.oci.tar",
+        ),
+        (
+            "a bad value in a list",
+            "[[images]]\nsuite = 'fake'\nname = 'a'\nvariant = 'fat'",
+            &["--list"],
+            "unknown variant `fat`",
+        ),
+        (
             "another name",
             "[[images]]\nsuite = 'fake'\nname = 'a'",
             &["--", "images.toml", "b*"],
@@ -84,6 +103,24 @@ fn a_bad_table_is_refused_before_anything_is_built() {
     let context = TestContext::bare();
     let absent = outcome(context.program().args(["build", "absent.toml"]));
     absent.fails(2).names(&["cannot read absent.toml"]);
+}
+
+/// What is in an image is in the file alone.
+#[test]
+fn the_environment_decides_no_image() {
+    let context = context("[[images]]\nsuite = 'fake'\nname = 'a'\n");
+    let mut command = context.program();
+    command.args(["build", "--list", "images.toml"]);
+    command.env("RBOOTSTRAP_SNAPSHOT", "no time");
+    assert_eq!(outcome(&mut command).ok().text(), "a\n");
+}
+
+#[test]
+fn a_file_is_no_directory_of_images() {
+    let context = context("[[images]]\nsuite = 'fake'\nname = 'a'\n");
+    fs::write(context.path("out"), "").unwrap();
+    let refused = build(&context, &[]).fails(6);
+    refused.names(&["cannot write out", "not a directory"]);
 }
 
 /// The names that a list has.

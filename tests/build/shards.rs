@@ -84,6 +84,14 @@ fn three_machines_share_images_and_only_the_registry() {
     context.archive.publish(&packages("2"));
     let third = three_machines(&context, "third", &host);
     assert_eq!(built(&third), ["bare-both", "bare-helper", "user"]);
+
+    // All names are asked for.
+    let further = format!("'{host}/images/{{name}}:1', '{host}/more/{{name}}:1'");
+    let one = format!("push = '{host}/images/{{name}}:1'");
+    let two = table(&host).replace(&one, &format!("push = [{further}]"));
+    write(&context, &two);
+    let fourth = three_machines(&context, "fourth", &host);
+    assert_eq!(built(&fourth).len(), 6, "{fourth:?}");
 }
 
 #[test]
