@@ -108,10 +108,12 @@ fn a_bad_table_is_refused_before_anything_is_built() {
 /// What is in an image is in the file alone.
 #[test]
 fn the_environment_decides_no_image() {
-    let context = context("[[images]]\nsuite = 'fake'\nname = 'a'\n");
+    let context = TestContext::bare();
+    let table = "[[images]]\nsuite = 'trixie'\nname = 'a'\n";
+    fs::write(context.path("images.toml"), table).unwrap();
     let mut command = context.program();
     command.args(["build", "--list", "images.toml"]);
-    command.env("RBOOTSTRAP_SNAPSHOT", "no time");
+    command.env("RBOOTSTRAP_MIRROR", "no mirror");
     assert_eq!(outcome(&mut command).ok().text(), "a\n");
 }
 
