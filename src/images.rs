@@ -47,7 +47,7 @@ pub(crate) struct Options {
 }
 
 /// Hears of the images, on the threads that make them.
-pub(crate) struct Listener<'a> {
+pub(crate) struct BuildListener<'a> {
     /// Gives the report of an image.
     pub(crate) begin: &'a (dyn Fn(&ImageJob) -> Report + Sync),
     pub(crate) end: &'a (dyn Fn(&Report, &ImageResult) + Sync),
@@ -78,7 +78,7 @@ struct Building<'a> {
     jobs: &'a [ImageJob],
     options: &'a Options,
     stores: Stores,
-    listener: &'a Listener<'a>,
+    listener: &'a BuildListener<'a>,
     interrupt: &'a Interrupt,
     /// The next job.
     next: AtomicUsize,
@@ -136,7 +136,7 @@ fn not_begun(job: &ImageJob, signal: u8) -> ImageResult {
 pub(crate) fn build(
     jobs: &[ImageJob],
     options: &Options,
-    listener: &Listener<'_>,
+    listener: &BuildListener<'_>,
     interrupt: &Interrupt,
     report: &Report,
 ) -> Vec<ImageResult> {

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use self::error::Error;
-use self::error::{Action, Failure};
+use self::error::{RegistryAction, RequestError};
 pub(crate) use self::find::LoginPath;
 pub(crate) use self::manifests::RemoteImage;
 pub(crate) use self::push::{Destination, Pushed};
@@ -97,14 +97,17 @@ impl Client {
         let repository = Repository::new(self, reference, Rights::Read);
         let found = repository.image(reference.tag());
         found.map_err(|source| Error {
-            action: Action::LookUp,
+            action: RegistryAction::LookUp,
             reference: reference.to_string(),
             source: Box::new(source),
         })
     }
 
     /// Makes attempts until one succeeds or fails for good.
-    fn retry<T>(&self, mut attempt: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    fn retry<T>(
+        &self,
+        mut attempt: impl FnMut() -> Result<T, RequestError>,
+    ) -> Result<T, RequestError> {
         let mut round = 1;
         loop {
             let failure = match attempt() {
@@ -127,9 +130,9 @@ impl Client {
 
     /// What the registry asks for, or twice the pause before. Clients that failed together do not
     /// return together.
-    fn pause_after(&self, round: u32, failure: &Failure) -> Duration {
+    fn pause_after(&self, round: u32, failure: &RequestError) -> Duration {
         let pause = match failure {
-            Failure::Status {
+            RequestError::Status {
                 retry_after: Some(requested),
                 ..
             } => *requested,

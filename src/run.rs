@@ -56,7 +56,7 @@ pub(crate) use stores::Stores;
 use lock::GivenLock;
 use push::{Destinations, SpooledImage};
 use several::SharedByImages;
-use stages::Stages;
+use stages::RunStages;
 
 /// Makes what is requested, for each image. A run that fails or is interrupted leaves nothing but
 /// verified downloads.
@@ -91,7 +91,7 @@ pub(crate) fn run_with(
         destinations: destinations.as_ref(),
         ..SharedByImages::default()
     };
-    let done = several::make(Stages {
+    let done = several::make(RunStages {
         request,
         interrupt,
         report,

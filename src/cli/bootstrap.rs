@@ -24,6 +24,7 @@ use super::sources::SourceArgs;
 use super::trust::TrustArgs;
 use super::{Session, print_data, target};
 use crate::formats::arch;
+use crate::install::Additions;
 use crate::privilege::Privilege;
 use crate::report::{Event, PackageTotals, Summary};
 use crate::run::{self, Goal, Outputs, Request, System};
@@ -219,15 +220,8 @@ impl BootstrapArgs {
             profile: self.profile.choice(environment),
             ..self.packages.system(suite, &self.compatibility)
         };
-        if system.first_stage && !system.variant.configures() {
-            return Err(Error::NothingToConfigure {
-                variant: system.variant.name(),
-            });
-        }
         refuse_equal_platforms(&system.architectures, &other_architectures)?;
-        if system.first_stage && !additions.hooks.list.is_empty() {
-            return Err(Error::HooksInFirstStage);
-        }
+        refuse_first_stage(&system, &additions)?;
         let mut request = Request {
             goal: self.output.goal(),
             other_architectures,
@@ -286,6 +280,22 @@ fn tell_hooks(request: &mut Request, environment: &Environment) {
     let hooks = &mut request.additions.hooks;
     hooks.helpers.own_files = told.in_user_namespace;
     hooks.environment = told.environment(environment);
+}
+
+/// Fails if the first of two stages is asked for and there is nothing to configure, or a hook to run.
+fn refuse_first_stage(system: &System, additions: &Additions) -> Result<(), Error> {
+    if !system.first_stage {
+        return Ok(());
+    }
+    if !system.variant.configures() {
+        return Err(Error::NothingToConfigure {
+            variant: system.variant.name(),
+        });
+    }
+    match additions.hooks.list.is_empty() {
+        true => Ok(()),
+        false => Err(Error::HooksInFirstStage),
+    }
 }
 
 /// Fails for two images of one native architecture: an index tells its images apart by it.

@@ -22,7 +22,7 @@ use crate::failure::Class;
 use crate::formats::arch;
 use crate::formats::glob;
 use crate::formats::image_table::{ImageEntry, ImageTable};
-use crate::images::{self, ImageJob, ImageResult, ImageState, Listener};
+use crate::images::{self, BuildListener, ImageJob, ImageResult, ImageState};
 use crate::pack::Image;
 use crate::pack::oci::Reference;
 use crate::registry::{self as client, Client};
@@ -178,7 +178,7 @@ impl BuildArgs {
             cache: self.cache.clone().options(&session.environment),
             registry: self.client(session)?,
         };
-        let listener = Listener {
+        let listener = BuildListener {
             begin: &|job| session.display.new_image(&job.name),
             end: &tell,
         };

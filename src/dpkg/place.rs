@@ -74,7 +74,7 @@ struct Placement<'p> {
 }
 
 /// What happens to an entry.
-enum Destination {
+enum EntryOutcome {
     /// It is placed there.
     Place(RootPath),
     /// What is there is the same and stays as it is.
@@ -130,14 +130,14 @@ impl<'a> Placer<'a> {
                     activations.path(place, &staged.qualified);
                 }
                 match self.destination(&mut placement, node, state)? {
-                    Destination::Place(_) if node.left_out => {}
-                    Destination::Place(place) => {
+                    EntryOutcome::Place(_) if node.left_out => {}
+                    EntryOutcome::Place(place) => {
                         self.place_entry(&mut placement, node, place, state)?;
                     }
-                    Destination::Kept(place) => {
+                    EntryOutcome::Kept(place) => {
                         placement.remember(node, place);
                     }
-                    Destination::Yielded => placement.yielded.push(at),
+                    EntryOutcome::Yielded => placement.yielded.push(at),
                 }
             }
         }
@@ -175,13 +175,13 @@ impl<'a> Placer<'a> {
         placement: &mut Placement<'_>,
         node: &Node,
         state: &mut State,
-    ) -> Result<Destination, Error> {
+    ) -> Result<EntryOutcome, Error> {
         let staged = placement.staged;
         let place = place_of(node, staged, &state.diversions).clone();
         if node.entry.kind == Kind::Directory {
             // dpkg-divert is not made for directories, but base-files of noble diverts /bin, and
             // dpkg heeds it.
-            return Ok(Destination::Place(place));
+            return Ok(EntryOutcome::Place(place));
         }
         if let Some(from) = state.diversions.source_of(&node.path) {
             return Err(Error::Diverted {
@@ -197,7 +197,7 @@ impl<'a> Placer<'a> {
             .is_some();
         if is_contested && self.is_directory_there(placement, node, &place)? {
             state.ledger.add(&node.path, &staged.key);
-            return Ok(Destination::Kept(place));
+            return Ok(EntryOutcome::Kept(place));
         }
         self.claim(placement, node, place, state)
     }
@@ -210,7 +210,7 @@ impl<'a> Placer<'a> {
         node: &Node,
         place: RootPath,
         state: &mut State,
-    ) -> Result<Destination, Error> {
+    ) -> Result<EntryOutcome, Error> {
         let staged = placement.staged;
         let name = &staged.package.name;
         let claim = state
@@ -230,8 +230,8 @@ impl<'a> Placer<'a> {
             place
         };
         match claim {
-            Claim::Granted => Ok(Destination::Place(place)),
-            Claim::Yielded => Ok(Destination::Yielded),
+            Claim::Granted => Ok(EntryOutcome::Place(place)),
+            Claim::Yielded => Ok(EntryOutcome::Yielded),
             Claim::TakenOver(losers) => {
                 if !is_conffile {
                     // What it takes over may be a conffile that waits to be configured.
@@ -246,9 +246,9 @@ impl<'a> Placer<'a> {
                         loser,
                     });
                 }
-                Ok(Destination::Place(place))
+                Ok(EntryOutcome::Place(place))
             }
-            Claim::Shared { .. } if node.left_out => Ok(Destination::Place(place)),
+            Claim::Shared { .. } if node.left_out => Ok(EntryOutcome::Place(place)),
             Claim::Shared { with } => {
                 if !self.is_same(placement, node, &place)? {
                     return Err(Error::Different {
@@ -392,9 +392,9 @@ impl Placement<'_> {
 
 /// Where an entry goes that another architecture of the package has, too. What is there stays with
 /// its time, as for dpkg.
-fn share(place: RootPath, is_there: bool) -> Destination {
+fn share(place: RootPath, is_there: bool) -> EntryOutcome {
     match is_there {
-        true => Destination::Kept(place),
-        false => Destination::Place(place),
+        true => EntryOutcome::Kept(place),
+        false => EntryOutcome::Place(place),
     }
 }

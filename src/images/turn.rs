@@ -25,11 +25,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Turn {
     /// `None` where no file can be created or locked. Then nothing can be built, either, or the
     /// file system has no locks.
-    locked: Option<LockedFile>,
+    locked: Option<HeldLock>,
 }
 
 #[derive(Debug)]
-struct LockedFile {
+struct HeldLock {
     path: PathBuf,
     _file: File,
 }
@@ -69,7 +69,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if let Some(LockedFile { path, .. }) = &self.locked {
+        if let Some(HeldLock { path, .. }) = &self.locked {
             let _ = rustix::fs::unlinkat(CWD, path, AtFlags::empty());
         }
     }
@@ -82,7 +82,7 @@ fn lock_path(checksums: &Path) -> PathBuf {
 }
 
 /// Locks the file, and creates it if it is absent. `WOULDBLOCK` if it is to be tried again.
-fn lock(path: &Path) -> Result<LockedFile, Errno> {
+fn lock(path: &Path) -> Result<HeldLock, Errno> {
     let flags =
         OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let opened = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?;
@@ -93,7 +93,7 @@ fn lock(path: &Path) -> Result<LockedFile, Errno> {
     let there = path.symlink_metadata();
     let there = there.map(|found| (found.dev(), found.ino()));
     match (own, there) {
-        (Ok(own), Ok(there)) if own == there => Ok(LockedFile {
+        (Ok(own), Ok(there)) if own == there => Ok(HeldLock {
             path: path.to_owned(),
             _file: file,
         }),

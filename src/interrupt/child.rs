@@ -49,7 +49,7 @@ impl Messages {
 }
 
 /// What ends the wait for a program.
-enum Event {
+enum WaitEnd {
     Exit,
     Interrupt,
 }
@@ -94,15 +94,15 @@ impl Running {
         let (sender, events) = mpsc::channel();
         let raised = sender.clone();
         let _registration = self.interrupt.on_raise(move || {
-            let _ = raised.send(Event::Interrupt);
+            let _ = raised.send(WaitEnd::Interrupt);
         });
         let process = self.process();
         let waiter = thread::Builder::new().name("waiter".into());
         let waiter = waiter.spawn(move || {
             wait_for_exit(process);
-            let _ = sender.send(Event::Exit);
+            let _ = sender.send(WaitEnd::Exit);
         })?;
-        if let Ok(Event::Interrupt) = events.recv() {
+        if let Ok(WaitEnd::Interrupt) = events.recv() {
             Family::of(process).end(GRACE);
         }
         let _ = waiter.join();

@@ -18,12 +18,12 @@ const INTERVAL: Duration = Duration::from_millis(10);
 /// A process and all that it has started.
 #[derive(Debug)]
 pub(super) struct Family {
-    members: Vec<Process>,
+    members: Vec<ProcessStatus>,
 }
 
 /// A line of proc_pid_stat(5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Process {
+struct ProcessStatus {
     id: i32,
     parent: i32,
     /// In clock ticks since the system's start.
@@ -37,7 +37,7 @@ impl Family {
         let mut family = Family {
             members: Vec::new(),
         };
-        family.members.extend(Process::read(process.as_raw()));
+        family.members.extend(ProcessStatus::read(process.as_raw()));
         if family.members.is_empty() {
             // There is no /proc.
             let _ = kill(process, Signal::SIGKILL);
@@ -78,9 +78,9 @@ impl Family {
         }
     }
 
-    fn new_members(&self) -> Vec<Process> {
-        let all = Process::all();
-        let is_member = |process: &Process| self.members.iter().any(|one| one.is(process));
+    fn new_members(&self) -> Vec<ProcessStatus> {
+        let all = ProcessStatus::all();
+        let is_member = |process: &ProcessStatus| self.members.iter().any(|one| one.is(process));
         let parents: Vec<i32> = all
             .iter()
             .filter(|one| is_member(one))
@@ -99,7 +99,7 @@ impl Family {
 
     fn has_ended_within(&self, time: Duration) -> bool {
         let until = Instant::now() + time;
-        while self.members.iter().any(Process::is_there) {
+        while self.members.iter().any(ProcessStatus::is_there) {
             if Instant::now() > until {
                 return false;
             }
@@ -109,29 +109,29 @@ impl Family {
     }
 }
 
-impl Process {
-    fn all() -> Vec<Process> {
+impl ProcessStatus {
+    fn all() -> Vec<ProcessStatus> {
         let mut all = Vec::new();
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
             let id = entry
                 .file_name()
                 .to_str()
                 .and_then(|name| name.parse().ok());
-            all.extend(id.and_then(Process::read));
+            all.extend(id.and_then(ProcessStatus::read));
         }
         all
     }
 
-    fn read(id: i32) -> Option<Process> {
+    fn read(id: i32) -> Option<ProcessStatus> {
         let line = fs::read(format!("/proc/{id}/stat")).ok()?;
-        Process::parse(id, &String::from_utf8_lossy(&line))
+        ProcessStatus::parse(id, &String::from_utf8_lossy(&line))
     }
 
-    fn parse(id: i32, line: &str) -> Option<Process> {
+    fn parse(id: i32, line: &str) -> Option<ProcessStatus> {
         // The name before may have any characters.
         let (_, rest) = line.rsplit_once(") ")?;
         let fields: Vec<&str> = rest.split(' ').collect();
-        Some(Process {
+        Some(ProcessStatus {
             id,
             parent: fields.get(1)?.parse().ok()?,
             start: fields.get(19)?.parse().ok()?,
@@ -139,13 +139,13 @@ impl Process {
         })
     }
 
-    fn is(&self, other: &Process) -> bool {
+    fn is(&self, other: &ProcessStatus) -> bool {
         self.id == other.id && self.start == other.start
     }
 
     /// Whether it still runs. Nobody may reap what the program has started.
     fn is_there(&self) -> bool {
-        Process::read(self.id).is_some_and(|now| self.is(&now) && !now.has_ended)
+        ProcessStatus::read(self.id).is_some_and(|now| self.is(&now) && !now.has_ended)
     }
 
     fn send(&self, signal: Signal) {
@@ -172,15 +172,15 @@ mod tests {
             ),
             ("half a line", "7 (sh) S 34 3".to_owned(), None),
         ] {
-            let expected = expected.map(|has_ended| Process {
+            let expected = expected.map(|has_ended| ProcessStatus {
                 id: 7,
                 parent: 34,
                 start: 9876,
                 has_ended,
             });
-            assert_eq!(Process::parse(7, &line), expected, "{name}");
+            assert_eq!(ProcessStatus::parse(7, &line), expected, "{name}");
         }
         let own = std::process::id().cast_signed();
-        assert!(Process::all().iter().any(|one| one.id == own));
+        assert!(ProcessStatus::all().iter().any(|one| one.id == own));
     }
 }

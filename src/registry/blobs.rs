@@ -7,8 +7,8 @@ use reqwest::{Method, Response, StatusCode, Url};
 
 use super::body::SentBytes;
 use super::endpoint::shown;
-use super::error::Failure;
-use super::exchange::{Content, Outgoing};
+use super::error::RequestError;
+use super::exchange::{Outgoing, RequestBody};
 use super::session::Repository;
 use crate::pack::oci::StoredBlob;
 
@@ -31,7 +31,7 @@ struct Mount<'a> {
 
 impl Repository {
     /// Whether the repository has a blob.
-    pub(super) fn has_blob(&self, digest: &str) -> Result<bool, Failure> {
+    pub(super) fn has_blob(&self, digest: &str) -> Result<bool, RequestError> {
         self.client.retry(|| {
             let url = self.url(&format!("blobs/{digest}"))?;
             let response = self.request(Outgoing::new(Method::HEAD, url))?;
@@ -53,14 +53,14 @@ impl Repository {
         blob: &StoredBlob,
         source: Option<&str>,
         sent: &Arc<SentBytes>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, RequestError> {
         self.client.retry(|| {
             let Upload::At(mut url) = self.begin(&blob.digest, source)? else {
                 return Ok(false);
             };
             url.query_pairs_mut().append_pair("digest", &blob.digest);
             let mut outgoing = Outgoing::new(Method::PUT, url);
-            outgoing.content = Content::File {
+            outgoing.content = RequestBody::File {
                 part: blob.content.clone(),
                 sent: Arc::clone(sent),
             };
@@ -74,7 +74,7 @@ impl Repository {
     }
 
     /// Fails if nothing can be uploaded here.
-    pub(super) fn try_upload(&self) -> Result<(), Failure> {
+    pub(super) fn try_upload(&self) -> Result<(), RequestError> {
         let begun = self.client.retry(|| self.begin("", None))?;
         if let Upload::At(url) = begun {
             // A registry that cannot cancel it forgets it after a while.
@@ -84,7 +84,7 @@ impl Repository {
     }
 
     /// Begins an upload, unless the blob can be mounted.
-    fn begin(&self, digest: &str, source: Option<&str>) -> Result<Upload, Failure> {
+    fn begin(&self, digest: &str, source: Option<&str>) -> Result<Upload, RequestError> {
         let Some(source) = source else {
             let response = self.post(None)?;
             return match response.status().is_success() {
@@ -105,7 +105,7 @@ impl Repository {
         }
     }
 
-    fn post(&self, mount: Option<Mount<'_>>) -> Result<Response, Failure> {
+    fn post(&self, mount: Option<Mount<'_>>) -> Result<Response, RequestError> {
         let mut url = self.url("blobs/uploads/")?;
         if let Some(Mount { digest, source }) = mount {
             url.query_pairs_mut()
@@ -117,8 +117,8 @@ impl Repository {
 }
 
 /// Where an upload goes.
-fn place(response: &Response) -> Result<Upload, Failure> {
-    let malformed = |problem: &str| Failure::Malformed {
+fn place(response: &Response) -> Result<Upload, RequestError> {
+    let malformed = |problem: &str| RequestError::Malformed {
         url: shown(response.url()),
         problem: problem.to_owned(),
     };
@@ -135,13 +135,15 @@ fn place(response: &Response) -> Result<Upload, Failure> {
 }
 
 /// Compares what the registry says that it has stored.
-pub(super) fn require_digest(response: &Response, expected: &str) -> Result<(), Failure> {
+pub(super) fn require_digest(response: &Response, expected: &str) -> Result<(), RequestError> {
     match digest_header(response) {
-        Some(found) if found.starts_with("sha256:") && found != expected => Err(Failure::Digest {
-            url: shown(response.url()),
-            expected: expected.to_owned(),
-            found: found.chars().take(100).collect(),
-        }),
+        Some(found) if found.starts_with("sha256:") && found != expected => {
+            Err(RequestError::Digest {
+                url: shown(response.url()),
+                expected: expected.to_owned(),
+                found: found.chars().take(100).collect(),
+            })
+        }
         _ => Ok(()),
     }
 }

@@ -12,31 +12,31 @@ use crate::store::{self, Obstacle};
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {reference}")]
 pub(crate) struct Error {
-    pub(super) action: Action,
+    pub(super) action: RegistryAction,
     /// The name of the image.
     pub(super) reference: String,
     #[source]
-    pub(super) source: Box<Failure>,
+    pub(super) source: Box<RequestError>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum RegistryAction {
     Push,
     LookUp,
 }
 
-impl fmt::Display for Action {
+impl fmt::Display for RegistryAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Action::Push => "push",
-            Action::LookUp => "look up",
+            RegistryAction::Push => "push",
+            RegistryAction::LookUp => "look up",
         })
     }
 }
 
 /// Why a request to a registry fails. URLs are shown without query and login.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(super) enum RequestError {
     /// No connection, a lost one, a slow one.
     #[error(transparent)]
     Transport(#[from] store::Error),
@@ -130,26 +130,26 @@ impl Error {
     /// The class that decides the exit code.
     pub(crate) fn class(&self) -> Class {
         match &*self.source {
-            Failure::Transport(error) => error.class(),
-            Failure::Digest { .. } => Class::Trust,
-            Failure::Unreadable { .. } | Failure::LoginFile { .. } | Failure::Helper { .. } => {
-                Class::Usage
-            }
-            Failure::Status { .. }
-            | Failure::Denied { .. }
-            | Failure::Challenge { .. }
-            | Failure::Realm { .. }
-            | Failure::Redirect { .. }
-            | Failure::UploadLost { .. }
-            | Failure::Malformed { .. }
-            | Failure::TooLarge { .. } => Class::Network,
+            RequestError::Transport(error) => error.class(),
+            RequestError::Digest { .. } => Class::Trust,
+            RequestError::Unreadable { .. }
+            | RequestError::LoginFile { .. }
+            | RequestError::Helper { .. } => Class::Usage,
+            RequestError::Status { .. }
+            | RequestError::Denied { .. }
+            | RequestError::Challenge { .. }
+            | RequestError::Realm { .. }
+            | RequestError::Redirect { .. }
+            | RequestError::UploadLost { .. }
+            | RequestError::Malformed { .. }
+            | RequestError::TooLarge { .. } => Class::Network,
         }
     }
 
     /// What the user can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match &*self.source {
-            Failure::Transport(store::Error::Refused {
+            RequestError::Transport(store::Error::Refused {
                 obstacle: Obstacle::Tls,
                 ..
             }) => Some(
@@ -157,8 +157,8 @@ impl Error {
                  belongs to the host's CA certificates, or into a file that SSL_CERT_FILE names"
                     .into(),
             ),
-            Failure::Transport(error) => error.hint(),
-            Failure::Denied {
+            RequestError::Transport(error) => error.hint(),
+            RequestError::Denied {
                 registry,
                 login: None,
                 ..
@@ -166,79 +166,79 @@ impl Error {
                 "there is no login for {registry}: `docker login {registry}` and `podman login \
                  {registry}` store one, and --registry-auth FILE names a file with one"
             )),
-            Failure::Denied {
+            RequestError::Denied {
                 login: Some(login), ..
             } => Some(format!(
                 "the login is from {login}; it is wrong, or may not {} there",
                 match self.action {
-                    Action::Push => "push",
-                    Action::LookUp => "read",
+                    RegistryAction::Push => "push",
+                    RegistryAction::LookUp => "read",
                 }
             )),
-            Failure::Status { said, .. } if said.code == "NAME_UNKNOWN" => {
+            RequestError::Status { said, .. } if said.code == "NAME_UNKNOWN" => {
                 Some("some registries need the repository to be created first".into())
             }
-            Failure::Status { status: 429, .. } => {
+            RequestError::Status { status: 429, .. } => {
                 Some("--tries N tries more often, with longer pauses".into())
             }
-            Failure::Unreadable { .. } | Failure::LoginFile { .. } => {
+            RequestError::Unreadable { .. } | RequestError::LoginFile { .. } => {
                 Some("--registry-auth FILE names another file".into())
             }
-            Failure::Helper { .. } => Some(
+            RequestError::Helper { .. } => Some(
                 "install it, or name a file that has the login itself with --registry-auth FILE"
                     .into(),
             ),
-            Failure::Realm { .. } => {
+            RequestError::Realm { .. } => {
                 Some("--insecure-registry HOST[:PORT] permits plain http to that host".into())
             }
-            Failure::Status { .. }
-            | Failure::Challenge { .. }
-            | Failure::Redirect { .. }
-            | Failure::UploadLost { .. }
-            | Failure::Malformed { .. }
-            | Failure::TooLarge { .. }
-            | Failure::Digest { .. } => None,
+            RequestError::Status { .. }
+            | RequestError::Challenge { .. }
+            | RequestError::Redirect { .. }
+            | RequestError::UploadLost { .. }
+            | RequestError::Malformed { .. }
+            | RequestError::TooLarge { .. }
+            | RequestError::Digest { .. } => None,
         }
     }
 }
 
-impl Failure {
+impl RequestError {
     /// Whether the same request may succeed a moment later.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            Failure::Transport(error) => error.is_transient(),
-            Failure::Status { status, .. } => {
+            RequestError::Transport(error) => error.is_transient(),
+            RequestError::Status { status, .. } => {
                 matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504 | 506..=599)
             }
-            Failure::UploadLost { .. } => true,
-            Failure::Denied { .. }
-            | Failure::Challenge { .. }
-            | Failure::Realm { .. }
-            | Failure::Redirect { .. }
-            | Failure::Malformed { .. }
-            | Failure::TooLarge { .. }
-            | Failure::Digest { .. }
-            | Failure::Unreadable { .. }
-            | Failure::LoginFile { .. }
-            | Failure::Helper { .. } => false,
+            RequestError::UploadLost { .. } => true,
+            RequestError::Denied { .. }
+            | RequestError::Challenge { .. }
+            | RequestError::Realm { .. }
+            | RequestError::Redirect { .. }
+            | RequestError::Malformed { .. }
+            | RequestError::TooLarge { .. }
+            | RequestError::Digest { .. }
+            | RequestError::Unreadable { .. }
+            | RequestError::LoginFile { .. }
+            | RequestError::Helper { .. } => false,
         }
     }
 
     /// Whether the registry lacks what a manifest or an index names.
     pub(super) fn is_of_missing_part(&self) -> bool {
         let codes = ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"];
-        matches!(self, Failure::Status { said, .. } if codes.contains(&said.code.as_str()))
+        matches!(self, RequestError::Status { said, .. } if codes.contains(&said.code.as_str()))
     }
 
     /// The failure of an upload, which can be begun again where the registry has forgotten it.
-    pub(super) fn of_upload(self) -> Failure {
+    pub(super) fn of_upload(self) -> RequestError {
         match self {
-            Failure::Status {
+            RequestError::Status {
                 url,
                 status: 404 | 416,
                 said,
                 ..
-            } => Failure::UploadLost { url, said },
+            } => RequestError::UploadLost { url, said },
             failure => failure,
         }
     }

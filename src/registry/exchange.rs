@@ -15,7 +15,7 @@ use tokio::time;
 use super::Client;
 use super::body::{FileBody, Pace, PaceLimits, SentBytes, Verdict};
 use super::endpoint::shown;
-use super::error::{Failure, Said};
+use super::error::{RequestError, Said};
 use crate::pack::oci::FilePart;
 use crate::store;
 
@@ -32,14 +32,14 @@ pub(super) struct Outgoing {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
-    pub(super) content: Content,
+    pub(super) content: RequestBody,
     /// Sent to the origin of the URL only.
     pub(super) authorization: Option<HeaderValue>,
 }
 
 /// What a request carries.
 #[derive(Clone, Debug)]
-pub(super) enum Content {
+pub(super) enum RequestBody {
     Nothing,
     Bytes {
         media_type: HeaderValue,
@@ -78,7 +78,7 @@ impl Outgoing {
             method,
             url,
             headers: HeaderMap::new(),
-            content: Content::Nothing,
+            content: RequestBody::Nothing,
             authorization: None,
         }
     }
@@ -96,14 +96,14 @@ impl Outgoing {
 
 impl Client {
     /// Sends a request, and follows its redirects. A login stays with the origin that it is for.
-    pub(super) fn exchange(&self, outgoing: &Outgoing) -> Result<Response, Failure> {
+    pub(super) fn exchange(&self, outgoing: &Outgoing) -> Result<Response, RequestError> {
         let mut url = outgoing.url.clone();
         for _ in 0..=REDIRECTS {
             let response = self.send(outgoing, &url)?;
             let Some(next) = target(&response, &url) else {
                 return Ok(response);
             };
-            let refused = |problem: String| Failure::Redirect {
+            let refused = |problem: String| RequestError::Redirect {
                 url: shown(&url),
                 problem,
             };
@@ -116,19 +116,19 @@ impl Client {
             }
             let is_web = matches!(next.scheme(), "http" | "https");
             let is_downgrade = url.scheme() == "https" && next.scheme() != "https";
-            let is_secret = matches!(outgoing.content, Content::Secret(_));
+            let is_secret = matches!(outgoing.content, RequestBody::Secret(_));
             if !is_web || is_downgrade || is_secret && next.origin() != url.origin() {
                 return Err(refused(format!("it leads to {}", shown(&next))));
             }
             url = next;
         }
-        Err(Failure::Redirect {
+        Err(RequestError::Redirect {
             url: shown(&outgoing.url),
             problem: "there are too many".to_owned(),
         })
     }
 
-    pub(super) fn send(&self, outgoing: &Outgoing, url: &Url) -> Result<Response, Failure> {
+    pub(super) fn send(&self, outgoing: &Outgoing, url: &Url) -> Result<Response, RequestError> {
         let requests = self.http.requests();
         let mut request = requests.request(outgoing.method.clone(), url.clone());
         request = request.headers(outgoing.headers.clone());
@@ -140,19 +140,19 @@ impl Client {
         let mut pace = Pace::of(0, None);
         request = match &outgoing.content {
             // Some servers refuse these methods without a length.
-            Content::Nothing
+            RequestBody::Nothing
                 if outgoing.method == Method::POST || outgoing.method == Method::PUT =>
             {
                 request.header(header::CONTENT_LENGTH, "0")
             }
-            Content::Nothing => request,
-            Content::Bytes { media_type, bytes } => request
+            RequestBody::Nothing => request,
+            RequestBody::Bytes { media_type, bytes } => request
                 .header(header::CONTENT_TYPE, media_type.clone())
                 .body(bytes.clone()),
-            Content::Secret(form) => request
+            RequestBody::Secret(form) => request
                 .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(form.clone()),
-            Content::File { part, sent } => {
+            RequestBody::File { part, sent } => {
                 pace = Pace::of(part.size, Some(sent));
                 request
                     .header(header::CONTENT_TYPE, "application/octet-stream")
@@ -210,7 +210,7 @@ impl Client {
         mut response: Response,
         url: &str,
         limit: u64,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Vec<u8>, RequestError> {
         let timeout = self.http.limits().timeout;
         let mut body = Vec::new();
         loop {
@@ -227,19 +227,19 @@ impl Client {
             }
             if body.len() as u64 > limit {
                 let url = url.to_owned();
-                return Err(Failure::TooLarge { url, limit });
+                return Err(RequestError::TooLarge { url, limit });
             }
         }
     }
 
     /// The failure of an answer that is no success.
-    pub(super) fn failure(&self, response: Response, url: &str) -> Failure {
+    pub(super) fn failure(&self, response: Response, url: &str) -> RequestError {
         let status = response.status();
         let retry_after = response.headers().get(header::RETRY_AFTER);
         let seconds = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let body = self.body(response, url, ERROR_LIMIT).unwrap_or_default();
         let mut failure = refused(url, status, &body);
-        if let Failure::Status { retry_after, .. } = &mut failure {
+        if let RequestError::Status { retry_after, .. } = &mut failure {
             *retry_after = seconds.map(Duration::from_secs);
         }
         failure
@@ -247,8 +247,8 @@ impl Client {
 }
 
 /// The failure for a status and the text that came with it.
-pub(super) fn refused(url: &str, status: StatusCode, body: &[u8]) -> Failure {
-    Failure::Status {
+pub(super) fn refused(url: &str, status: StatusCode, body: &[u8]) -> RequestError {
+    RequestError::Status {
         url: url.to_owned(),
         status: status.as_u16(),
         reason: status.canonical_reason().unwrap_or(""),

@@ -10,8 +10,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::error::Failure;
-use super::login::{self, Login, LoginFile, LoginTarget};
+use super::error::RequestError;
+use super::login::{self, LoginFile, RegistryLogin, RepositoryName};
 use crate::report::Report;
 use crate::store::{self, Stop};
 
@@ -39,28 +39,28 @@ pub(crate) struct LoginPath {
 /// A login and where it is from, for messages.
 #[derive(Clone, Debug)]
 pub(super) struct FoundLogin {
-    pub(super) login: Login,
+    pub(super) login: RegistryLogin,
     pub(super) from: String,
 }
 
 /// The first login for the target: of each file the helper's before its own.
 pub(super) fn login(
     paths: &[LoginPath],
-    target: &LoginTarget,
+    target: &RepositoryName,
     stop: &Stop,
     report: &Report,
-) -> Result<Option<FoundLogin>, Failure> {
+) -> Result<Option<FoundLogin>, RequestError> {
     for LoginPath { path, is_named } in paths {
         let Some(text) = read(path, *is_named)? else {
             continue;
         };
-        let bad = |problem: String| Failure::LoginFile {
+        let bad = |problem: String| RequestError::LoginFile {
             path: path.clone(),
             problem,
         };
         let file = LoginFile::parse(&text).map_err(|error| bad(place_of(&error)))?;
         if let Some(name) = file.helper(target) {
-            let helper = Helper { name, path };
+            let helper = CredentialHelper { name, path };
             report.detail(format!("{} get < {}", helper.program(), target.server()));
             if let Some(login) = helper.ask(target.server(), stop)? {
                 let from = format!("{}, which {} names", helper.program(), path.display());
@@ -82,8 +82,8 @@ fn place_of(error: &serde_json::Error) -> String {
 }
 
 /// The text of a file; `None` if it is absent and need not be there.
-fn read(path: &Path, is_named: bool) -> Result<Option<String>, Failure> {
-    let unreadable = |source: io::Error| Failure::Unreadable {
+fn read(path: &Path, is_named: bool) -> Result<Option<String>, RequestError> {
+    let unreadable = |source: io::Error| RequestError::Unreadable {
         path: path.to_owned(),
         source,
     };
@@ -96,7 +96,7 @@ fn read(path: &Path, is_named: bool) -> Result<Option<String>, Failure> {
     let read = file.take(FILE_LIMIT + 1).read_to_string(&mut text);
     let read = read.map_err(unreadable)?;
     match read as u64 > FILE_LIMIT {
-        true => Err(Failure::LoginFile {
+        true => Err(RequestError::LoginFile {
             path: path.to_owned(),
             problem: format!("it has more than {FILE_LIMIT} bytes"),
         }),
@@ -113,19 +113,19 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 /// A program that keeps logins (docker-credential-helpers' protocol), and the file that names it.
-struct Helper<'a> {
+struct CredentialHelper<'a> {
     name: &'a str,
     path: &'a Path,
 }
 
-impl Helper<'_> {
+impl CredentialHelper<'_> {
     fn program(&self) -> String {
         format!("docker-credential-{}", self.name)
     }
 
     /// Asks for the login of a server. The helper has the environment of the caller: its own
     /// settings, and the session that has the keys, are there.
-    fn ask(&self, server: &str, stop: &Stop) -> Result<Option<Login>, Failure> {
+    fn ask(&self, server: &str, stop: &Stop) -> Result<Option<RegistryLogin>, RequestError> {
         if self.name.contains('/') {
             return Err(self.failed("is no name of a program".to_owned()));
         }
@@ -162,7 +162,11 @@ impl Helper<'_> {
         }
     }
 
-    fn wait(&self, child: &mut Child, stop: &Stop) -> Result<std::process::ExitStatus, Failure> {
+    fn wait(
+        &self,
+        child: &mut Child,
+        stop: &Stop,
+    ) -> Result<std::process::ExitStatus, RequestError> {
         let began = Instant::now();
         loop {
             stop.check()?;
@@ -178,8 +182,8 @@ impl Helper<'_> {
         }
     }
 
-    fn failed(&self, problem: String) -> Failure {
-        Failure::Helper {
+    fn failed(&self, problem: String) -> RequestError {
+        RequestError::Helper {
             program: self.program(),
             path: self.path.to_owned(),
             problem,

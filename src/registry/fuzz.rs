@@ -2,7 +2,7 @@
 //! `testing::fuzz`).
 
 use super::challenge::Challenge;
-use super::login::{LoginFile, LoginTarget};
+use super::login::{LoginFile, RepositoryName};
 
 /// A challenge, or a file of logins: what is not chosen has no realm, what is shown has no secret.
 pub(crate) fn logins(data: &[u8]) {
@@ -14,7 +14,7 @@ pub(crate) fn logins(data: &[u8]) {
     let Ok(file) = LoginFile::parse(&text) else {
         return;
     };
-    let target = LoginTarget {
+    let target = RepositoryName {
         registry: "r.example".to_owned(),
         repository: "team/debian".to_owned(),
     };

@@ -20,7 +20,7 @@ const TOKEN_USER: &str = "<token>";
 
 /// Whom a request is from.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Login {
+pub(super) enum RegistryLogin {
     Password {
         user: String,
         password: String,
@@ -33,7 +33,7 @@ pub(super) enum Login {
 
 /// A repository, whose login is looked for.
 #[derive(Clone, Debug)]
-pub(super) struct LoginTarget {
+pub(super) struct RepositoryName {
     pub(super) registry: String,
     pub(super) repository: String,
 }
@@ -73,7 +73,7 @@ pub(super) struct BadEntry {
     key: String,
 }
 
-impl LoginTarget {
+impl RepositoryName {
     /// What a helper is asked for.
     pub(super) fn server(&self) -> &str {
         match self.registry == DOCKER_HUB {
@@ -108,7 +108,7 @@ impl LoginFile {
     }
 
     /// The helper that has the login: the registry's own, or the one for all.
-    pub(super) fn helper(&self, target: &LoginTarget) -> Option<&str> {
+    pub(super) fn helper(&self, target: &RepositoryName) -> Option<&str> {
         let own = self.cred_helpers.as_ref();
         let own = own.and_then(|helpers| narrowest(helpers, target));
         let all = self.creds_store.as_ref();
@@ -119,7 +119,7 @@ impl LoginFile {
     }
 
     /// The login that the file itself has.
-    pub(super) fn login(&self, target: &LoginTarget) -> Result<Option<Login>, BadEntry> {
+    pub(super) fn login(&self, target: &RepositoryName) -> Result<Option<RegistryLogin>, BadEntry> {
         let Some(auths) = &self.auths else {
             return Ok(None);
         };
@@ -132,13 +132,13 @@ impl LoginFile {
 
 impl LoginEntry {
     /// None for an empty entry, which says that a helper has the login.
-    fn login(&self, key: &str) -> Result<Option<Login>, BadEntry> {
+    fn login(&self, key: &str) -> Result<Option<RegistryLogin>, BadEntry> {
         let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         if let Some(token) = set(&self.registrytoken) {
-            return Ok(Some(Login::Token(token)));
+            return Ok(Some(RegistryLogin::Token(token)));
         }
         if let Some(token) = set(&self.identitytoken) {
-            return Ok(Some(Login::Identity(token)));
+            return Ok(Some(RegistryLogin::Identity(token)));
         }
         if let Some(auth) = set(&self.auth) {
             let decoded = decoded(&auth).ok_or(BadEntry {
@@ -146,7 +146,7 @@ impl LoginEntry {
             })?;
             return Ok(Some(decoded));
         }
-        Ok(set(&self.username).map(|user| Login::Password {
+        Ok(set(&self.username).map(|user| RegistryLogin::Password {
             user,
             password: set(&self.password).unwrap_or_default(),
         }))
@@ -154,13 +154,13 @@ impl LoginEntry {
 }
 
 /// Reads `USER:PASSWORD` in base64. Docker leaves a NUL after the password of old files.
-fn decoded(auth: &str) -> Option<Login> {
+fn decoded(auth: &str) -> Option<RegistryLogin> {
     let auth = auth.trim();
     let bytes = STANDARD.decode(auth);
     let bytes = bytes.or_else(|_| STANDARD_NO_PAD.decode(auth)).ok()?;
     let text = String::from_utf8(bytes).ok()?;
     let (user, password) = text.trim_end_matches('\0').split_once(':')?;
-    Some(Login::Password {
+    Some(RegistryLogin::Password {
         user: user.to_owned(),
         password: password.to_owned(),
     })
@@ -169,7 +169,7 @@ fn decoded(auth: &str) -> Option<Login> {
 /// The entry for the narrowest part of a registry with the repository, and its key.
 fn narrowest<'a, T>(
     entries: &'a BTreeMap<String, T>,
-    target: &LoginTarget,
+    target: &RepositoryName,
 ) -> Option<(&'a str, &'a T)> {
     for name in target.names() {
         for (key, entry) in entries {
@@ -209,24 +209,24 @@ fn named(key: &str) -> String {
 }
 
 /// Reads the answer of a helper. Its error says nothing about the answer, which has a secret.
-pub(super) fn of_helper(answer: &[u8]) -> Option<Login> {
+pub(super) fn of_helper(answer: &[u8]) -> Option<RegistryLogin> {
     let answer: HelperAnswer = serde_json::from_slice(answer).ok()?;
     if answer.username == TOKEN_USER {
-        return Some(Login::Identity(answer.secret));
+        return Some(RegistryLogin::Identity(answer.secret));
     }
-    Some(Login::Password {
+    Some(RegistryLogin::Password {
         user: answer.username,
         password: answer.secret,
     })
 }
 
 /// Shows no secret.
-impl fmt::Debug for Login {
+impl fmt::Debug for RegistryLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Login::Password { .. } => "Password",
-            Login::Identity(_) => "Identity",
-            Login::Token(_) => "Token",
+            RegistryLogin::Password { .. } => "Password",
+            RegistryLogin::Identity(_) => "Identity",
+            RegistryLogin::Token(_) => "Token",
         })
     }
 }

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::blobs::{digest_header, require_digest};
 use super::endpoint::shown;
-use super::error::Failure;
-use super::exchange::{Content, Outgoing};
+use super::error::RequestError;
+use super::exchange::{Outgoing, RequestBody};
 use super::session::Repository;
 use crate::formats::digest::{Algorithm, Hasher};
 use crate::pack::oci::StoredDocument;
@@ -39,7 +39,7 @@ struct Annotated {
 
 impl Repository {
     /// The image under a tag or a digest; `None` if there is none.
-    pub(super) fn image(&self, reference: &str) -> Result<Option<RemoteImage>, Failure> {
+    pub(super) fn image(&self, reference: &str) -> Result<Option<RemoteImage>, RequestError> {
         self.client.retry(|| {
             let Some(response) = self.manifest(Method::GET, reference)? else {
                 return Ok(None);
@@ -47,7 +47,7 @@ impl Repository {
             let url = shown(response.url());
             let bytes = self.client.body(response, &url, LIMIT)?;
             let annotated = serde_json::from_slice(&bytes);
-            let annotated: Annotated = annotated.map_err(|error| Failure::Malformed {
+            let annotated: Annotated = annotated.map_err(|error| RequestError::Malformed {
                 url,
                 problem: format!("no manifest: {error}"),
             })?;
@@ -59,7 +59,7 @@ impl Repository {
     }
 
     /// The digest of what is under a tag or a digest; `None` if nothing is.
-    pub(super) fn digest(&self, reference: &str) -> Result<Option<String>, Failure> {
+    pub(super) fn digest(&self, reference: &str) -> Result<Option<String>, RequestError> {
         let found = self.client.retry(|| {
             let response = self.manifest(Method::HEAD, reference)?;
             Ok(response.map(|response| digest_header(&response).map(str::to_owned)))
@@ -77,12 +77,12 @@ impl Repository {
         &self,
         document: &StoredDocument,
         reference: &str,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), RequestError> {
         self.client.retry(|| {
             let url = self.url(&format!("manifests/{reference}"))?;
             let mut outgoing = Outgoing::new(Method::PUT, url);
             let media_type = HeaderValue::from_str(&document.media_type);
-            outgoing.content = Content::Bytes {
+            outgoing.content = RequestBody::Bytes {
                 media_type: media_type.unwrap_or(HeaderValue::from_static("application/json")),
                 bytes: document.bytes.clone().into(),
             };
@@ -95,7 +95,7 @@ impl Repository {
     }
 
     /// Asks for a manifest; `None` if there is none.
-    fn manifest(&self, method: Method, reference: &str) -> Result<Option<Response>, Failure> {
+    fn manifest(&self, method: Method, reference: &str) -> Result<Option<Response>, RequestError> {
         let mut outgoing = Outgoing::new(method, self.url(&format!("manifests/{reference}"))?);
         let accepted = HeaderValue::from_static(ACCEPTED);
         outgoing.headers.insert(header::ACCEPT, accepted);

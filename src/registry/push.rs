@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::body::SentBytes;
-use super::error::{Action, Failure};
+use super::error::{RegistryAction, RequestError};
 use super::session::{Repository, Rights};
 use super::{Client, Error};
 use crate::pack::oci::{Reference, StoredBlob, StoredDocument, StoredImage};
@@ -100,9 +100,9 @@ impl Destination {
         })
     }
 
-    fn failed(&self, source: Failure) -> Error {
+    fn failed(&self, source: RequestError) -> Error {
         Error {
-            action: Action::Push,
+            action: RegistryAction::Push,
             reference: self.reference.to_string(),
             source: Box::new(source),
         }
@@ -111,7 +111,7 @@ impl Destination {
 
 /// What is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Extent {
+enum PushedBlobs {
     /// What the registry does not say to have.
     Lacking,
     All,
@@ -119,7 +119,7 @@ enum Extent {
 
 impl Push<'_> {
     /// Pushes an image under a tag; true if it is there already.
-    fn image(&self, image: &StoredImage, tag: &str) -> Result<bool, Failure> {
+    fn image(&self, image: &StoredImage, tag: &str) -> Result<bool, RequestError> {
         let top = &image.top;
         if self.digest(tag)?.as_deref() == Some(&top.digest) {
             return Ok(true);
@@ -130,14 +130,14 @@ impl Push<'_> {
         }
         let from = Instant::now();
         self.report.began(Stage::Push, 0);
-        let sent = self.documents(image, tag, Extent::Lacking);
+        let sent = self.documents(image, tag, PushedBlobs::Lacking);
         let sent = match sent {
             Err(failure) if failure.is_of_missing_part() => {
                 // It was deleted meanwhile, or is not there although the registry says so.
                 let problem = failure.with_causes();
                 self.report
                     .detail(format!("{problem}; sending the whole image"));
-                self.documents(image, tag, Extent::All)
+                self.documents(image, tag, PushedBlobs::All)
             }
             sent => sent,
         };
@@ -152,9 +152,14 @@ impl Push<'_> {
     }
 
     /// Stores all indexes and manifests with their blobs, the top last and under its tag.
-    fn documents(&self, image: &StoredImage, tag: &str, extent: Extent) -> Result<(), Failure> {
+    fn documents(
+        &self,
+        image: &StoredImage,
+        tag: &str,
+        extent: PushedBlobs,
+    ) -> Result<(), RequestError> {
         for part in &image.parts {
-            if extent == Extent::All || !self.has(part)? {
+            if extent == PushedBlobs::All || !self.has(part)? {
                 self.blobs(part, extent)?;
                 self.repository.store_manifest(part, &part.digest)?;
             }
@@ -164,36 +169,36 @@ impl Push<'_> {
     }
 
     /// Whether the repository has an index or a manifest, under whatever tag.
-    fn has(&self, document: &StoredDocument) -> Result<bool, Failure> {
+    fn has(&self, document: &StoredDocument) -> Result<bool, RequestError> {
         let found = self.digest(&document.digest)?;
         Ok(found.as_deref() == Some(&document.digest))
     }
 
     /// The digest of what the repository has under a tag or a digest.
-    fn digest(&self, reference: &str) -> Result<Option<String>, Failure> {
+    fn digest(&self, reference: &str) -> Result<Option<String>, RequestError> {
         match self.repository.digest(reference) {
             // Some registries say so of a repository that a push would create. Without rights, the
             // first upload says it again.
-            Err(Failure::Denied { .. }) => Ok(None),
+            Err(RequestError::Denied { .. }) => Ok(None),
             found => found,
         }
     }
 
-    fn blobs(&self, document: &StoredDocument, extent: Extent) -> Result<(), Failure> {
+    fn blobs(&self, document: &StoredDocument, extent: PushedBlobs) -> Result<(), RequestError> {
         for blob in &document.blobs {
             match extent {
-                Extent::All => self.blob(blob, None)?,
-                Extent::Lacking if self.repository.has_blob(&blob.digest)? => {
+                PushedBlobs::All => self.blob(blob, None)?,
+                PushedBlobs::Lacking if self.repository.has_blob(&blob.digest)? => {
                     self.report
                         .detail(format!("the registry has {}", blob.digest));
                 }
-                Extent::Lacking => self.blob(blob, self.source)?,
+                PushedBlobs::Lacking => self.blob(blob, self.source)?,
             }
         }
         Ok(())
     }
 
-    fn blob(&self, blob: &StoredBlob, source: Option<&str>) -> Result<(), Failure> {
+    fn blob(&self, blob: &StoredBlob, source: Option<&str>) -> Result<(), RequestError> {
         let StoredBlob { digest, content } = blob;
         let size = content.size;
         let progress = SentBytes::new(self.report);

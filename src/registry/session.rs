@@ -12,10 +12,10 @@ use reqwest::{Method, Response, StatusCode, Url};
 use super::Client;
 use super::challenge::{Challenge, TokenService};
 use super::endpoint::{host, may_be_plain, shown};
-use super::error::Failure;
+use super::error::RequestError;
 use super::exchange::{Outgoing, basic, bearer};
 use super::find::{self, FoundLogin};
-use super::login::{Login, LoginTarget};
+use super::login::{RegistryLogin, RepositoryName};
 use super::token::TokenRequest;
 use crate::pack::oci::Reference;
 use crate::store;
@@ -31,7 +31,7 @@ pub(super) enum Rights {
 #[derive(Debug)]
 pub(super) struct Repository {
     pub(super) client: Arc<Client>,
-    target: LoginTarget,
+    target: RepositoryName,
     rights: Rights,
     /// `https://HOST/`, once it is known.
     root: OnceCell<Url>,
@@ -47,7 +47,7 @@ impl Repository {
     pub(super) fn new(client: &Arc<Client>, reference: &Reference, rights: Rights) -> Repository {
         Repository {
             client: Arc::clone(client),
-            target: LoginTarget {
+            target: RepositoryName {
                 registry: reference.registry().to_owned(),
                 repository: reference.repository().to_owned(),
             },
@@ -77,17 +77,17 @@ impl Repository {
     }
 
     /// The URL of a part of the repository: `manifests/TAG`.
-    pub(super) fn url(&self, part: &str) -> Result<Url, Failure> {
+    pub(super) fn url(&self, part: &str) -> Result<Url, RequestError> {
         let path = format!("v2/{}/{part}", self.target.repository);
         let joined = self.root()?.join(&path);
-        joined.map_err(|error| Failure::Malformed {
+        joined.map_err(|error| RequestError::Malformed {
             url: path,
             problem: error.to_string(),
         })
     }
 
     /// Where the registry answers. Only where plain http is permitted is it found out.
-    fn root(&self) -> Result<&Url, Failure> {
+    fn root(&self) -> Result<&Url, RequestError> {
         if let Some(root) = self.root.get() {
             return Ok(root);
         }
@@ -101,14 +101,14 @@ impl Repository {
     }
 
     /// The URL without encryption, if the registry answers there.
-    fn plain_root(&self, host: &str) -> Result<Option<Url>, Failure> {
+    fn plain_root(&self, host: &str) -> Result<Option<Url>, RequestError> {
         let root = parsed(&format!("http://{host}/"))?;
         let ping = Outgoing::new(Method::GET, parsed(&format!("http://{host}/v2/"))?);
         self.client.retry(|| {
             let response = match self.client.send(&ping, &ping.url) {
                 Ok(response) => response,
                 // A server that speaks TLS ends the connection, answers with 400, or leads there.
-                Err(Failure::Transport(store::Error::Broken { .. })) => return Ok(None),
+                Err(RequestError::Transport(store::Error::Broken { .. })) => return Ok(None),
                 Err(failure) => return Err(failure),
             };
             match response.status() {
@@ -120,7 +120,7 @@ impl Repository {
     }
 
     /// Sends a request, with a login if the registry asks for one.
-    pub(super) fn request(&self, mut outgoing: Outgoing) -> Result<Response, Failure> {
+    pub(super) fn request(&self, mut outgoing: Outgoing) -> Result<Response, RequestError> {
         let is_own = outgoing.url.origin() == self.root()?.origin();
         if is_own {
             outgoing.authorization = self.authorization.borrow().clone();
@@ -136,20 +136,20 @@ impl Repository {
     }
 
     /// The failure of an answer.
-    pub(super) fn failure(&self, response: Response) -> Failure {
+    pub(super) fn failure(&self, response: Response) -> RequestError {
         let url = shown(response.url());
         self.denied(self.client.failure(response, &url))
     }
 
     /// Tells a lack of rights from other failures.
-    fn denied(&self, failure: Failure) -> Failure {
+    fn denied(&self, failure: RequestError) -> RequestError {
         match failure {
-            Failure::Status {
+            RequestError::Status {
                 url,
                 status: status @ (401 | 403),
                 said,
                 ..
-            } => Failure::Denied {
+            } => RequestError::Denied {
                 url,
                 registry: self.target.registry.clone(),
                 status,
@@ -161,18 +161,18 @@ impl Repository {
     }
 
     /// Answers the challenge of a registry.
-    fn authorize(&self, response: &Response) -> Result<Option<HeaderValue>, Failure> {
+    fn authorize(&self, response: &Response) -> Result<Option<HeaderValue>, RequestError> {
         let mut values = Vec::new();
         for value in response.headers().get_all(header::WWW_AUTHENTICATE) {
             values.push(String::from_utf8_lossy(value.as_bytes()).into_owned());
         }
         let login = self.login()?;
         let given = match (Challenge::choose(&values), login.map(|found| &found.login)) {
-            (Some(_), Some(Login::Token(token))) => bearer(token),
-            (Some(Challenge::Basic), Some(Login::Password { user, password })) => {
+            (Some(_), Some(RegistryLogin::Token(token))) => bearer(token),
+            (Some(Challenge::Basic), Some(RegistryLogin::Password { user, password })) => {
                 basic(user, password)
             }
-            (Some(Challenge::Basic), Some(Login::Identity(_)) | None) => None,
+            (Some(Challenge::Basic), Some(RegistryLogin::Identity(_)) | None) => None,
             (Some(Challenge::Bearer(service)), login) => {
                 let request = TokenRequest {
                     scopes: self.scopes(&service),
@@ -184,7 +184,7 @@ impl Repository {
                 bearer(&token.map_err(|failure| self.denied(failure))?)
             }
             (None, _) => {
-                return Err(Failure::Challenge {
+                return Err(RequestError::Challenge {
                     url: shown(response.url()),
                     found: match values.is_empty() {
                         true => "it has no WWW-Authenticate".to_owned(),
@@ -197,7 +197,7 @@ impl Repository {
         Ok(given)
     }
 
-    fn login(&self) -> Result<Option<&FoundLogin>, Failure> {
+    fn login(&self) -> Result<Option<&FoundLogin>, RequestError> {
         if let Some(found) = self.login.get() {
             return Ok(found.as_ref());
         }
@@ -237,8 +237,8 @@ impl Repository {
     }
 }
 
-fn parsed(url: &str) -> Result<Url, Failure> {
-    Url::parse(url).map_err(|error| Failure::Malformed {
+fn parsed(url: &str) -> Result<Url, RequestError> {
+    Url::parse(url).map_err(|error| RequestError::Malformed {
         url: url.to_owned(),
         problem: error.to_string(),
     })

@@ -6,9 +6,9 @@ use serde::Deserialize;
 
 use super::challenge::TokenService;
 use super::endpoint::{host_of, may_be_plain, shown};
-use super::error::Failure;
-use super::exchange::{Content, Outgoing};
-use super::login::Login;
+use super::error::RequestError;
+use super::exchange::{Outgoing, RequestBody};
+use super::login::RegistryLogin;
 use super::{Client, exchange};
 
 /// The largest answer, in bytes.
@@ -22,23 +22,23 @@ pub(super) struct TokenRequest<'a> {
     pub(super) service: &'a TokenService,
     /// What the token is for: `repository:NAME:pull,push`.
     pub(super) scopes: Vec<String>,
-    pub(super) login: Option<&'a Login>,
+    pub(super) login: Option<&'a RegistryLogin>,
     /// The registry, for messages.
     pub(super) registry: &'a str,
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct TokenAnswer {
     token: Option<String>,
     access_token: Option<String>,
 }
 
 impl Client {
     /// Gets a token.
-    pub(super) fn token(&self, request: &TokenRequest<'_>) -> Result<String, Failure> {
+    pub(super) fn token(&self, request: &TokenRequest<'_>) -> Result<String, RequestError> {
         let realm = self.realm(request)?;
         let outgoing = match request.login {
-            Some(Login::Identity(token)) => exchanged(realm, request, token),
+            Some(RegistryLogin::Identity(token)) => exchanged(realm, request, token),
             login => asked(realm, request, login),
         };
         let response = self.exchange(&outgoing)?;
@@ -48,11 +48,11 @@ impl Client {
         if !status.is_success() {
             return Err(exchange::refused(&url, status, &bytes));
         }
-        let malformed = || Failure::Malformed {
+        let malformed = || RequestError::Malformed {
             url: url.clone(),
             problem: "no token".to_owned(),
         };
-        let answer: Answer = serde_json::from_slice(&bytes).map_err(|_| malformed())?;
+        let answer: TokenAnswer = serde_json::from_slice(&bytes).map_err(|_| malformed())?;
         let token = answer.token.or(answer.access_token);
         token
             .filter(|token| !token.is_empty())
@@ -60,8 +60,8 @@ impl Client {
     }
 
     /// The URL of the token service. A login is sent there, so it must be encrypted.
-    fn realm(&self, request: &TokenRequest<'_>) -> Result<Url, Failure> {
-        let refused = |problem: &'static str| Failure::Realm {
+    fn realm(&self, request: &TokenRequest<'_>) -> Result<Url, RequestError> {
+        let refused = |problem: &'static str| RequestError::Realm {
             registry: request.registry.to_owned(),
             realm: match Url::parse(&request.service.realm) {
                 Ok(url) => shown(&url),
@@ -84,7 +84,7 @@ impl Client {
 }
 
 /// A request with the login's user name and password, or without a login.
-fn asked(mut url: Url, request: &TokenRequest<'_>, login: Option<&Login>) -> Outgoing {
+fn asked(mut url: Url, request: &TokenRequest<'_>, login: Option<&RegistryLogin>) -> Outgoing {
     let mut query = url.query_pairs_mut();
     if let Some(service) = &request.service.service {
         query.append_pair("service", service);
@@ -95,9 +95,9 @@ fn asked(mut url: Url, request: &TokenRequest<'_>, login: Option<&Login>) -> Out
     drop(query);
     let mut outgoing = Outgoing::new(Method::GET, url);
     outgoing.authorization = match login {
-        Some(Login::Password { user, password }) => exchange::basic(user, password),
-        Some(Login::Token(token)) => exchange::bearer(token),
-        Some(Login::Identity(_)) | None => None,
+        Some(RegistryLogin::Password { user, password }) => exchange::basic(user, password),
+        Some(RegistryLogin::Token(token)) => exchange::bearer(token),
+        Some(RegistryLogin::Identity(_)) | None => None,
     };
     outgoing
 }
@@ -116,6 +116,6 @@ fn exchanged(url: Url, request: &TokenRequest<'_>, identity: &str) -> Outgoing {
         .append_pair("refresh_token", identity);
     drop(pairs);
     let mut outgoing = Outgoing::new(Method::POST, url);
-    outgoing.content = Content::Secret(form.query().unwrap_or_default().to_owned());
+    outgoing.content = RequestBody::Secret(form.query().unwrap_or_default().to_owned());
     outgoing
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::lock::GivenLock;
 use super::push::Destinations;
 use super::request::{Goal, Request};
-use super::stages::Stages;
+use super::stages::RunStages;
 use super::stores::Stores;
 use super::{Done, Error};
 use crate::pack::oci::IndexWriter;
@@ -34,8 +34,8 @@ pub(super) struct SharedByImages<'a> {
 
 /// Makes all images of a request, then names them and the documents beside them, and pushes what was
 /// made.
-pub(super) fn make(stages: Stages<'_>) -> Result<Vec<Done>, Error> {
-    let Stages {
+pub(super) fn make(stages: RunStages<'_>) -> Result<Vec<Done>, Error> {
+    let RunStages {
         request,
         interrupt,
         report,
@@ -63,8 +63,8 @@ impl SharedByImages<'_> {
     }
 }
 
-fn images(stages: Stages<'_>) -> Result<Vec<Done>, Error> {
-    let Stages {
+fn images(stages: RunStages<'_>) -> Result<Vec<Done>, Error> {
+    let RunStages {
         request, shared, ..
     } = stages;
     if request.other_architectures.is_empty() {
@@ -78,7 +78,7 @@ fn images(stages: Stages<'_>) -> Result<Vec<Done>, Error> {
     for architectures in &request.other_architectures {
         let mut next = request.clone();
         next.system.architectures.clone_from(architectures);
-        let stages = Stages {
+        let stages = RunStages {
             request: &next,
             ..stages
         };

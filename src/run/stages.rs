@@ -25,18 +25,18 @@ use crate::tree::rootfs::Rootfs;
 
 /// One run: what is requested, and what it shares with others.
 #[derive(Clone, Copy)]
-pub(super) struct Stages<'a> {
+pub(super) struct RunStages<'a> {
     pub(super) request: &'a Request,
     pub(super) interrupt: &'a Interrupt,
     pub(super) report: &'a Report,
     pub(super) shared: &'a SharedByImages<'a>,
 }
 
-impl<'a> Stages<'a> {
+impl<'a> RunStages<'a> {
     /// Makes what is requested. Whatever fails, dropping the values before it undoes what they did;
     /// `shared` says where that did not succeed.
     pub(super) fn run(self) -> Result<Done, Error> {
-        let Stages {
+        let RunStages {
             request, report, ..
         } = self;
         // Sources. An unknown suite or a bad source is an error whoever asks.
@@ -47,10 +47,8 @@ impl<'a> Stages<'a> {
         let _registration = cancel_on(self.interrupt, &store);
         let fetch = start_downloads(&store, &request.limits, report);
         let root = claim.as_ref().map(ClaimedOutputs::root);
-        let installation = match root {
-            Some(root) => Some(self.begin(root, &mut inputs, &fetch)?),
-            None => None,
-        };
+        let installation = root.map(|root| self.begin(root, &mut inputs, &fetch));
+        let installation = installation.transpose()?;
         // Indexes and Plan.
         let options = reader_options(request);
         let reader = IndexReader::new(&store, &inputs.sources.list, options, report);
@@ -106,7 +104,7 @@ impl<'a> Stages<'a> {
 
     /// Claims the outputs of a run that has any, once it is known that all of them can be written.
     fn claim(self, inputs: &Inputs) -> Result<Option<ClaimedOutputs<'a>>, Error> {
-        let Stages {
+        let RunStages {
             request,
             interrupt,
             report,

@@ -106,7 +106,7 @@ pub(super) fn images(path: &Path, interrupt: &Interrupt) -> Result<ImagesRead, E
     if let [only] = &index.manifests[..] {
         name = only.annotations.get(FULL_NAME).cloned();
     }
-    let mut reader = Reader {
+    let mut reader = LayoutReader {
         layout: &mut layout,
         parts: Vec::new(),
         seen: 0,
@@ -127,14 +127,14 @@ pub(super) fn images(path: &Path, interrupt: &Interrupt) -> Result<ImagesRead, E
 }
 
 /// Collects the images of a layout.
-struct Reader<'a> {
+struct LayoutReader<'a> {
     layout: &'a mut OpenLayout<'a>,
     parts: Vec<JoinedImage>,
     /// The number of indexes and manifests so far.
     seen: usize,
 }
 
-impl Reader<'_> {
+impl LayoutReader<'_> {
     /// Reads the image, or the images of a nested index, that a descriptor points to.
     fn image(&mut self, descriptor: Descriptor, depth: u32) -> Result<(), Error> {
         self.seen += 1;

@@ -57,7 +57,7 @@ impl StoredImage {
         };
         let name = top.annotations.get(FULL_NAME);
         let name = name.and_then(|name| Reference::parse(name).ok());
-        let mut reader = Reader {
+        let mut reader = DocumentReader {
             layout: &mut layout,
             parts: Vec::new(),
             seen: BTreeSet::new(),
@@ -72,14 +72,14 @@ impl StoredImage {
 }
 
 /// Collects what a document names.
-struct Reader<'a, 'b> {
+struct DocumentReader<'a, 'b> {
     layout: &'a mut OpenLayout<'b>,
     parts: Vec<StoredDocument>,
     /// The digests of the parts.
     seen: BTreeSet<String>,
 }
 
-impl Reader<'_, '_> {
+impl DocumentReader<'_, '_> {
     /// Reads an index or a manifest, after its parts.
     fn document(&mut self, descriptor: &Descriptor, depth: u32) -> Result<StoredDocument, Error> {
         if depth > DEPTH_LIMIT || self.seen.len() > IMAGE_LIMIT {

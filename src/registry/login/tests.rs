@@ -2,17 +2,17 @@
 
 use super::*;
 
-fn shown(login: Option<Login>) -> String {
+fn shown(login: Option<RegistryLogin>) -> String {
     match login {
         None => "none".to_owned(),
-        Some(Login::Password { user, password }) => format!("{user}:{password}"),
-        Some(Login::Identity(token)) => format!("identity {token}"),
-        Some(Login::Token(token)) => format!("token {token}"),
+        Some(RegistryLogin::Password { user, password }) => format!("{user}:{password}"),
+        Some(RegistryLogin::Identity(token)) => format!("identity {token}"),
+        Some(RegistryLogin::Token(token)) => format!("token {token}"),
     }
 }
 
-fn target(registry: &str) -> LoginTarget {
-    LoginTarget {
+fn target(registry: &str) -> RepositoryName {
+    RepositoryName {
         registry: registry.to_owned(),
         repository: "team/debian".to_owned(),
     }

@@ -63,15 +63,15 @@ fn unknown_keys_and_endings_get_a_hint() {
             "did you mean `include`?",
         ),
         (
-            "letters swapped",
-            "varaint = 'x'",
-            "`varaint` is no option of an image",
+            "the plural",
+            "variants = 'x'",
+            "`variants` is no option of an image",
             "did you mean `variant`?",
         ),
         (
             "a key of the table",
-            "only-miror = 'x'",
-            "`only-miror` is no option of an image",
+            "only-mirrors = 'x'",
+            "`only-mirrors` is no option of an image",
             "did you mean `only-mirror`?",
         ),
         (
