@@ -16,8 +16,7 @@ use super::hooks::{HookArgs, ToldRun};
 use super::image::ImageArgs;
 use super::inventory::InventoryArgs;
 use super::lock::LockArgs;
-use super::network::NetworkArgs;
-use super::options::{CacheArgs, GivenImage, OutputArgs, PackageArgs, PerformanceArgs};
+use super::options::{GivenImage, OutputArgs, PackageArgs, RunArgs};
 use super::profile::ProfileArgs;
 use super::registry::{AccessArgs, PushArgs};
 use super::sources::SourceArgs;
@@ -80,38 +79,17 @@ pub(super) struct BootstrapArgs {
     #[command(flatten)]
     lock: LockArgs,
     #[command(flatten)]
-    cache: CacheArgs,
-    #[command(flatten)]
-    network: NetworkArgs,
-    #[command(flatten)]
-    performance: PerformanceArgs,
+    run: RunArgs,
     #[command(flatten)]
     compatibility: CompatibilityArgs,
 }
 
-/// Options that are no part of what is made.
-#[derive(Debug)]
-pub(super) struct RunOptions {
-    pub(super) cache: CacheArgs,
-    pub(super) network: NetworkArgs,
-    pub(super) performance: PerformanceArgs,
-    pub(super) access: AccessArgs,
-}
-
 impl BootstrapArgs {
-    /// With these options in place of its own.
-    pub(super) fn with_run_options(self, options: RunOptions) -> BootstrapArgs {
-        let RunOptions {
-            cache,
-            network,
-            performance,
-            access,
-        } = options;
+    /// With these options, which do not change what is made, in place of its own.
+    pub(super) fn with_run_args(self, run: RunArgs, access: AccessArgs) -> BootstrapArgs {
         BootstrapArgs {
             push: self.push.with_access(access),
-            cache,
-            network,
-            performance,
+            run,
             ..self
         }
     }
@@ -122,7 +100,7 @@ impl BootstrapArgs {
 
     /// The threads that the run may use.
     pub(super) fn jobs(&self) -> usize {
-        self.performance.limits().jobs
+        self.run.performance.limits().jobs
     }
 
     pub(super) fn execute(self, session: &Session) -> Result<(), Error> {
@@ -195,7 +173,7 @@ impl BootstrapArgs {
             target::refuse_url("TARGET", target)?;
         }
         let suite = self.suite.unwrap_or_default();
-        let scripts = self.performance.script_limits();
+        let scripts = self.run.performance.script_limits();
         let sandbox = self.trust.sandbox(scripts, environment.shares_perl());
         let given = GivenImage {
             target: self.target.as_deref(),
@@ -230,9 +208,9 @@ impl BootstrapArgs {
             packages: self.packages.packages(),
             sources: self.sources.options(self.trust, self.mirror, environment)?,
             outputs,
-            cache: self.cache.options(environment),
-            network: self.network.options(),
-            limits: self.performance.limits(),
+            cache: self.run.cache.options(environment),
+            network: self.run.network.options(),
+            limits: self.run.performance.limits(),
             sandbox,
             additions,
             debootstrap: None,

@@ -12,10 +12,8 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::bootstrap::RunOptions;
 use super::error::Error;
-use super::network::NetworkArgs;
-use super::options::{CacheArgs, PerformanceArgs};
+use super::options::RunArgs;
 use super::registry::{self, AccessArgs};
 use super::{Session, exit, print_data};
 use crate::failure::Class;
@@ -97,11 +95,7 @@ pub(super) struct BuildArgs {
     #[command(flatten)]
     access: AccessArgs,
     #[command(flatten)]
-    cache: CacheArgs,
-    #[command(flatten)]
-    network: NetworkArgs,
-    #[command(flatten)]
-    performance: PerformanceArgs,
+    run: RunArgs,
 }
 
 /// A part of the images.
@@ -155,7 +149,7 @@ impl BuildArgs {
 
     /// The threads that the images may use together.
     pub(super) fn jobs(&self) -> usize {
-        self.performance.limits().jobs
+        self.run.performance.limits().jobs
     }
 
     pub(super) fn execute(self, session: &Session) -> Result<(), Error> {
@@ -175,7 +169,7 @@ impl BuildArgs {
         let options = images::Options {
             parallel,
             rebuild: self.rebuild,
-            cache: self.cache.clone().options(&session.environment),
+            cache: self.run.cache.clone().options(&session.environment),
             registry: self.client(session)?,
         };
         let listener = BuildListener {
@@ -199,7 +193,7 @@ impl BuildArgs {
         if self.against.is_none() {
             return Ok(None);
         }
-        let network = self.network.options();
+        let network = self.run.network.options();
         let options = client::Options {
             access: self.access.access(&session.environment),
             limits: network.transfers,
@@ -253,16 +247,12 @@ impl BuildArgs {
         let place = ImagePlace {
             file: &self.file,
             directory: &self.output_dir,
+            run: &self.run,
+            access: &self.access,
         };
         let mut jobs = Vec::new();
         for entry in entries {
-            let options = RunOptions {
-                cache: self.cache.clone(),
-                network: self.network.clone(),
-                performance: self.performance.clone(),
-                access: self.access.clone(),
-            };
-            let mut job = place.job(entry, options, session)?;
+            let mut job = place.job(entry, session)?;
             let request = &mut job.request;
             request.limits.jobs = request.limits.jobs.div_ceil(parallel);
             request.limits.downloads = request.limits.downloads.div_ceil(parallel);

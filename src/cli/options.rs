@@ -11,6 +11,7 @@ use super::compatibility::CompatibilityArgs;
 use super::environment::{Environment, OwnDirectory};
 use super::error::Error;
 use super::image::{FormatName, ImageArgs};
+use super::network::NetworkArgs;
 use super::path_rules::PathRuleArgs;
 use super::registry::PushArgs;
 use super::target::{GivenTargets, Written};
@@ -121,6 +122,17 @@ pub(super) struct OutputArgs {
     /// Without this, a run that fails removes what it made.
     #[arg(long)]
     keep: bool,
+}
+
+/// Options that do not change what is made.
+#[derive(Clone, Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) cache: CacheArgs,
+    #[command(flatten)]
+    pub(super) network: NetworkArgs,
+    #[command(flatten)]
+    pub(super) performance: PerformanceArgs,
 }
 
 #[derive(Clone, Debug, Args)]

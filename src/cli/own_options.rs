@@ -6,8 +6,7 @@
 use clap::Parser;
 
 use super::environment::Environment;
-use super::network::NetworkArgs;
-use super::options::{CacheArgs, PerformanceArgs};
+use super::options::RunArgs;
 use crate::run::{CacheOptions, Limits, NetworkOptions};
 use crate::sandbox;
 
@@ -15,11 +14,7 @@ use crate::sandbox;
 #[command(no_binary_name = true)]
 struct OwnArgs {
     #[command(flatten)]
-    cache: CacheArgs,
-    #[command(flatten)]
-    network: NetworkArgs,
-    #[command(flatten)]
-    performance: PerformanceArgs,
+    run: RunArgs,
 }
 
 /// The options of a run that is called by another program's words.
@@ -34,20 +29,20 @@ impl OwnOptions {
     /// Fails if a variable of the environment has a bad value.
     pub(super) fn read(environment: &Environment) -> Result<OwnOptions, String> {
         let none: [&str; 0] = [];
-        let own = OwnArgs::try_parse_from(none).map_err(|error| {
+        let OwnArgs { run } = OwnArgs::try_parse_from(none).map_err(|error| {
             let text = error.to_string();
             let line = text.lines().next().unwrap_or_default();
             line.strip_prefix("error: ").unwrap_or(line).to_owned()
         })?;
         Ok(OwnOptions {
-            network: own.network.options(),
-            limits: own.performance.limits(),
+            network: run.network.options(),
+            limits: run.performance.limits(),
             sandbox: sandbox::Options {
-                limits: own.performance.script_limits(),
+                limits: run.performance.script_limits(),
                 shares_perl: environment.shares_perl(),
                 ..sandbox::Options::default()
             },
-            cache: own.cache.options(environment),
+            cache: run.cache.options(environment),
         })
     }
 }

@@ -8,15 +8,15 @@ use std::path::Path;
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser};
 
 use super::super::Session;
-use super::super::bootstrap::{BootstrapArgs, RunOptions};
+use super::super::bootstrap::BootstrapArgs;
 use super::super::compatibility::CompatibilityArgs;
 use super::super::configuration::ConfigurationArgs;
 use super::super::error::Error;
 use super::super::hooks::HookArgs;
 use super::super::image::ImageArgs;
-use super::super::options::PackageArgs;
+use super::super::options::{PackageArgs, RunArgs};
 use super::super::profile::ProfileArgs;
-use super::super::registry::PushArgs;
+use super::super::registry::{AccessArgs, PushArgs};
 use super::super::sources::SourceArgs;
 use super::super::trust::TrustArgs;
 use crate::formats::image_table::{ImageEntry, OWN, OptionSetting};
@@ -26,10 +26,13 @@ use crate::pack::{self, ENDINGS, Form};
 /// The option with which a file gets what was pushed.
 const REFS: &str = "refs";
 
-/// Where a table of images is, and where its images go.
+/// Where a table of images is, where its images go, and what is the same for all of them.
 pub(super) struct ImagePlace<'a> {
     pub(super) file: &'a Path,
     pub(super) directory: &'a Path,
+    /// The options of the whole build.
+    pub(super) run: &'a RunArgs,
+    pub(super) access: &'a AccessArgs,
 }
 
 #[derive(Debug, Parser)]
@@ -85,19 +88,16 @@ fn known_options() -> BTreeSet<String> {
 
 impl ImagePlace<'_> {
     /// The request of an image, and the files that it writes.
-    pub(super) fn job(
-        &self,
-        entry: &ImageEntry,
-        options: RunOptions,
-        session: &Session,
-    ) -> Result<ImageJob, Error> {
+    pub(super) fn job(&self, entry: &ImageEntry, session: &Session) -> Result<ImageJob, Error> {
         let files = files(entry, self.directory);
         let words = self.words(entry, &files)?;
         let parsed = ImageWords::parse_words(words).map_err(|error| {
             let Complaint { problem, hint } = complaint(&error.to_string());
             self.bad(entry, problem, hint)
         })?;
-        let bootstrap = parsed.bootstrap.with_run_options(options);
+        let bootstrap = parsed
+            .bootstrap
+            .with_run_args(self.run.clone(), self.access.clone());
         let request = bootstrap.into_told_request(session);
         let mut request = request.map_err(|error| Error::OfImage {
             name: entry.name.clone(),

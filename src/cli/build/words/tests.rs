@@ -40,14 +40,28 @@ fn an_error_of_the_command_line_is_one_line_and_a_hint() {
     }
 }
 
+/// The options of the whole build.
+#[derive(Parser)]
+#[command(no_binary_name = true)]
+struct CommonArgs {
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    access: AccessArgs,
+}
+
 /// The error of an image with these settings.
 fn refused(settings: &str) -> Error {
     let table = format!("[[images]]\nsuite = 'x'\nname = 'a'\n{settings}");
     let table = table.replace("name = 'a'\nname", "name");
     let entry = ImageTable::parse(&table, "amd64").unwrap().images.remove(0);
+    let none: [&str; 0] = [];
+    let common = CommonArgs::parse_from(none);
     let place = ImagePlace {
         file: Path::new("t.toml"),
         directory: Path::new("out"),
+        run: &common.run,
+        access: &common.access,
     };
     let files = files(&entry, place.directory);
     place.words(&entry, &files).unwrap_err()
