@@ -1,8 +1,8 @@
-//! Builds many images over one store, several at once, and skips those that are up to date.
+//! Builds many images with one store, several at once, and skips those that are up to date.
 //!
-//! Whether an image is up to date is decided by its key ([`run::Done::key`]), which is in the lock
-//! beside it, and in the annotations that a registry has. A failed image does not stop the others. What a file of images says is left to
-//! `formats` and `cli`; how one image is made is left to `run`.
+//! An image's key ([`run::Done::key`]) decides whether it is up to date. The key is in the lock
+//! beside the image, and in the annotations that a registry stores. A failed image does not stop
+//! the others. `formats` and `cli` read the file that describes the images; `run` makes each one.
 
 mod files;
 mod turn;
@@ -40,20 +40,20 @@ pub(crate) struct Options {
     pub(crate) parallel: usize,
     /// Builds images that are up to date, too.
     pub(crate) rebuild: bool,
-    /// Of all requests.
+    /// The cache that all requests use.
     pub(crate) cache: CacheOptions,
-    /// Asks the registry which images are up to date, in place of their locks.
+    /// If given, this registry is asked which images are up to date, instead of the locks.
     pub(crate) registry: Option<Arc<registry::Client>>,
 }
 
-/// Hears of the images, on the threads that make them.
+/// Called at the start and end of each image, on the thread that builds it.
 pub(crate) struct BuildListener<'a> {
-    /// Gives the report of an image.
+    /// Creates the report of an image.
     pub(crate) begin: &'a (dyn Fn(&ImageJob) -> Report + Sync),
     pub(crate) end: &'a (dyn Fn(&Report, &ImageResult) + Sync),
 }
 
-/// What has become of an image.
+/// The outcome of building an image.
 #[derive(Debug)]
 pub(crate) struct ImageResult {
     pub(crate) name: String,
@@ -62,7 +62,7 @@ pub(crate) struct ImageResult {
     pub(crate) key: Option<String>,
     pub(crate) packages: Option<PackageTotals>,
     pub(crate) took: Duration,
-    /// The image and what lies beside it.
+    /// The image and the files beside it.
     pub(crate) files: Vec<PathBuf>,
 }
 
@@ -92,8 +92,8 @@ struct Planned {
     is_current: bool,
 }
 
-/// The warnings of a run whose other events are not reported: the run that makes the image repeats
-/// them all.
+/// The warnings of a planning run, whose other events are dropped: the run that makes the image
+/// repeats them.
 #[derive(Default)]
 struct Warnings(Arc<Mutex<Vec<String>>>);
 
@@ -116,7 +116,7 @@ impl Warnings {
     }
 }
 
-/// The result of an image after an interrupt.
+/// The result of an image that was not started because of an interrupt.
 fn not_begun(job: &ImageJob, signal: u8) -> ImageResult {
     ImageResult {
         name: job.name.clone(),
@@ -131,8 +131,8 @@ fn not_begun(job: &ImageJob, signal: u8) -> ImageResult {
     }
 }
 
-/// Builds all images; gives the results in the order of the jobs. `report` hears what belongs to no
-/// single image.
+/// Builds all images. Returns the results in the order of the jobs. `report` gets messages that
+/// concern no single image.
 pub(crate) fn build(
     jobs: &[ImageJob],
     options: &Options,
@@ -207,7 +207,7 @@ impl Building<'_> {
         }
     }
 
-    /// Makes an image unless it is up to date. `known` gets what is known before.
+    /// Builds an image unless it is up to date. Stores in `known` what is known before the build.
     fn state(
         &self,
         job: &ImageJob,
@@ -252,8 +252,8 @@ impl Building<'_> {
         Ok(planned)
     }
 
-    /// Whether the image that a run would make is there: in the registry, if one is asked, under
-    /// each of its names, or else beside its lock, which is brought up to date then.
+    /// Whether the image that a run would make already exists: in the registry under each of its
+    /// names, if a registry is given; otherwise beside its lock, whose releases are then updated.
     fn is_current(&self, job: &ImageJob, done: &Done) -> Result<bool, run::Error> {
         let Some(client) = &self.options.registry else {
             return self.is_current_here(job, done);

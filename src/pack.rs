@@ -111,7 +111,7 @@ pub(crate) enum Error {
         root: PathBuf,
     },
     /// Two outputs.
-    #[error("{} and {} are one output, or one is inside the other", first.display(), second.display())]
+    #[error("{} and {} are the same, or one is inside the other", first.display(), second.display())]
     SamePlace { first: PathBuf, second: PathBuf },
     /// The directory of an OCI image layout.
     #[error("{} is not empty", path.display())]

@@ -40,7 +40,7 @@ const MOST: u64 = 8;
 pub(super) struct BuildArgs {
     /// A file that describes images, in TOML
     ///
-    /// docs/build.md describes it: an [[images]] has a suite, and options of `rbootstrap SUITE`.
+    /// docs/build.md describes it: each [[images]] has a suite, and options of `rbootstrap SUITE`.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -52,12 +52,12 @@ pub(super) struct BuildArgs {
 
     /// Write the images into this directory
     ///
-    /// Each with its lock, its documents and their checksums, which tell the next run whether the
-    /// image is up to date.
+    /// A lock, documents and checksums are written beside each image. The next run reads them to
+    /// find out whether the image is up to date.
     #[arg(long, value_name = "DIR", default_value = ".")]
     output_dir: PathBuf,
 
-    /// Build the images that are up to date, too
+    /// Also build images that are up to date
     #[arg(long)]
     rebuild: bool,
 
@@ -70,15 +70,15 @@ pub(super) struct BuildArgs {
 
     /// Ask this registry which images are up to date, not the locks in --output-dir
     ///
-    /// For machines that have nothing of the last run. An image is looked up by all its names (push,
-    /// or else tag, in FILE), at this registry if none of them is of it; the manifest there has the
-    /// image's key as an annotation.
+    /// For machines without the output of the last run. An image is looked up under all its names
+    /// (push, or else tag, in FILE). If none of them is in this registry, they are looked up there.
+    /// The image's key is an annotation of its manifest.
     #[arg(long, value_name = "REGISTRY", value_parser = registry::host)]
     against: Option<String>,
 
     /// Build only the I-th of N parts of the images
     ///
-    /// I counts from 1. Each image is in one part, whichever machine asks.
+    /// I counts from 1. The parts are the same on every machine.
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
 
@@ -88,7 +88,7 @@ pub(super) struct BuildArgs {
 
     /// Print the result as JSON
     ///
-    /// With --list, the list: for the matrix of a CI system.
+    /// With --list, prints the list, for example for the matrix of a CI system.
     #[arg(long)]
     json: bool,
 

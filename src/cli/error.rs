@@ -190,11 +190,11 @@ impl Error {
             Error::NeedsFile { .. } => "name a file",
             Error::Images { source, .. } => return source.hint().map(str::to_owned),
             Error::ImageOption { hint, .. } => return hint.clone(),
-            Error::NoReference { .. } => "give it a `push` or a `tag`, in the file of the images",
+            Error::NoReference { .. } => "give it a `push` or a `tag` in FILE",
             Error::NoSuchImage { .. } => "`rbootstrap build --list FILE` lists the images",
             Error::OfImage { source, .. } => return source.hint(),
             Error::OneNameForSeveral { .. } => "put {arch} into the name",
-            Error::LockForEachImage { .. } => "give the lock of each image",
+            Error::LockForEachImage { .. } => "give --lock once for each image",
             Error::SeveralLocks => "make an image and a lock of each, and `rbootstrap join` them",
             Error::CompressedLayout { .. } => "name a file that ends in .oci.tar, or a directory",
             Error::Url { .. } => {

@@ -13,7 +13,7 @@ use crate::tree::rootfs::Rootfs;
 
 pub(super) const OPTION: &str = "--hook-helper";
 
-/// Copies what the words behind the option name. Every failure is exit code 1.
+/// Runs the helper that the arguments after the option name. Every failure is exit code 1.
 pub(super) fn main(words: &[OsString]) -> ExitCode {
     match copy(words) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,6 @@
-//! What the words of debootstrap and mmdebstrap cannot say: the cache, the network, the limits.
+//! Options that debootstrap and mmdebstrap do not have: the cache, the network, the limits.
 //!
-//! They are as without options, with the variables of the environment: RBOOTSTRAP_CACHE_DIR and
-//! others.
+//! Under those names, only environment variables such as RBOOTSTRAP_CACHE_DIR set them.
 
 use clap::Parser;
 
@@ -17,7 +16,7 @@ struct OwnArgs {
     run: RunArgs,
 }
 
-/// The options of a run that is called by another program's words.
+/// The options for a run under the name of debootstrap or mmdebstrap.
 pub(super) struct OwnOptions {
     pub(super) cache: CacheOptions,
     pub(super) network: NetworkOptions,

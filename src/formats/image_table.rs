@@ -1,7 +1,7 @@
 //! The file of `rbootstrap build`: images as a table of suites, architectures and variants.
 //!
-//! docs/build.md describes it. A key that this module does not know is an option of the command
-//! line; what it means, and whether it may be there, is left to `cli`.
+//! docs/build.md describes the format. Unknown keys are taken as command-line options; `cli`
+//! decides whether an option exists and is allowed here.
 
 mod file_names;
 
@@ -25,7 +25,7 @@ pub(crate) struct ImageEntry {
     pub(crate) variant: String,
     /// The native architecture, and foreign ones after commas.
     pub(crate) architectures: String,
-    /// The ending of the image's name, without its dot.
+    /// The extension of the image's file name, without its leading dot.
     pub(crate) ending: String,
     /// The endings of bills of materials.
     pub(crate) sboms: Vec<String>,
@@ -44,7 +44,7 @@ pub(crate) struct OptionSetting {
     pub(crate) values: Option<Vec<String>>,
 }
 
-/// A file that is no table of images.
+/// Why a file does not describe images.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadTable {
     #[error("it is not valid TOML, or has another structure")]
@@ -115,7 +115,7 @@ struct Row<'a> {
     host_architecture: &'a str,
 }
 
-/// What stands for something in the values of an image.
+/// The placeholders in the values of an image, and their replacements.
 struct Placeholders<'a>(Vec<(&'static str, &'a str)>);
 
 /// The keys that are not options.

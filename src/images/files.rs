@@ -1,7 +1,7 @@
 //! The files of an image: the image, its lock, its documents, and their checksums.
 //!
-//! A run names all of them at once, the checksums among them; only what was pushed is known later.
-//! Files with these checksums are complete and of one image.
+//! A run publishes all of them at once, including the checksums; only the file with the pushed
+//! references is added later. Files that match these checksums belong to the same, complete image.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -49,7 +49,7 @@ impl ImageFiles {
         summed
     }
 
-    /// Fails if something else than a file has the name of one.
+    /// Fails if one of the paths exists and is not a regular file.
     pub(super) fn require_regular(&self) -> Result<(), Error> {
         for path in self.all() {
             if path.metadata().is_ok_and(|found| !found.is_file()) {

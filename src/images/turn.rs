@@ -1,7 +1,7 @@
-//! One build of an image at a time: a second build over the same directory waits for the first.
+//! A lock per image: a second build in the same output directory waits for the first.
 //!
-//! A build locks a hidden file beside the image, and removes it at the end. The kernel releases the
-//! lock of a build that is killed; its file serves the next one.
+//! A build locks a hidden file beside the image, and removes it at the end. If a build is killed,
+//! the kernel releases its lock, and the next build reuses the file.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -17,14 +17,14 @@ use crate::interrupt::Interrupt;
 use crate::report::Report;
 use crate::run::Error;
 
-/// How often a lock that another build has is tried.
+/// The time between attempts to take a lock that another build holds.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The right to build an image, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Turn {
-    /// `None` where no file can be created or locked. Then nothing can be built, either, or the
-    /// file system has no locks.
+    /// `None` where no file can be created or locked: then either nothing can be built there, or
+    /// the file system does not support locks.
     locked: Option<HeldLock>,
 }
 
@@ -81,7 +81,7 @@ fn lock_path(checksums: &Path) -> PathBuf {
     checksums.with_file_name(format!(".{}.building", stem.to_string_lossy()))
 }
 
-/// Locks the file, and creates it if it is absent. `WOULDBLOCK` if it is to be tried again.
+/// Creates and locks the file. `WOULDBLOCK` means that the caller should try again.
 fn lock(path: &Path) -> Result<HeldLock, Errno> {
     let flags =
         OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

@@ -1,7 +1,7 @@
-//! A process with its descendants, which are found by their parents in /proc.
+//! A process and its descendants, found in /proc by their parent PIDs.
 //!
-//! Every process found is stopped before the next search, so none starts another or loses its
-//! parent in between. A process is known by its number and start time: numbers are given again.
+//! Every process found is stopped before the next search, so none can fork or be reparented in
+//! between. A process is identified by PID and start time, since PIDs are reused.
 
 use std::fs;
 use std::thread;
@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// How long the processes are waited for after SIGKILL.
+/// How long to wait for processes after SIGKILL.
 const AFTER_KILL: Duration = Duration::from_secs(1);
-/// How often it is seen whether processes are left.
+/// How often to check whether processes are left.
 const INTERVAL: Duration = Duration::from_millis(10);
 
 /// A process and all that it has started.
@@ -49,7 +49,7 @@ impl Family {
     pub(super) fn end(&mut self, grace: Duration) {
         self.stop();
         self.send(Signal::SIGTERM);
-        // A stopped process ends only if it goes on.
+        // A stopped process handles SIGTERM only once it is continued.
         self.send(Signal::SIGCONT);
         if !self.has_ended_within(grace) {
             self.kill();
@@ -143,7 +143,7 @@ impl ProcessStatus {
         self.id == other.id && self.start == other.start
     }
 
-    /// Whether it still runs. Nobody may reap what the program has started.
+    /// Whether the process still runs. Only its own parent reaps it, which may never happen.
     fn is_there(&self) -> bool {
         ProcessStatus::read(self.id).is_some_and(|now| self.is(&now) && !now.has_ended)
     }

@@ -181,8 +181,7 @@ fn endings_name_formats() {
     }
 }
 
-/// A name, the files, a symlink that leads to itself, what an error names or else how many warnings
-/// there are.
+/// A name, the files, a symlink that leads to itself, and the expected error or number of warnings.
 type TreeRow = (
     &'static str,
     &'static [(&'static str, &'static str)],

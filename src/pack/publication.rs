@@ -1,8 +1,8 @@
-//! Gives complete outputs their names: the image and the documents beside it, all or none.
+//! Renames complete outputs into place: the image and the documents beside it, all or none.
 //!
-//! A file that has a name can still be taken back: what had the name before gets it again. So a run
-//! that fails at its last act leaves neither an image without its documents nor documents without
-//! their image. What was written into a FIFO, a device or standard output stays written.
+//! A rename can still be undone, which restores the file that had the name before. So a run that
+//! fails at the very end leaves neither an image without its documents nor documents without their
+//! image. Output that was written to a FIFO, a device or standard output cannot be undone.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use super::temporary::NamedFile;
 use super::{Error, WrittenDocument, checksums};
 use crate::interrupt::Interrupt;
 
-/// An image that is complete but for its name. It is gone if it is dropped.
+/// An image that is complete but has no name yet. Dropping it removes it.
 #[derive(Debug)]
 pub(crate) enum WrittenImage {
     /// On standard output, which has no name to give.
@@ -27,11 +27,11 @@ pub(crate) enum WrittenImage {
 pub(crate) struct Publication {
     documents: Vec<WrittenDocument>,
     image: Option<WrittenImage>,
-    /// Gets the checksums of all others, where the image is one file.
+    /// The path of a document with the checksums of all others, if the image is one file.
     checksums: Option<PathBuf>,
 }
 
-/// Outputs under their names, which are taken back if this is dropped.
+/// Outputs that were renamed into place. Dropping this undoes the renames.
 #[derive(Debug, Default)]
 #[must_use = "the names are taken back unless they are kept"]
 pub(crate) struct Published(Vec<NamedOutput>);

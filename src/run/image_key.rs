@@ -1,8 +1,8 @@
-//! The key of an image: with equal keys, a run would make the same image again.
+//! The key of an image: a run with the same key would make the same image.
 //!
-//! It covers the program's version, every step with its packages' digests, and how the image is
-//! written. The image's name is in it only if the image attests its content, so that one image may
-//! otherwise have several names.
+//! It covers the program's version, every step with the digests of its packages, and how the image
+//! is written. It includes the image's name only if the image has an attestation, so that otherwise
+//! one image can have several names.
 
 use super::inputs::Inputs;
 use super::inventory;
@@ -19,7 +19,7 @@ pub(crate) const KEY_ANNOTATION: &str = "org.rbootstrap.image.key";
 #[derive(Clone, Debug)]
 pub(super) struct ImageKey {
     pub(super) digest: Digest,
-    /// With the image's name, which an archive of it has, and those that it is pushed to.
+    /// Also covers the image's name, which is in an archive, and the names that it is pushed to.
     pub(super) named: Digest,
 }
 
@@ -58,7 +58,7 @@ fn digest(request: &Request, inputs: &Inputs, plan: &InstallPlan) -> Digest {
     key.flag(outputs.image.is_some());
     if let Some(image) = &outputs.image {
         image.add_to_key(&mut key);
-        // The attestation says the name.
+        // The attestation contains the name.
         if inventory::attests(Some(image)) {
             key.optional_text(image.reference().map(ToString::to_string).as_deref());
         }
@@ -66,7 +66,7 @@ fn digest(request: &Request, inputs: &Inputs, plan: &InstallPlan) -> Digest {
     key.finish()
 }
 
-/// Adds the key to what an image says of itself.
+/// Adds the key to the image's annotations.
 pub(super) fn with_key(image: &Image, key: &ImageKey) -> Image {
     image.with_annotation(KEY_ANNOTATION, &key.digest.hexadecimal())
 }

@@ -28,7 +28,7 @@ use crate::tree::rootfs::Rootfs;
 /// What stands for the native architecture in a path.
 pub(crate) const ARCHITECTURE: &str = "{arch}";
 
-/// What stands for an architecture that the tree does not say.
+/// Used if the tree does not reveal its architecture.
 const UNKNOWN: &str = "unknown";
 
 /// The documents of an image, still without their names.
@@ -39,7 +39,7 @@ pub(super) struct Documents {
     pub(super) predicate: Option<Predicate>,
 }
 
-/// Fails if two outputs of a run are one.
+/// Fails if two outputs of a run have the same path.
 pub(super) fn require_distinct(request: &Request, architecture: &str) -> Result<(), Error> {
     let outputs = &request.outputs;
     let documents = outputs.inventory.of_architecture(architecture);
@@ -142,7 +142,7 @@ fn control(deb: &RemoteFile, fetch: &Downloads) -> Result<String, Error> {
     Ok(opened.stanza)
 }
 
-/// A tree that documents describe, and whom to tell what of it cannot be read.
+/// A tree that documents describe, and the report for what cannot be read in it.
 #[derive(Clone, Copy)]
 pub(super) struct DescribedTree<'a> {
     pub(super) root: &'a Rootfs,

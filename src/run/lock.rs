@@ -59,8 +59,8 @@ pub(crate) fn locked_image_key(path: &Path) -> Option<String> {
     GivenLock::read(path).ok()?.checked.lock.image
 }
 
-/// The lock of an image that is up to date, if it says something else than the one at `path`: the
-/// releases may be newer, with the same packages.
+/// The new lock of an image that is up to date, if it differs from the one at `path`: releases can
+/// be newer although the packages are the same.
 pub(crate) fn fresh_lock(done: &Done, path: &Path) -> Result<Option<String>, RunError> {
     let Some(mut fresh) = done.lock.clone() else {
         return Ok(None);

@@ -1,10 +1,11 @@
-//! Finds out before any download what will not work.
+//! Finds problems before anything is downloaded.
 //!
-//! In this order: leftovers of killed runs are removed; root and /proc are needed; the image can be
-//! written ([`pack::Place`]); the target is free and its file system can hold a tree
-//! ([`target`](crate::tree::target)); there are keys for the sources (`run::sources`); the cache is
-//! safe to use ([`Store`](crate::store::Store)); registries take the image (`run::push`); the host permits a sandbox and can run the tree's
-//! programs ([`Installation::begin`](crate::install::Installation::begin)). Once the plan is known,
+//! In this order: removes leftovers of killed runs; checks for root and /proc; that the image can
+//! be written ([`pack::Place`]); that the target is free and its file system can hold a tree
+//! ([`target`](crate::tree::target)); that there are keys for the sources (`run::sources`); that
+//! the cache is safe to use ([`Store`](crate::store::Store)); that registries accept the image
+//! (`run::push`); that the host permits a sandbox and can run the tree's programs
+//! ([`Installation::begin`](crate::install::Installation::begin)). Once the plan is known,
 //! [`require_room`] compares its sizes with the file systems.
 
 mod room;

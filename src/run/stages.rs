@@ -128,7 +128,7 @@ impl<'a> RunStages<'a> {
         }
     }
 
-    /// Begins the installation in a tree. Sources that are files of the tree can be read after that.
+    /// Begins the installation in a tree. Sources in files of the tree can be read afterwards.
     fn begin<'b>(
         self,
         root: &'b Rootfs,
@@ -144,7 +144,7 @@ impl<'a> RunStages<'a> {
         Ok(installation)
     }
 
-    /// Has all packages fetched: in the background of the installation, or at once if there is none.
+    /// Has all packages fetched: in the background of an installation, or right away without one.
     fn fetch(
         self,
         plan: &InstallPlan,
@@ -163,7 +163,7 @@ impl<'a> RunStages<'a> {
         debootstrap::keep_packages(self.request, plan, fetch, self.report)
     }
 
-    /// Has the lock, if there is one, named with the image.
+    /// Publishes the lock, if there is one, together with the image.
     fn publish_later(self, lock: Option<WrittenDocument>) {
         self.shared.publication.borrow_mut().add(lock);
     }

@@ -13,7 +13,7 @@ use crate::store::{self, Store};
 #[derive(Debug)]
 pub(crate) struct Stores {
     open: Mutex<Vec<OpenStore>>,
-    /// Gets what no single run is told.
+    /// For messages that concern no single run.
     report: Report,
 }
 

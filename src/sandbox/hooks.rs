@@ -1,10 +1,10 @@
 //! Runs the user's commands on the host, with /proc, /sys and /dev mounted in the tree.
 //!
-//! They share a mount namespace, so what one mounts is there for the next, and nothing is mounted
-//! on the host or has to be unmounted. This program, executed again as [`NAME`], enters the
-//! namespace, mounts what is missing and executes the command. It gets the namespace as its
-//! standard output, and the root directory in it as its working directory: to open the descriptors
-//! of another process may need CAP_SYS_PTRACE.
+//! All hooks share a mount namespace: mounts made by one are visible to the next, nothing is
+//! mounted on the host, and nothing has to be unmounted. This program is executed again as
+//! [`NAME`]; it enters the namespace, mounts what is missing and executes the command. The
+//! namespace is passed as its standard output and the namespace's root directory as its working
+//! directory, because opening another process's descriptors may need CAP_SYS_PTRACE.
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs::File;

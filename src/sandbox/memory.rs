@@ -1,7 +1,7 @@
-//! The memory that this process may use: the host's, or less by its control groups.
+//! The memory that this process may use: the host's, or less if a control group limits it.
 //!
-//! A container and a unit of systemd have limits that /proc/meminfo does not show. The groups above
-//! count as well.
+//! Containers and systemd units have limits that /proc/meminfo does not show. The limits of parent
+//! groups apply as well.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::control_group::{count, directory, own_path};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct LimitedGroup {
     limit: u64,
-    /// Without what the kernel can drop.
+    /// Memory in use, without reclaimable caches.
     used: u64,
 }
 

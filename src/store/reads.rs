@@ -1,5 +1,5 @@
-//! What was read without a digest, kept for further runs of the same process: all images of a build
-//! are then of the same releases, and each release is requested once.
+//! Remembers files that were read without a digest, for later runs of the same process: all images
+//! of a build then use the same releases, and each release is requested once.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use super::{Error, Unverified};
 #[derive(Debug, Default)]
 pub(crate) struct RememberedReads(Mutex<Option<BTreeMap<Vec<String>, Arc<Slot>>>>);
 
-/// One read. Whoever holds the lock reads, and others wait for the result.
+/// One read. The thread that holds the lock reads; others wait for its result.
 type Slot = Mutex<Option<Unverified>>;
 
 impl RememberedReads {

@@ -1,15 +1,15 @@
-//! What packages' scripts would have made and programs need, in a tree where no script runs: users
-//! and groups, name services, a bundle of certificates.
+//! Writes files that maintainer scripts would generate and programs need, for a tree where no
+//! script runs: users and groups, name services, a certificate bundle.
 //!
-//! A file that a package ships, or that the user has put there, stays.
+//! Files that a package ships or that the user has put there are not replaced.
 
 use super::rootfs::{Error, RootPath, Rootfs};
 
-/// The user whom containers can run as.
+/// The UID of the unprivileged user for containers.
 const NONROOT: u32 = 65532;
 const HOME: &str = "home/nonroot";
 
-/// Path and content of files. The groups are those that own files of packages, with their numbers in
+/// Paths and contents of files. The groups are those that own files in packages, with the GIDs of
 /// base-passwd.
 const FILES: [(&str, &str); 3] = [
     (
@@ -50,7 +50,7 @@ const FILES: [(&str, &str); 3] = [
 const CERTIFICATES: &str = "usr/share/ca-certificates";
 /// All of them in one file, as update-ca-certificates makes it.
 const BUNDLE: &str = "etc/ssl/certs/ca-certificates.crt";
-/// Where OpenSSL looks for certificates, which is elsewhere.
+/// The certificate paths in OpenSSL's own directory, and their targets.
 const OPENSSL_LINKS: [(&str, &str); 2] = [
     ("usr/lib/ssl/cert.pem", "/etc/ssl/certs/ca-certificates.crt"),
     ("usr/lib/ssl/certs", "/etc/ssl/certs"),

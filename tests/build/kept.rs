@@ -1,5 +1,5 @@
-//! The files of earlier builds: those of a failed build stay whole, the locks of images that are up
-//! to date are of the current releases, and two builds at once do the work once.
+//! The files of earlier builds: a failed build leaves them intact, the locks of skipped images get
+//! the current releases, and of two concurrent builds only one builds an image.
 
 use std::thread;
 

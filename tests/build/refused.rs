@@ -18,13 +18,13 @@ fn a_bad_table_is_refused_before_anything_is_built() {
             "an option of the run",
             "[[images]]\nsuite = 'fake'\nname = 'a'\ncache-dir = 'x'",
             &[],
-            "images.toml: image a: `cache-dir` is no option of an image",
+            "images.toml: image a: `cache-dir` is not an option for images",
         ),
         (
             "a misspelled option",
             "[[images]]\nsuite = 'fake'\nname = 'a'\nincludes = ['x']",
             &[],
-            "images.toml: image a: `includes` is no option of an image",
+            "images.toml: image a: `includes` is not an option for images",
         ),
         (
             "a bad value",
@@ -107,7 +107,7 @@ fn a_bad_table_is_refused_before_anything_is_built() {
 
 /// What is in an image is in the file alone.
 #[test]
-fn the_environment_decides_no_image() {
+fn image_options_in_the_environment_are_ignored() {
     let context = TestContext::bare();
     let table = "[[images]]\nsuite = 'trixie'\nname = 'a'\n";
     fs::write(context.path("images.toml"), table).unwrap();
@@ -118,7 +118,7 @@ fn the_environment_decides_no_image() {
 }
 
 #[test]
-fn a_file_is_no_directory_of_images() {
+fn the_output_directory_must_not_be_a_file() {
     let context = context("[[images]]\nsuite = 'fake'\nname = 'a'\n");
     fs::write(context.path("out"), "").unwrap();
     let refused = build(&context, &[]).fails(6);

@@ -95,7 +95,7 @@ fn three_machines_share_images_and_only_the_registry() {
 }
 
 #[test]
-fn without_a_name_no_registry_is_asked() {
+fn an_image_without_a_registry_name_is_refused_with_against() {
     let context = context("[[images]]\nsuite = 'fake'\nname = 'a'\n");
     let refused = build(&context, &["--against=127.0.0.1:1"]);
     refused

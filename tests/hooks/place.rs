@@ -258,7 +258,7 @@ fn at_terminal(context: &TestContext, row: &Typed) -> Child {
     terminal.spawn().unwrap()
 }
 
-/// A hook that went on would write into the tree of the next run.
+/// A hook that kept running would write into the tree of the next run.
 #[test]
 #[ignore = "needs root, dpkg"]
 fn a_hook_ends_with_a_run_that_is_killed() {

@@ -86,7 +86,7 @@ fn a_lock_is_written_where_the_path_leads() {
 
 #[test]
 #[ignore = "needs root"]
-fn a_lock_is_no_file_of_the_tree() {
+fn a_lock_inside_the_tree_is_refused() {
     let context = context();
     for lock in ["--lock=root/lock", "--lock=root/etc/lock"] {
         let failed = context.make(&["--variant=extract", "--include=helper", lock]);
@@ -151,7 +151,7 @@ fn a_run_that_fails_at_its_end_leaves_what_was_there() {
     assert!(context.root().is_dir());
 }
 
-/// No two outputs are one, however their paths are written.
+/// No two outputs may have the same path, even if it is written differently.
 #[test]
 fn outputs_have_places_of_their_own() {
     let context = context();

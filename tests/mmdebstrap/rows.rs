@@ -259,7 +259,7 @@ fn wrong_hooks_name_their_option() {
     println!("{} cases", rows.len());
 }
 
-/// A name that is misspelled is not a run of nothing.
+/// A misspelled name must not select zero callers and pass.
 #[test]
 #[ignore = "needs python3"]
 fn callers_that_do_not_exist_are_named() {

@@ -1,4 +1,4 @@
-//! What has become of the images: a table for people, JSON for programs.
+//! The results of a build: a table for people, JSON for programs.
 
 use serde::Serialize;
 

@@ -1,5 +1,5 @@
-//! Turns an image of a table into a request: its options are those of `rbootstrap SUITE`, and are
-//! parsed and checked as if they were given there.
+//! Turns an image of a table into a request. Its options are those of `rbootstrap SUITE`, and are
+//! parsed and checked as if they were given on the command line.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -23,7 +23,7 @@ use crate::formats::image_table::{ImageEntry, OWN, OptionSetting};
 use crate::images::{ImageFiles, ImageJob};
 use crate::pack::{self, ENDINGS, Form};
 
-/// The option with which a file gets what was pushed.
+/// The option for the file that lists pushed references.
 const REFS: &str = "refs";
 
 /// Where a table of images is, where its images go, and what is the same for all of them.
@@ -65,7 +65,7 @@ fn kind(option: &str) -> ValueKind {
     }
 }
 
-/// The options that may be in a table: what they decide is in the image, or how it is come by.
+/// The options that may be in a table: those that affect an image's content or how it is made.
 fn known_options() -> BTreeSet<String> {
     let mut command = Command::new("image");
     command = PackageArgs::augment_args(command);
@@ -79,7 +79,7 @@ fn known_options() -> BTreeSet<String> {
     command = CompatibilityArgs::augment_args(command);
     let longs = command.get_arguments().filter_map(|arg| arg.get_long());
     let mut known: BTreeSet<String> = longs.map(str::to_owned).collect();
-    // One file for each image has the references, and the logins are the run's.
+    // References are written to one file per image, and logins belong to the whole run.
     for option in [REFS, "registry-auth", "insecure-registry"] {
         known.remove(option);
     }
@@ -194,7 +194,7 @@ impl ImagePlace<'_> {
                 let problem = format!(
                     "`name`: the file {name}.{ending} would be taken for an image of another format"
                 );
-                let hint = "let the name end in something else than the beginning of an ending";
+                let hint = "do not end the name in part of an image extension, such as `.oci`";
                 Err(self.bad(entry, problem, Some(hint.to_owned())))
             }
         }
@@ -214,7 +214,7 @@ impl ImagePlace<'_> {
                     .to_owned()
             }
         };
-        let problem = format!("`{name}` is no option of an image");
+        let problem = format!("`{name}` is not an option for images");
         self.bad(entry, problem, Some(hint))
     }
 
@@ -235,7 +235,7 @@ struct Complaint {
     hint: Option<String>,
 }
 
-/// Splits the text of an error of clap's. How to call this program is no help here.
+/// Splits the text of a clap error into problem and hint. The usage line is dropped.
 fn complaint(text: &str) -> Complaint {
     let mut lines = Vec::new();
     let mut hint = None;
@@ -257,8 +257,8 @@ fn complaint(text: &str) -> Complaint {
 }
 
 impl ImageWords {
-    /// Parses the words of an image. The file alone says what is in it: of the variables of the
-    /// environment, only that of the logins for mirrors counts.
+    /// Parses the arguments of an image. Only the table decides what it contains: environment
+    /// variables are ignored, except the one for the logins of mirrors.
     fn parse_words(words: Vec<OsString>) -> Result<ImageWords, clap::Error> {
         let command = ImageWords::command().mut_args(|arg| match arg.get_long() {
             Some("auth-conf") => arg,

@@ -33,7 +33,7 @@ pub(super) fn record(root: &Rootfs, staged: &Staged) -> Result<(), Error> {
     Ok(root.write(&path, &digests, 0o644)?)
 }
 
-/// Has only the locales of a package unpacked, and its copyright.
+/// Leaves out everything of a package except its locales and its copyright file.
 pub(super) fn leave_out_all_but_locales(staged: &mut Staged) {
     let copyright = format!("usr/share/doc/{}/copyright", staged.package.name);
     for node in &mut staged.nodes {
@@ -45,7 +45,7 @@ pub(super) fn leave_out_all_but_locales(staged: &mut Staged) {
     }
 }
 
-/// Whether a path is a place or one of the directories around it.
+/// Whether a path is `place` or one of its parent directories.
 fn is_on_the_way(path: &[u8], place: &[u8]) -> bool {
     path == place || is_below(place, path)
 }

@@ -1,7 +1,7 @@
 //! Checks that the fields of a lock fit together.
 //!
-//! Each error names its field, such as `packages[3].digest`. What only the tree can tell, such as
-//! whether a path is inside it, is left to `run`.
+//! Each error names its field, such as `packages[3].digest`. Checks that need the tree, such as
+//! whether a path is inside it, are left to `run`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,8 +75,7 @@ fn check_path_rules(lock: &Lock) -> Result<Vec<PathRule>, BadLock> {
     Ok(rules)
 }
 
-/// Checks the modes, the contents and the paths of apt's files, none of which is another's
-/// directory.
+/// Checks the modes, contents and paths of apt's files, and that no file is below another.
 fn check_files(lock: &Lock) -> Result<(), BadLock> {
     let mut forms = BTreeMap::new();
     for (number, file) in lock.apt_files.iter().enumerate() {

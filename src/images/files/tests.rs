@@ -1,4 +1,4 @@
-//! Files that are not those of which the checksums are.
+//! Files that do not match their checksums.
 
 use std::fs;
 

@@ -32,7 +32,7 @@ const BUFFER: usize = 256 << 10;
 
 /// Opens a FIFO without waiting for its other side.
 const NONBLOCK: i32 = libc::O_NONBLOCK;
-/// How often it is seen whether a FIFO has a reader.
+/// How often a FIFO is checked for a reader.
 const INTERVAL: Duration = Duration::from_millis(20);
 
 /// Where a helper copies, and how.
@@ -144,7 +144,7 @@ impl HelperCopy<'_> {
             return Err(self.not_there(&path.parent(), "a directory"));
         }
         let on_host = self.on_host(&path);
-        // An existing file keeps its mode, and a symlink leads to one inside.
+        // An existing file keeps its mode, and a symlink is resolved inside the tree.
         let found = self.root.open_at(&path, OFlags::PATH).and_then(Handle::new);
         let opened = found.and_then(|found| found.open(OFlags::WRONLY | OFlags::TRUNC));
         match opened {

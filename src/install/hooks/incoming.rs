@@ -1,11 +1,10 @@
-//! Unpacks a tar archive of the user's in the tree, for the helpers copy-in, sync-in and tar-in.
+//! Unpacks the user's tar archives in the tree, for the helpers copy-in, sync-in and tar-in.
 //!
-//! What it makes is what GNU tar makes as root: owners by number, all mode bits, extended
-//! attributes and times; what is in the way is replaced, except a directory that is not empty. GNU
-//! tar itself knows only the host's root, so a symlink of the tree could lead it to the host's
-//! files. Here every path is resolved with the tree as root. Types that are not known are refused,
-//! and pax records that are not known are ignored: with a warning if they are access control lists
-//! or labels.
+//! The result is that of GNU tar run as root: numeric owners, all mode bits, extended attributes
+//! and times. Existing entries are replaced, except directories that are not empty. GNU tar itself
+//! would follow a symlink of the tree to a file of the host; here every path is resolved with the
+//! tree as root. Unknown entry types are refused. Unknown pax records are ignored, with a warning
+//! for access control lists and labels.
 
 use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr};
@@ -85,8 +84,8 @@ impl Incoming<'_> {
     ///
     /// # Errors
     ///
-    /// If it is not a tar archive, if an entry is not known, or leads out of the target, and if
-    /// reading or writing fails. What is unpacked by then stays.
+    /// If the archive is not a tar, if an entry's type is unknown, if an entry leads out of the
+    /// target, and if reading or writing fails. Entries that were already unpacked are kept.
     pub(super) fn unpack(&self, archive: impl Read) -> Result<(), Error> {
         let limits = DebLimits::none(self.interrupt.clone());
         let mut archive = Archive::new(archive, Dialect::Pax, limits);
@@ -168,17 +167,16 @@ impl Incoming<'_> {
         for attribute in &entry.attributes {
             self.check_interrupt()?;
             let name = OsStr::from_bytes(&attribute.name);
-            // Another run's mark, which would have this tree removed.
+            // A mark copied from another tree would have this tree removed.
             if mark::is_name(name) {
                 continue;
             }
             let flags = XattrFlags::empty();
             match lsetxattr(place.path_by_descriptor(), name, &attribute.value, flags) {
                 Ok(()) => {}
-                // The file system has none of this kind, or the user namespace must not set it.
+                // The file system does not support it, or a user namespace may not set it.
                 Err(Errno::OPNOTSUPP | Errno::PERM) => {}
-                // Nor can it be on this file system, or on this file. GNU tar warns and goes on,
-                // too.
+                // The file system cannot store this attribute or value. GNU tar also only warns.
                 Err(error @ (Errno::TOOBIG | Errno::INVAL | Errno::RANGE | Errno::NOSPC)) => {
                     let path = shown(&entry.path);
                     let name = shown(&attribute.name);

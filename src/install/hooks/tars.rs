@@ -1,6 +1,6 @@
-//! The host's tar, and what of a directory it packs.
+//! Runs the host's tar, and splits a path into the directory that it runs in and the name it packs.
 //!
-//! Its messages are a part of the error if it fails, and warnings otherwise.
+//! Its messages are part of the error if it fails, and warnings otherwise.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -13,7 +13,7 @@ use crate::interrupt::Interrupt;
 use crate::interrupt::child::{Messages, Running};
 use crate::report::Report;
 
-/// A directory, and what of it is copied.
+/// A directory and the name in it that is packed.
 pub(super) struct Contained {
     pub(super) directory: PathBuf,
     pub(super) name: OsString,
@@ -51,7 +51,7 @@ pub(super) fn parent_and_name(path: &OsStr) -> Contained {
     }
 }
 
-/// A tar that runs.
+/// A running tar.
 pub(super) struct Tar<'a> {
     running: Running,
     messages: Messages,
@@ -60,8 +60,8 @@ pub(super) struct Tar<'a> {
 }
 
 impl<'a> Tar<'a> {
-    /// Starts it, and closes the pipes of the command: a tar whose reader has ended has to hear of
-    /// it.
+    /// Starts tar and drops the command, which closes our ends of its pipes: tar must notice when
+    /// its reader has gone.
     pub(super) fn start(
         mut command: Command,
         helper: &'static str,
@@ -85,8 +85,8 @@ impl<'a> Tar<'a> {
         self.running.take_stdout()
     }
 
-    /// Waits for a tar that packs, after what reads from it has ended. If both have failed, the
-    /// packing tar is the cause, unless it could not write any more.
+    /// Waits for a tar that packs, after its reader has ended. If both failed, the error is that of
+    /// the packing tar, unless it failed only because its pipe was closed.
     pub(super) fn wait_after(self, read: Result<(), Error>) -> Result<(), Error> {
         match self.wait() {
             Err(error) if !error.is_broken_pipe() => Err(error),
@@ -95,7 +95,7 @@ impl<'a> Tar<'a> {
     }
 
     pub(super) fn wait(mut self) -> Result<(), Error> {
-        // A reader that has ended early is the failure, not the writer's closed pipe.
+        // Otherwise tar would wait for a reader that has ended early.
         drop(self.take_stdout());
         let status = self.running.wait().map_err(|source| Error::Io {
             helper: self.helper,

@@ -28,7 +28,7 @@ pub(super) struct OpenLayout<'a> {
     path: PathBuf,
     kind: LayoutKind,
     interrupt: &'a Interrupt,
-    /// The blobs that have their digests, so that each is read once.
+    /// The digests of verified blobs, so that each is read once.
     verified: HashMap<String, FilePart>,
 }
 
@@ -188,7 +188,7 @@ fn members(file: File) -> io::Result<HashMap<String, FilePart>> {
     Ok(members)
 }
 
-/// The path of a blob in a layout. What is no digest becomes a path that no layout has.
+/// The path of a blob in a layout. An invalid digest gives a path that no layout contains.
 pub(super) fn path_of(descriptor: &Descriptor) -> String {
     let digest = descriptor.digest.strip_prefix("sha256:").unwrap_or("none");
     let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());

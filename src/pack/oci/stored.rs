@@ -1,5 +1,5 @@
-//! The image of a layout as a registry keeps it: indexes and manifests byte by byte, each after those
-//! that it names, and the blobs that they need.
+//! The image of a layout as a registry stores it: indexes and manifests byte for byte, each after
+//! its parts, and the blobs that they refer to.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -20,7 +20,7 @@ const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+j
 pub(crate) struct StoredImage {
     /// The name that the layout gives it.
     pub(crate) name: Option<Reference>,
-    /// What the index or manifest at the top names, each after what it names itself.
+    /// The indexes and manifests below the top-level one, each after its own parts.
     pub(crate) parts: Vec<StoredDocument>,
     pub(crate) top: StoredDocument,
 }
@@ -36,7 +36,7 @@ pub(crate) struct StoredDocument {
     pub(crate) blobs: Vec<StoredBlob>,
 }
 
-/// A blob, which has its digest.
+/// A blob whose digest was verified.
 #[derive(Debug)]
 pub(crate) struct StoredBlob {
     /// `sha256:…`

@@ -73,32 +73,32 @@ fn unknown_keys_and_endings_get_a_hint() {
         (
             "a letter more",
             "includes = 'x'",
-            "`includes` is no option of an image",
+            "`includes` is not an option for images",
             "did you mean `include`?",
         ),
         (
             "the plural",
             "variants = 'x'",
-            "`variants` is no option of an image",
+            "`variants` is not an option for images",
             "did you mean `variant`?",
         ),
         (
             "a key of the table",
             "only-mirrors = 'x'",
-            "`only-mirrors` is no option of an image",
+            "`only-mirrors` is not an option for images",
             "did you mean `only-mirror`?",
         ),
         (
             "an option of the run",
             "cache-dir = 'x'",
-            "`cache-dir` is no option of an image",
+            "`cache-dir` is not an option for images",
             "docs/build.md lists the keys; options of the run itself belong on the command line",
         ),
         (
             "a name with the beginning of an ending",
             "name = 'a.oci'\nformat = 'tar'",
             "`name`: the file a.oci.tar would be taken for an image of another format",
-            "let the name end in something else than the beginning of an ending",
+            "do not end the name in part of an image extension, such as `.oci`",
         ),
         (
             "an ending that a name would complete",
