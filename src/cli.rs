@@ -7,6 +7,7 @@
 mod bootstrap;
 mod build;
 mod compatibility;
+mod complaint;
 mod configuration;
 mod debootstrap;
 mod documents;

@@ -5,7 +5,7 @@
 //! the others. `formats` and `cli` read the file that describes the images; `run` makes each one.
 
 mod files;
-mod turn;
+mod image_lock;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +20,7 @@ use crate::report::{Event, PackageTotals, Report};
 use crate::run::{self, CacheOptions, Done, Goal, KEY_ANNOTATION, Request, Stores};
 
 pub(crate) use files::ImageFiles;
-use turn::Turn;
+use image_lock::ImageLock;
 
 /// An image to build.
 #[derive(Debug)]
@@ -215,7 +215,7 @@ impl Building<'_> {
         known: &mut Option<Planned>,
     ) -> Result<ImageState, run::Error> {
         job.files.require_regular()?;
-        let _turn = Turn::take(&job.files, self.interrupt, report)?;
+        let _lock = ImageLock::acquire(&job.files, self.interrupt, report)?;
         let warnings = Warnings::default();
         let planned = self.plan(job, &warnings.report());
         if !matches!(&planned, Ok(planned) if !planned.is_current) {

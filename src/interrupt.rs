@@ -4,7 +4,7 @@
 //! Cleaning up is left to `Drop`, as after any other failure.
 
 pub(crate) mod child;
-mod family;
+mod process_tree;
 pub(crate) mod stream;
 
 use std::collections::BTreeMap;

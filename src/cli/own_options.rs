@@ -4,6 +4,7 @@
 
 use clap::Parser;
 
+use super::complaint::complaint;
 use super::environment::Environment;
 use super::options::RunArgs;
 use crate::run::{CacheOptions, Limits, NetworkOptions};
@@ -28,11 +29,8 @@ impl OwnOptions {
     /// Fails if a variable of the environment has a bad value.
     pub(super) fn read(environment: &Environment) -> Result<OwnOptions, String> {
         let none: [&str; 0] = [];
-        let OwnArgs { run } = OwnArgs::try_parse_from(none).map_err(|error| {
-            let text = error.to_string();
-            let line = text.lines().next().unwrap_or_default();
-            line.strip_prefix("error: ").unwrap_or(line).to_owned()
-        })?;
+        let parsed = OwnArgs::try_parse_from(none);
+        let OwnArgs { run } = parsed.map_err(|error| complaint(&error.to_string()).problem)?;
         Ok(OwnOptions {
             network: run.network.options(),
             limits: run.performance.limits(),

@@ -119,7 +119,7 @@ struct Row<'a> {
 struct Placeholders<'a>(Vec<(&'static str, &'a str)>);
 
 /// The keys that are not options.
-pub(crate) const OWN: [&str; 7] = [
+pub(crate) const TABLE_KEYS: [&str; 7] = [
     "name",
     "suite",
     "variant",
@@ -224,7 +224,7 @@ impl Row<'_> {
         known.0.push(("{name}", &name));
         let mut options = Vec::new();
         for (key, value) in &self.settings {
-            if !OWN.contains(&key.as_str()) {
+            if !TABLE_KEYS.contains(&key.as_str()) {
                 options.extend(self.option(key, value, &known)?);
             }
         }

@@ -16,7 +16,7 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
 use super::Interrupt;
-use super::family::Family;
+use super::process_tree::ProcessTree;
 
 /// How long a program may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(3);
@@ -103,7 +103,7 @@ impl Running {
             let _ = sender.send(WaitEnd::Exit);
         })?;
         if let Ok(WaitEnd::Interrupt) = events.recv() {
-            Family::of(process).end(GRACE);
+            ProcessTree::of(process).end(GRACE);
         }
         let _ = waiter.join();
         let status = self.child.wait()?;
@@ -123,7 +123,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if !self.is_reaped {
-            Family::of(self.process()).kill();
+            ProcessTree::of(self.process()).kill();
             let _ = self.child.wait();
         }
     }

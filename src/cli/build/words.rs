@@ -10,6 +10,7 @@ use clap::{Args, Command, CommandFactory, FromArgMatches, Parser};
 use super::super::Session;
 use super::super::bootstrap::BootstrapArgs;
 use super::super::compatibility::CompatibilityArgs;
+use super::super::complaint::{Complaint, complaint};
 use super::super::configuration::ConfigurationArgs;
 use super::super::error::Error;
 use super::super::hooks::HookArgs;
@@ -19,7 +20,7 @@ use super::super::profile::ProfileArgs;
 use super::super::registry::{AccessArgs, PushArgs};
 use super::super::sources::SourceArgs;
 use super::super::trust::TrustArgs;
-use crate::formats::image_table::{ImageEntry, OWN, OptionSetting};
+use crate::formats::image_table::{ImageEntry, OptionSetting, TABLE_KEYS};
 use crate::images::{ImageFiles, ImageJob};
 use crate::pack::{self, ENDINGS, Form};
 
@@ -202,7 +203,7 @@ impl ImagePlace<'_> {
 
     /// A key that is no option of an image: misspelled, or an option of the run.
     fn unknown(&self, entry: &ImageEntry, name: &str, known: &BTreeSet<String>) -> Error {
-        let keys = known.iter().map(String::as_str).chain(OWN);
+        let keys = known.iter().map(String::as_str).chain(TABLE_KEYS);
         let distance = |key: &str| strsim::osa_distance(key, name);
         let near = keys.min_by_key(|key| distance(key));
         let near = near.filter(|key| distance(key) <= 1 + name.len() / 6);
@@ -225,34 +226,6 @@ impl ImagePlace<'_> {
             problem,
             hint,
         }
-    }
-}
-
-/// What is wrong with the words of a command line, and what helps.
-#[derive(Debug, PartialEq, Eq)]
-struct Complaint {
-    problem: String,
-    hint: Option<String>,
-}
-
-/// Splits the text of a clap error into problem and hint. The usage line is dropped.
-fn complaint(text: &str) -> Complaint {
-    let mut lines = Vec::new();
-    let mut hint = None;
-    for line in text.lines().map(str::trim) {
-        if line.starts_with("Usage:") || line.starts_with("For more information") {
-            break;
-        }
-        match line.strip_prefix("tip: ") {
-            Some(tip) => hint = Some(tip.to_owned()),
-            None if line.is_empty() => {}
-            None => lines.push(line),
-        }
-    }
-    let text = lines.join(" ");
-    Complaint {
-        problem: text.strip_prefix("error: ").unwrap_or(&text).to_owned(),
-        hint,
     }
 }
 

@@ -11,7 +11,9 @@ use crate::tree::rootfs::{RootPath, Rootfs};
 const DIRECTORY: &str = "var/lib/dpkg/status.d";
 
 /// The directory of the locales.
-const LOCALES: &[u8] = b"usr/lib/locale";
+const LOCALES: &str = "usr/lib/locale";
+/// The directory of the packages' documents.
+const DOCUMENTS: &str = "usr/share/doc";
 
 /// Records a package that is placed.
 pub(super) fn record(root: &Rootfs, staged: &Staged) -> Result<(), Error> {
@@ -35,22 +37,13 @@ pub(super) fn record(root: &Rootfs, staged: &Staged) -> Result<(), Error> {
 
 /// Leaves out everything of a package except its locales and its copyright file.
 pub(super) fn leave_out_all_but_locales(staged: &mut Staged) {
-    let copyright = format!("usr/share/doc/{}/copyright", staged.package.name);
+    let locales = RootPath::known(LOCALES);
+    let documents = RootPath::known(DOCUMENTS).entry(staged.package.name.as_bytes());
+    let copyright = documents.entry(b"copyright");
     for node in &mut staged.nodes {
-        let path = node.path.as_bytes();
-        let is_kept = is_on_the_way(path, LOCALES)
-            || is_on_the_way(path, copyright.as_bytes())
-            || is_below(path, LOCALES);
-        node.left_out |= !is_kept;
+        let path = &node.path;
+        // The directories above them, too.
+        let leads_there = locales.is_within(path) || copyright.is_within(path);
+        node.left_out |= !(leads_there || path.is_within(&locales));
     }
-}
-
-/// Whether a path is `place` or one of its parent directories.
-fn is_on_the_way(path: &[u8], place: &[u8]) -> bool {
-    path == place || is_below(place, path)
-}
-
-fn is_below(path: &[u8], directory: &[u8]) -> bool {
-    let rest = path.strip_prefix(directory);
-    rest.is_some_and(|rest| rest.starts_with(b"/"))
 }

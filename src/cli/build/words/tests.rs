@@ -3,43 +3,6 @@
 use super::*;
 use crate::formats::image_table::ImageTable;
 
-#[test]
-fn an_error_of_the_command_line_is_one_line_and_a_hint() {
-    let rows = [
-        (
-            "one line",
-            "error: it is bad\n\nFor more information, try '--help'.\n",
-            "it is bad",
-            None,
-        ),
-        (
-            "two lines",
-            "error: these were not provided:\n  --a <A>\n  --b <B>\n\nUsage: x\n\nFor more",
-            "these were not provided: --a <A> --b <B>",
-            None,
-        ),
-        (
-            "a tip",
-            "error: unexpected argument '--x' found\n\n  tip: a similar argument exists: '--y'\n\nUsage: x",
-            "unexpected argument '--x' found",
-            Some("a similar argument exists: '--y'"),
-        ),
-        (
-            "a value of two lines",
-            "error: invalid value 'a\n\nb' for '--hook <STAGE=COMMAND>': expected x\n\nFor more information",
-            "invalid value 'a b' for '--hook <STAGE=COMMAND>': expected x",
-            None,
-        ),
-    ];
-    for (case, text, problem, hint) in rows {
-        let expected = Complaint {
-            problem: problem.to_owned(),
-            hint: hint.map(str::to_owned),
-        };
-        assert_eq!(complaint(text), expected, "{case}");
-    }
-}
-
 /// The options of the whole build.
 #[derive(Parser)]
 #[command(no_binary_name = true)]

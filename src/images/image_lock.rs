@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The right to build an image, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct ImageLock {
     /// `None` where no file can be created or locked: then either nothing can be built there, or
     /// the file system does not support locks.
     locked: Option<HeldLock>,
@@ -34,20 +34,20 @@ struct HeldLock {
     _file: File,
 }
 
-impl Turn {
+impl ImageLock {
     /// Waits until no other build makes this image.
-    pub(super) fn take(
+    pub(super) fn acquire(
         files: &ImageFiles,
         interrupt: &Interrupt,
         report: &Report,
-    ) -> Result<Turn, Error> {
+    ) -> Result<ImageLock, Error> {
         let path = lock_path(&files.checksums);
         let mut is_told = false;
         loop {
             match lock(&path) {
-                Ok(file) => return Ok(Turn { locked: Some(file) }),
+                Ok(file) => return Ok(ImageLock { locked: Some(file) }),
                 Err(Errno::WOULDBLOCK) => {}
-                Err(_) => return Ok(Turn { locked: None }),
+                Err(_) => return Ok(ImageLock { locked: None }),
             }
             if !is_told {
                 report.note(format!(
@@ -67,7 +67,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for ImageLock {
     fn drop(&mut self) {
         if let Some(HeldLock { path, .. }) = &self.locked {
             let _ = rustix::fs::unlinkat(CWD, path, AtFlags::empty());
@@ -121,19 +121,19 @@ mod tests {
         let files = files(directory.path());
         let report = Report::silent();
         let interrupt = Interrupt::default();
-        let first = Turn::take(&files, &interrupt, &report).unwrap();
+        let first = ImageLock::acquire(&files, &interrupt, &report).unwrap();
         let path = directory.path().join(".a.b.building");
         assert!(path.exists());
         assert!(matches!(lock(&path), Err(Errno::WOULDBLOCK)));
         thread::scope(|scope| {
-            let second = scope.spawn(|| Turn::take(&files, &interrupt, &report).unwrap());
+            let second = scope.spawn(|| ImageLock::acquire(&files, &interrupt, &report).unwrap());
             drop(first);
             assert!(second.join().unwrap().locked.is_some());
         });
         assert!(!path.exists());
-        let _third = Turn::take(&files, &interrupt, &report).unwrap();
+        let _third = ImageLock::acquire(&files, &interrupt, &report).unwrap();
         let interrupted = Interrupt::default();
         interrupted.raise(15);
-        assert!(Turn::take(&files, &interrupted, &report).is_err());
+        assert!(ImageLock::acquire(&files, &interrupted, &report).is_err());
     }
 }

@@ -17,7 +17,7 @@ const INTERVAL: Duration = Duration::from_millis(10);
 
 /// A process and all that it has started.
 #[derive(Debug)]
-pub(super) struct Family {
+pub(super) struct ProcessTree {
     members: Vec<ProcessStatus>,
 }
 
@@ -31,18 +31,18 @@ struct ProcessStatus {
     has_ended: bool,
 }
 
-impl Family {
+impl ProcessTree {
     /// Of a child of this process that is not reaped.
-    pub(super) fn of(process: Pid) -> Family {
-        let mut family = Family {
+    pub(super) fn of(process: Pid) -> ProcessTree {
+        let mut tree = ProcessTree {
             members: Vec::new(),
         };
-        family.members.extend(ProcessStatus::read(process.as_raw()));
-        if family.members.is_empty() {
+        tree.members.extend(ProcessStatus::read(process.as_raw()));
+        if tree.members.is_empty() {
             // There is no /proc.
             let _ = kill(process, Signal::SIGKILL);
         }
-        family
+        tree
     }
 
     /// Ends all: by SIGTERM, and after the grace by SIGKILL.
