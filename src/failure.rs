@@ -4,6 +4,8 @@
 //! its variants: a new variant does not compile without both. `cli` turns a class into an exit
 //! code.
 
+use std::error::Error;
+
 /// What kind of failure an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
@@ -27,4 +29,24 @@ pub(crate) enum Class {
         /// The signal's number.
         signal: u8,
     },
+}
+
+/// An error and its causes on one line.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
+
+/// The beginning of somebody else's text on one line, without control characters.
+pub(crate) fn one_line(text: &str, longest: usize) -> String {
+    let mut line = String::new();
+    for c in text.trim().chars().take(longest) {
+        line.push(if c.is_control() { ' ' } else { c });
+    }
+    line
 }

@@ -52,6 +52,7 @@ pub use local::LocalDeb;
 pub(crate) use local::is_path;
 pub(crate) use prefetch::PrefetchPlanner;
 pub(crate) use reason::Reason;
+pub(crate) use scratch::LOCALES;
 pub(crate) use selectors::has_patterns;
 
 /// Which packages a user selects.

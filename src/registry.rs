@@ -21,7 +21,6 @@ mod session;
 mod tests;
 mod token;
 
-use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,10 +30,13 @@ pub(crate) use self::find::LoginPath;
 pub(crate) use self::manifests::RemoteImage;
 pub(crate) use self::push::{Destination, Pushed};
 use self::session::{Repository, Rights};
+use crate::failure::with_causes;
 use crate::interrupt::{Interrupt, Registration};
 use crate::pack::oci::Reference;
 use crate::report::Report;
-use crate::store::{FIRST_PAUSE, HttpClient, LONGEST_PAUSE, Proxies, Stop, TransferLimits};
+use crate::store::{
+    FIRST_PAUSE, HttpClient, LONGEST_PAUSE, Proxies, Stop, TransferLimits, pause_after,
+};
 
 /// What the user says about registries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,7 +122,7 @@ impl Client {
             let pause = self.pause_after(round, &failure);
             self.report.detail(format!(
                 "{}; trying again in {:.1} s",
-                failure.with_causes(),
+                with_causes(&failure),
                 pause.as_secs_f64()
             ));
             self.http.pause(pause, &self.stop)?;
@@ -128,22 +130,14 @@ impl Client {
         }
     }
 
-    /// What the registry asks for, or twice the pause before. Clients that failed together do not
-    /// return together.
+    /// What the registry asks for, or twice the pause before.
     fn pause_after(&self, round: u32, failure: &RequestError) -> Duration {
         let pause = match failure {
             RequestError::Status {
                 retry_after: Some(requested),
                 ..
             } => *requested,
-            _ => {
-                let doubled = 1 << (round - 1).min(10);
-                let mut hasher = DefaultHasher::new();
-                round.hash(&mut hasher);
-                std::process::id().hash(&mut hasher);
-                let jitter = 0.5 + (hasher.finish() % 1024) as f64 / 1024.0;
-                self.first_pause.saturating_mul(doubled).mul_f64(jitter)
-            }
+            _ => pause_after(self.first_pause, round, round),
         };
         pause.min(LONGEST_PAUSE)
     }

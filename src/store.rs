@@ -45,9 +45,7 @@ use reqwest::ClientBuilder;
 
 use self::address::Address;
 pub(crate) use self::address::{encode, file_url};
-pub(crate) use self::attempts::LONGEST_PAUSE;
-#[cfg(test)]
-use self::attempts::with_causes;
+pub(crate) use self::attempts::{LONGEST_PAUSE, pause_after};
 use self::cache::{FileCache, Keep};
 pub(crate) use self::client::{HttpClient, TransferLimits};
 pub(crate) use self::credentials::{Credentials, Login};
@@ -55,6 +53,7 @@ use self::derived::DerivedFiles;
 pub(crate) use self::derived::{DerivedKind, DerivedWriter};
 pub(crate) use self::error::{Cause, Error, Obstacle};
 use self::http::Transport;
+pub(crate) use self::http::retry_after;
 pub(crate) use self::proxy::Proxies;
 use self::reads::RememberedReads;
 use self::request::FileRequest;
@@ -62,6 +61,8 @@ use self::seen::SeenReleases;
 pub(crate) use self::stop::Stop;
 pub(crate) use self::userinfo::{hidden, public_mirror, shown, without_login};
 pub(crate) use self::verified::{CacheForm, Verified};
+#[cfg(test)]
+use crate::failure::with_causes;
 use crate::formats::digest::Digest;
 use crate::report::Report;
 

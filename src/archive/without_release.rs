@@ -10,7 +10,7 @@ use super::release::{COMPRESSIONS, is_flat, suite_url, with_extension};
 use super::signed::{Answer, Releases, SignedFiles};
 use super::{Source, Trust};
 use crate::formats::compress::Compression;
-use crate::formats::digest::{Algorithm, Hasher};
+use crate::formats::digest::{Algorithm, Digest};
 use crate::formats::stanza::Fields;
 use crate::store::{self, Unverified};
 
@@ -101,9 +101,7 @@ impl Releases<'_> {
             if architecture == "all" && !architectures.contains(&architecture) {
                 architectures.push(architecture);
             }
-            let mut hasher = Hasher::new(Algorithm::Sha256);
-            hasher.update(&file.content);
-            let digest = hasher.finish().hexadecimal();
+            let digest = Digest::sha256(&file.content).hexadecimal();
             let _ = writeln!(list, " {digest} {} {name}", file.content.len());
             first.get_or_insert(file);
         }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::listen_for_signals;
+use crate::failure::with_causes;
 use crate::install::{self, CopyPlace, Helper, HelperOptions};
 use crate::interrupt::Interrupt;
 use crate::report::{Event, Report};
@@ -31,7 +32,7 @@ fn copy(words: &[OsString]) -> Result<(), String> {
     };
     let helper = Helper::of_words(helper)
         .ok_or_else(|| format!("{OPTION}: no such helper, or too few paths"))?;
-    let root = Rootfs::open(Path::new(root)).map_err(|error| chain(&error))?;
+    let root = Rootfs::open(Path::new(root)).map_err(|error| with_causes(&error))?;
     let interrupt = Interrupt::default();
     listen_for_signals(&interrupt)
         .map_err(|error| format!("cannot listen for signals: {error}"))?;
@@ -51,19 +52,8 @@ fn copy(words: &[OsString]) -> Result<(), String> {
     };
     install::copy_by_helper(&helper, place).map_err(|error| {
         let hint = error.hint().map(|hint| format!("\nhint: {hint}"));
-        chain(&error) + &hint.unwrap_or_default()
+        with_causes(&error) + &hint.unwrap_or_default()
     })
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(&format!(": {next}"));
-        cause = next.source();
-    }
-    text
 }
 
 #[expect(clippy::print_stderr, reason = "there is no display for a helper")]

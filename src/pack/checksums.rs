@@ -40,16 +40,15 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::formats::digest::Digest;
 
     #[test]
     fn a_file_is_read_from_its_beginning_and_in_parts() {
         let mut file = tempfile::tempfile().unwrap();
         let bytes = vec![b'x'; CHUNK + 1];
         file.write_all(&bytes).unwrap();
-        let mut hasher = Hasher::new(Algorithm::Sha256);
-        hasher.update(&bytes);
         let found = of_file(&file, &Interrupt::default()).unwrap();
-        assert_eq!(found, hasher.finish().hexadecimal());
+        assert_eq!(found, Digest::sha256(&bytes).hexadecimal());
         let interrupt = Interrupt::default();
         interrupt.raise(15);
         assert!(of_file(&file, &interrupt).is_err());

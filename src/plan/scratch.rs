@@ -10,7 +10,8 @@ use crate::formats::relation::Relation;
 /// The release's files, and the locale C.UTF-8.
 pub(super) const PACKAGES: [&str; 2] = [BASE_FILES, LOCALES];
 const BASE_FILES: &str = "base-files";
-const LOCALES: &str = "libc-bin";
+/// The package with the locale C.UTF-8.
+pub(crate) const LOCALES: &str = "libc-bin";
 /// How the names of the packages begin that have the C library.
 const C_LIBRARY: &str = "libc6";
 

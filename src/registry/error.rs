@@ -242,15 +242,4 @@ impl RequestError {
             failure => failure,
         }
     }
-
-    /// The failure and its causes on one line.
-    pub(super) fn with_causes(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            text.push_str(&format!(": {cause}"));
-            source = cause.source();
-        }
-        text
-    }
 }

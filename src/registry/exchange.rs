@@ -17,6 +17,7 @@ use super::body::{FileBody, Pace, PaceLimits, SentBytes, Verdict};
 use super::endpoint::shown;
 use super::error::{RequestError, Said};
 use crate::pack::oci::FilePart;
+use crate::failure::one_line;
 use crate::store;
 
 /// How many redirects are followed for one request.
@@ -275,11 +276,7 @@ fn said(body: &[u8]) -> Said {
 
 /// The beginning of a server's text on one line.
 fn presentable(text: &str) -> String {
-    let mut shown = String::new();
-    for c in text.chars().take(SHOWN) {
-        shown.push(if c.is_control() { ' ' } else { c });
-    }
-    store::hidden(shown.trim())
+    store::hidden(one_line(text, SHOWN).trim())
 }
 
 /// Where an answer redirects to.

@@ -11,7 +11,7 @@ use super::endpoint::shown;
 use super::error::RequestError;
 use super::exchange::{Outgoing, RequestBody};
 use super::session::Repository;
-use crate::formats::digest::{Algorithm, Hasher};
+use crate::formats::digest::Digest;
 use crate::pack::oci::StoredDocument;
 
 /// The largest manifest, in bytes: what registries store.
@@ -52,7 +52,7 @@ impl Repository {
                 problem: format!("no manifest: {error}"),
             })?;
             Ok(Some(RemoteImage {
-                digest: digest_of(&bytes),
+                digest: format!("sha256:{}", Digest::sha256(&bytes).hexadecimal()),
                 annotations: annotated.annotations.unwrap_or_default(),
             }))
         })
@@ -106,11 +106,4 @@ impl Repository {
             _ => Err(self.failure(response)),
         }
     }
-}
-
-/// `sha256:…`
-fn digest_of(bytes: &[u8]) -> String {
-    let mut hasher = Hasher::new(Algorithm::Sha256);
-    hasher.update(bytes);
-    format!("sha256:{}", hasher.finish().hexadecimal())
 }

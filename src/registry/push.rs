@@ -11,6 +11,7 @@ use super::body::SentBytes;
 use super::error::{RegistryAction, RequestError};
 use super::session::{Repository, Rights};
 use super::{Client, Error};
+use crate::failure::with_causes;
 use crate::pack::oci::{Reference, StoredBlob, StoredDocument, StoredImage};
 use crate::report::{Event, Report, Stage};
 
@@ -134,7 +135,7 @@ impl Push<'_> {
         let sent = match sent {
             Err(failure) if failure.is_of_missing_part() => {
                 // It was deleted meanwhile, or is not there although the registry says so.
-                let problem = failure.with_causes();
+                let problem = with_causes(&failure);
                 self.report
                     .detail(format!("{problem}; sending the whole image"));
                 self.documents(image, tag, PushedBlobs::All)

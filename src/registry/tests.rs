@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use super::session::{Repository, Rights};
 use super::{Access, Client, Destination, Error, LoginPath, Options, Pushed, RemoteImage};
 use crate::interrupt::Interrupt;
+use crate::failure::with_causes;
 use crate::pack::oci::Reference;
 use crate::report::Report;
 use crate::store::{Proxies, TransferLimits};
@@ -85,16 +86,8 @@ fn logins(host: &str) -> String {
     format!("{{\"auths\":{{\"{host}\":{{\"auth\":\"{login}\"}}}}}}")
 }
 
-/// The error and its causes on one line.
 fn shown(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        text.push_str(&format!(": {cause_text}"));
-        source = cause.source();
-    }
-    text
+    with_causes(error)
 }
 
 /// Puts a manifest with an annotation `key`=`value` into the registry, as `team/debian:1`.

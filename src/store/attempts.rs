@@ -5,13 +5,13 @@
 //! pause. `error` says which failures are transient; `transfer` makes one attempt.
 
 use std::cell::Cell;
-use std::error::Error as _;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::time::Duration;
 
 use super::address::{Address, server_of};
 use super::userinfo::shown;
 use super::{Error, Stop, Store};
+use crate::failure::with_causes;
 
 /// The longest pause, even if a server asks for more.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -90,12 +90,7 @@ impl Store {
 
     /// Waits before what failed is tried again for the `count`th time. The pause doubles each time.
     pub(crate) fn pause(&self, count: u32, stop: &Stop) -> Result<(), Error> {
-        self.transport.pause(self.pause_after(count), stop)
-    }
-
-    fn pause_after(&self, count: u32) -> Duration {
-        let doubled = 1 << count.saturating_sub(1).min(10);
-        self.first_pause.saturating_mul(doubled)
+        self.transport.pause(doubled(self.first_pause, count), stop)
     }
 }
 
@@ -147,7 +142,10 @@ impl<'a> Attempts<'a> {
             self.pauses += 1;
             let pause = match self.requested.take() {
                 Some(requested) => requested,
-                None => self.store.pause_after(self.rounds).mul_f64(self.jitter()),
+                None => {
+                    let seed = (self.urls, self.pauses);
+                    pause_after(self.store.first_pause, self.rounds, seed)
+                }
             };
             let pause = pause.min(LONGEST_PAUSE);
             let last = self.last.take().unwrap_or_default();
@@ -199,25 +197,19 @@ impl<'a> Attempts<'a> {
             self.failure = Some(error);
         }
     }
-
-    /// A factor from 0.5 to 1.5 that depends on file, attempt and process, so that clients that
-    /// failed together do not return together.
-    fn jitter(&self) -> f64 {
-        let mut hasher = DefaultHasher::new();
-        self.urls.hash(&mut hasher);
-        self.pauses.hash(&mut hasher);
-        std::process::id().hash(&mut hasher);
-        0.5 + (hasher.finish() % 1024) as f64 / 1024.0
-    }
 }
 
-/// An error and its causes on one line.
-pub(super) fn with_causes(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
+/// The pause after a number of failures. It doubles with each, and is changed by a factor from 0.5
+/// to 1.5 that depends on `seed` and the process, so that clients that failed together do not return
+/// together.
+pub(crate) fn pause_after(first: Duration, failures: u32, seed: impl Hash) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    seed.hash(&mut hasher);
+    std::process::id().hash(&mut hasher);
+    let jitter = 0.5 + (hasher.finish() % 1024) as f64 / 1024.0;
+    doubled(first, failures).mul_f64(jitter)
+}
+
+fn doubled(first: Duration, failures: u32) -> Duration {
+    first.saturating_mul(1 << failures.saturating_sub(1).min(10))
 }

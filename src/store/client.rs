@@ -26,6 +26,9 @@ const RATE_WINDOW: u32 = 2;
 /// The longest wait for a connection: time for three retransmissions.
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// After how many timeouts a small file must be complete.
+const LONGEST_READ: u32 = 10;
+
 /// The client and the thread that drives it.
 #[derive(Debug)]
 pub(crate) struct HttpClient {
@@ -144,6 +147,11 @@ impl TransferLimits {
     /// The longest wait for a connection.
     pub(crate) fn connect(self) -> Duration {
         self.timeout.min(CONNECT)
+    }
+
+    /// How long a small file may take.
+    pub(crate) fn longest_read(self) -> Duration {
+        self.timeout * LONGEST_READ
     }
 
     /// The time over which a rate is measured.

@@ -18,9 +18,6 @@ use super::stop::Stop;
 use super::{Cause, Error};
 use crate::report::Report;
 
-/// After how many timeouts a small file must be complete.
-const LONGEST_READ: u32 = 10;
-
 /// The client, and the logins for the servers of archives.
 #[derive(Debug)]
 pub(super) struct Transport {
@@ -84,7 +81,7 @@ impl Transport {
 
     /// How long a small file may take.
     pub(super) fn longest_read(&self) -> Duration {
-        self.limits.timeout * LONGEST_READ
+        self.limits.longest_read()
     }
 
     /// Sends a request and waits for the head of a successful response.
@@ -210,13 +207,18 @@ fn refused(response: &Response, shown: &str) -> Error {
             answer: format!("{} {reason}", status.as_u16()),
         };
     }
-    let seconds = text(response, header::RETRY_AFTER).and_then(|value| value.trim().parse().ok());
     Error::Status {
         url,
         status: status.as_u16(),
         reason,
-        retry_after: seconds.map(Duration::from_secs),
+        retry_after: retry_after(response),
     }
+}
+
+/// How long a server asks to wait before the next request.
+pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = text(response, header::RETRY_AFTER)?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 fn text(response: &Response, name: header::HeaderName) -> Option<&str> {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::formats::digest::{Algorithm, Hasher};
+use crate::formats::digest::Digest;
 use crate::testing::server::{Asked, Reply, Server};
 
 /// How the registry asks for a login.
@@ -118,9 +118,7 @@ pub fn parameter(asked: &Asked, name: &str) -> Option<String> {
 
 /// `sha256:…`
 pub fn digest(content: &[u8]) -> String {
-    let mut hasher = Hasher::new(Algorithm::Sha256);
-    hasher.update(content);
-    format!("sha256:{}", hasher.finish().hexadecimal())
+    format!("sha256:{}", Digest::sha256(content).hexadecimal())
 }
 
 /// An error as the specification has it.

@@ -13,6 +13,7 @@ use crate::dpkg::staging::{self, PackageFile, StagedPackages, Staging};
 use crate::dpkg::unpack::{
     Error, Method, Unpacking, place_together, register_together, unpack_in_turn,
 };
+use crate::failure::with_causes;
 use crate::formats::compress::Integrity;
 use crate::formats::deb::{Deb, DebLimits};
 use crate::formats::package::Package;
@@ -61,16 +62,6 @@ impl Packed {
         }
         deb(&self.control(), &members, &self.3)
     }
-}
-
-fn with_causes(error: Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(deeper) = cause {
-        text = format!("{text}: {deeper}");
-        cause = deeper.source();
-    }
-    text
 }
 
 /// The keys of packages.
@@ -270,7 +261,7 @@ impl World {
 
     /// As a user of the library: unpacks all as one batch. The error with its causes.
     pub fn unpack(&self, packages: &[Packed]) -> Result<(), String> {
-        self.batch(packages).map_err(with_causes)
+        self.batch(packages).map_err(|error| with_causes(&error))
     }
 
     /// As [`World::unpack`], of one .deb of this name, version 1 and architecture all.
@@ -279,7 +270,7 @@ impl World {
         let keys = [PackageKey::new(name, "all", &version)];
         let staged = self.stage_debs(keys.to_vec(), vec![deb]);
         let done = staged.and_then(|staged| self.run_staged(staged, &keys, (0, &[1]), &|_, _| {}));
-        done.map_err(with_causes)
+        done.map_err(|error| with_causes(&error))
     }
 
     /// A tree with dpkg's rules: `exclude` or `include`, and the pattern.

@@ -8,6 +8,7 @@ use pgp::armor::{Dearmor, DearmorOptions};
 use pgp::packet::{Packet, PacketParser, Signature};
 
 use super::SignatureError;
+use crate::failure::one_line;
 
 const BEGIN_MESSAGE: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
 const BEGIN_SIGNATURE: &str = "-----BEGIN PGP SIGNATURE-----";
@@ -161,12 +162,7 @@ pub(super) fn is_binary(content: &[u8]) -> bool {
 
 /// A parser's message as one line of bounded length: it quotes its input.
 pub(super) fn cut(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default();
-    let mut cut = String::new();
-    for c in line.chars().take(160) {
-        cut.push(if c.is_control() { ' ' } else { c });
-    }
-    cut
+    one_line(message.lines().next().unwrap_or_default(), 160)
 }
 
 fn malformed(reason: &str) -> SignatureError {

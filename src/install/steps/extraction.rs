@@ -4,10 +4,8 @@ use super::{Options, Step};
 use crate::dpkg::unpack::Method;
 use crate::formats::package_key::PackageKey;
 use crate::formats::suite::Variant;
+use crate::plan::LOCALES;
 use crate::tree::base::BaseKind;
-
-/// The package with the locale C.UTF-8.
-const LOCALES: &str = "libc-bin";
 
 /// Adds the steps of a variant that runs no script. The package of the locales is unpacked as a
 /// whole only for a user who has named it.

@@ -175,10 +175,8 @@ impl Document {
     }
 
     pub(super) fn of(bytes: Vec<u8>) -> Document {
-        let mut hasher = Hasher::new(Algorithm::Sha256);
-        hasher.update(&bytes);
         let identity = Identity {
-            digest: hasher.finish(),
+            digest: Digest::sha256(&bytes),
             size: bytes.len() as u64,
         };
         Document { bytes, identity }
