@@ -65,6 +65,7 @@ pub(crate) struct Client {
     tries: u32,
     first_pause: Duration,
     stop: Stop,
+    interrupt: Interrupt,
     report: Report,
     _registration: Registration,
 }
@@ -85,6 +86,7 @@ impl Client {
             tries: options.tries.max(1),
             first_pause: FIRST_PAUSE,
             stop,
+            interrupt: interrupt.clone(),
             report: report.clone(),
             _registration: interrupt.on_raise(move || stopped.stop()),
         }))

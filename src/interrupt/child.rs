@@ -7,7 +7,7 @@
 
 use std::io::{self, Read};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -52,6 +52,7 @@ impl Messages {
 enum WaitEnd {
     Exit,
     Interrupt,
+    Late,
 }
 
 impl Running {
@@ -90,6 +91,16 @@ impl Running {
     ///
     /// If a stop was requested before the program ended, whatever its status is.
     pub(crate) fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.wait_at_most(Duration::MAX)
+    }
+
+    /// As [`wait`](Running::wait), but ends a program and its descendants that take longer than
+    /// this.
+    ///
+    /// # Errors
+    ///
+    /// Also `TimedOut`, if the program took too long.
+    pub(crate) fn wait_at_most(&mut self, longest: Duration) -> io::Result<ExitStatus> {
         drop(self.child.stdin.take());
         let (sender, events) = mpsc::channel();
         let raised = sender.clone();
@@ -102,8 +113,14 @@ impl Running {
             wait_for_exit(process);
             let _ = sender.send(WaitEnd::Exit);
         })?;
-        if let Ok(WaitEnd::Interrupt) = events.recv() {
-            ProcessTree::of(process).end(GRACE);
+        let end = match events.recv_timeout(longest) {
+            Ok(end) => end,
+            Err(RecvTimeoutError::Timeout) => WaitEnd::Late,
+            Err(RecvTimeoutError::Disconnected) => WaitEnd::Exit,
+        };
+        match end {
+            WaitEnd::Exit => {}
+            WaitEnd::Interrupt | WaitEnd::Late => ProcessTree::of(process).end(GRACE),
         }
         let _ = waiter.join();
         let status = self.child.wait()?;
@@ -112,7 +129,10 @@ impl Running {
             let _ = events.recv_timeout(SIGNAL_DELAY);
         }
         self.interrupt.check()?;
-        Ok(status)
+        match end {
+            WaitEnd::Late => Err(io::ErrorKind::TimedOut.into()),
+            WaitEnd::Exit | WaitEnd::Interrupt => Ok(status),
+        }
     }
 
     fn process(&self) -> Pid {

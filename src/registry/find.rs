@@ -5,15 +5,18 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::error::RequestError;
 use super::login::{self, LoginFile, RegistryLogin, RepositoryName};
+use crate::failure::one_line;
+use crate::interrupt::Interrupt;
+use crate::interrupt::child::Running;
 use crate::report::Report;
-use crate::store::{self, Stop};
+use crate::store;
 
 /// The largest file of logins, in bytes.
 const FILE_LIMIT: u64 = 4 << 20;
@@ -23,8 +26,6 @@ const ANSWER_LIMIT: u64 = 256 << 10;
 const HELPER_TIME: Duration = Duration::from_secs(60);
 /// How long its output may stay open after its end: a process that it has left may hold it.
 const PIPE_TIME: Duration = Duration::from_secs(5);
-/// How often a helper is looked at.
-const TICK: Duration = Duration::from_millis(10);
 /// What a helper prints that knows no login.
 const NOT_FOUND: &str = "credentials not found";
 
@@ -47,7 +48,7 @@ pub(super) struct FoundLogin {
 pub(super) fn login(
     paths: &[LoginPath],
     target: &RepositoryName,
-    stop: &Stop,
+    interrupt: &Interrupt,
     report: &Report,
 ) -> Result<Option<FoundLogin>, RequestError> {
     for LoginPath { path, is_named } in paths {
@@ -62,7 +63,7 @@ pub(super) fn login(
         if let Some(name) = file.helper(target) {
             let helper = CredentialHelper { name, path };
             report.detail(format!("{} get < {}", helper.program(), target.server()));
-            if let Some(login) = helper.ask(target.server(), stop)? {
+            if let Some(login) = helper.ask(target.server(), interrupt)? {
                 let from = format!("{}, which {} names", helper.program(), path.display());
                 return Ok(Some(FoundLogin { login, from }));
             }
@@ -125,26 +126,40 @@ impl CredentialHelper<'_> {
 
     /// Asks for the login of a server. The helper has the environment of the caller: its own
     /// settings, and the session that has the keys, are there.
-    fn ask(&self, server: &str, stop: &Stop) -> Result<Option<RegistryLogin>, RequestError> {
+    fn ask(
+        &self,
+        server: &str,
+        interrupt: &Interrupt,
+    ) -> Result<Option<RegistryLogin>, RequestError> {
         if self.name.contains('/') {
             return Err(self.failed("is no name of a program".to_owned()));
         }
-        let spawned = Command::new(self.program())
+        let mut command = Command::new(self.program());
+        command
             .arg("get")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let child = spawned.map_err(|error| self.failed(format!("cannot be run: {error}")))?;
-        let mut running = RunningHelper(child);
-        if let Some(mut input) = running.0.stdin.take() {
+            .stderr(Stdio::null());
+        let started = Running::start(&mut command, interrupt);
+        let mut running = started.map_err(|error| match interrupt.signal() {
+            Some(_) => store::Error::Cancelled.into(),
+            None => self.failed(format!("cannot be run: {error}")),
+        })?;
+        if let Some(mut input) = running.take_stdin() {
             // A helper may end without reading it.
             let _ = input.write_all(server.as_bytes());
         }
-        let output = running.0.stdout.take();
+        let output = running.take_stdout();
         let (read, to_read) = mpsc::channel();
         thread::spawn(move || drop(read.send(answer(output))));
-        let status = self.wait(&mut running.0, stop)?;
+        let waited = running.wait_at_most(HELPER_TIME);
+        let status = waited.map_err(|error| match (interrupt.signal(), error.kind()) {
+            (Some(_), _) => store::Error::Cancelled.into(),
+            (None, io::ErrorKind::TimedOut) => {
+                self.failed(format!("took longer than {} s", HELPER_TIME.as_secs()))
+            }
+            (None, _) => self.failed(format!("cannot be waited for: {error}")),
+        })?;
         let answer = match to_read.recv_timeout(PIPE_TIME) {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(self.failed(format!("cannot be read: {error}"))),
@@ -159,26 +174,6 @@ impl CredentialHelper<'_> {
         match said.contains(NOT_FOUND) {
             true => Ok(None),
             false => Err(self.failed(format!("failed with {status}: {}", first_line(&said)))),
-        }
-    }
-
-    fn wait(
-        &self,
-        child: &mut Child,
-        stop: &Stop,
-    ) -> Result<std::process::ExitStatus, RequestError> {
-        let began = Instant::now();
-        loop {
-            stop.check()?;
-            match child.try_wait() {
-                Ok(Some(status)) => return Ok(status),
-                Ok(None) if began.elapsed() > HELPER_TIME => {
-                    let seconds = HELPER_TIME.as_secs();
-                    return Err(self.failed(format!("took longer than {seconds} s")));
-                }
-                Ok(None) => thread::sleep(TICK),
-                Err(error) => return Err(self.failed(format!("cannot be waited for: {error}"))),
-            }
         }
     }
 
@@ -202,18 +197,5 @@ fn answer(output: Option<impl Read>) -> io::Result<Vec<u8>> {
 
 /// The beginning of an error's text.
 fn first_line(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    let line: String = line.chars().filter(|c| !c.is_control()).take(200).collect();
-    store::hidden(&line)
-}
-
-/// A helper that is ended if it is no longer waited for.
-struct RunningHelper(Child);
-
-impl Drop for RunningHelper {
-    fn drop(&mut self) {
-        // Fails if it has ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    store::hidden(&one_line(text.lines().next().unwrap_or_default(), 200))
 }

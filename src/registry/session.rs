@@ -203,11 +203,11 @@ impl Repository {
         }
         let Client {
             access,
-            stop,
+            interrupt,
             report,
             ..
         } = &*self.client;
-        let found = find::login(&access.logins, &self.target, stop, report)?;
+        let found = find::login(&access.logins, &self.target, interrupt, report)?;
         if let Some(login) = &found {
             let registry = &self.target.registry;
             report.detail(format!("the login for {registry} is from {}", login.from));

@@ -71,6 +71,21 @@ fn an_interrupt_ends_all_descendants() {
     }
 }
 
+#[test]
+fn what_takes_too_long_is_ended_with_its_descendants() {
+    let interrupt = Interrupt::default();
+    let mut running = start("sleep 600 & echo x; sleep 600; sleep 600", &interrupt);
+    let mut output = running.take_stdout().unwrap();
+    output.read_exact(&mut [0; 2]).unwrap();
+    let error = running.wait_at_most(Duration::from_millis(50)).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    output.read_to_end(&mut Vec::new()).unwrap();
+    let mut quick = start("exit 4", &interrupt);
+    let status = quick.wait_at_most(Duration::from_secs(600));
+    assert_eq!(status.unwrap().code(), Some(4));
+    assert_eq!(interrupt.callbacks(), 0);
+}
+
 /// The signal of a key comes to both, and this process may hear of it later.
 #[test]
 fn a_late_interrupt_counts() {
