@@ -121,13 +121,8 @@ enum PushedBlobs {
 impl Push<'_> {
     /// Pushes an image under a tag; true if it is there already.
     fn image(&self, image: &StoredImage, tag: &str) -> Result<bool, RequestError> {
-        let top = &image.top;
-        if self.digest(tag)?.as_deref() == Some(&top.digest) {
+        if self.digest(tag)?.as_deref() == Some(&image.top.digest) {
             return Ok(true);
-        }
-        if self.has(top)? {
-            self.repository.store_manifest(top, tag)?;
-            return Ok(false);
         }
         let from = Instant::now();
         self.report.began(Stage::Push, 0);
@@ -152,20 +147,23 @@ impl Push<'_> {
         sent.map(|()| false)
     }
 
-    /// Stores all indexes and manifests with their blobs, the top last and under its tag.
+    /// Stores all indexes and manifests with their blobs, the top last and under its tag. What the
+    /// registry says to have is complete.
     fn documents(
         &self,
         image: &StoredImage,
         tag: &str,
         extent: PushedBlobs,
     ) -> Result<(), RequestError> {
-        for part in &image.parts {
-            if extent == PushedBlobs::All || !self.has(part)? {
-                self.blobs(part, extent)?;
-                self.repository.store_manifest(part, &part.digest)?;
+        if extent == PushedBlobs::All || !self.has(&image.top)? {
+            for part in &image.parts {
+                if extent == PushedBlobs::All || !self.has(part)? {
+                    self.blobs(part, extent)?;
+                    self.repository.store_manifest(part, &part.digest)?;
+                }
             }
+            self.blobs(&image.top, extent)?;
         }
-        self.blobs(&image.top, extent)?;
         self.repository.store_manifest(&image.top, tag)
     }
 
