@@ -85,6 +85,7 @@ impl Repository {
 
     /// Begins an upload, unless the blob can be mounted.
     fn begin(&self, digest: &str, source: Option<&str>) -> Result<Upload, RequestError> {
+        let source = source.filter(|_| !self.denies_mounts.get());
         let Some(source) = source else {
             let response = self.post(None)?;
             return match response.status().is_success() {
@@ -93,16 +94,23 @@ impl Repository {
             };
         };
         self.read_also(Some(source));
-        match self.post(Some(Mount { digest, source })) {
-            Ok(response) if response.status() == StatusCode::CREATED => Ok(Upload::Mounted),
-            Ok(response) if response.status().is_success() => place(&response),
-            Err(failure) if failure.is_transient() => Err(failure),
-            // The login may not read the other repository.
-            Ok(_) | Err(_) => {
-                self.read_also(None);
-                self.begin(digest, None)
+        let failure = match self.post(Some(Mount { digest, source })) {
+            Ok(response) if response.status() == StatusCode::CREATED => {
+                return Ok(Upload::Mounted);
             }
+            Ok(response) if response.status().is_success() => return place(&response),
+            Ok(response) => self.failure(response),
+            Err(failure) => failure,
+        };
+        if failure.is_transient() {
+            return Err(failure);
         }
+        if matches!(failure, RequestError::Denied { .. }) {
+            // The login may not read the other repository.
+            self.denies_mounts.set(true);
+        }
+        self.read_also(None);
+        self.begin(digest, None)
     }
 
     fn post(&self, mount: Option<Mount<'_>>) -> Result<Response, RequestError> {

@@ -3,7 +3,7 @@
 //! A request is sent without a login first. What the registry then asks for is remembered, until it
 //! asks again: tokens expire.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use reqwest::header::{self, HeaderValue};
@@ -41,6 +41,8 @@ pub(super) struct Repository {
     login: OnceCell<Option<FoundLogin>>,
     /// Another repository of the registry from which blobs are mounted.
     source: RefCell<Option<String>>,
+    /// Whether the registry has denied to mount a blob.
+    pub(super) denies_mounts: Cell<bool>,
 }
 
 impl Repository {
@@ -56,6 +58,7 @@ impl Repository {
             authorization: RefCell::default(),
             login: OnceCell::new(),
             source: RefCell::default(),
+            denies_mounts: Cell::new(false),
         }
     }
 

@@ -5,6 +5,7 @@
 mod faults;
 mod logins;
 mod look_up;
+mod mounts;
 mod push;
 mod secure;
 
