@@ -18,7 +18,8 @@ pub(super) fn host(registry: &str) -> &str {
 }
 
 /// Whether requests without encryption are permitted: on loopback, as for docker, and for the hosts
-/// in `listed`, of which one without a port stands for all ports.
+/// in `listed`, of which one without a port stands for all ports. A host without a port is at that
+/// of plain http.
 pub(super) fn may_be_plain(host: &str, listed: &[String]) -> bool {
     let bare = without_port(host);
     let address = bare.trim_start_matches('[').trim_end_matches(']');
@@ -26,9 +27,17 @@ pub(super) fn may_be_plain(host: &str, listed: &[String]) -> bool {
         Ok(address) => address.is_loopback(),
         Err(_) => bare.eq_ignore_ascii_case("localhost"),
     };
+    let full = match has_port(host) {
+        true => host.to_owned(),
+        false => format!("{host}:80"),
+    };
     let is_listed =
-        |entry: &String| entry.eq_ignore_ascii_case(host) || entry.eq_ignore_ascii_case(bare);
+        |entry: &String| entry.eq_ignore_ascii_case(&full) || entry.eq_ignore_ascii_case(bare);
     is_loopback || listed.iter().any(is_listed)
+}
+
+pub(super) fn has_port(host: &str) -> bool {
+    without_port(host) != host
 }
 
 fn without_port(host: &str) -> &str {
@@ -75,6 +84,9 @@ mod tests {
             ("r.example:5000", "r.example:5000", true),
             ("r.example:5001", "r.example:5000", false),
             ("r.example", "r.example:5000", false),
+            ("r.example", "r.example:80", true),
+            ("r.example:80", "r.example:80", true),
+            ("r.example:443", "r.example:80", false),
             ("s.r.example", "r.example", false),
             ("[2001:db8::1]:5000", "[2001:db8::1]", true),
         ];

@@ -11,14 +11,14 @@ use reqwest::{Method, Response, StatusCode, Url};
 
 use super::Client;
 use super::challenge::{Challenge, TokenService};
-use super::endpoint::{host, may_be_plain, shown};
+use super::endpoint::{has_port, host, may_be_plain, shown};
 use super::error::RequestError;
 use super::exchange::{Outgoing, basic, bearer};
 use super::find::{self, FoundLogin};
 use super::login::{RegistryLogin, RepositoryName};
 use super::token::TokenRequest;
 use crate::pack::oci::Reference;
-use crate::store;
+use crate::store::{self, Obstacle};
 
 /// What requests may do in a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,8 +110,7 @@ impl Repository {
         self.client.retry(|| {
             let response = match self.client.send(&ping, &ping.url) {
                 Ok(response) => response,
-                // A server that speaks TLS ends the connection, answers with 400, or leads there.
-                Err(RequestError::Transport(store::Error::Broken { .. })) => return Ok(None),
+                Err(failure) if may_be_encrypted(&failure, host) => return Ok(None),
                 Err(failure) => return Err(failure),
             };
             match response.status() {
@@ -243,6 +242,60 @@ impl Repository {
 fn parsed(url: &str) -> Result<Url, RequestError> {
     Url::parse(url).map_err(|error| RequestError::Malformed {
         url: url.to_owned(),
+/// Whether a registry that did not answer over plain http may do so over https.
+fn may_be_encrypted(failure: &RequestError, host: &str) -> bool {
+    match failure {
+        // A server that speaks TLS ends the connection, answers with 400, or leads there.
+        RequestError::Transport(store::Error::Broken { .. }) => true,
+        // The two schemes have ports of their own.
+        RequestError::Transport(store::Error::Refused { obstacle, .. }) => {
+            *obstacle == Obstacle::Refused && !has_port(host)
+        }
+        _ => false,
+    }
+}
+
         problem: error.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Cause;
+
+    #[test]
+    fn a_closed_port_of_plain_http_leads_to_https() {
+        let refused = |obstacle| store::Error::Refused {
+            url: "u".to_owned(),
+            obstacle,
+            source: Cause::of(&std::fmt::Error),
+        };
+        let broken = || store::Error::Broken {
+            url: "u".to_owned(),
+            source: Cause::of(&std::fmt::Error),
+        };
+        let table = [
+            ("closed", refused(Obstacle::Refused), "r.example", true),
+            ("closed, IPv6", refused(Obstacle::Refused), "[::1]", true),
+            (
+                "a written port",
+                refused(Obstacle::Refused),
+                "r.example:5000",
+                false,
+            ),
+            ("port 80", refused(Obstacle::Refused), "r.example:80", false),
+            ("no such host", refused(Obstacle::Name), "r.example", false),
+            (
+                "no route",
+                refused(Obstacle::Connection),
+                "r.example",
+                false,
+            ),
+            ("TLS", broken(), "r.example:5000", true),
+        ];
+        for (name, failure, host, expected) in table {
+            assert_eq!(may_be_encrypted(&failure.into(), host), expected, "{name}");
+        }
+    }
 }
