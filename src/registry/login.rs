@@ -166,12 +166,16 @@ fn decoded(auth: &str) -> Option<RegistryLogin> {
     })
 }
 
-/// The entry for the narrowest part of a registry with the repository, and its key.
+/// The entry for the narrowest part of a registry with the repository, and its key. One whose key
+/// is that name itself comes before one whose key is another form of it.
 fn narrowest<'a, T>(
     entries: &'a BTreeMap<String, T>,
     target: &RepositoryName,
 ) -> Option<(&'a str, &'a T)> {
     for name in target.names() {
+        if let Some((key, entry)) = entries.get_key_value(&name) {
+            return Some((key, entry));
+        }
         for (key, entry) in entries {
             if named(key) == name {
                 return Some((key, entry));

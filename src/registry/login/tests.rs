@@ -119,6 +119,12 @@ fn entries_of_files_are_found() {
             "u:p",
         ),
         (
+            "the name itself before a URL of it",
+            r#"{"https://r.example/v1/":{"auth":"djpx"},"r.example":{"auth":"dTpw"}}"#,
+            "r.example",
+            "u:p",
+        ),
+        (
             "a user name and a password",
             r#"{"r.example":{"username":"u","password":"p"}}"#,
             "r.example",
