@@ -259,7 +259,13 @@ impl Building<'_> {
             return self.is_current_here(job, done);
         };
         for reference in &job.references {
-            let found = client.look_up(reference)?;
+            let is_pushed = job.request.outputs.push.references.contains(reference);
+            let found = match client.look_up(reference) {
+                // Some registries say so of a repository that a push would create. Without rights,
+                // the push says it again.
+                Err(error) if is_pushed && error.is_denial() => None,
+                found => found?,
+            };
             let known = found.and_then(|mut image| image.annotations.remove(KEY_ANNOTATION));
             if known != Some(done.key()) {
                 return Ok(false);

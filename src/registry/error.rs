@@ -132,6 +132,11 @@ impl Error {
         match &*self.source {
             RequestError::Transport(error) => error.class(),
             RequestError::Digest { .. } => Class::Trust,
+    /// Whether the registry denies access.
+    pub(crate) fn is_denial(&self) -> bool {
+        matches!(*self.source, RequestError::Denied { .. })
+    }
+
             RequestError::Unreadable { .. }
             | RequestError::LoginFile { .. }
             | RequestError::Helper { .. } => Class::Usage,

@@ -3,6 +3,8 @@
 
 use std::thread;
 
+use rbootstrap::testing::registry::{Asks, FakeRegistry, refusal};
+
 use crate::registry::Registry;
 
 use super::*;
@@ -92,6 +94,33 @@ fn three_machines_share_images_and_only_the_registry() {
     write(&context, &two);
     let fourth = three_machines(&context, "fourth", &host);
     assert_eq!(built(&fourth).len(), 6, "{fourth:?}");
+}
+
+/// Some registries deny access to a repository that a push would create.
+#[test]
+#[ignore = "needs root"]
+fn a_denied_repository_is_one_without_the_image_if_it_gets_it() {
+    let context = context("");
+    let registry = FakeRegistry::start(Asks::Nothing, |asked, stored| {
+        let is_absent = stored.manifests.is_empty() && asked.target.contains("/manifests/");
+        (is_absent && asked.method != "PUT").then(|| refusal(403, "DENIED", "no such repository"))
+    });
+    let host = registry.host();
+    let image = "[[images]]\nsuite = 'fake'\nname = 'a'\nvariant = 'extract'\n";
+    let against = format!("--against={host}");
+    // It does not get this one.
+    write(&context, &format!("{image}tag = '{host}/team/a:1'\n"));
+    let failed = build(&context, &[&against]).fails(5);
+    failed.names(&[
+        "cannot look up",
+        "denies access (403): DENIED: no such repository",
+    ]);
+
+    write(&context, &format!("{image}push = '{host}/team/a:1'\n"));
+    for state in ["built", "up-to-date"] {
+        let made = build(&context, &["--json", &against]).ok();
+        assert_eq!(super::states(&made)["a"], state);
+    }
 }
 
 #[test]
