@@ -8,6 +8,9 @@ use std::time::Duration;
 use crate::failure::Class;
 use crate::store::{self, Obstacle};
 
+/// What is wrong with a token service that would get a login in the clear.
+pub(super) const UNENCRYPTED: &str = "not encrypted";
+
 /// What was done with which image, and why it failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {reference}")]
@@ -99,6 +102,8 @@ pub(super) enum RequestError {
     },
     #[error("{} is not a file of logins: {problem}", path.display())]
     LoginFile { path: PathBuf, problem: String },
+    #[error("the login from {from} fits in no header")]
+    Unsendable { from: String },
     #[error("{program}, which {} names, {problem}", path.display())]
     Helper {
         program: String,
@@ -127,18 +132,19 @@ impl fmt::Display for Said {
 }
 
 impl Error {
-    /// The class that decides the exit code.
-    pub(crate) fn class(&self) -> Class {
-        match &*self.source {
-            RequestError::Transport(error) => error.class(),
-            RequestError::Digest { .. } => Class::Trust,
     /// Whether the registry denies access.
     pub(crate) fn is_denial(&self) -> bool {
         matches!(*self.source, RequestError::Denied { .. })
     }
 
+    /// The class that decides the exit code.
+    pub(crate) fn class(&self) -> Class {
+        match &*self.source {
+            RequestError::Transport(error) => error.class(),
+            RequestError::Digest { .. } => Class::Trust,
             RequestError::Unreadable { .. }
             | RequestError::LoginFile { .. }
+            | RequestError::Unsendable { .. }
             | RequestError::Helper { .. } => Class::Usage,
             RequestError::Status { .. }
             | RequestError::Denied { .. }
@@ -186,18 +192,21 @@ impl Error {
             RequestError::Status { status: 429, .. } => {
                 Some("--tries N tries more often, with longer pauses".into())
             }
-            RequestError::Unreadable { .. } | RequestError::LoginFile { .. } => {
+            RequestError::Unreadable { .. }
+            | RequestError::LoginFile { .. }
+            | RequestError::Unsendable { .. } => {
                 Some("--registry-auth FILE names another file".into())
             }
             RequestError::Helper { .. } => Some(
                 "install it, or name a file that has the login itself with --registry-auth FILE"
                     .into(),
             ),
-            RequestError::Realm { .. } => {
+            RequestError::Realm { problem, .. } if *problem == UNENCRYPTED => {
                 Some("--insecure-registry HOST[:PORT] permits plain http to that host".into())
             }
             RequestError::Status { .. }
             | RequestError::Challenge { .. }
+            | RequestError::Realm { .. }
             | RequestError::Redirect { .. }
             | RequestError::UploadLost { .. }
             | RequestError::Malformed { .. }
@@ -225,6 +234,7 @@ impl RequestError {
             | RequestError::Digest { .. }
             | RequestError::Unreadable { .. }
             | RequestError::LoginFile { .. }
+            | RequestError::Unsendable { .. }
             | RequestError::Helper { .. } => false,
         }
     }

@@ -2,9 +2,10 @@
 //!
 //! `session` adds the login of a repository, and tries again what may pass.
 
+use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::header::{self, HeaderMap, HeaderValue};
@@ -16,8 +17,8 @@ use super::Client;
 use super::body::{FileBody, Pace, PaceLimits, SentBytes, Verdict};
 use super::endpoint::shown;
 use super::error::{RequestError, Said};
-use crate::pack::oci::FilePart;
 use crate::failure::one_line;
+use crate::pack::oci::FilePart;
 use crate::store;
 
 /// How many redirects are followed for one request.
@@ -47,13 +48,17 @@ pub(super) enum RequestBody {
         bytes: Bytes,
     },
     /// A form with a login, which stays with the origin that it is for.
-    Secret(String),
+    Secret(SecretForm),
     /// A blob, and where its sent bytes are counted.
     File {
         part: FilePart,
         sent: Arc<SentBytes>,
     },
 }
+
+/// A form with a secret, which it does not show.
+#[derive(Clone)]
+pub(super) struct SecretForm(pub(super) String);
 
 /// The errors of the distribution specification, and those of token services.
 #[derive(Default, Deserialize)]
@@ -152,7 +157,7 @@ impl Client {
                 .body(bytes.clone()),
             RequestBody::Secret(form) => request
                 .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form.clone()),
+                .body(form.0.clone()),
             RequestBody::File { part, sent } => {
                 pace = Pace::of(part.size, Some(sent));
                 request
@@ -213,6 +218,11 @@ impl Client {
         limit: u64,
     ) -> Result<Vec<u8>, RequestError> {
         let timeout = self.http.limits().timeout;
+        let bounds = BodyBounds {
+            bytes: limit,
+            time: self.http.limits().longest_read(),
+        };
+        let began = Instant::now();
         let mut body = Vec::new();
         loop {
             let timed = async { time::timeout(timeout, response.chunk()).await };
@@ -226,35 +236,45 @@ impl Client {
                 Ok(Ok(None)) => return Ok(body),
                 Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
             }
-            if body.len() as u64 > limit {
-                let url = url.to_owned();
-                return Err(RequestError::TooLarge { url, limit });
-            }
+            bounds.require(url, body.len() as u64, began.elapsed())?;
         }
     }
 
     /// The failure of an answer that is no success.
     pub(super) fn failure(&self, response: Response, url: &str) -> RequestError {
         let status = response.status();
-        let retry_after = response.headers().get(header::RETRY_AFTER);
-        let seconds = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let retry_after = store::retry_after(&response);
         let body = self.body(response, url, ERROR_LIMIT).unwrap_or_default();
-        let mut failure = refused(url, status, &body);
-        if let RequestError::Status { retry_after, .. } = &mut failure {
-            *retry_after = seconds.map(Duration::from_secs);
+        RequestError::Status {
+            url: url.to_owned(),
+            status: status.as_u16(),
+            reason: status.canonical_reason().unwrap_or(""),
+            said: said(&body),
+            retry_after,
         }
-        failure
     }
 }
 
-/// The failure for a status and the text that came with it.
-pub(super) fn refused(url: &str, status: StatusCode, body: &[u8]) -> RequestError {
-    RequestError::Status {
-        url: url.to_owned(),
-        status: status.as_u16(),
-        reason: status.canonical_reason().unwrap_or(""),
-        said: said(body),
-        retry_after: None,
+/// How large the body of an answer may be, and how long it may take.
+#[derive(Clone, Copy, Debug)]
+struct BodyBounds {
+    bytes: u64,
+    time: Duration,
+}
+
+impl BodyBounds {
+    /// Fails once a body that is not at its end is too large or has taken too long.
+    fn require(self, url: &str, bytes: u64, took: Duration) -> Result<(), RequestError> {
+        let url = url.to_owned();
+        if bytes > self.bytes {
+            let limit = self.bytes;
+            return Err(RequestError::TooLarge { url, limit });
+        }
+        if took > self.time {
+            let after = self.time;
+            return Err(store::Error::TooLong { url, after }.into());
+        }
+        Ok(())
     }
 }
 
@@ -304,4 +324,47 @@ fn sensitive(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);
     Some(value)
+}
+
+/// Shows no secret.
+impl fmt::Debug for SecretForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretForm")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_bounded_in_size_and_time() {
+        let bounds = BodyBounds {
+            bytes: 100,
+            time: Duration::from_secs(10),
+        };
+        let table = [
+            ("empty", 0, 0, ""),
+            ("at the limits", 100, 10, ""),
+            (
+                "too large",
+                101,
+                1,
+                "u: the registry's answer has more than 100 bytes",
+            ),
+            ("a byte now and then", 11, 11, "u: not complete after 10 s"),
+        ];
+        for (name, bytes, seconds, expected) in table {
+            let judged = bounds.require("u", bytes, Duration::from_secs(seconds));
+            let found = judged.err().map(|error| error.to_string());
+            assert_eq!(found.unwrap_or_default(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let secret = "grant_type=refresh_token&refresh_token=s3cret";
+        let body = RequestBody::Secret(SecretForm(secret.to_owned()));
+        assert_eq!(format!("{body:?}"), "Secret(SecretForm)");
+    }
 }

@@ -170,7 +170,10 @@ impl Repository {
         }
         let login = self.login()?;
         let given = match (Challenge::choose(&values), login.map(|found| &found.login)) {
-            (Some(_), Some(RegistryLogin::Token(token))) => bearer(token),
+            (Some(_), Some(RegistryLogin::Token(token))) => {
+                let from = login.map(|found| found.from.clone()).unwrap_or_default();
+                Some(bearer(token).ok_or(RequestError::Unsendable { from })?)
+            }
             (Some(Challenge::Basic), Some(RegistryLogin::Password { user, password })) => {
                 basic(user, password)
             }
@@ -183,7 +186,7 @@ impl Repository {
                     registry: &self.target.registry,
                 };
                 let token = self.client.token(&request);
-                bearer(&token.map_err(|failure| self.denied(failure))?)
+                Some(token.map_err(|failure| self.denied(failure))?)
             }
             (None, _) => {
                 return Err(RequestError::Challenge {
@@ -239,9 +242,6 @@ impl Repository {
     }
 }
 
-fn parsed(url: &str) -> Result<Url, RequestError> {
-    Url::parse(url).map_err(|error| RequestError::Malformed {
-        url: url.to_owned(),
 /// Whether a registry that did not answer over plain http may do so over https.
 fn may_be_encrypted(failure: &RequestError, host: &str) -> bool {
     match failure {
@@ -255,6 +255,9 @@ fn may_be_encrypted(failure: &RequestError, host: &str) -> bool {
     }
 }
 
+fn parsed(url: &str) -> Result<Url, RequestError> {
+    Url::parse(url).map_err(|error| RequestError::Malformed {
+        url: url.to_owned(),
         problem: error.to_string(),
     })
 }

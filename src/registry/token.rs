@@ -1,13 +1,14 @@
 //! Tokens of a token service (the distribution project's token specification, and its OAuth2 form
 //! for identity tokens).
 
+use reqwest::header::HeaderValue;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 
 use super::challenge::TokenService;
 use super::endpoint::{host_of, may_be_plain, shown};
-use super::error::RequestError;
-use super::exchange::{Outgoing, RequestBody};
+use super::error::{RequestError, UNENCRYPTED};
+use super::exchange::{Outgoing, RequestBody, SecretForm};
 use super::login::RegistryLogin;
 use super::{Client, exchange};
 
@@ -34,29 +35,38 @@ struct TokenAnswer {
 }
 
 impl Client {
-    /// Gets a token.
-    pub(super) fn token(&self, request: &TokenRequest<'_>) -> Result<String, RequestError> {
+    /// Gets a token, as the header that carries it.
+    pub(super) fn token(&self, request: &TokenRequest<'_>) -> Result<HeaderValue, RequestError> {
         let realm = self.realm(request)?;
         let outgoing = match request.login {
             Some(RegistryLogin::Identity(token)) => exchanged(realm, request, token),
-            login => asked(realm, request, login),
+            Some(RegistryLogin::Password { user, password }) => {
+                let mut outgoing = asked(realm, request);
+                outgoing.authorization = exchange::basic(user, password);
+                outgoing
+            }
+            // The registry itself gets a token of the user's.
+            Some(RegistryLogin::Token(_)) | None => asked(realm, request),
         };
         let response = self.exchange(&outgoing)?;
         let url = shown(&outgoing.url);
-        let status = response.status();
-        let bytes = self.body(response, &url, LIMIT)?;
-        if !status.is_success() {
-            return Err(exchange::refused(&url, status, &bytes));
+        if !response.status().is_success() {
+            return Err(self.failure(response, &url));
         }
-        let malformed = || RequestError::Malformed {
+        let bytes = self.body(response, &url, LIMIT)?;
+        let malformed = |problem: &str| RequestError::Malformed {
             url: url.clone(),
-            problem: "no token".to_owned(),
+            problem: problem.to_owned(),
         };
-        let answer: TokenAnswer = serde_json::from_slice(&bytes).map_err(|_| malformed())?;
-        let token = answer.token.or(answer.access_token);
-        token
-            .filter(|token| !token.is_empty())
-            .ok_or_else(malformed)
+        let answer: Result<TokenAnswer, _> = serde_json::from_slice(&bytes);
+        let answer = answer.map_err(|_| malformed("no token"))?;
+        let token = answer.token.or(answer.access_token).unwrap_or_default();
+        match token.is_empty() {
+            true => Err(malformed("no token")),
+            false => {
+                exchange::bearer(&token).ok_or_else(|| malformed("a token that fits in no header"))
+            }
+        }
     }
 
     /// The URL of the token service. A login is sent there, so it must be encrypted.
@@ -77,14 +87,14 @@ impl Client {
         match url.scheme() {
             "https" => Ok(url),
             "http" if may_be_plain(&host_of(&url), &self.access.plain) => Ok(url),
-            "http" => Err(refused("not encrypted")),
+            "http" => Err(refused(UNENCRYPTED)),
             _ => Err(refused("no URL of a web server")),
         }
     }
 }
 
-/// A request with the login's user name and password, or without a login.
-fn asked(mut url: Url, request: &TokenRequest<'_>, login: Option<&RegistryLogin>) -> Outgoing {
+/// A request without a login.
+fn asked(mut url: Url, request: &TokenRequest<'_>) -> Outgoing {
     let mut query = url.query_pairs_mut();
     if let Some(service) = &request.service.service {
         query.append_pair("service", service);
@@ -93,13 +103,7 @@ fn asked(mut url: Url, request: &TokenRequest<'_>, login: Option<&RegistryLogin>
         query.append_pair("scope", scope);
     }
     drop(query);
-    let mut outgoing = Outgoing::new(Method::GET, url);
-    outgoing.authorization = match login {
-        Some(RegistryLogin::Password { user, password }) => exchange::basic(user, password),
-        Some(RegistryLogin::Token(token)) => exchange::bearer(token),
-        Some(RegistryLogin::Identity(_)) | None => None,
-    };
-    outgoing
+    Outgoing::new(Method::GET, url)
 }
 
 /// A request that exchanges an identity token for a token.
@@ -116,6 +120,6 @@ fn exchanged(url: Url, request: &TokenRequest<'_>, identity: &str) -> Outgoing {
         .append_pair("refresh_token", identity);
     drop(pairs);
     let mut outgoing = Outgoing::new(Method::POST, url);
-    outgoing.content = RequestBody::Secret(form.query().unwrap_or_default().to_owned());
+    outgoing.content = RequestBody::Secret(SecretForm(form.query().unwrap_or_default().to_owned()));
     outgoing
 }

@@ -22,6 +22,11 @@ fn files_of_logins_are_read_when_a_registry_asks() {
             "{\"auths\":{\"HOST\":{\"auth\":\"s3cret\"}}}",
             "is not the base64 of",
         ),
+        (
+            "a token with a line break",
+            "{\"auths\":{\"HOST\":{\"registrytoken\":\"s3cret\\n\"}}}",
+            "config.json fits in no header",
+        ),
     ];
     for (case, text, expected) in table {
         let text = text.replace("HOST", &registry.host());

@@ -198,11 +198,17 @@ fn a_login_goes_to_no_token_service_without_encryption() {
             "http",
             "http://auth.example/token",
             "which is not encrypted",
+            true,
         ),
-        ("no URL", "auth", "which is no URL"),
-        ("a file", "file:///token", "which is no URL of a web server"),
+        ("no URL", "auth", "which is no URL", false),
+        (
+            "a file",
+            "file:///token",
+            "which is no URL of a web server",
+            false,
+        ),
     ];
-    for (name, realm, expected) in table {
+    for (name, realm, expected, has_hint) in table {
         let registry = FakeRegistry::start(Asks::Nothing, move |asked, _| {
             let challenge = format!("Bearer realm=\"{realm}\"");
             is_manifest(asked).then(|| Reply::status(401).with("WWW-Authenticate", challenge))
@@ -214,10 +220,60 @@ fn a_login_goes_to_no_token_service_without_encryption() {
             .unwrap_err();
         let shown = shown(&error);
         assert!(shown.contains(expected), "{name}: {shown}");
-        assert!(
-            error.hint().unwrap().contains("--insecure-registry"),
-            "{name}"
-        );
+        let hint = error.hint().unwrap_or_default();
+        assert_eq!(hint.contains("--insecure-registry"), has_hint, "{name}");
+        assert_eq!(hint.is_empty(), !has_hint, "{name}: {hint}");
+    }
+}
+
+/// What a token service answers to the first requests.
+type TokenFault = fn(&Asked) -> Reply;
+
+#[test]
+fn faults_of_token_services_are_told_like_those_of_registries() {
+    let table: [(&str, TokenFault, Option<&str>); 5] = [
+        (
+            "too many requests",
+            |_| refusal(429, "TOOMANYREQUESTS", "slow down").with("Retry-After", "0"),
+            None,
+        ),
+        ("503", |_| Reply::status(503), None),
+        (
+            "a long text",
+            |_| Reply {
+                length: None,
+                ..Reply::status(400).cut(0, Then::Flood)
+            },
+            Some("/token: the registry answered 400 Bad Request"),
+        ),
+        (
+            "no token",
+            |_| Reply::of(b"{}"),
+            Some("the registry's answer has no token"),
+        ),
+        (
+            "a line break",
+            |_| Reply::of(b"{\"token\":\"s3cret\\n\"}"),
+            Some("the registry's answer has a token that fits in no header"),
+        ),
+    ];
+    for (name, fault, expected) in table {
+        let registry = FakeRegistry::start(Asks::Bearer, move |asked, _| {
+            let is_first = asked.target.starts_with("/token") && asked.before < 2;
+            is_first.then(|| fault(asked))
+        });
+        put_annotated(&registry);
+        let host = registry.host();
+        let client = TestClient::with_logins(&logins(&host));
+        match (client.look_up(&format!("{host}/team/debian:1")), expected) {
+            (Ok(found), None) => assert!(found.is_some(), "{name}"),
+            (Err(error), Some(expected)) => {
+                let shown = shown(&error);
+                assert!(shown.contains(expected), "{name}: {shown}");
+                assert!(!shown.contains("s3cret"), "{name}: {shown}");
+            }
+            (found, expected) => panic!("{name}: {found:?}, {expected:?}"),
+        }
     }
 }
 
