@@ -1,5 +1,7 @@
 //! Images in registries: what a run pushes, when it asks, and what it leaves when that fails.
 
+mod several;
+
 use std::fs;
 
 use rbootstrap::testing::registry::{Asks, FakeRegistry, LOGIN, PASSWORD, digest, refusal};

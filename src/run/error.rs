@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{local, lock, preseed, profile};
-use crate::failure::Class;
+use crate::failure::{Class, with_causes};
 use crate::formats::suite;
 use crate::interrupt::Interrupt;
 use crate::tree::{rootfs, target};
@@ -129,6 +129,9 @@ pub(crate) enum Error {
     Pack(#[from] pack::Error),
     #[error(transparent)]
     Registry(#[from] registry::Error),
+    /// Of several names.
+    #[error("{}", listed(failures))]
+    Pushes { failures: Vec<registry::Error> },
     /// An image to push.
     #[error("{} has no name under which it could be pushed", path.display())]
     NoName { path: PathBuf },
@@ -138,7 +141,8 @@ pub(crate) enum Error {
     #[error("interrupted{}", if *kept { "" } else { "; everything is undone" })]
     Interrupted {
         signal: u8,
-        /// A warning has reported that the failed tree stays.
+        /// Something stays: a failed tree, which a warning has reported, or what was written or pushed
+        /// before.
         kept: bool,
     },
 }
@@ -150,6 +154,14 @@ impl Error {
         match interrupt.signal() {
             Some(signal) => Error::Interrupted { signal, kept },
             None => self,
+        }
+    }
+
+    /// The failure of pushes to several names; `None` if none failed.
+    pub(super) fn of_pushes(mut failures: Vec<registry::Error>) -> Option<Error> {
+        match failures.len() {
+            0 | 1 => failures.pop().map(Error::Registry),
+            _ => Some(Error::Pushes { failures }),
         }
     }
 
@@ -180,6 +192,10 @@ impl Error {
             | Error::Rootfs(_) => Class::Target,
             Error::Pack(error) => error.class(),
             Error::Registry(error) => error.class(),
+            Error::Pushes { failures } => {
+                let first = failures.first();
+                first.map_or(Class::Network, registry::Error::class)
+            }
             Error::NoName { .. } => Class::Usage,
             Error::Unverifiable { .. } | Error::Unfetchable { .. } => Class::Trust,
             Error::Local(error) => error.class(),
@@ -231,6 +247,7 @@ impl Error {
             Error::Lock(error) => error.hint(),
             Error::Pack(error) => error.hint(),
             Error::Registry(error) => error.hint(),
+            Error::Pushes { failures } => failures.first().and_then(registry::Error::hint),
             Error::NoName { .. } => {
                 Some("name it: rbootstrap push IMAGE REGISTRY/NAME:TAG".into())
             }
@@ -253,4 +270,13 @@ impl Error {
             | Error::Interrupted { .. } => None,
         }
     }
+}
+
+/// Failures with their causes on one line.
+fn listed(failures: &[registry::Error]) -> String {
+    let mut texts = Vec::new();
+    for failure in failures {
+        texts.push(with_causes(failure));
+    }
+    texts.join("; ")
 }

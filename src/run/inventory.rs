@@ -51,6 +51,21 @@ pub(super) fn require_distinct(request: &Request, architecture: &str) -> Result<
     Ok(Place::require_distinct(&all)?)
 }
 
+/// Fails if two outputs of a packed tree are one.
+pub(super) fn require_distinct_of_tree(
+    root: &Rootfs,
+    image: &Image,
+    outputs: &InventoryOutputs,
+    refs: Option<&Path>,
+) -> Result<(), Error> {
+    let architecture = identity::architecture(root, &Report::silent());
+    let named = outputs.of_architecture(architecture.as_deref().unwrap_or(UNKNOWN));
+    let mut all = paths(&named);
+    all.extend(refs);
+    all.extend(image.path());
+    Ok(Place::require_distinct(&all)?)
+}
+
 /// Fails if a document, the lock or the checksums cannot be written at its place.
 pub(super) fn try_out(
     request: &Request,
@@ -176,11 +191,6 @@ pub(super) fn of_tree(
         return Ok(Documents::default());
     }
     let root = tree.root;
-    let architecture = identity::architecture(root, &Report::silent());
-    let named = outputs.of_architecture(architecture.as_deref().unwrap_or(UNKNOWN));
-    let mut all = paths(&named);
-    all.extend(image.path());
-    Place::require_distinct(&all)?;
     let created = match options.epoch {
         Some(epoch) => epoch,
         None => pack::newest(root, &options.interrupt)?,

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use super::inventory::{self, DescribedTree};
-use super::push::{Destinations, SpooledImage};
+use super::push::{Destinations, SpooledImage, require_own_refs};
 use super::request::{InventoryOutputs, NetworkOptions, PushOutputs};
 use crate::interrupt::Interrupt;
 use crate::pack::oci::{self, JoinOptions};
-use crate::pack::{self, Image, Publication};
+use crate::pack::{self, Image, Place, Publication};
 use crate::report::Report;
 use crate::tree::rootfs::Rootfs;
 
@@ -49,6 +49,14 @@ fn join_images(
         push,
         network,
     } = request;
+    require_own_refs(push, &options.images)?;
+    let outputs: Vec<&Path> = options
+        .output
+        .path()
+        .into_iter()
+        .chain(push.refs.as_deref())
+        .collect();
+    Place::require_distinct(&outputs)?;
     let destinations = Destinations::open(push, network, interrupt, report)?;
     if let Some(destinations) = &destinations {
         destinations.try_out()?;
@@ -86,6 +94,7 @@ fn pack_tree(root: &Rootfs, request: PackRequest<'_>, report: &Report) -> Result
     let Some(image) = spooled_image.or(image) else {
         return Ok(());
     };
+    inventory::require_distinct_of_tree(root, image, inventory, push.refs.as_deref())?;
     let destinations = Destinations::open(push, network, &interrupt, report)?;
     if let Some(destinations) = &destinations {
         destinations.try_out()?;
@@ -99,7 +108,11 @@ fn pack_tree(root: &Rootfs, request: PackRequest<'_>, report: &Report) -> Result
     publication.publish(&options.interrupt)?.keep();
     let path = image.path().map(PathBuf::from);
     match (destinations, path) {
-        (Some(destinations), Some(path)) => destinations.push_written(&path, &interrupt, report),
+        (Some(destinations), Some(path)) => {
+            let pushed = destinations.push_written(&path, &interrupt, report);
+            let stays = *inventory != InventoryOutputs::default();
+            pushed.map_err(|error| error.or_interrupted(&interrupt, stays))
+        }
         (Some(_) | None, _) => Ok(()),
     }
 }

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use super::request::{Goal, NetworkOptions, PushOutputs, Request};
+use crate::failure::with_causes;
 use crate::interrupt::Interrupt;
-use crate::pack::oci::{Reference, StoredImage};
-use crate::pack::{self, Content, Image, Layout, Publication, WrittenDocument};
+use crate::pack::oci::StoredImage;
+use crate::pack::{self, Content, Image, Layout, Place, Publication, WrittenDocument};
 use crate::registry::{self, Client, Destination, Pushed};
 use crate::report::Report;
 use crate::tree::target::Target;
@@ -135,7 +136,9 @@ impl Destinations {
         interrupt: &Interrupt,
         report: &Report,
     ) -> Result<(), Error> {
-        let pushed = self.push(layout, interrupt, report);
+        let image = StoredImage::read(layout, interrupt);
+        let image = image.map_err(|error| pack::Error::from(error).into());
+        let pushed = image.and_then(|image| self.push(&image, interrupt, report));
         if pushed.is_err() && !self.is_spooled {
             report.note(format!(
                 "the image stays in {0}: `rbootstrap push {0} NAME` pushes it",
@@ -149,39 +152,83 @@ impl Destinations {
 
     /// Fails if nothing can be pushed to one of them, or the file of references cannot be written.
     pub(super) fn try_out(&self) -> Result<(), Error> {
-        if let Some(path) = &self.refs {
-            WrittenDocument::try_out(path, None)?;
-        }
+        self.try_out_refs()?;
         for destination in &self.list {
             destination.try_out()?;
         }
         Ok(())
     }
 
-    /// Pushes the image of a layout to all of them, and writes the file of references.
-    pub(super) fn push(
+    fn try_out_refs(&self) -> Result<(), Error> {
+        match &self.refs {
+            Some(path) => Ok(WrittenDocument::try_out(path, None)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Pushes an image to all of them, and writes the file of references. A destination that fails
+    /// keeps the image from no other.
+    fn push(
         &self,
-        layout: &Path,
+        image: &StoredImage,
         interrupt: &Interrupt,
         report: &Report,
     ) -> Result<Vec<Pushed>, Error> {
-        let image = StoredImage::read(layout, interrupt).map_err(pack::Error::from)?;
         let mut all = Vec::new();
+        let mut failures = Vec::new();
         let mut before = None;
         for destination in &self.list {
-            let pushed = destination.push(&image, before)?;
-            report.note(told(&pushed));
-            all.push(pushed);
-            before = Some(destination);
+            match destination.push(image, before) {
+                Ok(pushed) => {
+                    report.note(told(&pushed));
+                    all.push(pushed);
+                    before = Some(destination);
+                }
+                Err(failure) => failures.push(failure),
+            }
         }
+        let has_pushed = !all.is_empty();
+        let written = match has_pushed {
+            true => self.write_refs(&all, interrupt),
+            false => Ok(()),
+        };
+        let result = match (Error::of_pushes(failures), written) {
+            (None, Ok(())) => Ok(all),
+            (None, Err(error)) | (Some(error), Ok(())) => Err(error),
+            (Some(error), Err(unwritten)) => {
+                report.warning(with_causes(&unwritten));
+                Err(error)
+            }
+        };
+        result.map_err(|error| error.or_interrupted(interrupt, has_pushed))
+    }
+
+    fn write_refs(&self, all: &[Pushed], interrupt: &Interrupt) -> Result<(), Error> {
         if let Some(path) = &self.refs {
-            let document = WrittenDocument::write(path, refs(&all).as_bytes(), None)?;
+            let document = WrittenDocument::write(path, refs(all).as_bytes(), None)?;
             let mut publication = Publication::default();
             publication.add([document]);
             publication.publish(interrupt)?.keep();
         }
-        Ok(all)
+        Ok(())
     }
+}
+
+/// Fails if the file of references would replace one of the images that are read, or be in its
+/// directory.
+pub(super) fn require_own_refs(push: &PushOutputs, images: &[PathBuf]) -> Result<(), Error> {
+    let Some(refs) = &push.refs else {
+        return Ok(());
+    };
+    for image in images {
+        // An image that is absent fails when it is read. `/` has no place that a file could take.
+        if let Ok(path) = image.canonicalize()
+            && path.file_name().is_some()
+        {
+            Place::require_distinct(&[&path, refs])?;
+        }
+    }
+    Ok(())
 }
 
 /// Pushes an image that exists. Returns a line NAME@DIGEST for each name.
@@ -200,22 +247,24 @@ fn push_existing(
     interrupt: &Interrupt,
     report: &Report,
 ) -> Result<Vec<Pushed>, Error> {
+    let image = StoredImage::read(request.image, interrupt).map_err(pack::Error::from)?;
     let mut push = request.push.clone();
     if push.references.is_empty() {
-        push.references.push(own_name(request.image, interrupt)?);
+        let name = image.name.clone().ok_or_else(|| Error::NoName {
+            path: request.image.to_owned(),
+        });
+        push.references.push(name?);
     }
-    match Destinations::open(&push, request.network, interrupt, report)? {
-        Some(destinations) => destinations.push(request.image, interrupt, report),
-        None => Ok(Vec::new()),
+    require_own_refs(&push, &[request.image.to_owned()])?;
+    let Some(destinations) = Destinations::open(&push, request.network, interrupt, report)? else {
+        return Ok(Vec::new());
+    };
+    match destinations.list.len() {
+        // The push itself is the try.
+        1 => destinations.try_out_refs()?,
+        _ => destinations.try_out()?,
     }
-}
-
-/// The name that an image has.
-fn own_name(path: &Path, interrupt: &Interrupt) -> Result<Reference, Error> {
-    let image = StoredImage::read(path, interrupt).map_err(pack::Error::from)?;
-    image.name.ok_or_else(|| Error::NoName {
-        path: path.to_owned(),
-    })
+    destinations.push(&image, interrupt, report)
 }
 
 fn told(pushed: &Pushed) -> String {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::lock::GivenLock;
 use super::push::Destinations;
-use super::request::{Goal, Request};
+use super::request::{Goal, InventoryOutputs, Request};
 use super::stages::RunStages;
 use super::stores::Stores;
 use super::{Done, Error};
@@ -16,7 +16,7 @@ use crate::pack::{Image, Publication};
 /// What the runs of one request share.
 #[derive(Debug, Default)]
 pub(super) struct SharedByImages<'a> {
-    /// Becomes true if something stays that should have been removed.
+    /// Becomes true if something stays after a failure.
     pub(super) stays: Cell<bool>,
     /// Says what is installed, instead of the options.
     pub(super) lock: Option<GivenLock>,
@@ -43,7 +43,16 @@ pub(super) fn make(stages: RunStages<'_>) -> Result<Vec<Done>, Error> {
     } = stages;
     let done = images(stages)?;
     shared.publication.take().publish(interrupt)?.keep();
-    let path = request.outputs.image.as_ref().and_then(Image::path);
+    let outputs = &request.outputs;
+    if outputs.directory.is_some()
+        || outputs.lock.is_some()
+        || outputs.checksums.is_some()
+        || outputs.inventory != InventoryOutputs::default()
+    {
+        // A push that fails undoes none of these.
+        shared.stays.set(true);
+    }
+    let path = outputs.image.as_ref().and_then(Image::path);
     if let (Some(destinations), Some(path)) = (shared.destinations, path) {
         destinations.push_written(path, interrupt, report)?;
     }
