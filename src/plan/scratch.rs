@@ -17,7 +17,7 @@ const C_LIBRARY: &str = "libc6";
 
 /// Packages that others depend on for their maintainer scripts, or for what these make. Whoever wants
 /// one names it.
-const FOR_SCRIPTS: [&str; 16] = [
+const FOR_SCRIPTS: [&str; 15] = [
     "adduser",
     "apt",
     "ca-certificates-java", // its postinst makes Java's keystore
@@ -25,7 +25,6 @@ const FOR_SCRIPTS: [&str; 16] = [
     "debconf",
     "debianutils",
     "dpkg",
-    "fontconfig-config", // its postinst makes /etc/fonts/conf.d
     "init-system-helpers",
     "install-info",
     "java-common", // update-java-alternatives

@@ -19,6 +19,13 @@ static 1
 program 1 Depends:interpreter,debconf|debconf-2.0
 interpreter 1 Pre-Depends:dpkg Depends:libssl3,libc6
 virtual 1 Depends:awk
+fonts 1 Depends:fontconfig-config,ucf
+fontconfig-config 1 Depends:ucf
+ucf 1 Depends:debconf,sensible-utils
+sensible-utils 1
+either 1 Depends:dpkg|static,absent|interpreter
+named 1 Depends:debconf,java-common
+java-common 1 Depends:tar
 ";
 
 /// The names of the packages, sorted.
@@ -56,6 +63,15 @@ fn what_only_scripts_need_is_left_out() {
             "",
             "base-files libc-bin libc6 libgcc-s1 mawk virtual",
         ),
+        // It has files that programs read.
+        ("fonts", "", "base-files fontconfig-config fonts"),
+        // The first alternative of the plan answers, even if it is left out.
+        (
+            "either",
+            "",
+            "base-files either interpreter libc-bin libc6 libgcc-s1 libssl3",
+        ),
+        ("named", "", "base-files named"),
         // Whoever wants one names it.
         (
             "ca-certificates openssl",
