@@ -198,7 +198,8 @@ mod tests {
             lowest_rate: 100,
             window: Duration::from_secs(2),
         };
-        let all_looks = [Verdict::Wait; 10];
+        let mut all_looks = [Verdict::Wait; 11];
+        all_looks[10] = Verdict::Stalled;
         // What is sent between the looks, each after a second, and what follows.
         let table: [(&str, u64, &[u64], &[Verdict]); 5] = [
             ("nothing to send", 0, &[0], &[Verdict::Stalled]),
@@ -218,13 +219,14 @@ mod tests {
             (
                 "stored slowly",
                 600,
-                &[600, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+                &[600, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
                 &all_looks,
             ),
         ];
         for (name, size, sent, verdicts) in table {
             let counter = SentBytes::new(&Report::silent());
             let mut pace = Pace::of(size, Some(&counter));
+            assert_eq!(sent.len(), verdicts.len(), "{name}");
             for (step, expected) in sent.iter().zip(verdicts) {
                 counter.add(*step);
                 let verdict = pace.look(Duration::from_secs(1), LIMITS);

@@ -18,8 +18,8 @@ use tempfile::TempDir;
 
 use super::session::{Repository, Rights};
 use super::{Access, Client, Destination, Error, LoginPath, Options, Pushed, RemoteImage};
-use crate::interrupt::Interrupt;
 use crate::failure::with_causes;
+use crate::interrupt::Interrupt;
 use crate::pack::oci::Reference;
 use crate::report::Report;
 use crate::store::{Proxies, TransferLimits};

@@ -13,8 +13,8 @@ struct Fault {
     /// A part of the error, unless the push succeeds in spite of it.
     error: Option<&'static str>,
     class: Class,
-    /// How many blobs are uploaded, with those that fail.
-    uploads: usize,
+    /// How many blobs are uploaded, with those that fail, where it is always the same number.
+    uploads: Option<usize>,
 }
 
 /// Whether it is the first request of this kind for its target.
@@ -30,7 +30,7 @@ const FAULTS: [Fault; 21] = [
         answer: |asked, _| first_upload(asked, "PUT").then(Reply::none),
         error: None,
         class: Class::Other,
-        uploads: 3,
+        uploads: Some(3),
     },
     Fault {
         name: "an upload is reset",
@@ -40,14 +40,14 @@ const FAULTS: [Fault; 21] = [
         error: None,
         class: Class::Other,
         // The answer may arrive before the reset.
-        uploads: 0,
+        uploads: None,
     },
     Fault {
         name: "no upload ends",
         answer: |asked, _| is_upload(asked, "PUT").then(Reply::none),
         error: Some("the connection was lost"),
         class: Class::Network,
-        uploads: 3,
+        uploads: Some(3),
     },
     Fault {
         name: "an upload is forgotten",
@@ -57,7 +57,7 @@ const FAULTS: [Fault; 21] = [
         },
         error: None,
         class: Class::Other,
-        uploads: 3,
+        uploads: Some(3),
     },
     Fault {
         name: "all uploads are forgotten",
@@ -67,7 +67,7 @@ const FAULTS: [Fault; 21] = [
         },
         error: Some("does not know the upload: BLOB_UPLOAD_UNKNOWN: blob upload unknown"),
         class: Class::Network,
-        uploads: 3,
+        uploads: Some(3),
     },
     Fault {
         name: "too many requests",
@@ -77,28 +77,28 @@ const FAULTS: [Fault; 21] = [
         },
         error: None,
         class: Class::Other,
-        uploads: 2,
+        uploads: Some(2),
     },
     Fault {
         name: "503 for a blob",
         answer: |asked, _| first_upload(asked, "PUT").then(|| Reply::status(503)),
         error: None,
         class: Class::Other,
-        uploads: 3,
+        uploads: Some(3),
     },
     Fault {
         name: "always 500",
         answer: |asked, _| is_upload(asked, "POST").then(|| Reply::status(500)),
         error: Some("the registry answered 500 Internal Server Error"),
         class: Class::Network,
-        uploads: 0,
+        uploads: Some(0),
     },
     Fault {
         name: "507, a full disk",
         answer: |asked, _| is_upload(asked, "PUT").then(|| Reply::status(507)),
         error: Some("the registry answered 507 Insufficient Storage"),
         class: Class::Network,
-        uploads: 3,
+        uploads: Some(3),
     },
     Fault {
         name: "another digest for a blob",
@@ -108,7 +108,7 @@ const FAULTS: [Fault; 21] = [
         },
         error: Some(" in place of sha256:"),
         class: Class::Trust,
-        uploads: 1,
+        uploads: Some(1),
     },
     Fault {
         name: "another digest for the manifest",
@@ -118,14 +118,14 @@ const FAULTS: [Fault; 21] = [
         },
         error: Some(" in place of sha256:"),
         class: Class::Trust,
-        uploads: 2,
+        uploads: Some(2),
     },
     Fault {
         name: "no place for the upload",
         answer: |asked, _| is_upload(asked, "POST").then(|| Reply::status(202)),
         error: Some("the registry's answer has no place for the upload"),
         class: Class::Network,
-        uploads: 0,
+        uploads: Some(0),
     },
     Fault {
         name: "a place that is no web server's",
@@ -134,7 +134,7 @@ const FAULTS: [Fault; 21] = [
         },
         error: Some("a place for the upload without encryption"),
         class: Class::Network,
-        uploads: 0,
+        uploads: Some(0),
     },
     Fault {
         name: "blobs that are claimed and are not there",
@@ -143,7 +143,7 @@ const FAULTS: [Fault; 21] = [
         },
         error: None,
         class: Class::Other,
-        uploads: 2,
+        uploads: Some(2),
     },
     Fault {
         name: "no HEAD of blobs",
@@ -152,7 +152,7 @@ const FAULTS: [Fault; 21] = [
         },
         error: None,
         class: Class::Other,
-        uploads: 2,
+        uploads: Some(2),
     },
     Fault {
         name: "a manifest that is not taken",
@@ -162,7 +162,7 @@ const FAULTS: [Fault; 21] = [
         },
         error: Some("400 Bad Request: MANIFEST_INVALID: manifest invalid"),
         class: Class::Network,
-        uploads: 2,
+        uploads: Some(2),
     },
     Fault {
         name: "a repository that must be created",
@@ -171,7 +171,7 @@ const FAULTS: [Fault; 21] = [
         },
         error: Some("404 Not Found: NAME_UNKNOWN: no such repository"),
         class: Class::Network,
-        uploads: 0,
+        uploads: Some(0),
     },
     Fault {
         name: "no right to push",
@@ -180,7 +180,7 @@ const FAULTS: [Fault; 21] = [
         },
         error: Some("the registry denies access (403): DENIED: requested access is denied"),
         class: Class::Network,
-        uploads: 0,
+        uploads: Some(0),
     },
     Fault {
         name: "manifests that may be written and not read",
@@ -190,14 +190,14 @@ const FAULTS: [Fault; 21] = [
         },
         error: None,
         class: Class::Other,
-        uploads: 2,
+        uploads: Some(2),
     },
     Fault {
         name: "a login that is not asked for",
         answer: |asked, _| is_upload(asked, "POST").then(|| Reply::status(401)),
         error: Some("but not for one that is known: it has no WWW-Authenticate"),
         class: Class::Network,
-        uploads: 0,
+        uploads: Some(0),
     },
     Fault {
         name: "tokens expire",
@@ -210,7 +210,7 @@ const FAULTS: [Fault; 21] = [
         error: None,
         class: Class::Other,
         // An upload whose token has expired is sent again to the same place.
-        uploads: 4,
+        uploads: Some(4),
     },
 ];
 
@@ -243,10 +243,9 @@ fn pushes_survive_what_passes_and_say_what_does_not() {
             }
             (pushed, _) => panic!("{name}: {pushed:?}"),
         }
-        let uploads = count(&registry, "PUT", "/blobs/");
-        assert!(
-            fault.uploads == 0 || uploads == fault.uploads,
-            "{name}: {uploads}"
-        );
+        if let Some(expected) = fault.uploads {
+            let uploads = count(&registry, "PUT", "/blobs/");
+            assert_eq!(uploads, expected, "{name}");
+        }
     }
 }
