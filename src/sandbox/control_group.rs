@@ -23,6 +23,9 @@ const NAME: &str = "rbootstrap-";
 /// kernel may still count them.
 const TRIES: u32 = 200;
 
+/// After this time a group without processes is one that a run has left.
+const FILLED: Duration = Duration::from_secs(60);
+
 /// The groups of one sandbox: one of cgroup v2, or one for each controller of v1.
 #[derive(Debug, Default)]
 pub(super) struct ControlGroups {
@@ -200,10 +203,18 @@ fn remove_stale(parent: &Path) {
         let Ok(maker @ 1..) = maker.parse() else {
             continue;
         };
-        if kill(Pid::from_raw(maker), None) == Err(nix::Error::ESRCH) {
+        let is_gone = kill(Pid::from_raw(maker), None) == Err(nix::Error::ESRCH);
+        // Its number may be another process's by now, or be of another PID namespace.
+        if is_gone || is_old(&entry) {
             let _ = rustix::fs::rmdir(entry.path());
         }
     }
+}
+
+/// Whether a group was made so long ago that its maker, if it lives, has put its process into it.
+fn is_old(group: &fs::DirEntry) -> bool {
+    let made = group.metadata().and_then(|metadata| metadata.modified());
+    made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > FILLED))
 }
 
 /// Where a group with this controller can be made: of v1, below our own group; of v2, beside it,
@@ -276,12 +287,43 @@ pub(super) fn directory(
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     const V2: &str =
         "30 25 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
     const V1: &str = "31 25 0:27 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n\
                       32 25 0:28 /docker/1 /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n";
+
+    #[test]
+    fn groups_of_runs_that_ended_are_removed() {
+        let parent = tempfile::tempdir().unwrap();
+        let long_ago = SystemTime::now() - 2 * FILLED;
+        let own = process::id();
+        let table = [
+            ("rbootstrap-1-0", false, true),
+            ("rbootstrap-1-1", true, false),
+            (&format!("rbootstrap-{own}-0"), true, false),
+            // Larger than the kernel's largest process ID.
+            ("rbootstrap-4194305-0", true, true),
+            ("rbootstrap-0-0", false, false),
+            ("rbootstrap-x", false, false),
+            ("other", false, false),
+        ];
+        for (name, is_new, _) in table {
+            let directory = parent.path().join(name);
+            rustix::fs::mkdir(&directory, rustix::fs::Mode::RWXU).unwrap();
+            if !is_new {
+                let directory = fs::File::open(directory).unwrap();
+                directory.set_modified(long_ago).unwrap();
+            }
+        }
+        remove_stale(parent.path());
+        for (name, _, is_removed) in table {
+            assert_eq!(parent.path().join(name).exists(), !is_removed, "{name}");
+        }
+    }
 
     #[test]
     fn groups_are_made_beside_or_below_our_own() {
