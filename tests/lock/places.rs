@@ -222,7 +222,9 @@ fn outputs_have_places_of_their_own() {
         if words[0] != "pack" {
             command.arg(context.mirror.url());
         }
-        outcome(&mut command).fails(2).names(&["one output"]);
+        outcome(&mut command)
+            .fails(2)
+            .names(&["are the same, or one is inside the other"]);
         assert_eq!(context.mirror.paths(), [""; 0], "{name}");
     }
     assert_eq!(names(&context), ["layout"]);

@@ -7,8 +7,10 @@ use nix::sys::signal::{Signal, kill};
 use super::*;
 
 fn shell(text: &str) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", text]).stdin(Stdio::null());
+    // The test itself may run with signals ignored, for which sh sets no trap.
+    let mut command = Command::new("env");
+    command.args(["--default-signal", "sh", "-c", text]);
+    command.stdin(Stdio::null());
     command
 }
 
