@@ -74,6 +74,11 @@ impl Source {
     pub(crate) fn identity(&self) -> String {
         format!("{} {}", self.archive, self.suite)
     }
+
+    /// Whether a signature vouches for its packages.
+    pub(crate) fn is_verified(&self) -> bool {
+        matches!(self.trust, Trust::Keys(_)) && !self.exemptions.unsigned
+    }
 }
 
 /// Checks of a source's release that are relaxed. By default none is.

@@ -14,6 +14,7 @@ mod preseed;
 mod scripts;
 mod second_stage;
 mod settings;
+mod snapshot;
 mod steps;
 
 use std::process::ExitStatus;
@@ -26,13 +27,14 @@ use crate::tree::rootfs;
 
 pub(crate) use additions::Additions;
 pub(crate) use debootstrap_tree::{DebootstrapOptions, HostFile};
-pub(crate) use execute::{Installation, Setup};
+pub(crate) use execute::{Installation, Setup, SnapshotOptions};
 pub(crate) use hooks::{
     BadHook, CopyPlace, Helper, HelperOptions, Hook, HookStage, copy as copy_by_helper, hook_path,
 };
 pub(crate) use install_plan::InstallPlan;
 pub(crate) use key::StepKey;
 pub(crate) use preseed::Preseed;
+pub(crate) use snapshot::Snapshots;
 pub(crate) use steps::{Options, Step};
 
 /// Why the plan could not be installed.
@@ -59,6 +61,9 @@ pub(crate) enum Error {
     /// A command of the user's.
     #[error(transparent)]
     Hook(#[from] hooks::Error),
+    /// The tree of a snapshot could not be made.
+    #[error(transparent)]
+    Snapshot(#[from] snapshot::Error),
     /// The tree could not be written or tidied.
     #[error(transparent)]
     Rootfs(#[from] rootfs::Error),
@@ -74,6 +79,7 @@ impl Error {
             Error::Configure(error) => error.class(),
             Error::Preseed { .. } => Class::Script,
             Error::Hook(error) => error.class(),
+            Error::Snapshot(error) => error.class(),
             Error::Rootfs(_) => Class::Target,
         }
     }
@@ -85,6 +91,7 @@ impl Error {
             Error::Sandbox(error) => error.hint(),
             Error::Configure(error) => error.hint(),
             Error::Hook(error) => error.hint(),
+            Error::Snapshot(error) => error.hint(),
             Error::Preseed { .. } => Some(
                 "correct the lines that its output names, or leave them out of the --preseed file"
                     .into(),

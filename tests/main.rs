@@ -42,6 +42,7 @@ mod oci;
 mod pack;
 mod packages;
 mod pins;
+mod prefixes;
 mod preflight;
 mod preseed;
 mod privilege;

@@ -82,7 +82,9 @@ fn with_values_and_variable(arg: Arg) -> Arg {
     let mut text = help.to_string();
     if arg.is_hide_possible_values_set() {
         for value in arg.get_possible_values() {
-            if let Some(meaning) = value.get_help() {
+            if let Some(meaning) = value.get_help()
+                && !value.is_hide_set()
+            {
                 text.push_str(&format!("\n- {}: {meaning}", value.get_name()));
             }
         }

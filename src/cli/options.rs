@@ -17,6 +17,7 @@ use super::registry::PushArgs;
 use super::target::{GivenTargets, Written};
 use super::values;
 use crate::formats::suite::Variant;
+use crate::install::Snapshots;
 use crate::pack::Devices;
 use crate::run::{CacheOptions, Goal, InventoryOutputs, Limits, Outputs, Packages, System};
 use crate::sandbox::ScriptLimits;
@@ -167,6 +168,16 @@ pub(super) struct CacheArgs {
     /// /var/lib/rbootstrap]
     #[arg(long, value_name = "DIR", env = "RBOOTSTRAP_STATE_DIR")]
     state_dir: Option<PathBuf>,
+
+    /// Keep snapshots of installations in the cache, and start from them: base, all, none
+    ///
+    /// An installation that begins as an earlier one did starts where that one was. The system is the
+    /// same. No snapshot is kept of a system with hooks, answers to debconf, packages without a
+    /// signature, or keys that were made while building. For the snapshots of an archive, see
+    /// --snapshot.
+    #[arg(long, value_name = "WHICH", default_value = "base")]
+    #[arg(env = "RBOOTSTRAP_SNAPSHOTS", hide_possible_values = true)]
+    snapshots: Snapshots,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -326,6 +337,7 @@ impl CacheArgs {
             max_size: self.cache_max_size,
             state_directory: Some(state_directory),
             temporary: environment.temporary(),
+            snapshots: self.snapshots,
         }
     }
 }

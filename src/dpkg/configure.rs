@@ -20,7 +20,7 @@ use crate::tree::rootfs;
 use super::script_failure::{LastLines, ScriptFailure};
 use listener::{BEGINNINGS, Listener};
 pub(crate) use perl_runs::repeated_scripts;
-pub(crate) use services::Services;
+pub(crate) use services::{SavedStandIn, Services};
 
 /// One call of dpkg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,17 +6,18 @@
 //! `files`; dpkg's lists and stanzas are left to `register`.
 
 mod compare;
+mod content;
 mod contradiction;
 mod directories;
 mod entry;
 mod files;
 mod merged_usr;
+mod placed_files;
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use rustix::fs::FileType;
-use rustix::io::Errno;
 
 use crate::formats::deb::Kind;
 use crate::formats::package_key::PackageKey;
@@ -24,15 +25,16 @@ use crate::interrupt::Interrupt;
 use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::ledger::Claim;
-use super::staging::{Node, Staged, StagedPackages, set_owner_and_mode};
+use super::staging::{Node, Staged, StagedPackages};
 use super::state::State;
 use super::triggers::Activations;
 use super::unpack::{Error, Method, Unpacking};
-use contradiction::{entry_error, hard_link_error};
+use contradiction::entry_error;
 pub(crate) use entry::{EntryFilter, is_diverted};
 use entry::{Round, attributes, place_of};
+use files::Files;
 pub(crate) use files::followed;
-use files::{Attributes, Files};
+pub(crate) use placed_files::{NamedFile, Origin, PlacedFiles};
 
 /// Places the packages of one step.
 pub(crate) struct Placer<'a> {
@@ -42,6 +44,8 @@ pub(crate) struct Placer<'a> {
     method: Method,
     files: Files<'a>,
     merges_usr: bool,
+    /// None where nobody will ask.
+    placed: Option<&'a PlacedFiles>,
 }
 
 /// A path that a package has taken over from another, which it replaces.
@@ -92,6 +96,7 @@ impl<'a> Placer<'a> {
             method,
             files: Files::new(unpacking.root),
             merges_usr: unpacking.merges_usr,
+            placed: unpacking.placed,
         }
     }
 
@@ -317,64 +322,6 @@ impl<'a> Placer<'a> {
             }),
             None => Err(entry_error(staged, node, error)),
         }
-    }
-
-    /// Moves a staged file to its place, with the owner and mode that it gets there.
-    fn place_file(
-        &mut self,
-        placement: &Placement<'_>,
-        staged: &Node,
-        wanted: Attributes,
-        place: &RootPath,
-    ) -> Result<(), Error> {
-        let package = &placement.staged.package.name;
-        let number = staged.number;
-        let owner = Some((wanted.uid, wanted.gid));
-        let owner = owner.filter(|owner| *owner != self.staging.directory().creator);
-        let clears_special_bits = owner.is_some() && wanted.mode & 0o6000 != 0;
-        let mode = (wanted.mode != staged.entry.mode || clears_special_bits).then_some(wanted.mode);
-        if owner.is_some() || mode.is_some() {
-            set_owner_and_mode(&placement.directory, number, owner, mode)
-                .map_err(|e| Error::staging(package, e))?;
-        }
-        self.files
-            .file(placement.directory.as_fd(), number, place)
-            .map_err(|e| entry_error(placement.staged, staged, e))
-    }
-
-    fn place_hard_link(
-        &mut self,
-        placement: &Placement<'_>,
-        node: &Node,
-        place: &RootPath,
-        state: &State,
-    ) -> Result<(), Error> {
-        let staged = placement.staged;
-        let name = &staged.package.name;
-        let target = node.link_target(name)?;
-        let wanted = attributes(node, state);
-        if let Some(spot) = placement.placed.get(&target) {
-            let made = match spot.number < node.number {
-                true => self.files.hard_link(&spot.place, place, wanted),
-                // As dpkg unpacks in the archive's order, the file is not there yet.
-                false => Err(self.root.error(&target, "link to it", Errno::NOENT)),
-            };
-            return made.map_err(|e| hard_link_error(staged, node, e));
-        }
-        let is_left_out_target =
-            |n: &&Node| n.path == target && n.left_out && n.entry.kind == Kind::File;
-        if placement.has_left_out
-            && let Some(of) = staged.nodes.iter().find(is_left_out_target)
-        {
-            // The content was left out under its first name, but is wanted under this one.
-            self.staging.stage_again(staged, &[of.number])?;
-            return self.place_file(placement, of, wanted, place);
-        }
-        let diverted = state.diversions.place(&target, name);
-        let made = self
-            .files
-            .hard_link(diverted.unwrap_or(&target), place, wanted);
-        made.map_err(|e| hard_link_error(staged, node, e))
     }
 }
 

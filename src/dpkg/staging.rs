@@ -187,6 +187,10 @@ impl<'a> Staging<'a> {
         }
     }
 
+    pub(crate) fn directory(&self) -> &StagingDirectory {
+        &self.shared.directory
+    }
+
     /// Stops staging and removes its directory.
     pub(crate) fn finish(&self) -> Result<(), Error> {
         self.stop();

@@ -19,7 +19,7 @@ use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::ledger::Replacement;
 use super::maintainer_scripts::Scripts;
-use super::place::{EntryFilter, Placer, Replaced, is_diverted};
+use super::place::{EntryFilter, PlacedFiles, Placer, Replaced, is_diverted};
 use super::register::register;
 use super::staging::{Staged, StagedPackages};
 use super::state::State;
@@ -57,6 +57,8 @@ pub(crate) struct Unpacking<'a> {
     pub(crate) interrupt: &'a Interrupt,
     /// Whether packages that are placed together get a merged /usr.
     pub(crate) merges_usr: bool,
+    /// Remembers the files that are placed; None where nobody will ask.
+    pub(crate) placed: Option<&'a PlacedFiles>,
 }
 
 /// Packages that are placed together and wait to be registered.
@@ -97,6 +99,7 @@ pub(crate) fn place_together(
         report,
         interrupt: _,
         merges_usr: _,
+        placed: _,
     } = unpacking;
     let mut all = Vec::new();
     for key in packages {
@@ -197,6 +200,7 @@ impl<'a> Flow<'a> {
             report,
             interrupt: _,
             merges_usr: _,
+            placed: _,
         } = unpacking;
         Flow {
             root,

@@ -56,6 +56,20 @@ impl KnownSecrets {
     }
 }
 
+/// debconf's answers to questions for passwords.
+const PASSWORDS: &[u8] = b"var/cache/debconf/passwords.dat";
+
+/// Whether a file of a tree has an answer to a question for a password, by its path without a
+/// leading slash.
+pub(crate) fn has_answered_password(path: &[u8], content: &[u8]) -> bool {
+    let mut lines = content.split(|byte| *byte == b'\n');
+    let is_answer = |line: &[u8]| {
+        let value = line.strip_prefix(b"Value:");
+        value.is_some_and(|value| !value.trim_ascii().is_empty())
+    };
+    path == PASSWORDS && lines.any(is_answer)
+}
+
 /// Whether a file's content has a private key: its first line, with nothing but blanks before it. A
 /// file that describes other files (/usr/share/mime/magic) has such text within its lines.
 pub(crate) fn has_private_key(content: &[u8]) -> bool {

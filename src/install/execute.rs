@@ -3,22 +3,22 @@
 //! How packages are unpacked and configured is left to `dpkg`; which steps there are to `steps`.
 
 mod early;
+mod packages;
+mod snapshots;
 
 use std::sync::Arc;
 
-use crate::dpkg::configure::{CallDetails, DpkgCall, configure, repeated_scripts};
-use crate::dpkg::maintainer_scripts::{Forces, Preinsts, Scripts};
+use crate::dpkg::PlacedFiles;
+use crate::dpkg::configure::DpkgCall;
+use crate::dpkg::maintainer_scripts::Forces;
 use crate::dpkg::staging::{self, Prefetcher, StagedPackages, Staging};
-use crate::dpkg::unpack::{
-    Method, Unpacking, extract, place_together, register_together, unpack_in_turn,
-};
-use crate::dpkg::{self, Masters, State, Users};
+use crate::dpkg::unpack::Unpacking;
+use crate::dpkg::{Masters, State, Users};
 use crate::formats::arch;
-use crate::formats::package_key::PackageKey;
 use crate::formats::suite::MergedUsr;
 use crate::interrupt::Interrupt;
 use crate::report::{Report, Stage};
-use crate::sandbox::{self, Command};
+use crate::sandbox;
 use crate::store::downloads::Downloads;
 use crate::tree::apt::{self, Automatic};
 use crate::tree::rootfs::{RootPath, Rootfs};
@@ -27,14 +27,16 @@ use crate::tree::tidy::{self, Kept};
 
 use self::early::{execute_early, newest_before_scripts, own_files};
 use super::Error;
-use super::ahead::{leaves_perl_scripts, of_call};
-use super::hooks::{Hook, HookAction, HookRunner};
-use super::install_plan::{InstallPlan, in_order_of, in_staging_order};
+use super::ahead::leaves_perl_scripts;
+use super::hooks::HookRunner;
+use super::install_plan::{InstallPlan, in_staging_order};
 use super::key::keys;
-use super::preseed::{Preseed, set_selections};
 use super::scripts::{ScriptHost, ScriptPlace};
 use super::second_stage::{Times, finish_directory};
+use super::snapshot::Snapshots;
 use super::steps::{Options, Step, early_steps, first_of_second_stage, steps};
+pub(crate) use snapshots::SnapshotOptions;
+use snapshots::now;
 
 /// What an installation needs before its packages are known.
 #[derive(Clone, Debug)]
@@ -45,6 +47,7 @@ pub(crate) struct Setup {
     pub(crate) fetch: Arc<Downloads>,
     /// The number of threads that decode packages.
     pub(crate) jobs: usize,
+    pub(crate) snapshots: SnapshotOptions,
 }
 
 /// A tree in which steps are executed.
@@ -71,6 +74,11 @@ pub(crate) struct Installation<'a> {
     fetch: Arc<Downloads>,
     /// The newest build date of the .debs that are put into the tree, in seconds since the epoch.
     newest_archived: i64,
+    snapshots: SnapshotOptions,
+    /// The files that were placed; None where no snapshot is to be kept any more.
+    placed: Option<PlacedFiles>,
+    /// In nanoseconds since the epoch.
+    began: i64,
     report: &'a Report,
 }
 
@@ -88,7 +96,13 @@ impl<'a> Installation<'a> {
             sandbox,
             fetch,
             jobs,
+            mut snapshots,
         } = setup;
+        let began = now();
+        // What is there before is neither the run's to keep nor to remove.
+        if !root.names(&RootPath::default())?.is_empty() {
+            snapshots.kept = Snapshots::None;
+        }
         let place = ScriptPlace {
             root,
             sandbox,
@@ -127,6 +141,9 @@ impl<'a> Installation<'a> {
             staging: Staging::start(root, staging_options, report.clone())?,
             fetch,
             newest_archived: 0,
+            snapshots,
+            placed: None,
+            began,
             report,
         })
     }
@@ -161,14 +178,17 @@ impl<'a> Installation<'a> {
             let newest = newest_before_scripts(&staged, first, false)?;
             self.script_epoch = plan.epoch.or(Some(newest));
         }
+        let snapshots = self.snapshots(&steps, &keys, plan)?;
+        self.start_after_snapshot(&snapshots, &staged)?;
         for (step, key) in steps.iter().zip(keys).skip(self.done) {
             self.report.begin_step(self.done + 1, step.kind());
             self.report.detail(format!("step {key}: {step}"));
             self.execute(step, plan, &staged)?;
-            self.done += 1;
             if cfg!(debug_assertions) {
                 self.compare_state(step)?;
             }
+            self.keep_snapshot(self.done, &snapshots);
+            self.done += 1;
         }
         self.report.end_steps();
         Ok(plan.epoch.unwrap_or(self.newest(&staged)))
@@ -196,6 +216,7 @@ impl<'a> Installation<'a> {
                     report: self.report,
                     interrupt: self.place.interrupt,
                     merges_usr: self.options.base().merged_usr == MergedUsr::WithPackage,
+                    placed: None, // `unpack` has the files
                 };
                 self.unpack(packages, *method, plan, unpacking)?;
             }
@@ -240,120 +261,6 @@ impl<'a> Installation<'a> {
     /// The newest build date of the packages that are in the tree, in seconds since the epoch.
     fn newest(&self, staged: &StagedPackages) -> i64 {
         staged.newest().max(self.newest_archived)
-    }
-
-    /// Puts the .debs of packages into the tree.
-    fn archive(&mut self, packages: &[PackageKey], plan: &InstallPlan) -> Result<(), Error> {
-        for file in in_order_of(packages, plan) {
-            let mut deb = staging::original(&self.fetch, &file, self.place.interrupt)?;
-            self.newest_archived = self.newest_archived.max(deb.built);
-            apt::write_archive(self.root, &file.key, &mut deb.file)?;
-        }
-        Ok(())
-    }
-
-    fn unpack(
-        &mut self,
-        packages: &[PackageKey],
-        method: Method,
-        plan: &InstallPlan,
-        unpacking: Unpacking<'_>,
-    ) -> Result<(), Error> {
-        let state = &mut self.state;
-        let placed = match method {
-            Method::Extract | Method::Recorded | Method::Locales => {
-                extract(unpacking, packages, method, state)?;
-                return Ok(state.reread_settings(self.root)?);
-            }
-            Method::Together => Some(place_together(unpacking, packages, method, state)?),
-            Method::InTurn => None,
-        };
-        let epoch = match self.script_epoch.or(plan.epoch) {
-            Some(epoch) => epoch,
-            None => newest_before_scripts(unpacking.staging, packages, placed.is_some())?,
-        };
-        self.script_epoch = Some(epoch);
-        let count = plan.debs.len() as u64;
-        let host = ScriptHost::ready(&mut self.scripts, self.place, count)?;
-        let run = |command: &Command| host.sandbox.run(command);
-        let mut scripts = Scripts {
-            root: self.root,
-            run: &run,
-            preinsts: Preinsts::WithEffect,
-            epoch,
-            forces: &mut self.forces,
-        };
-        match placed {
-            Some(placed) => {
-                if self.may_cover_perl {
-                    host.sandbox.cover_perl_scripts()?;
-                }
-                register_together(unpacking, placed, state, &mut scripts)?;
-            }
-            None => unpack_in_turn(unpacking, packages, state, &mut scripts)?,
-        }
-        Ok(())
-    }
-
-    /// Has the tree's dpkg configure or remove packages, without those that have disappeared.
-    fn configure(
-        &mut self,
-        call: DpkgCall,
-        packages: &[PackageKey],
-        plan: &InstallPlan,
-    ) -> Result<(), Error> {
-        let mut names = Vec::new();
-        for key in packages {
-            if self.state.ledger.contains(key) {
-                names.push(key.dpkg_name());
-            }
-        }
-        let details = CallDetails {
-            names,
-            keeps_existing: self.has_own_file(call, packages),
-            environment: dpkg::script_environment(self.script_epoch.or(plan.epoch)),
-            repeated: repeated_scripts(self.root, &self.state, &of_call(call, packages, plan)),
-        };
-        let count = plan.debs.len() as u64;
-        let host = ScriptHost::ready(&mut self.scripts, self.place, count)?;
-        configure(&host.sandbox, call, details, self.report)?;
-        Ok(self.state.reread(self.root)?)
-    }
-
-    /// Whether a package that a call configures lists a file that was there before all packages.
-    fn has_own_file(&self, call: DpkgCall, packages: &[PackageKey]) -> bool {
-        let State { ledger, status, .. } = &self.state;
-        for path in &self.own_files {
-            for owner in ledger.owners(path) {
-                let is_named = call == DpkgCall::Pending || packages.contains(owner);
-                if is_named && !status.is_configured(ledger.qualified(owner)) {
-                    return true;
-                }
-            }
-        }
-        false
-    }
-
-    /// Runs a hook, which may change anything in the tree.
-    fn hook(&mut self, hook: &Hook, plan: &InstallPlan) -> Result<(), Error> {
-        if let HookAction::InTree(text) = &hook.action {
-            let environment = dpkg::script_environment(self.script_epoch.or(plan.epoch));
-            let count = plan.debs.len() as u64;
-            let host = ScriptHost::ready(&mut self.scripts, self.place, count)?;
-            self.hooks.in_tree(hook, text, &host.sandbox, environment)?;
-        } else {
-            self.hooks.run(hook, self.place.hooks())?;
-        }
-        self.state = State::read(self.root)?;
-        Ok(())
-    }
-
-    /// Has the tree's debconf take the user's answers.
-    fn preseed(&mut self, preseed: &Preseed, plan: &InstallPlan) -> Result<(), Error> {
-        let environment = dpkg::script_environment(self.script_epoch.or(plan.epoch));
-        let count = plan.debs.len() as u64;
-        let host = ScriptHost::ready(&mut self.scripts, self.place, count)?;
-        set_selections(preseed, self.root, &host.sandbox, environment)
     }
 
     /// Ends all that works in the tree.

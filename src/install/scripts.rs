@@ -3,7 +3,7 @@
 //! A host that allows no sandbox, or cannot run the tree's programs, is refused when the sandbox is
 //! opened. Which scripts run is left to `dpkg`, what a sandbox is to `sandbox`.
 
-use crate::dpkg::configure::Services;
+use crate::dpkg::configure::{SavedStandIn, Services};
 use crate::formats::arch::{self, Architecture};
 use crate::interrupt::{Interrupt, Registration};
 use crate::report::{Report, Stage};
@@ -90,6 +90,18 @@ impl<'a> ScriptHost<'a> {
             place.report.began(Stage::Configure, packages);
         }
         Ok(host)
+    }
+
+    /// What keeps services from starting, if something does.
+    pub(super) fn stand_ins(&self) -> Option<Vec<SavedStandIn>> {
+        self.services.as_ref().map(Services::saved)
+    }
+
+    /// Goes on in a tree that has what keeps services from starting, and reports that packages, this
+    /// many, are being configured.
+    pub(super) fn resume(&mut self, services: Services<'a>, place: ScriptPlace<'a>, packages: u64) {
+        self.services = Some(services);
+        place.report.began(Stage::Configure, packages);
     }
 
     /// Ends all that runs in the sandbox, and puts back what kept services from starting.

@@ -1,21 +1,17 @@
 //! Writes one path of a tree into the archive: a pax header if the old header has no room, the
 //! header, the content.
 
-use std::ffi::OsStr;
 use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{FileType, OFlags};
-use rustix::io::Errno;
 use tar::{EntryType, Header};
 
 use super::chunks::Chunks;
 use super::listing::{self, TreeEntry};
 use super::pax::Pax;
 use super::{Error, on_host};
-use crate::mark;
-use crate::tree::rootfs::{RootPath, Rootfs};
+use crate::tree::rootfs::{self, RootPath, Rootfs};
 
 /// The block size of tar, in bytes.
 pub(super) const BLOCK: usize = 512;
@@ -148,57 +144,19 @@ fn archive_name(path: &RootPath, directory: bool) -> Vec<u8> {
     [b"./", path.as_bytes(), slash].concat()
 }
 
-/// Whether an extended attribute belongs to the tree. The others belong to the host: labels of its
-/// security modules (selinux, ima, …), data of its file systems (trusted), and the mark of the run.
-fn belongs_to_tree(name: &[u8]) -> bool {
-    match name {
-        b"security.capability" | b"system.posix_acl_access" | b"system.posix_acl_default" => true,
-        _ => name.starts_with(b"user.") && name != mark::USER.as_bytes(),
-    }
-}
-
 fn add_attributes(
     root: &Rootfs,
     entry: &TreeEntry,
     opened: &OwnedFd,
     pax: &mut Pax,
 ) -> Result<(), Error> {
-    let error = |e: Errno| Error::from(root.error(&entry.path, "read its extended attributes", e));
-    let mut names = match attribute_bytes(|room| rustix::fs::flistxattr(opened, room)) {
-        Ok(names) => names,
-        Err(Errno::OPNOTSUPP) => return Ok(()),
-        Err(e) => return Err(error(e)),
-    };
-    if names.is_empty() {
-        return Ok(());
-    }
-    names.pop();
-    let mut names: Vec<&[u8]> = names
-        .split(|&b| b == 0)
-        .filter(|name| belongs_to_tree(name))
-        .collect();
-    names.sort_unstable();
-    for name in names {
-        let read = |room: &mut [u8]| rustix::fs::fgetxattr(opened, OsStr::from_bytes(name), room);
-        let value = attribute_bytes(read).map_err(error)?;
-        pax.add_attribute(name, &value);
+    let attributes = rootfs::attributes(opened);
+    let attributes =
+        attributes.map_err(|e| root.error(&entry.path, "read its extended attributes", e))?;
+    for attribute in attributes {
+        pax.add_attribute(&attribute.name, &attribute.value);
     }
     Ok(())
-}
-
-/// Calls `call` with a buffer that is large enough. The kernel limits attributes to 64 KiB.
-fn attribute_bytes(call: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
-    let mut bytes = vec![0; 256];
-    loop {
-        match call(&mut bytes) {
-            Ok(length) => {
-                bytes.truncate(length);
-                return Ok(bytes);
-            }
-            Err(Errno::RANGE) if bytes.len() < 64 << 10 => bytes.resize(64 << 10, 0),
-            Err(e) => return Err(e),
-        }
-    }
 }
 
 /// Copies the content, which must have exactly the size in the header.

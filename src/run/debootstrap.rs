@@ -170,10 +170,15 @@ pub(super) fn prepare_tree(
     reader: &IndexReader<'_>,
     plan: &InstallPlan,
 ) -> Result<(), Error> {
-    match request.debootstrap.is_some() || request.additions.has_lists {
+    match writes_lists(request) {
         true => write_lists(root, reader, plan),
         false => Ok(()),
     }
+}
+
+/// Whether the tree has the indexes while packages are installed.
+pub(super) fn writes_lists(request: &Request) -> bool {
+    request.debootstrap.is_some() || request.additions.has_lists
 }
 
 /// Writes the releases and indexes as debootstrap keeps them, named after their URLs.

@@ -9,7 +9,7 @@ use crate::formats::compress::Encoding;
 use crate::formats::path_rule::PathRule;
 use crate::formats::snapshot_time::SnapshotTime;
 use crate::formats::suite::Variant;
-use crate::install::{Additions, HostFile};
+use crate::install::{Additions, HostFile, Snapshots};
 use crate::inventory::SbomFormat;
 use crate::pack::oci::{Reference, Settings};
 use crate::pack::{Devices, Image};
@@ -249,6 +249,8 @@ pub(crate) struct CacheOptions {
     pub(crate) state_directory: Option<PathBuf>,
     /// For downloads without a cache.
     pub(crate) temporary: PathBuf,
+    /// Of which installations the cache keeps snapshots.
+    pub(crate) snapshots: Snapshots,
 }
 
 /// How long a run waits for servers, and how often it tries.

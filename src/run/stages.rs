@@ -12,7 +12,7 @@ use super::several::SharedByImages;
 use super::stores::{open_store, trim_cache};
 use super::{Done, Error, debootstrap, image_key, inventory, now, preflight};
 use crate::archive::{self, IndexReader};
-use crate::install::{self, InstallPlan, Installation, Setup};
+use crate::install::{self, InstallPlan, Installation, Setup, SnapshotOptions, Snapshots};
 use crate::interrupt::{Interrupt, Registration};
 use crate::pack::WrittenDocument;
 use crate::plan;
@@ -70,6 +70,13 @@ impl<'a> RunStages<'a> {
             self.publish_later(lock.write(None, None)?);
             let lock = lock.of_build()?;
             let steps = plan.steps(&inputs.options);
+            let kept = snapshots(request);
+            if let Some(at) = plan.known_start(&inputs.options, kept, &store) {
+                let count = steps.len();
+                report.detail(format!(
+                    "an installation starts after step {at} of {count}, from a snapshot"
+                ));
+            }
             let done = Done::new(plan.plan, &inputs.selection, key).with_lock(lock);
             return Ok(done.with_steps(steps, report));
         }
@@ -187,9 +194,10 @@ fn start_downloads(store: &Arc<Store>, limits: &Limits, report: &Report) -> Arc<
 }
 
 fn setup(request: &Request, options: install::Options, fetch: &Arc<Downloads>) -> Setup {
-    let privilege = request.privilege.as_ref();
+    let privilege = request.privilege.as_ref().ok();
+    let namespace = privilege.filter(|privilege| privilege.is_in_user_namespace());
     let sandbox = sandbox::Options {
-        is_contained: privilege.is_ok_and(Privilege::is_contained),
+        is_contained: privilege.is_some_and(Privilege::is_contained),
         ..request.sandbox
     };
     Setup {
@@ -197,6 +205,18 @@ fn setup(request: &Request, options: install::Options, fetch: &Arc<Downloads>) -
         sandbox,
         fetch: Arc::clone(fetch),
         jobs: request.limits.jobs,
+        snapshots: SnapshotOptions {
+            kept: snapshots(request),
+            namespace: namespace.map(Privilege::to_string),
+        },
+    }
+}
+
+/// Of which installations snapshots are kept: of none that has indexes, which no step writes.
+fn snapshots(request: &Request) -> Snapshots {
+    match debootstrap::writes_lists(request) {
+        true => Snapshots::None,
+        false => request.cache.snapshots,
     }
 }
 

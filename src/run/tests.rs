@@ -43,6 +43,7 @@ fn request(temporary: &Path) -> Request {
             max_size: 0,
             state_directory: None,
             temporary: temporary.into(),
+            snapshots: crate::install::Snapshots::None,
         },
         network: NetworkOptions {
             transfers: TransferLimits {

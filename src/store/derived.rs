@@ -1,5 +1,5 @@
 //! Files that are derived from verified ones and cost time to make again: decoded packages,
-//! indexes, plans.
+//! indexes, plans, snapshots of installations.
 //!
 //! No index promises the digest of a derived file, so it bears a seal: a keyed hash of its content,
 //! of what it was derived from and of the program that derived it. The key belongs to this host and
@@ -43,6 +43,8 @@ pub(crate) enum DerivedKind {
     Index,
     /// A plan.
     Plan,
+    /// The state of a tree after a step of an installation.
+    Snapshot,
 }
 
 impl DerivedKind {
@@ -51,6 +53,15 @@ impl DerivedKind {
             DerivedKind::Package => "package",
             DerivedKind::Index => "index",
             DerivedKind::Plan => "plan",
+            DerivedKind::Snapshot => "snapshot",
+        }
+    }
+
+    /// The mode of its files. A tree has files that only root may read (/etc/shadow).
+    fn mode(self) -> u32 {
+        match self {
+            DerivedKind::Package | DerivedKind::Index | DerivedKind::Plan => 0o644,
+            DerivedKind::Snapshot => 0o600,
         }
     }
 }
@@ -128,7 +139,7 @@ impl DerivedFiles {
         let mut builder = tempfile::Builder::new();
         builder
             .prefix(".rbootstrap-")
-            .permissions(Permissions::from_mode(0o644));
+            .permissions(Permissions::from_mode(kind.mode()));
         let full = || io::Error::from(io::ErrorKind::StorageFull);
         let writing = self.directories.room.begin_writing().ok_or_else(full)?;
         let file = builder.tempfile_in(self.directories.partial.entry(""));

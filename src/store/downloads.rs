@@ -114,6 +114,11 @@ impl Downloads {
         Ok(Arc::new(file?))
     }
 
+    /// The store that has the files.
+    pub(crate) fn store(&self) -> &Store {
+        &self.downloader.store
+    }
+
     /// A file for the decoded form of a .deb. None where nothing is kept.
     pub(crate) fn derived_writer(&self, deb: &RemoteFile) -> Option<DerivedWriter> {
         self.downloader

@@ -193,6 +193,7 @@ impl World {
             report: &report,
             interrupt: &Interrupt::default(),
             merges_usr: self.merges_usr,
+            placed: None,
         };
         let run = |command: &Command| Ok(self.run_command(command, script));
         let mut forces = Forces::default();

@@ -230,6 +230,13 @@ fn make_devices(root: &Rootfs) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether the tree has the first of the device nodes, because the host permits them.
+pub(crate) fn has_devices(root: &Rootfs) -> Result<bool, Error> {
+    let found = root.metadata(&RootPath::known(DEVICES[0].0))?;
+    let kind = found.map(|found| FileType::from_raw_mode(found.st_mode));
+    Ok(kind == Some(FileType::CharacterDevice))
+}
+
 /// Whether device nodes are missing, because the host permits none. What lies in their place is
 /// removed: a script that writes to /dev/null makes a file.
 pub(crate) fn lacks_devices(root: &Rootfs) -> Result<bool, Error> {

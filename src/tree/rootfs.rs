@@ -5,11 +5,13 @@
 //! missing), so no symlink in a package leads outside. Owners and modes are set through descriptors
 //! ([`Handle`]), and only regular files are read. Which files go where is left to the callers.
 
+mod attributes;
 mod changes;
 mod handle;
 mod remove;
 mod resolve;
 mod times;
+mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -24,8 +26,10 @@ use rustix::fs::{Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT
 use rustix::io::Errno;
 
 pub(crate) use super::path::{BadPath, RootPath};
+pub(crate) use attributes::{ExtendedAttribute, attributes, set_attributes};
 pub(crate) use handle::Handle;
 pub(crate) use remove::{Remains, empty_directory, remove_all_until};
+pub(crate) use walk::WalkedEntry;
 
 /// The most bytes that are read from one file of the tree: enough for dpkg's status of every
 /// package of a release.
@@ -256,7 +260,7 @@ pub(crate) fn modified_at(seconds: i64) -> Timestamps {
 }
 
 /// The current time as a modification time.
-fn modified_now() -> Timestamps {
+pub(crate) fn modified_now() -> Timestamps {
     let mut times = modified_at(0);
     times.last_modification.tv_nsec = UTIME_NOW;
     times

@@ -11,7 +11,7 @@ use crate::interrupt::Interrupt;
 use crate::tree::rootfs::{Error, RootPath, Rootfs};
 
 /// How much of a file is searched for a key, in bytes. A key follows at most its certificates.
-const SEARCHED: u64 = 64 << 10;
+pub(crate) const SEARCHED: u64 = 64 << 10;
 
 /// dpkg's database, whose files come from packages.
 const DATABASE: &str = "var/lib/dpkg";
@@ -24,6 +24,38 @@ pub(crate) struct FoundSecret {
     pub(crate) what: String,
 }
 
+/// Tells whether files are secrets.
+pub(crate) struct SecretSearch {
+    known: KnownSecrets,
+    database: RootPath,
+}
+
+impl SecretSearch {
+    pub(crate) fn new() -> SecretSearch {
+        SecretSearch {
+            known: KnownSecrets::built_in(),
+            database: RootPath::known(DATABASE),
+        }
+    }
+
+    /// What secret a file is, in words, by its path and the first [`SEARCHED`] bytes of its content.
+    pub(crate) fn what(&self, path: &RootPath, start: &[u8]) -> Option<&str> {
+        if self.passes_over(path) {
+            return None;
+        }
+        let by_path = self.known.what(&[b"/", path.as_bytes()].concat());
+        match by_path {
+            Some(what) if !start.is_empty() => Some(what),
+            _ if has_private_key(start) => Some("a private key"),
+            _ => None,
+        }
+    }
+
+    fn passes_over(&self, path: &RootPath) -> bool {
+        path.is_within(&self.database)
+    }
+}
+
 /// Finds the secrets in files that have changed after `began`, in seconds since the epoch, sorted
 /// by path.
 pub(crate) fn find(
@@ -31,24 +63,19 @@ pub(crate) fn find(
     began: i64,
     interrupt: &Interrupt,
 ) -> Result<Vec<FoundSecret>, Error> {
-    let known = KnownSecrets::built_in();
-    let database = RootPath::known(DATABASE);
+    let search = SecretSearch::new();
     let mut secrets = Vec::new();
     for path in root.files_later_than(began, interrupt)? {
         let heard = interrupt.check();
         heard.map_err(|e| root.error(&path, "read it", e))?;
-        if path.is_within(&database) {
+        if search.passes_over(&path) {
             continue;
         }
         let start = start_of(root, &path)?;
-        let by_path = known.what(&[b"/", path.as_bytes()].concat());
-        let what = match by_path {
-            Some(what) if !start.is_empty() => what,
-            _ if has_private_key(&start) => "a private key",
-            _ => continue,
-        };
-        let what = what.to_owned();
-        secrets.push(FoundSecret { path, what });
+        if let Some(what) = search.what(&path, &start) {
+            let what = what.to_owned();
+            secrets.push(FoundSecret { path, what });
+        }
     }
     secrets.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
     Ok(secrets)

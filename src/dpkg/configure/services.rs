@@ -37,6 +37,27 @@ struct StandIn {
     has_original: bool,
 }
 
+/// A file that stands in for another in a tree that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SavedStandIn {
+    pub(crate) path: RootPath,
+    pub(crate) has_original: bool,
+}
+
+/// What stands in for the file at a path.
+fn content_at(path: &RootPath) -> Option<&'static [u8]> {
+    if *path == RootPath::known(RESOLVER) {
+        return Some(b"");
+    }
+    if *path == RootPath::known(POLICY.0) {
+        return Some(POLICY.1);
+    }
+    DAEMON_PATHS
+        .map(RootPath::known)
+        .contains(path)
+        .then_some(DAEMON)
+}
+
 impl<'a> Services<'a> {
     /// The paths of the stand-ins that a package may have as a conffile.
     pub(crate) fn paths() -> Vec<RootPath> {
@@ -64,6 +85,34 @@ impl<'a> Services<'a> {
             }
         }
         Ok(services)
+    }
+
+    /// What is needed to go on in a copy of the tree.
+    pub(crate) fn saved(&self) -> Vec<SavedStandIn> {
+        let mut saved = Vec::new();
+        for stand_in in &self.replaced {
+            saved.push(SavedStandIn {
+                path: stand_in.path.clone(),
+                has_original: stand_in.has_original,
+            });
+        }
+        saved
+    }
+
+    /// Goes on in a copy of a tree, which has the stand-ins. None if a path is not a stand-in's.
+    pub(crate) fn resume(root: &'a Rootfs, saved: &[SavedStandIn]) -> Option<Services<'a>> {
+        let mut services = Services {
+            root,
+            replaced: Vec::new(),
+        };
+        for SavedStandIn { path, has_original } in saved {
+            services.replaced.push(StandIn {
+                path: path.clone(),
+                content: content_at(path)?,
+                has_original: *has_original,
+            });
+        }
+        Some(services)
     }
 
     /// Restores the files. `is_shipped` tells which paths packages list: a file that has the

@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, Uid, makedev};
 use rustix::io::Errno;
 
+use super::placed_files::NamedFile;
 use crate::tree::rootfs::{Directory, Error, Handle, RootPath, Rootfs, modified_at};
 
 /// How many directories are held open at once.
@@ -43,7 +44,14 @@ impl Attributes {
 #[derive(Debug)]
 pub(crate) struct Files<'a> {
     root: &'a Rootfs,
-    directories: HashMap<Box<[u8]>, Directory>,
+    directories: HashMap<Box<[u8]>, HeldDirectory>,
+}
+
+/// A directory that is held open.
+#[derive(Debug)]
+struct HeldDirectory {
+    directory: Directory,
+    inode: u64,
 }
 
 impl<'a> Files<'a> {
@@ -210,13 +218,32 @@ impl<'a> Files<'a> {
             if self.directories.len() >= HELD_OPEN {
                 self.directories.clear();
             }
-            let opened = self.open(&path.parent())?;
-            self.directories.insert(above.into(), opened);
+            let directory = self.open(&path.parent())?;
+            let found = rustix::fs::fstat(&directory);
+            let found = found.map_err(|e| self.root.error(&path.parent(), "look at it", e))?;
+            let inode = found.st_ino;
+            let held = HeldDirectory { directory, inode };
+            self.directories.insert(above.into(), held);
         }
+        let held = &self.directories[above];
         Ok((
-            rustix::fd::AsFd::as_fd(&self.directories[above]),
+            rustix::fd::AsFd::as_fd(&held.directory),
             OsStr::from_bytes(name),
         ))
+    }
+
+    /// What is at a path, with the directory that it is in.
+    pub(crate) fn named<'n>(&mut self, path: &'n RootPath) -> Result<NamedFile<'n>, Error> {
+        let error = self.failing(path, "look at it");
+        let (parent, name) = self.parent(path)?;
+        let status = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(error)?;
+        let name = path.name();
+        let above = &path.as_bytes()[..(path.as_bytes().len() - name.len()).saturating_sub(1)];
+        Ok(NamedFile {
+            above: self.directories[above].inode,
+            name,
+            status,
+        })
     }
 
     /// Opens a directory, and makes it where no package has shipped it before an entry in it.

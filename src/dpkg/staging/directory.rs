@@ -56,6 +56,19 @@ impl StagingDirectory {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn for_tests(root: &Rootfs) -> StagingDirectory {
+        StagingDirectory::create(root).unwrap()
+    }
+
+    /// The time of the file system's own clock, in nanoseconds since the epoch.
+    pub(crate) fn clock(&self) -> Result<i128, Errno> {
+        rustix::fs::futimens(&self.directory, &rootfs::modified_now())?;
+        let found = rustix::fs::fstat(&self.directory)?;
+        let nanoseconds = i128::from(found.st_ctime_nsec);
+        Ok(i128::from(found.st_ctime) * 1_000_000_000 + nanoseconds)
+    }
+
     /// The directory of one package.
     pub(crate) fn package(&self, staged: &Staged) -> Result<OwnedFd, Errno> {
         self.open_package(&name_of(&staged.file))

@@ -164,6 +164,7 @@ fn extracting_leaves_no_trace_in_the_database() {
         report: &report,
         interrupt: &Interrupt::default(),
         merges_usr: false,
+        placed: None,
     };
     let state = State::read(&world.root).unwrap();
     extract(unpacking, &keys(&packages), Method::Extract, &state).unwrap();

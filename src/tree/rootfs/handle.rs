@@ -31,6 +31,11 @@ impl Handle {
         Ok(Handle { descriptor, stat })
     }
 
+    /// Another descriptor for an open file or directory.
+    pub(crate) fn of_file(opened: impl AsFd) -> Result<Handle, Errno> {
+        Handle::new(rustix::io::fcntl_dupfd_cloexec(opened, 0)?)
+    }
+
     /// Its metadata when it was opened.
     pub(crate) fn stat(&self) -> &Stat {
         &self.stat

@@ -1,0 +1,260 @@
+//! Starts an installation after the longest sequence of steps whose result is known, and keeps the
+//! results of steps.
+
+use std::collections::BTreeSet;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::dpkg::PlacedFiles;
+use crate::dpkg::State;
+use crate::dpkg::configure::Services;
+use crate::dpkg::staging::StagedPackages;
+use crate::dpkg::unpack::Method;
+use crate::formats::digest::Digest;
+use crate::install::install_plan::{InstallPlan, in_staging_order};
+use crate::install::key::StepKey;
+use crate::install::scripts::ScriptHost;
+use crate::install::snapshot::{
+    self, Capture, Existing, Laying, NotKept, Snapshot, SnapshotHeader, SnapshotHost,
+    SnapshotPoints, Snapshots, existing, snapshot_key,
+};
+use crate::install::steps::Step;
+use crate::report::Stage;
+use crate::store::DerivedKind;
+
+use super::{Error, Installation};
+
+/// How far a file system's clock may be behind, in nanoseconds.
+const TICK: i64 = 20_000_000;
+
+/// Which snapshots an installation uses.
+#[derive(Clone, Debug)]
+pub(crate) struct SnapshotOptions {
+    pub(crate) kept: Snapshots,
+    /// The user namespace that the program works in, in words; None for the host's own.
+    pub(crate) namespace: Option<String>,
+}
+
+/// The snapshots of one list of steps.
+pub(super) struct StepSnapshots<'s> {
+    steps: &'s [Step],
+    plan: &'s InstallPlan,
+    points: SnapshotPoints,
+    /// One for each step.
+    keys: Vec<Digest>,
+}
+
+/// A snapshot that fits.
+struct FoundSnapshot {
+    at: usize,
+    snapshot: Snapshot,
+    existing: Existing,
+}
+
+impl<'a> Installation<'a> {
+    /// The snapshots of these steps.
+    pub(super) fn snapshots<'s>(
+        &mut self,
+        steps: &'s [Step],
+        keys: &[StepKey],
+        plan: &'s InstallPlan,
+    ) -> Result<StepSnapshots<'s>, Error> {
+        let SnapshotOptions { kept, namespace } = &self.snapshots;
+        let host = SnapshotHost::of(self.root, namespace.as_deref())?;
+        let snapshots = StepSnapshots {
+            steps,
+            plan,
+            points: SnapshotPoints::new(steps, plan, *kept),
+            keys: keys.iter().map(|key| snapshot_key(key, &host)).collect(),
+        };
+        self.placed = (!snapshots.points.kept.is_empty()).then(PlacedFiles::default);
+        Ok(snapshots)
+    }
+
+    /// Makes the tree of the last step whose snapshot is known.
+    pub(super) fn start_after_snapshot(
+        &mut self,
+        snapshots: &StepSnapshots<'_>,
+        staged: &StagedPackages,
+    ) -> Result<(), Error> {
+        let Some(found) = self.find(snapshots) else {
+            return Ok(());
+        };
+        let at = found.at;
+        let steps = snapshots.steps;
+        self.report.detail(format!(
+            "starts after step {} of {} (`{}`), from a snapshot of an earlier installation",
+            at + 1,
+            steps.len(),
+            steps[at].kind()
+        ));
+        self.report.begin_step(at + 1, steps[at].kind());
+        self.lay(found, snapshots, staged)?;
+        self.done = at + 1;
+        self.state = State::read(self.root)?;
+        if cfg!(debug_assertions) {
+            self.compare_state(&steps[at])?;
+        }
+        Ok(())
+    }
+
+    /// Finds the last snapshot that can be read.
+    fn find(&self, snapshots: &StepSnapshots<'_>) -> Option<FoundSnapshot> {
+        let store = self.fetch.store();
+        for at in snapshots.points.possible.iter().rev().copied() {
+            let key = &snapshots.keys[at];
+            if !store.has_derived(DerivedKind::Snapshot, key) {
+                continue;
+            }
+            let Some(found) = store.derived(DerivedKind::Snapshot, key) else {
+                continue;
+            };
+            let interrupt = self.place.interrupt;
+            let opened = Snapshot::open(&found).map_err(snapshot::Error::Read);
+            let opened = opened.and_then(|snapshot| {
+                let existing = existing(self.root, &snapshot, interrupt)?;
+                Ok((snapshot, existing))
+            });
+            match opened {
+                Ok((snapshot, existing)) => {
+                    return Some(FoundSnapshot {
+                        at,
+                        snapshot,
+                        existing,
+                    });
+                }
+                Err(error) => self.report.detail(format!(
+                    "the snapshot after step {} is not used: {error}",
+                    at + 1
+                )),
+            }
+        }
+        None
+    }
+
+    fn lay(
+        &mut self,
+        found: FoundSnapshot,
+        snapshots: &StepSnapshots<'_>,
+        staged: &StagedPackages,
+    ) -> Result<(), Error> {
+        let FoundSnapshot {
+            at,
+            snapshot,
+            existing,
+        } = found;
+        let done = &snapshots.steps[..=at];
+        let packages = in_staging_order(done, snapshots.plan);
+        let made = self.began..=now();
+        let mut laying = Laying::new(self.root, &snapshot, staged, made);
+        laying.interrupt = self.place.interrupt.clone();
+        let known: BTreeSet<_> = packages.iter().map(|file| file.key.clone()).collect();
+        laying.check(&known)?;
+        laying.lay_directories(existing)?;
+        for file in &packages {
+            laying.lay_package(&file.key)?;
+            self.report.advanced(Stage::Unpack, 1);
+        }
+        laying.lay_others()?;
+        let header = &snapshot.header;
+        self.script_epoch = header.script_epoch;
+        if at + 1 == snapshots.steps.len() {
+            self.close()?;
+            self.report.ended(Stage::Configure);
+        } else if let Some(placed) = &self.placed {
+            laying.remember(placed)?;
+        }
+        laying.finish_directories()?;
+        self.go_on(header, done, snapshots.plan)
+    }
+
+    /// Has scripts run as after these steps.
+    fn go_on(
+        &mut self,
+        header: &SnapshotHeader,
+        done: &[Step],
+        plan: &InstallPlan,
+    ) -> Result<(), Error> {
+        let Some(host) = &mut self.scripts else {
+            return Ok(());
+        };
+        if let Some(stand_ins) = &header.stand_ins {
+            let services = Services::resume(self.root, stand_ins);
+            let services = services.ok_or(snapshot::Error::Malformed)?;
+            host.resume(services, self.place, plan.debs.len() as u64);
+        }
+        let is_together = |step: &Step| {
+            let method = Method::Together;
+            matches!(step, Step::Unpack { method: found, .. } if *found == method)
+        };
+        if self.may_cover_perl && done.iter().any(is_together) {
+            host.sandbox.cover_perl_scripts()?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a snapshot after a step, if there is to be one.
+    pub(super) fn keep_snapshot(&mut self, at: usize, snapshots: &StepSnapshots<'_>) {
+        let Some(placed) = &self.placed else {
+            return;
+        };
+        let kept = &snapshots.points.kept;
+        let key = &snapshots.keys[at];
+        let store = self.fetch.store();
+        if kept.contains(&at) && !store.has_derived(DerivedKind::Snapshot, key) {
+            let from = Instant::now();
+            match self.capture(placed, key) {
+                Ok(text) => self.report.detail(format!(
+                    "snapshot after step {}: {text} in {:.1} ms",
+                    at + 1,
+                    from.elapsed().as_secs_f64() * 1e3
+                )),
+                Err(reason) => self
+                    .report
+                    .detail(format!("no snapshot after step {}: {reason}", at + 1)),
+            }
+        }
+        if kept.iter().all(|kept| *kept <= at) {
+            self.placed = None;
+        }
+    }
+
+    /// Writes a snapshot. Returns what it has, in words.
+    fn capture(&self, placed: &PlacedFiles, key: &Digest) -> Result<String, NotKept> {
+        let directory = self.staging.directory();
+        if !placed.is_reliable(directory) {
+            return Err(NotKept::Clock);
+        }
+        let until = directory.clock().map_err(|_| NotKept::Clock)?;
+        let Some(writer) = self
+            .fetch
+            .store()
+            .derived_writer(DerivedKind::Snapshot, key)
+        else {
+            return Ok("nothing, since no derived files are kept".to_owned());
+        };
+        let capture = Capture {
+            root: self.root,
+            interrupt: self.place.interrupt,
+            placed,
+            header: SnapshotHeader {
+                packages: placed.packages(),
+                script_epoch: self.script_epoch,
+                stand_ins: self.scripts.as_ref().and_then(ScriptHost::stand_ins),
+                made_from: self.began - TICK,
+                made_until: i64::try_from(until).unwrap_or(i64::MAX),
+            },
+        };
+        let captured = capture.write(writer)?;
+        Ok(format!(
+            "{} paths, {:.1} MB of content",
+            captured.paths,
+            captured.content as f64 / 1e6
+        ))
+    }
+}
+
+/// The time, in nanoseconds since the epoch.
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    i64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,282 @@
+//! Snapshots of the installation: the state of a tree after a step, kept in the cache under the
+//! step's key.
+//!
+//! A snapshot lists the whole tree. A file that is as a package ships it is named by its package and
+//! its entry there, and comes from the decoded package again; the content of all others is in the
+//! snapshot. `points` decides after which steps there may be one, `capture` writes it, `lay` makes
+//! the tree of it, `encoding` is the list's form. What follows in the run is left to `execute`.
+
+mod capture;
+mod encoding;
+mod lay;
+mod points;
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use clap::ValueEnum;
+
+use crate::dpkg;
+use crate::dpkg::Origin;
+use crate::dpkg::configure::SavedStandIn;
+use crate::failure::Class;
+use crate::formats::digest::Digest;
+use crate::formats::key::KeyHasher;
+use crate::formats::package_key::PackageKey;
+use crate::store::{DerivedKind, Store, Verified};
+use crate::tree::base;
+use crate::tree::rootfs::{self, ExtendedAttribute, RootPath, Rootfs};
+
+use super::install_plan::InstallPlan;
+use super::key::StepKey;
+use super::steps::{Options, Step};
+
+pub(super) use capture::{Capture, NotKept};
+pub(super) use lay::{Existing, Laying, existing};
+pub(super) use points::SnapshotPoints;
+
+const PURPOSE: &str = "rbootstrap snapshot 1";
+
+/// At the end of a snapshot, after the offset of its list.
+const MAGIC: &[u8; 16] = b"rbootstrap-snap1";
+/// The length of what follows the list, in bytes.
+const TRAILER: u64 = 8 + MAGIC.len() as u64;
+
+/// Of which installations the cache keeps snapshots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Snapshots {
+    /// After the essential packages are configured, and of a finished system if no package was named
+    #[default]
+    Base,
+    /// Also of every finished system
+    All,
+    /// Keep none, and start from none
+    None,
+    /// After every step, for tests
+    #[value(hide = true)]
+    EveryStep,
+}
+
+/// What a snapshot says of a tree as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SnapshotHeader {
+    /// The packages that files are from.
+    pub(super) packages: Vec<PackageKey>,
+    /// SOURCE_DATE_EPOCH of the scripts, in seconds, if one has run.
+    pub(super) script_epoch: Option<i64>,
+    /// What keeps services from starting; None where nothing does.
+    pub(super) stand_ins: Option<Vec<SavedStandIn>>,
+    /// The time of the run that made the tree, in nanoseconds since the epoch.
+    pub(super) made_from: i64,
+    pub(super) made_until: i64,
+}
+
+/// A path of a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SavedEntry {
+    pub(super) path: RootPath,
+    pub(super) kind: SavedKind,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) mode: u32,
+    pub(super) modified: SavedTime,
+    pub(super) attributes: Vec<ExtendedAttribute>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SavedKind {
+    Directory,
+    /// A file as its package ships it.
+    Placed(Origin),
+    /// A file whose content is in the snapshot.
+    Stored {
+        at: u64,
+        size: u64,
+    },
+    Symlink {
+        target: Vec<u8>,
+    },
+    /// Another name of an earlier entry, by its position.
+    Link {
+        to: usize,
+    },
+    /// A device or a FIFO, by the format bits of its mode.
+    Node {
+        format: u32,
+        major: u32,
+        minor: u32,
+    },
+}
+
+/// A modification time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SavedTime {
+    /// Since the epoch.
+    pub(super) seconds: i64,
+    pub(super) nanoseconds: u32,
+    /// Whether the run has made it: another run has another time there.
+    pub(super) is_made: bool,
+}
+
+/// Why the tree of a snapshot could not be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the snapshot of the installation cannot be read")]
+    Read(#[source] io::Error),
+    #[error("the snapshot of the installation is malformed")]
+    Malformed,
+    #[error("the snapshot of the installation names {package}, which the plan has not")]
+    Package { package: PackageKey },
+    #[error(transparent)]
+    Unpack(#[from] dpkg::unpack::Error),
+    #[error(transparent)]
+    Rootfs(#[from] rootfs::Error),
+}
+
+impl Error {
+    /// The class that decides the exit code.
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            Error::Read(_) | Error::Malformed | Error::Package { .. } | Error::Rootfs(_) => {
+                Class::Target
+            }
+            Error::Unpack(error) => error.class(),
+        }
+    }
+
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Error::Read(_) | Error::Malformed | Error::Package { .. } => {
+                Some("--snapshots none starts from the beginning".to_owned())
+            }
+            Error::Unpack(error) => error.hint(),
+            Error::Rootfs(_) => None,
+        }
+    }
+}
+
+/// The key of the snapshot after a step: the step's, and what else of the host a tree may depend on.
+pub(super) fn snapshot_key(step: &StepKey, host: &SnapshotHost) -> Digest {
+    let SnapshotHost {
+        namespace,
+        kernel,
+        has_devices,
+    } = host;
+    let mut key = KeyHasher::new(PURPOSE);
+    key.text(&step.hexadecimal());
+    key.optional_text(namespace.as_deref());
+    key.text(kernel);
+    key.flag(*has_devices);
+    key.finish()
+}
+
+impl InstallPlan {
+    /// The number of the step after which root starts on a host that refuses nothing, if a snapshot
+    /// is in the cache.
+    pub(crate) fn known_start(
+        &self,
+        options: &Options,
+        kept: Snapshots,
+        store: &Store,
+    ) -> Option<usize> {
+        let steps = self.steps(options);
+        let (keys, steps): (Vec<StepKey>, Vec<Step>) = steps.into_iter().unzip();
+        let points = SnapshotPoints::new(&steps, self, kept);
+        let host = SnapshotHost::usual();
+        let mut possible = points.possible.into_iter().rev();
+        let found = possible.find(|at| {
+            let key = snapshot_key(&keys[*at], &host);
+            store.has_derived(DerivedKind::Snapshot, &key)
+        });
+        found.map(|at| at + 1)
+    }
+}
+
+/// What a tree may depend on besides its steps.
+#[derive(Clone, Debug)]
+pub(super) struct SnapshotHost {
+    /// The user namespace that the program works in.
+    namespace: Option<String>,
+    /// The kernel's release, which scripts see.
+    kernel: String,
+    /// Whether the host permits device nodes.
+    has_devices: bool,
+}
+
+impl SnapshotHost {
+    /// The host, by a tree whose base has been made.
+    pub(super) fn of(
+        root: &Rootfs,
+        namespace: Option<&str>,
+    ) -> Result<SnapshotHost, rootfs::Error> {
+        Ok(SnapshotHost {
+            namespace: namespace.map(str::to_owned),
+            has_devices: base::has_devices(root)?,
+            ..SnapshotHost::usual()
+        })
+    }
+
+    /// This host, if the program is root and refused nothing.
+    fn usual() -> SnapshotHost {
+        let system = rustix::system::uname();
+        SnapshotHost {
+            namespace: None,
+            kernel: system.release().to_string_lossy().into_owned(),
+            has_devices: true,
+        }
+    }
+}
+
+/// A snapshot that was found.
+pub(super) struct Snapshot {
+    file: File,
+    pub(super) header: SnapshotHeader,
+    /// Each directory before what is in it; the root is the first.
+    entries: Vec<SavedEntry>,
+}
+
+impl Snapshot {
+    /// Reads all but the content of files. The seal has vouched for it.
+    pub(super) fn open(found: &Verified) -> io::Result<Snapshot> {
+        let malformed = || io::Error::from(io::ErrorKind::InvalidData);
+        let file = found.open()?;
+        let end = found.size().checked_sub(TRAILER).ok_or_else(malformed)?;
+        let mut trailer = [0; TRAILER as usize];
+        file.read_exact_at(&mut trailer, end)?;
+        let (offset, magic) = trailer.split_at(8);
+        let offset = u64::from_le_bytes(offset.try_into().unwrap_or_default());
+        let length = end.checked_sub(offset).ok_or_else(malformed)?;
+        if magic != MAGIC {
+            return Err(malformed());
+        }
+        let mut list = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        file.read_exact_at(&mut list, offset)?;
+        let (header, entries) = encoding::decode(&list).ok_or_else(malformed)?;
+        let mut ends = entries.iter().map(SavedEntry::end);
+        let is_root_first = entries.first().is_some_and(|first| first.path.is_root());
+        if !is_root_first || ends.any(|end| end.is_none_or(|end| end > offset)) {
+            return Err(malformed());
+        }
+        Ok(Snapshot {
+            file,
+            header,
+            entries,
+        })
+    }
+}
+
+impl SavedEntry {
+    /// Where its content ends in the snapshot.
+    fn end(&self) -> Option<u64> {
+        match self.kind {
+            SavedKind::Stored { at, size } => at.checked_add(size),
+            SavedKind::Directory
+            | SavedKind::Placed(_)
+            | SavedKind::Symlink { .. }
+            | SavedKind::Link { .. }
+            | SavedKind::Node { .. } => Some(0),
+        }
+    }
+}

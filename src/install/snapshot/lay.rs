@@ -1,0 +1,335 @@
+//! Makes the tree of a snapshot where a base is: packages' files from the staging directory, all
+//! else from the snapshot.
+//!
+//! Nothing runs in the tree meanwhile. Directories that are there stay, since the sandbox has mounts
+//! on some of them; everything else that is there is replaced.
+
+mod made_times;
+mod others;
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::ops::RangeInclusive;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::dpkg::staging::{self, Node, STAGING, Staged, StagedPackages};
+use crate::dpkg::{NamedFile, PlacedFiles};
+use crate::formats::package_key::PackageKey;
+use crate::interrupt::Interrupt;
+use crate::tree::rootfs::{self, Directory, Handle, RootPath, Rootfs, set_attributes};
+
+use super::{Error, SavedEntry, SavedKind, SavedTime, Snapshot};
+use made_times::MadeTimes;
+
+/// How many directories are held open at once.
+const HELD_OPEN: usize = 128;
+
+/// What there is in a tree besides directories that stay.
+pub(in crate::install) struct Existing {
+    /// Each is removed with all below it.
+    removed: Vec<RootPath>,
+    kept: BTreeSet<RootPath>,
+}
+
+/// Where a tree is laid, and with what.
+pub(in crate::install) struct Laying<'a> {
+    root: &'a Rootfs,
+    snapshot: &'a Snapshot,
+    staging: &'a StagedPackages,
+    pub(in crate::install) interrupt: Interrupt,
+    times: MadeTimes,
+    directories: HashMap<RootPath, HeldParent>,
+    /// The entries of each package.
+    placed: HashMap<PackageKey, Vec<usize>>,
+    existing: Existing,
+    buffer: Vec<u8>,
+}
+
+/// A directory that is held open.
+struct HeldParent {
+    directory: Directory,
+    inode: u64,
+}
+
+/// Finds out what the tree of a snapshot has to replace. Changes nothing.
+pub(in crate::install) fn existing(
+    root: &Rootfs,
+    snapshot: &Snapshot,
+    interrupt: &Interrupt,
+) -> Result<Existing, rootfs::Error> {
+    let mut saved: HashMap<&RootPath, &SavedEntry> = HashMap::new();
+    for entry in &snapshot.entries {
+        saved.insert(&entry.path, entry);
+    }
+    let staging = RootPath::known(STAGING);
+    let mut existing = Existing {
+        removed: Vec::new(),
+        kept: BTreeSet::new(),
+    };
+    root.walk(interrupt, &mut |found| {
+        if *found.path == staging {
+            return Ok(false);
+        }
+        let kind = saved.get(found.path).map(|entry| &entry.kind);
+        let stays = match kind {
+            Some(SavedKind::Directory) => found.directory.is_some(),
+            Some(SavedKind::Node {
+                format,
+                major,
+                minor,
+            }) => {
+                let device = (found.status.stx_rdev_major, found.status.stx_rdev_minor);
+                found.kind().as_raw_mode() == *format && device == (*major, *minor)
+            }
+            _ => false,
+        };
+        match stays {
+            true => existing.kept.insert(found.path.clone()),
+            false => {
+                existing.removed.push(found.path.clone());
+                false
+            }
+        };
+        Ok(stays)
+    })?;
+    Ok(existing)
+}
+
+impl<'a> Laying<'a> {
+    pub(in crate::install) fn new(
+        root: &'a Rootfs,
+        snapshot: &'a Snapshot,
+        staging: &'a StagedPackages,
+        made: RangeInclusive<i64>,
+    ) -> Laying<'a> {
+        let mut placed: HashMap<PackageKey, Vec<usize>> = HashMap::new();
+        for (at, entry) in snapshot.entries.iter().enumerate() {
+            if let SavedKind::Placed(origin) = entry.kind
+                && let Some(package) = snapshot.header.packages.get(origin.package as usize)
+            {
+                placed.entry(package.clone()).or_default().push(at);
+            }
+        }
+        let times = MadeTimes::new(&snapshot.header, made);
+        Laying {
+            root,
+            snapshot,
+            staging,
+            interrupt: Interrupt::default(),
+            times,
+            directories: HashMap::new(),
+            placed,
+            existing: Existing {
+                removed: Vec::new(),
+                kept: BTreeSet::new(),
+            },
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Fails unless every file of a package is from one of these.
+    pub(in crate::install) fn check(&self, packages: &BTreeSet<PackageKey>) -> Result<(), Error> {
+        for package in &self.snapshot.header.packages {
+            if !packages.contains(package) {
+                let package = package.clone();
+                return Err(Error::Package { package });
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what is in the way, and makes the directories.
+    pub(in crate::install) fn lay_directories(&mut self, existing: Existing) -> Result<(), Error> {
+        self.existing = existing;
+        for path in &self.existing.removed {
+            self.root.remove_tree(path)?;
+        }
+        let snapshot = self.snapshot;
+        for entry in &snapshot.entries {
+            if entry.kind != SavedKind::Directory || self.existing.kept.contains(&entry.path) {
+                continue;
+            }
+            let failed = failing(self.root, entry, "create the directory");
+            let parent = self.parent(&entry.path)?;
+            let made = rustix::fs::mkdirat(parent, entry.path.name(), Mode::RWXU);
+            made.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Lays the files of one package.
+    pub(in crate::install) fn lay_package(&mut self, package: &PackageKey) -> Result<(), Error> {
+        let staged = self.staging.take(package)?;
+        let Some(entries) = self.placed.remove(package) else {
+            return Ok(());
+        };
+        let directory = self.staging.directory().package(&staged);
+        let directory =
+            directory.map_err(|e| crate::dpkg::unpack::Error::staging(&staged.package.name, e))?;
+        let nodes = by_number(&staged);
+        let snapshot = self.snapshot;
+        for at in entries {
+            self.check_interrupt()?;
+            let entry = &snapshot.entries[at];
+            if let SavedKind::Placed(origin) = entry.kind {
+                let node = nodes.get(&origin.number).copied();
+                self.lay_placed(entry, node, &directory)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_interrupt(&self) -> Result<(), Error> {
+        match self.interrupt.signal() {
+            Some(_) => Err(crate::dpkg::unpack::Error::Stopped.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn lay_placed(
+        &mut self,
+        entry: &SavedEntry,
+        node: Option<&Node>,
+        directory: &OwnedFd,
+    ) -> Result<(), Error> {
+        let failed = failing(self.root, entry, "move a file here");
+        let Some(node) = node else {
+            return Err(failed(Errno::NOENT));
+        };
+        let number = node.number;
+        let creator = self.staging.directory().creator;
+        let owner = Some((entry.uid, entry.gid)).filter(|owner| *owner != creator);
+        let is_special = owner.is_some() && entry.mode & 0o6000 != 0;
+        let has_mode = node.entry.mode & 0o7777 == entry.mode;
+        let mode = Some(entry.mode).filter(|_| is_special || !has_mode);
+        if owner.is_some() || mode.is_some() {
+            staging::set_owner_and_mode(directory, number, owner, mode).map_err(&failed)?;
+        }
+        let is_timely = entry.modified == SavedTime::whole(node.entry.modified);
+        let time = self.times.of(entry.modified);
+        let parent = self.parent(&entry.path)?;
+        let name = entry.path.name();
+        let moved = rustix::fs::renameat(directory, number.to_string(), parent, name);
+        moved.map_err(&failed)?;
+        if !is_timely {
+            let set = rustix::fs::utimensat(parent, name, &time, AtFlags::SYMLINK_NOFOLLOW);
+            set.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the directories their owners, modes, attributes and times, once all is in them.
+    pub(in crate::install) fn finish_directories(&mut self) -> Result<(), Error> {
+        let snapshot = self.snapshot;
+        for entry in &snapshot.entries {
+            if entry.kind != SavedKind::Directory {
+                continue;
+            }
+            let failed = failing(
+                self.root,
+                entry,
+                "set the owner, mode or time of the directory",
+            );
+            let time = self.times.of(entry.modified);
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+            let opened = self.root.open_at(&entry.path, flags).map_err(&failed)?;
+            let handle = Handle::of_file(&opened).map_err(&failed)?;
+            set_owner_and_mode(&handle, entry).map_err(&failed)?;
+            set_attributes(&opened, &entry.attributes).map_err(&failed)?;
+            rustix::fs::futimens(&opened, &time).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Remembers the files of packages.
+    pub(in crate::install) fn remember(&mut self, placed: &PlacedFiles) -> Result<(), Error> {
+        let snapshot = self.snapshot;
+        for entry in &snapshot.entries {
+            let of = match &entry.kind {
+                SavedKind::Link { to } => &snapshot.entries[*to].kind,
+                own => own,
+            };
+            let SavedKind::Placed(origin) = of else {
+                continue;
+            };
+            let failed = failing(self.root, entry, "look at it");
+            let held = self.held(&entry.path.parent())?;
+            let above = held.inode;
+            let name = entry.path.name();
+            let flags = AtFlags::SYMLINK_NOFOLLOW;
+            let status = rustix::fs::statat(&held.directory, name, flags).map_err(failed)?;
+            let package = &snapshot.header.packages[origin.package as usize];
+            let file = NamedFile {
+                above,
+                name,
+                status,
+            };
+            placed.placed(package, origin.number, &file);
+        }
+        Ok(())
+    }
+
+    /// The directory above a path.
+    fn parent(&mut self, path: &RootPath) -> Result<BorrowedFd<'_>, Error> {
+        Ok(self.held(&path.parent())?.directory.as_fd())
+    }
+
+    fn held(&mut self, path: &RootPath) -> Result<&HeldParent, Error> {
+        if !self.directories.contains_key(path) {
+            if self.directories.len() >= HELD_OPEN {
+                self.directories.clear();
+            }
+            let directory = self.root.directory(path)?;
+            let found = rustix::fs::fstat(&directory);
+            let found = found.map_err(|e| self.root.error(path, "look at it", e))?;
+            let inode = found.st_ino;
+            let held = HeldParent { directory, inode };
+            self.directories.insert(path.clone(), held);
+        }
+        Ok(&self.directories[path])
+    }
+}
+
+/// The entries of a package that have content.
+fn by_number(staged: &Staged) -> HashMap<u32, &Node> {
+    let mut nodes = HashMap::new();
+    for node in &staged.nodes {
+        if node.is_staged() {
+            nodes.insert(node.number, node);
+        }
+    }
+    nodes
+}
+
+fn set_owner_and_mode(handle: &Handle, entry: &SavedEntry) -> Result<(), Errno> {
+    set_owner(handle, entry)?;
+    let has_mode = handle.stat().st_mode & 0o7777 == entry.mode;
+    // A change of owner clears setuid.
+    match has_mode && entry.mode & 0o6000 == 0 {
+        true => Ok(()),
+        false => handle.set_mode(entry.mode),
+    }
+}
+
+fn set_owner(handle: &Handle, entry: &SavedEntry) -> Result<(), Errno> {
+    let found = handle.stat();
+    match (found.st_uid, found.st_gid) == (entry.uid, entry.gid) {
+        true => Ok(()),
+        false => handle.set_owner(entry.uid, entry.gid),
+    }
+}
+
+fn rootfs_error(root: &Rootfs, entry: &SavedEntry, source: io::Error) -> Error {
+    root.error(&entry.path, "write it", source).into()
+}
+
+fn failing<'e>(
+    root: &'e Rootfs,
+    entry: &'e SavedEntry,
+    action: &'static str,
+) -> impl Fn(Errno) -> Error + use<'e> {
+    move |e| root.error(&entry.path, action, e).into()
+}
