@@ -57,7 +57,7 @@ def check(bench: Bench, sets: dict[str, Cell]) -> list[str]:
     for cell in sets.values():
         print(f"checking {cell.name}", flush=True)
         slow = snapshot(bench, Series(OURS, cell, jobs=1))
-        for start in ("cold", "warm"):
+        for start in ("cold", "warm", "snapshot"):
             lines.append(
                 compare(
                     bench,
@@ -108,6 +108,7 @@ def compare_tars(bench: Bench, cell: Cell) -> str:
         Series(OURS, cell, "tar.zst", jobs=1),
         Series(OURS, cell, "tar.zst"),
         Series(OURS, cell, "tar.zst", "warm"),
+        Series(OURS, cell, "tar.zst", "snapshot"),
     ):
         place = bench.place(series, bench.mirrors.url)
         bench.attempt(bench.peers[OURS], series, place)
@@ -116,7 +117,7 @@ def compare_tars(bench: Bench, cell: Cell) -> str:
         output.unlink()
     return conclude(
         bench,
-        f"{cell.name}: tar.zst of one job, cold, warm: "
+        f"{cell.name}: tar.zst of one job, cold, warm, from a snapshot: "
         f"{'the same bytes' if len(digests) == 1 else 'not the same'}",
         len(digests) > 1,
     )

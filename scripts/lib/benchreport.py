@@ -18,7 +18,7 @@ FLAT = 1.1
 """The largest growth of the cost per package, from the smallest set to the largest, that counts as
 flat: the spread of a run.
 """
-STARTS = "cold", "first", "warm"
+STARTS = "cold", "first", "warm", "snapshot"
 
 
 @dataclass(frozen=True)
@@ -354,7 +354,8 @@ ends; removing its tree is not counted.
 """
 
 EXPLAINED = """\
-*cold* runs without a cache, *first* fills one, *warm* finds it filled. rdebootstrap's cold run is `update` and `build` with
+*cold* runs without a cache, *first* fills one, *warm* finds it filled, without snapshots of installations; *snapshot* starts
+from the finished system of an earlier run. rdebootstrap's cold run is `update` and `build` with
 an empty cache, its warm run `build` with its lock and all packages kept. CPU is that of the whole process tree. Peak
 memory is that of the largest process, for rbootstrap its own. A run during which other processes used more than 15 % of
 the machine is repeated, at most twice, and marked as disturbed if that did not help. *rbootstrap / tool* is the ratio of

@@ -45,7 +45,9 @@ class Series:
     form: str = "directory"
     """directory, tar (to a pipe) or tar.zst."""
     start: str = "cold"
-    """cold: without a cache. first: fills a cache. warm: with that cache filled."""
+    """cold: without a cache. first: fills a cache. warm: with that cache filled, without snapshots
+    of installations. snapshot: with them.
+    """
     jobs: int = 0
     """0 leaves it to the tool."""
     medium: str = "tmpfs"
@@ -248,7 +250,7 @@ class Rdebootstrap(Peer):
 class Ours(Peer):
     name = OURS
     forms = "directory", "tar", "tar.zst"
-    starts = "cold", "first", "warm"
+    starts = "cold", "first", "warm", "snapshot"
 
     def __init__(self, program: Path) -> None:
         self.program = program
@@ -288,14 +290,15 @@ class Ours(Peer):
     def prepare(self, series: Series, place: Place) -> None:
         super().prepare(series, place)
         cache = place.cache(series)
-        if series.start == "first" or (series.start == "warm" and not cache.exists()):
+        is_filled = series.start in ("warm", "snapshot")
+        if series.start == "first" or (is_filled and not cache.exists()):
             remove(cache)
             cache.mkdir(parents=True)
-        if series.start == "warm" and not any(cache.iterdir()):
+        if is_filled and not any(cache.iterdir()):
             run(
                 [
                     *self._options(series.cell),
-                    f"--cache-dir={cache}",
+                    *self._cache(series, place),
                     series.cell.suite,
                     str(place.target),
                     place.mirror,
@@ -304,16 +307,22 @@ class Ours(Peer):
             remove(place.target)
 
     def command(self, series: Series, place: Place) -> list[str]:
-        cache = ["--no-cache"] if series.start == "cold" else [f"--cache-dir={place.cache(series)}"]
         jobs = [f"--jobs={series.jobs}"] if series.jobs else []
         return [
             *self._options(series.cell),
-            *cache,
+            *self._cache(series, place),
             *jobs,
             series.cell.suite,
             place.output(series),
             place.mirror,
         ]
+
+    def _cache(self, series: Series, place: Place) -> list[str]:
+        if series.start == "cold":
+            return ["--no-cache"]
+        # All that is finished, where packages are named.
+        which = {"warm": "none", "snapshot": "all"}.get(series.start, "base")
+        return [f"--cache-dir={place.cache(series)}", f"--snapshots={which}"]
 
     def _options(self, cell: Cell) -> list[str]:
         return [
