@@ -255,12 +255,6 @@ impl Store {
         self.derived.as_ref()?.read(kind, of)
     }
 
-    /// Whether there is a derived file of that kind, whose seal is not checked here.
-    pub(crate) fn has_derived(&self, kind: DerivedKind, of: &Digest) -> bool {
-        let derived = self.derived.as_ref();
-        derived.is_some_and(|derived| derived.has(kind, of))
-    }
-
     /// Keeps a whole derived file where possible.
     pub(crate) fn put(&self, kind: DerivedKind, of: &Digest, content: &[u8]) {
         let Some(mut writer) = self.derived_writer(kind, of) else {

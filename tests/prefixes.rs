@@ -294,6 +294,8 @@ fn a_snapshot_of_something_else_is_not_used() {
         fs::write(path, content).unwrap();
     }
     assert_eq!(start(&images.run(&[])), None);
+    // That run has replaced them.
+    assert!(start(&images.run(&[])).is_some());
 }
 
 /// A case of what is not kept.

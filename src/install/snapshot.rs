@@ -188,7 +188,7 @@ impl InstallPlan {
         let mut possible = points.possible.into_iter().rev();
         let found = possible.find(|at| {
             let key = snapshot_key(&keys[*at], &host);
-            store.has_derived(DerivedKind::Snapshot, &key)
+            store.derived(DerivedKind::Snapshot, &key).is_some()
         });
         found.map(|at| at + 1)
     }

@@ -102,9 +102,6 @@ impl<'a> Installation<'a> {
         let store = self.fetch.store();
         for at in snapshots.points.possible.iter().rev().copied() {
             let key = &snapshots.keys[at];
-            if !store.has_derived(DerivedKind::Snapshot, key) {
-                continue;
-            }
             let Some(found) = store.derived(DerivedKind::Snapshot, key) else {
                 continue;
             };
@@ -199,8 +196,8 @@ impl<'a> Installation<'a> {
         };
         let kept = &snapshots.points.kept;
         let key = &snapshots.keys[at];
-        let store = self.fetch.store();
-        if kept.contains(&at) && !store.has_derived(DerivedKind::Snapshot, key) {
+        // One that is there has been found unusable, or the run had started from it.
+        if kept.contains(&at) {
             let from = Instant::now();
             match self.capture(placed, key) {
                 Ok(text) => self.report.detail(format!(
