@@ -228,7 +228,7 @@ fn other_packages_start_after_the_essential_ones() {
     let (at, steps) = start(&again).unwrap();
     assert_eq!(at, steps);
     let planned = images.run(&["--simulate", "--include=tool"]);
-    planned.names(&["an installation starts after step 4 of "]);
+    planned.names(&["an installation starts after step 4, from a snapshot"]);
 }
 
 /// A directory with files of its own neither gives a snapshot nor starts from one.

@@ -70,13 +70,7 @@ impl<'a> RunStages<'a> {
             self.publish_later(lock.write(None, None)?);
             let lock = lock.of_build()?;
             let steps = plan.steps(&inputs.options);
-            let kept = snapshots(request);
-            if let Some(at) = plan.known_start(&inputs.options, kept, &store) {
-                let count = steps.len();
-                report.detail(format!(
-                    "an installation starts after step {at} of {count}, from a snapshot"
-                ));
-            }
+            self.tell_start(&plan, &inputs, &store);
             let done = Done::new(plan.plan, &inputs.selection, key).with_lock(lock);
             return Ok(done.with_steps(steps, report));
         }
@@ -100,6 +94,15 @@ impl<'a> RunStages<'a> {
             claim.finish()?;
         }
         Ok(Done::new(plan.plan, &inputs.selection, key))
+    }
+
+    /// Tells after which step an installation would start.
+    fn tell_start(&self, plan: &InstallPlan, inputs: &Inputs, store: &Store) {
+        let kept = snapshots(self.request);
+        if let Some(at) = plan.known_start(&inputs.options, kept, store) {
+            let text = format!("an installation starts after step {at}, from a snapshot");
+            self.report.detail(text);
+        }
     }
 
     fn read_inputs(self) -> Result<Inputs, Error> {
