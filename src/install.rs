@@ -27,14 +27,14 @@ use crate::tree::rootfs;
 
 pub(crate) use additions::Additions;
 pub(crate) use debootstrap_tree::{DebootstrapOptions, HostFile};
-pub(crate) use execute::{Installation, Setup, SnapshotOptions};
+pub(crate) use execute::{Installation, Setup};
 pub(crate) use hooks::{
     BadHook, CopyPlace, Helper, HelperOptions, Hook, HookStage, copy as copy_by_helper, hook_path,
 };
 pub(crate) use install_plan::InstallPlan;
 pub(crate) use key::StepKey;
 pub(crate) use preseed::Preseed;
-pub(crate) use snapshot::Snapshots;
+pub(crate) use snapshot::{SnapshotOptions, Snapshots};
 pub(crate) use steps::{Options, Step};
 
 /// Why the plan could not be installed.

@@ -15,6 +15,7 @@ mod root;
 mod subordinate;
 
 use std::fmt;
+use std::fs;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -100,6 +101,16 @@ pub(crate) fn obtain_if_possible(mode: Mode, caller: &Caller) -> Result<Privileg
     };
     let is_contained = false;
     Ok(Privilege { kind, is_contained })
+}
+
+/// The maps of this process's user and group ids, on one line. Empty without /proc.
+pub(crate) fn id_maps() -> String {
+    let mut words = Vec::new();
+    for file in ["/proc/self/uid_map", "/proc/self/gid_map"] {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        words.extend(text.split_ascii_whitespace().map(str::to_owned));
+    }
+    words.join(" ")
 }
 
 impl Privilege {

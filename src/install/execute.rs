@@ -21,7 +21,7 @@ use crate::report::{Report, Stage};
 use crate::sandbox;
 use crate::store::downloads::Downloads;
 use crate::tree::apt::{self, Automatic};
-use crate::tree::rootfs::{RootPath, Rootfs};
+use crate::tree::rootfs::{ExtendedAttribute, RootPath, Rootfs};
 use crate::tree::runtime;
 use crate::tree::tidy::{self, Kept};
 
@@ -33,9 +33,8 @@ use super::install_plan::{InstallPlan, in_staging_order};
 use super::key::keys;
 use super::scripts::{ScriptHost, ScriptPlace};
 use super::second_stage::{Times, finish_directory};
-use super::snapshot::Snapshots;
+use super::snapshot::{SnapshotOptions, Snapshots};
 use super::steps::{Options, Step, early_steps, first_of_second_stage, steps};
-pub(crate) use snapshots::SnapshotOptions;
 use snapshots::now;
 
 /// What an installation needs before its packages are known.
@@ -79,6 +78,8 @@ pub(crate) struct Installation<'a> {
     placed: Option<PlacedFiles>,
     /// In nanoseconds since the epoch.
     began: i64,
+    /// The attributes that the root directory had before.
+    root_attributes: Vec<ExtendedAttribute>,
     report: &'a Report,
 }
 
@@ -99,6 +100,7 @@ impl<'a> Installation<'a> {
             mut snapshots,
         } = setup;
         let began = now();
+        let root_attributes = root.root_attributes()?;
         // What is there before is neither the run's to keep nor to remove.
         if !root.names(&RootPath::default())?.is_empty() {
             snapshots.kept = Snapshots::None;
@@ -144,6 +146,7 @@ impl<'a> Installation<'a> {
             snapshots,
             placed: None,
             began,
+            root_attributes,
             report,
         })
     }

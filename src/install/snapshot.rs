@@ -20,6 +20,7 @@ use clap::ValueEnum;
 use crate::dpkg;
 use crate::dpkg::Origin;
 use crate::dpkg::configure::SavedStandIn;
+use crate::dpkg::staging::{STAGING, StagingDirectory};
 use crate::failure::Class;
 use crate::formats::digest::Digest;
 use crate::formats::key::KeyHasher;
@@ -56,6 +57,14 @@ pub(crate) enum Snapshots {
     /// After every step, for tests
     #[value(hide = true)]
     EveryStep,
+}
+
+/// Which snapshots an installation uses.
+#[derive(Clone, Debug)]
+pub(crate) struct SnapshotOptions {
+    pub(crate) kept: Snapshots,
+    /// The maps of user and group ids that the program works with.
+    pub(crate) id_maps: String,
 }
 
 /// What a snapshot says of a tree as a whole.
@@ -160,31 +169,36 @@ impl Error {
 /// The key of the snapshot after a step: the step's, and what else of the host a tree may depend on.
 pub(super) fn snapshot_key(step: &StepKey, host: &SnapshotHost) -> Digest {
     let SnapshotHost {
-        namespace,
+        id_maps,
         kernel,
         has_devices,
+        attributes,
     } = host;
     let mut key = KeyHasher::new(PURPOSE);
     key.text(&step.hexadecimal());
-    key.optional_text(namespace.as_deref());
+    key.text(id_maps);
     key.text(kernel);
     key.flag(*has_devices);
+    key.number(attributes.len() as u64);
+    for name in attributes {
+        key.text(name);
+    }
     key.finish()
 }
 
 impl InstallPlan {
-    /// The number of the step after which root starts on a host that refuses nothing, if a snapshot
-    /// is in the cache.
+    /// The number of the step after which root starts on a host that refuses nothing, in a directory
+    /// whose file system keeps all attributes, if a snapshot is in the cache.
     pub(crate) fn known_start(
         &self,
         options: &Options,
-        kept: Snapshots,
+        snapshots: &SnapshotOptions,
         store: &Store,
     ) -> Option<usize> {
         let steps = self.steps(options);
         let (keys, steps): (Vec<StepKey>, Vec<Step>) = steps.into_iter().unzip();
-        let points = SnapshotPoints::new(&steps, self, kept);
-        let host = SnapshotHost::usual();
+        let points = SnapshotPoints::new(&steps, self, snapshots.kept);
+        let host = SnapshotHost::usual(&snapshots.id_maps);
         let mut possible = points.possible.into_iter().rev();
         let found = possible.find(|at| {
             let key = snapshot_key(&keys[*at], &host);
@@ -197,34 +211,40 @@ impl InstallPlan {
 /// What a tree may depend on besides its steps.
 #[derive(Clone, Debug)]
 pub(super) struct SnapshotHost {
-    /// The user namespace that the program works in.
-    namespace: Option<String>,
+    /// The maps of user and group ids.
+    id_maps: String,
     /// The kernel's release, which scripts see.
     kernel: String,
     /// Whether the host permits device nodes.
     has_devices: bool,
+    /// Which extended attributes the tree's file system keeps.
+    attributes: Vec<String>,
 }
 
 impl SnapshotHost {
     /// The host, by a tree whose base has been made.
     pub(super) fn of(
         root: &Rootfs,
-        namespace: Option<&str>,
+        staging: &StagingDirectory,
+        id_maps: &str,
     ) -> Result<SnapshotHost, rootfs::Error> {
+        let attributes = staging.kept_attributes();
+        let staging = RootPath::known(STAGING);
         Ok(SnapshotHost {
-            namespace: namespace.map(str::to_owned),
             has_devices: base::has_devices(root)?,
-            ..SnapshotHost::usual()
+            attributes: attributes.map_err(|e| root.error(&staging, "try attributes in it", e))?,
+            ..SnapshotHost::usual(id_maps)
         })
     }
 
     /// This host, if the program is root and refused nothing.
-    fn usual() -> SnapshotHost {
+    fn usual(id_maps: &str) -> SnapshotHost {
         let system = rustix::system::uname();
         SnapshotHost {
-            namespace: None,
+            id_maps: id_maps.to_owned(),
             kernel: system.release().to_string_lossy().into_owned(),
             has_devices: true,
+            attributes: rootfs::all_attributes(),
         }
     }
 }

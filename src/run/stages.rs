@@ -16,7 +16,7 @@ use crate::install::{self, InstallPlan, Installation, Setup, SnapshotOptions, Sn
 use crate::interrupt::{Interrupt, Registration};
 use crate::pack::WrittenDocument;
 use crate::plan;
-use crate::privilege::Privilege;
+use crate::privilege::{self, Privilege};
 use crate::report::Report;
 use crate::sandbox;
 use crate::store::Store;
@@ -98,8 +98,8 @@ impl<'a> RunStages<'a> {
 
     /// Tells after which step an installation would start.
     fn tell_start(&self, plan: &InstallPlan, inputs: &Inputs, store: &Store) {
-        let kept = snapshots(self.request);
-        if let Some(at) = plan.known_start(&inputs.options, kept, store) {
+        let snapshots = snapshots(self.request);
+        if let Some(at) = plan.known_start(&inputs.options, &snapshots, store) {
             let text = format!("an installation starts after step {at}, from a snapshot");
             self.report.detail(text);
         }
@@ -198,7 +198,6 @@ fn start_downloads(store: &Arc<Store>, limits: &Limits, report: &Report) -> Arc<
 
 fn setup(request: &Request, options: install::Options, fetch: &Arc<Downloads>) -> Setup {
     let privilege = request.privilege.as_ref().ok();
-    let namespace = privilege.filter(|privilege| privilege.is_in_user_namespace());
     let sandbox = sandbox::Options {
         is_contained: privilege.is_some_and(Privilege::is_contained),
         ..request.sandbox
@@ -208,18 +207,18 @@ fn setup(request: &Request, options: install::Options, fetch: &Arc<Downloads>) -
         sandbox,
         fetch: Arc::clone(fetch),
         jobs: request.limits.jobs,
-        snapshots: SnapshotOptions {
-            kept: snapshots(request),
-            namespace: namespace.map(Privilege::to_string),
-        },
+        snapshots: snapshots(request),
     }
 }
 
 /// Of which installations snapshots are kept: of none that has indexes, which no step writes.
-fn snapshots(request: &Request) -> Snapshots {
-    match debootstrap::writes_lists(request) {
-        true => Snapshots::None,
-        false => request.cache.snapshots,
+fn snapshots(request: &Request) -> SnapshotOptions {
+    SnapshotOptions {
+        kept: match debootstrap::writes_lists(request) {
+            true => Snapshots::None,
+            false => request.cache.snapshots,
+        },
+        id_maps: privilege::id_maps(),
     }
 }
 

@@ -59,6 +59,12 @@ pub(super) fn is_weak(refused: u32) -> bool {
     refused & (PID | NET | MOUNT) != 0 || has_all_capabilities
 }
 
+/// Whether scripts can see what differs from one run to the next: processes, the network, mounts or
+/// the host's name.
+pub(super) fn shows_host(refused: u32) -> bool {
+    refused & (PID | NET | MOUNT | UTS) != 0
+}
+
 /// Whether scripts can leave the tree by chroot. In a container they would reach its files.
 pub(super) fn is_open(refused: u32) -> bool {
     refused & CAPABILITIES != 0 && refused & (MOUNT | PIVOT) != 0
@@ -216,6 +222,21 @@ mod tests {
         for (refused, weak, names) in table {
             assert_eq!(is_weak(refused), weak, "{refused}");
             assert_eq!(missing(refused), names);
+        }
+    }
+
+    #[test]
+    fn a_sandbox_without_a_namespace_of_the_host_s_state_shows_the_host() {
+        let table = [
+            (0, false),
+            (USER | CGROUP | IPC | FILTER, false),
+            (PID, true),
+            (NET, true),
+            (MOUNT, true),
+            (UTS | USER, true),
+        ];
+        for (refused, shows) in table {
+            assert_eq!(shows_host(refused), shows, "{refused}");
         }
     }
 

@@ -26,7 +26,9 @@ use rustix::fs::{Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT
 use rustix::io::Errno;
 
 pub(crate) use super::path::{BadPath, RootPath};
-pub(crate) use attributes::{ExtendedAttribute, attributes, set_attributes};
+pub(crate) use attributes::{
+    ExtendedAttribute, all_attributes, attributes, kept_attributes, set_attributes,
+};
 pub(crate) use handle::Handle;
 pub(crate) use remove::{Remains, empty_directory, remove_all_until};
 pub(crate) use walk::WalkedEntry;
@@ -135,6 +137,13 @@ impl Rootfs {
             Ok(directory) => Ok(Directory(directory)),
             Err(e) => Err(self.error(path, "open the directory", e)),
         }
+    }
+
+    /// The extended attributes of the tree's root directory that belong to the tree.
+    pub(crate) fn root_attributes(&self) -> Result<Vec<ExtendedAttribute>, Error> {
+        let opened = resolve::open_below(self.as_fd(), c".");
+        let found = opened.and_then(attributes);
+        found.map_err(|e| self.error(&RootPath::default(), "read the attributes of it", e))
     }
 
     /// Opens `path` itself, not following a last symlink; `None` when nothing is there.

@@ -69,6 +69,11 @@ impl StagingDirectory {
         Ok(i128::from(found.st_ctime) * 1_000_000_000 + nanoseconds)
     }
 
+    /// Which extended attributes the file system keeps ([`rootfs::kept_attributes`]).
+    pub(crate) fn kept_attributes(&self) -> Result<Vec<String>, Errno> {
+        rootfs::kept_attributes(&self.directory)
+    }
+
     /// The directory of one package.
     pub(crate) fn package(&self, staged: &Staged) -> Result<OwnedFd, Errno> {
         self.open_package(&name_of(&staged.file))

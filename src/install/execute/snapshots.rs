@@ -15,7 +15,7 @@ use crate::install::key::StepKey;
 use crate::install::scripts::ScriptHost;
 use crate::install::snapshot::{
     self, Capture, Existing, Laying, NotKept, Snapshot, SnapshotHeader, SnapshotHost,
-    SnapshotPoints, Snapshots, existing, snapshot_key,
+    SnapshotOptions, SnapshotPoints, Snapshots, existing, snapshot_key,
 };
 use crate::install::steps::Step;
 use crate::report::Stage;
@@ -25,14 +25,6 @@ use super::{Error, Installation};
 
 /// How far a file system's clock may be behind, in nanoseconds.
 const TICK: i64 = 20_000_000;
-
-/// Which snapshots an installation uses.
-#[derive(Clone, Debug)]
-pub(crate) struct SnapshotOptions {
-    pub(crate) kept: Snapshots,
-    /// The user namespace that the program works in, in words; None for the host's own.
-    pub(crate) namespace: Option<String>,
-}
 
 /// The snapshots of one list of steps.
 pub(super) struct StepSnapshots<'s> {
@@ -58,12 +50,23 @@ impl<'a> Installation<'a> {
         keys: &[StepKey],
         plan: &'s InstallPlan,
     ) -> Result<StepSnapshots<'s>, Error> {
-        let SnapshotOptions { kept, namespace } = &self.snapshots;
-        let host = SnapshotHost::of(self.root, namespace.as_deref())?;
+        let SnapshotOptions { kept, id_maps } = &self.snapshots;
+        let host = SnapshotHost::of(self.root, self.staging.directory(), id_maps)?;
+        // Such a sandbox has the scripts' result depend on what no key has.
+        let scripts = self.scripts.as_ref();
+        let shows_host = scripts.is_some_and(|scripts| scripts.sandbox.shows_host());
+        let kept = match shows_host {
+            true => {
+                self.report
+                    .detail("no snapshots: scripts can see what the sandbox lacks");
+                Snapshots::None
+            }
+            false => *kept,
+        };
         let snapshots = StepSnapshots {
             steps,
             plan,
-            points: SnapshotPoints::new(steps, plan, *kept),
+            points: SnapshotPoints::new(steps, plan, kept),
             keys: keys.iter().map(|key| snapshot_key(key, &host)).collect(),
         };
         self.placed = (!snapshots.points.kept.is_empty()).then(PlacedFiles::default);
@@ -233,6 +236,7 @@ impl<'a> Installation<'a> {
             root: self.root,
             interrupt: self.place.interrupt,
             placed,
+            before: &self.root_attributes,
             header: SnapshotHeader {
                 packages: placed.packages(),
                 script_epoch: self.script_epoch,

@@ -15,7 +15,7 @@ use crate::dpkg::{Origin, PlacedFiles};
 use crate::formats::secret;
 use crate::interrupt::Interrupt;
 use crate::store::DerivedWriter;
-use crate::tree::rootfs::{self, RootPath, Rootfs, WalkedEntry};
+use crate::tree::rootfs::{self, ExtendedAttribute, RootPath, Rootfs, WalkedEntry};
 use crate::tree::secrets::{SEARCHED, SecretSearch};
 
 use super::{MAGIC, SavedEntry, SavedKind, SavedTime, SnapshotHeader, encoding};
@@ -30,6 +30,8 @@ pub(in crate::install) struct Capture<'a> {
     pub(in crate::install) root: &'a Rootfs,
     pub(in crate::install) interrupt: &'a Interrupt,
     pub(in crate::install) placed: &'a PlacedFiles,
+    /// The attributes that the root directory had before the run, which are not the tree's.
+    pub(in crate::install) before: &'a [ExtendedAttribute],
     pub(in crate::install) header: SnapshotHeader,
 }
 
@@ -64,6 +66,7 @@ pub(in crate::install) struct Captured {
 struct Capturing<'a> {
     root: &'a Rootfs,
     placed: &'a PlacedFiles,
+    before: &'a [ExtendedAttribute],
     header: &'a SnapshotHeader,
     secrets: SecretSearch,
     staging: RootPath,
@@ -83,6 +86,7 @@ impl Capture<'_> {
         let mut capturing = Capturing {
             root: self.root,
             placed: self.placed,
+            before: self.before,
             header: &self.header,
             secrets: SecretSearch::new(),
             staging: RootPath::known(STAGING),
@@ -127,6 +131,10 @@ impl Capturing<'_> {
         if let Some(directory) = found.directory {
             let attributes = rootfs::attributes(directory);
             entry.attributes = attributes.map_err(|e| self.unreadable(found, e))?;
+            if found.path.is_root() {
+                let before = self.before;
+                entry.attributes.retain(|own| !before.contains(own));
+            }
         } else if let Some(to) = self.link(found) {
             entry.kind = SavedKind::Link { to };
         } else {
