@@ -250,6 +250,13 @@ impl Store {
         self.derived.as_ref()?.find(kind, of)
     }
 
+    /// Removes a derived file, if it is there.
+    pub(crate) fn forget(&self, kind: DerivedKind, of: &Digest) {
+        if let Some(derived) = &self.derived {
+            derived.remove(kind, of);
+        }
+    }
+
     /// Reads a whole derived file.
     pub(crate) fn get(&self, kind: DerivedKind, of: &Digest) -> Option<Vec<u8>> {
         self.derived.as_ref()?.read(kind, of)

@@ -11,7 +11,7 @@ mod path_rules;
 mod source;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -243,6 +243,14 @@ impl StagedPackages {
             self.waiting.borrow_mut().insert(key.clone(), staged);
         }
         Ok(())
+    }
+
+    /// The entries with content of a package that was waited for.
+    pub(crate) fn files_of(&self, key: &PackageKey) -> Option<HashSet<u32>> {
+        let waiting = self.waiting.borrow();
+        let staged = waiting.get(key)?;
+        let files = staged.nodes.iter().filter(|node| node.is_staged());
+        Some(files.map(|node| node.number).collect())
     }
 
     /// Lowers the priority of the threads: unpacking and its scripts come first from now on.

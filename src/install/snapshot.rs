@@ -11,6 +11,7 @@ mod encoding;
 mod lay;
 mod points;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -19,7 +20,7 @@ use clap::ValueEnum;
 
 use crate::dpkg;
 use crate::dpkg::Origin;
-use crate::dpkg::configure::SavedStandIn;
+use crate::dpkg::configure::{SavedStandIn, Services};
 use crate::dpkg::staging::{STAGING, StagingDirectory};
 use crate::failure::Class;
 use crate::formats::digest::Digest;
@@ -34,7 +35,7 @@ use super::key::StepKey;
 use super::steps::{Options, Step};
 
 pub(super) use capture::{Capture, NotKept};
-pub(super) use lay::{Existing, Laying, existing};
+pub(super) use lay::{Existing, Laying, existing, require_files};
 pub(super) use points::SnapshotPoints;
 
 const PURPOSE: &str = "rbootstrap snapshot 1";
@@ -137,6 +138,8 @@ pub(crate) enum Error {
     Malformed,
     #[error("the snapshot of the installation names {package}, which the plan has not")]
     Package { package: PackageKey },
+    #[error("the snapshot of the installation has {path} from a package, which has it not")]
+    File { path: RootPath },
     #[error(transparent)]
     Unpack(#[from] dpkg::unpack::Error),
     #[error(transparent)]
@@ -147,9 +150,11 @@ impl Error {
     /// The class that decides the exit code.
     pub(crate) fn class(&self) -> Class {
         match self {
-            Error::Read(_) | Error::Malformed | Error::Package { .. } | Error::Rootfs(_) => {
-                Class::Target
-            }
+            Error::Read(_)
+            | Error::Malformed
+            | Error::Package { .. }
+            | Error::File { .. }
+            | Error::Rootfs(_) => Class::Target,
             Error::Unpack(error) => error.class(),
         }
     }
@@ -157,11 +162,12 @@ impl Error {
     /// What the user can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Error::Read(_) | Error::Malformed | Error::Package { .. } => {
-                Some("--snapshots none starts from the beginning".to_owned())
-            }
+            Error::Read(_)
+            | Error::Malformed
+            | Error::Package { .. }
+            | Error::File { .. }
+            | Error::Rootfs(_) => Some("--snapshots none starts from the beginning".to_owned()),
             Error::Unpack(error) => error.hint(),
-            Error::Rootfs(_) => None,
         }
     }
 }
@@ -274,29 +280,58 @@ impl Snapshot {
         let mut list = vec![0; usize::try_from(length).map_err(io::Error::other)?];
         file.read_exact_at(&mut list, offset)?;
         let (header, entries) = encoding::decode(&list).ok_or_else(malformed)?;
-        let mut ends = entries.iter().map(SavedEntry::end);
-        let is_root_first = entries.first().is_some_and(|first| first.path.is_root());
-        if !is_root_first || ends.any(|end| end.is_none_or(|end| end > offset)) {
-            return Err(malformed());
-        }
-        Ok(Snapshot {
+        let snapshot = Snapshot {
             file,
             header,
             entries,
-        })
+        };
+        match snapshot.is_consistent(offset) {
+            true => Ok(snapshot),
+            false => Err(malformed()),
+        }
     }
-}
 
-impl SavedEntry {
-    /// Where its content ends in the snapshot.
-    fn end(&self) -> Option<u64> {
-        match self.kind {
-            SavedKind::Stored { at, size } => at.checked_add(size),
-            SavedKind::Directory
-            | SavedKind::Placed(_)
-            | SavedKind::Symlink { .. }
-            | SavedKind::Link { .. }
-            | SavedKind::Node { .. } => Some(0),
+    /// Whether all that is named is there, with this much content, in bytes.
+    fn is_consistent(&self, content: u64) -> bool {
+        let stand_ins = self.header.stand_ins.iter().flatten();
+        let is_known = Services::is_stand_in;
+        let staging = RootPath::known(STAGING);
+        // Whether each is a directory.
+        let mut paths: HashMap<&RootPath, bool> = HashMap::new();
+        for (at, entry) in self.entries.iter().enumerate() {
+            let SavedEntry { path, kind, .. } = entry;
+            let is_below = match path.is_root() {
+                true => at == 0,
+                false => paths.get(&path.parent()) == Some(&true) && !path.is_within(&staging),
+            };
+            let is_directory = *kind == SavedKind::Directory;
+            let is_new = paths.insert(path, is_directory).is_none();
+            let is_time = entry.modified.nanoseconds < 1_000_000_000;
+            if !is_below || !is_new || !is_time || !self.is_possible(at, content) {
+                return false;
+            }
+        }
+        let root = self.entries.first();
+        let has_root = root.is_some_and(|root| root.kind == SavedKind::Directory);
+        has_root && stand_ins.map(|saved| &saved.path).all(is_known)
+    }
+
+    /// Whether what an entry refers to is there.
+    fn is_possible(&self, at: usize, content: u64) -> bool {
+        match &self.entries[at].kind {
+            SavedKind::Directory | SavedKind::Symlink { .. } | SavedKind::Node { .. } => true,
+            SavedKind::Placed(origin) => (origin.package as usize) < self.header.packages.len(),
+            SavedKind::Stored { at, size } => {
+                let end = at.checked_add(*size);
+                end.is_some_and(|end| end <= content)
+            }
+            SavedKind::Link { to } => {
+                let first = self.entries[..at].get(*to).map(|first| &first.kind);
+                !matches!(
+                    first,
+                    None | Some(SavedKind::Directory | SavedKind::Link { .. })
+                )
+            }
         }
     }
 }

@@ -115,6 +115,14 @@ impl DerivedFiles {
         (read.ok()? as u64 == found.length).then_some(content)
     }
 
+    /// Removes a file of that kind. One that cannot be removed stays: its seal is right.
+    pub(super) fn remove(&self, kind: DerivedKind, of: &Digest) {
+        let directory = self.directories.root.open_below(&relative(kind, of));
+        if let Ok(Some(directory)) = directory {
+            let _: io::Result<()> = fs::remove_file(directory.entry(of.hexadecimal()));
+        }
+    }
+
     /// Whether there is a file of that kind, whose seal is not checked here.
     pub(super) fn has(&self, kind: DerivedKind, of: &Digest) -> bool {
         let directory = self.directories.root.open_below(&relative(kind, of));

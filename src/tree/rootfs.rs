@@ -8,6 +8,7 @@
 mod attributes;
 mod changes;
 mod handle;
+mod inode;
 mod remove;
 mod resolve;
 mod times;
@@ -30,6 +31,7 @@ pub(crate) use attributes::{
     ExtendedAttribute, all_attributes, attributes, kept_attributes, set_attributes,
 };
 pub(crate) use handle::Handle;
+pub(crate) use inode::Inode;
 pub(crate) use remove::{Remains, empty_directory, remove_all_until};
 pub(crate) use walk::WalkedEntry;
 

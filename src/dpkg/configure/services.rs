@@ -99,6 +99,11 @@ impl<'a> Services<'a> {
         saved
     }
 
+    /// Whether there can be a stand-in at a path.
+    pub(crate) fn is_stand_in(path: &RootPath) -> bool {
+        content_at(path).is_some()
+    }
+
     /// Goes on in a copy of a tree, which has the stand-ins. None if a path is not a stand-in's.
     pub(crate) fn resume(root: &'a Rootfs, saved: &[SavedStandIn]) -> Option<Services<'a>> {
         let mut services = Services {

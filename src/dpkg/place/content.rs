@@ -38,7 +38,10 @@ impl Placer<'_> {
         self.files
             .file(placement.directory.as_fd(), number, place)
             .map_err(failed)?;
-        if let Some(placed) = self.placed {
+        // What was left out is not there when the package is staged again.
+        if let Some(placed) = self.placed
+            && staged.is_staged()
+        {
             let file = self.files.named(place).map_err(failed)?;
             placed.placed(&placement.staged.key, number, &file);
         }

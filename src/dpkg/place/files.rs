@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, Uid, makedev};
 use rustix::io::Errno;
 
 use super::placed_files::NamedFile;
-use crate::tree::rootfs::{Directory, Error, Handle, RootPath, Rootfs, modified_at};
+use crate::tree::rootfs::{Directory, Error, Handle, Inode, RootPath, Rootfs, modified_at};
 
 /// How many directories are held open at once.
 const HELD_OPEN: usize = 128;
@@ -51,7 +51,7 @@ pub(crate) struct Files<'a> {
 #[derive(Debug)]
 struct HeldDirectory {
     directory: Directory,
-    inode: u64,
+    inode: Inode,
 }
 
 impl<'a> Files<'a> {
@@ -221,7 +221,7 @@ impl<'a> Files<'a> {
             let directory = self.open(&path.parent())?;
             let found = rustix::fs::fstat(&directory);
             let found = found.map_err(|e| self.root.error(&path.parent(), "look at it", e))?;
-            let inode = found.st_ino;
+            let inode = Inode::of_stat(&found);
             let held = HeldDirectory { directory, inode };
             self.directories.insert(above.into(), held);
         }

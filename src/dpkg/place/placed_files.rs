@@ -15,6 +15,7 @@ use rustix::fs::{Stat, Statx};
 
 use crate::dpkg::staging::StagingDirectory;
 use crate::formats::package_key::PackageKey;
+use crate::tree::rootfs::Inode;
 
 /// How long a tick may last.
 const LONGEST_TICK: Duration = Duration::from_millis(50);
@@ -37,15 +38,15 @@ pub(crate) struct PlacedFiles {
 /// A name in a directory, which symlinks may lead to under several paths.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct PlaceInTree {
-    /// The directory's inode.
-    above: u64,
+    /// The directory.
+    above: Inode,
     name: Box<[u8]>,
 }
 
 /// A file when it was placed.
 #[derive(Clone, Copy, Debug)]
 struct PlacedFile {
-    inode: u64,
+    inode: Inode,
     size: u64,
     /// In nanoseconds since the epoch.
     modified: i128,
@@ -54,7 +55,7 @@ struct PlacedFile {
 }
 
 /// A staged file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Origin {
     /// The position of its package in [`PlacedFiles::packages`].
     pub(crate) package: u32,
@@ -64,8 +65,8 @@ pub(crate) struct Origin {
 
 /// A file under one of its names.
 pub(crate) struct NamedFile<'n> {
-    /// The inode of the directory.
-    pub(crate) above: u64,
+    /// The directory.
+    pub(crate) above: Inode,
     pub(crate) name: &'n [u8],
     pub(crate) status: Stat,
 }
@@ -81,7 +82,7 @@ impl PlacedFiles {
     }
 
     /// The staged file that a file is, if nothing has changed it.
-    pub(crate) fn origin(&self, above: u64, name: &[u8], status: &Statx) -> Option<Origin> {
+    pub(crate) fn origin(&self, above: Inode, name: &[u8], status: &Statx) -> Option<Origin> {
         let key = PlaceInTree {
             above,
             name: name.into(),
@@ -89,7 +90,7 @@ impl PlacedFiles {
         let files = self.files.borrow();
         let known = files.get(&key)?;
         let found = PlacedFile {
-            inode: status.stx_ino,
+            inode: Inode::of(status),
             size: status.stx_size,
             modified: time(status.stx_mtime.tv_sec, status.stx_mtime.tv_nsec),
             changed: time(status.stx_ctime.tv_sec, status.stx_ctime.tv_nsec),
@@ -191,7 +192,7 @@ impl PlacedFiles {
 impl PlacedFile {
     fn new(origin: Origin, status: &Stat) -> PlacedFile {
         PlacedFile {
-            inode: status.st_ino,
+            inode: Inode::of_stat(status),
             size: status.st_size as u64,
             modified: time(status.st_mtime, status.st_mtime_nsec as u32),
             changed: time(status.st_ctime, status.st_ctime_nsec as u32),
@@ -232,10 +233,15 @@ mod tests {
         PackageKey::new("a", "all", &Version::parse("1").unwrap())
     }
 
+    /// Any directory.
+    fn above() -> Inode {
+        Inode::of_stat(&rustix::fs::stat("/").unwrap())
+    }
+
     fn is_known(placed: &PlacedFiles, path: &Path) -> bool {
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         let status = rustix::fs::statx(CWD, path, flags, StatxFlags::BASIC_STATS).unwrap();
-        placed.origin(7, b"file", &status).is_some()
+        placed.origin(above(), b"file", &status).is_some()
     }
 
     /// As a script does that means nobody to notice.
@@ -285,7 +291,7 @@ mod tests {
             let placed = PlacedFiles::default();
             let found = root.metadata(&RootPath::known("file")).unwrap().unwrap();
             let file = NamedFile {
-                above: 7,
+                above: above(),
                 name: b"file",
                 status: found,
             };

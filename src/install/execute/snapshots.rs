@@ -1,7 +1,6 @@
 //! Starts an installation after the longest sequence of steps whose result is known, and keeps the
 //! results of steps.
 
-use std::collections::BTreeSet;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::dpkg::PlacedFiles;
@@ -10,12 +9,13 @@ use crate::dpkg::configure::Services;
 use crate::dpkg::staging::StagedPackages;
 use crate::dpkg::unpack::Method;
 use crate::formats::digest::Digest;
+use crate::formats::package_key::PackageKey;
 use crate::install::install_plan::{InstallPlan, in_staging_order};
 use crate::install::key::StepKey;
 use crate::install::scripts::ScriptHost;
 use crate::install::snapshot::{
     self, Capture, Existing, Laying, NotKept, Snapshot, SnapshotHeader, SnapshotHost,
-    SnapshotOptions, SnapshotPoints, Snapshots, existing, snapshot_key,
+    SnapshotOptions, SnapshotPoints, Snapshots, existing, require_files, snapshot_key,
 };
 use crate::install::steps::Step;
 use crate::report::Stage;
@@ -40,6 +40,14 @@ struct FoundSnapshot {
     at: usize,
     snapshot: Snapshot,
     existing: Existing,
+}
+
+impl StepSnapshots<'_> {
+    /// The packages that are in the tree after a step, in the order in which they are staged.
+    fn packages(&self, at: usize) -> Vec<PackageKey> {
+        let files = in_staging_order(&self.steps[..=at], self.plan);
+        files.into_iter().map(|file| file.key).collect()
+    }
 }
 
 impl<'a> Installation<'a> {
@@ -79,10 +87,11 @@ impl<'a> Installation<'a> {
         snapshots: &StepSnapshots<'_>,
         staged: &StagedPackages,
     ) -> Result<(), Error> {
-        let Some(found) = self.find(snapshots) else {
+        let Some(found) = self.find(snapshots, staged)? else {
             return Ok(());
         };
         let at = found.at;
+        self.end_remembering(at, snapshots);
         let steps = snapshots.steps;
         self.report.detail(format!(
             "starts after step {} of {} (`{}`), from a snapshot of an earlier installation",
@@ -91,7 +100,14 @@ impl<'a> Installation<'a> {
             steps[at].kind()
         ));
         self.report.begin_step(at + 1, steps[at].kind());
-        self.lay(found, snapshots, staged)?;
+        if let Err(error) = self.lay(found, snapshots, staged) {
+            // The next run does not fail for the same reason.
+            if self.place.interrupt.signal().is_none() {
+                let store = self.fetch.store();
+                store.forget(DerivedKind::Snapshot, &snapshots.keys[at]);
+            }
+            return Err(error);
+        }
         self.done = at + 1;
         self.state = State::read(self.root)?;
         if cfg!(debug_assertions) {
@@ -100,8 +116,13 @@ impl<'a> Installation<'a> {
         Ok(())
     }
 
-    /// Finds the last snapshot that can be read.
-    fn find(&self, snapshots: &StepSnapshots<'_>) -> Option<FoundSnapshot> {
+    /// Finds the last snapshot that can be read, and whose packages' files are there. Changes nothing
+    /// in the tree.
+    fn find(
+        &self,
+        snapshots: &StepSnapshots<'_>,
+        staged: &StagedPackages,
+    ) -> Result<Option<FoundSnapshot>, Error> {
         let store = self.fetch.store();
         for at in snapshots.points.possible.iter().rev().copied() {
             let key = &snapshots.keys[at];
@@ -110,25 +131,29 @@ impl<'a> Installation<'a> {
             };
             let interrupt = self.place.interrupt;
             let opened = Snapshot::open(&found).map_err(snapshot::Error::Read);
+            let packages = snapshots.packages(at);
             let opened = opened.and_then(|snapshot| {
                 let existing = existing(self.root, &snapshot, interrupt)?;
+                require_files(&snapshot, staged, &packages)?;
                 Ok((snapshot, existing))
             });
             match opened {
                 Ok((snapshot, existing)) => {
-                    return Some(FoundSnapshot {
+                    return Ok(Some(FoundSnapshot {
                         at,
                         snapshot,
                         existing,
-                    });
+                    }));
                 }
+                // Without a package there is no tree.
+                Err(error @ snapshot::Error::Unpack(_)) => return Err(error.into()),
                 Err(error) => self.report.detail(format!(
                     "the snapshot after step {} is not used: {error}",
                     at + 1
                 )),
             }
         }
-        None
+        Ok(None)
     }
 
     fn lay(
@@ -143,19 +168,19 @@ impl<'a> Installation<'a> {
             existing,
         } = found;
         let done = &snapshots.steps[..=at];
-        let packages = in_staging_order(done, snapshots.plan);
-        let made = self.began..=now();
-        let mut laying = Laying::new(self.root, &snapshot, staged, made);
+        let until = self.clock();
+        let header = &snapshot.header;
+        // What the other run has made is this run's.
+        let length = header.made_until.saturating_sub(header.made_from);
+        self.began = self.began.min(until.saturating_sub(length));
+        let mut laying = Laying::new(self.root, &snapshot, staged, until);
         laying.interrupt = self.place.interrupt.clone();
-        let known: BTreeSet<_> = packages.iter().map(|file| file.key.clone()).collect();
-        laying.check(&known)?;
         laying.lay_directories(existing)?;
-        for file in &packages {
-            laying.lay_package(&file.key)?;
+        for package in &snapshots.packages(at) {
+            laying.lay_package(package)?;
             self.report.advanced(Stage::Unpack, 1);
         }
         laying.lay_others()?;
-        let header = &snapshot.header;
         self.script_epoch = header.script_epoch;
         if at + 1 == snapshots.steps.len() {
             self.close()?;
@@ -213,9 +238,21 @@ impl<'a> Installation<'a> {
                     .detail(format!("no snapshot after step {}: {reason}", at + 1)),
             }
         }
-        if kept.iter().all(|kept| *kept <= at) {
+        self.end_remembering(at, snapshots);
+    }
+
+    /// Forgets what is placed, unless a snapshot is to be kept after a later step.
+    fn end_remembering(&mut self, at: usize, snapshots: &StepSnapshots<'_>) {
+        if snapshots.points.kept.iter().all(|kept| *kept <= at) {
             self.placed = None;
         }
+    }
+
+    /// The time of the tree's file system, in nanoseconds since the epoch.
+    fn clock(&self) -> i64 {
+        let clock = self.staging.directory().clock().ok();
+        let clock = clock.and_then(|clock| i64::try_from(clock).ok());
+        clock.unwrap_or_else(now)
     }
 
     /// Writes a snapshot. Returns what it has, in words.

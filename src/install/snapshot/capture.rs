@@ -3,7 +3,7 @@
 //! A tree that cannot be kept exactly, or that has a secret which was made while it was built, is
 //! not kept at all.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read, Write};
 
@@ -15,7 +15,7 @@ use crate::dpkg::{Origin, PlacedFiles};
 use crate::formats::secret;
 use crate::interrupt::Interrupt;
 use crate::store::DerivedWriter;
-use crate::tree::rootfs::{self, ExtendedAttribute, RootPath, Rootfs, WalkedEntry};
+use crate::tree::rootfs::{self, ExtendedAttribute, Inode, RootPath, Rootfs, WalkedEntry};
 use crate::tree::secrets::{SEARCHED, SecretSearch};
 
 use super::{MAGIC, SavedEntry, SavedKind, SavedTime, SnapshotHeader, encoding};
@@ -65,6 +65,7 @@ pub(in crate::install) struct Captured {
 /// A snapshot under way.
 struct Capturing<'a> {
     root: &'a Rootfs,
+    interrupt: &'a Interrupt,
     placed: &'a PlacedFiles,
     before: &'a [ExtendedAttribute],
     header: &'a SnapshotHeader,
@@ -76,7 +77,9 @@ struct Capturing<'a> {
     content: u64,
     entries: Vec<SavedEntry>,
     /// The first entry of each file that has several names.
-    first: HashMap<u64, usize>,
+    first: HashMap<Inode, usize>,
+    /// What comes from packages.
+    used: HashSet<Origin>,
     refusal: Option<NotKept>,
 }
 
@@ -85,6 +88,7 @@ impl Capture<'_> {
     pub(in crate::install) fn write(self, writer: DerivedWriter) -> Result<Captured, NotKept> {
         let mut capturing = Capturing {
             root: self.root,
+            interrupt: self.interrupt,
             placed: self.placed,
             before: self.before,
             header: &self.header,
@@ -95,6 +99,7 @@ impl Capture<'_> {
             content: 0,
             entries: Vec::new(),
             first: HashMap::new(),
+            used: HashSet::new(),
             refusal: None,
         };
         let walked = self.root.walk(self.interrupt, &mut |found| {
@@ -154,26 +159,29 @@ impl Capturing<'_> {
             return None;
         }
         let here = self.entries.len();
-        let first = *self.first.entry(found.status.stx_ino).or_insert(here);
+        let first = *self.first.entry(Inode::of(found.status)).or_insert(here);
         if first == here {
             return None;
         }
-        if let Some(origin) = self.origin(found) {
+        if let Some(origin) = self.unused_origin(found) {
             self.entries[first].kind = SavedKind::Placed(origin);
         }
         Some(first)
     }
 
-    fn origin(&self, found: &WalkedEntry<'_>) -> Option<Origin> {
+    /// The packages' file that a file is, unless another file is it too: a package can be placed
+    /// twice, under names that a diversion changes.
+    fn unused_origin(&mut self, found: &WalkedEntry<'_>) -> Option<Origin> {
         let name = found.name.to_bytes();
-        self.placed.origin(found.above_inode, name, found.status)
+        let origin = self.placed.origin(found.above_inode, name, found.status)?;
+        self.used.insert(origin).then_some(origin)
     }
 
     /// Saves what is no directory.
     fn save(&mut self, found: &WalkedEntry<'_>, entry: &mut SavedEntry) -> Result<(), NotKept> {
         let status = found.status;
         entry.kind = match found.kind() {
-            FileType::RegularFile => match self.origin(found) {
+            FileType::RegularFile => match self.unused_origin(found) {
                 Some(origin) => SavedKind::Placed(origin),
                 None => self.store(found, entry)?,
             },
@@ -228,6 +236,8 @@ impl Capturing<'_> {
         while left > 0 {
             let wanted = left.min(CHUNK as u64);
             self.read(&mut file, wanted, found)?;
+            let heard = self.interrupt.check();
+            heard.map_err(|e| self.root.error(found.path, "read it", e))?;
             if left == size {
                 self.refuse_secret(found.path, wanted)?;
             }

@@ -9,7 +9,6 @@ mod others;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -19,7 +18,7 @@ use crate::dpkg::staging::{self, Node, STAGING, Staged, StagedPackages};
 use crate::dpkg::{NamedFile, PlacedFiles};
 use crate::formats::package_key::PackageKey;
 use crate::interrupt::Interrupt;
-use crate::tree::rootfs::{self, Directory, Handle, RootPath, Rootfs, set_attributes};
+use crate::tree::rootfs::{self, Directory, Handle, Inode, RootPath, Rootfs, set_attributes};
 
 use super::{Error, SavedEntry, SavedKind, SavedTime, Snapshot};
 use made_times::MadeTimes;
@@ -51,7 +50,7 @@ pub(in crate::install) struct Laying<'a> {
 /// A directory that is held open.
 struct HeldParent {
     directory: Directory,
-    inode: u64,
+    inode: Inode,
 }
 
 /// Finds out what the tree of a snapshot has to replace. Changes nothing.
@@ -98,12 +97,40 @@ pub(in crate::install) fn existing(
     Ok(existing)
 }
 
+/// Waits until packages are staged, and fails unless all files that a snapshot takes from packages
+/// are among theirs. Changes nothing.
+pub(in crate::install) fn require_files(
+    snapshot: &Snapshot,
+    staging: &StagedPackages,
+    packages: &[PackageKey],
+) -> Result<(), Error> {
+    staging.wait_for(packages)?;
+    let mut files = Vec::new();
+    for package in &snapshot.header.packages {
+        let known = staging.files_of(package);
+        let package = package.clone();
+        files.push(known.ok_or(Error::Package { package })?);
+    }
+    for entry in &snapshot.entries {
+        if let SavedKind::Placed(origin) = entry.kind {
+            let of = origin.package as usize;
+            // Each is moved, so that it is there once.
+            let is_there = files.get_mut(of).map(|files| files.remove(&origin.number));
+            if is_there != Some(true) {
+                let path = entry.path.clone();
+                return Err(Error::File { path });
+            }
+        }
+    }
+    Ok(())
+}
+
 impl<'a> Laying<'a> {
     pub(in crate::install) fn new(
         root: &'a Rootfs,
         snapshot: &'a Snapshot,
         staging: &'a StagedPackages,
-        made: RangeInclusive<i64>,
+        now: i64,
     ) -> Laying<'a> {
         let mut placed: HashMap<PackageKey, Vec<usize>> = HashMap::new();
         for (at, entry) in snapshot.entries.iter().enumerate() {
@@ -113,7 +140,7 @@ impl<'a> Laying<'a> {
                 placed.entry(package.clone()).or_default().push(at);
             }
         }
-        let times = MadeTimes::new(&snapshot.header, made);
+        let times = MadeTimes::new(&snapshot.header, now);
         Laying {
             root,
             snapshot,
@@ -128,17 +155,6 @@ impl<'a> Laying<'a> {
             },
             buffer: Vec::new(),
         }
-    }
-
-    /// Fails unless every file of a package is from one of these.
-    pub(in crate::install) fn check(&self, packages: &BTreeSet<PackageKey>) -> Result<(), Error> {
-        for package in &self.snapshot.header.packages {
-            if !packages.contains(package) {
-                let package = package.clone();
-                return Err(Error::Package { package });
-            }
-        }
-        Ok(())
     }
 
     /// Removes what is in the way, and makes the directories.
@@ -285,7 +301,7 @@ impl<'a> Laying<'a> {
             let directory = self.root.directory(path)?;
             let found = rustix::fs::fstat(&directory);
             let found = found.map_err(|e| self.root.error(path, "look at it", e))?;
-            let inode = found.st_ino;
+            let inode = Inode::of_stat(&found);
             let held = HeldParent { directory, inode };
             self.directories.insert(path.clone(), held);
         }

@@ -8,7 +8,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Statx, StatxFlags};
 use rustix::io::Errno;
 
-use super::{AsFd, Error, RootPath, Rootfs, remove, resolve};
+use super::{AsFd, Error, Inode, RootPath, Rootfs, remove, resolve};
 use crate::interrupt::Interrupt;
 
 /// How deep directories are entered: one is open at each level.
@@ -22,7 +22,7 @@ pub(crate) struct WalkedEntry<'w> {
     pub(crate) status: &'w Statx,
     /// The directory that it is in, and that one's inode.
     pub(crate) above: BorrowedFd<'w>,
-    pub(crate) above_inode: u64,
+    pub(crate) above_inode: Inode,
     pub(crate) name: &'w CStr,
     /// A directory, open for reading.
     pub(crate) directory: Option<BorrowedFd<'w>>,
@@ -42,7 +42,7 @@ struct TreeWalk<'w, 'v> {
 struct WalkedDirectory<'w> {
     path: &'w RootPath,
     opened: &'w OwnedFd,
-    inode: u64,
+    inode: Inode,
     depth: usize,
 }
 
@@ -69,7 +69,7 @@ impl Rootfs {
             path: &path,
             status: &status,
             above: opened.as_fd(),
-            above_inode: status.stx_ino,
+            above_inode: Inode::of(&status),
             name: c".",
             directory: Some(opened.as_fd()),
         })?;
@@ -77,7 +77,7 @@ impl Rootfs {
             true => walk.below(&WalkedDirectory {
                 path: &path,
                 opened: &opened,
-                inode: status.stx_ino,
+                inode: Inode::of(&status),
                 depth: 0,
             }),
             false => Ok(()),
@@ -129,7 +129,7 @@ impl TreeWalk<'_, '_> {
             Some(opened) if enters => self.below(&WalkedDirectory {
                 path: &path,
                 opened: &opened,
-                inode: status.stx_ino,
+                inode: Inode::of(&status),
                 depth: directory.depth + 1,
             }),
             _ => Ok(()),

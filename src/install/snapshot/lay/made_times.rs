@@ -1,9 +1,8 @@
 //! The times of what an installation itself has made, as those of another run.
 //!
-//! Such a time becomes one of the run that starts from the snapshot. Their order stays: scripts ask
-//! which of two files is newer.
-
-use std::ops::RangeInclusive;
+//! Such a time becomes one of the run that starts from the snapshot: all are shifted by the time
+//! between the two runs. So their order stays, and the time between them, which file systems and
+//! scripts may have in whole seconds.
 
 use rustix::fs::{Timespec, Timestamps, UTIME_OMIT};
 
@@ -11,17 +10,18 @@ use crate::install::snapshot::{SavedTime, SnapshotHeader};
 
 const SECOND: i128 = 1_000_000_000;
 
-/// Maps the time of one run to that of another, both in nanoseconds since the epoch.
+/// Maps the times of one run to those of another.
 pub(super) struct MadeTimes {
-    then: RangeInclusive<i64>,
-    now: RangeInclusive<i64>,
+    /// In nanoseconds.
+    shift: i128,
 }
 
 impl MadeTimes {
-    pub(super) fn new(header: &SnapshotHeader, now: RangeInclusive<i64>) -> MadeTimes {
+    /// The times of a run at whose place the other run was at `now`, in nanoseconds since the
+    /// epoch.
+    pub(super) fn new(header: &SnapshotHeader, now: i64) -> MadeTimes {
         MadeTimes {
-            then: header.made_from..=header.made_until,
-            now,
+            shift: i128::from(now) - i128::from(header.made_until),
         }
     }
 
@@ -33,9 +33,7 @@ impl MadeTimes {
         };
         if saved.is_made {
             let own = i128::from(saved.seconds) * SECOND + i128::from(saved.nanoseconds);
-            let since = own - i128::from(*self.then.start());
-            let scaled = since * length(&self.now) / length(&self.then).max(1);
-            let now = i128::from(*self.now.start()) + scaled.clamp(0, length(&self.now));
+            let now = own + self.shift;
             modified.tv_sec = now.div_euclid(SECOND) as i64;
             modified.tv_nsec = now.rem_euclid(SECOND) as i64;
         }
@@ -47,10 +45,6 @@ impl MadeTimes {
             last_modification: modified,
         }
     }
-}
-
-fn length(range: &RangeInclusive<i64>) -> i128 {
-    (i128::from(*range.end()) - i128::from(*range.start())).max(0)
 }
 
 impl SavedTime {
@@ -69,8 +63,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_order_of_times_stays_and_all_are_of_the_run() {
+    fn the_time_between_times_stays_and_the_last_is_now() {
         const BEGAN: i64 = 1_700_000_000_000_000_000;
+        const NOW: i64 = BEGAN + 100_000_000_123;
         let header = SnapshotHeader {
             packages: Vec::new(),
             script_epoch: None,
@@ -78,9 +73,7 @@ mod tests {
             made_from: BEGAN,
             made_until: BEGAN + 5_000_000_000,
         };
-        let now = BEGAN + 100_000_000_000..=BEGAN + 100_200_000_000;
-        let times = MadeTimes::new(&header, now.clone());
-        let mut last = 0;
+        let times = MadeTimes::new(&header, NOW);
         for milliseconds in [0, 4, 8, 2_000, 4_999, 5_000] {
             let own = BEGAN + milliseconds * 1_000_000;
             let saved = SavedTime {
@@ -90,14 +83,9 @@ mod tests {
             };
             let found = times.of(saved).last_modification;
             let found = found.tv_sec * 1_000_000_000 + found.tv_nsec;
-            assert!(now.contains(&found) && found > last, "{milliseconds}");
-            last = found;
-            let shipped = SavedTime {
-                is_made: false,
-                ..saved
-            };
-            let kept = times.of(shipped).last_modification;
-            assert_eq!(kept.tv_sec, saved.seconds);
+            assert_eq!(NOW - found, header.made_until - own, "{milliseconds}");
         }
+        let shipped = times.of(SavedTime::whole(17)).last_modification;
+        assert_eq!((shipped.tv_sec, shipped.tv_nsec), (17, 0));
     }
 }

@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, makedev};
-use rustix::io::Errno;
 
 use crate::install::snapshot::{Error, SavedEntry, SavedKind};
 use crate::tree::rootfs::{Handle, set_attributes};
@@ -83,9 +82,7 @@ impl Laying<'_> {
 
     fn lay_link(&mut self, entry: &SavedEntry, to: usize) -> Result<(), Error> {
         let failed = failing(self.root, entry, "create the hard link");
-        let Some(first) = self.snapshot.entries.get(to) else {
-            return Err(failed(Errno::NOENT));
-        };
+        let first = &self.snapshot.entries[to];
         let above = self.parent(&first.path)?.try_clone_to_owned();
         let above = above.map_err(|e| rootfs_error(self.root, first, e))?;
         let parent = self.parent(&entry.path)?;
