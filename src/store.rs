@@ -7,6 +7,7 @@
 
 mod address;
 mod attempts;
+mod build_id;
 mod cache;
 mod client;
 mod credentials;

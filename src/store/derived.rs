@@ -14,11 +14,11 @@ use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use tempfile::NamedTempFile;
 
+use super::build_id::program_identity;
 use super::cache::Directories;
 use super::eviction::used_now;
 use super::room::Writing;
@@ -79,17 +79,8 @@ impl DerivedFiles {
     /// Opens the derived files of a cache, sealed with the key in `state`. A missing key is made.
     pub(super) fn open(directories: Directories, state: &Path) -> io::Result<DerivedFiles> {
         let key = key(state)?;
-        let program = fs::metadata("/proc/self/exe")?;
-        let modified = program
-            .modified()?
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let program = format!(
-            "{} {} {}",
-            env!("CARGO_PKG_VERSION"),
-            program.len(),
-            modified.as_nanos()
-        );
+        let program = program_identity()?;
+        let program = format!("{} {program}", env!("CARGO_PKG_VERSION"));
         Ok(DerivedFiles {
             directories,
             key,
