@@ -56,6 +56,29 @@ impl KnownSecrets {
     }
 }
 
+/// Where passwords of users and groups are, and their backups.
+const SHADOW: [&[u8]; 4] = [
+    b"etc/shadow",
+    b"etc/shadow-",
+    b"etc/gshadow",
+    b"etc/gshadow-",
+];
+
+/// Whether a file of a tree has a user's or a group's password (shadow(5), gshadow(5)), by its path
+/// without a leading slash.
+pub(crate) fn has_password(path: &[u8], content: &[u8]) -> bool {
+    let mut lines = content.split(|byte| *byte == b'\n');
+    let is_set = |line: &[u8]| {
+        let password = line.split(|byte| *byte == b':').nth(1).unwrap_or_default();
+        // `!` before it locks it; `*` and `!` alone are none.
+        let password = password.trim_ascii_start();
+        !password
+            .iter()
+            .all(|byte| matches!(byte, b'!' | b'*' | b'x'))
+    };
+    SHADOW.contains(&path) && lines.any(is_set)
+}
+
 /// debconf's answers to questions for passwords.
 const PASSWORDS: &[u8] = b"var/cache/debconf/passwords.dat";
 
@@ -96,10 +119,40 @@ mod tests {
             ("/etc/ssh/ssh_host_rsa_key", Some("ssh host keys")),
             ("/etc/ssh/ssh_host_ed25519_key.pub", Some("ssh host keys")),
             ("/etc/nvme/hostnqn", Some("the NVMe host's identity")),
+            ("/etc/munge/munge.key", Some("MUNGE's key")),
+            (
+                "/var/lib/rabbitmq/.erlang.cookie",
+                Some("the cookie of Erlang's nodes"),
+            ),
+            ("/etc/xrdp/rsakeys.ini", Some("xrdp's RSA key")),
+            ("/etc/bacula/bconsole.conf", Some("passwords of Bacula")),
             ("/etc/ssh/ssh_config", None),
             ("/etc/hosts", None),
         ] {
             assert_eq!(known.what(path.as_bytes()), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_told_from_locked_accounts() {
+        for (path, content, expected) in [
+            (
+                "etc/shadow",
+                "root:*:1::::::\nman:!:1::::::\nx:!*:1::::::\n",
+                false,
+            ),
+            (
+                "etc/shadow",
+                "root:*:1::::::\nadmin:$y$j9T$x:1::::::\n",
+                true,
+            ),
+            ("etc/shadow-", "admin:!$y$j9T$x:1::::::\n", true),
+            ("etc/gshadow", "root:*::\nstaff:!::\nusers:::\n", false),
+            ("etc/gshadow-", "staff:secret::\n", true),
+            ("etc/passwd", "root:secret:0:0::/root:/bin/sh\n", false),
+        ] {
+            let found = has_password(path.as_bytes(), content.as_bytes());
+            assert_eq!(found, expected, "{path}: {content}");
         }
     }
 

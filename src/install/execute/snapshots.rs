@@ -20,6 +20,7 @@ use crate::install::snapshot::{
 use crate::install::steps::Step;
 use crate::report::Stage;
 use crate::store::DerivedKind;
+use crate::tree::rootfs::RootPath;
 
 use super::{Error, Installation};
 
@@ -227,7 +228,8 @@ impl<'a> Installation<'a> {
         // One that is there has been found unusable, or the run had started from it.
         if kept.contains(&at) {
             let from = Instant::now();
-            match self.capture(placed, key) {
+            let is_base = snapshots.points.base.contains(&at);
+            match self.capture(placed, key, is_base) {
                 Ok(text) => self.report.detail(format!(
                     "snapshot after step {}: {text} in {:.1} ms",
                     at + 1,
@@ -255,8 +257,14 @@ impl<'a> Installation<'a> {
         clock.unwrap_or_else(now)
     }
 
-    /// Writes a snapshot. Returns what it has, in words.
-    fn capture(&self, placed: &PlacedFiles, key: &Digest) -> Result<String, NotKept> {
+    /// Writes a snapshot. Returns what it has, in words. What only some may read is kept where it is
+    /// a base's, whose packages are known.
+    fn capture(
+        &self,
+        placed: &PlacedFiles,
+        key: &Digest,
+        is_base: bool,
+    ) -> Result<String, NotKept> {
         let directory = self.staging.directory();
         if !placed.is_reliable(directory) {
             return Err(NotKept::Clock);
@@ -269,10 +277,12 @@ impl<'a> Installation<'a> {
         else {
             return Ok("nothing, since no derived files are kept".to_owned());
         };
+        let is_shipped = |path: &RootPath| self.state.ledger.owner(path).is_some();
         let capture = Capture {
             root: self.root,
             interrupt: self.place.interrupt,
             placed,
+            is_shipped: (!is_base).then_some(&is_shipped),
             before: &self.root_attributes,
             header: SnapshotHeader {
                 packages: placed.packages(),

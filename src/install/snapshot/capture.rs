@@ -22,14 +22,30 @@ use super::{MAGIC, SavedEntry, SavedKind, SavedTime, SnapshotHeader, encoding};
 
 /// The most bytes of content that a snapshot has.
 const CONTENT_LIMIT: u64 = 1 << 30;
+/// What only some may read in every system, and what has no secret unless its content says so.
+const KNOWN_PRIVATE: [&str; 8] = [
+    "etc/gshadow",
+    "etc/gshadow-",
+    "etc/shadow",
+    "etc/shadow-",
+    "root/.bashrc",
+    "root/.profile",
+    "var/cache/debconf/passwords.dat",
+    "var/cache/ldconfig/aux-cache",
+];
 /// How many bytes are written at once.
 const CHUNK: usize = 256 << 10;
+
+/// Tells which paths packages list.
+pub(in crate::install) type IsShipped<'s> = dyn Fn(&RootPath) -> bool + 's;
 
 /// What is captured, and with what.
 pub(in crate::install) struct Capture<'a> {
     pub(in crate::install) root: &'a Rootfs,
     pub(in crate::install) interrupt: &'a Interrupt,
     pub(in crate::install) placed: &'a PlacedFiles,
+    /// Tells which paths packages list, where a file that only some may read must be theirs.
+    pub(in crate::install) is_shipped: Option<&'a IsShipped<'a>>,
     /// The attributes that the root directory had before the run, which are not the tree's.
     pub(in crate::install) before: &'a [ExtendedAttribute],
     pub(in crate::install) header: SnapshotHeader,
@@ -40,6 +56,8 @@ pub(in crate::install) struct Capture<'a> {
 pub(in crate::install) enum NotKept {
     #[error("{path} is {what}")]
     Secret { path: RootPath, what: String },
+    #[error("{path} can be read by some only, and no package lists it")]
+    Private { path: RootPath },
     #[error("{path} is a socket")]
     Socket { path: RootPath },
     #[error("{path} changes")]
@@ -67,6 +85,9 @@ struct Capturing<'a> {
     root: &'a Rootfs,
     interrupt: &'a Interrupt,
     placed: &'a PlacedFiles,
+    is_shipped: Option<&'a IsShipped<'a>>,
+    /// Directories that only some may enter.
+    closed: Vec<RootPath>,
     before: &'a [ExtendedAttribute],
     header: &'a SnapshotHeader,
     secrets: SecretSearch,
@@ -90,6 +111,8 @@ impl Capture<'_> {
             root: self.root,
             interrupt: self.interrupt,
             placed: self.placed,
+            is_shipped: self.is_shipped,
+            closed: Vec::new(),
             before: self.before,
             header: &self.header,
             secrets: SecretSearch::new(),
@@ -134,6 +157,9 @@ impl Capturing<'_> {
             attributes: Vec::new(),
         };
         if let Some(directory) = found.directory {
+            if entry.mode & 0o001 == 0 {
+                self.closed.push(found.path.clone());
+            }
             let attributes = rootfs::attributes(directory);
             entry.attributes = attributes.map_err(|e| self.unreadable(found, e))?;
             if found.path.is_root() {
@@ -229,6 +255,10 @@ impl Capturing<'_> {
         entry.attributes = attributes.map_err(|e| self.unreadable(found, e))?;
         let at = self.content;
         let size = found.status.stx_size;
+        if size > 0 && self.is_private(entry) {
+            let path = entry.path.clone();
+            return Err(NotKept::Private { path });
+        }
         if size > CONTENT_LIMIT - at.min(CONTENT_LIMIT) {
             return Err(NotKept::TooLarge);
         }
@@ -253,6 +283,20 @@ impl Capturing<'_> {
             return Err(NotKept::Changing { path });
         }
         Ok(SavedKind::Stored { at, size })
+    }
+
+    /// Whether a file may be a secret that a script has made: others may not read it, and no package
+    /// lists it.
+    fn is_private(&self, entry: &SavedEntry) -> bool {
+        let Some(is_shipped) = self.is_shipped else {
+            return false;
+        };
+        let mut closed = self.closed.iter();
+        let is_hidden = entry.mode & 0o004 == 0 || closed.any(|above| entry.path.is_within(above));
+        let mut known = KNOWN_PRIVATE.iter();
+        is_hidden
+            && !known.any(|known| known.as_bytes() == entry.path.as_bytes())
+            && !is_shipped(&entry.path)
     }
 
     /// Reads `wanted` bytes, which are then the last in the buffer.
@@ -285,6 +329,7 @@ impl Capturing<'_> {
         let searched = &start[..start.len().min(SEARCHED as usize)];
         let what = match secret::has_answered_password(path.as_bytes(), start) {
             true => Some("an answer to a question for a password"),
+            false if secret::has_password(path.as_bytes(), start) => Some("a list with passwords"),
             false => self.secrets.what(path, searched),
         };
         match what {

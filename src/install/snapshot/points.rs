@@ -19,6 +19,8 @@ pub(in crate::install) struct SnapshotPoints {
     pub(in crate::install) possible: Vec<usize>,
     /// Those after which a snapshot is written.
     pub(in crate::install) kept: BTreeSet<usize>,
+    /// Those of them that are kept without `--snapshots all` too.
+    pub(in crate::install) base: BTreeSet<usize>,
 }
 
 impl SnapshotPoints {
@@ -46,14 +48,18 @@ impl SnapshotPoints {
             }
             points.possible.push(at);
             let is_end = at + 1 == steps.len();
+            let is_base = is_essential(step) || is_end && plan.requested.is_empty();
             let is_kept = match snapshots {
                 Snapshots::None => false,
-                Snapshots::Base => is_essential(step) || is_end && plan.requested.is_empty(),
-                Snapshots::All => is_essential(step) || is_end,
+                Snapshots::Base => is_base,
+                Snapshots::All => is_base || is_end,
                 Snapshots::EveryStep => true,
             };
             if is_kept && may_keep {
                 points.kept.insert(at);
+                if is_base {
+                    points.base.insert(at);
+                }
             }
         }
         points
