@@ -141,11 +141,6 @@ impl Sandbox {
         self.refused
     }
 
-    /// Whether scripts can see what differs from one run to the next.
-    pub(crate) fn shows_host(&self) -> bool {
-        refused::shows_host(self.refused)
-    }
-
     /// Opens a sandbox as if the host refused the features in `without`. Where a container permits
     /// a user namespace and in it less than outside, the sandbox does without.
     fn open_without(

@@ -42,6 +42,13 @@ const SHOWN: usize = 12;
 pub(crate) struct StepKey(Digest);
 
 impl StepKey {
+    #[cfg(test)]
+    pub(super) fn for_tests(text: &str) -> StepKey {
+        let mut hasher = KeyHasher::new(PURPOSE);
+        hasher.text(text);
+        StepKey(hasher.finish())
+    }
+
     /// All digits.
     pub(crate) fn hexadecimal(&self) -> String {
         self.0.hexadecimal()

@@ -11,6 +11,9 @@ mod encoding;
 mod lay;
 mod points;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;

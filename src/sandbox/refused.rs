@@ -1,5 +1,6 @@
 //! What the host refuses to a sandbox, as bits, and what the user is told about it.
 
+use super::Sandbox;
 use crate::report::Report;
 
 pub(super) const MOUNT: u32 = 1;
@@ -59,9 +60,15 @@ pub(super) fn is_weak(refused: u32) -> bool {
     refused & (PID | NET | MOUNT) != 0 || has_all_capabilities
 }
 
-/// Whether scripts can see what differs from one run to the next: processes, the network, mounts or
-/// the host's name.
-pub(super) fn shows_host(refused: u32) -> bool {
+impl Sandbox {
+    /// Whether scripts can see what differs from one run to the next: processes, the network, mounts
+    /// or the host's name.
+    pub(crate) fn shows_host(&self) -> bool {
+        shows_host(self.refused)
+    }
+}
+
+fn shows_host(refused: u32) -> bool {
     refused & (PID | NET | MOUNT | UTS) != 0
 }
 

@@ -39,6 +39,13 @@ impl Mounted {
         Mounted::at(at)
     }
 
+    /// Mounts a ramfs, which keeps no extended attributes.
+    pub fn ramfs(at: &Path) -> Mounted {
+        fs::create_dir(at).unwrap();
+        mount("ramfs", at, "ramfs", MountFlags::empty(), None).unwrap();
+        Mounted::at(at)
+    }
+
     /// Mounts an overlay of new directories in `layers`.
     pub fn overlay(at: &Path, layers: &Path) -> Mounted {
         let mut options = String::new();

@@ -49,7 +49,7 @@ impl MadeTimes {
 
 impl SavedTime {
     /// A time of a package's.
-    pub(super) fn whole(seconds: i64) -> SavedTime {
+    pub(in crate::install::snapshot) fn whole(seconds: i64) -> SavedTime {
         SavedTime {
             seconds,
             nanoseconds: 0,
