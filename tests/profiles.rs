@@ -61,6 +61,33 @@ fn secrets_that_scripts_make_are_named() {
     assert!(!made.stderr.contains("secret"), "{}", made.stderr);
 }
 
+/// A package's configuration with a password in it stays and is named, whatever the profile.
+#[test]
+#[ignore = "needs root, dpkg"]
+fn configuration_with_a_password_is_never_removed() {
+    let director = "mkdir -p /etc/bacula /etc/nvme
+                    echo 'Password = x' >/etc/bacula/bacula-dir.conf
+                    echo 1234 >/etc/nvme/hostid";
+    let package = DebBuilder::new("director", "1").script("postinst", director);
+    let context = TestContext::new([package]);
+    let made = context
+        .make(&[
+            "--variant=minbase",
+            "--include=director",
+            "--profile=docker",
+        ])
+        .ok();
+    for words in [
+        "removed secrets made while building: /etc/nvme/hostid (the NVMe host's identity)\n",
+        "warning: the image contains secrets made while building, which every copy of it shares: \
+         /etc/bacula/bacula-dir.conf (passwords of Bacula)\n",
+    ] {
+        assert!(made.stderr.contains(words), "{}", made.stderr);
+    }
+    let kept = context.read("etc/bacula/bacula-dir.conf");
+    assert_eq!(kept, "Password = x\n");
+}
+
 #[test]
 #[ignore = "needs root, dpkg"]
 fn the_docker_profile_sets_an_image_up_and_removes_secrets() {

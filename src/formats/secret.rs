@@ -31,6 +31,9 @@ struct KnownSecret {
     paths: Vec<String>,
     /// The content that replaces the file; `None` removes it.
     instead: Option<String>,
+    /// Whether the file is configuration that its package does not work without.
+    #[serde(default)]
+    stays: bool,
 }
 
 impl KnownSecrets {
@@ -47,6 +50,11 @@ impl KnownSecrets {
     /// The content that replaces a file; `None` if the file is removed.
     pub(crate) fn instead(&self, path: &[u8]) -> Option<&str> {
         self.find(path)?.instead.as_deref()
+    }
+
+    /// Whether a file is never removed, only named.
+    pub(crate) fn stays(&self, path: &[u8]) -> bool {
+        self.find(path).is_some_and(|secret| secret.stays)
     }
 
     fn find(&self, path: &[u8]) -> Option<&KnownSecret> {

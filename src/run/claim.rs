@@ -105,15 +105,16 @@ impl<'a> ClaimedOutputs<'a> {
     /// Removes the secrets that scripts have made, or warns of them.
     fn look_for_secrets(&self, removes: bool, interrupt: &Interrupt) -> Result<(), Error> {
         let found = secrets::find(self.root(), self.began, interrupt)?;
-        if found.is_empty() {
-            return Ok(());
-        }
-        let shown = shown(&found);
-        if removes {
-            secrets::remove(self.root(), &found)?;
+        let removable = |secret: &FoundSecret| removes && !secret.stays;
+        let (removed, left): (Vec<_>, Vec<_>) = found.into_iter().partition(removable);
+        if !removed.is_empty() {
+            secrets::remove(self.root(), &removed)?;
+            let shown = shown(&removed);
             self.report
                 .note(format!("removed secrets made while building: {shown}"));
-        } else {
+        }
+        if !left.is_empty() {
+            let shown = shown(&left);
             self.report.warning(format!(
                 "the image contains secrets made while building, which every copy of it shares: {shown}"
             ));
@@ -234,7 +235,7 @@ const SHOWN: usize = 20;
 /// `/etc/ssh/ssh_host_rsa_key (an ssh host key), … and 3 more`
 fn shown(found: &[FoundSecret]) -> String {
     let mut shown = Vec::new();
-    for FoundSecret { path, what } in found.iter().take(SHOWN) {
+    for FoundSecret { path, what, .. } in found.iter().take(SHOWN) {
         shown.push(format!("{path} ({what})"));
     }
     let shown = shown.join(", ");
@@ -272,6 +273,7 @@ mod tests {
         let secret = FoundSecret {
             path: RootPath::known("a"),
             what: "a key".to_owned(),
+            stays: false,
         };
         let table = [
             (1, ""),

@@ -22,6 +22,8 @@ pub(crate) struct FoundSecret {
     pub(crate) path: RootPath,
     /// What it is, in words.
     pub(crate) what: String,
+    /// Whether its package does not work without the file, which is therefore never removed.
+    pub(crate) stays: bool,
 }
 
 /// Tells whether files are secrets.
@@ -43,7 +45,7 @@ impl SecretSearch {
         if self.passes_over(path) {
             return None;
         }
-        let by_path = self.known.what(&[b"/", path.as_bytes()].concat());
+        let by_path = self.known.what(&absolute(path));
         match by_path {
             Some(what) if !start.is_empty() => Some(what),
             _ if has_private_key(start) => Some("a private key"),
@@ -73,22 +75,25 @@ pub(crate) fn find(
         }
         let start = start_of(root, &path)?;
         if let Some(what) = search.what(&path, &start) {
-            let what = what.to_owned();
-            secrets.push(FoundSecret { path, what });
+            secrets.push(FoundSecret {
+                what: what.to_owned(),
+                stays: search.known.stays(&absolute(&path)),
+                path,
+            });
         }
     }
     secrets.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
     Ok(secrets)
 }
 
-/// Removes secrets, or puts in their place what their owner fills later. Symlinks beside one that
+/// Removes the secrets that do not stay, or puts in their place what their owner fills later. Symlinks beside one that
 /// lead to nothing now go too: those of certificates, by their hashes.
 pub(crate) fn remove(root: &Rootfs, found: &[FoundSecret]) -> Result<(), Error> {
     let known = KnownSecrets::built_in();
     // What links lead to, by the directory.
     let mut removed: BTreeMap<RootPath, BTreeSet<Vec<u8>>> = BTreeMap::new();
-    for FoundSecret { path, .. } in found {
-        let absolute = [b"/", path.as_bytes()].concat();
+    for FoundSecret { path, .. } in found.iter().filter(|secret| !secret.stays) {
+        let absolute = absolute(path);
         match known.instead(&absolute) {
             Some(content) => rewrite(root, path, content)?,
             None => {
@@ -130,6 +135,11 @@ fn remove_links(
         }
     }
     Ok(())
+}
+
+/// A path as it is in the tree, with its leading slash.
+fn absolute(path: &RootPath) -> Vec<u8> {
+    [b"/", path.as_bytes()].concat()
 }
 
 /// The first bytes of a file.
