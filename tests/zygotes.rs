@@ -187,7 +187,7 @@ fn a_tree_made_with_zygotes_is_the_same() {
         let tree = directory.path().join(name);
         let mut program = program();
         program
-            .args(["-v", "--variant=minbase", "trixie"])
+            .args(["-v", "--variant=minbase", "--snapshots=none", "trixie"])
             .arg(&tree);
         program.envs(variable.map(|variable| (variable, "1")));
         let made = outcome(&mut program).ok();
