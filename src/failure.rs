@@ -42,7 +42,8 @@ pub(crate) fn with_causes(error: &dyn Error) -> String {
     text
 }
 
-/// The beginning of somebody else's text on one line, without control characters.
+/// The beginning of a foreign text, on one line and without control characters. `longest` is in
+/// characters.
 pub(crate) fn one_line(text: &str, longest: usize) -> String {
     let mut line = String::new();
     for c in text.trim().chars().take(longest) {

@@ -261,8 +261,8 @@ impl Building<'_> {
         for reference in &job.references {
             let is_pushed = job.request.outputs.push.references.contains(reference);
             let found = match client.look_up(reference) {
-                // Some registries say so of a repository that a push would create. Without rights,
-                // the push says it again.
+                // Some registries deny access to a repository that a push would create. If rights
+                // are really missing, the push fails.
                 Err(error) if is_pushed && error.is_denial() => None,
                 found => found?,
             };

@@ -1,8 +1,8 @@
 //! A client of container registries (the OCI distribution specification 1.1).
 //!
-//! [`Client::look_up`] says what a registry has under a name, [`Destination::push`] gives it an image. Requests, limits and redirects are in
-//! `exchange`, the login that a registry asks for in `session`, where logins are kept in `find`.
-//! Connections, TLS and proxies are the store's.
+//! [`Client::look_up`] returns the digest and annotations of an image, [`Destination::push`] sends
+//! an image. `exchange` makes requests, with limits and redirects; `session` answers a registry's
+//! request for a login; `find` finds the login. Connections, TLS and proxies belong to `store`.
 
 mod blobs;
 mod body;
@@ -38,12 +38,12 @@ use crate::store::{
     FIRST_PAUSE, HttpClient, LONGEST_PAUSE, Proxies, Stop, TransferLimits, pause_after,
 };
 
-/// What the user says about registries.
+/// The user's options for registries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Access {
     /// Files with logins, in the order in which they are searched.
     pub(crate) logins: Vec<LoginPath>,
-    /// `HOST` or `HOST:PORT` of registries without encryption, besides those on loopback.
+    /// `HOST` or `HOST:PORT` of registries to which plain http is permitted, besides loopback.
     pub(crate) plain: Vec<String>,
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Sets up a client. It asks no registry and reads no login yet. An interrupt ends its
+    /// Sets up a client, without contacting a registry or reading a login. An interrupt ends its
     /// requests.
     pub(crate) fn open(
         options: Options,
@@ -92,8 +92,8 @@ impl Client {
         }))
     }
 
-    /// What the registry has under a name: the digest and the annotations of the index or manifest.
-    /// `None` if it has nothing there.
+    /// Looks up a name: the digest and the annotations of its index or manifest. `None` if the
+    /// registry has nothing under it.
     pub(crate) fn look_up(
         self: &Arc<Client>,
         reference: &Reference,
@@ -132,7 +132,7 @@ impl Client {
         }
     }
 
-    /// What the registry asks for, or twice the pause before.
+    /// The pause that the registry asks for, or twice the previous one.
     fn pause_after(&self, round: u32, failure: &RequestError) -> Duration {
         let pause = match failure {
             RequestError::Status {

@@ -194,7 +194,7 @@ fn an_image_stays_if_it_cannot_be_pushed() {
 }
 
 #[test]
-fn what_is_no_single_image_is_not_pushed() {
+fn only_a_layout_with_one_image_is_pushed() {
     let context = TestContext::bare();
     fs::create_dir_all(context.path("empty/blobs/sha256")).unwrap();
     fs::write(

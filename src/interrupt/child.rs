@@ -1,9 +1,9 @@
-//! Programs of the host that an interrupt ends, with all processes that they have started.
+//! Programs of the host that an interrupt ends together with their descendants.
 //!
-//! They stay in the process group of this program, so terminals and shells treat them as a part of
-//! it. An interrupt sends SIGTERM to a program and its descendants, and SIGKILL to those that are
-//! left after [`GRACE`]. Dropping a program that still runs kills them, so no error leaves one
-//! behind.
+//! They stay in this program's process group, so terminals and shells treat them as part of it. An
+//! interrupt sends SIGTERM to a program and its descendants, and SIGKILL to those still running
+//! after [`GRACE`]. Dropping a running program kills it and its descendants, so an error leaves no
+//! process behind.
 
 use std::io::{self, Read};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus};
@@ -21,8 +21,8 @@ use super::process_tree::ProcessTree;
 /// How long a program may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// How much later than the program this process may hear of a signal that both get, such as that
-/// of a key.
+/// How long after the program this process may receive a signal that is sent to both, such as
+/// SIGINT from the terminal.
 const SIGNAL_DELAY: Duration = Duration::from_millis(200);
 
 /// How much of a program's messages is kept, in bytes.
@@ -78,14 +78,14 @@ impl Running {
         self.child.stdout.take()
     }
 
-    /// Reads standard error until its end, if it is a pipe.
+    /// Reads standard error to its end, if it is a pipe.
     pub(crate) fn hear(&mut self) -> Messages {
         let stderr = self.child.stderr.take();
         Messages(stderr.map(|stderr| thread::spawn(move || last_bytes(stderr))))
     }
 
-    /// Waits for the end of the program, and after an interrupt for that of its descendants. What
-    /// it leaves running otherwise goes on.
+    /// Waits for the program to end, and after an interrupt for its descendants too. Without an
+    /// interrupt, processes that it leaves running are left alone.
     ///
     /// # Errors
     ///
@@ -149,7 +149,7 @@ impl Drop for Running {
     }
 }
 
-/// Waits until a child has ended, and leaves it to be reaped: its number is in use as long.
+/// Waits until a child has ended, without reaping it, so that its PID is not reused.
 fn wait_for_exit(process: Pid) {
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
     while waitid(Id::Pid(process), flags) == Err(Errno::EINTR) {}

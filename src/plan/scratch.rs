@@ -1,5 +1,5 @@
-//! Which packages a tree of `--variant scratch` has: those of the user with what they need to run,
-//! and not what only their maintainer scripts need, since none runs.
+//! The packages of `--variant scratch`: those that the user names and their runtime dependencies,
+//! without packages that only maintainer scripts need, because no maintainer script runs.
 
 use std::collections::BTreeSet;
 
@@ -15,8 +15,8 @@ pub(crate) const LOCALES: &str = "libc-bin";
 /// How the names of the packages begin that have the C library.
 const C_LIBRARY: &str = "libc6";
 
-/// Packages that others depend on for their maintainer scripts, or for what these make. Whoever wants
-/// one names it.
+/// Packages that others depend on only for their maintainer scripts, or for what these generate.
+/// `--include` adds them back.
 const FOR_SCRIPTS: [&str; 15] = [
     "adduser",
     "apt",
@@ -35,7 +35,7 @@ const FOR_SCRIPTS: [&str; 15] = [
     "usrmerge",
 ];
 
-/// Single dependencies of that kind: a package, and what it depends on.
+/// Dependencies that only maintainer scripts need: the package and its dependency.
 const DEPENDENCIES_FOR_SCRIPTS: [(&str, &str); 1] = [
     ("ca-certificates", "openssl"), // update-ca-certificates
 ];
@@ -111,8 +111,8 @@ fn needed(plan: &Plan, number: usize) -> Vec<usize> {
     needed
 }
 
-/// The packages of the plan that answer a relation of a package: those of the name, of its own
-/// architecture if there are any, or else those that provide it.
+/// The packages of the plan that satisfy a relation: packages of that name, preferably of the same
+/// architecture, or else packages that provide it.
 fn answers(plan: &Plan, package: &Package, wanted: &Relation) -> Vec<usize> {
     let mut own = Vec::new();
     let mut others = Vec::new();

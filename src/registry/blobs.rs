@@ -1,4 +1,4 @@
-//! The blobs of a repository: whether one is there, mounting, uploading.
+//! The blobs of a repository: checks for one, mounts one from another repository, uploads one.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ impl Repository {
             if response.status().is_success() {
                 return Ok(true);
             }
-            // What keeps it from answering, keeps it from taking the blob, too, and says more then.
+            // Whatever prevents the answer will also prevent the upload, with a better message.
             match self.failure(response) {
                 failure if failure.is_transient() => Err(failure),
                 _ => Ok(false),
@@ -46,8 +46,8 @@ impl Repository {
         })
     }
 
-    /// Stores a blob: from the repository `source` of the same registry, if it can be mounted, or by
-    /// sending it. Returns whether it was sent.
+    /// Stores a blob, by mounting it from the repository `source` of the same registry if possible,
+    /// or else by uploading it. Returns whether it was uploaded.
     pub(super) fn store_blob(
         &self,
         blob: &StoredBlob,
@@ -73,11 +73,11 @@ impl Repository {
         })
     }
 
-    /// Fails if nothing can be uploaded here.
+    /// Fails if nothing can be uploaded to this repository.
     pub(super) fn try_upload(&self) -> Result<(), RequestError> {
         let begun = self.client.retry(|| self.begin("", None))?;
         if let Upload::At(url) = begun {
-            // A registry that cannot cancel it forgets it after a while.
+            // A registry that cannot cancel an upload discards it after a while.
             let _ = self.request(Outgoing::new(Method::DELETE, url));
         }
         Ok(())
@@ -106,7 +106,7 @@ impl Repository {
             return Err(failure);
         }
         if matches!(failure, RequestError::Denied { .. }) {
-            // The login may not read the other repository.
+            // The login may lack the right to read the other repository.
             self.denies_mounts.set(true);
         }
         self.read_also(None);
@@ -142,7 +142,7 @@ fn place(response: &Response) -> Result<Upload, RequestError> {
     }
 }
 
-/// Compares what the registry says that it has stored.
+/// Fails if the registry reports another digest for what it has stored.
 pub(super) fn require_digest(response: &Response, expected: &str) -> Result<(), RequestError> {
     match digest_header(response) {
         Some(found) if found.starts_with("sha256:") && found != expected => {

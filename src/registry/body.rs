@@ -1,4 +1,4 @@
-//! A part of a file as the content of a request, and how fast it goes.
+//! A part of a file as the body of a request, read while it is sent, and how fast it is sent.
 
 use std::fs::File;
 use std::io;
@@ -17,7 +17,7 @@ use crate::report::{Event, Report, Stage};
 
 /// How much is read at a time, in bytes.
 const PIECE: u64 = 256 << 10;
-/// How many timeouts a registry may take to store a blob that it has been sent.
+/// How long a registry may take to store a blob after receiving it, in timeouts.
 const STORING: u32 = 10;
 
 /// Reads a part of a file while it is sent.
@@ -28,7 +28,7 @@ pub(super) struct FileBody {
     sent: Arc<SentBytes>,
 }
 
-/// How much of a blob was sent. An attempt that starts over is not reported again.
+/// How much of a blob was sent. Bytes that are sent again by a retry are not reported again.
 #[derive(Debug)]
 pub(super) struct SentBytes {
     /// In this attempt.
@@ -40,7 +40,7 @@ pub(super) struct SentBytes {
 }
 
 impl SentBytes {
-    /// Nothing sent yet. What is sent goes to `report`.
+    /// A counter at zero, which reports progress to `report`.
     pub(super) fn new(report: &Report) -> Arc<SentBytes> {
         Arc::new(SentBytes {
             now: AtomicU64::new(0),

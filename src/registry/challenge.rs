@@ -1,12 +1,11 @@
-//! What a registry answers to a request that does not say whom it is from: the header
-//! WWW-Authenticate (RFC 9110, 11.6.1), with the parameters of the distribution project's token
-//! authentication. Pure.
+//! Parses WWW-Authenticate (RFC 9110, 11.6.1), the header with which a registry asks for a login,
+//! including the parameters of the distribution project's token authentication. Pure.
 
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// How a registry wants to be told whom a request is from.
+/// How a registry wants requests to be authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Challenge {
     /// With user name and password in every request.
@@ -15,14 +14,14 @@ pub(super) enum Challenge {
     Bearer(TokenService),
 }
 
-/// Who gives tokens.
+/// The service that issues tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TokenService {
     /// Its URL.
     pub(super) realm: String,
-    /// The registry's name there.
+    /// The registry's name at that service.
     pub(super) service: Option<String>,
-    /// What the request needs, words with blanks between them.
+    /// The rights that the request needs, separated by spaces.
     pub(super) scope: Option<String>,
 }
 
@@ -35,8 +34,8 @@ struct WrittenChallenge {
 }
 
 impl Challenge {
-    /// The challenge to answer of those in the values of WWW-Authenticate: one for a token, or else
-    /// Basic.
+    /// Chooses the challenge to answer among the values of WWW-Authenticate: a token if one is
+    /// offered, or else Basic.
     pub(super) fn choose(values: &[String]) -> Option<Challenge> {
         let mut basic = None;
         for value in values {
@@ -66,14 +65,14 @@ impl TokenService {
     }
 }
 
-/// The challenges of one header. What is not well formed is skipped.
+/// Parses the challenges of one header. Malformed parts are skipped.
 fn parse(value: &str) -> Vec<WrittenChallenge> {
     let mut challenges: Vec<WrittenChallenge> = Vec::new();
     let mut rest = value.chars().peekable();
     while rest.peek().is_some() {
         let word = token(&mut rest);
         if word.is_empty() {
-            // A comma, a blank, or what has no place here.
+            // A comma, a blank, or an invalid character.
             rest.next();
             continue;
         }

@@ -1,4 +1,4 @@
-//! Where a registry answers, and over which scheme.
+//! The host of a registry, and whether it may be contacted over plain http.
 
 use std::net::IpAddr;
 
@@ -56,7 +56,7 @@ pub(super) fn host_of(url: &Url) -> String {
     }
 }
 
-/// A URL for messages: query and login can be secrets.
+/// A URL for messages, without its query and login, which may be secret.
 pub(super) fn shown(url: &Url) -> String {
     format!("{}://{}{}", url.scheme(), host_of(url), url.path())
 }

@@ -62,10 +62,10 @@ pub(super) enum RequestError {
         registry: String,
         status: u16,
         said: Said,
-        /// Where the login is from that was sent.
+        /// Where the rejected login comes from.
         login: Option<String>,
     },
-    #[error("{url}: the registry asks for a login, but not for one that is known: {found}")]
+    #[error("{url}: the registry asks for an unsupported kind of login: {found}")]
     Challenge {
         url: String,
         /// The values of WWW-Authenticate.
@@ -79,7 +79,7 @@ pub(super) enum RequestError {
     },
     #[error("{url}: a redirect is not followed: {problem}")]
     Redirect { url: String, problem: String },
-    /// Another server behind the same name may have begun it.
+    /// Another server behind the same name may have started the upload.
     #[error("{url}: the registry does not know the upload{said}")]
     UploadLost { url: String, said: Said },
     /// An answer without what it must have.
@@ -100,9 +100,9 @@ pub(super) enum RequestError {
         #[source]
         source: io::Error,
     },
-    #[error("{} is not a file of logins: {problem}", path.display())]
+    #[error("{} is not a credentials file: {problem}", path.display())]
     LoginFile { path: PathBuf, problem: String },
-    #[error("the login from {from} fits in no header")]
+    #[error("the login from {from} has characters that HTTP headers do not allow")]
     Unsendable { from: String },
     #[error("{program}, which {} names, {problem}", path.display())]
     Helper {
@@ -112,7 +112,7 @@ pub(super) enum RequestError {
     },
 }
 
-/// What a registry says about a failure, for the end of a message.
+/// A registry's own description of a failure, appended to a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
     /// `DENIED`, or nothing.
@@ -164,8 +164,8 @@ impl Error {
                 obstacle: Obstacle::Tls,
                 ..
             }) => Some(
-                "--insecure-registry HOST[:PORT] permits plain http; a certificate of one's own \
-                 belongs to the host's CA certificates, or into a file that SSL_CERT_FILE names"
+                "--insecure-registry HOST[:PORT] permits plain http; add a private CA to the \
+                 host's CA certificates, or name its file in SSL_CERT_FILE"
                     .into(),
             ),
             RequestError::Transport(error) => error.hint(),
@@ -239,13 +239,13 @@ impl RequestError {
         }
     }
 
-    /// Whether the registry lacks what a manifest or an index names.
+    /// Whether the registry rejects a manifest because it lacks a part.
     pub(super) fn is_of_missing_part(&self) -> bool {
         let codes = ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"];
         matches!(self, RequestError::Status { said, .. } if codes.contains(&said.code.as_str()))
     }
 
-    /// The failure of an upload, which can be begun again where the registry has forgotten it.
+    /// Classifies the failure of an upload: one that the registry has forgotten can be restarted.
     pub(super) fn of_upload(self) -> RequestError {
         match self {
             RequestError::Status {

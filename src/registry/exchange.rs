@@ -1,6 +1,7 @@
-//! One request to a registry and its answer: limits, redirects, and where a login may go.
+//! Sends one request to a registry, and decides its limits, its redirects and where a login may go.
 //!
-//! `session` adds the login of a repository, and tries again what may pass.
+//! `session` adds the login of a repository; `Client::retry` repeats requests that failed for a
+//! transient reason.
 
 use std::fmt;
 use std::pin::pin;
@@ -101,7 +102,7 @@ impl Outgoing {
 }
 
 impl Client {
-    /// Sends a request, and follows its redirects. A login stays with the origin that it is for.
+    /// Sends a request and follows its redirects. A login is sent only to the origin it is for.
     pub(super) fn exchange(&self, outgoing: &Outgoing) -> Result<Response, RequestError> {
         let mut url = outgoing.url.clone();
         for _ in 0..=REDIRECTS {
@@ -240,7 +241,7 @@ impl Client {
         }
     }
 
-    /// The failure of an answer that is no success.
+    /// The failure that an unsuccessful response means.
     pub(super) fn failure(&self, response: Response, url: &str) -> RequestError {
         let status = response.status();
         let retry_after = store::retry_after(&response);

@@ -1,6 +1,6 @@
 //! Finds the login for a repository: reads the files of docker and podman and asks their helpers.
 //!
-//! It is called when a registry has asked for a login, and not before.
+//! Called only after a registry has asked for a login.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -18,33 +18,33 @@ use crate::interrupt::child::Running;
 use crate::report::Report;
 use crate::store;
 
-/// The largest file of logins, in bytes.
+/// The largest credentials file, in bytes.
 const FILE_LIMIT: u64 = 4 << 20;
 /// The longest answer of a helper, in bytes.
 const ANSWER_LIMIT: u64 = 256 << 10;
 /// How long a helper may take. Some ask a server.
 const HELPER_TIME: Duration = Duration::from_secs(60);
-/// How long its output may stay open after its end: a process that it has left may hold it.
+/// How long a helper's output may stay open after the helper ends, if a child process holds it.
 const PIPE_TIME: Duration = Duration::from_secs(5);
-/// What a helper prints that knows no login.
+/// Printed by a helper that has no login for the server.
 const NOT_FOUND: &str = "credentials not found";
 
 /// A file that may have logins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LoginPath {
     pub(crate) path: PathBuf,
-    /// Whether the user named it, so that it must be there.
+    /// Whether the user named the file, so that it must exist.
     pub(crate) is_named: bool,
 }
 
-/// A login and where it is from, for messages.
+/// A login and its origin, for messages.
 #[derive(Clone, Debug)]
 pub(super) struct FoundLogin {
     pub(super) login: RegistryLogin,
     pub(super) from: String,
 }
 
-/// The first login for the target: of each file the helper's before its own.
+/// Finds the first login for the target. In each file, helpers take precedence.
 pub(super) fn login(
     paths: &[LoginPath],
     target: &RepositoryName,
@@ -77,7 +77,7 @@ pub(super) fn login(
     Ok(None)
 }
 
-/// Where a file is not JSON. The error's own text can have a part of a secret.
+/// The position of a JSON syntax error. The error's own text may contain part of a secret.
 fn place_of(error: &serde_json::Error) -> String {
     format!("line {}, column {}", error.line(), error.column())
 }
@@ -105,7 +105,7 @@ fn read(path: &Path, is_named: bool) -> Result<Option<String>, RequestError> {
     }
 }
 
-/// Whether a file is not there, or in a directory of somebody else's.
+/// Whether a file does not exist, or is in a directory that this user cannot enter.
 fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -124,15 +124,15 @@ impl CredentialHelper<'_> {
         format!("docker-credential-{}", self.name)
     }
 
-    /// Asks for the login of a server. The helper has the environment of the caller: its own
-    /// settings, and the session that has the keys, are there.
+    /// Asks for the login of a server. The helper gets the caller's environment, which has its
+    /// settings and the session with its keys.
     fn ask(
         &self,
         server: &str,
         interrupt: &Interrupt,
     ) -> Result<Option<RegistryLogin>, RequestError> {
         if self.name.contains('/') {
-            return Err(self.failed("is no name of a program".to_owned()));
+            return Err(self.failed("is not a program name".to_owned()));
         }
         let mut command = Command::new(self.program());
         command

@@ -1,10 +1,10 @@
-//! What must hold for anything that a registry asks with, and for any file of logins (see
+//! What must hold for anything that a registry asks with, and for any credentials file (see
 //! `testing::fuzz`).
 
 use super::challenge::Challenge;
 use super::login::{LoginFile, RepositoryName};
 
-/// A challenge, or a file of logins: what is not chosen has no realm, what is shown has no secret.
+/// A challenge or a credentials file: a token service has a realm, and no secret is shown.
 pub(crate) fn logins(data: &[u8]) {
     let text = String::from_utf8_lossy(data).into_owned();
     if let Some(Challenge::Bearer(service)) = Challenge::choose(std::slice::from_ref(&text)) {

@@ -15,23 +15,23 @@ use super::endpoint::DOCKER_HUB;
 
 /// How docker names its own registry.
 const DOCKER_SERVER: &str = "https://index.docker.io/v1/";
-/// The user name with which a helper says that the secret is an identity token.
+/// The user name by which a helper marks its secret as an identity token.
 const TOKEN_USER: &str = "<token>";
 
-/// Whom a request is from.
+/// Credentials for a registry.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum RegistryLogin {
     Password {
         user: String,
         password: String,
     },
-    /// Is exchanged for tokens by the token service (OAuth2's refresh token).
+    /// Exchanged for tokens at the token service (an OAuth2 refresh token).
     Identity(String),
     /// A token for the registry itself.
     Token(String),
 }
 
-/// A repository, whose login is looked for.
+/// The repository for which a login is needed.
 #[derive(Clone, Debug)]
 pub(super) struct RepositoryName {
     pub(super) registry: String,
@@ -131,7 +131,7 @@ impl LoginFile {
 }
 
 impl LoginEntry {
-    /// None for an empty entry, which says that a helper has the login.
+    /// `None` for an empty entry, which means that a helper has the login.
     fn login(&self, key: &str) -> Result<Option<RegistryLogin>, BadEntry> {
         let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         if let Some(token) = set(&self.registrytoken) {

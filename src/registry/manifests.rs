@@ -16,7 +16,7 @@ use crate::pack::oci::StoredDocument;
 
 /// The largest manifest, in bytes: what registries store.
 const LIMIT: u64 = 4 << 20;
-/// What is asked for. A registry could convert anything else.
+/// The accepted media types. A registry might convert a manifest of any other type.
 const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, \

@@ -1,7 +1,8 @@
-//! Pushes an image: the blobs that the registry lacks, the parts, and the top under its tag.
+//! Pushes an image: the blobs that the registry lacks, then the manifests, and last the top-level
+//! index or manifest, under its tag.
 //!
-//! A registry takes a manifest only once it has all that the manifest names, so what it has is
-//! complete: nothing below it is asked for or sent.
+//! A registry accepts a manifest only if it has everything that the manifest refers to. So if it
+//! has a manifest, the parts are neither checked nor sent.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -69,7 +70,7 @@ impl Client {
 }
 
 impl Destination {
-    /// Fails if nothing can be pushed there: no registry, no rights.
+    /// Fails if the registry cannot be reached or does not permit uploads.
     pub(crate) fn try_out(&self) -> Result<(), Error> {
         self.repository.try_upload().map_err(|e| self.failed(e))
     }
@@ -110,16 +111,16 @@ impl Destination {
     }
 }
 
-/// What is sent.
+/// Which blobs are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PushedBlobs {
-    /// What the registry does not say to have.
+    /// Those that the registry does not report as present.
     Lacking,
     All,
 }
 
 impl Push<'_> {
-    /// Pushes an image under a tag; true if it is there already.
+    /// Pushes an image under a tag. Returns true if the tag already had it.
     fn image(&self, image: &StoredImage, tag: &str) -> Result<bool, RequestError> {
         if self.digest(tag)?.as_deref() == Some(&image.top.digest) {
             return Ok(true);
@@ -129,7 +130,7 @@ impl Push<'_> {
         let sent = self.documents(image, tag, PushedBlobs::Lacking);
         let sent = match sent {
             Err(failure) if failure.is_of_missing_part() => {
-                // It was deleted meanwhile, or is not there although the registry says so.
+                // It was deleted in the meantime, or is missing although the registry reported it.
                 let problem = with_causes(&failure);
                 self.report
                     .detail(format!("{problem}; sending the whole image"));
@@ -176,8 +177,8 @@ impl Push<'_> {
     /// The digest of what the repository has under a tag or a digest.
     fn digest(&self, reference: &str) -> Result<Option<String>, RequestError> {
         match self.repository.digest(reference) {
-            // Some registries say so of a repository that a push would create. Without rights, the
-            // first upload says it again.
+            // Some registries deny access to a repository that a push would create. If rights are
+            // really missing, the first upload fails.
             Err(RequestError::Denied { .. }) => Ok(None),
             found => found,
         }

@@ -1,7 +1,7 @@
-//! A repository of a registry: its URLs, and requests with the login and the rights that they need.
+//! A repository of a registry: its URLs, and requests with the login and rights that they need.
 //!
-//! A request is sent without a login first. What the registry then asks for is remembered, until it
-//! asks again: tokens expire.
+//! The first request is sent without a login. The authorization that the registry then asks for is
+//! kept until the registry asks again, since tokens expire.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::token::TokenRequest;
 use crate::pack::oci::Reference;
 use crate::store::{self, Obstacle};
 
-/// What requests may do in a repository.
+/// What access requests need to a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rights {
     Read,
@@ -35,7 +35,7 @@ pub(super) struct Repository {
     rights: Rights,
     /// `https://HOST/`, once it is known.
     root: OnceCell<Url>,
-    /// What its registry wants in every request.
+    /// The header that authorizes requests to this registry.
     authorization: RefCell<Option<HeaderValue>>,
     /// The login, once it was looked for.
     login: OnceCell<Option<FoundLogin>>,
@@ -70,11 +70,11 @@ impl Repository {
         &self.target.registry
     }
 
-    /// Has further authorizations include reading another repository.
+    /// Requests read access to another repository in later authorizations.
     pub(super) fn read_also(&self, repository: Option<&str>) {
         if self.source.borrow().as_deref() != repository {
             self.source.replace(repository.map(str::to_owned));
-            // A token is for what it names.
+            // The present token does not cover the other repository.
             self.authorization.replace(None);
         }
     }
@@ -89,7 +89,7 @@ impl Repository {
         })
     }
 
-    /// Where the registry answers. Only where plain http is permitted is it found out.
+    /// The registry's base URL. Plain http is probed only where it is permitted.
     fn root(&self) -> Result<&Url, RequestError> {
         if let Some(root) = self.root.get() {
             return Ok(root);
@@ -143,7 +143,7 @@ impl Repository {
         self.denied(self.client.failure(response, &url))
     }
 
-    /// Tells a lack of rights from other failures.
+    /// Turns 401 and 403 into [`RequestError::Denied`].
     fn denied(&self, failure: RequestError) -> RequestError {
         match failure {
             RequestError::Status {
@@ -220,7 +220,7 @@ impl Repository {
         Ok(self.login.get_or_init(|| found).as_ref())
     }
 
-    /// What a token is for: this repository, and what the registry names besides.
+    /// The scopes to request: this repository, and others that the registry names.
     fn scopes(&self, service: &TokenService) -> Vec<String> {
         let name = &self.target.repository;
         let actions = match self.rights {
@@ -245,9 +245,9 @@ impl Repository {
 /// Whether a registry that did not answer over plain http may do so over https.
 fn may_be_encrypted(failure: &RequestError, host: &str) -> bool {
     match failure {
-        // A server that speaks TLS ends the connection, answers with 400, or leads there.
+        // A TLS server closes the connection. Others answer 400 or redirect to https.
         RequestError::Transport(store::Error::Broken { .. }) => true,
-        // The two schemes have ports of their own.
+        // Without a written port, https has a port of its own.
         RequestError::Transport(store::Error::Refused { obstacle, .. }) => {
             *obstacle == Obstacle::Refused && !has_port(host)
         }

@@ -25,7 +25,7 @@ use crate::report::Report;
 use crate::store::{Proxies, TransferLimits};
 use crate::testing::registry::{FakeRegistry, Manifest, digest};
 
-/// A client with its file of logins.
+/// A client with its credentials file.
 struct TestClient {
     client: Arc<Client>,
     directory: TempDir,
@@ -33,7 +33,7 @@ struct TestClient {
 }
 
 impl TestClient {
-    /// A client with this text as its file of logins.
+    /// A client with this text as its credentials file.
     fn with_logins(text: &str) -> TestClient {
         TestClient::with(text, Duration::from_secs(20))
     }

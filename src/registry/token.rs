@@ -63,13 +63,12 @@ impl Client {
         let token = answer.token.or(answer.access_token).unwrap_or_default();
         match token.is_empty() {
             true => Err(malformed("no token")),
-            false => {
-                exchange::bearer(&token).ok_or_else(|| malformed("a token that fits in no header"))
-            }
+            false => exchange::bearer(&token)
+                .ok_or_else(|| malformed("a token with characters that HTTP headers do not allow")),
         }
     }
 
-    /// The URL of the token service. A login is sent there, so it must be encrypted.
+    /// Parses the URL of the token service. A login is sent there, so plain http must be permitted.
     fn realm(&self, request: &TokenRequest<'_>) -> Result<Url, RequestError> {
         let refused = |problem: &'static str| RequestError::Realm {
             registry: request.registry.to_owned(),
@@ -81,7 +80,7 @@ impl Client {
         };
         let url = Url::parse(&request.service.realm);
         let mut url = url.map_err(|_| refused("no URL"))?;
-        // A login there would be sent in place of the user's.
+        // User info in that URL would be sent instead of the user's login.
         let _ = url.set_username("");
         let _ = url.set_password(None);
         match url.scheme() {

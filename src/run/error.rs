@@ -129,7 +129,7 @@ pub(crate) enum Error {
     Pack(#[from] pack::Error),
     #[error(transparent)]
     Registry(#[from] registry::Error),
-    /// Of several names.
+    /// Several names failed.
     #[error("{}", listed(failures))]
     Pushes { failures: Vec<registry::Error> },
     /// An image to push.

@@ -1,4 +1,4 @@
-//! `rbootstrap pack` and `rbootstrap join`: images of what exists, and pushing them.
+//! `rbootstrap pack` and `rbootstrap join`: makes images from existing trees and images.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::tree::rootfs::Rootfs;
 
 /// What `rbootstrap pack` makes of a tree.
 pub(crate) struct PackRequest<'a> {
-    /// `None` if registries alone get it.
+    /// `None` if the image is only pushed.
     pub(crate) image: Option<&'a Image>,
     pub(crate) options: pack::Options,
     pub(crate) inventory: &'a InventoryOutputs,

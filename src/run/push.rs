@@ -1,7 +1,7 @@
-//! Pushes the image of a run, or one that exists, to registries.
+//! Pushes the image of a run, or an existing image, to registries.
 //!
-//! The destinations are tried before anything is fetched. The image is pushed from the layout that
-//! was written; where only registries get it, the layout is in a temporary directory.
+//! The registries are tested before anything is downloaded. The image is pushed from the layout
+//! that was written; if no file was requested, the layout is in a temporary directory.
 
 use std::path::{Path, PathBuf};
 
@@ -22,9 +22,9 @@ const LAYOUT: &str = "image";
 #[derive(Debug)]
 pub(super) struct Destinations {
     list: Vec<Destination>,
-    /// Gets a line NAME@DIGEST for each.
+    /// The file that gets a line NAME@DIGEST for each destination.
     refs: Option<PathBuf>,
-    /// Whether the image has no other place.
+    /// Whether the image is only pushed, not kept in a file.
     is_spooled: bool,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct PushRequest<'a> {
     pub(crate) network: &'a NetworkOptions,
 }
 
-/// An image that only registries get, until it is pushed.
+/// An image that is only pushed, in a temporary directory until then.
 #[derive(Debug)]
 pub(super) struct SpooledImage {
     image: Image,
@@ -129,7 +129,7 @@ impl Destinations {
         }))
     }
 
-    /// Pushes the image of a layout that was just written, which stays if that fails.
+    /// Pushes the image of a layout that was just written. The layout is kept if pushing fails.
     pub(super) fn push_written(
         &self,
         layout: &Path,
@@ -166,8 +166,8 @@ impl Destinations {
         }
     }
 
-    /// Pushes an image to all of them, and writes the file of references. A destination that fails
-    /// keeps the image from no other.
+    /// Pushes an image to all of them, and writes the file of references. If one destination fails,
+    /// the others still get the image.
     fn push(
         &self,
         image: &StoredImage,

@@ -1,5 +1,5 @@
-//! A container registry on loopback, in memory: what the distribution specification asks of one,
-//! with logins and faults.
+//! An in-memory container registry on loopback that implements the distribution specification, with
+//! logins and injected faults.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,7 +31,7 @@ pub struct Stored {
     pub blobs: BTreeMap<String, Vec<u8>>,
     /// By repository and tag or digest.
     pub manifests: BTreeMap<String, Manifest>,
-    /// Tokens that count.
+    /// The valid tokens.
     tokens: BTreeSet<String>,
     uploads: usize,
 }
@@ -58,7 +58,7 @@ struct Behavior {
 }
 
 impl FakeRegistry {
-    /// Starts a registry. It answers as `fault` says, where that says anything.
+    /// Starts a registry. It sends the answer of `fault`, or its own if that returns `None`.
     pub fn start(
         asks: Asks,
         fault: impl Fn(&Asked, &mut Stored) -> Option<Reply> + Send + Sync + 'static,
@@ -173,7 +173,7 @@ impl Stored {
         self.tokens.contains(token)
     }
 
-    /// Has no token count any longer.
+    /// Invalidates all tokens.
     pub fn expire_tokens(&mut self) {
         self.tokens.clear();
     }

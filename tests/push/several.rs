@@ -116,7 +116,7 @@ fn references_replace_no_image_and_no_document() {
 
 #[test]
 #[ignore = "needs root"]
-fn a_name_that_fails_keeps_the_image_from_no_other() {
+fn if_one_name_fails_the_others_still_get_the_image() {
     let context = images();
     let table = [
         ("the first", "push a.oci.tar BAD:1 GOOD:1", 1),

@@ -195,7 +195,7 @@ const FAULTS: [Fault; 21] = [
     Fault {
         name: "a login that is not asked for",
         answer: |asked, _| is_upload(asked, "POST").then(|| Reply::status(401)),
-        error: Some("but not for one that is known: it has no WWW-Authenticate"),
+        error: Some("an unsupported kind of login: it has no WWW-Authenticate"),
         class: Class::Network,
         uploads: Some(0),
     },
@@ -215,7 +215,7 @@ const FAULTS: [Fault; 21] = [
 ];
 
 #[test]
-fn pushes_survive_what_passes_and_say_what_does_not() {
+fn pushes_survive_transient_faults_and_report_others() {
     for fault in &FAULTS {
         let name = fault.name;
         let registry = FakeRegistry::start(Asks::Bearer, fault.answer);

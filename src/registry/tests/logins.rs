@@ -15,7 +15,7 @@ fn files_of_logins_are_read_when_a_registry_asks() {
         (
             "no JSON",
             "{\"auths\":{\"x\":s3cret",
-            "is not a file of logins: line 1, column ",
+            "is not a credentials file: line 1, column ",
         ),
         (
             "a bad entry",
@@ -25,7 +25,7 @@ fn files_of_logins_are_read_when_a_registry_asks() {
         (
             "a token with a line break",
             "{\"auths\":{\"HOST\":{\"registrytoken\":\"s3cret\\n\"}}}",
-            "config.json fits in no header",
+            "config.json has characters that HTTP headers do not allow",
         ),
     ];
     for (case, text, expected) in table {
@@ -125,7 +125,7 @@ fn helpers_give_logins() {
         (
             "is a path",
             r#"{"credsStore":"../x"}"#,
-            Some("is no name of a program"),
+            Some("is not a program name"),
         ),
     ];
     for (case, text, refused) in table {

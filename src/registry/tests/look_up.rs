@@ -192,7 +192,7 @@ fn redirects_that_lead_astray_are_refused() {
 
 /// The token service of a registry gets a login; which may be it?
 #[test]
-fn a_login_goes_to_no_token_service_without_encryption() {
+fn logins_are_not_sent_to_unencrypted_token_services() {
     let table = [
         (
             "http",
@@ -254,7 +254,9 @@ fn faults_of_token_services_are_told_like_those_of_registries() {
         (
             "a line break",
             |_| Reply::of(b"{\"token\":\"s3cret\\n\"}"),
-            Some("the registry's answer has a token that fits in no header"),
+            Some(
+                "the registry's answer has a token with characters that HTTP headers do not allow",
+            ),
         ),
     ];
     for (name, fault, expected) in table {
@@ -278,7 +280,7 @@ fn faults_of_token_services_are_told_like_those_of_registries() {
 }
 
 #[test]
-fn what_may_pass_is_tried_again() {
+fn transient_failures_are_retried() {
     let table = [
         ("429", 429, true),
         ("500", 500, true),
@@ -339,7 +341,7 @@ fn lost_connections_are_tried_again_and_silent_ones_end() {
 }
 
 #[test]
-fn what_is_no_manifest_is_refused() {
+fn answers_without_a_manifest_are_refused() {
     let table = [
         (
             "nothing",

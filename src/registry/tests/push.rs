@@ -239,7 +239,7 @@ fn hints_say_what_helps() {
 }
 
 #[test]
-fn a_try_leaves_nothing() {
+fn testing_for_upload_rights_leaves_nothing() {
     let registry = FakeRegistry::start(Asks::Bearer, |_, _| None);
     let host = registry.host();
     let client = TestClient::with_logins(&logins(&host));
