@@ -10,7 +10,7 @@ use super::release::{COMPRESSIONS, is_flat, suite_url, with_extension};
 use super::signed::{Answer, Releases, SignedFiles};
 use super::{Source, Trust};
 use crate::formats::compress::Compression;
-use crate::formats::digest::{Algorithm, Digest};
+use crate::formats::digest::{Algorithm, digest};
 use crate::formats::stanza::Fields;
 use crate::store::{self, Unverified};
 
@@ -101,7 +101,7 @@ impl Releases<'_> {
             if architecture == "all" && !architectures.contains(&architecture) {
                 architectures.push(architecture);
             }
-            let digest = Digest::sha256(&file.content).hexadecimal();
+            let digest = digest(Algorithm::Sha256, &file.content).hexadecimal();
             let _ = writeln!(list, " {digest} {} {name}", file.content.len());
             first.get_or_insert(file);
         }

@@ -56,13 +56,6 @@ impl Digest {
         }
     }
 
-    /// The SHA-256 of some bytes.
-    pub(crate) fn sha256(bytes: &[u8]) -> Digest {
-        let mut hasher = Hasher::new(Algorithm::Sha256);
-        hasher.update(bytes);
-        hasher.finish()
-    }
-
     pub(crate) fn algorithm(&self) -> Algorithm {
         self.algorithm
     }

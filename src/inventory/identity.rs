@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Inventory, Manifest};
-use crate::formats::digest::Digest;
+use crate::formats::digest::{Algorithm, digest};
 
 /// A UUID of version 8 (RFC 9562, appendix B.2) from the SHA-256 of what is in the inventory, for
 /// documents of one kind.
@@ -19,7 +19,7 @@ pub(super) fn uuid(inventory: &Inventory, kind: &'static str) -> serde_json::Res
         version: env!("CARGO_PKG_VERSION"),
         manifest: Manifest::of(inventory),
     };
-    let mut digits = Digest::sha256(&serde_json::to_vec(&identified)?).hexadecimal();
+    let mut digits = digest(Algorithm::Sha256, &serde_json::to_vec(&identified)?).hexadecimal();
     digits.truncate(32);
     digits.replace_range(12..13, "8");
     // The variant, in two bits.

@@ -40,7 +40,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::formats::digest::Digest;
+    use crate::formats::digest::digest;
 
     #[test]
     fn a_file_is_read_from_its_beginning_and_in_parts() {
@@ -48,7 +48,7 @@ mod tests {
         let bytes = vec![b'x'; CHUNK + 1];
         file.write_all(&bytes).unwrap();
         let found = of_file(&file, &Interrupt::default()).unwrap();
-        assert_eq!(found, Digest::sha256(&bytes).hexadecimal());
+        assert_eq!(found, digest(Algorithm::Sha256, &bytes).hexadecimal());
         let interrupt = Interrupt::default();
         interrupt.raise(15);
         assert!(of_file(&file, &interrupt).is_err());

@@ -15,7 +15,7 @@ use rustix::fs::{Mode, OFlags};
 use super::output::OutputFile;
 use super::place::Place;
 use super::{Error, Options, listing, tar};
-use crate::formats::digest::Digest;
+use crate::formats::digest::{Algorithm, digest};
 use crate::interrupt::child::Running;
 use crate::interrupt::stream::Interruptible;
 use crate::report::Report;
@@ -300,7 +300,11 @@ fn journal(blocks: u64) -> u64 {
 
 /// The identity of an ext4 file system that is made at this time: the form of a UUID of version 5.
 fn identifier(epoch: i64) -> String {
-    let digest = Digest::sha256(format!("rbootstrap ext4 {epoch}").as_bytes()).hexadecimal();
+    let digest = digest(
+        Algorithm::Sha256,
+        format!("rbootstrap ext4 {epoch}").as_bytes(),
+    )
+    .hexadecimal();
     format!(
         "{}-{}-5{}-8{}-{}",
         &digest[..8],

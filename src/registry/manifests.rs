@@ -11,7 +11,7 @@ use super::endpoint::shown;
 use super::error::RequestError;
 use super::exchange::{Outgoing, RequestBody};
 use super::session::Repository;
-use crate::formats::digest::Digest;
+use crate::formats::digest::{Algorithm, digest};
 use crate::pack::oci::StoredDocument;
 
 /// The largest manifest, in bytes: what registries store.
@@ -52,7 +52,7 @@ impl Repository {
                 problem: format!("no manifest: {error}"),
             })?;
             Ok(Some(RemoteImage {
-                digest: format!("sha256:{}", Digest::sha256(&bytes).hexadecimal()),
+                digest: format!("sha256:{}", digest(Algorithm::Sha256, &bytes).hexadecimal()),
                 annotations: annotated.annotations.unwrap_or_default(),
             }))
         })

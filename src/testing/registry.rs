@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::formats::digest::Digest;
+use crate::formats::digest::{self, Algorithm};
 use crate::testing::server::{Asked, Reply, Server};
 
 /// How the registry asks for a login.
@@ -118,7 +118,10 @@ pub fn parameter(asked: &Asked, name: &str) -> Option<String> {
 
 /// `sha256:…`
 pub fn digest(content: &[u8]) -> String {
-    format!("sha256:{}", Digest::sha256(content).hexadecimal())
+    format!(
+        "sha256:{}",
+        digest::digest(Algorithm::Sha256, content).hexadecimal()
+    )
 }
 
 /// An error as the specification has it.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::super::temporary::TemporaryFile;
-use crate::formats::digest::{Algorithm, Digest, Hasher};
+use crate::formats::digest::{Algorithm, Digest, Hasher, digest};
 use crate::interrupt::Interrupt;
 
 /// How much is copied at a time, in bytes.
@@ -176,7 +176,7 @@ impl Document {
 
     pub(super) fn of(bytes: Vec<u8>) -> Document {
         let identity = Identity {
-            digest: Digest::sha256(&bytes),
+            digest: digest(Algorithm::Sha256, &bytes),
             size: bytes.len() as u64,
         };
         Document { bytes, identity }
