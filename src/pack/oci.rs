@@ -9,6 +9,7 @@ mod attestation;
 mod blob;
 mod description;
 mod directory;
+mod document_tree;
 mod documents;
 mod index;
 mod join;

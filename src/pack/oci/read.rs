@@ -1,5 +1,5 @@
 //! Reads the images of an OCI image layout, so that they can be joined. `open_layout` verifies what
-//! it reads.
+//! it reads, `document_tree` reads indexes and manifests.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,20 +7,13 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::blob::Blob;
-use super::documents::{
-    Annotations, CREATED, Descriptor, FULL_NAME, INDEX, ImageIndex, ImageManifest, MANIFEST,
-    Platform,
-};
+use super::document_tree::{DocumentContent, LayoutDocument};
+use super::documents::{Annotations, CREATED, Descriptor, FULL_NAME, ImageManifest, Platform};
 use super::layout::Files;
 use super::open_layout::{OpenLayout, path_of};
 use super::{JoinedImage, Reference};
 use crate::failure::Class;
 use crate::interrupt::Interrupt;
-
-/// The most indexes and manifests of a layout.
-pub(super) const IMAGE_LIMIT: usize = 256;
-/// How deep indexes may be nested.
-pub(super) const DEPTH_LIMIT: u32 = 4;
 
 /// An image that cannot be joined.
 #[derive(Debug, thiserror::Error)]
@@ -106,62 +99,60 @@ pub(super) fn images(path: &Path, interrupt: &Interrupt) -> Result<ImagesRead, E
     if let [only] = &index.manifests[..] {
         name = only.annotations.get(FULL_NAME).cloned();
     }
-    let mut reader = LayoutReader {
+    let documents = layout.documents(index.manifests)?;
+    let mut collector = ImageCollector {
         layout: &mut layout,
         parts: Vec::new(),
-        seen: 0,
     };
-    for descriptor in index.manifests {
-        reader.image(descriptor, 0)?;
+    for document in documents {
+        collector.add(document)?;
     }
-    if reader.parts.is_empty() {
+    if collector.parts.is_empty() {
         return Err(Error::NoLayout {
             path: path.to_owned(),
             missing: "image".to_owned(),
         });
     }
     Ok(ImagesRead {
-        parts: reader.parts,
+        parts: collector.parts,
         tag: name.and_then(|name| Reference::parse(&name).ok()),
     })
 }
 
 /// Collects the images of a layout.
-struct LayoutReader<'a> {
-    layout: &'a mut OpenLayout<'a>,
+struct ImageCollector<'a, 'b> {
+    layout: &'a mut OpenLayout<'b>,
     parts: Vec<JoinedImage>,
-    /// The number of indexes and manifests so far.
-    seen: usize,
 }
 
-impl LayoutReader<'_> {
-    /// Reads the image, or the images of a nested index, that a descriptor points to.
-    fn image(&mut self, descriptor: Descriptor, depth: u32) -> Result<(), Error> {
-        self.seen += 1;
-        if depth > DEPTH_LIMIT || self.seen > IMAGE_LIMIT {
-            return Err(self.layout.too_large("the number of its images"));
-        }
-        match descriptor.media_type.as_str() {
-            INDEX => {
-                let bytes = self.layout.document(&descriptor)?;
-                let index: ImageIndex = self.layout.parse(&descriptor.digest, &bytes)?;
-                for nested in index.manifests {
-                    self.image(nested, depth + 1)?;
+impl ImageCollector<'_, '_> {
+    /// Adds the image of a manifest, or those of an index.
+    fn add(&mut self, document: LayoutDocument) -> Result<(), Error> {
+        let LayoutDocument {
+            descriptor,
+            bytes,
+            content,
+        } = document;
+        match content {
+            DocumentContent::Index(documents) => {
+                for nested in documents {
+                    self.add(nested)?;
                 }
-                Ok(())
             }
-            MANIFEST => self.manifest(descriptor),
-            other => Err(Error::MediaType {
-                path: self.layout.path().to_owned(),
-                digest: descriptor.digest.clone(),
-                found: other.to_owned(),
-            }),
+            DocumentContent::Manifest(manifest) => {
+                let image = self.image(descriptor, bytes, *manifest)?;
+                self.parts.push(image);
+            }
         }
+        Ok(())
     }
 
-    fn manifest(&mut self, mut descriptor: Descriptor) -> Result<(), Error> {
-        let bytes = self.layout.document(&descriptor)?;
-        let manifest: ImageManifest = self.layout.parse(&descriptor.digest, &bytes)?;
+    fn image(
+        &mut self,
+        mut descriptor: Descriptor,
+        bytes: Vec<u8>,
+        manifest: ImageManifest,
+    ) -> Result<JoinedImage, Error> {
         let mut files = Files::new();
         files.insert(path_of(&descriptor), Blob::Bytes(bytes));
         let configuration = self.layout.document(&manifest.config)?;
@@ -179,15 +170,14 @@ impl LayoutReader<'_> {
         for name in [super::documents::REF_NAME, FULL_NAME] {
             descriptor.annotations.remove(name);
         }
-        self.parts.push(JoinedImage {
+        Ok(JoinedImage {
             time: time(&manifest.annotations),
             descriptor,
             annotations: manifest.annotations,
             configuration: path_of(&manifest.config),
             layers,
             files,
-        });
-        Ok(())
+        })
     }
 }
 

@@ -6,14 +6,11 @@ use std::path::Path;
 
 use super::Reference;
 use super::blob::FilePart;
-use super::documents::{Descriptor, FULL_NAME, INDEX, ImageIndex, ImageManifest, MANIFEST};
+use super::document_tree::{DocumentContent, LayoutDocument};
+use super::documents::FULL_NAME;
 use super::open_layout::OpenLayout;
-use super::read::{DEPTH_LIMIT, Error, IMAGE_LIMIT};
+use super::read::Error;
 use crate::interrupt::Interrupt;
-
-/// Docker's own forms, which other programs write into layouts.
-const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 
 /// An image with all that it consists of.
 #[derive(Debug)]
@@ -49,56 +46,58 @@ impl StoredImage {
     pub(crate) fn read(path: &Path, interrupt: &Interrupt) -> Result<StoredImage, Error> {
         let mut layout = OpenLayout::open(path, interrupt)?;
         let index = layout.index()?;
-        let [top] = &index.manifests[..] else {
-            return Err(Error::NotOne {
-                path: path.to_owned(),
-                count: index.manifests.len(),
-            });
+        let not_one = |count: usize| Error::NotOne {
+            path: path.to_owned(),
+            count,
         };
-        let name = top.annotations.get(FULL_NAME);
+        let [named] = &index.manifests[..] else {
+            return Err(not_one(index.manifests.len()));
+        };
+        let name = named.annotations.get(FULL_NAME);
         let name = name.and_then(|name| Reference::parse(name).ok());
-        let mut reader = DocumentReader {
+        let mut documents = layout.documents(index.manifests)?;
+        let top = documents.pop().ok_or_else(|| not_one(0))?;
+        let mut collector = PartCollector {
             layout: &mut layout,
             parts: Vec::new(),
             seen: BTreeSet::new(),
         };
-        let top = reader.document(top, 0)?;
+        let top = collector.stored(top)?;
         Ok(StoredImage {
             name,
-            parts: reader.parts,
+            parts: collector.parts,
             top,
         })
     }
 }
 
-/// Collects what a document names.
-struct DocumentReader<'a, 'b> {
+/// Collects what a document names, each once.
+struct PartCollector<'a, 'b> {
     layout: &'a mut OpenLayout<'b>,
     parts: Vec<StoredDocument>,
     /// The digests of the parts.
     seen: BTreeSet<String>,
 }
 
-impl DocumentReader<'_, '_> {
-    /// Reads an index or a manifest, after its parts.
-    fn document(&mut self, descriptor: &Descriptor, depth: u32) -> Result<StoredDocument, Error> {
-        if depth > DEPTH_LIMIT || self.seen.len() > IMAGE_LIMIT {
-            return Err(self.layout.too_large("the number of its images"));
-        }
-        let bytes = self.layout.document(descriptor)?;
+impl PartCollector<'_, '_> {
+    /// An index or a manifest with its blobs, after its parts.
+    fn stored(&mut self, document: LayoutDocument) -> Result<StoredDocument, Error> {
+        let LayoutDocument {
+            descriptor,
+            bytes,
+            content,
+        } = document;
         let mut blobs = Vec::new();
-        match descriptor.media_type.as_str() {
-            INDEX | DOCKER_INDEX => {
-                let index: ImageIndex = self.layout.parse(&descriptor.digest, &bytes)?;
-                for named in &index.manifests {
-                    if self.seen.insert(named.digest.clone()) {
-                        let part = self.document(named, depth + 1)?;
+        match content {
+            DocumentContent::Index(documents) => {
+                for document in documents {
+                    if self.seen.insert(document.descriptor.digest.clone()) {
+                        let part = self.stored(document)?;
                         self.parts.push(part);
                     }
                 }
             }
-            MANIFEST | DOCKER_MANIFEST => {
-                let manifest: ImageManifest = self.layout.parse(&descriptor.digest, &bytes)?;
+            DocumentContent::Manifest(manifest) => {
                 for named in manifest.layers.iter().chain([&manifest.config]) {
                     blobs.push(StoredBlob {
                         digest: named.digest.clone(),
@@ -106,17 +105,10 @@ impl DocumentReader<'_, '_> {
                     });
                 }
             }
-            other => {
-                return Err(Error::MediaType {
-                    path: self.layout.path().to_owned(),
-                    digest: descriptor.digest.clone(),
-                    found: other.to_owned(),
-                });
-            }
         }
         Ok(StoredDocument {
-            media_type: descriptor.media_type.clone(),
-            digest: descriptor.digest.clone(),
+            media_type: descriptor.media_type,
+            digest: descriptor.digest,
             bytes,
             blobs,
         })

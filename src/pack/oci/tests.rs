@@ -5,6 +5,8 @@
     reason = "tests write their trees with the standard library"
 )]
 
+mod docker;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
