@@ -52,7 +52,7 @@ pub(super) fn login(
     report: &Report,
 ) -> Result<Option<FoundLogin>, RequestError> {
     for LoginPath { path, is_named } in paths {
-        let Some(text) = read(path, *is_named)? else {
+        let Some(text) = read(path, *is_named, report)? else {
             continue;
         };
         let bad = |problem: String| RequestError::LoginFile {
@@ -83,14 +83,14 @@ fn place_of(error: &serde_json::Error) -> String {
 }
 
 /// The text of a file; `None` if it is absent and need not be there.
-fn read(path: &Path, is_named: bool) -> Result<Option<String>, RequestError> {
+fn read(path: &Path, is_named: bool, report: &Report) -> Result<Option<String>, RequestError> {
     let unreadable = |source: io::Error| RequestError::Unreadable {
         path: path.to_owned(),
         source,
     };
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if !is_named && is_absent(&error) => return Ok(None),
+        Err(error) if !is_named && is_skipped(path, &error, report) => return Ok(None),
         Err(error) => return Err(unreadable(error)),
     };
     let mut text = String::new();
@@ -105,12 +105,18 @@ fn read(path: &Path, is_named: bool) -> Result<Option<String>, RequestError> {
     }
 }
 
-/// Whether a file does not exist, or is in a directory that this user cannot enter.
-fn is_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
-    )
+/// Whether a file does not exist, or may not: an inherited environment can name a directory of
+/// another user, which this user cannot enter.
+fn is_skipped(path: &Path, error: &io::Error, report: &Report) -> bool {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => true,
+        io::ErrorKind::PermissionDenied if path.symlink_metadata().is_err() => {
+            let path = path.display();
+            report.warning(format!("{path} is not searched for a login: {error}"));
+            true
+        }
+        _ => false,
+    }
 }
 
 /// A program that keeps logins (docker-credential-helpers' protocol), and the file that names it.

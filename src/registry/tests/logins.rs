@@ -2,8 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use super::super::find;
+use super::super::login::RepositoryName;
 use super::*;
 use crate::failure::Class;
+use crate::report::Event;
 use crate::testing::registry::{Asks, PASSWORD};
 
 #[test]
@@ -47,6 +50,69 @@ fn files_of_logins_are_read_when_a_registry_asks() {
         client.look_up(&format!("{}/a:1", open.host())).unwrap(),
         None
     );
+}
+
+/// As a user who may not read everything, whoever runs the test.
+#[test]
+fn no_credentials_file_is_ignored_without_a_word() {
+    use nix::unistd::{Uid, setfsuid};
+    use std::sync::Mutex;
+
+    // The modes of the directory and the file; the warning and the error.
+    let table = [
+        ("readable", 0o755, 0o644, "", ""),
+        ("absent", 0o755, 0, "", ""),
+        ("a closed file", 0o755, 0o200, "", "cannot read "),
+        (
+            "a closed directory",
+            0o600,
+            0o644,
+            "config.json is not searched for a login: Permission denied",
+            "",
+        ),
+    ];
+    for (name, directory_mode, mode, warning, refused) in table {
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().join("directory");
+        fs::create_dir(&directory).unwrap();
+        let path = directory.join("config.json");
+        let set_mode = |path: &std::path::Path, mode: u32| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        if mode != 0 {
+            fs::write(&path, "{}").unwrap();
+            set_mode(&path, mode);
+        }
+        set_mode(place.path(), 0o755);
+        set_mode(&directory, directory_mode);
+        let warnings: Arc<Mutex<Vec<String>>> = Arc::default();
+        let heard = Arc::clone(&warnings);
+        let report = Report::new(move |event| {
+            if let Event::Warning(text) = event {
+                heard.lock().unwrap().push(text);
+            }
+        });
+        let target = RepositoryName {
+            registry: "r.example".to_owned(),
+            repository: "a".to_owned(),
+        };
+        let paths = [LoginPath {
+            path,
+            is_named: false,
+        }];
+        // Of this thread alone.
+        setfsuid(Uid::from_raw(65534));
+        let found = find::login(&paths, &target, &Interrupt::default(), &report);
+        setfsuid(Uid::effective());
+        set_mode(&directory, 0o755);
+        let error = found.err().map(|error| error.to_string());
+        let error = error.unwrap_or_default();
+        assert!(error.starts_with(refused), "{name}: {error}");
+        assert_eq!(error.is_empty(), refused.is_empty(), "{name}: {error}");
+        let warned = warnings.lock().unwrap().join("; ");
+        assert!(warned.contains(warning), "{name}: {warned}");
+        assert_eq!(warned.is_empty(), warning.is_empty(), "{name}: {warned}");
+    }
 }
 
 /// Runs itself with a PATH that has the helpers.
