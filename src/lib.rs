@@ -6,6 +6,7 @@
 #![cfg_attr(not(any(test, feature = "testing")), allow(unreachable_pub))]
 
 pub(crate) mod archive;
+pub(crate) mod bounded;
 pub(crate) mod cli;
 pub(crate) mod dpkg;
 pub(crate) mod failure;

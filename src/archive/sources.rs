@@ -14,7 +14,6 @@ mod parse;
 mod signed_by;
 
 use std::fs;
-use std::io::Read;
 use std::num::NonZeroI16;
 use std::path::Path;
 
@@ -24,6 +23,7 @@ pub(crate) use self::parse::parse;
 pub(super) use self::signed_by::SignedBy;
 use super::release::is_flat;
 use super::{Exemptions, Expiry, Leniency, Source, SourceKeys};
+use crate::bounded;
 
 /// What apt replaces by the native architecture, in URIs and suites.
 const ARCH: &str = "$(ARCH)";
@@ -243,16 +243,11 @@ fn read_limited(path: &Path) -> Result<Vec<u8>, BadSource> {
         source,
     };
     let file = fs::File::open(path).map_err(unreadable)?;
-    let mut content = Vec::new();
-    let mut limited = file.take(FILE_LIMIT + 1);
-    let read = limited.read_to_end(&mut content).map_err(unreadable)?;
-    if read as u64 > FILE_LIMIT {
-        return Err(BadSource::TooLarge {
-            path: path.to_owned(),
-            limit: FILE_LIMIT,
-        });
-    }
-    Ok(content)
+    let content = bounded::read(file, FILE_LIMIT).map_err(unreadable)?;
+    content.ok_or_else(|| BadSource::TooLarge {
+        path: path.to_owned(),
+        limit: FILE_LIMIT,
+    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod summary;
 mod words;
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use super::error::Error;
 use super::options::RunArgs;
 use super::registry::{self, AccessArgs};
 use super::{Session, exit, print_data};
+use crate::bounded;
 use crate::failure::Class;
 use crate::formats::arch;
 use crate::formats::glob;
@@ -331,13 +332,8 @@ fn failure(results: &[ImageResult]) -> Option<Error> {
 
 /// Reads a file of at most [`FILE_LIMIT`].
 fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let file = File::open(path)?;
-    file.take(FILE_LIMIT + 1).read_to_string(&mut text)?;
-    match text.len() as u64 > FILE_LIMIT {
-        true => Err(io::ErrorKind::FileTooLarge.into()),
-        false => Ok(text),
-    }
+    let text = bounded::read_text(File::open(path)?, FILE_LIMIT)?;
+    Ok(text.ok_or(io::ErrorKind::FileTooLarge)?)
 }
 
 #[expect(

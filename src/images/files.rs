@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+use crate::bounded;
 use crate::formats::digest::{Algorithm, digest};
 use crate::interrupt::Interrupt;
 use crate::pack::{Publication, WrittenDocument, checksums};
@@ -97,12 +98,8 @@ impl ImageFiles {
     }
 
     fn listed(&self) -> io::Result<Checksums> {
-        let mut text = String::new();
-        let file = open(&self.checksums)?;
-        file.take(LIMIT + 1).read_to_string(&mut text)?;
-        if text.len() as u64 > LIMIT {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
+        let text = bounded::read_text(open(&self.checksums)?, LIMIT)?;
+        let text = text.ok_or(io::ErrorKind::FileTooLarge)?;
         let mut listed = Checksums::new();
         for line in text.lines() {
             if let Some((sum, name)) = line.split_once("  ") {

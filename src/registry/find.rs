@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::error::RequestError;
 use super::login::{self, LoginFile, RegistryLogin, RepositoryName};
+use crate::bounded;
 use crate::failure::one_line;
 use crate::interrupt::Interrupt;
 use crate::interrupt::child::Running;
@@ -93,16 +94,12 @@ fn read(path: &Path, is_named: bool, report: &Report) -> Result<Option<String>, 
         Err(error) if !is_named && is_skipped(path, &error, report) => return Ok(None),
         Err(error) => return Err(unreadable(error)),
     };
-    let mut text = String::new();
-    let read = file.take(FILE_LIMIT + 1).read_to_string(&mut text);
-    let read = read.map_err(unreadable)?;
-    match read as u64 > FILE_LIMIT {
-        true => Err(RequestError::LoginFile {
-            path: path.to_owned(),
-            problem: format!("it has more than {FILE_LIMIT} bytes"),
-        }),
-        false => Ok(Some(text)),
-    }
+    let text = bounded::read_text(file, FILE_LIMIT).map_err(unreadable)?;
+    let text = text.ok_or_else(|| RequestError::LoginFile {
+        path: path.to_owned(),
+        problem: format!("it has more than {FILE_LIMIT} bytes"),
+    })?;
+    Ok(Some(text))
 }
 
 /// Whether a file does not exist, or may not: an inherited environment can name a directory of
@@ -194,11 +191,11 @@ impl CredentialHelper<'_> {
 
 /// What a helper prints.
 fn answer(output: Option<impl Read>) -> io::Result<Vec<u8>> {
-    let mut answer = Vec::new();
-    if let Some(output) = output {
-        output.take(ANSWER_LIMIT).read_to_end(&mut answer)?;
-    }
-    Ok(answer)
+    let Some(output) = output else {
+        return Ok(Vec::new());
+    };
+    let answer = bounded::read(output, ANSWER_LIMIT)?;
+    Ok(answer.ok_or(io::ErrorKind::FileTooLarge)?)
 }
 
 /// The beginning of an error's text.

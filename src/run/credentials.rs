@@ -3,13 +3,14 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Error;
 use super::request::SourceOptions;
 use crate::archive::Source;
+use crate::bounded;
 use crate::report::Report;
 use crate::store::{self, Credentials, Store};
 use crate::tree::apt::AptFile;
@@ -66,12 +67,10 @@ fn files_of_host() -> Vec<PathBuf> {
 fn add(credentials: &mut Credentials, path: &Path, report: &Report) -> io::Result<()> {
     let file = fs::File::open(path)?;
     let mode = file.metadata()?.mode();
-    let mut content = Vec::new();
-    file.take(FILE_LIMIT + 1).read_to_end(&mut content)?;
-    if content.len() as u64 > FILE_LIMIT {
+    let Some(content) = bounded::read(file, FILE_LIMIT)? else {
         let reason = format!("it is larger than {FILE_LIMIT} bytes");
         return Err(io::Error::other(reason));
-    }
+    };
     if mode & 0o004 != 0 && !content.is_empty() {
         let path = path.display();
         report.warning(format!("{path} has passwords, and every user can read it"));

@@ -8,7 +8,6 @@ mod error;
 mod made;
 
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use super::request::{Packages, Request};
 use super::sources::{Sources, load_suites, named_mirrors};
 use super::{Done, Error as RunError, preseed, profile};
 use crate::archive::{Exemptions, Expiry, Leniency, Release, Source, TreeKeys, Trust};
+use crate::bounded;
 use crate::formats::digest::{Algorithm, digest};
 use crate::formats::lock::{self, BadLock, CheckedLock, Lock, LockedCall, LockedPackage};
 use crate::formats::suite::{MergedUsr, Suite, Suites};
@@ -36,14 +36,12 @@ const SIZE_LIMIT: u64 = 256 << 20;
 
 /// Reads a file of at most [`SIZE_LIMIT`].
 fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
-    let mut text = Vec::new();
-    let opened = File::open(path);
-    let read = opened.and_then(|file| file.take(SIZE_LIMIT + 1).read_to_end(&mut text));
+    let read = File::open(path).and_then(|file| bounded::read(file, SIZE_LIMIT));
     let path = path.to_owned();
     match read {
         Err(source) => Err(Error::Read { path, source }),
-        Ok(_) if text.len() as u64 > SIZE_LIMIT => Err(Error::TooLarge { path }),
-        Ok(_) => Ok(text),
+        Ok(None) => Err(Error::TooLarge { path }),
+        Ok(Some(text)) => Ok(text),
     }
 }
 

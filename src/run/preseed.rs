@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::request::System;
+use crate::bounded;
 use crate::failure::Class;
 use crate::formats::selections::{BadLine, BadSelection, Selections};
 use crate::install::Preseed;
@@ -85,21 +86,16 @@ pub(super) fn read(system: &System, report: &Report) -> Result<Option<Preseed>, 
 
 /// Reads a file, a pipe, or standard input for `-`.
 fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
-    let mut content = Vec::new();
     let read = match path.as_os_str() == "-" {
-        true => read_limited(io::stdin().lock(), &mut content),
-        false => File::open(path).and_then(|file| read_limited(file, &mut content)),
+        true => bounded::read(io::stdin().lock(), SIZE_LIMIT),
+        false => File::open(path).and_then(|file| bounded::read(file, SIZE_LIMIT)),
     };
     let path = path.to_owned();
     match read {
         Err(source) => Err(Error::Read { path, source }),
-        Ok(_) if content.len() as u64 > SIZE_LIMIT => Err(Error::TooLarge { path }),
-        Ok(_) => Ok(content),
+        Ok(None) => Err(Error::TooLarge { path }),
+        Ok(Some(content)) => Ok(content),
     }
-}
-
-fn read_limited(input: impl Read, content: &mut Vec<u8>) -> io::Result<usize> {
-    input.take(SIZE_LIMIT + 1).read_to_end(content)
 }
 
 /// Warns of lines that debconf skips. Fails for one that debconf fails on; others are warned of.

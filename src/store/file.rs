@@ -3,12 +3,13 @@
 //! A file that only root and this user can write to is used where it is. Another user could change
 //! any other file between the check and the use, so that it is copied and the copy is verified.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use super::cache::FileCache;
 use super::verified::{Verified, digest_of, is_steady, open_regular};
 use super::{Error, FileRequest};
+use crate::bounded;
 
 /// Verifies the file at `path`.
 pub(super) fn verify(
@@ -46,17 +47,11 @@ pub(super) fn read(path: &Path, url: &str, limit: u64) -> Result<Vec<u8>, Error>
         .canonicalize()
         .and_then(|p| open_regular(&p))
         .map_err(|e| unreadable(url, e))?;
-    let mut content = Vec::new();
-    file.take(limit.saturating_add(1))
-        .read_to_end(&mut content)
-        .map_err(|e| unreadable(url, e))?;
-    if content.len() as u64 > limit {
-        return Err(Error::TooLarge {
-            url: url.to_owned(),
-            limit,
-        });
-    }
-    Ok(content)
+    let content = bounded::read(file, limit).map_err(|e| unreadable(url, e))?;
+    content.ok_or_else(|| Error::TooLarge {
+        url: url.to_owned(),
+        limit,
+    })
 }
 
 fn unreadable(url: &str, source: io::Error) -> Error {

@@ -9,7 +9,7 @@
 #![expect(clippy::disallowed_methods, reason = "the cache belongs to the store")]
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,7 @@ use super::cache::Directories;
 use super::directory::CacheDirectory;
 use super::verified::open_regular;
 use super::{Error, derived};
+use crate::bounded;
 
 /// The directory in the cache.
 const DIRECTORY: &str = "releases";
@@ -87,8 +88,7 @@ impl SeenReleases {
 
     fn read(&self, directory: &CacheDirectory, source: &str) -> Option<i64> {
         let file = open_regular(&directory.entry(self.name(source))).ok()?;
-        let mut text = String::new();
-        file.take(FILE_LIMIT).read_to_string(&mut text).ok()?;
+        let text = bounded::read_text(file, FILE_LIMIT).ok()??;
         let date = text.lines().find_map(|line| line.strip_prefix("Date: "))?;
         let date = date.parse().ok()?;
         (text == self.text(source, date)).then_some(date)

@@ -19,12 +19,14 @@ mod tests;
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
+
+use crate::bounded;
 
 pub(crate) use super::path::{BadPath, RootPath};
 pub(crate) use attributes::{
@@ -196,13 +198,11 @@ impl Rootfs {
         let Some(file) = self.open_file(path)? else {
             return Ok(None);
         };
-        let mut content = Vec::new();
-        let read = file.take(limit + 1).read_to_end(&mut content);
-        let length = read.map_err(|e| self.error(path, "read it", e))?;
-        if length as u64 > limit {
-            return Err(self.error(path, "read it", io::ErrorKind::FileTooLarge));
+        match bounded::read(file, limit) {
+            Ok(Some(content)) => Ok(Some(content)),
+            Ok(None) => Err(self.error(path, "read it", io::ErrorKind::FileTooLarge)),
+            Err(error) => Err(self.error(path, "read it", error)),
         }
-        Ok(Some(content))
     }
 
     fn unreadable(&self, path: &RootPath, error: Errno) -> Error {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use crate::bounded;
 use crate::cli::environment::Environment;
 use crate::formats::arch;
 use crate::install::HostFile;
@@ -180,16 +181,10 @@ impl GivenFile {
 
 /// Reads sources up to [`LIMIT`].
 fn read_limited(input: impl Read, name: &str) -> Result<String, String> {
-    let mut content = String::new();
-    let read = input.take(LIMIT + 1).read_to_string(&mut content);
-    let length = read.map_err(|error| format!("cannot read sources from {name}: {error}"))?;
-    if length as u64 > LIMIT {
-        return Err(format!(
-            "cannot read sources from {name}: more than {} MiB",
-            LIMIT >> 20
-        ));
-    }
-    Ok(content)
+    let read = bounded::read_text(input, LIMIT);
+    let content = read.map_err(|error| format!("cannot read sources from {name}: {error}"))?;
+    let limit = LIMIT >> 20;
+    content.ok_or_else(|| format!("cannot read sources from {name}: more than {limit} MiB"))
 }
 
 /// Whether a word is the URL of a mirror: with `://`, or a directory as apt names it.

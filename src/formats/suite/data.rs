@@ -5,12 +5,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::{BuiltInKeyring, Error, MergedUsr, Mirrors, Pocket, PocketMirrors, Suite};
+use crate::bounded;
 
 /// The files that are compiled in.
 const BUILT_IN: [(&str, &str); 2] = [
@@ -189,19 +190,12 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
         path: path.to_owned(),
         source,
     };
-    let mut content = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
-    let length = file
-        .take(FILE_LIMIT + 1)
-        .read_to_end(&mut content)
-        .map_err(unreadable)?;
-    if length as u64 > FILE_LIMIT {
-        return Err(Error::TooLarge {
-            path: path.to_owned(),
-            limit: FILE_LIMIT,
-        });
-    }
-    Ok(content)
+    let content = bounded::read(file, FILE_LIMIT).map_err(unreadable)?;
+    content.ok_or_else(|| Error::TooLarge {
+        path: path.to_owned(),
+        limit: FILE_LIMIT,
+    })
 }
 
 fn parse(path: &Path, text: &str) -> Result<Distribution, Error> {

@@ -17,6 +17,7 @@ use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 use super::super::init::SOCKET;
 use super::text::{cover, programs};
 use super::{DIRECTORY, PerlScript};
+use crate::bounded;
 use crate::formats::arch;
 
 /// The most bytes of a script.
@@ -161,12 +162,8 @@ fn read_script(path: &str) -> io::Result<Option<(Vec<u8>, Stat)>> {
     };
     let found = rustix::fs::fstat(&file)?;
     let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
-    let mut content = Vec::new();
-    File::from(file)
-        .take(SCRIPT_LIMIT + 1)
-        .read_to_end(&mut content)?;
-    let is_short = content.len() as u64 <= SCRIPT_LIMIT;
-    Ok((is_file && is_short).then_some((content, found)))
+    let content = bounded::read(File::from(file), SCRIPT_LIMIT)?;
+    Ok(content.filter(|_| is_file).map(|content| (content, found)))
 }
 
 fn times(found: &Stat) -> Timestamps {
