@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub(crate) use error::Error;
 pub(crate) use openpgp::{Keyring, KeyringError, SignatureError};
 pub(crate) use preferences::{Indistinguishable, preferences};
-pub(crate) use reader::{IndexReader, ReaderOptions, releases_key};
+pub(crate) use reader::{IndexReader, ListFile, ReaderOptions, releases_key};
 pub use release::Release;
 pub(crate) use release::{BadRelease, UtcTime};
 pub(crate) use sources::BadSource;

@@ -16,6 +16,7 @@ mod second_stage;
 mod settings;
 mod snapshot;
 mod steps;
+mod tarball;
 
 use std::process::ExitStatus;
 
@@ -26,7 +27,7 @@ use crate::sandbox;
 use crate::tree::rootfs;
 
 pub(crate) use additions::Additions;
-pub(crate) use debootstrap_tree::{DebootstrapOptions, HostFile};
+pub(crate) use debootstrap_tree::{DebootstrapOptions, HostFile, RequiredPackages};
 pub(crate) use execute::{Installation, Setup};
 pub(crate) use hooks::{
     BadHook, CopyPlace, Helper, HelperOptions, Hook, HookStage, copy as copy_by_helper, hook_path,
@@ -36,6 +37,7 @@ pub(crate) use key::StepKey;
 pub(crate) use preseed::Preseed;
 pub(crate) use snapshot::{SnapshotOptions, Snapshots};
 pub(crate) use steps::{Options, Step};
+pub(crate) use tarball::{Error as TarballError, unpack_tarball};
 
 /// Why the plan could not be installed.
 #[derive(Debug, thiserror::Error)]

@@ -27,6 +27,7 @@ mod several;
 mod sources;
 mod stages;
 mod stores;
+mod target_debs;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,8 @@
 //! The program called `debootstrap`: its words, what it leaves, its lines and its exit codes.
 
+mod priorities;
+mod tarballs;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
@@ -225,6 +228,24 @@ fn the_second_stage_completes_the_tree() {
     let there = |path: &str| context.root().join(path).exists();
     assert!(there("var/cache/apt/archives/service_1%3a2_all.deb"));
     assert!(there("var/log/bootstrap.log") && !there("debootstrap"));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn an_unmerged_usr_has_its_file_even_if_the_packages_merge_it() {
+    let context = TestContext::new([]);
+    let root = target(&context);
+    let rows = [("--no-merged-usr", true), ("--merged-usr", false)];
+    for (option, is_there) in rows {
+        let words = [option, "--foreign", "--variant=minbase", "fake", &root];
+        made(&context, &words).ok();
+        let file = context
+            .root()
+            .join("etc/unsupported-skip-usrmerge-conversion");
+        assert_eq!(file.exists(), is_there, "{option}");
+        fs::remove_dir_all(context.root()).unwrap();
+    }
+    println!("{} cases", rows.len());
 }
 
 #[test]

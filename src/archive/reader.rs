@@ -21,6 +21,7 @@ use crate::formats::digest::Digest;
 use crate::formats::key::KeyHasher;
 use crate::report::{Event, Report, Stage};
 use crate::store::{self, Stop, Store};
+pub(crate) use lists::ListFile;
 use mismatch::Mismatch;
 
 /// When sources are read.

@@ -18,10 +18,12 @@ use clap::{CommandFactory, FromArgMatches};
 use self::arguments::DebootstrapArgs;
 use super::environment::Environment;
 use super::{Session, exit, listen_for_signals, print_data};
+use crate::failure::with_causes;
+use crate::install;
 use crate::interrupt::Interrupt;
 use crate::privilege::{self, Mode};
 use crate::run::{self, Goal, Request};
-use crate::tree::rootfs::{RootPath, Rootfs};
+use crate::tree::rootfs::{self, RootPath, Rootfs};
 use crate::ui::progress::{Display, LineStyle};
 
 pub(super) const NAME: &str = "debootstrap";
@@ -42,6 +44,11 @@ enum Error {
         path: PathBuf,
         #[source]
         source: io::Error,
+    },
+    #[error("{}", with_causes(.source))]
+    Tarball {
+        #[from]
+        source: install::TarballError,
     },
     #[error("debootstrap can only run as root")]
     NotRoot,
@@ -89,9 +96,6 @@ fn execute(arguments: &DebootstrapArgs) -> Result<ExitCode, Error> {
         Goal::Make | Goal::Simulate | Goal::Download => LineStyle::Debootstrap,
     };
     let display = Display::with_lines(style, arguments.verbose);
-    if let (Goal::Make, Some(target)) = (request.goal, &request.outputs.directory) {
-        display.log_to(open_log(target)?);
-    }
     let session = Session {
         privilege: request.privilege.clone(),
         report: display.new_run(),
@@ -101,6 +105,12 @@ fn execute(arguments: &DebootstrapArgs) -> Result<ExitCode, Error> {
     };
     if let Err(source) = listen_for_signals(&session.interrupt) {
         return Err(Error::Words(format!("cannot listen for signals: {source}")));
+    }
+    if let (Goal::Make, Some(target)) = (request.goal, &request.outputs.directory) {
+        if let Some(tarball) = &arguments.unpack_tarball {
+            unpack(tarball, target, &session)?;
+        }
+        session.display.log_to(open_log(target)?);
     }
     let done = match run::run(&request, &session.interrupt, &session.report) {
         Ok(done) => done,
@@ -134,6 +144,17 @@ fn failed(session: &Session, request: &Request, error: run::Error) -> ExitCode {
     }
 }
 
+/// Unpacks a tarball in the target, before the log is opened: the tarball may have one.
+fn unpack(tarball: &Path, target: &Path, session: &Session) -> Result<(), Error> {
+    make_target(target).map_err(|source| Error::Target {
+        path: target.to_owned(),
+        source,
+    })?;
+    let root = Rootfs::open(target).map_err(target_error)?;
+    install::unpack_tarball(tarball, &root, &session.interrupt, &session.report)?;
+    Ok(())
+}
+
 /// Opens the log below the target, which is created if it is missing. A script of an earlier run
 /// may have put anything in its place.
 fn open_log(target: &Path) -> Result<File, Error> {
@@ -146,12 +167,15 @@ fn open_log(target: &Path) -> Result<File, Error> {
         root.make_directory(&directory, 0o755)?;
         root.open_log(&directory.entry(LOG.as_bytes()))
     });
-    opened.map_err(|error| Error::Target {
-        path: error
-            .root
-            .join(error.path.to_string().trim_start_matches('/')),
+    opened.map_err(target_error)
+}
+
+fn target_error(error: rootfs::Error) -> Error {
+    let path = error.path.to_string();
+    Error::Target {
+        path: error.root.join(path.trim_start_matches('/')),
         source: error.source,
-    })
+    }
 }
 
 #[expect(

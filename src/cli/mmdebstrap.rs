@@ -161,6 +161,7 @@ fn request(
     additions.hooks.list = arguments.hooks.clone();
     additions.hooks.helpers.without_devices = arguments.skips.copied_nodes;
     additions.has_lists = arguments.skips.kept.lists || !arguments.hooks.is_empty();
+    additions.without_localtime = true;
     additions.kept = arguments.skips.kept;
     let own = OwnOptions::read(environment)?;
     let mut request = Request {
@@ -209,6 +210,7 @@ fn system(arguments: &Arguments) -> System {
         variant: arguments.variant.unwrap_or(Variant::Important),
         architectures: arguments.architectures.clone(),
         merged_usr: arguments.merged_usr,
+        usr_is_merged: arguments.usr_is_merged,
         first_stage: false,
         path_rules: Vec::new(),
         preseed: Vec::new(),

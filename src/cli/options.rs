@@ -254,6 +254,7 @@ impl PackageArgs {
             variant: self.variant,
             architectures: values::words(&self.arch[..self.arch.len().min(1)]),
             merged_usr: compatibility.merged_usr(),
+            usr_is_merged: false,
             first_stage: compatibility.first_stage(),
             path_rules: self.path_rules.0.clone(),
             preseed: self.preseed.clone(),

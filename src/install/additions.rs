@@ -15,6 +15,8 @@ pub(crate) struct Additions {
     pub(crate) hooks: Hooks,
     /// Whether the indexes are in /var/lib/apt/lists while the hooks run.
     pub(crate) has_lists: bool,
+    /// Leaves out the /etc/localtime of the variant buildd, as mmdebstrap does.
+    pub(crate) without_localtime: bool,
     /// What is not tidied away.
     pub(crate) kept: Kept,
 }

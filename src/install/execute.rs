@@ -32,7 +32,7 @@ use super::hooks::HookRunner;
 use super::install_plan::{InstallPlan, in_staging_order};
 use super::key::keys;
 use super::scripts::{ScriptHost, ScriptPlace};
-use super::second_stage::{Times, finish_directory};
+use super::second_stage::Times;
 use super::snapshot::{SnapshotOptions, Snapshots};
 use super::steps::{Options, Step, early_steps, first_of_second_stage, steps};
 use snapshots::now;
@@ -252,9 +252,9 @@ impl<'a> Installation<'a> {
                 self.staging.finish()?;
                 self.report.ended(Stage::Unpack);
             }
-            Step::Close { keeps_directory } => {
+            Step::Close(closing) => {
                 self.close()?;
-                finish_directory(self.root, *keeps_directory)?;
+                closing.finish(self.root, &mut self.state)?;
             }
             Step::Tidy { automatic, kept } => self.tidy(automatic.as_deref(), *kept)?,
         }

@@ -26,6 +26,7 @@ use crate::tree::rootfs;
 
 pub(crate) use copying::{CopyPlace, copy};
 pub(crate) use helper::Helper;
+pub(super) use incoming::{Error as IncomingError, Incoming};
 pub(crate) use running::hook_path;
 pub(super) use running::{HookPlace, HookRunner};
 

@@ -26,6 +26,7 @@ use crate::tree::apt::Automatic;
 use crate::tree::base::{Base, BaseKind};
 use crate::tree::rootfs::RootPath;
 
+use super::debootstrap_tree::Closing;
 use super::preseed::Preseed;
 use crate::tree::settings::ProfileChanges;
 use crate::tree::tidy::Kept;
@@ -114,7 +115,16 @@ fn encode_step(encoder: &mut KeyHasher, step: &Step) {
     encoder.text(step.kind());
     match step {
         Step::Base(base) => encode_base(encoder, base),
-        Step::Close { keeps_directory } => encoder.flag(*keeps_directory),
+        Step::Close(Closing {
+            keeps_directory,
+            required,
+        }) => {
+            encoder.flag(*keeps_directory);
+            encoder.number(required.len() as u64);
+            for package in required {
+                encoder.text(&package.to_string());
+            }
+        }
         Step::Apt { files } => {
             encoder.number(files.len() as u64);
             for file in files {

@@ -10,7 +10,9 @@ use std::os::unix::ffi::OsStrExt;
 use crate::archive::Source;
 use crate::dpkg;
 use crate::dpkg::unpack::Method;
+use crate::formats::package::Package;
 use crate::formats::package_key::PackageKey;
+use crate::formats::stanza;
 use crate::formats::suite::Variant;
 use crate::plan::Plan;
 use crate::store;
@@ -18,6 +20,7 @@ use crate::tree::apt::{archive_path, extended_states};
 use crate::tree::rootfs::{self, RootPath, Rootfs};
 use crate::tree::tidy;
 
+use super::debootstrap_tree::AVAILABLE;
 use super::preseed::Preseed;
 use super::steps::Step;
 
@@ -74,6 +77,8 @@ pub(crate) struct SecondStage {
     pub(super) first: Vec<PackageKey>,
     /// Whether the tree is tidied, and its times limited.
     tidies: bool,
+    /// The packages that debootstrap installs before the list of available packages is filled.
+    required: Vec<PackageKey>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +113,7 @@ pub(super) fn first_stage(plan: &Plan, steps: Vec<Step>, about: &FirstStage) -> 
             | Step::Triggers
             | Step::Archives { .. }
             | Step::SecondStage(_)
-            | Step::Close { .. }
+            | Step::Close(_)
             | Step::Tidy { .. }
             | Step::Settings(_) => rest.push(step),
         }
@@ -196,6 +201,11 @@ impl SecondStage {
             let text = extended_states(automatic);
             files.push(StageFile::new("extended_states", text));
         }
+        let required = steps.iter().find_map(|step| match step {
+            Step::Close(closing) => Some(closing.required.clone()),
+            _ => None,
+        });
+        let required = required.unwrap_or_default();
         let first = steps.iter().find_map(|step| match step {
             Step::Unpack { packages, .. } => Some(packages.clone()),
             _ => None,
@@ -204,6 +214,7 @@ impl SecondStage {
             files,
             first: first.unwrap_or_default(),
             tidies: automatic.is_some(),
+            required,
         }
     }
 
@@ -225,11 +236,34 @@ impl SecondStage {
             environment.extend([name.as_bytes(), b"=", value.as_bytes(), b"\n"].concat());
         }
         root.write(&directory.entry(b"environment"), &environment, 0o644)?;
+        self.divide_available(root)?;
         if self.tidies {
             let latest = format!("{}\n", times.latest);
             root.write(&directory.entry(b"latest-time"), latest.as_bytes(), 0o644)?;
         }
         Ok(())
+    }
+}
+
+impl SecondStage {
+    /// Leaves only the required packages in dpkg's list of available packages, and keeps the whole
+    /// list for the end.
+    fn divide_available(&self, root: &Rootfs) -> Result<(), rootfs::Error> {
+        let path = RootPath::known(AVAILABLE);
+        let Some(whole) = root.read(&path)?.filter(|whole| !whole.is_empty()) else {
+            return Ok(());
+        };
+        let kept = RootPath::known(DIRECTORY).entry(b"available");
+        root.write(&kept, &whole, 0o644)?;
+        let mut required = String::new();
+        for stanza in stanza::stanzas(&String::from_utf8_lossy(&whole)) {
+            let package = Package::parse(stanza);
+            if package.is_ok_and(|package| self.required.contains(&package.key())) {
+                required.push_str(stanza);
+                required.push('\n');
+            }
+        }
+        root.write(&path, required.as_bytes(), 0o644)
     }
 }
 
@@ -264,7 +298,7 @@ fn calls(steps: &[Step]) -> String {
             | Step::Files { .. }
             | Step::Hook(_)
             | Step::Runtime
-            | Step::Close { .. }
+            | Step::Close(_)
             | Step::Archives { .. }
             | Step::SecondStage(_)
             | Step::Tidy { .. }

@@ -20,7 +20,7 @@ pub(super) use self::early::early_steps;
 use self::early::{add_archives, add_hooks};
 use self::extraction::{add_extraction, base_kind};
 use super::additions::Additions;
-use super::debootstrap_tree::{DebootstrapOptions, HostFile};
+use super::debootstrap_tree::{Closing, DebootstrapOptions, HostFile};
 use super::hooks::{Hook, HookStage, Hooks};
 use super::preseed::Preseed;
 use super::second_stage::{FirstStage, SecondStage, downloads_only, first_stage};
@@ -60,7 +60,7 @@ pub(crate) enum Step {
     /// Leaves the rest to a second stage, which the tree does itself.
     SecondStage(SecondStage),
     /// Closes the sandbox and leaves everything else. /debootstrap goes unless it is kept.
-    Close { keeps_directory: bool },
+    Close(Closing),
     /// Closes the sandbox and removes what belongs to this installation alone.
     Tidy {
         /// The packages that apt records as installed automatically, with their architectures; none
@@ -148,6 +148,7 @@ impl Options {
 
     /// The options with files, rules and hooks of the user's.
     pub(crate) fn with_additions(mut self, additions: &Additions) -> Options {
+        self.base.localtime &= !additions.without_localtime;
         self.additions = additions.clone();
         self
     }
@@ -238,11 +239,7 @@ pub(crate) fn steps(plan: &Plan, options: &Options) -> Vec<Step> {
         add_hooks(HookStage::Extract, options, &mut steps);
     }
     steps.push(match &options.debootstrap {
-        Some(DebootstrapOptions {
-            keeps_directory, ..
-        }) => Step::Close {
-            keeps_directory: *keeps_directory,
-        },
+        Some(debootstrap) => Step::Close(Closing::new(debootstrap, plan)),
         None => Step::Tidy {
             automatic: (!plan.calls().is_empty()).then(|| automatic(plan, options)),
             kept: options.additions.kept,
@@ -254,8 +251,10 @@ pub(crate) fn steps(plan: &Plan, options: &Options) -> Vec<Step> {
     match &options.first_stage {
         Some(about) if options.only_downloads() => downloads_only(plan, steps, about),
         Some(about) if options.configures() => first_stage(plan, steps, about),
-        _ if options.debootstrap.is_some() => with_archives(plan, steps),
-        _ => steps,
+        _ => match &options.debootstrap {
+            Some(debootstrap) if !debootstrap.has_debs => with_archives(plan, steps),
+            Some(_) | None => steps,
+        },
     }
 }
 
@@ -264,7 +263,7 @@ pub(crate) fn steps(plan: &Plan, options: &Options) -> Vec<Step> {
 fn with_archives(plan: &Plan, mut steps: Vec<Step>) -> Vec<Step> {
     let packages = plan.packages().iter();
     let packages = packages.map(|chosen| chosen.package().key()).collect();
-    let close = |step: &Step| matches!(step, Step::Close { .. });
+    let close = |step: &Step| matches!(step, Step::Close(_));
     let place = steps.iter().position(close).unwrap_or(steps.len());
     steps.insert(place, Step::Archives { packages });
     steps

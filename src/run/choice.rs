@@ -47,7 +47,7 @@ pub(super) fn choose(choice: &Choice<'_>) -> Result<InstallPlan, Error> {
     let apt = apt_files::apt_files(&inputs.sources, reader, choice.store, choice.report)?;
     let plan = install_plan(plan, apt, request.outputs.epoch)?;
     let mut plan = plan.with_requested(&inputs.selection);
-    debootstrap::prepare(&mut plan, request, &inputs.sources, reader);
+    debootstrap::prepare(&mut plan, request, inputs, reader);
     preseed::require_debconf(inputs.preseed.as_ref(), &plan.plan)?;
     Ok(plan)
 }

@@ -8,14 +8,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Error;
+use super::inputs::Inputs;
 use super::request::Request;
 use super::sources::{self, Sources};
-use crate::archive::IndexReader;
-use crate::formats::package::Package;
-use crate::formats::package_key::PackageKey;
+use super::target_debs::{self, TargetDebs};
+use crate::archive::{IndexReader, ListFile};
+use crate::formats::fields::{Field, PackageFields};
 use crate::formats::stanza;
 use crate::formats::suite::{MergedUsr, Suite, Variant};
-use crate::install::{self, DebootstrapOptions, HostFile, InstallPlan};
+use crate::install::{DebootstrapOptions, HostFile, InstallPlan, RequiredPackages};
 use crate::plan::Selection;
 use crate::report::Report;
 use crate::store::{self, downloads::Downloads};
@@ -32,43 +33,82 @@ const BEFORE_BOOKWORM: [&str; 3] = ["stretch", "buster", "bullseye"];
 const UNMERGED: &str = "etc/unsupported-skip-usrmerge-conversion";
 const UNMERGED_TEXT: &[u8] = b"this system will not be supported in the future\n";
 
-/// The options of a tree as debootstrap's.
-pub(super) fn with_debootstrap(
-    options: install::Options,
+/// The packages that the target has, where they alone are installed.
+pub(super) fn target_debs(
+    request: &Request,
+    report: &Report,
+) -> Result<Option<TargetDebs>, target_debs::Error> {
+    let wanted = request.debootstrap.as_ref();
+    let is_wanted = wanted.is_some_and(|wanted| wanted.debs_of_target);
+    let Some(target) = request.outputs.directory.as_ref().filter(|_| is_wanted) else {
+        return Ok(None);
+    };
+    report.warning("no signature vouches for the packages of the tarball");
+    let found = TargetDebs::read(request, target)?;
+    if found.sources.is_empty() {
+        report.warning("the tarball has no index, so the tree's apt has no sources: name a MIRROR");
+    }
+    Ok(Some(found))
+}
+
+/// The options of a tree as debootstrap's, if it is to be one.
+pub(super) fn options(
     request: &Request,
     suite: &Suite,
-) -> install::Options {
-    let Some(wanted) = &request.debootstrap else {
-        return options;
-    };
+    target_debs: Option<&TargetDebs>,
+) -> Option<DebootstrapOptions> {
+    let wanted = request.debootstrap.as_ref()?;
     let mut files = wanted.host_files.clone();
     let is_silent = BEFORE_BOOKWORM.contains(&suite.codename.as_str());
-    if suite.merged_usr == MergedUsr::No && suite.distribution == "debian" && !is_silent {
+    let is_unmerged = suite.merged_usr == MergedUsr::No && suite.distribution == "debian";
+    // Written at the user's word, even where the packages merge /usr all the same.
+    let is_refused = request.system.merged_usr == Some(false);
+    if (is_unmerged || is_refused) && !is_silent {
         files.push(HostFile {
             path: RootPath::known(UNMERGED),
             content: UNMERGED_TEXT.to_vec(),
             mode: 0o644,
         });
     }
-    options.with_debootstrap(DebootstrapOptions {
+    Some(DebootstrapOptions {
         files,
         only_downloads: wanted.only_downloads,
         keeps_directory: wanted.keeps_directory,
+        has_debs: wanted.debs_of_target,
+        required: match target_debs {
+            Some(found) => RequiredPackages::Named(found.required.clone()),
+            None => required_packages(request, suite),
+        },
     })
+}
+
+/// Which packages debootstrap's script of the suite installs first.
+fn required_packages(request: &Request, suite: &Suite) -> RequiredPackages {
+    let is_old = BEFORE_TRIXIE.contains(&suite.codename.as_str());
+    let is_buildd = request.system.variant == Variant::Buildd;
+    match is_buildd && suite.distribution == "debian" && !is_old {
+        true => RequiredPackages::Essential,
+        false => RequiredPackages::OfPriority,
+    }
 }
 
 /// Chooses the sources. Whether /usr is merged is as debootstrap's script of the suite has it.
 pub(super) fn choose_sources(request: &Request, report: &Report) -> Result<Sources, Error> {
-    if request.debootstrap.is_none() {
+    let Some(debootstrap) = &request.debootstrap else {
         return sources::choose(&request.system, &request.sources, report);
-    }
+    };
     let mut system = request.system.clone();
     system.merged_usr = None;
-    let mut sources = sources::choose(&system, &request.sources, report)?;
+    let mut sources = match debootstrap.debs_of_target {
+        true => sources::without_archive(&system, &request.sources)?,
+        false => sources::choose(&system, &request.sources, report)?,
+    };
     let suite = &mut sources.suite;
     let wanted = request.system.merged_usr;
     if MERGED_BY_SCRIPT.contains(&suite.codename.as_str()) {
-        let is_merged = wanted.unwrap_or(system.variant != Variant::Buildd);
+        // debootstrap has the codename from the archive's release.
+        let is_known = !debootstrap.debs_of_target;
+        let is_merged = wanted.unwrap_or(!is_known || system.variant != Variant::Buildd);
         suite.merged_usr = match is_merged {
             true => MergedUsr::MadeFirst,
             false => MergedUsr::No,
@@ -108,13 +148,15 @@ pub(super) fn adapt(selection: &mut Selection, sources: &Sources) {
 pub(super) fn prepare(
     plan: &mut InstallPlan,
     request: &Request,
-    sources: &Sources,
+    inputs: &Inputs,
     reader: &IndexReader<'_>,
 ) {
     let Some(wanted) = &request.debootstrap else {
         return;
     };
-    let mut text = String::new();
+    let sources = &inputs.sources;
+    let found = inputs.target_debs.as_ref();
+    let mut text = found.map_or(String::new(), |found| found.sources.clone());
     for (source, components) in sources.list.iter().zip(reader.components()) {
         let Some(uri) = source.uris.first().filter(|_| !components.is_empty()) else {
             continue;
@@ -170,10 +212,22 @@ pub(super) fn prepare_tree(
     reader: &IndexReader<'_>,
     plan: &InstallPlan,
 ) -> Result<(), Error> {
-    match writes_lists(request) {
-        true => write_lists(root, reader, plan),
-        false => Ok(()),
+    let Some(wanted) = &request.debootstrap else {
+        return match request.additions.has_lists {
+            true => write_lists(root, &as_apt_keeps(reader.lists()?)),
+            false => Ok(()),
+        };
+    };
+    let lists = reader.lists()?;
+    write_lists(root, &lists)?;
+    let mut indexes = Vec::new();
+    for list in lists.iter().filter(|list| list.url.ends_with("Packages")) {
+        indexes.push(String::from_utf8_lossy(&list.content).into_owned());
     }
+    if wanted.debs_of_target {
+        indexes = target_debs::index_texts(request, root)?;
+    }
+    write_available(root, &indexes, plan)
 }
 
 /// Whether the tree has the indexes while packages are installed.
@@ -181,36 +235,56 @@ pub(super) fn writes_lists(request: &Request) -> bool {
     request.debootstrap.is_some() || request.additions.has_lists
 }
 
-/// Writes the releases and indexes as debootstrap keeps them, named after their URLs.
-fn write_lists(root: &Rootfs, reader: &IndexReader<'_>, plan: &InstallPlan) -> Result<(), Error> {
-    let mut chosen = BTreeSet::new();
-    for package in plan.plan.packages() {
-        chosen.insert(package.package().key());
+/// The files that apt keeps: an InRelease and no other release file of the same source.
+fn as_apt_keeps(lists: Vec<ListFile>) -> Vec<ListFile> {
+    let mut inline = BTreeSet::new();
+    for list in &lists {
+        inline.extend(list.url.strip_suffix("/InRelease").map(str::to_owned));
     }
-    let mut available = String::new();
-    for list in reader.lists()? {
+    let is_kept = |list: &ListFile| {
+        let (base, name) = list.url.rsplit_once('/').unwrap_or_default();
+        !matches!(name, "Release" | "Release.gpg") || !inline.contains(base)
+    };
+    let mut kept = lists;
+    kept.retain(is_kept);
+    kept
+}
+
+/// Writes releases and indexes, named after their URLs.
+fn write_lists(root: &Rootfs, lists: &[ListFile]) -> Result<(), Error> {
+    for list in lists {
         let url = list.url.as_str();
         let place = url.split_once("://").map_or(url, |(_, place)| place);
         let name = place.replace('/', "_");
         let path = RootPath::known("var/lib/apt/lists").entry(name.as_bytes());
         root.write(&path, &list.content, 0o644)?;
-        if list.url.ends_with("Packages") {
-            let text = String::from_utf8_lossy(&list.content);
-            add_available(&text, &chosen, &mut available);
-        }
-    }
-    let path = RootPath::known("var/lib/dpkg/available");
-    if root.exists(&path)? {
-        root.write(&path, available.as_bytes(), 0o644)?;
     }
     Ok(())
 }
 
-/// Adds the stanzas of chosen packages. dpkg takes their priorities from there.
-fn add_available(index: &str, chosen: &BTreeSet<PackageKey>, available: &mut String) {
+/// Fills dpkg's list of available packages from indexes, where the tree has one.
+fn write_available(root: &Rootfs, indexes: &[String], plan: &InstallPlan) -> Result<(), Error> {
+    let path = RootPath::known("var/lib/dpkg/available");
+    if !root.exists(&path)? {
+        return Ok(());
+    }
+    let mut chosen = BTreeSet::new();
+    for package in plan.plan.packages() {
+        chosen.insert(package.package().name.clone());
+    }
+    let mut available = String::new();
+    for index in indexes {
+        add_available(index, &chosen, &mut available);
+    }
+    Ok(root.write(&path, available.as_bytes(), 0o644)?)
+}
+
+/// Adds the stanzas of all versions of the chosen packages.
+fn add_available(index: &str, chosen: &BTreeSet<String>, available: &mut String) {
     for stanza in stanza::stanzas(index) {
-        let is_chosen = Package::parse(stanza).is_ok_and(|one| chosen.contains(&one.key()));
-        if is_chosen {
+        let fields = PackageFields::read(stanza);
+        let name = fields.map_or("", |fields| fields.get(Field::Package));
+        if chosen.contains(name) {
             available.push_str(stanza);
             available.push('\n');
         }

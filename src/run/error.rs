@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{local, lock, preseed, profile};
+use super::{local, lock, preseed, profile, target_debs};
 use crate::failure::{Class, with_causes};
 use crate::formats::suite;
 use crate::interrupt::Interrupt;
@@ -48,6 +48,8 @@ pub(crate) enum Error {
     Source(#[from] archive::BadSource),
     #[error(transparent)]
     Local(#[from] local::Error),
+    #[error(transparent)]
+    TargetDebs(#[from] target_debs::Error),
     #[error(transparent)]
     Preseed(#[from] preseed::Error),
     #[error(transparent)]
@@ -199,6 +201,7 @@ impl Error {
             Error::NoName { .. } => Class::Usage,
             Error::Unverifiable { .. } | Error::Unfetchable { .. } => Class::Trust,
             Error::Local(error) => error.class(),
+            Error::TargetDebs(error) => error.class(),
             Error::Preseed(error) => error.class(),
             Error::Profile(_) => Class::Usage,
             Error::Lock(error) => error.class(),
@@ -242,6 +245,7 @@ impl Error {
             Error::Source(error) => error.hint(),
             Error::Pin(error) => Some(error.hint()),
             Error::Local(error) => error.hint(),
+            Error::TargetDebs(error) => error.hint(),
             Error::Preseed(error) => error.hint(),
             Error::Profile(error) => error.hint(),
             Error::Lock(error) => error.hint(),

@@ -2,6 +2,7 @@
 
 use super::request::Request;
 use super::sources::{self, Sources};
+use super::target_debs::TargetDebs;
 use super::{Error, debootstrap, local, preseed, profile};
 use crate::formats::lock::LockedProfile;
 use crate::formats::path_rule::PathRule;
@@ -22,6 +23,8 @@ pub(super) struct Inputs {
     pub(super) removes_secrets: bool,
     /// The profiles with their names.
     pub(super) profiles: Vec<LockedProfile>,
+    /// The packages that the target has, where they alone are installed.
+    pub(super) target_debs: Option<TargetDebs>,
 }
 
 impl Inputs {
@@ -29,7 +32,10 @@ impl Inputs {
     pub(super) fn read(request: &Request, report: &Report) -> Result<Inputs, Error> {
         let sources = debootstrap::choose_sources(request, report)?;
         let mut selection = select(request, &sources, report)?;
-        if request.debootstrap.is_some() {
+        let target_debs = debootstrap::target_debs(request, report)?;
+        if let Some(found) = &target_debs {
+            found.select(&mut selection);
+        } else if request.debootstrap.is_some() {
             debootstrap::adapt(&mut selection, &sources);
         }
         let preseed = preseed::read(&request.system, report)?;
@@ -38,7 +44,7 @@ impl Inputs {
             None => Vec::new(),
         };
         let profile = profile::add_up(&profiles)?;
-        let options = step_options(request, &sources)
+        let options = step_options(request, &sources, target_debs.as_ref())
             .with_path_rules(&path_rules(request, profile.as_ref()))
             .with_preseed(preseed.as_ref())
             .with_profile(profile.as_ref());
@@ -49,6 +55,7 @@ impl Inputs {
             preseed,
             removes_secrets: removes_secrets(request, profile.as_ref()),
             profiles,
+            target_debs,
         })
     }
 }
@@ -85,11 +92,18 @@ pub(super) fn path_rules(request: &Request, profile: Option<&Profile>) -> Vec<Pa
     rules
 }
 
-pub(super) fn step_options(request: &Request, sources: &Sources) -> install::Options {
+pub(super) fn step_options(
+    request: &Request,
+    sources: &Sources,
+    target_debs: Option<&TargetDebs>,
+) -> install::Options {
     let system = &request.system;
     let options = install::Options::new(system.variant, &sources.suite, &sources.architectures)
         .with_additions(&request.additions);
-    let options = debootstrap::with_debootstrap(options, request, &sources.suite);
+    let options = match debootstrap::options(request, &sources.suite, target_debs) {
+        Some(debootstrap) => options.with_debootstrap(debootstrap),
+        None => options,
+    };
     let wanted = request.debootstrap.as_ref();
     let only_downloads = wanted.is_some_and(|wanted| wanted.only_downloads);
     let extra_suites = wanted.map_or(&[][..], |wanted| &wanted.extra_suites);

@@ -112,7 +112,16 @@ fn read_one(word: &str) -> Result<LocalDeb, Error> {
         source,
     };
     let path = fs::canonicalize(word).map_err(unreadable)?;
-    let mut file = open(&path).map_err(unreadable)?;
+    let file = open(&path).map_err(unreadable)?;
+    read_file(word, &path, file)
+}
+
+/// Reads the .deb at a path. `word` names it in errors.
+pub(super) fn read_file(word: &str, path: &Path, mut file: File) -> Result<LocalDeb, Error> {
+    let unreadable = |source| Error::Read {
+        word: word.to_owned(),
+        source,
+    };
     let before = file.metadata().map_err(unreadable)?;
     let digest = digest(&mut file).map_err(unreadable)?;
     let again = file.try_clone().map_err(unreadable)?;
@@ -128,7 +137,7 @@ fn read_one(word: &str) -> Result<LocalDeb, Error> {
             word: word.to_owned(),
         });
     }
-    let stanza = stanza(&deb.stanza, &path, before.len(), &digest);
+    let stanza = stanza(&deb.stanza, path, before.len(), &digest);
     LocalDeb::new(word, stanza).map_err(|source| Error::Stanza {
         word: word.to_owned(),
         source,

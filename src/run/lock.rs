@@ -161,7 +161,8 @@ impl GivenLock {
         }
         let profile = profile::add_up(&options.profiles)?;
         Ok(Inputs {
-            options: step_options(request, &sources)
+            target_debs: None,
+            options: step_options(request, &sources, None)
                 .with_path_rules(&path_rules(request, profile.as_ref()))
                 .with_preseed(preseed.as_ref())
                 .with_profile(profile.as_ref()),

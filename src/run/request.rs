@@ -56,6 +56,8 @@ pub(crate) struct Debootstrap {
     pub(crate) keeps_directory: bool,
     /// A directory of .debs by apt's names, which is read and filled.
     pub(crate) packages: Option<PathBuf>,
+    /// Whether the packages are the .debs that the target has, as its debootstrap/debpaths says.
+    pub(crate) debs_of_target: bool,
 }
 
 /// How far a run goes.
@@ -81,6 +83,9 @@ pub(crate) struct System {
     pub(crate) architectures: Vec<String>,
     /// Whether /usr is merged; `None` leaves that to the suite.
     pub(crate) merged_usr: Option<bool>,
+    /// Whether the package usr-is-merged is installed with the essential packages if there is one,
+    /// as by mmdebstrap's hooks. A bookworm system has it anyway.
+    pub(crate) usr_is_merged: bool,
     /// Whether only the first of two stages is made. The tree does the second by itself.
     pub(crate) first_stage: bool,
     /// Paths that are not unpacked; the last rule that matches a path counts.
@@ -290,6 +295,7 @@ impl System {
             variant: Variant::Minbase,
             architectures: vec!["amd64".into()],
             merged_usr: None,
+            usr_is_merged: false,
             first_stage: false,
             path_rules: Vec::new(),
             preseed: Vec::new(),

@@ -17,7 +17,7 @@ pub(super) use self::listed::Sources;
 pub(super) use self::pockets::named_mirrors;
 use self::pockets::{PocketChoice, public_pockets, snapshot_name};
 use super::Error;
-use super::request::{SourceOptions, System};
+use super::request::{ListedSources, SourceOptions, System};
 use crate::archive::sources;
 use crate::archive::{
     self, Exemptions, Expiry, Keyring, Leniency, Source, SourceKeys, TreeKeys, Trust,
@@ -85,6 +85,28 @@ pub(super) fn choose(
         recorded: Vec::new(),
     };
     Ok(sources)
+}
+
+/// A system whose packages come from no archive. The suite need not be listed.
+pub(super) fn without_archive(system: &System, options: &SourceOptions) -> Result<Sources, Error> {
+    let suites = load_suites(&options.suite_directories)?;
+    let known = suites.find(&system.suite).cloned();
+    let suite = known.unwrap_or_else(|| Suite::unlisted(&system.suite));
+    let mut architectures = system.architectures.clone();
+    if architectures.is_empty() {
+        architectures.push(host_architecture()?);
+    }
+    Ok(Sources {
+        own: 0,
+        list: Vec::new(),
+        public: Vec::new(),
+        choice: ListedSources::Nothing,
+        is_snapshot: false,
+        keeps_logins: false,
+        suite: with_merged_usr(suite, system)?,
+        architectures,
+        recorded: Vec::new(),
+    })
 }
 
 /// The names of the pockets' archives, by which their newest dates are remembered: the
@@ -226,6 +248,10 @@ fn with_merged_usr(mut suite: Suite, system: &System) -> Result<Suite, Error> {
         (Some(false), _) => suite.merged_usr = MergedUsr::No,
         (Some(true), MergedUsr::No) => suite.merged_usr = MergedUsr::MadeFirst,
         (Some(true), _) | (None, _) => {}
+    }
+    let may_have_package = suite.merged_usr == MergedUsr::Shipped && system.usr_is_merged;
+    if may_have_package && !system.variant.has_own_packages() {
+        suite.merged_usr = MergedUsr::WithPackage;
     }
     Ok(suite)
 }

@@ -9,6 +9,8 @@ use std::process::Command;
 use rbootstrap::testing::tree::names;
 
 use super::{command, made, members, mmdebstrap, service, target};
+use rbootstrap::testing::DebBuilder;
+
 use crate::context::{TestContext, outcome};
 
 /// Files that no finished tree has, with a letter for each.
@@ -271,4 +273,40 @@ fn callers_that_do_not_exist_are_named() {
             .args(["true", "http://localhost", "no-such-one"]),
     );
     refused.fails(2).names(&["no such caller: no-such-one"]);
+}
+
+#[test]
+#[ignore = "needs root, dpkg"]
+fn hooks_of_a_merged_usr_bring_the_package_that_says_so() {
+    let word = "--hook-dir=/usr/share/mmdebstrap/hooks/";
+    let rows = [
+        ("maybe-merged-usr", true, true),
+        ("merged-usr", true, true),
+        ("eatmydata", true, false),
+        ("maybe-merged-usr", false, false),
+    ];
+    for (hook, is_in_archive, is_installed) in rows {
+        let debs = [DebBuilder::new("usr-is-merged", "39")];
+        let context = TestContext::new(debs.into_iter().filter(|_| is_in_archive));
+        let root = target(&context);
+        let word = format!("{word}{hook}");
+        made(&context, &[&word, "--variant=apt", "fake", &root]).ok();
+        let status = context.read("var/lib/dpkg/status");
+        let found = status.contains("Package: usr-is-merged\n");
+        assert_eq!(
+            found, is_installed,
+            "{hook}, in the archive: {is_in_archive}"
+        );
+    }
+    println!("{} cases", rows.len());
+}
+
+#[test]
+#[ignore = "needs root, dpkg"]
+fn build_chroots_have_no_time_zone() {
+    let context = TestContext::new([DebBuilder::new("build-essential", "1")]);
+    let root = target(&context);
+    made(&context, &["--variant=buildd", "fake", &root]).ok();
+    let zone = context.root().join("etc/localtime");
+    assert!(zone.symlink_metadata().is_err());
 }

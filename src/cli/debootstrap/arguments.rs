@@ -102,8 +102,8 @@ pub(super) struct DebootstrapArgs {
     #[arg(long, value_name = "DIR")]
     cache_dir: Option<PathBuf>,
     /// Take the .debs from a tarball
-    #[arg(long, value_name = "T")]
-    unpack_tarball: Option<PathBuf>,
+    #[arg(long, value_name = "T", conflicts_with_all = ["make_tarball", "download_only", "print_debs"])]
+    pub(super) unpack_tarball: Option<PathBuf>,
     /// Download the .debs and create a gzipped tarball
     #[arg(long, value_name = "T")]
     make_tarball: Option<PathBuf>,
@@ -140,6 +140,7 @@ impl DebootstrapArgs {
     /// What is asked of a run, or what is wrong with the words.
     pub(super) fn request(&self, environment: &Environment) -> Result<Request, String> {
         self.refuse()?;
+        self.check_tarball()?;
         let (Some(suite), Some(target)) = (&self.suite, &self.target) else {
             return Err("You must specify a suite and a target.".to_owned());
         };
@@ -169,6 +170,7 @@ impl DebootstrapArgs {
                 only_downloads: self.only_downloads(),
                 keeps_directory: self.keep_debootstrap_dir,
                 packages: self.cache_dir()?,
+                debs_of_target: self.unpack_tarball.is_some(),
             }),
         })
     }
@@ -196,12 +198,6 @@ impl DebootstrapArgs {
                 second,
                 "--second-stage",
                 "it is run in the tree: chroot TARGET /debootstrap/debootstrap --second-stage",
-            ),
-            (
-                self.unpack_tarball.is_some(),
-                "--unpack-tarball",
-                "unpack the tarball into the target and run without the option: .debs in \
-                 var/cache/apt/archives are used",
             ),
             (
                 self.debian_installer,
@@ -232,6 +228,18 @@ impl DebootstrapArgs {
         Ok(())
     }
 
+    fn check_tarball(&self) -> Result<(), String> {
+        match &self.unpack_tarball {
+            Some(tarball) if !tarball.is_file() => {
+                Err(format!("{}: No such file or directory", tarball.display()))
+            }
+            Some(tarball) if !tarball.is_absolute() => {
+                Err("Tarball must be given an absolute path".to_owned())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn system(&self, suite: &str) -> Result<System, String> {
         Ok(System {
             suite: suite.to_owned(),
@@ -242,6 +250,7 @@ impl DebootstrapArgs {
                 (_, true) => Some(false),
                 _ => None,
             },
+            usr_is_merged: false,
             first_stage: self.foreign,
             path_rules: Vec::new(),
             preseed: Vec::new(),

@@ -15,7 +15,7 @@ const OWN_HOOKS: &str = "/usr/share/mmdebstrap/hooks";
 
 /// The hook directories of mmdebstrap's package that are built in.
 const NATIVE_HOOKS: [(&str, NativeHook); 5] = [
-    ("maybe-merged-usr", NativeHook::None),
+    ("maybe-merged-usr", NativeHook::MaybeMergedUsr),
     ("merged-usr", NativeHook::MergedUsr),
     ("no-merged-usr", NativeHook::NoMergedUsr),
     // Packages are never installed from inside the tree.
@@ -27,6 +27,8 @@ const NATIVE_HOOKS: [(&str, NativeHook); 5] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum NativeHook {
     None,
+    /// The package usr-is-merged, where the archive has it.
+    MaybeMergedUsr,
     MergedUsr,
     NoMergedUsr,
 }
@@ -63,6 +65,7 @@ pub(super) struct Arguments {
     pub(super) configuration: TreeConfiguration,
     pub(super) hooks: Vec<Hook>,
     pub(super) merged_usr: Option<bool>,
+    pub(super) usr_is_merged: bool,
     pub(super) skips: Skips,
     pub(super) simulate: bool,
     /// 0 for silence to 3 for everything.
@@ -188,7 +191,11 @@ impl Arguments {
         if let Some(native) = native(path) {
             match native {
                 NativeHook::None => {}
-                NativeHook::MergedUsr => self.merged_usr = Some(true),
+                NativeHook::MaybeMergedUsr => self.usr_is_merged = true,
+                NativeHook::MergedUsr => {
+                    self.merged_usr = Some(true);
+                    self.usr_is_merged = true;
+                }
                 NativeHook::NoMergedUsr => self.merged_usr = Some(false),
             }
             let shown = path.display();

@@ -33,7 +33,7 @@ pub(super) fn execute_early(
         | Step::Runtime
         | Step::Triggers
         | Step::Archives { .. }
-        | Step::Close { .. }
+        | Step::Close(_)
         | Step::SecondStage(_)
         | Step::Tidy { .. }
         | Step::Settings(_) => {}
@@ -57,7 +57,7 @@ pub(super) fn own_files(steps: &[Step]) -> Vec<RootPath> {
             | Step::Runtime
             | Step::Triggers
             | Step::Archives { .. }
-            | Step::Close { .. }
+            | Step::Close(_)
             | Step::SecondStage(_)
             | Step::Tidy { .. }
             | Step::Settings(_) => {}

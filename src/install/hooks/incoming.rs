@@ -27,14 +27,14 @@ use crate::report::Report;
 use crate::tree::rootfs::{self, Directory, Handle, RootPath, Rootfs};
 
 /// Where an archive is unpacked, and what of it.
-pub(super) struct Incoming<'a> {
-    pub(super) root: &'a Rootfs,
+pub(in crate::install) struct Incoming<'a> {
+    pub(in crate::install) root: &'a Rootfs,
     /// A directory, or a symlink to one.
-    pub(super) target: &'a RootPath,
+    pub(in crate::install) target: &'a RootPath,
     /// Leaves out device nodes.
-    pub(super) without_devices: bool,
-    pub(super) interrupt: &'a Interrupt,
-    pub(super) report: &'a Report,
+    pub(in crate::install) without_devices: bool,
+    pub(in crate::install) interrupt: &'a Interrupt,
+    pub(in crate::install) report: &'a Report,
 }
 
 /// Why an archive cannot be unpacked.
@@ -86,7 +86,7 @@ impl Incoming<'_> {
     ///
     /// If the archive is not a tar, if an entry's type is unknown, if an entry leads out of the
     /// target, and if reading or writing fails. Entries that were already unpacked are kept.
-    pub(super) fn unpack(&self, archive: impl Read) -> Result<(), Error> {
+    pub(in crate::install) fn unpack(&self, archive: impl Read) -> Result<(), Error> {
         let limits = DebLimits::none(self.interrupt.clone());
         let mut archive = Archive::new(archive, Dialect::Pax, limits);
         let mut directories = Vec::new();

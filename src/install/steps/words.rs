@@ -20,7 +20,7 @@ impl Step {
             Step::Triggers => "triggers",
             Step::Archives { .. } => "archives",
             Step::Files { .. } => "files",
-            Step::Close { .. } => "close",
+            Step::Close(_) => "close",
             Step::SecondStage(_) => "second-stage",
             Step::Tidy { .. } => "tidy",
             Step::Settings(_) => "settings",
@@ -42,7 +42,7 @@ impl Step {
             | Step::Runtime
             | Step::Triggers
             | Step::Files { .. }
-            | Step::Close { .. }
+            | Step::Close(_)
             | Step::SecondStage(_)
             | Step::Tidy { .. }
             | Step::Settings(_) => &[],
@@ -80,7 +80,7 @@ impl Step {
             | Step::Triggers
             | Step::Files { .. }
             | Step::Archives { .. }
-            | Step::Close { .. }
+            | Step::Close(_)
             | Step::SecondStage(_)
             | Step::Tidy { .. }
             | Step::Settings(_) => "",
@@ -131,7 +131,7 @@ impl fmt::Display for Step {
             | Step::Runtime
             | Step::Triggers
             | Step::Archives { .. }
-            | Step::Close { .. }
+            | Step::Close(_)
             | Step::SecondStage(_)
             | Step::Tidy { .. } => {}
         }

@@ -127,8 +127,9 @@ impl<'a> Pool<'a> {
     }
 
     /// Adds local files after all listings. Each is a version of its own, even where the archive
-    /// has the same.
+    /// has the same. Without listings they are the suite.
     pub(in crate::plan) fn add_local(&mut self, files: &'a [LocalDeb]) {
+        let is_alone = self.versions.is_empty();
         for file in files {
             let Some(stanza) = PackageFields::read(file.stanza()) else {
                 continue;
@@ -149,7 +150,9 @@ impl<'a> Pool<'a> {
                 entry.protected = stanza.protected() == Some(true);
             }
             let version = self.insert(package, &stanza);
-            self.versions[version.0 as usize].pin = LOCAL_PIN;
+            let entry = &mut self.versions[version.0 as usize];
+            entry.pin = LOCAL_PIN;
+            entry.of_suite = is_alone;
             self.add_mentions(&stanza, architecture);
             self.add_provides(&stanza, version);
         }
