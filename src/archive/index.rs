@@ -5,13 +5,14 @@
 
 pub(super) mod decode;
 
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader};
 use std::sync::Arc;
 use std::time::Instant;
 
 use self::decode::{DecodeError, DecodeOptions, decode};
 use super::release::{PromisedFile, is_flat, with_extension};
 use super::{Error, IndexEvent, Listing, Release};
+use crate::bounded;
 use crate::formats::compress::{Compression, Integrity, decoder};
 use crate::formats::key::KeyHasher;
 use crate::formats::stanza;
@@ -128,19 +129,18 @@ impl Indexes<'_> {
     ) -> Result<Vec<u8>, ListingError> {
         let fetched = self.fetch(release, file)?;
         let limit = size_limit(fetched.verified.size());
-        let mut content = Vec::new();
         let read = fetched.verified.open().and_then(|file| {
             let decoded = decoder(fetched.compression, BufReader::new(file), Integrity::Known)?;
-            decoded.take(limit).read_to_end(&mut content)
+            let content = bounded::read(decoded, limit)?;
+            content.ok_or(io::ErrorKind::FileTooLarge.into())
         });
-        match read {
-            Ok(_) => Ok(content),
-            Err(source) => Err(ListingError::Failed(Error::Decode {
+        read.map_err(|source| {
+            ListingError::Failed(Error::Decode {
                 suite: release.source().suite.clone(),
                 name: fetched.name,
                 source,
-            })),
-        }
+            })
+        })
     }
 
     /// Fetches the index in the cheapest compression that the mirror has.

@@ -8,9 +8,10 @@
 mod error;
 mod recorded;
 
-use std::io::{self, Read};
+use std::io;
 use std::time::Instant;
 
+use crate::bounded;
 use crate::formats::deb::Kind;
 use crate::formats::package_key::PackageKey;
 use crate::interrupt::Interrupt;
@@ -353,9 +354,8 @@ fn staged_file(
             }
             let file = staging.directory().content(staged, node.number);
             let content = file.map_err(io::Error::from).and_then(|file| {
-                let mut content = Vec::new();
-                file.take(MASTER_LIMIT).read_to_end(&mut content)?;
-                Ok(content)
+                let content = bounded::read(file, MASTER_LIMIT)?;
+                content.ok_or(io::ErrorKind::FileTooLarge.into())
             });
             return content.map_err(|e| Error::staging(&staged.package.name, e));
         }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use super::*;
 use crate::dpkg::unpack::Method;
+use crate::failure::with_causes;
 
 /// Essential packages as they are: a merged /usr that a later package ships, users that only
 /// base-passwd's lists have.
@@ -186,4 +187,21 @@ fn extracting_leaves_no_trace_in_the_database() {
             .len(),
         0
     );
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_list_of_users_that_is_too_large_is_refused() {
+    let world = World::new();
+    let list = "#".repeat((1 << 20) + 1);
+    let packages = [Packed(
+        "base-passwd",
+        "",
+        Vec::new(),
+        vec![file("./usr/share/base-passwd/passwd.master", list)],
+    )];
+    let error = world.run(&packages, (1, &[]), &|_, _| {}).unwrap_err();
+    let shown = with_causes(&error);
+    assert!(shown.contains("base-passwd"), "{shown}");
+    assert!(shown.contains("file too large"), "{shown}");
 }
