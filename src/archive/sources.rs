@@ -1,13 +1,14 @@
 //! apt's sources as text: one-line `deb` entries and deb822 `.sources` files.
 //!
 //! `parse` reads what sources.list(5) describes as far as it concerns binary packages, and
-//! `options` what its entries can say. `host` finds the mirrors of the host's own sources, and
+//! `options` what its entries can say; `mirror_list` reads the lists of mirrors that they name. `host` finds the mirrors of the host's own sources, and
 //! `file` renders the tree's. Whether a source can be fetched, and who signed it, is left to
 //! `reader`.
 
 mod error;
 pub(crate) mod file;
 pub(crate) mod host;
+mod mirror_list;
 mod named;
 mod options;
 mod parse;
@@ -159,14 +160,15 @@ impl SourceEntry {
         });
         let native = architectures.first().map_or("", String::as_str);
         let uri = self.uri.replace(ARCH, native);
+        let uris = mirror_list::uris(self, &uri, &selected, root)?;
         let SourceKeys {
             trust,
             tree,
             packaged,
         } = self.keys(defaults, root)?;
         Ok(Source {
-            archive: archive_at(&uri),
-            uris: vec![uri],
+            archive: archive_at(uris.first().unwrap_or(&uri)),
+            uris,
             suite: match self.has_literal_suite {
                 true => self.suite.clone(),
                 false => self.suite.replace(ARCH, native),

@@ -1,8 +1,13 @@
 //! Sources in odd forms: quotes, variables, options, schemes, fields.
 
-use super::Shape;
+use std::fs;
+
+use rbootstrap::testing::Compression;
+use rbootstrap::testing::tar::compress;
+
 use super::makers::plain;
 use super::odd::{below_architecture, flat_in, named};
+use super::{Shape, World};
 
 pub fn shapes() -> Vec<Shape> {
     let mut shapes = variables();
@@ -10,6 +15,7 @@ pub fn shapes() -> Vec<Shape> {
     shapes.extend(options());
     shapes.extend(schemes());
     shapes.extend(fields());
+    shapes.extend(lists());
     shapes
 }
 
@@ -269,4 +275,76 @@ fn fields() -> Vec<Shape> {
         )
         .refused(),
     ]
+}
+
+/// Lists of mirrors.
+fn lists() -> Vec<Shape> {
+    let from = "deb [signed-by={key}] mirror+file:{root}/list own main";
+    let listed = |name: &'static str, make| Shape::new(name, make).from(from);
+    vec![
+        listed("a list of mirrors", |w| list(w, "list", "{uri}\n")),
+        listed("a list with comments and empty lines", |w| {
+            list(w, "list", "# ours\n\n{uri}\n# more\n")
+        }),
+        listed("a list in the format of DOS", |w| {
+            list(w, "list", "{uri}/\r\n")
+        }),
+        listed("a list without a newline", |w| list(w, "list", "{uri}")),
+        listed("a list whose best mirror is last", |w| {
+            list(
+                w,
+                "list",
+                "http://127.0.0.1:9/debian\n{uri}\tpriority:10\n",
+            )
+        }),
+        listed("a list with limits", |w| {
+            list(
+                w,
+                "list",
+                "{uri}\tarch:amd64 arch:arm64 arch:all type:deb type:index\tcomponent:main\n",
+            )
+        }),
+        listed("a list with a blank after its URI", |w| {
+            list(w, "list", "{uri} priority:1\n")
+        })
+        .refused(),
+        listed("a list of mirrors by type", |w| {
+            list(w, "list", "{uri}\ttype:index\n{uri}/\ttype:deb\n")
+        }),
+        listed("a list of directories", |w| {
+            list(w, "list", "file:{root}\n")
+        }),
+        listed("a list of another list", |w| {
+            list(w, "list", "mirror+file:{root}/more\n");
+            fs::write(w.other.root.join("more"), w.server.origin()).unwrap();
+        })
+        .refused(),
+        listed("an empty list", |w| list(w, "list", "# none\n")).refused(),
+        listed("a list that is missing", plain).refused(),
+        Shape::new("a compressed list", |w| {
+            list(w, "list.gz", "{uri}\n");
+        })
+        .from("deb [signed-by={key}] mirror+file:{root}/list.gz own main"),
+        Shape::new("a list by copy", |w| list(w, "list", "{uri}\n"))
+            .from("deb [signed-by={key}] mirror+copy:{root}/list own main"),
+        Shape::new("a list in a field", |w| list(w, "list", "{uri}\n")).from(
+            "Types: deb\nURIs: mirror+file:{root}/list\nSuites: own\nComponents: main\nSigned-By: {key}",
+        ),
+        Shape::new("a list with three slashes", |w| list(w, "list", "{uri}\n"))
+            .from("deb [signed-by={key}] mirror+file://{root}/list own main"),
+    ]
+}
+
+/// A plain archive, and a list of mirrors beside it.
+fn list(w: &World, name: &str, text: &str) {
+    plain(w);
+    let text = text
+        .replace("{uri}", &w.server.origin())
+        .replace("{root}", &w.other.root.display().to_string());
+    let compression = match name.strip_suffix(".gz") {
+        Some(_) => Compression::Gzip,
+        None => Compression::None,
+    };
+    let content = compress(compression, text.as_bytes());
+    fs::write(w.other.root.join(name), content).unwrap();
 }

@@ -30,6 +30,15 @@ pub(crate) enum BadSource {
         /// In bytes.
         limit: u64,
     },
+    /// A list of mirrors has none that can be used.
+    #[error("{} names no mirror with http:, https:, file: or copy:", path.display())]
+    NoMirror {
+        /// As in the source.
+        path: PathBuf,
+    },
+    /// A list of mirrors is not a file of the host.
+    #[error("{uri}: a list of mirrors is only read from a file")]
+    RemoteMirrorList { uri: String },
     /// No trusted key has a fingerprint of a Signed-By without files.
     #[error("no trusted key has the fingerprint {fingerprints}")]
     UntrustedKey {
@@ -55,6 +64,8 @@ impl BadSource {
             BadSource::Line { .. }
             | BadSource::Unreadable { .. }
             | BadSource::TooLarge { .. }
+            | BadSource::NoMirror { .. }
+            | BadSource::RemoteMirrorList { .. }
             | BadSource::UntrustedKey { .. }
             | BadSource::NoSuchKey { .. } => Class::Usage,
             BadSource::Keyring(error) => error.class(),
@@ -69,6 +80,9 @@ impl BadSource {
             }
             BadSource::Unreadable { .. } | BadSource::TooLarge { .. } => {
                 Some("--source takes a line, a .list file or a .sources file".into())
+            }
+            BadSource::NoMirror { .. } | BadSource::RemoteMirrorList { .. } => {
+                Some("name a mirror itself, or a list with mirror+file:PATH".into())
             }
             BadSource::UntrustedKey { .. } => Some("--keyring FILE adds one".into()),
             BadSource::NoSuchKey { .. } => {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{SignedBy, SourceEntry, read_file, read_limited};
+use super::{SignedBy, SourceEntry, mirror_list, read_file, read_limited};
 use crate::archive::Expiry;
 use crate::formats::suite::Pocket;
 
@@ -35,12 +35,15 @@ pub(crate) fn host_mirrors(root: &Path, distribution: &str, suites: &[&str]) -> 
             "" | "updates" => &mut mirrors.main,
             _ => continue,
         };
-        if !suites.contains(&suite) || !entry.is_of_archive(distribution) {
+        if !suites.contains(&suite) {
             continue;
         }
-        let uri = entry.uri.trim_end_matches('/').to_owned();
-        if is_fetchable(&uri) && !list.contains(&uri) {
-            list.push(uri);
+        for uri in mirror_list::uris(&entry, &entry.uri, &[], root).unwrap_or_default() {
+            let uri = uri.trim_end_matches('/').to_owned();
+            let is_new = mirror_list::is_fetched(&uri) && !list.contains(&uri);
+            if is_new && entry.is_of_archive(&uri, distribution) {
+                list.push(uri);
+            }
         }
     }
     mirrors
@@ -65,11 +68,11 @@ impl HostMirrors {
 }
 
 impl SourceEntry {
-    /// Whether a host's entry is the distribution's own archive, and not a third party's with the
+    /// Whether a mirror of a host's entry has the distribution's own archive, and not a third party's with the
     /// same suite names: the distribution's keyring must sign it, or it names no keyring and its
     /// URI ends like those of the mirrors. An entry with an unchecked expiry is a snapshot and not
     /// a mirror.
-    fn is_of_archive(&self, distribution: &str) -> bool {
+    fn is_of_archive(&self, uri: &str, distribution: &str) -> bool {
         let is_own = match &self.signed_by {
             Some(SignedBy::Keys { files, .. }) => {
                 let prefix = format!("{distribution}-archive-");
@@ -80,7 +83,7 @@ impl SourceEntry {
             }
             Some(_) => false,
             None => {
-                let last = self.uri.trim_end_matches('/').rsplit('/').next();
+                let last = uri.trim_end_matches('/').rsplit('/').next();
                 last.unwrap_or_default().starts_with(distribution)
             }
         };
@@ -94,13 +97,6 @@ impl SourceEntry {
 fn file_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
-}
-
-/// Whether a URI can be fetched without apt, unlike `mirror+file:`, `cdrom:` and `tor+http:`.
-fn is_fetchable(uri: &str) -> bool {
-    ["http://", "https://", "file:"]
-        .iter()
-        .any(|scheme| uri.starts_with(scheme))
 }
 
 /// The ID in os-release.

@@ -1,5 +1,6 @@
 //! Entries in both forms, what they mean, and which are refused.
 
+mod mirror_lists;
 mod of_the_host;
 
 use std::sync::Arc;
