@@ -258,14 +258,14 @@ class Reference:
             link = 'mkdir -p "$1/usr/$name" && ln -s "usr/$name" "$1/$name"'
             options.append(f"--setup-hook=for name in {names}; do {link}; done")
         if cell.suite in MERGED_BY_HOOK and cell.variant not in ("custom", "extract"):
-            options.append(f"--hook-dir={self._hooks()}/maybe-merged-usr")
+            options.append(f"--hook-dir={self.hooks()}/maybe-merged-usr")
         return options
 
-    def _hooks(self) -> Path:
-        """mmdebstrap's own hooks, beside its program."""
+    def hooks(self) -> str:
+        """The directory of mmdebstrap's own hooks, beside its program."""
         is_installed = len(self.program) == 1
         program = Path("/usr/bin/mmdebstrap" if is_installed else self.program[-1])
-        return program.parents[1] / "share/mmdebstrap/hooks"
+        return str(program.parents[1] / "share/mmdebstrap/hooks")
 
     def _debootstrap(self, cell: Cell) -> list[str]:
         if (
