@@ -5,7 +5,7 @@ use std::process::Command;
 
 use rbootstrap::testing::{DebBuilder, host_architecture};
 
-use super::{made, target};
+use super::{made, service, target};
 use crate::context::{TestContext, outcome, suite};
 
 /// The value of a field in a stanza of the tree's status.
@@ -100,4 +100,20 @@ fn required_packages_and_what_they_need_have_those_of_the_index() {
         }
     }
     println!("{} cases", rows.len());
+}
+
+#[test]
+#[ignore = "needs root, dpkg"]
+fn the_list_of_available_packages_has_every_version() {
+    let shape = suite([service()]);
+    let context = TestContext::bare();
+    let older = "Package: service\nVersion: 1:1\nArchitecture: all\nMaintainer: m\n\
+                 Description: older\nFilename: pool/x.deb\nSize: 1\nSHA256: 00\n\n";
+    context.archive.publish_appended(&shape, older);
+    let root = target(&context);
+    let words = ["--variant=minbase", "--include=service", "fake", &root];
+    made(&context, &words).ok();
+    let available = context.read("var/lib/dpkg/available");
+    let found = available.matches("Package: service\n").count();
+    assert_eq!(found, 2, "{available}");
 }

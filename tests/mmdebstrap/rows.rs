@@ -11,7 +11,7 @@ use rbootstrap::testing::tree::names;
 use super::{command, made, members, mmdebstrap, service, target};
 use rbootstrap::testing::DebBuilder;
 
-use crate::context::{TestContext, outcome};
+use crate::context::{TestContext, outcome, suite};
 
 /// Files that no finished tree has, with a letter for each.
 const TRACES: [(char, &str); 6] = [
@@ -309,4 +309,28 @@ fn build_chroots_have_no_time_zone() {
     made(&context, &["--variant=buildd", "fake", &root]).ok();
     let zone = context.root().join("etc/localtime");
     assert!(zone.symlink_metadata().is_err());
+}
+
+#[test]
+#[ignore = "needs root, dpkg"]
+fn lists_are_those_that_apt_keeps() {
+    let rows: [(bool, &[&str]); 2] = [(true, &["InRelease"]), (false, &["Release", "Release.gpg"])];
+    for (is_inline, expected) in rows {
+        let mut shape = suite([]);
+        shape.inline = is_inline;
+        let context = TestContext::of(&shape);
+        let root = target(&context);
+        let words = ["--skip=cleanup/apt/lists", "--variant=apt", "fake", &root];
+        made(&context, &words).ok();
+        let mut found = Vec::new();
+        for name in names(&context.root().join("var/lib/apt/lists")) {
+            if let Some((_, release)) = name.split_once("_dists_fake_")
+                && release.contains("Release")
+            {
+                found.push(release.to_owned());
+            }
+        }
+        assert_eq!(found, expected, "inline: {is_inline}");
+    }
+    println!("{} cases", rows.len());
 }
