@@ -31,7 +31,7 @@ use conffiles::{Conffile, ConffileState, Conffiles, parse_conffiles};
 use diversions::Diversions;
 use info::{InfoDirectory, InfoFiles, md5sums, qualified_name};
 use ledger::Ledger;
-pub(crate) use place::{NamedFile, Origin, PlacedFiles};
+pub(crate) use place::{NamedFile, PlacedFiles, StagedOrigin};
 pub(crate) use script::script_environment;
 pub(crate) use state::State;
 use statoverride::StatOverrides;

@@ -34,7 +34,7 @@ pub(crate) use entry::{EntryFilter, is_diverted};
 use entry::{Round, attributes, place_of};
 use files::Files;
 pub(crate) use files::followed;
-pub(crate) use placed_files::{NamedFile, Origin, PlacedFiles};
+pub(crate) use placed_files::{NamedFile, PlacedFiles, StagedOrigin};
 
 /// Places the packages of one step.
 pub(crate) struct Placer<'a> {

@@ -13,7 +13,7 @@ mod tar;
 
 pub(crate) use copy::CopyWriter;
 pub(crate) use limits::DebLimits;
-pub(crate) use tar::{Archive, Dialect, Entry, Kind, TarError};
+pub(crate) use tar::{Archive, Dialect, Entry, ExtendedAttribute, Kind, TarError};
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};

@@ -15,13 +15,14 @@ use crate::dpkg::staging::{self, Prefetcher, StagedPackages, Staging};
 use crate::dpkg::unpack::Unpacking;
 use crate::dpkg::{Masters, State, Users};
 use crate::formats::arch;
+use crate::formats::deb::ExtendedAttribute;
 use crate::formats::suite::MergedUsr;
 use crate::interrupt::Interrupt;
 use crate::report::{Report, Stage};
 use crate::sandbox;
 use crate::store::downloads::Downloads;
 use crate::tree::apt::{self, Automatic};
-use crate::tree::rootfs::{ExtendedAttribute, RootPath, Rootfs};
+use crate::tree::rootfs::{RootPath, Rootfs};
 use crate::tree::runtime;
 use crate::tree::tidy::{self, Kept};
 

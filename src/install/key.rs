@@ -140,13 +140,7 @@ fn encode_step(encoder: &mut KeyHasher, step: &Step) {
         Step::Unpack {
             method,
             packages: _,
-        } => encoder.text(match method {
-            Method::Extract => "extract",
-            Method::Recorded => "recorded",
-            Method::Locales => "locales",
-            Method::Together => "together",
-            Method::InTurn => "in-turn",
-        }),
+        } => encoder.text(method_name(*method)),
         Step::Configure {
             forced,
             packages: _,
@@ -171,6 +165,16 @@ fn encode_step(encoder: &mut KeyHasher, step: &Step) {
         Step::Settings(changes) => encode_changes(encoder, changes),
         Step::Hook(hook) => hook.words().iter().for_each(|word| encoder.text(word)),
         Step::Tidy { automatic, kept } => encode_tidy(encoder, automatic.as_deref(), *kept),
+    }
+}
+
+fn method_name(method: Method) -> &'static str {
+    match method {
+        Method::Extract => "extract",
+        Method::Recorded => "recorded",
+        Method::Locales => "locales",
+        Method::Together => "together",
+        Method::InTurn => "in-turn",
     }
 }
 

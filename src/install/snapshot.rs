@@ -22,16 +22,17 @@ use std::os::unix::fs::FileExt;
 use clap::ValueEnum;
 
 use crate::dpkg;
-use crate::dpkg::Origin;
+use crate::dpkg::StagedOrigin;
 use crate::dpkg::configure::{SavedStandIn, Services};
 use crate::dpkg::staging::{STAGING, StagingDirectory};
 use crate::failure::Class;
+use crate::formats::deb::ExtendedAttribute;
 use crate::formats::digest::Digest;
 use crate::formats::key::KeyHasher;
 use crate::formats::package_key::PackageKey;
 use crate::store::{DerivedKind, Store, Verified};
 use crate::tree::base;
-use crate::tree::rootfs::{self, ExtendedAttribute, RootPath, Rootfs};
+use crate::tree::rootfs::{self, RootPath, Rootfs};
 
 use super::install_plan::InstallPlan;
 use super::key::StepKey;
@@ -101,7 +102,7 @@ pub(super) struct SavedEntry {
 pub(super) enum SavedKind {
     Directory,
     /// A file as its package ships it.
-    Placed(Origin),
+    Placed(StagedOrigin),
     /// A file whose content is in the snapshot.
     Stored {
         at: u64,

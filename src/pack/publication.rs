@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::oci::{CompleteLayout, LayoutDirectory};
 use super::output::OutputFile;
-use super::temporary::NamedFile;
+use super::temporary::PublishedFile;
 use super::{Error, WrittenDocument, checksums};
 use crate::interrupt::Interrupt;
 
@@ -41,7 +41,7 @@ pub(crate) struct Published(Vec<NamedOutput>);
 pub(super) enum NamedOutput {
     /// Written in place: a FIFO, a device, standard output.
     InPlace,
-    File(NamedFile),
+    File(PublishedFile),
     Directory(LayoutDirectory),
 }
 

@@ -79,9 +79,9 @@ impl TemporaryFile {
 
     /// Gives the complete file its name in its own directory. What has that name gets it again if
     /// the result is dropped.
-    pub(super) fn publish(mut self, name: &OsStr) -> Result<NamedFile, Errno> {
+    pub(super) fn publish(mut self, name: &OsStr) -> Result<PublishedFile, Errno> {
         let replaced = self.take_place(name)?;
-        Ok(NamedFile {
+        Ok(PublishedFile {
             directory: self.directory.try_clone().map_err(|_| Errno::MFILE)?,
             name: name.to_owned(),
             replaced,
@@ -138,10 +138,10 @@ impl TemporaryFile {
     }
 }
 
-/// A file under its final name. Dropped without [`NamedFile::keep`], it is gone, and what had the
+/// A file under its final name. Dropped without [`PublishedFile::keep`], it is gone, and what had the
 /// name before has it again.
 #[derive(Debug)]
-pub(super) struct NamedFile {
+pub(super) struct PublishedFile {
     directory: OwnedFd,
     name: OsString,
     replaced: Option<ReplacedFile>,
@@ -182,7 +182,7 @@ impl ReplacedFile {
     }
 }
 
-impl NamedFile {
+impl PublishedFile {
     /// Leaves the file under its name.
     pub(super) fn keep(mut self) {
         self.is_settled = true;
@@ -193,7 +193,7 @@ impl NamedFile {
     }
 }
 
-impl Drop for NamedFile {
+impl Drop for PublishedFile {
     fn drop(&mut self) {
         if self.is_settled {
             return;

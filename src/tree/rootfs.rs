@@ -27,11 +27,10 @@ use rustix::fs::{Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT
 use rustix::io::Errno;
 
 use crate::bounded;
+use crate::formats::deb::ExtendedAttribute;
 
 pub(crate) use super::path::{BadPath, RootPath};
-pub(crate) use attributes::{
-    ExtendedAttribute, all_attributes, attributes, kept_attributes, set_attributes,
-};
+pub(crate) use attributes::{all_attributes, attributes, kept_attributes, set_attributes};
 pub(crate) use handle::Handle;
 pub(crate) use inode::Inode;
 pub(crate) use remove::{Remains, empty_directory, remove_all_until};

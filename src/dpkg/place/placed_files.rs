@@ -51,12 +51,12 @@ struct PlacedFile {
     /// In nanoseconds since the epoch.
     modified: i128,
     changed: i128,
-    origin: Origin,
+    origin: StagedOrigin,
 }
 
 /// A staged file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Origin {
+pub(crate) struct StagedOrigin {
     /// The position of its package in [`PlacedFiles::packages`].
     pub(crate) package: u32,
     /// Its entry in the package.
@@ -74,7 +74,7 @@ pub(crate) struct NamedFile<'n> {
 impl PlacedFiles {
     /// Remembers a staged file, which has just been placed.
     pub(crate) fn placed(&self, package: &PackageKey, number: u32, file: &NamedFile<'_>) {
-        let origin = Origin {
+        let origin = StagedOrigin {
             package: self.position(package),
             number,
         };
@@ -82,7 +82,7 @@ impl PlacedFiles {
     }
 
     /// The staged file that a file is, if nothing has changed it.
-    pub(crate) fn origin(&self, above: Inode, name: &[u8], status: &Statx) -> Option<Origin> {
+    pub(crate) fn origin(&self, above: Inode, name: &[u8], status: &Statx) -> Option<StagedOrigin> {
         let key = PlaceInTree {
             above,
             name: name.into(),
@@ -100,7 +100,7 @@ impl PlacedFiles {
     }
 
     /// As [`PlacedFiles::origin`], by another kind of status.
-    pub(crate) fn origin_of(&self, file: &NamedFile<'_>) -> Option<Origin> {
+    pub(crate) fn origin_of(&self, file: &NamedFile<'_>) -> Option<StagedOrigin> {
         let key = PlaceInTree {
             above: file.above,
             name: file.name.into(),
@@ -112,7 +112,7 @@ impl PlacedFiles {
     }
 
     /// Remembers another name of a file, which has changed by that.
-    pub(crate) fn linked(&self, origin: Origin, file: &NamedFile<'_>) {
+    pub(crate) fn linked(&self, origin: StagedOrigin, file: &NamedFile<'_>) {
         self.remember(origin, file);
     }
 
@@ -178,7 +178,7 @@ impl PlacedFiles {
         packages.len() as u32 - 1
     }
 
-    fn remember(&self, origin: Origin, file: &NamedFile<'_>) {
+    fn remember(&self, origin: StagedOrigin, file: &NamedFile<'_>) {
         let key = PlaceInTree {
             above: file.above,
             name: file.name.into(),
@@ -190,7 +190,7 @@ impl PlacedFiles {
 }
 
 impl PlacedFile {
-    fn new(origin: Origin, status: &Stat) -> PlacedFile {
+    fn new(origin: StagedOrigin, status: &Stat) -> PlacedFile {
         PlacedFile {
             inode: Inode::of_stat(status),
             size: status.st_size as u64,

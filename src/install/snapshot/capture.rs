@@ -11,11 +11,12 @@ use rustix::fs::{FileType, Mode, OFlags, Statx};
 use rustix::io::Errno;
 
 use crate::dpkg::staging::STAGING;
-use crate::dpkg::{Origin, PlacedFiles};
+use crate::dpkg::{PlacedFiles, StagedOrigin};
+use crate::formats::deb::ExtendedAttribute;
 use crate::formats::secret;
 use crate::interrupt::Interrupt;
 use crate::store::DerivedWriter;
-use crate::tree::rootfs::{self, ExtendedAttribute, Inode, RootPath, Rootfs, WalkedEntry};
+use crate::tree::rootfs::{self, Inode, RootPath, Rootfs, WalkedEntry};
 use crate::tree::secrets::{SEARCHED, SecretSearch};
 
 use super::{MAGIC, SavedEntry, SavedKind, SavedTime, SnapshotHeader, encoding};
@@ -100,7 +101,7 @@ struct Capturing<'a> {
     /// The first entry of each file that has several names.
     first: HashMap<Inode, usize>,
     /// What comes from packages.
-    used: HashSet<Origin>,
+    used: HashSet<StagedOrigin>,
     refusal: Option<NotKept>,
 }
 
@@ -197,7 +198,7 @@ impl Capturing<'_> {
 
     /// The packages' file that a file is, unless another file is it too: a package can be placed
     /// twice, under names that a diversion changes.
-    fn unused_origin(&mut self, found: &WalkedEntry<'_>) -> Option<Origin> {
+    fn unused_origin(&mut self, found: &WalkedEntry<'_>) -> Option<StagedOrigin> {
         let name = found.name.to_bytes();
         let origin = self.placed.origin(found.above_inode, name, found.status)?;
         self.used.insert(origin).then_some(origin)

@@ -4,81 +4,82 @@
 //! followed by another. Bytes come after their length, lists after the number of their items.
 //! Nothing here looks at a tree.
 
-use crate::dpkg::Origin;
+use crate::dpkg::StagedOrigin;
 use crate::dpkg::configure::SavedStandIn;
+use crate::formats::deb::ExtendedAttribute;
 use crate::formats::package_key::PackageKey;
 use crate::formats::version::Version;
-use crate::tree::rootfs::{ExtendedAttribute, RootPath};
+use crate::tree::rootfs::RootPath;
 
 use super::{SavedEntry, SavedKind, SavedTime, SnapshotHeader};
 
 /// What is written.
 #[derive(Default)]
-struct Encoder(Vec<u8>);
+struct SnapshotWriter(Vec<u8>);
 
 /// What is read; None once it ends early or makes no sense.
-struct Decoder<'b>(&'b [u8]);
+struct SnapshotReader<'b>(&'b [u8]);
 
 /// Encodes all but the content of files.
 pub(super) fn encode(header: &SnapshotHeader, entries: &[SavedEntry]) -> Vec<u8> {
-    let mut encoder = Encoder::default();
-    encoder.number(header.packages.len() as u64);
+    let mut writer = SnapshotWriter::default();
+    writer.number(header.packages.len() as u64);
     for package in &header.packages {
-        encoder.bytes(package.name().as_bytes());
-        encoder.bytes(package.architecture().as_bytes());
-        encoder.bytes(package.version().as_str().as_bytes());
+        writer.bytes(package.name().as_bytes());
+        writer.bytes(package.architecture().as_bytes());
+        writer.bytes(package.version().as_str().as_bytes());
     }
-    encoder.optional(header.script_epoch);
-    encoder.number(u64::from(header.stand_ins.is_some()));
+    writer.optional(header.script_epoch);
+    writer.number(u64::from(header.stand_ins.is_some()));
     let stand_ins = header.stand_ins.as_deref().unwrap_or_default();
-    encoder.number(stand_ins.len() as u64);
+    writer.number(stand_ins.len() as u64);
     for stand_in in stand_ins {
-        encoder.bytes(stand_in.path.as_bytes());
-        encoder.number(u64::from(stand_in.has_original));
+        writer.bytes(stand_in.path.as_bytes());
+        writer.number(u64::from(stand_in.has_original));
     }
-    encoder.signed(header.made_from);
-    encoder.signed(header.made_until);
-    encoder.number(entries.len() as u64);
+    writer.signed(header.made_from);
+    writer.signed(header.made_until);
+    writer.number(entries.len() as u64);
     for entry in entries {
-        encoder.entry(entry);
+        writer.entry(entry);
     }
-    encoder.0
+    writer.0
 }
 
 /// Decodes all but the content of files.
 pub(super) fn decode(bytes: &[u8]) -> Option<(SnapshotHeader, Vec<SavedEntry>)> {
-    let mut decoder = Decoder(bytes);
+    let mut reader = SnapshotReader(bytes);
     let mut packages = Vec::new();
-    for _ in 0..decoder.number()? {
-        let name = decoder.text()?;
-        let architecture = decoder.text()?;
-        let version = Version::parse(&decoder.text()?).ok()?;
+    for _ in 0..reader.number()? {
+        let name = reader.text()?;
+        let architecture = reader.text()?;
+        let version = Version::parse(&reader.text()?).ok()?;
         packages.push(PackageKey::new(&name, &architecture, &version));
     }
-    let script_epoch = decoder.optional()?;
-    let has_stand_ins = decoder.flag()?;
+    let script_epoch = reader.optional()?;
+    let has_stand_ins = reader.flag()?;
     let mut stand_ins = Vec::new();
-    for _ in 0..decoder.number()? {
+    for _ in 0..reader.number()? {
         stand_ins.push(SavedStandIn {
-            path: decoder.path()?,
-            has_original: decoder.flag()?,
+            path: reader.path()?,
+            has_original: reader.flag()?,
         });
     }
     let header = SnapshotHeader {
         packages,
         script_epoch,
         stand_ins: has_stand_ins.then_some(stand_ins),
-        made_from: decoder.signed()?,
-        made_until: decoder.signed()?,
+        made_from: reader.signed()?,
+        made_until: reader.signed()?,
     };
     let mut entries = Vec::new();
-    for _ in 0..decoder.number()? {
-        entries.push(decoder.entry()?);
+    for _ in 0..reader.number()? {
+        entries.push(reader.entry()?);
     }
-    decoder.0.is_empty().then_some((header, entries))
+    reader.0.is_empty().then_some((header, entries))
 }
 
-impl Encoder {
+impl SnapshotWriter {
     fn number(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.0.push(number as u8 | 0x80);
@@ -158,7 +159,7 @@ impl Encoder {
     }
 }
 
-impl Decoder<'_> {
+impl SnapshotReader<'_> {
     fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
@@ -247,7 +248,7 @@ impl Decoder<'_> {
     fn kind(&mut self) -> Option<SavedKind> {
         Some(match self.number()? {
             0 => SavedKind::Directory,
-            1 => SavedKind::Placed(Origin {
+            1 => SavedKind::Placed(StagedOrigin {
                 package: self.small()?,
                 number: self.small()?,
             }),
@@ -310,7 +311,7 @@ mod tests {
             entry("", SavedKind::Directory),
             entry(
                 "a",
-                SavedKind::Placed(Origin {
+                SavedKind::Placed(StagedOrigin {
                     package: 0,
                     number: 300,
                 }),

@@ -1,6 +1,6 @@
 //! Lists that a snapshot cannot have, and keys of different hosts.
 
-use crate::dpkg::Origin;
+use crate::dpkg::StagedOrigin;
 use crate::formats::version::Version;
 
 use super::*;
@@ -29,7 +29,7 @@ fn stored(path: &str, at: u64, size: u64) -> SavedEntry {
 }
 
 fn placed(path: &str, package: u32) -> SavedEntry {
-    let origin = Origin { package, number: 1 };
+    let origin = StagedOrigin { package, number: 1 };
     entry(path, SavedKind::Placed(origin))
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::{AtFlags, Mode, OFlags, XattrFlags};
 use rustix::io::Errno;
 
+use crate::formats::deb::ExtendedAttribute;
 use crate::mark;
 
 /// The name of what file systems are tried with.
@@ -35,13 +36,6 @@ const ACL: [u8; 44] = [
     16, 0, 4, 0, 255, 255, 255, 255, // the mask
     32, 0, 0, 0, 255, 255, 255, 255, // others
 ];
-
-/// An extended attribute.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ExtendedAttribute {
-    pub(crate) name: Vec<u8>,
-    pub(crate) value: Vec<u8>,
-}
 
 /// The attributes of an open file or directory that belong to the tree, sorted by name.
 pub(crate) fn attributes(opened: impl AsFd) -> Result<Vec<ExtendedAttribute>, Errno> {
