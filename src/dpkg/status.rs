@@ -4,6 +4,8 @@
 //! The text is kept as dpkg wrote it, and edited in place, so that the file stays what dpkg would
 //! have written.
 
+mod class;
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -15,8 +17,6 @@ use crate::tree::rootfs::{RootPath, Rootfs};
 use super::{Conffile, ConffileState, Error};
 
 const FILE: &str = "var/lib/dpkg/status";
-/// The fields that the list of available packages decides.
-const CLASSIFICATION: [&str; 2] = ["Priority", "Section"];
 
 /// The whole file.
 #[derive(Clone, Debug, Default)]
@@ -149,29 +149,6 @@ impl Status {
             self.text.drain(stanza);
         }
         self.states.remove(qualified);
-    }
-
-    /// Gives a package the priority and the section of another stanza of it, where that has them.
-    pub(crate) fn classify(&mut self, qualified: &str, stanza: &str) {
-        let Some(range) = self.stanza_of(qualified) else {
-            return;
-        };
-        let own = String::from_utf8_lossy(&self.text[range.clone()]).into_owned();
-        let mut kept = String::with_capacity(own.len());
-        for (name, value) in fields(&own) {
-            let is_class = CLASSIFICATION.iter().any(|f| f.eq_ignore_ascii_case(name));
-            let is_given = fields(stanza).any(|(given, _)| given.eq_ignore_ascii_case(name));
-            if !(is_class && is_given) {
-                push_field(&mut kept, name, value);
-            }
-            if name.eq_ignore_ascii_case("Status") {
-                for class in CLASSIFICATION {
-                    push_field_of(&mut kept, stanza, class);
-                }
-            }
-        }
-        kept.push('\n');
-        self.text.splice(range, kept.into_bytes());
     }
 
     /// The range of a package's stanza in the text, with the blank line behind it.

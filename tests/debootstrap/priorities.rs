@@ -27,6 +27,7 @@ fn overridden() -> TestContext {
     for name in ["core", "lib", "other"] {
         let deb = DebBuilder::new(name, "1").field("Priority", "optional");
         let deb = deb.field("Section", "misc");
+        let deb = deb.conffile(&format!("etc/{name}"), "x\n");
         debs.push(match name {
             "core" => deb.depends("lib"),
             _ => deb,
@@ -90,6 +91,15 @@ fn required_packages_and_what_they_need_have_those_of_the_index() {
                 "other optional misc"
             ],
             "{name}"
+        );
+        // All else is as dpkg wrote it.
+        let mut audit = Command::new("dpkg");
+        audit.arg(format!("--root={root}")).arg("--audit");
+        assert_eq!(outcome(&mut audit).ok().text(), "", "{name}");
+        let status = context.read("var/lib/dpkg/status");
+        assert!(
+            status.contains("Conffiles:\n /etc/core "),
+            "{name}: {status}"
         );
         let available = context.read("var/lib/dpkg/available");
         for package in ["core", "lib", "other", "dpkg"] {
