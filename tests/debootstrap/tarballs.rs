@@ -39,7 +39,15 @@ fn rewritten(name: &str, change: impl Fn(&Path)) -> (TestContext, String) {
     tar(&["-xzf", &tarball, "-C", &place.display().to_string()]);
     change(&place);
     let tarball = context.path(name).display().to_string();
-    tar(&["-caf", &tarball, "-C", &place.display().to_string(), "."]);
+    tar(&[
+        "--create",
+        "--auto-compress",
+        "--file",
+        &tarball,
+        "-C",
+        &place.display().to_string(),
+        ".",
+    ]);
     (context, tarball)
 }
 
