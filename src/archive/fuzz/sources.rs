@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use crate::archive::sources::file::sources_file;
-use crate::archive::sources::{SignedBy, SourceEntry, parse};
+use crate::archive::sources::{BadSource, SignedBy, SourceEntry, parse};
 use crate::archive::tree_keys::{KeyFile, TreeSignedBy};
 use crate::archive::{Source, SourceKeys, TreeKeys, Trust};
 use crate::formats::suite::{Suite, Suites};
@@ -42,9 +42,13 @@ pub(crate) fn sources(data: &[u8]) {
         let signed_by = entry.signed_by.take();
         // The file has no pins, and the keyring files do not exist here.
         entry.pin = None;
-        let mut source = entry
-            .source(&architectures, &NO_KEYS, Path::new("/nonexistent"))
-            .unwrap();
+        let source = entry.source(&architectures, &NO_KEYS, Path::new("/nonexistent"));
+        let mut source = match source {
+            Ok(source) => source,
+            // It names a list of mirrors.
+            Err(BadSource::RemoteMirrorList { .. } | BadSource::Unreadable { .. }) => continue,
+            Err(error) => panic!("{error}: {text}"),
+        };
         if !entry.trusted {
             source.tree_keys = tree_keys(signed_by);
         }

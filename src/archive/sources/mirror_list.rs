@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::{BadSource, SourceEntry, read_limited};
+use super::{BadSource, SourceEntry, is_writable, read_limited};
 use crate::bounded;
 use crate::formats::compress::{Compression, Integrity, decoder};
 
@@ -61,10 +61,10 @@ pub(super) fn uris(
     Ok(mirrors.iter().map(|mirror| mirror.uri.to_owned()).collect())
 }
 
-/// Whether a URI can be fetched without apt, unlike `cdrom:` and `tor+http:`.
+/// Whether a URI can be fetched without apt, unlike `cdrom:` and `tor+http:`, and written to the
+/// tree's sources.
 pub(super) fn is_fetched(uri: &str) -> bool {
-    let has_blank = uri.contains(char::is_whitespace);
-    !has_blank && FETCHED.iter().any(|scheme| uri.starts_with(scheme))
+    is_writable(uri) && FETCHED.iter().any(|scheme| uri.starts_with(scheme))
 }
 
 impl Mirror<'_> {

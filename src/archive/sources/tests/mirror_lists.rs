@@ -64,7 +64,7 @@ fn mirrors_are_tried_by_priority_and_by_what_they_serve() {
         ),
         (
             "what cannot be fetched",
-            "tor+http://a\ncdrom:[x]/\nmirror+file:/x\nhttp://a b\nfile:/srv/debian\n",
+            "tor+http://a\ncdrom:[x]/\nmirror+file:/x\nhttp://a b\nhttp://a#b\nhttp://a/[x]\nfile:/srv/debian\n",
             "file:/srv/debian",
         ),
     ];
