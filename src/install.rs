@@ -28,7 +28,7 @@ use crate::tree::rootfs;
 
 pub(crate) use additions::Additions;
 pub(crate) use debootstrap_tree::{DebootstrapOptions, HostFile, RequiredPackages};
-pub(crate) use execute::{Installation, Setup};
+pub(crate) use execute::{Installation, Installed, Setup};
 pub(crate) use hooks::{
     BadHook, CopyPlace, Helper, HelperOptions, Hook, HookStage, copy as copy_by_helper, hook_path,
 };

@@ -339,3 +339,20 @@ fn an_epoch_in_the_future_is_the_time_of_all_that_is_made() {
     place.make(command, "tree");
     assert_eq!(hash(&place.pack("tree", "packed.tar")), images[0]);
 }
+
+/// What a script has made long before the end has a time before the run that starts from a snapshot.
+#[test]
+#[ignore = "needs root, dpkg"]
+fn an_epoch_in_the_future_is_the_time_of_what_a_snapshot_has() {
+    let slow = DebBuilder::new("slow", "1").script("postinst", "echo 1 >/var/lib/early; sleep 4");
+    let context = TestContext::new(packages().into_iter().chain([slow]));
+    let place = Place::new(&context);
+    let mut images = Vec::new();
+    for name in ["a.tar", "b.tar"] {
+        let mut command = place.command();
+        command.args(["--include=slow", "--snapshots=all"]);
+        command.env("SOURCE_DATE_EPOCH", "4000000000");
+        images.push(hash(&place.image(command, name)));
+    }
+    assert_eq!(images[0], images[1]);
+}

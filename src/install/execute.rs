@@ -84,6 +84,16 @@ pub(crate) struct Installation<'a> {
     report: &'a Report,
 }
 
+/// The times of a finished installation, in seconds since the epoch.
+pub(crate) struct Installed {
+    /// That of the image: the user's SOURCE_DATE_EPOCH or, by default, the newest build date among
+    /// all packages.
+    pub(crate) epoch: i64,
+    /// No later than any time of what the installation itself has made. Times that come from a
+    /// snapshot may be before the run.
+    pub(crate) began: i64,
+}
+
 impl<'a> Installation<'a> {
     /// Executes the first step, which is the same for every plan, builds the sandbox, and starts
     /// the threads that stage packages.
@@ -160,9 +170,8 @@ impl<'a> Installation<'a> {
     /// Executes the other steps of a plan. When it returns, nothing runs in the tree and nothing is
     /// mounted, whether it failed or not.
     ///
-    /// Returns the time of the image, in seconds since the epoch: the user's SOURCE_DATE_EPOCH or,
-    /// by default, the newest build date among all packages.
-    pub(crate) fn install(mut self, plan: &InstallPlan) -> Result<i64, Error> {
+    /// Consumes the installation, whose sandbox ends with it.
+    pub(crate) fn install(mut self, plan: &InstallPlan) -> Result<Installed, Error> {
         let options = self
             .options
             .clone()
@@ -195,7 +204,10 @@ impl<'a> Installation<'a> {
             self.done += 1;
         }
         self.report.end_steps();
-        Ok(plan.epoch.unwrap_or(self.newest(&staged)))
+        Ok(Installed {
+            epoch: plan.epoch.unwrap_or(self.newest(&staged)),
+            began: self.began.div_euclid(1_000_000_000),
+        })
     }
 
     fn execute(

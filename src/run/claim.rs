@@ -10,6 +10,7 @@ use super::preflight::Disk;
 use super::request::{Limits, Outputs};
 use super::several::SharedByImages;
 use super::{Error, now};
+use crate::install::Installed;
 use crate::interrupt::Interrupt;
 use crate::inventory::Provenance;
 use crate::pack::{self, Publication};
@@ -89,17 +90,17 @@ impl<'a> ClaimedOutputs<'a> {
         self.disk
     }
 
-    /// Finishes a tree: its secrets, its device nodes, its times. `epoch` is the latest time of
-    /// what is in it, in seconds since 1970.
+    /// Finishes a tree: its secrets, its device nodes, its times, of which none is later than that
+    /// of the image.
     pub(super) fn tidy(
         &self,
-        epoch: i64,
+        installed: &Installed,
         removes_secrets: bool,
         interrupt: &Interrupt,
     ) -> Result<(), Error> {
         self.tell_devices()?;
         self.look_for_secrets(removes_secrets, interrupt)?;
-        self.limit_times(epoch, interrupt)
+        self.limit_times(installed, interrupt)
     }
 
     /// Removes the secrets that scripts have made, or warns of them.
@@ -135,14 +136,16 @@ impl<'a> ClaimedOutputs<'a> {
     /// Sets the times in a tree that are later than its epoch, and those of its making, to the
     /// epoch, as in an image. So an image that is made of the tree later, by whatever program, has
     /// the times of one made at once. A directory that had files of the user's keeps all times.
-    fn limit_times(&self, epoch: i64, interrupt: &Interrupt) -> Result<(), Error> {
+    fn limit_times(&self, installed: &Installed, interrupt: &Interrupt) -> Result<(), Error> {
         let stays = self.outputs.directory.is_some();
         if stays && self.outputs.takes_any_directory {
             return Ok(());
         }
         // An image limits the times itself. An epoch in the future limits nothing.
-        if stays || epoch > self.began {
-            let since = epoch.min(self.began);
+        let epoch = installed.epoch;
+        let began = self.began.min(installed.began - 1);
+        if stays || epoch > began {
+            let since = epoch.min(began);
             self.root().set_times(since, epoch, interrupt)?;
         }
         Ok(())

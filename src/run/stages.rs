@@ -77,16 +77,17 @@ impl<'a> RunStages<'a> {
         // Fetch and Install.
         preflight::require_room(request, &plan, claim.as_ref(), &store)?;
         self.fetch(&plan, &fetch, &reader, claim.as_ref())?;
-        let epoch = installation.map(|tree| tree.install(&plan)).transpose()?;
+        let installed = installation.map(|tree| tree.install(&plan)).transpose()?;
         let provenance = inventory::provenance(request, &inputs.sources, &plan, &fetch)?;
+        let epoch = installed.as_ref().map(|installed| installed.epoch);
         self.publish_later(lock.write(epoch, root)?);
         drop(fetch);
         self.trim(&store);
         // Pack. The last act: before its end, the tree of a killed run is a leftover.
-        if let Some((claim, epoch)) = claim.zip(epoch) {
-            claim.tidy(epoch, inputs.removes_secrets, self.interrupt)?;
+        if let Some((claim, installed)) = claim.zip(installed) {
+            claim.tidy(&installed, inputs.removes_secrets, self.interrupt)?;
             claim.pack(Packed {
-                epoch,
+                epoch: installed.epoch,
                 provenance,
                 limits: request.limits,
                 key: &key,
