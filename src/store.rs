@@ -372,5 +372,5 @@ fn open_seen(cache: &FileCache, state: Option<&Path>) -> Result<Option<SeenRelea
 }
 
 fn not_kept(report: &Report, error: &std::io::Error) {
-    report.detail(format!("a decoded file is not kept: {error}"));
+    report.detail(format!("a derived file is not kept: {error}"));
 }

@@ -1,9 +1,9 @@
 //! apt's sources as text: one-line `deb` entries and deb822 `.sources` files.
 //!
-//! `parse` reads what sources.list(5) describes as far as it concerns binary packages, and
-//! `options` what its entries can say; `mirror_list` reads the lists of mirrors that they name. `host` finds the mirrors of the host's own sources, and
-//! `file` renders the tree's. Whether a source can be fetched, and who signed it, is left to
-//! `reader`.
+//! `parse` reads what sources.list(5) describes as far as it concerns binary packages, `options`
+//! interprets the options of entries, and `mirror_list` reads the mirror lists that they name.
+//! `host` finds the mirrors of the host's own sources, and `file` renders the tree's. Whether a
+//! source can be fetched, and who signed it, is left to `reader`.
 
 mod error;
 pub(crate) mod file;

@@ -24,6 +24,7 @@ use crate::interrupt::Interrupt;
 use crate::privilege::{self, Mode};
 use crate::run::{self, Goal, Request};
 use crate::tree::rootfs::{self, RootPath, Rootfs};
+use crate::tree::target::{self, Target};
 use crate::ui::progress::{Display, LineStyle};
 
 pub(super) const NAME: &str = "debootstrap";
@@ -40,10 +41,15 @@ enum Error {
     #[error("{0}")]
     Words(String),
     #[error("{}: {source}", path.display())]
-    Target {
+    Log {
         path: PathBuf,
         #[source]
         source: io::Error,
+    },
+    #[error("{}", with_causes(.source))]
+    Target {
+        #[from]
+        source: target::Error,
     },
     #[error("{}", with_causes(.source))]
     Tarball {
@@ -106,11 +112,13 @@ fn execute(arguments: &DebootstrapArgs) -> Result<ExitCode, Error> {
     if let Err(source) = listen_for_signals(&session.interrupt) {
         return Err(Error::Words(format!("cannot listen for signals: {source}")));
     }
-    if let (Goal::Make, Some(target)) = (request.goal, &request.outputs.directory) {
-        if let Some(tarball) = &arguments.unpack_tarball {
-            unpack(tarball, target, &session)?;
-        }
-        session.display.log_to(open_log(target)?);
+    if let (Goal::Make, Some(target)) = (request.goal, &request.outputs.directory)
+        && let Err(error) = prepare(target, arguments, &session)
+    {
+        return match session.interrupt.signal() {
+            Some(signal) => Ok(ExitCode::from(128 + signal)),
+            None => Err(error),
+        };
     }
     let done = match run::run(&request, &session.interrupt, &session.report) {
         Ok(done) => done,
@@ -144,46 +152,35 @@ fn failed(session: &Session, request: &Request, error: run::Error) -> ExitCode {
     }
 }
 
-/// Unpacks a tarball in the target, before the log is opened: the tarball may have one.
-fn unpack(tarball: &Path, target: &Path, session: &Session) -> Result<(), Error> {
-    make_target(target).map_err(|source| Error::Target {
-        path: target.to_owned(),
-        source,
-    })?;
-    let root = Rootfs::open(target).map_err(target_error)?;
-    install::unpack_tarball(tarball, &root, &session.interrupt, &session.report)?;
+/// Writes what is in the target before the run: the tarball, and the log, which the tarball may
+/// have, too. The target is claimed meanwhile as the run will claim it, so nothing is written to the
+/// running system or beside another run.
+fn prepare(target: &Path, arguments: &DebootstrapArgs, session: &Session) -> Result<(), Error> {
+    let claimed = Target::occupy(target)?;
+    if let Some(tarball) = &arguments.unpack_tarball {
+        let Session {
+            interrupt, report, ..
+        } = session;
+        install::unpack_tarball(tarball, claimed.root(), interrupt, report)?;
+    }
+    session.display.log_to(open_log(claimed.root())?);
     Ok(())
 }
 
-/// Opens the log below the target, which is created if it is missing. A script of an earlier run
-/// may have put anything in its place.
-fn open_log(target: &Path) -> Result<File, Error> {
-    make_target(target).map_err(|source| Error::Target {
-        path: target.to_owned(),
-        source,
-    })?;
+/// Opens the log. A script of an earlier run may have put anything in its place.
+fn open_log(root: &Rootfs) -> Result<File, Error> {
     let directory = RootPath::known(DIRECTORY);
-    let opened = Rootfs::open(target).and_then(|root| {
-        root.make_directory(&directory, 0o755)?;
-        root.open_log(&directory.entry(LOG.as_bytes()))
-    });
-    opened.map_err(target_error)
+    let made = root.make_directory(&directory, 0o755);
+    let opened = made.and_then(|_| root.open_log(&directory.entry(LOG.as_bytes())));
+    opened.map_err(log_error)
 }
 
-fn target_error(error: rootfs::Error) -> Error {
+fn log_error(error: rootfs::Error) -> Error {
     let path = error.path.to_string();
-    Error::Target {
+    Error::Log {
         path: error.root.join(path.trim_start_matches('/')),
         source: error.source,
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the log exists before the tree is claimed"
-)]
-fn make_target(target: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(target)
 }
 
 fn print(text: &str) -> ExitCode {

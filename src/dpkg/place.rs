@@ -44,7 +44,7 @@ pub(crate) struct Placer<'a> {
     method: Method,
     files: Files<'a>,
     merges_usr: bool,
-    /// None where nobody will ask.
+    /// None if no snapshot will be kept.
     placed: Option<&'a PlacedFiles>,
 }
 

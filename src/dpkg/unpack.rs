@@ -58,7 +58,7 @@ pub(crate) struct Unpacking<'a> {
     pub(crate) interrupt: &'a Interrupt,
     /// Whether packages that are placed together get a merged /usr.
     pub(crate) merges_usr: bool,
-    /// Remembers the files that are placed; None where nobody will ask.
+    /// Remembers the files that are placed; None if no snapshot will be kept.
     pub(crate) placed: Option<&'a PlacedFiles>,
 }
 

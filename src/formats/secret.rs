@@ -78,7 +78,7 @@ pub(crate) fn has_password(path: &[u8], content: &[u8]) -> bool {
     let mut lines = content.split(|byte| *byte == b'\n');
     let is_set = |line: &[u8]| {
         let password = line.split(|byte| *byte == b':').nth(1).unwrap_or_default();
-        // `!` before it locks it; `*` and `!` alone are none.
+        // `!` before it locks it; `*` and `!` alone mean no password.
         let password = password.trim_ascii_start();
         !password
             .iter()
@@ -99,6 +99,12 @@ pub(crate) fn has_answered_password(path: &[u8], content: &[u8]) -> bool {
         value.is_some_and(|value| !value.trim_ascii().is_empty())
     };
     path == PASSWORDS && lines.any(is_answer)
+}
+
+/// Whether a file is one of those in which passwords are looked for, by its path without a leading
+/// slash.
+pub(crate) fn may_have_passwords(path: &[u8]) -> bool {
+    SHADOW.contains(&path) || path == PASSWORDS
 }
 
 /// Whether a file's content has a private key: its first line, with nothing but blanks before it. A

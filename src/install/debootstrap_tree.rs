@@ -140,7 +140,7 @@ impl RequiredPackages {
         keys
     }
 
-    /// Whether a package is one whatever depends on it.
+    /// Whether a package is required in itself, not as a dependency of another.
     fn names(&self, chosen: &Chosen) -> bool {
         let package = chosen.package();
         match self {

@@ -191,7 +191,7 @@ impl<'a> Installation<'a> {
             let newest = newest_before_scripts(&staged, first, false)?;
             self.script_epoch = plan.epoch.or(Some(newest));
         }
-        let snapshots = self.snapshots(&steps, &keys, plan)?;
+        let snapshots = self.snapshots(&steps, &keys, plan);
         self.start_after_snapshot(&snapshots, &staged)?;
         for (step, key) in steps.iter().zip(keys).skip(self.done) {
             self.report.begin_step(self.done + 1, step.kind());

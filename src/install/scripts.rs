@@ -97,8 +97,8 @@ impl<'a> ScriptHost<'a> {
         self.services.as_ref().map(Services::saved)
     }
 
-    /// Goes on in a tree that has what keeps services from starting, and reports that packages, this
-    /// many, are being configured.
+    /// Continues in a tree that already has the stand-ins, and reports that this many packages are
+    /// being configured.
     pub(super) fn resume(&mut self, services: Services<'a>, place: ScriptPlace<'a>, packages: u64) {
         self.services = Some(services);
         place.report.began(Stage::Configure, packages);

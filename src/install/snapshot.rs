@@ -49,7 +49,7 @@ const MAGIC: &[u8; 16] = b"rbootstrap-snap1";
 /// The length of what follows the list, in bytes.
 const TRAILER: u64 = 8 + MAGIC.len() as u64;
 
-/// Of which installations the cache keeps snapshots.
+/// Which installations the cache keeps snapshots of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Snapshots {
     /// After the essential packages are configured, and of a finished system if no package was named
@@ -140,9 +140,11 @@ pub(crate) enum Error {
     Read(#[source] io::Error),
     #[error("the snapshot of the installation is malformed")]
     Malformed,
-    #[error("the snapshot of the installation names {package}, which the plan has not")]
+    #[error("the snapshot of the installation names {package}, which is not in the plan")]
     Package { package: PackageKey },
-    #[error("the snapshot of the installation has {path} from a package, which has it not")]
+    #[error(
+        "the snapshot of the installation has {path} from a package, which does not contain it"
+    )]
     File { path: RootPath },
     #[error(transparent)]
     Unpack(#[from] dpkg::unpack::Error),

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::hooks::{Incoming, IncomingError};
@@ -15,7 +16,7 @@ use crate::tree::rootfs::{RootPath, Rootfs};
 pub(crate) enum Error {
     #[error("Unknown tarball {}: must be .tar.gz, .tar.xz, .tar or .tgz", path.display())]
     Ending { path: PathBuf },
-    #[error("{}", path.display())]
+    #[error("cannot read {}", path.display())]
     Read {
         path: PathBuf,
         #[source]
@@ -65,13 +66,15 @@ pub(crate) fn unpack_tarball(
 
 /// debootstrap's endings.
 fn compression(path: &Path) -> Option<Compression> {
-    let name = path.to_str()?;
+    let name = path.as_os_str().as_bytes();
     let endings = [
         (".tar", Compression::None),
         (".tar.gz", Compression::Gzip),
         (".tgz", Compression::Gzip),
         (".tar.xz", Compression::Xz),
     ];
-    let (_, compression) = endings.iter().find(|(ending, _)| name.ends_with(ending))?;
+    let (_, compression) = endings
+        .iter()
+        .find(|(ending, _)| name.ends_with(ending.as_bytes()))?;
     Some(*compression)
 }

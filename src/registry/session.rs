@@ -41,7 +41,7 @@ pub(super) struct Repository {
     login: OnceCell<Option<FoundLogin>>,
     /// Another repository of the registry from which blobs are mounted.
     source: RefCell<Option<String>>,
-    /// Whether the registry has denied to mount a blob.
+    /// Whether the registry has refused to mount a blob.
     pub(super) denies_mounts: Cell<bool>,
 }
 

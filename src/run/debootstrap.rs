@@ -17,6 +17,7 @@ use crate::formats::fields::{Field, PackageFields};
 use crate::formats::stanza;
 use crate::formats::suite::{MergedUsr, Suite, Variant};
 use crate::install::{DebootstrapOptions, HostFile, InstallPlan, RequiredPackages};
+use crate::interrupt::Interrupt;
 use crate::plan::Selection;
 use crate::report::Report;
 use crate::store::{self, downloads::Downloads};
@@ -36,6 +37,7 @@ const UNMERGED_TEXT: &[u8] = b"this system will not be supported in the future\n
 /// The packages that the target has, where they alone are installed.
 pub(super) fn target_debs(
     request: &Request,
+    interrupt: &Interrupt,
     report: &Report,
 ) -> Result<Option<TargetDebs>, target_debs::Error> {
     let wanted = request.debootstrap.as_ref();
@@ -44,7 +46,7 @@ pub(super) fn target_debs(
         return Ok(None);
     };
     report.warning("no signature vouches for the packages of the tarball");
-    let found = TargetDebs::read(request, target)?;
+    let found = TargetDebs::read(request, target, interrupt)?;
     if found.sources.is_empty() {
         report.warning("the tarball has no index, so the tree's apt has no sources: name a MIRROR");
     }
@@ -253,10 +255,8 @@ fn as_apt_keeps(lists: Vec<ListFile>) -> Vec<ListFile> {
 /// Writes releases and indexes, named after their URLs.
 fn write_lists(root: &Rootfs, lists: &[ListFile]) -> Result<(), Error> {
     for list in lists {
-        let url = list.url.as_str();
-        let place = url.split_once("://").map_or(url, |(_, place)| place);
-        let name = place.replace('/', "_");
-        let path = RootPath::known("var/lib/apt/lists").entry(name.as_bytes());
+        let name = target_debs::list_name(&list.url);
+        let path = RootPath::known(target_debs::LISTS).entry(name.as_bytes());
         root.write(&path, &list.content, 0o644)?;
     }
     Ok(())

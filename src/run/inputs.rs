@@ -9,7 +9,8 @@ use crate::formats::path_rule::PathRule;
 use crate::formats::profile::Profile;
 use crate::formats::suite::MergedUsr;
 use crate::install::{self, HookStage, Preseed};
-use crate::plan::Selection;
+use crate::interrupt::Interrupt;
+use crate::plan::{LocalDeb, Selection};
 use crate::report::Report;
 use crate::tree::rootfs::Rootfs;
 
@@ -29,10 +30,15 @@ pub(super) struct Inputs {
 
 impl Inputs {
     /// Reads the files that the request names.
-    pub(super) fn read(request: &Request, report: &Report) -> Result<Inputs, Error> {
+    pub(super) fn read(
+        request: &Request,
+        interrupt: &Interrupt,
+        report: &Report,
+    ) -> Result<Inputs, Error> {
         let sources = debootstrap::choose_sources(request, report)?;
-        let mut selection = select(request, &sources, report)?;
-        let target_debs = debootstrap::target_debs(request, report)?;
+        let local = local::read(&request.packages.include, interrupt, report)?;
+        let mut selection = select(request, &sources, local);
+        let target_debs = debootstrap::target_debs(request, interrupt, report)?;
         if let Some(found) = &target_debs {
             found.select(&mut selection);
         } else if request.debootstrap.is_some() {
@@ -113,19 +119,15 @@ pub(super) fn step_options(
     }
 }
 
-fn select(
-    request: &Request,
-    sources: &Sources,
-    report: &Report,
-) -> Result<Selection, local::Error> {
+fn select(request: &Request, sources: &Sources, local: Vec<LocalDeb>) -> Selection {
     let packages = &request.packages;
-    Ok(Selection {
+    Selection {
         variant: request.system.variant,
         suite: request.system.suite.clone(),
         architectures: sources.architectures.clone(),
         include: packages.include.clone(),
-        local: local::read(&packages.include, report)?,
+        local,
         exclude: packages.exclude.clone(),
         usr_is_merged: sources.suite.merged_usr == MergedUsr::WithPackage,
-    })
+    }
 }

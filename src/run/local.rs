@@ -80,12 +80,16 @@ impl Error {
 }
 
 /// Reads the .debs among the user's words, and warns that nothing signs them.
-pub(super) fn read(words: &[String], report: &Report) -> Result<Vec<LocalDeb>, Error> {
+pub(super) fn read(
+    words: &[String],
+    interrupt: &Interrupt,
+    report: &Report,
+) -> Result<Vec<LocalDeb>, Error> {
     let mut files: Vec<LocalDeb> = Vec::new();
     let mut names: Vec<&str> = Vec::new();
     for word in words {
         if plan::is_path(word) {
-            files.push(read_one(word)?);
+            files.push(read_one(word, interrupt)?);
             if !names.contains(&word.as_str()) {
                 names.push(word);
             }
@@ -106,26 +110,32 @@ pub(super) fn read(words: &[String], report: &Report) -> Result<Vec<LocalDeb>, E
     Ok(files)
 }
 
-fn read_one(word: &str) -> Result<LocalDeb, Error> {
+fn read_one(word: &str, interrupt: &Interrupt) -> Result<LocalDeb, Error> {
     let unreadable = |source| Error::Read {
         word: word.to_owned(),
         source,
     };
     let path = fs::canonicalize(word).map_err(unreadable)?;
     let file = open(&path).map_err(unreadable)?;
-    read_file(word, &path, file)
+    read_file(word, &path, file, interrupt)
 }
 
 /// Reads the .deb at a path. `word` names it in errors.
-pub(super) fn read_file(word: &str, path: &Path, mut file: File) -> Result<LocalDeb, Error> {
+pub(super) fn read_file(
+    word: &str,
+    path: &Path,
+    mut file: File,
+    interrupt: &Interrupt,
+) -> Result<LocalDeb, Error> {
     let unreadable = |source| Error::Read {
         word: word.to_owned(),
         source,
     };
+    interrupt.check().map_err(unreadable)?;
     let before = file.metadata().map_err(unreadable)?;
     let digest = digest(&mut file).map_err(unreadable)?;
     let again = file.try_clone().map_err(unreadable)?;
-    let limits = DebLimits::new(before.len(), 0, Interrupt::default());
+    let limits = DebLimits::new(before.len(), 0, interrupt.clone());
     let deb = Deb::open(again, Integrity::Unknown, limits, None);
     let deb = deb.map_err(|source| Error::Deb {
         word: word.to_owned(),

@@ -177,7 +177,15 @@ impl Destinations {
         let mut all = Vec::new();
         let mut failures = Vec::new();
         let mut before = None;
+        let mut stopped = None;
         for destination in &self.list {
+            if let Some(signal) = interrupt.signal() {
+                stopped = Some(Error::Interrupted {
+                    signal,
+                    kept: false,
+                });
+                break;
+            }
             match destination.push(image, before) {
                 Ok(pushed) => {
                     report.note(told(&pushed));
@@ -189,10 +197,10 @@ impl Destinations {
         }
         let has_pushed = !all.is_empty();
         let written = match has_pushed {
-            true => self.write_refs(&all, interrupt),
+            true => self.write_refs(&all),
             false => Ok(()),
         };
-        let result = match (Error::of_pushes(failures), written) {
+        let result = match (Error::of_pushes(failures).or(stopped), written) {
             (None, Ok(())) => Ok(all),
             (None, Err(error)) | (Some(error), Ok(())) => Err(error),
             (Some(error), Err(unwritten)) => {
@@ -203,12 +211,13 @@ impl Destinations {
         result.map_err(|error| error.or_interrupted(interrupt, has_pushed))
     }
 
-    fn write_refs(&self, all: &[Pushed], interrupt: &Interrupt) -> Result<(), Error> {
+    /// Writes the file of references, also after an interrupt: it says what registries have.
+    fn write_refs(&self, all: &[Pushed]) -> Result<(), Error> {
         if let Some(path) = &self.refs {
             let document = WrittenDocument::write(path, refs(all).as_bytes(), None)?;
             let mut publication = Publication::default();
             publication.add([document]);
-            publication.publish(interrupt)?.keep();
+            publication.publish(&Interrupt::default())?.keep();
         }
         Ok(())
     }
@@ -260,7 +269,7 @@ fn push_existing(
         return Ok(Vec::new());
     };
     match destinations.list.len() {
-        // The push itself is the try.
+        // With one destination, the push itself shows whether it is possible.
         1 => destinations.try_out_refs()?,
         _ => destinations.try_out()?,
     }

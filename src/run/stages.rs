@@ -109,7 +109,7 @@ impl<'a> RunStages<'a> {
     fn read_inputs(self) -> Result<Inputs, Error> {
         match &self.shared.lock {
             Some(lock) => lock.inputs(self.request, self.report),
-            None => Inputs::read(self.request, self.report),
+            None => Inputs::read(self.request, self.interrupt, self.report),
         }
     }
 

@@ -1,8 +1,8 @@
-//! The packages that a target has as .debs, for debootstrap's --unpack-tarball.
+//! Reads the packages whose .debs are already in the target, for debootstrap's --unpack-tarball.
 //!
-//! The tarball is unpacked before the run. In debootstrap/required and debootstrap/base it has the
-//! names of the packages, in debootstrap/debpaths the paths of their .debs, and in
-//! var/lib/apt/lists perhaps indexes. No archive is read, and nothing signs the .debs.
+//! The tarball is unpacked before the run. Its files debootstrap/required and debootstrap/base list
+//! the names of the packages, debootstrap/debpaths the paths of their .debs; var/lib/apt/lists may
+//! have indexes. No archive is read, and nothing signs the .debs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 
 use super::local;
 use super::request::Request;
+use crate::archive::sources::is_writable;
 use crate::failure::Class;
 use crate::formats::arch;
 use crate::formats::suite::Variant;
+use crate::interrupt::Interrupt;
 use crate::plan::{LocalDeb, Selection};
 use crate::store;
 use crate::tree::rootfs::{self, RootPath, Rootfs};
@@ -20,7 +22,8 @@ use crate::tree::rootfs::{self, RootPath, Rootfs};
 const REQUIRED: &str = "debootstrap/required";
 const BASE: &str = "debootstrap/base";
 const PATHS: &str = "debootstrap/debpaths";
-const LISTS: &str = "var/lib/apt/lists";
+/// Releases and indexes, by [`list_name`].
+pub(super) const LISTS: &str = "var/lib/apt/lists";
 
 /// A target without usable packages.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +81,11 @@ pub(super) struct TargetDebs {
 }
 
 impl TargetDebs {
-    pub(super) fn read(request: &Request, target: &Path) -> Result<TargetDebs, Error> {
+    pub(super) fn read(
+        request: &Request,
+        target: &Path,
+        interrupt: &Interrupt,
+    ) -> Result<TargetDebs, Error> {
         let path = fs::canonicalize(target).map_err(|source| Error::Target {
             path: target.to_owned(),
             source,
@@ -91,7 +98,7 @@ impl TargetDebs {
         let mut seen = BTreeSet::new();
         for package in required.iter().chain(&base) {
             if seen.insert(package) {
-                debs.push(deb(&root, package, paths.get(package))?);
+                debs.push(deb(&root, package, paths.get(package), interrupt)?);
             }
         }
         let indexes = indexes(request, &root)?;
@@ -150,7 +157,12 @@ fn paths(root: &Rootfs) -> Result<BTreeMap<String, String>, Error> {
     Ok(paths)
 }
 
-fn deb(root: &Rootfs, package: &str, path: Option<&String>) -> Result<LocalDeb, Error> {
+fn deb(
+    root: &Rootfs,
+    package: &str,
+    path: Option<&String>,
+    interrupt: &Interrupt,
+) -> Result<LocalDeb, Error> {
     let no_path = || Error::NoPath {
         package: package.to_owned(),
         path: root.path().join(PATHS),
@@ -162,13 +174,13 @@ fn deb(root: &Rootfs, package: &str, path: Option<&String>) -> Result<LocalDeb, 
         package: package.to_owned(),
         path: on_host.clone(),
     })?;
-    Ok(local::read_file(path, &on_host, file)?)
+    Ok(local::read_file(path, &on_host, file, interrupt)?)
 }
 
 /// An index in var/lib/apt/lists.
 struct TreeIndex {
     path: RootPath,
-    /// Its mirror without the scheme, with `_` for `/`.
+    /// Its mirror as [`list_name`] has it: with a `_` first, the directory of a host.
     mirror: String,
     suite: String,
     component: String,
@@ -193,6 +205,10 @@ fn indexes(request: &Request, root: &Rootfs) -> Result<Vec<TreeIndex>, Error> {
         else {
             continue;
         };
+        // The name is the tarball's, and becomes a part of sources.list.
+        if !is_writable(mirror) {
+            continue;
+        }
         for suite in suites(request) {
             let component = place.strip_prefix(suite);
             if let Some(component) = component.and_then(|rest| rest.strip_prefix('_')) {
@@ -208,6 +224,12 @@ fn indexes(request: &Request, root: &Rootfs) -> Result<Vec<TreeIndex>, Error> {
     Ok(found)
 }
 
+/// The name that apt gives to the file of a URL in its lists.
+pub(super) fn list_name(url: &str) -> String {
+    let place = url.split_once("://").map_or(url, |(_, place)| place);
+    place.replace('/', "_")
+}
+
 /// The suite and the extra ones.
 fn suites(request: &Request) -> Vec<&str> {
     let mut suites = vec![request.system.suite.as_str()];
@@ -217,19 +239,30 @@ fn suites(request: &Request) -> Vec<&str> {
     suites
 }
 
-/// The lines of sources.list: of the MIRROR, or else of the mirror of the indexes. As for
-/// debootstrap, with the components of which there are indexes; with all for a MIRROR of which
-/// there are none.
+/// The lines of sources.list, for MIRROR, or else for the mirror of the indexes. As with
+/// debootstrap, only components that have an index are listed. A MIRROR without any index gets all
+/// components.
 fn sources(request: &Request, indexes: &[TreeIndex]) -> String {
     let given = request.sources.mirror.as_deref();
     let given = given.filter(|mirror| mirror.starts_with("http"));
-    let mirror = match (given, indexes.first()) {
-        (Some(mirror), _) => store::public_mirror(mirror),
-        (None, Some(index)) => format!("http://{}", index.mirror.replace('_', "/")),
+    let wanted = request.debootstrap.as_ref();
+    let default = wanted.map_or("", |wanted| wanted.default_mirror.as_str());
+    let (mirror, place) = match (given, indexes.first()) {
+        (Some(mirror), _) => {
+            let mirror = store::public_mirror(mirror);
+            let place = list_name(&mirror);
+            (mirror, place)
+        }
+        // A directory of the host on which the tarball was made.
+        (None, Some(index)) if index.mirror.starts_with('_') => {
+            (default.to_owned(), index.mirror.clone())
+        }
+        (None, Some(index)) => {
+            let mirror = format!("http://{}", index.mirror.replace('_', "/"));
+            (mirror, index.mirror.clone())
+        }
         (None, None) => return String::new(),
     };
-    let place = mirror.split_once("://").map_or("", |(_, place)| place);
-    let place = place.replace('/', "_");
     let mut lines = String::new();
     for suite in suites(request) {
         let mut components = request.sources.components.clone();

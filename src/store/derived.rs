@@ -106,7 +106,7 @@ impl DerivedFiles {
         (read.ok()? as u64 == found.length).then_some(content)
     }
 
-    /// Removes a file of that kind. One that cannot be removed stays: its seal is right.
+    /// Removes a file of that kind. A failure is ignored: the file is still valid.
     pub(super) fn remove(&self, kind: DerivedKind, of: &Digest) {
         let directory = self.directories.root.open_below(&relative(kind, of));
         if let Ok(Some(directory)) = directory {

@@ -86,13 +86,13 @@ pub(crate) fn find(
     Ok(secrets)
 }
 
-/// Removes the secrets that do not stay, or puts in their place what their owner fills later. Symlinks beside one that
+/// Removes secrets, or puts in their place what their owner fills later. Symlinks beside one that
 /// lead to nothing now go too: those of certificates, by their hashes.
 pub(crate) fn remove(root: &Rootfs, found: &[FoundSecret]) -> Result<(), Error> {
     let known = KnownSecrets::built_in();
     // What links lead to, by the directory.
     let mut removed: BTreeMap<RootPath, BTreeSet<Vec<u8>>> = BTreeMap::new();
-    for FoundSecret { path, .. } in found.iter().filter(|secret| !secret.stays) {
+    for FoundSecret { path, .. } in found {
         let absolute = absolute(path);
         match known.instead(&absolute) {
             Some(content) => rewrite(root, path, content)?,

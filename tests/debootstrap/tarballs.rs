@@ -211,3 +211,45 @@ fn files_that_are_no_tarballs_are_refused() {
         .names(&["E: Tarball must be given an absolute path"]);
     println!("{} cases", rows.len() + 2);
 }
+
+/// Nothing is written before the target is known to be fit.
+#[test]
+#[ignore = "needs root"]
+fn a_tarball_is_not_unpacked_over_the_running_system() {
+    let context = TestContext::new([service()]);
+    let name = format!("rbootstrap-test-{}", std::process::id());
+    fs::write(context.path(&name), "x").unwrap();
+    let tarball = context.path("x.tar").display().to_string();
+    let directory = context.path("").display().to_string();
+    tar(&["-cf", &tarball, "-C", &directory, &name]);
+    let option = format!("--unpack-tarball={tarball}");
+    let refused = debootstrap(&context, &[&option, "--variant=minbase", "fake", "/"]);
+    let escaped = Path::new("/").join(&name);
+    let is_there = escaped.exists();
+    let _ = fs::remove_file(escaped);
+    refused.fails(1).names(&["E: ", "running system"]);
+    assert!(!is_there);
+}
+
+/// A tarball may be made from a directory of another host.
+#[test]
+#[ignore = "needs root, dpkg"]
+fn a_directory_of_another_host_is_no_source() {
+    let (context, tarball) = rewritten("directory.tar", |place| {
+        let lists = place.join("var/lib/apt/lists");
+        let architecture = rbootstrap::testing::host_architecture();
+        for name in ["_srv_debian", "odd name_debian"] {
+            let index = format!("{name}_dists_fake_main_binary-{architecture}_Packages");
+            fs::write(lists.join(index), "").unwrap();
+        }
+        for entry in fs::read_dir(&lists).unwrap() {
+            let path = entry.unwrap().path();
+            if path.display().to_string().contains("127.0.0.1") {
+                fs::remove_file(path).unwrap();
+            }
+        }
+    });
+    unpacked(&context, &tarball, &[]).ok();
+    let sources = context.read("etc/apt/sources.list");
+    assert_eq!(sources, "deb http://ftp.debian.org/debian fake main\n");
+}

@@ -1,4 +1,4 @@
-//! What no snapshot is kept of: secrets, and what no key has.
+//! Systems of which no snapshot is kept: those with secrets, hooks or unsigned packages.
 
 use rbootstrap::testing::DebBuilder;
 

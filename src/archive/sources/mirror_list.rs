@@ -1,7 +1,7 @@
-//! Lists of mirrors (apt-transport-mirror(1)), which URIs of `mirror+file:` and `mirror+copy:` name.
+//! Reads mirror lists (apt-transport-mirror(1)), which `mirror+file:` and `mirror+copy:` URIs name.
 //!
-//! A list is read on the host. Its mirrors are tried in the order of their priorities; apt draws
-//! the order of those with equal ones at random, here it is the list's.
+//! A list is read on the host. Its mirrors are tried in the order of their priorities; those of
+//! equal priority keep the order of the list, where apt shuffles them.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Places what has content: staged files, and further names of files.
+//! Places regular files from staging, and hard links.
 
 use std::os::fd::AsFd;
 
@@ -38,7 +38,7 @@ impl Placer<'_> {
         self.files
             .file(placement.directory.as_fd(), number, place)
             .map_err(failed)?;
-        // What was left out is not there when the package is staged again.
+        // A file that path rules left out is not staged in later runs: no snapshot can refer to it.
         if let Some(placed) = self.placed
             && staged.is_staged()
         {

@@ -244,7 +244,7 @@ mod tests {
         placed.origin(above(), b"file", &status).is_some()
     }
 
-    /// As a script does that means nobody to notice.
+    /// Changes the content, then restores the modification time.
     fn change_in_secret(path: &Path) {
         let before = fs::metadata(path).unwrap().modified().unwrap();
         let mut file = File::options().write(true).open(path).unwrap();

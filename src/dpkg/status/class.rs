@@ -13,24 +13,26 @@ impl Status {
         let Some(range) = self.stanza_of(qualified) else {
             return;
         };
-        let own = String::from_utf8_lossy(&self.text[range.clone()]).into_owned();
-        let mut kept = String::with_capacity(own.len());
-        // Line by line: all other fields stay as dpkg wrote them.
-        for line in own.lines() {
-            let name = line.split(':').next().unwrap_or_default();
-            let is_class = CLASSIFICATION.iter().any(|f| f.eq_ignore_ascii_case(name));
-            let is_given = fields(stanza).any(|(given, _)| given.eq_ignore_ascii_case(name));
-            if !(is_class && is_given) {
-                kept.push_str(line);
-                kept.push('\n');
+        let mut kept = Vec::with_capacity(range.len());
+        // Line by line: all other fields stay as dpkg wrote them, in whatever encoding.
+        for line in self.text[range.clone()].split_inclusive(|byte| *byte == b'\n') {
+            let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+            let is_given = |class: &str| {
+                class.as_bytes().eq_ignore_ascii_case(name)
+                    && fields(stanza).any(|(given, _)| given.eq_ignore_ascii_case(class))
+            };
+            if !CLASSIFICATION.into_iter().any(is_given) {
+                kept.extend(line);
             }
-            if name == "Status" {
+            if name == b"Status" {
+                let mut given = String::new();
                 for class in CLASSIFICATION {
-                    push_field_of(&mut kept, stanza, class);
+                    push_field_of(&mut given, stanza, class);
                 }
+                kept.extend(given.as_bytes());
             }
         }
-        self.text.splice(range, kept.into_bytes());
+        self.text.splice(range, kept);
     }
 }
 
@@ -58,6 +60,15 @@ mod tests {
             "Priority: required\nSection: y",
         );
         let other = other.replace("installed\n", "installed\nSection: y\n");
+        // The maintainers of old packages are in Latin-1.
+        let mut odd = Status {
+            text: b"Package: d\nStatus: install ok installed\nMaintainer: \xe9\n\n".to_vec(),
+            ..Status::default()
+        };
+        odd.classify("d", "Package: d\nSection: y\n");
+        let expected =
+            b"Package: d\nStatus: install ok installed\nSection: y\nMaintainer: \xe9\n\n";
+        assert_eq!(odd.text, expected);
         assert_eq!(
             String::from_utf8(status.text).unwrap(),
             format!("{first}\n{other}\n")

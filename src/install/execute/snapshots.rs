@@ -8,6 +8,7 @@ use crate::dpkg::State;
 use crate::dpkg::configure::Services;
 use crate::dpkg::staging::StagedPackages;
 use crate::dpkg::unpack::Method;
+use crate::failure::with_causes;
 use crate::formats::digest::Digest;
 use crate::formats::package_key::PackageKey;
 use crate::install::install_plan::{InstallPlan, in_staging_order};
@@ -15,7 +16,7 @@ use crate::install::key::StepKey;
 use crate::install::scripts::ScriptHost;
 use crate::install::snapshot::{
     self, Capture, Existing, Laying, NotKept, Snapshot, SnapshotHeader, SnapshotHost,
-    SnapshotOptions, SnapshotPoints, Snapshots, existing, require_files, snapshot_key,
+    SnapshotPoints, Snapshots, existing, require_files, snapshot_key,
 };
 use crate::install::steps::Step;
 use crate::report::Stage;
@@ -32,7 +33,7 @@ pub(super) struct StepSnapshots<'s> {
     steps: &'s [Step],
     plan: &'s InstallPlan,
     points: SnapshotPoints,
-    /// One for each step.
+    /// One for each step; empty without points.
     keys: Vec<Digest>,
 }
 
@@ -58,28 +59,40 @@ impl<'a> Installation<'a> {
         steps: &'s [Step],
         keys: &[StepKey],
         plan: &'s InstallPlan,
-    ) -> Result<StepSnapshots<'s>, Error> {
-        let SnapshotOptions { kept, id_maps } = &self.snapshots;
-        let host = SnapshotHost::of(self.root, self.staging.directory(), id_maps)?;
-        // Such a sandbox has the scripts' result depend on what no key has.
-        let scripts = self.scripts.as_ref();
-        let shows_host = scripts.is_some_and(|scripts| scripts.sandbox.shows_host());
-        let kept = match shows_host {
-            true => {
-                self.report
-                    .detail("no snapshots: scripts can see what the sandbox lacks");
-                Snapshots::None
+    ) -> StepSnapshots<'s> {
+        let kept = self.snapshots.kept;
+        let host = (kept != Snapshots::None).then(|| self.snapshot_host());
+        let (kept, keys) = match host {
+            None => (Snapshots::None, Vec::new()),
+            Some(Ok(host)) => {
+                let keys = keys.iter().map(|key| snapshot_key(key, &host));
+                (kept, keys.collect())
             }
-            false => *kept,
+            Some(Err(reason)) => {
+                self.report.detail(format!("no snapshots: {reason}"));
+                (Snapshots::None, Vec::new())
+            }
         };
-        let snapshots = StepSnapshots {
+        let points = SnapshotPoints::new(steps, plan, kept);
+        self.placed = (!points.kept.is_empty()).then(PlacedFiles::default);
+        StepSnapshots {
             steps,
             plan,
-            points: SnapshotPoints::new(steps, plan, kept),
-            keys: keys.iter().map(|key| snapshot_key(key, &host)).collect(),
-        };
-        self.placed = (!snapshots.points.kept.is_empty()).then(PlacedFiles::default);
-        Ok(snapshots)
+            points,
+            keys,
+        }
+    }
+
+    /// What the host has that a tree may depend on, or why no key can say it.
+    fn snapshot_host(&self) -> Result<SnapshotHost, String> {
+        let scripts = self.scripts.as_ref();
+        // In such a sandbox, scripts can depend on host state that is not in any key.
+        if scripts.is_some_and(|scripts| scripts.sandbox.shows_host()) {
+            return Err("scripts can see the host, because the sandbox lacks a namespace".into());
+        }
+        let id_maps = &self.snapshots.id_maps;
+        let host = SnapshotHost::of(self.root, self.staging.directory(), id_maps);
+        host.map_err(|error| with_causes(&error))
     }
 
     /// Makes the tree of the last step whose snapshot is known.
@@ -148,9 +161,11 @@ impl<'a> Installation<'a> {
                 }
                 // Without a package there is no tree.
                 Err(error @ snapshot::Error::Unpack(_)) => return Err(error.into()),
+                Err(error) if interrupt.signal().is_some() => return Err(error.into()),
                 Err(error) => self.report.detail(format!(
-                    "the snapshot after step {} is not used: {error}",
-                    at + 1
+                    "the snapshot after step {} is not used: {}",
+                    at + 1,
+                    with_causes(&error)
                 )),
             }
         }
@@ -193,7 +208,7 @@ impl<'a> Installation<'a> {
         self.go_on(header, done, snapshots.plan)
     }
 
-    /// Has scripts run as after these steps.
+    /// Restores the state in which scripts run after these steps.
     fn go_on(
         &mut self,
         header: &SnapshotHeader,
@@ -207,6 +222,12 @@ impl<'a> Installation<'a> {
             let services = Services::resume(self.root, stand_ins);
             let services = services.ok_or(snapshot::Error::Malformed)?;
             host.resume(services, self.place, plan.debs.len() as u64);
+            for step in done {
+                if let Step::Configure { packages, .. } = step {
+                    let configured = packages.len() as u64;
+                    self.report.advanced(Stage::Configure, configured);
+                }
+            }
         }
         let is_together = |step: &Step| {
             let method = Method::Together;
@@ -224,9 +245,9 @@ impl<'a> Installation<'a> {
             return;
         };
         let kept = &snapshots.points.kept;
-        let key = &snapshots.keys[at];
-        // One that is there has been found unusable, or the run had started from it.
+        // An existing snapshot is replaced: if it were usable, the run would have started from it.
         if kept.contains(&at) {
+            let key = &snapshots.keys[at];
             let from = Instant::now();
             let is_base = snapshots.points.base.contains(&at);
             match self.capture(placed, key, is_base) {
@@ -235,9 +256,12 @@ impl<'a> Installation<'a> {
                     at + 1,
                     from.elapsed().as_secs_f64() * 1e3
                 )),
-                Err(reason) => self
-                    .report
-                    .detail(format!("no snapshot after step {}: {reason}", at + 1)),
+                Err(_) if self.place.interrupt.signal().is_some() => {}
+                Err(reason) => self.report.detail(format!(
+                    "no snapshot after step {}: {}",
+                    at + 1,
+                    with_causes(&reason)
+                )),
             }
         }
         self.end_remembering(at, snapshots);
@@ -275,7 +299,7 @@ impl<'a> Installation<'a> {
             .store()
             .derived_writer(DerivedKind::Snapshot, key)
         else {
-            return Ok("nothing, since no derived files are kept".to_owned());
+            return Err(NotKept::Cache);
         };
         let is_shipped = |path: &RootPath| self.state.ledger.owner(path).is_some();
         let capture = Capture {

@@ -23,7 +23,7 @@ use super::{MAGIC, SavedEntry, SavedKind, SavedTime, SnapshotHeader, encoding};
 
 /// The most bytes of content that a snapshot has.
 const CONTENT_LIMIT: u64 = 1 << 30;
-/// What only some may read in every system, and what has no secret unless its content says so.
+/// Files that are private in every system. They hold a secret only if their content shows one.
 const KNOWN_PRIVATE: [&str; 8] = [
     "etc/gshadow",
     "etc/gshadow-",
@@ -65,6 +65,8 @@ pub(in crate::install) enum NotKept {
     Changing { path: RootPath },
     #[error("it would have more than {CONTENT_LIMIT} bytes")]
     TooLarge,
+    #[error("the cache cannot keep it")]
+    Cache,
     #[error("the clock of its file system cannot be relied on")]
     Clock,
     #[error(transparent)]
@@ -262,6 +264,12 @@ impl Capturing<'_> {
         }
         if size > CONTENT_LIMIT - at.min(CONTENT_LIMIT) {
             return Err(NotKept::TooLarge);
+        }
+        // Passwords may be on any line, and are looked for in the first chunk only.
+        if size > CHUNK as u64 && secret::may_have_passwords(entry.path.as_bytes()) {
+            let what = "a list with passwords that is too large to search".to_owned();
+            let path = entry.path.clone();
+            return Err(NotKept::Secret { path, what });
         }
         let mut left = size;
         while left > 0 {

@@ -106,7 +106,7 @@ fn is_function_of_key(step: &Step) -> bool {
     }
 }
 
-/// Whether a step leaves nothing that is not kept: no file that only root may read, and no package
+/// Whether a snapshot may be kept after a step: it adds no file that only root may read, and no package
 /// without a signature.
 fn may_be_kept(step: &Step, unverified: &BTreeSet<PackageKey>) -> bool {
     match step {

@@ -10,6 +10,8 @@ use super::read::Error;
 
 /// The most indexes and manifests of a layout.
 const IMAGE_LIMIT: usize = 256;
+/// The most bytes of all of them, which are in memory together.
+const SIZE_LIMIT: usize = 64 << 20;
 /// How deep indexes may be nested.
 const DEPTH_LIMIT: u32 = 4;
 
@@ -37,6 +39,7 @@ impl OpenLayout<'_> {
         let mut reader = TreeReader {
             layout: self,
             count: 0,
+            size: 0,
         };
         reader.documents(descriptors, 0)
     }
@@ -46,6 +49,8 @@ struct TreeReader<'a, 'b> {
     layout: &'a mut OpenLayout<'b>,
     /// The number of documents so far.
     count: usize,
+    /// Their bytes.
+    size: usize,
 }
 
 impl TreeReader<'_, '_> {
@@ -67,6 +72,10 @@ impl TreeReader<'_, '_> {
             return Err(self.layout.too_large("the number of its images"));
         }
         let bytes = self.layout.document(&descriptor)?;
+        self.size += bytes.len();
+        if self.size > SIZE_LIMIT {
+            return Err(self.layout.too_large("the size of its manifests"));
+        }
         let content = match descriptor.media_type.as_str() {
             INDEX | DOCKER_INDEX => {
                 let index: ImageIndex = self.layout.parse(&descriptor.digest, &bytes)?;

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use crate::formats::deb::ExtendedAttribute;
 use crate::mark;
 
-/// The name of what file systems are tried with.
+/// The name of the directory and of the file that are made to probe a file system.
 const PROBE: &str = "attributes";
 /// What a file system may keep for files.
 const OF_FILES: [(&str, &[u8]); 3] = [

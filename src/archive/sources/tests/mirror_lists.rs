@@ -2,15 +2,22 @@
 
 use super::super::host::host_mirrors;
 use super::super::*;
+use crate::formats::compress::Compression;
 
 const ENTRY: &str = "deb mirror+file:/etc/apt/mirrors.txt trixie main contrib";
 
 /// The URIs that a source is fetched from with this list.
 fn mirrors(list: &str) -> Result<String, BadSource> {
+    mirrors_of("mirrors.txt", list.as_bytes())
+}
+
+/// The same, for a file of this name.
+fn mirrors_of(name: &str, list: &[u8]) -> Result<String, BadSource> {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir_all(root.path().join("etc/apt")).unwrap();
-    fs::write(root.path().join("etc/apt/mirrors.txt"), list).unwrap();
-    let [entry] = &parse("list", ENTRY).unwrap()[..] else {
+    fs::write(root.path().join("etc/apt").join(name), list).unwrap();
+    let entry = ENTRY.replace("mirrors.txt", name);
+    let [entry] = &parse("list", &entry).unwrap()[..] else {
         panic!("one entry");
     };
     let keys = SourceKeys {
@@ -90,6 +97,29 @@ fn lists_that_cannot_be_used_are_named() {
         let error = mirror_list::uris(entry, uri, &[], Path::new("/nowhere")).unwrap_err();
         let expected = format!("{uri}: a list of mirrors is only read from a file");
         assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
+fn compressed_lists_are_read_up_to_a_limit() {
+    use crate::testing::tar::compress;
+
+    for (name, compression) in [
+        ("list.gz", Compression::Gzip),
+        ("list.xz", Compression::Xz),
+        ("list.zst", Compression::Zstd),
+    ] {
+        let list = compress(compression, b"http://a\nhttp://b\n");
+        assert_eq!(
+            mirrors_of(name, &list).unwrap(),
+            "http://a http://b",
+            "{name}"
+        );
+        let error = mirrors_of(name, &list[..list.len() - 1]).unwrap_err();
+        assert!(matches!(error, BadSource::Unreadable { .. }), "{error}");
+        let large = compress(compression, &vec![b'#'; 2 << 20]);
+        let error = mirrors_of(name, &large).unwrap_err();
+        assert!(matches!(error, BadSource::TooLarge { .. }), "{error}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The times of what an installation itself has made, as those of another run.
+//! Shifts the modification times that an earlier run made to the time of this run.
 //!
 //! Such a time becomes one of the run that starts from the snapshot: all are shifted by the time
 //! between the two runs. So their order stays, and the time between them, which file systems and
