@@ -79,8 +79,7 @@ impl<'a> RunStages<'a> {
         self.fetch(&plan, &fetch, &reader, claim.as_ref())?;
         let installed = installation.map(|tree| tree.install(&plan)).transpose()?;
         let provenance = inventory::provenance(request, &inputs.sources, &plan, &fetch)?;
-        let epoch = installed.as_ref().map(|installed| installed.epoch);
-        self.publish_later(lock.write(epoch, root)?);
+        self.publish_later(lock.write(installed.as_ref().map(|made| made.epoch), root)?);
         drop(fetch);
         self.trim(&store);
         // Pack. The last act: before its end, the tree of a killed run is a leftover.
