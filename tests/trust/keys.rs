@@ -361,6 +361,7 @@ fn former_keys() -> Vec<Signed> {
 }
 
 #[test]
+#[ignore = "needs time"]
 fn keys_and_signatures() {
     let mut rows = kinds_and_digests();
     rows.extend(times());

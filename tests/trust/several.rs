@@ -120,6 +120,7 @@ fn rows() -> Vec<(&'static str, Signatures, i32, &'static str)> {
 }
 
 #[test]
+#[ignore = "needs time"]
 fn several_signatures() {
     let mut cases = Vec::new();
     for (name, signers, code, says) in rows() {

@@ -71,6 +71,7 @@ fn decoded(compression: Compression, input: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 #[test]
+#[ignore = "needs time"]
 fn what_is_written_is_read() {
     for length in [
         0,
@@ -93,6 +94,7 @@ fn what_is_written_is_read() {
 }
 
 #[test]
+#[ignore = "needs time"]
 fn bytes_that_do_not_compress_are_kept() {
     let mut state = 1_u64;
     let noise = std::iter::repeat_with(|| {
@@ -111,6 +113,7 @@ fn bytes_that_do_not_compress_are_kept() {
 }
 
 #[test]
+#[ignore = "needs time"]
 fn the_system_tools_read_it() {
     let content = text(gzip::BLOCK + 99);
     for (compression, tool) in [

@@ -46,6 +46,7 @@ impl Write for Full {
 }
 
 #[test]
+#[ignore = "needs time"]
 fn a_full_disk_ends_it() {
     let tree = tempfile::tempdir().unwrap();
     // Zeros are short where they are compressed, and text that a counter makes is not.

@@ -308,6 +308,7 @@ fn an_upload_to_another_host_carries_no_login() {
 }
 
 #[test]
+#[ignore = "needs time"]
 fn a_large_blob_arrives_whole_and_an_interrupt_ends_it() {
     let content: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
     let image = image(&[&content, b"config"]);
