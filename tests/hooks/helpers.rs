@@ -246,3 +246,45 @@ pub fn runs_tar(context: &TestContext) -> bool {
     let processes = processes_below(context.directory.path());
     processes.iter().any(|process| process.contains("tar --"))
 }
+
+#[test]
+#[ignore = "needs root"]
+fn symlinks_that_are_copied_out_are_what_they_lead_to() {
+    let context = TestContext::bare();
+    let root = context.root();
+    fs::create_dir_all(root.join("usr/lib/deep")).unwrap();
+    fs::create_dir(root.join("etc")).unwrap();
+    fs::write(root.join("usr/lib/release"), "inside").unwrap();
+    for (target, link) in [
+        ("../usr/lib/release", "etc/os-release"),
+        ("/usr/lib/release", "etc/absolute"),
+        ("/usr/lib", "etc/lib"),
+        ("release", "usr/lib/near"),
+        ("os-release", "etc/chain"),
+        ("/", "etc/all"),
+    ] {
+        symlink(target, root.join(link)).unwrap();
+    }
+    let rows = [
+        ("/etc/os-release", "release"),
+        ("/etc/absolute", "release"),
+        ("/etc/chain", "release"),
+        ("/etc/lib", "lib"),
+        ("/etc/lib/near", "release"),
+        ("etc/os-release", "release"),
+    ];
+    for (from, name) in rows {
+        let place = context.path("copied");
+        helper(&context, &["copy-out", from, "copied"]).ok();
+        assert_eq!(names(&place), [name], "{from}");
+        let found = place.join(name).symlink_metadata().unwrap();
+        assert!(!found.is_symlink(), "{from}");
+        fs::remove_dir_all(&place).unwrap();
+        helper(&context, &["tar-out", from, "packed"]).ok();
+        let listed = outcome(Command::new("tar").arg("-tf").arg(context.path("packed"))).ok();
+        assert!(listed.text().starts_with(name), "{from}: {}", listed.text());
+    }
+    helper(&context, &["copy-out", "/etc/all", "whole"]).ok();
+    assert!(context.path("whole/usr/lib/release").exists());
+    println!("{} cases", rows.len() + 1);
+}

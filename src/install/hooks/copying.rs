@@ -7,7 +7,7 @@
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -58,10 +58,10 @@ pub(crate) fn copy(helper: &Helper, place: CopyPlace<'_>) -> Result<(), Error> {
         match helper.kind {
             HelperKind::CopyIn => copying.copy_in(&parent_and_name(from))?,
             HelperKind::SyncIn => copying.copy_in(&Contained::all_of(from))?,
-            HelperKind::CopyOut => copying.copy_out(&parent_and_name(from))?,
+            HelperKind::CopyOut => copying.copy_out(&copying.followed(from)?)?,
             HelperKind::SyncOut => copying.copy_out(&Contained::all_of(from))?,
             HelperKind::TarIn => copying.tar_in(Path::new(from))?,
-            HelperKind::TarOut => copying.tar_out(&parent_and_name(from))?,
+            HelperKind::TarOut => copying.tar_out(&copying.followed(from)?)?,
             HelperKind::Upload => copying.upload(Path::new(from))?,
             HelperKind::Download => copying.download(from)?,
         }
@@ -255,6 +255,28 @@ impl HelperCopy<'_> {
 
     fn start(&self, command: Command) -> Result<Tar<'_>, Error> {
         Tar::start(command, self.helper.name(), self.interrupt, self.report)
+    }
+
+    /// What a path of the tree names: for a symlink, what it leads to in the tree.
+    fn followed(&self, from: &OsStr) -> Result<Contained, Error> {
+        let named = parent_and_name(from);
+        let path = self.inside(named.path().as_os_str())?;
+        if named.name == "." || self.root.read_link(&path)?.is_none() {
+            return Ok(named);
+        }
+        let place = |path: &RootPath| {
+            let opened = self.root.open_at(path, OFlags::PATH)?;
+            let link = format!("/proc/self/fd/{}", opened.as_raw_fd());
+            rustix::fs::readlink(link, Vec::new())
+        };
+        let found = place(&path).map_err(|_| self.not_there(&path, "in the tree"))?;
+        let root =
+            place(&RootPath::default()).map_err(|error| self.io(from.as_ref(), error.into()))?;
+        let inside = found.as_bytes().strip_prefix(root.as_bytes());
+        Ok(match inside.unwrap_or_default() {
+            b"" => Contained::all_of(OsStr::new("/")),
+            inside => parent_and_name(OsStr::from_bytes(inside)),
+        })
     }
 
     fn inside(&self, path: &OsStr) -> Result<RootPath, Error> {
