@@ -78,6 +78,9 @@ pub struct Selection {
     /// then counts as there while the essential packages are chosen, and is installed right after
     /// them.
     pub usr_is_merged: bool,
+    /// Whether the first alternative of each dependency is installed even where another is there,
+    /// as by debootstrap.
+    pub first_alternatives: bool,
 }
 
 /// A chosen package.

@@ -26,6 +26,7 @@ pub(crate) fn cache_key(selection: &Selection, sources: &[Source]) -> Digest {
         local,
         exclude,
         usr_is_merged,
+        first_alternatives,
     } = selection;
     let mut key = KeyHasher::new("plan");
     key.text(variant_name(*variant));
@@ -39,6 +40,7 @@ pub(crate) fn cache_key(selection: &Selection, sources: &[Source]) -> Digest {
     }
     key.texts(exclude);
     key.flag(*usr_is_merged);
+    key.flag(*first_alternatives);
     key.number(sources.len() as u64);
     for source in sources {
         // The others decide whether a release is read, not what is chosen from it.
@@ -239,6 +241,7 @@ mod tests {
             local: Vec::new(),
             exclude: Vec::new(),
             usr_is_merged: false,
+            first_alternatives: false,
         }
     }
 

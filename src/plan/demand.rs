@@ -2,6 +2,7 @@
 //!
 //! Words for several packages are read in `several`.
 
+mod first;
 mod name_words;
 mod several;
 
@@ -105,6 +106,9 @@ pub(super) fn read<'s>(pool: &Pool<'_>, selection: &'s Selection) -> Result<Dema
         }
     }
     let essential = reader.native(variant.priorities, &mut demands);
+    if selection.first_alternatives {
+        reader.add_first_alternatives(&essential, &mut demands);
+    }
     let files = local::demands(pool, local, &mut reader.candidates, is_excluded)?;
     demands.extend(files);
     let mut usr_is_merged = None;

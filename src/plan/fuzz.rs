@@ -23,6 +23,7 @@ pub(crate) fn plan(data: &[u8]) {
         local: Vec::new(),
         exclude: Vec::new(),
         usr_is_merged: false,
+        first_alternatives: false,
     };
     let mut listings = Vec::new();
     for part in parts {

@@ -258,6 +258,7 @@ mod tests {
             local: Vec::new(),
             exclude: list(&["Left-out"]),
             usr_is_merged: false,
+            first_alternatives: false,
         }
     }
 

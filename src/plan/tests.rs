@@ -61,6 +61,7 @@ fn solve(
         local: Vec::new(),
         exclude: words(exclude),
         usr_is_merged: false,
+        first_alternatives: false,
     };
     plan(&index(listings), &selection)
 }

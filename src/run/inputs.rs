@@ -129,5 +129,6 @@ fn select(request: &Request, sources: &Sources, local: Vec<LocalDeb>) -> Selecti
         local,
         exclude: packages.exclude.clone(),
         usr_is_merged: sources.suite.merged_usr == MergedUsr::WithPackage,
+        first_alternatives: request.debootstrap.is_some(),
     }
 }

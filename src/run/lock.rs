@@ -150,6 +150,7 @@ impl GivenLock {
             local: Vec::new(),
             exclude: options.exclude.clone(),
             usr_is_merged: options.merged_usr == MergedUsr::WithPackage,
+            first_alternatives: false,
         };
         let preseed = preseed::read(&request.system, report)?;
         let answers = digests(preseed.as_ref());

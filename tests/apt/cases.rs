@@ -67,6 +67,7 @@ pub(crate) fn ours(index: &Index, case: &Case) -> Option<Answer> {
         local: Vec::new(),
         exclude: Vec::new(),
         usr_is_merged: false,
+        first_alternatives: false,
     };
     plan(index, &selection)
         .ok()

@@ -105,6 +105,7 @@ fn differs(apt: &Apt, demand: &Demand, in_order: bool) -> Result<bool, String> {
         local: Vec::new(),
         exclude: Vec::new(),
         usr_is_merged: false,
+        first_alternatives: false,
     };
     let ours = plan(&apt.index, &selection);
     let short = ours

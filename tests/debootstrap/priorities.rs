@@ -29,7 +29,7 @@ fn overridden() -> TestContext {
         let deb = deb.field("Section", "misc");
         let deb = deb.conffile(&format!("etc/{name}"), "x\n");
         debs.push(match name {
-            "core" => deb.depends("lib"),
+            "core" => deb.depends("lib | other"),
             _ => deb,
         });
     }

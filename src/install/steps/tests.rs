@@ -37,6 +37,7 @@ pub(in crate::install) fn plan_of(variant: Variant, include: &[&str]) -> Plan {
         local: Vec::new(),
         exclude: Vec::new(),
         usr_is_merged: false,
+        first_alternatives: false,
     };
     plan(&index, &selection).unwrap()
 }
@@ -211,6 +212,7 @@ fn preseeded(variant: Variant, fields: &str) -> String {
         local: Vec::new(),
         exclude: Vec::new(),
         usr_is_merged: false,
+        first_alternatives: false,
     };
     let preseed = Preseed { files: Vec::new() };
     let options = options(variant).with_preseed(Some(&preseed));

@@ -103,6 +103,7 @@ fn an_interrupt_ends_choosing() {
         local: Vec::new(),
         exclude: Vec::new(),
         usr_is_merged: false,
+        first_alternatives: false,
     };
     let index = index(vec![super::listing("trixie", "amd64", &stanzas)]);
     let interrupt = Interrupt::default();

@@ -27,6 +27,7 @@ fn reasons(variant: Variant, include: &str) -> String {
         local: Vec::new(),
         exclude: Vec::new(),
         usr_is_merged: false,
+        first_alternatives: false,
     };
     let listings = vec![listing("trixie", "amd64", STANZAS)];
     let plan = plan(&index(listings), &selection).unwrap();
