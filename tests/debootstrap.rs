@@ -257,7 +257,8 @@ fn downloads_stay_in_the_target_and_are_used_again() {
         .root()
         .join("var/cache/apt/archives/service_1%3a2_all.deb");
     assert!(deb.exists() && !context.root().join("usr").exists());
-    assert!(context.root().join("debootstrap/debpaths").exists());
+    let lists = ["debootstrap.log", "debpaths", "deburis"];
+    assert_eq!(names(&context.root().join("debootstrap")), lists);
     let lists = names(&context.root().join("var/lib/apt/lists"));
     for ending in ["_InRelease", "_Release", "_Release.gpg", "_Packages"] {
         assert!(

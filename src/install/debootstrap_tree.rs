@@ -47,6 +47,8 @@ pub(crate) struct DebootstrapOptions {
     pub(crate) files: Vec<HostFile>,
     /// Whether the .debs and indexes are all that is made.
     pub(crate) only_downloads: bool,
+    /// Whether the downloads have the files of a second stage, for a tarball.
+    pub(crate) saves_state: bool,
     /// Whether /debootstrap stays.
     pub(crate) keeps_directory: bool,
     /// Whether the .debs are in the tree already.

@@ -75,6 +75,8 @@ pub(crate) struct SecondStage {
     files: Vec<StageFile>,
     /// The packages that are unpacked first. The newest of them gives the scripts' time.
     pub(super) first: Vec<PackageKey>,
+    /// Whether a second stage can follow; otherwise there are lists of the .debs only.
+    is_whole: bool,
     /// Whether the tree is tidied, and its times limited.
     tidies: bool,
     /// The packages that debootstrap installs before the list of available packages is filled.
@@ -142,7 +144,12 @@ pub(super) fn first_stage(plan: &Plan, steps: Vec<Step>, about: &FirstStage) -> 
 }
 
 /// The steps of a run that only downloads: the .debs, and what is known of them.
-pub(super) fn downloads_only(plan: &Plan, steps: Vec<Step>, about: &FirstStage) -> Vec<Step> {
+pub(super) fn downloads_only(
+    plan: &Plan,
+    steps: Vec<Step>,
+    about: &FirstStage,
+    saves_state: bool,
+) -> Vec<Step> {
     let mut packages = Vec::new();
     for chosen in plan.packages() {
         packages.push(chosen.package().key());
@@ -150,6 +157,11 @@ pub(super) fn downloads_only(plan: &Plan, steps: Vec<Step>, about: &FirstStage) 
     let mut second = SecondStage::new(plan, &steps, about);
     // Nothing is decoded, and the time of scripts is set when they run.
     second.first.clear();
+    if !saves_state {
+        second.files = lists(plan).into();
+        second.files.retain(|file| file.name.starts_with("deb"));
+        second.is_whole = false;
+    }
     let mut before = steps;
     before.retain(|step| matches!(step, Step::Base(_)));
     before.push(Step::Archives { packages });
@@ -213,6 +225,7 @@ impl SecondStage {
         SecondStage {
             files,
             first: first.unwrap_or_default(),
+            is_whole: true,
             tidies: automatic.is_some(),
             required,
         }
@@ -230,6 +243,9 @@ impl SecondStage {
         for file in &self.files {
             let path = directory.entry(file.name.as_bytes());
             root.write(&path, &file.content, file.mode)?;
+        }
+        if !self.is_whole {
+            return Ok(());
         }
         let mut environment = Vec::new();
         for (name, value) in dpkg::script_environment(times.scripts) {

@@ -248,13 +248,13 @@ pub(crate) fn steps(plan: &Plan, options: &Options) -> Vec<Step> {
     if let Some(profile) = &options.profile {
         steps.push(Step::Settings(changes(profile, plan)));
     }
-    match &options.first_stage {
-        Some(about) if options.only_downloads() => downloads_only(plan, steps, about),
-        Some(about) if options.configures() => first_stage(plan, steps, about),
-        _ => match &options.debootstrap {
-            Some(debootstrap) if !debootstrap.has_debs => with_archives(plan, steps),
-            Some(_) | None => steps,
-        },
+    match (&options.first_stage, &options.debootstrap) {
+        (Some(about), Some(debootstrap)) if debootstrap.only_downloads => {
+            downloads_only(plan, steps, about, debootstrap.saves_state)
+        }
+        (Some(about), _) if options.configures() => first_stage(plan, steps, about),
+        (_, Some(debootstrap)) if !debootstrap.has_debs => with_archives(plan, steps),
+        _ => steps,
     }
 }
 

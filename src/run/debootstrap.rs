@@ -75,6 +75,7 @@ pub(super) fn options(
     Some(DebootstrapOptions {
         files,
         only_downloads: wanted.only_downloads,
+        saves_state: wanted.saves_state,
         keeps_directory: wanted.keeps_directory,
         has_debs: wanted.debs_of_target,
         required: match target_debs {

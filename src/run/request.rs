@@ -52,6 +52,8 @@ pub(crate) struct Debootstrap {
     pub(crate) extra_suites: Vec<String>,
     /// Whether the .debs and indexes are all that is made.
     pub(crate) only_downloads: bool,
+    /// Whether the files of a second stage are made with them, for a tarball.
+    pub(crate) saves_state: bool,
     /// Whether /debootstrap stays.
     pub(crate) keeps_directory: bool,
     /// A directory of .debs by apt's names, which is read and filled.

@@ -168,6 +168,7 @@ impl DebootstrapArgs {
                 default_mirror: self.default_mirror(environment),
                 extra_suites: list(self.extra_suites.as_ref()),
                 only_downloads: self.only_downloads(),
+                saves_state: self.make_tarball.is_some(),
                 keeps_directory: self.keep_debootstrap_dir,
                 packages: self.cache_dir()?,
                 debs_of_target: self.unpack_tarball.is_some(),
