@@ -10,6 +10,7 @@ mod compatibility;
 mod complaint;
 mod configuration;
 mod debootstrap;
+mod diff;
 mod documents;
 mod environment;
 mod error;
@@ -62,11 +63,11 @@ use crate::ui::progress::Display;
 use crate::ui::timings;
 use bootstrap::BootstrapArgs;
 use build::BuildArgs;
+use diff::DiffArgs;
 use documents::{CompletionsArgs, ManualArgs};
 use environment::Environment;
 use error::Error;
 use join::JoinArgs;
-use lock::DiffArgs;
 use pack::PackArgs;
 use privileges::PrivilegeArgs;
 use push::PushCommandArgs;
@@ -104,7 +105,7 @@ enum CommandArgs {
     Join(JoinArgs),
     /// Push an OCI image to registries
     Push(PushCommandArgs),
-    /// Show what has changed between the packages of two locks or manifests
+    /// Show what has changed between the packages of two images, locks or manifests
     Diff(DiffArgs),
     /// Remove trees, also those that were made without root
     Rm(RmArgs),
@@ -232,7 +233,7 @@ impl Cli {
             Some(CommandArgs::Rm(rm)) => rm.execute(session),
             Some(CommandArgs::Join(join)) => join.execute(session),
             Some(CommandArgs::Push(push)) => push.execute(session),
-            Some(CommandArgs::Diff(diff)) => diff.execute(),
+            Some(CommandArgs::Diff(diff)) => diff.execute(session),
             Some(CommandArgs::Suites) => suites::execute(session),
             Some(CommandArgs::Completions(completions)) => completions.execute(),
             Some(CommandArgs::Manual(manual)) => manual.execute(),

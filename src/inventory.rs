@@ -31,9 +31,9 @@ pub(crate) use manifest::Manifest;
 pub(crate) use record::{ListedPackage, PackageFileRecord};
 pub(crate) use spdx::PREDICATE_TYPE;
 
-const STATUS: &str = "var/lib/dpkg/status";
+pub(crate) const STATUS: &str = "var/lib/dpkg/status";
 /// Stanzas of packages in images without dpkg, one file each, as distroless has them.
-const STATUS_DIRECTORY: &str = "var/lib/dpkg/status.d";
+pub(crate) const STATUS_DIRECTORY: &str = "var/lib/dpkg/status.d";
 const INFO: &str = "var/lib/dpkg/info";
 /// dpkg, without and with a merged /usr.
 const DPKG: [&str; 2] = ["usr/bin/dpkg", "bin/dpkg"];
@@ -206,6 +206,42 @@ fn plain_name(release: &ReleaseName, architecture: Option<&str>) -> String {
         true => "image".to_owned(),
         false => parts.join("-"),
     }
+}
+
+/// The packages that dpkg's status and the stanzas of status.d say are installed, sorted by name
+/// and architecture.
+pub(crate) fn installed<'a>(
+    status: &str,
+    single: impl IntoIterator<Item = &'a str>,
+) -> Vec<PackageFileRecord> {
+    let mut packages = BTreeMap::new();
+    for stanza in stanzas(status) {
+        add(&mut packages, stanza, StanzaKind::Status);
+    }
+    for stanza in single {
+        add(&mut packages, stanza, StanzaKind::Control);
+    }
+    packages
+        .into_values()
+        .map(|package| package.record)
+        .collect()
+}
+
+/// The packages of a tree. `None` if it has no database of packages.
+///
+/// # Errors
+///
+/// If the tree has dpkg, but no status, and if reading fails.
+pub(crate) fn installed_in(
+    root: &Rootfs,
+    report: &Report,
+) -> Result<Option<Vec<PackageFileRecord>>, Error> {
+    let single = single_stanzas(root, report)?;
+    if single.is_empty() && !root.exists(&RootPath::known(STATUS))? && !has_dpkg(root)? {
+        return Ok(None);
+    }
+    let status = status(root)?.join("\n");
+    Ok(Some(installed(&status, single.iter().map(String::as_str))))
 }
 
 /// Whether a stanza says how far its package is installed.

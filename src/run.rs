@@ -7,10 +7,13 @@
 mod apt_files;
 mod choice;
 mod claim;
+mod compare;
 mod credentials;
 mod debootstrap;
 mod early;
 mod error;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 mod image_key;
 mod inputs;
 mod inventory;
@@ -39,10 +42,11 @@ use crate::pack::Publication;
 use crate::report::Report;
 use crate::tree::target;
 
+pub(crate) use compare::{CompareRequest, PlatformChanges, changes};
 pub(crate) use error::Error;
 pub(crate) use image_key::KEY_ANNOTATION;
 pub(crate) use inventory::ARCHITECTURE;
-pub(crate) use lock::{changes, fresh_lock, locked_image_key, require_same_releases};
+pub(crate) use lock::{fresh_lock, locked_image_key, require_same_releases};
 pub(crate) use outcome::Done;
 pub(crate) use packing::{JoinRequest, PackRequest, join, pack};
 pub(crate) use push::{PushRequest, push};

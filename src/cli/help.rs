@@ -13,7 +13,7 @@ pub(super) const USAGE: &str = "rbootstrap [OPTIONS] SUITE [TARGET] [MIRROR]
        rbootstrap build [OPTIONS] FILE [NAME…]
        rbootstrap pack [OPTIONS] DIR [OUTPUT]
        rbootstrap join [OPTIONS] OUTPUT IMAGE…
-       rbootstrap diff [--json] OLD NEW
+       rbootstrap diff [OPTIONS] OLD NEW
        rbootstrap rm DIR…
        rbootstrap suites
        rbootstrap completions SHELL";

@@ -1,14 +1,8 @@
-//! The options on locks, and `rbootstrap diff`: what has changed between two of them.
+//! The options on locks.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use serde::Serialize;
-
-use super::error::Error;
-use super::print_data;
-use crate::formats::lock::changes::PackageChange;
-use crate::run;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Lock")]
@@ -50,46 +44,4 @@ pub(super) struct LockArgs {
         ]
     )]
     pub(super) locked: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct DiffArgs {
-    /// The older lock or manifest
-    #[arg(value_name = "OLD")]
-    old: PathBuf,
-
-    /// The newer lock or manifest
-    #[arg(value_name = "NEW")]
-    new: PathBuf,
-
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-/// The changes as JSON.
-#[derive(Serialize)]
-struct ChangesDocument {
-    version: u32,
-    changes: Vec<PackageChange>,
-}
-
-impl DiffArgs {
-    pub(super) fn execute(&self) -> Result<(), Error> {
-        let changes = run::changes(&self.old, &self.new)?;
-        if self.json {
-            let document = ChangesDocument {
-                version: 1,
-                changes,
-            };
-            let text = serde_json::to_string_pretty(&document);
-            let text = text.map_err(|error| Error::Stdout(error.into()))?;
-            return print_data(&format!("{text}\n"));
-        }
-        let mut lines = String::new();
-        for change in changes {
-            lines.push_str(&format!("{change}\n"));
-        }
-        print_data(&lines)
-    }
 }

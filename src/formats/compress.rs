@@ -49,6 +49,19 @@ impl Compression {
         })
     }
 
+    /// The compression of a stream that begins so, [`Compression::None`] for any other.
+    pub(crate) fn from_start(start: &[u8]) -> Compression {
+        match start {
+            [0x1f, 0x8b, ..] => Compression::Gzip,
+            [b'B', b'Z', b'h', ..] => Compression::Bzip2,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Compression::Xz,
+            [0x5d, 0, 0, ..] => Compression::Lzma,
+            // A frame, and one to skip.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Compression::Zstd,
+            _ => Compression::None,
+        }
+    }
+
     /// The extension that a file of this compression has, empty for none.
     pub fn extension(self) -> &'static str {
         match self {

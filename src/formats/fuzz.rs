@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 
-pub(crate) use deb::deb;
+pub(crate) use deb::{deb, mended};
 
 use super::relation::{Provided, RelationText, parse_provides, parse_relations, trimmed};
 use super::suite::Suites;

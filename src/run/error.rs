@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{local, lock, preseed, profile, target_debs};
+use super::{compare, local, lock, preseed, profile, target_debs};
 use crate::failure::{Class, with_causes};
 use crate::formats::suite;
 use crate::interrupt::Interrupt;
@@ -56,6 +56,8 @@ pub(crate) enum Error {
     Profile(#[from] profile::Error),
     #[error(transparent)]
     Lock(#[from] lock::Error),
+    #[error(transparent)]
+    Compare(#[from] compare::Error),
     /// Where a build writes a file of an image.
     #[error("{} exists and is not a regular file", path.display())]
     NotAFile { path: PathBuf },
@@ -205,6 +207,7 @@ impl Error {
             Error::Preseed(error) => error.class(),
             Error::Profile(_) => Class::Usage,
             Error::Lock(error) => error.class(),
+            Error::Compare(error) => error.class(),
             Error::Store(error) => error.class(),
             Error::Fetch(error) => error.class(),
             Error::Archive(error) => error.class(),
@@ -249,6 +252,7 @@ impl Error {
             Error::Preseed(error) => error.hint(),
             Error::Profile(error) => error.hint(),
             Error::Lock(error) => error.hint(),
+            Error::Compare(error) => error.hint(),
             Error::Pack(error) => error.hint(),
             Error::Registry(error) => error.hint(),
             Error::Pushes { failures } => failures.first().and_then(registry::Error::hint),

@@ -3,9 +3,9 @@
 //! No release and no index is read. The packages are verified by the digests of the lock, wherever
 //! they come from. How a lock is made is in `made`.
 
-mod compare;
 mod error;
 mod made;
+mod releases;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -27,9 +27,9 @@ use crate::store::{self, RemoteFile};
 use crate::tree::apt::AptFile;
 use crate::tree::rootfs::RootPath;
 
-pub(crate) use compare::{changes, require_same_releases};
 pub(crate) use error::Error;
 pub(super) use made::MadeLock;
+pub(crate) use releases::require_same_releases;
 
 /// The largest lock, in bytes. One of 5,000 packages has 6 MB.
 const SIZE_LIMIT: u64 = 256 << 20;

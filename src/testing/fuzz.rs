@@ -3,7 +3,7 @@
 //! Each room checks its own parsers, in its `fuzz.rs`; this is the list of them. `fuzz/` hands them
 //! to libFuzzer, and `tests/fuzz.rs` runs them over the seeds and over all former findings.
 
-use crate::{archive, dpkg, formats, inventory, pack, plan, registry, sandbox, store};
+use crate::{archive, dpkg, formats, inventory, pack, plan, registry, run, sandbox, store};
 
 /// A function to fuzz.
 #[derive(Clone, Copy, Debug)]
@@ -14,11 +14,12 @@ pub struct FuzzTarget {
 }
 
 /// All targets, by name.
-pub const TARGETS: [FuzzTarget; 17] = [
+pub const TARGETS: [FuzzTarget; 18] = [
     target("clearsigned", archive::fuzz::clearsigned),
     target("control_members", dpkg::fuzz::control_members),
     target("copyright", inventory::fuzz::copyright),
     target("deb", formats::fuzz::deb),
+    target("images", run::fuzz::images),
     target("keyring", archive::fuzz::keyring),
     target("logins", registry::fuzz::logins),
     target("oci", pack::fuzz::oci),

@@ -62,6 +62,44 @@ fn two_locks_are_compared_a_line_a_package() {
 }
 
 #[test]
+#[ignore = "needs root, dpkg"]
+fn images_are_compared_with_each_other_and_with_locks() {
+    let context = context();
+    let forms = ["tree", "image.tar.zst", "image.oci.tar", "layout"];
+    for version in ["1", "2"] {
+        context.archive.publish(&state(version));
+        for form in forms {
+            let lock = format!("--lock=place/{version}.lock");
+            let target = format!("place/{version}.{form}");
+            let mut command = context.command();
+            command.args(["--variant=essential", "--include=tool", &lock]);
+            if form == "layout" {
+                command.arg("--format=oci");
+            }
+            outcome(command.args(["fake", &target]).arg(context.mirror.url())).ok();
+        }
+    }
+    let diff = |old: String, new: String| {
+        let mut command = context.program();
+        outcome(command.args(["diff", &old, &new])).ok().text()
+    };
+    let inputs = [&forms[..], &["lock"]].concat();
+    let changed = diff("place/1.lock".into(), "place/2.lock".into());
+    assert_eq!(
+        changed,
+        "upgraded helper:all 1 → 2\nupgraded tool:all 1 → 2\n"
+    );
+    for old in &inputs {
+        for new in &inputs {
+            let same = diff(format!("place/1.{old}"), format!("place/1.{new}"));
+            assert_eq!(same, "", "{old}, {new}");
+            let found = diff(format!("place/1.{old}"), format!("place/2.{new}"));
+            assert_eq!(found, changed, "{old}, {new}");
+        }
+    }
+}
+
+#[test]
 #[ignore = "needs root"]
 fn images_of_other_releases_are_not_joined() {
     let context = context();

@@ -37,7 +37,7 @@ pub(crate) fn deb(data: &[u8]) {
 }
 
 /// The archive with a good checksum in each header.
-fn mended(archive: &[u8]) -> Vec<u8> {
+pub(crate) fn mended(archive: &[u8]) -> Vec<u8> {
     let mut archive = archive.to_vec();
     let length = archive.len();
     let mut at = 0;

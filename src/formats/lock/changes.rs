@@ -1,6 +1,6 @@
-//! What differs between the packages of two images, by their locks or manifests.
+//! What differs between the packages of two images.
 //!
-//! Read tolerantly: any JSON object with a list `packages`, each with a name, a version and an
+//! Locks and manifests are read tolerantly: any JSON object with a list `packages`, each with a name, a version and an
 //! architecture.
 
 use std::cmp::Ordering;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::formats::version::Version;
 
 /// The packages of one image, by name and architecture.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct PackageList(BTreeMap<EntryKey, ComparedPackage>);
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,12 +27,13 @@ struct ComparedDocument {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct ComparedPackage {
-    name: String,
-    version: String,
-    architecture: String,
+pub(crate) struct ComparedPackage {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) architecture: String,
+    /// Of the .deb.
     #[serde(default)]
-    digest: Option<String>,
+    pub(crate) digest: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -90,6 +91,19 @@ impl PackageList {
             }
         }
         Ok(PackageList(packages))
+    }
+
+    /// The list of these packages, of which no two have one name and architecture.
+    pub(crate) fn of(packages: impl IntoIterator<Item = ComparedPackage>) -> PackageList {
+        let mut list = BTreeMap::new();
+        for package in packages {
+            let key = EntryKey {
+                name: package.name.clone(),
+                architecture: package.architecture.clone(),
+            };
+            list.insert(key, package);
+        }
+        PackageList(list)
     }
 
     /// What has changed since `old`, by name.

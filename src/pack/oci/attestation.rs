@@ -114,8 +114,8 @@ pub(super) fn attest(
 }
 
 /// Whether it is an attestation and no image.
-pub(super) fn is_attestation(part: &JoinedImage) -> bool {
-    match &part.descriptor.platform {
+pub(super) fn is_attestation(descriptor: &Descriptor) -> bool {
+    match &descriptor.platform {
         Some(platform) => platform.os == UNKNOWN && platform.architecture == UNKNOWN,
         None => false,
     }

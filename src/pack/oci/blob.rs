@@ -1,7 +1,7 @@
 //! The blobs of an image: small documents in memory, layers in files.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -50,6 +50,42 @@ pub(crate) struct FilePart {
     pub(crate) offset: u64,
     /// In bytes.
     pub(crate) size: u64,
+}
+
+impl FilePart {
+    /// A reader of the part, which leaves the file's position alone.
+    pub(crate) fn reader(&self) -> PartReader<'_> {
+        PartReader { part: self, at: 0 }
+    }
+
+    /// The first bytes, at most 16, which tell a compression.
+    pub(crate) fn start(&self) -> io::Result<Vec<u8>> {
+        let mut start = Vec::new();
+        self.reader().take(16).read_to_end(&mut start)?;
+        Ok(start)
+    }
+}
+
+/// Reads a part of a file from its beginning.
+#[derive(Debug)]
+pub(crate) struct PartReader<'a> {
+    part: &'a FilePart,
+    /// How many bytes were read.
+    at: u64,
+}
+
+impl Read for PartReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.part.size - self.at).unwrap_or(usize::MAX);
+        let wanted = buffer.len().min(left);
+        let place = self.part.offset.saturating_add(self.at);
+        let read = self.part.file.read_at(&mut buffer[..wanted], place)?;
+        if read == 0 && wanted > 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.at += read as u64;
+        Ok(read)
+    }
 }
 
 impl Blob {

@@ -20,7 +20,7 @@ const SHELLS: [(&str, &str); 6] = [
 ];
 
 /// The platform of a Debian architecture. Architectures that Go does not know keep Debian's name.
-pub(super) fn platform(architecture: &str) -> Platform {
+pub(crate) fn platform(architecture: &str) -> Platform {
     let known = arch::named(architecture).and_then(|known| known.platform());
     let (name, variant) = known.unwrap_or((architecture, None));
     Platform {

@@ -5,11 +5,11 @@
 use super::documents::{
     DOCKER_INDEX, DOCKER_MANIFEST, Descriptor, INDEX, ImageIndex, ImageManifest, MANIFEST,
 };
-use super::open_layout::OpenLayout;
+use super::open_layout::{OpenLayout, path_of};
 use super::read::Error;
 
 /// The most indexes and manifests of a layout.
-const IMAGE_LIMIT: usize = 256;
+pub(super) const IMAGE_LIMIT: usize = 256;
 /// The most bytes of all of them, which are in memory together.
 const SIZE_LIMIT: usize = 64 << 20;
 /// How deep indexes may be nested.
@@ -40,6 +40,22 @@ impl OpenLayout<'_> {
             layout: self,
             count: 0,
             size: 0,
+            skips_absent: false,
+        };
+        reader.documents(descriptors, 0)
+    }
+
+    /// As [`documents`](OpenLayout::documents), without those of an index that are not there:
+    /// `docker save` writes the index of all platforms and the blobs of some.
+    pub(super) fn present_documents(
+        &mut self,
+        descriptors: Vec<Descriptor>,
+    ) -> Result<Vec<LayoutDocument>, Error> {
+        let mut reader = TreeReader {
+            layout: self,
+            count: 0,
+            size: 0,
+            skips_absent: true,
         };
         reader.documents(descriptors, 0)
     }
@@ -51,6 +67,8 @@ struct TreeReader<'a, 'b> {
     count: usize,
     /// Their bytes.
     size: usize,
+    /// Whether an index may name what is not there.
+    skips_absent: bool,
 }
 
 impl TreeReader<'_, '_> {
@@ -61,6 +79,9 @@ impl TreeReader<'_, '_> {
     ) -> Result<Vec<LayoutDocument>, Error> {
         let mut documents = Vec::new();
         for descriptor in descriptors {
+            if self.skips_absent && depth > 0 && !self.layout.has(&path_of(&descriptor)) {
+                continue;
+            }
             documents.push(self.document(descriptor, depth)?);
         }
         Ok(documents)

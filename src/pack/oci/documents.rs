@@ -15,6 +15,11 @@ pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(super) const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 pub(super) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 pub(super) const CONFIGURATION: &str = "application/vnd.oci.image.config.v1+json";
+/// Docker's own form of it.
+pub(super) const DOCKER_CONFIGURATION: &str = "application/vnd.docker.container.image.v1+json";
+/// What the media types of layers begin with, and docker's.
+pub(super) const LAYER: &str = "application/vnd.oci.image.layer.";
+pub(super) const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.";
 pub(super) const LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 pub(super) const LAYER_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
 
@@ -61,6 +66,29 @@ impl fmt::Display for Platform {
         match &self.variant {
             Some(variant) => write!(f, "/{variant}"),
             None => Ok(()),
+        }
+    }
+}
+
+impl Platform {
+    /// Whether images for both run on the same machines. A variant that is not named is the usual
+    /// one, as for containerd: v8 of arm64, v7 of arm.
+    pub(crate) fn is_as(&self, other: &Platform) -> bool {
+        self.os == other.os
+            && self.architecture == other.architecture
+            && self.usual_variant() == other.usual_variant()
+    }
+
+    fn usual_variant(&self) -> &str {
+        let usual = match self.architecture.as_str() {
+            "arm64" => "v8",
+            "arm" => "v7",
+            "amd64" => "v1",
+            _ => "",
+        };
+        match self.variant.as_deref() {
+            None | Some("") => usual,
+            Some(variant) => variant,
         }
     }
 }
@@ -153,7 +181,7 @@ pub(super) const LAYOUT_VERSION: LayoutVersion = LayoutVersion {
 
 /// An element of docker's `manifest.json`, without which `docker load` of the classic image store
 /// takes no archive.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct DockerManifest {
     /// A path in the archive.

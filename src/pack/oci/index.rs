@@ -160,7 +160,7 @@ fn index(manifests: Vec<super::Descriptor>) -> ImageIndex {
 fn order(part: &JoinedImage) -> (bool, String, String) {
     let platform = part.descriptor.platform.as_ref();
     (
-        is_attestation(part),
+        is_attestation(&part.descriptor),
         platform.map(Platform::to_string).unwrap_or_default(),
         part.descriptor.digest.clone(),
     )
@@ -173,7 +173,7 @@ fn common(parts: &[JoinedImage]) -> Annotations {
         None => Annotations::new(),
     };
     for part in parts {
-        if !is_attestation(part) {
+        if !is_attestation(&part.descriptor) {
             common.retain(|key, value| part.annotations.get(key) == Some(value));
         }
     }

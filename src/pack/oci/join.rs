@@ -37,7 +37,7 @@ pub(crate) fn join(options: &JoinOptions, interrupt: &Interrupt) -> Result<(), E
             let platform = part.descriptor.platform.as_ref().map(ToString::to_string);
             let platform = platform.unwrap_or_default();
             // There may be an attestation for each image.
-            if !is_attestation(&part)
+            if !is_attestation(&part.descriptor)
                 && let Some(first) = places.insert(platform.clone(), path.clone())
             {
                 return Err(Error::Read(ReadError::SamePlatform {

@@ -22,6 +22,8 @@ use crate::interrupt::Interrupt;
 const DOCUMENT_LIMIT: u64 = 4 << 20;
 /// The most members of an archive.
 const MEMBER_LIMIT: usize = 10_000;
+/// How many links in a row are followed in an archive.
+const LINK_LIMIT: usize = 4;
 
 /// A layout to read.
 pub(super) struct OpenLayout<'a> {
@@ -47,6 +49,19 @@ impl<'a> OpenLayout<'a> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let opened = rustix::fs::openat(CWD, path, flags, Mode::empty());
         let file: File = opened.map_err(|e| unreadable(e.into()))?.into();
+        OpenLayout::of(path, file, interrupt)
+    }
+
+    /// A layout that is open already.
+    pub(super) fn of(
+        path: &Path,
+        file: File,
+        interrupt: &'a Interrupt,
+    ) -> Result<OpenLayout<'a>, Error> {
+        let unreadable = |source: io::Error| Error::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
         let status = rustix::fs::fstat(&file).map_err(|e| unreadable(e.into()))?;
         let kind = match FileType::from_raw_mode(status.st_mode) {
             FileType::Directory => LayoutKind::Directory(file),
@@ -75,14 +90,25 @@ impl<'a> OpenLayout<'a> {
         self.parse("index.json", &self.bytes("index.json", &index)?)
     }
 
+    /// Whether the layout has a file.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.find(name).is_ok()
+    }
+
+    /// A document by its name, which has no digest.
+    pub(super) fn named(&self, name: &str) -> Result<Vec<u8>, Error> {
+        self.bytes(name, &self.find(name)?)
+    }
+
     /// A file of the layout.
-    fn find(&self, name: &str) -> Result<FilePart, Error> {
+    pub(super) fn find(&self, name: &str) -> Result<FilePart, Error> {
         let missing = || Error::NoLayout {
             path: self.path.clone(),
             missing: name.to_owned(),
         };
         match &self.kind {
             LayoutKind::Archive(members) => members.get(name).cloned().ok_or_else(missing),
+            LayoutKind::Directory(_) if leads_out(name) => Err(missing()),
             LayoutKind::Directory(directory) => {
                 let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
                 let opened = rustix::fs::openat(directory.as_fd(), name, flags, Mode::empty());
@@ -164,28 +190,67 @@ impl<'a> OpenLayout<'a> {
     }
 }
 
-/// The regular members of a tar archive without compression.
+/// Whether a path may lead out of the layout.
+fn leads_out(name: &str) -> bool {
+    name.starts_with('/') || name.split('/').any(|part| part == "..")
+}
+
+/// The regular members of a tar archive without compression, and those that links lead to.
 fn members(file: File) -> io::Result<HashMap<String, FilePart>> {
     let file = Arc::new(file);
     let mut archive = tar::Archive::new(&*file);
     let mut found = Vec::new();
+    let mut links = Vec::new();
     for entry in archive.entries_with_seek()? {
         let entry = entry?;
-        if found.len() == MEMBER_LIMIT {
+        if found.len() + links.len() == MEMBER_LIMIT {
             return Err(io::Error::other("too many members"));
         }
-        if entry.header().entry_type().is_file() {
-            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let kind = entry.header().entry_type();
+        if let Some(target) = entry.link_name_bytes() {
+            let target = String::from_utf8_lossy(&target).into_owned();
+            // The target of a hard link is a path of the archive.
+            let from = if kind.is_symlink() { name.as_str() } else { "" };
+            links.push((plain(&name, "."), plain(from, &target)));
+        } else if kind.is_file() {
             found.push((name, entry.raw_file_position(), entry.size()));
         }
     }
     let mut members = HashMap::new();
     for (name, offset, size) in found {
-        let name = name.strip_prefix("./").unwrap_or(&name).to_owned();
         let file = Arc::clone(&file);
-        members.insert(name, FilePart { file, offset, size });
+        members.insert(plain(&name, "."), FilePart { file, offset, size });
+    }
+    // docker writes a layer once, and links to it.
+    for _ in 0..LINK_LIMIT {
+        for (name, target) in &links {
+            if let (Some(part), false) = (members.get(target).cloned(), members.contains_key(name))
+            {
+                members.insert(name.clone(), part);
+            }
+        }
     }
     Ok(members)
+}
+
+/// The path of `target`, seen from the entry `from`, without `.` and `..`; `.` is the entry itself.
+fn plain(from: &str, target: &str) -> String {
+    let above = from.rsplit_once('/').map_or("", |(above, _)| above);
+    let whole = match target {
+        "." => from.to_owned(),
+        _ if target.starts_with('/') => target.to_owned(),
+        _ => format!("{above}/{target}"),
+    };
+    let mut parts = Vec::new();
+    for part in whole.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 /// The path of a blob in a layout. An invalid digest gives a path that no layout contains.

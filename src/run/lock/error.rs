@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use super::SIZE_LIMIT;
 use crate::failure::Class;
 use crate::formats::lock::BadLock;
-use crate::formats::lock::changes::BadList;
 
 /// Why a lock cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -24,13 +23,6 @@ pub(crate) enum Error {
         path: PathBuf,
         #[source]
         source: BadLock,
-    },
-    /// A lock or a manifest.
-    #[error("{} has no list of packages", path.display())]
-    NoList {
-        path: PathBuf,
-        #[source]
-        source: BadList,
     },
     #[error("{}: `{field}` is {locked}, but this run has {given}", path.display())]
     Mismatch {
@@ -59,7 +51,6 @@ impl Error {
             Error::Read { .. } => Class::Usage,
             Error::TooLarge { .. }
             | Error::Bad { .. }
-            | Error::NoList { .. }
             | Error::Mismatch { .. }
             | Error::Key { .. }
             | Error::OtherRelease { .. } => Class::Trust,
@@ -82,8 +73,7 @@ impl Error {
             }
             Error::Read { .. }
             | Error::TooLarge { .. }
-            | Error::Bad { .. }
-            | Error::NoList { .. } => None,
+            | Error::Bad { .. } => None,
         }
     }
 }

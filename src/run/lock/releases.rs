@@ -1,25 +1,10 @@
-//! Compares locks: what has changed between two, and whether several are of the same releases.
+//! Whether several locks are of the same releases.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::super::Error as RunError;
-use super::{Error, GivenLock, read_file};
-use crate::formats::lock::changes::{PackageChange, PackageList};
-
-/// What differs between the packages of two locks or manifests.
-pub(crate) fn changes(old: &Path, new: &Path) -> Result<Vec<PackageChange>, RunError> {
-    let old = read_list(old)?;
-    Ok(read_list(new)?.changes_since(&old))
-}
-
-fn read_list(path: &Path) -> Result<PackageList, Error> {
-    let text = read_file(path)?;
-    PackageList::parse(&text).map_err(|source| Error::NoList {
-        path: path.to_owned(),
-        source,
-    })
-}
+use super::{Error, GivenLock};
 
 /// The digests of the releases of a lock, by suite and origin.
 type Releases = BTreeMap<String, BTreeSet<String>>;

@@ -1,0 +1,230 @@
+//! Reads the packages of what is compared, whatever it is: a file says by its first bytes, a
+//! directory by what is in it. `archives` reads tars and layers.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Error;
+use super::archives::TarContents;
+use crate::bounded;
+use crate::formats::compress::Compression;
+use crate::formats::deb::{Archive, DebLimits, Dialect, TarError};
+use crate::formats::lock::changes::{ComparedPackage, PackageList};
+use crate::interrupt::Interrupt;
+use crate::inventory::{self, PackageFileRecord};
+use crate::pack::oci::{self, FilePart, Platform};
+use crate::report::Report;
+use crate::tree::rootfs::Rootfs;
+
+/// The largest lock or manifest, in bytes.
+const LIST_LIMIT: u64 = 256 << 20;
+/// How much of a file tells what it is, in bytes: up to the magic number of ext4.
+const START: usize = 2048;
+/// The size of a header of a tar, in bytes.
+const HEADER: usize = 512;
+
+/// What is given, with the packages of each of its platforms.
+#[derive(Debug)]
+pub(super) struct ComparedImages {
+    pub(super) path: PathBuf,
+    pub(super) lists: Vec<PlatformPackages>,
+}
+
+/// The packages of one image.
+#[derive(Debug)]
+pub(super) struct PlatformPackages {
+    /// `None` if it is not known.
+    pub(super) platform: Option<Platform>,
+    pub(super) packages: PackageList,
+}
+
+/// Reads what is compared.
+#[derive(Clone, Copy)]
+pub(super) struct ImageReader<'a> {
+    pub(super) temporary: &'a Path,
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) report: &'a Report,
+}
+
+impl ImageReader<'_> {
+    pub(super) fn read(&self, path: &Path) -> Result<ComparedImages, Error> {
+        let file = File::open(path).map_err(unreadable(path))?;
+        let metadata = file.metadata().map_err(unreadable(path))?;
+        let lists = match metadata.is_dir() {
+            true => self.directory(path, file)?,
+            false if metadata.is_file() => self.file(path, file)?,
+            // What is read more than once needs a place of its own.
+            false => self.file(path, self.spooled(path, file)?)?,
+        };
+        Ok(ComparedImages {
+            path: path.to_owned(),
+            lists,
+        })
+    }
+
+    /// A layout, or a tree.
+    fn directory(&self, path: &Path, directory: File) -> Result<Vec<PlatformPackages>, Error> {
+        if let Some(lists) = self.layout(path, directory)? {
+            return Ok(lists);
+        }
+        let root = Rootfs::open(path)?;
+        let packages = inventory::installed_in(&root, self.report)?;
+        Ok(alone(list_of(packages.ok_or_else(no_packages(path))?)))
+    }
+
+    fn file(&self, path: &Path, file: File) -> Result<Vec<PlatformPackages>, Error> {
+        let start = start(&file).map_err(unreadable(path))?;
+        let first = start.iter().find(|byte| !byte.is_ascii_whitespace());
+        if first == Some(&b'{') {
+            return read_list(path, &file).map(alone);
+        }
+        if Compression::from_start(&start) == Compression::None {
+            require_tar(path, &start)?;
+        }
+        let size = file.metadata().map_err(unreadable(path))?.len();
+        let whole = FilePart {
+            file: Arc::new(file),
+            offset: 0,
+            size,
+        };
+        match self.tar(path, &whole)? {
+            TarContents::Tree(packages) => Ok(alone(list_of(packages))),
+            TarContents::Nothing => Err(no_packages(path)()),
+            TarContents::Layout => {
+                let archive = self.layout_archive(path, &whole)?;
+                self.layout(path, archive)?.ok_or_else(no_packages(path))
+            }
+        }
+    }
+
+    /// The images of a layout, or of an archive of docker's; `None` if it is neither.
+    fn layout(&self, path: &Path, file: File) -> Result<Option<Vec<PlatformPackages>>, Error> {
+        let Some(images) = oci::layered_images(path, file, self.interrupt)? else {
+            return Ok(None);
+        };
+        let mut lists: Vec<PlatformPackages> = Vec::new();
+        for image in images {
+            let packages = list_of(self.layers(path, &image.layers)?);
+            let known = lists.iter().find(|list| list.is_for(&image.platform));
+            match known {
+                None => lists.push(PlatformPackages {
+                    platform: Some(image.platform),
+                    packages,
+                }),
+                // The same image in another compression.
+                Some(known) if packages.changes_since(&known.packages).is_empty() => {}
+                Some(_) => {
+                    return Err(Error::SeveralImages {
+                        path: path.to_owned(),
+                        platform: image.platform.to_string(),
+                    });
+                }
+            }
+        }
+        Ok(Some(lists))
+    }
+}
+
+impl PlatformPackages {
+    /// Whether they are known to be of this platform.
+    pub(super) fn is_for(&self, platform: &Platform) -> bool {
+        match &self.platform {
+            Some(own) => own.is_as(platform),
+            None => false,
+        }
+    }
+}
+
+/// The packages of an image whose platform is not known.
+fn alone(packages: PackageList) -> Vec<PlatformPackages> {
+    let platform = None;
+    vec![PlatformPackages { platform, packages }]
+}
+
+/// A lock or a manifest.
+fn read_list(path: &Path, file: &File) -> Result<PackageList, Error> {
+    let read = bounded::read(file, LIST_LIMIT).map_err(unreadable(path))?;
+    let Some(text) = read else {
+        return Err(Error::TooLarge {
+            path: path.to_owned(),
+            what: "the list",
+            limit: LIST_LIMIT,
+        });
+    };
+    match PackageList::parse(&text) {
+        Ok(list) => Ok(list),
+        Err(source) => Err(Error::NoList {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// Fails unless a file begins with a header of a tar.
+fn require_tar(path: &Path, start: &[u8]) -> Result<(), Error> {
+    let ext = start.get(1080..1082);
+    let found = match start {
+        [] => "it is empty",
+        [b'h', b's', b'q', b's', ..] => "it is a squashfs",
+        _ if ext == Some(&[0x53, 0xef]) => "it is a file system of the ext family",
+        _ => {
+            let limits = DebLimits::none(Interrupt::default());
+            let header = &start[..start.len().min(HEADER)];
+            match Archive::new(header, Dialect::GnuTar, limits).next_entry() {
+                Ok(_) => return Ok(()),
+                // The header is extended by what follows it.
+                Err(TarError::Truncated) if header.len() == HEADER => return Ok(()),
+                Err(_) => "it is no tar",
+            }
+        }
+    };
+    Err(Error::Unknown {
+        path: path.to_owned(),
+        found,
+    })
+}
+
+/// The beginning of a file.
+fn start(file: &File) -> io::Result<Vec<u8>> {
+    let mut start = vec![0; START];
+    let mut length = 0;
+    while length < start.len() {
+        match file.read_at(&mut start[length..], length as u64)? {
+            0 => break,
+            read => length += read,
+        }
+    }
+    start.truncate(length);
+    Ok(start)
+}
+
+fn list_of(packages: Vec<PackageFileRecord>) -> PackageList {
+    let mut compared = Vec::new();
+    for package in packages {
+        compared.push(ComparedPackage {
+            name: package.name,
+            version: package.version,
+            architecture: package.architecture,
+            digest: package.digest,
+        });
+    }
+    PackageList::of(compared)
+}
+
+/// The error of a file that cannot be read.
+pub(super) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    |source| Error::Read {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// The error of what has no database of packages.
+pub(super) fn no_packages(path: &Path) -> impl FnOnce() -> Error {
+    || Error::NoPackages {
+        path: path.to_owned(),
+    }
+}

@@ -1,0 +1,178 @@
+//! What cannot be compared: the error names the file and what is wrong with it.
+
+use super::made::{MadeDocker, MadeLayout, list};
+use super::{MadePlace, lines, one, tree};
+use crate::failure::Class;
+use crate::formats::compress::Compression;
+use crate::testing::tar::{TarEntry, compress, file, symlink, tar};
+
+/// A name, a file's content, the class of the error, and what its chain of messages names.
+type RefusedImage = (&'static str, Vec<u8>, Class, &'static [&'static str]);
+
+fn changed_layer() -> Vec<u8> {
+    let mut layout = MadeLayout::of(&[("amd64", &[tree()])]);
+    let largest = layout
+        .files
+        .values_mut()
+        .max_by_key(|content| content.len());
+    largest.unwrap()[600] ^= 1;
+    layout.archive()
+}
+
+fn missing_blob() -> Vec<u8> {
+    let mut layout = MadeLayout::of(&[("amd64", &[tree()])]);
+    layout.files.clear();
+    layout.archive()
+}
+
+fn layer_that_is_no_tar() -> Vec<u8> {
+    let mut layout = MadeLayout::of(&[("amd64", &[])]);
+    let layer = layout.blob("application/vnd.oci.image.layer.v1.tar", vec![b'x'; 2000]);
+    let config = layout.blob(
+        "application/vnd.oci.image.config.v1+json",
+        br#"{"architecture":"amd64","os":"linux"}"#.to_vec(),
+    );
+    let manifest = serde_json::json!({"schemaVersion": 2, "config": config, "layers": [layer]});
+    let kind = "application/vnd.oci.image.manifest.v1+json";
+    layout.top = vec![layout.blob(kind, manifest.to_string().into())];
+    layout.archive()
+}
+
+fn too_large_status() -> Vec<u8> {
+    tar(&[TarEntry {
+        declared_size: Some(300 << 20),
+        ..file("var/lib/dpkg/status", "Package: a\n")
+    }])
+}
+
+fn links_in_a_circle() -> Vec<u8> {
+    tar(&[
+        symlink("var/lib/dpkg", "/srv/dpkg"),
+        symlink("srv/dpkg", "/var/lib/dpkg"),
+    ])
+}
+
+/// What is no archive of an image.
+fn refused_files() -> Vec<RefusedImage> {
+    let whole = tar(&tree());
+    let packed = compress(Compression::Gzip, &whole);
+    let mut ext4 = vec![0; 4096];
+    ext4[1080..1082].copy_from_slice(&[0x53, 0xef]);
+    let squashfs = [b"hsqs".as_slice(), &[0; 4096]].concat();
+    vec![
+        ("nothing", Vec::new(), Class::Usage, &["it is empty"]),
+        ("text", b"hello".to_vec(), Class::Usage, &["no tar"]),
+        ("noise", vec![b'x'; 5000], Class::Usage, &["no tar"]),
+        ("squashfs", squashfs, Class::Usage, &["squashfs"]),
+        ("ext4", ext4, Class::Usage, &["ext"]),
+        ("no list", b"{}".to_vec(), Class::Trust, &["packages"]),
+        (
+            "no dpkg",
+            tar(&[file("etc/x", "")]),
+            Class::Usage,
+            &["status.d"],
+        ),
+        ("an empty tar", tar(&[]), Class::Usage, &["status.d"]),
+        (
+            "a short tar",
+            whole[..900].to_vec(),
+            Class::Trust,
+            &["within an entry"],
+        ),
+        (
+            "a short gz",
+            packed[..60].to_vec(),
+            Class::Trust,
+            &["decoded"],
+        ),
+        (
+            "a large status",
+            too_large_status(),
+            Class::Trust,
+            &["dpkg's database", "268435456"],
+        ),
+        ("a circle", links_in_a_circle(), Class::Trust, &["8 links"]),
+    ]
+}
+
+/// Archives of images.
+fn refused_images() -> Vec<RefusedImage> {
+    let amd64 = one("amd64", "1");
+    let arm64 = one("arm64", "1");
+    let twice = MadeLayout::of(&[("amd64", &amd64), ("amd64", &arm64)]);
+    let docker = MadeDocker::of(&[("amd64", &amd64), ("amd64", &arm64)]);
+    let stray = tar(&[file("manifest.json", r#"[{"Config":"../x","Layers":[]}]"#)]);
+    vec![
+        (
+            "another layer",
+            changed_layer(),
+            Class::Trust,
+            &["sha256:", "another digest"],
+        ),
+        ("no blobs", missing_blob(), Class::Usage, &["blobs/sha256"]),
+        (
+            "no layer",
+            layer_that_is_no_tar(),
+            Class::Trust,
+            &["sha256:", "the header at byte 0"],
+        ),
+        (
+            "one platform twice",
+            twice.archive(),
+            Class::Usage,
+            &["several images", "linux/amd64"],
+        ),
+        (
+            "docker's, twice",
+            docker.archive(),
+            Class::Usage,
+            &["several images", "linux/amd64"],
+        ),
+        ("docker's, outside", stray, Class::Usage, &["../x"]),
+    ]
+}
+
+#[test]
+fn what_is_no_image_is_named() {
+    let rows = [refused_files(), refused_images()].concat();
+    let place = MadePlace::new();
+    let good = place.file("good", &list(&[]));
+    for (name, content, class, parts) in &rows {
+        let path = place.file("the-image", content);
+        for (old, new) in [(&path, &good), (&good, &path)] {
+            let error = lines(old, new, None).expect_err(name);
+            assert_eq!(error.class(), *class, "{name}: {error:?}");
+            let mut chain = Vec::new();
+            let mut cause: Option<&dyn std::error::Error> = Some(&error);
+            while let Some(error) = cause {
+                chain.push(error.to_string());
+                cause = error.source();
+            }
+            let text = chain.join(": ");
+            assert!(text.contains("the-image"), "{name}: {text}");
+            for part in *parts {
+                assert!(text.contains(part), "{name}: {text}");
+            }
+        }
+    }
+    #[expect(clippy::print_stdout, reason = "the number of cases")]
+    {
+        println!("{} cases", rows.len());
+    }
+}
+
+#[test]
+fn a_directory_without_packages_is_named() {
+    let place = MadePlace::new();
+    let good = place.file("good", &list(&[]));
+    let error = lines(place.0.path(), &good, None).unwrap_err();
+    assert!(error.to_string().contains("status.d"), "{error}");
+    let error = lines(&good, &place.0.path().join("none"), None).unwrap_err();
+    assert!(error.to_string().contains("none"), "{error}");
+    // dpkg without its status is a damaged tree.
+    std::fs::create_dir_all(place.0.path().join("usr/bin")).unwrap();
+    std::fs::write(place.0.path().join("usr/bin/dpkg"), "").unwrap();
+    let error = lines(place.0.path(), &good, None).unwrap_err();
+    assert_eq!(error.class(), Class::Target);
+    assert!(error.to_string().contains("var/lib/dpkg/status"), "{error}");
+}
