@@ -1,8 +1,8 @@
 //! What has changed between the packages of two images, each given as a lock, a manifest, an image,
 //! an archive of a tree or a tree.
 //!
-//! `contents` and `archives` read what is given, and `database` finds dpkg's database in layers. Images of several
-//! platforms are compared platform by platform.
+//! `contents` and `archives` read what is given, and `database` finds dpkg's database in layers.
+//! Images of several platforms are compared platform by platform.
 
 mod archives;
 mod contents;
@@ -11,13 +11,15 @@ mod error;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::path::Path;
 
 use super::Error as RunError;
 use crate::formats::lock::changes::{PackageChange, PackageList};
 use crate::interrupt::Interrupt;
-use crate::pack::oci::{self, Platform};
+use crate::pack::oci::Platform;
 use crate::report::Report;
+use archives::DECODED_LIMIT;
 use contents::{ComparedImages, ImageReader};
 pub(crate) use error::Error;
 
@@ -26,7 +28,7 @@ pub(crate) use error::Error;
 pub(crate) struct CompareRequest<'a> {
     pub(crate) old: &'a Path,
     pub(crate) new: &'a Path,
-    /// The Debian architecture of the image that is taken from an index.
+    /// The Debian architecture of the images that are compared; `None` for all.
     pub(crate) architecture: Option<&'a str>,
     /// Where a compressed archive of an image is decompressed.
     pub(crate) temporary: &'a Path,
@@ -47,9 +49,11 @@ pub(crate) fn changes(
     report: &Report,
 ) -> Result<Vec<PlatformChanges>, RunError> {
     let reader = ImageReader {
+        architecture: request.architecture,
         temporary: request.temporary,
         interrupt,
         report,
+        left: Cell::new(DECODED_LIMIT),
     };
     compare(request, &reader)
         .map_err(|error| RunError::from(error).or_interrupted(interrupt, false))
@@ -59,12 +63,8 @@ fn compare(
     request: CompareRequest<'_>,
     reader: &ImageReader<'_>,
 ) -> Result<Vec<PlatformChanges>, Error> {
-    let mut old = reader.read(request.old)?;
-    let mut new = reader.read(request.new)?;
-    if let Some(architecture) = request.architecture {
-        old.choose(architecture)?;
-        new.choose(architecture)?;
-    }
+    let old = reader.read(request.old)?;
+    let new = reader.read(request.new)?;
     match (&old.lists[..], &new.lists[..]) {
         ([before], [after]) => Ok(vec![PlatformChanges {
             platform: None,
@@ -110,25 +110,6 @@ fn by_platform(old: &ComparedImages, new: &ComparedImages) -> Vec<PlatformChange
 }
 
 impl ComparedImages {
-    /// Keeps the image of an architecture. A list of packages and a tree have one image, of which
-    /// the platform is not known.
-    fn choose(&mut self, architecture: &str) -> Result<(), Error> {
-        let wanted = oci::platform(architecture);
-        let found = self.platforms();
-        self.lists.retain(|list| match &list.platform {
-            Some(platform) => platform.is_as(&wanted),
-            None => true,
-        });
-        if self.lists.is_empty() {
-            return Err(Error::NoPlatform {
-                path: self.path.clone(),
-                architecture: architecture.to_owned(),
-                found,
-            });
-        }
-        Ok(())
-    }
-
     fn of_platform(&self, platform: &Platform) -> Option<&PackageList> {
         for list in &self.lists {
             if list.is_for(platform) {

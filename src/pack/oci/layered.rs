@@ -2,7 +2,7 @@
 //!
 //! The blobs of a layout are compared with their digests; an old archive of docker's has none.
 //! Attestations and other artifacts in a layout are passed over, and images of an index that are
-//! not there.
+//! not there. Layers of a platform that is not wanted are not read.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -24,6 +24,17 @@ pub(crate) const LAYOUT_FILE: &str = "oci-layout";
 /// docker's list of the images of an archive.
 pub(crate) const DOCKER_FILE: &str = "manifest.json";
 
+/// The most layers of an image. docker takes 128.
+const LAYER_LIMIT: usize = 1000;
+
+/// The images of a layout.
+#[derive(Debug, Default)]
+pub(crate) struct LayeredImages {
+    pub(crate) images: Vec<LayeredImage>,
+    /// The platforms of images that are not wanted.
+    pub(crate) others: Vec<Platform>,
+}
+
 /// An image of one platform.
 #[derive(Debug)]
 pub(crate) struct LayeredImage {
@@ -40,15 +51,24 @@ pub(crate) struct LayerFile {
     pub(crate) content: FilePart,
 }
 
-/// Reads the images of an archive or a directory. `None` if it is neither a layout nor docker's.
+/// Reads the images of an archive or a directory, those for the platform `wanted` if there is one.
+/// `None` if it is neither a layout nor docker's.
 pub(crate) fn layered_images(
     path: &Path,
     file: File,
+    wanted: Option<&Platform>,
     interrupt: &Interrupt,
-) -> Result<Option<Vec<LayeredImage>>, Error> {
-    let mut layout = OpenLayout::of(path, file, interrupt)?;
+) -> Result<Option<LayeredImages>, Error> {
+    let mut collector = LayerCollector {
+        layout: OpenLayout::of(path, file, interrupt)?,
+        wanted,
+        found: LayeredImages::default(),
+        seen: BTreeSet::new(),
+    };
+    let layout = &collector.layout;
     if layout.has(LAYOUT_FILE) {
-        return of_layout(&mut layout).map(Some);
+        collector.add_layout()?;
+        return collector.finish().map(Some);
     }
     if !layout.has(DOCKER_FILE) {
         return Ok(None);
@@ -56,49 +76,42 @@ pub(crate) fn layered_images(
     let listed: Result<Vec<DockerManifest>, _> =
         layout.parse(DOCKER_FILE, &layout.named(DOCKER_FILE)?);
     // A tree may have a file of that name.
-    match listed {
-        Ok(listed) => of_docker(&layout, &listed).map(Some),
-        Err(_) => Ok(None),
-    }
-}
-
-fn of_layout(layout: &mut OpenLayout<'_>) -> Result<Vec<LayeredImage>, Error> {
-    let index = layout.index()?;
-    let documents = layout.present_documents(index.manifests)?;
-    let mut collector = LayerCollector {
-        layout,
-        images: Vec::new(),
-        seen: BTreeSet::new(),
+    let Ok(listed) = listed else {
+        return Ok(None);
     };
-    for document in documents {
-        collector.add(document)?;
-    }
-    let images = collector.images;
-    require_image(layout, images)
-}
-
-fn require_image(
-    layout: &OpenLayout<'_>,
-    images: Vec<LayeredImage>,
-) -> Result<Vec<LayeredImage>, Error> {
-    if images.is_empty() {
-        return Err(Error::NoLayout {
-            path: layout.path().to_owned(),
-            missing: "image".to_owned(),
-        });
-    }
-    Ok(images)
+    collector.add_docker(&listed)?;
+    collector.finish().map(Some)
 }
 
 /// Collects the images of a layout.
-struct LayerCollector<'a, 'b> {
-    layout: &'a mut OpenLayout<'b>,
-    images: Vec<LayeredImage>,
+struct LayerCollector<'a> {
+    layout: OpenLayout<'a>,
+    wanted: Option<&'a Platform>,
+    found: LayeredImages,
     /// The digests of manifests so far: an image may have several names.
     seen: BTreeSet<String>,
 }
 
-impl LayerCollector<'_, '_> {
+impl LayerCollector<'_> {
+    fn finish(self) -> Result<LayeredImages, Error> {
+        if self.found.images.is_empty() && self.found.others.is_empty() {
+            return Err(Error::NoLayout {
+                path: self.layout.path().to_owned(),
+                missing: "image".to_owned(),
+            });
+        }
+        Ok(self.found)
+    }
+
+    /// Adds the images of a layout.
+    fn add_layout(&mut self) -> Result<(), Error> {
+        let index = self.layout.index()?;
+        for document in self.layout.present_documents(index.manifests)? {
+            self.add(document)?;
+        }
+        Ok(())
+    }
+
     /// Adds the image of a manifest, or those of an index.
     fn add(&mut self, document: LayoutDocument) -> Result<(), Error> {
         let descriptor = document.descriptor;
@@ -113,24 +126,24 @@ impl LayerCollector<'_, '_> {
                     && !is_attestation(&descriptor)
                     && self.seen.insert(descriptor.digest.clone())
                 {
-                    let image = self.image(descriptor, *manifest)?;
-                    self.images.push(image);
+                    self.add_image(descriptor, &manifest)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn image(
-        &mut self,
-        descriptor: Descriptor,
-        manifest: ImageManifest,
-    ) -> Result<LayeredImage, Error> {
+    fn add_image(&mut self, descriptor: Descriptor, manifest: &ImageManifest) -> Result<(), Error> {
         let configuration = self.layout.document(&manifest.config)?;
         let platform = match descriptor.platform {
             Some(platform) => platform,
             None => self.layout.parse(&manifest.config.digest, &configuration)?,
         };
+        if !self.is_wanted(&platform) {
+            self.found.others.push(platform);
+            return Ok(());
+        }
+        self.require_few(&manifest.layers)?;
         let mut layers = Vec::new();
         for layer in &manifest.layers {
             layers.push(LayerFile {
@@ -138,7 +151,47 @@ impl LayerCollector<'_, '_> {
                 content: self.layout.verified(layer)?,
             });
         }
-        Ok(LayeredImage { platform, layers })
+        self.found.images.push(LayeredImage { platform, layers });
+        Ok(())
+    }
+
+    /// Adds the images of an archive of docker's without a layout, by paths.
+    fn add_docker(&mut self, listed: &[DockerManifest]) -> Result<(), Error> {
+        if listed.len() > IMAGE_LIMIT {
+            return Err(self.layout.too_large("the number of its images"));
+        }
+        for image in listed {
+            let configuration = self.layout.named(&image.config)?;
+            let platform = self.layout.parse(&image.config, &configuration)?;
+            if !self.is_wanted(&platform) {
+                self.found.others.push(platform);
+                continue;
+            }
+            self.require_few(&image.layers)?;
+            let mut layers = Vec::new();
+            for name in &image.layers {
+                layers.push(LayerFile {
+                    name: name.clone(),
+                    content: self.layout.find(name)?,
+                });
+            }
+            self.found.images.push(LayeredImage { platform, layers });
+        }
+        Ok(())
+    }
+
+    fn is_wanted(&self, platform: &Platform) -> bool {
+        match self.wanted {
+            Some(wanted) => platform.is_as(wanted),
+            None => true,
+        }
+    }
+
+    fn require_few<T>(&self, layers: &[T]) -> Result<(), Error> {
+        match layers.len() > LAYER_LIMIT {
+            true => Err(self.layout.too_large("the number of its layers")),
+            false => Ok(()),
+        }
     }
 }
 
@@ -151,30 +204,4 @@ fn is_image(manifest: &ImageManifest) -> bool {
     };
     (kind == CONFIGURATION || kind == DOCKER_CONFIGURATION)
         && (manifest.layers.is_empty() || manifest.layers.iter().any(is_layer))
-}
-
-/// The images of an archive of docker's without a layout, by paths.
-fn of_docker(
-    layout: &OpenLayout<'_>,
-    listed: &[DockerManifest],
-) -> Result<Vec<LayeredImage>, Error> {
-    if listed.len() > IMAGE_LIMIT {
-        return Err(layout.too_large("the number of its images"));
-    }
-    let mut images = Vec::new();
-    for image in listed {
-        let configuration = layout.named(&image.config)?;
-        let mut layers = Vec::new();
-        for name in &image.layers {
-            layers.push(LayerFile {
-                name: name.clone(),
-                content: layout.find(name)?,
-            });
-        }
-        images.push(LayeredImage {
-            platform: layout.parse(&image.config, &configuration)?,
-            layers,
-        });
-    }
-    require_image(layout, images)
 }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +22,8 @@ use crate::interrupt::Interrupt;
 const DOCUMENT_LIMIT: u64 = 4 << 20;
 /// The most members of an archive.
 const MEMBER_LIMIT: usize = 10_000;
+/// The most bytes of all their headers.
+const HEADER_LIMIT: u64 = 64 << 20;
 /// How many links in a row are followed in an archive.
 const LINK_LIMIT: usize = 4;
 
@@ -198,7 +200,11 @@ fn leads_out(name: &str) -> bool {
 /// The regular members of a tar archive without compression, and those that links lead to.
 fn members(file: File) -> io::Result<HashMap<String, FilePart>> {
     let file = Arc::new(file);
-    let mut archive = tar::Archive::new(&*file);
+    let headers = HeaderReader {
+        file: &file,
+        left: HEADER_LIMIT,
+    };
+    let mut archive = tar::Archive::new(headers);
     let mut found = Vec::new();
     let mut links = Vec::new();
     for entry in archive.entries_with_seek()? {
@@ -234,6 +240,31 @@ fn members(file: File) -> io::Result<HashMap<String, FilePart>> {
     Ok(members)
 }
 
+/// Reads the headers of an archive, whose content is skipped by seeking: a name may be as long as
+/// its header says, and is read at once.
+struct HeaderReader<'a> {
+    file: &'a File,
+    /// How many bytes may still be read.
+    left: u64,
+}
+
+impl Read for HeaderReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        match self.left.checked_sub(read as u64) {
+            Some(left) => self.left = left,
+            None => return Err(io::Error::other("the names of its members are too long")),
+        }
+        Ok(read)
+    }
+}
+
+impl Seek for HeaderReader<'_> {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.file.seek(position)
+    }
+}
+
 /// The path of `target`, seen from the entry `from`, without `.` and `..`; `.` is the entry itself.
 fn plain(from: &str, target: &str) -> String {
     let above = from.rsplit_once('/').map_or("", |(above, _)| above);
@@ -258,4 +289,40 @@ pub(super) fn path_of(descriptor: &Descriptor) -> String {
     let digest = descriptor.digest.strip_prefix("sha256:").unwrap_or("none");
     let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
     format!("blobs/sha256/{}", if is_digest { digest } else { "none" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::tar::{TarEntry, entry, file, tar};
+
+    /// The names of the members of a file with this content and this size.
+    fn names(content: &[u8], size: u64) -> io::Result<Vec<String>> {
+        let mut archive = tempfile::tempfile()?;
+        archive.write_all(content)?;
+        archive.set_len(size)?;
+        archive.rewind()?;
+        let mut names: Vec<String> = members(archive)?.into_keys().collect();
+        names.sort();
+        Ok(names)
+    }
+
+    #[test]
+    fn large_members_are_skipped_and_long_names_refused() {
+        let size = 1 << 30;
+        let large = TarEntry {
+            declared_size: Some(size),
+            ..file("large", "")
+        };
+        let mut content = tar(&[file("small", "x"), large]);
+        content.truncate(3 * 512);
+        let found = names(&content, size + 5 * 512).unwrap();
+        assert_eq!(found, ["large", "small"]);
+        let long = TarEntry {
+            declared_size: Some(size),
+            ..entry("././@LongLink", b'L', 0o644)
+        };
+        let error = names(&tar(&[long]), size + 2048).unwrap_err();
+        assert!(error.to_string().contains("too long"), "{error}");
+    }
 }

@@ -3,6 +3,7 @@
 //! A tar, compressed or not, is read from front to back, for it may be a tree. If it is an image's
 //! archive instead, it is read in place, and a compressed one from a temporary file.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::Path;
@@ -15,8 +16,8 @@ use crate::formats::deb::{Archive, DebLimits, Dialect, TarError};
 use crate::inventory::PackageFileRecord;
 use crate::pack::oci::{DOCKER_FILE, FilePart, LAYOUT_FILE, LayerFile};
 
-/// The most bytes to which an archive or a layer decodes.
-const DECODED_LIMIT: u64 = 256 << 30;
+/// The most bytes to which archives and layers decode, over both images.
+pub(super) const DECODED_LIMIT: u64 = 256 << 30;
 /// How many links in a row are followed to dpkg's database.
 const LINK_LIMIT: usize = 8;
 /// How much is read at a time, in bytes.
@@ -82,7 +83,7 @@ impl ImageReader<'_> {
     /// Reads an archive into the database.
     fn stack(&self, content: &FilePart, database: &mut Database) -> Result<Stacked, LayerFailure> {
         let limits = DebLimits::none(self.interrupt.clone());
-        let decoded = decoded(content).map_err(TarError::Stream)?;
+        let decoded = self.decoded(content).map_err(TarError::Stream)?;
         let mut archive = Archive::new(decoded, Dialect::GnuTar, limits);
         let mut stacked = Stacked::Tree;
         while let Some(entry) = archive.next_entry()? {
@@ -101,7 +102,19 @@ impl ImageReader<'_> {
         if Compression::from_start(&start) == Compression::None {
             return whole.file.try_clone().map_err(unreadable(path));
         }
-        self.spooled(path, decoded(whole).map_err(unreadable(path))?)
+        self.spooled(path, self.decoded(whole).map_err(unreadable(path))?)
+    }
+
+    /// Decodes a file, whose first bytes tell its compression.
+    fn decoded<'b>(
+        &'b self,
+        content: &'b FilePart,
+    ) -> io::Result<Limited<'b, Box<dyn Read + Send + 'b>>> {
+        let compression = Compression::from_start(&content.start()?);
+        let input = BufReader::with_capacity(BUFFER, content.reader());
+        let input = decoder(compression, input, Integrity::Unknown)?;
+        let left = &self.left;
+        Ok(Limited { input, left })
     }
 
     /// A temporary file with all that `input` has.
@@ -110,7 +123,8 @@ impl ImageReader<'_> {
             directory: self.temporary.to_owned(),
             source,
         };
-        let mut input = Limited::new(input);
+        let left = &self.left;
+        let mut input = Limited { input, left };
         let mut file = tempfile::tempfile_in(self.temporary).map_err(failed)?;
         let mut buffer = vec![0; BUFFER];
         loop {
@@ -127,36 +141,20 @@ impl ImageReader<'_> {
     }
 }
 
-/// Decodes a file, whose first bytes tell its compression.
-fn decoded(content: &FilePart) -> io::Result<Limited<Box<dyn Read + Send + '_>>> {
-    let compression = Compression::from_start(&content.start()?);
-    let input = BufReader::with_capacity(BUFFER, content.reader());
-    decoder(compression, input, Integrity::Unknown).map(Limited::new)
-}
-
-/// Fails where a reader has more than [`DECODED_LIMIT`].
-struct Limited<R> {
+/// Fails where all readers together have more than [`DECODED_LIMIT`].
+struct Limited<'a, R> {
     input: R,
     /// In bytes.
-    left: u64,
+    left: &'a Cell<u64>,
 }
 
-impl<R> Limited<R> {
-    fn new(input: R) -> Limited<R> {
-        Limited {
-            input,
-            left: DECODED_LIMIT,
-        }
-    }
-}
-
-impl<R: Read> Read for Limited<R> {
+impl<R: Read> Read for Limited<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.input.read(buffer)?;
-        match self.left.checked_sub(read as u64) {
-            Some(left) => self.left = left,
+        match self.left.get().checked_sub(read as u64) {
+            Some(left) => self.left.set(left),
             None => {
-                let text = format!("it decodes to more than {DECODED_LIMIT} bytes");
+                let text = format!("the images decode to more than {DECODED_LIMIT} bytes");
                 return Err(io::Error::other(text));
             }
         }

@@ -1,6 +1,7 @@
 //! Reads the packages of what is compared, whatever it is: a file says by its first bytes, a
 //! directory by what is in it. `archives` reads tars and layers.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -19,12 +20,14 @@ use crate::pack::oci::{self, FilePart, Platform};
 use crate::report::Report;
 use crate::tree::rootfs::Rootfs;
 
-/// The largest lock or manifest, in bytes.
-const LIST_LIMIT: u64 = 256 << 20;
+/// The largest lock or manifest, in bytes. A lock of 5,000 packages has 6 MB.
+const LIST_LIMIT: u64 = 64 << 20;
 /// How much of a file tells what it is, in bytes: up to the magic number of ext4.
 const START: usize = 2048;
 /// The size of a header of a tar, in bytes.
 const HEADER: usize = 512;
+/// Where a header says that it is one, in bytes.
+const MAGIC: usize = 257;
 
 /// What is given, with the packages of each of its platforms.
 #[derive(Debug)]
@@ -42,11 +45,14 @@ pub(super) struct PlatformPackages {
 }
 
 /// Reads what is compared.
-#[derive(Clone, Copy)]
 pub(super) struct ImageReader<'a> {
+    /// The Debian architecture of the images that are read; `None` for all.
+    pub(super) architecture: Option<&'a str>,
     pub(super) temporary: &'a Path,
     pub(super) interrupt: &'a Interrupt,
     pub(super) report: &'a Report,
+    /// How many bytes may still be decoded.
+    pub(super) left: Cell<u64>,
 }
 
 impl ImageReader<'_> {
@@ -77,8 +83,11 @@ impl ImageReader<'_> {
 
     fn file(&self, path: &Path, file: File) -> Result<Vec<PlatformPackages>, Error> {
         let start = start(&file).map_err(unreadable(path))?;
+        let is_tar = start
+            .get(MAGIC..)
+            .is_some_and(|rest| rest.starts_with(b"ustar"));
         let first = start.iter().find(|byte| !byte.is_ascii_whitespace());
-        if first == Some(&b'{') {
+        if first == Some(&b'{') && !is_tar {
             return read_list(path, &file).map(alone);
         }
         if Compression::from_start(&start) == Compression::None {
@@ -102,11 +111,20 @@ impl ImageReader<'_> {
 
     /// The images of a layout, or of an archive of docker's; `None` if it is neither.
     fn layout(&self, path: &Path, file: File) -> Result<Option<Vec<PlatformPackages>>, Error> {
-        let Some(images) = oci::layered_images(path, file, self.interrupt)? else {
+        let wanted = self.architecture.map(oci::platform);
+        let found = oci::layered_images(path, file, wanted.as_ref(), self.interrupt)?;
+        let Some(found) = found else {
             return Ok(None);
         };
+        if let (Some(architecture), []) = (self.architecture, &found.images[..]) {
+            return Err(Error::NoPlatform {
+                path: path.to_owned(),
+                architecture: architecture.to_owned(),
+                found: found.others.iter().map(Platform::to_string).collect(),
+            });
+        }
         let mut lists: Vec<PlatformPackages> = Vec::new();
-        for image in images {
+        for image in found.images {
             let packages = list_of(self.layers(path, &image.layers)?);
             let known = lists.iter().find(|list| list.is_for(&image.platform));
             match known {

@@ -5,15 +5,18 @@
 //! are kept, and the links on the way to them. Where a link leads elsewhere, the caller reads again
 //! with the places that it leads to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::ops::Bound;
 
 use crate::formats::deb::{Archive, Entry, Kind, TarError};
 use crate::inventory::{self, PackageFileRecord, STATUS, STATUS_DIRECTORY};
 
-/// The most bytes that are kept of an image's database, with the names of its files: as much as is
-/// read of a file of a tree.
-pub(super) const SIZE_LIMIT: u64 = 256 << 20;
+/// The most bytes that are kept of an image's database, with the names of its files. A status of
+/// 5,000 packages has 8 MB.
+pub(super) const SIZE_LIMIT: u64 = 32 << 20;
+/// What each entry counts for besides its bytes: about what it takes in memory.
+const ENTRY_SIZE: usize = 128;
 /// The prefix of a name that hides what is below.
 const WHITEOUT: &[u8] = b".wh.";
 /// The name that hides all of its directory.
@@ -40,6 +43,9 @@ impl Default for Places {
 pub(super) struct Database {
     places: Places,
     nodes: BTreeMap<Vec<u8>, DatabaseNode>,
+    /// The directories whose content this layer has hidden. Nothing of lower layers gets there
+    /// again, so once is enough, however often a layer says it.
+    hidden: BTreeSet<Vec<u8>>,
     /// The number of the layer that is being read.
     layer: usize,
     /// The bytes that were kept.
@@ -82,6 +88,7 @@ impl Database {
         Database {
             places,
             nodes: BTreeMap::new(),
+            hidden: BTreeSet::new(),
             layer: 0,
             size: 0,
         }
@@ -90,6 +97,7 @@ impl Database {
     /// Begins the next layer.
     pub(super) fn begin_layer(&mut self) {
         self.layer += 1;
+        self.hidden.clear();
     }
 
     /// Takes the next entry of the layer.
@@ -101,12 +109,10 @@ impl Database {
         let path = normal(b"", &entry.path);
         let name = name(&path);
         if name == OPAQUE {
-            self.hide(parent(&path), false);
-            return Ok(());
+            return self.hide_content(parent(&path));
         }
         if let Some(hidden) = name.strip_prefix(WHITEOUT) {
-            self.hide(&normal(parent(&path), hidden), true);
-            return Ok(());
+            return self.hide(parent(&path), hidden);
         }
         if !self.concerns(&path) {
             return Ok(());
@@ -120,7 +126,7 @@ impl Database {
             Kind::HardLink => DatabaseNodeKind::HardLink(normal(b"", &entry.target)),
             Kind::File | Kind::Character | Kind::Block | Kind::Fifo => DatabaseNodeKind::Other,
         };
-        self.count((path.len() + entry.target.len()) as u64)?;
+        self.count((path.len() + entry.target.len() + ENTRY_SIZE) as u64)?;
         let was_directory = matches!(
             self.nodes.get(&path),
             None | Some(DatabaseNode {
@@ -129,20 +135,41 @@ impl Database {
             })
         );
         if !(was_directory && matches!(kind, DatabaseNodeKind::Directory)) {
-            self.nodes.retain(|known, _| !is_below(known, &path));
+            for _ in self.nodes.extract_if(below(&path), |_, _| true) {}
         }
         let layer = self.layer;
         self.nodes.insert(path, DatabaseNode { layer, kind });
         Ok(())
     }
 
-    /// Removes what lower layers have below a path, and at the path itself.
-    fn hide(&mut self, path: &[u8], with_itself: bool) {
+    /// Removes what lower layers have at a name of a directory, and below it.
+    fn hide(&mut self, directory: &[u8], name: &[u8]) -> Result<(), LayerFailure> {
+        // Files of aufs's own, and what is no name.
+        if name.starts_with(WHITEOUT) || matches!(name, b"" | b"." | b"..") {
+            return Ok(());
+        }
+        let path = normal(directory, name);
+        if self
+            .nodes
+            .get(&path)
+            .is_some_and(|node| node.layer < self.layer)
+        {
+            self.nodes.remove(&path);
+        }
+        self.hide_content(&path)
+    }
+
+    /// Removes what lower layers have below a directory.
+    fn hide_content(&mut self, directory: &[u8]) -> Result<(), LayerFailure> {
+        if !self.concerns(directory) || self.hidden.contains(directory) {
+            return Ok(());
+        }
+        self.count((directory.len() + ENTRY_SIZE) as u64)?;
+        self.hidden.insert(directory.to_vec());
         let layer = self.layer;
-        self.nodes.retain(|known, node| {
-            let is_hidden = is_below(known, path) || with_itself && known == path;
-            node.layer == layer || !is_hidden
-        });
+        let lower = |_: &Vec<u8>, node: &mut DatabaseNode| node.layer < layer;
+        for _ in self.nodes.extract_if(below(directory), lower) {}
+        Ok(())
     }
 
     /// Whether a path is one of the places, above one, or a file of status.d.
@@ -256,6 +283,16 @@ fn name(path: &[u8]) -> &[u8] {
         Some(at) => &path[at + 1..],
         None => path,
     }
+}
+
+/// The paths below a directory, of which the empty one is the root.
+fn below(directory: &[u8]) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+    if directory.is_empty() {
+        return (Bound::Unbounded, Bound::Unbounded);
+    }
+    // The byte after the slash.
+    let [first, end] = [b"/", b"0"].map(|last| [directory, last].concat());
+    (Bound::Included(first), Bound::Excluded(end))
 }
 
 /// Whether a path is below a directory, of which the empty one is the root.

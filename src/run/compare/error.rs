@@ -121,7 +121,11 @@ impl Error {
                 Some("only images of Debian, Ubuntu and their like can be compared".into())
             }
             Error::SeveralImages { .. } => {
-                Some("`skopeo copy docker-archive:FILE:TAG oci-archive:OTHER` takes one out".into())
+                Some(
+                    "`skopeo copy oci-archive:FILE:TAG oci-archive:OTHER` takes one out; an \
+                     archive of `docker save` is docker-archive:FILE:TAG"
+                        .into(),
+                )
             }
             Error::NoPlatform { found, .. } if !found.is_empty() => {
                 Some(format!("it has {}", found.join(", ")))

@@ -9,10 +9,12 @@
 mod made;
 mod refused;
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
-use super::{CompareRequest, Error, ImageReader, compare};
+use super::{CompareRequest, DECODED_LIMIT, Error, ImageReader, compare};
 use crate::formats::compress::Compression;
+use crate::formats::digest::{Algorithm, digest};
 use crate::interrupt::Interrupt;
 use crate::report::Report;
 use crate::testing::tar::{TarEntry, compress, directory, file, hard_link, symlink, tar};
@@ -36,6 +38,16 @@ impl MadePlace {
 
 /// The lines of a comparison, of which those of several platforms begin with theirs.
 fn lines(old: &Path, new: &Path, architecture: Option<&str>) -> Result<Vec<String>, Error> {
+    compared(old, new, architecture, DECODED_LIMIT)
+}
+
+/// The same of images that decode to at most so many bytes.
+fn compared(
+    old: &Path,
+    new: &Path,
+    architecture: Option<&str>,
+    limit: u64,
+) -> Result<Vec<String>, Error> {
     let place = MadePlace::new();
     let request = CompareRequest {
         old,
@@ -44,9 +56,11 @@ fn lines(old: &Path, new: &Path, architecture: Option<&str>) -> Result<Vec<Strin
         temporary: place.0.path(),
     };
     let reader = ImageReader {
+        architecture,
         temporary: request.temporary,
         interrupt: &Interrupt::default(),
         report: &Report::silent(),
+        left: Cell::new(limit),
     };
     let mut lines = Vec::new();
     for compared in compare(request, &reader)? {
@@ -124,6 +138,8 @@ impl Forms<'_> {
         self.add("a tar", &whole);
         self.add("a list", &list(&[("a", "amd64", "1"), ("b", "all", "1")]));
         self.add("without dpkg", &tar(&without_dpkg()));
+        let brace = [vec![file("{", "")], tree()].concat();
+        self.add("a tar that begins like a list", &tar(&brace));
         self.add("links to the database", &tar(&with_links()));
         self.add("a hard link to the status", &tar(&with_hard_link()));
         for compression in COMPRESSIONS {
@@ -207,7 +223,7 @@ fn every_form_of_an_image_has_the_same_packages() {
 /// Images by their layers, the lowest first, each a list of entries: `=a` a status with the package
 /// `a`, `PATH=a` such a file elsewhere, `+a` its stanza in status.d, `PATH/` a directory,
 /// `PATH>TARGET` a symlink, `PATH` an empty file. Then the packages that there are.
-const LAYERS: [(&str, &[&str], &str); 14] = [
+const LAYERS: [(&str, &[&str], &str); 17] = [
     ("replaced", &["=a", "=b"], "b"),
     ("untouched", &["=a", "etc/x"], "a"),
     ("two places", &["=a", "+b"], "a b"),
@@ -216,6 +232,30 @@ const LAYERS: [(&str, &[&str], &str); 14] = [
     ("a whiteout of the old", &["=a", "=b var/lib/.wh.dpkg"], "b"),
     ("opaque", &["=a", "+b var/lib/dpkg/.wh..wh..opq"], "b"),
     ("an opaque root", &["=a", "./.wh..wh..opq +b"], "b"),
+    (
+        "opaque, with the same in its layer",
+        &[
+            "+a +c",
+            "+b var/.wh..wh..opq var/lib/.wh..wh..opq var/.wh..wh..opq",
+        ],
+        "b",
+    ),
+    (
+        "a name that begins as a hidden one",
+        &[
+            "var/lib/dpkg>/srv srv/status=a srv-2/x",
+            "srv/.wh.statu .wh.srv-2",
+        ],
+        "a",
+    ),
+    (
+        "no names",
+        &[
+            "=a",
+            "var/lib/dpkg/.wh. var/lib/dpkg/.wh... var/lib/dpkg/.wh.. var/.wh..wh.lib",
+        ],
+        "a",
+    ),
     ("another name", &["=a", "var/lib/dpkg/.wh.status-old"], "a"),
     ("a directory again", &["=a", "var/lib/dpkg/"], "a"),
     ("a file for a directory", &["=a", "var/lib", "+b"], "b"),
@@ -314,6 +354,16 @@ fn images_of_several_platforms_are_compared_platform_by_platform() {
     for other in [&new, &single, &tree] {
         assert_eq!(lines(&old, other, Some("arm64")).unwrap(), upgraded);
     }
+    // What is not compared need not be there.
+    let mut broken = MadeLayout::of(&[("amd64", &amd64), ("arm64", &newer)]);
+    let layer = format!(
+        "sha256/{}",
+        digest(Algorithm::Sha256, &tar(&amd64[0])).hexadecimal()
+    );
+    broken.files.remove(&format!("blobs/{layer}")).unwrap();
+    let broken = place.file("broken", &broken.archive());
+    assert_eq!(lines(&old, &broken, Some("arm64")).unwrap(), upgraded);
+    lines(&old, &broken, None).unwrap_err();
     for (old, new) in [(&old, &single), (&single, &old)] {
         let error = lines(old, new, None).unwrap_err();
         let text = error.to_string();

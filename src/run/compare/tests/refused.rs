@@ -1,7 +1,7 @@
 //! What cannot be compared: the error names the file and what is wrong with it.
 
 use super::made::{MadeDocker, MadeLayout, list};
-use super::{MadePlace, lines, one, tree};
+use super::{MadePlace, compared, lines, one, tree};
 use crate::failure::Class;
 use crate::formats::compress::Compression;
 use crate::testing::tar::{TarEntry, compress, file, symlink, tar};
@@ -25,14 +25,16 @@ fn missing_blob() -> Vec<u8> {
     layout.archive()
 }
 
-fn layer_that_is_no_tar() -> Vec<u8> {
+/// An image that has this layer several times.
+fn layers_of(content: Vec<u8>, count: usize) -> Vec<u8> {
     let mut layout = MadeLayout::of(&[("amd64", &[])]);
-    let layer = layout.blob("application/vnd.oci.image.layer.v1.tar", vec![b'x'; 2000]);
+    let layer = layout.blob("application/vnd.oci.image.layer.v1.tar", content);
+    let layers = vec![layer; count];
     let config = layout.blob(
         "application/vnd.oci.image.config.v1+json",
         br#"{"architecture":"amd64","os":"linux"}"#.to_vec(),
     );
-    let manifest = serde_json::json!({"schemaVersion": 2, "config": config, "layers": [layer]});
+    let manifest = serde_json::json!({"schemaVersion": 2, "config": config, "layers": layers});
     let kind = "application/vnd.oci.image.manifest.v1+json";
     layout.top = vec![layout.blob(kind, manifest.to_string().into())];
     layout.archive()
@@ -89,7 +91,7 @@ fn refused_files() -> Vec<RefusedImage> {
             "a large status",
             too_large_status(),
             Class::Trust,
-            &["dpkg's database", "268435456"],
+            &["dpkg's database", "33554432"],
         ),
         ("a circle", links_in_a_circle(), Class::Trust, &["8 links"]),
     ]
@@ -112,7 +114,7 @@ fn refused_images() -> Vec<RefusedImage> {
         ("no blobs", missing_blob(), Class::Usage, &["blobs/sha256"]),
         (
             "no layer",
-            layer_that_is_no_tar(),
+            layers_of(vec![b'x'; 2000], 1),
             Class::Trust,
             &["sha256:", "the header at byte 0"],
         ),
@@ -129,6 +131,18 @@ fn refused_images() -> Vec<RefusedImage> {
             &["several images", "linux/amd64"],
         ),
         ("docker's, outside", stray, Class::Usage, &["../x"]),
+        (
+            "many layers",
+            layers_of(tar(&[]), 1001),
+            Class::Trust,
+            &["number of its layers"],
+        ),
+        (
+            "docker's, many layers",
+            MadeDocker::of(&[("amd64", &vec![Vec::new(); 1001])]).archive(),
+            Class::Trust,
+            &["number of its layers"],
+        ),
     ]
 }
 
@@ -159,6 +173,19 @@ fn what_is_no_image_is_named() {
     {
         println!("{} cases", rows.len());
     }
+}
+
+#[test]
+fn both_images_together_decode_to_less_than_a_limit() {
+    let place = MadePlace::new();
+    let whole = tar(&tree());
+    let image = place.file("image", &compress(Compression::Gzip, &whole));
+    let size = whole.len() as u64;
+    assert!(compared(&image, &image, None, 2 * size).unwrap().is_empty());
+    let error = compared(&image, &image, None, 2 * size - 1).unwrap_err();
+    let cause = std::error::Error::source(&error).and_then(|cause| cause.source());
+    assert!(error.to_string().contains("image"), "{error}");
+    assert!(cause.unwrap().to_string().contains("decode to more than"));
 }
 
 #[test]
