@@ -145,6 +145,22 @@ struct Session {
     privilege: Result<Privilege, privilege::Error>,
 }
 
+impl Session {
+    fn new(
+        display: Arc<Display>,
+        environment: Environment,
+        privilege: Result<Privilege, privilege::Error>,
+    ) -> Session {
+        Session {
+            report: display.new_run(),
+            display,
+            interrupt: Interrupt::default(),
+            environment,
+            privilege,
+        }
+    }
+}
+
 /// Runs the program: parses the command line, executes the command, reports a failure.
 pub fn main() -> ExitCode {
     if let Some(code) = sandbox::own_process() {
@@ -171,17 +187,10 @@ pub fn main() -> ExitCode {
     // Before the first thread.
     let privilege = cli.obtain_privilege(&environment);
     let display = cli.reporting.display();
-    let report = display.new_run();
-    if let Err(error) = cli.reporting.open_log(&display) {
-        return exit::failed(&report, &error);
+    let session = Session::new(display, environment, privilege);
+    if let Err(error) = cli.reporting.open_log(&session.display) {
+        return exit::failed(&session.report, &error);
     }
-    let session = Session {
-        report,
-        display,
-        interrupt: Interrupt::default(),
-        environment,
-        privilege,
-    };
     let page = cli.reporting.timings.clone();
     let title = cli.title();
     let jobs = cli.jobs();

@@ -20,7 +20,6 @@ use super::environment::Environment;
 use super::{Session, exit, listen_for_signals, print_data};
 use crate::failure::with_causes;
 use crate::install;
-use crate::interrupt::Interrupt;
 use crate::privilege::{self, Mode};
 use crate::run::{self, Goal, Request};
 use crate::tree::rootfs::{self, RootPath, Rootfs};
@@ -102,13 +101,7 @@ fn execute(arguments: &DebootstrapArgs) -> Result<ExitCode, Error> {
         Goal::Make | Goal::Simulate | Goal::Download => LineStyle::Debootstrap,
     };
     let display = Display::with_lines(style, arguments.verbose);
-    let session = Session {
-        privilege: request.privilege.clone(),
-        report: display.new_run(),
-        display,
-        interrupt: Interrupt::default(),
-        environment,
-    };
+    let session = Session::new(display, environment, request.privilege.clone());
     if let Err(source) = listen_for_signals(&session.interrupt) {
         return Err(Error::Words(format!("cannot listen for signals: {source}")));
     }

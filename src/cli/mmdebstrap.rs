@@ -26,7 +26,6 @@ use super::host_files::host_files;
 use super::own_options::OwnOptions;
 use super::{Session, exit, listen_for_signals, print_data};
 use crate::formats::suite::Variant;
-use crate::interrupt::Interrupt;
 use crate::privilege::{self, Privilege};
 use crate::run::{
     self, Goal, InventoryOutputs, ListedSources, Outputs, Packages, PushOutputs, Request,
@@ -113,13 +112,7 @@ fn execute(arguments: &mut Arguments, began: Instant) -> Result<ExitCode, String
         _ => LineStyle::AllOnStderr,
     };
     let display = Display::with_lines(style, arguments.verbosity > 1);
-    let session = Session {
-        privilege: request.privilege.clone(),
-        report: display.new_run(),
-        display,
-        interrupt: Interrupt::default(),
-        environment,
-    };
+    let session = Session::new(display, environment, request.privilege.clone());
     listen_for_signals(&session.interrupt)
         .map_err(|source| format!("cannot listen for signals: {source}"))?;
     for note in &arguments.notes {

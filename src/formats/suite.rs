@@ -34,7 +34,7 @@ pub enum Variant {
 }
 
 impl Variant {
-    /// Its own name, of those that are read.
+    /// Its name, the first of those that are read. Keys of plans have it, too.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Variant::Essential => "essential",

@@ -13,7 +13,6 @@ use crate::archive::{Release, Source};
 use crate::formats::digest::Digest;
 use crate::formats::key::KeyHasher;
 use crate::formats::stanza::stanzas;
-use crate::formats::suite::Variant;
 
 /// The key of the last plan for a selection from these sources.
 pub(crate) fn cache_key(selection: &Selection, sources: &[Source]) -> Digest {
@@ -29,7 +28,7 @@ pub(crate) fn cache_key(selection: &Selection, sources: &[Source]) -> Digest {
         first_alternatives,
     } = selection;
     let mut key = KeyHasher::new("plan");
-    key.text(variant_name(*variant));
+    key.text(variant.name());
     key.text(suite);
     key.texts(architectures);
     key.texts(include);
@@ -65,20 +64,6 @@ pub(crate) fn cache_key(selection: &Selection, sources: &[Source]) -> Digest {
         key.text(&pin.map_or(0, |pin| pin.get()).to_string());
     }
     key.finish()
-}
-
-fn variant_name(variant: Variant) -> &'static str {
-    match variant {
-        Variant::Essential => "essential",
-        Variant::Apt => "apt",
-        Variant::Minbase => "minbase",
-        Variant::Buildd => "buildd",
-        Variant::Important => "important",
-        Variant::Standard => "standard",
-        Variant::Custom => "custom",
-        Variant::Extract => "extract",
-        Variant::Scratch => "scratch",
-    }
 }
 
 impl Plan {
@@ -219,6 +204,7 @@ mod tests {
     use super::super::tests::listing;
     use super::*;
     use crate::archive::Index;
+    use crate::formats::suite::Variant;
 
     fn index_of(stanzas: &str) -> Index {
         crate::testing::listing::index(vec![listing("trixie", "amd64", stanzas)])

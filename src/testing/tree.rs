@@ -9,6 +9,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::formats::digest::{Algorithm, digest};
+#[cfg(test)]
+use crate::tree::rootfs::Rootfs;
 
 /// How the text shows modification times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,14 @@ pub fn with_files(files: &[(&str, &str)]) -> tempfile::TempDir {
         fs::write(path, content).unwrap();
     }
     directory
+}
+
+/// As [`with_files`], opened.
+#[cfg(test)]
+pub(crate) fn rootfs_with(files: &[(&str, &str)]) -> (tempfile::TempDir, Rootfs) {
+    let directory = with_files(files);
+    let root = Rootfs::open(directory.path()).unwrap();
+    (directory, root)
 }
 
 /// A line for everything below `root`, sorted by path. Does not enter other file systems.

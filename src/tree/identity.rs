@@ -107,16 +107,10 @@ fn unquoted(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::tree::with_files;
+    use crate::testing::tree::rootfs_with;
 
     /// Paths and contents.
     type Files<'a> = &'a [(&'a str, &'a str)];
-
-    fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, Rootfs) {
-        let directory = with_files(files);
-        let root = Rootfs::open(directory.path()).unwrap();
-        (directory, root)
-    }
 
     #[test]
     fn the_architecture_is_that_of_dpkg() {
@@ -137,7 +131,7 @@ mod tests {
             (&[("etc/motd", "")], None),
         ];
         for (files, expected) in rows {
-            let (_directory, root) = tree(files);
+            let (_directory, root) = rootfs_with(files);
             let found = architecture(&root, &Report::silent());
             assert_eq!(found.as_deref(), expected, "{files:?}");
         }
@@ -147,7 +141,7 @@ mod tests {
     fn os_release_is_read_as_a_shell_reads_it() {
         let text =
             "# ID=no\nPRETTY_NAME=\"Debian \\\"13\\\"\"\nVERSION_ID='13'\nID=debian\nNAME=\n";
-        let (_directory, root) = tree(&[("usr/lib/os-release", text)]);
+        let (_directory, root) = rootfs_with(&[("usr/lib/os-release", text)]);
         let mut shown = Vec::new();
         for (name, value) in os_release(&root, &Report::silent()) {
             shown.push(format!("{name} {value}"));
@@ -156,7 +150,7 @@ mod tests {
             shown,
             ["ID debian", "PRETTY_NAME Debian \"13\"", "VERSION_ID 13"]
         );
-        let (_directory, root) = tree(&[]);
+        let (_directory, root) = rootfs_with(&[]);
         assert!(os_release(&root, &Report::silent()).is_empty());
     }
 }

@@ -70,16 +70,10 @@ pub(super) fn annotations(root: &Rootfs, report: &Report) -> Annotations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::tree::with_files;
+    use crate::testing::tree::rootfs_with;
 
     /// Paths and contents.
     type Files<'a> = &'a [(&'a str, &'a str)];
-
-    fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, Rootfs) {
-        let directory = with_files(files);
-        let root = Rootfs::open(directory.path()).unwrap();
-        (directory, root)
-    }
 
     #[test]
     fn platforms_have_gos_names() {
@@ -107,7 +101,7 @@ mod tests {
     fn os_release_becomes_annotations() {
         let text = "# PRETTY_NAME=no\nPRETTY_NAME=\"Debian \\\"13\\\"\"\nVERSION_ID='13'\n\
                     HOME_URL=https://www.debian.org/\nBUG_REPORT_URL=\"x\"\n";
-        let (_directory, root) = tree(&[("usr/lib/os-release", text)]);
+        let (_directory, root) = rootfs_with(&[("usr/lib/os-release", text)]);
         let annotations = annotations(&root, &Report::silent());
         let shown: Vec<String> = annotations
             .iter()
@@ -122,9 +116,9 @@ mod tests {
             ]
         );
         // A directory in its place is no os-release.
-        let (_directory, root) = tree(&[("usr/lib/os-release/x", "")]);
+        let (_directory, root) = rootfs_with(&[("usr/lib/os-release/x", "")]);
         assert!(super::annotations(&root, &Report::silent()).is_empty());
-        let (_directory, root) = tree(&[]);
+        let (_directory, root) = rootfs_with(&[]);
         assert!(super::annotations(&root, &Report::silent()).is_empty());
     }
 
@@ -137,7 +131,7 @@ mod tests {
             (&[("usr/bin/env", "")], None),
         ];
         for (files, expected) in rows {
-            let (_directory, root) = tree(files);
+            let (_directory, root) = rootfs_with(files);
             let found = shell(&root).unwrap().map(|words| words.concat());
             assert_eq!(found.as_deref(), expected, "{files:?}");
         }
