@@ -18,6 +18,7 @@ use std::ffi::{CStr, CString, OsString, c_int};
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::process::ExitCode;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signalfd::SignalFd;
 
@@ -132,8 +133,12 @@ impl Init {
                 PollFd::new(signals.as_fd(), PollFlags::POLLIN),
                 PollFd::new(listener, PollFlags::POLLIN),
             ];
-            if poll(&mut watched, timeout).is_err() {
-                continue;
+            match poll(&mut watched, timeout) {
+                Ok(_) => {}
+                Err(Errno::EINTR) => continue,
+                // A script can lower this process's limit of descriptors. Trying again would never
+                // end.
+                Err(_) => return,
             }
             let [has_request, has_signal, has_notification] =
                 watched.map(|one| one.any().unwrap_or(true));

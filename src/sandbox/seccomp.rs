@@ -81,6 +81,15 @@ pub(super) fn policy(is_alone: bool) -> Vec<sock_filter> {
     if !is_alone {
         add(calls::PTRACE, Action::Fail(libc::EPERM));
     }
+    // The limits of the sandbox's own process.
+    add(
+        calls::PRLIMIT64,
+        Action::DenyValues {
+            argument: 0,
+            mask: u32::MAX,
+            values: [1, 1],
+        },
+    );
     add(calls::CLONE, Action::DenyNamespaces);
     add(calls::SOCKET, Action::LimitSockets);
     for numbers in SYNCS {

@@ -238,6 +238,11 @@ fn processes() -> Vec<Probe> {
         call("process-vm-write", libc::SYS_process_vm_writev, &read),
         code("pidfd-getfd", &pidfd, DENIED),
         call("kcmp", libc::SYS_kcmp, "1, 1, 0, 0, 0"),
+        call(
+            "limit-init",
+            libc::SYS_prlimit64,
+            "1, 7, pack('QQ', 2, 2), 0",
+        ),
         code("kill-host", "kill('KILL', @PID@)", NO_PROCESS),
         code("stop-host", "kill('STOP', @PID@)", NO_PROCESS),
     ]

@@ -28,6 +28,7 @@ pub(super) const MKNOD: Numbers = [133, 14, NONE, 14, NONE, NONE, 14, 14];
 pub(super) const MKNODAT: Numbers = [259, 297, 33, 324, 33, 33, 288, 290];
 pub(super) const SOCKET: Numbers = [41, 359, 198, 281, 198, 198, 326, 359];
 pub(super) const PTRACE: Numbers = [101, 26, 117, 26, 117, 117, 26, 26];
+pub(super) const PRLIMIT64: Numbers = [302, 340, 261, 369, 261, 261, 325, 334];
 pub(super) const IOCTL: Numbers = [16, 54, 29, 54, 29, 29, 54, 54];
 
 /// The calls that are denied whatever their arguments: none is needed to install a package, and
