@@ -36,8 +36,9 @@ pub(crate) use source::{downloads, original};
 /// Where packages are staged: on the tree's own file system, so that placing a file is renaming it.
 pub(crate) const STAGING: &str = "var/lib/dpkg/rbootstrap.tmp";
 
-/// The nice value of the threads once packages are unpacked: a tenth of a script's share.
-const NICE: i32 = 10;
+/// How much nicer than scripts the threads are once packages are unpacked: they have a tenth of a
+/// script's share.
+const NICER: i32 = 10;
 
 /// A package and its .deb.
 #[derive(Clone, Debug)]
@@ -313,8 +314,12 @@ fn thread_pool(jobs: usize) -> Result<rayon::ThreadPool, Error> {
     builder.build().map_err(|source| Error::Threads { source })
 }
 
-/// Lowers this thread's priority: on Linux a nice value is a thread's own.
+/// Lowers this thread's priority below that of the main thread, as which scripts run: on Linux a
+/// nice value is a thread's own.
 fn lower_priority() {
+    let main = rustix::process::getpid();
     // Where that is refused, scripts wait a little longer.
-    let _ = rustix::process::setpriority_process(None, NICE);
+    if let Ok(nice) = rustix::process::getpriority_process(Some(main)) {
+        let _ = rustix::process::setpriority_process(None, (nice + NICER).min(19));
+    }
 }
