@@ -17,7 +17,8 @@ pub(crate) use self::error::BadRelease;
 pub(super) use self::files::PromisedFile;
 use self::files::strongest_list;
 pub(crate) use self::time::UtcTime;
-use self::time::{expiry, parse_date};
+pub(super) use self::time::date_of;
+use self::time::{date, expiry, time};
 use super::index::last_part;
 use super::{CLOCK_TOLERANCE, Expiry, Source};
 use crate::formats::compress::Compression;
@@ -43,6 +44,8 @@ pub struct Release {
     date: Option<i64>,
     /// In seconds since the epoch.
     valid_until: Option<i64>,
+    /// In the order of the field: `main`, `updates/main`
+    pub(super) components: Vec<String>,
     /// With `all` if its packages have, or may have, an index of their own.
     pub(super) architectures: Vec<String>,
     not_automatic: bool,
@@ -92,6 +95,7 @@ impl Release {
             date: date(&all, source)?,
             valid_until: expiry(date(&all, source)?, time(&all, "Valid-Until")?, source),
             separate_all: has_all && !repeats_all,
+            components: words(&all, "Components"),
             architectures,
             not_automatic: is_yes(&all, "NotAutomatic"),
             but_automatic_upgrades: is_yes(&all, "ButAutomaticUpgrades"),
@@ -332,16 +336,6 @@ impl Release {
     }
 }
 
-/// The Date of a release, in seconds since the epoch. None where a source without one is accepted.
-fn date(all: &Fields<'_>, source: &Source) -> Result<Option<i64>, BadRelease> {
-    match time(all, "Date") {
-        Ok(Some(date)) => Ok(Some(date)),
-        Ok(None) | Err(_) if source.leniency.no_date => Ok(None),
-        Ok(None) => Err(BadRelease::Missing { field: "Date" }),
-        Err(bad) => Err(bad),
-    }
-}
-
 /// Whether a suite's name stands for a flat repository: a directory that holds the index itself.
 pub(super) fn is_flat(suite: &str) -> bool {
     suite.ends_with('/')
@@ -367,11 +361,6 @@ pub(super) fn with_extension(path: &str, compression: Compression) -> String {
     }
 }
 
-/// The Date of a Release file in seconds since the epoch, if it has one that can be read.
-pub(super) fn date_of(text: &str) -> Option<i64> {
-    parse_date(Fields::read(text).one("Date")?)
-}
-
 fn words(all: &Fields<'_>, name: &str) -> Vec<String> {
     let text = all.one(name).unwrap_or_default();
     text.split_ascii_whitespace().map(str::to_owned).collect()
@@ -379,19 +368,6 @@ fn words(all: &Fields<'_>, name: &str) -> Vec<String> {
 
 fn is_yes(all: &Fields<'_>, name: &str) -> bool {
     all.one(name).and_then(flag) == Some(true)
-}
-
-fn time(all: &Fields<'_>, field: &'static str) -> Result<Option<i64>, BadRelease> {
-    let Some(value) = all.one(field) else {
-        return Ok(None);
-    };
-    match parse_date(value) {
-        Some(time) => Ok(Some(time)),
-        None => Err(BadRelease::Date {
-            field,
-            found: value.chars().take(60).collect(),
-        }),
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::super::index::last_part;
 use super::super::release::suite_url;
 use super::super::signed::SignedFiles;
 use super::{Error, IndexReader, Indexes, ListingError};
@@ -56,16 +57,25 @@ impl IndexReader<'_> {
         Ok(lists)
     }
 
-    /// Of each source, the components that its release has. The releases must have been read.
+    /// Of each source, the components that its release has, in the release's order. The releases
+    /// must have been read.
     pub(crate) fn components(&self) -> Vec<Vec<String>> {
         let mut all = Vec::new();
         for offer in self.offers() {
             let mut components = offer.release.source().components.clone();
             components.retain(|one| !offer.missing.components.contains(one));
+            let order = &offer.release.components;
+            components.sort_by_key(|one| place(order, one));
             all.push(components);
         }
         all
     }
+}
+
+/// Where a release's Components field has a component; the end if it does not.
+fn place(order: &[String], component: &str) -> usize {
+    let is_it = |one: &String| last_part(one) == last_part(component);
+    order.iter().position(is_it).unwrap_or(order.len())
 }
 
 /// The files of a release as debootstrap keeps them.

@@ -18,6 +18,7 @@ impl Release {
             version: None,
             date: None,
             valid_until: None,
+            components: Vec::new(),
             architectures: Vec::new(),
             not_automatic: false,
             but_automatic_upgrades: false,

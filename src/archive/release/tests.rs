@@ -1,3 +1,4 @@
+use super::time::parse_date;
 use super::*;
 use crate::archive::{Exemptions, Trust};
 use crate::formats::digest::Algorithm;

@@ -5,7 +5,38 @@ use std::fmt;
 use jiff::civil;
 use jiff::tz::TimeZone;
 
+use super::BadRelease;
 use crate::archive::Source;
+use crate::formats::stanza::Fields;
+
+/// The Date of a release, in seconds since the epoch. None where a source without one is accepted.
+pub(super) fn date(all: &Fields<'_>, source: &Source) -> Result<Option<i64>, BadRelease> {
+    match time(all, "Date") {
+        Ok(Some(date)) => Ok(Some(date)),
+        Ok(None) | Err(_) if source.leniency.no_date => Ok(None),
+        Ok(None) => Err(BadRelease::Missing { field: "Date" }),
+        Err(bad) => Err(bad),
+    }
+}
+
+/// The date in a field, in seconds since the epoch. None without that field.
+pub(super) fn time(all: &Fields<'_>, field: &'static str) -> Result<Option<i64>, BadRelease> {
+    let Some(value) = all.one(field) else {
+        return Ok(None);
+    };
+    match parse_date(value) {
+        Some(time) => Ok(Some(time)),
+        None => Err(BadRelease::Date {
+            field,
+            found: value.chars().take(60).collect(),
+        }),
+    }
+}
+
+/// The Date of a Release file in seconds since the epoch, if it has one that can be read.
+pub(in crate::archive) fn date_of(text: &str) -> Option<i64> {
+    parse_date(Fields::read(text).one("Date")?)
+}
 
 /// Parses a date into seconds since the epoch, in one of the three forms of HTTP and in no zone but
 /// UTC, as apt does (`RFC1123StrToTime`):
