@@ -13,7 +13,7 @@ use rbootstrap::testing::tree::names;
 use rbootstrap::testing::{DebBuilder, FakeSuite, MirrorFault};
 use rustix::process::Signal;
 
-use crate::context::{Outcome, TestContext, outcome};
+use crate::context::{Outcome, TestContext, outcome, suite};
 use crate::interrupt::{interrupted, start};
 
 /// The program under the name of debootstrap, with these words.
@@ -250,6 +250,17 @@ fn an_unmerged_usr_has_its_file_even_if_the_packages_merge_it() {
 
 #[test]
 #[ignore = "needs root"]
+fn components_have_the_order_of_the_release() {
+    let context = TestContext::of(&suite([]).component("contrib", [service()]));
+    let root = target(&context);
+    let words = ["--components=main,contrib", "--foreign", "fake", &root];
+    made(&context, &words).ok();
+    let sources = context.read("etc/apt/sources.list");
+    assert!(sources.ends_with(" fake contrib main\n"), "{sources}");
+}
+
+#[test]
+#[ignore = "needs root"]
 fn downloads_stay_in_the_target_and_are_used_again() {
     let context = TestContext::new([service()]);
     made_with_service(&context, &["--download-only"]).ok();
@@ -257,6 +268,7 @@ fn downloads_stay_in_the_target_and_are_used_again() {
         .root()
         .join("var/cache/apt/archives/service_1%3a2_all.deb");
     assert!(deb.exists() && !context.root().join("usr").exists());
+    assert!(!context.root().join("var/lib/dpkg").exists());
     let lists = ["debootstrap.log", "debpaths", "deburis"];
     assert_eq!(names(&context.root().join("debootstrap")), lists);
     let lists = names(&context.root().join("var/lib/apt/lists"));

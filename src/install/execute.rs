@@ -22,6 +22,7 @@ use crate::report::{Report, Stage};
 use crate::sandbox;
 use crate::store::downloads::Downloads;
 use crate::tree::apt::{self, Automatic};
+use crate::tree::base::BaseKind;
 use crate::tree::rootfs::{RootPath, Rootfs};
 use crate::tree::runtime;
 use crate::tree::tidy::{self, Kept};
@@ -263,6 +264,7 @@ impl<'a> Installation<'a> {
                 };
                 second.write(self.root, times)?;
                 self.staging.finish()?;
+                self.leave_only_downloads()?;
                 self.report.ended(Stage::Unpack);
             }
             Step::Close(closing) => {
@@ -270,6 +272,18 @@ impl<'a> Installation<'a> {
                 closing.finish(self.root, &mut self.state)?;
             }
             Step::Tidy { automatic, kept } => self.tidy(automatic.as_deref(), *kept)?,
+        }
+        Ok(())
+    }
+
+    /// Removes the directory where packages would have been staged from a tree of downloads, unless
+    /// it was there with something in it.
+    fn leave_only_downloads(&self) -> Result<(), Error> {
+        let directory = RootPath::known("var/lib/dpkg");
+        if self.options.base().kind == BaseKind::Downloads
+            && self.root.names(&directory)?.is_empty()
+        {
+            self.root.remove_tree(&directory)?;
         }
         Ok(())
     }

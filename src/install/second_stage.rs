@@ -360,11 +360,8 @@ fn lists(plan: &Plan) -> [StageFile; 4] {
         let _ = writeln!(paths, "{name} {path}");
         let mirrors = chosen.release().map(|release| &release.source().uris);
         let uri = match mirrors.and_then(|mirrors| mirrors.first()) {
-            Some(mirror) => format!(
-                "{}/{}",
-                store::public_mirror(mirror),
-                store::encode(&package.filename)
-            ),
+            // As debootstrap writes it: the path is not encoded.
+            Some(mirror) => format!("{}/{}", store::public_mirror(mirror), package.filename),
             None => package.filename.clone(),
         };
         let _ = writeln!(uris, "{name} {} {uri}", package.version);
