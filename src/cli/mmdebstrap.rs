@@ -156,6 +156,7 @@ fn request(
     additions.has_lists = arguments.skips.kept.lists || !arguments.hooks.is_empty();
     additions.without_localtime = true;
     additions.kept = arguments.skips.kept;
+    additions.essential_archives = arguments.skips.unlink;
     let own = OwnOptions::read(environment)?;
     let mut request = Request {
         goal: match arguments.simulate {

@@ -19,4 +19,6 @@ pub(crate) struct Additions {
     pub(crate) without_localtime: bool,
     /// What is not tidied away.
     pub(crate) kept: Kept,
+    /// Whether the .debs of essential packages stay where .debs do.
+    pub(crate) essential_archives: bool,
 }

@@ -17,7 +17,7 @@ use crate::tree::settings::ProfileChanges;
 use crate::tree::tidy::Kept;
 
 pub(super) use self::early::early_steps;
-use self::early::{add_archives, add_hooks};
+use self::early::{add_archives, add_hooks, add_other_archives};
 use self::extraction::{add_extraction, base_kind};
 use super::additions::Additions;
 use super::debootstrap_tree::{Closing, DebootstrapOptions, HostFile};
@@ -285,6 +285,7 @@ fn script_steps(plan: &Plan, keys: &[PackageKey], options: &Options, steps: &mut
             forced: true,
         });
     }
+    add_other_archives(&keys[essentials.len()..], options, steps);
     add_hooks(HookStage::Essential, options, steps);
     for call in plan.calls() {
         steps.push(match call {

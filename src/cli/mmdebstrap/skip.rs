@@ -9,6 +9,8 @@ pub(super) struct Skips {
     /// The check that a directory is empty.
     pub(super) empty: bool,
     pub(super) kept: Kept,
+    /// That the .debs of essential packages are removed.
+    pub(super) unlink: bool,
     without_dev: bool,
     without_nodes: bool,
     /// Device nodes that helpers would copy into the tree.
@@ -16,11 +18,10 @@ pub(super) struct Skips {
 }
 
 /// Steps and checks that this program has no part of.
-const WITHOUT_EFFECT: [&str; 14] = [
+const WITHOUT_EFFECT: [&str; 13] = [
     "check/qemu",
     "check/chrootless",
     "check/signed-by",
-    "essential/unlink",
     "chroot/mount",
     "chroot/mount/dev",
     "chroot/mount/proc",
@@ -46,6 +47,7 @@ impl Skips {
     pub(super) fn add(&mut self, name: &str, notes: &mut Vec<String>) -> Result<(), String> {
         match name {
             "check/empty" => self.empty = true,
+            "essential/unlink" => self.unlink = true,
             "output/dev" => self.without_dev = true,
             "output/mknod" => self.without_nodes = true,
             "tar-in/mknod" | "copy-in/mknod" | "sync-in/mknod" => self.copied_nodes = true,

@@ -19,6 +19,24 @@ pub(in crate::install) fn early_steps(options: &Options) -> Vec<Step> {
 
 /// Adds the step that puts all .debs into the tree before the first is unpacked, where they stay.
 pub(super) fn add_archives(keys: &[PackageKey], options: &Options, steps: &mut Vec<Step>) {
+    if keeps_essential_archives(options) {
+        push_archives(keys, options, steps);
+    }
+}
+
+/// Adds the step that puts the .debs of the packages that are not essential into the tree, where
+/// they alone stay: mmdebstrap removes the others as soon as they are configured.
+pub(super) fn add_other_archives(others: &[PackageKey], options: &Options, steps: &mut Vec<Step>) {
+    if !keeps_essential_archives(options) {
+        push_archives(others, options, steps);
+    }
+}
+
+fn keeps_essential_archives(options: &Options) -> bool {
+    options.additions.essential_archives || !options.configures()
+}
+
+fn push_archives(keys: &[PackageKey], options: &Options, steps: &mut Vec<Step>) {
     if options.additions.kept.archives && !keys.is_empty() {
         steps.push(Step::Archives {
             packages: keys.to_vec(),

@@ -121,6 +121,29 @@ fn extract_unpacks_files_only() {
 }
 
 #[test]
+fn archives_of_essential_packages_do_not_stay() {
+    let rows = [
+        (Variant::Essential, false, "archives new:amd64"),
+        (
+            Variant::Essential,
+            true,
+            "archives libc:amd64 old bash:amd64 new:amd64",
+        ),
+        (Variant::Custom, false, ""),
+        (Variant::Extract, false, "archives new:amd64"),
+    ];
+    for (variant, are_essential_kept, expected) in rows {
+        let mut options = options(variant);
+        options.additions.kept.archives = true;
+        options.additions.essential_archives = are_essential_kept;
+        let steps = steps(&plan_of(variant, &["new"]), &options);
+        let archives = steps.iter().find(|step| step.kind() == "archives");
+        let found = archives.map(Step::to_string).unwrap_or_default();
+        assert_eq!(found, expected, "{variant:?}, {are_essential_kept}");
+    }
+}
+
+#[test]
 fn custom_places_its_own_packages_together() {
     let expected = "base amd64 i386\n\
                     apt /etc/apt/sources.list /etc/apt/preferences.d/pinned-sources.pref\n\
