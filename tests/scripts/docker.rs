@@ -30,6 +30,7 @@ const BOUNDED: &[&str] = &[
     "setns-mount 2",
     "setns-user 2",
     "io-uring done",
+    "limit-init done",
     "vsock done",
     "netlink-audit done",
     "netlink-netfilter done",

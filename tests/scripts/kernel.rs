@@ -241,7 +241,7 @@ fn processes() -> Vec<Probe> {
         call(
             "limit-init",
             libc::SYS_prlimit64,
-            "1, 7, pack('QQ', 2, 2), 0",
+            "1, 7, pack('QQ', 1024, 4096), 0",
         ),
         code("kill-host", "kill('KILL', @PID@)", NO_PROCESS),
         code("stop-host", "kill('STOP', @PID@)", NO_PROCESS),

@@ -43,6 +43,9 @@ impl Init {
         }
         rustix::process::umask(Mode::from_raw_mode(0o022));
         limit_resources();
+        if refused & refused::USER == 0 {
+            limit_inotify();
+        }
         // Groups of the caller, some of which may have no number here.
         let _ = nix::unistd::setgroups(&[]);
         join_new_keyring();
@@ -166,6 +169,15 @@ fn limit_resources() {
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, most.min(1024), most);
+    }
+}
+
+/// Bounds the instances of inotify, which the kernel also charges to root of the host: its programs
+/// need some of the 128 that it may have. The limit is that of this user namespace.
+fn limit_inotify() {
+    let path = c"/proc/sys/user/max_inotify_instances";
+    if let Ok(limit) = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
+        let _ = rustix::io::write(&limit, b"32");
     }
 }
 
