@@ -57,22 +57,39 @@ pub(super) fn stage_line(stage: Stage, count: &StageCount) -> String {
     format!("{:<10} {amount} in {time}", stage.name())
 }
 
-/// Replaces control characters other than newline and tab by escapes: what an index or a script
-/// says cannot move the cursor, change colours or set the title of a terminal.
+/// Replaces control characters other than newline and tab by escapes, and characters that cannot be
+/// seen or that change the direction of writing: what an index or a script says cannot move the
+/// cursor, change colours, set the title of a terminal or show another text than it has.
 pub(super) fn printable(text: &str) -> Cow<'_, str> {
-    let is_unsafe = |c: char| c.is_control() && c != '\n' && c != '\t';
+    let is_unsafe = |c: char| (c.is_control() && c != '\n' && c != '\t') || is_invisible(c);
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         if is_unsafe(c) {
-            let _ = write!(escaped, "\\x{:02x}", u32::from(c));
+            let _ = match u32::from(c) {
+                number @ ..=0xff => write!(escaped, "\\x{number:02x}"),
+                number => write!(escaped, "\\u{{{number:x}}}"),
+            };
         } else {
             escaped.push(c);
         }
     }
     Cow::Owned(escaped)
+}
+
+/// Whether a character has no width, or overrides the direction of the text around it. Those that
+/// words of Persian or Hebrew need are not among them.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{200b}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// As [`printable`], for a text that has to stay on one line.
@@ -160,10 +177,12 @@ mod tests {
         let table = [
             ("plain\ttext\n", "plain\ttext\n"),
             ("\u{1b}[31mred\u{7}", "\\x1b[31mred\\x07"),
+            ("1\u{202e}2\u{200b}", "1\\u{202e}2\\u{200b}"),
+            ("a\u{200c}b", "a\u{200c}b"),
             ("50%\r100%", "50%\\x0d100%"),
             (
-                "\u{9b}31m \u{7f} \u{85}ü\u{200b}",
-                "\\x9b31m \\x7f \\x85ü\u{200b}",
+                "\u{9b}31m \u{7f} \u{85}ü\u{200c}",
+                "\\x9b31m \\x7f \\x85ü\u{200c}",
             ),
         ];
         for (text, expected) in table {
