@@ -24,11 +24,15 @@ use super::{MAGIC, SavedEntry, SavedKind, SavedTime, SnapshotHeader, encoding};
 /// The most bytes of content that a snapshot has.
 const CONTENT_LIMIT: u64 = 1 << 30;
 /// Files that are private in every system. They hold a secret only if their content shows one.
-const KNOWN_PRIVATE: [&str; 8] = [
+const KNOWN_PRIVATE: [&str; 12] = [
+    "etc/group-",
     "etc/gshadow",
     "etc/gshadow-",
+    "etc/passwd-",
     "etc/shadow",
     "etc/shadow-",
+    "etc/subgid-",
+    "etc/subuid-",
     "root/.bashrc",
     "root/.profile",
     "var/cache/debconf/passwords.dat",
