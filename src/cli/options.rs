@@ -50,8 +50,8 @@ pub(super) struct PackageArgs {
 
     /// Add packages
     ///
-    /// In apt's notation: pkg, pkg=version, pkg/suite, pkg:arch, and pkg- for a package that must
-    /// not be installed; task^, globs and regular expressions (^vim-.*$) stand for several
+    /// In apt's notation: pkg, pkg=version (also pkg=1.2*), pkg/suite, pkg:arch, and pkg- for a
+    /// package that must not be installed; task^, globs and regular expressions (^vim-.*$) stand for several
     /// packages. A value that begins with ? or ~ is one of apt's patterns and is not split
     /// (apt-patterns(7)): '?priority(important)'. A path with a `/` that ends in .deb is a package
     /// on this host, which no signature vouches for. May be given more than once.

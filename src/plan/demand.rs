@@ -14,6 +14,7 @@ use super::pool::{
 };
 use super::variant::VariantPackages;
 use super::{Error, Selection, local, suggestions};
+use crate::formats::glob;
 use crate::formats::package::Priority;
 use crate::formats::version::Version;
 
@@ -351,15 +352,20 @@ impl DemandReader<'_, '_> {
         }
     }
 
+    /// The highest version that `text` matches.
     fn version(&self, package: PackageId, text: &str) -> Result<VersionId, Error> {
         let mut available: Vec<&str> = Vec::new();
-        let mut found = None;
+        let mut found: Option<VersionId> = None;
         for version in self.pool.versions(package) {
-            if self.pool[version].text == text {
+            let own = self.pool[version].text;
+            available.push(own);
+            let is_higher = found.is_none_or(|known| {
                 // Of several .debs of one version, the one that was read first: the list's last.
+                Version::compare(own, self.pool[known].text).is_ge()
+            });
+            if is_higher && matches_version(text, own) {
                 found = Some(version);
             }
-            available.push(self.pool[version].text);
         }
         if let Some(found) = found {
             return Ok(found);
@@ -386,5 +392,19 @@ impl DemandReader<'_, '_> {
             suite: suite.to_owned(),
             available,
         }
+    }
+}
+
+/// Whether `pkg=text` means a version, as apt decides it: the same text, the text before a star at
+/// its end, or a pattern of fnmatch(3).
+fn matches_version(text: &str, version: &str) -> bool {
+    if text.is_empty() {
+        return false;
+    }
+    let text = text.to_ascii_lowercase();
+    let version = version.to_ascii_lowercase();
+    match text.strip_suffix('*') {
+        Some(start) if version.starts_with(start) => true,
+        _ => glob::matches(text.as_bytes(), version.as_bytes()),
     }
 }

@@ -112,6 +112,26 @@ fn calls(plan: &Plan) -> Vec<String> {
 }
 
 #[test]
+fn versions_may_be_patterns_as_for_apt() {
+    let trixie = "x 1:9.0-1\nx 1:9.1-2\nx 1:10~RC1";
+    for (demand, expected) in [
+        ("x=1:9.1-2", Some("1:9.1-2")),
+        ("x=1:9.*", Some("1:9.1-2")),
+        ("x=1:9.0*", Some("1:9.0-1")),
+        ("x=*", Some("1:10~RC1")),
+        ("x=1:10~rc1", Some("1:10~RC1")),
+        ("x=1:9.?-1", Some("1:9.0-1")),
+        ("x=9.1*", None),
+        ("x=1:8*", None),
+        ("x=", None),
+    ] {
+        let found = solve_native(trixie, Variant::Custom, demand).ok();
+        let version = found.map(|plan| plan.packages[0].package.version.to_string());
+        assert_eq!(version.as_deref(), expected, "{demand}");
+    }
+}
+
+#[test]
 fn refusals_name_demands_and_paths() {
     let trixie = "a 1 Depends:b\nb 1 Depends:c(>=2)\nc 1\nd 1 Depends:e\ne 1 Conflicts:v\n\
                   f 2 Depends:g|h\ng 1 Provides:v\nh 1 Provides:v\n\
@@ -136,6 +156,7 @@ fn refusals_name_demands_and_paths() {
         ("ngnix", "unknown package `ngnix`"),
         ("gone", "unknown package `gone`"),
         ("x=3", "unknown version 3 of `x` (available: 2, 1)"),
+        ("x=3*", "unknown version 3* of `x` (available: 2, 1)"),
         (
             "x/sid",
             "suite sid does not have `x` (available in: trixie)",
