@@ -22,6 +22,7 @@ mod host_files;
 mod image;
 mod inventory;
 mod join;
+mod limits;
 mod lock;
 mod mmdebstrap;
 mod network;
@@ -173,6 +174,7 @@ pub fn main() -> ExitCode {
     {
         return hook_helper::main(words);
     }
+    limits::prepare();
     if let Some(words) = front_end_words(&words, debootstrap::NAME) {
         return debootstrap::main(words);
     }

@@ -48,6 +48,42 @@ fn an_empty_directory_is_empty_again_as_it_was() {
     context.assert_nothing_besides_target();
 }
 
+/// Limits of the calling shell, as services and containers have them.
+#[test]
+#[ignore = "needs root, dpkg"]
+fn limits_of_files_are_named_and_undo_the_run() {
+    let context = TestContext::new([]);
+    let rows = [
+        ("ulimit -f 8", Some("ulimit -f unlimited")),
+        ("ulimit -Sn 24", None),
+        ("ulimit -n 96", None),
+    ];
+    for (limit, hint) in rows {
+        let plain = context.command();
+        let mut command = context.program();
+        let script = format!("{limit} && exec \"$0\" \"$@\"");
+        let mut limited = std::process::Command::new("/bin/sh");
+        limited.arg("-c").arg(script).arg(plain.get_program());
+        limited.args(plain.get_args()).env_clear();
+        for (name, value) in command.env("RBOOTSTRAP_SNAPSHOTS", "none").get_envs() {
+            limited.env(name, value.unwrap_or_default());
+        }
+        limited.args(["--variant=essential", "fake"]);
+        let made = outcome(limited.arg(context.root()).arg(context.mirror.url()));
+        match hint {
+            Some(hint) => {
+                made.fails(6).names(&[hint]);
+                context.assert_nothing_left();
+            }
+            None => {
+                made.ok();
+                fs::remove_dir_all(context.root()).unwrap();
+            }
+        }
+    }
+    println!("{} cases", rows.len());
+}
+
 #[test]
 #[ignore = "needs root, dpkg"]
 fn directories_above_are_made_and_undone() {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::Session;
 use super::error::Error;
+use super::limits;
 use super::reporting::asks_for_json;
 use crate::failure::Class;
 use crate::report::{Event, Failure, Report};
@@ -91,7 +92,7 @@ pub(super) fn failed(report: &Report, error: &Error) -> ExitCode {
 
 /// An error with its causes, as it is reported.
 pub(super) fn failure(
-    error: &dyn std::error::Error,
+    error: &(dyn std::error::Error + 'static),
     class: Class,
     hint: Option<String>,
 ) -> Failure {
@@ -110,7 +111,7 @@ pub(super) fn failure(
     Failure {
         message: error.to_string(),
         causes,
-        hint,
+        hint: limits::hint(error).or(hint),
         class,
         code,
     }

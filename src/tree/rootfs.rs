@@ -8,6 +8,7 @@
 mod attributes;
 mod changes;
 mod handle;
+mod held;
 mod inode;
 mod remove;
 mod resolve;
@@ -32,6 +33,7 @@ use crate::formats::deb::ExtendedAttribute;
 pub(crate) use super::path::{BadPath, RootPath};
 pub(crate) use attributes::{all_attributes, attributes, kept_attributes, set_attributes};
 pub(crate) use handle::Handle;
+pub(crate) use held::{HeldDirectories, HeldDirectory};
 pub(crate) use inode::Inode;
 pub(crate) use remove::{Remains, empty_directory, remove_all_until};
 pub(crate) use walk::WalkedEntry;

@@ -3,7 +3,6 @@
 //! Each parent directory is resolved once, inside the tree, and then held open; everything else is
 //! an `*at` call on it. What is placed, and whether it may be, is decided by `place`.
 
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -12,10 +11,10 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, Uid, makedev};
 use rustix::io::Errno;
 
 use super::placed_files::NamedFile;
-use crate::tree::rootfs::{Directory, Error, Handle, Inode, RootPath, Rootfs, modified_at};
+use crate::tree::rootfs::{
+    Directory, Error, Handle, HeldDirectories, HeldDirectory, RootPath, Rootfs, modified_at,
+};
 
-/// How many directories are held open at once.
-const HELD_OPEN: usize = 128;
 /// How many symlinks are followed, as by dpkg.
 const LINK_LIMIT: usize = 25;
 
@@ -44,21 +43,14 @@ impl Attributes {
 #[derive(Debug)]
 pub(crate) struct Files<'a> {
     root: &'a Rootfs,
-    directories: HashMap<Box<[u8]>, HeldDirectory>,
-}
-
-/// A directory that is held open.
-#[derive(Debug)]
-struct HeldDirectory {
-    directory: Directory,
-    inode: Inode,
+    directories: HeldDirectories,
 }
 
 impl<'a> Files<'a> {
     pub(crate) fn new(root: &'a Rootfs) -> Files<'a> {
         Files {
             root,
-            directories: HashMap::new(),
+            directories: HeldDirectories::new(),
         }
     }
 
@@ -80,7 +72,7 @@ impl<'a> Files<'a> {
             Err(Errno::EXIST) if self.root.is_directory(path)? => return Ok(()),
             // A dangling symlink: the merged /usr of a package before the one that ships usr/bin.
             Err(Errno::EXIST) if self.root.read_link(path)?.is_some() => {
-                return self.ensure(path, LINK_LIMIT);
+                return ensure(self.root, path, LINK_LIMIT);
             }
             Err(e) => return Err(error(e)),
         }
@@ -211,67 +203,31 @@ impl<'a> Files<'a> {
 
     /// The directory above a path, open, and the path's last component.
     fn parent<'b>(&mut self, path: &'b RootPath) -> Result<(BorrowedFd<'_>, &'b OsStr), Error> {
-        let name = path.name();
-        let whole = path.as_bytes();
-        let above = &whole[..(whole.len() - name.len()).saturating_sub(1)];
-        if !self.directories.contains_key(above) {
-            if self.directories.len() >= HELD_OPEN {
-                self.directories.clear();
-            }
-            let directory = self.open(&path.parent())?;
-            let found = rustix::fs::fstat(&directory);
-            let found = found.map_err(|e| self.root.error(&path.parent(), "look at it", e))?;
-            let inode = Inode::of_stat(&found);
-            let held = HeldDirectory { directory, inode };
-            self.directories.insert(above.into(), held);
-        }
-        let held = &self.directories[above];
+        let held = self.held(path)?;
         Ok((
             rustix::fd::AsFd::as_fd(&held.directory),
-            OsStr::from_bytes(name),
+            OsStr::from_bytes(path.name()),
         ))
+    }
+
+    fn held(&mut self, path: &RootPath) -> Result<&HeldDirectory, Error> {
+        let root = self.root;
+        self.directories
+            .above(path, root, |above| open_directory(root, above))
     }
 
     /// What is at a path, with the directory that it is in.
     pub(crate) fn named<'n>(&mut self, path: &'n RootPath) -> Result<NamedFile<'n>, Error> {
         let error = self.failing(path, "look at it");
-        let (parent, name) = self.parent(path)?;
-        let status = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(error)?;
+        let held = self.held(path)?;
         let name = path.name();
-        let above = &path.as_bytes()[..(path.as_bytes().len() - name.len()).saturating_sub(1)];
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        let status = rustix::fs::statat(&held.directory, name, flags).map_err(error)?;
         Ok(NamedFile {
-            above: self.directories[above].inode,
+            above: held.inode,
             name,
             status,
         })
-    }
-
-    /// Opens a directory, and makes it where no package has shipped it before an entry in it.
-    fn open(&self, path: &RootPath) -> Result<Directory, Error> {
-        match self.root.directory(path) {
-            Err(e) if e.source.kind() == std::io::ErrorKind::NotFound => {
-                self.ensure(path, LINK_LIMIT)?;
-                self.root.directory(path)
-            }
-            opened => opened,
-        }
-    }
-
-    /// Makes a directory with all that is missing on the way, also behind symlinks.
-    fn ensure(&self, path: &RootPath, links: usize) -> Result<(), Error> {
-        if path.is_root() || self.root.is_directory(path)? {
-            return Ok(());
-        }
-        self.ensure(&path.parent(), links)?;
-        if let Some(target) = self.root.read_link(path)? {
-            let links = links.checked_sub(1).ok_or_else(|| {
-                self.root
-                    .error(path, "follow the symlinks at it", Errno::LOOP)
-            })?;
-            return self.ensure(&led_to(path, target.as_bytes()), links);
-        }
-        self.root.make_directory(path, 0o755)?;
-        self.root.set_owner_and_mode(path, 0, 0, Some(0o755))
     }
 
     fn failing(&self, path: &RootPath, action: &'static str) -> impl Fn(Errno) -> Error + use<'a> {
@@ -279,6 +235,33 @@ impl<'a> Files<'a> {
         let path = path.clone();
         move |e| root.error(&path, action, e)
     }
+}
+
+/// Opens a directory, and makes it where no package has shipped it before an entry in it.
+fn open_directory(root: &Rootfs, path: &RootPath) -> Result<Directory, Error> {
+    match root.directory(path) {
+        Err(e) if e.source.kind() == std::io::ErrorKind::NotFound => {
+            ensure(root, path, LINK_LIMIT)?;
+            root.directory(path)
+        }
+        opened => opened,
+    }
+}
+
+/// Makes a directory with all that is missing on the way, also behind symlinks.
+fn ensure(root: &Rootfs, path: &RootPath, links: usize) -> Result<(), Error> {
+    if path.is_root() || root.is_directory(path)? {
+        return Ok(());
+    }
+    ensure(root, &path.parent(), links)?;
+    if let Some(target) = root.read_link(path)? {
+        let links = links
+            .checked_sub(1)
+            .ok_or_else(|| root.error(path, "follow the symlinks at it", Errno::LOOP))?;
+        return ensure(root, &led_to(path, target.as_bytes()), links);
+    }
+    root.make_directory(path, 0o755)?;
+    root.set_owner_and_mode(path, 0, 0, Some(0o755))
 }
 
 /// The path that the symlinks at a path lead to.

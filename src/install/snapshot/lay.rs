@@ -18,13 +18,12 @@ use crate::dpkg::staging::{self, Node, STAGING, Staged, StagedPackages};
 use crate::dpkg::{NamedFile, PlacedFiles};
 use crate::formats::package_key::PackageKey;
 use crate::interrupt::Interrupt;
-use crate::tree::rootfs::{self, Directory, Handle, Inode, RootPath, Rootfs, set_attributes};
+use crate::tree::rootfs::{
+    self, Handle, HeldDirectories, HeldDirectory, RootPath, Rootfs, set_attributes,
+};
 
 use super::{Error, SavedEntry, SavedKind, SavedTime, Snapshot};
 use made_times::MadeTimes;
-
-/// How many directories are held open at once.
-const HELD_OPEN: usize = 128;
 
 /// What there is in a tree besides directories that stay.
 pub(in crate::install) struct Existing {
@@ -40,17 +39,11 @@ pub(in crate::install) struct Laying<'a> {
     staging: &'a StagedPackages,
     pub(in crate::install) interrupt: Interrupt,
     times: MadeTimes,
-    directories: HashMap<RootPath, HeldParent>,
+    directories: HeldDirectories,
     /// The entries of each package.
     placed: HashMap<PackageKey, Vec<usize>>,
     existing: Existing,
     buffer: Vec<u8>,
-}
-
-/// A directory that is held open.
-struct HeldParent {
-    directory: Directory,
-    inode: Inode,
 }
 
 /// Finds out what the tree of a snapshot has to replace. Changes nothing.
@@ -147,7 +140,7 @@ impl<'a> Laying<'a> {
             staging,
             interrupt: Interrupt::default(),
             times,
-            directories: HashMap::new(),
+            directories: HeldDirectories::new(),
             placed,
             existing: Existing {
                 removed: Vec::new(),
@@ -272,7 +265,7 @@ impl<'a> Laying<'a> {
                 continue;
             };
             let failed = failing(self.root, entry, "look at it");
-            let held = self.held(&entry.path.parent())?;
+            let held = self.held(&entry.path)?;
             let above = held.inode;
             let name = entry.path.name();
             let flags = AtFlags::SYMLINK_NOFOLLOW;
@@ -290,22 +283,15 @@ impl<'a> Laying<'a> {
 
     /// The directory above a path.
     fn parent(&mut self, path: &RootPath) -> Result<BorrowedFd<'_>, Error> {
-        Ok(self.held(&path.parent())?.directory.as_fd())
+        Ok(self.held(path)?.directory.as_fd())
     }
 
-    fn held(&mut self, path: &RootPath) -> Result<&HeldParent, Error> {
-        if !self.directories.contains_key(path) {
-            if self.directories.len() >= HELD_OPEN {
-                self.directories.clear();
-            }
-            let directory = self.root.directory(path)?;
-            let found = rustix::fs::fstat(&directory);
-            let found = found.map_err(|e| self.root.error(path, "look at it", e))?;
-            let inode = Inode::of_stat(&found);
-            let held = HeldParent { directory, inode };
-            self.directories.insert(path.clone(), held);
-        }
-        Ok(&self.directories[path])
+    fn held(&mut self, path: &RootPath) -> Result<&HeldDirectory, Error> {
+        let root = self.root;
+        let held = self
+            .directories
+            .above(path, root, |above| root.directory(above))?;
+        Ok(held)
     }
 }
 
