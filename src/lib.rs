@@ -16,6 +16,7 @@ pub(crate) mod install;
 pub(crate) mod interrupt;
 pub(crate) mod inventory;
 pub(crate) mod mark;
+pub(crate) mod ownership;
 pub(crate) mod pack;
 pub(crate) mod plan;
 pub(crate) mod privilege;

@@ -3,7 +3,8 @@
 //!
 //! [`obtain`] is called before the first thread, because only a process with one thread can enter a
 //! user namespace. Everything after it is the same code in every mode: inside, the process is root.
-//! What the namespace's ids are is decided in `subordinate`, what keeps a host from giving one is
+//! What the namespace's ids are is decided in `subordinate`, one with a single id is entered in
+//! `single_id`, what keeps a host from giving one is
 //! found out in `refusal`, what root must be permitted in `root`.
 
 mod error;
@@ -12,6 +13,7 @@ mod id_map;
 mod namespace;
 mod refusal;
 mod root;
+mod single_id;
 mod subordinate;
 
 use std::fmt;
@@ -33,8 +35,19 @@ pub(crate) enum Mode {
     Root,
     /// Root of a user namespace with the ids of /etc/subuid and /etc/subgid
     Userns,
+    /// Root of a user namespace with one id; owners are remembered beside the files. For images
+    SingleId,
     /// Root of a container or a chroot, whose boundary stands in for what the sandbox lacks
     Container,
+}
+
+/// What the rights are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Product {
+    /// Images alone, which have owners whoever made the files.
+    Images,
+    /// A directory, whose files have owners.
+    Directory,
 }
 
 /// What [`obtain`] needs of the host and of the environment.
@@ -57,6 +70,11 @@ enum PrivilegeKind {
     /// The user who started the program. The command needs no further rights.
     Caller,
     Root,
+    /// This process has entered a user namespace with one id, and a supervisor remembers owners.
+    SingleId {
+        /// The caller, who is root inside.
+        uid: u32,
+    },
     /// This process has entered a user namespace.
     UserNamespace {
         /// The caller, who is root inside.
@@ -68,21 +86,42 @@ enum PrivilegeKind {
 
 /// Makes this process root, if it is not, or finds out that it cannot be. Only for a process with
 /// one thread.
-pub(crate) fn obtain(mode: Mode, caller: &Caller) -> Result<Privilege, Error> {
+pub(crate) fn obtain(mode: Mode, caller: &Caller, product: Product) -> Result<Privilege, Error> {
     let is_root = rustix::process::geteuid().is_root();
     let kind = match (mode, is_root) {
         (Mode::Root | Mode::Container, false) => return Err(Error::NotRoot),
-        (Mode::Auto | Mode::Userns, false) => namespace::enter_as_user(caller)?.map()?,
+        (Mode::Auto, false) => as_user(caller, product)?,
+        (Mode::Userns, false) => namespace::enter_as_user(caller)?.map()?,
         (Mode::Userns, true) => namespace::enter_as_root()?.map()?,
+        (Mode::SingleId, _) if product == Product::Directory => {
+            return Err(Error::SingleIdDirectory);
+        }
+        (Mode::SingleId, _) => single_id::enter()?,
+        (Mode::Auto, true) if product == Product::Images && root::check_ids().is_err() => {
+            single_id::enter()?
+        }
         (Mode::Auto | Mode::Root | Mode::Container, true) => PrivilegeKind::Root,
     };
-    root::check()?;
+    if !matches!(kind, PrivilegeKind::SingleId { .. }) {
+        root::check_ids()?;
+    }
+    root::check_capabilities()?;
     let is_contained = match mode {
-        Mode::Auto | Mode::Userns => root::is_in_container(),
+        Mode::Auto | Mode::Userns | Mode::SingleId => root::is_in_container(),
         Mode::Root => false,
         Mode::Container => true,
     };
     Ok(Privilege { kind, is_contained })
+}
+
+/// Becomes root of a namespace with the caller's subordinate ids or, where it has none and no file
+/// is kept, of one with a single id.
+fn as_user(caller: &Caller, product: Product) -> Result<PrivilegeKind, Error> {
+    match (namespace::user_ids(caller), product) {
+        (Ok(ids), _) => ids.enter()?.map(),
+        (Err(_), Product::Images) => single_id::enter(),
+        (Err(error), Product::Directory) => Err(error),
+    }
 }
 
 /// As [`obtain`], for a tree that exists: where this process cannot become root, it works as the
@@ -93,6 +132,7 @@ pub(crate) fn obtain_if_possible(mode: Mode, caller: &Caller) -> Result<Privileg
         (Mode::Root | Mode::Container, false) => return Err(Error::NotRoot),
         (_, true) => PrivilegeKind::Root,
         (Mode::Userns, false) => namespace::enter_as_user(caller)?.map()?,
+        (Mode::SingleId, false) => PrivilegeKind::Caller,
         (Mode::Auto, false) if !namespace::gives_rights() => PrivilegeKind::Caller,
         (Mode::Auto, false) => match namespace::enter_as_user(caller) {
             Ok(entered) => entered.map()?,
@@ -129,7 +169,25 @@ impl Privilege {
 
     /// Whether the ids of this process are others outside.
     pub(crate) fn is_in_user_namespace(&self) -> bool {
-        matches!(self.kind, PrivilegeKind::UserNamespace { .. })
+        matches!(
+            self.kind,
+            PrivilegeKind::UserNamespace { .. } | PrivilegeKind::SingleId { .. }
+        )
+    }
+
+    /// Fails if owners are remembered beside the files, and programs of the tree set them by calls
+    /// that are not answered.
+    pub(crate) fn require_known_calls(
+        &self,
+        architecture: &str,
+        has_other_calls: bool,
+    ) -> Result<(), Error> {
+        match self.kind {
+            PrivilegeKind::SingleId { .. } if has_other_calls => Err(Error::OtherCalls {
+                architecture: architecture.to_owned(),
+            }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -140,6 +198,11 @@ impl fmt::Display for Privilege {
             PrivilegeKind::Caller => write!(f, "the caller"),
             PrivilegeKind::Root if self.is_contained => write!(f, "root of a container"),
             PrivilegeKind::Root => write!(f, "root"),
+            PrivilegeKind::SingleId { uid } => write!(
+                f,
+                "root of a user namespace with one id: uid {uid}; owners are remembered beside the \
+                 files"
+            ),
             PrivilegeKind::UserNamespace { uid, subordinate } => write!(
                 f,
                 "root of a user namespace: uid {uid} with {subordinate} subordinate ids"

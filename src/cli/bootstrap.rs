@@ -24,7 +24,7 @@ use super::trust::TrustArgs;
 use super::{Session, print_data, target};
 use crate::formats::arch;
 use crate::install::Additions;
-use crate::privilege::Privilege;
+use crate::privilege::{Privilege, Product};
 use crate::report::{Event, PackageTotals, Summary};
 use crate::run::{self, Goal, Outputs, Request, System};
 use crate::store;
@@ -153,6 +153,21 @@ impl BootstrapArgs {
     /// How far the run goes.
     pub(super) fn goal(&self) -> Goal {
         self.output.goal()
+    }
+
+    /// What the run makes. Where the options contradict each other, nothing.
+    pub(super) fn product(&self, environment: &Environment) -> Product {
+        let given = GivenImage {
+            target: self.target.as_deref(),
+            image: &self.image,
+            push: &self.push,
+        };
+        match self.output.outputs(given, environment) {
+            Ok(Outputs {
+                directory: Some(_), ..
+            }) => Product::Directory,
+            Ok(_) | Err(_) => Product::Images,
+        }
     }
 
     /// As [`BootstrapArgs::into_request`], with what the session knows.

@@ -20,7 +20,7 @@ use super::environment::Environment;
 use super::{Session, exit, listen_for_signals, print_data};
 use crate::failure::with_causes;
 use crate::install;
-use crate::privilege::{self, Mode};
+use crate::privilege::{self, Mode, Product};
 use crate::run::{self, Goal, Request};
 use crate::tree::rootfs::{self, RootPath, Rootfs};
 use crate::tree::target::{self, Target};
@@ -94,7 +94,8 @@ fn execute(arguments: &DebootstrapArgs) -> Result<ExitCode, Error> {
             return Err(Error::NotRoot);
         }
         // Before the first thread.
-        request.privilege = privilege::obtain(Mode::Auto, &environment.caller());
+        request.privilege =
+            privilege::obtain(Mode::Auto, &environment.caller(), Product::Directory);
     }
     let style = match request.goal {
         Goal::PrintDebs => LineStyle::AllOnStderr,

@@ -26,7 +26,7 @@ use super::host_files::host_files;
 use super::own_options::OwnOptions;
 use super::{Session, exit, listen_for_signals, print_data};
 use crate::formats::suite::Variant;
-use crate::privilege::{self, Privilege};
+use crate::privilege::{self, Privilege, Product};
 use crate::run::{
     self, Goal, InventoryOutputs, ListedSources, Outputs, Packages, PushOutputs, Request,
     SourceOptions, System,
@@ -104,7 +104,11 @@ fn execute(arguments: &mut Arguments, began: Instant) -> Result<ExitCode, String
     let mut request = request(arguments, &target, &environment)?;
     if request.goal == Goal::Make {
         // Before the first thread.
-        request.privilege = privilege::obtain(arguments.mode, &environment.caller());
+        let product = match request.outputs.directory {
+            Some(_) => Product::Directory,
+            None => Product::Images,
+        };
+        request.privilege = privilege::obtain(arguments.mode, &environment.caller(), product);
     }
     tell_hooks(arguments, &target, &environment, &mut request);
     let style = match arguments.verbosity {

@@ -9,17 +9,18 @@ use clap::Args;
 use super::bootstrap::BootstrapArgs;
 use super::environment::Environment;
 use super::{Cli, CommandArgs};
-use crate::privilege::{self, Caller, Mode, Privilege};
+use crate::privilege::{self, Mode, Privilege, Product};
 use crate::run::Goal;
 
 /// The option that every command has.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Privileges")]
 pub(super) struct PrivilegeArgs {
-    /// Choose how to obtain root's rights: auto, root, userns, container
+    /// Choose how to obtain root's rights: auto, root, userns, single-id, container
     ///
     /// A tree has files of many owners, which only root can make. A user becomes root of a user
-    /// namespace, which needs newuidmap and entries in /etc/subuid and /etc/subgid.
+    /// namespace, which needs newuidmap and entries in /etc/subuid and /etc/subgid. Without them, a
+    /// namespace with one id is enough for an image: owners are remembered beside the files.
     #[arg(
         long,
         global = true,
@@ -40,10 +41,12 @@ impl Cli {
         let mode = self.privileges.mode;
         let caller = environment.caller();
         match &self.command {
-            None => self.bootstrap.obtain_privilege(mode, &caller),
-            Some(CommandArgs::Bootstrap(bootstrap)) => bootstrap.obtain_privilege(mode, &caller),
+            None => self.bootstrap.obtain_privilege(mode, environment),
+            Some(CommandArgs::Bootstrap(bootstrap)) => {
+                bootstrap.obtain_privilege(mode, environment)
+            }
             Some(CommandArgs::Build(build)) if build.makes_trees() => {
-                privilege::obtain(mode, &caller)
+                privilege::obtain(mode, &caller, Product::Images)
             }
             Some(CommandArgs::Pack(pack)) if belongs_to_caller(&pack.directory) => {
                 privilege::obtain_if_possible(mode, &caller)
@@ -66,9 +69,13 @@ impl Cli {
 }
 
 impl BootstrapArgs {
-    fn obtain_privilege(&self, mode: Mode, caller: &Caller) -> Result<Privilege, privilege::Error> {
+    fn obtain_privilege(
+        &self,
+        mode: Mode,
+        environment: &Environment,
+    ) -> Result<Privilege, privilege::Error> {
         match self.goal() {
-            Goal::Make => privilege::obtain(mode, caller),
+            Goal::Make => privilege::obtain(mode, &environment.caller(), self.product(environment)),
             Goal::PrintDebs | Goal::Simulate | Goal::Download => Ok(Privilege::of_caller()),
         }
     }

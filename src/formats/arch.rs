@@ -152,6 +152,19 @@ impl Architecture {
     }
 }
 
+/// The architectures whose programs the kernel of another runs, by calls of their own.
+const COMPATIBLE: [(&str, &str); 4] = [
+    ("amd64", "i386"),
+    ("amd64", "x32"),
+    ("arm64", "armhf"),
+    ("arm64", "armel"),
+];
+
+/// Whether programs of `name` use other system calls than this program on its own kernel.
+pub(crate) fn has_other_calls(name: &str) -> bool {
+    host().is_some_and(|host| COMPATIBLE.contains(&(host.name, name)))
+}
+
 /// The architecture that Debian calls `name`.
 pub(crate) fn named(name: &str) -> Option<&'static Architecture> {
     ARCHITECTURES.iter().find(|known| known.name == name)

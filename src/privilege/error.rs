@@ -10,6 +10,13 @@ use super::refusal::NamespaceRefusal;
 pub(crate) enum Error {
     #[error("--mode root and --mode container need root: a tree has files of many owners")]
     NotRoot,
+    #[error("--mode single-id makes no directory: all of its files would belong to one user")]
+    SingleIdDirectory,
+    /// A tree whose programs use calls that the supervisor does not know.
+    #[error("--mode single-id cannot make trees of {architecture} here")]
+    OtherCalls { architecture: String },
+    #[error("cannot start the process that remembers owners: {reason}")]
+    Supervisor { reason: String },
     /// A user without subordinate ids, or with few of them.
     #[error(
         "without root, a user namespace needs {} subordinate ids, but {file} has {} for {user}",
@@ -54,6 +61,9 @@ pub(crate) enum Error {
     },
 }
 
+/// The remedy that needs nothing.
+const WITHOUT_IDS: &str = "an image (a tar, an OCI image) needs none: --mode single-id";
+
 /// `CAP_CHOWN, CAP_FOWNER`
 fn shown(missing: &[&str]) -> String {
     format!("CAP_{}", missing.join(", CAP_"))
@@ -64,6 +74,19 @@ impl Error {
     pub(crate) fn hint(&self) -> String {
         match self {
             Error::NotRoot => "run it as root, or with --mode userns".into(),
+            Error::SingleIdDirectory => {
+                "name an image (a tar, an OCI image), run it as root, or give subordinate ids: usermod \
+                 --add-subuids 100000-165535 --add-subgids 100000-165535 USER"
+                    .into()
+            }
+            Error::OtherCalls { .. } => {
+                "run it as root, or give subordinate ids: usermod --add-subuids 100000-165535 \
+                 --add-subgids 100000-165535 USER"
+                    .into()
+            }
+            Error::Supervisor { .. } => {
+                "run it as root; a kernel before 5.9 or without seccomp filters cannot do this".into()
+            }
             Error::Subordinate {
                 is_in_container: true,
                 ..
@@ -72,29 +95,34 @@ impl Error {
                 .into(),
             Error::Subordinate { user, .. } => format!(
                 "run it as root, or give them: usermod --add-subuids 100000-165535 --add-subgids \
-                 100000-165535 {user} (ranges that nobody else has)"
+                 100000-165535 {user} (ranges that nobody else has); {WITHOUT_IDS}"
             ),
             Error::Read { .. } | Error::Start { .. } => "run it as root".into(),
             Error::NoHelper { .. } => {
-                "run it as root, or install it: the package is uidmap or shadow-utils".into()
+                format!(
+                    "run it as root, or install it: the package is uidmap or shadow-utils; \
+                     {WITHOUT_IDS}"
+                )
             }
             Error::HelperRights { path } => {
                 format!(
-                    "run it as root, or set the bit: chmod u+s {}",
+                    "run it as root, or set the bit: chmod u+s {}; {WITHOUT_IDS}",
                     path.display()
                 )
             }
-            Error::NoNewPrivileges { .. } => {
+            Error::NoNewPrivileges { .. } => format!(
                 "run it as root, or allow privileges: docker without --security-opt \
-                 no-new-privileges, Kubernetes with allowPrivilegeEscalation: true"
-                    .into()
-            }
+                 no-new-privileges, Kubernetes with allowPrivilegeEscalation: true; {WITHOUT_IDS}"
+            ),
             Error::Namespace { refusal, .. } => refusal.remedy().into(),
             Error::Map { .. } => {
                 "run it as root; `unshare --map-auto --map-root-user true` tries the same".into()
             }
             Error::FewIds { .. } => {
-                "map more: unshare --map-auto --map-root-user, or run it as the user itself".into()
+                format!(
+                    "map more: unshare --map-auto --map-root-user, or run it as the user itself; \
+                     {WITHOUT_IDS}"
+                )
             }
             Error::Capabilities { missing } => format!(
                 "give them to the container: docker run --cap-add {}",

@@ -46,12 +46,30 @@ impl EnteredNamespace {
     }
 }
 
+/// The ids that a caller may map, with the programs that do it.
+pub(super) struct UserIds {
+    maps: Maps,
+    helpers: Helpers,
+}
+
+/// Finds the caller's subordinate ids. Fails if they are not enough for a tree or cannot be mapped.
+pub(super) fn user_ids(caller: &Caller) -> Result<UserIds, Error> {
+    let maps = subordinate::maps()?;
+    let helpers = helper::find(caller)?;
+    Ok(UserIds { maps, helpers })
+}
+
+impl UserIds {
+    /// Enters a namespace for them.
+    pub(super) fn enter(self) -> Result<EnteredNamespace, Error> {
+        let uid = rustix::process::geteuid().as_raw();
+        enter(&self.maps, &Mapper::Helpers(self.helpers), uid)
+    }
+}
+
 /// Enters a namespace for the caller's subordinate ids.
 pub(super) fn enter_as_user(caller: &Caller) -> Result<EnteredNamespace, Error> {
-    let uid = rustix::process::geteuid().as_raw();
-    let maps = subordinate::maps()?;
-    let mapper = Mapper::Helpers(helper::find(caller)?);
-    enter(&maps, &mapper, uid)
+    user_ids(caller)?.enter()
 }
 
 /// Whether root of a namespace would have rights there. A process of its own tries it.
@@ -109,7 +127,7 @@ fn enter(maps: &Maps, mapper: &Mapper, uid: u32) -> Result<EnteredNamespace, Err
 
 /// Whether this process is really root inside: AppArmor lets a user make a namespace and then
 /// denies what root may do there.
-fn has_rights() -> Result<(), Error> {
+pub(super) fn has_rights() -> Result<(), Error> {
     match rustix::process::chroot(c"/") {
         Ok(()) => Ok(()),
         Err(errno) => Err(refusal::of_rights(errno)),

@@ -15,8 +15,8 @@ const NEEDED: [(CapabilitySet, &str); 4] = [
     (CapabilitySet::FSETID, "FSETID"),
 ];
 
-/// Fails if root has too few ids or capabilities.
-pub(super) fn check() -> Result<(), Error> {
+/// Fails if root has too few ids.
+pub(super) fn check_ids() -> Result<(), Error> {
     for file in ["/proc/self/uid_map", "/proc/self/gid_map"] {
         let text = fs::read_to_string(file).unwrap_or_default();
         // Without /proc nothing is known here; a later check says that it is missing.
@@ -28,6 +28,11 @@ pub(super) fn check() -> Result<(), Error> {
             return Err(Error::FewIds { file, found });
         }
     }
+    Ok(())
+}
+
+/// Fails if root has too few capabilities.
+pub(super) fn check_capabilities() -> Result<(), Error> {
     let effective = capabilities(None).map(|sets| sets.effective);
     let effective = effective.unwrap_or(CapabilitySet::all());
     let mut missing = Vec::new();

@@ -16,6 +16,7 @@ use super::Error;
 use super::claim::ClaimedOutputs;
 use super::request::{Goal, Request};
 use super::several::SharedByImages;
+use crate::formats::arch;
 use crate::interrupt::Interrupt;
 use crate::pack::{self, Image, Place};
 use crate::privilege::Privilege;
@@ -51,6 +52,15 @@ pub(super) fn claim<'a>(
         pack::try_out(place, image, claimed.root())?;
     }
     Ok(Some(claimed))
+}
+
+/// Fails if the tree's programs set owners in a way that this mode does not see.
+pub(super) fn require_known_calls(request: &Request, architecture: &str) -> Result<(), Error> {
+    let Ok(privilege) = &request.privilege else {
+        return Ok(());
+    };
+    let has_other_calls = arch::has_other_calls(architecture);
+    Ok(privilege.require_known_calls(architecture, has_other_calls)?)
 }
 
 /// Says as whom the tree is made.

@@ -122,6 +122,7 @@ impl<'a> RunStages<'a> {
         } = self;
         let architecture = inputs.sources.native();
         inventory::require_distinct(request, architecture)?;
+        preflight::require_known_calls(request, architecture)?;
         let claim = preflight::claim(request, report, shared, interrupt)?;
         let root = claim.as_ref().map(ClaimedOutputs::root);
         inventory::try_out(request, architecture, root)?;

@@ -1,0 +1,251 @@
+//! The system calls that the supervisor answers, with the places of their arguments.
+//!
+//! Numbers are those of the architecture that the program is built for. Where it lacks a call, as
+//! most lack `stat` and `chown`, its newer form is in the table anyway.
+
+use std::ffi::c_long;
+
+/// How the arguments of a call name a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operand {
+    /// By the descriptor in the first argument.
+    Descriptor,
+    /// By the path in the first argument.
+    #[cfg(target_arch = "x86_64")]
+    Path { follows: bool },
+    /// By a directory and a path, the first two, and by `AT_*` flags in this argument.
+    At { flags: usize },
+}
+
+/// What is made, and in which argument its mode is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Creation {
+    /// A file, with the flags of `open` in this argument and the mode in the next.
+    Open {
+        flags: usize,
+    },
+    /// `creat`, an `open` with fixed flags.
+    #[cfg(target_arch = "x86_64")]
+    Create {
+        mode: usize,
+    },
+    Directory {
+        mode: usize,
+    },
+    /// A FIFO, socket or regular file; the number of a device is in the next argument.
+    Node {
+        mode: usize,
+    },
+    Symlink {
+        target: usize,
+    },
+}
+
+/// Ids of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    User,
+    Group,
+}
+
+/// One call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    /// Writes a `struct stat` to the address in this argument.
+    Stat {
+        file: Operand,
+        result: usize,
+    },
+    Statx,
+    /// Sets the owner in this argument and the group in the next.
+    SetOwner {
+        file: Operand,
+        ids: usize,
+    },
+    /// Makes a file below the directory in one argument (the current one without) at the path in
+    /// another.
+    Make {
+        directory: Option<usize>,
+        path: usize,
+        what: Creation,
+    },
+    /// `getuid` and its relatives.
+    Real(Kind),
+    Effective(Kind),
+    All(Kind),
+    Groups,
+    /// `setuid`, `setgid`.
+    Set(Kind),
+    /// `setreuid`, `setregid`.
+    SetTwo(Kind),
+    /// `setresuid`, `setresgid`.
+    SetThree(Kind),
+    /// `setfsuid`, `setfsgid`.
+    SetForFiles(Kind),
+    SetGroups,
+    /// An extended attribute, by its name in the second argument.
+    SetAttribute(Attributes),
+    GetAttribute(Attributes),
+    ListAttributes(Attributes),
+    RemoveAttribute(Attributes),
+    Affinity,
+}
+
+/// How a call on extended attributes names its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attributes {
+    Path,
+    Link,
+    Descriptor,
+}
+
+/// The number of this architecture in linux/audit.h.
+pub(super) const ARCHITECTURE: u32 = if cfg!(target_arch = "x86_64") {
+    0xc000_003e
+} else if cfg!(target_arch = "aarch64") {
+    0xc000_00b7
+} else {
+    0xc000_00f3
+};
+
+/// All that are answered. None where the layout of what they write is not known here.
+pub(super) fn all() -> Vec<(c_long, Call)> {
+    let mut all = Vec::new();
+    #[cfg(any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "riscv64"
+    ))]
+    {
+        all.extend(of_files());
+        all.extend(of_ids());
+        all.extend(of_attributes());
+    }
+    #[cfg(target_arch = "x86_64")]
+    all.extend(of_paths());
+    all
+}
+
+const fn make(directory: Option<usize>, path: usize, what: Creation) -> Call {
+    Call::Make {
+        directory,
+        path,
+        what,
+    }
+}
+
+const fn stat(file: Operand, result: usize) -> Call {
+    Call::Stat { file, result }
+}
+
+const fn set_owner(file: Operand, ids: usize) -> Call {
+    Call::SetOwner { file, ids }
+}
+
+#[cfg(any(
+    target_arch = "x86_64",
+    target_arch = "aarch64",
+    target_arch = "riscv64"
+))]
+fn of_files() -> [(c_long, Call); 10] {
+    use Operand::{At, Descriptor};
+    [
+        (libc::SYS_fstat, stat(Descriptor, 1)),
+        (libc::SYS_newfstatat, stat(At { flags: 3 }, 2)),
+        (libc::SYS_statx, Call::Statx),
+        (libc::SYS_fchown, set_owner(Descriptor, 1)),
+        (libc::SYS_fchownat, set_owner(At { flags: 4 }, 2)),
+        (
+            libc::SYS_openat,
+            make(Some(0), 1, Creation::Open { flags: 2 }),
+        ),
+        (
+            libc::SYS_mkdirat,
+            make(Some(0), 1, Creation::Directory { mode: 2 }),
+        ),
+        (
+            libc::SYS_mknodat,
+            make(Some(0), 1, Creation::Node { mode: 2 }),
+        ),
+        (
+            libc::SYS_symlinkat,
+            make(Some(1), 2, Creation::Symlink { target: 0 }),
+        ),
+        (libc::SYS_sched_getaffinity, Call::Affinity),
+    ]
+}
+
+/// The older forms, with a path in place of a directory and a path.
+#[cfg(target_arch = "x86_64")]
+fn of_paths() -> [(c_long, Call); 9] {
+    let follows = Operand::Path { follows: true };
+    let itself = Operand::Path { follows: false };
+    [
+        (libc::SYS_stat, stat(follows, 1)),
+        (libc::SYS_lstat, stat(itself, 1)),
+        (libc::SYS_chown, set_owner(follows, 1)),
+        (libc::SYS_lchown, set_owner(itself, 1)),
+        (libc::SYS_open, make(None, 0, Creation::Open { flags: 1 })),
+        (libc::SYS_creat, make(None, 0, Creation::Create { mode: 1 })),
+        (
+            libc::SYS_mkdir,
+            make(None, 0, Creation::Directory { mode: 1 }),
+        ),
+        (libc::SYS_mknod, make(None, 0, Creation::Node { mode: 1 })),
+        (
+            libc::SYS_symlink,
+            make(None, 1, Creation::Symlink { target: 0 }),
+        ),
+    ]
+}
+
+#[cfg(any(
+    target_arch = "x86_64",
+    target_arch = "aarch64",
+    target_arch = "riscv64"
+))]
+fn of_ids() -> [(c_long, Call); 16] {
+    use Kind::{Group, User};
+    [
+        (libc::SYS_getuid, Call::Real(User)),
+        (libc::SYS_getgid, Call::Real(Group)),
+        (libc::SYS_geteuid, Call::Effective(User)),
+        (libc::SYS_getegid, Call::Effective(Group)),
+        (libc::SYS_getresuid, Call::All(User)),
+        (libc::SYS_getresgid, Call::All(Group)),
+        (libc::SYS_getgroups, Call::Groups),
+        (libc::SYS_setuid, Call::Set(User)),
+        (libc::SYS_setgid, Call::Set(Group)),
+        (libc::SYS_setreuid, Call::SetTwo(User)),
+        (libc::SYS_setregid, Call::SetTwo(Group)),
+        (libc::SYS_setresuid, Call::SetThree(User)),
+        (libc::SYS_setresgid, Call::SetThree(Group)),
+        (libc::SYS_setfsuid, Call::SetForFiles(User)),
+        (libc::SYS_setfsgid, Call::SetForFiles(Group)),
+        (libc::SYS_setgroups, Call::SetGroups),
+    ]
+}
+
+/// Access control lists have ids.
+#[cfg(any(
+    target_arch = "x86_64",
+    target_arch = "aarch64",
+    target_arch = "riscv64"
+))]
+fn of_attributes() -> [(c_long, Call); 12] {
+    use Attributes::{Descriptor, Link, Path};
+    [
+        (libc::SYS_setxattr, Call::SetAttribute(Path)),
+        (libc::SYS_lsetxattr, Call::SetAttribute(Link)),
+        (libc::SYS_fsetxattr, Call::SetAttribute(Descriptor)),
+        (libc::SYS_getxattr, Call::GetAttribute(Path)),
+        (libc::SYS_lgetxattr, Call::GetAttribute(Link)),
+        (libc::SYS_fgetxattr, Call::GetAttribute(Descriptor)),
+        (libc::SYS_listxattr, Call::ListAttributes(Path)),
+        (libc::SYS_llistxattr, Call::ListAttributes(Link)),
+        (libc::SYS_flistxattr, Call::ListAttributes(Descriptor)),
+        (libc::SYS_removexattr, Call::RemoveAttribute(Path)),
+        (libc::SYS_lremovexattr, Call::RemoveAttribute(Link)),
+        (libc::SYS_fremovexattr, Call::RemoveAttribute(Descriptor)),
+    ]
+}

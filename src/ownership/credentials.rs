@@ -1,0 +1,218 @@
+//! The ids that a process believes to have, and what the calls of setuid(2) make of them. Pure.
+
+use rustix::io::Errno;
+
+use super::calls::Kind;
+use super::table::Owner;
+
+/// "Leave it as it is".
+pub(super) const SAME: u32 = u32::MAX;
+
+/// The real, effective and saved id, and that for files (credentials(7)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ids {
+    pub(super) real: u32,
+    pub(super) effective: u32,
+    saved: u32,
+    files: u32,
+}
+
+/// Who a process believes to be. The default is root.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Credentials {
+    users: Ids,
+    groups: Ids,
+    pub(super) others: Vec<u32>,
+}
+
+impl Ids {
+    pub(super) fn all(self) -> [u32; 3] {
+        [self.real, self.effective, self.saved]
+    }
+
+    fn has(self, id: u32) -> bool {
+        id == SAME || self.all().contains(&id)
+    }
+}
+
+impl Credentials {
+    pub(super) fn ids(&self, kind: Kind) -> Ids {
+        match kind {
+            Kind::User => self.users,
+            Kind::Group => self.groups,
+        }
+    }
+
+    fn ids_mut(&mut self, kind: Kind) -> &mut Ids {
+        match kind {
+            Kind::User => &mut self.users,
+            Kind::Group => &mut self.groups,
+        }
+    }
+
+    fn is_root(&self) -> bool {
+        self.users.effective == 0
+    }
+
+    /// Who owns the files that the process makes.
+    pub(super) fn owner(&self) -> Owner {
+        Owner {
+            user: self.users.files,
+            group: self.groups.files,
+        }
+    }
+
+    /// Whether the process may give a file of one owner to another (chown(2)).
+    pub(super) fn may_give(&self, from: Owner, to: Owner) -> bool {
+        let group = to.group;
+        let is_member = self.groups.files == group || self.others.contains(&group);
+        let keeps_user = from.user == to.user && from.user == self.users.files;
+        self.users.files == 0 || keeps_user && (group == from.group || is_member)
+    }
+
+    /// `setuid`, `setgid`.
+    pub(super) fn set(&mut self, kind: Kind, id: u32) -> Result<(), Errno> {
+        let is_root = self.is_root();
+        let ids = self.ids_mut(kind);
+        if id == SAME {
+            return Err(Errno::INVAL);
+        }
+        if is_root {
+            ids.real = id;
+            ids.saved = id;
+        } else if id != ids.real && id != ids.saved {
+            return Err(Errno::PERM);
+        }
+        ids.effective = id;
+        ids.files = id;
+        Ok(())
+    }
+
+    /// `setreuid`, `setregid`.
+    pub(super) fn set_two(&mut self, kind: Kind, real: u32, effective: u32) -> Result<(), Errno> {
+        let is_root = self.is_root();
+        let ids = self.ids_mut(kind);
+        let is_permitted = [SAME, ids.real, ids.effective].contains(&real);
+        if !is_root && !(is_permitted && ids.has(effective)) {
+            return Err(Errno::PERM);
+        }
+        let before = ids.real;
+        let sets_saved = real != SAME || effective != SAME && effective != before;
+        if real != SAME {
+            ids.real = real;
+        }
+        if effective != SAME {
+            ids.effective = effective;
+        }
+        if sets_saved {
+            ids.saved = ids.effective;
+        }
+        ids.files = ids.effective;
+        Ok(())
+    }
+
+    /// `setresuid`, `setresgid`: real, effective, saved.
+    pub(super) fn set_three(&mut self, kind: Kind, new: [u32; 3]) -> Result<(), Errno> {
+        let is_root = self.is_root();
+        let ids = self.ids_mut(kind);
+        if !is_root && !new.iter().all(|id| ids.has(*id)) {
+            return Err(Errno::PERM);
+        }
+        let [real, effective, saved] = new;
+        for (id, new) in [
+            (&mut ids.real, real),
+            (&mut ids.effective, effective),
+            (&mut ids.saved, saved),
+        ] {
+            if new != SAME {
+                *id = new;
+            }
+        }
+        ids.files = ids.effective;
+        Ok(())
+    }
+
+    /// `setfsuid`, `setfsgid`. Returns the id before, as these do in any case.
+    pub(super) fn set_for_files(&mut self, kind: Kind, id: u32) -> u32 {
+        let is_root = self.is_root();
+        let ids = self.ids_mut(kind);
+        let before = ids.files;
+        if id != SAME && (is_root || ids.has(id) || id == before) {
+            ids.files = id;
+        }
+        before
+    }
+
+    pub(super) fn set_others(&mut self, groups: Vec<u32>) -> Result<(), Errno> {
+        if !self.is_root() {
+            return Err(Errno::PERM);
+        }
+        self.others = groups;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Kind::{Group, User};
+
+    #[test]
+    fn a_process_becomes_a_user_for_good() {
+        let mut one = Credentials::default();
+        one.set_others(vec![42]).unwrap();
+        one.set(Group, 12).unwrap();
+        one.set(User, 6).unwrap();
+        assert_eq!(one.ids(User).all(), [6; 3]);
+        assert_eq!(one.owner(), Owner { user: 6, group: 12 });
+        for refused in [
+            one.set(User, 0),
+            one.set(Group, 0),
+            one.set_two(User, 0, SAME),
+            one.set_two(User, SAME, 0),
+            one.set_three(User, [SAME, 0, SAME]),
+            one.set_others(Vec::new()),
+        ] {
+            assert_eq!(refused, Err(Errno::PERM));
+        }
+        // As the other threads of the process do after the first.
+        one.set(User, 6).unwrap();
+        one.set_three(User, [6, 6, 6]).unwrap();
+    }
+
+    #[test]
+    fn a_process_becomes_a_user_and_root_again() {
+        let mut one = Credentials::default();
+        one.set_three(User, [SAME, 6, SAME]).unwrap();
+        assert_eq!(one.ids(User).all(), [0, 6, 0]);
+        one.set_three(User, [SAME, 0, SAME]).unwrap();
+        assert_eq!(one, Credentials::default());
+        one.set_two(User, SAME, 6).unwrap();
+        assert_eq!(one.ids(User).all(), [0, 6, 6]);
+        one.set_two(User, SAME, 0).unwrap();
+        assert_eq!(one.ids(User).effective, 0);
+        assert_eq!(one.set_for_files(User, 33), 0);
+        assert_eq!(one.set_for_files(User, SAME), 33);
+    }
+
+    #[test]
+    fn only_root_gives_files_away() {
+        let root = Credentials::default();
+        let mut user = Credentials::default();
+        user.set_others(vec![42]).unwrap();
+        user.set(Group, 12).unwrap();
+        user.set(User, 6).unwrap();
+        let owner = |user, group| Owner { user, group };
+        let table = [
+            (owner(6, 12), owner(6, 42), true),
+            (owner(6, 12), owner(6, 0), false),
+            (owner(6, 12), owner(0, 12), false),
+            (owner(0, 12), owner(6, 12), false),
+            (owner(6, 0), owner(6, 0), true),
+        ];
+        for (from, to, expected) in table {
+            assert!(root.may_give(from, to));
+            assert_eq!(user.may_give(from, to), expected, "{from:?} {to:?}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What is remembered of files, by inode. Pure: it does no I/O.
+
+use std::collections::HashMap;
+
+/// A file, whatever its names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct FileId {
+    pub(super) device: u64,
+    pub(super) inode: u64,
+}
+
+/// A user and a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) user: u32,
+    pub(super) group: u32,
+}
+
+/// The access control lists of a file: the values of `system.posix_acl_access` and
+/// `system.posix_acl_default`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lists {
+    pub(super) access: Option<Vec<u8>>,
+    pub(super) default: Option<Vec<u8>>,
+}
+
+/// What the file system does not have of a file.
+#[derive(Debug)]
+pub(super) struct Record<H> {
+    pub(super) owner: Owner,
+    pub(super) lists: Lists,
+    /// Keeps the inode's number from another file.
+    held: H,
+}
+
+/// The files of which something is remembered. All others belong to root.
+#[derive(Debug)]
+pub(super) struct Table<H> {
+    records: HashMap<FileId, Record<H>>,
+    /// How many records there were when the last sweep was over.
+    swept: usize,
+}
+
+/// The fewest records that are worth a sweep.
+const SWEEP: usize = 512;
+
+impl<H> Table<H> {
+    pub(super) fn new() -> Table<H> {
+        Table {
+            records: HashMap::new(),
+            swept: 0,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    pub(super) fn record(&self, file: FileId) -> Option<&Record<H>> {
+        self.records.get(&file)
+    }
+
+    pub(super) fn owner(&self, file: FileId) -> Owner {
+        self.record(file)
+            .map_or(Owner::default(), |known| known.owner)
+    }
+
+    pub(super) fn lists(&self, file: FileId) -> Lists {
+        let record = self.record(file);
+        record.map_or(Lists::default(), |known| known.lists.clone())
+    }
+
+    /// Remembers the owner of a file, which `held` keeps.
+    pub(super) fn set_owner(&mut self, file: FileId, owner: Owner, held: H) {
+        let lists = self.lists(file);
+        self.set(file, owner, lists, held);
+    }
+
+    /// Remembers the lists of a file, which `held` keeps.
+    pub(super) fn set_lists(&mut self, file: FileId, lists: Lists, held: H) {
+        self.set(file, self.owner(file), lists, held);
+    }
+
+    fn set(&mut self, file: FileId, owner: Owner, lists: Lists, held: H) {
+        if owner == Owner::default() && lists == Lists::default() {
+            self.records.remove(&file);
+            return;
+        }
+        let new = Record { owner, lists, held };
+        let record = self.records.entry(file);
+        record
+            .and_modify(|known| {
+                known.owner = new.owner;
+                known.lists.clone_from(&new.lists);
+            })
+            .or_insert(new);
+    }
+
+    /// Whether there may be many records of files that are gone.
+    pub(super) fn wants_sweep(&self) -> bool {
+        self.records.len() > SWEEP.max(2 * self.swept)
+    }
+
+    /// Forgets the files that are gone.
+    pub(super) fn sweep(&mut self, is_gone: impl Fn(&H) -> bool) {
+        self.records.retain(|_, record| !is_gone(&record.held));
+        self.swept = self.records.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: FileId = FileId {
+        device: 1,
+        inode: 2,
+    };
+    const MAIL: Owner = Owner { user: 0, group: 8 };
+
+    #[test]
+    fn a_file_of_root_is_not_remembered() {
+        let mut table = Table::new();
+        table.set_owner(FILE, MAIL, 'a');
+        assert_eq!(table.owner(FILE), MAIL);
+        table.set_owner(FILE, Owner::default(), 'b');
+        assert!(table.is_empty());
+        assert_eq!(table.owner(FILE), Owner::default());
+    }
+
+    #[test]
+    fn owner_and_lists_do_not_touch_each_other() {
+        let mut table = Table::new();
+        let lists = Lists {
+            access: Some(vec![1]),
+            default: None,
+        };
+        table.set_lists(FILE, lists.clone(), 'a');
+        table.set_owner(FILE, MAIL, 'b');
+        assert_eq!(table.lists(FILE), lists);
+        table.set_lists(FILE, Lists::default(), 'c');
+        assert_eq!(table.owner(FILE), MAIL);
+        assert_eq!(table.record(FILE).unwrap().held, 'a');
+    }
+
+    #[test]
+    fn files_that_are_gone_are_forgotten_in_sweeps() {
+        let mut table = Table::new();
+        for inode in 0..2000 {
+            table.set_owner(FileId { device: 1, inode }, MAIL, inode);
+            if table.wants_sweep() {
+                table.sweep(|inode| *inode % 10 != 0);
+            }
+        }
+        assert!(table.records.len() < 700, "{}", table.records.len());
+        let kept = FileId {
+            device: 1,
+            inode: 0,
+        };
+        assert_eq!(table.owner(kept), MAIL);
+    }
+}
