@@ -2,6 +2,7 @@
 //! The same image comes from each, or a message says before any download what is missing.
 
 mod hosts;
+mod single_id;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

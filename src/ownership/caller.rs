@@ -179,6 +179,9 @@ impl Caller<'_> {
     /// Opens the directory that a file is to be made in, and returns it with the file's name.
     pub(super) fn open_above(&self, file: &NamedFile) -> Result<(OwnedFd, CString), Errno> {
         let path = file.path.as_deref().ok_or(Errno::NOENT)?;
+        if path.to_bytes().ends_with(b"/.") {
+            return Err(Errno::NOENT);
+        }
         let text = Path::new(OsStr::from_bytes(path.to_bytes()));
         let name = text.file_name().ok_or(Errno::EXIST)?;
         let parent = match text.parent().map(Path::as_os_str) {
@@ -258,6 +261,12 @@ impl Caller<'_> {
 }
 
 impl NamedFile {
+    /// Whether only a directory can be meant.
+    pub(super) fn ends_with_slash(&self) -> bool {
+        let path = self.path.as_deref();
+        path.is_some_and(|path| path.to_bytes().ends_with(b"/"))
+    }
+
     pub(super) fn of_descriptor(descriptor: i32) -> NamedFile {
         NamedFile {
             descriptor,

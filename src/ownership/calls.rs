@@ -83,6 +83,9 @@ pub(super) enum Call {
     /// `setfsuid`, `setfsgid`.
     SetForFiles(Kind),
     SetGroups,
+    /// `prctl(PR_SET_KEEPCAPS)`.
+    KeepCapabilities,
+    Execute,
     /// An extended attribute, by its name in the second argument.
     SetAttribute(Attributes),
     GetAttribute(Attributes),
@@ -204,7 +207,7 @@ fn of_paths() -> [(c_long, Call); 9] {
     target_arch = "aarch64",
     target_arch = "riscv64"
 ))]
-fn of_ids() -> [(c_long, Call); 16] {
+fn of_ids() -> [(c_long, Call); 19] {
     use Kind::{Group, User};
     [
         (libc::SYS_getuid, Call::Real(User)),
@@ -223,6 +226,9 @@ fn of_ids() -> [(c_long, Call); 16] {
         (libc::SYS_setfsuid, Call::SetForFiles(User)),
         (libc::SYS_setfsgid, Call::SetForFiles(Group)),
         (libc::SYS_setgroups, Call::SetGroups),
+        (libc::SYS_prctl, Call::KeepCapabilities),
+        (libc::SYS_execve, Call::Execute),
+        (libc::SYS_execveat, Call::Execute),
     ]
 }
 

@@ -23,6 +23,11 @@ pub(super) struct Credentials {
     users: Ids,
     groups: Ids,
     pub(super) others: Vec<u32>,
+    /// Whether root's capabilities outlast the next change of the user (PR_SET_KEEPCAPS), as
+    /// setpriv(1) has it, which changes the user first.
+    keeps_capabilities: bool,
+    /// Whether they have outlasted one.
+    has_capabilities: bool,
 }
 
 impl Ids {
@@ -50,8 +55,27 @@ impl Credentials {
         }
     }
 
-    fn is_root(&self) -> bool {
-        self.users.effective == 0
+    /// Whether the process may have any id.
+    fn is_privileged(&self) -> bool {
+        self.users.effective == 0 || self.has_capabilities
+    }
+
+    pub(super) fn keep_capabilities(&mut self, keeps: bool) {
+        self.keeps_capabilities = keeps;
+    }
+
+    /// What an exec leaves of capabilities.
+    pub(super) fn execute(&mut self) {
+        self.keeps_capabilities = false;
+        self.has_capabilities = false;
+    }
+
+    /// What a change of ids leaves of capabilities.
+    fn settle(&mut self) {
+        let is_root = self.users.all().contains(&0);
+        if !is_root && !self.has_capabilities {
+            self.has_capabilities = self.keeps_capabilities;
+        }
     }
 
     /// Who owns the files that the process makes.
@@ -72,12 +96,12 @@ impl Credentials {
 
     /// `setuid`, `setgid`.
     pub(super) fn set(&mut self, kind: Kind, id: u32) -> Result<(), Errno> {
-        let is_root = self.is_root();
+        let is_privileged = self.is_privileged();
         let ids = self.ids_mut(kind);
         if id == SAME {
             return Err(Errno::INVAL);
         }
-        if is_root {
+        if is_privileged {
             ids.real = id;
             ids.saved = id;
         } else if id != ids.real && id != ids.saved {
@@ -85,15 +109,16 @@ impl Credentials {
         }
         ids.effective = id;
         ids.files = id;
+        self.settle();
         Ok(())
     }
 
     /// `setreuid`, `setregid`.
     pub(super) fn set_two(&mut self, kind: Kind, real: u32, effective: u32) -> Result<(), Errno> {
-        let is_root = self.is_root();
+        let is_privileged = self.is_privileged();
         let ids = self.ids_mut(kind);
         let is_permitted = [SAME, ids.real, ids.effective].contains(&real);
-        if !is_root && !(is_permitted && ids.has(effective)) {
+        if !is_privileged && !(is_permitted && ids.has(effective)) {
             return Err(Errno::PERM);
         }
         let before = ids.real;
@@ -108,14 +133,15 @@ impl Credentials {
             ids.saved = ids.effective;
         }
         ids.files = ids.effective;
+        self.settle();
         Ok(())
     }
 
     /// `setresuid`, `setresgid`: real, effective, saved.
     pub(super) fn set_three(&mut self, kind: Kind, new: [u32; 3]) -> Result<(), Errno> {
-        let is_root = self.is_root();
+        let is_privileged = self.is_privileged();
         let ids = self.ids_mut(kind);
-        if !is_root && !new.iter().all(|id| ids.has(*id)) {
+        if !is_privileged && !new.iter().all(|id| ids.has(*id)) {
             return Err(Errno::PERM);
         }
         let [real, effective, saved] = new;
@@ -129,22 +155,23 @@ impl Credentials {
             }
         }
         ids.files = ids.effective;
+        self.settle();
         Ok(())
     }
 
     /// `setfsuid`, `setfsgid`. Returns the id before, as these do in any case.
     pub(super) fn set_for_files(&mut self, kind: Kind, id: u32) -> u32 {
-        let is_root = self.is_root();
+        let is_privileged = self.is_privileged();
         let ids = self.ids_mut(kind);
         let before = ids.files;
-        if id != SAME && (is_root || ids.has(id) || id == before) {
+        if id != SAME && (is_privileged || ids.has(id) || id == before) {
             ids.files = id;
         }
         before
     }
 
     pub(super) fn set_others(&mut self, groups: Vec<u32>) -> Result<(), Errno> {
-        if !self.is_root() {
+        if !self.is_privileged() {
             return Err(Errno::PERM);
         }
         self.others = groups;
@@ -178,6 +205,18 @@ mod tests {
         // As the other threads of the process do after the first.
         one.set(User, 6).unwrap();
         one.set_three(User, [6, 6, 6]).unwrap();
+    }
+
+    #[test]
+    fn capabilities_outlast_a_change_of_the_user_until_an_exec() {
+        let mut one = Credentials::default();
+        one.keep_capabilities(true);
+        one.set_three(User, [6, 6, 6]).unwrap();
+        one.set_three(Group, [12, 12, 12]).unwrap();
+        one.set_others(vec![42]).unwrap();
+        one.execute();
+        assert_eq!(one.set(Group, 0), Err(Errno::PERM));
+        assert_eq!(one.owner(), Owner { user: 6, group: 12 });
     }
 
     #[test]

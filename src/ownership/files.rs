@@ -136,6 +136,9 @@ impl Supervisor {
             path: Some(caller.string(path)?),
             follows: false,
         };
+        if !matches!(what, Creation::Directory { .. }) && named.ends_with_slash() {
+            return Ok(Answer::Continue);
+        }
         let (above, name) = caller.open_above(&named)?;
         let status = rustix::fs::fstat(&above)?;
         if status.st_mode & libc::S_ISGID != 0 {

@@ -28,13 +28,12 @@ fn program(calls: &[(c_long, Call)]) -> Vec<sock_filter> {
     for (number, call) in calls {
         let is_call =
             |otherwise| instruction(BPF_JMP | BPF_JEQ | BPF_K, *number as u32, 0, otherwise);
-        match opening_flags(*call) {
+        match condition(*call) {
             None => program.extend([is_call(1), notify]),
-            // An open that creates nothing is the kernel's.
-            Some(argument) => program.extend([
+            Some(condition) => program.extend([
                 is_call(4),
-                load(ARGUMENTS + 8 * argument as u32),
-                instruction(BPF_JMP | BPF_JSET | BPF_K, libc::O_CREAT as u32, 0, 1),
+                load(ARGUMENTS + 8 * condition.argument as u32),
+                instruction(BPF_JMP | condition.test | BPF_K, condition.value, 0, 1),
                 notify,
                 allow,
             ]),
@@ -44,13 +43,29 @@ fn program(calls: &[(c_long, Call)]) -> Vec<sock_filter> {
     program
 }
 
-/// The argument with the flags of an open.
-fn opening_flags(call: Call) -> Option<usize> {
+/// Which calls of a number are handed over.
+struct Condition {
+    argument: usize,
+    test: u32,
+    value: u32,
+}
+
+fn condition(call: Call) -> Option<Condition> {
     match call {
+        // An open that creates nothing is the kernel's.
         Call::Make {
             what: Creation::Open { flags },
             ..
-        } => Some(flags),
+        } => Some(Condition {
+            argument: flags,
+            test: BPF_JSET,
+            value: libc::O_CREAT as u32,
+        }),
+        Call::KeepCapabilities => Some(Condition {
+            argument: 0,
+            test: BPF_JEQ,
+            value: libc::PR_SET_KEEPCAPS as u32,
+        }),
         _ => None,
     }
 }

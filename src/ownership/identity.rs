@@ -40,6 +40,16 @@ impl Supervisor {
                 self.carry(notification, who)?;
                 return Ok(Answer::Value(before.into()));
             }
+            Call::KeepCapabilities => {
+                who.keep_capabilities(id(1) != 0);
+                self.carry(notification, who)?;
+                return Ok(Answer::Continue);
+            }
+            Call::Execute => {
+                who.execute();
+                self.carry(notification, who)?;
+                return Ok(Answer::Continue);
+            }
             Call::SetGroups => self
                 .groups(notification)
                 .and_then(|groups| who.set_others(groups)),

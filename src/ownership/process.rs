@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use nix::sys::signal::SigSet;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 use nix::unistd::{ForkResult, fork, setsid};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{MemfdFlags, Mode, OFlags, fchown, fstat, memfd_create};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::listener::Listener;
@@ -43,7 +43,20 @@ pub(super) fn start() -> io::Result<()> {
     sent?;
     // If both ends were here, nobody would notice the supervisor's end.
     drop(listener);
-    ours.read_exact(&mut [0])
+    ours.read_exact(&mut [0])?;
+    verify()
+}
+
+/// Fails where the host keeps the supervisor from the memory or the files of its callers.
+fn verify() -> io::Result<()> {
+    const OTHER: u32 = 1;
+    let file = memfd_create(c"owner", MemfdFlags::CLOEXEC)?;
+    let other = rustix::fs::Uid::from_raw(OTHER);
+    fchown(&file, Some(other), None)?;
+    match fstat(&file)?.st_uid {
+        OTHER => Ok(()),
+        _ => Err(io::ErrorKind::PermissionDenied.into()),
+    }
 }
 
 /// Answers calls until the last process is gone.

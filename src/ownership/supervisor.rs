@@ -4,6 +4,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::Stat;
 use rustix::io::Errno;
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::caller::{Caller, NamedFile};
 use super::calls::{self, Attributes, Call, Operand};
@@ -16,6 +18,8 @@ pub(super) struct Supervisor {
     listener: Listener,
     /// /proc of the host.
     processes: OwnedFd,
+    /// Those that the run may use.
+    processors: Option<CpuSet>,
     /// By number.
     calls: Vec<Option<Call>>,
     pub(super) files: Table<OwnedFd>,
@@ -36,6 +40,7 @@ impl Supervisor {
         Supervisor {
             listener,
             processes,
+            processors: sched_getaffinity(None).ok(),
             calls,
             files: Table::new(),
             credentials: vec![Credentials::default()],
@@ -76,7 +81,7 @@ impl Supervisor {
             Call::GetAttribute(file) => self.list(notification, file),
             Call::ListAttributes(file) => self.names_of_lists(notification, file),
             Call::RemoveAttribute(file) => self.remove_list(notification, file),
-            Call::Affinity => Ok(Answer::Continue),
+            Call::Affinity => Ok(self.release(notification)),
             Call::Real(_)
             | Call::Effective(_)
             | Call::All(_)
@@ -85,8 +90,20 @@ impl Supervisor {
             | Call::SetTwo(_)
             | Call::SetThree(_)
             | Call::SetForFiles(_)
-            | Call::SetGroups => self.identify(notification, call),
+            | Call::SetGroups
+            | Call::KeepCapabilities
+            | Call::Execute => self.identify(notification, call),
         }
+    }
+
+    /// Gives a process that asks for its processors all of them: PID 1 of a sandbox keeps commands on
+    /// one as long as they cannot notice.
+    fn release(&self, notification: &Notification) -> Answer {
+        let thread = Pid::from_raw(notification.thread as i32);
+        if let Some(all) = &self.processors {
+            let _ = sched_setaffinity(thread, all);
+        }
+        Answer::Continue
     }
 
     pub(super) fn caller(&self, notification: &Notification) -> Caller<'_> {

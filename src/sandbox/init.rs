@@ -125,7 +125,7 @@ impl Init {
             let mut listener = signals.as_fd();
             let mut timeout = PollTimeout::NONE;
             if let Some(processors) = &self.processors {
-                listener = processors.listener();
+                listener = processors.listener().unwrap_or(listener);
                 timeout = processors.timeout();
             }
             let mut watched = [

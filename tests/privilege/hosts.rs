@@ -11,9 +11,11 @@ use rbootstrap::testing::DebBuilder;
 use crate::context::{Outcome, TestContext, outcome};
 
 /// The number of the user and of the group.
-const UID: u32 = 1234;
+pub const UID: u32 = 1234;
 /// What /etc/subuid and /etc/subgid usually give a user.
 pub const SUBORDINATE: &str = "100000:65536";
+/// No subordinate ids.
+pub const NO_IDS: &str = "";
 
 /// A caller of the program, on a host.
 pub struct Host {
@@ -80,22 +82,35 @@ const IN_CHROOT: &str = "warning: the host allows no user namespace: maintainer 
                          root, with few capabilities and system calls\n";
 
 /// The callers and the hosts, each with a mode. The first is compared with the others.
-pub const HOSTS: [Host; 30] = [
+pub const HOSTS: [Host; 35] = [
     host("root", "auto", ROOT),
     host("root", "root", ROOT),
     host("root", "userns", ROOT).says(&["root of a user namespace: uid 0"]),
     host("root", "container", ROOT),
+    host("root", "single-id", ROOT).says(&["one id: uid 0"]),
     host("user", "auto", USER).says(&["uid 1234 with 65536 subordinate ids"]),
     host("user", "userns", USER).says(&["uid 1234 with 65536 subordinate ids"]),
+    host("user", "single-id", USER).says(&["one id: uid 1234"]),
     host("user", "root", USER).refused(&["--mode root", "--mode userns"]),
     host("user", "container", USER).refused(&["--mode root", "--mode userns"]),
     host("user of two ranges", "auto", USER)
         .given("100000:1000\n1234:300000:70000")
         .says(&["with 71000 subordinate ids"]),
     host("user without subordinate ids", "auto", USER)
-        .given("")
-        .refused(&["/etc/subuid", "none for tester", "usermod --add-subuids"]),
+        .given(NO_IDS)
+        .says(&["one id: uid 1234"]),
+    host("user without subordinate ids", "userns", USER)
+        .given(NO_IDS)
+        .refused(&[
+            "/etc/subuid",
+            "none for tester",
+            "usermod --add-subuids",
+            "single-id",
+        ]),
     host("user with few subordinate ids", "auto", USER)
+        .given("100000:1000")
+        .says(&["one id: uid 1234"]),
+    host("user with few subordinate ids", "userns", USER)
         .given("100000:1000")
         .refused(&["/etc/subuid", "1000 for tester", "usermod --add-subuids"]),
     host(
@@ -103,17 +118,17 @@ pub const HOSTS: [Host; 30] = [
         "auto",
         "exec setpriv --reuid=1234 --regid=1234 --clear-groups --no-new-privs \"$@\"",
     )
-    .refused(&["newuidmap", "no_new_privs", "allowPrivilegeEscalation"]),
+    .says(&["one id: uid 1234"]),
     host(
         "user, newuidmap without setuid",
-        "auto",
+        "userns",
         "mount -t tmpfs tmpfs /usr/local/bin && cp /usr/bin/new[ug]idmap /usr/local/bin/ && \
          PATH=/usr/local/bin:$PATH exec setpriv --reuid=1234 --regid=1234 --clear-groups \"$@\"",
     )
     .refused(&["/usr/local/bin/newuidmap", "setuid", "chmod u+s"]),
     host(
         "user, newuidmap mounted nosuid",
-        "auto",
+        "userns",
         "mount --bind /usr/bin /usr/bin && mount -o remount,bind,nosuid /usr/bin && \
          exec setpriv --reuid=1234 --regid=1234 --clear-groups \"$@\"",
     )
@@ -127,11 +142,20 @@ pub const HOSTS: [Host; 30] = [
     )
     .refused(&["user.max_user_namespaces is 0", "sysctl -w"]),
     host(
+        "user without subordinate ids, max_user_namespaces=0",
+        "auto",
+        "exec unshare --user --map-auto --map-root-user sh -c 'echo 0 \
+         >/proc/sys/user/max_user_namespaces; exec setpriv --reuid=1234 --regid=1234 \
+         --clear-groups \"$@\"' sh \"$@\"",
+    )
+    .given(NO_IDS)
+    .refused(&["user.max_user_namespaces is 0", "sysctl -w"]),
+    host(
         "unshare -Ur",
         "auto",
         "exec setpriv --reuid=1234 --regid=1234 --clear-groups unshare -Ur \"$@\"",
     )
-    .refused(&["0 to 65534", "uid_map has 1", "--map-auto"]),
+    .says(&["one id: uid 0"]),
     host(
         "unshare --map-auto --map-root-user",
         "auto",
@@ -283,6 +307,10 @@ impl Host {
 pub struct User(Host);
 
 impl User {
+    pub fn of(host: Host) -> User {
+        User(host)
+    }
+
     pub fn with(subordinate: &'static str) -> User {
         User(host("user", "auto", USER).given(subordinate))
     }

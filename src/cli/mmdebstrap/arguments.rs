@@ -273,8 +273,10 @@ fn mode(name: &str) -> Result<Mode, String> {
         // As root, mmdebstrap makes no user namespace in this mode.
         "unshare" if rustix::process::geteuid().is_root() => Ok(Mode::Auto),
         "unshare" => Ok(Mode::Userns),
-        // Owners are remembered beside the files, as by fakeroot.
-        "fakeroot" | "fakechroot" => Ok(Mode::SingleId),
+        "fakeroot" | "fakechroot" => Err(format!(
+            "the mode {name} is not supported: use --mode=unshare, which needs newuidmap and entries in \
+             /etc/subuid and /etc/subgid, or run in a container"
+        )),
         "chrootless" => Err(
             "the mode chrootless is not supported: scripts run in the tree alone; use --mode=unshare"
                 .into(),

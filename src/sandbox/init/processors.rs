@@ -31,8 +31,10 @@ const LONG: Duration = Duration::from_millis(300);
 pub(super) struct Processors {
     /// Those that the sandbox may use.
     all: CpuSet,
-    /// The filter's descriptor: readable when a process asks for its processors.
-    listener: OwnedFd,
+    /// The filter's descriptor: readable when a process asks for its processors. `None` where the
+    /// supervisor of [`ownership`](crate::ownership), which hears of these calls first, releases
+    /// the process.
+    listener: Option<OwnedFd>,
     /// When the running command has run long.
     deadline: Option<Instant>,
 }
@@ -49,17 +51,29 @@ pub(super) fn stay() {
     let _ = sched_setaffinity(None, &here);
 }
 
+/// Whether a process on one processor has all of them again when it has asked.
+fn is_released_who_asks(all: &CpuSet) -> bool {
+    stay();
+    let asked = sched_getaffinity(None);
+    let _ = sched_setaffinity(None, all);
+    asked.is_ok_and(|asked| asked == *all)
+}
+
 impl Processors {
-    /// Installs the filter. `None` if there is only one processor, or the kernel refuses.
+    /// Installs the filter. `None` if there is only one processor, or the kernel refuses: it takes
+    /// one listener for a process.
     pub(super) fn listen(filter: &[libc::sock_filter]) -> Option<Processors> {
         // Before the filter: afterwards this process would have to answer itself.
         let all = sched_getaffinity(None).ok()?;
         if all.count() < 2 {
             return None;
         }
-        let listener = seccomp::install(filter, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)?;
-        // SAFETY: with that flag the result is a descriptor that nothing else owns.
-        let listener = unsafe { OwnedFd::from_raw_fd(listener) };
+        let listener = match seccomp::install(filter, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER) {
+            // SAFETY: with that flag the result is a descriptor that nothing else owns.
+            Some(listener) => Some(unsafe { OwnedFd::from_raw_fd(listener) }),
+            None if is_released_who_asks(&all) => None,
+            None => return None,
+        };
         Some(Processors {
             all,
             listener,
@@ -67,8 +81,8 @@ impl Processors {
         })
     }
 
-    pub(super) fn listener(&self) -> BorrowedFd<'_> {
-        self.listener.as_fd()
+    pub(super) fn listener(&self) -> Option<BorrowedFd<'_>> {
+        self.listener.as_ref().map(AsFd::as_fd)
     }
 
     pub(super) fn command_started(&mut self) {
@@ -110,7 +124,10 @@ impl Processors {
 
     /// Releases the process that asks, and the one that it asks about, before the kernel answers.
     pub(super) fn answer(&self) {
-        let listener = self.listener.as_raw_fd();
+        let Some(listener) = &self.listener else {
+            return;
+        };
+        let listener = listener.as_raw_fd();
         // SAFETY: all-zero is what the kernel expects, and fills.
         let mut asked: libc::seccomp_notif = unsafe { mem::zeroed() };
         // SAFETY: the pointer leads to a structure of the size that the request's number encodes.

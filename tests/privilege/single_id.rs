@@ -1,0 +1,254 @@
+//! A user of whom one id is mapped: owners are remembered beside the files, and scripts see what
+//! they have set. What they see is in the image, so that an image like root's shows it.
+
+use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+
+use rbootstrap::testing::{DebBuilder, base, host_architecture};
+use rustix::process::Signal;
+
+use super::hosts::{self, HOSTS, NO_IDS, UID, User, context_of_all};
+use crate::context::TestContext;
+use crate::interrupt::{interrupted, start, within_a_minute};
+
+/// Programs of the host besides those of the base.
+const PROGRAMS: [&str; 6] = ["perl", "setpriv", "setcap", "getcap", "setfacl", "getfacl"];
+
+fn tools() -> DebBuilder {
+    let mut deb = DebBuilder::new("owner-tools", "1").architecture(host_architecture());
+    let mut known = BTreeSet::new();
+    for package in base::base() {
+        known.extend(package.entries.iter().map(|entry| entry.path.clone()));
+    }
+    let mut entries = base::libraries(&PROGRAMS);
+    for name in PROGRAMS {
+        let found = base::program(name);
+        entries.push(found.unwrap_or_else(|| panic!("the host has no {name}")));
+    }
+    entries.retain(|entry| !known.contains(&entry.path));
+    for entry in entries {
+        deb = deb.entry(entry);
+    }
+    deb
+}
+
+fn with_script(body: &str) -> DebBuilder {
+    DebBuilder::new("owners", "1")
+        .depends("owner-tools")
+        .file("usr/share/owners/file", "content\n")
+        .script("postinst", body)
+}
+
+const OPTIONS: [&str; 3] = ["--variant=essential", "--include=owners", "fake"];
+
+fn words<'w>(image: &'w str, url: &'w str) -> Vec<&'w str> {
+    [&OPTIONS[..], &[image, url]].concat()
+}
+
+/// The transcript of the script in an image.
+fn transcript(context: &TestContext, image: &str) -> String {
+    let mut tar = std::process::Command::new("tar");
+    tar.arg("-xOf").arg(context.path(image));
+    tar.arg("./usr/share/owners/transcript");
+    crate::context::outcome(&mut tar).text()
+}
+
+#[test]
+#[ignore = "needs root, dpkg, subuids, setpriv, unshare, perl, setcap, setfacl"]
+fn scripts_see_the_owners_that_they_set() {
+    let context = context_of_all([tools(), with_script(include_str!("owners.sh"))]);
+    let url = context.mirror.url();
+    let [root, ..] = HOSTS;
+    let root = User::of(root);
+    root.run(&context, &words("root.tar", &url)).ok();
+    let expected = transcript(&context, "root.tar");
+    let user = User::with(NO_IDS);
+    let made = user.run(&context, &words("user.tar", &url));
+    made.ok().names(&[
+        "root of a user namespace with one id: uid 1234",
+        "owners are remembered beside the files",
+    ]);
+    let found = transcript(&context, "user.tar");
+    assert_eq!(found, expected);
+    let lines = expected.lines().count();
+    assert!(lines > 150 && expected.contains("== search"), "{expected}");
+    println!("{lines} lines");
+    let digest = |image: &str| hosts::digest(&context.path(image));
+    assert_eq!(digest("user.tar"), digest("root.tar"));
+    let oci = [&["--format=oci"], &words("root.oci", &url)[..]].concat();
+    root.run(&context, &oci).ok();
+    let oci = [&["--format=oci"], &words("user.oci", &url)[..]].concat();
+    user.run(&context, &oci).ok();
+    assert_eq!(digest("user.oci"), digest("root.oci"));
+}
+
+/// Each tries to have the supervisor, which is not in the sandbox, reach a file of the host's or
+/// fail. The file has a setuid bit, which a change of its owner would take.
+const HOSTILE: [(&str, &str); 9] = [
+    (
+        "absolute",
+        "chown 5:5 @CANARY@; chown 5:5 /../../../../..@CANARY@",
+    ),
+    (
+        "relative",
+        "cd /usr/share; chown 5:5 ../../../../../../..@CANARY@; mkdir ../../../../../../..@CANARY@.d",
+    ),
+    (
+        "links",
+        "ln -s /../../../..@CANARY@ /root/l; chown 5:5 /root/l; chown 5:5 /root/l/; ln -s / /root/up; \
+         chown 5:5 /root/up/../../..@CANARY@",
+    ),
+    (
+        "links of /proc",
+        "for p in 1 self thread-self; do for l in root cwd exe fd/0 fd/3 root/../..@CANARY@ \
+         cwd/../../../..@CANARY@; do chown 5:5 /proc/$p/$l; stat /proc/$p/$l; \
+         mkdir /proc/$p/$l.d; done; done",
+    ),
+    (
+        "files of another user",
+        "setpriv --reuid=6 --regid=12 --clear-groups sh -c 'echo x >/../../..@CANARY@.w; cd /; \
+         echo x >../../../..@CANARY@.w; mkdir ../../..@CANARY@.w'",
+    ),
+    (
+        "races",
+        "cd /root; echo x >in; (i=0; while [ $i -lt 400 ]; do ln -sfn in swap; \
+         ln -sfn /../../../../..@CANARY@ swap; ln -sfn ../../../../../..@CANARY@ swap; i=$((i + 1)); \
+         done) & i=0; while [ $i -lt 400 ]; do chown 5:5 swap; chown 5:5 /root/swap; i=$((i + 1)); done; \
+         wait",
+    ),
+    (
+        "addresses",
+        "[ $(uname -m) = x86_64 ] || exit 0; perl -e 'for my $n (4, 5, 6, 92, 93, 94, 260, 262, 332, 257, \
+         258, 259, 266, 83, 88, 133, 2, 85, 118, 120, 115, 116, 188, 189, 190, 191, 192, 193, 194, 195, 196) \
+         { for my $a (0, 8, 1 << 46, -1) { syscall($n, $a, $a, $a, $a, $a, $a); \
+         syscall($n, -100, $a, 64, $a, $a) } }'",
+    ),
+    (
+        "floods",
+        "chown 5:5 /root; for i in 1 2 3 4 5 6 7 8; do (while :; do stat /root /etc/passwd; done) & done \
+         >/dev/null; i=0; while [ $i -lt 20 ]; do setpriv --reuid=$i true & kill -9 $!; i=$((i + 1)); done",
+    ),
+    (
+        "many files",
+        "cd /root; perl -e 'for (1 .. 30000) { open F, \">f\"; chown 5, 5, \"f\"; unlink \"f\" } \
+         for (1 .. 3000) { open F, \">f$_\"; chown 5, 5, \"f$_\" } \
+         print \"bad\\n\" if grep { (stat \"f$_\")[4] != 5 } 1 .. 3000' | grep . && exit 1; rm -f f*",
+    ),
+];
+
+#[test]
+#[ignore = "needs root, dpkg, subuids, setpriv, unshare, perl, setcap, setfacl"]
+fn hostile_scripts_reach_nothing_of_the_host() {
+    let mut cases = 0;
+    for (name, body) in HOSTILE {
+        let canary = tempfile::Builder::new()
+            .prefix("rbootstrap-canary-")
+            .tempdir_in("/var/tmp")
+            .unwrap();
+        fs::set_permissions(canary.path(), Permissions::from_mode(0o777)).unwrap();
+        let file = canary.path().join("file");
+        fs::write(&file, "content").unwrap();
+        chown(&file, Some(UID), Some(UID)).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o4755)).unwrap();
+        let body = body.replace("@CANARY@", file.to_str().unwrap());
+        let body = match name {
+            "many files" => body,
+            _ => format!("set +e; {body} 2>/dev/null; true"),
+        };
+        let context = context_of_all([tools(), with_script(&body)]);
+        let url = context.mirror.url();
+        let made = User::with(NO_IDS).run(&context, &words("image.tar", &url));
+        assert_eq!(made.code, Some(0), "{name}: {}", made.stderr);
+        let found = fs::metadata(&file).unwrap();
+        let expected = (0o104_755, UID, UID);
+        assert_eq!((found.mode(), found.uid(), found.gid()), expected, "{name}");
+        let entries = fs::read_dir(canary.path()).unwrap().count();
+        assert_eq!(entries, 1, "{name}");
+        assert!(within_a_minute(no_process_is_left), "{name}");
+        cases += 1;
+    }
+    println!("{cases} scripts");
+}
+
+#[test]
+#[ignore = "needs root, dpkg, subuids, setpriv, unshare, perl, setcap, setfacl"]
+fn the_supervisor_ends_with_the_run() {
+    let body = "chown 33:33 /var/lib/dpkg/info; echo x >/sign; sleep 1000";
+    for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
+        let context = context_of_all([tools(), with_script(body)]);
+        let url = context.mirror.url();
+        let user = User::with(NO_IDS);
+        let mut child = start(&mut user.command(&context, &words("image.tar", &url)));
+        let temporary = context.path("tmp");
+        let has_begun = || {
+            let trees = fs::read_dir(&temporary).into_iter().flatten().flatten();
+            trees.into_iter().any(|tree| {
+                let parts = fs::read_dir(tree.path()).into_iter().flatten().flatten();
+                let found = tree.path().join("sign").exists();
+                found
+                    || parts
+                        .into_iter()
+                        .any(|part| part.path().join("sign").exists())
+            })
+        };
+        assert!(within_a_minute(has_begun), "the script never ran");
+        match signal {
+            Signal::KILL => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+            }
+            _ => {
+                interrupted(child, signal);
+                context.assert_nothing_left();
+            }
+        }
+        assert!(within_a_minute(no_process_is_left), "{signal:?}");
+    }
+}
+
+/// Whether the user has no process.
+fn no_process_is_left() -> bool {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    !processes.into_iter().any(|entry| {
+        let is_process = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| name.parse::<u32>().is_ok());
+        let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+        let is_zombie = status.contains("\nState:\tZ");
+        is_process && !is_zombie && status.contains(&format!("\nUid:\t{UID}\t"))
+    })
+}
+
+#[test]
+#[ignore = "needs root, dpkg, subuids, setpriv, unshare, perl, setcap, setfacl"]
+fn what_one_id_cannot_make_is_refused_before_any_download() {
+    let context = context_of_all([]);
+    let url = context.mirror.url();
+    let user = User::with(NO_IDS);
+    let table: [(&[&str], &[&str]); 3] = [
+        (
+            &["--mode=single-id", "fake", "root", &url],
+            &["--mode single-id makes no directory", "hint: name an image"],
+        ),
+        (
+            &["--mode=single-id", "--tar=image.tar", "fake", "root", &url],
+            &["--mode single-id makes no directory"],
+        ),
+        (
+            &["fake", "root", &url],
+            &["/etc/subuid", "none for tester", "--mode single-id"],
+        ),
+    ];
+    for (arguments, said) in table {
+        let outcome = user.run(&context, arguments).fails(6).names(said);
+        assert!(!outcome.stderr.contains("download"), "{}", outcome.stderr);
+    }
+    if host_architecture() == "amd64" {
+        let arguments = ["--mode=single-id", "--arch=i386", "fake", "image.tar", &url];
+        let outcome = user.run(&context, &arguments).fails(6);
+        outcome.names(&["--mode single-id cannot make trees of i386 here"]);
+    }
+    context.assert_nothing_left();
+}
