@@ -11,20 +11,20 @@ const GROUP: u16 = 0x08;
 const MASK: u16 = 0x10;
 const OTHER: u16 = 0x20;
 
-struct Entry {
+struct ListEntry {
     tag: u16,
     permissions: u16,
     id: u32,
 }
 
-fn entries(value: &[u8]) -> Option<Vec<Entry>> {
+fn entries(value: &[u8]) -> Option<Vec<ListEntry>> {
     let rest = value.strip_prefix(&VERSION)?;
     let (chunks, []) = rest.as_chunks::<ENTRY>() else {
         return None;
     };
     let mut entries = Vec::new();
     for [t0, t1, p0, p1, id @ ..] in chunks {
-        entries.push(Entry {
+        entries.push(ListEntry {
             tag: u16::from_le_bytes([*t0, *t1]),
             permissions: u16::from_le_bytes([*p0, *p1]),
             id: u32::from_le_bytes(*id),
@@ -35,20 +35,31 @@ fn entries(value: &[u8]) -> Option<Vec<Entry>> {
 
 /// Whether a list names users or groups that a namespace with one id does not have.
 pub(super) fn names_others(value: &[u8]) -> bool {
-    let entries = entries(value).unwrap_or_default();
-    let mut named = entries.iter().filter(|one| one.id != 0);
-    named.any(|one| one.tag == USER || one.tag == GROUP)
+    for entry in entries(value).unwrap_or_default() {
+        if entry.id != 0 && matches!(entry.tag, USER | GROUP) {
+            return true;
+        }
+    }
+    false
 }
 
 /// The permissions that a file with this list shows in its mode.
 pub(super) fn mode(value: &[u8]) -> u32 {
-    let entries = entries(value).unwrap_or_default();
-    let of = |tag| {
-        let found = entries.iter().find(|one| one.tag == tag);
-        found.map(|one| u32::from(one.permissions & 7))
-    };
-    let group = of(MASK).or(of(GROUP_OBJ)).unwrap_or_default();
-    of(USER_OBJ).unwrap_or_default() << 6 | group << 3 | of(OTHER).unwrap_or_default()
+    let mut owner = 0;
+    let mut group = 0;
+    let mut mask = None;
+    let mut others = 0;
+    for entry in entries(value).unwrap_or_default() {
+        let permissions = u32::from(entry.permissions & 7);
+        match entry.tag {
+            USER_OBJ => owner = permissions,
+            GROUP_OBJ => group = permissions,
+            MASK => mask = Some(permissions),
+            OTHER => others = permissions,
+            _ => {}
+        }
+    }
+    owner << 6 | mask.unwrap_or(group) << 3 | others
 }
 
 /// The list of a file whose mode has changed since: owner, mask and others are in the mode.

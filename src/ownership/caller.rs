@@ -30,14 +30,14 @@ const PAGE: u64 = 4096;
 
 /// The process, by the id of the calling thread.
 #[derive(Clone, Copy)]
-pub(super) struct Caller<'s> {
+pub(super) struct CallingProcess<'s> {
     pub(super) thread: u32,
     /// /proc of the host.
     pub(super) processes: BorrowedFd<'s>,
 }
 
 /// A file as the arguments of a call name it.
-pub(super) struct NamedFile {
+pub(super) struct CallFile {
     /// Of a directory, or of the file itself if there is no path.
     pub(super) descriptor: i32,
     /// `None` for the descriptor's file.
@@ -45,7 +45,7 @@ pub(super) struct NamedFile {
     pub(super) follows: bool,
 }
 
-impl Caller<'_> {
+impl CallingProcess<'_> {
     /// Reads memory. Fewer bytes than requested where the memory ends.
     pub(super) fn read(&self, address: u64, into: &mut [u8]) -> Result<usize, Errno> {
         // In two pieces, because one that is not there as a whole may give nothing.
@@ -131,7 +131,7 @@ impl Caller<'_> {
     }
 
     /// Opens a file for looking at it.
-    pub(super) fn open(&self, file: &NamedFile) -> Result<OwnedFd, Errno> {
+    pub(super) fn open(&self, file: &CallFile) -> Result<OwnedFd, Errno> {
         let Some(path) = &file.path else {
             return match file.descriptor {
                 libc::AT_FDCWD => self.open_own("cwd"),
@@ -158,7 +158,7 @@ impl Caller<'_> {
             let resolve = ResolveFlags::IN_ROOT | no_magic;
             return rustix::fs::openat2(root, path, flags, Mode::empty(), resolve);
         }
-        let from = self.open(&NamedFile {
+        let from = self.open(&CallFile {
             descriptor,
             path: None,
             follows: true,
@@ -177,7 +177,7 @@ impl Caller<'_> {
     }
 
     /// Opens the directory that a file is to be made in, and returns it with the file's name.
-    pub(super) fn open_above(&self, file: &NamedFile) -> Result<(OwnedFd, CString), Errno> {
+    pub(super) fn open_above(&self, file: &CallFile) -> Result<(OwnedFd, CString), Errno> {
         let path = file.path.as_deref().ok_or(Errno::NOENT)?;
         if path.to_bytes().ends_with(b"/.") {
             return Err(Errno::NOENT);
@@ -191,7 +191,7 @@ impl Caller<'_> {
         };
         let parent = CString::new(parent.as_bytes()).map_err(|_| Errno::INVAL)?;
         let name = CString::new(name.as_bytes()).map_err(|_| Errno::INVAL)?;
-        let above = self.open(&NamedFile {
+        let above = self.open(&CallFile {
             descriptor: file.descriptor,
             path: Some(parent),
             follows: true,
@@ -260,15 +260,15 @@ impl Caller<'_> {
     }
 }
 
-impl NamedFile {
+impl CallFile {
     /// Whether only a directory can be meant.
     pub(super) fn ends_with_slash(&self) -> bool {
         let path = self.path.as_deref();
         path.is_some_and(|path| path.to_bytes().ends_with(b"/"))
     }
 
-    pub(super) fn of_descriptor(descriptor: i32) -> NamedFile {
-        NamedFile {
+    pub(super) fn of_descriptor(descriptor: i32) -> CallFile {
+        CallFile {
             descriptor,
             path: None,
             follows: true,
@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn memory_is_read_up_to_its_end() {
         let processes = rustix::fs::open(c"/proc", OFlags::PATH, Mode::empty()).unwrap();
-        let caller = Caller {
+        let caller = CallingProcess {
             thread: std::process::id(),
             processes: processes.as_fd(),
         };

@@ -41,16 +41,16 @@ pub(super) enum Creation {
     },
 }
 
-/// Ids of a process.
+/// Ids of users or of groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum IdKind {
     User,
     Group,
 }
 
 /// One call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Call {
+pub(super) enum AnsweredCall {
     /// Writes a `struct stat` to the address in this argument.
     Stat {
         file: Operand,
@@ -70,33 +70,33 @@ pub(super) enum Call {
         what: Creation,
     },
     /// `getuid` and its relatives.
-    Real(Kind),
-    Effective(Kind),
-    All(Kind),
+    Real(IdKind),
+    Effective(IdKind),
+    All(IdKind),
     Groups,
     /// `setuid`, `setgid`.
-    Set(Kind),
+    Set(IdKind),
     /// `setreuid`, `setregid`.
-    SetTwo(Kind),
+    SetTwo(IdKind),
     /// `setresuid`, `setresgid`.
-    SetThree(Kind),
+    SetThree(IdKind),
     /// `setfsuid`, `setfsgid`.
-    SetForFiles(Kind),
+    SetForFiles(IdKind),
     SetGroups,
     /// `prctl(PR_SET_KEEPCAPS)`.
     KeepCapabilities,
     Execute,
     /// An extended attribute, by its name in the second argument.
-    SetAttribute(Attributes),
-    GetAttribute(Attributes),
-    ListAttributes(Attributes),
-    RemoveAttribute(Attributes),
+    SetAttribute(AttributeOperand),
+    GetAttribute(AttributeOperand),
+    ListAttributes(AttributeOperand),
+    RemoveAttribute(AttributeOperand),
     Affinity,
 }
 
 /// How a call on extended attributes names its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Attributes {
+pub(super) enum AttributeOperand {
     Path,
     Link,
     Descriptor,
@@ -112,7 +112,7 @@ pub(super) const ARCHITECTURE: u32 = if cfg!(target_arch = "x86_64") {
 };
 
 /// All that are answered. None where the layout of what they write is not known here.
-pub(super) fn all() -> Vec<(c_long, Call)> {
+pub(super) fn all() -> Vec<(c_long, AnsweredCall)> {
     let mut all = Vec::new();
     #[cfg(any(
         target_arch = "x86_64",
@@ -129,20 +129,20 @@ pub(super) fn all() -> Vec<(c_long, Call)> {
     all
 }
 
-const fn make(directory: Option<usize>, path: usize, what: Creation) -> Call {
-    Call::Make {
+const fn make(directory: Option<usize>, path: usize, what: Creation) -> AnsweredCall {
+    AnsweredCall::Make {
         directory,
         path,
         what,
     }
 }
 
-const fn stat(file: Operand, result: usize) -> Call {
-    Call::Stat { file, result }
+const fn stat(file: Operand, result: usize) -> AnsweredCall {
+    AnsweredCall::Stat { file, result }
 }
 
-const fn set_owner(file: Operand, ids: usize) -> Call {
-    Call::SetOwner { file, ids }
+const fn set_owner(file: Operand, ids: usize) -> AnsweredCall {
+    AnsweredCall::SetOwner { file, ids }
 }
 
 #[cfg(any(
@@ -150,12 +150,12 @@ const fn set_owner(file: Operand, ids: usize) -> Call {
     target_arch = "aarch64",
     target_arch = "riscv64"
 ))]
-fn of_files() -> [(c_long, Call); 10] {
+fn of_files() -> [(c_long, AnsweredCall); 10] {
     use Operand::{At, Descriptor};
     [
         (libc::SYS_fstat, stat(Descriptor, 1)),
         (libc::SYS_newfstatat, stat(At { flags: 3 }, 2)),
-        (libc::SYS_statx, Call::Statx),
+        (libc::SYS_statx, AnsweredCall::Statx),
         (libc::SYS_fchown, set_owner(Descriptor, 1)),
         (libc::SYS_fchownat, set_owner(At { flags: 4 }, 2)),
         (
@@ -174,13 +174,13 @@ fn of_files() -> [(c_long, Call); 10] {
             libc::SYS_symlinkat,
             make(Some(1), 2, Creation::Symlink { target: 0 }),
         ),
-        (libc::SYS_sched_getaffinity, Call::Affinity),
+        (libc::SYS_sched_getaffinity, AnsweredCall::Affinity),
     ]
 }
 
 /// The older forms, with a path in place of a directory and a path.
 #[cfg(target_arch = "x86_64")]
-fn of_paths() -> [(c_long, Call); 9] {
+fn of_paths() -> [(c_long, AnsweredCall); 9] {
     let follows = Operand::Path { follows: true };
     let itself = Operand::Path { follows: false };
     [
@@ -207,28 +207,28 @@ fn of_paths() -> [(c_long, Call); 9] {
     target_arch = "aarch64",
     target_arch = "riscv64"
 ))]
-fn of_ids() -> [(c_long, Call); 19] {
-    use Kind::{Group, User};
+fn of_ids() -> [(c_long, AnsweredCall); 19] {
+    use IdKind::{Group, User};
     [
-        (libc::SYS_getuid, Call::Real(User)),
-        (libc::SYS_getgid, Call::Real(Group)),
-        (libc::SYS_geteuid, Call::Effective(User)),
-        (libc::SYS_getegid, Call::Effective(Group)),
-        (libc::SYS_getresuid, Call::All(User)),
-        (libc::SYS_getresgid, Call::All(Group)),
-        (libc::SYS_getgroups, Call::Groups),
-        (libc::SYS_setuid, Call::Set(User)),
-        (libc::SYS_setgid, Call::Set(Group)),
-        (libc::SYS_setreuid, Call::SetTwo(User)),
-        (libc::SYS_setregid, Call::SetTwo(Group)),
-        (libc::SYS_setresuid, Call::SetThree(User)),
-        (libc::SYS_setresgid, Call::SetThree(Group)),
-        (libc::SYS_setfsuid, Call::SetForFiles(User)),
-        (libc::SYS_setfsgid, Call::SetForFiles(Group)),
-        (libc::SYS_setgroups, Call::SetGroups),
-        (libc::SYS_prctl, Call::KeepCapabilities),
-        (libc::SYS_execve, Call::Execute),
-        (libc::SYS_execveat, Call::Execute),
+        (libc::SYS_getuid, AnsweredCall::Real(User)),
+        (libc::SYS_getgid, AnsweredCall::Real(Group)),
+        (libc::SYS_geteuid, AnsweredCall::Effective(User)),
+        (libc::SYS_getegid, AnsweredCall::Effective(Group)),
+        (libc::SYS_getresuid, AnsweredCall::All(User)),
+        (libc::SYS_getresgid, AnsweredCall::All(Group)),
+        (libc::SYS_getgroups, AnsweredCall::Groups),
+        (libc::SYS_setuid, AnsweredCall::Set(User)),
+        (libc::SYS_setgid, AnsweredCall::Set(Group)),
+        (libc::SYS_setreuid, AnsweredCall::SetTwo(User)),
+        (libc::SYS_setregid, AnsweredCall::SetTwo(Group)),
+        (libc::SYS_setresuid, AnsweredCall::SetThree(User)),
+        (libc::SYS_setresgid, AnsweredCall::SetThree(Group)),
+        (libc::SYS_setfsuid, AnsweredCall::SetForFiles(User)),
+        (libc::SYS_setfsgid, AnsweredCall::SetForFiles(Group)),
+        (libc::SYS_setgroups, AnsweredCall::SetGroups),
+        (libc::SYS_prctl, AnsweredCall::KeepCapabilities),
+        (libc::SYS_execve, AnsweredCall::Execute),
+        (libc::SYS_execveat, AnsweredCall::Execute),
     ]
 }
 
@@ -238,20 +238,26 @@ fn of_ids() -> [(c_long, Call); 19] {
     target_arch = "aarch64",
     target_arch = "riscv64"
 ))]
-fn of_attributes() -> [(c_long, Call); 12] {
-    use Attributes::{Descriptor, Link, Path};
+fn of_attributes() -> [(c_long, AnsweredCall); 12] {
+    use AttributeOperand::{Descriptor, Link, Path};
     [
-        (libc::SYS_setxattr, Call::SetAttribute(Path)),
-        (libc::SYS_lsetxattr, Call::SetAttribute(Link)),
-        (libc::SYS_fsetxattr, Call::SetAttribute(Descriptor)),
-        (libc::SYS_getxattr, Call::GetAttribute(Path)),
-        (libc::SYS_lgetxattr, Call::GetAttribute(Link)),
-        (libc::SYS_fgetxattr, Call::GetAttribute(Descriptor)),
-        (libc::SYS_listxattr, Call::ListAttributes(Path)),
-        (libc::SYS_llistxattr, Call::ListAttributes(Link)),
-        (libc::SYS_flistxattr, Call::ListAttributes(Descriptor)),
-        (libc::SYS_removexattr, Call::RemoveAttribute(Path)),
-        (libc::SYS_lremovexattr, Call::RemoveAttribute(Link)),
-        (libc::SYS_fremovexattr, Call::RemoveAttribute(Descriptor)),
+        (libc::SYS_setxattr, AnsweredCall::SetAttribute(Path)),
+        (libc::SYS_lsetxattr, AnsweredCall::SetAttribute(Link)),
+        (libc::SYS_fsetxattr, AnsweredCall::SetAttribute(Descriptor)),
+        (libc::SYS_getxattr, AnsweredCall::GetAttribute(Path)),
+        (libc::SYS_lgetxattr, AnsweredCall::GetAttribute(Link)),
+        (libc::SYS_fgetxattr, AnsweredCall::GetAttribute(Descriptor)),
+        (libc::SYS_listxattr, AnsweredCall::ListAttributes(Path)),
+        (libc::SYS_llistxattr, AnsweredCall::ListAttributes(Link)),
+        (
+            libc::SYS_flistxattr,
+            AnsweredCall::ListAttributes(Descriptor),
+        ),
+        (libc::SYS_removexattr, AnsweredCall::RemoveAttribute(Path)),
+        (libc::SYS_lremovexattr, AnsweredCall::RemoveAttribute(Link)),
+        (
+            libc::SYS_fremovexattr,
+            AnsweredCall::RemoveAttribute(Descriptor),
+        ),
     ]
 }

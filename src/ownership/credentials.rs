@@ -2,15 +2,15 @@
 
 use rustix::io::Errno;
 
-use super::calls::Kind;
-use super::table::Owner;
+use super::calls::IdKind;
+use super::table::FileOwner;
 
 /// "Leave it as it is".
 pub(super) const SAME: u32 = u32::MAX;
 
 /// The real, effective and saved id, and that for files (credentials(7)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ids {
+pub(super) struct IdSet {
     pub(super) real: u32,
     pub(super) effective: u32,
     saved: u32,
@@ -19,9 +19,9 @@ pub(super) struct Ids {
 
 /// Who a process believes to be. The default is root.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Credentials {
-    users: Ids,
-    groups: Ids,
+pub(super) struct ProcessCredentials {
+    users: IdSet,
+    groups: IdSet,
     pub(super) others: Vec<u32>,
     /// Whether root's capabilities outlast the next change of the user (PR_SET_KEEPCAPS), as
     /// setpriv(1) has it, which changes the user first.
@@ -30,7 +30,7 @@ pub(super) struct Credentials {
     has_capabilities: bool,
 }
 
-impl Ids {
+impl IdSet {
     pub(super) fn all(self) -> [u32; 3] {
         [self.real, self.effective, self.saved]
     }
@@ -40,18 +40,18 @@ impl Ids {
     }
 }
 
-impl Credentials {
-    pub(super) fn ids(&self, kind: Kind) -> Ids {
+impl ProcessCredentials {
+    pub(super) fn ids(&self, kind: IdKind) -> IdSet {
         match kind {
-            Kind::User => self.users,
-            Kind::Group => self.groups,
+            IdKind::User => self.users,
+            IdKind::Group => self.groups,
         }
     }
 
-    fn ids_mut(&mut self, kind: Kind) -> &mut Ids {
+    fn ids_mut(&mut self, kind: IdKind) -> &mut IdSet {
         match kind {
-            Kind::User => &mut self.users,
-            Kind::Group => &mut self.groups,
+            IdKind::User => &mut self.users,
+            IdKind::Group => &mut self.groups,
         }
     }
 
@@ -79,15 +79,15 @@ impl Credentials {
     }
 
     /// Who owns the files that the process makes.
-    pub(super) fn owner(&self) -> Owner {
-        Owner {
+    pub(super) fn owner(&self) -> FileOwner {
+        FileOwner {
             user: self.users.files,
             group: self.groups.files,
         }
     }
 
     /// Whether the process may give a file of one owner to another (chown(2)).
-    pub(super) fn may_give(&self, from: Owner, to: Owner) -> bool {
+    pub(super) fn may_give(&self, from: FileOwner, to: FileOwner) -> bool {
         let group = to.group;
         let is_member = self.groups.files == group || self.others.contains(&group);
         let keeps_user = from.user == to.user && from.user == self.users.files;
@@ -95,7 +95,7 @@ impl Credentials {
     }
 
     /// `setuid`, `setgid`.
-    pub(super) fn set(&mut self, kind: Kind, id: u32) -> Result<(), Errno> {
+    pub(super) fn set(&mut self, kind: IdKind, id: u32) -> Result<(), Errno> {
         let is_privileged = self.is_privileged();
         let ids = self.ids_mut(kind);
         if id == SAME {
@@ -114,7 +114,7 @@ impl Credentials {
     }
 
     /// `setreuid`, `setregid`.
-    pub(super) fn set_two(&mut self, kind: Kind, real: u32, effective: u32) -> Result<(), Errno> {
+    pub(super) fn set_two(&mut self, kind: IdKind, real: u32, effective: u32) -> Result<(), Errno> {
         let is_privileged = self.is_privileged();
         let ids = self.ids_mut(kind);
         let is_permitted = [SAME, ids.real, ids.effective].contains(&real);
@@ -138,7 +138,7 @@ impl Credentials {
     }
 
     /// `setresuid`, `setresgid`: real, effective, saved.
-    pub(super) fn set_three(&mut self, kind: Kind, new: [u32; 3]) -> Result<(), Errno> {
+    pub(super) fn set_three(&mut self, kind: IdKind, new: [u32; 3]) -> Result<(), Errno> {
         let is_privileged = self.is_privileged();
         let ids = self.ids_mut(kind);
         if !is_privileged && !new.iter().all(|id| ids.has(*id)) {
@@ -160,7 +160,7 @@ impl Credentials {
     }
 
     /// `setfsuid`, `setfsgid`. Returns the id before, as these do in any case.
-    pub(super) fn set_for_files(&mut self, kind: Kind, id: u32) -> u32 {
+    pub(super) fn set_for_files(&mut self, kind: IdKind, id: u32) -> u32 {
         let is_privileged = self.is_privileged();
         let ids = self.ids_mut(kind);
         let before = ids.files;
@@ -182,16 +182,16 @@ impl Credentials {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Kind::{Group, User};
+    use IdKind::{Group, User};
 
     #[test]
     fn a_process_becomes_a_user_for_good() {
-        let mut one = Credentials::default();
+        let mut one = ProcessCredentials::default();
         one.set_others(vec![42]).unwrap();
         one.set(Group, 12).unwrap();
         one.set(User, 6).unwrap();
         assert_eq!(one.ids(User).all(), [6; 3]);
-        assert_eq!(one.owner(), Owner { user: 6, group: 12 });
+        assert_eq!(one.owner(), FileOwner { user: 6, group: 12 });
         for refused in [
             one.set(User, 0),
             one.set(Group, 0),
@@ -209,23 +209,23 @@ mod tests {
 
     #[test]
     fn capabilities_outlast_a_change_of_the_user_until_an_exec() {
-        let mut one = Credentials::default();
+        let mut one = ProcessCredentials::default();
         one.keep_capabilities(true);
         one.set_three(User, [6, 6, 6]).unwrap();
         one.set_three(Group, [12, 12, 12]).unwrap();
         one.set_others(vec![42]).unwrap();
         one.execute();
         assert_eq!(one.set(Group, 0), Err(Errno::PERM));
-        assert_eq!(one.owner(), Owner { user: 6, group: 12 });
+        assert_eq!(one.owner(), FileOwner { user: 6, group: 12 });
     }
 
     #[test]
     fn a_process_becomes_a_user_and_root_again() {
-        let mut one = Credentials::default();
+        let mut one = ProcessCredentials::default();
         one.set_three(User, [SAME, 6, SAME]).unwrap();
         assert_eq!(one.ids(User).all(), [0, 6, 0]);
         one.set_three(User, [SAME, 0, SAME]).unwrap();
-        assert_eq!(one, Credentials::default());
+        assert_eq!(one, ProcessCredentials::default());
         one.set_two(User, SAME, 6).unwrap();
         assert_eq!(one.ids(User).all(), [0, 6, 6]);
         one.set_two(User, SAME, 0).unwrap();
@@ -236,12 +236,12 @@ mod tests {
 
     #[test]
     fn only_root_gives_files_away() {
-        let root = Credentials::default();
-        let mut user = Credentials::default();
+        let root = ProcessCredentials::default();
+        let mut user = ProcessCredentials::default();
         user.set_others(vec![42]).unwrap();
         user.set(Group, 12).unwrap();
         user.set(User, 6).unwrap();
-        let owner = |user, group| Owner { user, group };
+        let owner = |user, group| FileOwner { user, group };
         let table = [
             (owner(6, 12), owner(6, 42), true),
             (owner(6, 12), owner(6, 0), false),

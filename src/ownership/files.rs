@@ -11,12 +11,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::caller::NamedFile;
+use super::caller::CallFile;
 use super::calls::{Creation, Operand};
 use super::credentials::SAME;
-use super::listener::{Answer, Notification};
+use super::listener::{CallAnswer, Notification};
 use super::supervisor::{Supervisor, id_of, int};
-use super::table::Owner;
+use super::table::FileOwner;
 
 /// Where `struct statx` has the user and the group (linux/stat.h).
 const STATX_OWNER: usize = 20;
@@ -33,31 +33,31 @@ impl Supervisor {
         notification: &Notification,
         file: Operand,
         result: usize,
-    ) -> Result<Answer, Errno> {
+    ) -> Result<CallAnswer, Errno> {
         if self.files.is_empty() {
-            return Ok(Answer::Continue);
+            return Ok(CallAnswer::Continue);
         }
         let named = self.named(notification, file)?;
         let mut status = self.status(notification, &named)?;
         let Some(record) = self.files.record(id_of(&status)) else {
-            return Ok(Answer::Continue);
+            return Ok(CallAnswer::Continue);
         };
         status.st_uid = record.owner.user;
         status.st_gid = record.owner.group;
         self.write(notification, notification.arguments[result], bytes(&status))
     }
 
-    pub(super) fn statx(&self, notification: &Notification) -> Result<Answer, Errno> {
+    pub(super) fn statx(&self, notification: &Notification) -> Result<CallAnswer, Errno> {
         const FLAGS: usize = 2;
         const MASK: usize = 3;
         const RESULT: usize = 4;
         if self.files.is_empty() {
-            return Ok(Answer::Continue);
+            return Ok(CallAnswer::Continue);
         }
         let named = self.named(notification, Operand::At { flags: FLAGS })?;
         let status = self.status(notification, &named)?;
         let Some(record) = self.files.record(id_of(&status)) else {
-            return Ok(Answer::Continue);
+            return Ok(CallAnswer::Continue);
         };
         let opened = self.caller(notification).open(&named)?;
         let mut found = [0; STATX_SIZE];
@@ -74,7 +74,7 @@ impl Supervisor {
             )
         };
         if done != 0 {
-            return Ok(Answer::Continue);
+            return Ok(CallAnswer::Continue);
         }
         let owner = record.owner;
         found[STATX_OWNER..STATX_OWNER + 4].copy_from_slice(&owner.user.to_ne_bytes());
@@ -88,7 +88,7 @@ impl Supervisor {
         notification: &Notification,
         file: Operand,
         ids: usize,
-    ) -> Result<Answer, Errno> {
+    ) -> Result<CallAnswer, Errno> {
         let named = self.named(notification, file)?;
         let opened = self.caller(notification).open(&named)?;
         let status = rustix::fs::fstat(&opened)?;
@@ -97,24 +97,24 @@ impl Supervisor {
             SAME => before,
             id => id,
         };
-        let after = Owner {
+        let after = FileOwner {
             user: kept(ids, before.user),
             group: kept(ids + 1, before.group),
         };
         let is_mapped = status.st_uid == ROOT && status.st_gid == ROOT;
         if !is_mapped || !self.who(notification).may_give(before, after) {
-            return Ok(Answer::Error(Errno::PERM));
+            return Ok(CallAnswer::Error(Errno::PERM));
         }
-        if before == after && after == Owner::default() {
-            return Ok(Answer::Continue);
+        if before == after && after == FileOwner::default() {
+            return Ok(CallAnswer::Continue);
         }
         self.require_waiting(notification)?;
         // The rest of what the kernel does: setuid bits and file capabilities go, the time changes.
         if let Err(error) = rustix::fs::chownat(&opened, c"", None, None, AtFlags::EMPTY_PATH) {
-            return Ok(Answer::Error(error));
+            return Ok(CallAnswer::Error(error));
         }
         self.files.set_owner(id_of(&status), after, opened);
-        Ok(Answer::Value(0))
+        Ok(CallAnswer::Value(0))
     }
 
     /// Makes a file in place of the caller if it does not become root's: of a caller that believes
@@ -125,38 +125,38 @@ impl Supervisor {
         directory: i32,
         path: u64,
         what: Creation,
-    ) -> Result<Answer, Errno> {
+    ) -> Result<CallAnswer, Errno> {
         let mut owner = self.who(notification).owner();
-        if self.files.is_empty() && owner == Owner::default() {
-            return Ok(Answer::Continue);
+        if self.files.is_empty() && owner == FileOwner::default() {
+            return Ok(CallAnswer::Continue);
         }
         let caller = self.caller(notification);
-        let named = NamedFile {
+        let named = CallFile {
             descriptor: directory,
             path: Some(caller.string(path)?),
             follows: false,
         };
         if !matches!(what, Creation::Directory { .. }) && named.ends_with_slash() {
-            return Ok(Answer::Continue);
+            return Ok(CallAnswer::Continue);
         }
         let (above, name) = caller.open_above(&named)?;
         let status = rustix::fs::fstat(&above)?;
         if status.st_mode & libc::S_ISGID != 0 {
             owner.group = self.files.owner(id_of(&status)).group;
         }
-        if owner == Owner::default() {
-            return Ok(Answer::Continue);
+        if owner == FileOwner::default() {
+            return Ok(CallAnswer::Continue);
         }
         self.require_waiting(notification)?;
         rustix::process::umask(caller.umask()?);
         let answer = match self.make_in(notification, above.as_fd(), &name, what) {
-            Ok(None) => return Ok(Answer::Continue),
+            Ok(None) => return Ok(CallAnswer::Continue),
             Ok(Some(answer)) => answer,
-            Err(error) => return Ok(Answer::Error(error)),
+            Err(error) => return Ok(CallAnswer::Error(error)),
         };
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let made = match &answer {
-            Answer::Open { file, .. } => file.try_clone().map_err(|_| Errno::MFILE)?,
+            CallAnswer::Open { file, .. } => file.try_clone().map_err(|_| Errno::MFILE)?,
             _ => rustix::fs::openat(&above, &name, flags, Mode::empty())?,
         };
         let status = rustix::fs::fstat(&made)?;
@@ -171,7 +171,7 @@ impl Supervisor {
         above: BorrowedFd<'_>,
         name: &CString,
         what: Creation,
-    ) -> Result<Option<Answer>, Errno> {
+    ) -> Result<Option<CallAnswer>, Errno> {
         let mode_in =
             |argument: usize| Mode::from_raw_mode(notification.arguments[argument] as u32 & 0o7777);
         match what {
@@ -187,7 +187,7 @@ impl Supervisor {
             }
             Creation::Directory { mode } => {
                 rustix::fs::mkdirat(above, name, mode_in(mode))?;
-                Ok(Some(Answer::Value(0)))
+                Ok(Some(CallAnswer::Value(0)))
             }
             Creation::Node { mode } => {
                 let kind = FileType::from_raw_mode(notification.arguments[mode] as u32);
@@ -197,19 +197,19 @@ impl Supervisor {
                     other => other,
                 };
                 rustix::fs::mknodat(above, name, kind, mode_in(mode), 0)?;
-                Ok(Some(Answer::Value(0)))
+                Ok(Some(CallAnswer::Value(0)))
             }
             Creation::Symlink { target } => {
                 let caller = self.caller(notification);
                 let target = caller.string(notification.arguments[target])?;
                 rustix::fs::symlinkat(&target, above, name)?;
-                Ok(Some(Answer::Value(0)))
+                Ok(Some(CallAnswer::Value(0)))
             }
         }
     }
 
     /// The metadata of a file that a call names.
-    fn status(&self, notification: &Notification, named: &NamedFile) -> Result<Stat, Errno> {
+    fn status(&self, notification: &Notification, named: &CallFile) -> Result<Stat, Errno> {
         let caller = self.caller(notification);
         match (&named.path, named.descriptor) {
             (None, descriptor) if descriptor >= 0 => caller.status(descriptor),
@@ -223,11 +223,11 @@ impl Supervisor {
         notification: &Notification,
         address: u64,
         bytes: &[u8],
-    ) -> Result<Answer, Errno> {
+    ) -> Result<CallAnswer, Errno> {
         self.require_waiting(notification)?;
         match self.caller(notification).write(address, bytes) {
-            Ok(()) => Ok(Answer::Value(0)),
-            Err(error) => Ok(Answer::Error(error)),
+            Ok(()) => Ok(CallAnswer::Value(0)),
+            Err(error) => Ok(CallAnswer::Error(error)),
         }
     }
 }
@@ -238,11 +238,11 @@ fn open_new(
     name: &CString,
     flags: OFlags,
     mode: Mode,
-) -> Result<Option<Answer>, Errno> {
+) -> Result<Option<CallAnswer>, Errno> {
     let closes = flags.contains(OFlags::CLOEXEC);
     let new = flags | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     match rustix::fs::openat(above, name, new, mode) {
-        Ok(file) => Ok(Some(Answer::Open { file, closes })),
+        Ok(file) => Ok(Some(CallAnswer::Open { file, closes })),
         Err(Errno::EXIST | Errno::INVAL) => Ok(None),
         Err(error) => Err(error),
     }

@@ -8,7 +8,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use libc::{BPF_ABS, BPF_JEQ, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W};
 use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_USER_NOTIF, sock_filter};
 
-use super::calls::{self, Call, Creation};
+use super::calls::{self, AnsweredCall, Creation};
 
 /// Offsets in `struct seccomp_data`. The architectures of the table are little-endian.
 const NUMBER: u32 = 0;
@@ -16,7 +16,7 @@ const ARCHITECTURE: u32 = 4;
 const ARGUMENTS: u32 = 16;
 
 /// A filter that notifies of these calls. Calls of other architectures are allowed.
-fn program(calls: &[(c_long, Call)]) -> Vec<sock_filter> {
+fn program(calls: &[(c_long, AnsweredCall)]) -> Vec<sock_filter> {
     let allow = instruction(BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
     let notify = instruction(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF, 0, 0);
     let mut program = vec![
@@ -50,10 +50,10 @@ struct Condition {
     value: u32,
 }
 
-fn condition(call: Call) -> Option<Condition> {
+fn condition(call: AnsweredCall) -> Option<Condition> {
     match call {
         // An open that creates nothing is the kernel's.
-        Call::Make {
+        AnsweredCall::Make {
             what: Creation::Open { flags },
             ..
         } => Some(Condition {
@@ -61,7 +61,7 @@ fn condition(call: Call) -> Option<Condition> {
             test: BPF_JSET,
             value: libc::O_CREAT as u32,
         }),
-        Call::KeepCapabilities => Some(Condition {
+        AnsweredCall::KeepCapabilities => Some(Condition {
             argument: 0,
             test: BPF_JEQ,
             value: libc::PR_SET_KEEPCAPS as u32,
@@ -72,7 +72,7 @@ fn condition(call: Call) -> Option<Condition> {
 
 /// Installs the filter for this process and its future children, and returns the listener's end. A
 /// process that waits for an answer can only be killed meanwhile, where the kernel has that (5.19).
-pub(super) fn install(calls: &[(c_long, Call)]) -> io::Result<OwnedFd> {
+pub(super) fn install(calls: &[(c_long, AnsweredCall)]) -> io::Result<OwnedFd> {
     let program = program(calls);
     let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
     set(

@@ -2,9 +2,9 @@
 
 use rustix::io::Errno;
 
-use super::calls::{Call, Kind};
-use super::credentials::Credentials;
-use super::listener::{Answer, Notification};
+use super::calls::{AnsweredCall, IdKind};
+use super::credentials::ProcessCredentials;
+use super::listener::{CallAnswer, Notification};
 use super::supervisor::Supervisor;
 
 /// NGROUPS_MAX of linux/limits.h.
@@ -14,7 +14,7 @@ const CREDENTIALS_LIMIT: usize = 65536;
 
 impl Supervisor {
     /// Who the caller believes to be.
-    pub(super) fn who(&self, notification: &Notification) -> &Credentials {
+    pub(super) fn who(&self, notification: &Notification) -> &ProcessCredentials {
         let number = self.caller(notification).credentials();
         self.credentials.get(number).unwrap_or(&self.credentials[0])
     }
@@ -23,54 +23,56 @@ impl Supervisor {
     pub(super) fn identify(
         &mut self,
         notification: &Notification,
-        call: Call,
-    ) -> Result<Answer, Errno> {
+        call: AnsweredCall,
+    ) -> Result<CallAnswer, Errno> {
         let mut who = self.who(notification).clone();
         let id = |argument: usize| notification.arguments[argument] as u32;
         let changed = match call {
-            Call::Real(kind) => return Ok(Answer::Value(who.ids(kind).real.into())),
-            Call::Effective(kind) => return Ok(Answer::Value(who.ids(kind).effective.into())),
-            Call::All(kind) => return self.tell_all(notification, &who, kind),
-            Call::Groups => return self.tell_groups(notification, &who),
-            Call::Set(kind) => who.set(kind, id(0)),
-            Call::SetTwo(kind) => who.set_two(kind, id(0), id(1)),
-            Call::SetThree(kind) => who.set_three(kind, [id(0), id(1), id(2)]),
-            Call::SetForFiles(kind) => {
+            AnsweredCall::Real(kind) => return Ok(CallAnswer::Value(who.ids(kind).real.into())),
+            AnsweredCall::Effective(kind) => {
+                return Ok(CallAnswer::Value(who.ids(kind).effective.into()));
+            }
+            AnsweredCall::All(kind) => return self.tell_all(notification, &who, kind),
+            AnsweredCall::Groups => return self.tell_groups(notification, &who),
+            AnsweredCall::Set(kind) => who.set(kind, id(0)),
+            AnsweredCall::SetTwo(kind) => who.set_two(kind, id(0), id(1)),
+            AnsweredCall::SetThree(kind) => who.set_three(kind, [id(0), id(1), id(2)]),
+            AnsweredCall::SetForFiles(kind) => {
                 let before = who.set_for_files(kind, id(0));
                 self.carry(notification, who)?;
-                return Ok(Answer::Value(before.into()));
+                return Ok(CallAnswer::Value(before.into()));
             }
-            Call::KeepCapabilities => {
+            AnsweredCall::KeepCapabilities => {
                 who.keep_capabilities(id(1) != 0);
                 self.carry(notification, who)?;
-                return Ok(Answer::Continue);
+                return Ok(CallAnswer::Continue);
             }
-            Call::Execute => {
+            AnsweredCall::Execute => {
                 who.execute();
                 self.carry(notification, who)?;
-                return Ok(Answer::Continue);
+                return Ok(CallAnswer::Continue);
             }
-            Call::SetGroups => self
+            AnsweredCall::SetGroups => self
                 .groups(notification)
                 .and_then(|groups| who.set_others(groups)),
-            Call::Stat { .. }
-            | Call::Statx
-            | Call::SetOwner { .. }
-            | Call::Make { .. }
-            | Call::SetAttribute(_)
-            | Call::GetAttribute(_)
-            | Call::ListAttributes(_)
-            | Call::RemoveAttribute(_)
-            | Call::Affinity => return Ok(Answer::Continue),
+            AnsweredCall::Stat { .. }
+            | AnsweredCall::Statx
+            | AnsweredCall::SetOwner { .. }
+            | AnsweredCall::Make { .. }
+            | AnsweredCall::SetAttribute(_)
+            | AnsweredCall::GetAttribute(_)
+            | AnsweredCall::ListAttributes(_)
+            | AnsweredCall::RemoveAttribute(_)
+            | AnsweredCall::Affinity => return Ok(CallAnswer::Continue),
         };
         match changed.and_then(|()| self.carry(notification, who)) {
-            Ok(()) => Ok(Answer::Value(0)),
-            Err(error) => Ok(Answer::Error(error)),
+            Ok(()) => Ok(CallAnswer::Value(0)),
+            Err(error) => Ok(CallAnswer::Error(error)),
         }
     }
 
     /// Has the caller carry the number of these credentials.
-    fn carry(&mut self, notification: &Notification, who: Credentials) -> Result<(), Errno> {
+    fn carry(&mut self, notification: &Notification, who: ProcessCredentials) -> Result<(), Errno> {
         self.require_waiting(notification)?;
         let known = self.credentials.iter().position(|one| *one == who);
         let number = known.unwrap_or(self.credentials.len());
@@ -90,34 +92,38 @@ impl Supervisor {
     fn tell_all(
         &self,
         notification: &Notification,
-        who: &Credentials,
-        kind: Kind,
-    ) -> Result<Answer, Errno> {
+        who: &ProcessCredentials,
+        kind: IdKind,
+    ) -> Result<CallAnswer, Errno> {
         for (id, address) in who.ids(kind).all().into_iter().zip(notification.arguments) {
             let told = self.write(notification, address, &id.to_ne_bytes())?;
-            if let Answer::Error(error) = told {
-                return Ok(Answer::Error(error));
+            if let CallAnswer::Error(error) = told {
+                return Ok(CallAnswer::Error(error));
             }
         }
-        Ok(Answer::Value(0))
+        Ok(CallAnswer::Value(0))
     }
 
-    fn tell_groups(&self, notification: &Notification, who: &Credentials) -> Result<Answer, Errno> {
+    fn tell_groups(
+        &self,
+        notification: &Notification,
+        who: &ProcessCredentials,
+    ) -> Result<CallAnswer, Errno> {
         let room = notification.arguments[0] as i32;
         let count = who.others.len();
-        let told = Answer::Value(count as i64);
+        let told = CallAnswer::Value(count as i64);
         if room == 0 || count == 0 {
             return Ok(told);
         }
         if usize::try_from(room).map_or(true, |room| room < count) {
-            return Ok(Answer::Error(Errno::INVAL));
+            return Ok(CallAnswer::Error(Errno::INVAL));
         }
         let mut bytes = Vec::new();
         for group in &who.others {
             bytes.extend(group.to_ne_bytes());
         }
         match self.write(notification, notification.arguments[1], &bytes)? {
-            Answer::Error(error) => Ok(Answer::Error(error)),
+            CallAnswer::Error(error) => Ok(CallAnswer::Error(error)),
             _ => Ok(told),
         }
     }

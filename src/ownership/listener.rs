@@ -26,7 +26,7 @@ pub(super) struct Notification {
 
 /// The answer to a call.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum CallAnswer {
     /// The kernel does it.
     Continue,
     Value(i64),
@@ -38,10 +38,10 @@ pub(super) enum Answer {
     },
 }
 
-pub(super) struct Listener(OwnedFd);
+pub(super) struct CallListener(OwnedFd);
 
-impl Listener {
-    pub(super) fn new(descriptor: OwnedFd) -> Listener {
+impl CallListener {
+    pub(super) fn new(descriptor: OwnedFd) -> CallListener {
         // SAFETY: a plain number. Kernels without it refuse.
         unsafe {
             libc::ioctl(
@@ -50,7 +50,7 @@ impl Listener {
                 TAKE_TURNS,
             )
         };
-        Listener(descriptor)
+        CallListener(descriptor)
     }
 
     /// Waits for the next call. `None` once no process has the filter.
@@ -91,17 +91,17 @@ impl Listener {
             .is_some()
     }
 
-    pub(super) fn answer(&self, notification: &Notification, answer: Answer) {
+    pub(super) fn answer(&self, notification: &Notification, answer: CallAnswer) {
         // SAFETY: all-zero is a valid value.
         let mut response: libc::seccomp_notif_resp = unsafe { mem::zeroed() };
         response.id = notification.id;
         match answer {
-            Answer::Continue => {
+            CallAnswer::Continue => {
                 response.flags = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32;
             }
-            Answer::Value(value) => response.val = value,
-            Answer::Error(error) => response.error = -error.raw_os_error(),
-            Answer::Open { file, closes } => match self.give(notification, &file, closes) {
+            CallAnswer::Value(value) => response.val = value,
+            CallAnswer::Error(error) => response.error = -error.raw_os_error(),
+            CallAnswer::Open { file, closes } => match self.give(notification, &file, closes) {
                 Some(descriptor) => response.val = descriptor.into(),
                 None => response.error = -libc::EMFILE,
             },

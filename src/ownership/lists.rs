@@ -7,8 +7,8 @@ use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
 
 use super::acl;
-use super::calls::Attributes;
-use super::listener::{Answer, Notification};
+use super::calls::AttributeOperand;
+use super::listener::{CallAnswer, Notification};
 use super::supervisor::{Supervisor, id_of};
 use super::table::Lists;
 
@@ -32,13 +32,13 @@ impl Supervisor {
     pub(super) fn set_list(
         &mut self,
         notification: &Notification,
-        file: Attributes,
-    ) -> Result<Answer, Errno> {
+        file: AttributeOperand,
+    ) -> Result<CallAnswer, Errno> {
         let [_, name, address, size, _, _] = notification.arguments;
         let caller = self.caller(notification);
         let name = caller.string(name)?;
         if Lists::default().of(&name).is_none() || size > VALUE_LIMIT {
-            return Ok(Answer::Continue);
+            return Ok(CallAnswer::Continue);
         }
         let mut value = vec![0; size as usize];
         caller.read_exactly(address, &mut value)?;
@@ -46,13 +46,13 @@ impl Supervisor {
         let status = rustix::fs::fstat(&opened)?;
         let mut lists = self.files.lists(id_of(&status));
         let Some(known) = lists.of(&name) else {
-            return Ok(Answer::Continue);
+            return Ok(CallAnswer::Continue);
         };
         if !acl::names_others(&value) {
             if known.take().is_some() {
                 self.files.set_lists(id_of(&status), lists, opened);
             }
-            return Ok(Answer::Continue);
+            return Ok(CallAnswer::Continue);
         }
         if name.as_c_str() == ACCESS {
             let bits = status.st_mode & 0o7000 | acl::mode(&value);
@@ -61,7 +61,7 @@ impl Supervisor {
         *known = Some(value);
         self.require_waiting(notification)?;
         self.files.set_lists(id_of(&status), lists, opened);
-        Ok(Answer::Value(0))
+        Ok(CallAnswer::Value(0))
     }
 
     /// Sets the mode of a file that is open for looking at it.
@@ -74,22 +74,22 @@ impl Supervisor {
     pub(super) fn list(
         &self,
         notification: &Notification,
-        file: Attributes,
-    ) -> Result<Answer, Errno> {
+        file: AttributeOperand,
+    ) -> Result<CallAnswer, Errno> {
         if self.files.is_empty() {
-            return Ok(Answer::Continue);
+            return Ok(CallAnswer::Continue);
         }
         let [_, name, address, room, _, _] = notification.arguments;
         let name = self.caller(notification).string(name)?;
         if Lists::default().of(&name).is_none() {
-            return Ok(Answer::Continue);
+            return Ok(CallAnswer::Continue);
         }
         let named = self.attributed(notification, file)?;
         let opened = self.caller(notification).open(&named)?;
         let status = rustix::fs::fstat(&opened)?;
         let mut lists = self.files.lists(id_of(&status));
         let Some(value) = lists.of(&name).and_then(Option::take) else {
-            return Ok(Answer::Continue);
+            return Ok(CallAnswer::Continue);
         };
         let value = match name.as_c_str() == ACCESS {
             true => acl::with_mode(&value, status.st_mode),
@@ -101,17 +101,17 @@ impl Supervisor {
     pub(super) fn names_of_lists(
         &self,
         notification: &Notification,
-        file: Attributes,
-    ) -> Result<Answer, Errno> {
+        file: AttributeOperand,
+    ) -> Result<CallAnswer, Errno> {
         if self.files.is_empty() {
-            return Ok(Answer::Continue);
+            return Ok(CallAnswer::Continue);
         }
         let named = self.attributed(notification, file)?;
         let opened = self.caller(notification).open(&named)?;
         let status = rustix::fs::fstat(&opened)?;
         let lists = self.files.lists(id_of(&status));
         if lists == Lists::default() {
-            return Ok(Answer::Continue);
+            return Ok(CallAnswer::Continue);
         }
         // Relative to /proc, because the root may be a caller's.
         rustix::process::fchdir(self.processes())?;
@@ -132,10 +132,10 @@ impl Supervisor {
     pub(super) fn remove_list(
         &mut self,
         notification: &Notification,
-        file: Attributes,
-    ) -> Result<Answer, Errno> {
+        file: AttributeOperand,
+    ) -> Result<CallAnswer, Errno> {
         if self.files.is_empty() {
-            return Ok(Answer::Continue);
+            return Ok(CallAnswer::Continue);
         }
         let caller = self.caller(notification);
         let name = caller.string(notification.arguments[1])?;
@@ -143,11 +143,11 @@ impl Supervisor {
         let status = rustix::fs::fstat(&opened)?;
         let mut lists = self.files.lists(id_of(&status));
         if lists.of(&name).and_then(Option::take).is_none() {
-            return Ok(Answer::Continue);
+            return Ok(CallAnswer::Continue);
         }
         self.require_waiting(notification)?;
         self.files.set_lists(id_of(&status), lists, opened);
-        Ok(Answer::Value(0))
+        Ok(CallAnswer::Value(0))
     }
 
     /// Answers as calls do that take a buffer, and without one tell how large it must be.
@@ -157,16 +157,16 @@ impl Supervisor {
         address: u64,
         room: u64,
         bytes: &[u8],
-    ) -> Result<Answer, Errno> {
-        let length = Answer::Value(bytes.len() as i64);
+    ) -> Result<CallAnswer, Errno> {
+        let length = CallAnswer::Value(bytes.len() as i64);
         if room == 0 {
             return Ok(length);
         }
         if room < bytes.len() as u64 {
-            return Ok(Answer::Error(Errno::RANGE));
+            return Ok(CallAnswer::Error(Errno::RANGE));
         }
         match self.write(notification, address, bytes)? {
-            Answer::Error(error) => Ok(Answer::Error(error)),
+            CallAnswer::Error(error) => Ok(CallAnswer::Error(error)),
             _ => Ok(length),
         }
     }

@@ -12,7 +12,7 @@ use nix::unistd::{ForkResult, fork, setsid};
 use rustix::fs::{MemfdFlags, Mode, OFlags, fchown, fstat, memfd_create};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::listener::Listener;
+use super::listener::CallListener;
 use super::supervisor::Supervisor;
 use super::{calls, filter};
 
@@ -80,7 +80,7 @@ fn supervise(mut socket: UnixStream) -> io::Result<()> {
         maximum: most,
     };
     let _ = setrlimit(Resource::Nofile, limit);
-    let mut supervisor = Supervisor::new(Listener::new(listener), processes);
+    let mut supervisor = Supervisor::new(CallListener::new(listener), processes);
     socket.write_all(&[0])?;
     drop(socket);
     supervisor.serve();

@@ -7,28 +7,28 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use super::caller::{Caller, NamedFile};
-use super::calls::{self, Attributes, Call, Operand};
-use super::credentials::Credentials;
-use super::listener::{Answer, Listener, Notification};
-use super::table::{FileId, Table};
+use super::caller::{CallFile, CallingProcess};
+use super::calls::{self, AnsweredCall, AttributeOperand, Operand};
+use super::credentials::ProcessCredentials;
+use super::listener::{CallAnswer, CallListener, Notification};
+use super::table::{InodeId, Table};
 
 /// What the answers are made of.
 pub(super) struct Supervisor {
-    listener: Listener,
+    listener: CallListener,
     /// /proc of the host.
     processes: OwnedFd,
     /// Those that the run may use.
     processors: Option<CpuSet>,
     /// By number.
-    calls: Vec<Option<Call>>,
+    calls: Vec<Option<AnsweredCall>>,
     pub(super) files: Table<OwnedFd>,
     /// By the number that a process carries. The first are root's.
-    pub(super) credentials: Vec<Credentials>,
+    pub(super) credentials: Vec<ProcessCredentials>,
 }
 
 impl Supervisor {
-    pub(super) fn new(listener: Listener, processes: OwnedFd) -> Supervisor {
+    pub(super) fn new(listener: CallListener, processes: OwnedFd) -> Supervisor {
         let mut calls = Vec::new();
         for (number, call) in calls::all() {
             let number = usize::try_from(number).unwrap_or_default();
@@ -43,7 +43,7 @@ impl Supervisor {
             processors: sched_getaffinity(None).ok(),
             calls,
             files: Table::new(),
-            credentials: vec![Credentials::default()],
+            credentials: vec![ProcessCredentials::default()],
         }
     }
 
@@ -51,7 +51,7 @@ impl Supervisor {
         while let Some(notification) = self.listener.next() {
             // What fails here, as a path that leads nowhere, fails for the kernel too, which knows
             // the error.
-            let answer = self.decide(&notification).unwrap_or(Answer::Continue);
+            let answer = self.decide(&notification).unwrap_or(CallAnswer::Continue);
             self.listener.answer(&notification, answer);
             if self.files.wants_sweep() {
                 self.files.sweep(is_gone);
@@ -59,16 +59,16 @@ impl Supervisor {
         }
     }
 
-    fn decide(&mut self, notification: &Notification) -> Result<Answer, Errno> {
+    fn decide(&mut self, notification: &Notification) -> Result<CallAnswer, Errno> {
         let number = usize::try_from(notification.number).unwrap_or(usize::MAX);
         let Some(call) = self.calls.get(number).copied().flatten() else {
-            return Ok(Answer::Continue);
+            return Ok(CallAnswer::Continue);
         };
         match call {
-            Call::Stat { file, result } => self.stat(notification, file, result),
-            Call::Statx => self.statx(notification),
-            Call::SetOwner { file, ids } => self.set_owner(notification, file, ids),
-            Call::Make {
+            AnsweredCall::Stat { file, result } => self.stat(notification, file, result),
+            AnsweredCall::Statx => self.statx(notification),
+            AnsweredCall::SetOwner { file, ids } => self.set_owner(notification, file, ids),
+            AnsweredCall::Make {
                 directory,
                 path,
                 what,
@@ -77,37 +77,37 @@ impl Supervisor {
                 let path = notification.arguments[path];
                 self.make(notification, directory, path, what)
             }
-            Call::SetAttribute(file) => self.set_list(notification, file),
-            Call::GetAttribute(file) => self.list(notification, file),
-            Call::ListAttributes(file) => self.names_of_lists(notification, file),
-            Call::RemoveAttribute(file) => self.remove_list(notification, file),
-            Call::Affinity => Ok(self.release(notification)),
-            Call::Real(_)
-            | Call::Effective(_)
-            | Call::All(_)
-            | Call::Groups
-            | Call::Set(_)
-            | Call::SetTwo(_)
-            | Call::SetThree(_)
-            | Call::SetForFiles(_)
-            | Call::SetGroups
-            | Call::KeepCapabilities
-            | Call::Execute => self.identify(notification, call),
+            AnsweredCall::SetAttribute(file) => self.set_list(notification, file),
+            AnsweredCall::GetAttribute(file) => self.list(notification, file),
+            AnsweredCall::ListAttributes(file) => self.names_of_lists(notification, file),
+            AnsweredCall::RemoveAttribute(file) => self.remove_list(notification, file),
+            AnsweredCall::Affinity => Ok(self.release(notification)),
+            AnsweredCall::Real(_)
+            | AnsweredCall::Effective(_)
+            | AnsweredCall::All(_)
+            | AnsweredCall::Groups
+            | AnsweredCall::Set(_)
+            | AnsweredCall::SetTwo(_)
+            | AnsweredCall::SetThree(_)
+            | AnsweredCall::SetForFiles(_)
+            | AnsweredCall::SetGroups
+            | AnsweredCall::KeepCapabilities
+            | AnsweredCall::Execute => self.identify(notification, call),
         }
     }
 
     /// Gives a process that asks for its processors all of them: PID 1 of a sandbox keeps commands on
     /// one as long as they cannot notice.
-    fn release(&self, notification: &Notification) -> Answer {
+    fn release(&self, notification: &Notification) -> CallAnswer {
         let thread = Pid::from_raw(notification.thread as i32);
         if let Some(all) = &self.processors {
             let _ = sched_setaffinity(thread, all);
         }
-        Answer::Continue
+        CallAnswer::Continue
     }
 
-    pub(super) fn caller(&self, notification: &Notification) -> Caller<'_> {
-        Caller {
+    pub(super) fn caller(&self, notification: &Notification) -> CallingProcess<'_> {
+        CallingProcess {
             thread: notification.thread,
             processes: self.processes.as_fd(),
         }
@@ -130,12 +130,12 @@ impl Supervisor {
         &self,
         notification: &Notification,
         operand: Operand,
-    ) -> Result<NamedFile, Errno> {
+    ) -> Result<CallFile, Errno> {
         let caller = self.caller(notification);
         match operand {
-            Operand::Descriptor => Ok(NamedFile::of_descriptor(int(notification, 0))),
+            Operand::Descriptor => Ok(CallFile::of_descriptor(int(notification, 0))),
             #[cfg(target_arch = "x86_64")]
-            Operand::Path { follows } => Ok(NamedFile {
+            Operand::Path { follows } => Ok(CallFile {
                 descriptor: libc::AT_FDCWD,
                 path: Some(caller.string(notification.arguments[0])?),
                 follows,
@@ -146,13 +146,13 @@ impl Supervisor {
                 let address = notification.arguments[1];
                 let takes_empty = flags & libc::AT_EMPTY_PATH != 0;
                 if takes_empty && address == 0 {
-                    return Ok(NamedFile::of_descriptor(descriptor));
+                    return Ok(CallFile::of_descriptor(descriptor));
                 }
                 let path = caller.string(address)?;
                 if takes_empty && path.is_empty() {
-                    return Ok(NamedFile::of_descriptor(descriptor));
+                    return Ok(CallFile::of_descriptor(descriptor));
                 }
-                Ok(NamedFile {
+                Ok(CallFile {
                     descriptor,
                     path: Some(path),
                     follows: flags & libc::AT_SYMLINK_NOFOLLOW == 0,
@@ -165,18 +165,18 @@ impl Supervisor {
     pub(super) fn attributed(
         &self,
         notification: &Notification,
-        file: Attributes,
-    ) -> Result<NamedFile, Errno> {
-        if file == Attributes::Descriptor {
-            return Ok(NamedFile::of_descriptor(int(notification, 0)));
+        file: AttributeOperand,
+    ) -> Result<CallFile, Errno> {
+        if file == AttributeOperand::Descriptor {
+            return Ok(CallFile::of_descriptor(int(notification, 0)));
         }
         let path = self
             .caller(notification)
             .string(notification.arguments[0])?;
-        Ok(NamedFile {
+        Ok(CallFile {
             descriptor: libc::AT_FDCWD,
             path: Some(path),
-            follows: file == Attributes::Path,
+            follows: file == AttributeOperand::Path,
         })
     }
 }
@@ -186,8 +186,8 @@ pub(super) fn int(notification: &Notification, argument: usize) -> i32 {
     notification.arguments[argument] as i32
 }
 
-pub(super) fn id_of(status: &Stat) -> FileId {
-    FileId {
+pub(super) fn id_of(status: &Stat) -> InodeId {
+    InodeId {
         device: status.st_dev,
         inode: status.st_ino,
     }

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 /// A file, whatever its names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct FileId {
+pub(super) struct InodeId {
     pub(super) device: u64,
     pub(super) inode: u64,
 }
 
 /// A user and a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Owner {
+pub(super) struct FileOwner {
     pub(super) user: u32,
     pub(super) group: u32,
 }
@@ -27,7 +27,7 @@ pub(super) struct Lists {
 /// What the file system does not have of a file.
 #[derive(Debug)]
 pub(super) struct Record<H> {
-    pub(super) owner: Owner,
+    pub(super) owner: FileOwner,
     pub(super) lists: Lists,
     /// Keeps the inode's number from another file.
     held: H,
@@ -36,7 +36,7 @@ pub(super) struct Record<H> {
 /// The files of which something is remembered. All others belong to root.
 #[derive(Debug)]
 pub(super) struct Table<H> {
-    records: HashMap<FileId, Record<H>>,
+    records: HashMap<InodeId, Record<H>>,
     /// How many records there were when the last sweep was over.
     swept: usize,
 }
@@ -56,33 +56,33 @@ impl<H> Table<H> {
         self.records.is_empty()
     }
 
-    pub(super) fn record(&self, file: FileId) -> Option<&Record<H>> {
+    pub(super) fn record(&self, file: InodeId) -> Option<&Record<H>> {
         self.records.get(&file)
     }
 
-    pub(super) fn owner(&self, file: FileId) -> Owner {
+    pub(super) fn owner(&self, file: InodeId) -> FileOwner {
         self.record(file)
-            .map_or(Owner::default(), |known| known.owner)
+            .map_or(FileOwner::default(), |known| known.owner)
     }
 
-    pub(super) fn lists(&self, file: FileId) -> Lists {
+    pub(super) fn lists(&self, file: InodeId) -> Lists {
         let record = self.record(file);
         record.map_or(Lists::default(), |known| known.lists.clone())
     }
 
     /// Remembers the owner of a file, which `held` keeps.
-    pub(super) fn set_owner(&mut self, file: FileId, owner: Owner, held: H) {
+    pub(super) fn set_owner(&mut self, file: InodeId, owner: FileOwner, held: H) {
         let lists = self.lists(file);
         self.set(file, owner, lists, held);
     }
 
     /// Remembers the lists of a file, which `held` keeps.
-    pub(super) fn set_lists(&mut self, file: FileId, lists: Lists, held: H) {
+    pub(super) fn set_lists(&mut self, file: InodeId, lists: Lists, held: H) {
         self.set(file, self.owner(file), lists, held);
     }
 
-    fn set(&mut self, file: FileId, owner: Owner, lists: Lists, held: H) {
-        if owner == Owner::default() && lists == Lists::default() {
+    fn set(&mut self, file: InodeId, owner: FileOwner, lists: Lists, held: H) {
+        if owner == FileOwner::default() && lists == Lists::default() {
             self.records.remove(&file);
             return;
         }
@@ -112,20 +112,20 @@ impl<H> Table<H> {
 mod tests {
     use super::*;
 
-    const FILE: FileId = FileId {
+    const FILE: InodeId = InodeId {
         device: 1,
         inode: 2,
     };
-    const MAIL: Owner = Owner { user: 0, group: 8 };
+    const MAIL: FileOwner = FileOwner { user: 0, group: 8 };
 
     #[test]
     fn a_file_of_root_is_not_remembered() {
         let mut table = Table::new();
         table.set_owner(FILE, MAIL, 'a');
         assert_eq!(table.owner(FILE), MAIL);
-        table.set_owner(FILE, Owner::default(), 'b');
+        table.set_owner(FILE, FileOwner::default(), 'b');
         assert!(table.is_empty());
-        assert_eq!(table.owner(FILE), Owner::default());
+        assert_eq!(table.owner(FILE), FileOwner::default());
     }
 
     #[test]
@@ -147,13 +147,13 @@ mod tests {
     fn files_that_are_gone_are_forgotten_in_sweeps() {
         let mut table = Table::new();
         for inode in 0..2000 {
-            table.set_owner(FileId { device: 1, inode }, MAIL, inode);
+            table.set_owner(InodeId { device: 1, inode }, MAIL, inode);
             if table.wants_sweep() {
                 table.sweep(|inode| *inode % 10 != 0);
             }
         }
         assert!(table.records.len() < 700, "{}", table.records.len());
-        let kept = FileId {
+        let kept = InodeId {
             device: 1,
             inode: 0,
         };
