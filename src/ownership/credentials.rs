@@ -118,7 +118,8 @@ impl ProcessCredentials {
         let is_privileged = self.is_privileged();
         let ids = self.ids_mut(kind);
         let is_permitted = [SAME, ids.real, ids.effective].contains(&real);
-        if !is_privileged && !(is_permitted && ids.has(effective)) {
+        let is_permitted = is_permitted && ids.has(effective);
+        if !is_privileged && !is_permitted {
             return Err(Errno::PERM);
         }
         let before = ids.real;

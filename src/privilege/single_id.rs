@@ -4,7 +4,8 @@
 //! That needs nothing of the host but the namespace: a process may map its own id itself.
 #![expect(unsafe_code, reason = "unshare needs a process with one thread")]
 
-use std::fs;
+use std::fs::OpenOptions;
+use std::io::Write;
 
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
@@ -33,7 +34,10 @@ pub(super) fn enter() -> Result<PrivilegeKind, Error> {
 
 fn write(file: &str, text: &str) -> Result<(), Error> {
     let path = format!("/proc/self/{file}");
-    fs::write(&path, text).map_err(|error| Error::Map {
+    let opened = OpenOptions::new().write(true).open(&path);
+    // The kernel takes a map in one write only.
+    let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| Error::Map {
         reason: format!("{path}: {error}"),
     })
 }
