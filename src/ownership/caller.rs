@@ -9,6 +9,7 @@
 
 use std::ffi::{CStr, CString, OsStr};
 use std::fmt::Display;
+use std::fs::File;
 use std::io::Read;
 use std::mem;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -91,27 +92,11 @@ impl CallingProcess<'_> {
         found.map(CStr::to_owned).map_err(|_| Errno::NAMETOOLONG)
     }
 
-    pub(super) fn write(&self, address: u64, bytes: &[u8]) -> Result<(), Errno> {
-        let local = libc::iovec {
-            iov_base: bytes.as_ptr().cast_mut().cast(),
-            iov_len: bytes.len(),
-        };
-        let remote = area(address, bytes.len());
-        // SAFETY: the kernel reads `bytes` and checks the addresses of the other process.
-        let written = unsafe {
-            libc::process_vm_writev(
-                self.thread as i32,
-                &raw const local,
-                1,
-                &raw const remote,
-                1,
-                0,
-            )
-        };
-        match usize::try_from(written) {
-            Ok(written) if written == bytes.len() => Ok(()),
-            _ => Err(Errno::FAULT),
-        }
+    /// The memory for writing: this process's, whoever has its number later.
+    pub(super) fn memory(&self) -> Result<File, Errno> {
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(self.processes, self.own("mem"), flags, Mode::empty())?;
+        Ok(File::from(opened))
     }
 
     /// The metadata of what a descriptor is open on.
@@ -156,7 +141,12 @@ impl CallingProcess<'_> {
         if path.to_bytes().first() == Some(&b'/') {
             let root = self.open_own("root")?;
             let resolve = ResolveFlags::IN_ROOT | no_magic;
-            return rustix::fs::openat2(root, path, flags, Mode::empty(), resolve);
+            let opened = rustix::fs::openat2(&root, path, flags, Mode::empty(), resolve);
+            return match opened {
+                // Somebody has moved a directory meanwhile.
+                Err(Errno::AGAIN) => self.open_in_chroot(&root, path, flags),
+                opened => opened,
+            };
         }
         let from = self.open(&CallFile {
             descriptor,
@@ -166,14 +156,18 @@ impl CallingProcess<'_> {
         let resolve = ResolveFlags::BENEATH | no_magic;
         match rustix::fs::openat2(&from, path, flags, Mode::empty(), resolve) {
             // It leads up, or over a symlink to an absolute path.
-            Err(Errno::XDEV | Errno::AGAIN) => {
-                rustix::process::fchdir(self.open_own("root")?)?;
-                rustix::process::chroot(c".")?;
-                rustix::process::fchdir(from)?;
-                rustix::fs::openat2(CWD, path, flags, Mode::empty(), no_magic)
-            }
+            Err(Errno::XDEV | Errno::AGAIN) => self.open_in_chroot(&from, path, flags),
             opened => opened,
         }
+    }
+
+    /// Resolves a path as the process does, with its root as this process's.
+    fn open_in_chroot(&self, from: &OwnedFd, path: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
+        rustix::process::fchdir(self.open_own("root")?)?;
+        rustix::process::chroot(c".")?;
+        rustix::process::fchdir(from)?;
+        let resolve = ResolveFlags::NO_MAGICLINKS;
+        rustix::fs::openat2(CWD, path, flags, Mode::empty(), resolve)
     }
 
     /// Opens the directory that a file is to be made in, and returns it with the file's name.
@@ -203,7 +197,7 @@ impl CallingProcess<'_> {
     pub(super) fn umask(&self) -> Result<Mode, Errno> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let path = self.own("status");
-        let mut file = std::fs::File::from(rustix::fs::openat(
+        let mut file = File::from(rustix::fs::openat(
             self.processes,
             path,
             flags,
@@ -295,6 +289,7 @@ fn area(address: u64, length: usize) -> libc::iovec {
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;
+    use std::os::unix::fs::FileExt;
 
     use super::*;
 
@@ -330,9 +325,13 @@ mod tests {
         assert_eq!(caller.string(8), Err(Errno::FAULT));
         let mut there = *b"abc";
         let address = there.as_mut_ptr().addr() as u64;
-        caller.write(address, b"xyz").unwrap();
+        caller
+            .memory()
+            .unwrap()
+            .write_all_at(b"xyz", address)
+            .unwrap();
         assert_eq!(std::hint::black_box(&there), b"xyz");
-        assert_eq!(caller.write(8, b"x"), Err(Errno::FAULT));
+        assert!(caller.memory().unwrap().write_all_at(b"x", 8).is_err());
         assert_eq!(caller.credentials(), 0);
         assert!(caller.umask().is_ok());
     }

@@ -171,10 +171,15 @@ impl ProcessCredentials {
         before
     }
 
-    pub(super) fn set_others(&mut self, groups: Vec<u32>) -> Result<(), Errno> {
+    pub(super) fn set_others(&mut self, mut groups: Vec<u32>) -> Result<(), Errno> {
         if !self.is_privileged() {
             return Err(Errno::PERM);
         }
+        if groups.contains(&SAME) {
+            return Err(Errno::INVAL);
+        }
+        // As the kernel tells them.
+        groups.sort_unstable();
         self.others = groups;
         Ok(())
     }

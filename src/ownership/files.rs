@@ -6,9 +6,10 @@
 
 use std::ffi::CString;
 use std::mem;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 use super::caller::CallFile;
@@ -55,11 +56,11 @@ impl Supervisor {
             return Ok(CallAnswer::Continue);
         }
         let named = self.named(notification, Operand::At { flags: FLAGS })?;
-        let status = self.status(notification, &named)?;
+        let opened = self.caller(notification).open(&named)?;
+        let status = rustix::fs::fstat(&opened)?;
         let Some(record) = self.files.record(id_of(&status)) else {
             return Ok(CallAnswer::Continue);
         };
-        let opened = self.caller(notification).open(&named)?;
         let mut found = [0; STATX_SIZE];
         let sync = int(notification, FLAGS) & libc::AT_STATX_SYNC_TYPE;
         // SAFETY: the kernel writes a `struct statx` to `found`.
@@ -101,16 +102,20 @@ impl Supervisor {
             user: kept(ids, before.user),
             group: kept(ids + 1, before.group),
         };
-        let is_mapped = status.st_uid == ROOT && status.st_gid == ROOT;
-        if !is_mapped || !self.who(notification).may_give(before, after) {
+        if status.st_uid != ROOT || !self.who(notification).may_give(before, after) {
             return Ok(CallAnswer::Error(Errno::PERM));
         }
-        if before == after && after == FileOwner::default() {
+        // A directory outside of the namespace may have handed down a group that is not mapped.
+        let group = (status.st_gid != ROOT).then_some(Gid::ROOT);
+        if before == after && after == FileOwner::default() && group.is_none() {
             return Ok(CallAnswer::Continue);
+        }
+        if !self.has_room() {
+            return Ok(CallAnswer::Error(Errno::NFILE));
         }
         self.require_waiting(notification)?;
         // The rest of what the kernel does: setuid bits and file capabilities go, the time changes.
-        if let Err(error) = rustix::fs::chownat(&opened, c"", None, None, AtFlags::EMPTY_PATH) {
+        if let Err(error) = rustix::fs::chownat(&opened, c"", None, group, AtFlags::EMPTY_PATH) {
             return Ok(CallAnswer::Error(error));
         }
         self.files.set_owner(id_of(&status), after, opened);
@@ -147,64 +152,50 @@ impl Supervisor {
         if owner == FileOwner::default() {
             return Ok(CallAnswer::Continue);
         }
+        if !self.has_room() {
+            return Ok(CallAnswer::Error(Errno::NFILE));
+        }
+        let target = match what {
+            Creation::Symlink { target } => caller.string(notification.arguments[target])?,
+            _ => CString::default(),
+        };
+        let umask = caller.umask()?;
         self.require_waiting(notification)?;
-        rustix::process::umask(caller.umask()?);
-        let answer = match self.make_in(notification, above.as_fd(), &name, what) {
-            Ok(None) => return Ok(CallAnswer::Continue),
-            Ok(Some(answer)) => answer,
+        rustix::process::umask(umask);
+        let new = NewFile {
+            above: above.as_fd(),
+            name: &name,
+            target: &target,
+        };
+        let made = new.make(notification, what).and_then(|answer| {
+            let held = answer.as_ref().map(|answer| self.hold(&new, answer));
+            Ok((answer, held.transpose()?))
+        });
+        // What has been made must not be made again.
+        let (answer, held) = match made {
+            Ok((Some(answer), Some(held))) => (answer, held),
+            Ok(_) => return Ok(CallAnswer::Continue),
             Err(error) => return Ok(CallAnswer::Error(error)),
         };
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let made = match &answer {
-            CallAnswer::Open { file, .. } => file.try_clone().map_err(|_| Errno::MFILE)?,
-            _ => rustix::fs::openat(&above, &name, flags, Mode::empty())?,
-        };
-        let status = rustix::fs::fstat(&made)?;
-        self.files.set_owner(id_of(&status), owner, made);
-        Ok(answer)
+        match rustix::fs::fstat(&held) {
+            Ok(made) if made.st_dev == status.st_dev => {
+                self.files.set_owner(id_of(&made), owner, held);
+                Ok(answer)
+            }
+            Ok(_) => Ok(CallAnswer::Error(Errno::XDEV)),
+            Err(error) => Ok(CallAnswer::Error(error)),
+        }
     }
 
-    /// Makes a file. `None` if that is the kernel's after all.
-    fn make_in(
-        &self,
-        notification: &Notification,
-        above: BorrowedFd<'_>,
-        name: &CString,
-        what: Creation,
-    ) -> Result<Option<CallAnswer>, Errno> {
-        let mode_in =
-            |argument: usize| Mode::from_raw_mode(notification.arguments[argument] as u32 & 0o7777);
-        match what {
-            Creation::Open { flags } => {
-                let mode = mode_in(flags + 1);
-                let flags = OFlags::from_bits_retain(notification.arguments[flags] as u32);
-                open_new(above, name, flags, mode)
+    /// Opens a new file for keeping its inode, which hinders nobody to lock or execute it.
+    fn hold(&self, new: &NewFile<'_>, answer: &CallAnswer) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        match answer {
+            CallAnswer::Open { file, .. } => {
+                let link = format!("self/fd/{}", file.as_raw_fd());
+                rustix::fs::openat(self.processes(), link, flags, Mode::empty())
             }
-            #[cfg(target_arch = "x86_64")]
-            Creation::Create { mode } => {
-                let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::CREATE;
-                open_new(above, name, flags, mode_in(mode))
-            }
-            Creation::Directory { mode } => {
-                rustix::fs::mkdirat(above, name, mode_in(mode))?;
-                Ok(Some(CallAnswer::Value(0)))
-            }
-            Creation::Node { mode } => {
-                let kind = FileType::from_raw_mode(notification.arguments[mode] as u32);
-                let kind = match kind {
-                    FileType::CharacterDevice | FileType::BlockDevice => return Ok(None),
-                    FileType::Unknown => FileType::RegularFile,
-                    other => other,
-                };
-                rustix::fs::mknodat(above, name, kind, mode_in(mode), 0)?;
-                Ok(Some(CallAnswer::Value(0)))
-            }
-            Creation::Symlink { target } => {
-                let caller = self.caller(notification);
-                let target = caller.string(notification.arguments[target])?;
-                rustix::fs::symlinkat(&target, above, name)?;
-                Ok(Some(CallAnswer::Value(0)))
-            }
+            _ => new.open(flags, Mode::empty()),
         }
     }
 
@@ -224,29 +215,90 @@ impl Supervisor {
         address: u64,
         bytes: &[u8],
     ) -> Result<CallAnswer, Errno> {
+        let memory = self.caller(notification).memory()?;
         self.require_waiting(notification)?;
-        match self.caller(notification).write(address, bytes) {
+        match memory.write_all_at(bytes, address) {
             Ok(()) => Ok(CallAnswer::Value(0)),
-            Err(error) => Ok(CallAnswer::Error(error)),
+            Err(_) => Ok(CallAnswer::Error(Errno::FAULT)),
         }
     }
 }
 
-/// Opens a file that does not exist. `None` if it does.
-fn open_new(
-    above: BorrowedFd<'_>,
-    name: &CString,
-    flags: OFlags,
-    mode: Mode,
-) -> Result<Option<CallAnswer>, Errno> {
-    let closes = flags.contains(OFlags::CLOEXEC);
-    let new = flags | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    match rustix::fs::openat(above, name, new, mode) {
-        Ok(file) => Ok(Some(CallAnswer::Open { file, closes })),
-        Err(Errno::EXIST | Errno::INVAL) => Ok(None),
-        Err(error) => Err(error),
+/// A file that is made in place of a caller.
+struct NewFile<'n> {
+    above: BorrowedFd<'n>,
+    name: &'n CString,
+    /// Of a symlink.
+    target: &'n CString,
+}
+
+impl NewFile<'_> {
+    /// Makes it. `None` if that is the kernel's after all.
+    fn make(
+        &self,
+        notification: &Notification,
+        what: Creation,
+    ) -> Result<Option<CallAnswer>, Errno> {
+        let bits = |argument: usize| notification.arguments[argument] as u32;
+        let mode_in = |argument: usize| Mode::from_raw_mode(bits(argument) & 0o7777);
+        match what {
+            Creation::Open { flags } => {
+                let mode = mode_in(flags + 1);
+                return self.open_new(OFlags::from_bits_retain(bits(flags)), mode);
+            }
+            #[cfg(target_arch = "x86_64")]
+            Creation::Create { mode } => {
+                return self.open_new(OFlags::WRONLY | OFlags::TRUNC, mode_in(mode));
+            }
+            Creation::Directory { mode } => {
+                rustix::fs::mkdirat(self.above, self.name, mode_in(mode))?;
+            }
+            Creation::Node { mode } => {
+                let kind = match FileType::from_raw_mode(bits(mode)) {
+                    FileType::CharacterDevice | FileType::BlockDevice => return Ok(None),
+                    FileType::Unknown => FileType::RegularFile,
+                    other => other,
+                };
+                rustix::fs::mknodat(self.above, self.name, kind, mode_in(mode), 0)?;
+            }
+            Creation::Symlink { .. } => {
+                rustix::fs::symlinkat(self.target, self.above, self.name)?;
+            }
+        }
+        Ok(Some(CallAnswer::Value(0)))
+    }
+
+    /// Opens a regular file that does not exist. `None` if it does, or for flags that make none.
+    fn open_new(&self, flags: OFlags, mode: Mode) -> Result<Option<CallAnswer>, Errno> {
+        if flags.intersects(OFlags::PATH | OFlags::DIRECTORY) {
+            return Ok(None);
+        }
+        let closes = flags.contains(OFlags::CLOEXEC);
+        let new = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match self.open(flags & KNOWN_FLAGS | new, mode) {
+            Ok(file) => Ok(Some(CallAnswer::Open { file, closes })),
+            Err(Errno::EXIST | Errno::INVAL | Errno::LOOP) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens the name itself. A link is an error.
+    fn open(&self, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
+        let flags = flags | OFlags::NOFOLLOW;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        rustix::fs::openat2(self.above, self.name, flags, mode, resolve)
     }
 }
+
+/// What a caller may say of a file that is made for it. Others, such as O_ASYNC, mean something of
+/// the process that opens.
+const KNOWN_FLAGS: OFlags = OFlags::ACCMODE
+    .union(OFlags::APPEND)
+    .union(OFlags::TRUNC)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::SYNC)
+    .union(OFlags::NOATIME);
 
 /// The bytes of a `struct stat`.
 fn bytes(status: &Stat) -> &[u8] {

@@ -71,7 +71,7 @@ fn condition(call: AnsweredCall) -> Option<Condition> {
 }
 
 /// Installs the filter for this process and its future children, and returns the listener's end. A
-/// process that waits for an answer can only be killed meanwhile, where the kernel has that (5.19).
+/// process that waits for an answer can only be killed meanwhile, so that no call is made twice (Linux 5.19).
 pub(super) fn install(calls: &[(c_long, AnsweredCall)]) -> io::Result<OwnedFd> {
     let program = program(calls);
     let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
@@ -79,7 +79,6 @@ pub(super) fn install(calls: &[(c_long, AnsweredCall)]) -> io::Result<OwnedFd> {
         &program,
         listener | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
     )
-    .or_else(|_| set(&program, listener))
 }
 
 fn set(program: &[sock_filter], flags: libc::c_ulong) -> io::Result<OwnedFd> {

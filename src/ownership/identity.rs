@@ -10,7 +10,9 @@ use super::supervisor::Supervisor;
 /// NGROUPS_MAX of linux/limits.h.
 const GROUPS_LIMIT: usize = 65536;
 /// Different credentials of a run.
-const CREDENTIALS_LIMIT: usize = 65536;
+const CREDENTIALS_LIMIT: usize = 4096;
+/// Groups of all of them.
+const ALL_GROUPS_LIMIT: usize = 1 << 20;
 
 impl Supervisor {
     /// Who the caller believes to be.
@@ -76,8 +78,14 @@ impl Supervisor {
         self.require_waiting(notification)?;
         let known = self.credentials.iter().position(|one| *one == who);
         let number = known.unwrap_or(self.credentials.len());
-        if number >= CREDENTIALS_LIMIT {
-            return Err(Errno::AGAIN);
+        if known.is_none() {
+            let mut groups = who.others.len();
+            for one in &self.credentials {
+                groups += one.others.len();
+            }
+            if number >= CREDENTIALS_LIMIT || groups > ALL_GROUPS_LIMIT {
+                return Err(Errno::NOMEM);
+            }
         }
         let caller = self.caller(notification);
         if caller.credentials() != number {

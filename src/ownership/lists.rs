@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Mode};
+use rustix::fs::{AtFlags, FileType, Mode};
 use rustix::io::Errno;
 
 use super::acl;
@@ -15,8 +15,12 @@ use super::table::Lists;
 const ACCESS: &CStr = c"system.posix_acl_access";
 const DEFAULT: &CStr = c"system.posix_acl_default";
 
-/// XATTR_SIZE_MAX of linux/limits.h.
-const VALUE_LIMIT: u64 = 64 << 10;
+/// XATTR_LIST_MAX of linux/limits.h.
+const NAMES_LIMIT: usize = 64 << 10;
+/// Bytes of a list that is remembered.
+const VALUE_LIMIT: u64 = 4 << 10;
+/// Files of which lists are remembered.
+const LISTED_LIMIT: usize = 4096;
 
 impl Lists {
     fn of(&mut self, name: &CStr) -> Option<&mut Option<Vec<u8>>> {
@@ -54,12 +58,19 @@ impl Supervisor {
             }
             return Ok(CallAnswer::Continue);
         }
+        let is_directory = FileType::from_raw_mode(status.st_mode) == FileType::Directory;
+        if name.as_c_str() == DEFAULT && !is_directory {
+            return Ok(CallAnswer::Error(Errno::ACCESS));
+        }
+        if !self.has_room() || self.files.listed() >= LISTED_LIMIT {
+            return Ok(CallAnswer::Error(Errno::NOSPC));
+        }
+        self.require_waiting(notification)?;
         if name.as_c_str() == ACCESS {
             let bits = status.st_mode & 0o7000 | acl::mode(&value);
             self.set_mode(&opened, bits)?;
         }
         *known = Some(value);
-        self.require_waiting(notification)?;
         self.files.set_lists(id_of(&status), lists, opened);
         Ok(CallAnswer::Value(0))
     }
@@ -117,7 +128,7 @@ impl Supervisor {
         rustix::process::fchdir(self.processes())?;
         let link = CString::new(format!("self/fd/{}", opened.as_raw_fd()));
         let link = link.map_err(|_| Errno::INVAL)?;
-        let mut names = vec![0; VALUE_LIMIT as usize];
+        let mut names = vec![0; NAMES_LIMIT];
         let length = rustix::fs::listxattr(&*link, &mut names[..]).unwrap_or(0);
         names.truncate(length);
         for (name, list) in [(ACCESS, &lists.access), (DEFAULT, &lists.default)] {

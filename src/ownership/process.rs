@@ -53,7 +53,9 @@ fn verify() -> io::Result<()> {
     let file = memfd_create(c"owner", MemfdFlags::CLOEXEC)?;
     let other = rustix::fs::Uid::from_raw(OTHER);
     fchown(&file, Some(other), None)?;
-    match fstat(&file)?.st_uid {
+    let found = fstat(&file)?.st_uid;
+    fchown(&file, Some(rustix::fs::Uid::ROOT), None)?;
+    match found {
         OTHER => Ok(()),
         _ => Err(io::ErrorKind::PermissionDenied.into()),
     }

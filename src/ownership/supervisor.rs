@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::Stat;
 use rustix::io::Errno;
-use rustix::process::Pid;
+use rustix::process::{Pid, Resource, getrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::caller::{CallFile, CallingProcess};
@@ -23,6 +23,8 @@ pub(super) struct Supervisor {
     /// By number.
     calls: Vec<Option<AnsweredCall>>,
     pub(super) files: Table<OwnedFd>,
+    /// How many files may be held open.
+    held_limit: usize,
     /// By the number that a process carries. The first are root's.
     pub(super) credentials: Vec<ProcessCredentials>,
 }
@@ -43,15 +45,23 @@ impl Supervisor {
             processors: sched_getaffinity(None).ok(),
             calls,
             files: Table::new(),
+            held_limit: held_limit(),
             credentials: vec![ProcessCredentials::default()],
         }
     }
 
     pub(super) fn serve(&mut self) {
         while let Some(notification) = self.listener.next() {
-            // What fails here, as a path that leads nowhere, fails for the kernel too, which knows
-            // the error.
-            let answer = self.decide(&notification).unwrap_or(CallAnswer::Continue);
+            let answer = match self.decide(&notification) {
+                Ok(answer) => answer,
+                // Not the call's fault: the kernel's answer would have the wrong owner.
+                Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN)) => {
+                    CallAnswer::Error(error)
+                }
+                // What fails here, as a path that leads nowhere, fails for the kernel too, which
+                // knows the error.
+                Err(_) => CallAnswer::Continue,
+            };
             self.listener.answer(&notification, answer);
             if self.files.wants_sweep() {
                 self.files.sweep(is_gone);
@@ -111,6 +121,11 @@ impl Supervisor {
             thread: notification.thread,
             processes: self.processes.as_fd(),
         }
+    }
+
+    /// Whether another file can be remembered.
+    pub(super) fn has_room(&self) -> bool {
+        self.files.len() < self.held_limit
     }
 
     pub(super) fn processes(&self) -> &OwnedFd {
@@ -179,6 +194,13 @@ impl Supervisor {
             follows: file == AttributeOperand::Path,
         })
     }
+}
+
+/// Some descriptors are for the work itself.
+fn held_limit() -> usize {
+    const RESERVED: u64 = 32;
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(limit.saturating_sub(RESERVED)).unwrap_or(usize::MAX)
 }
 
 /// An argument that is an int.

@@ -42,7 +42,7 @@ pub(super) struct Table<H> {
 }
 
 /// The fewest records that are worth a sweep.
-const SWEEP: usize = 512;
+const SWEEP: usize = 64;
 
 impl<H> Table<H> {
     pub(super) fn new() -> Table<H> {
@@ -54,6 +54,19 @@ impl<H> Table<H> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.records.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// How many files have lists.
+    pub(super) fn listed(&self) -> usize {
+        let mut count = 0;
+        for record in self.records.values() {
+            count += usize::from(record.lists != Lists::default());
+        }
+        count
     }
 
     pub(super) fn record(&self, file: InodeId) -> Option<&Record<H>> {

@@ -85,7 +85,7 @@ impl Error {
                     .into()
             }
             Error::Supervisor { .. } => {
-                "run it as root; a kernel before 5.9 or without seccomp filters cannot do this".into()
+                "run it as root; a kernel before 5.19 or without seccomp filters cannot do this".into()
             }
             Error::Subordinate {
                 is_in_container: true,
