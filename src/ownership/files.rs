@@ -135,6 +135,7 @@ impl Supervisor {
         if self.files.is_empty() && owner == FileOwner::default() {
             return Ok(CallAnswer::Continue);
         }
+        let has_room = self.has_room();
         let caller = self.caller(notification);
         let named = CallFile {
             descriptor: directory,
@@ -152,7 +153,7 @@ impl Supervisor {
         if owner == FileOwner::default() {
             return Ok(CallAnswer::Continue);
         }
-        if !self.has_room() {
+        if !has_room {
             return Ok(CallAnswer::Error(Errno::NFILE));
         }
         let target = match what {

@@ -39,6 +39,7 @@ impl Supervisor {
         file: AttributeOperand,
     ) -> Result<CallAnswer, Errno> {
         let [_, name, address, size, _, _] = notification.arguments;
+        let has_room = self.has_room() && self.files.listed() < LISTED_LIMIT;
         let caller = self.caller(notification);
         let name = caller.string(name)?;
         if Lists::default().of(&name).is_none() || size > VALUE_LIMIT {
@@ -62,7 +63,7 @@ impl Supervisor {
         if name.as_c_str() == DEFAULT && !is_directory {
             return Ok(CallAnswer::Error(Errno::ACCESS));
         }
-        if !self.has_room() || self.files.listed() >= LISTED_LIMIT {
+        if !has_room {
             return Ok(CallAnswer::Error(Errno::NOSPC));
         }
         self.require_waiting(notification)?;

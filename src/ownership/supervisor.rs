@@ -124,7 +124,10 @@ impl Supervisor {
     }
 
     /// Whether another file can be remembered.
-    pub(super) fn has_room(&self) -> bool {
+    pub(super) fn has_room(&mut self) -> bool {
+        if self.files.len() >= self.held_limit {
+            self.files.sweep(is_gone);
+        }
         self.files.len() < self.held_limit
     }
 

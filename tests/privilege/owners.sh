@@ -31,11 +31,14 @@ mkdir g; chown 0:42 g; chmod 2775 g
 touch g/f; mkdir g/d; ln -s x g/l; mkfifo g/p; echo y >g/new; cp b g/; touch g/d/f
 umask 077; touch g/m; mkdir g/n; umask 022; touch g/f
 (cd g/d && touch ../up && mkdir ./here)
+cp /usr/bin/true g/x; g/x && echo executed
+perl -e 'open A, ">g/lock"; flock A, 2; close A; open B, ">>g/lock"; print flock(B, 6) ? "locked\n" : "held\n"'
+perl -e 'for my $n ("up/l", "l", "here/none") { print syscall(257, -100, "g/$n", 0x200000 | 0x40, 0600) < 0 ? "$!\n" : "open\n" }' | head -n 3
 show g/*; show g/d/*; ls -ln g/b | cut -c1-10
 
 echo "== other users"
 mkdir t; chown 6:12 t
-setpriv --reuid=6 --regid=12 --groups=42,50 sh -c '
+setpriv --reuid=6 --regid=12 --groups=50,42 sh -c '
 id -u; id -g; id -G; id -ru; id -rg
 cd t; echo x >f; mkdir d; ln -s x l; mkfifo p; set -C; echo x >new; echo x >new; set +C; echo y >>new
 chown 6:42 f; chown 6:43 f; chown 0 f; chown 6:12 new; chmod 600 new; cat new
