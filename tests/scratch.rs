@@ -249,3 +249,35 @@ fn programs_of_all_kinds_run_in_docker() {
     assert_eq!(printed, "hello 1\n", "Java");
     println!("4 programs");
 }
+
+/// What a client says of a server whose authority is not among the image's certificates.
+const UNKNOWN: &str = "unable to get local issuer certificate";
+
+#[test]
+#[ignore = "needs root, network, docker"]
+fn clients_trust_the_certificates_of_the_image() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path();
+    let docker = Docker::start();
+    let script = include_str!("scratch/handshake.py");
+    fs::write(directory.join("handshake.py"), script).unwrap();
+    load(
+        &docker,
+        directory,
+        "tls",
+        "python3,ca-certificates,curl,openssl",
+    );
+    let run = |step: &str| format!("RUN [\"/usr/bin/python3\", \"/handshake.py\", \"{step}\"]\n");
+    let [make, trust] = ["make", "trust"].map(run);
+    let start = format!("FROM tls\nCOPY handshake.py /\n{make}");
+    let end = "USER nonroot\nCMD [\"/usr/bin/python3\", \"/handshake.py\", \"connect\"]\n";
+    for (added, expected) in [("", UNKNOWN), (trust.as_str(), "hello")] {
+        let printed = run_on(&docker, directory, &format!("{start}{added}{end}"));
+        let mut lines = String::new();
+        for client in ["python", "curl", "openssl"] {
+            lines.push_str(&format!("{client}: {expected}\n"));
+        }
+        assert_eq!(printed, lines, "added: `{added}`");
+    }
+    println!("6 handshakes");
+}
