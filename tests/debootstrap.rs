@@ -261,6 +261,18 @@ fn components_have_the_order_of_the_release() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_directory_of_this_host_is_no_source() {
+    let context = TestContext::new([service()]);
+    let keyring = format!("--keyring={}", context.path("keyring.gpg").display());
+    let mirror = format!("file://{}", context.archive.root.display());
+    let root = target(&context);
+    let words = ["--variant=minbase", "--foreign", "fake", &root, &mirror];
+    debootstrap(&context, &[&[keyring.as_str()], &words[..]].concat()).ok();
+    assert_eq!(context.read("etc/apt/sources.list"), "");
+}
+
+#[test]
+#[ignore = "needs root"]
 fn downloads_stay_in_the_target_and_are_used_again() {
     let context = TestContext::new([service()]);
     made_with_service(&context, &["--download-only"]).ok();

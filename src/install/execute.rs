@@ -312,7 +312,7 @@ impl<'a> Installation<'a> {
         }
         let users = Users::read(self.root, &Masters::default())?;
         if let Some(uid) = users.user("_apt") {
-            apt::own_partial_directories(self.root, uid)?;
+            apt::own_directories(self.root, uid, kept.lists)?;
         }
         Ok(())
     }

@@ -154,20 +154,17 @@ pub(super) fn prepare(
     inputs: &Inputs,
     reader: &IndexReader<'_>,
 ) {
-    let Some(wanted) = &request.debootstrap else {
+    if request.debootstrap.is_none() {
         return;
-    };
+    }
     let sources = &inputs.sources;
     let found = inputs.target_debs.as_ref();
     let mut text = found.map_or(String::new(), |found| found.sources.clone());
     for (source, components) in sources.list.iter().zip(reader.components()) {
-        let Some(uri) = source.uris.first().filter(|_| !components.is_empty()) else {
+        // A directory of this host is not in the tree: as with debootstrap, it has no line.
+        let uri = source.uris.first().filter(|uri| uri.starts_with("http"));
+        let Some(uri) = uri.filter(|_| !components.is_empty()) else {
             continue;
-        };
-        // A directory of this host is not in the tree.
-        let uri = match uri.starts_with("http") {
-            true => uri,
-            false => &wanted.default_mirror,
         };
         let uri = store::public_mirror(uri);
         let components = components.join(" ");

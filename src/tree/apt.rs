@@ -91,29 +91,34 @@ pub(crate) fn write_archive(root: &Rootfs, key: &PackageKey, deb: &mut File) -> 
 }
 
 /// Gives the `partial` directories to apt's user `_apt`, with mode 0700, as apt does when it first
-/// runs. Skips those whose parent the tree does not have.
-pub(crate) fn own_partial_directories(root: &Rootfs, uid: u32) -> Result<(), Error> {
+/// runs. Skips those whose parent the tree does not have. With indexes, `auxfiles` is that user's too.
+pub(crate) fn own_directories(root: &Rootfs, uid: u32, has_lists: bool) -> Result<(), Error> {
     for above in ["var/lib/apt/lists", "var/cache/apt/archives"] {
         let above = RootPath::known(above);
         if root.is_directory(&above)? {
             let partial = above.join(&RootPath::known("partial"));
             root.make_directory(&partial, 0o700)?;
-            own_directory(root, &partial, uid)?;
+            own_directory(root, &partial, uid, 0o700)?;
         }
+    }
+    if has_lists {
+        let path = RootPath::known("var/lib/apt/lists/auxfiles");
+        root.make_directories(&path)?;
+        own_directory(root, &path, uid, 0o755)?;
     }
     Ok(())
 }
 
 /// Sets the owner and mode of a directory, but of nothing else that a script may have put in its
 /// place.
-fn own_directory(root: &Rootfs, path: &RootPath, uid: u32) -> Result<(), Error> {
+fn own_directory(root: &Rootfs, path: &RootPath, uid: u32, mode: u32) -> Result<(), Error> {
     let Some(handle) = root.handle(path)? else {
         return Ok(());
     };
     if handle.kind() != FileType::Directory {
         return Ok(());
     }
-    let set = handle.set_owner_and_mode(uid, 0, 0o700);
+    let set = handle.set_owner_and_mode(uid, 0, mode);
     set.map_err(|e| root.error(path, "set the owner and mode", e))
 }
 
@@ -136,7 +141,7 @@ mod tests {
             .unwrap();
         root.symlink(name, &RootPath::known("var/lib/apt/lists/partial"))
             .unwrap();
-        own_partial_directories(&root, rustix::process::geteuid().as_raw()).unwrap();
+        own_directories(&root, rustix::process::geteuid().as_raw(), false).unwrap();
         let mode = rustix::fs::stat(outside.path()).unwrap().st_mode;
         assert_eq!(mode & 0o7777, 0o1777);
     }
