@@ -11,3 +11,7 @@ pub(crate) mod secrets;
 pub(crate) mod settings;
 pub(crate) mod target;
 pub(crate) mod tidy;
+
+/// Where packages are staged: on the tree's own file system, so that placing a file is renaming it.
+/// In the sandbox an empty directory hides it from scripts.
+pub(crate) const STAGING: &str = "var/lib/dpkg/rbootstrap.tmp";

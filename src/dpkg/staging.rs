@@ -24,6 +24,7 @@ use crate::formats::path_rule::PathRule;
 use crate::queue::{Item, Queue, TakeError, Worker};
 use crate::report::{Event, Report, Stage};
 use crate::store;
+use crate::tree::STAGING;
 use crate::tree::rootfs::{self, RootPath, Rootfs};
 
 use super::unpack::Error;
@@ -32,9 +33,6 @@ use decode::Decoder;
 pub(crate) use decode::{Node, Staged};
 pub(crate) use directory::{StagingDirectory, open_content, set_owner_and_mode};
 pub(crate) use source::{downloads, original};
-
-/// Where packages are staged: on the tree's own file system, so that placing a file is renaming it.
-pub(crate) const STAGING: &str = "var/lib/dpkg/rbootstrap.tmp";
 
 /// How much nicer than scripts the threads are once packages are unpacked: they have a tenth of a
 /// script's share.

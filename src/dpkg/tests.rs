@@ -15,7 +15,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::State;
 use super::maintainer_scripts::Preinsts;
-use super::staging::{self, PackageFile, STAGING, Staging};
+use super::staging::{self, PackageFile, Staging};
 use super::unpack::{Error, Unpacking, extract};
 use crate::formats::deb::Deb;
 use crate::formats::package_key::PackageKey;
@@ -24,4 +24,5 @@ use crate::interrupt::Interrupt;
 use crate::report::Report;
 use crate::testing::tar::{TarEntry, directory, entry, file, hard_link, symlink};
 use crate::testing::unpacking::{Packed, World, keys, package_file, packed, read};
+use crate::tree::STAGING;
 use crate::tree::rootfs::RootPath;

@@ -131,14 +131,16 @@ impl<'a> Installation<'a> {
             execute_early(step, place, &mut hooks)?;
         }
         report.end_steps();
-        let scripts = match options.has_scripts() {
-            true => Some(ScriptHost::open(place)?),
-            false => None,
-        };
         let staging_options = staging::Options {
             source: staging::downloads(Arc::clone(&fetch), interrupt.clone()),
             rules: options.path_rules(),
             jobs,
+        };
+        // Before the sandbox, which hides its directory.
+        let staging = Staging::start(root, staging_options, report.clone())?;
+        let scripts = match options.has_scripts() {
+            true => Some(ScriptHost::open(place)?),
+            false => None,
         };
         Ok(Installation {
             root,
@@ -152,7 +154,7 @@ impl<'a> Installation<'a> {
             scripts,
             hooks,
             place,
-            staging: Staging::start(root, staging_options, report.clone())?,
+            staging,
             fetch,
             newest_archived: 0,
             snapshots,

@@ -24,13 +24,14 @@ use clap::ValueEnum;
 use crate::dpkg;
 use crate::dpkg::StagedOrigin;
 use crate::dpkg::configure::{SavedStandIn, Services};
-use crate::dpkg::staging::{STAGING, StagingDirectory};
+use crate::dpkg::staging::StagingDirectory;
 use crate::failure::Class;
 use crate::formats::deb::ExtendedAttribute;
 use crate::formats::digest::Digest;
 use crate::formats::key::KeyHasher;
 use crate::formats::package_key::PackageKey;
 use crate::store::{DerivedKind, Store, Verified};
+use crate::tree::STAGING;
 use crate::tree::base;
 use crate::tree::rootfs::{self, RootPath, Rootfs};
 

@@ -1,6 +1,7 @@
-//! Hides what /proc and /sys tell of the host's kernel, memory, firmware and devices.
+//! Hides what /proc and /sys tell of the host's kernel, memory, firmware and devices, and the
+//! tree's staging directory.
 //!
-//! Both file systems are mounted read-only. Much of them describes the machine, which scripts may
+//! /proc and /sys are mounted read-only. Much of them describes the machine, which scripts may
 //! ask for, but these parts have no namespace, and a file that only root may read is readable for
 //! scripts: their root is the host's. A hidden file is empty, a hidden directory an empty one.
 
@@ -12,6 +13,8 @@ use rustix::io::Errno;
 use rustix::mount::{
     MountFlags, MoveMountFlags, OpenTreeFlags, mount, mount_remount, move_mount, open_tree,
 };
+
+use crate::tree::STAGING;
 
 /// Files that everybody may read. Those that are root's alone are found by their modes.
 const FILES: [&CStr; 7] = [
@@ -47,7 +50,15 @@ pub(super) fn hide(outside: impl AsFd) -> Result<(), Errno> {
     };
     let files = for_each(files(), |path| bind_read_only(&outside, null, path));
     let directories = for_each(directories(), empty);
-    files.and(directories)
+    files.and(directories).and(hide_staging())
+}
+
+/// Keeps scripts from the files that the host's side is about to place.
+fn hide_staging() -> Result<(), Errno> {
+    let path = CString::new(format!("/{STAGING}")).map_err(|_| Errno::INVAL)?;
+    let paths = vec![path];
+    let listed = Ok(());
+    for_each(Found { paths, listed }, empty)
 }
 
 /// What to hide, as far as it could be listed.

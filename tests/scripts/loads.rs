@@ -93,6 +93,10 @@ fn resources() -> Vec<Case> {
             "descriptors",
             "perl -e 'my @f; while (open(my $f, \"<\", \"/dev/null\")) { push @f, $f; last if @f > 2e6 } exit(@f > 1100000)'",
         ),
+        Case::postinst(
+            "staging",
+            "cd /var/lib/dpkg/rbootstrap.tmp && [ -z \"$(ls -A)\" ] && ! touch x 2>/dev/null",
+        ),
         Case::postinst("full-dev", "head -c 10000000 /dev/zero >/dev/fill || true"),
         Case::postinst(
             "nested",

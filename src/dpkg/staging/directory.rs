@@ -7,9 +7,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::tree::STAGING;
 use crate::tree::rootfs::{self, Handle, RootPath, Rootfs};
 
-use super::{PackageFile, STAGING, Staged};
+use super::{PackageFile, Staged};
 
 /// The staging directory, held open.
 #[derive(Debug)]

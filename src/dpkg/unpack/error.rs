@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use crate::dpkg;
 use crate::dpkg::script_failure::ScriptFailure;
-use crate::dpkg::staging::STAGING;
 use crate::failure::Class;
 use crate::formats::deb::{self, TarError};
 use crate::formats::package_key::PackageKey;
 use crate::sandbox;
 use crate::store;
+use crate::tree::STAGING;
 use crate::tree::rootfs::{self, BadPath, RootPath};
 
 /// A package that could not be unpacked.

@@ -10,12 +10,12 @@ use std::io::{self, Read, Write};
 use rustix::fs::{FileType, Mode, OFlags, Statx};
 use rustix::io::Errno;
 
-use crate::dpkg::staging::STAGING;
 use crate::dpkg::{PlacedFiles, StagedOrigin};
 use crate::formats::deb::ExtendedAttribute;
 use crate::formats::secret;
 use crate::interrupt::Interrupt;
 use crate::store::DerivedWriter;
+use crate::tree::STAGING;
 use crate::tree::rootfs::{self, Inode, RootPath, Rootfs, WalkedEntry};
 use crate::tree::secrets::{SEARCHED, SecretSearch};
 

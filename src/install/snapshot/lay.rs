@@ -14,10 +14,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::dpkg::staging::{self, Node, STAGING, Staged, StagedPackages};
+use crate::dpkg::staging::{self, Node, Staged, StagedPackages};
 use crate::dpkg::{NamedFile, PlacedFiles};
 use crate::formats::package_key::PackageKey;
 use crate::interrupt::Interrupt;
+use crate::tree::STAGING;
 use crate::tree::rootfs::{
     self, Handle, HeldDirectories, HeldDirectory, RootPath, Rootfs, set_attributes,
 };
