@@ -25,7 +25,8 @@ use std::path::Path;
 use crate::formats::stanza::{Fields, stanzas};
 use crate::report::Report;
 use crate::tree::identity as tree_identity;
-use crate::tree::rootfs::{Error, RootPath, Rootfs};
+use crate::tree::readable::ReadableTree;
+use crate::tree::rootfs::{Error, RootPath};
 use copyright::OtherLicense;
 pub(crate) use manifest::Manifest;
 pub(crate) use record::{ListedPackage, PackageFileRecord};
@@ -112,7 +113,7 @@ impl Inventory {
     /// What the tree need not have and cannot be read is left out with a warning. dpkg's status
     /// must be there where dpkg is.
     pub(crate) fn read(
-        root: &Rootfs,
+        root: ReadableTree<'_>,
         provenance: &Provenance,
         report: &Report,
     ) -> Result<Inventory, Error> {
@@ -183,7 +184,7 @@ fn pretty(document: &impl serde::Serialize) -> serde_json::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn release(root: &Rootfs, provenance: &Provenance, report: &Report) -> ReleaseName {
+fn release(root: ReadableTree<'_>, provenance: &Provenance, report: &Report) -> ReleaseName {
     let mut found = tree_identity::os_release(root, report);
     let Some(id) = found.remove("ID") else {
         return provenance.release.clone();
@@ -233,7 +234,7 @@ pub(crate) fn installed<'a>(
 ///
 /// If the tree has dpkg, but no status, and if reading fails.
 pub(crate) fn installed_in(
-    root: &Rootfs,
+    root: ReadableTree<'_>,
     report: &Report,
 ) -> Result<Option<Vec<PackageFileRecord>>, Error> {
     let single = single_stanzas(root, report)?;
@@ -275,7 +276,7 @@ fn has_files(fields: &Fields<'_>) -> bool {
 }
 
 /// The stanzas of dpkg's status. Without dpkg, there need not be any.
-fn status(root: &Rootfs) -> Result<Vec<String>, Error> {
+fn status(root: ReadableTree<'_>) -> Result<Vec<String>, Error> {
     let path = RootPath::known(STATUS);
     let text = match root.read(&path)? {
         Some(content) => String::from_utf8_lossy(&content).into_owned(),
@@ -293,7 +294,7 @@ fn status(root: &Rootfs) -> Result<Vec<String>, Error> {
 }
 
 /// Whether a tree has dpkg or something in its database.
-fn has_dpkg(root: &Rootfs) -> Result<bool, Error> {
+fn has_dpkg(root: ReadableTree<'_>) -> Result<bool, Error> {
     for path in DPKG {
         if root.exists(&RootPath::known(path))? {
             return Ok(true);
@@ -304,7 +305,7 @@ fn has_dpkg(root: &Rootfs) -> Result<bool, Error> {
 }
 
 /// The stanzas of status.d, where the checksums of a package have a file beside its stanza.
-fn single_stanzas(root: &Rootfs, report: &Report) -> Result<Vec<String>, Error> {
+fn single_stanzas(root: ReadableTree<'_>, report: &Report) -> Result<Vec<String>, Error> {
     let directory = RootPath::known(STATUS_DIRECTORY);
     let mut found = Vec::new();
     for name in root.names(&directory)? {
@@ -316,7 +317,7 @@ fn single_stanzas(root: &Rootfs, report: &Report) -> Result<Vec<String>, Error> 
     Ok(found)
 }
 
-fn licenses(root: &Rootfs, package: &str, report: &Report) -> Option<copyright::Licenses> {
+fn licenses(root: ReadableTree<'_>, package: &str, report: &Report) -> Option<copyright::Licenses> {
     let directory = RootPath::known(DOCUMENTATION).entry(package.as_bytes());
     let path = directory.entry(b"copyright");
     let text = tree_identity::optional_text(root, &path, report)?;

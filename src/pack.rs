@@ -43,6 +43,7 @@ use crate::formats::compress::{self, Encoding};
 use crate::formats::digest::Hasher;
 use crate::interrupt::Interrupt;
 use crate::report::{Event, Report, Stage};
+use crate::tree::readable::ReadableTree;
 use crate::tree::rootfs::{self, RootPath, Rootfs};
 use chunks::{Chunks, FilledChunks, chunks};
 use listing::TreeEntry;
@@ -210,7 +211,7 @@ struct TarOutput<W> {
 
 /// Writes the tree as an image, still without its name.
 pub(crate) fn write(
-    root: &Rootfs,
+    root: ReadableTree<'_>,
     image: &Image,
     options: &Options,
     report: &Report,
@@ -230,7 +231,7 @@ pub(crate) fn write(
             Ok(WrittenImage::File(output))
         }
         Content::Oci { layout, settings } => {
-            let mut index = oci::IndexWriter::of_layout(layout, settings, Some(root))?;
+            let mut index = oci::IndexWriter::of_layout(layout, settings, root.directory())?;
             index.add(root, options, report)?;
             index.finish(&options.interrupt)
         }
@@ -256,7 +257,7 @@ pub(crate) fn try_out(place: Place, image: &Image, tree: &Rootfs) -> Result<(), 
 }
 
 /// The latest modification time in the tree, in seconds since 1970.
-pub(crate) fn newest(root: &Rootfs, interrupt: &Interrupt) -> Result<i64, Error> {
+pub(crate) fn newest(root: ReadableTree<'_>, interrupt: &Interrupt) -> Result<i64, Error> {
     let mut newest = 0;
     for entry in listing::list_until(root, interrupt, &Report::silent())? {
         newest = entry.modified(None).max(newest);
@@ -269,7 +270,7 @@ pub(crate) fn newest(root: &Rootfs, interrupt: &Interrupt) -> Result<i64, Error>
 /// Names are those of `tar -C TREE -c .`: `./`, `./bin`, `./etc/`, … Sockets are left out with a
 /// warning.
 pub(crate) fn tar<W: Write>(
-    root: &Rootfs,
+    root: ReadableTree<'_>,
     output: W,
     options: &Options,
     report: &Report,
@@ -283,7 +284,7 @@ pub(crate) fn tar<W: Write>(
 }
 
 fn write_tar<W: Write>(
-    root: &Rootfs,
+    root: ReadableTree<'_>,
     mut output: TarOutput<W>,
     options: &Options,
     report: &Report,
@@ -325,7 +326,7 @@ fn write_tar<W: Write>(
 
 /// Reads the tree into chunks.
 fn read(
-    root: &Rootfs,
+    root: ReadableTree<'_>,
     entries: &[TreeEntry],
     options: &Options,
     mut chunks: Chunks,
@@ -369,12 +370,12 @@ fn encode<W: Write>(
 /// Writes the tree to a file that is to have the name `path`. A FIFO or a device is written to
 /// directly.
 fn to_file(
-    root: &Rootfs,
+    root: ReadableTree<'_>,
     path: &Path,
     options: &Options,
     report: &Report,
 ) -> Result<output::OutputFile, Error> {
-    let output = output::OutputFile::create(Place::find(path)?, Some(root))?;
+    let output = output::OutputFile::create(Place::find(path)?, root.directory())?;
     tar(root, output, options, report).map_err(|error| match error {
         Error::Write { source } => Error::Output {
             path: path.to_owned(),
@@ -386,7 +387,7 @@ fn to_file(
 }
 
 /// The path of an entry on the host, for messages.
-fn on_host(root: &Rootfs, path: &RootPath) -> PathBuf {
+fn on_host(root: ReadableTree<'_>, path: &RootPath) -> PathBuf {
     root.path().join(OsStr::from_bytes(path.as_bytes()))
 }
 

@@ -4,7 +4,9 @@
 pub(crate) mod apt;
 pub(crate) mod base;
 pub(crate) mod identity;
+pub(crate) mod listed;
 mod path;
+pub(crate) mod readable;
 pub(crate) mod rootfs;
 pub(crate) mod runtime;
 pub(crate) mod secrets;

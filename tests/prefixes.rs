@@ -1,6 +1,7 @@
 //! `--snapshots`: an installation that starts where an earlier one was gives the same bytes, after
 //! whichever step it starts.
 
+mod listed;
 mod not_kept;
 mod targets;
 
@@ -204,6 +205,8 @@ fn assert_same_after_every_prefix(options: &[&str]) {
         let start = start(&made);
         assert!(made.stdout == expected.stdout, "after {start:?}");
         assert!(!made.stderr.contains("is not used"), "{}", made.stderr);
+        let is_whole = start.is_some_and(|(at, steps)| at == steps);
+        assert_eq!(listed::is_listed(&made), is_whole, "{}", made.stderr);
         starts.insert(start);
     }
     println!("prefixes: {} cases, 0 failed", starts.len());

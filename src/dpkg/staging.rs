@@ -30,7 +30,7 @@ use crate::tree::rootfs::{self, RootPath, Rootfs};
 use super::unpack::Error;
 use decode::Decoder;
 
-pub(crate) use decode::{Node, Staged};
+pub(crate) use decode::{Node, Staged, StagedContent};
 pub(crate) use directory::{StagingDirectory, open_content, set_owner_and_mode};
 pub(crate) use source::{downloads, original};
 

@@ -11,7 +11,7 @@ mod members;
 mod outer;
 mod tar;
 
-pub(crate) use copy::CopyWriter;
+pub(crate) use copy::{CopyWriter, data_of_copy};
 pub(crate) use limits::DebLimits;
 pub(crate) use tar::{Archive, Dialect, Entry, ExtendedAttribute, Kind, TarError};
 

@@ -3,6 +3,7 @@
 //! How packages are unpacked and configured is left to `dpkg`; which steps there are to `steps`.
 
 mod early;
+mod listing;
 mod packages;
 mod snapshots;
 
@@ -23,6 +24,7 @@ use crate::sandbox;
 use crate::store::downloads::Downloads;
 use crate::tree::apt::{self, Automatic};
 use crate::tree::base::BaseKind;
+use crate::tree::listed::ListedTree;
 use crate::tree::rootfs::{RootPath, Rootfs};
 use crate::tree::runtime;
 use crate::tree::tidy::{self, Kept};
@@ -49,6 +51,9 @@ pub(crate) struct Setup {
     /// The number of threads that decode packages.
     pub(crate) jobs: usize,
     pub(crate) snapshots: SnapshotOptions,
+    /// Set if a list of the finished tree will do instead of the tree: the time after which the run
+    /// writes files, in seconds since the epoch.
+    pub(crate) listed_until: Option<i64>,
 }
 
 /// A tree in which steps are executed.
@@ -76,6 +81,7 @@ pub(crate) struct Installation<'a> {
     /// The newest build date of the .debs that are put into the tree, in seconds since the epoch.
     newest_archived: i64,
     snapshots: SnapshotOptions,
+    listed_until: Option<i64>,
     /// The files that were placed; None where no snapshot is to be kept any more.
     placed: Option<PlacedFiles>,
     /// In nanoseconds since the epoch.
@@ -93,6 +99,8 @@ pub(crate) struct Installed {
     /// No later than any time of what the installation itself has made. Times that come from a
     /// snapshot may be before the run.
     pub(crate) began: i64,
+    /// The tree, if it was known and only its list was asked for.
+    pub(crate) listed: Option<ListedTree>,
 }
 
 impl<'a> Installation<'a> {
@@ -110,6 +118,7 @@ impl<'a> Installation<'a> {
             fetch,
             jobs,
             mut snapshots,
+            listed_until,
         } = setup;
         let began = now();
         let root_attributes = root.root_attributes()?;
@@ -158,6 +167,7 @@ impl<'a> Installation<'a> {
             fetch,
             newest_archived: 0,
             snapshots,
+            listed_until,
             placed: None,
             began,
             root_attributes,
@@ -189,12 +199,15 @@ impl<'a> Installation<'a> {
             .map_or(0, |scripts| scripts.sandbox.refused());
         let keys = keys(&steps, &plan.circumstances(refused));
         self.report.began(Stage::Unpack, plan.debs.len() as u64);
+        let snapshots = self.snapshots(&steps, &keys, plan);
+        if let Some(installed) = self.list_known(&snapshots)? {
+            return Ok(installed);
+        }
         let staged = self.staging.plan(in_staging_order(&steps, plan));
         if let Some(first) = first_of_second_stage(&steps) {
             let newest = newest_before_scripts(&staged, first, false)?;
             self.script_epoch = plan.epoch.or(Some(newest));
         }
-        let snapshots = self.snapshots(&steps, &keys, plan);
         self.start_after_snapshot(&snapshots, &staged)?;
         for (step, key) in steps.iter().zip(keys).skip(self.done) {
             self.report.begin_step(self.done + 1, step.kind());
@@ -203,13 +216,14 @@ impl<'a> Installation<'a> {
             if cfg!(debug_assertions) {
                 self.compare_state(step)?;
             }
-            self.keep_snapshot(self.done, &snapshots);
+            self.keep_snapshot(self.done, &snapshots, &staged);
             self.done += 1;
         }
         self.report.end_steps();
         Ok(Installed {
             epoch: plan.epoch.unwrap_or(self.newest(&staged)),
             began: self.began.div_euclid(1_000_000_000),
+            listed: None,
         })
     }
 

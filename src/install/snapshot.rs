@@ -9,6 +9,7 @@
 mod capture;
 mod encoding;
 mod lay;
+mod list;
 mod points;
 
 #[cfg(test)]
@@ -41,12 +42,13 @@ use super::steps::{Options, Step};
 
 pub(super) use capture::{Capture, NotKept};
 pub(super) use lay::{Existing, Laying, existing, require_files};
+pub(super) use list::{Listing, NotListed};
 pub(super) use points::SnapshotPoints;
 
-const PURPOSE: &str = "rbootstrap snapshot 1";
+const PURPOSE: &str = "rbootstrap snapshot 2";
 
 /// At the end of a snapshot, after the offset of its list.
-const MAGIC: &[u8; 16] = b"rbootstrap-snap1";
+const MAGIC: &[u8; 16] = b"rbootstrap-snap2";
 /// The length of what follows the list, in bytes.
 const TRAILER: u64 = 8 + MAGIC.len() as u64;
 
@@ -82,6 +84,8 @@ pub(super) struct SnapshotHeader {
     pub(super) script_epoch: Option<i64>,
     /// What keeps services from starting; None where nothing does.
     pub(super) stand_ins: Option<Vec<SavedStandIn>>,
+    /// The newest build date of the packages in the tree, in seconds since the epoch.
+    pub(super) newest: i64,
     /// The time of the run that made the tree, in nanoseconds since the epoch.
     pub(super) made_from: i64,
     pub(super) made_until: i64,

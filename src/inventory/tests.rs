@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::testing::tree::with_files;
+use crate::tree::rootfs::Rootfs;
 
 const STATUS_TEXT: &str = "\
 Package: libstdc++6
@@ -56,7 +57,8 @@ fn debian() -> tempfile::TempDir {
 }
 
 fn read(tree: &Path, provenance: &Provenance) -> Inventory {
-    Inventory::read(&Rootfs::open(tree).unwrap(), provenance, &Report::silent()).unwrap()
+    let root = Rootfs::open(tree).unwrap();
+    Inventory::read((&root).into(), provenance, &Report::silent()).unwrap()
 }
 
 fn provenance() -> Provenance {
@@ -260,7 +262,7 @@ fn what_cannot_be_read_is_left_out_but_for_dpkgs_status() {
         let (sender, warnings) = std::sync::mpsc::channel();
         let report = Report::new(move |event| drop(sender.send(event)));
         let root = Rootfs::open(tree.path()).unwrap();
-        let found = Inventory::read(&root, &Provenance::default(), &report);
+        let found = Inventory::read((&root).into(), &Provenance::default(), &report);
         drop(report);
         match (found, expected) {
             (Ok(inventory), Ok(count)) => {

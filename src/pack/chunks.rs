@@ -2,8 +2,10 @@
 //!
 //! The reader fills a chunk and sends it; the writer sends it back to be filled again.
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use rustix::buffer::spare_capacity;
@@ -85,6 +87,17 @@ impl Chunks {
         let read = retry_on_intr(|| rustix::io::read(&file, spare_capacity(&mut self.chunk)))?;
         self.length += read as u64;
         Ok(read)
+    }
+
+    /// Reads bytes of `file` from `at`, at most `limit` and at least one, for which there must be
+    /// room. Returns how many.
+    pub(super) fn fill_from(&mut self, file: &File, at: u64, limit: u64) -> io::Result<u64> {
+        let from = self.chunk.len();
+        let wanted = limit.min(CHUNK.saturating_sub(from) as u64);
+        self.chunk.resize(from + wanted as usize, 0);
+        file.read_exact_at(&mut self.chunk[from..], at)?;
+        self.length += wanted;
+        Ok(wanted)
     }
 
     /// Ends the archive with two blocks of zeros, and padding.

@@ -9,6 +9,8 @@ use rustix::fs::{AtFlags, FileType, OFlags, Statx, StatxFlags};
 use super::Error;
 use crate::interrupt::Interrupt;
 use crate::report::Report;
+use crate::tree::listed::{ListedEntry, ListedKind, ListedTree};
+use crate::tree::readable::ReadableTree;
 use crate::tree::rootfs::{RootPath, Rootfs};
 
 /// Directories that the running system fills. The archive has them empty.
@@ -18,29 +20,84 @@ const EMPTY_DIRECTORIES: [&[u8]; 3] = [b"dev", b"proc", b"sys"];
 #[derive(Debug)]
 pub(super) struct TreeEntry {
     pub(super) path: RootPath,
-    pub(super) status: Statx,
+    pub(super) kind: FileType,
+    /// Permission bits with setuid, setgid and sticky.
+    pub(super) mode: u32,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    /// In bytes.
+    size: u64,
+    /// In seconds since 1970.
+    modified: i64,
+    /// Major and minor number.
+    pub(super) device: (u32, u32),
     /// The path of an earlier entry that is the same file.
     pub(super) link_to: Option<RootPath>,
+    /// Of a directory of the host.
+    pub(super) inode: u64,
 }
 
 impl TreeEntry {
-    pub(super) fn kind(&self) -> FileType {
-        FileType::from_raw_mode(self.status.stx_mode.into())
+    fn found(path: RootPath, status: &Statx) -> TreeEntry {
+        TreeEntry {
+            path,
+            kind: FileType::from_raw_mode(status.stx_mode.into()),
+            mode: u32::from(status.stx_mode) & 0o7777,
+            uid: status.stx_uid,
+            gid: status.stx_gid,
+            size: status.stx_size,
+            modified: status.stx_mtime.tv_sec,
+            device: (status.stx_rdev_major, status.stx_rdev_minor),
+            link_to: None,
+            inode: status.stx_ino,
+        }
+    }
+
+    fn listed(entry: &ListedEntry) -> TreeEntry {
+        let mut size = 0;
+        let mut device = (0, 0);
+        let kind = match &entry.kind {
+            ListedKind::Directory => FileType::Directory,
+            ListedKind::File(content) => {
+                size = content.size;
+                FileType::RegularFile
+            }
+            ListedKind::Symlink { .. } => FileType::Symlink,
+            ListedKind::Node {
+                format,
+                major,
+                minor,
+            } => {
+                device = (*major, *minor);
+                *format
+            }
+        };
+        TreeEntry {
+            path: entry.path.clone(),
+            kind,
+            mode: entry.mode,
+            uid: entry.uid,
+            gid: entry.gid,
+            size,
+            modified: entry.modified,
+            device,
+            link_to: None,
+            inode: 0,
+        }
     }
 
     /// Its modification time in the archive, in seconds since 1970: at most the epoch.
     pub(super) fn modified(&self, epoch: Option<i64>) -> i64 {
-        let modified = self.status.stx_mtime.tv_sec;
         match epoch {
-            Some(epoch) => modified.min(epoch),
-            None => modified,
+            Some(epoch) => self.modified.min(epoch),
+            None => self.modified,
         }
     }
 
     /// The size of its content in the archive, in bytes.
     pub(super) fn content_size(&self) -> u64 {
-        if self.kind() == FileType::RegularFile && self.link_to.is_none() {
-            self.status.stx_size
+        if self.kind == FileType::RegularFile && self.link_to.is_none() {
+            self.size
         } else {
             0
         }
@@ -53,11 +110,22 @@ type FileId = (u32, u32, u64);
 /// Lists a tree: each directory before its content, names in byte order.
 #[cfg(test)]
 pub(super) fn list(root: &Rootfs, report: &Report) -> Result<Vec<TreeEntry>, Error> {
-    list_until(root, &Interrupt::default(), report)
+    list_until(root.into(), &Interrupt::default(), report)
 }
 
 /// As `list`, and fails soon after an interrupt.
 pub(super) fn list_until(
+    tree: ReadableTree<'_>,
+    interrupt: &Interrupt,
+    report: &Report,
+) -> Result<Vec<TreeEntry>, Error> {
+    match tree {
+        ReadableTree::Directory(root) => list_directory(root, interrupt, report),
+        ReadableTree::Listed(tree) => Ok(list_listed(tree)),
+    }
+}
+
+fn list_directory(
     root: &Rootfs,
     interrupt: &Interrupt,
     report: &Report,
@@ -72,13 +140,36 @@ pub(super) fn list_until(
         first: HashMap::new(),
         entries: Vec::new(),
     };
-    lister.entries.push(TreeEntry {
-        path: top,
-        status,
-        link_to: None,
-    });
+    lister.entries.push(TreeEntry::found(top, &status));
     lister.below(&RootPath::default())?;
     Ok(lister.entries)
+}
+
+/// Lists a tree that is a list, which has neither mount points nor sockets.
+fn list_listed(tree: &ListedTree) -> Vec<TreeEntry> {
+    let mut entries: Vec<TreeEntry> = Vec::new();
+    let mut first: HashMap<usize, RootPath> = HashMap::new();
+    let mut empty: Option<&RootPath> = None;
+    for listed in tree.entries() {
+        if empty.is_some_and(|above| listed.path.is_within(above)) {
+            continue;
+        }
+        let mut entry = TreeEntry::listed(listed);
+        if entry.kind == FileType::Directory {
+            if EMPTY_DIRECTORIES.contains(&listed.path.as_bytes()) {
+                empty = Some(&listed.path);
+            }
+        } else if let Some(file) = listed.file {
+            match first.entry(file) {
+                Entry::Occupied(first) => entry.link_to = Some(first.get().clone()),
+                Entry::Vacant(free) => {
+                    free.insert(entry.path.clone());
+                }
+            }
+        }
+        entries.push(entry);
+    }
+    entries
 }
 
 struct Lister<'a> {
@@ -108,13 +199,9 @@ impl Lister<'_> {
     }
 
     fn entry(&mut self, path: RootPath, status: Statx) -> Result<(), Error> {
-        let entry = TreeEntry {
-            link_to: None,
-            path,
-            status,
-        };
-        let is_mounted = mount(&entry.status) != self.mount;
-        match entry.kind() {
+        let entry = TreeEntry::found(path, &status);
+        let is_mounted = mount(&status) != self.mount;
+        match entry.kind {
             FileType::Directory => {
                 let path = entry.path.clone();
                 self.entries.push(entry);
@@ -132,13 +219,12 @@ impl Lister<'_> {
             FileType::Socket => self
                 .report
                 .warning(format!("{} is a socket: not packed", entry.path)),
-            _ => self.file(entry),
+            _ => self.file(entry, &status),
         }
         Ok(())
     }
 
-    fn file(&mut self, mut entry: TreeEntry) {
-        let status = &entry.status;
+    fn file(&mut self, mut entry: TreeEntry, status: &Statx) {
         if status.stx_nlink > 1 {
             let file = (status.stx_dev_major, status.stx_dev_minor, status.stx_ino);
             match self.first.entry(file) {

@@ -41,6 +41,7 @@ use crate::formats::compress::Compression;
 use crate::formats::digest::{Algorithm, Digest, Hasher};
 use crate::formats::time::rfc3339;
 use crate::report::Report;
+use crate::tree::readable::ReadableTree;
 use crate::tree::rootfs::Rootfs;
 use blob::{Blob, Document, Identity, Spool};
 use documents::{
@@ -92,7 +93,7 @@ struct LayerOptions<'a> {
 
 /// Makes the image of a tree. Its layer is in a file at the destination.
 fn build(
-    root: &Rootfs,
+    root: ReadableTree<'_>,
     settings: &Settings,
     how: LayerOptions<'_>,
     report: &Report,
@@ -152,7 +153,7 @@ fn build(
 }
 
 /// Writes the tree as a layer.
-fn layer(root: &Rootfs, how: LayerOptions<'_>, report: &Report) -> Result<Layer, Error> {
+fn layer(root: ReadableTree<'_>, how: LayerOptions<'_>, report: &Report) -> Result<Layer, Error> {
     let output = TarOutput {
         output: how.destination.spool(how.options)?,
         content: Some(Hasher::new(Algorithm::Sha256)),
@@ -181,7 +182,11 @@ fn layer(root: &Rootfs, how: LayerOptions<'_>, report: &Report) -> Result<Layer,
 }
 
 /// How a container of the image starts.
-fn execution(root: &Rootfs, settings: &Settings, said: &Annotations) -> Result<Execution, Error> {
+fn execution(
+    root: ReadableTree<'_>,
+    settings: &Settings,
+    said: &Annotations,
+) -> Result<Execution, Error> {
     let words = |words: &Option<CommandWords>| words.clone().map(|words| words.0);
     let entrypoint = settings.entrypoint.as_ref();
     let cmd = match words(&settings.command) {

@@ -35,13 +35,8 @@ fn options(compression: Compression) -> Options {
 }
 
 fn pack(tree: &Path, options: &Options) -> Vec<u8> {
-    tar(
-        &Rootfs::open(tree).unwrap(),
-        Vec::new(),
-        options,
-        &Report::silent(),
-    )
-    .unwrap()
+    let root = Rootfs::open(tree).unwrap();
+    tar((&root).into(), Vec::new(), options, &Report::silent()).unwrap()
 }
 
 /// The sample tree in a directory of its own.
@@ -96,7 +91,7 @@ pub(super) fn to_named_file(
     report: &Report,
 ) -> Result<(), Error> {
     let mut publication = Publication::default();
-    let written = to_file(root, path, options, report)?;
+    let written = to_file(root.into(), path, options, report)?;
     publication.set_image(WrittenImage::File(written));
     publication.publish(&options.interrupt)?.keep();
     Ok(())
@@ -311,8 +306,9 @@ fn what_is_reported_adds_up() {
             other => panic!("{other:?}"),
         }
     });
+    let root = Rootfs::open(tree.path()).unwrap();
     tar(
-        &Rootfs::open(tree.path()).unwrap(),
+        (&root).into(),
         io::sink(),
         &options(Compression::None),
         &report,

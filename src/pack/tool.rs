@@ -19,7 +19,7 @@ use crate::formats::digest::{Algorithm, digest};
 use crate::interrupt::child::Running;
 use crate::interrupt::stream::Interruptible;
 use crate::report::Report;
-use crate::tree::rootfs::Rootfs;
+use crate::tree::readable::ReadableTree;
 
 /// A file system in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,14 +209,14 @@ fn unwritable(file: &File) -> io::Result<OwnedFd> {
 
 /// Writes a tree as a file system, still without its name.
 pub(super) fn write(
-    root: &Rootfs,
+    root: ReadableTree<'_>,
     place: Place,
     makes: FileSystem,
     options: &Options,
     report: &Report,
 ) -> Result<OutputFile, Error> {
     let tool = makes.tool()?;
-    let output = OutputFile::create(place, Some(root))?;
+    let output = OutputFile::create(place, root.directory())?;
     let Some(image) = output.regular() else {
         return Err(Error::NoFile {
             path: output.path().to_owned(),
@@ -259,7 +259,7 @@ pub(super) fn write(
 
 /// How large a file system of the tree has to be, to be about nine tenths full.
 fn extent(
-    root: &Rootfs,
+    root: ReadableTree<'_>,
     makes: FileSystem,
     options: &Options,
     report: &Report,

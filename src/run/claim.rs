@@ -16,6 +16,7 @@ use crate::inventory::Provenance;
 use crate::pack::{self, Publication};
 use crate::report::Report;
 use crate::tree::base;
+use crate::tree::readable::ReadableTree;
 use crate::tree::rootfs::Rootfs;
 use crate::tree::secrets::{self, FoundSecret};
 use crate::tree::target::Target;
@@ -36,8 +37,7 @@ pub(super) struct ClaimedOutputs<'a> {
 
 /// What an image is written of besides its tree.
 pub(super) struct Packed<'a> {
-    /// The latest time in the image, in seconds since 1970.
-    pub(super) epoch: i64,
+    pub(super) installed: &'a Installed,
     pub(super) provenance: Option<Provenance>,
     pub(super) limits: Limits,
     /// The image's key.
@@ -85,6 +85,13 @@ impl<'a> ClaimedOutputs<'a> {
         self.target.root()
     }
 
+    /// Set if a list of the finished tree will do: only an image is made of it. The time after which
+    /// the run writes files, in seconds since 1970.
+    pub(super) fn listed_until(&self) -> Option<i64> {
+        let is_packed = self.outputs.directory.is_none() && self.outputs.image.is_some();
+        is_packed.then_some(self.began)
+    }
+
     /// The target's file system as it was before anything was written.
     pub(super) fn disk_before(&self) -> Disk {
         self.disk
@@ -94,12 +101,15 @@ impl<'a> ClaimedOutputs<'a> {
     /// of the image.
     pub(super) fn tidy(
         &self,
-        installed: &Installed,
+        installed: &mut Installed,
         removes_secrets: bool,
         interrupt: &Interrupt,
     ) -> Result<(), Error> {
         self.tell_devices()?;
-        self.look_for_secrets(removes_secrets, interrupt)?;
+        // A snapshot has no secrets, and a list no package's file that is later than the run.
+        if installed.listed.is_none() {
+            self.look_for_secrets(removes_secrets, interrupt)?;
+        }
         self.limit_times(installed, interrupt)
     }
 
@@ -136,7 +146,7 @@ impl<'a> ClaimedOutputs<'a> {
     /// Sets the times in a tree that are later than its epoch, and those of its making, to the
     /// epoch, as in an image. So an image that is made of the tree later, by whatever program, has
     /// the times of one made at once. A directory that had files of the user's keeps all times.
-    fn limit_times(&self, installed: &Installed, interrupt: &Interrupt) -> Result<(), Error> {
+    fn limit_times(&self, installed: &mut Installed, interrupt: &Interrupt) -> Result<(), Error> {
         let stays = self.outputs.directory.is_some();
         if stays && self.outputs.takes_any_directory {
             return Ok(());
@@ -146,7 +156,10 @@ impl<'a> ClaimedOutputs<'a> {
         let began = self.began.min(installed.began - 1);
         if stays || epoch > began {
             let since = epoch.min(began);
-            self.root().set_times(since, epoch, interrupt)?;
+            match &mut installed.listed {
+                Some(listed) => listed.set_times(since, epoch),
+                None => self.root().set_times(since, epoch, interrupt)?,
+            }
         }
         Ok(())
     }
@@ -155,15 +168,20 @@ impl<'a> ClaimedOutputs<'a> {
     /// names. Fails if the run was interrupted, even if nothing noticed so far.
     pub(super) fn pack(&self, packed: Packed<'_>) -> Result<(), Error> {
         let Packed {
-            epoch,
+            installed,
             provenance,
             limits,
             key,
         } = packed;
+        let root = match &installed.listed {
+            Some(listed) => ReadableTree::Listed(listed),
+            None => self.root().into(),
+        };
         let tree = DescribedTree {
-            root: self.root(),
+            root,
             report: self.report,
         };
+        let epoch = installed.epoch;
         let documents = inventory::write(tree, self.outputs, provenance, epoch)?;
         self.shared.publication.borrow_mut().add(documents.files);
         let says_key = self.outputs.says_key;
@@ -185,9 +203,9 @@ impl<'a> ClaimedOutputs<'a> {
                 interrupt: self.interrupt.clone(),
             };
             match &mut *self.shared.index.borrow_mut() {
-                Some(index) => index.add(self.root(), &options, self.report)?,
+                Some(index) => index.add(root, &options, self.report)?,
                 None => {
-                    let image = pack::write(self.root(), image, &options, self.report)?;
+                    let image = pack::write(root, image, &options, self.report)?;
                     self.shared.publication.borrow_mut().set_image(image);
                 }
             }

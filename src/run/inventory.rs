@@ -23,6 +23,7 @@ use crate::report::Report;
 use crate::store::downloads::Downloads;
 use crate::store::{self, RemoteFile};
 use crate::tree::identity;
+use crate::tree::readable::ReadableTree;
 use crate::tree::rootfs::Rootfs;
 
 /// What stands for the native architecture in a path.
@@ -58,7 +59,7 @@ pub(super) fn require_distinct_of_tree(
     outputs: &InventoryOutputs,
     refs: Option<&Path>,
 ) -> Result<(), Error> {
-    let architecture = identity::architecture(root, &Report::silent());
+    let architecture = identity::architecture(root.into(), &Report::silent());
     let named = outputs.of_architecture(architecture.as_deref().unwrap_or(UNKNOWN));
     let mut all = paths(&named);
     all.extend(refs);
@@ -160,7 +161,7 @@ fn control(deb: &RemoteFile, fetch: &Downloads) -> Result<String, Error> {
 /// A tree that documents describe, and the report for what cannot be read in it.
 #[derive(Clone, Copy)]
 pub(super) struct DescribedTree<'a> {
-    pub(super) root: &'a Rootfs,
+    pub(super) root: ReadableTree<'a>,
     pub(super) report: &'a Report,
 }
 
@@ -216,7 +217,7 @@ fn documents(
     let mut documents = Documents::default();
     if let Some(path) = &outputs.manifest {
         let bytes = inventory.manifest().map_err(unwritten)?;
-        let written = WrittenDocument::write(path, &bytes, Some(root))?;
+        let written = WrittenDocument::write(path, &bytes, root.directory())?;
         documents.files.push(written);
     }
     for sbom in &outputs.sboms {
@@ -225,7 +226,7 @@ fn documents(
             SbomFormat::CycloneDx => inventory.cyclonedx(),
         };
         let bytes = bytes.map_err(unwritten)?;
-        let written = WrittenDocument::write(&sbom.path, &bytes, Some(root))?;
+        let written = WrittenDocument::write(&sbom.path, &bytes, root.directory())?;
         documents.files.push(written);
     }
     if attests {

@@ -99,12 +99,15 @@ fn pack_tree(root: &Rootfs, request: PackRequest<'_>, report: &Report) -> Result
     if let Some(destinations) = &destinations {
         destinations.try_out()?;
     }
-    let tree = DescribedTree { root, report };
+    let tree = DescribedTree {
+        root: root.into(),
+        report,
+    };
     let documents = inventory::of_tree(tree, image, inventory, &options)?;
     options.predicate = documents.predicate;
     let mut publication = Publication::default();
     publication.add(documents.files);
-    publication.set_image(pack::write(root, image, &options, report)?);
+    publication.set_image(pack::write(root.into(), image, &options, report)?);
     publication.publish(&options.interrupt)?.keep();
     let path = image.path().map(PathBuf::from);
     match (destinations, path) {

@@ -21,7 +21,6 @@ use crate::report::Report;
 use crate::sandbox;
 use crate::store::Store;
 use crate::store::downloads::Downloads;
-use crate::tree::rootfs::Rootfs;
 
 /// One run: what is requested, and what it shares with others.
 #[derive(Clone, Copy)]
@@ -47,8 +46,10 @@ impl<'a> RunStages<'a> {
         let _registration = cancel_on(self.interrupt, &store);
         let fetch = start_downloads(&store, &request.limits, report);
         let root = claim.as_ref().map(ClaimedOutputs::root);
-        let installation = root.map(|root| self.begin(root, &mut inputs, &fetch));
-        let installation = installation.transpose()?;
+        let installation = match &claim {
+            Some(claim) => Some(self.begin(claim, &mut inputs, &fetch)?),
+            None => None,
+        };
         // Indexes and Plan.
         let options = reader_options(request);
         let reader = IndexReader::new(&store, &inputs.sources.list, options, report);
@@ -83,10 +84,10 @@ impl<'a> RunStages<'a> {
         drop(fetch);
         self.trim(&store);
         // Pack. The last act: before its end, the tree of a killed run is a leftover.
-        if let Some((claim, installed)) = claim.zip(installed) {
-            claim.tidy(&installed, inputs.removes_secrets, self.interrupt)?;
+        if let Some((claim, mut installed)) = claim.zip(installed) {
+            claim.tidy(&mut installed, inputs.removes_secrets, self.interrupt)?;
             claim.pack(Packed {
-                epoch: installed.epoch,
+                installed: &installed,
                 provenance,
                 limits: request.limits,
                 key: &key,
@@ -142,14 +143,16 @@ impl<'a> RunStages<'a> {
     /// Begins the installation in a tree. Sources in files of the tree can be read afterwards.
     fn begin<'b>(
         self,
-        root: &'b Rootfs,
+        claim: &'b ClaimedOutputs<'_>,
         inputs: &mut Inputs,
         fetch: &Arc<Downloads>,
     ) -> Result<Installation<'b>, Error>
     where
         'a: 'b,
     {
-        let setup = setup(self.request, inputs.options.clone(), fetch);
+        let root = claim.root();
+        let mut setup = setup(self.request, inputs.options.clone(), fetch);
+        setup.listed_until = claim.listed_until();
         let installation = Installation::begin(root, setup, self.interrupt, self.report)?;
         inputs.reread_sources(self.request, root, self.report)?;
         Ok(installation)
@@ -209,6 +212,7 @@ fn setup(request: &Request, options: install::Options, fetch: &Arc<Downloads>) -
         fetch: Arc::clone(fetch),
         jobs: request.limits.jobs,
         snapshots: snapshots(request),
+        listed_until: None,
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::formats::fields::{Field, PackageFields};
 use crate::report::Report;
-use crate::tree::rootfs::{RootPath, Rootfs};
+use crate::tree::readable::ReadableTree;
+use crate::tree::rootfs::RootPath;
 
 /// The architectures of a tree, native first (dpkg's own file).
 const ARCHITECTURES: &str = "var/lib/dpkg/arch";
@@ -15,7 +16,7 @@ const RECORDED: &str = "var/lib/dpkg/status.d";
 const RELEASES: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
 
 /// The native architecture of a tree, by dpkg's list of architectures or else by its packages.
-pub(crate) fn architecture(root: &Rootfs, report: &Report) -> Option<String> {
+pub(crate) fn architecture(root: ReadableTree<'_>, report: &Report) -> Option<String> {
     if let Some(listed) = optional_text(root, &RootPath::known(ARCHITECTURES), report)
         && let Some(native) = listed.split_whitespace().next()
     {
@@ -46,7 +47,7 @@ pub(crate) fn architecture(root: &Rootfs, report: &Report) -> Option<String> {
 }
 
 /// The variables of the tree's os-release; none without the file. Empty ones are left out.
-pub(crate) fn os_release(root: &Rootfs, report: &Report) -> BTreeMap<String, String> {
+pub(crate) fn os_release(root: ReadableTree<'_>, report: &Report) -> BTreeMap<String, String> {
     for path in RELEASES {
         if let Some(text) = optional_text(root, &RootPath::known(path), report) {
             return variables(&text);
@@ -57,7 +58,11 @@ pub(crate) fn os_release(root: &Rootfs, report: &Report) -> BTreeMap<String, Str
 
 /// The text of a file that a tree need not have. What cannot be read there, such as a directory or
 /// a symlink to itself, counts as absent, with a warning.
-pub(crate) fn optional_text(root: &Rootfs, path: &RootPath, report: &Report) -> Option<String> {
+pub(crate) fn optional_text(
+    root: ReadableTree<'_>,
+    path: &RootPath,
+    report: &Report,
+) -> Option<String> {
     match root.read(path) {
         Ok(content) => Some(String::from_utf8_lossy(&content?).into_owned()),
         Err(error) => {
@@ -132,7 +137,7 @@ mod tests {
         ];
         for (files, expected) in rows {
             let (_directory, root) = rootfs_with(files);
-            let found = architecture(&root, &Report::silent());
+            let found = architecture((&root).into(), &Report::silent());
             assert_eq!(found.as_deref(), expected, "{files:?}");
         }
     }
@@ -143,7 +148,7 @@ mod tests {
             "# ID=no\nPRETTY_NAME=\"Debian \\\"13\\\"\"\nVERSION_ID='13'\nID=debian\nNAME=\n";
         let (_directory, root) = rootfs_with(&[("usr/lib/os-release", text)]);
         let mut shown = Vec::new();
-        for (name, value) in os_release(&root, &Report::silent()) {
+        for (name, value) in os_release((&root).into(), &Report::silent()) {
             shown.push(format!("{name} {value}"));
         }
         assert_eq!(
@@ -151,6 +156,6 @@ mod tests {
             ["ID debian", "PRETTY_NAME Debian \"13\"", "VERSION_ID 13"]
         );
         let (_directory, root) = rootfs_with(&[]);
-        assert!(os_release(&root, &Report::silent()).is_empty());
+        assert!(os_release((&root).into(), &Report::silent()).is_empty());
     }
 }

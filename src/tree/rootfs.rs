@@ -40,7 +40,7 @@ pub(crate) use walk::WalkedEntry;
 
 /// The most bytes that are read from one file of the tree: enough for dpkg's status of every
 /// package of a release.
-const READ_LIMIT: u64 = 256 << 20;
+pub(crate) const READ_LIMIT: u64 = 256 << 20;
 
 /// The target tree.
 #[derive(Debug)]

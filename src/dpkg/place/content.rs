@@ -43,7 +43,7 @@ impl Placer<'_> {
             && staged.is_staged()
         {
             let file = self.files.named(place).map_err(failed)?;
-            placed.placed(&placement.staged.key, number, &file);
+            placed.placed(&placement.staged.key, staged.content(), &file);
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{Stat, Statx};
 
-use crate::dpkg::staging::StagingDirectory;
+use crate::dpkg::staging::{StagedContent, StagingDirectory};
 use crate::formats::package_key::PackageKey;
 use crate::tree::rootfs::Inode;
 
@@ -59,8 +59,7 @@ struct PlacedFile {
 pub(crate) struct StagedOrigin {
     /// The position of its package in [`PlacedFiles::packages`].
     pub(crate) package: u32,
-    /// Its entry in the package.
-    pub(crate) number: u32,
+    pub(crate) content: StagedContent,
 }
 
 /// A file under one of its names.
@@ -73,10 +72,15 @@ pub(crate) struct NamedFile<'n> {
 
 impl PlacedFiles {
     /// Remembers a staged file, which has just been placed.
-    pub(crate) fn placed(&self, package: &PackageKey, number: u32, file: &NamedFile<'_>) {
+    pub(crate) fn placed(
+        &self,
+        package: &PackageKey,
+        content: StagedContent,
+        file: &NamedFile<'_>,
+    ) {
         let origin = StagedOrigin {
             package: self.position(package),
-            number,
+            content,
         };
         self.remember(origin, file);
     }
@@ -226,6 +230,14 @@ mod tests {
     use crate::formats::version::Version;
     use crate::tree::rootfs::{RootPath, Rootfs};
 
+    fn content() -> StagedContent {
+        StagedContent {
+            number: 3,
+            at: 0,
+            size: 1,
+        }
+    }
+
     /// What is done to a file.
     type Change = fn(&Path);
 
@@ -296,7 +308,7 @@ mod tests {
                 name: b"file",
                 status: found,
             };
-            placed.placed(&key(), 3, &file);
+            placed.placed(&key(), content(), &file);
             placed.settle(&staging);
             change(&path);
             assert_eq!(is_known(&placed, &path), expected, "{name}");

@@ -54,6 +54,8 @@ pub(crate) struct Staged {
 pub(crate) struct Node {
     /// Its position in the archive, from 0; names the staged file.
     pub(crate) number: u32,
+    /// Where its content begins in the data member, in bytes.
+    pub(crate) content_at: u64,
     pub(crate) path: RootPath,
     pub(crate) entry: Entry,
     /// Left out by a path rule: listed, not unpacked.
@@ -62,6 +64,16 @@ pub(crate) struct Node {
     pub(crate) yielded: bool,
     /// The MD5 of its content, where dpkg's database needs it.
     pub(crate) md5: Option<String>,
+}
+
+/// The content of an entry in the data member of its package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct StagedContent {
+    /// The position of the entry in the archive.
+    pub(crate) number: u32,
+    /// Where it begins, and its length, in bytes.
+    pub(crate) at: u64,
+    pub(crate) size: u64,
 }
 
 /// How packages are decoded.
@@ -115,6 +127,7 @@ impl Decoder<'_> {
         let mut data = open_data(deb, name)?;
         while let Some(entry) = data.next_entry().map_err(|e| Error::data(name, e))? {
             let mut node = Node::new(nodes.len() as u32, entry, name)?;
+            node.content_at = data.position();
             node.left_out = is_left_out(self.rules, &node.path, node.entry.kind);
             if node.is_staged() {
                 writer.write(&mut node, &mut data)?;
@@ -187,6 +200,7 @@ impl Node {
         }
         Ok(Node {
             number,
+            content_at: 0,
             path,
             entry,
             left_out: false,
@@ -198,6 +212,15 @@ impl Node {
     /// Whether its content was written when the package was staged.
     pub(crate) fn is_staged(&self) -> bool {
         self.entry.kind == Kind::File && !self.left_out
+    }
+
+    /// What of the package it is.
+    pub(crate) fn content(&self) -> StagedContent {
+        StagedContent {
+            number: self.number,
+            at: self.content_at,
+            size: self.entry.size,
+        }
     }
 
     /// The path that a hard link leads to.

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::fmt::Debug;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use super::{Error, Section, Sections};
@@ -108,6 +109,12 @@ impl<R: Read> Read for Tee<'_, R> {
         self.copying.write(&buffer[..read], self.part);
         Ok(read)
     }
+}
+
+/// Where the data member is in a copy of `size` bytes.
+pub(crate) fn data_of_copy(file: &File, size: u64) -> Result<Range<u64>, Error> {
+    let data = sections_of_copy(file, size)?.data;
+    Ok(data.at..data.at + data.length)
 }
 
 /// Finds the members in a copy of `size` bytes.

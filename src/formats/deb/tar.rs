@@ -261,6 +261,11 @@ impl<R: Read> Archive<R> {
         }
     }
 
+    /// How many decoded bytes were returned so far: after an entry, where its content begins.
+    pub(crate) fn position(&self) -> u64 {
+        self.at
+    }
+
     fn count_header(&mut self) -> Result<(), TarError> {
         self.entries += 1;
         if self.entries <= self.limits.entries {

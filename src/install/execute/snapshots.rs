@@ -30,11 +30,11 @@ const TICK: i64 = 20_000_000;
 
 /// The snapshots of one list of steps.
 pub(super) struct StepSnapshots<'s> {
-    steps: &'s [Step],
-    plan: &'s InstallPlan,
-    points: SnapshotPoints,
+    pub(super) steps: &'s [Step],
+    pub(super) plan: &'s InstallPlan,
+    pub(super) points: SnapshotPoints,
     /// One for each step; empty without points.
-    keys: Vec<Digest>,
+    pub(super) keys: Vec<Digest>,
 }
 
 /// A snapshot that fits.
@@ -95,6 +95,23 @@ impl<'a> Installation<'a> {
         host.map_err(|error| with_causes(&error))
     }
 
+    pub(super) fn tell_start(&self, snapshots: &StepSnapshots<'_>, at: usize) {
+        let steps = snapshots.steps;
+        self.report.detail(format!(
+            "starts after step {} of {} (`{}`), from a snapshot of an earlier installation",
+            at + 1,
+            steps.len(),
+            steps[at].kind()
+        ));
+        self.report.begin_step(at + 1, steps[at].kind());
+    }
+
+    /// What the other run has made is this run's, which is there at `now`.
+    pub(super) fn go_back(&mut self, header: &SnapshotHeader, now: i64) {
+        let length = header.made_until.saturating_sub(header.made_from);
+        self.began = self.began.min(now.saturating_sub(length));
+    }
+
     /// Makes the tree of the last step whose snapshot is known.
     pub(super) fn start_after_snapshot(
         &mut self,
@@ -106,14 +123,7 @@ impl<'a> Installation<'a> {
         };
         let at = found.at;
         self.end_remembering(at, snapshots);
-        let steps = snapshots.steps;
-        self.report.detail(format!(
-            "starts after step {} of {} (`{}`), from a snapshot of an earlier installation",
-            at + 1,
-            steps.len(),
-            steps[at].kind()
-        ));
-        self.report.begin_step(at + 1, steps[at].kind());
+        self.tell_start(snapshots, at);
         if let Err(error) = self.lay(found, snapshots, staged) {
             // The next run does not fail for the same reason.
             if self.place.interrupt.signal().is_none() {
@@ -125,7 +135,7 @@ impl<'a> Installation<'a> {
         self.done = at + 1;
         self.state = State::read(self.root)?;
         if cfg!(debug_assertions) {
-            self.compare_state(&steps[at])?;
+            self.compare_state(&snapshots.steps[at])?;
         }
         Ok(())
     }
@@ -186,9 +196,7 @@ impl<'a> Installation<'a> {
         let done = &snapshots.steps[..=at];
         let until = self.clock();
         let header = &snapshot.header;
-        // What the other run has made is this run's.
-        let length = header.made_until.saturating_sub(header.made_from);
-        self.began = self.began.min(until.saturating_sub(length));
+        self.go_back(header, until);
         let mut laying = Laying::new(self.root, &snapshot, staged, until);
         laying.interrupt = self.place.interrupt.clone();
         laying.lay_directories(existing)?;
@@ -240,7 +248,12 @@ impl<'a> Installation<'a> {
     }
 
     /// Keeps a snapshot after a step, if there is to be one.
-    pub(super) fn keep_snapshot(&mut self, at: usize, snapshots: &StepSnapshots<'_>) {
+    pub(super) fn keep_snapshot(
+        &mut self,
+        at: usize,
+        snapshots: &StepSnapshots<'_>,
+        staged: &StagedPackages,
+    ) {
         let Some(placed) = &self.placed else {
             return;
         };
@@ -250,7 +263,7 @@ impl<'a> Installation<'a> {
             let key = &snapshots.keys[at];
             let from = Instant::now();
             let is_base = snapshots.points.base.contains(&at);
-            match self.capture(placed, key, is_base) {
+            match self.capture(placed, key, is_base, self.newest(staged)) {
                 Ok(text) => self.report.detail(format!(
                     "snapshot after step {}: {text} in {:.1} ms",
                     at + 1,
@@ -275,7 +288,7 @@ impl<'a> Installation<'a> {
     }
 
     /// The time of the tree's file system, in nanoseconds since the epoch.
-    fn clock(&self) -> i64 {
+    pub(super) fn clock(&self) -> i64 {
         let clock = self.staging.directory().clock().ok();
         let clock = clock.and_then(|clock| i64::try_from(clock).ok());
         clock.unwrap_or_else(now)
@@ -288,6 +301,7 @@ impl<'a> Installation<'a> {
         placed: &PlacedFiles,
         key: &Digest,
         is_base: bool,
+        newest: i64,
     ) -> Result<String, NotKept> {
         let directory = self.staging.directory();
         if !placed.is_reliable(directory) {
@@ -312,6 +326,7 @@ impl<'a> Installation<'a> {
                 packages: placed.packages(),
                 script_epoch: self.script_epoch,
                 stand_ins: self.scripts.as_ref().and_then(ScriptHost::stand_ins),
+                newest,
                 made_from: self.began - TICK,
                 made_until: i64::try_from(until).unwrap_or(i64::MAX),
             },

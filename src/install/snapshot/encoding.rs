@@ -6,6 +6,7 @@
 
 use crate::dpkg::StagedOrigin;
 use crate::dpkg::configure::SavedStandIn;
+use crate::dpkg::staging::StagedContent;
 use crate::formats::deb::ExtendedAttribute;
 use crate::formats::package_key::PackageKey;
 use crate::formats::version::Version;
@@ -37,6 +38,7 @@ pub(super) fn encode(header: &SnapshotHeader, entries: &[SavedEntry]) -> Vec<u8>
         writer.bytes(stand_in.path.as_bytes());
         writer.number(u64::from(stand_in.has_original));
     }
+    writer.signed(header.newest);
     writer.signed(header.made_from);
     writer.signed(header.made_until);
     writer.number(entries.len() as u64);
@@ -69,6 +71,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<(SnapshotHeader, Vec<SavedEntry>)> 
         packages,
         script_epoch,
         stand_ins: has_stand_ins.then_some(stand_ins),
+        newest: reader.signed()?,
         made_from: reader.signed()?,
         made_until: reader.signed()?,
     };
@@ -130,7 +133,10 @@ impl SnapshotWriter {
             SavedKind::Placed(origin) => {
                 self.number(1);
                 self.number(origin.package.into());
-                self.number(origin.number.into());
+                let StagedContent { number, at, size } = origin.content;
+                self.number(number.into());
+                self.number(at);
+                self.number(size);
             }
             SavedKind::Stored { at, size } => {
                 self.number(2);
@@ -250,7 +256,11 @@ impl SnapshotReader<'_> {
             0 => SavedKind::Directory,
             1 => SavedKind::Placed(StagedOrigin {
                 package: self.small()?,
-                number: self.small()?,
+                content: StagedContent {
+                    number: self.small()?,
+                    at: self.number()?,
+                    size: self.number()?,
+                },
             }),
             2 => SavedKind::Stored {
                 at: self.number()?,
@@ -304,6 +314,7 @@ mod tests {
                 path: RootPath::known("etc/resolv.conf"),
                 has_original: true,
             }]),
+            newest: 1_600_000_000,
             made_from: 1_700_000_000_123_456_789,
             made_until: i64::MAX,
         };
@@ -313,7 +324,11 @@ mod tests {
                 "a",
                 SavedKind::Placed(StagedOrigin {
                     package: 0,
-                    number: 300,
+                    content: StagedContent {
+                        number: 300,
+                        at: 1 << 40,
+                        size: 7,
+                    },
                 }),
             ),
             entry(

@@ -24,7 +24,7 @@ use crate::tree::rootfs::{
 };
 
 use super::{Error, SavedEntry, SavedKind, SavedTime, Snapshot};
-use made_times::MadeTimes;
+pub(super) use made_times::MadeTimes;
 
 /// What there is in a tree besides directories that stay.
 pub(in crate::install) struct Existing {
@@ -109,7 +109,9 @@ pub(in crate::install) fn require_files(
         if let SavedKind::Placed(origin) = entry.kind {
             let of = origin.package as usize;
             // Each is moved, so that it is there once.
-            let is_there = files.get_mut(of).map(|files| files.remove(&origin.number));
+            let is_there = files
+                .get_mut(of)
+                .map(|files| files.remove(&origin.content.number));
             if is_there != Some(true) {
                 let path = entry.path.clone();
                 return Err(Error::File { path });
@@ -185,7 +187,7 @@ impl<'a> Laying<'a> {
             self.check_interrupt()?;
             let entry = &snapshot.entries[at];
             if let SavedKind::Placed(origin) = entry.kind {
-                let node = nodes.get(&origin.number).copied();
+                let node = nodes.get(&origin.content.number).copied();
                 self.lay_placed(entry, node, &directory)?;
             }
         }
@@ -277,7 +279,7 @@ impl<'a> Laying<'a> {
                 name,
                 status,
             };
-            placed.placed(package, origin.number, &file);
+            placed.placed(package, origin.content, &file);
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Lists that a snapshot cannot have, and keys of different hosts.
 
 use crate::dpkg::StagedOrigin;
+use crate::dpkg::staging::StagedContent;
 use crate::formats::version::Version;
 
 use super::*;
@@ -29,7 +30,12 @@ fn stored(path: &str, at: u64, size: u64) -> SavedEntry {
 }
 
 fn placed(path: &str, package: u32) -> SavedEntry {
-    let origin = StagedOrigin { package, number: 1 };
+    let content = StagedContent {
+        number: 1,
+        at: 0,
+        size: 1,
+    };
+    let origin = StagedOrigin { package, content };
     entry(path, SavedKind::Placed(origin))
 }
 
@@ -48,6 +54,7 @@ fn snapshot(entries: Vec<SavedEntry>, stand_in: &str) -> Snapshot {
                 path: RootPath::parse(stand_in).unwrap(),
                 has_original: false,
             }]),
+            newest: 0,
             made_from: 0,
             made_until: 1,
         },

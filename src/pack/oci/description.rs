@@ -6,7 +6,8 @@ use super::documents::{Annotations, Platform};
 use crate::formats::arch;
 use crate::report::Report;
 use crate::tree::identity;
-use crate::tree::rootfs::{RootPath, Rootfs};
+use crate::tree::readable::ReadableTree;
+use crate::tree::rootfs::RootPath;
 
 /// The shells that may be the command of an image, best first, on trees without and with a merged
 /// /usr.
@@ -31,7 +32,7 @@ pub(crate) fn platform(architecture: &str) -> Platform {
 }
 
 /// The native architecture of a tree.
-pub(super) fn architecture(root: &Rootfs, report: &Report) -> Result<String, Error> {
+pub(super) fn architecture(root: ReadableTree<'_>, report: &Report) -> Result<String, Error> {
     match identity::architecture(root, report) {
         Some(architecture) => Ok(architecture),
         None => Err(Error::NoArchitecture {
@@ -41,7 +42,7 @@ pub(super) fn architecture(root: &Rootfs, report: &Report) -> Result<String, Err
 }
 
 /// The command of an image without one of its own: the tree's shell.
-pub(super) fn shell(root: &Rootfs) -> Result<Option<Vec<String>>, Error> {
+pub(super) fn shell(root: ReadableTree<'_>) -> Result<Option<Vec<String>>, Error> {
     for (shell, path) in SHELLS {
         if root.exists(&RootPath::known(path))? {
             return Ok(Some(vec![shell.to_owned()]));
@@ -51,7 +52,7 @@ pub(super) fn shell(root: &Rootfs) -> Result<Option<Vec<String>>, Error> {
 }
 
 /// What the tree's os-release says, as annotations of the OCI standard.
-pub(super) fn annotations(root: &Rootfs, report: &Report) -> Annotations {
+pub(super) fn annotations(root: ReadableTree<'_>, report: &Report) -> Annotations {
     let mut annotations = Annotations::new();
     let mut release = identity::os_release(root, report);
     let known = [
@@ -102,7 +103,7 @@ mod tests {
         let text = "# PRETTY_NAME=no\nPRETTY_NAME=\"Debian \\\"13\\\"\"\nVERSION_ID='13'\n\
                     HOME_URL=https://www.debian.org/\nBUG_REPORT_URL=\"x\"\n";
         let (_directory, root) = rootfs_with(&[("usr/lib/os-release", text)]);
-        let annotations = annotations(&root, &Report::silent());
+        let annotations = annotations((&root).into(), &Report::silent());
         let shown: Vec<String> = annotations
             .iter()
             .map(|(key, value)| format!("{key} {value}"))
@@ -117,9 +118,9 @@ mod tests {
         );
         // A directory in its place is no os-release.
         let (_directory, root) = rootfs_with(&[("usr/lib/os-release/x", "")]);
-        assert!(super::annotations(&root, &Report::silent()).is_empty());
+        assert!(super::annotations((&root).into(), &Report::silent()).is_empty());
         let (_directory, root) = rootfs_with(&[]);
-        assert!(super::annotations(&root, &Report::silent()).is_empty());
+        assert!(super::annotations((&root).into(), &Report::silent()).is_empty());
     }
 
     #[test]
@@ -132,7 +133,7 @@ mod tests {
         ];
         for (files, expected) in rows {
             let (_directory, root) = rootfs_with(files);
-            let found = shell(&root).unwrap().map(|words| words.concat());
+            let found = shell((&root).into()).unwrap().map(|words| words.concat());
             assert_eq!(found.as_deref(), expected, "{files:?}");
         }
     }

@@ -18,6 +18,7 @@ use super::reference::DEFAULT_TAG;
 use super::{JoinedImage, LayerOptions, Reference, Settings, build, descriptor, document};
 use crate::interrupt::Interrupt;
 use crate::report::Report;
+use crate::tree::readable::ReadableTree;
 use crate::tree::rootfs::Rootfs;
 
 /// A layout in the making, to which the images of trees are added. Dropped without
@@ -55,7 +56,7 @@ impl IndexWriter {
     /// Adds the image of a tree.
     pub(crate) fn add(
         &mut self,
-        root: &Rootfs,
+        root: ReadableTree<'_>,
         options: &Options,
         report: &Report,
     ) -> Result<(), Error> {

@@ -54,7 +54,7 @@ fn written(tree: &Path, layout: Layout, settings: Settings, compression: Compres
     };
     let root = Rootfs::open(tree).unwrap();
     let options = options(compression);
-    let image = super::super::write(&root, &image, &options, &Report::silent()).unwrap();
+    let image = super::super::write((&root).into(), &image, &options, &Report::silent()).unwrap();
     let mut publication = Publication::default();
     publication.set_image(image);
     let published = publication.publish(&options.interrupt).unwrap();
@@ -128,7 +128,7 @@ fn an_archive_has_one_image_with_the_trees_tar_as_its_layer() {
             .unwrap();
         let root = Rootfs::open(tree.path()).unwrap();
         let plain = super::super::tar(
-            &root,
+            (&root).into(),
             Vec::new(),
             &options(Compression::None),
             &Report::silent(),
@@ -207,7 +207,7 @@ fn a_directory_that_cannot_be_the_layout_stays_as_it_is() {
             encoding: Encoding::new(Compression::Gzip, None).unwrap(),
         };
         let options = options(Compression::Gzip);
-        let written = super::super::write(&root, &image, &options, &Report::silent());
+        let written = super::super::write((&root).into(), &image, &options, &Report::silent());
         let error = written.unwrap_err().to_string();
         assert!(error.contains(words), "{}: {error}", path.display());
     }
@@ -273,7 +273,7 @@ fn an_empty_entry_point_keeps_the_default_command() {
             entrypoint: entrypoint.map(|text| CommandWords::parse(text).unwrap()),
             ..Settings::default()
         };
-        let made = execution(&root, &settings, &Annotations::new()).unwrap();
+        let made = execution((&root).into(), &settings, &Annotations::new()).unwrap();
         let expected = expected.map(|word| vec![word.to_owned()]);
         assert_eq!(made.cmd, expected, "{entrypoint:?}");
     }

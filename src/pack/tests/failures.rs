@@ -19,7 +19,7 @@ fn a_file_that_changes_is_an_error_that_names_it() {
         let (mut chunks, _filled) = chunks();
         let error = entries
             .iter()
-            .try_for_each(|entry| entry::write(&root, entry, None, &mut chunks))
+            .try_for_each(|entry| entry::write((&root).into(), entry, None, &mut chunks))
             .unwrap_err();
         assert!(
             matches!(&error, Error::Changed { path } if path.ends_with("log")),
@@ -57,9 +57,14 @@ fn a_full_disk_ends_it() {
     let root = Rootfs::open(tree.path()).unwrap();
     for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
         for room in [0, 5, 1 << 20] {
-            let error = tar(&root, Full(room), &options(compression), &Report::silent())
-                .map(drop)
-                .unwrap_err();
+            let error = tar(
+                (&root).into(),
+                Full(room),
+                &options(compression),
+                &Report::silent(),
+            )
+            .map(drop)
+            .unwrap_err();
             let Error::Write { source } = &error else {
                 panic!("{error:?}");
             };

@@ -77,7 +77,7 @@ impl ImageReader<'_> {
             return Ok(lists);
         }
         let root = Rootfs::open(path)?;
-        let packages = inventory::installed_in(&root, self.report)?;
+        let packages = inventory::installed_in((&root).into(), self.report)?;
         Ok(alone(list_of(packages.ok_or_else(no_packages(path))?)))
     }
 

@@ -11,7 +11,7 @@ use crate::install::snapshot::{SavedTime, SnapshotHeader};
 const SECOND: i128 = 1_000_000_000;
 
 /// Maps the times of one run to those of another.
-pub(super) struct MadeTimes {
+pub(in crate::install::snapshot) struct MadeTimes {
     /// In nanoseconds.
     shift: i128,
 }
@@ -19,14 +19,14 @@ pub(super) struct MadeTimes {
 impl MadeTimes {
     /// The times of a run at whose place the other run was at `now`, in nanoseconds since the
     /// epoch.
-    pub(super) fn new(header: &SnapshotHeader, now: i64) -> MadeTimes {
+    pub(in crate::install::snapshot) fn new(header: &SnapshotHeader, now: i64) -> MadeTimes {
         MadeTimes {
             shift: i128::from(now) - i128::from(header.made_until),
         }
     }
 
     /// The modification time that an entry gets.
-    pub(super) fn of(&self, saved: SavedTime) -> Timestamps {
+    pub(in crate::install::snapshot) fn of(&self, saved: SavedTime) -> Timestamps {
         let mut modified = Timespec {
             tv_sec: saved.seconds,
             tv_nsec: saved.nanoseconds.into(),
@@ -70,6 +70,7 @@ mod tests {
             packages: Vec::new(),
             script_epoch: None,
             stand_ins: None,
+            newest: 0,
             made_from: BEGAN,
             made_until: BEGAN + 5_000_000_000,
         };
