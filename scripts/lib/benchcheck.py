@@ -57,7 +57,7 @@ def check(bench: Bench, sets: dict[str, Cell]) -> list[str]:
     for cell in sets.values():
         print(f"checking {cell.name}", flush=True)
         slow = snapshot(bench, Series(OURS, cell, jobs=1))
-        for start in ("cold", "warm", "snapshot"):
+        for start in ("cold", "first", "warm", "base", "snapshot"):
             lines.append(
                 compare(
                     bench,

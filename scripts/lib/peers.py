@@ -46,7 +46,8 @@ class Series:
     """directory, tar (to a pipe) or tar.zst."""
     start: str = "cold"
     """cold: without a cache. first: fills a cache. warm: with that cache filled, without snapshots
-    of installations. snapshot: with them.
+    of installations. snapshot: with that of the finished system. base: with those that are kept by
+    default; where packages are named, that is the one of the essential packages.
     """
     jobs: int = 0
     """0 leaves it to the tool."""
@@ -250,7 +251,7 @@ class Rdebootstrap(Peer):
 class Ours(Peer):
     name = OURS
     forms = "directory", "tar", "tar.zst"
-    starts = "cold", "first", "warm", "snapshot"
+    starts = "cold", "first", "warm", "base", "snapshot"
 
     def __init__(self, program: Path) -> None:
         self.program = program
@@ -290,7 +291,7 @@ class Ours(Peer):
     def prepare(self, series: Series, place: Place) -> None:
         super().prepare(series, place)
         cache = place.cache(series)
-        is_filled = series.start in ("warm", "snapshot")
+        is_filled = series.start in ("warm", "base", "snapshot")
         if series.start == "first" or (is_filled and not cache.exists()):
             remove(cache)
             cache.mkdir(parents=True)

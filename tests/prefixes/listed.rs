@@ -59,7 +59,7 @@ const CASES: [Case; 7] = [
     },
     Case {
         name: "without some paths",
-        options: &["--path-exclude=/usr/share/wild/*", "--path-include=*/kept"],
+        options: &["--include=tool", "--path-exclude=/usr/share/tool/f*"],
         outputs: &["image.tar"],
         is_listed: true,
     },
