@@ -44,6 +44,7 @@ mod target;
 mod tests;
 mod trust;
 mod values;
+mod variables;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -227,9 +228,10 @@ fn front_end_words(all: &[OsString], name: &str) -> Option<Vec<OsString>> {
 
 /// Parses the words of the command line. clap's error also carries requested help.
 fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let command = help::command();
+    let mut command = help::command();
     let words = order::command_first(words.into_iter().collect(), &command);
-    let matches = command.try_get_matches_from(words)?;
+    let matches = command.try_get_matches_from_mut(&words);
+    let matches = matches.map_err(|error| variables::named(error, &command, &words))?;
     Cli::from_arg_matches(&matches)
 }
 

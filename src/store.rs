@@ -45,7 +45,7 @@ use std::time::Duration;
 use reqwest::ClientBuilder;
 
 use self::address::Address;
-pub(crate) use self::address::{encode, file_url};
+pub(crate) use self::address::{BadAddress, check_url, encode, file_url};
 pub(crate) use self::attempts::{LONGEST_PAUSE, pause_after};
 use self::cache::{FileCache, Keep};
 pub(crate) use self::client::{HttpClient, TransferLimits};

@@ -1,6 +1,8 @@
 //! Requests that fail: each has its exit code and an error that names what is wrong, and leaves
 //! nothing behind.
 
+mod words;
+
 use std::fs;
 use std::process::Command;
 

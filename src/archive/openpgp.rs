@@ -17,7 +17,7 @@ use pgp::crypto::hash::HashAlgorithm;
 use pgp::crypto::public_key::PublicKeyAlgorithm;
 use pgp::packet::{Signature, SignatureType};
 use pgp::ser::Serialize;
-use pgp::types::{KeyDetails, PublicParams, Timestamp};
+use pgp::types::{EcdsaPublicParams, EddsaLegacyPublicParams, KeyDetails, PublicParams, Timestamp};
 use rpgpie::certificate::{Certificate, Checked};
 use rpgpie::key::ComponentKeyPub;
 
@@ -181,6 +181,9 @@ fn verify_with(
     if is_weak(certificate.primary_key.public_params()) {
         return Err(Fault::WeakKey);
     }
+    if needs_unsupported(certificate, signature) {
+        return Err(Fault::Unsupported);
+    }
     let checked = Checked::new(Certificate::from(own_signatures(certificate)));
     let mut signer = None;
     for time in times {
@@ -191,6 +194,16 @@ fn verify_with(
         return Err(Fault::WeakKey);
     }
     key.verify(signature, data).map_err(|_| Fault::Bad)
+}
+
+/// Whether the signature, or what binds its key to the certificate, is by a key of an algorithm
+/// that is not implemented here.
+fn needs_unsupported(certificate: &SignedPublicKey, signature: &Signature) -> bool {
+    let mut subkeys = certificate.public_subkeys.iter();
+    is_unsupported(certificate.primary_key.public_params())
+        || subkeys.any(|subkey| {
+            is_issuer(&subkey.key, signature) && is_unsupported(subkey.key.public_params())
+        })
 }
 
 /// The key that made the signature, if it can sign at `time`.
@@ -300,6 +313,18 @@ fn is_weak(parameters: &PublicParams) -> bool {
         // Two numbers, each after two bytes of length; the exponent has at least one byte.
         PublicParams::RSA(_) => parameters.write_len() < 2 + RSA_MODULUS + 2 + 1,
         PublicParams::DSA(_) | PublicParams::Elgamal(_) => true,
+        _ => false,
+    }
+}
+
+/// secp256k1 counts as such: its implementation refuses every other valid signature (a high `s`).
+fn is_unsupported(parameters: &PublicParams) -> bool {
+    match parameters {
+        PublicParams::ECDSA(ecdsa) => {
+            !ecdsa.is_supported() || matches!(ecdsa, EcdsaPublicParams::Secp256k1 { .. })
+        }
+        PublicParams::EdDSALegacy(EddsaLegacyPublicParams::Unsupported { .. })
+        | PublicParams::Unknown { .. } => true,
         _ => false,
     }
 }

@@ -147,7 +147,7 @@ impl<'a> IndexReader<'a> {
                     return Err(Error::NoArchitecture {
                         architecture: architecture.clone(),
                         suite,
-                        offered: release.architectures.clone(),
+                        offered: release.system_architectures(),
                     });
                 }
                 self.report

@@ -300,6 +300,13 @@ impl Release {
     }
 
     /// The components that have an index for some architecture, as a user names them.
+    /// The architectures that a system can be of: `all` is none.
+    pub(super) fn system_architectures(&self) -> Vec<String> {
+        let mut architectures = self.architectures.clone();
+        architectures.retain(|architecture| architecture != "all");
+        architectures
+    }
+
     pub(super) fn offered_components(&self) -> Vec<String> {
         let mut components = Vec::new();
         for path in self.files.keys() {

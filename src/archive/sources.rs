@@ -58,6 +58,8 @@ pub(crate) struct SourceEntry {
     pub(super) signed_by: Option<SignedBy>,
     /// `Trusted: yes`
     pub(super) trusted: bool,
+    /// `Trusted: no`
+    pub(crate) distrusted: bool,
     pub(super) expiry: Expiry,
     /// `Check-Date: no`
     pub(super) skips_date: bool,
@@ -90,6 +92,7 @@ impl SourceEntry {
             removed_targets: Vec::new(),
             signed_by: None,
             trusted: false,
+            distrusted: false,
             expiry: Expiry::Check,
             skips_date: false,
             max_future: None,
@@ -209,6 +212,17 @@ fn check_scheme(uri: &str) -> Result<(), &'static str> {
         true => Err("a file: URI takes no host"),
         false => Ok(()),
     }
+}
+
+/// Whether a text begins with a URL, as an entry without its type does.
+pub(crate) fn begins_with_url(text: &str) -> bool {
+    let word = text.split_whitespace().next().unwrap_or_default();
+    let Some((scheme, rest)) = word.split_once(':') else {
+        return false;
+    };
+    let is_of_scheme = |c: u8| c.is_ascii_alphanumeric() || b"+-.".contains(&c);
+    let is_local = ["file", "copy", "cdrom"].contains(&scheme);
+    !scheme.is_empty() && scheme.bytes().all(is_of_scheme) && (is_local || rest.starts_with("//"))
 }
 
 /// Whether a URI can be written to apt's sources as it is.

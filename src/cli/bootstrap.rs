@@ -48,7 +48,7 @@ pub(super) struct BootstrapArgs {
 
     /// Use only this mirror, release pocket only
     ///
-    /// Replaces the suite's own sources. A URL that begins with http://, https:// or file:.
+    /// Replaces the suite's own sources. A URL that begins with http://, https://, file: or copy:.
     #[arg(env = "RBOOTSTRAP_MIRROR")]
     mirror: Option<String>,
 

@@ -1,5 +1,5 @@
 //! The environment variables that have no option: directories, TMPDIR, SOURCE_DATE_EPOCH,
-//! RBOOTSTRAP_NO_ZYGOTES.
+//! RBOOTSTRAP_NO_ZYGOTES; and RBOOTSTRAP_MIRROR, for errors.
 //!
 //! Only `cli` reads the environment, before the program enters a user namespace: root inside has
 //! the directories of the user outside. The proxies' variables are read by the HTTP client.
@@ -22,6 +22,7 @@ pub(super) struct Environment {
     docker_config: Option<PathBuf>,
     temporary: PathBuf,
     source_date_epoch: Option<OsString>,
+    mirror: Option<OsString>,
     path: Vec<PathBuf>,
     program: OsString,
     no_zygotes: bool,
@@ -56,6 +57,7 @@ impl Environment {
             docker_config: set("DOCKER_CONFIG").map(PathBuf::from),
             temporary: env::temp_dir(),
             source_date_epoch: set("SOURCE_DATE_EPOCH"),
+            mirror: set("RBOOTSTRAP_MIRROR"),
             path: set("PATH").map_or(Vec::new(), |path| env::split_paths(&path).collect()),
             program: env::args_os().next().unwrap_or_default(),
             no_zygotes: set("RBOOTSTRAP_NO_ZYGOTES").is_some(),
@@ -149,6 +151,11 @@ impl Environment {
     /// it off, is for measuring and for finding faults.
     pub(super) fn shares_perl(&self) -> bool {
         !self.no_zygotes
+    }
+
+    /// Whether RBOOTSTRAP_MIRROR has this value.
+    pub(super) fn is_mirror(&self, mirror: &str) -> bool {
+        self.mirror.as_ref().is_some_and(|set| set == mirror)
     }
 
     /// SOURCE_DATE_EPOCH, in seconds.

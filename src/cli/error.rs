@@ -205,10 +205,7 @@ impl Error {
                 "debootstrap's SCRIPT is not supported and not needed: \
                  suite files describe the suites"
             }
-            Error::Mirror(_) => {
-                "the order is SUITE TARGET MIRROR, \
-                 and a mirror begins with http://, https:// or file:"
-            }
+            Error::Mirror(error) => return Some(error.hint()),
             Error::Run(error) => return meant_command(error).or_else(|| error.hint()),
             Error::TarBesideImage { .. }
             | Error::Level(_)

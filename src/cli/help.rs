@@ -6,7 +6,7 @@
 use clap::builder::styling::Styles;
 use clap::{Arg, Command, CommandFactory};
 
-use super::Cli;
+use super::{Cli, variables};
 
 pub(super) const USAGE: &str = "rbootstrap [OPTIONS] SUITE [TARGET] [MIRROR]
        rbootstrap push [OPTIONS] IMAGE [REGISTRY/NAME[:TAG]…]
@@ -74,7 +74,8 @@ pub(super) fn command_for_pages() -> Command {
         .mut_subcommand("bootstrap", |command| command.hide(true))
 }
 
-/// Moves the option's values and its environment variable to its long help.
+/// Moves the option's values and its environment variable to its long help. An empty variable sets
+/// nothing.
 fn with_values_and_variable(arg: Arg) -> Arg {
     let Some(help) = arg.get_long_help().or(arg.get_help()) else {
         return arg;
@@ -92,5 +93,5 @@ fn with_values_and_variable(arg: Arg) -> Arg {
     if let Some(variable) = arg.get_env() {
         text.push_str(&format!("\n\n[env: {}]", variable.to_string_lossy()));
     }
-    arg.long_help(text).hide_env(true)
+    variables::without_empty(arg.long_help(text).hide_env(true))
 }

@@ -2,11 +2,12 @@
 //!
 //! Under those names, only environment variables such as RBOOTSTRAP_CACHE_DIR set them.
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
 
 use super::complaint::complaint;
 use super::environment::Environment;
 use super::options::RunArgs;
+use super::variables;
 use crate::run::{CacheOptions, Limits, NetworkOptions};
 use crate::sandbox;
 
@@ -29,7 +30,11 @@ impl OwnOptions {
     /// Fails if a variable of the environment has a bad value.
     pub(super) fn read(environment: &Environment) -> Result<OwnOptions, String> {
         let none: [&str; 0] = [];
-        let parsed = OwnArgs::try_parse_from(none);
+        let mut command = OwnArgs::command().mut_args(variables::without_empty);
+        let parsed = command.try_get_matches_from_mut(none);
+        let parsed = parsed
+            .map_err(|error| variables::named(error, &command, &[]))
+            .and_then(|matches| OwnArgs::from_arg_matches(&matches));
         let OwnArgs { run } = parsed.map_err(|error| complaint(&error.to_string()).problem)?;
         Ok(OwnOptions {
             network: run.network.options(),

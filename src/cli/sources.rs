@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::environment::Environment;
 use super::trust::TrustArgs;
-use super::values;
+use super::values::{self, MirrorOrigin};
 use crate::formats::snapshot_time::SnapshotTime;
 use crate::run::{ListedSources, SourceOptions};
 
@@ -91,8 +91,15 @@ impl SourceArgs {
         mirror: Option<String>,
         environment: &Environment,
     ) -> Result<SourceOptions, values::NotAMirror> {
-        for mirror in mirror.iter().chain(&self.mirrors) {
-            values::check_mirror(mirror)?;
+        if let Some(mirror) = &mirror {
+            let origin = match environment.is_mirror(mirror) {
+                true => MirrorOrigin::Variable,
+                false => MirrorOrigin::Argument,
+            };
+            values::check_mirror(mirror, origin)?;
+        }
+        for mirror in &self.mirrors {
+            values::check_mirror(mirror, MirrorOrigin::Option)?;
         }
         Ok(SourceOptions {
             suite_directories: environment.configuration_directories("suites"),

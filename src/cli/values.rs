@@ -42,23 +42,66 @@ pub(super) fn distinct(values: &[String]) -> Vec<String> {
     distinct
 }
 
-/// A MIRROR that is not a URL.
-#[derive(Debug, thiserror::Error)]
-#[error("`{found}` is not the URL of a mirror")]
-pub(super) struct NotAMirror {
-    found: String,
+/// Where the URL of a mirror is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MirrorOrigin {
+    /// MIRROR
+    Argument,
+    /// `--mirror`
+    Option,
+    /// RBOOTSTRAP_MIRROR
+    Variable,
 }
 
-/// Fails for a mirror whose scheme is not supported.
-pub(super) fn check_mirror(mirror: &str) -> Result<(), NotAMirror> {
-    for scheme in ["http://", "https://", "file:", "copy:"] {
-        if mirror.starts_with(scheme) && sources::is_writable(mirror) {
-            return Ok(());
+/// A mirror that is not a URL.
+#[derive(Debug, thiserror::Error)]
+#[error("`{found}`{} is not the URL of a mirror: {reason}", origin.shown())]
+pub(super) struct NotAMirror {
+    found: String,
+    reason: String,
+    hint: Option<&'static str>,
+    origin: MirrorOrigin,
+}
+
+impl MirrorOrigin {
+    fn shown(self) -> &'static str {
+        match self {
+            MirrorOrigin::Argument => "",
+            MirrorOrigin::Option => ", the value of --mirror,",
+            MirrorOrigin::Variable => ", the value of RBOOTSTRAP_MIRROR,",
         }
     }
-    Err(NotAMirror {
+}
+
+impl NotAMirror {
+    pub(super) fn hint(&self) -> String {
+        let hint = match self.hint {
+            Some(hint) => hint,
+            None => "a URL begins with http://, https://, file: or copy:",
+        };
+        match self.origin {
+            MirrorOrigin::Argument => format!("the order is SUITE TARGET MIRROR; {hint}"),
+            MirrorOrigin::Option | MirrorOrigin::Variable => hint.to_owned(),
+        }
+    }
+}
+
+/// Fails for a mirror that cannot be fetched, or not be written to the tree's sources.
+pub(super) fn check_mirror(mirror: &str, origin: MirrorOrigin) -> Result<(), NotAMirror> {
+    let refused = |reason: String, hint: Option<&'static str>| NotAMirror {
         found: store::hidden(mirror),
-    })
+        reason,
+        hint,
+        origin,
+    };
+    store::check_url(mirror).map_err(|bad| refused(bad.to_string(), Some(bad.hint())))?;
+    match sources::is_writable(mirror) {
+        true => Ok(()),
+        false => {
+            let reason = "sources.list cannot hold its blanks, quotes, `#` or brackets";
+            Err(refused(reason.to_owned(), None))
+        }
+    }
 }
 
 /// Reads a size in bytes: `500000`, `500M`, `2G`, `1.5G`; powers of 1024, with or without `B` or

@@ -170,6 +170,48 @@ pub(crate) fn named(name: &str) -> Option<&'static Architecture> {
     ARCHITECTURES.iter().find(|known| known.name == name)
 }
 
+/// Other names of architectures: of uname(2), of GNU's tools, of vendors and of container images.
+const OTHER_NAMES: [(&str, &str); 20] = [
+    ("x64", "amd64"),
+    ("x86-64", "amd64"),
+    ("em64t", "amd64"),
+    ("i486", "i386"),
+    ("i586", "i386"),
+    ("i686", "i386"),
+    ("ia32", "i386"),
+    ("armv8", "arm64"),
+    ("armv8l", "arm64"),
+    ("arm64v8", "arm64"),
+    ("armv7", "armhf"),
+    ("armv7l", "armhf"),
+    ("armv7hl", "armhf"),
+    ("arm32v7", "armhf"),
+    ("armv5", "armel"),
+    ("armv5l", "armel"),
+    ("armv5tel", "armel"),
+    ("arm32v5", "armel"),
+    ("powerpc64le", "ppc64el"),
+    ("loongarch64", "loong64"),
+];
+
+/// Debian's name of the architecture that somebody else calls `name`. `None` if it is Debian's name
+/// already, or nobody's.
+pub(crate) fn meant(name: &str) -> Option<&'static str> {
+    if named(name).is_some() {
+        return None;
+    }
+    let name = name.to_ascii_lowercase();
+    if let Some((_, meant)) = OTHER_NAMES.iter().find(|(other, _)| *other == name) {
+        return Some(meant);
+    }
+    let mut known = ARCHITECTURES.iter();
+    let known = known.find(|known| {
+        let go_name = known.platform.map(|(platform, _)| platform);
+        known.name == name || known.rust_name == Some(&name) || go_name == Some(&name)
+    });
+    known.map(|known| known.name)
+}
+
 /// The architecture that this program was built for, and so can run. `None` for one that is not in
 /// the table.
 pub(crate) fn host() -> Option<&'static Architecture> {
@@ -248,6 +290,27 @@ mod tests {
         }
         assert_eq!(compared, ARCHITECTURES.len());
         assert_eq!(merged_usr_links("unheard-of"), ["bin", "lib", "sbin"]);
+    }
+
+    #[test]
+    fn other_names_of_architectures_are_known() {
+        let rows = [
+            ("x86_64", Some("amd64")),
+            ("X64", Some("amd64")),
+            ("AMD64", Some("amd64")),
+            ("aarch64", Some("arm64")),
+            ("386", Some("i386")),
+            ("i686", Some("i386")),
+            ("armv7l", Some("armhf")),
+            ("ppc64le", Some("ppc64el")),
+            ("amd64", None),
+            ("x32", None),
+            ("all", None),
+            ("sparc-of-old", None),
+        ];
+        for (name, expected) in rows {
+            assert_eq!(meant(name), expected, "{name}");
+        }
     }
 
     #[test]

@@ -6,7 +6,9 @@
 use super::digest::{Algorithm, BadDigest, Digest};
 use super::fields::{Field, PackageFields};
 use super::package_key::PackageKey;
-use super::relation::{BadRelation, Provided, Relations, parse_provides, parse_relations};
+use super::relation::{
+    BadRelation, Provided, Relations, parse_advisory, parse_provides, parse_relations,
+};
 use super::version::{BadVersion, Version};
 
 /// The Priority field (Policy 2.5), most important first.
@@ -82,8 +84,19 @@ impl Package {
         PackageKey::new(&self.name, &self.architecture, &self.version)
     }
 
+    /// Reads a control file. Fails where [`Package::parse`] does, and on a Recommends or a Suggests
+    /// that is not valid: dpkg unpacks no such package.
+    pub(crate) fn parse_control(control: &str) -> Result<Package, BadStanza> {
+        if let Some(fields) = PackageFields::read(control) {
+            relations(&fields, Field::Recommends)?;
+            relations(&fields, Field::Suggests)?;
+        }
+        Package::parse(control)
+    }
+
     /// Reads one stanza. Fails on a required field that is missing and on any field that is not
-    /// valid, those included that [`Package`] does not keep.
+    /// valid, those included that [`Package`] does not keep. Of Recommends and Suggests, which are
+    /// not followed, what is not valid is passed over, as by apt.
     pub(crate) fn parse(stanza: &str) -> Result<Package, BadStanza> {
         let Some(fields) = PackageFields::read(stanza) else {
             return Err(BadStanza::missing("?", Field::Package));
@@ -92,7 +105,7 @@ impl Package {
             "" => return Err(BadStanza::missing("?", Field::Package)),
             name => name,
         };
-        for checked_only in [Field::Suggests, Field::Conflicts, Field::Breaks] {
+        for checked_only in [Field::Conflicts, Field::Breaks] {
             relations(&fields, checked_only)?;
         }
         Ok(Package {
@@ -104,7 +117,7 @@ impl Package {
             essential: fields.essential(),
             pre_depends: relations(&fields, Field::PreDepends)?,
             depends: relations(&fields, Field::Depends)?,
-            recommends: relations(&fields, Field::Recommends)?,
+            recommends: parse_advisory(fields.get(Field::Recommends)),
             replaces: relations(&fields, Field::Replaces)?,
             provides: parse_provides(fields.get(Field::Provides))
                 .map_err(|source| BadStanza::relation(name, Field::Provides, source))?,

@@ -135,37 +135,40 @@ pub(crate) fn parse_relations(field: &str) -> Result<Relations, BadRelation> {
         .collect()
 }
 
-/// Parses a Provides field.
+/// Parses a relation field that nothing follows, such as Recommends. Like apt, passes over what is
+/// not a relation.
+pub(crate) fn parse_advisory(field: &str) -> Relations {
+    let mut readable = Vec::new();
+    for group in field.split(',') {
+        readable.extend(parse_relations(group).unwrap_or_default());
+    }
+    readable
+}
+
+/// Parses a Provides field. Like apt, passes over an entry with another operator than `=`.
 pub(crate) fn parse_provides(field: &str) -> Result<Vec<Provided>, BadRelation> {
-    let entries = field
-        .split(',')
-        .map(trimmed)
-        .filter(|entry| !entry.is_empty());
-    entries
-        .map(|entry| {
-            let Relation {
-                name,
-                architecture,
-                constraint,
-            } = parse_relation(entry)?;
-            match constraint {
-                None => Ok(Provided {
-                    name,
-                    version: None,
-                    architecture,
-                }),
-                Some(Constraint {
-                    operator: Operator::Equal,
-                    version,
-                }) => Ok(Provided {
-                    name,
-                    version: Some(version),
-                    architecture,
-                }),
-                Some(_) => Err(BadRelation::new(entry, "only `=` can be provided")),
-            }
-        })
-        .collect()
+    let mut provided = Vec::new();
+    for entry in field.split(',').map(trimmed) {
+        if entry.is_empty() {
+            continue;
+        }
+        let Relation {
+            name,
+            architecture,
+            constraint,
+        } = parse_relation(entry)?;
+        let version = match constraint {
+            None => None,
+            Some(Constraint { operator, version }) if operator == Operator::Equal => Some(version),
+            Some(_) => continue,
+        };
+        provided.push(Provided {
+            name,
+            version,
+            architecture,
+        });
+    }
+    Ok(provided)
 }
 
 /// A text without the blanks around it.
@@ -339,11 +342,28 @@ mod tests {
             ),
             (None, "1:2")
         );
-        let error = parse_provides("awk (>= 1)").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "`awk (>= 1)` is not a relation: only `=` can be provided"
-        );
+        let unequal = parse_provides("awk (>= 1), sh, foo (<< 2)").unwrap();
+        assert_eq!((unequal.len(), unequal[0].name.as_str()), (1, "sh"));
+        let error = parse_provides("awk (1)").unwrap_err().to_string();
+        assert!(error.contains("no operator"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_relation_is_passed_over_in_advisory_fields() {
+        let rows = [
+            ("${misc:X}", ""),
+            ("a, ${misc:X}, b (>= 1) | c", "a; b (>= 1) | c"),
+            ("a | b (1), c", "c"),
+            ("foo bar, , d:any", "d:any"),
+        ];
+        for (field, expected) in rows {
+            let mut groups = Vec::new();
+            for group in parse_advisory(field) {
+                let shown: Vec<String> = group.iter().map(Relation::to_string).collect();
+                groups.push(shown.join(" | "));
+            }
+            assert_eq!(groups.join("; "), expected, "{field}");
+        }
     }
 
     #[test]

@@ -132,6 +132,7 @@ impl ImageFiles {
 fn unread(path: &Path, source: io::Error) -> Error {
     Error::Read {
         path: path.to_owned(),
+        option: None,
         source,
     }
 }

@@ -69,6 +69,7 @@ pub(super) fn read<'s>(pool: &Pool<'_>, selection: &'s Selection) -> Result<Dema
         pool,
         candidates: candidates(pool),
         selected: BTreeSet::new(),
+        absent: Vec::new(),
     };
     for excluded in &selection.exclude {
         reader.exclude(excluded);
@@ -107,6 +108,7 @@ pub(super) fn read<'s>(pool: &Pool<'_>, selection: &'s Selection) -> Result<Dema
         }
     }
     let essential = reader.native(variant.priorities, &mut demands);
+    reader.refuse_absent(&essential)?;
     if selection.first_alternatives {
         reader.add_first_alternatives(&essential, &mut demands);
     }
@@ -176,6 +178,8 @@ struct DemandReader<'r, 'a> {
     candidates: Vec<Option<VersionId>>,
     /// What a word for several packages demands.
     selected: BTreeSet<PackageId>,
+    /// What words for one package say not to install.
+    absent: Vec<PackageId>,
 }
 
 impl DemandReader<'_, '_> {

@@ -98,7 +98,13 @@ pub(super) fn read<'a>(
             if trimmed(group).is_empty() {
                 continue;
             }
+            let before = reader.dependencies.len();
             if let Err(source) = reader.add_group(kind, trimmed(group)) {
+                // Nothing follows these fields. apt passes over what it cannot read in them.
+                if matches!(kind, DependencyKind::Recommends | DependencyKind::Suggests) {
+                    reader.dependencies.truncate(before);
+                    continue;
+                }
                 let package = stanza.get(Field::Package);
                 return Err(BadStanza::relation(package, field, source));
             }

@@ -70,6 +70,20 @@ pub enum Error {
         /// The package.
         package: String,
     },
+    /// A word such as `vim=`, which lacks a part.
+    #[error("`{word}` has no {part}")]
+    Incomplete {
+        /// The word as written.
+        word: String,
+        /// What it lacks.
+        part: &'static str,
+    },
+    /// `name-` for a package that every system has.
+    #[error("`{package}-` is requested, but `{package}` is essential")]
+    AbsentEssential {
+        /// The package.
+        package: String,
+    },
     /// All sources of a package have a priority below 0.
     #[error("`{package}` is only in sources that are pinned below 0")]
     PinnedAway {
@@ -172,6 +186,8 @@ impl Error {
             | Error::Virtual { .. }
             | Error::Architecture { .. }
             | Error::Excluded { .. }
+            | Error::Incomplete { .. }
+            | Error::AbsentEssential { .. }
             | Error::PinnedAway { .. }
             | Error::Unsatisfiable { .. }
             | Error::NoArchitecture
@@ -195,6 +211,14 @@ impl Error {
             Error::Architecture { .. } => {
                 Some("--arch NATIVE,FOREIGN adds a foreign architecture".to_owned())
             }
+            Error::Incomplete { .. } => Some(
+                "--include takes NAME, NAME=VERSION, NAME/SUITE, NAME:ARCHITECTURE and NAME-"
+                    .to_owned(),
+            ),
+            Error::AbsentEssential { package } => Some(format!(
+                "--exclude {package} leaves it out nevertheless; --variant custom installs no \
+                 essential packages"
+            )),
             Error::Pattern { .. } => Some("apt-patterns(7) describes them".to_owned()),
             Error::UnknownVersion { .. }
             | Error::NotInSuite { .. }

@@ -23,7 +23,7 @@ impl LocalDeb {
     /// The .deb that the user wrote as `word`. `stanza` is its control file with Filename (a
     /// `file:` URL), Size and a digest, as an index would have it.
     pub fn new(word: &str, stanza: String) -> Result<LocalDeb, BadStanza> {
-        let package = Package::parse(&stanza)?;
+        let package = Package::parse_control(&stanza)?;
         Ok(LocalDeb {
             word: word.to_owned(),
             name: package.name,

@@ -17,6 +17,12 @@ pub(super) struct Mention<'a> {
 }
 
 impl<'a> Mention<'a> {
+    /// Whether an entry of Provides has another operator than `=`. apt passes over it.
+    pub(super) fn is_unequal(&self) -> bool {
+        let inside = self.rest.split_once('(').map(|(_, inside)| inside);
+        inside.is_some_and(|inside| inside.trim_start().starts_with(['<', '>']))
+    }
+
     /// The version that an entry of Provides gives.
     pub(super) fn provided_version(&self) -> Option<&'a str> {
         let (_, version) = self.rest.split_once('(')?;

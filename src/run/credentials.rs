@@ -33,6 +33,7 @@ pub(super) fn read(options: &SourceOptions, report: &Report) -> Result<Credentia
         let added = add(&mut credentials, path, report);
         added.map_err(|source| Error::Read {
             path: path.clone(),
+            option: Some("--auth-conf or RBOOTSTRAP_AUTH_CONF"),
             source,
         })?;
     }

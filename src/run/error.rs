@@ -27,6 +27,13 @@ pub(crate) enum Error {
     UnlistedSuite { name: String, needs: &'static str },
     #[error("`{suite}` has no mirror for the architecture `{architecture}`")]
     Architecture { suite: String, architecture: String },
+    /// A word that no archive calls an architecture.
+    #[error("`{name}` is not the name of an architecture")]
+    NotAnArchitecture {
+        name: String,
+        /// Debian's name for it.
+        meant: Option<&'static str>,
+    },
     #[error("no archive with snapshots of `{suite}` is known")]
     NoSnapshots { suite: String },
     #[error("--snapshot needs `{{time}}` in the URL of each mirror, which {mirror} does not have")]
@@ -35,10 +42,12 @@ pub(crate) enum Error {
     HostArchitecture { found: String },
     #[error("`{suite}` does not support --{option}")]
     MergedUsr { suite: String, option: &'static str },
-    /// A keyring.
-    #[error("cannot read {}", path.display())]
+    /// A keyring, or a file of logins.
+    #[error("cannot read {}{}", path.display(), value_of(option))]
     Read {
         path: PathBuf,
+        /// What names the file, if the user does.
+        option: Option<&'static str>,
         #[source]
         source: io::Error,
     },
@@ -176,6 +185,7 @@ impl Error {
             | Error::UnknownSuite { .. }
             | Error::UnlistedSuite { .. }
             | Error::Architecture { .. }
+            | Error::NotAnArchitecture { .. }
             | Error::NoSnapshots { .. }
             | Error::NoTimeInMirror { .. }
             | Error::MergedUsr { .. }
@@ -230,6 +240,12 @@ impl Error {
             Error::UnlistedSuite { .. } => {
                 Some("rbootstrap --keyring FILE SUITE TARGET MIRROR".into())
             }
+            Error::NotAnArchitecture { meant, .. } => Some(match meant {
+                Some(meant) => format!("did you mean {meant}?"),
+                None => "--arch takes Debian's names: amd64, arm64, i386; packages for `all` come \
+                         with any"
+                    .into(),
+            }),
             Error::Privilege(error) => Some(error.hint()),
             Error::NoSnapshots { .. } | Error::NoTimeInMirror { .. } => {
                 Some("http://mirror.example/snapshots/{time} is such a MIRROR".into())
@@ -277,6 +293,14 @@ impl Error {
             | Error::Rootfs(_)
             | Error::Interrupted { .. } => None,
         }
+    }
+}
+
+/// ", the value of `--keyring`"
+fn value_of(option: &Option<&'static str>) -> String {
+    match option {
+        Some(option) => format!(", the value of {option}"),
+        None => String::new(),
     }
 }
 

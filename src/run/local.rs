@@ -27,6 +27,9 @@ pub(crate) enum Error {
     /// A path that is not a .deb's.
     #[error("`{word}` is neither a package nor the path of a .deb")]
     NotADeb { word: String },
+    /// A URL, or a package at one.
+    #[error("`{word}` is a URL, but packages are only read from files")]
+    Url { word: String },
     /// The file does not exist, cannot be read or is not a regular file.
     #[error("cannot read the package {word}")]
     Read {
@@ -57,7 +60,7 @@ impl Error {
     /// The class that decides the exit code.
     pub(super) fn class(&self) -> Class {
         match self {
-            Error::NotADeb { .. } | Error::Read { .. } => Class::Usage,
+            Error::NotADeb { .. } | Error::Url { .. } | Error::Read { .. } => Class::Usage,
             Error::Deb { source, .. } => source.class(),
             Error::Stanza { .. } | Error::Changed { .. } => Class::Trust,
         }
@@ -69,6 +72,10 @@ impl Error {
             Error::NotADeb { .. } => Some(
                 "the path of a package has a `/` and ends in .deb; it can have neither a comma nor a \
                  blank"
+                    .into(),
+            ),
+            Error::Url { .. } => Some(
+                "download it and name its path, --include ./NAME.deb; --source adds an archive"
                     .into(),
             ),
             Error::Read { .. }
@@ -88,6 +95,11 @@ pub(super) fn read(
     let mut files: Vec<LocalDeb> = Vec::new();
     let mut names: Vec<&str> = Vec::new();
     for word in words {
+        if is_url(word) {
+            return Err(Error::Url {
+                word: store::hidden(word),
+            });
+        }
         if plan::is_path(word) {
             files.push(read_one(word, interrupt)?);
             if !names.contains(&word.as_str()) {
@@ -108,6 +120,17 @@ pub(super) fn read(
         report.detail(format!("the package {} is {}", file.word(), file.url()));
     }
     Ok(files)
+}
+
+fn is_url(word: &str) -> bool {
+    let is_of_scheme = |c: u8| c.is_ascii_alphanumeric() || b"+-.".contains(&c);
+    match word.split_once(":/") {
+        Some((scheme, rest)) => {
+            let is_scheme = !scheme.is_empty() && scheme.bytes().all(is_of_scheme);
+            is_scheme && (rest.starts_with('/') || scheme == "file")
+        }
+        None => false,
+    }
 }
 
 fn read_one(word: &str, interrupt: &Interrupt) -> Result<LocalDeb, Error> {

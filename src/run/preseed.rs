@@ -20,7 +20,7 @@ const SIZE_LIMIT: u64 = 16 << 20;
 /// Answers that cannot be given.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}, the value of --preseed", path.display())]
     Read {
         path: PathBuf,
         #[source]

@@ -38,10 +38,7 @@ pub(super) fn choose(
         return only::choose(texts, &suites, system, options, report);
     }
     let suite = with_merged_usr(find(&suites, &system.suite, options)?, system)?;
-    let mut architectures = system.architectures.clone();
-    if architectures.is_empty() {
-        architectures.push(host_architecture()?);
-    }
+    let architectures = architectures(system)?;
     let keys = keys(&suite, options, report)?;
     let native = &architectures[0];
     let all = suite.pockets_for(native);
@@ -92,10 +89,7 @@ pub(super) fn without_archive(system: &System, options: &SourceOptions) -> Resul
     let suites = load_suites(&options.suite_directories)?;
     let known = suites.find(&system.suite).cloned();
     let suite = known.unwrap_or_else(|| Suite::unlisted(&system.suite));
-    let mut architectures = system.architectures.clone();
-    if architectures.is_empty() {
-        architectures.push(host_architecture()?);
-    }
+    let architectures = architectures(system)?;
     Ok(Sources {
         own: 0,
         list: Vec::new(),
@@ -260,11 +254,13 @@ fn with_merged_usr(mut suite: Suite, system: &System) -> Result<Suite, Error> {
 fn keys(suite: &Suite, options: &SourceOptions, report: &Report) -> Result<SourceKeys, Error> {
     let mut files = Vec::new();
     for path in &options.keyrings {
-        files.push((path.display().to_string(), read(path)?));
+        let content = read(path, Some("--keyring or RBOOTSTRAP_KEYRING"))?;
+        files.push((path.display().to_string(), content));
     }
     let mut further = Vec::new();
     for path in &options.further_keyrings {
-        further.push((path.display().to_string(), read(path)?));
+        let content = read(path, None)?;
+        further.push((path.display().to_string(), content));
     }
     let mut keys = Vec::new();
     for (name, bytes) in files.iter().chain(&further) {
@@ -323,11 +319,32 @@ fn known(suite: &Suite) -> Option<&Suite> {
     Some(suite).filter(|suite| !suite.distribution.is_empty())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
+/// Reads a keyring. `option` names it.
+fn read(path: &Path, option: Option<&'static str>) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(|source| Error::Read {
         path: path.to_owned(),
+        option,
         source,
     })
+}
+
+/// The architectures of a system, native first: the user's, otherwise the host's. Fails for a name
+/// that no archive gives an architecture.
+fn architectures(system: &System) -> Result<Vec<String>, Error> {
+    for name in &system.architectures {
+        let is_none = ["all", "any", "native", "source", "none"].contains(&name.as_str());
+        let meant = arch::meant(name);
+        if is_none || meant.is_some() {
+            return Err(Error::NotAnArchitecture {
+                name: name.clone(),
+                meant,
+            });
+        }
+    }
+    match system.architectures.is_empty() {
+        true => Ok(vec![host_architecture()?]),
+        false => Ok(system.architectures.clone()),
+    }
 }
 
 /// Debian's name for the architecture that this program was built for.

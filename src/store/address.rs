@@ -18,50 +18,116 @@ pub(super) enum Address {
     File(PathBuf),
 }
 
+/// Why a text is not a URL that can be fetched.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadAddress {
+    #[error("it has no scheme")]
+    NoScheme,
+    #[error("its scheme is not in lower case")]
+    UpperCase,
+    #[error("discs (`cdrom:`) cannot be read")]
+    Disc,
+    #[error("unknown scheme `{scheme}:` (expected one of: http, https, file, copy)")]
+    Scheme { scheme: String },
+    #[error("it has no host")]
+    NoHost,
+    #[error("a `#` follows its host")]
+    Fragment,
+    #[error("it names a host, but its files are on this one")]
+    OtherHost,
+    #[error("its path is not absolute")]
+    Relative,
+    #[error("{reason}")]
+    Malformed { reason: String },
+}
+
+impl BadAddress {
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            BadAddress::Disc => "mount the disc and name its directory: file:/media/cdrom",
+            BadAddress::NoScheme => {
+                "a URL begins with http://, https://, file: or copy:; a directory of this host is \
+                 file:/srv/debian"
+            }
+            BadAddress::OtherHost | BadAddress::Relative => {
+                "a directory of this host is written with its whole path: file:/srv/debian"
+            }
+            BadAddress::UpperCase
+            | BadAddress::Scheme { .. }
+            | BadAddress::NoHost
+            | BadAddress::Fragment
+            | BadAddress::Malformed { .. } => {
+                "a URL begins with http://HOST/, https://HOST/, file:/ or copy:/"
+            }
+        }
+    }
+}
+
+/// Fails for a URL that cannot be fetched whatever a mirror has, or that apt would not read: apt
+/// knows schemes in lower case only, and files of no host, not even of `localhost`.
+pub(crate) fn check_url(text: &str) -> Result<(), BadAddress> {
+    let address = Address::read(text)?;
+    let (scheme, rest) = text.split_once(':').unwrap_or_default();
+    if scheme.bytes().any(|letter| letter.is_ascii_uppercase()) {
+        return Err(BadAddress::UpperCase);
+    }
+    let has_host = rest.starts_with("//") && !rest.starts_with("///");
+    match address {
+        Address::File(_) if has_host => Err(BadAddress::OtherHost),
+        Address::File(_) | Address::Web(_) => Ok(()),
+    }
+}
+
 impl Address {
     /// Parses a URL. Characters that its path cannot contain are encoded; escapes stay as they are.
     pub(super) fn parse(text: &str) -> Result<Address, Error> {
-        let bad = |reason: &str| Error::BadUrl {
+        Address::read(text).map_err(|bad| Error::BadUrl {
             url: shown(text),
-            reason: reason.to_owned(),
-        };
-        let (scheme, rest) = text
-            .split_once(':')
-            .ok_or_else(|| bad("it has no scheme"))?;
+            reason: bad.to_string(),
+        })
+    }
+
+    fn read(text: &str) -> Result<Address, BadAddress> {
+        let (scheme, rest) = text.split_once(':').ok_or(BadAddress::NoScheme)?;
         match scheme.to_ascii_lowercase().as_str() {
             "http" | "https" => {
                 let (authority, path) = split_authority(rest)
                     .filter(|(a, _)| !a.is_empty())
-                    .ok_or_else(|| bad("it has no host"))?;
+                    .ok_or(BadAddress::NoHost)?;
                 if path.starts_with('#') {
                     // Encoded it would be a part of the host.
-                    return Err(bad("a `#` follows its host"));
+                    return Err(BadAddress::Fragment);
                 }
                 let (path, query) = path.find('?').map_or((path, ""), |at| path.split_at(at));
                 let url = format!(
                     "{scheme}://{authority}{}{query}",
                     escape(path.as_bytes(), Percent::KeepEscapes)
                 );
-                Url::parse(&url)
-                    .map(Address::Web)
-                    .map_err(|e| bad(&e.to_string()))
+                let parsed = Url::parse(&url).map_err(|error| BadAddress::Malformed {
+                    reason: error.to_string(),
+                })?;
+                Ok(Address::Web(parsed))
             }
             // To apt, `copy:` is `file:` with a copy of each file in its cache.
             "file" | "copy" => {
                 let path = match split_authority(rest) {
                     Some(("" | "localhost", path)) => path,
-                    Some(_) => return Err(bad("it names another host")),
+                    Some(_) => return Err(BadAddress::OtherHost),
                     None => rest,
                 };
                 let path = decode(path);
                 if !path.starts_with(b"/") || path.contains(&0) {
-                    return Err(bad("its path is not absolute"));
+                    return Err(BadAddress::Relative);
                 }
                 Ok(Address::File(PathBuf::from(OsString::from_vec(path))))
             }
-            other => Err(bad(&format!(
-                "unknown scheme `{other}:` (expected one of: http, https, file, copy)"
-            ))),
+            "cdrom" => Err(BadAddress::Disc),
+            // A path, or a host without a scheme before its port.
+            other if other.is_empty() || other.contains(['/', '.']) => Err(BadAddress::NoScheme),
+            other => Err(BadAddress::Scheme {
+                scheme: other.to_owned(),
+            }),
         }
     }
 }

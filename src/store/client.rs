@@ -191,6 +191,9 @@ fn obstacle(error: &reqwest::Error) -> Obstacle {
             Some(rustls::Error::Other(other)) if other.0.is::<NoRoots>() => {
                 return Obstacle::NoRoots;
             }
+            Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)) => {
+                return Obstacle::Plain;
+            }
             Some(_) => return Obstacle::Tls,
             None => {}
         }

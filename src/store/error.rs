@@ -293,6 +293,8 @@ pub(crate) enum Obstacle {
     Refused,
     /// TLS failed: a certificate, a name, a protocol.
     Tls,
+    /// The server answered without TLS.
+    Plain,
     /// TLS failed, and this host has no CA certificates.
     NoRoots,
     /// Anything else: no route, a proxy that refuses.
@@ -306,6 +308,9 @@ impl fmt::Display for Obstacle {
             Obstacle::NameForNow => "the host's name could not be resolved for now",
             Obstacle::Refused => "connection refused",
             Obstacle::Tls => "no secure connection",
+            Obstacle::Plain => {
+                "no secure connection: the server does not speak TLS on this port; is it http://?"
+            }
             Obstacle::NoRoots => {
                 "no secure connection: this host has no CA certificates (the package \
                  ca-certificates has them)"

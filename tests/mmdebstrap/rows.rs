@@ -234,7 +234,7 @@ fn variables_of_our_own_count_under_every_name() {
         run("RBOOTSTRAP_CACHE_DIR", &cache).ok();
         assert!(cache.is_dir(), "{name}");
         let refused = run("RBOOTSTRAP_JOBS", Path::new("many"));
-        refused.fails(1).names(&["E: ", "many", "--jobs"]);
+        refused.fails(1).names(&["E: ", "many", "RBOOTSTRAP_JOBS"]);
     }
     println!("{} cases", rows.len() * 2);
 }

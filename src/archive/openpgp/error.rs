@@ -13,6 +13,9 @@ pub(crate) enum KeyringError {
     /// The file has no certificate.
     #[error("keyring {file} holds no OpenPGP certificate")]
     Empty { file: String },
+    /// The file has secret keys.
+    #[error("keyring {file} holds a secret key and no certificate")]
+    Secret { file: String },
     /// The file is damaged.
     #[error("keyring {file} cannot be read: {reason}")]
     Unreadable { file: String, reason: String },
@@ -24,6 +27,7 @@ impl KeyringError {
         match self {
             KeyringError::Keybox { .. }
             | KeyringError::Empty { .. }
+            | KeyringError::Secret { .. }
             | KeyringError::Unreadable { .. } => Class::Usage,
         }
     }
@@ -34,6 +38,9 @@ impl KeyringError {
             KeyringError::Keybox { file } => Some(format!(
                 "export its keys: gpg --no-default-keyring --keyring {file} --export >FILE"
             )),
+            KeyringError::Secret { .. } => Some(
+                "export the public key, and keep the secret one: gpg --export KEY >FILE".into(),
+            ),
             KeyringError::Empty { .. } | KeyringError::Unreadable { .. } => {
                 Some("a keyring has OpenPGP certificates, binary or in ASCII armor".into())
             }
@@ -114,6 +121,8 @@ pub(crate) enum Fault {
     KeyRevoked,
     /// The key may not sign, or no accepted signature binds it to its certificate.
     KeyUnfit,
+    /// The key is of an algorithm or a curve that is not implemented.
+    Unsupported,
     /// RSA below 2048 bits, or DSA.
     WeakKey,
     /// SHA-1 or older.
@@ -136,6 +145,7 @@ impl fmt::Display for Fault {
             Fault::KeyExpired => "has expired",
             Fault::KeyRevoked => "is revoked",
             Fault::KeyUnfit => "may not sign",
+            Fault::Unsupported => "is of an algorithm or a curve that is not supported",
             Fault::WeakKey => "is too weak (RSA below 2048 bits, or DSA)",
             Fault::WeakDigest => "signed a digest that is too weak (SHA-1 or older)",
             Fault::Expired => "made a signature that has expired",

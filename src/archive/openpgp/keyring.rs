@@ -7,7 +7,7 @@ use std::io::Read;
 
 use pgp::armor::{self, BlockType, Dearmor, DearmorOptions};
 use pgp::composed::{Deserializable, SignedPublicKey};
-use pgp::packet::Signature;
+use pgp::packet::{Packet, Signature};
 use pgp::ser::Serialize;
 use pgp::types::KeyDetails;
 
@@ -181,8 +181,12 @@ fn certificates_of(file: &str, content: &[u8]) -> Result<Vec<SignedPublicKey>, K
     };
     let mut certificates = Vec::new();
     let mut fault = None;
+    let mut has_secret = false;
     for block in blocks(content) {
         let packets = packets(block).map_err(unreadable)?;
+        has_secret |= packets
+            .iter()
+            .any(|packet| matches!(packet, Packet::SecretKey(_)));
         let packets = packets.into_iter().map(Ok).peekable();
         for certificate in SignedPublicKey::from_packets(packets) {
             // A certificate of an unknown kind is left out, which can only reduce trust.
@@ -194,6 +198,7 @@ fn certificates_of(file: &str, content: &[u8]) -> Result<Vec<SignedPublicKey>, K
     }
     match fault {
         _ if !certificates.is_empty() => Ok(certificates),
+        _ if has_secret => Err(KeyringError::Secret { file: file.into() }),
         Some(fault) => Err(unreadable(fault)),
         None => Err(KeyringError::Empty { file: file.into() }),
     }

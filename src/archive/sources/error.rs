@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::archive::KeyringError;
 use crate::failure::Class;
+use crate::store::BadAddress;
 
 /// Why sources cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -16,13 +17,28 @@ pub(crate) enum BadSource {
         /// The line, or the first of the stanza, cut.
         line: String,
         reason: &'static str,
+        /// Whether it is a stanza of a .sources file.
+        is_deb822: bool,
     },
+    /// A URI cannot be fetched, whatever is there.
+    #[error("the source {entry} cannot be read: {fault}")]
+    Uri { entry: String, fault: BadAddress },
     /// A file cannot be read.
     #[error("cannot read {}", path.display())]
     Unreadable {
         path: PathBuf,
         source: std::io::Error,
     },
+    /// A file of Signed-By cannot be read.
+    #[error("cannot read {}, which signed-by of {entry} names", path.display())]
+    UnreadableKey {
+        path: PathBuf,
+        entry: String,
+        source: std::io::Error,
+    },
+    /// A line that begins with a URL.
+    #[error("`{line}` is neither an apt source nor the path of one: a line begins with `deb`")]
+    NoType { line: String },
     /// A file is too large.
     #[error("{} is larger than {limit} bytes", path.display())]
     TooLarge {
@@ -62,7 +78,10 @@ impl BadSource {
     pub(crate) fn class(&self) -> Class {
         match self {
             BadSource::Line { .. }
+            | BadSource::Uri { .. }
             | BadSource::Unreadable { .. }
+            | BadSource::UnreadableKey { .. }
+            | BadSource::NoType { .. }
             | BadSource::TooLarge { .. }
             | BadSource::NoMirror { .. }
             | BadSource::RemoteMirrorList { .. }
@@ -75,8 +94,20 @@ impl BadSource {
     /// What the user can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            BadSource::Line { .. } => {
-                Some("`deb [signed-by=FILE] URL SUITE COMPONENT` is such a source".into())
+            BadSource::Line { is_deb822, .. } => Some(
+                match is_deb822 {
+                    true => {
+                        "a .sources file has fields: `Types: deb`, `URIs: URL`, `Suites: SUITE`, \
+                         `Components: COMPONENT`, `Signed-By: FILE`"
+                    }
+                    false => "`deb [signed-by=FILE] URL SUITE COMPONENT` is such a source",
+                }
+                .into(),
+            ),
+            BadSource::NoType { line } => Some(format!("write --source 'deb {line}'")),
+            BadSource::Uri { fault, .. } => Some(fault.hint().to_owned()),
+            BadSource::UnreadableKey { .. } => {
+                Some("signed-by takes the absolute path of a keyring, or fingerprints".into())
             }
             BadSource::Unreadable { .. } | BadSource::TooLarge { .. } => {
                 Some("--source takes a line, a .list file or a .sources file".into())

@@ -8,9 +8,7 @@ use std::path::Path;
 use super::{BadSource, SourceEntry, is_writable, read_limited};
 use crate::bounded;
 use crate::formats::compress::{Compression, Integrity, decoder};
-
-/// How URIs begin that are fetched here.
-const FETCHED: [&str; 4] = ["http://", "https://", "file:", "copy:"];
+use crate::store;
 
 /// How URIs begin that name a list.
 const LOCAL: [&str; 2] = ["mirror+file:", "mirror+copy:"];
@@ -48,6 +46,10 @@ pub(super) fn uris(
         });
     }
     let Some(path) = LOCAL.iter().find_map(|scheme| uri.strip_prefix(scheme)) else {
+        store::check_url(uri).map_err(|fault| BadSource::Uri {
+            entry: entry.shown(),
+            fault,
+        })?;
         return Ok(vec![uri.to_owned()]);
     };
     let path = Path::new("/").join(path.trim_start_matches('/'));
@@ -64,7 +66,7 @@ pub(super) fn uris(
 /// Whether a URI can be fetched without apt, unlike `cdrom:` and `tor+http:`, and written to the
 /// tree's sources.
 pub(super) fn is_fetched(uri: &str) -> bool {
-    is_writable(uri) && FETCHED.iter().any(|scheme| uri.starts_with(scheme))
+    is_writable(uri) && store::check_url(uri).is_ok()
 }
 
 impl Mirror<'_> {

@@ -47,7 +47,10 @@ impl SourceEntry {
             "targets" => self.targets = words(value),
             "targets-add" => self.added_targets.extend(words(value)),
             "targets-remove" => self.removed_targets.extend(words(value)),
-            "trusted" => self.trusted = is_yes(value),
+            "trusted" => {
+                self.trusted = is_yes(value);
+                self.distrusted = is_no(value);
+            }
             "check-valid-until" if is_no(value) => self.expiry = Expiry::Ignore,
             "check-valid-until" => self.expiry = Expiry::Check,
             "check-date" => self.skips_date = is_no(value),

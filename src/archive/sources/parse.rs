@@ -31,7 +31,7 @@ fn parse_lines(name: &str, text: &str) -> Result<Vec<SourceEntry>, BadSource> {
     for line in text.lines() {
         match parse_line(without_comment(line).trim()) {
             Ok(entry) => entries.extend(entry),
-            Err(reason) => return Err(bad_line(name, line.trim(), reason)),
+            Err(reason) => return Err(bad_line(name, line.trim(), reason, false)),
         }
     }
     Ok(entries)
@@ -167,7 +167,7 @@ fn parse_deb822(name: &str, text: &str) -> Result<Vec<SourceEntry>, BadSource> {
         let is_continued = line.starts_with([' ', '\t']);
         let kept = line.trim_end();
         if !kept.is_empty() && !is_continued && !kept.contains(':') {
-            return Err(bad_line(name, line, "it has no colon"));
+            return Err(bad_line(name, line, "it has no colon", true));
         }
         // Only a line without anything ends a stanza.
         uncommented.push_str(if kept.is_empty() && is_continued {
@@ -183,7 +183,7 @@ fn parse_deb822(name: &str, text: &str) -> Result<Vec<SourceEntry>, BadSource> {
             Ok(parsed) => entries.extend(parsed),
             Err(reason) => {
                 let line = stanza.lines().next().unwrap_or_default();
-                return Err(bad_line(name, line, reason));
+                return Err(bad_line(name, line, reason, true));
             }
         }
     }
@@ -223,10 +223,11 @@ fn parse_stanza(stanza: &str) -> Result<Vec<SourceEntry>, &'static str> {
     Ok(entries)
 }
 
-fn bad_line(file: &str, line: &str, reason: &'static str) -> BadSource {
+fn bad_line(file: &str, line: &str, reason: &'static str, is_deb822: bool) -> BadSource {
     BadSource::Line {
         file: file.to_owned(),
         line: store::hidden(line).chars().take(200).collect(),
         reason,
+        is_deb822,
     }
 }

@@ -82,13 +82,28 @@ impl SourceEntry {
             Some(SignedBy::Keys {
                 files,
                 fingerprints,
-            }) => keys_of_files(files, fingerprints, root)?,
+            }) => {
+                let keys = keys_of_files(files, fingerprints, root);
+                keys.map_err(|error| self.of_signed_by(error))?
+            }
         };
         Ok(SourceKeys {
             trust,
             tree,
             packaged: None,
         })
+    }
+
+    /// The error of a file that the entry's Signed-By names.
+    fn of_signed_by(&self, error: BadSource) -> BadSource {
+        match error {
+            BadSource::Unreadable { path, source } => BadSource::UnreadableKey {
+                path,
+                entry: self.shown(),
+                source,
+            },
+            error => error,
+        }
     }
 
     /// The selected ones of all trusted keys, which the tree gets as a file.

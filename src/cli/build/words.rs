@@ -20,6 +20,7 @@ use super::super::profile::ProfileArgs;
 use super::super::registry::{AccessArgs, PushArgs};
 use super::super::sources::SourceArgs;
 use super::super::trust::TrustArgs;
+use super::super::variables;
 use crate::formats::image_table::{ImageEntry, OptionSetting, TABLE_KEYS};
 use crate::images::{ImageFiles, ImageJob};
 use crate::pack::{self, ENDINGS, Form};
@@ -234,7 +235,7 @@ impl ImageWords {
     /// variables are ignored, except the one for the logins of mirrors.
     fn parse_words(words: Vec<OsString>) -> Result<ImageWords, clap::Error> {
         let command = ImageWords::command().mut_args(|arg| match arg.get_long() {
-            Some("auth-conf") => arg,
+            Some("auth-conf") => variables::without_empty(arg),
             Some(_) | None => arg.env(None::<&'static str>),
         });
         ImageWords::from_arg_matches(&command.try_get_matches_from(words)?)

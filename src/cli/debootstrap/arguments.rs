@@ -9,7 +9,7 @@ use clap::Parser;
 use crate::cli::environment::Environment;
 use crate::cli::host_files::host_files;
 use crate::cli::own_options::OwnOptions;
-use crate::cli::values;
+use crate::cli::values::{self, MirrorOrigin};
 use crate::formats::compress::{Compression, Encoding};
 use crate::formats::suite::Variant;
 use crate::install::Additions;
@@ -282,7 +282,8 @@ impl DebootstrapArgs {
 
     fn sources(&self, environment: &Environment) -> Result<SourceOptions, String> {
         if let Some(mirror) = &self.mirror {
-            values::check_mirror(mirror).map_err(|error| error.to_string())?;
+            let checked = values::check_mirror(mirror, MirrorOrigin::Argument);
+            checked.map_err(|error| error.to_string())?;
         }
         if let Some(keyring) = self.keyring.as_ref().filter(|file| !file.exists()) {
             let shown = keyring.display();

@@ -79,7 +79,7 @@ fn contradictions_are_refused() {
     rbootstrap --variant=fat noble n
         error: invalid value 'fat' for '--variant <NAME>': unknown variant `fat` (expected one of: essential, apt, minbase, buildd, important, standard, custom, extract, scratch)
     rbootstrap noble n m
-        error: `m` is not the URL of a mirror
+        error: `m` is not the URL of a mirror: it has no scheme
     rbootstrap noble http://m/ubuntu
         error: TARGET is `http://m/ubuntu`, which is a URL and not a path
     rbootstrap --simulate noble copy:/srv/ubuntu
@@ -87,9 +87,9 @@ fn contradictions_are_refused() {
     rbootstrap noble n --tar http://m/n.tar
         error: --tar is `http://m/n.tar`, which is a URL and not a path
     rbootstrap --mirror m noble n
-        error: `m` is not the URL of a mirror
+        error: `m`, the value of --mirror, is not the URL of a mirror: it has no scheme
     rbootstrap --mirror http://m/[x] noble n
-        error: `http://m/[x]` is not the URL of a mirror
+        error: `http://m/[x]`, the value of --mirror, is not the URL of a mirror: sources.list cannot hold its blanks, quotes, `#` or brackets
     rbootstrap noble a http://b c
         error: unexpected argument `c` after SUITE, TARGET and MIRROR
     rbootstrap noble a http://b c d

@@ -92,7 +92,7 @@ impl Decoder<'_> {
             package: name.clone(),
             source,
         };
-        let package = Package::parse(&deb.stanza).map_err(|e| control(e.into()))?;
+        let package = Package::parse_control(&deb.stanza).map_err(|e| control(e.into()))?;
         check_names(&package)?;
         let conffiles = content_of(&deb, "conffiles");
         let conffiles = dpkg::parse_conffiles(name, conffiles).map_err(control)?;

@@ -16,6 +16,12 @@ impl DemandReader<'_, '_> {
         if pattern::is_pattern(text) {
             return self.read_several(text, demands).map(|_| ());
         }
+        if let Some(part) = missing_part(text) {
+            return Err(Error::Incomplete {
+                word: text.to_owned(),
+                part,
+            });
+        }
         let read = self.read(text);
         let may_be_several = matches!(
             read,
@@ -24,7 +30,11 @@ impl DemandReader<'_, '_> {
         if may_be_several && self.read_several(text, demands)? {
             return Ok(());
         }
-        demands.push(read?);
+        let demand = read?;
+        if let Demand::Absent(package) = demand {
+            self.absent.push(package);
+        }
+        demands.push(demand);
         Ok(())
     }
 
@@ -118,6 +128,18 @@ impl DemandReader<'_, '_> {
         });
     }
 
+    /// Fails if a word says not to install an essential package.
+    pub(super) fn refuse_absent(&self, essential: &[Demand<'_>]) -> Result<(), Error> {
+        for package in &self.absent {
+            if essential.contains(&Demand::Present(*package)) {
+                return Err(Error::AbsentEssential {
+                    package: self.pool.full_name(*package),
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// The only package whose candidate provides the name of another.
     fn only_provider(&self, package: PackageId) -> Option<PackageId> {
         let entry = self.pool[package];
@@ -126,5 +148,16 @@ impl DemandReader<'_, '_> {
             [only] => Some(only),
             _ => None,
         }
+    }
+}
+
+/// What a word for one package lacks before or after `=`, `/` or `:`.
+fn missing_part(word: &str) -> Option<&'static str> {
+    match word.as_bytes() {
+        [b'=' | b'/' | b':', ..] => Some("name of a package"),
+        [.., b'='] => Some("version after `=`"),
+        [.., b'/'] => Some("suite after `/`"),
+        [.., b':'] => Some("architecture after `:`"),
+        _ => None,
     }
 }

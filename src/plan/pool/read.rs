@@ -220,7 +220,9 @@ impl<'a> Pool<'a> {
         let multi_arch = self[owner].multi_arch;
         let package = self[self[owner].package];
         for provided in scan::mentions(stanza.get(Field::Provides)) {
-            self.add_provided(&provided, owner, package.architecture);
+            if !provided.is_unequal() {
+                self.add_provided(&provided, owner, package.architecture);
+            }
         }
         let implicit = ProvideEntry {
             owner,

@@ -98,6 +98,18 @@ fn marking_follows_apt() {
             "a e",
         ),
         ("recommends do not pull", "a 1 Recommends:b\nb 1", "a", "a"),
+        (
+            "advice that is no relation",
+            "a 1 Depends:b Recommends:${misc:X} Suggests:x:,b\nb 1",
+            "a",
+            "a b",
+        ),
+        (
+            "an unequal provide is passed over",
+            "a 1 Depends:v|b\nb 1\nc 1 Provides:v(>=2)",
+            "a",
+            "a b",
+        ),
         ("the highest version", "a 1\na 3\na 2", "a", "a"),
         (
             "cycles",

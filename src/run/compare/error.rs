@@ -133,7 +133,7 @@ impl Error {
             Error::SeveralPlatforms { .. } => {
                 Some("--arch ARCH compares with the image of one architecture".into())
             }
-            Error::Temporary { .. } => Some("TMPDIR names another directory".into()),
+            Error::Temporary { .. } => Some("set TMPDIR to another directory".into()),
             Error::Layout(error) => error.hint(),
             Error::NoPlatform { .. }
             | Error::Read { .. }

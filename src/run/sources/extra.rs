@@ -6,9 +6,10 @@ use super::super::Error;
 use super::super::request::SourceOptions;
 use super::leniency;
 use crate::archive::sources::{self, SourceEntry};
-use crate::archive::{Exemptions, Expiry, Leniency, Source, SourceKeys, Trust};
+use crate::archive::{BadSource, Exemptions, Expiry, Leniency, Source, SourceKeys, Trust};
 use crate::formats::suite::Suites;
 use crate::report::Report;
+use crate::store;
 
 /// What the user's further sources are read with.
 pub(super) struct ExtraSources<'a> {
@@ -33,16 +34,28 @@ impl ExtraSources<'_> {
         let is_line = given.trim_start().starts_with("deb") && given.contains(char::is_whitespace);
         let entries = match is_line {
             true => sources::parse("--source", given)?,
+            false if sources::begins_with_url(given) => {
+                return Err(Error::Source(BadSource::NoType {
+                    line: store::hidden(given.trim()),
+                }));
+            }
             false => sources::read_file(Path::new(given))?,
         };
+        if entries.is_empty() {
+            report.note(format!(
+                "--source {}: no source is enabled",
+                store::hidden(given)
+            ));
+        }
         let mut list = Vec::new();
         for entry in entries {
+            let source = self.source(&entry, Path::new("/"), report)?;
             if !entry.is_writable() {
                 return Err(Error::Unwritable {
                     entry: entry.shown(),
                 });
             }
-            list.push(self.source(&entry, Path::new("/"), report)?);
+            list.push(source);
         }
         Ok(list)
     }
@@ -90,6 +103,12 @@ fn warn_of_exemptions(entry: &SourceEntry, exemptions: Exemptions, report: &Repo
         report.warning(format!(
             "trusted=yes: the signatures of {shown} are NOT checked: \
              anyone between this machine and the mirror can choose what is installed"
+        ));
+    }
+    if entry.distrusted {
+        report.warning(format!(
+            "trusted=no: {shown} is used if its signature is good; \
+             apt installs its packages with --allow-unauthenticated only"
         ));
     }
     if exemptions.expired {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::Error;
 use super::super::request::{ListedSources, SourceOptions, SourceText, System};
 use super::extra::ExtraSources;
-use super::{Sources, host_architecture, keys, with_merged_usr};
+use super::{Sources, architectures, keys, with_merged_usr};
 use crate::archive::sources;
 use crate::formats::suite::{Suite, Suites};
 use crate::report::Report;
@@ -32,10 +32,7 @@ pub(super) fn choose(
     let known = suites.find(name).or_else(|| suites.find(own));
     let suite = known.cloned().unwrap_or_else(|| Suite::unlisted(name));
     let suite = with_merged_usr(suite, system)?;
-    let mut architectures = system.architectures.clone();
-    if architectures.is_empty() {
-        architectures.push(host_architecture()?);
-    }
+    let architectures = architectures(system)?;
     let keys = keys(&suite, options, report)?;
     let extra = ExtraSources {
         suites,

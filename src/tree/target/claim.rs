@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat};
 use rustix::io::Errno;
@@ -153,6 +153,10 @@ fn open_existing(parent: &OwnedFd, found: &Handle, target: &Path) -> Result<Owne
             let link = rustix::fs::readlinkat(found, c"", Vec::new()).map_err(failed)?;
             match rustix::fs::openat(parent, &*link, DIRECTORY, Mode::empty()) {
                 Err(Errno::NOTDIR) => Err(not_a_directory(target)),
+                Err(Errno::NOENT) => Err(Error::DanglingSymlink {
+                    path: target.to_owned(),
+                    leads_to: PathBuf::from(OsString::from_vec(link.into_bytes())),
+                }),
                 opened => opened.map_err(|e| io_error("find", target, e)),
             }
         }

@@ -24,6 +24,12 @@ pub(crate) enum Error {
     Foreign { path: PathBuf },
     #[error("the target {} is a symlink of another user (uid {uid})", path.display())]
     ForeignSymlink { path: PathBuf, uid: u32 },
+    #[error(
+        "the target {} is a symlink to {}, which does not exist",
+        path.display(),
+        leads_to.display()
+    )]
+    DanglingSymlink { path: PathBuf, leads_to: PathBuf },
     #[error("the target {} is being built by another run", path.display())]
     Busy { path: PathBuf },
     #[error(
@@ -82,10 +88,13 @@ impl Error {
                 Some("name a directory that is empty or does not exist yet".into())
             }
             Error::Temporary { .. } => {
-                Some("TMPDIR names another directory, which must have room for the tree".into())
+                Some("set TMPDIR to another directory, which must have room for the tree".into())
             }
             Error::Foreign { .. } => {
                 Some("name a directory of your own, or one that does not exist yet".into())
+            }
+            Error::DanglingSymlink { .. } => {
+                Some("remove the symlink, or create the directory that it leads to".into())
             }
             Error::ForeignSymlink { .. } => {
                 Some("name the directory that the symlink leads to".into())

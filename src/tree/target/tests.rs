@@ -91,7 +91,7 @@ fn what_is_unfit_is_refused_and_left_alone() {
     std::os::unix::fs::symlink("nowhere", above.path().join("dangling")).unwrap();
     assert!(matches!(
         Target::claim(&above.path().join("dangling")),
-        Err(Error::Io { .. })
+        Err(Error::DanglingSymlink { .. })
     ));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "x");
 }
