@@ -298,7 +298,7 @@ fn entries_become_sources() {
     assert_eq!(signed.tree_keys.files[0].path, "/etc/apt/keyrings/key.gpg");
     assert!(matches!(
         source("deb [signed-by=/absent.gpg] http://m s c"),
-        Err(BadSource::Unreadable { .. })
+        Err(BadSource::UnreadableKey { .. })
     ));
 
     let keys = SourceKeys {
