@@ -42,6 +42,9 @@ pub(super) fn distinct(values: &[String]) -> Vec<String> {
     distinct
 }
 
+/// The hint for a URL that could be fetched, but not written to sources.list.
+const URLS: &str = "a URL begins with http://, https://, file: or copy:";
+
 /// Where the URL of a mirror is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MirrorOrigin {
@@ -75,10 +78,7 @@ impl MirrorOrigin {
 
 impl NotAMirror {
     pub(super) fn hint(&self) -> String {
-        let hint = match self.hint {
-            Some(hint) => hint,
-            None => "a URL begins with http://, https://, file: or copy:",
-        };
+        let hint = self.hint.unwrap_or(URLS);
         match self.origin {
             MirrorOrigin::Argument => format!("the order is SUITE TARGET MIRROR; {hint}"),
             MirrorOrigin::Option | MirrorOrigin::Variable => hint.to_owned(),

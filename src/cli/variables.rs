@@ -21,9 +21,12 @@ pub(super) fn without_empty(arg: Arg) -> Arg {
 
 /// The error of a command line. Options whose values come from variables are called by these.
 pub(super) fn named(mut error: clap::Error, command: &Command, words: &[OsString]) -> clap::Error {
+    // clap builds only the subcommand that it parses, and shows no arguments of the others.
+    let mut command = command.clone();
+    command.build();
     for kind in [ContextKind::InvalidArg, ContextKind::PriorArg] {
         if let Some(ContextValue::String(shown)) = error.get(kind)
-            && let Some(variable) = variable_of(shown, command, words)
+            && let Some(variable) = variable_of(shown, &command, words)
         {
             error.insert(kind, ContextValue::String(variable));
         }

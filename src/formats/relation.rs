@@ -159,7 +159,10 @@ pub(crate) fn parse_provides(field: &str) -> Result<Vec<Provided>, BadRelation> 
         } = parse_relation(entry)?;
         let version = match constraint {
             None => None,
-            Some(Constraint { operator, version }) if operator == Operator::Equal => Some(version),
+            Some(Constraint {
+                operator: Operator::Equal,
+                version,
+            }) => Some(version),
             Some(_) => continue,
         };
         provided.push(Provided {
