@@ -9,6 +9,7 @@
 mod channel;
 mod command;
 mod control_group;
+mod end;
 mod error;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod fuzz;
@@ -38,9 +39,9 @@ use std::process::{ExitCode, ExitStatus};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::unistd::Pid;
-use rustix::process::{DumpableBehavior, PidfdFlags, pidfd_open, set_dumpable_behavior};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::report::Report;
 use crate::tree::rootfs::Rootfs;
@@ -63,14 +64,10 @@ pub(crate) use zygote::PerlScript;
 /// The host name that programs in the sandbox see: the same wherever an image is built.
 pub(crate) const HOSTNAME: &str = "localhost";
 
-/// Runs PID 1 of a sandbox, or the process that executes a hook, if the program was executed as
-/// such.
+/// Runs PID 1 of a sandbox or the process that executes a hook, if executed as such.
 pub(crate) fn own_process() -> Option<ExitCode> {
     init::run(std::env::args_os()).or_else(|| hooks::hook_process(std::env::args_os()))
 }
-
-/// How long PID 1 may take to end its processes, in milliseconds.
-const PATIENCE: u16 = 2000;
 
 /// What the user permits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -357,23 +354,8 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.channel.shut_down();
-        if !ends_by_itself(self.init) {
-            let _ = nix::sys::signal::kill(self.init, nix::sys::signal::Signal::SIGKILL);
-        }
-        while nix::sys::wait::waitpid(self.init, None) == Err(nix::Error::EINTR) {}
+        end::await_end(self.init);
     }
-}
-
-/// Waits for PID 1 after its socket was closed. False if it is still there after [`PATIENCE`]: what
-/// ran in the sandbox may have kept it from ending.
-fn ends_by_itself(init: Pid) -> bool {
-    let known = rustix::process::Pid::from_raw(init.as_raw());
-    let opened = known.map(|pid| pidfd_open(pid, PidfdFlags::empty()));
-    let Some(Ok(process)) = opened else {
-        return true;
-    };
-    let mut watched = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
-    poll(&mut watched, PollTimeout::from(PATIENCE)) != Ok(0)
 }
 
 /// Keeps processes that have all capabilities of this one from tracing it and from reading its

@@ -29,7 +29,7 @@ use crate::tree::rootfs::{RootPath, Rootfs};
 use crate::tree::runtime;
 use crate::tree::tidy::{self, Kept};
 
-use self::early::{execute_early, newest_before_scripts, own_files};
+use self::early::{execute_early, execute_early_steps, newest_before_scripts, own_files};
 use super::Error;
 use super::ahead::leaves_perl_scripts;
 use super::hooks::HookRunner;
@@ -38,7 +38,7 @@ use super::key::keys;
 use super::scripts::{ScriptHost, ScriptPlace};
 use super::second_stage::Times;
 use super::snapshot::{SnapshotOptions, Snapshots};
-use super::steps::{Options, Step, early_steps, first_of_second_stage, steps};
+use super::steps::{Options, Step, first_of_second_stage, steps};
 use snapshots::now;
 
 /// What an installation needs before its packages are known.
@@ -134,12 +134,7 @@ impl<'a> Installation<'a> {
             report,
         };
         let mut hooks = HookRunner::new(options.hooks());
-        let early = early_steps(&options);
-        for (number, step) in early.iter().enumerate() {
-            report.begin_step(number + 1, step.kind());
-            execute_early(step, place, &mut hooks)?;
-        }
-        report.end_steps();
+        let done = execute_early_steps(&options, place, &mut hooks)?;
         let staging_options = staging::Options {
             source: staging::downloads(Arc::clone(&fetch), interrupt.clone()),
             rules: options.path_rules(),
@@ -147,16 +142,14 @@ impl<'a> Installation<'a> {
         };
         // Before the sandbox, which hides its directory.
         let staging = Staging::start(root, staging_options, report.clone())?;
-        let scripts = match options.has_scripts() {
-            true => Some(ScriptHost::open(place)?),
-            false => None,
-        };
+        let has_scripts = options.has_scripts();
+        let scripts = has_scripts.then(|| ScriptHost::open(place)).transpose()?;
         Ok(Installation {
             root,
             options,
             own_files: Vec::new(),
             state: State::read(root)?,
-            done: early.len(),
+            done,
             script_epoch: None,
             forces: Forces::default(),
             may_cover_perl: false,

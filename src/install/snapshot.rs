@@ -42,7 +42,7 @@ use super::steps::{Options, Step};
 
 pub(super) use capture::{Capture, NotKept};
 pub(super) use lay::{Existing, Laying, existing, require_files};
-pub(super) use list::{Listing, NotListed};
+pub(super) use list::{NotListed, TreeLister};
 pub(super) use points::SnapshotPoints;
 
 const PURPOSE: &str = "rbootstrap snapshot 2";

@@ -1,10 +1,11 @@
 //! Resolves the user's words and the variant to packages of the pool.
 //!
-//! Words for several packages are read in `several`.
+//! Words for several packages are read in `several`, versions in `versions`.
 
 mod first;
 mod name_words;
 mod several;
+mod versions;
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,6 @@ use super::pool::{
 };
 use super::variant::VariantPackages;
 use super::{Error, Selection, local, suggestions};
-use crate::formats::glob;
 use crate::formats::package::Priority;
 use crate::formats::version::Version;
 
@@ -71,20 +71,11 @@ pub(super) fn read<'s>(pool: &Pool<'_>, selection: &'s Selection) -> Result<Dema
         selected: BTreeSet::new(),
         absent: Vec::new(),
     };
-    for excluded in &selection.exclude {
-        reader.exclude(excluded);
-    }
     let is_excluded = |name: &str| {
         let mut excluded = selection.exclude.iter();
         excluded.any(|excluded| excluded.eq_ignore_ascii_case(name))
     };
-    let mut demands = Vec::new();
-    for text in &selection.include {
-        if !selection.local.iter().any(|file| file.word() == text) {
-            reader.read_word(text.trim(), &mut demands)?;
-        }
-    }
-    reader.leave_out(&mut demands);
+    let mut demands = reader.read_words(selection)?;
     let local = &selection.local;
     let variant = VariantPackages::of(selection.variant);
     if selection.variant.has_own_packages() {
@@ -230,6 +221,21 @@ impl DemandReader<'_, '_> {
         providers
     }
 
+    /// Reads what the user names.
+    fn read_words<'s>(&mut self, selection: &'s Selection) -> Result<Vec<Demand<'s>>, Error> {
+        for excluded in &selection.exclude {
+            self.exclude(excluded);
+        }
+        let mut demands = Vec::new();
+        for text in &selection.include {
+            if !selection.local.iter().any(|file| file.word() == text) {
+                self.read_word(text.trim(), &mut demands)?;
+            }
+        }
+        self.leave_out(&mut demands);
+        Ok(demands)
+    }
+
     /// Reads `pkg`, `pkg:arch`, `pkg=version`, `pkg/suite`, `pkg-`, `pkg+`.
     fn read<'s>(&mut self, text: &'s str) -> Result<Demand<'s>, Error> {
         let text = text.trim();
@@ -354,61 +360,5 @@ impl DemandReader<'_, '_> {
         } else {
             Error::Excluded { package }
         }
-    }
-
-    /// The highest version that `text` matches.
-    fn version(&self, package: PackageId, text: &str) -> Result<VersionId, Error> {
-        let mut available: Vec<&str> = Vec::new();
-        let mut found: Option<VersionId> = None;
-        for version in self.pool.versions(package) {
-            let own = self.pool[version].text;
-            available.push(own);
-            let is_higher = found.is_none_or(|known| {
-                // Of several .debs of one version, the one that was read first: the list's last.
-                Version::compare(own, self.pool[known].text).is_ge()
-            });
-            if is_higher && matches_version(text, own) {
-                found = Some(version);
-            }
-        }
-        if let Some(found) = found {
-            return Ok(found);
-        }
-        available.sort_by(|a, b| Version::compare(b, a));
-        Err(Error::UnknownVersion {
-            package: self.pool.full_name(package),
-            version: text.to_owned(),
-            available: available.into_iter().map(str::to_owned).collect(),
-        })
-    }
-
-    fn not_in_suite(&self, package: PackageId, suite: &str) -> Error {
-        let mut available = Vec::new();
-        for version in self.pool.versions(package) {
-            for listing in self.pool.listings(version) {
-                available.push(listing.release().suite_in_url().to_owned());
-            }
-        }
-        available.sort();
-        available.dedup();
-        Error::NotInSuite {
-            package: self.pool.full_name(package),
-            suite: suite.to_owned(),
-            available,
-        }
-    }
-}
-
-/// Whether `pkg=text` means a version, as apt decides it: the same text, the text before a star at
-/// its end, or a pattern of fnmatch(3).
-fn matches_version(text: &str, version: &str) -> bool {
-    if text.is_empty() {
-        return false;
-    }
-    let text = text.to_ascii_lowercase();
-    let version = version.to_ascii_lowercase();
-    match text.strip_suffix('*') {
-        Some(start) if version.starts_with(start) => true,
-        _ => glob::matches(text.as_bytes(), version.as_bytes()),
     }
 }

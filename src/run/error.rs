@@ -230,22 +230,11 @@ impl Error {
     /// What the user can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Error::UnknownSuite { similar, .. } if similar.is_empty() => Some(
-                "`rbootstrap suites` lists the known suites; any other needs a MIRROR and --keyring"
-                    .into(),
-            ),
-            Error::UnknownSuite { similar, .. } => {
-                Some(format!("did you mean {}?", similar.join(" or ")))
-            }
+            Error::UnknownSuite { similar, .. } => Some(known_suite(similar)),
             Error::UnlistedSuite { .. } => {
                 Some("rbootstrap --keyring FILE SUITE TARGET MIRROR".into())
             }
-            Error::NotAnArchitecture { meant, .. } => Some(match meant {
-                Some(meant) => format!("did you mean {meant}?"),
-                None => "--arch takes Debian's names: amd64, arm64, i386; packages for `all` come \
-                         with any"
-                    .into(),
-            }),
+            Error::NotAnArchitecture { meant, .. } => Some(known_architecture(*meant)),
             Error::Privilege(error) => Some(error.hint()),
             Error::NoSnapshots { .. } | Error::NoTimeInMirror { .. } => {
                 Some("http://mirror.example/snapshots/{time} is such a MIRROR".into())
@@ -272,9 +261,7 @@ impl Error {
             Error::Pack(error) => error.hint(),
             Error::Registry(error) => error.hint(),
             Error::Pushes { failures } => failures.first().and_then(registry::Error::hint),
-            Error::NoName { .. } => {
-                Some("name it: rbootstrap push IMAGE REGISTRY/NAME:TAG".into())
-            }
+            Error::NoName { .. } => Some("name it: rbootstrap push IMAGE REGISTRY/NAME:TAG".into()),
             Error::Store(error) => error.hint(),
             Error::Fetch(error) => error.hint(),
             Error::Archive(error) => error.hint(),
@@ -293,6 +280,24 @@ impl Error {
             | Error::Rootfs(_)
             | Error::Interrupted { .. } => None,
         }
+    }
+}
+
+/// What helps against an unknown suite.
+fn known_suite(similar: &[String]) -> String {
+    match similar {
+        [] => "`rbootstrap suites` lists the known suites; any other needs a MIRROR and --keyring"
+            .into(),
+        similar => format!("did you mean {}?", similar.join(" or ")),
+    }
+}
+
+/// What helps against a name that no architecture has.
+fn known_architecture(meant: Option<&str>) -> String {
+    match meant {
+        Some(meant) => format!("did you mean {meant}?"),
+        None => "--arch takes Debian's names: amd64, arm64, i386; packages for `all` come with any"
+            .into(),
     }
 }
 

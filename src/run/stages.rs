@@ -35,24 +35,22 @@ impl<'a> RunStages<'a> {
     /// Makes what is requested. Whatever fails, dropping the values before it undoes what they did;
     /// `shared` says where that did not succeed.
     pub(super) fn run(self) -> Result<Done, Error> {
-        let RunStages {
-            request, report, ..
-        } = self;
+        let request = self.request;
         // Sources. An unknown suite or a bad source is an error whoever asks.
         let mut inputs = self.read_inputs()?;
         // Preflight.
         let claim = self.claim(&inputs)?;
         let store = self.open_store()?;
         let _registration = cancel_on(self.interrupt, &store);
-        let fetch = start_downloads(&store, &request.limits, report);
+        let fetch = start_downloads(&store, &request.limits, self.report);
         let root = claim.as_ref().map(ClaimedOutputs::root);
-        let installation = match &claim {
-            Some(claim) => Some(self.begin(claim, &mut inputs, &fetch)?),
-            None => None,
-        };
+        let begun = claim
+            .as_ref()
+            .map(|claim| self.begin(claim, &mut inputs, &fetch));
+        let installation = begun.transpose()?;
         // Indexes and Plan.
         let options = reader_options(request);
-        let reader = IndexReader::new(&store, &inputs.sources.list, options, report);
+        let reader = IndexReader::new(&store, &inputs.sources.list, options, self.report);
         let prefetching = Some(&*fetch).filter(|_| prefetches(request));
         let staging = installation.as_ref().map(Installation::prefetcher);
         let plan = choice::choose(&Choice {
@@ -63,17 +61,17 @@ impl<'a> RunStages<'a> {
             store: &store,
             early: EarlyDownloads::new(&inputs, prefetching, staging),
             interrupt: self.interrupt,
-            report,
+            report: self.report,
         })?;
         let key = image_key::image_key(request, &inputs, &plan);
         let lock = MadeLock::new(request, &inputs, &plan, &reader).with_image(&key);
         if request.goal.ends_with_plan() {
             self.publish_later(lock.write(None, None)?);
             let lock = lock.of_build()?;
-            let steps = plan.steps(&inputs.options);
             self.tell_start(&plan, &inputs, &store);
+            let steps = plan.steps(&inputs.options);
             let done = Done::new(plan.plan, &inputs.selection, key).with_lock(lock);
-            return Ok(done.with_steps(steps, report));
+            return Ok(done.with_steps(steps, self.report));
         }
         // Fetch and Install.
         preflight::require_room(request, &plan, claim.as_ref(), &store)?;

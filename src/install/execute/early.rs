@@ -7,9 +7,24 @@ use crate::formats::package_key::PackageKey;
 use crate::install::Error;
 use crate::install::hooks::HookRunner;
 use crate::install::scripts::ScriptPlace;
-use crate::install::steps::Step;
+use crate::install::steps::{Options, Step, early_steps};
 use crate::tree::base::base;
 use crate::tree::rootfs::RootPath;
+
+/// Executes the steps that are the same for every plan. Returns their number.
+pub(super) fn execute_early_steps(
+    options: &Options,
+    place: ScriptPlace<'_>,
+    hooks: &mut HookRunner,
+) -> Result<usize, Error> {
+    let early = early_steps(options);
+    for (number, step) in early.iter().enumerate() {
+        place.report.begin_step(number + 1, step.kind());
+        execute_early(step, place, hooks)?;
+    }
+    place.report.end_steps();
+    Ok(early.len())
+}
 
 /// Executes a step that comes before the packages are known.
 pub(super) fn execute_early(

@@ -7,7 +7,7 @@ use crate::dpkg::unpack;
 use crate::failure::with_causes;
 use crate::formats::package_key::PackageKey;
 use crate::install::install_plan::in_staging_order;
-use crate::install::snapshot::{self, Listing, NotListed, Snapshot};
+use crate::install::snapshot::{self, NotListed, Snapshot, TreeLister};
 use crate::report::Stage;
 use crate::store::{DerivedKind, Verified};
 
@@ -37,7 +37,7 @@ impl Installation<'_> {
         };
         let now = self.clock();
         let header = snapshot.header.clone();
-        let listing = Listing {
+        let listing = TreeLister {
             root: self.root,
             packages: &self.take_all(snapshots, at)?,
             until,

@@ -42,7 +42,7 @@ pub(in crate::install) enum NotListed {
 }
 
 /// What a list is made of.
-pub(in crate::install) struct Listing<'a> {
+pub(in crate::install) struct TreeLister<'a> {
     /// The tree that is not laid, for messages.
     pub(in crate::install) root: &'a Rootfs,
     /// The files of the packages in the tree.
@@ -54,12 +54,12 @@ pub(in crate::install) struct Listing<'a> {
 }
 
 /// The files with content, and where the packages' data members are in theirs.
-struct Contents {
+struct OpenContents {
     files: Vec<File>,
     data: Vec<Range<u64>>,
 }
 
-impl Listing<'_> {
+impl TreeLister<'_> {
     /// Lists the tree of a snapshot.
     pub(in crate::install) fn list(self, snapshot: Snapshot) -> Result<ListedTree, NotListed> {
         let times = MadeTimes::new(&snapshot.header, self.now);
@@ -90,7 +90,7 @@ impl Listing<'_> {
         Ok(ListedTree::new(self.root.path(), entries, files))
     }
 
-    fn kind(&self, saved: &SavedEntry, contents: &Contents) -> Result<ListedKind, NotListed> {
+    fn kind(&self, saved: &SavedEntry, contents: &OpenContents) -> Result<ListedKind, NotListed> {
         let path = || saved.path.clone();
         Ok(match &saved.kind {
             // The positions of links have been checked: none leads to a link.
@@ -135,13 +135,13 @@ impl Listing<'_> {
 
     /// Opens the decoded packages that the tree has files of. They are held open: another run may
     /// remove them from the cache.
-    fn open(&self, snapshot: &Snapshot) -> Result<Contents, NotListed> {
+    fn open(&self, snapshot: &Snapshot) -> Result<OpenContents, NotListed> {
         let packages = &snapshot.header.packages;
         let limit = getrlimit(Resource::Nofile).current;
         if limit.is_some_and(|limit| packages.len() as u64 + OTHER_DESCRIPTORS > limit) {
             return Err(NotListed::Descriptors);
         }
-        let mut contents = Contents {
+        let mut contents = OpenContents {
             files: Vec::new(),
             data: Vec::new(),
         };
