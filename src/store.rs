@@ -251,6 +251,12 @@ impl Store {
         self.derived.as_ref()?.find(kind, of)
     }
 
+    /// Whether a file of that kind is kept, whose seal is not checked here.
+    pub(crate) fn has_derived(&self, kind: DerivedKind, of: &Digest) -> bool {
+        let derived = self.derived.as_ref();
+        derived.is_some_and(|derived| derived.has(kind, of))
+    }
+
     /// Removes a derived file, if it is there.
     pub(crate) fn forget(&self, kind: DerivedKind, of: &Digest) {
         if let Some(derived) = &self.derived {

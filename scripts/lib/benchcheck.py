@@ -85,8 +85,7 @@ def check(bench: Bench, sets: dict[str, Cell]) -> list[str]:
                     rules,
                 )
             )
-        if cell.name == "minbase":
-            lines.append(compare_tars(bench, cell))
+        lines.append(compare_tars(bench, cell))
     return lines
 
 

@@ -88,7 +88,14 @@ impl<'a> ClaimedOutputs<'a> {
     /// Set if a list of the finished tree will do: only an image is made of it. The time after which
     /// the run writes files, in seconds since 1970.
     pub(super) fn listed_until(&self) -> Option<i64> {
-        let is_packed = self.outputs.directory.is_none() && self.outputs.image.is_some();
+        let Outputs {
+            directory,
+            image,
+            keep_failed,
+            ..
+        } = self.outputs;
+        // The tree of a failed run may be asked for.
+        let is_packed = directory.is_none() && image.is_some() && !keep_failed;
         is_packed.then_some(self.began)
     }
 

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::dpkg::staging::PackageFile;
 use crate::dpkg::unpack;
 use crate::failure::with_causes;
 use crate::formats::package_key::PackageKey;
 use crate::install::install_plan::in_staging_order;
-use crate::install::snapshot::{self, NotListed, Snapshot, TreeLister};
+use crate::install::snapshot::{self, NotListed, Snapshot, SnapshotHeader, TreeLister};
 use crate::report::Stage;
 use crate::store::{DerivedKind, Verified};
 
@@ -20,14 +21,14 @@ impl Installation<'_> {
         &mut self,
         snapshots: &StepSnapshots<'_>,
     ) -> Result<Option<Installed>, Error> {
-        let last = snapshots.steps.len().checked_sub(1);
-        let known = snapshots.points.possible.last().copied();
+        let Some(until) = self.listed_until else {
+            return Ok(None);
+        };
         // Attributes that the directory has from its surroundings would be in the image too.
-        let (Some(until), Some(at), true) = (
-            self.listed_until,
-            known.filter(|known| Some(*known) == last),
-            self.root_attributes.is_empty(),
-        ) else {
+        let may_list = self.root_attributes.is_empty();
+        let last = snapshots.points.possible.last().copied();
+        let last = last.filter(|last| may_list && last + 1 == snapshots.steps.len());
+        let Some(at) = last else {
             return Ok(None);
         };
         let key = &snapshots.keys[at];
@@ -35,12 +36,21 @@ impl Installation<'_> {
         let Some(snapshot) = found.and_then(|found| Snapshot::open(&found).ok()) else {
             return Ok(None);
         };
+        let files = in_staging_order(&snapshots.steps[..=at], snapshots.plan);
+        // Before a download is waited for, beside which packages can be decoded.
+        let possible = snapshot
+            .require_listable(until)
+            .and_then(|()| self.require_decoded(&snapshot.header, &files));
+        if let Err(reason) = possible {
+            self.tell_not_listed(&reason);
+            return Ok(None);
+        }
+        let packages = self.take_all(files)?;
         let now = self.clock();
         let header = snapshot.header.clone();
         let listing = TreeLister {
             root: self.root,
-            packages: &self.take_all(snapshots, at)?,
-            until,
+            packages: &packages,
             now,
         };
         let listed = match listing.list(snapshot) {
@@ -66,14 +76,32 @@ impl Installation<'_> {
         }))
     }
 
-    /// Waits for the files of all packages that are in the tree after a step.
+    /// Fails unless the cache has all packages decoded of which the tree has files.
+    fn require_decoded(
+        &self,
+        header: &SnapshotHeader,
+        files: &[PackageFile],
+    ) -> Result<(), NotListed> {
+        let store = self.fetch.store();
+        for package in &header.packages {
+            let file = files.iter().find(|file| file.key == *package);
+            let is_decoded =
+                file.is_some_and(|file| store.has_derived(DerivedKind::Package, &file.deb.digest));
+            if !is_decoded {
+                let package = package.clone();
+                return Err(NotListed::NotDecoded { package });
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the files of packages.
     fn take_all(
         &self,
-        snapshots: &StepSnapshots<'_>,
-        at: usize,
+        wanted: Vec<PackageFile>,
     ) -> Result<HashMap<PackageKey, Arc<Verified>>, Error> {
         let mut files = HashMap::new();
-        for file in in_staging_order(&snapshots.steps[..=at], snapshots.plan) {
+        for file in wanted {
             let taken = self.fetch.take(&file.deb);
             let taken = taken.map_err(|source| unpack::Error::Fetch { source });
             files.insert(file.key, taken.map_err(snapshot::Error::from)?);

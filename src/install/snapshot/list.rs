@@ -47,10 +47,28 @@ pub(in crate::install) struct TreeLister<'a> {
     pub(in crate::install) root: &'a Rootfs,
     /// The files of the packages in the tree.
     pub(in crate::install) packages: &'a HashMap<PackageKey, Arc<Verified>>,
-    /// Files of packages may not be later than this, in seconds since the epoch.
-    pub(in crate::install) until: i64,
     /// When the tree would be laid, in nanoseconds since the epoch.
     pub(in crate::install) now: i64,
+}
+
+impl Snapshot {
+    /// Fails if the tree must be laid: if a package's file is later than `until`, in seconds since
+    /// the epoch, as what the run makes is, or if there are too many packages to be held open.
+    pub(in crate::install) fn require_listable(&self, until: i64) -> Result<(), NotListed> {
+        let packages = self.header.packages.len() as u64;
+        let limit = getrlimit(Resource::Nofile).current;
+        if limit.is_some_and(|limit| packages + OTHER_DESCRIPTORS > limit) {
+            return Err(NotListed::Descriptors);
+        }
+        for saved in &self.entries {
+            let is_placed = matches!(saved.kind, SavedKind::Placed(_));
+            if is_placed && saved.modified.seconds > until {
+                let path = saved.path.clone();
+                return Err(NotListed::Later { path });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The files with content, and where the packages' data members are in theirs.
@@ -96,9 +114,6 @@ impl TreeLister<'_> {
             // The positions of links have been checked: none leads to a link.
             SavedKind::Directory | SavedKind::Link { .. } => ListedKind::Directory,
             SavedKind::Placed(origin) => {
-                if saved.modified.seconds > self.until {
-                    return Err(NotListed::Later { path: path() });
-                }
                 let package = origin.package as usize;
                 let size = origin.content.size;
                 let data = &contents.data[package];
@@ -137,10 +152,6 @@ impl TreeLister<'_> {
     /// remove them from the cache.
     fn open(&self, snapshot: &Snapshot) -> Result<OpenContents, NotListed> {
         let packages = &snapshot.header.packages;
-        let limit = getrlimit(Resource::Nofile).current;
-        if limit.is_some_and(|limit| packages.len() as u64 + OTHER_DESCRIPTORS > limit) {
-            return Err(NotListed::Descriptors);
-        }
         let mut contents = OpenContents {
             files: Vec::new(),
             data: Vec::new(),
