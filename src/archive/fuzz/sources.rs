@@ -45,8 +45,12 @@ pub(crate) fn sources(data: &[u8]) {
         let source = entry.source(&architectures, &NO_KEYS, Path::new("/nonexistent"));
         let mut source = match source {
             Ok(source) => source,
-            // It names a list of mirrors.
-            Err(BadSource::RemoteMirrorList { .. } | BadSource::Unreadable { .. }) => continue,
+            // It names a list of mirrors, or what cannot be fetched.
+            Err(
+                BadSource::RemoteMirrorList { .. }
+                | BadSource::Unreadable { .. }
+                | BadSource::Uri { .. },
+            ) => continue,
             Err(error) => panic!("{error}: {text}"),
         };
         if !entry.trusted {
