@@ -155,7 +155,7 @@ impl BootstrapArgs {
         self.output.goal()
     }
 
-    /// What the run makes. Where the options contradict each other, nothing.
+    /// What the run makes: an image where the options contradict each other, which is refused later.
     pub(super) fn product(&self, environment: &Environment) -> Product {
         let given = GivenImage {
             target: self.target.as_deref(),

@@ -26,7 +26,7 @@ pub(super) struct ProcessCredentials {
     /// Whether root's capabilities outlast the next change of the user (PR_SET_KEEPCAPS), as
     /// setpriv(1) has it, which changes the user first.
     keeps_capabilities: bool,
-    /// Whether they have outlasted one.
+    /// Whether the process has kept them after such a change.
     has_capabilities: bool,
 }
 

@@ -58,8 +58,7 @@ impl Supervisor {
                 Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN)) => {
                     CallAnswer::Error(error)
                 }
-                // What fails here, as a path that leads nowhere, fails for the kernel too, which
-                // knows the error.
+                // A path that leads nowhere, for example: the kernel then fails with the right error.
                 Err(_) => CallAnswer::Continue,
             };
             self.listener.answer(&notification, answer);

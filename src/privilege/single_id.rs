@@ -20,7 +20,7 @@ pub(super) fn enter() -> Result<PrivilegeKind, Error> {
     // SAFETY: this process has one thread, and the namespace does not concern its descriptors.
     let unshared = unsafe { unshare_unsafe(UnshareFlags::NEWUSER) };
     unshared.map_err(refusal::of_namespace)?;
-    // Who has no rights outside may map groups only where none can be dropped.
+    // The kernel lets a process without rights outside map its group only after this.
     write("setgroups", "deny")?;
     write("uid_map", &IdMap::of_root(uid).to_string())?;
     write("gid_map", &IdMap::of_root(gid).to_string())?;

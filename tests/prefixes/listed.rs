@@ -1,4 +1,4 @@
-//! An image of a known system is made of the snapshot alone, without a tree, and has the bytes of
+//! An image of a known system is packed from its snapshot, without a tree, and has the bytes of
 //! one that is made of a tree.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use super::{Images, packages, start};
 
 /// Whether the image was made without a tree.
 pub(super) fn is_listed(made: &Outcome) -> bool {
-    let text = "the image is made of the snapshot alone";
+    let text = "the image is packed from the snapshot";
     made.stderr.lines().any(|line| line.starts_with(text))
 }
 

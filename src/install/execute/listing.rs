@@ -61,7 +61,7 @@ impl Installation<'_> {
             }
         };
         self.tell_start(snapshots, at);
-        let text = "the image is made of the snapshot alone, without a tree";
+        let text = "the image is packed from the snapshot, without a tree";
         self.report.detail(text.to_owned());
         self.go_back(&header, now);
         let packages = snapshots.plan.debs.len() as u64;
@@ -111,7 +111,8 @@ impl Installation<'_> {
 
     fn tell_not_listed(&self, reason: &NotListed) {
         let reason = with_causes(reason);
-        let text = format!("the image is made of a tree, not of the snapshot alone: {reason}");
+        let text =
+            format!("a tree is made for the image, although a snapshot of it is known: {reason}");
         self.report.detail(text);
     }
 }
