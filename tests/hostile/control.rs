@@ -60,7 +60,8 @@ fn lies() -> Vec<Case> {
             "Depends",
             more("depends-on-junk", "Depends: a (>= , | ((\n"),
         ),
-        bad("Provides", more("provides-junk", "Provides: a (>> 1)\n")),
+        accepted("provides-a-range").control(&more("provides-a-range", "Provides: a (>> 1)\n").1),
+        bad("Provides", more("provides-junk", "Provides: a (1)\n")),
         accepted("size-below-zero").control(&more("size-below-zero", "Installed-Size: -1\n").1),
         accepted("size-of-letters").control(&more("size-of-letters", "Installed-Size: x1\n").1),
         bad(

@@ -107,7 +107,7 @@ const NAMED: [Named; 4] = [
         name: "debootstrap's downloads",
         program: "debootstrap",
         options: &["--download-only", "--variant=minbase"],
-        naming: "debootstrap/mirror",
+        naming: "debootstrap/deburis",
     },
 ];
 
