@@ -4,6 +4,8 @@
 //! Each case is first run to its end, or for a while, and then again with a signal at several
 //! moments of that time. The table that is printed has the longest time from a signal until the
 //! work has stopped, where the removal of a tree begins, and the longest until the end.
+//! The times depend on the machine, so a test only fails if a run does not end at all. On an idle
+//! machine, `RBOOTSTRAP_TEST_STOPPED_WITHIN=1` also demands that work stops within a second, and
 //! `RBOOTSTRAP_TEST_PROGRAM=target/release/rbootstrap` measures another build.
 
 use std::fs;
@@ -22,12 +24,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::context::{TestContext, suite};
 use crate::hostile::indexes;
 
-/// When the work has to have stopped. The promise is a second, by a release build on a machine with
-/// nothing else to do.
-const STOPPED_BOUND: Duration = Duration::from_secs(5);
-
-/// When the run has to have ended, after the removal of its tree.
-const ENDED_BOUND: Duration = Duration::from_secs(15);
+/// A run that goes on for longer than this after a signal does not end.
+const END_BOUND: Duration = Duration::from_secs(120);
 
 /// A case that would take longer is interrupted within this time.
 const LONGEST: Duration = Duration::from_secs(6);
@@ -73,9 +71,9 @@ impl Table {
             stopped.as_millis(),
             ended.as_millis()
         );
-        if stopped > STOPPED_BOUND || ended > ENDED_BOUND {
-            let found = format!("{name}: stopped after {stopped:?}, ended after {ended:?}");
-            self.wrong.push(found);
+        if stopped_bound().is_some_and(|bound| stopped > bound) {
+            self.wrong
+                .push(format!("{name}: stopped after {stopped:?}"));
         }
     }
 
@@ -83,6 +81,13 @@ impl Table {
         println!("{} cases, {} failed", self.rows, self.wrong.len());
         assert!(self.rows > 0 && self.wrong.is_empty(), "{:#?}", self.wrong);
     }
+}
+
+/// The longest time that `RBOOTSTRAP_TEST_STOPPED_WITHIN` allows from a signal until the work has
+/// stopped, in seconds.
+fn stopped_bound() -> Option<Duration> {
+    let seconds = std::env::var("RBOOTSTRAP_TEST_STOPPED_WITHIN").ok()?;
+    Some(Duration::from_secs_f64(seconds.parse().unwrap()))
 }
 
 /// What became of a run.
@@ -116,7 +121,7 @@ fn timed(context: &TestContext, arguments: &[&str], after: Duration) -> Timed {
     let signal = Instant::now();
     if code.is_none() {
         kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-        code = wait(&mut child, Duration::from_secs(120));
+        code = wait(&mut child, END_BOUND);
     }
     let ended = signal.elapsed();
     if code.is_none() {
