@@ -1,5 +1,7 @@
 //! The program called `debootstrap`: its words, what it leaves, its lines and its exit codes.
 
+mod callers;
+mod options;
 mod priorities;
 mod tarballs;
 

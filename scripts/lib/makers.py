@@ -12,6 +12,7 @@ import platform
 import re
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -199,7 +200,13 @@ class Reference:
         unpacks it.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        place = self.directory / "apt"
+        with tempfile.TemporaryDirectory(prefix=".fetched-", dir=self.directory) as place:
+            return self._fetch_into(upstream, Path(place))
+
+    def _fetch_into(self, upstream: str, place: Path) -> Path:
+        """Works in a directory of its own, so that runs at the same time do not disturb each
+        other.
+        """
         for below in ("lists/partial", "archives/partial"):
             (place / below).mkdir(parents=True, exist_ok=True)
         sources = place / "sources.list"
@@ -221,9 +228,10 @@ class Reference:
             self.directory
             / f"{self.name}-{run(['dpkg-deb', '--field', str(package), 'Version']).strip()}"
         )
-        part = unpacked.with_name(f".{unpacked.name}.part")
+        part = place / unpacked.name
         run(["dpkg-deb", "--extract", str(package), str(part)])
-        part.replace(unpacked)
+        if not unpacked.exists():
+            part.replace(unpacked)
         return unpacked
 
     def command(self, cell: Cell) -> list[str]:

@@ -261,20 +261,6 @@ fn wrong_hooks_name_their_option() {
     println!("{} cases", rows.len());
 }
 
-/// A misspelled name must not select zero callers and pass.
-#[test]
-#[ignore = "needs python3"]
-fn callers_that_do_not_exist_are_named() {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/callers");
-    let mut callers = Command::new("python3");
-    let refused = outcome(
-        callers
-            .arg(script)
-            .args(["true", "http://localhost", "no-such-one"]),
-    );
-    refused.fails(2).names(&["no such caller: no-such-one"]);
-}
-
 #[test]
 #[ignore = "needs root, dpkg"]
 fn hooks_of_a_merged_usr_bring_the_package_that_says_so() {
