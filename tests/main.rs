@@ -36,6 +36,7 @@ mod live;
 mod local;
 mod lock;
 mod logins;
+mod manuals;
 mod mirror;
 mod mmdebstrap;
 mod oci;

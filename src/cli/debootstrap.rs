@@ -1,7 +1,7 @@
 //! `debootstrap`: the program under that name, or `rbootstrap debootstrap`.
 //!
-//! Takes debootstrap's words, and leaves the tree, the lines and the exit code of debootstrap. What
-//! is in such a tree is decided by `run`.
+//! Accepts debootstrap's command line, and produces the same tree, messages and exit code. `run`
+//! decides what such a tree contains.
 
 mod arguments;
 mod mirror;
@@ -27,14 +27,14 @@ use crate::tree::target::{self, Target};
 use crate::ui::progress::{Display, LineStyle};
 
 pub(super) const NAME: &str = "debootstrap";
-/// The version whose words are taken. Callers compare it.
+/// The version whose options are accepted. Callers compare it.
 const VERSION: &str = "1.0.141";
 
-/// Where the log is while the tree is made, below it.
+/// The directory of the log in the tree while it is made, and the log.
 const DIRECTORY: &str = "debootstrap";
 const LOG: &str = "debootstrap.log";
 
-/// A failure before the run, as a line.
+/// A failure before the run, printed on one line.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("{0}")]
@@ -59,7 +59,7 @@ enum Error {
     NotRoot,
 }
 
-/// Runs debootstrap with these words. Every failure is exit code 1.
+/// Runs debootstrap with these arguments. Every failure is exit code 1.
 pub(super) fn main(words: Vec<OsString>) -> ExitCode {
     let command = DebootstrapArgs::command();
     let mut full = vec![OsString::from(NAME)];
@@ -89,10 +89,11 @@ pub(super) fn main(words: Vec<OsString>) -> ExitCode {
 fn execute(arguments: &DebootstrapArgs) -> Result<ExitCode, Error> {
     let environment = Environment::read();
     let mut request = arguments.request(&environment).map_err(Error::Words)?;
-    if request.goal == Goal::Make {
-        if !rustix::process::geteuid().is_root() {
-            return Err(Error::NotRoot);
-        }
+    let is_root = rustix::process::geteuid().is_root();
+    if request.goal == Goal::Make && !is_root && !arguments.only_downloads() {
+        return Err(Error::NotRoot);
+    }
+    if request.goal == Goal::Make && is_root {
         // Before the first thread.
         request.privilege =
             privilege::obtain(Mode::Auto, &environment.caller(), Product::Directory);
@@ -120,6 +121,7 @@ fn execute(arguments: &DebootstrapArgs) -> Result<ExitCode, Error> {
     };
     if request.goal == Goal::PrintDebs {
         let names: Vec<String> = done.iter().map(run::Done::names).collect();
+        arguments.forget_target();
         return Ok(print(&names.concat()));
     }
     arguments.forget_target();
@@ -146,9 +148,9 @@ fn failed(session: &Session, request: &Request, error: run::Error) -> ExitCode {
     }
 }
 
-/// Writes what is in the target before the run: the tarball, and the log, which the tarball may
-/// have, too. The target is claimed meanwhile as the run will claim it, so nothing is written to the
-/// running system or beside another run.
+/// Unpacks the tarball into the target and opens the log, which the tarball may contain, too.
+/// Meanwhile it claims the target, as the run does later, so that nothing is written to the running
+/// system or to the target of another run.
 fn prepare(target: &Path, arguments: &DebootstrapArgs, session: &Session) -> Result<(), Error> {
     let claimed = Target::occupy(target)?;
     if let Some(tarball) = &arguments.unpack_tarball {
@@ -161,7 +163,7 @@ fn prepare(target: &Path, arguments: &DebootstrapArgs, session: &Session) -> Res
     Ok(())
 }
 
-/// Opens the log. A script of an earlier run may have put anything in its place.
+/// Opens the log. A script of an earlier run may have replaced it with anything.
 fn open_log(root: &Rootfs) -> Result<File, Error> {
     let directory = RootPath::known(DIRECTORY);
     let made = root.make_directory(&directory, 0o755);

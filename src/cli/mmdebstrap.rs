@@ -34,7 +34,7 @@ use crate::run::{
 use crate::ui::progress::{Display, LineStyle};
 
 pub(super) const NAME: &str = "mmdebstrap";
-/// The version whose words are taken. Callers compare it.
+/// The version whose options are accepted. Callers compare it.
 const VERSION: &str = "1.5.7";
 
 /// The name of the files with apt's and dpkg's configuration.
@@ -44,7 +44,7 @@ const USAGE: &str = "Usage:
     mmdebstrap [OPTION...] [SUITE [TARGET [MIRROR...]]]
 ";
 
-/// Runs mmdebstrap with these words. Wrong words are exit code 2, every other failure 1.
+/// Runs mmdebstrap with these arguments. A wrong option is exit code 2, every other failure 1.
 pub(super) fn main(words: Vec<OsString>) -> ExitCode {
     let began = Instant::now();
     // `rbootstrap mmdebstrap --hook-helper`
@@ -216,7 +216,7 @@ fn system(arguments: &Arguments) -> System {
     }
 }
 
-/// Only the sources of the MIRRORs. As with apt, the host's keys are trusted besides the suite's.
+/// Only the sources that the MIRRORs name. As with apt, the host's keys are trusted, too.
 fn sources(arguments: &Arguments, files: &SourceFiles, environment: &Environment) -> SourceOptions {
     let mut further_keyrings = Vec::new();
     if arguments.keyrings.is_empty() {
@@ -266,7 +266,7 @@ fn tell_hooks(
     hooks.environment = told.environment(environment);
 }
 
-/// Has all messages go into a file.
+/// Redirects all messages into a file.
 fn redirect_errors(path: &Path) -> Result<(), String> {
     let shown = path.display();
     let mut options = OpenOptions::new();

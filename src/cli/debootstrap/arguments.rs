@@ -1,4 +1,9 @@
-//! debootstrap's words: every option of debootstrap(8), and what it asks of a run.
+//! debootstrap's command line: every option of debootstrap(8), translated into a request.
+//! `refusals` checks the options.
+
+mod refusals;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,20 +36,20 @@ use crate::run::{
 pub(super) struct DebootstrapArgs {
     /// The suite
     pub(super) suite: Option<String>,
-    /// The directory, which may have files
+    /// The target directory, which may contain files
     target: Option<PathBuf>,
     /// The URL of a mirror
     mirror: Option<String>,
-    /// A script of debootstrap's, whose name is a suite with the same rules
+    /// A script of debootstrap's (no effect: suite files describe the suites)
     script: Option<String>,
-    /// More words, which debootstrap ignores
+    /// Further arguments, which debootstrap ignores
     #[arg(hide = true)]
     more: Vec<String>,
 
     /// Display version information and exit
     #[arg(long)]
     pub(super) version: bool,
-    /// Show what dpkg and scripts say
+    /// Show the output of dpkg and maintainer scripts
     #[arg(long)]
     pub(super) verbose: bool,
     /// Download packages, but don't perform installation
@@ -74,7 +79,7 @@ pub(super) struct DebootstrapArgs {
     /// Merge /usr
     #[arg(long)]
     merged_usr: bool,
-    /// Do not merge /usr, where the suite can do without
+    /// Do not merge /usr, where the suite allows that
     #[arg(long, overrides_with = "merged_usr")]
     no_merged_usr: bool,
     /// Check Release files against this keyring
@@ -86,7 +91,7 @@ pub(super) struct DebootstrapArgs {
     /// Check signatures of Release files (always done)
     #[arg(long, alias = "force-check-gpg", conflicts_with = "no_check_sig")]
     force_check_sig: bool,
-    /// Unpack, and leave the rest to --second-stage in the tree
+    /// Unpack only; run --second-stage in the tree for the rest
     #[arg(long)]
     foreign: bool,
     /// Only in the tree: /debootstrap/debootstrap --second-stage
@@ -102,7 +107,7 @@ pub(super) struct DebootstrapArgs {
     #[arg(long, value_name = "DIR")]
     cache_dir: Option<PathBuf>,
     /// Take the .debs from a tarball
-    #[arg(long, value_name = "T", conflicts_with_all = ["make_tarball", "download_only", "print_debs"])]
+    #[arg(long, value_name = "T")]
     pub(super) unpack_tarball: Option<PathBuf>,
     /// Download the .debs and create a gzipped tarball
     #[arg(long, value_name = "T")]
@@ -137,13 +142,13 @@ pub(super) struct DebootstrapArgs {
 }
 
 impl DebootstrapArgs {
-    /// What is asked of a run, or what is wrong with the words.
+    /// Translates the arguments into a request, or says what is wrong with them.
     pub(super) fn request(&self, environment: &Environment) -> Result<Request, String> {
-        self.refuse()?;
-        self.check_tarball()?;
+        self.check_options()?;
         let (Some(suite), Some(target)) = (&self.suite, &self.target) else {
             return Err("You must specify a suite and a target.".to_owned());
         };
+        self.check_wiped(target)?;
         let goal = match self.print_debs {
             true => Goal::PrintDebs,
             false => Goal::Make,
@@ -180,64 +185,14 @@ impl DebootstrapArgs {
         self.download_only || self.make_tarball.is_some()
     }
 
-    /// Removes a target that only a tarball was made in, if it is empty.
+    /// Removes the target where debootstrap does so. It is empty: see `check_wiped`.
     #[expect(
         clippy::disallowed_methods,
         reason = "an empty directory, in which nothing was claimed"
     )]
     pub(super) fn forget_target(&self) {
-        if let (Some(target), Some(_)) = (&self.target, &self.make_tarball) {
+        if let Some(target) = self.target.as_ref().filter(|_| self.wipes_target()) {
             let _ = fs::remove_dir(target);
-        }
-    }
-
-    /// Fails for what cannot be, and names the way to go.
-    fn refuse(&self) -> Result<(), String> {
-        let second = self.second_stage || self.second_stage_target.is_some();
-        let refused = [
-            (
-                second,
-                "--second-stage",
-                "it is run in the tree: chroot TARGET /debootstrap/debootstrap --second-stage",
-            ),
-            (
-                self.debian_installer,
-                "--debian-installer",
-                "it is for the Debian installer alone",
-            ),
-            (
-                self.certificate.is_some() || self.private_key.is_some(),
-                "--certificate and --private-key",
-                "use a proxy on this host that has the certificate",
-            ),
-            (
-                self.no_check_certificate,
-                "--no-check-certificate",
-                "use a http:// mirror: signatures are checked there, too",
-            ),
-            (
-                self.inrelease_path.is_some(),
-                "--inrelease-path",
-                "name the mirror that has dists/ and pool/",
-            ),
-        ];
-        for (is_given, option, way) in refused {
-            if is_given {
-                return Err(format!("{option} is not supported: {way}"));
-            }
-        }
-        Ok(())
-    }
-
-    fn check_tarball(&self) -> Result<(), String> {
-        match &self.unpack_tarball {
-            Some(tarball) if !tarball.is_file() => {
-                Err(format!("{}: No such file or directory", tarball.display()))
-            }
-            Some(tarball) if !tarball.is_absolute() => {
-                Err("Tarball must be given an absolute path".to_owned())
-            }
-            Some(_) | None => Ok(()),
         }
     }
 
@@ -275,7 +230,7 @@ impl DebootstrapArgs {
     fn packages(&self) -> Packages {
         let exclude = list(self.exclude.as_ref());
         let mut include = list(self.include.as_ref());
-        // Left out of what is asked for, too.
+        // An excluded package is not included either.
         include.retain(|name| !exclude.contains(name));
         Packages { include, exclude }
     }
@@ -342,7 +297,7 @@ impl DebootstrapArgs {
             checksums: None,
             says_key: false,
             lock: None,
-            // debootstrap's scripts see the day.
+            // Maintainer scripts see the current date, as under debootstrap.
             epoch: epoch.or_else(today),
             takes_any_directory: true,
             keep_failed: false,

@@ -1,11 +1,11 @@
-//! The mirror where no word names one that others can reach.
+//! The default mirror, for runs without MIRROR and for trees made from a directory of this host.
 
 use super::arguments::DebootstrapArgs;
 use crate::cli::environment::Environment;
 use crate::formats::arch;
 use crate::run;
 
-/// The mirror of debootstrap's scripts, for Debian's suites and for those that no file lists.
+/// The mirror in debootstrap's scripts, for Debian's suites and for those that no suite file lists.
 const DEFAULT_MIRROR: &str = "http://ftp.debian.org/debian";
 
 impl DebootstrapArgs {
@@ -16,13 +16,13 @@ impl DebootstrapArgs {
         listed.unwrap_or_else(|| DEFAULT_MIRROR.to_owned())
     }
 
-    /// Where the suite is not on debootstrap's own mirror.
+    /// The suite's own public mirror, unless the suite is on debootstrap's default mirror.
     fn listed_mirror(&self, environment: &Environment) -> Option<String> {
         let directories = environment.configuration_directories("suites");
         // The run reports suite files that cannot be read.
         let suites = run::load_suites(&directories).ok()?;
         let suite = suites.find(self.suite.as_deref()?)?;
-        // debootstrap's own mirror has the living suites of Debian.
+        // The default mirror has the suites that Debian still publishes.
         if suite.distribution == "debian" && !suite.ended {
             return None;
         }

@@ -1,7 +1,7 @@
-//! Leaves out empty words, which callers pass for variables that are not set.
+//! Drops empty arguments, which callers pass for variables that are not set.
 //!
-//! An option with an empty value is left out with it, so that the option does not take the next
-//! word for its value.
+//! An option is dropped with its empty value, so that it does not take the next argument as its
+//! value.
 
 use std::ffi::OsString;
 
@@ -9,7 +9,7 @@ use clap::Command;
 
 use crate::cli::order;
 
-/// The words without those that are empty, and without options whose value is empty.
+/// The arguments without empty ones, and without options whose value is empty.
 pub(super) fn without_empty(words: Vec<OsString>, command: &Command) -> Vec<OsString> {
     let mut kept = Vec::new();
     let mut words = words.into_iter();

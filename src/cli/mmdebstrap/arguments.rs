@@ -1,4 +1,4 @@
-//! What mmdebstrap's options ask of a run.
+//! mmdebstrap's options and arguments, with checked values.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::formats::suite::Variant;
 use crate::install::{Hook, HookStage};
 use crate::privilege::Mode;
 
-/// Where mmdebstrap's package has hook directories.
+/// The hook directories of mmdebstrap's package.
 const OWN_HOOKS: &str = "/usr/share/mmdebstrap/hooks";
 
 /// The hook directories of mmdebstrap's package that are built in.
@@ -71,12 +71,12 @@ pub(super) struct Arguments {
     /// 0 for silence to 3 for everything.
     pub(super) verbosity: u8,
     pub(super) log_file: Option<PathBuf>,
-    /// Options without effect, to be told.
+    /// Notes about options without effect, for the user.
     pub(super) notes: Vec<String>,
 }
 
 impl Arguments {
-    /// Reads the words, or says what is wrong with them.
+    /// Checks the options and arguments, or says what is wrong with them.
     pub(super) fn read(words: ParsedWords) -> Result<Arguments, String> {
         let mut arguments = Arguments {
             verbosity: 1,
@@ -89,7 +89,7 @@ impl Arguments {
         arguments.components = values::distinct(&arguments.components);
         arguments.architectures = values::distinct(&arguments.architectures);
         let mut rest = words.arguments.into_iter();
-        // `-` names no suite, but says that there are MIRRORs.
+        // `-` is not a suite; only the MIRRORs count.
         arguments.suite = rest.next().map(|suite| match suite.as_str() {
             "-" => String::new(),
             _ => suite,
@@ -148,7 +148,7 @@ impl Arguments {
         Ok(())
     }
 
-    /// A path is not split, and neither is a pattern.
+    /// Neither a path nor a pattern is split at commas.
     fn add_packages(&mut self, value: &str) {
         let is_path = ["/", "./", "../"];
         if is_path.iter().any(|start| value.starts_with(start)) {
@@ -234,7 +234,7 @@ pub(super) fn keyrings_in(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// A directory of mmdebstrap's package, which need not be installed.
+/// A hook directory of mmdebstrap's package, which need not be installed.
 fn native(path: &Path) -> Option<NativeHook> {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let name = path.strip_prefix(OWN_HOOKS).ok()?.to_str()?;

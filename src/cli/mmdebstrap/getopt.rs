@@ -91,13 +91,13 @@ const SHORT: [(&str, OptionName); 5] = [
 /// What the words say.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ParsedWords {
-    /// In their order, each with its value; empty for those that take none.
+    /// In order, each with its value, which is empty for options that take none.
     pub(super) options: Vec<(OptionName, String)>,
     /// SUITE, TARGET, MIRRORs.
     pub(super) arguments: Vec<String>,
 }
 
-/// Words that are not mmdebstrap's.
+/// A command line that mmdebstrap does not accept.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadWords {
     #[error("Unknown option: {name}")]
@@ -115,7 +115,7 @@ pub(super) enum BadWords {
     Encoding { word: String },
 }
 
-/// Reads the words behind the program's name.
+/// Reads the arguments after the program's name.
 pub(super) fn read(words: Vec<OsString>) -> Result<ParsedWords, BadWords> {
     let mut read = ParsedWords::default();
     let mut rest = words.into_iter();

@@ -1,4 +1,4 @@
-//! MIRRORs: URLs, lines, files and standard input become the tree's files of sources.
+//! MIRRORs: turns URLs, lines, files and standard input into the tree's source files.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,10 +12,10 @@ use crate::run;
 use crate::run::SourceText;
 use crate::tree::rootfs::RootPath;
 
-/// The most bytes of a file of sources, or of standard input.
+/// The largest source file, and the most that is read from standard input, in bytes.
 const LIMIT: u64 = 16 << 20;
 
-/// The files of sources of a tree, in the order of their MIRRORs.
+/// The source files of a tree, in the order of their MIRRORs.
 #[derive(Debug, Default)]
 pub(super) struct SourceFiles(Vec<GivenFile>);
 
@@ -27,7 +27,7 @@ struct GivenFile {
     content: String,
 }
 
-/// What the words MIRROR are read with.
+/// What the meaning of a MIRROR depends on.
 pub(super) struct MirrorContext<'a> {
     pub(super) suite: Option<&'a str>,
     pub(super) components: &'a [String],
@@ -37,8 +37,8 @@ pub(super) struct MirrorContext<'a> {
 }
 
 impl SourceFiles {
-    /// Reads the words MIRROR. Without any, the suite's own archive is meant, or standard input
-    /// where there is no SUITE either.
+    /// Reads the MIRRORs. Without one, the sources are those of the suite's own archive, or come
+    /// from standard input if there is no SUITE either.
     pub(super) fn read(
         mirrors: &[String],
         context: &MirrorContext<'_>,
@@ -119,7 +119,7 @@ impl SourceFiles {
         Ok(())
     }
 
-    /// Adds lines, to those before them if they have no file either.
+    /// Adds lines, to the lines before them if these have no file of their own either.
     fn add_lines(&mut self, lines: String) {
         if let Some(last) = self.0.last_mut()
             && last.name.is_none()
@@ -136,7 +136,7 @@ impl SourceFiles {
         });
     }
 
-    /// The files of the tree, with mmdebstrap's names.
+    /// The files of the tree, named as mmdebstrap names them.
     pub(super) fn files(&self) -> Vec<HostFile> {
         let mut files = Vec::new();
         for (number, file) in self.0.iter().enumerate() {
@@ -149,7 +149,7 @@ impl SourceFiles {
         files
     }
 
-    /// The same, to be read.
+    /// The same sources as texts, for the run.
     pub(super) fn texts(&self) -> Vec<SourceText> {
         let mut texts = Vec::new();
         for file in &self.0 {
@@ -193,7 +193,7 @@ fn is_uri(word: &str) -> bool {
     word.contains("://") || is_local.iter().any(|start| word.starts_with(start))
 }
 
-/// Whether a text is deb822 (or lines), by its first line that is one or the other.
+/// Whether a text is deb822 (true) or lines (false), judged by the first line that is either.
 fn guess(content: &str) -> Option<bool> {
     for line in content.lines() {
         if line.starts_with("deb ") || line.starts_with("deb-src ") {
@@ -226,7 +226,7 @@ fn suite_lines(name: &str, context: &MirrorContext<'_>) -> Result<String, String
         let Some(uri) = uris.find(|uri| uri.starts_with("http")) else {
             continue;
         };
-        // The suite stays as the user calls it: stable, not trixie.
+        // The suite keeps the name that the user gave: stable, not trixie.
         let own = pocket.suite.replacen(&suite.codename, name, 1);
         let uri = uri.trim_end_matches('/');
         lines.push_str(&format!("deb {uri} {own} {components}\n"));

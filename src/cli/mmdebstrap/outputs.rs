@@ -1,4 +1,4 @@
-//! Where mmdebstrap's TARGET and --format lead.
+//! The output that mmdebstrap's TARGET and --format select.
 
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -18,7 +18,7 @@ const COMPRESSED: [(&str, Compression); 6] = [
     (".zst", Compression::Zstd),
 ];
 
-/// The endings of tars that mmdebstrap has another program compress.
+/// The endings of tars that mmdebstrap compresses with other programs.
 const ELSEWHERE: [&str; 11] = [
     ".Z", ".taZ", ".bz2", ".tbz", ".tbz2", ".tz2", ".lz", ".lzma", ".tlz", ".lzo", ".lz4",
 ];

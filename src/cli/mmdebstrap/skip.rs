@@ -9,15 +9,15 @@ pub(super) struct Skips {
     /// The check that a directory is empty.
     pub(super) empty: bool,
     pub(super) kept: Kept,
-    /// That the .debs of essential packages are removed.
+    /// The removal of the .debs of essential packages.
     pub(super) unlink: bool,
     without_dev: bool,
     without_nodes: bool,
-    /// Device nodes that helpers would copy into the tree.
+    /// The copying of device nodes into the tree by helpers.
     pub(super) copied_nodes: bool,
 }
 
-/// Steps and checks that this program has no part of.
+/// Steps and checks that this program does not have.
 const WITHOUT_EFFECT: [&str; 13] = [
     "check/qemu",
     "check/chrootless",
@@ -34,7 +34,7 @@ const WITHOUT_EFFECT: [&str; 13] = [
     "check",
 ];
 
-/// Steps that cannot be left out, with the way to go.
+/// Steps that cannot be skipped, with what to do instead.
 const REFUSED: [(&str, &str); 4] = [
     ("setup", "a setup hook can change what was set up"),
     ("update", "packages are chosen from the indexes of a mirror"),
