@@ -143,13 +143,30 @@ impl<K: Clone + Eq + Hash, J, T, E: Clone> Queue<K, J, T, E> {
     /// taken before is processed again. A prefetch stays one, so its failure does not stop the
     /// queue.
     pub(crate) fn take_now(&self, key: &K, job: J) -> Result<T, TakeError<E>> {
+        self.request_and_wait(key, job, QueueState::outcome)
+    }
+
+    /// As [`Queue::take_now`], but gives a copy: the item can still be taken.
+    pub(crate) fn copy_now(&self, key: &K, job: J) -> Result<T, TakeError<E>>
+    where
+        T: Clone,
+    {
+        self.request_and_wait(key, job, QueueState::copied_outcome)
+    }
+
+    fn request_and_wait(
+        &self,
+        key: &K,
+        job: J,
+        outcome: impl Fn(&mut QueueState<K, J, T, E>, &K) -> Option<Result<T, TakeError<E>>>,
+    ) -> Result<T, TakeError<E>> {
         let job = Arc::new(job);
         let mut state = self.lock();
         loop {
             if state.stopped.is_none() && state.request(key, &job) {
                 self.changed.notify_all();
             }
-            match state.outcome(key) {
+            match outcome(&mut state, key) {
                 Some(outcome) => return outcome,
                 None => state = self.wait(state),
             }
@@ -306,6 +323,18 @@ impl<K: Clone + Eq + Hash, J, T, E: Clone> QueueState<K, J, T, E> {
             ItemState::Done(result) => Some(Ok(result)),
             _ => None,
         }
+    }
+
+    /// As `outcome`, but the item stays.
+    fn copied_outcome(&mut self, key: &K) -> Option<Result<T, TakeError<E>>>
+    where
+        T: Clone,
+    {
+        let outcome = self.outcome(key)?;
+        if let (Ok(result), Some(tracked)) = (&outcome, self.items.get_mut(key)) {
+            tracked.progress = ItemState::Done(result.clone());
+        }
+        Some(outcome)
     }
 
     /// The next item to process, which is under way from now on.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import chart
 from makers import Cell
-from peers import ALL, OURS, Series
+from peers import ALL, OURS, Series, scaling
 from results import Measured, Results, Spread
 
 MIB = 1 << 20
@@ -18,7 +18,7 @@ FLAT = 1.1
 """The largest growth of the cost per package, from the smallest set to the largest, that counts as
 flat: the spread of a run.
 """
-STARTS = "cold", "first", "warm", "snapshot"
+STARTS = "cold", "first", "warm", "new-base", "base", "snapshot"
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,17 @@ def demands(results: Results, cells: dict[str, Cell]) -> list[Demand]:
         name: str, peer: str, bound: float, form: str = "directory", start: str = "cold"
     ) -> Demand:
         one, other = Series(OURS, cells[name], form, start), Series(peer, cells[name], form, start)
-        shape = "to a tar on stdout" if form == "tar" else ""
+        return Demand(f"{shown(name, form)} {start}: wall to {peer}", results.ratio(one, other), bound)
+
+    def known(name: str, start: str, other: Series, bound: float) -> Demand:
+        one = Series(OURS, cells[name], other.form, start)
+        to = "without snapshots" if other.peer == OURS else f"{other.peer} {other.start}"
         return Demand(
-            " ".join(f"{name} {shape} {start}: wall to {peer}".split()),
-            results.ratio(one, other),
-            bound,
+            f"{shown(name, other.form)} {start}: wall to {to}", results.ratio(one, other), bound
         )
+
+    def shown(name: str, form: str) -> str:
+        return {"tar": f"{name} to a tar on stdout", "images": "ten images"}.get(form, name)
 
     def peak(name: str, bound: float) -> Demand:
         found = results.get(Series(OURS, cells[name]))
@@ -68,15 +73,21 @@ def demands(results: Results, cells: dict[str, Cell]) -> list[Demand]:
             f"{name} cold: peak memory", spread and scaled(spread, 1 / MIB), bound, " MiB"
         )
 
+    minbase = cells["minbase"]
     return [
-        ratio("minbase", "rdebootstrap", 0.6),
-        ratio("minbase", "mmdebstrap", 0.25),
-        ratio("minbase", "debootstrap", 0.14),
-        ratio("minbase", "rdebootstrap", 0.55, start="warm"),
-        ratio("important", "mmdebstrap", 0.3),
-        ratio("buildd", "mmdebstrap", 0.3),
+        ratio("minbase", "rdebootstrap", 0.55),
+        ratio("minbase", "mmdebstrap", 0.17),
+        ratio("minbase", "debootstrap", 0.1),
+        ratio("minbase", "rdebootstrap", 0.52, start="warm"),
+        known("minbase", "snapshot", Series("rdebootstrap", minbase, start="warm"), 0.15),
+        known("minbase+20", "base", Series(OURS, cells["minbase+20"], start="warm"), 0.5),
+        ratio("important", "mmdebstrap", 0.24),
+        ratio("buildd", "mmdebstrap", 0.22),
         ratio("500", "mmdebstrap", 0.4),
-        ratio("minbase", "mmdebstrap", 0.3, form="tar"),
+        ratio("500", "rdebootstrap", 0.45, start="warm"),
+        ratio("minbase", "mmdebstrap", 0.18, form="tar"),
+        known("minbase", "snapshot", Series("mmdebstrap", minbase, "tar"), 0.04),
+        known("images", "base", Series(OURS, cells["images"], "images", "warm"), 0.4),
         peak("minbase", 100),
         peak("500", 160),
         *(growth(results, cells, start) for start in ("cold", "warm")),
@@ -108,8 +119,8 @@ def scale(
 ) -> list[tuple[float, Spread]]:
     """The number of packages and the `cost` of each set of the scaling series."""
     points = []
-    for cell in cells.values():
-        found = results.get(Series(OURS, cell, start=start)) if cell.variant == "minbase" else None
+    for cell in scaling(cells):
+        found = results.get(Series(OURS, cell, start=start))
         if found and found.packages:
             points.append((found.packages, cost(found)))
     return sorted(points, key=lambda point: point[0])
@@ -129,7 +140,7 @@ def write(results: Results, cells: dict[str, Cell], output: Path) -> bool:
         *must_hold(judged),
         *charts,
         *tables(results, cells),
-        *scaling(results, cells),
+        *growth_table(results, cells),
         *checked(results),
         TAIL,
     ]
@@ -198,6 +209,7 @@ def groups(results: Results, cells: dict[str, Cell]) -> list[tuple[str, list[tup
     """A heading and its series, for all that was measured."""
     found = [(f"{name}, a directory on tmpfs", rows(results, cell)) for name, cell in cells.items()]
     for name, cell in cells.items():
+        found.append((f"{name}, a directory for each of its packages", rows(results, cell, "images")))
         found.append((f"{name}, a tar to a pipe", rows(results, cell, "tar")))
         found.append((f"{name}, a tar.zst on tmpfs", rows(results, cell, "tar.zst")))
         found.append((f"{name}, by number of threads", rows(results, cell, jobs=(1, 2))))
@@ -286,7 +298,7 @@ def tables(results: Results, cells: dict[str, Cell]) -> list[str]:
     return lines
 
 
-def scaling(results: Results, cells: dict[str, Cell]) -> list[str]:
+def growth_table(results: Results, cells: dict[str, Cell]) -> list[str]:
     table = []
     for start in ("cold", "warm"):
         sizes = dict(scale(results, cells, start, per_size))
@@ -355,7 +367,8 @@ ends; removing its tree is not counted.
 
 EXPLAINED = """\
 *cold* runs without a cache, *first* fills one, *warm* finds it filled, without snapshots of installations; *snapshot* starts
-from the finished system of an earlier run. rdebootstrap's cold run is `update` and `build` with
+from the finished system of an earlier run, *base* from its essential packages, and *new-base* makes a snapshot of them first.
+rdebootstrap's cold run is `update` and `build` with
 an empty cache, its warm run `build` with its lock and all packages kept. CPU is that of the whole process tree. Peak
 memory is that of the largest process, for rbootstrap its own. A run during which other processes used more than 15 % of
 the machine is repeated, at most twice, and marked as disturbed if that did not help. *rbootstrap / tool* is the ratio of

@@ -7,6 +7,7 @@ All use the same mirror and the same SOURCE_DATE_EPOCH and check the archive's s
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -43,11 +44,14 @@ class Series:
     peer: str
     cell: Cell
     form: str = "directory"
-    """directory, tar (to a pipe) or tar.zst."""
+    """directory, tar (to a pipe), tar.zst, or images: a directory for each package that the cell
+    names, one after the other.
+    """
     start: str = "cold"
     """cold: without a cache. first: fills a cache. warm: with that cache filled, without snapshots
     of installations. snapshot: with that of the finished system. base: with those that are kept by
-    default; where packages are named, that is the one of the essential packages.
+    default; where packages are named, that is the one of the essential packages. new-base: the
+    same, but the run has to make it.
     """
     jobs: int = 0
     """0 leaves it to the tool."""
@@ -75,9 +79,12 @@ class Place:
         return self.root / "caches" / f"{series.peer}-{series.cell.name}-{series.start}"
 
     def output(self, series: Series) -> str:
-        return {"directory": str(self.target), "tar": "-", "tar.zst": f"{self.target}.tar.zst"}[
-            series.form
-        ]
+        return {
+            "directory": str(self.target),
+            "images": str(self.target),
+            "tar": "-",
+            "tar.zst": f"{self.target}.tar.zst",
+        }[series.form]
 
 
 class Peer:
@@ -250,8 +257,8 @@ class Rdebootstrap(Peer):
 
 class Ours(Peer):
     name = OURS
-    forms = "directory", "tar", "tar.zst"
-    starts = "cold", "first", "warm", "base", "snapshot"
+    forms = "directory", "tar", "tar.zst", "images"
+    starts = "cold", "first", "warm", "base", "new-base", "snapshot"
 
     def __init__(self, program: Path) -> None:
         self.program = program
@@ -291,30 +298,41 @@ class Ours(Peer):
     def prepare(self, series: Series, place: Place) -> None:
         super().prepare(series, place)
         cache = place.cache(series)
-        is_filled = series.start in ("warm", "base", "snapshot")
+        is_filled = series.start in ("warm", "base", "new-base", "snapshot")
+        if series.form == "images":
+            place.target.mkdir(parents=True)
         if series.start == "first" or (is_filled and not cache.exists()):
             remove(cache)
             cache.mkdir(parents=True)
         if is_filled and not any(cache.iterdir()):
-            run(
-                [
-                    *self._options(series.cell),
-                    *self._cache(series, place),
-                    series.cell.suite,
-                    str(place.target),
-                    place.mirror,
-                ]
-            )
-            remove(place.target)
+            # What a tar needs is what a directory needs.
+            filling = series if series.form == "images" else replace(series, form="directory")
+            run(self.command(filling, place))
+            super().prepare(series, place)
+            if series.form == "images":
+                place.target.mkdir(parents=True)
+        if series.start == "new-base":
+            remove(cache / "derived/snapshot")
 
     def command(self, series: Series, place: Place) -> list[str]:
+        if series.form != "images":
+            return self._one(series, series.cell, place.output(series), place)
+        images = [
+            shlex.join(
+                self._one(series, replace(series.cell, include=(name,)), f"{place.target}/{name}", place)
+            )
+            for name in series.cell.include
+        ]
+        return ["sh", "-c", " && ".join(images)]
+
+    def _one(self, series: Series, cell: Cell, output: str, place: Place) -> list[str]:
         jobs = [f"--jobs={series.jobs}"] if series.jobs else []
         return [
-            *self._options(series.cell),
+            *self._options(cell),
             *self._cache(series, place),
             *jobs,
-            series.cell.suite,
-            place.output(series),
+            cell.suite,
+            output,
             place.mirror,
         ]
 
@@ -341,6 +359,11 @@ def read_sets(file: Path) -> dict[str, Cell]:
         replace(cell, name=cell.name.removeprefix(f"{cell.suite}-")) for cell in read_matrix(file)
     ]
     return {cell.name: cell for cell in sets}
+
+
+def scaling(sets: dict[str, Cell]) -> list[Cell]:
+    """The sets that show how the cost grows with the number of packages."""
+    return [cell for name, cell in sets.items() if name == "minbase" or name.isdigit()]
 
 
 def set_up(

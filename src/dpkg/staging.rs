@@ -186,6 +186,11 @@ impl<'a> Staging<'a> {
         }
     }
 
+    /// Drops the prefetches that no thread has begun. A plan can still have those packages staged.
+    pub(crate) fn drop_prefetches(&self) {
+        self.queue.want(Vec::new());
+    }
+
     pub(crate) fn directory(&self) -> &StagingDirectory {
         &self.shared.directory
     }

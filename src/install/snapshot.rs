@@ -1,16 +1,17 @@
 //! Snapshots of the installation: the state of a tree after a step, kept in the cache under the
 //! step's key.
 //!
-//! A snapshot lists the whole tree. A file that is as a package ships it is named by its package and
-//! its entry there, and comes from the decoded package again; the content of all others is in the
-//! snapshot. `points` decides after which steps there may be one, `capture` writes it, `lay` makes
-//! the tree of it, `encoding` is the list's form. What follows in the run is left to `execute`.
+//! A snapshot lists the whole tree. A file that a package ships unchanged is named by its package
+//! and its entry there, and is taken from the decoded package; the content of all others is in the
+//! snapshot. `points` decides after which steps one may be kept, `capture` writes it, `restore`
+//! makes the tree again, `list` lists it for an image, `encoding` is the list's format. Continuing
+//! the run is left to `execute`.
 
 mod capture;
 mod encoding;
-mod lay;
 mod list;
 mod points;
+mod restore;
 
 #[cfg(test)]
 mod tests;
@@ -41,9 +42,9 @@ use super::key::StepKey;
 use super::steps::{Options, Step};
 
 pub(super) use capture::{Capture, NotKept};
-pub(super) use lay::{Existing, Laying, existing, require_files};
 pub(super) use list::{NotListed, TreeLister};
 pub(super) use points::SnapshotPoints;
+pub(super) use restore::{Existing, Restoration, existing, require_files};
 
 const PURPOSE: &str = "rbootstrap snapshot 2";
 
@@ -55,7 +56,8 @@ const TRAILER: u64 = 8 + MAGIC.len() as u64;
 /// Which installations the cache keeps snapshots of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Snapshots {
-    /// After the essential packages are configured, and of a finished system if no package was named
+    /// After the essential packages are configured, and of a finished system if no package was
+    /// named
     #[default]
     Base,
     /// Also of every finished system
@@ -75,10 +77,10 @@ pub(crate) struct SnapshotOptions {
     pub(crate) id_maps: String,
 }
 
-/// What a snapshot says of a tree as a whole.
+/// What a snapshot records about a tree as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SnapshotHeader {
-    /// The packages that files are from.
+    /// The packages that files come from.
     pub(super) packages: Vec<PackageKey>,
     /// SOURCE_DATE_EPOCH of the scripts, in seconds, if one has run.
     pub(super) script_epoch: Option<i64>,
@@ -106,7 +108,7 @@ pub(super) struct SavedEntry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SavedKind {
     Directory,
-    /// A file as its package ships it.
+    /// A file that its package ships unchanged.
     Placed(StagedOrigin),
     /// A file whose content is in the snapshot.
     Stored {
@@ -134,11 +136,11 @@ pub(super) struct SavedTime {
     /// Since the epoch.
     pub(super) seconds: i64,
     pub(super) nanoseconds: u32,
-    /// Whether the run has made it: another run has another time there.
+    /// Whether it is a time of the run itself, which differs from run to run.
     pub(super) is_made: bool,
 }
 
-/// Why the tree of a snapshot could not be made.
+/// Why the tree of a snapshot could not be restored.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("the snapshot of the installation cannot be read")]
@@ -183,7 +185,8 @@ impl Error {
     }
 }
 
-/// The key of the snapshot after a step: the step's, and what else of the host a tree may depend on.
+/// The key of the snapshot after a step: the step's key, and what else of the host the tree may
+/// depend on.
 pub(super) fn snapshot_key(step: &StepKey, host: &SnapshotHost) -> Digest {
     let SnapshotHost {
         id_maps,
@@ -204,8 +207,8 @@ pub(super) fn snapshot_key(step: &StepKey, host: &SnapshotHost) -> Digest {
 }
 
 impl InstallPlan {
-    /// The number of the step after which root starts on a host that refuses nothing, in a directory
-    /// whose file system keeps all attributes, if a snapshot is in the cache.
+    /// The number of the step after which a run would start, by the snapshots in the cache. Assumes
+    /// root, a host that refuses nothing, and a file system that keeps all attributes.
     pub(crate) fn known_start(
         &self,
         options: &Options,
@@ -239,7 +242,7 @@ pub(super) struct SnapshotHost {
 }
 
 impl SnapshotHost {
-    /// The host, by a tree whose base has been made.
+    /// This host, with a tree whose base has been made.
     pub(super) fn of(
         root: &Rootfs,
         staging: &StagingDirectory,
@@ -275,7 +278,7 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Reads all but the content of files. The seal has vouched for it.
+    /// Reads everything but the content of files. The seal has been verified.
     pub(super) fn open(found: &Verified) -> io::Result<Snapshot> {
         let malformed = || io::Error::from(io::ErrorKind::InvalidData);
         let file = found.open()?;
@@ -302,7 +305,8 @@ impl Snapshot {
         }
     }
 
-    /// Whether all that is named is there, with this much content, in bytes.
+    /// Whether everything that entries refer to exists. `content` is the size of all content, in
+    /// bytes.
     fn is_consistent(&self, content: u64) -> bool {
         let stand_ins = self.header.stand_ins.iter().flatten();
         let is_known = Services::is_stand_in;
@@ -327,7 +331,7 @@ impl Snapshot {
         has_root && stand_ins.map(|saved| &saved.path).all(is_known)
     }
 
-    /// Whether what an entry refers to is there.
+    /// Whether what an entry refers to exists.
     fn is_possible(&self, at: usize, content: u64) -> bool {
         match &self.entries[at].kind {
             SavedKind::Directory | SavedKind::Symlink { .. } | SavedKind::Node { .. } => true,

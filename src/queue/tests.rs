@@ -42,8 +42,12 @@ fn run(script: &str) -> String {
             }
             "drop" => drop(tasks.remove(&keys[0])),
             "cancel" => queue.cancel(),
-            "take" => {
-                let outcome = queue.lock().outcome(&keys[0]);
+            "take" | "copy" => {
+                let mut state = queue.lock();
+                let outcome = match verb {
+                    "take" => state.outcome(&keys[0]),
+                    _ => state.copied_outcome(&keys[0]),
+                };
                 answers.push(match outcome {
                     None => "waits".to_owned(),
                     Some(Ok(result)) => result.to_string(),
@@ -70,6 +74,11 @@ fn items_are_processed_in_their_order() {
             "+3 c b a",
         ),
         ("prefetch a, prefetch a, next, next", "a idle"),
+        // A plan of nothing drops prefetches, and another plan can have them.
+        (
+            "prefetch a, prefetch b, next, want, next, want ab, next",
+            "a +0 idle +1 b",
+        ),
         // A consumer's item comes first, and keeps its place in the plan's order.
         ("want abc, request c, next, next, next", "+3 c a b"),
         ("want a, request x, next, next", "+1 x a"),
@@ -101,6 +110,11 @@ fn each_item_is_taken_once() {
             "want a, next, ok a, take a, want a, next",
             "+1 a complete 7 +0! idle",
         ),
+        (
+            "copy a, want a, copy a, next, ok a, copy a, copy a, request a, next, take a, copy a",
+            "not requested +1 waits a complete 7 7 idle 7 not requested",
+        ),
+        ("prefetch a, next, fail a, copy a, copy a", "a bad bad"),
     ] {
         assert_eq!(run(script), answers, "{script}");
     }

@@ -85,11 +85,14 @@ impl Downloads {
     /// Waits until the file is here and verified. A file that was not requested is requested now.
     /// The first failure of any wanted file fails every call.
     pub(crate) fn take(&self, file: &RemoteFile) -> Result<Arc<Verified>, Arc<Error>> {
-        match self.queue.take_now(&file.digest, file.clone()) {
-            Ok(verified) => Ok(verified),
-            Err(TakeError::Failed(error)) => Err(error),
-            Err(TakeError::Cancelled | TakeError::NotRequested) => Err(Arc::new(Error::Cancelled)),
-        }
+        let taken = self.queue.take_now(&file.digest, file.clone());
+        taken.map_err(download_error)
+    }
+
+    /// As [`Downloads::take`], but the file can still be taken, and is not verified again for that.
+    pub(crate) fn share(&self, file: &RemoteFile) -> Result<Arc<Verified>, Arc<Error>> {
+        let shared = self.queue.copy_now(&file.digest, file.clone());
+        shared.map_err(download_error)
     }
 
     /// Fetches a .deb whose verified file was replaced by another or removed: from the cache if an
@@ -124,6 +127,13 @@ impl Downloads {
         self.downloader
             .store
             .derived_writer(DerivedKind::Package, &deb.digest)
+    }
+}
+
+fn download_error(error: TakeError<Arc<Error>>) -> Arc<Error> {
+    match error {
+        TakeError::Failed(error) => error,
+        TakeError::Cancelled | TakeError::NotRequested => Arc::new(Error::Cancelled),
     }
 }
 

@@ -72,14 +72,14 @@ const NOT_KEPT: [NotKept; 12] = [
         options: &["--snapshots=all", "--include=other"],
         script: "echo x >/etc/own; chmod 640 /etc/own",
         kept: 1,
-        told: "/etc/own can be read by some only",
+        told: "only some users can read /etc/own,",
     },
     NotKept {
         name: "a file in a private directory",
         options: &["--snapshots=all", "--include=other"],
         script: "mkdir -m 750 /etc/own; mkdir /etc/own/below; echo x >/etc/own/below/file",
         kept: 1,
-        told: "/etc/own/below/file can be read by some only",
+        told: "only some users can read /etc/own/below/file",
     },
     NotKept {
         name: "a hook before the packages",

@@ -83,7 +83,8 @@ fn the_attributes_of_a_directory_stay_its_own() {
     }
 }
 
-/// A snapshot that cannot be laid is told of with the option that does without, and is gone.
+/// A snapshot that cannot be restored is reported, with the option that does without it, and
+/// removed.
 #[test]
 #[ignore = "needs root, dpkg"]
 fn a_snapshot_that_fails_is_not_tried_again() {

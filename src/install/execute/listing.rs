@@ -45,7 +45,9 @@ impl Installation<'_> {
             self.tell_not_listed(&reason);
             return Ok(None);
         }
-        let packages = self.take_all(files)?;
+        // What is staged now would be for a tree that is not made.
+        self.staging.drop_prefetches();
+        let packages = self.wait_for_all(files)?;
         let now = self.clock();
         let header = snapshot.header.clone();
         let listing = TreeLister {
@@ -95,16 +97,16 @@ impl Installation<'_> {
         Ok(())
     }
 
-    /// Waits for the files of packages.
-    fn take_all(
+    /// Waits for the files of packages. They stay for a tree, in case it has to be made.
+    fn wait_for_all(
         &self,
         wanted: Vec<PackageFile>,
     ) -> Result<HashMap<PackageKey, Arc<Verified>>, Error> {
         let mut files = HashMap::new();
         for file in wanted {
-            let taken = self.fetch.take(&file.deb);
-            let taken = taken.map_err(|source| unpack::Error::Fetch { source });
-            files.insert(file.key, taken.map_err(snapshot::Error::from)?);
+            let shared = self.fetch.share(&file.deb);
+            let shared = shared.map_err(|source| unpack::Error::Fetch { source });
+            files.insert(file.key, shared.map_err(snapshot::Error::from)?);
         }
         Ok(files)
     }

@@ -1,5 +1,5 @@
-//! Starts an installation after the longest sequence of steps whose result is known, and keeps the
-//! results of steps.
+//! Starts an installation after the last step that has a snapshot, and writes snapshots after
+//! steps.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -15,7 +15,7 @@ use crate::install::install_plan::{InstallPlan, in_staging_order};
 use crate::install::key::StepKey;
 use crate::install::scripts::ScriptHost;
 use crate::install::snapshot::{
-    self, Capture, Existing, Laying, NotKept, Snapshot, SnapshotHeader, SnapshotHost,
+    self, Capture, Existing, NotKept, Restoration, Snapshot, SnapshotHeader, SnapshotHost,
     SnapshotPoints, Snapshots, existing, require_files, snapshot_key,
 };
 use crate::install::steps::Step;
@@ -25,7 +25,7 @@ use crate::tree::rootfs::RootPath;
 
 use super::{Error, Installation};
 
-/// How far a file system's clock may be behind, in nanoseconds.
+/// How far a file system's clock may lag, in nanoseconds.
 const TICK: i64 = 20_000_000;
 
 /// The snapshots of one list of steps.
@@ -37,7 +37,7 @@ pub(super) struct StepSnapshots<'s> {
     pub(super) keys: Vec<Digest>,
 }
 
-/// A snapshot that fits.
+/// A snapshot that can be restored.
 struct FoundSnapshot {
     at: usize,
     snapshot: Snapshot,
@@ -83,7 +83,7 @@ impl<'a> Installation<'a> {
         }
     }
 
-    /// What the host has that a tree may depend on, or why no key can say it.
+    /// What of the host a tree may depend on, or why that is not known.
     fn snapshot_host(&self) -> Result<SnapshotHost, String> {
         let scripts = self.scripts.as_ref();
         // In such a sandbox, scripts can depend on host state that is not in any key.
@@ -106,13 +106,13 @@ impl<'a> Installation<'a> {
         self.report.begin_step(at + 1, steps[at].kind());
     }
 
-    /// What the other run has made is this run's, which is there at `now`.
+    /// Counts what the earlier run made as this run's, which has reached the same point at `now`.
     pub(super) fn go_back(&mut self, header: &SnapshotHeader, now: i64) {
         let length = header.made_until.saturating_sub(header.made_from);
         self.began = self.began.min(now.saturating_sub(length));
     }
 
-    /// Makes the tree of the last step whose snapshot is known.
+    /// Restores the tree after the last step that has a snapshot.
     pub(super) fn start_after_snapshot(
         &mut self,
         snapshots: &StepSnapshots<'_>,
@@ -124,7 +124,7 @@ impl<'a> Installation<'a> {
         let at = found.at;
         self.end_remembering(at, snapshots);
         self.tell_start(snapshots, at);
-        if let Err(error) = self.lay(found, snapshots, staged) {
+        if let Err(error) = self.restore(found, snapshots, staged) {
             // The next run does not fail for the same reason.
             if self.place.interrupt.signal().is_none() {
                 let store = self.fetch.store();
@@ -140,8 +140,8 @@ impl<'a> Installation<'a> {
         Ok(())
     }
 
-    /// Finds the last snapshot that can be read, and whose packages' files are there. Changes nothing
-    /// in the tree.
+    /// Finds the last snapshot that can be read and whose packages have all its files. Changes
+    /// nothing in the tree.
     fn find(
         &self,
         snapshots: &StepSnapshots<'_>,
@@ -182,7 +182,7 @@ impl<'a> Installation<'a> {
         Ok(None)
     }
 
-    fn lay(
+    fn restore(
         &mut self,
         found: FoundSnapshot,
         snapshots: &StepSnapshots<'_>,
@@ -197,26 +197,26 @@ impl<'a> Installation<'a> {
         let until = self.clock();
         let header = &snapshot.header;
         self.go_back(header, until);
-        let mut laying = Laying::new(self.root, &snapshot, staged, until);
-        laying.interrupt = self.place.interrupt.clone();
-        laying.lay_directories(existing)?;
+        let mut restoration = Restoration::new(self.root, &snapshot, staged, until);
+        restoration.interrupt = self.place.interrupt.clone();
+        restoration.restore_directories(existing)?;
         for package in &snapshots.packages(at) {
-            laying.lay_package(package)?;
+            restoration.restore_package(package)?;
             self.report.advanced(Stage::Unpack, 1);
         }
-        laying.lay_others()?;
+        restoration.restore_others()?;
         self.script_epoch = header.script_epoch;
         if at + 1 == snapshots.steps.len() {
             self.close()?;
             self.report.ended(Stage::Configure);
         } else if let Some(placed) = &self.placed {
-            laying.remember(placed)?;
+            restoration.remember(placed)?;
         }
-        laying.finish_directories()?;
+        restoration.finish_directories()?;
         self.go_on(header, done, snapshots.plan)
     }
 
-    /// Restores the state in which scripts run after these steps.
+    /// Restores what scripts run with after these steps.
     fn go_on(
         &mut self,
         header: &SnapshotHeader,
@@ -247,7 +247,7 @@ impl<'a> Installation<'a> {
         Ok(())
     }
 
-    /// Keeps a snapshot after a step, if there is to be one.
+    /// Keeps a snapshot after a step, if one is to be kept.
     pub(super) fn keep_snapshot(
         &mut self,
         at: usize,
@@ -280,7 +280,7 @@ impl<'a> Installation<'a> {
         self.end_remembering(at, snapshots);
     }
 
-    /// Forgets what is placed, unless a snapshot is to be kept after a later step.
+    /// Forgets the placed files, unless a snapshot is to be kept after a later step.
     fn end_remembering(&mut self, at: usize, snapshots: &StepSnapshots<'_>) {
         if snapshots.points.kept.iter().all(|kept| *kept <= at) {
             self.placed = None;
@@ -294,8 +294,8 @@ impl<'a> Installation<'a> {
         clock.unwrap_or_else(now)
     }
 
-    /// Writes a snapshot. Returns what it has, in words. What only some may read is kept where it is
-    /// a base's, whose packages are known.
+    /// Writes a snapshot, and describes it. Files that only some users can read are kept without
+    /// further questions in a base, whose packages the user has not chosen.
     fn capture(
         &self,
         placed: &PlacedFiles,

@@ -1,7 +1,7 @@
 //! Writes a snapshot of a tree in which nothing runs.
 //!
-//! A tree that cannot be kept exactly, or that has a secret which was made while it was built, is
-//! not kept at all.
+//! No snapshot is kept of a tree that cannot be restored exactly, or that has a secret which was
+//! made while it was built.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -21,7 +21,7 @@ use crate::tree::secrets::{SEARCHED, SecretSearch};
 
 use super::{MAGIC, SavedEntry, SavedKind, SavedTime, SnapshotHeader, encoding};
 
-/// The most bytes of content that a snapshot has.
+/// The most content that a snapshot may have, in bytes.
 const CONTENT_LIMIT: u64 = 1 << 30;
 /// Files that are private in every system. They hold a secret only if their content shows one.
 const KNOWN_PRIVATE: [&str; 12] = [
@@ -44,30 +44,31 @@ const CHUNK: usize = 256 << 10;
 /// Tells which paths packages list.
 pub(in crate::install) type IsShipped<'s> = dyn Fn(&RootPath) -> bool + 's;
 
-/// What is captured, and with what.
+/// A tree to capture, and what is known about it.
 pub(in crate::install) struct Capture<'a> {
     pub(in crate::install) root: &'a Rootfs,
     pub(in crate::install) interrupt: &'a Interrupt,
     pub(in crate::install) placed: &'a PlacedFiles,
-    /// Tells which paths packages list, where a file that only some may read must be theirs.
+    /// Tells which paths packages list. Set if every file that only some users can read must be one
+    /// of these.
     pub(in crate::install) is_shipped: Option<&'a IsShipped<'a>>,
     /// The attributes that the root directory had before the run, which are not the tree's.
     pub(in crate::install) before: &'a [ExtendedAttribute],
     pub(in crate::install) header: SnapshotHeader,
 }
 
-/// Why a tree is not kept.
+/// Why no snapshot is kept.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::install) enum NotKept {
     #[error("{path} is {what}")]
     Secret { path: RootPath, what: String },
-    #[error("{path} can be read by some only, and no package lists it")]
+    #[error("only some users can read {path}, and no package lists it")]
     Private { path: RootPath },
     #[error("{path} is a socket")]
     Socket { path: RootPath },
-    #[error("{path} changes")]
+    #[error("{path} changed while it was read")]
     Changing { path: RootPath },
-    #[error("it would have more than {CONTENT_LIMIT} bytes")]
+    #[error("it would be larger than {CONTENT_LIMIT} bytes")]
     TooLarge,
     #[error("the cache cannot keep it")]
     Cache,
@@ -79,7 +80,7 @@ pub(in crate::install) enum NotKept {
     Write(#[from] io::Error),
 }
 
-/// How much a snapshot has.
+/// The size of a snapshot.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::install) struct Captured {
     pub(in crate::install) paths: usize,
@@ -87,7 +88,7 @@ pub(in crate::install) struct Captured {
     pub(in crate::install) content: u64,
 }
 
-/// A snapshot under way.
+/// A snapshot that is being written.
 struct Capturing<'a> {
     root: &'a Rootfs,
     interrupt: &'a Interrupt,
@@ -106,13 +107,13 @@ struct Capturing<'a> {
     entries: Vec<SavedEntry>,
     /// The first entry of each file that has several names.
     first: HashMap<Inode, usize>,
-    /// What comes from packages.
+    /// The packages' files that entries refer to.
     used: HashSet<StagedOrigin>,
     refusal: Option<NotKept>,
 }
 
 impl Capture<'_> {
-    /// Writes and keeps the snapshot.
+    /// Writes the snapshot to the cache.
     pub(in crate::install) fn write(self, writer: DerivedWriter) -> Result<Captured, NotKept> {
         let mut capturing = Capturing {
             root: self.root,
@@ -210,7 +211,7 @@ impl Capturing<'_> {
         self.used.insert(origin).then_some(origin)
     }
 
-    /// Saves what is no directory.
+    /// Saves anything but a directory.
     fn save(&mut self, found: &WalkedEntry<'_>, entry: &mut SavedEntry) -> Result<(), NotKept> {
         let status = found.status;
         entry.kind = match found.kind() {
@@ -237,7 +238,7 @@ impl Capturing<'_> {
         Ok(())
     }
 
-    /// The time of an entry, and whether this run has made it.
+    /// The modification time of an entry, and whether it is one of this run.
     fn time(&self, status: &Statx) -> SavedTime {
         let time = status.stx_mtime;
         let nanoseconds = i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec);
@@ -298,8 +299,8 @@ impl Capturing<'_> {
         Ok(SavedKind::Stored { at, size })
     }
 
-    /// Whether a file may be a secret that a script has made: others may not read it, and no package
-    /// lists it.
+    /// Whether a file may be a secret that a script has made: others may not read it, and no
+    /// package lists it.
     fn is_private(&self, entry: &SavedEntry) -> bool {
         let Some(is_shipped) = self.is_shipped else {
             return false;

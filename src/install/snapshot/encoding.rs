@@ -1,4 +1,4 @@
-//! The encoding of what a snapshot says of a tree, besides the content of files.
+//! The encoding of a snapshot, without the content of files.
 //!
 //! Numbers have seven bits in each byte, the lowest first; a byte with its highest bit set is
 //! followed by another. Bytes come after their length, lists after the number of their items.
@@ -14,14 +14,14 @@ use crate::tree::rootfs::RootPath;
 
 use super::{SavedEntry, SavedKind, SavedTime, SnapshotHeader};
 
-/// What is written.
+/// The bytes so far.
 #[derive(Default)]
 struct SnapshotWriter(Vec<u8>);
 
-/// What is read; None once it ends early or makes no sense.
+/// What is still to be read. Its methods return None if it ends early or is malformed.
 struct SnapshotReader<'b>(&'b [u8]);
 
-/// Encodes all but the content of files.
+/// Encodes everything but the content of files.
 pub(super) fn encode(header: &SnapshotHeader, entries: &[SavedEntry]) -> Vec<u8> {
     let mut writer = SnapshotWriter::default();
     writer.number(header.packages.len() as u64);
@@ -48,7 +48,7 @@ pub(super) fn encode(header: &SnapshotHeader, entries: &[SavedEntry]) -> Vec<u8>
     writer.0
 }
 
-/// Decodes all but the content of files.
+/// Decodes everything but the content of files.
 pub(super) fn decode(bytes: &[u8]) -> Option<(SnapshotHeader, Vec<SavedEntry>)> {
     let mut reader = SnapshotReader(bytes);
     let mut packages = Vec::new();

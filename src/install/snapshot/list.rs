@@ -1,7 +1,7 @@
-//! Makes a list of the tree of a snapshot, of which an image can be packed: the content of its
-//! files is in the packages' decoded copies and in the snapshot.
+//! Lists the tree of a snapshot, so that an image can be packed without the tree: the content of
+//! its files is in the packages' decoded copies and in the snapshot.
 //!
-//! A tree that cannot be listed is laid. What is packed is the same.
+//! A tree that cannot be listed is restored. What is packed is the same.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -18,13 +18,13 @@ use crate::store::{CacheForm, Verified};
 use crate::tree::listed::{ContentRange, ListedEntry, ListedKind, ListedTree};
 use crate::tree::rootfs::{RootPath, Rootfs};
 
-use super::lay::MadeTimes;
+use super::restore::MadeTimes;
 use super::{SavedEntry, SavedKind, Snapshot};
 
-/// How many descriptors are left to the rest of the program.
+/// How many descriptors the rest of the program may use.
 const OTHER_DESCRIPTORS: u64 = 200;
 
-/// Why a tree is laid instead.
+/// Why a tree is restored instead of listed.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::install) enum NotListed {
     #[error("{package} is not decoded in the cache")]
@@ -43,20 +43,26 @@ pub(in crate::install) enum NotListed {
 
 /// What a list is made of.
 pub(in crate::install) struct TreeLister<'a> {
-    /// The tree that is not laid, for messages.
+    /// The tree that is not restored, for messages.
     pub(in crate::install) root: &'a Rootfs,
     /// The files of the packages in the tree.
     pub(in crate::install) packages: &'a HashMap<PackageKey, Arc<Verified>>,
-    /// When the tree would be laid, in nanoseconds since the epoch.
+    /// When the tree would be restored, in nanoseconds since the epoch.
     pub(in crate::install) now: i64,
 }
 
 impl Snapshot {
-    /// Fails if the tree must be laid: if a package's file is later than `until`, in seconds since
-    /// the epoch, as what the run makes is, or if there are too many packages to be held open.
+    /// Fails if the tree must be restored: if a package's file is later than `until`, in seconds
+    /// since the epoch, as what the run makes is, or if there are too many packages to be held
+    /// open.
     pub(in crate::install) fn require_listable(&self, until: i64) -> Result<(), NotListed> {
-        let packages = self.header.packages.len() as u64;
         let limit = getrlimit(Resource::Nofile).current;
+        self.require_listable_within(limit, until)
+    }
+
+    /// As `require_listable`, with a limit of open files; None where there is none.
+    fn require_listable_within(&self, limit: Option<u64>, until: i64) -> Result<(), NotListed> {
+        let packages = self.header.packages.len() as u64;
         if limit.is_some_and(|limit| packages + OTHER_DESCRIPTORS > limit) {
             return Err(NotListed::Descriptors);
         }
@@ -168,5 +174,127 @@ impl TreeLister<'_> {
             contents.files.push(file);
         }
         Ok(contents)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::dpkg::StagedOrigin;
+    use crate::dpkg::staging::StagedContent;
+    use crate::formats::version::Version;
+    use crate::install::snapshot::{SavedTime, SnapshotHeader};
+
+    fn saved(path: &str, kind: SavedKind, seconds: i64) -> SavedEntry {
+        SavedEntry {
+            path: RootPath::parse(path).unwrap(),
+            kind,
+            uid: 0,
+            gid: 0,
+            mode: 0o644,
+            modified: SavedTime::whole(seconds),
+            attributes: Vec::new(),
+        }
+    }
+
+    fn placed(at: u64, size: u64) -> SavedKind {
+        let content = StagedContent {
+            number: 1,
+            at,
+            size,
+        };
+        let package = 0;
+        SavedKind::Placed(StagedOrigin { package, content })
+    }
+
+    fn snapshot(entries: Vec<SavedEntry>) -> Snapshot {
+        let version = Version::parse("1").unwrap();
+        Snapshot {
+            file: tempfile::tempfile().unwrap(),
+            header: SnapshotHeader {
+                packages: vec![PackageKey::new("a", "amd64", &version)],
+                script_epoch: None,
+                stand_ins: None,
+                newest: 0,
+                made_from: 0,
+                made_until: 1,
+            },
+            entries,
+        }
+    }
+
+    #[test]
+    fn a_tree_with_later_files_or_more_packages_than_descriptors_is_laid() {
+        let stored = SavedKind::Stored { at: 0, size: 0 };
+        let snapshot = snapshot(vec![
+            saved("", SavedKind::Directory, 90),
+            saved("made", stored, 90),
+            saved("shipped", placed(0, 1), 50),
+        ]);
+        let later = "/shipped is later than the run";
+        let many = "too many packages for the limit of open files";
+        let table = [
+            (None, 50, ""),
+            (None, 49, later),
+            (Some(OTHER_DESCRIPTORS + 1), 50, ""),
+            (Some(OTHER_DESCRIPTORS), 50, many),
+        ];
+        for (limit, until, expected) in table {
+            let found = snapshot.require_listable_within(limit, until);
+            let found = found.map_or_else(|reason| reason.to_string(), |()| String::new());
+            assert_eq!(found, expected, "{limit:?} {until}");
+        }
+    }
+
+    #[test]
+    fn content_that_is_not_in_the_decoded_package_is_noticed() {
+        let tree = tempfile::tempdir().unwrap();
+        let root = Rootfs::open(tree.path()).unwrap();
+        let lister = TreeLister {
+            root: &root,
+            packages: &HashMap::new(),
+            now: 0,
+        };
+        let contents = OpenContents {
+            files: vec![tempfile::tempfile().unwrap()],
+            data: vec![512..522],
+        };
+        let range = |at, size| ContentRange {
+            within: 0,
+            at,
+            size,
+        };
+        let table = [
+            ((0, 10), Some(range(512, 10))),
+            ((9, 1), Some(range(521, 1))),
+            ((10, 0), Some(range(522, 0))),
+            ((9, 2), None),
+            ((u64::MAX, 1), None),
+            ((5, u64::MAX), None),
+        ];
+        for ((at, size), expected) in table {
+            let found = lister.kind(&saved("f", placed(at, size), 0), &contents);
+            match expected {
+                Some(range) => assert_eq!(found.unwrap(), ListedKind::File(range)),
+                None => assert_eq!(
+                    found.unwrap_err().to_string(),
+                    "/f is not in the decoded copy of its package"
+                ),
+            }
+        }
+    }
+
+    #[test]
+    fn a_tree_whose_package_is_not_decoded_is_laid() {
+        let root = Rootfs::open(Path::new("/")).unwrap();
+        let lister = TreeLister {
+            root: &root,
+            packages: &HashMap::new(),
+            now: 0,
+        };
+        let reason = lister.list(snapshot(Vec::new())).unwrap_err();
+        assert_eq!(reason.to_string(), "a:amd64=1 is not decoded in the cache");
     }
 }

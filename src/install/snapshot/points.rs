@@ -19,7 +19,7 @@ pub(in crate::install) struct SnapshotPoints {
     pub(in crate::install) possible: Vec<usize>,
     /// Those after which a snapshot is written.
     pub(in crate::install) kept: BTreeSet<usize>,
-    /// Those of them that are kept without `--snapshots all` too.
+    /// Those that are kept even without `--snapshots all`.
     pub(in crate::install) base: BTreeSet<usize>,
 }
 
@@ -83,8 +83,8 @@ fn unverified(plan: &InstallPlan) -> BTreeSet<PackageKey> {
     unverified
 }
 
-/// Whether the tree after the step is known by the step's key: no command of the user's has a part
-/// in it, and nothing that is not in the key.
+/// Whether the step's key determines the tree after it: neither a command of the user's nor
+/// anything that is not in the key contributes to it.
 fn is_function_of_key(step: &Step) -> bool {
     match step {
         Step::Hook(_)
@@ -106,8 +106,8 @@ fn is_function_of_key(step: &Step) -> bool {
     }
 }
 
-/// Whether a snapshot may be kept after a step: it adds no file that only root may read, and no package
-/// without a signature.
+/// Whether a snapshot may be kept after a step: it adds no file that only root may read, and no
+/// package without a signature.
 fn may_be_kept(step: &Step, unverified: &BTreeSet<PackageKey>) -> bool {
     match step {
         Step::Apt { files } => files.iter().all(|file| file.mode & READABLE == READABLE),

@@ -1,8 +1,8 @@
-//! Makes the tree of a snapshot where a base is: packages' files from the staging directory, all
-//! else from the snapshot.
+//! Restores the tree of a snapshot in a directory that has the base: packages' files come from the
+//! staging directory, everything else from the snapshot.
 //!
-//! Nothing runs in the tree meanwhile. Directories that are there stay, since the sandbox has mounts
-//! on some of them; everything else that is there is replaced.
+//! Nothing runs in the tree meanwhile. Existing directories stay, since the sandbox has mounts on
+//! some of them; everything else that exists is replaced.
 
 mod made_times;
 mod others;
@@ -26,15 +26,15 @@ use crate::tree::rootfs::{
 use super::{Error, SavedEntry, SavedKind, SavedTime, Snapshot};
 pub(super) use made_times::MadeTimes;
 
-/// What there is in a tree besides directories that stay.
+/// What exists in a tree before it is restored.
 pub(in crate::install) struct Existing {
     /// Each is removed with all below it.
     removed: Vec<RootPath>,
     kept: BTreeSet<RootPath>,
 }
 
-/// Where a tree is laid, and with what.
-pub(in crate::install) struct Laying<'a> {
+/// A tree that is being restored.
+pub(in crate::install) struct Restoration<'a> {
     root: &'a Rootfs,
     snapshot: &'a Snapshot,
     staging: &'a StagedPackages,
@@ -47,7 +47,7 @@ pub(in crate::install) struct Laying<'a> {
     buffer: Vec<u8>,
 }
 
-/// Finds out what the tree of a snapshot has to replace. Changes nothing.
+/// Finds what the tree of a snapshot replaces. Changes nothing.
 pub(in crate::install) fn existing(
     root: &Rootfs,
     snapshot: &Snapshot,
@@ -91,8 +91,8 @@ pub(in crate::install) fn existing(
     Ok(existing)
 }
 
-/// Waits until packages are staged, and fails unless all files that a snapshot takes from packages
-/// are among theirs. Changes nothing.
+/// Waits until packages are staged, and fails if one of them lacks a file that the snapshot takes
+/// from it. Changes nothing.
 pub(in crate::install) fn require_files(
     snapshot: &Snapshot,
     staging: &StagedPackages,
@@ -121,13 +121,13 @@ pub(in crate::install) fn require_files(
     Ok(())
 }
 
-impl<'a> Laying<'a> {
+impl<'a> Restoration<'a> {
     pub(in crate::install) fn new(
         root: &'a Rootfs,
         snapshot: &'a Snapshot,
         staging: &'a StagedPackages,
         now: i64,
-    ) -> Laying<'a> {
+    ) -> Restoration<'a> {
         let mut placed: HashMap<PackageKey, Vec<usize>> = HashMap::new();
         for (at, entry) in snapshot.entries.iter().enumerate() {
             if let SavedKind::Placed(origin) = entry.kind
@@ -137,7 +137,7 @@ impl<'a> Laying<'a> {
             }
         }
         let times = MadeTimes::new(&snapshot.header, now);
-        Laying {
+        Restoration {
             root,
             snapshot,
             staging,
@@ -153,8 +153,11 @@ impl<'a> Laying<'a> {
         }
     }
 
-    /// Removes what is in the way, and makes the directories.
-    pub(in crate::install) fn lay_directories(&mut self, existing: Existing) -> Result<(), Error> {
+    /// Removes what is in the way, and creates the directories.
+    pub(in crate::install) fn restore_directories(
+        &mut self,
+        existing: Existing,
+    ) -> Result<(), Error> {
         self.existing = existing;
         for path in &self.existing.removed {
             self.root.remove_tree(path)?;
@@ -172,8 +175,11 @@ impl<'a> Laying<'a> {
         Ok(())
     }
 
-    /// Lays the files of one package.
-    pub(in crate::install) fn lay_package(&mut self, package: &PackageKey) -> Result<(), Error> {
+    /// Moves the files of one package to their paths.
+    pub(in crate::install) fn restore_package(
+        &mut self,
+        package: &PackageKey,
+    ) -> Result<(), Error> {
         let staged = self.staging.take(package)?;
         let Some(entries) = self.placed.remove(package) else {
             return Ok(());
@@ -188,7 +194,7 @@ impl<'a> Laying<'a> {
             let entry = &snapshot.entries[at];
             if let SavedKind::Placed(origin) = entry.kind {
                 let node = nodes.get(&origin.content.number).copied();
-                self.lay_placed(entry, node, &directory)?;
+                self.restore_placed(entry, node, &directory)?;
             }
         }
         Ok(())
@@ -201,7 +207,7 @@ impl<'a> Laying<'a> {
         }
     }
 
-    fn lay_placed(
+    fn restore_placed(
         &mut self,
         entry: &SavedEntry,
         node: Option<&Node>,
@@ -233,7 +239,7 @@ impl<'a> Laying<'a> {
         Ok(())
     }
 
-    /// Gives the directories their owners, modes, attributes and times, once all is in them.
+    /// Sets the owners, modes, attributes and times of directories, once everything is in them.
     pub(in crate::install) fn finish_directories(&mut self) -> Result<(), Error> {
         let snapshot = self.snapshot;
         for entry in &snapshot.entries {

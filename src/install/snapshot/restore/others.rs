@@ -1,4 +1,4 @@
-//! Lays what no package has: files from the snapshot, symlinks, devices, further names of files.
+//! Restores what is not a package's file: files from the snapshot, symlinks, devices, hard links.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -9,36 +9,36 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, makedev};
 use crate::install::snapshot::{Error, SavedEntry, SavedKind};
 use crate::tree::rootfs::{Handle, set_attributes};
 
-use super::{Laying, failing, rootfs_error, set_owner, set_owner_and_mode};
+use super::{Restoration, failing, rootfs_error, set_owner, set_owner_and_mode};
 
 /// How many bytes are copied at once.
 const CHUNK: usize = 128 << 10;
 
-impl Laying<'_> {
-    /// Lays all that no package has: stored files, symlinks, devices, further names of files.
-    pub(in crate::install) fn lay_others(&mut self) -> Result<(), Error> {
+impl Restoration<'_> {
+    /// Restores what is not a package's file: stored files, symlinks, devices, hard links.
+    pub(in crate::install) fn restore_others(&mut self) -> Result<(), Error> {
         let snapshot = self.snapshot;
         for entry in &snapshot.entries {
             self.check_interrupt()?;
             match &entry.kind {
                 SavedKind::Directory | SavedKind::Placed(_) => {}
-                SavedKind::Stored { at, size } => self.lay_stored(entry, *at, *size)?,
-                SavedKind::Symlink { target } => self.lay_symlink(entry, target)?,
-                SavedKind::Link { to } => self.lay_link(entry, *to)?,
+                SavedKind::Stored { at, size } => self.restore_stored(entry, *at, *size)?,
+                SavedKind::Symlink { target } => self.restore_symlink(entry, target)?,
+                SavedKind::Link { to } => self.restore_link(entry, *to)?,
                 SavedKind::Node {
                     format,
                     major,
                     minor,
                 } => {
                     let kind = FileType::from_raw_mode(*format);
-                    self.lay_node(entry, kind, makedev(*major, *minor))?;
+                    self.restore_node(entry, kind, makedev(*major, *minor))?;
                 }
             }
         }
         Ok(())
     }
 
-    fn lay_stored(&mut self, entry: &SavedEntry, at: u64, size: u64) -> Result<(), Error> {
+    fn restore_stored(&mut self, entry: &SavedEntry, at: u64, size: u64) -> Result<(), Error> {
         let failed = failing(self.root, entry, "write it");
         let time = self.times.of(entry.modified);
         let parent = self.parent(&entry.path)?;
@@ -68,7 +68,7 @@ impl Laying<'_> {
         Ok(())
     }
 
-    fn lay_symlink(&mut self, entry: &SavedEntry, target: &[u8]) -> Result<(), Error> {
+    fn restore_symlink(&mut self, entry: &SavedEntry, target: &[u8]) -> Result<(), Error> {
         let failed = failing(self.root, entry, "create the symlink");
         let time = self.times.of(entry.modified);
         let parent = self.parent(&entry.path)?;
@@ -80,7 +80,7 @@ impl Laying<'_> {
         set.map_err(failed)
     }
 
-    fn lay_link(&mut self, entry: &SavedEntry, to: usize) -> Result<(), Error> {
+    fn restore_link(&mut self, entry: &SavedEntry, to: usize) -> Result<(), Error> {
         let failed = failing(self.root, entry, "create the hard link");
         let first = &self.snapshot.entries[to];
         let above = self.parent(&first.path)?.try_clone_to_owned();
@@ -91,7 +91,12 @@ impl Laying<'_> {
         linked.map_err(failed)
     }
 
-    fn lay_node(&mut self, entry: &SavedEntry, kind: FileType, device: u64) -> Result<(), Error> {
+    fn restore_node(
+        &mut self,
+        entry: &SavedEntry,
+        kind: FileType,
+        device: u64,
+    ) -> Result<(), Error> {
         let failed = failing(self.root, entry, "create the device node");
         let time = self.times.of(entry.modified);
         let is_there = self.existing.kept.contains(&entry.path);

@@ -1,8 +1,7 @@
 //! Shifts the modification times that an earlier run made to the time of this run.
 //!
-//! Such a time becomes one of the run that starts from the snapshot: all are shifted by the time
-//! between the two runs. So their order stays, and the time between them, which file systems and
-//! scripts may have in whole seconds.
+//! All are shifted by the time between the two runs. So their order and their distances stay, also
+//! where file systems or scripts round them to whole seconds.
 
 use rustix::fs::{Timespec, Timestamps, UTIME_OMIT};
 
@@ -17,8 +16,8 @@ pub(in crate::install::snapshot) struct MadeTimes {
 }
 
 impl MadeTimes {
-    /// The times of a run at whose place the other run was at `now`, in nanoseconds since the
-    /// epoch.
+    /// For a run that at `now`, in nanoseconds since the epoch, is where the earlier run was when
+    /// the snapshot was written.
     pub(in crate::install::snapshot) fn new(header: &SnapshotHeader, now: i64) -> MadeTimes {
         MadeTimes {
             shift: i128::from(now) - i128::from(header.made_until),
