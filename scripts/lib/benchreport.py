@@ -54,7 +54,9 @@ def demands(results: Results, cells: dict[str, Cell]) -> list[Demand]:
         name: str, peer: str, bound: float, form: str = "directory", start: str = "cold"
     ) -> Demand:
         one, other = Series(OURS, cells[name], form, start), Series(peer, cells[name], form, start)
-        return Demand(f"{shown(name, form)} {start}: wall to {peer}", results.ratio(one, other), bound)
+        return Demand(
+            f"{shown(name, form)} {start}: wall to {peer}", results.ratio(one, other), bound
+        )
 
     def known(name: str, start: str, other: Series, bound: float) -> Demand:
         one = Series(OURS, cells[name], other.form, start)
@@ -209,7 +211,9 @@ def groups(results: Results, cells: dict[str, Cell]) -> list[tuple[str, list[tup
     """A heading and its series, for all that was measured."""
     found = [(f"{name}, a directory on tmpfs", rows(results, cell)) for name, cell in cells.items()]
     for name, cell in cells.items():
-        found.append((f"{name}, a directory for each of its packages", rows(results, cell, "images")))
+        found.append(
+            (f"{name}, a directory for each of its packages", rows(results, cell, "images"))
+        )
         found.append((f"{name}, a tar to a pipe", rows(results, cell, "tar")))
         found.append((f"{name}, a tar.zst on tmpfs", rows(results, cell, "tar.zst")))
         found.append((f"{name}, by number of threads", rows(results, cell, jobs=(1, 2))))

@@ -319,7 +319,9 @@ class Ours(Peer):
             return self._one(series, series.cell, place.output(series), place)
         images = [
             shlex.join(
-                self._one(series, replace(series.cell, include=(name,)), f"{place.target}/{name}", place)
+                self._one(
+                    series, replace(series.cell, include=(name,)), f"{place.target}/{name}", place
+                )
             )
             for name in series.cell.include
         ]
