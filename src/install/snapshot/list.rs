@@ -259,7 +259,10 @@ mod tests {
         };
         let contents = OpenContents {
             files: vec![tempfile::tempfile().unwrap()],
-            data: vec![512..522],
+            data: Vec::from([Range {
+                start: 512,
+                end: 522,
+            }]),
         };
         let range = |at, size| ContentRange {
             within: 0,

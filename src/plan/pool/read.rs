@@ -107,7 +107,7 @@ impl<'a> Pool<'a> {
             entry.essential = stanza.essential().unwrap_or(entry.essential);
             entry.protected = stanza.protected().unwrap_or(entry.protected);
             if let Some(version) = self.same_version(package, &stanza) {
-                let entry = &mut self.versions[version.0 as usize];
+                let entry = &mut self.versions[version.index()];
                 entry.pin = entry.pin.max(pin);
                 entry.of_suite |= of_suite;
                 self.duplicates.push(Duplicate {
@@ -117,7 +117,7 @@ impl<'a> Pool<'a> {
                 continue;
             }
             let version = self.insert(package, &stanza);
-            let entry = &mut self.versions[version.0 as usize];
+            let entry = &mut self.versions[version.index()];
             entry.listing = number;
             entry.pin = pin;
             entry.of_suite = of_suite;
@@ -150,7 +150,7 @@ impl<'a> Pool<'a> {
                 entry.protected = stanza.protected() == Some(true);
             }
             let version = self.insert(package, &stanza);
-            let entry = &mut self.versions[version.0 as usize];
+            let entry = &mut self.versions[version.index()];
             entry.pin = LOCAL_PIN;
             entry.of_suite = is_alone;
             self.add_mentions(&stanza, architecture);
@@ -171,7 +171,7 @@ impl<'a> Pool<'a> {
     }
 
     fn insert(&mut self, package: PackageId, stanza: &PackageFields<'a>) -> VersionId {
-        let version = VersionId(self.versions.len() as u32);
+        let version = VersionId::at(self.versions.len() as u32);
         let newest = &mut self.packages[package.index()].newest;
         self.versions.push(VersionEntry {
             package,
@@ -182,7 +182,7 @@ impl<'a> Pool<'a> {
             pin: 0,
             of_suite: false,
             listing: NONE,
-            next: std::mem::replace(newest, version.0),
+            next: std::mem::replace(newest, version.position()),
             dependencies: OnceCell::new(),
         });
         version
