@@ -36,7 +36,7 @@ use super::hooks::HookRunner;
 use super::install_plan::{InstallPlan, in_staging_order};
 use super::key::keys;
 use super::scripts::{ScriptHost, ScriptPlace};
-use super::second_stage::Times;
+use super::second_stage::{SecondStage, Times};
 use super::snapshot::{SnapshotOptions, Snapshots};
 use super::steps::{Options, Step, first_of_second_stage, steps};
 use snapshots::now;
@@ -122,7 +122,7 @@ impl<'a> Installation<'a> {
         } = setup;
         let began = now();
         let root_attributes = root.root_attributes()?;
-        // What is there before is neither the run's to keep nor to remove.
+        // What is there already is not the run's to keep or remove.
         if !root.names(&RootPath::default())?.is_empty() {
             snapshots.kept = Snapshots::None;
         }
@@ -135,13 +135,15 @@ impl<'a> Installation<'a> {
         };
         let mut hooks = HookRunner::new(options.hooks());
         let done = execute_early_steps(&options, place, &mut hooks)?;
-        let staging_options = staging::Options {
-            source: staging::downloads(Arc::clone(&fetch), interrupt.clone()),
-            rules: options.path_rules(),
+        let source = staging::downloads(Arc::clone(&fetch), interrupt.clone());
+        let rules = options.path_rules();
+        let staging = staging::Options {
+            source,
+            rules,
             jobs,
         };
         // Before the sandbox, which hides its directory.
-        let staging = Staging::start(root, staging_options, report.clone())?;
+        let staging = Staging::start(root, staging, report.clone())?;
         let has_scripts = options.has_scripts();
         let scripts = has_scripts.then(|| ScriptHost::open(place)).transpose()?;
         Ok(Installation {
@@ -266,22 +268,31 @@ impl<'a> Installation<'a> {
                 self.report.ended(Stage::Configure);
             }
             Step::Archives { packages } => self.archive(packages, plan)?,
-            Step::SecondStage(second) => {
-                let times = Times {
-                    scripts: self.script_epoch.or(plan.epoch),
-                    latest: plan.epoch.unwrap_or(self.newest(staged)),
-                };
-                second.write(self.root, times)?;
-                self.staging.finish()?;
-                self.leave_only_downloads()?;
-                self.report.ended(Stage::Unpack);
-            }
+            Step::SecondStage(second) => self.leave_second_stage(second, plan, staged)?,
             Step::Close(closing) => {
                 self.close()?;
                 closing.finish(self.root, &mut self.state)?;
             }
             Step::Tidy { automatic, kept } => self.tidy(automatic.as_deref(), *kept)?,
         }
+        Ok(())
+    }
+
+    /// Writes the script that goes on from here, and ends the first stage.
+    fn leave_second_stage(
+        &mut self,
+        second: &SecondStage,
+        plan: &InstallPlan,
+        staged: &StagedPackages,
+    ) -> Result<(), Error> {
+        let times = Times {
+            scripts: self.script_epoch.or(plan.epoch),
+            latest: plan.epoch.unwrap_or(self.newest(staged)),
+        };
+        second.write(self.root, times)?;
+        self.staging.finish()?;
+        self.leave_only_downloads()?;
+        self.report.ended(Stage::Unpack);
         Ok(())
     }
 

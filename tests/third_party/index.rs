@@ -145,6 +145,7 @@ fn names() -> Vec<Shape> {
             with_index(w, |t| t.replace("Version: 1.1\n", ""))
         })
         .takes("1.0"),
+        Shape::new("no Architecture", |w| with_lines(w, "Architecture:", "")).refused(),
     ]
 }
 
