@@ -7,11 +7,12 @@ All use the same mirror and the same SOURCE_DATE_EPOCH and check the archive's s
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmirror import Mirrors
@@ -66,10 +67,12 @@ class Series:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run works: all that it writes is below `root`."""
+    """Where a run works, and with which variables: all that it writes is below `root`."""
 
     root: Path
     mirror: str
+    variables: dict[str, str] = field(default_factory=dict)
+    """Snapshots depend on them, so a cache is filled with the same ones."""
 
     @property
     def target(self) -> Path:
@@ -307,7 +310,7 @@ class Ours(Peer):
         if is_filled and not any(cache.iterdir()):
             # What a tar needs is what a directory needs.
             filling = series if series.form == "images" else replace(series, form="directory")
-            run(self.command(filling, place))
+            run(self.command(filling, place), {**os.environ, **place.variables})
             super().prepare(series, place)
             if series.form == "images":
                 place.target.mkdir(parents=True)

@@ -30,7 +30,7 @@ pub(crate) struct PlacedFiles {
     packages: RefCell<Vec<PackageKey>>,
     /// The latest time of a change of a placed file, in nanoseconds since the epoch.
     latest: Cell<i128>,
-    /// The last time of the file system's clock that was seen, and when.
+    /// The last time of the file system's clock that was seen, and when that was over.
     seen: Cell<Option<(i128, Instant)>>,
     is_unreliable: Cell<bool>,
 }
@@ -131,8 +131,13 @@ impl PlacedFiles {
             return;
         }
         let until = Instant::now() + LONGEST_TICK;
-        while !self.is_past(staging) {
-            if self.is_unreliable.get() || Instant::now() > until {
+        loop {
+            // Before the look: on a busy host this thread may wait for a processor after it.
+            let at = Instant::now();
+            if self.is_past(staging) {
+                break;
+            }
+            if self.is_unreliable.get() || at > until {
                 self.is_unreliable.set(true);
                 return;
             }
@@ -156,18 +161,20 @@ impl PlacedFiles {
     /// The time of the file system's clock, in nanoseconds since the epoch. A clock that was set
     /// back gives times twice.
     fn look_at_clock(&self, staging: &StagingDirectory) -> Option<i128> {
-        let at = Instant::now();
+        let from = Instant::now();
         let Ok(now) = staging.clock() else {
             self.is_unreliable.set(true);
             return None;
         };
         if let Some((before, then)) = self.seen.get() {
-            let passed = i128::try_from((at - then).as_nanos()).unwrap_or(i128::MAX);
+            // At least this much, however long each look took.
+            let passed = from.saturating_duration_since(then).as_nanos();
+            let passed = i128::try_from(passed).unwrap_or(i128::MAX);
             if now - before < passed - passed / 1000 - LAG {
                 self.is_unreliable.set(true);
             }
         }
-        self.seen.set(Some((now, at)));
+        self.seen.set(Some((now, Instant::now())));
         Some(now)
     }
 
