@@ -109,6 +109,12 @@ fn words_without_a_run() {
     assert_eq!(version.text(), "mmdebstrap 1.5.7\n");
     let help = mmdebstrap(&context, &["-h"]).ok();
     assert!(help.text().contains("--chrooted-customize-hook VALUE"));
+    let manual = mmdebstrap(&context, &["--man"]).ok();
+    assert!(
+        manual
+            .text()
+            .contains("[*SUITE* [*TARGET* [*MIRROR*...]]]\n")
+    );
     for (words, code, line) in REFUSED {
         mmdebstrap(&context, words).fails(code).names(&[line]);
     }

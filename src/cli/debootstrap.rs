@@ -89,14 +89,15 @@ pub(super) fn main(words: Vec<OsString>) -> ExitCode {
 fn execute(arguments: &DebootstrapArgs) -> Result<ExitCode, Error> {
     let environment = Environment::read();
     let mut request = arguments.request(&environment).map_err(Error::Words)?;
-    let is_root = rustix::process::geteuid().is_root();
-    if request.goal == Goal::Make && !is_root && !arguments.only_downloads() {
-        return Err(Error::NotRoot);
-    }
-    if request.goal == Goal::Make && is_root {
+    if request.goal == Goal::Make {
+        let product = match arguments.only_downloads() {
+            // All files are root's, whoever that is outside of a user namespace.
+            true => Product::Images,
+            false if !rustix::process::geteuid().is_root() => return Err(Error::NotRoot),
+            false => Product::Directory,
+        };
         // Before the first thread.
-        request.privilege =
-            privilege::obtain(Mode::Auto, &environment.caller(), Product::Directory);
+        request.privilege = privilege::obtain(Mode::Auto, &environment.caller(), product);
     }
     let style = match request.goal {
         Goal::PrintDebs => LineStyle::AllOnStderr,

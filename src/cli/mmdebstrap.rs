@@ -74,6 +74,9 @@ pub(super) fn main(words: Vec<OsString>) -> ExitCode {
     if arguments.show_version {
         return print(&format!("{NAME} {VERSION}\n"));
     }
+    if arguments.show_manual {
+        return print(&manual());
+    }
     if arguments.show_help {
         return print(&help());
     }
@@ -83,8 +86,23 @@ pub(super) fn main(words: Vec<OsString>) -> ExitCode {
     }
 }
 
+/// The manual page as text, where `*` marks emphasis.
+fn manual() -> String {
+    let synopsis = "mmdebstrap [OPTION...] [*SUITE* [*TARGET* [*MIRROR*...]]]";
+    format!(
+        "NAME\n    mmdebstrap - multi-mirror Debian chroot creation\n\n\
+         SYNOPSIS\n    {synopsis}\n\nOPTIONS\n{}",
+        options()
+    )
+}
+
 fn help() -> String {
-    let mut text = format!("{USAGE}\nOptions (see mmdebstrap(1)):\n");
+    format!("{USAGE}\nOptions (see mmdebstrap(1)):\n{}", options())
+}
+
+/// A line for each option.
+fn options() -> String {
+    let mut text = String::new();
     for (name, _) in getopt::LONG {
         let (name, value) = match name.strip_suffix('=') {
             Some(name) => (name, " VALUE"),

@@ -52,6 +52,7 @@ pub(super) enum FormatWord {
 pub(super) struct Arguments {
     pub(super) show_version: bool,
     pub(super) show_help: bool,
+    pub(super) show_manual: bool,
     pub(super) suite: Option<String>,
     pub(super) target: Option<PathBuf>,
     pub(super) mirrors: Vec<String>,
@@ -101,7 +102,8 @@ impl Arguments {
 
     fn add(&mut self, option: OptionName, value: String) -> Result<(), String> {
         match option {
-            OptionName::Help | OptionName::Man => self.show_help = true,
+            OptionName::Help => self.show_help = true,
+            OptionName::Man => self.show_manual = true,
             OptionName::Version => self.show_version = true,
             OptionName::Components => self.components.push(value),
             OptionName::Variant => self.variant = Some(variant(&value)?),
