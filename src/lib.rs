@@ -15,6 +15,7 @@ pub(crate) mod images;
 pub(crate) mod install;
 pub(crate) mod interrupt;
 pub(crate) mod inventory;
+pub(crate) mod kernel;
 pub(crate) mod mark;
 pub(crate) mod ownership;
 pub(crate) mod pack;

@@ -15,7 +15,7 @@ use allowed::ALLOWED;
 use calls::{Calls, following};
 
 /// The rooms that handle the tree.
-const ROOMS: [&str; 5] = ["dpkg", "install", "pack", "sandbox", "tree"];
+const ROOMS: [&str; 6] = ["dpkg", "install", "kernel", "pack", "sandbox", "tree"];
 
 #[test]
 fn calls_that_follow_symlinks_have_a_reason() {

@@ -1,8 +1,8 @@
-//! Enters a user namespace without starting this process anew, so that its terminal, signals, locks
-//! and exit code are those of the process that the caller started.
+//! Enters a user namespace in this process, so that its terminal, signals, locks and exit code stay
+//! those of the process that the caller started.
 //!
-//! Only a process outside can map more ids than one. So a child is forked first, which stays in the
-//! old namespace until it has mapped them.
+//! Only a process outside can map more than one id. So a child is forked first, which stays outside
+//! and maps them.
 #![expect(
     unsafe_code,
     reason = "fork and unshare need a process with one thread"
@@ -13,7 +13,7 @@ use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::path::Path;
 use std::process::Command;
 
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::WaitStatus;
 use nix::unistd::{ForkResult, Pid, fork};
 use rustix::io::Errno;
 use rustix::thread::{UnshareFlags, unshare_unsafe};
@@ -21,6 +21,7 @@ use rustix::thread::{UnshareFlags, unshare_unsafe};
 use super::helper::{self, Helpers};
 use super::subordinate::{self, Maps};
 use super::{Caller, Error, IdMap, PrivilegeKind, refusal};
+use crate::kernel::wait;
 
 /// How the ids are mapped.
 enum Mapper {
@@ -30,8 +31,8 @@ enum Mapper {
     Root,
 }
 
-/// A namespace that this process has entered, where it is nobody until the ids are mapped. There is
-/// no way back.
+/// A namespace that this process has entered and cannot leave. It has no ids there until they are
+/// mapped.
 pub(super) struct EnteredNamespace {
     child: NamespaceChild,
     kind: PrivilegeKind,
@@ -72,7 +73,7 @@ pub(super) fn enter_as_user(caller: &Caller) -> Result<EnteredNamespace, Error> 
     user_ids(caller)?.enter()
 }
 
-/// Whether root of a namespace would have rights there. A process of its own tries it.
+/// Whether root of a namespace would have rights there, which a child tries out.
 pub(super) fn gives_rights() -> bool {
     // SAFETY: this process has one thread, so its child may use all of its memory.
     match unsafe { fork() } {
@@ -88,26 +89,30 @@ pub(super) fn gives_rights() -> bool {
     }
 }
 
-/// Waits for a child's end.
+/// Waits for a child, and tells whether it succeeded.
 fn has_succeeded(child: Pid) -> bool {
-    matches!(waitpid(child, None), Ok(WaitStatus::Exited(_, 0)))
+    wait::reap(child.as_raw()) == Ok(0)
 }
 
 /// Enters a namespace for all ids that root has.
 pub(super) fn enter_as_root() -> Result<EnteredNamespace, Error> {
-    let own = |path: &str| {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        let map = IdMap::parse(&text).ok_or_else(|| Error::Read {
-            path: path.into(),
-            reason: "it has no ids".into(),
-        });
-        Ok(map?.identity())
-    };
     let maps = Maps {
-        users: own("/proc/self/uid_map")?,
-        groups: own("/proc/self/gid_map")?,
+        users: own_ids("/proc/self/uid_map")?,
+        groups: own_ids("/proc/self/gid_map")?,
     };
     enter(&maps, &Mapper::Root, 0)
+}
+
+/// The ids that this process has, each mapped to itself.
+fn own_ids(path: &str) -> Result<IdMap, Error> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    match IdMap::parse(&text) {
+        Some(map) => Ok(map.identity()),
+        None => Err(Error::Read {
+            path: path.into(),
+            reason: "it has no ids".into(),
+        }),
+    }
 }
 
 fn enter(maps: &Maps, mapper: &Mapper, uid: u32) -> Result<EnteredNamespace, Error> {
@@ -134,12 +139,12 @@ pub(super) fn has_rights() -> Result<(), Error> {
     }
 }
 
-/// The child outside.
+/// The child that stays outside and maps the ids.
 struct NamespaceChild {
     pid: Pid,
     /// Written to when the namespace exists.
     go: PipeWriter,
-    /// What went wrong, or nothing.
+    /// Gives the message of a failure, and nothing for a success.
     failure: PipeReader,
 }
 
@@ -165,11 +170,11 @@ impl NamespaceChild {
         let mut text = String::new();
         let done = self.go.write_all(&[0]);
         let read = done.and_then(|()| self.failure.read_to_string(&mut text));
-        let ended = waitpid(self.pid, None);
+        let ended = wait::reap(self.pid.as_raw());
         let unheard = read.err().map(|error| error.to_string());
         match unheard.unwrap_or(text) {
             reason if !reason.is_empty() => Err(Error::Map { reason }),
-            _ => match end_without_words(ended) {
+            _ => match abnormal_end(self.pid, ended) {
                 Some(end) => Err(Error::Map {
                     reason: format!("the process that maps them {end}"),
                 }),
@@ -181,11 +186,12 @@ impl NamespaceChild {
     /// Ends the child.
     fn give_up(self) {
         drop(self.go);
-        let _ = waitpid(self.pid, None);
+        let _ = wait::reap(self.pid.as_raw());
     }
 }
 
-/// Waits until the namespace exists, and tells what went wrong then. The parent may end before.
+/// The child: waits until the namespace exists, maps the ids and sends the message of a failure.
+/// The parent may end before.
 fn serve(mut wait: PipeReader, mut tell: PipeWriter, map: impl FnOnce() -> Result<(), String>) {
     if wait.read_exact(&mut [0]).is_err() {
         return;
@@ -196,7 +202,7 @@ fn serve(mut wait: PipeReader, mut tell: PipeWriter, map: impl FnOnce() -> Resul
 }
 
 impl Mapper {
-    /// Maps the ids of a process; in words what went wrong.
+    /// Maps the ids of a process. The error is a message.
     fn map(&self, process: i32, maps: &Maps) -> Result<(), String> {
         match self {
             Mapper::Helpers(helpers) => {
@@ -233,18 +239,22 @@ fn write(process: i32, file: &str, map: &IdMap) -> Result<(), String> {
     written.map_err(|error| format!("{path}: {error}"))
 }
 
-/// How a child ended that has said nothing; `None` for a success.
-fn end_without_words(ended: nix::Result<WaitStatus>) -> Option<String> {
-    match ended {
+/// How a child ended that reported nothing; `None` for a success.
+fn abnormal_end(pid: Pid, ended: Result<i32, Errno>) -> Option<String> {
+    let status = match ended {
+        Ok(status) => WaitStatus::from_raw(pid, status),
+        Err(errno) => return Some(format!("cannot be waited for: {}", words(errno))),
+    };
+    match status {
         Ok(WaitStatus::Exited(_, 0)) => None,
         Ok(WaitStatus::Exited(_, code)) => Some(format!("ended with exit code {code}")),
         Ok(WaitStatus::Signaled(_, signal, _)) => Some(format!("was killed by {signal}")),
         Ok(other) => Some(format!("is in an unknown state: {other:?}")),
-        Err(errno) => Some(format!("cannot be waited for: {errno}")),
+        Err(errno) => Some(format!("ended in an unknown way: {errno}")),
     }
 }
 
-/// An error number as the kernel gave it.
+/// The message of an error number.
 pub(super) fn words(errno: Errno) -> String {
     io::Error::from(errno).to_string()
 }

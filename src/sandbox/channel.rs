@@ -3,17 +3,18 @@
 //! Requests go out with a descriptor, replies come in; either fails when PID 1 has ended or the
 //! sandbox was cancelled. What the bytes mean is in `wire`.
 
-use std::io::{IoSlice, Read};
+use std::io::Read;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use nix::sys::socket::MsgFlags;
 
 use super::Error;
 use super::wire::{self, REPLY, Reply};
+use crate::kernel::descriptors::send_with_descriptor;
 
 /// The host's end of the socket to PID 1, and whether it was shut down on purpose.
 #[derive(Debug)]
@@ -55,15 +56,8 @@ impl Channel {
     /// Sends a request, and with it the pipe that the command writes to.
     pub(super) fn send(&self, request: &[u8], output: RawFd) -> Result<(), Error> {
         let (header, mut rest) = request.split_at(wire::HEADER);
-        let passed = [output];
         let socket = self.socket.as_raw_fd();
-        let sent = sendmsg::<()>(
-            socket,
-            &[IoSlice::new(header)],
-            &[ControlMessage::ScmRights(&passed)],
-            MsgFlags::MSG_NOSIGNAL,
-            None,
-        );
+        let sent = send_with_descriptor(self.socket.as_fd(), header, output);
         sent.map_err(|_| self.closed())?;
         while !rest.is_empty() {
             match nix::sys::socket::send(socket, rest, MsgFlags::MSG_NOSIGNAL) {

@@ -1,15 +1,17 @@
 //! The end of the sandbox: PID 1 ends by itself when its socket is closed, or is killed.
 
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use rustix::process::{PidfdFlags, pidfd_open};
 
-/// How long PID 1 may take to end its processes, in milliseconds.
-const PATIENCE: u16 = 2000;
+use crate::kernel::wait;
+
+/// How long PID 1 may take to end its processes.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Waits for the end of PID 1, whose socket was closed. What ran in the sandbox may have kept it
 /// from ending: then it is killed.
@@ -17,7 +19,7 @@ pub(super) fn await_end(init: Pid) {
     if !ends_by_itself(init) {
         let _ = kill(init, Signal::SIGKILL);
     }
-    while waitpid(init, None) == Err(nix::Error::EINTR) {}
+    let _ = wait::reap(init.as_raw());
 }
 
 /// False if PID 1 is still there after [`PATIENCE`].
@@ -29,5 +31,5 @@ fn ends_by_itself(init: Pid) -> bool {
         return true;
     };
     let mut watched = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
-    poll(&mut watched, PollTimeout::from(PATIENCE)) != Ok(0)
+    wait::poll_until(&mut watched, Instant::now() + PATIENCE) != Ok(false)
 }

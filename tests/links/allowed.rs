@@ -155,7 +155,7 @@ pub(super) const ALLOWED: [(&str, &str); 74] = [
         "/proc, before the tree is the root",
     ),
     (
-        "sandbox/init/setup.rs open_descriptors fs::open",
+        "kernel/descriptors.rs open_descriptors fs::open",
         "/proc, before the tree is the root or by a process of the sandbox",
     ),
     (

@@ -5,13 +5,12 @@
 
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char};
-use std::io::{IoSlice, Write};
-use std::os::fd::AsRawFd;
+use std::io::Write;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 
-use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-
 use super::request::RequestBuffer;
+use crate::kernel::descriptors::send_with_descriptor;
 use crate::sandbox::wire::HEADER;
 
 /// The most bytes that the socket certainly takes while nobody reads.
@@ -38,15 +37,7 @@ pub(in crate::sandbox) fn read_request(request: &[u8]) -> Option<RequestStrings>
     let (mut host, init) = UnixStream::pair().unwrap();
     let (header, rest) = request.split_at(HEADER);
     // Any descriptor; closing the host's end must end the request.
-    let passed = [init.as_raw_fd()];
-    sendmsg::<()>(
-        host.as_raw_fd(),
-        &[IoSlice::new(header)],
-        &[ControlMessage::ScmRights(&passed)],
-        MsgFlags::MSG_NOSIGNAL,
-        None,
-    )
-    .unwrap();
+    send_with_descriptor(host.as_fd(), header, init.as_raw_fd()).unwrap();
     host.write_all(rest).unwrap();
     drop(host);
     BUFFER.with_borrow_mut(|buffer| {

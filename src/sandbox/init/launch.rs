@@ -14,6 +14,7 @@ use rustix::thread::CapabilitySet;
 
 use super::request::ExecRequest;
 use super::{capabilities, processors};
+use crate::kernel::wait;
 use crate::sandbox::start::top;
 
 /// Bytes of a stack for a cloned process.
@@ -78,8 +79,7 @@ impl Launcher {
         if error == 0 {
             return Ok(pid);
         }
-        // SAFETY: waits for the child that executed nothing; its status is not needed.
-        unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
+        let _ = wait::reap(pid);
         Err(Errno::from_raw_os_error(error))
     }
 
@@ -89,8 +89,7 @@ impl Launcher {
             0
         }
         let pid = self.clone_sharing(run, ptr::null_mut()).ok()?;
-        // SAFETY: waits for that child; its status is not needed.
-        unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
+        let _ = wait::reap(pid);
         Some(pid)
     }
 

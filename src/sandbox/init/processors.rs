@@ -9,20 +9,17 @@
 //!
 //! Runs in PID 1, so it must not allocate. The answer "continue" needs Linux 5.5, which every
 //! kernel with openat2 has.
-#![expect(
-    unsafe_code,
-    reason = "seccomp's notifications are structures that the kernel fills"
-)]
 
 use std::ffi::c_int;
-use std::mem;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::poll::PollTimeout;
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
+use crate::kernel::filter::install_with_listener;
+use crate::kernel::listener::{CallAnswer, CallListener};
 use crate::sandbox::seccomp::{self, SCHED_GETAFFINITY};
 
 /// After this time a command is more than a starter of others.
@@ -34,7 +31,7 @@ pub(super) struct Processors {
     /// The filter's descriptor: readable when a process asks for its processors. `None` where the
     /// supervisor of [`ownership`](crate::ownership), which hears of these calls first, releases
     /// the process.
-    listener: Option<OwnedFd>,
+    listener: Option<CallListener>,
     /// When the running command has run long.
     deadline: Option<Instant>,
 }
@@ -68,11 +65,10 @@ impl Processors {
         if all.count() < 2 {
             return None;
         }
-        let listener = match seccomp::install(filter, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER) {
-            // SAFETY: with that flag the result is a descriptor that nothing else owns.
-            Some(listener) => Some(unsafe { OwnedFd::from_raw_fd(listener) }),
-            None if is_released_who_asks(&all) => None,
-            None => return None,
+        let listener = match install_with_listener(filter, 0) {
+            Ok(listener) => Some(CallListener::new(listener)),
+            Err(_) if is_released_who_asks(&all) => None,
+            Err(_) => return None,
         };
         Some(Processors {
             all,
@@ -127,23 +123,13 @@ impl Processors {
         let Some(listener) = &self.listener else {
             return;
         };
-        let listener = listener.as_raw_fd();
-        // SAFETY: all-zero is what the kernel expects, and fills.
-        let mut asked: libc::seccomp_notif = unsafe { mem::zeroed() };
-        // SAFETY: the pointer leads to a structure of the size that the request's number encodes.
-        let received =
-            unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut asked) };
-        if received != 0 {
-            return; // the process was killed meanwhile
-        }
-        self.release(asked.pid as c_int);
-        self.release(asked.data.args[0] as c_int);
-        // SAFETY: all-zero is a valid value.
-        let mut response: libc::seccomp_notif_resp = unsafe { mem::zeroed() };
-        response.id = asked.id;
-        response.flags = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32;
-        // SAFETY: as above; the kernel reads it.
-        unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut response) };
+        // The process may have been killed meanwhile.
+        let Some(asked) = listener.receive() else {
+            return;
+        };
+        self.release(asked.thread as c_int);
+        self.release(asked.arguments[0] as c_int);
+        listener.answer(&asked, CallAnswer::Continue);
     }
 
     fn release(&self, pid: c_int) {

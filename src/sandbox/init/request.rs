@@ -1,14 +1,13 @@
 //! Reads one request from the socket, into memory that exists already.
-#![expect(unsafe_code, reason = "a descriptor comes in a control message")]
 
-use std::ffi::{c_char, c_int};
-use std::mem;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::ffi::c_char;
+use std::os::fd::{OwnedFd, RawFd};
 use std::ptr;
 
 use rustix::io::Errno;
 
 use super::borrow;
+use crate::kernel::descriptors::receive_with_descriptor;
 use crate::sandbox::wire::{BYTES_LIMIT, HEADER, RequestKind, STRINGS_LIMIT};
 
 /// Memory for one request.
@@ -41,7 +40,8 @@ impl RequestBuffer {
     /// Reads one request. `None` when the socket is closed, or for a malformed request.
     pub(super) fn read(&mut self, socket: RawFd) -> Option<ExecRequest> {
         let mut header = [0u8; HEADER];
-        let output = receive_header(socket, &mut header)?;
+        // The first message has the header, and the pipe that the command writes to.
+        let output = receive_with_descriptor(borrow(&socket), &mut header)?;
         let [kind, programs, arguments, variables, bytes] = numbers(&header);
         let kind = RequestKind::from_number(kind as u32)?;
         let strings = self.strings.get_mut(..bytes)?;
@@ -73,35 +73,6 @@ impl RequestBuffer {
         }
         *self.pointers.get_mut(slot + count)? = ptr::null();
         Some(start)
-    }
-}
-
-/// Receives the first message of a request: its header, and the pipe that the command writes to.
-fn receive_header(socket: RawFd, header: &mut [u8; HEADER]) -> Option<OwnedFd> {
-    #[repr(align(8))]
-    struct Control([u8; 64]);
-    let mut control = Control([0; 64]);
-    let mut part = libc::iovec {
-        iov_base: header.as_mut_ptr().cast(),
-        iov_len: HEADER,
-    };
-    // SAFETY: all-zero is a valid msghdr; its pointers are set to buffers that outlive the call,
-    // with their sizes. The kernel fills the control buffer with whole headers, which CMSG_FIRSTHDR
-    // finds; nothing else owns the descriptor in it.
-    unsafe {
-        let mut message: libc::msghdr = mem::zeroed();
-        message.msg_iov = &mut part;
-        message.msg_iovlen = 1;
-        message.msg_control = control.0.as_mut_ptr().cast();
-        message.msg_controllen = control.0.len() as _;
-        let flags = libc::MSG_CMSG_CLOEXEC | libc::MSG_WAITALL;
-        let read = libc::recvmsg(socket, &mut message, flags);
-        let passed = libc::CMSG_FIRSTHDR(&message);
-        if read != HEADER as isize || passed.is_null() || (*passed).cmsg_type != libc::SCM_RIGHTS {
-            return None;
-        }
-        let fd = ptr::read_unaligned(libc::CMSG_DATA(passed).cast::<c_int>());
-        Some(OwnedFd::from_raw_fd(fd))
     }
 }
 

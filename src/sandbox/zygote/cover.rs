@@ -19,6 +19,7 @@ use super::text::{cover, programs};
 use super::{DIRECTORY, PerlScript};
 use crate::bounded;
 use crate::formats::arch;
+use crate::kernel::wait;
 
 /// The most bytes of a script.
 const SCRIPT_LIMIT: u64 = 1 << 20;
@@ -67,8 +68,7 @@ impl Drop for Coverer {
     /// Ends the process.
     fn drop(&mut self) {
         let _ = self.line.shutdown(std::net::Shutdown::Both);
-        // SAFETY: waits for a child; its status is not needed.
-        unsafe { libc::waitpid(self.pid, std::ptr::null_mut(), 0) };
+        let _ = wait::reap(self.pid);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The kernel's end of the filter: calls come in, answers go out (seccomp_unotify(2)).
+//! The listener of a seccomp filter: calls come in, answers go out (seccomp_unotify(2)).
 #![expect(
     unsafe_code,
     reason = "notifications are structures that the kernel fills and reads"
@@ -6,7 +6,7 @@
 
 use std::ffi::c_int;
 use std::mem;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::io::Errno;
@@ -17,16 +17,28 @@ const TAKE_TURNS: u64 = 1;
 
 /// A call that waits for its answer.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Notification {
-    id: u64,
-    pub(super) thread: u32,
-    pub(super) number: i32,
-    pub(super) arguments: [u64; 6],
+pub(crate) struct Notification {
+    pub(crate) id: u64,
+    pub(crate) thread: u32,
+    pub(crate) number: i32,
+    pub(crate) arguments: [u64; 6],
+}
+
+impl Notification {
+    /// For an answer, which needs no more.
+    fn of_id(id: u64) -> Notification {
+        Notification {
+            id,
+            thread: 0,
+            number: 0,
+            arguments: [0; 6],
+        }
+    }
 }
 
 /// The answer to a call.
 #[derive(Debug)]
-pub(super) enum CallAnswer {
+pub(crate) enum CallAnswer {
     /// The kernel does it.
     Continue,
     Value(i64),
@@ -38,23 +50,29 @@ pub(super) enum CallAnswer {
     },
 }
 
-pub(super) struct CallListener(OwnedFd);
+/// Receives the calls of all processes that have the filter, and answers them.
+#[derive(Debug)]
+pub(crate) struct CallListener(OwnedFd);
 
 impl CallListener {
-    pub(super) fn new(descriptor: OwnedFd) -> CallListener {
+    pub(crate) fn new(descriptor: OwnedFd) -> CallListener {
+        CallListener(descriptor)
+    }
+
+    /// Has the kernel switch between the caller and this process on one processor.
+    pub(crate) fn take_turns(&self) {
         // SAFETY: a plain number. Kernels without it refuse.
         unsafe {
             libc::ioctl(
-                descriptor.as_raw_fd(),
+                self.0.as_raw_fd(),
                 libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS,
                 TAKE_TURNS,
             )
         };
-        CallListener(descriptor)
     }
 
     /// Waits for the next call. `None` once no process has the filter.
-    pub(super) fn next(&self) -> Option<Notification> {
+    pub(crate) fn next(&self) -> Option<Notification> {
         loop {
             let mut watched = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
             let polled = poll(&mut watched, PollTimeout::NONE);
@@ -72,7 +90,8 @@ impl CallListener {
         }
     }
 
-    fn receive(&self) -> Option<Notification> {
+    /// Takes a call. `None` if the process that made it was killed meanwhile.
+    pub(crate) fn receive(&self) -> Option<Notification> {
         // SAFETY: all-zero is what the kernel expects, and fills.
         let mut asked: libc::seccomp_notif = unsafe { mem::zeroed() };
         self.control(libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut asked)?;
@@ -85,13 +104,13 @@ impl CallListener {
     }
 
     /// Whether the thread still waits, so that its id is not another's by now.
-    pub(super) fn waits(&self, notification: &Notification) -> bool {
+    pub(crate) fn waits(&self, notification: &Notification) -> bool {
         let mut id = notification.id;
         self.control(libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw mut id)
             .is_some()
     }
 
-    pub(super) fn answer(&self, notification: &Notification, answer: CallAnswer) {
+    pub(crate) fn answer(&self, notification: &Notification, answer: CallAnswer) {
         // SAFETY: all-zero is a valid value.
         let mut response: libc::seccomp_notif_resp = unsafe { mem::zeroed() };
         response.id = notification.id;
@@ -107,6 +126,11 @@ impl CallListener {
             },
         }
         self.control(libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut response);
+    }
+
+    /// Has the kernel do the call with this id, which another process has received.
+    pub(crate) fn continue_call(&self, id: u64) {
+        self.answer(&Notification::of_id(id), CallAnswer::Continue);
     }
 
     /// Opens a file in the process that waits. Returns the descriptor there.
@@ -126,5 +150,11 @@ impl CallListener {
         // SAFETY: the pointer leads to a structure of the size that the request's number encodes.
         let result = unsafe { libc::ioctl(self.0.as_raw_fd(), request, argument) };
         (result >= 0).then_some(result)
+    }
+}
+
+impl AsFd for CallListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }

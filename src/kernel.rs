@@ -1,0 +1,12 @@
+//! Raw system calls that several rooms share: those that no crate offers, or not in the form that a
+//! process without memory of its own needs.
+//!
+//! `descriptors` closes inherited descriptors and passes others through sockets, `filter` builds
+//! and installs seccomp filters, `listener` receives the calls that a filter hands over, `shared`
+//! shares a number with children, `wait` waits for processes. What a filter denies and how a call is answered is left to the callers.
+
+pub(crate) mod descriptors;
+pub(crate) mod filter;
+pub(crate) mod listener;
+pub(crate) mod shared;
+pub(crate) mod wait;
