@@ -57,7 +57,7 @@ use clap::{FromArgMatches, Parser, Subcommand};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, StopCause};
 use crate::privilege::{self, Privilege};
 use crate::report::Report;
 use crate::sandbox;
@@ -237,7 +237,7 @@ fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> 
 
 impl Cli {
     fn execute(self, session: &Session) -> Result<(), Error> {
-        listen_for_signals(&session.interrupt).map_err(Error::Signals)?;
+        listen_for_stops(session).map_err(Error::Signals)?;
         match self.command {
             None => self.bootstrap.execute(session),
             Some(CommandArgs::Bootstrap(bootstrap)) => bootstrap.execute(session),
@@ -298,7 +298,21 @@ impl Cli {
     }
 }
 
-/// Raises the interrupt on SIGINT, SIGTERM and SIGHUP. The signal decides the exit code.
+/// Raises the interrupt on SIGINT, SIGTERM and SIGHUP, and if the process that records owners
+/// ends. The signal decides the exit code.
+fn listen_for_stops(session: &Session) -> io::Result<()> {
+    listen_for_signals(&session.interrupt)?;
+    let Ok(privilege) = &session.privilege else {
+        return Ok(());
+    };
+    let noted = session.interrupt.clone();
+    let stopped = session.interrupt.clone();
+    privilege.watch_supervisor(
+        move || noted.note(StopCause::SupervisorEnded),
+        move || stopped.stop(StopCause::SupervisorEnded),
+    )
+}
+
 fn listen_for_signals(interrupt: &Interrupt) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let interrupt = interrupt.clone();

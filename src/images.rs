@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, StopCause};
 use crate::pack::oci::Reference;
 use crate::registry;
 use crate::report::{Event, PackageTotals, Report};
@@ -117,13 +117,10 @@ impl Warnings {
 }
 
 /// The result of an image that was not started because of an interrupt.
-fn not_begun(job: &ImageJob, signal: u8) -> ImageResult {
+fn not_begun(job: &ImageJob, cause: StopCause) -> ImageResult {
     ImageResult {
         name: job.name.clone(),
-        state: ImageState::Failed(run::Error::Interrupted {
-            signal,
-            kept: false,
-        }),
+        state: ImageState::Failed(run::Error::Interrupted { cause, kept: false }),
         key: None,
         packages: None,
         took: Duration::ZERO,
@@ -170,8 +167,8 @@ impl Building<'_> {
             let Some(job) = self.jobs.get(number) else {
                 return;
             };
-            let result = match self.interrupt.signal() {
-                Some(signal) => not_begun(job, signal),
+            let result = match self.interrupt.cause() {
+                Some(cause) => not_begun(job, cause),
                 None => {
                     let report = (self.listener.begin)(job);
                     let result = self.image(job, &report);

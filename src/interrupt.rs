@@ -1,6 +1,6 @@
-//! A request to stop, raised by a signal.
+//! A request to stop, raised by a signal or by a failure that no stage notices.
 //!
-//! A stage that blocks registers a callback that wakes it; a stage that loops polls `signal`.
+//! A stage that blocks registers a callback that wakes it; a stage that loops polls `cause`.
 //! Cleaning up is left to `Drop`, as after any other failure.
 
 pub(crate) mod child;
@@ -12,15 +12,34 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Whether a run should stop, and because of which signal. Clones share the state.
+/// Whether a run should stop, and why. Clones share the state.
 #[derive(Clone, Default)]
 pub(crate) struct Interrupt(Arc<Mutex<InterruptState>>);
+
+/// Why a run should stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StopCause {
+    Signal(u8),
+    /// The process that records owners has ended (see [`ownership`](crate::ownership)).
+    SupervisorEnded,
+}
+
+impl fmt::Display for StopCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            StopCause::Signal(_) => "interrupted",
+            StopCause::SupervisorEnded => {
+                "the process that records the owners of files ended before the run"
+            }
+        })
+    }
+}
 
 type Callback = Arc<dyn Fn() + Send + Sync>;
 
 #[derive(Default)]
 struct InterruptState {
-    signal: Option<u8>,
+    cause: Option<StopCause>,
     callbacks: BTreeMap<u64, Callback>,
     next: u64,
 }
@@ -33,11 +52,20 @@ pub(crate) struct Registration {
 }
 
 impl Interrupt {
-    /// Requests a stop because of `signal`, and runs the callbacks. The first signal stays the
-    /// reason.
+    /// Requests a stop because of a signal, as [`stop`](Interrupt::stop) does.
     pub(crate) fn raise(&self, signal: u8) {
-        let mut state = self.state();
-        state.signal.get_or_insert(signal);
+        self.stop(StopCause::Signal(signal));
+    }
+
+    /// Requests a stop, for stages that poll. The first cause stays the cause.
+    pub(crate) fn note(&self, cause: StopCause) {
+        self.state().cause.get_or_insert(cause);
+    }
+
+    /// Requests a stop as [`note`](Interrupt::note) does, and runs the callbacks.
+    pub(crate) fn stop(&self, cause: StopCause) {
+        self.note(cause);
+        let state = self.state();
         // Callbacks run without the lock: one of them may drop a registration.
         let callbacks: Vec<Callback> = state.callbacks.values().cloned().collect();
         drop(state);
@@ -46,14 +74,14 @@ impl Interrupt {
         }
     }
 
-    /// The signal that requested the stop.
-    pub(crate) fn signal(&self) -> Option<u8> {
-        self.state().signal
+    /// Why a stop was requested, if one was.
+    pub(crate) fn cause(&self) -> Option<StopCause> {
+        self.state().cause
     }
 
     /// Fails if a stop was requested: for code that fails with errors of input and output.
     pub(crate) fn check(&self) -> io::Result<()> {
-        match self.signal() {
+        match self.cause() {
             Some(_) => Err(io::Error::other("interrupted")),
             None => Ok(()),
         }
@@ -67,7 +95,7 @@ impl Interrupt {
         let number = state.next;
         state.next += 1;
         state.callbacks.insert(number, Arc::clone(&callback));
-        let raised = state.signal.is_some();
+        let raised = state.cause.is_some();
         drop(state);
         if raised {
             callback();
@@ -97,7 +125,7 @@ impl Drop for Registration {
 
 impl fmt::Debug for Interrupt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Interrupt({:?})", self.signal())
+        write!(f, "Interrupt({:?})", self.cause())
     }
 }
 
@@ -126,7 +154,7 @@ mod tests {
         let interrupt = Interrupt::default();
         let count = Arc::new(AtomicUsize::new(0));
         let _early = interrupt.on_raise(adder(&count, 1));
-        assert_eq!(interrupt.signal(), None);
+        assert_eq!(interrupt.cause(), None);
         assert_eq!(count.load(Ordering::SeqCst), 0);
         interrupt.raise(15);
         assert_eq!(count.load(Ordering::SeqCst), 1);
@@ -134,7 +162,7 @@ mod tests {
         assert_eq!(count.load(Ordering::SeqCst), 11);
         interrupt.raise(2);
         assert_eq!(count.load(Ordering::SeqCst), 22);
-        assert_eq!(interrupt.signal(), Some(15));
+        assert_eq!(interrupt.cause(), Some(StopCause::Signal(15)));
     }
 
     #[test]

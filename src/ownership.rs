@@ -1,15 +1,13 @@
-//! Remembers the owners of files where only one id is mapped.
+//! Records the owners of files where only one id is mapped.
 //!
-//! In a user namespace with one id, no file can belong to anybody else. So the calls that set, show
-//! and inherit owners are answered by a supervisor, a process of its own: it remembers who owns
-//! which inode, and what ids a process believes to have. Everything else is the kernel's: modes,
-//! setuid bits, links, file capabilities. The filter that hands the calls over is inherited by all
-//! processes of a run, so this program and maintainer scripts see the same owners. They are
-//! forgotten when the last of these processes ends.
+//! In a user namespace with one id, all files belong to root. So a supervisor, a process of its own,
+//! answers the calls that set, show and inherit owners: it records who owns which inode, and which
+//! ids a process is told it has. The kernel does everything else: modes, setuid bits, links, file
+//! capabilities. All processes of a run inherit the filter that hands the calls over, so this program
+//! and maintainer scripts see the same owners. The records end with the last of these processes.
 //!
-//! `calls` says which calls, `filter` installs the filter, `listener` exchanges calls and answers,
-//! `supervisor` decides, `files`, `lists` and `identity` answer. `table` and `credentials` are
-//! pure.
+//! `calls` lists the calls, `filter` hands them over, `supervisor` receives them, `files`, `lists`,
+//! `sockets` and `identity` answer them. `table` and `credentials` are pure.
 
 mod acl;
 mod caller;
@@ -18,16 +16,28 @@ mod credentials;
 mod files;
 mod filter;
 mod identity;
-mod listener;
 mod lists;
 mod process;
+mod sockets;
 mod supervisor;
 mod table;
 
 use std::io;
 
+pub(crate) use process::RunningSupervisor;
+
+/// Why owners cannot be recorded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The supervisor holds files open.
+    #[error("the hard limit of open files is {limit}, but {needed} are needed")]
+    OpenFiles { limit: u64, needed: u64 },
+    #[error(transparent)]
+    Start(#[from] io::Error),
+}
+
 /// Starts the supervisor of this process and its future children. Only for a process with one
 /// thread that is root of its user namespace.
-pub(crate) fn start() -> io::Result<()> {
+pub(crate) fn start() -> Result<RunningSupervisor, Error> {
     process::start()
 }

@@ -3,9 +3,9 @@
 //!
 //! [`obtain`] is called before the first thread, because only a process with one thread can enter a
 //! user namespace. Everything after it is the same code in every mode: inside, the process is root.
-//! What the namespace's ids are is decided in `subordinate`, one with a single id is entered in
-//! `single_id`, what keeps a host from giving one is
-//! found out in `refusal`, what root must be permitted in `root`.
+//! `subordinate` reads which ids a user may map, `namespace` enters a namespace with them,
+//! `single_id` one with a single id. `refusal` finds out why the host refuses one, `root` checks
+//! what root may do.
 
 mod error;
 mod helper;
@@ -18,9 +18,14 @@ mod subordinate;
 
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::ValueEnum;
+
+use crate::ownership::RunningSupervisor;
+use single_id::OwnIds;
 
 pub(crate) use error::Error;
 pub(crate) use id_map::IdMap;
@@ -35,18 +40,18 @@ pub(crate) enum Mode {
     Root,
     /// Root of a user namespace with the ids of /etc/subuid and /etc/subgid
     Userns,
-    /// Root of a user namespace with one id; owners are remembered beside the files. For images
+    /// Root of a user namespace with one id, for images; owners are recorded in memory
     SingleId,
     /// Root of a container or a chroot, whose boundary stands in for what the sandbox lacks
     Container,
 }
 
-/// What the rights are for.
+/// What a run makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Product {
-    /// Images alone, which have owners whoever made the files.
+    /// Images alone: the owners in them need not be those of any file on the host.
     Images,
-    /// A directory, whose files have owners.
+    /// A directory, whose files must have their owners.
     Directory,
 }
 
@@ -58,22 +63,23 @@ pub(crate) struct Caller {
 }
 
 /// Proof that this process may make files of many owners.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Privilege {
     kind: PrivilegeKind,
     /// Whether a weak sandbox is enough, because a container is around it.
     is_contained: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum PrivilegeKind {
     /// The user who started the program. The command needs no further rights.
     Caller,
     Root,
-    /// This process has entered a user namespace with one id, and a supervisor remembers owners.
+    /// This process has entered a user namespace with one id, and a supervisor records owners.
     SingleId {
         /// The caller, who is root inside.
         uid: u32,
+        supervisor: Arc<RunningSupervisor>,
     },
     /// This process has entered a user namespace.
     UserNamespace {
@@ -114,18 +120,23 @@ pub(crate) fn obtain(mode: Mode, caller: &Caller, product: Product) -> Result<Pr
     Ok(Privilege { kind, is_contained })
 }
 
-/// Becomes root of a namespace with the caller's subordinate ids or, where it has none and no file
-/// is kept, of one with a single id.
+/// Becomes root of a namespace with the caller's subordinate ids. For images alone, one with a
+/// single id will do where there are none, or where they cannot be mapped.
 fn as_user(caller: &Caller, product: Product) -> Result<PrivilegeKind, Error> {
-    match (namespace::user_ids(caller), product) {
-        (Ok(ids), _) => ids.enter()?.map(),
-        (Err(_), Product::Images) => single_id::enter(),
-        (Err(error), Product::Directory) => Err(error),
+    let ids = match (namespace::user_ids(caller), product) {
+        (Ok(ids), _) => ids,
+        (Err(_), Product::Images) => return single_id::enter(),
+        (Err(error), Product::Directory) => return Err(error),
+    };
+    let own = OwnIds::read();
+    match (ids.enter()?.map(), product) {
+        (Err(Error::Map { .. }), Product::Images) => own.map(),
+        (mapped, _) => mapped,
     }
 }
 
-/// As [`obtain`], for a tree that exists: where this process cannot become root, it works as the
-/// caller, whose files it may read and remove.
+/// As [`obtain`], for a tree that exists. Where this process cannot become root, it works as the
+/// caller, who may read and remove files of its own.
 pub(crate) fn obtain_if_possible(mode: Mode, caller: &Caller) -> Result<Privilege, Error> {
     let is_root = rustix::process::geteuid().is_root();
     let kind = match (mode, is_root) {
@@ -167,7 +178,27 @@ impl Privilege {
         self.is_contained
     }
 
-    /// Whether the ids of this process are others outside.
+    /// Calls these functions, from other threads, if a supervisor records owners and ends before this
+    /// process. `note` must not touch files.
+    pub(crate) fn watch_supervisor(
+        &self,
+        note: impl FnOnce() + Send + 'static,
+        stop: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        match &self.kind {
+            PrivilegeKind::SingleId { supervisor, .. } => supervisor.watch(note, stop),
+            PrivilegeKind::Caller | PrivilegeKind::Root | PrivilegeKind::UserNamespace { .. } => {
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a supervisor records the owners of files.
+    pub(crate) fn records_owners(&self) -> bool {
+        matches!(self.kind, PrivilegeKind::SingleId { .. })
+    }
+
+    /// Whether the ids of this process differ from those outside of its user namespace.
     pub(crate) fn is_in_user_namespace(&self) -> bool {
         matches!(
             self.kind,
@@ -175,14 +206,14 @@ impl Privilege {
         )
     }
 
-    /// Fails if owners are remembered beside the files, and programs of the tree set them by calls
-    /// that are not answered.
+    /// Fails if a supervisor records owners and does not see the system calls of the tree's
+    /// programs.
     pub(crate) fn require_known_calls(
         &self,
         architecture: &str,
         has_other_calls: bool,
     ) -> Result<(), Error> {
-        match self.kind {
+        match &self.kind {
             PrivilegeKind::SingleId { .. } if has_other_calls => Err(Error::OtherCalls {
                 architecture: architecture.to_owned(),
             }),
@@ -194,13 +225,13 @@ impl Privilege {
 /// `root of a user namespace: uid 1000 with 65536 subordinate ids`
 impl fmt::Display for Privilege {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
+        match &self.kind {
             PrivilegeKind::Caller => write!(f, "the caller"),
             PrivilegeKind::Root if self.is_contained => write!(f, "root of a container"),
             PrivilegeKind::Root => write!(f, "root"),
-            PrivilegeKind::SingleId { uid } => write!(
+            PrivilegeKind::SingleId { uid, .. } => write!(
                 f,
-                "root of a user namespace with one id: uid {uid}; owners are remembered beside the \
+                "root of a user namespace with one id: uid {uid}; owners are recorded beside the \
                  files"
             ),
             PrivilegeKind::UserNamespace { uid, subordinate } => write!(

@@ -114,8 +114,8 @@ fn now() -> i64 {
 
 /// Removes a tree. What an interrupted removal has not reached stays.
 pub(crate) fn remove(directory: &Path, interrupt: &Interrupt) -> Result<(), Error> {
-    if let Some(signal) = interrupt.signal() {
-        return Err(Error::Interrupted { signal, kept: true });
+    if let Some(cause) = interrupt.cause() {
+        return Err(Error::Interrupted { cause, kept: true });
     }
     let removed = target::remove(directory, interrupt);
     removed.map_err(|error| Error::from(error).or_interrupted(interrupt, true))

@@ -17,9 +17,10 @@ use clap::{CommandFactory, FromArgMatches};
 
 use self::arguments::DebootstrapArgs;
 use super::environment::Environment;
-use super::{Session, exit, listen_for_signals, print_data};
+use super::{Session, exit, listen_for_stops, print_data};
 use crate::failure::with_causes;
 use crate::install;
+use crate::interrupt::StopCause;
 use crate::privilege::{self, Mode, Product};
 use crate::run::{self, Goal, Request};
 use crate::tree::rootfs::{self, RootPath, Rootfs};
@@ -105,15 +106,15 @@ fn execute(arguments: &DebootstrapArgs) -> Result<ExitCode, Error> {
     };
     let display = Display::with_lines(style, arguments.verbose);
     let session = Session::new(display, environment, request.privilege.clone());
-    if let Err(source) = listen_for_signals(&session.interrupt) {
+    if let Err(source) = listen_for_stops(&session) {
         return Err(Error::Words(format!("cannot listen for signals: {source}")));
     }
     if let (Goal::Make, Some(target)) = (request.goal, &request.outputs.directory)
         && let Err(error) = prepare(target, arguments, &session)
     {
-        return match session.interrupt.signal() {
-            Some(signal) => Ok(ExitCode::from(128 + signal)),
-            None => Err(error),
+        return match session.interrupt.cause() {
+            Some(StopCause::Signal(signal)) => Ok(ExitCode::from(128 + signal)),
+            Some(StopCause::SupervisorEnded) | None => Err(error),
         };
     }
     let done = match run::run(&request, &session.interrupt, &session.report) {
@@ -143,7 +144,7 @@ fn failed(session: &Session, request: &Request, error: run::Error) -> ExitCode {
             .report
             .warning(format!("See {} for details", log.display()));
     }
-    match session.interrupt.signal() {
+    match session.interrupt.cause() {
         Some(_) => code,
         None => ExitCode::FAILURE,
     }

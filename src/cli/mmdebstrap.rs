@@ -24,7 +24,7 @@ use super::hook_helper;
 use super::hooks::ToldRun;
 use super::host_files::host_files;
 use super::own_options::OwnOptions;
-use super::{Session, exit, listen_for_signals, print_data};
+use super::{Session, exit, listen_for_stops, print_data};
 use crate::formats::suite::Variant;
 use crate::privilege::{self, Privilege, Product};
 use crate::run::{
@@ -135,8 +135,7 @@ fn execute(arguments: &mut Arguments, began: Instant) -> Result<ExitCode, String
     };
     let display = Display::with_lines(style, arguments.verbosity > 1);
     let session = Session::new(display, environment, request.privilege.clone());
-    listen_for_signals(&session.interrupt)
-        .map_err(|source| format!("cannot listen for signals: {source}"))?;
+    listen_for_stops(&session).map_err(|source| format!("cannot listen for signals: {source}"))?;
     for note in &arguments.notes {
         session.report.note(note);
     }

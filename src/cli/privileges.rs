@@ -20,7 +20,7 @@ pub(super) struct PrivilegeArgs {
     ///
     /// A tree has files of many owners, which only root can make. A user becomes root of a user
     /// namespace, which needs newuidmap and entries in /etc/subuid and /etc/subgid. Without them, a
-    /// namespace with one id is enough for an image: owners are remembered beside the files.
+    /// namespace with one id is enough for an image: owners are recorded in memory.
     #[arg(
         long,
         global = true,

@@ -58,6 +58,7 @@ impl TrustArgs {
             limits,
             is_contained: false,
             shares_perl,
+            records_owners: false,
         }
     }
 }

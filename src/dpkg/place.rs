@@ -102,7 +102,7 @@ impl<'a> Placer<'a> {
 
     /// Fails once a stop is requested.
     fn check_interrupt(&self) -> Result<(), Error> {
-        match self.interrupt.signal() {
+        match self.interrupt.cause() {
             Some(_) => Err(Error::Stopped),
             None => Ok(()),
         }

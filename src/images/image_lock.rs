@@ -56,11 +56,8 @@ impl ImageLock {
                 ));
                 is_told = true;
             }
-            if let Some(signal) = interrupt.signal() {
-                return Err(Error::Interrupted {
-                    signal,
-                    kept: false,
-                });
+            if let Some(cause) = interrupt.cause() {
+                return Err(Error::Interrupted { cause, kept: false });
             }
             thread::sleep(PAUSE);
         }

@@ -22,12 +22,15 @@ use rustix::io::Errno;
 /// The limit that carries the number of a process's credentials. The kernel has not used it since
 /// Linux 2.4, and a process inherits it through fork and exec.
 const CARRIER: libc::__rlimit_resource_t = libc::RLIMIT_LOCKS;
-/// What is added to the number.
+/// Added to the number, so that a limit that the caller of the program has set is not taken for
+/// one.
 const CARRIED: u64 = 0x7262_0000_0000;
 
-/// Bytes of a path, with its end.
+/// The most bytes of a path, including its NUL (PATH_MAX).
 const PATH_LIMIT: usize = 4096;
 const PAGE: u64 = 4096;
+/// The most bytes that are read of /proc/PID/status.
+const STATUS_LIMIT: u64 = 16 << 10;
 
 /// The process, by the id of the calling thread.
 #[derive(Clone, Copy)]
@@ -47,9 +50,9 @@ pub(super) struct CallFile {
 }
 
 impl CallingProcess<'_> {
-    /// Reads memory. Fewer bytes than requested where the memory ends.
+    /// Reads memory. Returns fewer bytes than requested where the mapped memory ends.
     pub(super) fn read(&self, address: u64, into: &mut [u8]) -> Result<usize, Errno> {
-        // In two pieces, because one that is not there as a whole may give nothing.
+        // In two pieces, because the kernel may read nothing of a piece that is only partly mapped.
         let first = (PAGE - address % PAGE).min(into.len() as u64) as usize;
         let local = libc::iovec {
             iov_base: into.as_mut_ptr().cast(),
@@ -83,7 +86,7 @@ impl CallingProcess<'_> {
     /// Reads a string of at most a path's length.
     pub(super) fn string(&self, address: u64) -> Result<CString, Errno> {
         let mut bytes = [0; PATH_LIMIT];
-        // Most are short: one page less to look at.
+        // Most strings are short, and then lie in one page.
         let mut read = self.read(address, &mut bytes[..256])?;
         if !bytes[..read].contains(&0) {
             read = self.read(address, &mut bytes)?;
@@ -92,20 +95,20 @@ impl CallingProcess<'_> {
         found.map(CStr::to_owned).map_err(|_| Errno::NAMETOOLONG)
     }
 
-    /// The memory for writing: this process's, whoever has its number later.
+    /// Opens the memory for writing. It stays this process's, even if its PID is reused.
     pub(super) fn memory(&self) -> Result<File, Errno> {
         let flags = OFlags::WRONLY | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(self.processes, self.own("mem"), flags, Mode::empty())?;
         Ok(File::from(opened))
     }
 
-    /// The metadata of what a descriptor is open on.
+    /// The metadata of the file behind a descriptor.
     pub(super) fn status(&self, descriptor: i32) -> Result<Stat, Errno> {
         let link = self.own(format_args!("fd/{descriptor}"));
         rustix::fs::statat(self.processes, link, AtFlags::empty())
     }
 
-    /// The path below /proc of something of this process.
+    /// A path below /proc of this process.
     fn own(&self, what: impl Display) -> String {
         format!("{}/{what}", self.thread)
     }
@@ -115,7 +118,7 @@ impl CallingProcess<'_> {
         rustix::fs::openat(self.processes, self.own(what), flags, Mode::empty())
     }
 
-    /// Opens a file for looking at it.
+    /// Opens a file with O_PATH.
     pub(super) fn open(&self, file: &CallFile) -> Result<OwnedFd, Errno> {
         let Some(path) = &file.path else {
             return match file.descriptor {
@@ -143,7 +146,7 @@ impl CallingProcess<'_> {
             let resolve = ResolveFlags::IN_ROOT | no_magic;
             let opened = rustix::fs::openat2(&root, path, flags, Mode::empty(), resolve);
             return match opened {
-                // Somebody has moved a directory meanwhile.
+                // A directory was moved meanwhile.
                 Err(Errno::AGAIN) => self.open_in_chroot(&root, path, flags),
                 opened => opened,
             };
@@ -155,13 +158,13 @@ impl CallingProcess<'_> {
         })?;
         let resolve = ResolveFlags::BENEATH | no_magic;
         match rustix::fs::openat2(&from, path, flags, Mode::empty(), resolve) {
-            // It leads up, or over a symlink to an absolute path.
+            // It has `..` above the start, or a symlink with an absolute target.
             Err(Errno::XDEV | Errno::AGAIN) => self.open_in_chroot(&from, path, flags),
             opened => opened,
         }
     }
 
-    /// Resolves a path as the process does, with its root as this process's.
+    /// Resolves a path as the process does, by taking over its root.
     fn open_in_chroot(&self, from: &OwnedFd, path: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
         rustix::process::fchdir(self.open_own("root")?)?;
         rustix::process::chroot(c".")?;
@@ -193,23 +196,28 @@ impl CallingProcess<'_> {
         Ok((above, name))
     }
 
-    /// The bits that new files do not get.
+    /// The mode bits that new files do not get.
     pub(super) fn umask(&self) -> Result<Mode, Errno> {
+        let bits = u32::from_str_radix(&self.status_field("Umask:")?, 8);
+        bits.map(Mode::from_raw_mode).map_err(|_| Errno::IO)
+    }
+
+    /// Whether setuid and setgid bits of programs are ignored (PR_SET_NO_NEW_PRIVS).
+    pub(super) fn has_no_new_privileges(&self) -> Result<bool, Errno> {
+        Ok(self.status_field("NoNewPrivs:")? != "0")
+    }
+
+    /// A field of the process's /proc/PID/status.
+    fn status_field(&self, name: &str) -> Result<String, Errno> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let path = self.own("status");
-        let mut file = File::from(rustix::fs::openat(
-            self.processes,
-            path,
-            flags,
-            Mode::empty(),
-        )?);
-        let mut bytes = [0; 256];
-        let read = file.read(&mut bytes).map_err(|_| Errno::IO)?;
-        let text = String::from_utf8_lossy(&bytes[..read]);
-        let line = text.lines().find_map(|line| line.strip_prefix("Umask:"));
-        let digits = line.map(str::trim).unwrap_or_default();
-        let bits = u32::from_str_radix(digits, 8).map_err(|_| Errno::IO)?;
-        Ok(Mode::from_raw_mode(bits))
+        let opened = rustix::fs::openat(self.processes, path, flags, Mode::empty())?;
+        let mut bytes = Vec::new();
+        let mut file = File::from(opened).take(STATUS_LIMIT);
+        file.read_to_end(&mut bytes).map_err(|_| Errno::IO)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let value = text.lines().find_map(|line| line.strip_prefix(name));
+        value.map(|value| value.trim().to_owned()).ok_or(Errno::IO)
     }
 
     /// The number of the process's credentials.
@@ -255,7 +263,7 @@ impl CallingProcess<'_> {
 }
 
 impl CallFile {
-    /// Whether only a directory can be meant.
+    /// Whether the path can only name a directory.
     pub(super) fn ends_with_slash(&self) -> bool {
         let path = self.path.as_deref();
         path.is_some_and(|path| path.to_bytes().ends_with(b"/"))
@@ -334,5 +342,6 @@ mod tests {
         assert!(caller.memory().unwrap().write_all_at(b"x", 8).is_err());
         assert_eq!(caller.credentials(), 0);
         assert!(caller.umask().is_ok());
+        assert_eq!(caller.has_no_new_privileges(), Ok(false));
     }
 }

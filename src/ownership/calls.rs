@@ -3,7 +3,10 @@
 //! Numbers are those of the architecture that the program is built for. Where it lacks a call, as
 //! most lack `stat` and `chown`, its newer form is in the table anyway.
 
-use std::ffi::c_long;
+use std::ffi::{c_int, c_long};
+
+/// The flag of `open` for a file without a name; O_TMPFILE is this and O_DIRECTORY.
+pub(super) const UNNAMED: c_int = libc::O_TMPFILE & !libc::O_DIRECTORY;
 
 /// How the arguments of a call name a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,13 +14,12 @@ pub(super) enum Operand {
     /// By the descriptor in the first argument.
     Descriptor,
     /// By the path in the first argument.
-    #[cfg(target_arch = "x86_64")]
     Path { follows: bool },
     /// By a directory and a path, the first two, and by `AT_*` flags in this argument.
     At { flags: usize },
 }
 
-/// What is made, and in which argument its mode is.
+/// What a call makes, and which argument has its mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Creation {
     /// A file, with the flags of `open` in this argument and the mode in the next.
@@ -69,10 +71,29 @@ pub(super) enum AnsweredCall {
         path: usize,
         what: Creation,
     },
-    /// `getuid` and its relatives.
+    Ids(IdCall),
+    /// Starts another program, which may have setuid and setgid bits.
+    Execute(Operand),
+    /// `bind`, which makes the file of a socket.
+    Bind,
+    /// An extended attribute, by its name in the second argument.
+    SetAttribute(AttributeOperand),
+    GetAttribute(AttributeOperand),
+    ListAttributes(AttributeOperand),
+    RemoveAttribute(AttributeOperand),
+    Affinity,
+}
+
+/// A call on the ids of its process (credentials(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IdCall {
+    /// `getuid`, `getgid`.
     Real(IdKind),
+    /// `geteuid`, `getegid`.
     Effective(IdKind),
+    /// `getresuid`, `getresgid`.
     All(IdKind),
+    /// `getgroups`.
     Groups,
     /// `setuid`, `setgid`.
     Set(IdKind),
@@ -82,16 +103,10 @@ pub(super) enum AnsweredCall {
     SetThree(IdKind),
     /// `setfsuid`, `setfsgid`.
     SetForFiles(IdKind),
+    /// `setgroups`.
     SetGroups,
     /// `prctl(PR_SET_KEEPCAPS)`.
     KeepCapabilities,
-    Execute,
-    /// An extended attribute, by its name in the second argument.
-    SetAttribute(AttributeOperand),
-    GetAttribute(AttributeOperand),
-    ListAttributes(AttributeOperand),
-    RemoveAttribute(AttributeOperand),
-    Affinity,
 }
 
 /// How a call on extended attributes names its file.
@@ -111,7 +126,7 @@ pub(super) const ARCHITECTURE: u32 = if cfg!(target_arch = "x86_64") {
     0xc000_00f3
 };
 
-/// All that are answered. None where the layout of what they write is not known here.
+/// All calls that are answered. None on architectures whose structures are not known here.
 pub(super) fn all() -> Vec<(c_long, AnsweredCall)> {
     let mut all = Vec::new();
     #[cfg(any(
@@ -150,7 +165,7 @@ const fn set_owner(file: Operand, ids: usize) -> AnsweredCall {
     target_arch = "aarch64",
     target_arch = "riscv64"
 ))]
-fn of_files() -> [(c_long, AnsweredCall); 10] {
+fn of_files() -> [(c_long, AnsweredCall); 11] {
     use Operand::{At, Descriptor};
     [
         (libc::SYS_fstat, stat(Descriptor, 1)),
@@ -174,6 +189,7 @@ fn of_files() -> [(c_long, AnsweredCall); 10] {
             libc::SYS_symlinkat,
             make(Some(1), 2, Creation::Symlink { target: 0 }),
         ),
+        (libc::SYS_bind, AnsweredCall::Bind),
         (libc::SYS_sched_getaffinity, AnsweredCall::Affinity),
     ]
 }
@@ -208,27 +224,31 @@ fn of_paths() -> [(c_long, AnsweredCall); 9] {
     target_arch = "riscv64"
 ))]
 fn of_ids() -> [(c_long, AnsweredCall); 19] {
+    use IdCall::{All, Effective, Groups, KeepCapabilities, Real};
+    use IdCall::{Set, SetForFiles, SetGroups, SetThree, SetTwo};
     use IdKind::{Group, User};
+    let execute = Operand::Path { follows: true };
+    let execute_at = Operand::At { flags: 4 };
     [
-        (libc::SYS_getuid, AnsweredCall::Real(User)),
-        (libc::SYS_getgid, AnsweredCall::Real(Group)),
-        (libc::SYS_geteuid, AnsweredCall::Effective(User)),
-        (libc::SYS_getegid, AnsweredCall::Effective(Group)),
-        (libc::SYS_getresuid, AnsweredCall::All(User)),
-        (libc::SYS_getresgid, AnsweredCall::All(Group)),
-        (libc::SYS_getgroups, AnsweredCall::Groups),
-        (libc::SYS_setuid, AnsweredCall::Set(User)),
-        (libc::SYS_setgid, AnsweredCall::Set(Group)),
-        (libc::SYS_setreuid, AnsweredCall::SetTwo(User)),
-        (libc::SYS_setregid, AnsweredCall::SetTwo(Group)),
-        (libc::SYS_setresuid, AnsweredCall::SetThree(User)),
-        (libc::SYS_setresgid, AnsweredCall::SetThree(Group)),
-        (libc::SYS_setfsuid, AnsweredCall::SetForFiles(User)),
-        (libc::SYS_setfsgid, AnsweredCall::SetForFiles(Group)),
-        (libc::SYS_setgroups, AnsweredCall::SetGroups),
-        (libc::SYS_prctl, AnsweredCall::KeepCapabilities),
-        (libc::SYS_execve, AnsweredCall::Execute),
-        (libc::SYS_execveat, AnsweredCall::Execute),
+        (libc::SYS_getuid, AnsweredCall::Ids(Real(User))),
+        (libc::SYS_getgid, AnsweredCall::Ids(Real(Group))),
+        (libc::SYS_geteuid, AnsweredCall::Ids(Effective(User))),
+        (libc::SYS_getegid, AnsweredCall::Ids(Effective(Group))),
+        (libc::SYS_getresuid, AnsweredCall::Ids(All(User))),
+        (libc::SYS_getresgid, AnsweredCall::Ids(All(Group))),
+        (libc::SYS_getgroups, AnsweredCall::Ids(Groups)),
+        (libc::SYS_setuid, AnsweredCall::Ids(Set(User))),
+        (libc::SYS_setgid, AnsweredCall::Ids(Set(Group))),
+        (libc::SYS_setreuid, AnsweredCall::Ids(SetTwo(User))),
+        (libc::SYS_setregid, AnsweredCall::Ids(SetTwo(Group))),
+        (libc::SYS_setresuid, AnsweredCall::Ids(SetThree(User))),
+        (libc::SYS_setresgid, AnsweredCall::Ids(SetThree(Group))),
+        (libc::SYS_setfsuid, AnsweredCall::Ids(SetForFiles(User))),
+        (libc::SYS_setfsgid, AnsweredCall::Ids(SetForFiles(Group))),
+        (libc::SYS_setgroups, AnsweredCall::Ids(SetGroups)),
+        (libc::SYS_prctl, AnsweredCall::Ids(KeepCapabilities)),
+        (libc::SYS_execve, AnsweredCall::Execute(execute)),
+        (libc::SYS_execveat, AnsweredCall::Execute(execute_at)),
     ]
 }
 

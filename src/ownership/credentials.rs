@@ -1,14 +1,14 @@
-//! The ids that a process believes to have, and what the calls of setuid(2) make of them. Pure.
+//! The ids that a process is told it has, and how setuid(2) and its relatives change them. Pure.
 
 use rustix::io::Errno;
 
 use super::calls::IdKind;
 use super::table::FileOwner;
 
-/// "Leave it as it is".
+/// The id that means "unchanged" (-1).
 pub(super) const SAME: u32 = u32::MAX;
 
-/// The real, effective and saved id, and that for files (credentials(7)).
+/// The real, effective, saved and file-system id (credentials(7)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct IdSet {
     pub(super) real: u32,
@@ -17,14 +17,14 @@ pub(super) struct IdSet {
     files: u32,
 }
 
-/// Who a process believes to be. The default is root.
+/// The ids and groups that a process is told it has. The default is root.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ProcessCredentials {
     users: IdSet,
     groups: IdSet,
     pub(super) others: Vec<u32>,
-    /// Whether root's capabilities outlast the next change of the user (PR_SET_KEEPCAPS), as
-    /// setpriv(1) has it, which changes the user first.
+    /// Whether root's capabilities survive the next change of the user (PR_SET_KEEPCAPS).
+    /// setpriv(1) sets this, because it changes the user first.
     keeps_capabilities: bool,
     /// Whether the process has kept them after such a change.
     has_capabilities: bool,
@@ -55,7 +55,7 @@ impl ProcessCredentials {
         }
     }
 
-    /// Whether the process may have any id.
+    /// Whether the process may take any id.
     fn is_privileged(&self) -> bool {
         self.users.effective == 0 || self.has_capabilities
     }
@@ -64,13 +64,19 @@ impl ProcessCredentials {
         self.keeps_capabilities = keeps;
     }
 
-    /// What an exec leaves of capabilities.
-    pub(super) fn execute(&mut self) {
+    /// Applies an exec. `user` and `group` are the ids that the program's setuid and setgid bits
+    /// give.
+    pub(super) fn execute(&mut self, user: Option<u32>, group: Option<u32>) {
+        for (ids, given) in [(&mut self.users, user), (&mut self.groups, group)] {
+            ids.effective = given.unwrap_or(ids.effective);
+            ids.saved = ids.effective;
+            ids.files = ids.effective;
+        }
         self.keeps_capabilities = false;
         self.has_capabilities = false;
     }
 
-    /// What a change of ids leaves of capabilities.
+    /// Applies the loss of capabilities after a change of ids.
     fn settle(&mut self) {
         let is_root = self.users.all().contains(&0);
         if !is_root && !self.has_capabilities {
@@ -160,7 +166,7 @@ impl ProcessCredentials {
         Ok(())
     }
 
-    /// `setfsuid`, `setfsgid`. Returns the id before, as these do in any case.
+    /// `setfsuid`, `setfsgid`. Returns the previous id, as these calls do even if they fail.
     pub(super) fn set_for_files(&mut self, kind: IdKind, id: u32) -> u32 {
         let is_privileged = self.is_privileged();
         let ids = self.ids_mut(kind);
@@ -178,7 +184,7 @@ impl ProcessCredentials {
         if groups.contains(&SAME) {
             return Err(Errno::INVAL);
         }
-        // As the kernel tells them.
+        // The kernel sorts them, too.
         groups.sort_unstable();
         self.others = groups;
         Ok(())
@@ -220,9 +226,34 @@ mod tests {
         one.set_three(User, [6, 6, 6]).unwrap();
         one.set_three(Group, [12, 12, 12]).unwrap();
         one.set_others(vec![42]).unwrap();
-        one.execute();
+        one.execute(None, None);
         assert_eq!(one.set(Group, 0), Err(Errno::PERM));
         assert_eq!(one.owner(), FileOwner { user: 6, group: 12 });
+    }
+
+    #[test]
+    fn an_exec_saves_the_effective_ids() {
+        let mut one = ProcessCredentials::default();
+        one.set_three(Group, [12, 13, 0]).unwrap();
+        one.set_three(User, [6, 7, 0]).unwrap();
+        one.execute(None, None);
+        assert_eq!(one.ids(User).all(), [6, 7, 7]);
+        assert_eq!(one.ids(Group).all(), [12, 13, 13]);
+        assert_eq!(one.set(User, 0), Err(Errno::PERM));
+        assert_eq!(one.owner(), FileOwner { user: 7, group: 13 });
+    }
+
+    #[test]
+    fn a_setuid_program_has_its_owner_s_rights() {
+        let mut one = ProcessCredentials::default();
+        one.set(Group, 12).unwrap();
+        one.set(User, 6).unwrap();
+        one.execute(Some(0), Some(42));
+        assert_eq!(one.ids(User).all(), [6, 0, 0]);
+        assert_eq!(one.ids(Group).all(), [12, 42, 42]);
+        assert_eq!(one.owner(), FileOwner { user: 0, group: 42 });
+        one.set(User, 6).unwrap();
+        assert_eq!(one.ids(User).all(), [6; 3]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Answers calls on files: who owns one, who shall, who owns a new one.
+//! Answers calls on files: those that show an owner, set it, or make a file.
 #![expect(
     unsafe_code,
     reason = "structures of the kernel are written as bytes; statx is called as the caller did"
@@ -7,17 +7,16 @@
 use std::ffi::CString;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 use super::caller::CallFile;
-use super::calls::{Creation, Operand};
+use super::calls::{Creation, Operand, UNNAMED};
 use super::credentials::SAME;
-use super::listener::{CallAnswer, Notification};
-use super::supervisor::{Supervisor, id_of, int};
+use super::supervisor::{OpenedFile, Supervisor, id_of, int};
 use super::table::FileOwner;
+use crate::kernel::listener::{CallAnswer, Notification};
 
 /// Where `struct statx` has the user and the group (linux/stat.h).
 const STATX_OWNER: usize = 20;
@@ -28,7 +27,7 @@ const STATX_SIZE: usize = 256;
 const ROOT: u32 = 0;
 
 impl Supervisor {
-    /// `stat` and its relatives: the kernel's, unless something is remembered.
+    /// `stat` and its relatives. The kernel answers unless something is recorded of the file.
     pub(super) fn stat(
         &self,
         notification: &Notification,
@@ -45,7 +44,8 @@ impl Supervisor {
         };
         status.st_uid = record.owner.user;
         status.st_gid = record.owner.group;
-        self.write(notification, notification.arguments[result], bytes(&status))
+        self.write(notification, notification.arguments[result], bytes(&status))?;
+        Ok(CallAnswer::Value(0))
     }
 
     pub(super) fn statx(&self, notification: &Notification) -> Result<CallAnswer, Errno> {
@@ -56,9 +56,8 @@ impl Supervisor {
             return Ok(CallAnswer::Continue);
         }
         let named = self.named(notification, Operand::At { flags: FLAGS })?;
-        let opened = self.caller(notification).open(&named)?;
-        let status = rustix::fs::fstat(&opened)?;
-        let Some(record) = self.files.record(id_of(&status)) else {
+        let opened = self.opened(notification, &named)?;
+        let Some(record) = self.files.record(opened.id()) else {
             return Ok(CallAnswer::Continue);
         };
         let mut found = [0; STATX_SIZE];
@@ -67,7 +66,7 @@ impl Supervisor {
         let done = unsafe {
             libc::syscall(
                 libc::SYS_statx,
-                opened.as_raw_fd(),
+                opened.file.as_raw_fd(),
                 c"".as_ptr(),
                 libc::AT_EMPTY_PATH | sync,
                 notification.arguments[MASK],
@@ -80,7 +79,8 @@ impl Supervisor {
         let owner = record.owner;
         found[STATX_OWNER..STATX_OWNER + 4].copy_from_slice(&owner.user.to_ne_bytes());
         found[STATX_OWNER + 4..STATX_OWNER + 8].copy_from_slice(&owner.group.to_ne_bytes());
-        self.write(notification, notification.arguments[RESULT], &found)
+        self.write(notification, notification.arguments[RESULT], &found)?;
+        Ok(CallAnswer::Value(0))
     }
 
     /// `chown` and its relatives.
@@ -91,8 +91,7 @@ impl Supervisor {
         ids: usize,
     ) -> Result<CallAnswer, Errno> {
         let named = self.named(notification, file)?;
-        let opened = self.caller(notification).open(&named)?;
-        let status = rustix::fs::fstat(&opened)?;
+        let OpenedFile { file, status } = self.opened(notification, &named)?;
         let before = self.files.owner(id_of(&status));
         let kept = |argument: usize, before: u32| match notification.arguments[argument] as u32 {
             SAME => before,
@@ -105,7 +104,7 @@ impl Supervisor {
         if status.st_uid != ROOT || !self.who(notification).may_give(before, after) {
             return Ok(CallAnswer::Error(Errno::PERM));
         }
-        // A directory outside of the namespace may have handed down a group that is not mapped.
+        // A setgid directory of the host may have given it a group that is not mapped.
         let group = (status.st_gid != ROOT).then_some(Gid::ROOT);
         if before == after && after == FileOwner::default() && group.is_none() {
             return Ok(CallAnswer::Continue);
@@ -113,17 +112,17 @@ impl Supervisor {
         if !self.has_room() {
             return Ok(CallAnswer::Error(Errno::NFILE));
         }
-        self.require_waiting(notification)?;
-        // The rest of what the kernel does: setuid bits and file capabilities go, the time changes.
-        if let Err(error) = rustix::fs::chownat(&opened, c"", None, group, AtFlags::EMPTY_PATH) {
+        // As the kernel does for a new owner: clears setuid bits and file capabilities, sets the
+        // time.
+        if let Err(error) = rustix::fs::chownat(&file, c"", None, group, AtFlags::EMPTY_PATH) {
             return Ok(CallAnswer::Error(error));
         }
-        self.files.set_owner(id_of(&status), after, opened);
+        self.files.set_owner(id_of(&status), after, file);
         Ok(CallAnswer::Value(0))
     }
 
-    /// Makes a file in place of the caller if it does not become root's: of a caller that believes
-    /// to be another user, or in a directory that hands its group down.
+    /// Answers a call that makes a file. The supervisor makes the file if root would not own it:
+    /// for a caller that has changed its user, and in a setgid directory.
     pub(super) fn make(
         &mut self,
         notification: &Notification,
@@ -131,72 +130,108 @@ impl Supervisor {
         path: u64,
         what: Creation,
     ) -> Result<CallAnswer, Errno> {
-        let mut owner = self.who(notification).owner();
-        if self.files.is_empty() && owner == FileOwner::default() {
+        if self.makes_root_s(notification) {
             return Ok(CallAnswer::Continue);
         }
-        let has_room = self.has_room();
-        let caller = self.caller(notification);
         let named = CallFile {
             descriptor: directory,
-            path: Some(caller.string(path)?),
+            path: Some(self.string(notification, path)?),
             follows: false,
         };
+        if let Creation::Open { flags } = what
+            && int(notification, flags) & UNNAMED != 0
+        {
+            return self.make_unnamed(notification, named);
+        }
         if !matches!(what, Creation::Directory { .. }) && named.ends_with_slash() {
             return Ok(CallAnswer::Continue);
         }
-        let (above, name) = caller.open_above(&named)?;
+        let (above, name) = self.caller(notification).open_above(&named)?;
         let status = rustix::fs::fstat(&above)?;
-        if status.st_mode & libc::S_ISGID != 0 {
-            owner.group = self.files.owner(id_of(&status)).group;
-        }
+        let owner = self.owner_of_new(notification, &status);
         if owner == FileOwner::default() {
             return Ok(CallAnswer::Continue);
         }
-        if !has_room {
-            return Ok(CallAnswer::Error(Errno::NFILE));
-        }
         let target = match what {
-            Creation::Symlink { target } => caller.string(notification.arguments[target])?,
+            Creation::Symlink { target } => {
+                self.string(notification, notification.arguments[target])?
+            }
             _ => CString::default(),
         };
-        let umask = caller.umask()?;
-        self.require_waiting(notification)?;
-        rustix::process::umask(umask);
         let new = NewFile {
             above: above.as_fd(),
             name: &name,
             target: &target,
+            device: status.st_dev,
         };
-        let made = new.make(notification, what).and_then(|answer| {
-            let held = answer.as_ref().map(|answer| self.hold(&new, answer));
-            Ok((answer, held.transpose()?))
-        });
-        // What has been made must not be made again.
-        let (answer, held) = match made {
-            Ok((Some(answer), Some(held))) => (answer, held),
-            Ok(_) => return Ok(CallAnswer::Continue),
-            Err(error) => return Ok(CallAnswer::Error(error)),
-        };
-        match rustix::fs::fstat(&held) {
-            Ok(made) if made.st_dev == status.st_dev => {
-                self.files.set_owner(id_of(&made), owner, held);
-                Ok(answer)
-            }
-            Ok(_) => Ok(CallAnswer::Error(Errno::XDEV)),
+        match self.make_for(notification, what, &new, owner) {
+            Ok(answer) => Ok(answer),
+            // What may have been made must not be made again by the kernel.
             Err(error) => Ok(CallAnswer::Error(error)),
         }
     }
 
-    /// Opens a new file for keeping its inode, which hinders nobody to lock or execute it.
+    /// Makes a file and records its owner.
+    fn make_for(
+        &mut self,
+        notification: &Notification,
+        what: Creation,
+        new: &NewFile<'_>,
+        owner: FileOwner,
+    ) -> Result<CallAnswer, Errno> {
+        if !self.has_room() {
+            return Err(Errno::NFILE);
+        }
+        let umask = self.caller(notification).umask()?;
+        self.require_waiting(notification)?;
+        rustix::process::umask(umask);
+        let Some(answer) = new.make(notification, what)? else {
+            return Ok(CallAnswer::Continue);
+        };
+        let held = self.hold(new, &answer)?;
+        let made = rustix::fs::fstat(&held)?;
+        if made.st_dev != new.device {
+            return Err(Errno::XDEV);
+        }
+        self.files.set_owner(id_of(&made), owner, held);
+        Ok(answer)
+    }
+
+    /// Answers O_TMPFILE. If root would not own the file, the call fails as on a file system
+    /// without O_TMPFILE, and programs make a file with a name instead: nothing could be recorded
+    /// until the file is linked.
+    fn make_unnamed(
+        &self,
+        notification: &Notification,
+        mut directory: CallFile,
+    ) -> Result<CallAnswer, Errno> {
+        directory.follows = true;
+        let opened = self.opened(notification, &directory)?;
+        match self.owner_of_new(notification, &opened.status) == FileOwner::default() {
+            true => Ok(CallAnswer::Continue),
+            false => Ok(CallAnswer::Error(Errno::OPNOTSUPP)),
+        }
+    }
+
+    /// Whether root owns whatever the caller makes, in any directory.
+    pub(super) fn makes_root_s(&self, notification: &Notification) -> bool {
+        self.files.is_empty() && self.who(notification).owner() == FileOwner::default()
+    }
+
+    /// Who owns a file that a caller makes in a directory.
+    pub(super) fn owner_of_new(&self, notification: &Notification, directory: &Stat) -> FileOwner {
+        let mut owner = self.who(notification).owner();
+        if directory.st_mode & libc::S_ISGID != 0 {
+            owner.group = self.files.owner(id_of(directory)).group;
+        }
+        owner
+    }
+
+    /// Opens a new file with O_PATH, which keeps its inode and hinders neither locks nor execution.
     fn hold(&self, new: &NewFile<'_>, answer: &CallAnswer) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
         match answer {
-            CallAnswer::Open { file, .. } => {
-                let link = format!("self/fd/{}", file.as_raw_fd());
-                rustix::fs::openat(self.processes(), link, flags, Mode::empty())
-            }
-            _ => new.open(flags, Mode::empty()),
+            CallAnswer::Open { file, .. } => self.reopen(file, OFlags::PATH),
+            _ => new.open(OFlags::PATH | OFlags::CLOEXEC, Mode::empty()),
         }
     }
 
@@ -208,21 +243,6 @@ impl Supervisor {
             _ => rustix::fs::fstat(caller.open(named)?),
         }
     }
-
-    /// Writes a result to the caller's memory.
-    pub(super) fn write(
-        &self,
-        notification: &Notification,
-        address: u64,
-        bytes: &[u8],
-    ) -> Result<CallAnswer, Errno> {
-        let memory = self.caller(notification).memory()?;
-        self.require_waiting(notification)?;
-        match memory.write_all_at(bytes, address) {
-            Ok(()) => Ok(CallAnswer::Value(0)),
-            Err(_) => Ok(CallAnswer::Error(Errno::FAULT)),
-        }
-    }
 }
 
 /// A file that is made in place of a caller.
@@ -231,10 +251,12 @@ struct NewFile<'n> {
     name: &'n CString,
     /// Of a symlink.
     target: &'n CString,
+    /// The file system of the directory.
+    device: u64,
 }
 
 impl NewFile<'_> {
-    /// Makes it. `None` if that is the kernel's after all.
+    /// Makes it. `None` if the kernel is to make it after all.
     fn make(
         &self,
         notification: &Notification,
@@ -269,7 +291,7 @@ impl NewFile<'_> {
         Ok(Some(CallAnswer::Value(0)))
     }
 
-    /// Opens a regular file that does not exist. `None` if it does, or for flags that make none.
+    /// Creates and opens a regular file. `None` if it exists, or for flags that create none.
     fn open_new(&self, flags: OFlags, mode: Mode) -> Result<Option<CallAnswer>, Errno> {
         if flags.intersects(OFlags::PATH | OFlags::DIRECTORY) {
             return Ok(None);
@@ -283,7 +305,7 @@ impl NewFile<'_> {
         }
     }
 
-    /// Opens the name itself. A link is an error.
+    /// Opens the name itself: a symlink is an error.
     fn open(&self, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
         let flags = flags | OFlags::NOFOLLOW;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
@@ -291,8 +313,8 @@ impl NewFile<'_> {
     }
 }
 
-/// What a caller may say of a file that is made for it. Others, such as O_ASYNC, mean something of
-/// the process that opens.
+/// The flags that are passed on for a file that is made for a caller. Others, such as O_ASYNC,
+/// concern the process that opens the file.
 const KNOWN_FLAGS: OFlags = OFlags::ACCMODE
     .union(OFlags::APPEND)
     .union(OFlags::TRUNC)

@@ -1,4 +1,4 @@
-//! Answers calls on access control lists that name others than root.
+//! Answers calls on access control lists that name users or groups besides root.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -8,18 +8,18 @@ use rustix::io::Errno;
 
 use super::acl;
 use super::calls::AttributeOperand;
-use super::listener::{CallAnswer, Notification};
-use super::supervisor::{Supervisor, id_of};
+use super::supervisor::Supervisor;
 use super::table::Lists;
+use crate::kernel::listener::{CallAnswer, Notification};
 
 const ACCESS: &CStr = c"system.posix_acl_access";
 const DEFAULT: &CStr = c"system.posix_acl_default";
 
 /// XATTR_LIST_MAX of linux/limits.h.
 const NAMES_LIMIT: usize = 64 << 10;
-/// Bytes of a list that is remembered.
+/// The most bytes of a list that is recorded.
 const VALUE_LIMIT: u64 = 4 << 10;
-/// Files of which lists are remembered.
+/// The most files whose lists are recorded.
 const LISTED_LIMIT: usize = 4096;
 
 impl Lists {
@@ -40,43 +40,41 @@ impl Supervisor {
     ) -> Result<CallAnswer, Errno> {
         let [_, name, address, size, _, _] = notification.arguments;
         let has_room = self.has_room() && self.files.listed() < LISTED_LIMIT;
-        let caller = self.caller(notification);
-        let name = caller.string(name)?;
+        let name = self.string(notification, name)?;
         if Lists::default().of(&name).is_none() || size > VALUE_LIMIT {
             return Ok(CallAnswer::Continue);
         }
         let mut value = vec![0; size as usize];
-        caller.read_exactly(address, &mut value)?;
-        let opened = caller.open(&self.attributed(notification, file)?)?;
-        let status = rustix::fs::fstat(&opened)?;
-        let mut lists = self.files.lists(id_of(&status));
+        self.read(notification, address, &mut value)?;
+        let named = self.attributed(notification, file)?;
+        let opened = self.opened(notification, &named)?;
+        let mut lists = self.files.lists(opened.id());
         let Some(known) = lists.of(&name) else {
             return Ok(CallAnswer::Continue);
         };
         if !acl::names_others(&value) {
             if known.take().is_some() {
-                self.files.set_lists(id_of(&status), lists, opened);
+                self.files.set_lists(opened.id(), lists, opened.file);
             }
             return Ok(CallAnswer::Continue);
         }
-        let is_directory = FileType::from_raw_mode(status.st_mode) == FileType::Directory;
+        let mode = opened.status.st_mode;
+        let is_directory = FileType::from_raw_mode(mode) == FileType::Directory;
         if name.as_c_str() == DEFAULT && !is_directory {
             return Ok(CallAnswer::Error(Errno::ACCESS));
         }
         if !has_room {
             return Ok(CallAnswer::Error(Errno::NOSPC));
         }
-        self.require_waiting(notification)?;
         if name.as_c_str() == ACCESS {
-            let bits = status.st_mode & 0o7000 | acl::mode(&value);
-            self.set_mode(&opened, bits)?;
+            self.set_mode(&opened.file, mode & 0o7000 | acl::mode(&value))?;
         }
         *known = Some(value);
-        self.files.set_lists(id_of(&status), lists, opened);
+        self.files.set_lists(opened.id(), lists, opened.file);
         Ok(CallAnswer::Value(0))
     }
 
-    /// Sets the mode of a file that is open for looking at it.
+    /// Sets the mode of a file that is open with O_PATH.
     fn set_mode(&self, opened: &OwnedFd, bits: u32) -> Result<(), Errno> {
         let link = format!("self/fd/{}", opened.as_raw_fd());
         let mode = Mode::from_raw_mode(bits);
@@ -92,19 +90,18 @@ impl Supervisor {
             return Ok(CallAnswer::Continue);
         }
         let [_, name, address, room, _, _] = notification.arguments;
-        let name = self.caller(notification).string(name)?;
+        let name = self.string(notification, name)?;
         if Lists::default().of(&name).is_none() {
             return Ok(CallAnswer::Continue);
         }
         let named = self.attributed(notification, file)?;
-        let opened = self.caller(notification).open(&named)?;
-        let status = rustix::fs::fstat(&opened)?;
-        let mut lists = self.files.lists(id_of(&status));
+        let opened = self.opened(notification, &named)?;
+        let mut lists = self.files.lists(opened.id());
         let Some(value) = lists.of(&name).and_then(Option::take) else {
             return Ok(CallAnswer::Continue);
         };
         let value = match name.as_c_str() == ACCESS {
-            true => acl::with_mode(&value, status.st_mode),
+            true => acl::with_mode(&value, opened.status.st_mode),
             false => value,
         };
         self.tell_bytes(notification, address, room, &value)
@@ -119,15 +116,14 @@ impl Supervisor {
             return Ok(CallAnswer::Continue);
         }
         let named = self.attributed(notification, file)?;
-        let opened = self.caller(notification).open(&named)?;
-        let status = rustix::fs::fstat(&opened)?;
-        let lists = self.files.lists(id_of(&status));
+        let opened = self.opened(notification, &named)?;
+        let lists = self.files.lists(opened.id());
         if lists == Lists::default() {
             return Ok(CallAnswer::Continue);
         }
-        // Relative to /proc, because the root may be a caller's.
+        // Relative to /proc, because this process may have taken over a caller's root.
         rustix::process::fchdir(self.processes())?;
-        let link = CString::new(format!("self/fd/{}", opened.as_raw_fd()));
+        let link = CString::new(format!("self/fd/{}", opened.file.as_raw_fd()));
         let link = link.map_err(|_| Errno::INVAL)?;
         let mut names = vec![0; NAMES_LIMIT];
         let length = rustix::fs::listxattr(&*link, &mut names[..]).unwrap_or(0);
@@ -149,20 +145,18 @@ impl Supervisor {
         if self.files.is_empty() {
             return Ok(CallAnswer::Continue);
         }
-        let caller = self.caller(notification);
-        let name = caller.string(notification.arguments[1])?;
-        let opened = caller.open(&self.attributed(notification, file)?)?;
-        let status = rustix::fs::fstat(&opened)?;
-        let mut lists = self.files.lists(id_of(&status));
+        let name = self.string(notification, notification.arguments[1])?;
+        let named = self.attributed(notification, file)?;
+        let opened = self.opened(notification, &named)?;
+        let mut lists = self.files.lists(opened.id());
         if lists.of(&name).and_then(Option::take).is_none() {
             return Ok(CallAnswer::Continue);
         }
-        self.require_waiting(notification)?;
-        self.files.set_lists(id_of(&status), lists, opened);
+        self.files.set_lists(opened.id(), lists, opened.file);
         Ok(CallAnswer::Value(0))
     }
 
-    /// Answers as calls do that take a buffer, and without one tell how large it must be.
+    /// Answers a call that takes a buffer and its size; for the size 0, only with the length.
     fn tell_bytes(
         &self,
         notification: &Notification,
@@ -177,9 +171,7 @@ impl Supervisor {
         if room < bytes.len() as u64 {
             return Ok(CallAnswer::Error(Errno::RANGE));
         }
-        match self.write(notification, address, bytes)? {
-            CallAnswer::Error(error) => Ok(CallAnswer::Error(error)),
-            _ => Ok(length),
-        }
+        self.write(notification, address, bytes)?;
+        Ok(length)
     }
 }

@@ -1,8 +1,10 @@
-//! Decides who answers a call: the supervisor, or the kernel.
+//! The supervisor: receives calls, and decides which of them the kernel does.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 
-use rustix::fs::Stat;
+use rustix::fs::{Mode, OFlags, Stat};
 use rustix::io::Errno;
 use rustix::process::{Pid, Resource, getrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -10,27 +12,37 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use super::caller::{CallFile, CallingProcess};
 use super::calls::{self, AnsweredCall, AttributeOperand, Operand};
 use super::credentials::ProcessCredentials;
-use super::listener::{CallAnswer, CallListener, Notification};
+use super::sockets::NewSocket;
 use super::table::{InodeId, Table};
+use crate::kernel::listener::{CallAnswer, CallListener, Notification};
+use crate::kernel::shared::SharedNumber;
 
-/// What the answers are made of.
+/// What is known of files and processes.
 pub(super) struct Supervisor {
     listener: CallListener,
     /// /proc of the host.
     processes: OwnedFd,
-    /// Those that the run may use.
+    /// The processors that the run may use.
     processors: Option<CpuSet>,
-    /// By number.
+    /// By the number of the system call.
     calls: Vec<Option<AnsweredCall>>,
     pub(super) files: Table<OwnedFd>,
-    /// How many files may be held open.
+    /// The most files that may be held open.
     held_limit: usize,
-    /// By the number that a process carries. The first are root's.
+    /// By the number that is stored in a process. The first ones are root's.
     pub(super) credentials: Vec<ProcessCredentials>,
+    /// Sockets that the kernel is about to make.
+    pub(super) new_sockets: Vec<NewSocket>,
+    /// The id of the call that was received last, for the process that takes over.
+    current: SharedNumber,
 }
 
 impl Supervisor {
-    pub(super) fn new(listener: CallListener, processes: OwnedFd) -> Supervisor {
+    pub(super) fn new(
+        listener: CallListener,
+        processes: OwnedFd,
+        current: SharedNumber,
+    ) -> Supervisor {
         let mut calls = Vec::new();
         for (number, call) in calls::all() {
             let number = usize::try_from(number).unwrap_or_default();
@@ -47,18 +59,27 @@ impl Supervisor {
             files: Table::new(),
             held_limit: held_limit(),
             credentials: vec![ProcessCredentials::default()],
+            new_sockets: Vec::new(),
+            current,
         }
     }
 
     pub(super) fn serve(&mut self) {
         while let Some(notification) = self.listener.next() {
+            self.current.set(notification.id);
+            self.own_new_sockets(notification.thread);
             let answer = match self.decide(&notification) {
                 Ok(answer) => answer,
-                // Not the call's fault: the kernel's answer would have the wrong owner.
-                Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN)) => {
-                    CallAnswer::Error(error)
-                }
-                // A path that leads nowhere, for example: the kernel then fails with the right error.
+                // The kernel's answer would have the wrong owner.
+                Err(
+                    error @ (Errno::MFILE
+                    | Errno::NFILE
+                    | Errno::NOMEM
+                    | Errno::AGAIN
+                    | Errno::FAULT),
+                ) => CallAnswer::Error(error),
+                // For a path that does not exist, for example, the kernel fails with the right
+                // error.
                 Err(_) => CallAnswer::Continue,
             };
             self.listener.answer(&notification, answer);
@@ -90,29 +111,22 @@ impl Supervisor {
             AnsweredCall::GetAttribute(file) => self.list(notification, file),
             AnsweredCall::ListAttributes(file) => self.names_of_lists(notification, file),
             AnsweredCall::RemoveAttribute(file) => self.remove_list(notification, file),
-            AnsweredCall::Affinity => Ok(self.release(notification)),
-            AnsweredCall::Real(_)
-            | AnsweredCall::Effective(_)
-            | AnsweredCall::All(_)
-            | AnsweredCall::Groups
-            | AnsweredCall::Set(_)
-            | AnsweredCall::SetTwo(_)
-            | AnsweredCall::SetThree(_)
-            | AnsweredCall::SetForFiles(_)
-            | AnsweredCall::SetGroups
-            | AnsweredCall::KeepCapabilities
-            | AnsweredCall::Execute => self.identify(notification, call),
+            AnsweredCall::Ids(call) => self.identify(notification, call),
+            AnsweredCall::Execute(program) => self.execute(notification, program),
+            AnsweredCall::Bind => self.bind(notification),
+            AnsweredCall::Affinity => self.release(notification),
         }
     }
 
-    /// Gives a process that asks for its processors all of them: PID 1 of a sandbox keeps commands on
-    /// one as long as they cannot notice.
-    fn release(&self, notification: &Notification) -> CallAnswer {
+    /// Gives a process that asks for its processors all of them: PID 1 of a sandbox keeps commands
+    /// on one as long as they cannot notice.
+    fn release(&self, notification: &Notification) -> Result<CallAnswer, Errno> {
+        self.require_waiting(notification)?;
         let thread = Pid::from_raw(notification.thread as i32);
         if let Some(all) = &self.processors {
             let _ = sched_setaffinity(thread, all);
         }
-        CallAnswer::Continue
+        Ok(CallAnswer::Continue)
     }
 
     pub(super) fn caller(&self, notification: &Notification) -> CallingProcess<'_> {
@@ -122,7 +136,7 @@ impl Supervisor {
         }
     }
 
-    /// Whether another file can be remembered.
+    /// Whether there is room for the record of another file.
     pub(super) fn has_room(&mut self) -> bool {
         if self.files.len() >= self.held_limit {
             self.files.sweep(is_gone);
@@ -134,7 +148,63 @@ impl Supervisor {
         &self.processes
     }
 
-    /// Fails if the thread no longer waits: what was read may be another process's.
+    /// A string in the caller's memory, of at most a path's length.
+    pub(super) fn string(
+        &self,
+        notification: &Notification,
+        address: u64,
+    ) -> Result<CString, Errno> {
+        let string = self.caller(notification).string(address)?;
+        self.require_waiting(notification)?;
+        Ok(string)
+    }
+
+    /// Fills a buffer from the caller's memory.
+    pub(super) fn read(
+        &self,
+        notification: &Notification,
+        address: u64,
+        into: &mut [u8],
+    ) -> Result<(), Errno> {
+        self.caller(notification).read_exactly(address, into)?;
+        self.require_waiting(notification)
+    }
+
+    /// Writes to the caller's memory.
+    pub(super) fn write(
+        &self,
+        notification: &Notification,
+        address: u64,
+        bytes: &[u8],
+    ) -> Result<(), Errno> {
+        let memory = self.caller(notification).memory()?;
+        self.require_waiting(notification)?;
+        memory
+            .write_all_at(bytes, address)
+            .map_err(|_| Errno::FAULT)
+    }
+
+    /// Opens what a call names, and reads its attributes.
+    pub(super) fn opened(
+        &self,
+        notification: &Notification,
+        named: &CallFile,
+    ) -> Result<OpenedFile, Errno> {
+        let file = self.caller(notification).open(named)?;
+        self.require_waiting(notification)?;
+        let status = rustix::fs::fstat(&file)?;
+        Ok(OpenedFile { file, status })
+    }
+
+    /// Opens a file again that is open as O_PATH.
+    pub(super) fn reopen(&self, file: &OwnedFd, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let link = format!("self/fd/{}", file.as_raw_fd());
+        let flags = flags | OFlags::CLOEXEC;
+        rustix::fs::openat(&self.processes, link, flags, Mode::empty())
+    }
+
+    /// Fails if the thread no longer waits: another process may have its id, and what was read may
+    /// be that process's.
     pub(super) fn require_waiting(&self, notification: &Notification) -> Result<(), Errno> {
         match self.listener.waits(notification) {
             true => Ok(()),
@@ -148,13 +218,11 @@ impl Supervisor {
         notification: &Notification,
         operand: Operand,
     ) -> Result<CallFile, Errno> {
-        let caller = self.caller(notification);
         match operand {
             Operand::Descriptor => Ok(CallFile::of_descriptor(int(notification, 0))),
-            #[cfg(target_arch = "x86_64")]
             Operand::Path { follows } => Ok(CallFile {
                 descriptor: libc::AT_FDCWD,
-                path: Some(caller.string(notification.arguments[0])?),
+                path: Some(self.string(notification, notification.arguments[0])?),
                 follows,
             }),
             Operand::At { flags } => {
@@ -165,7 +233,7 @@ impl Supervisor {
                 if takes_empty && address == 0 {
                     return Ok(CallFile::of_descriptor(descriptor));
                 }
-                let path = caller.string(address)?;
+                let path = self.string(notification, address)?;
                 if takes_empty && path.is_empty() {
                     return Ok(CallFile::of_descriptor(descriptor));
                 }
@@ -178,7 +246,7 @@ impl Supervisor {
         }
     }
 
-    /// The file of a call on extended attributes.
+    /// The file that a call on extended attributes names.
     pub(super) fn attributed(
         &self,
         notification: &Notification,
@@ -187,9 +255,7 @@ impl Supervisor {
         if file == AttributeOperand::Descriptor {
             return Ok(CallFile::of_descriptor(int(notification, 0)));
         }
-        let path = self
-            .caller(notification)
-            .string(notification.arguments[0])?;
+        let path = self.string(notification, notification.arguments[0])?;
         Ok(CallFile {
             descriptor: libc::AT_FDCWD,
             path: Some(path),
@@ -198,7 +264,19 @@ impl Supervisor {
     }
 }
 
-/// Some descriptors are for the work itself.
+/// A file that a call names, open as O_PATH.
+pub(super) struct OpenedFile {
+    pub(super) file: OwnedFd,
+    pub(super) status: Stat,
+}
+
+impl OpenedFile {
+    pub(super) fn id(&self) -> InodeId {
+        id_of(&self.status)
+    }
+}
+
+/// The limit of open files, less those that the work itself needs.
 fn held_limit() -> usize {
     const RESERVED: u64 = 32;
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
@@ -217,7 +295,7 @@ pub(super) fn id_of(status: &Stat) -> InodeId {
     }
 }
 
-/// Whether no name is left of a file.
+/// Whether a file has no name any more.
 fn is_gone(held: &OwnedFd) -> bool {
     rustix::fs::fstat(held).is_ok_and(|status| status.st_nlink == 0)
 }

@@ -1,8 +1,8 @@
-//! What is remembered of files, by inode. Pure: it does no I/O.
+//! The records of files, by inode. Pure: it does no I/O.
 
 use std::collections::HashMap;
 
-/// A file, whatever its names.
+/// A file, under whatever name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct InodeId {
     pub(super) device: u64,
@@ -24,24 +24,24 @@ pub(super) struct Lists {
     pub(super) default: Option<Vec<u8>>,
 }
 
-/// What the file system does not have of a file.
+/// What the file system cannot hold of a file.
 #[derive(Debug)]
 pub(super) struct Record<H> {
     pub(super) owner: FileOwner,
     pub(super) lists: Lists,
-    /// Keeps the inode's number from another file.
+    /// Keeps the inode's number from being reused.
     held: H,
 }
 
-/// The files of which something is remembered. All others belong to root.
+/// The files of which something is recorded. All others belong to root.
 #[derive(Debug)]
 pub(super) struct Table<H> {
     records: HashMap<InodeId, Record<H>>,
-    /// How many records there were when the last sweep was over.
+    /// How many records the last sweep left.
     swept: usize,
 }
 
-/// The fewest records that are worth a sweep.
+/// With fewer records, a sweep is not worth it.
 const SWEEP: usize = 64;
 
 impl<H> Table<H> {
@@ -83,13 +83,13 @@ impl<H> Table<H> {
         record.map_or(Lists::default(), |known| known.lists.clone())
     }
 
-    /// Remembers the owner of a file, which `held` keeps.
+    /// Records the owner of a file, whose inode `held` keeps.
     pub(super) fn set_owner(&mut self, file: InodeId, owner: FileOwner, held: H) {
         let lists = self.lists(file);
         self.set(file, owner, lists, held);
     }
 
-    /// Remembers the lists of a file, which `held` keeps.
+    /// Records the lists of a file, whose inode `held` keeps.
     pub(super) fn set_lists(&mut self, file: InodeId, lists: Lists, held: H) {
         self.set(file, self.owner(file), lists, held);
     }
@@ -114,7 +114,7 @@ impl<H> Table<H> {
         self.records.len() > SWEEP.max(2 * self.swept)
     }
 
-    /// Forgets the files that are gone.
+    /// Removes the records of files that are gone.
     pub(super) fn sweep(&mut self, is_gone: impl Fn(&H) -> bool) {
         self.records.retain(|_, record| !is_gone(&record.held));
         self.swept = self.records.len();
@@ -132,7 +132,7 @@ mod tests {
     const MAIL: FileOwner = FileOwner { user: 0, group: 8 };
 
     #[test]
-    fn a_file_of_root_is_not_remembered() {
+    fn a_file_of_root_is_not_recorded() {
         let mut table = Table::new();
         table.set_owner(FILE, MAIL, 'a');
         assert_eq!(table.owner(FILE), MAIL);

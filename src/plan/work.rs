@@ -98,7 +98,7 @@ impl Work {
     fn look(&self, package: Option<PackageId>) {
         self.next_look
             .set(self.steps.get().saturating_add(INTERVAL));
-        if self.interrupt.signal().is_some() {
+        if self.interrupt.cause().is_some() {
             self.stop(WorkEnd::Interrupted);
         } else if self.steps.get() > STEP_LIMIT {
             self.stop(WorkEnd::TooMuch(package));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::id_map::NOBODY;
 use super::refusal::NamespaceRefusal;
+use crate::ownership;
 
 /// Why this process may not make files of many owners.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -12,11 +13,16 @@ pub(crate) enum Error {
     NotRoot,
     #[error("--mode single-id makes no directory: all of its files would belong to one user")]
     SingleIdDirectory,
-    /// A tree whose programs use calls that the supervisor does not know.
+    /// The programs of the tree use system calls that the supervisor does not see.
     #[error("--mode single-id cannot make trees of {architecture} here")]
     OtherCalls { architecture: String },
-    #[error("cannot start the process that remembers owners: {reason}")]
+    #[error("cannot start the process that records owners: {reason}")]
     Supervisor { reason: String },
+    /// The process that records owners holds a file open for each record.
+    #[error(
+        "--mode single-id needs {needed} open files, but the hard limit of this process is {limit}"
+    )]
+    OpenFiles { limit: u64, needed: u64 },
     /// A user without subordinate ids, or with few of them.
     #[error(
         "without root, a user namespace needs {} subordinate ids, but {file} has {} for {user}",
@@ -27,7 +33,7 @@ pub(crate) enum Error {
         user: String,
         file: &'static str,
         found: u64,
-        /// Whose image would have to give them.
+        /// Then the container's image would have to have them.
         is_in_container: bool,
     },
     #[error("cannot read {}: {reason}", path.display())]
@@ -61,8 +67,29 @@ pub(crate) enum Error {
     },
 }
 
-/// The remedy that needs nothing.
+impl From<ownership::Error> for Error {
+    fn from(error: ownership::Error) -> Error {
+        match error {
+            ownership::Error::OpenFiles { limit, needed } => Error::OpenFiles { limit, needed },
+            ownership::Error::Start(source) => Error::Supervisor {
+                reason: source.to_string(),
+            },
+        }
+    }
+}
+
+/// The remedy that needs no set-up of the host.
 const WITHOUT_IDS: &str = "an image (a tar, an OCI image) needs none: --mode single-id";
+
+const AS_ROOT_OR_WITH_IDS: &str = "run it as root, or give subordinate ids: usermod --add-subuids \
+                                   100000-165535 --add-subgids 100000-165535 USER";
+
+fn more_files(needed: u64) -> String {
+    format!(
+        "raise it: docker run --ulimit nofile={needed}, LimitNOFILE={needed} of a systemd unit, or \
+         `ulimit -Hn {needed}` as root"
+    )
+}
 
 /// `CAP_CHOWN, CAP_FOWNER`
 fn shown(missing: &[&str]) -> String {
@@ -75,18 +102,13 @@ impl Error {
         match self {
             Error::NotRoot => "run it as root, or with --mode userns".into(),
             Error::SingleIdDirectory => {
-                "name an image (a tar, an OCI image), run it as root, or give subordinate ids: usermod \
-                 --add-subuids 100000-165535 --add-subgids 100000-165535 USER"
-                    .into()
+                format!("name an image (a tar, an OCI image), {AS_ROOT_OR_WITH_IDS}")
             }
-            Error::OtherCalls { .. } => {
-                "run it as root, or give subordinate ids: usermod --add-subuids 100000-165535 \
-                 --add-subgids 100000-165535 USER"
-                    .into()
-            }
+            Error::OtherCalls { .. } => AS_ROOT_OR_WITH_IDS.into(),
             Error::Supervisor { .. } => {
-                "run it as root; a kernel before 5.19 or without seccomp filters cannot do this".into()
+                "run it as root; this needs Linux 5.19 or later, with seccomp filters".into()
             }
+            Error::OpenFiles { needed, .. } => more_files(*needed),
             Error::Subordinate {
                 is_in_container: true,
                 ..
@@ -115,9 +137,10 @@ impl Error {
                  no-new-privileges, Kubernetes with allowPrivilegeEscalation: true; {WITHOUT_IDS}"
             ),
             Error::Namespace { refusal, .. } => refusal.remedy().into(),
-            Error::Map { .. } => {
-                "run it as root; `unshare --map-auto --map-root-user true` tries the same".into()
-            }
+            Error::Map { .. } => format!(
+                "run it as root; `unshare --map-auto --map-root-user true` tries the same; \
+                 {WITHOUT_IDS}"
+            ),
             Error::FewIds { .. } => {
                 format!(
                     "map more: unshare --map-auto --map-root-user, or run it as the user itself; \

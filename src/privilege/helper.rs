@@ -1,4 +1,4 @@
-//! newuidmap and newgidmap: where they are, and whether they have the rights that they need.
+//! Finds newuidmap and newgidmap, and checks that they have the rights that they need.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -9,7 +9,7 @@ use rustix::fs::{StatVfsMountFlags, getxattr, statvfs};
 use super::subordinate::Ids;
 use super::{Caller, Error};
 
-/// Searched after PATH, which a service may not have.
+/// Searched after PATH, which may be unset in a service.
 const DIRECTORIES: [&str; 5] = [
     "/usr/bin",
     "/bin",
@@ -61,7 +61,7 @@ fn find_one(caller: &Caller, ids: Ids) -> Result<PathBuf, Error> {
     Err(Error::NoHelper { program })
 }
 
-/// Whether a program is setuid root or has file capabilities, and its file system heeds that.
+/// Whether a program is setuid root or has file capabilities, and is not mounted nosuid.
 fn has_rights(path: &Path) -> bool {
     let is_heeded =
         statvfs(path).is_ok_and(|found| !found.f_flag.contains(StatVfsMountFlags::NOSUID));

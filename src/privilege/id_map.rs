@@ -52,8 +52,8 @@ impl IdMap {
         self
     }
 
-    /// Adds ids inside, after the last one, for these outside. Those that are mapped already are
-    /// left out.
+    /// Maps these ids of the namespace outside, after the last id inside. Skips those that are
+    /// mapped already.
     pub(super) fn append(&mut self, first: u32, count: u32) {
         let mut pieces = vec![(u64::from(first), u64::from(first) + u64::from(count))];
         for extent in &self.0 {
@@ -116,7 +116,7 @@ impl IdMap {
 /// How many lines the kernel takes (user_namespaces(7)).
 const EXTENT_LIMIT: usize = 340;
 
-/// As the kernel reads it.
+/// The text that the kernel reads.
 impl fmt::Display for IdMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for extent in &self.0 {

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use super::Error;
 use super::namespace::words;
 
-/// What keeps users from user namespaces.
+/// Why the host refuses a user namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NamespaceRefusal {
     /// The sysctl user.max_user_namespaces is 0.
@@ -18,16 +18,16 @@ pub(crate) enum NamespaceRefusal {
     Unprivileged,
     /// The sysctl kernel.apparmor_restrict_unprivileged_userns is 1.
     AppArmor,
-    /// A seccomp filter, as containers have it.
+    /// A seccomp filter, as in most containers.
     Filter,
     /// The root directory is not a mount.
     Chroot,
-    /// The kernel has none.
+    /// The kernel is built without user namespaces.
     Kernel,
     Unknown,
 }
 
-/// The error for a namespace that could not be made.
+/// The error for a namespace that cannot be created.
 pub(super) fn of_namespace(errno: Errno) -> Error {
     let refusal = match errno {
         Errno::NOSPC | Errno::USERS if is("/proc/sys/user/max_user_namespaces", "0") => {
@@ -40,7 +40,7 @@ pub(super) fn of_namespace(errno: Errno) -> Error {
     error(refusal, errno)
 }
 
-/// The error for a namespace whose root may do nothing.
+/// The error for a namespace whose root has no rights.
 pub(super) fn of_rights(errno: Errno) -> Error {
     error(of_permission(), errno)
 }
@@ -71,7 +71,7 @@ fn is(file: &str, value: &str) -> bool {
     fs::read_to_string(file).is_ok_and(|text| text.trim() == value)
 }
 
-/// Whether a seccomp filter is on this process (proc_pid_status(5)).
+/// Whether this process has a seccomp filter (proc_pid_status(5)).
 fn has_filter() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mut lines = status.lines();
@@ -89,7 +89,7 @@ fn is_root_a_mount() -> bool {
 }
 
 impl NamespaceRefusal {
-    /// What refuses, as the end of a sentence.
+    /// The reason, as the end of a sentence.
     pub(super) fn cause(self) -> &'static str {
         match self {
             NamespaceRefusal::NoneAllowed => {

@@ -1,4 +1,4 @@
-//! What root needs and may lack in a container: ids and capabilities.
+//! Checks the ids and capabilities that root needs and may lack in a container.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use rustix::thread::{CapabilitySet, capabilities};
 use super::id_map::NOBODY;
 use super::{Error, IdMap};
 
-/// Without them no tree is right: owners, other users' directories, modes, setgid bits.
+/// Without these, owners, modes or setgid bits in a tree would be wrong.
 const NEEDED: [(CapabilitySet, &str); 4] = [
     (CapabilitySet::CHOWN, "CHOWN"),
     (CapabilitySet::DAC_OVERRIDE, "DAC_OVERRIDE"),
@@ -47,8 +47,7 @@ pub(super) fn check_capabilities() -> Result<(), Error> {
     }
 }
 
-/// Whether the processes that this program sees are a container's. Where that cannot be told, they
-/// count as the host's.
+/// Whether this process is in a PID namespace of a container. False where that cannot be found out.
 pub(super) fn is_in_container() -> bool {
     /// The inode of the initial PID namespace (PROC_PID_INIT_INO in linux/proc_ns.h).
     const INITIAL: u64 = 0xefff_fffc;

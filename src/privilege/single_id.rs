@@ -1,11 +1,12 @@
-//! Enters a user namespace in which root is the caller and nobody else exists, and has owners
-//! remembered.
+//! Enters a user namespace in which root is the caller and no other id exists, and starts the
+//! supervisor that records owners.
 //!
-//! That needs nothing of the host but the namespace: a process may map its own id itself.
+//! The host need only permit the namespace: a process may map its own id itself.
 #![expect(unsafe_code, reason = "unshare needs a process with one thread")]
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::sync::Arc;
 
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
@@ -13,23 +14,45 @@ use super::id_map::IdMap;
 use super::{Error, PrivilegeKind, namespace, refusal};
 use crate::ownership;
 
+/// The ids of this process, read before it enters a namespace.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OwnIds {
+    uid: u32,
+    gid: u32,
+}
+
 /// Becomes root of such a namespace. Only for a process with one thread.
 pub(super) fn enter() -> Result<PrivilegeKind, Error> {
-    let uid = rustix::process::geteuid().as_raw();
-    let gid = rustix::process::getegid().as_raw();
+    let ids = OwnIds::read();
     // SAFETY: this process has one thread, and the namespace does not concern its descriptors.
     let unshared = unsafe { unshare_unsafe(UnshareFlags::NEWUSER) };
     unshared.map_err(refusal::of_namespace)?;
-    // The kernel lets a process without rights outside map its group only after this.
-    write("setgroups", "deny")?;
-    write("uid_map", &IdMap::of_root(uid).to_string())?;
-    write("gid_map", &IdMap::of_root(gid).to_string())?;
-    namespace::has_rights()?;
-    let started = ownership::start();
-    started.map_err(|error| Error::Supervisor {
-        reason: error.to_string(),
-    })?;
-    Ok(PrivilegeKind::SingleId { uid })
+    ids.map()
+}
+
+impl OwnIds {
+    pub(super) fn read() -> OwnIds {
+        OwnIds {
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+        }
+    }
+
+    /// Becomes root of the namespace that this process has entered. Its groups are not mapped yet.
+    pub(super) fn map(self) -> Result<PrivilegeKind, Error> {
+        let uid = self.uid;
+        // Without rights outside, a process may map its group only after this.
+        write("setgroups", "deny")?;
+        // newuidmap may have succeeded before newgidmap failed.
+        let mapped = fs::read_to_string("/proc/self/uid_map");
+        if mapped.is_ok_and(|map| map.trim().is_empty()) {
+            write("uid_map", &IdMap::of_root(uid).to_string())?;
+        }
+        write("gid_map", &IdMap::of_root(self.gid).to_string())?;
+        namespace::has_rights()?;
+        let supervisor = Arc::new(ownership::start()?);
+        Ok(PrivilegeKind::SingleId { uid, supervisor })
+    }
 }
 
 fn write(file: &str, text: &str) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use nix::unistd::{Uid, User};
 use super::id_map::{IdMap, NOBODY};
 use super::{Error, root};
 
-/// The maps of a user's namespace: root is the user, then come all subordinate ids.
+/// The maps of a user's namespace: the user is root, and the subordinate ids follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Maps {
     pub(super) users: IdMap,
@@ -39,7 +39,7 @@ impl Ids {
     }
 }
 
-/// Reads which ids this process may map. Fails if they are not enough for a tree.
+/// Reads which ids this process may map. Fails if they are too few for a tree.
 pub(super) fn maps() -> Result<Maps, Error> {
     let uid = rustix::process::geteuid().as_raw();
     let gid = rustix::process::getegid().as_raw();
@@ -71,7 +71,7 @@ fn map(owner: &Owner, ids: Ids, own: u32) -> Result<IdMap, Error> {
     })
 }
 
-/// The ranges of the file or, without any there, those of the host's other sources.
+/// The ranges in the file or, if it has none for the user, those that `getsubids` finds.
 fn ranges(owner: &Owner, ids: Ids) -> Result<Vec<(u32, u32)>, Error> {
     let found = match fs::read_to_string(ids.file()) {
         Ok(text) => owner.ranges_in(&text),

@@ -144,7 +144,7 @@ impl CredentialHelper<'_> {
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
         let started = Running::start(&mut command, interrupt);
-        let mut running = started.map_err(|error| match interrupt.signal() {
+        let mut running = started.map_err(|error| match interrupt.cause() {
             Some(_) => store::Error::Cancelled.into(),
             None => self.failed(format!("cannot be run: {error}")),
         })?;
@@ -156,7 +156,7 @@ impl CredentialHelper<'_> {
         let (read, to_read) = mpsc::channel();
         thread::spawn(move || drop(read.send(answer(output))));
         let waited = running.wait_at_most(HELPER_TIME);
-        let status = waited.map_err(|error| match (interrupt.signal(), error.kind()) {
+        let status = waited.map_err(|error| match (interrupt.cause(), error.kind()) {
             (Some(_), _) => store::Error::Cancelled.into(),
             (None, io::ErrorKind::TimedOut) => {
                 self.failed(format!("took longer than {} s", HELPER_TIME.as_secs()))

@@ -217,9 +217,9 @@ impl<'a> ClaimedOutputs<'a> {
                 }
             }
         }
-        match self.interrupt.signal() {
-            Some(signal) => Err(Error::Interrupted {
-                signal,
+        match self.interrupt.cause() {
+            Some(cause) => Err(Error::Interrupted {
+                cause,
                 kept: self.outputs.keeps_failed(),
             }),
             None => Ok(()),
@@ -280,7 +280,7 @@ impl Drop for ClaimedOutputs<'_> {
         }
         let path = self.target.root().path().display().to_string();
         // All other work has ended. Removing a large tree takes a while.
-        if self.interrupt.signal().is_some() {
+        if self.interrupt.cause().is_some() {
             self.report.note(format!("interrupted: removing {path}"));
         }
         if let Err(remains) = self.target.undo() {

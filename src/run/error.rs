@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{compare, local, lock, preseed, profile, target_debs};
 use crate::failure::{Class, with_causes};
 use crate::formats::suite;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, StopCause};
 use crate::tree::{rootfs, target};
 use crate::{archive, install, pack, plan, privilege, registry, store};
 
@@ -151,9 +151,9 @@ pub(crate) enum Error {
     /// The tree of `rbootstrap pack`.
     #[error(transparent)]
     Rootfs(#[from] rootfs::Error),
-    #[error("interrupted{}", if *kept { "" } else { "; everything is undone" })]
+    #[error("{cause}{}", if *kept { "" } else { "; everything is undone" })]
     Interrupted {
-        signal: u8,
+        cause: StopCause,
         /// Something stays: a failed tree, which a warning has reported, or what was written or pushed
         /// before.
         kept: bool,
@@ -164,8 +164,8 @@ impl Error {
     /// The interrupt, if there was one: it is the reason for every failure that follows.
     pub(super) fn or_interrupted(self, interrupt: &Interrupt, kept: bool) -> Error {
         let kept = kept || matches!(self, Error::Interrupted { kept: true, .. });
-        match interrupt.signal() {
-            Some(signal) => Error::Interrupted { signal, kept },
+        match interrupt.cause() {
+            Some(cause) => Error::Interrupted { cause, kept },
             None => self,
         }
     }
@@ -223,7 +223,10 @@ impl Error {
             Error::Archive(error) => error.class(),
             Error::Plan(error) => error.class(),
             Error::Install(error) => error.class(),
-            Error::Interrupted { signal, .. } => Class::Interrupted { signal: *signal },
+            Error::Interrupted { cause, .. } => match cause {
+                StopCause::Signal(signal) => Class::Interrupted { signal: *signal },
+                StopCause::SupervisorEnded => Class::Other,
+            },
         }
     }
 
@@ -239,6 +242,10 @@ impl Error {
             Error::NoSnapshots { .. } | Error::NoTimeInMirror { .. } => {
                 Some("http://mirror.example/snapshots/{time} is such a MIRROR".into())
             }
+            Error::Interrupted {
+                cause: StopCause::SupervisorEnded,
+                ..
+            } => Some("run it again; if the kernel killed it, `dmesg` says why".into()),
             Error::NoProc => Some("mount it: mount -t proc proc /proc".into()),
             Error::NoRoom { .. } | Error::NoInodes { .. } => Some(
                 "free some space there, or choose other places: TARGET, --cache-dir, and TMPDIR \
@@ -278,7 +285,10 @@ impl Error {
             | Error::Unverifiable { .. }
             | Error::Unfetchable { .. }
             | Error::Rootfs(_)
-            | Error::Interrupted { .. } => None,
+            | Error::Interrupted {
+                cause: StopCause::Signal(_),
+                ..
+            } => None,
         }
     }
 }

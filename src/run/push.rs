@@ -179,11 +179,8 @@ impl Destinations {
         let mut before = None;
         let mut stopped = None;
         for destination in &self.list {
-            if let Some(signal) = interrupt.signal() {
-                stopped = Some(Error::Interrupted {
-                    signal,
-                    kept: false,
-                });
+            if let Some(cause) = interrupt.cause() {
+                stopped = Some(Error::Interrupted { cause, kept: false });
                 break;
             }
             match destination.push(image, before) {

@@ -202,6 +202,7 @@ fn setup(request: &Request, options: install::Options, fetch: &Arc<Downloads>) -
     let privilege = request.privilege.as_ref().ok();
     let sandbox = sandbox::Options {
         is_contained: privilege.is_some_and(Privilege::is_contained),
+        records_owners: privilege.is_some_and(Privilege::records_owners),
         ..request.sandbox
     };
     Setup {

@@ -321,7 +321,7 @@ impl<R: Read> Archive<R> {
     fn fill(&mut self) -> Result<bool, TarError> {
         self.from = 0;
         self.to = 0;
-        if self.limits.interrupt.signal().is_some() {
+        if self.limits.interrupt.cause().is_some() {
             return Err(TarError::Interrupted);
         }
         while self.to < self.buffer.len() {

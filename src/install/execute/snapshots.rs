@@ -126,7 +126,7 @@ impl<'a> Installation<'a> {
         self.tell_start(snapshots, at);
         if let Err(error) = self.restore(found, snapshots, staged) {
             // The next run does not fail for the same reason.
-            if self.place.interrupt.signal().is_none() {
+            if self.place.interrupt.cause().is_none() {
                 let store = self.fetch.store();
                 store.forget(DerivedKind::Snapshot, &snapshots.keys[at]);
             }
@@ -171,7 +171,7 @@ impl<'a> Installation<'a> {
                 }
                 // Without a package there is no tree.
                 Err(error @ snapshot::Error::Unpack(_)) => return Err(error.into()),
-                Err(error) if interrupt.signal().is_some() => return Err(error.into()),
+                Err(error) if interrupt.cause().is_some() => return Err(error.into()),
                 Err(error) => self.report.detail(format!(
                     "the snapshot after step {} is not used: {}",
                     at + 1,
@@ -269,7 +269,7 @@ impl<'a> Installation<'a> {
                     at + 1,
                     from.elapsed().as_secs_f64() * 1e3
                 )),
-                Err(_) if self.place.interrupt.signal().is_some() => {}
+                Err(_) if self.place.interrupt.cause().is_some() => {}
                 Err(reason) => self.report.detail(format!(
                     "no snapshot after step {}: {}",
                     at + 1,

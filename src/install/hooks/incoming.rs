@@ -157,7 +157,7 @@ impl Incoming<'_> {
     }
 
     fn check_interrupt(&self) -> Result<(), Error> {
-        match self.interrupt.signal() {
+        match self.interrupt.cause() {
             Some(_) => Err(TarError::Interrupted.into()),
             None => Ok(()),
         }

@@ -201,7 +201,7 @@ impl<'a> Restoration<'a> {
     }
 
     fn check_interrupt(&self) -> Result<(), Error> {
-        match self.interrupt.signal() {
+        match self.interrupt.cause() {
             Some(_) => Err(crate::dpkg::unpack::Error::Stopped.into()),
             None => Ok(()),
         }

@@ -140,7 +140,7 @@ impl<'a> Removal<'a> {
 
     /// Removes one entry. False if anything of it stays.
     fn remove(&mut self, parent: BorrowedFd<'_>, name: &CStr, depth: usize) -> bool {
-        let opened = match self.interrupt.signal() {
+        let opened = match self.interrupt.cause() {
             Some(_) => Err(Errno::INTR),
             None => unlink_or_open(parent, name),
         };

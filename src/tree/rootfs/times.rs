@@ -163,7 +163,7 @@ impl<'w, 'v> TimesWalk<'w, 'v> {
     fn visit_entries(&mut self, directory: BorrowedFd<'_>) -> Result<Vec<CString>, Errno> {
         let mut directories = Vec::new();
         for name in remove::names(directory)? {
-            if self.interrupt.signal().is_some() {
+            if self.interrupt.cause().is_some() {
                 return Err(Errno::INTR);
             }
             let found = rustix::fs::statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW)?;
