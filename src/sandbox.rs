@@ -79,6 +79,8 @@ pub(crate) struct Options {
     pub(crate) limits: ScriptLimits,
     /// Whether runs of two Perl scripts share their compilation (see `zygote`).
     pub(crate) shares_perl: bool,
+    /// Whether a supervisor records the owners of files (see [`ownership`](crate::ownership)).
+    pub(crate) records_owners: bool,
 }
 
 /// The sandbox around a tree. Dropping it kills every process in it and, with the mount namespace,
@@ -174,6 +176,7 @@ impl Sandbox {
             limits,
             without,
             shares_perl: options.shares_perl,
+            records_owners: options.records_owners,
         };
         let started = starter.start().map_err(Error::Start)?;
         let Started {

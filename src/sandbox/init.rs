@@ -22,9 +22,11 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signalfd::SignalFd;
 
+use super::start::Starter;
 use super::wire::{REPLY, Reply, RequestKind};
 use super::zygote::{Coverer, Zygotes};
 use super::{SetupStep, refused, seccomp};
+use crate::kernel::wait;
 use launch::Launcher;
 use processors::Processors;
 use request::{ExecRequest, RequestBuffer};
@@ -50,6 +52,8 @@ struct Init {
     launcher: Launcher,
     /// Whether Perl scripts may have zygotes.
     shares_perl: bool,
+    /// Whether a supervisor records the owners of files.
+    records_owners: bool,
     /// Waits to cover the Perl scripts, before the first command.
     coverer: Option<Coverer>,
     /// Once the Perl scripts are covered.
@@ -61,11 +65,17 @@ struct Init {
 }
 
 /// The arguments with which the program is executed as PID 1: its name, the features not to use,
-/// those that were refused already, and whether Perl scripts may have zygotes.
-pub(super) fn arguments(without: u32, refused: u32, shares_perl: bool) -> Vec<CString> {
+/// those that were refused already, whether Perl scripts may have zygotes, and whether owners are
+/// recorded.
+pub(super) fn arguments(refused: u32, starter: &Starter<'_>) -> Vec<CString> {
     let mut arguments = Vec::new();
     arguments.extend(CString::new(NAME));
-    for number in [without, refused, u32::from(shares_perl)] {
+    for number in [
+        starter.without,
+        refused,
+        u32::from(starter.shares_perl),
+        u32::from(starter.records_owners),
+    ] {
         arguments.extend(CString::new(number.to_string()));
     }
     arguments
@@ -77,23 +87,27 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitC
     if arguments.next()? != NAME {
         return None;
     }
-    let mut numbers = [0; 3];
+    let mut numbers = [0; 4];
     for number in &mut numbers {
         *number = arguments.next()?.to_str()?.parse().ok()?;
     }
-    let [without, refused, shares_perl] = numbers;
-    Some(Init::new(without, refused, shares_perl != 0).run(refused))
+    let [without, refused, shares_perl, records_owners] = numbers;
+    let mut init = Init::new(without, refused);
+    init.shares_perl = shares_perl != 0;
+    init.records_owners = records_owners != 0;
+    Some(init.run(refused))
 }
 
 impl Init {
-    fn new(without: u32, refused: u32, shares_perl: bool) -> Init {
+    fn new(without: u32, refused: u32) -> Init {
         Init {
             without,
             is_init: refused & refused::PID == 0,
             processors: None,
             buffer: RequestBuffer::new(),
             launcher: Launcher::new(),
-            shares_perl,
+            shares_perl: false,
+            records_owners: false,
             coverer: None,
             zygotes: None,
             running: None,
@@ -285,7 +299,6 @@ impl Init {
     fn kill_children(&self) -> u32 {
         let mut text = [0u8; 4096];
         let mut killed_in_all = 0;
-        let mut status = 0;
         loop {
             let Ok(length) = rustix::io::pread(borrow(&self.children), &mut text, 0) else {
                 return killed_in_all;
@@ -298,10 +311,10 @@ impl Init {
                 // are groups.
                 killed |= pid > 1 && unsafe { libc::kill(pid, libc::SIGKILL) } == 0;
             }
-            // SAFETY: waits for one of the children just killed.
-            if !killed || unsafe { libc::waitpid(-1, &mut status, 0) } < 0 {
+            // One of the children just killed.
+            let Some(status) = killed.then(|| wait::reap(-1).ok()).flatten() else {
                 return killed_in_all;
-            }
+            };
             killed_in_all += u32::from(was_killed(status));
         }
     }
@@ -326,27 +339,18 @@ fn kill_namespace(zygotes: Option<&Zygotes>) -> u32 {
     }
     while let Some((pid, session)) = wait_for_end() {
         let is_zygote = zygotes.is_some_and(|zygotes| zygotes.unmark(pid, session));
-        let mut status = 0;
-        // SAFETY: `status` is where the kernel writes an int.
-        unsafe { libc::waitpid(pid, &mut status, 0) };
         // Some may have ended before.
-        killed += u32::from(was_killed(status) && !is_zygote);
+        let was_killed = wait::reap(pid).is_ok_and(was_killed);
+        killed += u32::from(was_killed && !is_zygote);
     }
     killed
 }
 
 /// Waits until a child has ended, and leaves it to be reaped. Returns its PID and its session.
 fn wait_for_end() -> Option<(c_int, c_int)> {
-    let options = libc::WEXITED | libc::WNOWAIT;
-    // SAFETY: the kernel fills `info`, for which zeros are valid, and what it has filled is read.
-    unsafe {
-        let mut info: libc::siginfo_t = std::mem::zeroed();
-        if libc::waitid(libc::P_ALL, 0, &mut info, options) != 0 {
-            return None;
-        }
-        let pid = info.si_pid();
-        Some((pid, libc::getsid(pid)))
-    }
+    let pid = wait::wait_for_any().ok()?;
+    // SAFETY: a plain number.
+    Some((pid, unsafe { libc::getsid(pid) }))
 }
 
 fn was_killed(status: c_int) -> bool {

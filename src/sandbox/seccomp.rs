@@ -5,8 +5,6 @@
 //! unfinished tree is thrown away after a crash anyway. Numbers differ by architecture, and one
 //! kernel serves several: a foreign program calls with those of its own. An architecture that the
 //! filter does not know gets ENOSYS.
-#![expect(unsafe_code, reason = "the kernel reads the program through a pointer")]
-
 mod calls;
 
 #[cfg(test)]
@@ -14,19 +12,16 @@ mod tests;
 
 use std::ffi::c_int;
 
-use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K};
-use libc::{BPF_LD, BPF_RET, BPF_W};
-use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_USER_NOTIF, sock_filter};
+use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_USER_NOTIF, sock_filter};
 
 use crate::formats::arch;
+use crate::kernel::filter::{
+    self, ARCHITECTURE, NUMBER, answer, fail, jump, jump_if_equal, jump_if_less, jump_unless_any,
+    jump_unless_equal, load, mask,
+};
 use calls::{ARCHITECTURES, DENIED, NONE, Numbers, SYNCS};
 
 pub(super) use calls::SCHED_GETAFFINITY;
-
-/// Offsets in `struct seccomp_data`.
-const NUMBER: u32 = 0;
-const ARCHITECTURE: u32 = 4;
-const ARGUMENTS: u32 = 16;
 
 /// Column of x86_64 in `Numbers`, whose kernel also takes x32 calls: numbers with this bit set.
 const X86_64: usize = 0;
@@ -65,9 +60,22 @@ pub(super) enum Action {
     LimitSockets,
 }
 
-/// The filter of every command. Without a PID namespace, `is_alone` is false: other processes than
-/// the commands' own can be named, and must not be traced.
-pub(super) fn policy(is_alone: bool) -> Vec<sock_filter> {
+/// What the filter of every command depends on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Policy {
+    /// Whether there is a PID namespace. Without one, other processes than the commands' own can be
+    /// named, and must not be traced.
+    pub(super) is_alone: bool,
+    /// Whether owners are recorded, by a supervisor that cannot see what `openat2` makes.
+    pub(super) records_owners: bool,
+}
+
+/// The filter of every command.
+pub(super) fn policy(policy: Policy) -> Vec<sock_filter> {
+    let Policy {
+        is_alone,
+        records_owners,
+    } = policy;
     let mut rules = Vec::new();
     let mut add = |numbers, action| rules.push(Rule { numbers, action });
     add(
@@ -78,22 +86,18 @@ pub(super) fn policy(is_alone: bool) -> Vec<sock_filter> {
             values: [TIOCSTI, TIOCLINUX],
         },
     );
+    add(calls::PRLIMIT64, limits_of_others(is_alone));
     if !is_alone {
         add(calls::PTRACE, Action::Fail(libc::EPERM));
     }
-    // The limits of the sandbox's own process.
-    add(
-        calls::PRLIMIT64,
-        Action::DenyValues {
-            argument: 0,
-            mask: u32::MAX,
-            values: [1, 1],
-        },
-    );
     add(calls::CLONE, Action::DenyNamespaces);
     add(calls::SOCKET, Action::LimitSockets);
     for numbers in SYNCS {
         add(numbers, Action::Succeed);
+    }
+    if records_owners {
+        // As on Linux before 5.6: programs then call openat.
+        add(calls::OPENAT2, Action::Fail(libc::ENOSYS));
     }
     // Its flags are in memory, where a filter cannot read them. libc then calls clone.
     add(calls::CLONE3, Action::Fail(libc::ENOSYS));
@@ -118,6 +122,22 @@ pub(super) fn policy(is_alone: bool) -> Vec<sock_filter> {
         add(numbers, Action::Fail(libc::EPERM));
     }
     program(&rules, answer_to_unknown())
+}
+
+/// Denies the limits of the sandbox's first process, which has any number without a PID namespace:
+/// then only those of the calling process are permitted, by the number 0, as setrlimit calls it.
+fn limits_of_others(is_alone: bool) -> Action {
+    match is_alone {
+        true => Action::DenyValues {
+            argument: 0,
+            mask: u32::MAX,
+            values: [1, 1],
+        },
+        false => Action::DenyBits {
+            argument: 0,
+            bits: u32::MAX,
+        },
+    }
 }
 
 /// Unknown architectures are denied, unless this is one.
@@ -159,7 +179,7 @@ fn program(rules: &[Rule], other: sock_filter) -> Vec<sock_filter> {
         };
         let mut block = vec![load(NUMBER)];
         if column == X86_64 {
-            block.push(instruction(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1));
+            block.push(jump_if_less(X32_BIT, 1));
             block.push(other);
         }
         for rule in rules {
@@ -173,8 +193,8 @@ fn program(rules: &[Rule], other: sock_filter) -> Vec<sock_filter> {
         block.push(answer(SECCOMP_RET_ALLOW));
         let known = architecture.audit_number();
         // A block is too long for the distance of a conditional jump.
-        program.push(instruction(BPF_JMP | BPF_JEQ | BPF_K, known, 1, 0));
-        program.push(instruction(BPF_JMP | BPF_JA, block.len() as u32, 0, 0));
+        program.push(jump_if_equal(known, 1));
+        program.push(jump(block.len() as u32));
         program.append(&mut block);
     }
     program.push(other);
@@ -184,7 +204,7 @@ fn program(rules: &[Rule], other: sock_filter) -> Vec<sock_filter> {
 impl Action {
     /// Each ends with an answer on every way.
     fn instructions(self, column: usize) -> Vec<sock_filter> {
-        let argument = |number| load(argument_offset(number, column));
+        let argument = |number| load(filter::argument_offset(number, column == S390X));
         let denied = fail(libc::EPERM);
         let allowed = answer(SECCOMP_RET_ALLOW);
         match self {
@@ -197,11 +217,11 @@ impl Action {
             } => vec![argument(number), jump_unless_any(bits, 1), denied, allowed],
             Action::DenyValues {
                 argument: number,
-                mask,
+                mask: bits,
                 values: [first, second],
             } => vec![
                 argument(number),
-                instruction(BPF_ALU | BPF_AND | BPF_K, mask, 0, 0),
+                mask(bits),
                 jump_if_equal(first, 1),
                 jump_unless_equal(second, 1),
                 denied,
@@ -226,65 +246,5 @@ impl Action {
                 allowed,
             ],
         }
-    }
-}
-
-/// The offset of an argument's low half.
-fn argument_offset(number: u32, column: usize) -> u32 {
-    let low_half = if column == S390X { 4 } else { 0 };
-    ARGUMENTS + 8 * number + low_half
-}
-
-/// Installs a filter for this process and its future children. The result is the listener's
-/// descriptor if `flags` ask for one, or else 0. `None` if the kernel refuses: without
-/// CAP_SYS_ADMIN it wants `no_new_privs`, which would take setuid from what scripts start, and
-/// having no filter is better than that.
-pub(super) fn install(program: &[sock_filter], flags: libc::c_ulong) -> Option<c_int> {
-    let program = libc::sock_fprog {
-        len: program.len() as u16,
-        filter: program.as_ptr().cast_mut(),
-    };
-    // SAFETY: the kernel copies the program, which is only read.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_seccomp,
-            libc::SECCOMP_SET_MODE_FILTER,
-            flags,
-            &raw const program,
-        )
-    };
-    c_int::try_from(result).ok().filter(|result| *result >= 0)
-}
-
-fn load(offset: u32) -> sock_filter {
-    instruction(BPF_LD | BPF_W | BPF_ABS, offset, 0, 0)
-}
-
-fn jump_unless_equal(value: u32, distance: u8) -> sock_filter {
-    instruction(BPF_JMP | BPF_JEQ | BPF_K, value, 0, distance)
-}
-
-fn jump_if_equal(value: u32, distance: u8) -> sock_filter {
-    instruction(BPF_JMP | BPF_JEQ | BPF_K, value, distance, 0)
-}
-
-fn jump_unless_any(bits: u32, distance: u8) -> sock_filter {
-    instruction(BPF_JMP | BPF_JSET | BPF_K, bits, 0, distance)
-}
-
-fn fail(error: c_int) -> sock_filter {
-    answer(SECCOMP_RET_ERRNO | error as u32)
-}
-
-fn answer(value: u32) -> sock_filter {
-    instruction(BPF_RET | BPF_K, value, 0, 0)
-}
-
-fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
-    sock_filter {
-        code: code as u16,
-        jt,
-        jf,
-        k,
     }
 }

@@ -16,13 +16,13 @@ use std::os::unix::net::UnixStream;
 use std::ptr;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
-use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use super::control_group::ControlGroups;
 use super::init::{self, SOCKET, TREE};
 use super::wire::Reply;
 use super::{ScriptLimits, SetupStep, ids, program, refused};
+use crate::kernel::wait;
 
 /// Bytes of a stack for a cloned process.
 const STACK: usize = 64 * 1024;
@@ -47,6 +47,8 @@ pub(super) struct Starter<'a> {
     pub(super) without: u32,
     /// Whether Perl scripts may have zygotes.
     pub(super) shares_perl: bool,
+    /// Whether a supervisor records the owners of files.
+    pub(super) records_owners: bool,
 }
 
 /// What the new process needs until it executes the program.
@@ -94,7 +96,7 @@ impl Starter<'_> {
         null: BorrowedFd<'_>,
     ) -> io::Result<Started> {
         let (socket, theirs) = UnixStream::pair()?;
-        let strings = init::arguments(self.without, refused, self.shares_perl);
+        let strings = init::arguments(refused, self);
         let mut child = Child {
             null: null.as_raw_fd(),
             socket: theirs.as_raw_fd(),
@@ -122,7 +124,7 @@ impl Starter<'_> {
         // Without its ids, the process would lose its capabilities with the exec.
         if let Err(error) = mapped.and_then(|()| (&socket).write_all(&[0])) {
             let _ = kill(pid, Signal::SIGKILL);
-            while waitpid(pid, None) == Err(nix::Error::EINTR) {}
+            let _ = wait::reap(pid.as_raw());
             return Err(error);
         }
         Ok(Started {

@@ -7,14 +7,20 @@ use std::os::fd::{IntoRawFd, RawFd};
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::fs::{Dir, FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::{Errno, FdFlags};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::UnshareFlags;
 
 use super::{Coverer, Init, Processors, SOCKET, SetupStep, TREE};
 use super::{borrow, capabilities, processors, refused, seccomp};
+use crate::kernel::descriptors::close_inherited_descriptors;
+use crate::kernel::filter;
+use crate::sandbox::seccomp::Policy;
 use crate::sandbox::{HOSTNAME, mounts};
+
+/// The first descriptor after the standard ones.
+const FIRST: RawFd = 3;
 
 const NAMESPACES: [(u32, UnshareFlags); 5] = [
     (refused::MOUNT, UnshareFlags::NEWNS),
@@ -36,7 +42,7 @@ impl Init {
         reset_signals();
         let _ = rustix::process::setsid(); // no terminal, so no Ctrl-C from one
         // Above all what the caller of the program left open.
-        close_all_except([SOCKET, TREE]);
+        close_inherited_descriptors(FIRST, [SOCKET, TREE]);
         for kept in [SOCKET, TREE] {
             // They came through one exec. No command may have them.
             let _ = rustix::io::fcntl_setfd(borrow(&kept), FdFlags::CLOEXEC);
@@ -95,7 +101,7 @@ impl Init {
                 unsafe { libc::dup2(input, standard) };
             }
         }
-        close_all_except([SOCKET, self.children]);
+        close_inherited_descriptors(FIRST, [SOCKET, self.children]);
     }
 
     /// Makes orphans children of this process, as they are of PID 1, and opens the list of
@@ -135,7 +141,13 @@ impl Init {
         if self.processors.is_none() {
             refused |= refused::LISTENER;
         }
-        if seccomp::install(&seccomp::policy(self.is_init), 0).is_none() {
+        // Without CAP_SYS_ADMIN the kernel wants `no_new_privs`, which would take setuid from what
+        // scripts start. Having no filter is better than that.
+        let policy = Policy {
+            is_alone: self.is_init,
+            records_owners: self.records_owners,
+        };
+        if filter::install(&seccomp::policy(policy)).is_err() {
             refused |= refused::FILTER;
         }
         refused
@@ -222,76 +234,4 @@ fn open_null() -> Option<RawFd> {
 fn empty_input() -> Option<RawFd> {
     let (input, _) = std::io::pipe().ok()?;
     Some(input.into_raw_fd())
-}
-
-/// Closes all descriptors from 3 on but these. Negative ones are skipped.
-fn close_all_except<const N: usize>(mut kept: [RawFd; N]) {
-    kept.sort_unstable();
-    let mut from = 3;
-    for fd in kept {
-        if fd >= from {
-            close_range(from, fd - 1);
-            from = fd + 1;
-        }
-    }
-    close_range(from, c_int::MAX);
-}
-
-fn close_range(from: RawFd, to: RawFd) {
-    // SAFETY: descriptors that nothing in this process uses.
-    if from <= to && unsafe { libc::syscall(libc::SYS_close_range, from, to, 0) } != 0 {
-        close_one_by_one(from, to);
-    }
-}
-
-/// For containers whose list of system calls lacks close_range. Where /proc lists the open
-/// descriptors, not every number up to the limit, which may be a thousand million, is tried.
-fn close_one_by_one(from: RawFd, to: RawFd) {
-    let range = from..=to;
-    let Ok(open) = open_descriptors() else {
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
-        let limit = limit.and_then(|limit| RawFd::try_from(limit).ok());
-        return range
-            .take_while(|fd| limit.is_none_or(|limit| *fd < limit))
-            .for_each(close);
-    };
-    open.into_iter()
-        .filter(|fd| range.contains(fd))
-        .for_each(close);
-}
-
-fn open_descriptors() -> Result<Vec<RawFd>, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let list = rustix::fs::open(c"/proc/self/fd", flags, Mode::empty())?;
-    let mut open = Vec::new();
-    for entry in Dir::new(list)? {
-        let entry = entry?;
-        let name = entry.file_name().to_str().unwrap_or_default();
-        open.extend(name.parse::<RawFd>());
-    }
-    Ok(open)
-}
-
-fn close(fd: RawFd) {
-    // SAFETY: a descriptor that nothing in this process uses.
-    unsafe { libc::close(fd) };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn descriptors_are_closed_without_close_range() {
-        let one = std::io::pipe().unwrap().0.into_raw_fd();
-        // Far above what other tests have open at the same time.
-        let high = rustix::io::fcntl_dupfd_cloexec(borrow(&one), 900).unwrap();
-        let high = high.into_raw_fd();
-        close_one_by_one(900, high - 1);
-        assert!(open_descriptors().unwrap().contains(&high));
-        close_one_by_one(high, RawFd::MAX);
-        let open = open_descriptors().unwrap();
-        assert!(!open.contains(&high) && open.contains(&one));
-        close(one);
-    }
 }

@@ -22,6 +22,7 @@ pub(super) const SYNCS: [Numbers; 5] = [
 
 pub(in crate::sandbox) const SCHED_GETAFFINITY: Numbers = [204, 242, 123, 242, 123, 123, 223, 240];
 pub(super) const CLONE: Numbers = [56, 120, 220, 120, 220, 220, 120, 120];
+pub(super) const OPENAT2: Numbers = [437, 437, 437, 437, 437, 437, 437, 437];
 pub(super) const CLONE3: Numbers = [435, 435, 435, 435, 435, 435, 435, 435];
 pub(super) const UNSHARE: Numbers = [272, 310, 97, 337, 97, 97, 282, 303];
 pub(super) const MKNOD: Numbers = [133, 14, NONE, 14, NONE, NONE, 14, 14];

@@ -1,4 +1,8 @@
+use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K};
+use libc::{BPF_LD, BPF_RET, BPF_W, SECCOMP_RET_ERRNO};
+
 use super::*;
+use crate::kernel::filter::{ARGUMENTS, argument_offset};
 
 /// One system call.
 #[derive(Clone, Copy)]
@@ -37,7 +41,7 @@ fn result(program: &[sock_filter], architecture: u32, call: Call) -> u32 {
                 ARCHITECTURE => architecture,
                 offset => {
                     let index = (offset - ARGUMENTS) / 8;
-                    assert_eq!(offset, argument_offset(index, call.column));
+                    assert_eq!(offset, argument_offset(index, call.column == S390X));
                     call.arguments[index as usize]
                 }
             };
@@ -57,12 +61,21 @@ fn answer_to(program: &[sock_filter], column: usize, number: u32, arguments: [u3
     result(program, architecture.audit_number(), call)
 }
 
+const ALONE: Policy = Policy {
+    is_alone: true,
+    records_owners: false,
+};
+const AMONG_OTHERS: Policy = Policy {
+    is_alone: false,
+    records_owners: false,
+};
+
 const EPERM: u32 = SECCOMP_RET_ERRNO | libc::EPERM as u32;
 const ENOSYS: u32 = SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
 
 #[test]
 fn calls_are_answered_on_every_architecture() {
-    let policy = policy(true);
+    let policy = policy(ALONE);
     assert!(policy.len() < 4096, "the kernel takes no longer programs");
     for column in 0..ARCHITECTURES.len() {
         for number in 0..600 {
@@ -85,7 +98,7 @@ fn calls_are_answered_on_every_architecture() {
 
 #[test]
 fn unknown_architectures_and_x32_are_denied() {
-    let policy = policy(true);
+    let policy = policy(ALONE);
     let call = Call {
         column: 0,
         number: 0,
@@ -97,7 +110,7 @@ fn unknown_architectures_and_x32_are_denied() {
 
 #[test]
 fn arguments_decide() {
-    let policy = policy(true);
+    let policy = policy(ALONE);
     let new_user = libc::CLONE_NEWUSER as u32;
     let vm = (libc::CLONE_VM | libc::CLONE_THREAD | libc::SIGCHLD) as u32;
     let netlink = libc::AF_NETLINK as u32;
@@ -142,11 +155,43 @@ fn arguments_decide() {
 
 #[test]
 fn only_own_processes_are_traced() {
-    let policies = [policy(true), policy(false)];
+    let policies = [policy(ALONE), policy(AMONG_OTHERS)];
     for (column, number) in calls::PTRACE.into_iter().enumerate() {
         let answers = policies.each_ref();
         let answers = answers.map(|policy| answer_to(policy, column, number, [16, 1, 0]));
         assert_eq!(answers, [SECCOMP_RET_ALLOW, EPERM], "column {column}");
+    }
+}
+
+#[test]
+fn the_first_process_keeps_its_limits() {
+    for (column, number) in calls::PRLIMIT64.into_iter().enumerate() {
+        let answer = |rules, process| answer_to(&policy(rules), column, number, [process, 7, 0]);
+        for (process, alone, among_others) in [
+            (0, SECCOMP_RET_ALLOW, SECCOMP_RET_ALLOW),
+            (1, EPERM, EPERM),
+            (4711, SECCOMP_RET_ALLOW, EPERM),
+        ] {
+            assert_eq!(answer(ALONE, process), alone, "column {column}, {process}");
+            assert_eq!(
+                answer(AMONG_OTHERS, process),
+                among_others,
+                "column {column}, {process}"
+            );
+        }
+    }
+}
+
+#[test]
+fn files_are_made_by_calls_that_a_supervisor_sees() {
+    let recording = Policy {
+        records_owners: true,
+        ..ALONE
+    };
+    for (column, number) in calls::OPENAT2.into_iter().enumerate() {
+        let answer = |rules| answer_to(&policy(rules), column, number, [0; 3]);
+        assert_eq!(answer(ALONE), SECCOMP_RET_ALLOW, "column {column}");
+        assert_eq!(answer(recording), ENOSYS, "column {column}");
     }
 }
 
@@ -174,6 +219,8 @@ fn the_numbers_are_those_of_this_machine() {
         (calls::SOCKET, libc::SYS_socket),
         (calls::IOCTL, libc::SYS_ioctl),
         (calls::PTRACE, libc::SYS_ptrace),
+        (calls::PRLIMIT64, libc::SYS_prlimit64),
+        (calls::OPENAT2, libc::SYS_openat2),
     ];
     let host = arch::host().unwrap().name;
     let column = ARCHITECTURES.iter().position(|name| *name == host).unwrap();
