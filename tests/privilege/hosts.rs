@@ -32,6 +32,17 @@ pub struct Host {
 const ROOT: &str = "exec \"$@\"";
 const USER: &str = "exec setpriv --reuid=1234 --regid=1234 --clear-groups \"$@\"";
 
+/// Programs with the rights of newuidmap and newgidmap that map nothing.
+const FAILING_HELPERS: &str = "mount -t tmpfs tmpfs /usr/local/bin && cp /usr/bin/false \
+     /usr/local/bin/newuidmap && cp /usr/bin/false /usr/local/bin/newgidmap && chmod u+s \
+     /usr/local/bin/new[ug]idmap && PATH=/usr/local/bin:$PATH exec setpriv --reuid=1234 \
+     --regid=1234 --clear-groups \"$@\"";
+
+/// As above for groups alone, so that the ids of users are mapped already.
+const FAILING_GROUP_HELPER: &str = "mount -t tmpfs tmpfs /usr/local/bin && cp /usr/bin/false \
+     /usr/local/bin/newgidmap && chmod u+s /usr/local/bin/newgidmap && PATH=/usr/local/bin:$PATH \
+     exec setpriv --reuid=1234 --regid=1234 --clear-groups \"$@\"";
+
 /// A container without sys_admin that allows no namespaces.
 const POOR_CONTAINER: &str = "exec unshare --user --map-auto --map-root-user --pid --fork sh -c 'echo 0 \
      >/proc/sys/user/max_user_namespaces; exec setpriv --bounding-set=-sys_admin \"$@\"' sh \"$@\"";
@@ -82,7 +93,7 @@ const IN_CHROOT: &str = "warning: the host allows no user namespace: maintainer 
                          root, with few capabilities and system calls\n";
 
 /// The callers and the hosts, each with a mode. The first is compared with the others.
-pub const HOSTS: [Host; 35] = [
+pub const HOSTS: [Host; 38] = [
     host("root", "auto", ROOT),
     host("root", "root", ROOT),
     host("root", "userns", ROOT).says(&["root of a user namespace: uid 0"]),
@@ -133,6 +144,12 @@ pub const HOSTS: [Host; 35] = [
          exec setpriv --reuid=1234 --regid=1234 --clear-groups \"$@\"",
     )
     .refused(&["newuidmap", "nosuid"]),
+    host("user, newuidmap that fails", "auto", FAILING_HELPERS).says(&["one id: uid 1234"]),
+    host("user, newuidmap that fails", "userns", FAILING_HELPERS).refused(&[
+        "/usr/local/bin/newuidmap: exit status: 1",
+        "--mode single-id",
+    ]),
+    host("user, newgidmap that fails", "auto", FAILING_GROUP_HELPER).says(&["one id: uid 1234"]),
     host(
         "user, max_user_namespaces=0",
         "auto",

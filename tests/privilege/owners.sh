@@ -49,6 +49,33 @@ show t t/*; id -u; id -G
 perl -e '$) = "12 42 12"; $> = 6; print "$< $>\n"; open F, ">t/perl"; mkdir "t/perl.d"; $> = 0; print "$< $>\n"; open F, ">perl"'
 show t/perl t/perl.d perl
 
+echo "== setuid programs"
+cp "$(command -v id)" as-user; chown 6:12 as-user; chmod 6755 as-user
+./as-user -u; ./as-user -ru; ./as-user -g; ./as-user -rg
+chmod 2655 as-user; ./as-user -g; chmod 4755 as-user; setpriv --no-new-privs ./as-user -u
+cp as-user as-root; chown 0:42 as-root; chmod 6755 as-root
+setpriv --reuid=6 --regid=12 --clear-groups sh -c 'exec ./as-root -u'
+setpriv --reuid=6 --regid=12 --clear-groups ./as-root -ru
+setpriv --reuid=6 --regid=12 --clear-groups ./as-root -g
+printf '#!/bin/sh\nid -u\n' >script; chown 6:12 script; chmod 6755 script; ./script
+cp "$(command -v touch)" toucher; chown 6:12 toucher; chmod 6755 toucher; ./toucher t/by-program; show t/by-program
+perl -e '$> = 6; exec "perl", "-e", q{print "$< $>\n"; $> = 0; print "$< $>\n"}'
+perl -e '($<, $>) = (6, 6); $> = 0; print "$< $>\n"; exec "./absent"; exec "perl", "-e", q{$> = 0; print "$< $>\n"}'
+
+echo "== sockets and files without a name"
+bind='socket(my $s, 1, 1, 0); bind($s, pack("Sa*", 1, $_)) or print "$!\n" for @ARGV; my $n = getsockname($s); $n =~ s/\0//g; print substr($n, 1), "\n"'
+mkdir h; chown 0:42 h; chmod 2775 h
+perl -e "$bind" h/socket; perl -e "$bind" /usr/share/owners/h/absolute; perl -e "$bind" h/socket; perl -e "$bind" plain-socket
+(cd t && setpriv --reuid=6 --regid=12 --clear-groups perl -e "$bind" socket)
+show h/socket h/absolute plain-socket t/socket
+unnamed='my ($d, $n) = @ARGV; my $f = syscall(257, -100, $d, 0x410002, 0640); if ($f < 0) { open(F, ">$d/$n"); chmod 0640, "$d/$n" }
+else { syscall(265, -100, "/proc/self/fd/$f", -100, "$d/$n", 0x400) }'
+perl -e "$unnamed" h unnamed; perl -e "$unnamed" . unnamed
+setpriv --reuid=6 --regid=12 --clear-groups perl -e "$unnamed" t unnamed
+second='my $n = $ARGV[0]; syscall(437, -100, $n, pack("QQQ", 0x41, 0640, 0), 24) < 0 and syscall(257, -100, $n, 0x41, 0640)'
+perl -e "$second" h/openat2; setpriv --reuid=6 --regid=12 --clear-groups perl -e "$second" t/openat2
+show h/unnamed unnamed t/unnamed h/openat2 t/openat2
+
 echo "== the numbers of inodes"
 i=0; while [ $i -lt 300 ]; do touch r; chown 9:9 r; rm r; touch s; stat -c %u:%g s; rm s; i=$((i + 1)); done | sort -u
 i=0; while [ $i -lt 50 ]; do mkdir r; chown 9:9 r; rmdir r; mkdir s; stat -c %u:%g s; rmdir s; i=$((i + 1)); done | sort -u

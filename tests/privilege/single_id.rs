@@ -1,12 +1,13 @@
-//! A user of whom one id is mapped: owners are remembered beside the files, and scripts see what
+//! A user of whom one id is mapped: owners are recorded in memory, and scripts see what
 //! they have set. What they see is in the image, so that an image like root's shows it.
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::Path;
 
 use rbootstrap::testing::{DebBuilder, base, host_architecture};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::hosts::{self, HOSTS, NO_IDS, UID, User, context_of_all};
 use crate::context::TestContext;
@@ -67,7 +68,7 @@ fn scripts_see_the_owners_that_they_set() {
     let made = user.run(&context, &words("user.tar", &url));
     made.ok().names(&[
         "root of a user namespace with one id: uid 1234",
-        "owners are remembered beside the files",
+        "owners are recorded in memory",
     ]);
     let found = transcript(&context, "user.tar");
     assert_eq!(found, expected);
@@ -139,6 +140,7 @@ const HOSTILE: [(&str, &str); 9] = [
 #[ignore = "needs root, dpkg, subuids, setpriv, unshare, perl, setcap, setfacl"]
 fn hostile_scripts_reach_nothing_of_the_host() {
     let mut cases = 0;
+    let mut controls = 0;
     for (name, body) in HOSTILE {
         let canary = tempfile::Builder::new()
             .prefix("rbootstrap-canary-")
@@ -149,12 +151,8 @@ fn hostile_scripts_reach_nothing_of_the_host() {
         fs::write(&file, "content").unwrap();
         chown(&file, Some(UID), Some(UID)).unwrap();
         fs::set_permissions(&file, Permissions::from_mode(0o4755)).unwrap();
-        let body = body.replace("@CANARY@", file.to_str().unwrap());
-        let body = match name {
-            "many files" => body,
-            _ => format!("set +e; {body} 2>/dev/null; true"),
-        };
-        let context = context_of_all([tools(), with_script(&body)]);
+        let script = with_twin(name, body, &file);
+        let context = context_of_all([tools(), with_script(&script)]);
         let url = context.mirror.url();
         let made = User::with(NO_IDS).run(&context, &words("image.tar", &url));
         assert_eq!(made.code, Some(0), "{name}: {}", made.stderr);
@@ -165,8 +163,34 @@ fn hostile_scripts_reach_nothing_of_the_host() {
         assert_eq!(entries, 1, "{name}");
         assert!(within_a_minute(no_process_is_left), "{name}");
         cases += 1;
+        if body.contains("@CANARY@") {
+            let [root, ..] = HOSTS;
+            User::of(root).run(&context, &words("root.tar", &url)).ok();
+            assert_ne!(transcript(&context, "root.tar"), UNTOUCHED, "{name}");
+            controls += 1;
+        }
     }
-    println!("{cases} scripts");
+    println!("{cases} scripts, of which {controls} reach a file where they may");
+}
+
+/// What a transcript says of a twin that no script has reached.
+const UNTOUCHED: &str = "1:1 4755\nfile\n";
+
+/// A script with a twin of the canary: a file in the tree that has the canary's path. A probe that
+/// reaches it as root works, and would have reached the canary.
+fn with_twin(name: &str, body: &str, canary: &Path) -> String {
+    let body = body.replace("@CANARY@", canary.to_str().unwrap());
+    let body = match name {
+        "many files" => body,
+        _ => format!("set +e; {body} 2>/dev/null; true"),
+    };
+    let file = canary.display();
+    let directory = canary.parent().unwrap().display();
+    format!(
+        "mkdir -p {directory}; chmod 777 {directory}; echo content >{file}; chown 1:1 {file}; \
+         chmod 4755 {file}\n{body}\n\
+         exec >/usr/share/owners/transcript; stat -c '%u:%g %a' {file}; ls -A {directory}"
+    )
 }
 
 #[test]
@@ -178,19 +202,10 @@ fn the_supervisor_ends_with_the_run() {
         let url = context.mirror.url();
         let user = User::with(NO_IDS);
         let mut child = start(&mut user.command(&context, &words("image.tar", &url)));
-        let temporary = context.path("tmp");
-        let has_begun = || {
-            let trees = fs::read_dir(&temporary).into_iter().flatten().flatten();
-            trees.into_iter().any(|tree| {
-                let parts = fs::read_dir(tree.path()).into_iter().flatten().flatten();
-                let found = tree.path().join("sign").exists();
-                found
-                    || parts
-                        .into_iter()
-                        .any(|part| part.path().join("sign").exists())
-            })
-        };
-        assert!(within_a_minute(has_begun), "the script never ran");
+        assert!(
+            within_a_minute(|| has_signed(&context)),
+            "the script never ran"
+        );
         match signal {
             Signal::KILL => {
                 child.kill().unwrap();
@@ -204,6 +219,66 @@ fn the_supervisor_ends_with_the_run() {
             context.assert_nothing_left();
         }
     }
+}
+
+#[test]
+#[ignore = "needs root, dpkg, subuids, setpriv, unshare, perl, setcap, setfacl"]
+fn a_run_without_its_supervisor_fails_and_leaves_nothing() {
+    let scripts = [
+        "sleep 1000",
+        "while :; do chown 33:33 /var/lib/dpkg/info; stat / >/dev/null; done",
+    ];
+    for script in scripts {
+        let body = format!("chown 33:33 /var/lib/dpkg/info; echo x >/sign; {script}");
+        let context = context_of_all([tools(), with_script(&body)]);
+        let url = context.mirror.url();
+        let user = User::with(NO_IDS);
+        let mut child = start(&mut user.command(&context, &words("image.tar", &url)));
+        assert!(
+            within_a_minute(|| has_signed(&context)),
+            "the script never ran"
+        );
+        kill_process(supervisor_of(child.id()), Signal::KILL).unwrap();
+        if !within_a_minute(|| child.try_wait().unwrap().is_some()) {
+            child.kill().unwrap();
+        }
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let expected = "the process that records the owners of files ended before the run";
+        assert!(said.contains(expected), "{said}");
+        assert!(within_a_minute(no_process_is_left), "{script}");
+        assert!(!context.path("image.tar").exists());
+        context.assert_nothing_left();
+    }
+}
+
+/// Whether a script has made its file `sign` in the tree of an image.
+fn has_signed(context: &TestContext) -> bool {
+    let temporary = context.path("tmp");
+    let trees = fs::read_dir(&temporary).into_iter().flatten().flatten();
+    trees.into_iter().any(|tree| {
+        let parts = fs::read_dir(tree.path()).into_iter().flatten().flatten();
+        let found = tree.path().join("sign").exists();
+        found
+            || parts
+                .into_iter()
+                .any(|part| part.path().join("sign").exists())
+    })
+}
+
+/// The child of a run that has its arguments, because it was forked.
+fn supervisor_of(run: u32) -> Pid {
+    let arguments = |process: &str| fs::read(format!("/proc/{process}/cmdline")).ok();
+    let expected = arguments(&run.to_string());
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+        if status.contains(&format!("\nPPid:\t{run}\n")) && arguments(&name) == expected {
+            return Pid::from_raw(name.parse().unwrap()).unwrap();
+        }
+    }
+    panic!("the run has no supervisor");
 }
 
 /// Whether the user has no process.
@@ -244,6 +319,12 @@ fn what_one_id_cannot_make_is_refused_before_any_download() {
         let outcome = user.run(&context, arguments).fails(6).names(said);
         assert!(!outcome.stderr.contains("download"), "{}", outcome.stderr);
     }
+    let mut hosts = HOSTS.into_iter();
+    let failing = hosts.find(|host| host.name == "user, newuidmap that fails");
+    let outcome = User::of(failing.unwrap()).run(&context, &["fake", "root", &url]);
+    outcome
+        .fails(6)
+        .names(&["/usr/local/bin/newuidmap: exit status: 1"]);
     if host_architecture() == "amd64" {
         let arguments = ["--mode=single-id", "--arch=i386", "fake", "image.tar", &url];
         let outcome = user.run(&context, &arguments).fails(6);

@@ -3,7 +3,10 @@
 //! Each must be refused with the error number of a permission, so that a wrong argument does not
 //! pass for a refusal. What is harmless if it is allowed is not here.
 
-use super::probes::{DENIED, Probe, call, code, run};
+use std::process::Command;
+
+use super::probes::{DENIED, Probe, Probing, call, code, run};
+use crate::context::outcome;
 
 const NO_CALL: &[i32] = &[libc::ENOSYS, libc::EPERM];
 const NO_FAMILY: &[i32] = &[libc::EAFNOSUPPORT, libc::EPERM, libc::EACCES];
@@ -13,6 +16,36 @@ const NO_PROTOCOL: &[i32] = &[libc::EPROTONOSUPPORT, libc::EPERM, libc::EACCES];
 #[ignore = "needs root, dpkg, perl"]
 fn system_calls() {
     run("system calls", probes());
+}
+
+/// Where there is no PID namespace, the sandbox's first process has another number than 1.
+#[test]
+#[ignore = "needs root, dpkg, perl, subuids, unshare"]
+fn limits_of_other_processes_without_a_pid_namespace() {
+    let look = format!(
+        "my $old = \"\\0\" x 16; for my $p ($$ - 500 .. $$ - 1) {{ return 1 if sys({}, $p, 7, 0, $old) >= 0; \
+         return 0 if $! != {} }} 0",
+        libc::SYS_prlimit64,
+        libc::ESRCH
+    );
+    let mut probing = Probing::new(vec![code("limit-others", &look, DENIED)]);
+    let program = probing.command(&probing.context.mirror.url());
+    let mut command = Command::new("unshare");
+    command.env_clear();
+    for (name, value) in program.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    let code = "mount -t tmpfs tmpfs /mnt && echo root:100000:65536 >/mnt/ids && \
+         mount --bind /mnt/ids /etc/subuid && mount --bind /mnt/ids /etc/subgid && \
+         exec unshare --user --map-auto --map-root-user sh -c \
+         'echo 0 >/proc/sys/user/max_pid_namespaces && exec \"$@\"' sh \"$@\"";
+    command.args(["--mount", "--propagation=private", "sh", "-c", code, "sh"]);
+    command.arg(program.get_program()).args(program.get_args());
+    command.arg("--allow-weak-sandbox");
+    let outcome = outcome(&mut command).ok();
+    outcome.names(&["PID namespace: maintainer scripts"]);
+    let failures = probing.failures(&[]);
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 /// All of this table.
