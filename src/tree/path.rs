@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::fmt;
+use std::ops::Bound;
 
 /// A path relative to the tree's root: normalised, without `..`, `.`, empty components or NUL. The
 /// root itself is empty.
@@ -72,6 +73,35 @@ impl RootPath {
     /// and has no slash.
     pub(crate) fn entry(&self, name: &[u8]) -> RootPath {
         self.join(&RootPath(name.to_vec()))
+    }
+
+    /// The path that a symlink in this directory would name by `target`. `..` is the directory above,
+    /// and symlinks on the way are not followed.
+    pub(crate) fn target(&self, target: &[u8]) -> RootPath {
+        let is_absolute = target.starts_with(b"/");
+        let mut path = if is_absolute {
+            RootPath::default()
+        } else {
+            self.clone()
+        };
+        for name in target.split(|&b| b == b'/') {
+            match name {
+                b"" | b"." => {}
+                b".." => path = path.parent(),
+                _ => path = path.entry(name),
+            }
+        }
+        path
+    }
+
+    /// The range of an ordered map that has all paths below this one, and no others.
+    pub(crate) fn range_below(&self) -> (Bound<RootPath>, Bound<RootPath>) {
+        if self.is_root() {
+            return (Bound::Excluded(RootPath::default()), Bound::Unbounded);
+        }
+        // The byte after the slash.
+        let [first, end] = [b"/", b"0"].map(|last| RootPath([&self.0[..], last].concat()));
+        (Bound::Included(first), Bound::Excluded(end))
     }
 
     /// The path that the names of entries lead to, one below the other; see [`RootPath::entry`].
@@ -153,5 +183,38 @@ mod tests {
         assert_eq!(path("a").entry(b"b"), path("a/b"));
         assert!(path("usr/bin").is_within(&path("usr")));
         assert!(!path("usrx").is_within(&path("usr")));
+    }
+
+    #[test]
+    fn targets_are_seen_from_a_directory() {
+        for (from, target, expected) in [
+            ("a/b", "c", "a/b/c"),
+            ("a/b", "../c/./d/", "a/c/d"),
+            ("a/b", "/c//d", "c/d"),
+            ("a/b", "../../../..", ""),
+            ("a/b", "", "a/b"),
+            ("", "./a/../b", "b"),
+        ] {
+            assert_eq!(
+                path(from).target(target.as_bytes()),
+                path(expected),
+                "{from} {target}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_range_has_what_is_below() {
+        let all = ["", "a", "a-b", "a/b", "a/b/c", "a0", "ab"].map(path);
+        let paths = std::collections::BTreeSet::from(all.clone());
+        for above in &all {
+            let found: Vec<_> = paths.range(above.range_below()).collect();
+            let is_below = |path: &&RootPath| path.is_within(above) && *path != above;
+            assert_eq!(
+                found,
+                paths.iter().filter(is_below).collect::<Vec<_>>(),
+                "{above}"
+            );
+        }
     }
 }

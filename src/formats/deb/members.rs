@@ -1,11 +1,9 @@
 //! The control members: read whole, since they are small and limited, with links among them
 //! followed.
 
-use std::io::Read;
-
 use super::copy::Copying;
 use super::limits::{CONTROL_LIMIT, MEMBER_LIMIT};
-use super::{Archive, Error, Input, Kind, Member, TarError, archive};
+use super::{Error, Input, Kind, Member, TarError, archive};
 
 /// Reads the control member whole.
 pub(super) fn control_members(control: Input<'_>, copying: &Copying) -> Result<Vec<Member>, Error> {
@@ -46,7 +44,7 @@ pub(super) fn control_members(control: Input<'_>, copying: &Copying) -> Result<V
             });
             continue;
         }
-        let content = content(&mut archive).map_err(Error::control)?;
+        let content = archive.content().map_err(Error::control)?;
         members.push(Member {
             name: name.to_owned(),
             mode: entry.mode & 0o7777,
@@ -108,17 +106,6 @@ fn plain_name(path: &str) -> &str {
     match path.strip_prefix("./") {
         Some(rest) => rest,
         None => path.strip_prefix('/').unwrap_or(path),
-    }
-}
-
-fn content(archive: &mut Archive<impl Read>) -> Result<Vec<u8>, TarError> {
-    let mut content = Vec::new();
-    loop {
-        let chunk = archive.chunk()?;
-        if chunk.is_empty() {
-            return Ok(content);
-        }
-        content.extend_from_slice(chunk);
     }
 }
 

@@ -279,11 +279,8 @@ impl<R: Read> Archive<R> {
 
     /// Counts the bytes of an entry that the caller may keep.
     fn count_names(&mut self, entry: &Entry) -> Result<(), TarError> {
-        let names = [entry.path.len(), entry.target.len()];
-        let owners = [entry.user.len(), entry.group.len()];
-        for length in names.into_iter().chain(owners) {
-            self.names += length as u64;
-        }
+        let length = entry.path.len() + entry.target.len() + entry.user.len() + entry.group.len();
+        self.names += length as u64;
         if self.names <= self.limits.names {
             return Ok(());
         }
@@ -304,6 +301,18 @@ impl<R: Read> Archive<R> {
         let length = self.advance(self.content)?.len();
         self.content -= length as u64;
         Ok(&self.buffer[self.from - length..self.from])
+    }
+
+    /// Returns the content of the current entry as a whole. The caller limits its size.
+    pub(crate) fn content(&mut self) -> Result<Vec<u8>, TarError> {
+        let mut content = Vec::new();
+        loop {
+            let chunk = self.chunk()?;
+            if chunk.is_empty() {
+                return Ok(content);
+            }
+            content.extend_from_slice(chunk);
+        }
     }
 
     /// Returns the next bytes, at least one and at most `limit`.
@@ -333,10 +342,9 @@ impl<R: Read> Archive<R> {
             }
         }
         self.decoded += self.to as u64;
-        if self.decoded > self.limits.bytes {
-            return Err(TarError::TooLarge {
-                limit: self.limits.bytes,
-            });
+        let limit = self.limits.bytes;
+        if self.decoded > limit {
+            return Err(TarError::TooLarge { limit });
         }
         Ok(self.to > 0)
     }
@@ -372,7 +380,7 @@ impl<R: Read> Archive<R> {
         self.padding = size.wrapping_neg() % BLOCK as u64;
     }
 
-    /// Reads the content of at most `limit` bytes as a whole.
+    /// Reads the content of a header that extends the next one, of at most `limit` bytes.
     fn whole(&mut self, size: u64, limit: u64) -> Result<Vec<u8>, TarError> {
         if size > limit {
             return Err(TarError::Limit {
@@ -381,14 +389,7 @@ impl<R: Read> Archive<R> {
             });
         }
         self.expect(size);
-        let mut whole = Vec::new();
-        loop {
-            let chunk = self.chunk()?;
-            if chunk.is_empty() {
-                return Ok(whole);
-            }
-            whole.extend_from_slice(chunk);
-        }
+        self.content()
     }
 
     fn text(&mut self, size: u64) -> Result<Vec<u8>, TarError> {

@@ -7,13 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
-use std::ops::Bound;
 
 use crate::formats::deb::{Archive, Entry, Kind, TarError};
 use crate::inventory::{self, PackageFileRecord, STATUS, STATUS_DIRECTORY};
+use crate::tree::rootfs::RootPath;
 
-/// The most bytes that are kept of an image's database, with the names of its files. A status of
-/// 5,000 packages has 8 MB.
+/// The most bytes of an image's database that are in memory at once, with the names of its files. A
+/// status of 5,000 packages has 8 MB.
 pub(super) const SIZE_LIMIT: u64 = 32 << 20;
 /// What each entry counts for besides its bytes: about what it takes in memory.
 const ENTRY_SIZE: usize = 128;
@@ -22,18 +22,18 @@ const WHITEOUT: &[u8] = b".wh.";
 /// The name that hides all of its directory.
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
-/// Where a tree has its database: paths without a slash at the beginning.
+/// Where a tree has its database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Places {
-    status: Vec<u8>,
-    single: Vec<u8>,
+    status: RootPath,
+    single: RootPath,
 }
 
 impl Default for Places {
     fn default() -> Places {
         Places {
-            status: STATUS.into(),
-            single: STATUS_DIRECTORY.into(),
+            status: RootPath::known(STATUS),
+            single: RootPath::known(STATUS_DIRECTORY),
         }
     }
 }
@@ -42,13 +42,19 @@ impl Default for Places {
 #[derive(Debug)]
 pub(super) struct Database {
     places: Places,
-    nodes: BTreeMap<Vec<u8>, DatabaseNode>,
+    kept: KeptNodes,
     /// The directories whose content this layer has hidden. Nothing of lower layers gets there
     /// again, so once is enough, however often a layer says it.
-    hidden: BTreeSet<Vec<u8>>,
+    hidden: BTreeSet<RootPath>,
     /// The number of the layer that is being read.
     layer: usize,
-    /// The bytes that were kept.
+}
+
+/// What is kept of the layers so far.
+#[derive(Debug, Default)]
+struct KeptNodes {
+    nodes: BTreeMap<RootPath, DatabaseNode>,
+    /// What the nodes and the hidden directories count for, in bytes.
     size: u64,
 }
 
@@ -66,7 +72,7 @@ enum DatabaseNodeKind {
     /// The target.
     Symlink(Vec<u8>),
     /// The path of another entry.
-    HardLink(Vec<u8>),
+    HardLink(RootPath),
     Other,
 }
 
@@ -87,17 +93,18 @@ impl Database {
     pub(super) fn new(places: Places) -> Database {
         Database {
             places,
-            nodes: BTreeMap::new(),
+            kept: KeptNodes::default(),
             hidden: BTreeSet::new(),
             layer: 0,
-            size: 0,
         }
     }
 
     /// Begins the next layer.
     pub(super) fn begin_layer(&mut self) {
         self.layer += 1;
-        self.hidden.clear();
+        for directory in std::mem::take(&mut self.hidden) {
+            self.kept.size -= size_of_path(&directory);
+        }
     }
 
     /// Takes the next entry of the layer.
@@ -106,106 +113,71 @@ impl Database {
         entry: &Entry,
         archive: &mut Archive<R>,
     ) -> Result<(), LayerFailure> {
-        let path = normal(b"", &entry.path);
-        let name = name(&path);
-        if name == OPAQUE {
-            return self.hide_content(parent(&path));
+        let path = RootPath::default().target(&entry.path);
+        if path.name() == OPAQUE {
+            return self.hide_content(&path.parent());
         }
-        if let Some(hidden) = name.strip_prefix(WHITEOUT) {
-            return self.hide(parent(&path), hidden);
+        if let Some(hidden) = path.name().strip_prefix(WHITEOUT) {
+            return self.hide(&path.parent(), hidden);
         }
         if !self.concerns(&path) {
             return Ok(());
         }
+        // What is replaced goes first, so that it does not count beside what replaces it.
+        if !(entry.kind == Kind::Directory && self.kept.may_be_directory(&path)) {
+            self.kept.remove_below(&path, self.layer + 1);
+        }
+        self.kept.remove(&path);
         let kind = match entry.kind {
             Kind::File if self.is_wanted(&path) => {
-                DatabaseNodeKind::File(self.content(entry, archive)?)
+                self.kept.require_room(entry.size)?;
+                DatabaseNodeKind::File(archive.content()?)
             }
             Kind::Directory => DatabaseNodeKind::Directory,
             Kind::Symlink => DatabaseNodeKind::Symlink(entry.target.clone()),
-            Kind::HardLink => DatabaseNodeKind::HardLink(normal(b"", &entry.target)),
+            Kind::HardLink => DatabaseNodeKind::HardLink(RootPath::default().target(&entry.target)),
             Kind::File | Kind::Character | Kind::Block | Kind::Fifo => DatabaseNodeKind::Other,
         };
-        self.count((path.len() + entry.target.len() + ENTRY_SIZE) as u64)?;
-        let was_directory = matches!(
-            self.nodes.get(&path),
-            None | Some(DatabaseNode {
-                kind: DatabaseNodeKind::Directory,
-                ..
-            })
-        );
-        if !(was_directory && matches!(kind, DatabaseNodeKind::Directory)) {
-            for _ in self.nodes.extract_if(below(&path), |_, _| true) {}
-        }
         let layer = self.layer;
-        self.nodes.insert(path, DatabaseNode { layer, kind });
-        Ok(())
+        self.kept.insert(path, DatabaseNode { layer, kind })
     }
 
     /// Removes what lower layers have at a name of a directory, and below it.
-    fn hide(&mut self, directory: &[u8], name: &[u8]) -> Result<(), LayerFailure> {
+    fn hide(&mut self, directory: &RootPath, name: &[u8]) -> Result<(), LayerFailure> {
         // Files of aufs's own, and what is no name.
         if name.starts_with(WHITEOUT) || matches!(name, b"" | b"." | b"..") {
             return Ok(());
         }
-        let path = normal(directory, name);
-        if self
-            .nodes
-            .get(&path)
-            .is_some_and(|node| node.layer < self.layer)
-        {
-            self.nodes.remove(&path);
+        let path = directory.entry(name);
+        let node = self.kept.nodes.get(&path);
+        if node.is_some_and(|node| node.layer < self.layer) {
+            self.kept.remove(&path);
         }
         self.hide_content(&path)
     }
 
     /// Removes what lower layers have below a directory.
-    fn hide_content(&mut self, directory: &[u8]) -> Result<(), LayerFailure> {
+    fn hide_content(&mut self, directory: &RootPath) -> Result<(), LayerFailure> {
         if !self.concerns(directory) || self.hidden.contains(directory) {
             return Ok(());
         }
-        self.count((directory.len() + ENTRY_SIZE) as u64)?;
-        self.hidden.insert(directory.to_vec());
-        let layer = self.layer;
-        let lower = |_: &Vec<u8>, node: &mut DatabaseNode| node.layer < layer;
-        for _ in self.nodes.extract_if(below(directory), lower) {}
+        self.kept.remove_below(directory, self.layer);
+        self.kept.count(size_of_path(directory))?;
+        self.hidden.insert(directory.clone());
         Ok(())
     }
 
     /// Whether a path is one of the places, above one, or a file of status.d.
-    fn concerns(&self, path: &[u8]) -> bool {
-        let above = |place: &[u8]| place == path || is_below(place, path);
-        above(&self.places.status) || above(&self.places.single) || self.is_wanted(path)
+    fn concerns(&self, path: &RootPath) -> bool {
+        let Places { status, single } = &self.places;
+        status.is_within(path) || single.is_within(path) || self.is_wanted(path)
     }
 
     /// Whether the content of a file is wanted.
-    fn is_wanted(&self, path: &[u8]) -> bool {
-        let is_single = parent(path) == self.places.single && !path.ends_with(b".md5sums");
-        path == self.places.status || is_single && path != self.places.single
-    }
-
-    fn content<R: Read>(
-        &mut self,
-        entry: &Entry,
-        archive: &mut Archive<R>,
-    ) -> Result<Vec<u8>, LayerFailure> {
-        self.count(entry.size)?;
-        let mut content = Vec::new();
-        loop {
-            let chunk = archive.chunk()?;
-            if chunk.is_empty() {
-                return Ok(content);
-            }
-            content.extend_from_slice(chunk);
-        }
-    }
-
-    fn count(&mut self, bytes: u64) -> Result<(), LayerFailure> {
-        self.size = self.size.saturating_add(bytes);
-        match self.size > SIZE_LIMIT {
-            true => Err(LayerFailure::TooLarge),
-            false => Ok(()),
-        }
+    fn is_wanted(&self, path: &RootPath) -> bool {
+        let Places { status, single } = &self.places;
+        path == status
+            || path != single && path.parent() == *single && !path.name().ends_with(b".md5sums")
     }
 
     /// The places that links lead to, if they are others.
@@ -218,24 +190,26 @@ impl Database {
     }
 
     /// Follows the first link on the way to a path.
-    fn follow(&self, path: &[u8]) -> Vec<u8> {
-        for end in ends(path) {
-            let (way, rest) = path.split_at(end);
-            let base = match self.nodes.get(way).map(|node| &node.kind) {
-                Some(DatabaseNodeKind::Symlink(target)) => normal(parent(way), target),
+    fn follow(&self, path: &RootPath) -> RootPath {
+        let mut way = RootPath::default();
+        let mut names = path.as_bytes().split(|byte| *byte == b'/');
+        while let Some(name) = names.next() {
+            way = way.entry(name);
+            let base = match self.kept.nodes.get(&way).map(|node| &node.kind) {
+                Some(DatabaseNodeKind::Symlink(target)) => way.parent().target(target),
                 Some(DatabaseNodeKind::HardLink(target)) => target.clone(),
                 _ => continue,
             };
-            return normal(&base, rest.strip_prefix(b"/").unwrap_or(rest));
+            return names.fold(base, |base, name| base.entry(name));
         }
-        path.to_vec()
+        path.clone()
     }
 
     /// The packages; `None` if the tree has neither of the places.
     pub(super) fn packages(&self) -> Option<Vec<PackageFileRecord>> {
         let mut status = None;
         let mut single = Vec::new();
-        for (path, node) in &self.nodes {
+        for (path, node) in &self.kept.nodes {
             let DatabaseNodeKind::File(content) = &node.kind else {
                 continue;
             };
@@ -254,57 +228,63 @@ impl Database {
     }
 }
 
-/// The path that `path` is, seen from the directory `from`, as a chain of names.
-fn normal(from: &[u8], path: &[u8]) -> Vec<u8> {
-    let mut names: Vec<&[u8]> = Vec::new();
-    let start: &[u8] = if path.starts_with(b"/") { b"" } else { from };
-    for name in [start, path]
-        .into_iter()
-        .flat_map(|part| part.split(|&byte| byte == b'/'))
-    {
-        match name {
-            b"" | b"." => {}
-            b".." => drop(names.pop()),
-            _ => names.push(name),
+impl KeptNodes {
+    fn insert(&mut self, path: RootPath, node: DatabaseNode) -> Result<(), LayerFailure> {
+        self.count(node.size(&path))?;
+        self.nodes.insert(path, node);
+        Ok(())
+    }
+
+    fn remove(&mut self, path: &RootPath) {
+        if let Some(node) = self.nodes.remove(path) {
+            self.size -= node.size(path);
         }
     }
-    names.join(&b'/')
-}
 
-fn parent(path: &[u8]) -> &[u8] {
-    match path.iter().rposition(|&byte| byte == b'/') {
-        Some(at) => &path[..at],
-        None => b"",
+    /// Removes what is below a path, as far as it is of a layer below this one.
+    fn remove_below(&mut self, path: &RootPath, layer: usize) {
+        let is_lower = |_: &RootPath, node: &mut DatabaseNode| node.layer < layer;
+        for (path, node) in self.nodes.extract_if(path.range_below(), is_lower) {
+            self.size -= node.size(&path);
+        }
+    }
+
+    /// Whether a path is a directory as far as is known.
+    fn may_be_directory(&self, path: &RootPath) -> bool {
+        match self.nodes.get(path).map(|node| &node.kind) {
+            None | Some(DatabaseNodeKind::Directory) => true,
+            Some(_) => false,
+        }
+    }
+
+    fn count(&mut self, bytes: u64) -> Result<(), LayerFailure> {
+        self.require_room(bytes)?;
+        self.size += bytes;
+        Ok(())
+    }
+
+    fn require_room(&self, bytes: u64) -> Result<(), LayerFailure> {
+        match self.size.saturating_add(bytes) > SIZE_LIMIT {
+            true => Err(LayerFailure::TooLarge),
+            false => Ok(()),
+        }
     }
 }
 
-fn name(path: &[u8]) -> &[u8] {
-    match path.iter().rposition(|&byte| byte == b'/') {
-        Some(at) => &path[at + 1..],
-        None => path,
+impl DatabaseNode {
+    /// What it counts for, in bytes.
+    fn size(&self, path: &RootPath) -> u64 {
+        let content = match &self.kind {
+            DatabaseNodeKind::File(content) => content.len(),
+            DatabaseNodeKind::Symlink(target) => target.len(),
+            DatabaseNodeKind::HardLink(target) => target.as_bytes().len(),
+            DatabaseNodeKind::Directory | DatabaseNodeKind::Other => 0,
+        };
+        size_of_path(path) + content as u64
     }
 }
 
-/// The paths below a directory, of which the empty one is the root.
-fn below(directory: &[u8]) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
-    if directory.is_empty() {
-        return (Bound::Unbounded, Bound::Unbounded);
-    }
-    // The byte after the slash.
-    let [first, end] = [b"/", b"0"].map(|last| [directory, last].concat());
-    (Bound::Included(first), Bound::Excluded(end))
-}
-
-/// Whether a path is below a directory, of which the empty one is the root.
-fn is_below(path: &[u8], directory: &[u8]) -> bool {
-    match path.strip_prefix(directory) {
-        Some(rest) => !rest.is_empty() && (directory.is_empty() || rest[0] == b'/'),
-        None => false,
-    }
-}
-
-/// Where the names of a path end, from the first to the last.
-fn ends(path: &[u8]) -> impl Iterator<Item = usize> {
-    let slashes = (0..path.len()).filter(|at| path[*at] == b'/');
-    slashes.chain([path.len()])
+/// What a path counts for, in bytes.
+fn size_of_path(path: &RootPath) -> u64 {
+    (path.as_bytes().len() + ENTRY_SIZE) as u64
 }

@@ -6,6 +6,7 @@
     reason = "tests write their images with the standard library"
 )]
 
+mod limits;
 mod made;
 mod refused;
 
