@@ -273,7 +273,8 @@ impl Building<'_> {
 
     fn is_current_here(&self, job: &ImageJob, done: &Done) -> Result<bool, run::Error> {
         let files = &job.files;
-        if files.known_key() != Some(done.named_key()) || !files.are_intact(self.interrupt) {
+        let is_same = files.known_key()? == Some(done.named_key());
+        if !is_same || !files.are_intact(self.interrupt)? {
             return Ok(false);
         }
         if let Some(lock) = run::fresh_lock(done, &files.lock)? {

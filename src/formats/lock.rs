@@ -13,6 +13,9 @@ use super::digest::{self, Algorithm, Digest, digest};
 use super::path_rule::PathRule;
 use super::suite::{MergedUsr, Variant};
 
+/// The largest lock or manifest that is read, in bytes. A lock of 5,000 packages has 6 MB.
+pub(crate) const SIZE_LIMIT: u64 = 256 << 20;
+
 /// The value of `format`.
 const FORMAT: &str = "rbootstrap-lock";
 

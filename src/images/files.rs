@@ -61,20 +61,23 @@ impl ImageFiles {
     }
 
     /// The key of the image that is there, by its lock.
-    pub(super) fn known_key(&self) -> Option<String> {
-        run::locked_image_key(&self.lock)
+    pub(super) fn known_key(&self) -> Result<Option<String>, Error> {
+        Ok(run::locked_image_key(&self.lock)?)
     }
 
-    /// Whether all files are there, and have their checksums.
-    pub(super) fn are_intact(&self, interrupt: &Interrupt) -> bool {
-        let Ok(listed) = self.listed() else {
-            return false;
+    /// Whether all files are there, and have their checksums. A file that cannot be read is an
+    /// error.
+    pub(super) fn are_intact(&self, interrupt: &Interrupt) -> Result<bool, Error> {
+        let Some(listed) = unless_absent(&self.checksums, self.listed())? else {
+            return Ok(false);
         };
-        let is_intact = |path: &PathBuf| {
-            let found = checksum(path, interrupt).ok();
-            found.is_some() && found.as_ref() == listed.get(&name(path))
-        };
-        self.summed().iter().all(is_intact)
+        for path in self.summed() {
+            let found = unless_absent(&path, checksum(&path, interrupt))?;
+            if found.is_none() || found.as_ref() != listed.get(&name(&path)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Replaces the lock of a complete image.
@@ -126,6 +129,19 @@ impl ImageFiles {
         publication.add(documents);
         publication.publish(interrupt)?.keep();
         Ok(())
+    }
+}
+
+/// What was read of a file; `None` if there is none, or none with checksums.
+fn unless_absent<T>(path: &Path, read: io::Result<T>) -> Result<Option<T>, Error> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge => {
+                Ok(None)
+            }
+            _ => Err(unread(path, error)),
+        },
     }
 }
 

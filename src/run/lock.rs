@@ -8,6 +8,7 @@ mod made;
 mod releases;
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,12 +32,9 @@ pub(crate) use error::Error;
 pub(super) use made::MadeLock;
 pub(crate) use releases::require_same_releases;
 
-/// The largest lock, in bytes. One of 5,000 packages has 6 MB.
-const SIZE_LIMIT: u64 = 256 << 20;
-
-/// Reads a file of at most [`SIZE_LIMIT`].
+/// Reads a file of at most [`lock::SIZE_LIMIT`].
 fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
-    let read = File::open(path).and_then(|file| bounded::read(file, SIZE_LIMIT));
+    let read = File::open(path).and_then(|file| bounded::read(file, lock::SIZE_LIMIT));
     let path = path.to_owned();
     match read {
         Err(source) => Err(Error::Read { path, source }),
@@ -52,9 +50,15 @@ pub(super) struct GivenLock {
     checked: CheckedLock,
 }
 
-/// The key of the image that was made with a lock; `None` if there is no such lock.
-pub(crate) fn locked_image_key(path: &Path) -> Option<String> {
-    GivenLock::read(path).ok()?.checked.lock.image
+/// The key of the image that was made with a lock; `None` if there is no lock, or one that is not
+/// valid.
+pub(crate) fn locked_image_key(path: &Path) -> Result<Option<String>, Error> {
+    match GivenLock::read(path) {
+        Ok(given) => Ok(given.checked.lock.image),
+        Err(Error::Read { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error @ Error::Read { .. }) => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 /// The new lock of an image that is up to date, if it differs from the one at `path`: releases can

@@ -11,7 +11,7 @@ mod handle;
 mod held;
 mod inode;
 mod remove;
-mod resolve;
+pub(super) mod resolve;
 mod times;
 mod walk;
 
@@ -94,7 +94,7 @@ impl Rootfs {
     }
 
     /// Takes an open directory as the tree. `path` is where it lies on the host, for messages.
-    pub(super) fn from_directory(directory: OwnedFd, path: &Path) -> Rootfs {
+    pub(crate) fn from_directory(directory: OwnedFd, path: &Path) -> Rootfs {
         Rootfs {
             directory,
             path: path.to_owned(),

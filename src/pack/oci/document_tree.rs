@@ -30,6 +30,30 @@ pub(super) enum DocumentContent {
     Manifest(Box<ImageManifest>),
 }
 
+/// A manifest, which has its digest.
+#[derive(Debug)]
+pub(super) struct LayoutManifest {
+    pub(super) descriptor: Descriptor,
+    pub(super) bytes: Vec<u8>,
+    pub(super) manifest: ImageManifest,
+}
+
+/// The manifests among documents, in their order, with those of their indexes.
+pub(super) fn manifests(documents: Vec<LayoutDocument>) -> Vec<LayoutManifest> {
+    let mut found = Vec::new();
+    for document in documents {
+        match document.content {
+            DocumentContent::Index(nested) => found.extend(manifests(nested)),
+            DocumentContent::Manifest(manifest) => found.push(LayoutManifest {
+                descriptor: document.descriptor,
+                bytes: document.bytes,
+                manifest: *manifest,
+            }),
+        }
+    }
+    found
+}
+
 impl OpenLayout<'_> {
     /// Reads the documents that these descriptors name, and those that they name in turn.
     pub(super) fn documents(
@@ -79,7 +103,7 @@ impl TreeReader<'_, '_> {
     ) -> Result<Vec<LayoutDocument>, Error> {
         let mut documents = Vec::new();
         for descriptor in descriptors {
-            if self.skips_absent && depth > 0 && !self.layout.has(&path_of(&descriptor)) {
+            if self.skips_absent && depth > 0 && !self.layout.has(&path_of(&descriptor))? {
                 continue;
             }
             documents.push(self.document(descriptor, depth)?);

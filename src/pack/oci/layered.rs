@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::attestation::is_attestation;
 use super::blob::FilePart;
-use super::document_tree::{DocumentContent, IMAGE_LIMIT, LayoutDocument};
+use super::document_tree::{IMAGE_LIMIT, LayoutManifest, manifests};
 use super::documents::{
     CONFIGURATION, DOCKER_CONFIGURATION, DOCKER_LAYER, Descriptor, DockerManifest, ImageManifest,
     LAYER, Platform,
@@ -66,11 +66,11 @@ pub(crate) fn layered_images(
         seen: BTreeSet::new(),
     };
     let layout = &collector.layout;
-    if layout.has(LAYOUT_FILE) {
+    if layout.has(LAYOUT_FILE)? {
         collector.add_layout()?;
         return collector.finish().map(Some);
     }
-    if !layout.has(DOCKER_FILE) {
+    if !layout.has(DOCKER_FILE)? {
         return Ok(None);
     }
     let listed: Result<Vec<DockerManifest>, _> =
@@ -106,38 +106,29 @@ impl LayerCollector<'_> {
     /// Adds the images of a layout.
     fn add_layout(&mut self) -> Result<(), Error> {
         let index = self.layout.index()?;
-        for document in self.layout.present_documents(index.manifests)? {
-            self.add(document)?;
-        }
-        Ok(())
-    }
-
-    /// Adds the image of a manifest, or those of an index.
-    fn add(&mut self, document: LayoutDocument) -> Result<(), Error> {
-        let descriptor = document.descriptor;
-        match document.content {
-            DocumentContent::Index(documents) => {
-                for nested in documents {
-                    self.add(nested)?;
-                }
-            }
-            DocumentContent::Manifest(manifest) => {
-                if is_image(&manifest)
-                    && !is_attestation(&descriptor)
-                    && self.seen.insert(descriptor.digest.clone())
-                {
-                    self.add_image(descriptor, &manifest)?;
-                }
+        for found in manifests(self.layout.present_documents(index.manifests)?) {
+            let LayoutManifest {
+                descriptor,
+                manifest,
+                ..
+            } = found;
+            if is_image(&manifest)
+                && !is_attestation(&descriptor)
+                && self.seen.insert(descriptor.digest.clone())
+            {
+                self.add_image(descriptor, &manifest)?;
             }
         }
         Ok(())
     }
 
     fn add_image(&mut self, descriptor: Descriptor, manifest: &ImageManifest) -> Result<(), Error> {
-        let configuration = self.layout.document(&manifest.config)?;
         let platform = match descriptor.platform {
             Some(platform) => platform,
-            None => self.layout.parse(&manifest.config.digest, &configuration)?,
+            None => {
+                let configuration = self.layout.document(&manifest.config)?;
+                self.layout.parse(&manifest.config.digest, &configuration)?
+            }
         };
         if !self.is_wanted(&platform) {
             self.found.others.push(platform);

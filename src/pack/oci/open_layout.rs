@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,10 +16,11 @@ use super::documents::{Descriptor, ImageIndex};
 use super::read::Error;
 use crate::formats::digest::{Algorithm, Hasher};
 use crate::interrupt::Interrupt;
+use crate::tree::rootfs::{RootPath, Rootfs};
 
 /// The largest document, in bytes.
 const DOCUMENT_LIMIT: u64 = 4 << 20;
-/// The most members of an archive.
+/// The most entries of an archive, whatever they are.
 const MEMBER_LIMIT: usize = 10_000;
 /// The most bytes of all their headers.
 const HEADER_LIMIT: u64 = 64 << 20;
@@ -37,7 +37,8 @@ pub(super) struct OpenLayout<'a> {
 }
 
 enum LayoutKind {
-    Directory(File),
+    /// Symlinks in it do not lead out of it.
+    Directory(Rootfs),
     /// The members of an archive, by their names.
     Archive(HashMap<String, FilePart>),
 }
@@ -66,7 +67,7 @@ impl<'a> OpenLayout<'a> {
         };
         let status = rustix::fs::fstat(&file).map_err(|e| unreadable(e.into()))?;
         let kind = match FileType::from_raw_mode(status.st_mode) {
-            FileType::Directory => LayoutKind::Directory(file),
+            FileType::Directory => LayoutKind::Directory(Rootfs::from_directory(file.into(), path)),
             FileType::RegularFile => LayoutKind::Archive(members(file).map_err(unreadable)?),
             _ => {
                 return Err(unreadable(io::Error::other(
@@ -92,9 +93,9 @@ impl<'a> OpenLayout<'a> {
         self.parse("index.json", &self.bytes("index.json", &index)?)
     }
 
-    /// Whether the layout has a file.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.find(name).is_ok()
+    /// Whether the layout has a file. One that cannot be read is an error.
+    pub(super) fn has(&self, name: &str) -> Result<bool, Error> {
+        Ok(self.look_up(name)?.is_some())
     }
 
     /// A document by its name, which has no digest.
@@ -104,27 +105,57 @@ impl<'a> OpenLayout<'a> {
 
     /// A file of the layout.
     pub(super) fn find(&self, name: &str) -> Result<FilePart, Error> {
-        let missing = || Error::NoLayout {
+        let found = self.look_up(name)?;
+        found.ok_or_else(|| Error::NoLayout {
             path: self.path.clone(),
             missing: name.to_owned(),
+        })
+    }
+
+    /// A file of the layout; `None` if nothing has this name.
+    fn look_up(&self, name: &str) -> Result<Option<FilePart>, Error> {
+        let root = match &self.kind {
+            LayoutKind::Archive(members) => return Ok(members.get(name).cloned()),
+            LayoutKind::Directory(root) => root,
         };
-        match &self.kind {
-            LayoutKind::Archive(members) => members.get(name).cloned().ok_or_else(missing),
-            LayoutKind::Directory(_) if leads_out(name) => Err(missing()),
-            LayoutKind::Directory(directory) => {
-                let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-                let opened = rustix::fs::openat(directory.as_fd(), name, flags, Mode::empty());
-                let file: File = opened.map_err(|_| missing())?.into();
-                let status = rustix::fs::fstat(&file).map_err(|_| missing())?;
-                if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
-                    return Err(missing());
-                }
-                Ok(FilePart {
-                    file: Arc::new(file),
-                    offset: 0,
-                    size: u64::try_from(status.st_size).unwrap_or(0),
-                })
+        let Ok(path) = RootPath::parse(name) else {
+            return Ok(None);
+        };
+        let Some(file) = root.open_file(&path)? else {
+            self.refuse_dangling(root, &path)?;
+            return Ok(None);
+        };
+        let metadata = file.metadata();
+        Ok(Some(FilePart {
+            size: metadata.map_err(|e| self.unreadable(name, e))?.len(),
+            file: Arc::new(file),
+            offset: 0,
+        }))
+    }
+
+    /// Fails if a path is absent because of a symlink that leads out of the directory.
+    fn refuse_dangling(&self, root: &Rootfs, path: &RootPath) -> Result<(), Error> {
+        let mut way = RootPath::default();
+        for name in path.as_bytes().split(|byte| *byte == b'/') {
+            way = way.entry(name);
+            let Some(found) = root.handle(&way)? else {
+                return Ok(());
+            };
+            let is_link = found.kind() == FileType::Symlink;
+            if is_link && root.open_at(&way, OFlags::PATH).is_err() {
+                return Err(Error::DanglingLink {
+                    path: self.path_of(&way.to_string()),
+                });
             }
+        }
+        Ok(())
+    }
+
+    /// Where a file of the layout is on the host, for messages.
+    fn path_of(&self, name: &str) -> PathBuf {
+        match self.kind {
+            LayoutKind::Archive(_) => self.path.clone(),
+            LayoutKind::Directory(_) => self.path.join(name.trim_start_matches('/')),
         }
     }
 
@@ -134,8 +165,8 @@ impl<'a> OpenLayout<'a> {
             return Err(self.too_large(name));
         }
         let mut bytes = Vec::new();
-        let copied = Blob::Part(part.clone()).copy(&mut bytes, &Interrupt::default());
-        copied.map_err(|source| self.unreadable(source))?;
+        let copied = Blob::Part(part.clone()).copy(&mut bytes, self.interrupt);
+        copied.map_err(|source| self.unreadable(name, source))?;
         Ok(bytes)
     }
 
@@ -154,7 +185,7 @@ impl<'a> OpenLayout<'a> {
     /// The verified content of a document.
     pub(super) fn document(&mut self, descriptor: &Descriptor) -> Result<Vec<u8>, Error> {
         let part = self.verified(descriptor)?;
-        self.bytes(&descriptor.digest, &part)
+        self.bytes(&path_of(descriptor), &part)
     }
 
     /// Compares a blob with its digest.
@@ -162,10 +193,11 @@ impl<'a> OpenLayout<'a> {
         if let Some(part) = self.verified.get(&descriptor.digest) {
             return Ok(part.clone());
         }
-        let part = self.find(&path_of(descriptor))?;
+        let name = path_of(descriptor);
+        let part = self.find(&name)?;
         let mut hasher = Hasher::new(Algorithm::Sha256);
         let copied = Blob::Part(part.clone()).copy(&mut hasher as &mut dyn Write, self.interrupt);
-        copied.map_err(|source| self.unreadable(source))?;
+        copied.map_err(|source| self.unreadable(&name, source))?;
         let found = format!("sha256:{}", hasher.finish().hexadecimal());
         if found != descriptor.digest || part.size != descriptor.size {
             return Err(Error::Digest {
@@ -177,9 +209,9 @@ impl<'a> OpenLayout<'a> {
         Ok(part)
     }
 
-    fn unreadable(&self, source: io::Error) -> Error {
+    fn unreadable(&self, name: &str, source: io::Error) -> Error {
         Error::Unreadable {
-            path: self.path.clone(),
+            path: self.path_of(name),
             source,
         }
     }
@@ -192,11 +224,6 @@ impl<'a> OpenLayout<'a> {
     }
 }
 
-/// Whether a path may lead out of the layout.
-fn leads_out(name: &str) -> bool {
-    name.starts_with('/') || name.split('/').any(|part| part == "..")
-}
-
 /// The regular members of a tar archive without compression, and those that links lead to.
 fn members(file: File) -> io::Result<HashMap<String, FilePart>> {
     let file = Arc::new(file);
@@ -207,10 +234,11 @@ fn members(file: File) -> io::Result<HashMap<String, FilePart>> {
     let mut archive = tar::Archive::new(headers);
     let mut found = Vec::new();
     let mut links = Vec::new();
-    for entry in archive.entries_with_seek()? {
+    for (count, entry) in archive.entries_with_seek()?.enumerate() {
         let entry = entry?;
-        if found.len() + links.len() == MEMBER_LIMIT {
-            return Err(io::Error::other("too many members"));
+        if count == MEMBER_LIMIT {
+            let text = format!("the archive has more than {MEMBER_LIMIT} entries");
+            return Err(io::Error::other(text));
         }
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let kind = entry.header().entry_type();
@@ -294,7 +322,7 @@ pub(super) fn path_of(descriptor: &Descriptor) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::tar::{TarEntry, entry, file, tar};
+    use crate::testing::tar::{TarEntry, directory, entry, file, tar};
 
     /// The names of the members of a file with this content and this size.
     fn names(content: &[u8], size: u64) -> io::Result<Vec<String>> {
@@ -324,5 +352,18 @@ mod tests {
         };
         let error = names(&tar(&[long]), size + 2048).unwrap_err();
         assert!(error.to_string().contains("too long"), "{error}");
+    }
+
+    #[test]
+    fn every_entry_counts_towards_the_limit() {
+        let names_of = |directories: usize| {
+            let mut entries = vec![directory("blobs/"); directories];
+            entries.push(file("index.json", "{}"));
+            let content = tar(&entries);
+            names(&content, content.len() as u64)
+        };
+        assert_eq!(names_of(MEMBER_LIMIT - 1).unwrap(), ["index.json"]);
+        let error = names_of(MEMBER_LIMIT).unwrap_err();
+        assert!(error.to_string().contains("10000 entries"), "{error}");
     }
 }

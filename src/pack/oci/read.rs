@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::blob::Blob;
-use super::document_tree::{DocumentContent, LayoutDocument};
-use super::documents::{Annotations, CREATED, Descriptor, FULL_NAME, ImageManifest, Platform};
+use super::document_tree::{LayoutManifest, manifests};
+use super::documents::{Annotations, CREATED, FULL_NAME, Platform, REF_NAME};
 use super::layout::Files;
 use super::open_layout::{OpenLayout, path_of};
 use super::{JoinedImage, Reference};
 use crate::failure::Class;
 use crate::interrupt::Interrupt;
+use crate::tree::rootfs;
 
 /// An image that cannot be joined.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,11 @@ pub(crate) enum Error {
         #[source]
         source: io::Error,
     },
+    /// A file of the directory.
+    #[error(transparent)]
+    File(#[from] rootfs::Error),
+    #[error("{} is a symlink that leads out of the image, or to nothing", path.display())]
+    DanglingLink { path: PathBuf },
     #[error("{} is not an OCI image: it has no {missing}", path.display())]
     NoLayout { path: PathBuf, missing: String },
     #[error("{}: {document} is not what an OCI image has", path.display())]
@@ -58,6 +64,8 @@ impl Error {
     pub(crate) fn class(&self) -> Class {
         match self {
             Error::Unreadable { .. }
+            | Error::File(_)
+            | Error::DanglingLink { .. }
             | Error::NoLayout { .. }
             | Error::MediaType { .. }
             | Error::NotOne { .. }
@@ -75,7 +83,9 @@ impl Error {
                 Some("`skopeo copy oci-archive:FILE:TAG oci-archive:OTHER` takes one out".into())
             }
             Error::SamePlatform { .. } => Some("an index has one image for each platform".into()),
+            Error::DanglingLink { .. } => Some("put a copy of the file in its place".into()),
             Error::Unreadable { .. }
+            | Error::File(_)
             | Error::Malformed { .. }
             | Error::TooLarge { .. }
             | Error::Digest { .. }
@@ -99,86 +109,54 @@ pub(super) fn images(path: &Path, interrupt: &Interrupt) -> Result<ImagesRead, E
     if let [only] = &index.manifests[..] {
         name = only.annotations.get(FULL_NAME).cloned();
     }
-    let documents = layout.documents(index.manifests)?;
-    let mut collector = ImageCollector {
-        layout: &mut layout,
-        parts: Vec::new(),
-    };
-    for document in documents {
-        collector.add(document)?;
+    let mut parts = Vec::new();
+    for found in manifests(layout.documents(index.manifests)?) {
+        parts.push(image(&mut layout, found)?);
     }
-    if collector.parts.is_empty() {
+    if parts.is_empty() {
         return Err(Error::NoLayout {
             path: path.to_owned(),
             missing: "image".to_owned(),
         });
     }
     Ok(ImagesRead {
-        parts: collector.parts,
+        parts,
         tag: name.and_then(|name| Reference::parse(&name).ok()),
     })
 }
 
-/// Collects the images of a layout.
-struct ImageCollector<'a, 'b> {
-    layout: &'a mut OpenLayout<'b>,
-    parts: Vec<JoinedImage>,
-}
-
-impl ImageCollector<'_, '_> {
-    /// Adds the image of a manifest, or those of an index.
-    fn add(&mut self, document: LayoutDocument) -> Result<(), Error> {
-        let LayoutDocument {
-            descriptor,
-            bytes,
-            content,
-        } = document;
-        match content {
-            DocumentContent::Index(documents) => {
-                for nested in documents {
-                    self.add(nested)?;
-                }
-            }
-            DocumentContent::Manifest(manifest) => {
-                let image = self.image(descriptor, bytes, *manifest)?;
-                self.parts.push(image);
-            }
-        }
-        Ok(())
+/// The image of a manifest.
+fn image(layout: &mut OpenLayout<'_>, found: LayoutManifest) -> Result<JoinedImage, Error> {
+    let LayoutManifest {
+        mut descriptor,
+        bytes,
+        manifest,
+    } = found;
+    let mut files = Files::new();
+    files.insert(path_of(&descriptor), Blob::Bytes(bytes));
+    let configuration = layout.document(&manifest.config)?;
+    if descriptor.platform.is_none() {
+        let found: Platform = layout.parse(&manifest.config.digest, &configuration)?;
+        descriptor.platform = Some(found);
     }
-
-    fn image(
-        &mut self,
-        mut descriptor: Descriptor,
-        bytes: Vec<u8>,
-        manifest: ImageManifest,
-    ) -> Result<JoinedImage, Error> {
-        let mut files = Files::new();
-        files.insert(path_of(&descriptor), Blob::Bytes(bytes));
-        let configuration = self.layout.document(&manifest.config)?;
-        if descriptor.platform.is_none() {
-            let found: Platform = self.layout.parse(&manifest.config.digest, &configuration)?;
-            descriptor.platform = Some(found);
-        }
-        files.insert(path_of(&manifest.config), Blob::Bytes(configuration));
-        let mut layers = Vec::new();
-        for layer in &manifest.layers {
-            files.insert(path_of(layer), Blob::Part(self.layout.verified(layer)?));
-            layers.push(path_of(layer));
-        }
-        // The names belong to the image as a whole.
-        for name in [super::documents::REF_NAME, FULL_NAME] {
-            descriptor.annotations.remove(name);
-        }
-        Ok(JoinedImage {
-            time: time(&manifest.annotations),
-            descriptor,
-            annotations: manifest.annotations,
-            configuration: path_of(&manifest.config),
-            layers,
-            files,
-        })
+    files.insert(path_of(&manifest.config), Blob::Bytes(configuration));
+    let mut layers = Vec::new();
+    for layer in &manifest.layers {
+        files.insert(path_of(layer), Blob::Part(layout.verified(layer)?));
+        layers.push(path_of(layer));
     }
+    // The names belong to the image as a whole.
+    for name in [REF_NAME, FULL_NAME] {
+        descriptor.annotations.remove(name);
+    }
+    Ok(JoinedImage {
+        time: time(&manifest.annotations),
+        descriptor,
+        annotations: manifest.annotations,
+        configuration: path_of(&manifest.config),
+        layers,
+        files,
+    })
 }
 
 /// The time of an image by its annotation; 1970 without one.

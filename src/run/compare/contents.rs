@@ -8,20 +8,22 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{Mode, OFlags};
+
 use super::Error;
 use super::archives::TarContents;
 use crate::bounded;
 use crate::formats::compress::Compression;
 use crate::formats::deb::{Archive, DebLimits, Dialect, TarError};
+use crate::formats::lock;
 use crate::formats::lock::changes::{ComparedPackage, PackageList};
 use crate::interrupt::Interrupt;
+use crate::interrupt::stream::Interruptible;
 use crate::inventory::{self, PackageFileRecord};
 use crate::pack::oci::{self, FilePart, Platform};
 use crate::report::Report;
 use crate::tree::rootfs::Rootfs;
 
-/// The largest lock or manifest, in bytes. A lock of 5,000 packages has 6 MB.
-const LIST_LIMIT: u64 = 64 << 20;
 /// How much of a file tells what it is, in bytes: up to the magic number of ext4.
 const START: usize = 2048;
 /// The size of a header of a tar, in bytes.
@@ -57,13 +59,16 @@ pub(super) struct ImageReader<'a> {
 
 impl ImageReader<'_> {
     pub(super) fn read(&self, path: &Path) -> Result<ComparedImages, Error> {
-        let file = File::open(path).map_err(unreadable(path))?;
+        let file = open(path).map_err(unreadable(path))?;
         let metadata = file.metadata().map_err(unreadable(path))?;
         let lists = match metadata.is_dir() {
             true => self.directory(path, file)?,
             false if metadata.is_file() => self.file(path, file)?,
             // What is read more than once needs a place of its own.
-            false => self.file(path, self.spooled(path, file)?)?,
+            false => {
+                let input = Interruptible::new(file, self.interrupt).map_err(unreadable(path))?;
+                self.file(path, self.spooled(path, input)?)?
+            }
         };
         Ok(ComparedImages {
             path: path.to_owned(),
@@ -164,12 +169,12 @@ fn alone(packages: PackageList) -> Vec<PlatformPackages> {
 
 /// A lock or a manifest.
 fn read_list(path: &Path, file: &File) -> Result<PackageList, Error> {
-    let read = bounded::read(file, LIST_LIMIT).map_err(unreadable(path))?;
+    let read = bounded::read(file, lock::SIZE_LIMIT).map_err(unreadable(path))?;
     let Some(text) = read else {
         return Err(Error::TooLarge {
             path: path.to_owned(),
             what: "the list",
-            limit: LIST_LIMIT,
+            limit: lock::SIZE_LIMIT,
         });
     };
     match PackageList::parse(&text) {
@@ -195,7 +200,7 @@ fn require_tar(path: &Path, start: &[u8]) -> Result<(), Error> {
                 Ok(_) => return Ok(()),
                 // The header is extended by what follows it.
                 Err(TarError::Truncated) if header.len() == HEADER => return Ok(()),
-                Err(_) => "it is no tar",
+                Err(_) => "it is not a tar",
             }
         }
     };
@@ -203,6 +208,12 @@ fn require_tar(path: &Path, start: &[u8]) -> Result<(), Error> {
         path: path.to_owned(),
         found,
     })
+}
+
+/// Opens what is given. A FIFO does not wait for its writer here, where no interrupt ends that.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
 }
 
 /// The beginning of a file.

@@ -3,9 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::SIZE_LIMIT;
 use crate::failure::Class;
-use crate::formats::lock::BadLock;
+use crate::formats::lock::{BadLock, SIZE_LIMIT};
 
 /// Why a lock cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -167,6 +167,11 @@ impl MadeLayout {
         self
     }
 
+    /// The paths of its files.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.whole().into_keys().collect()
+    }
+
     fn whole(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = self.files.clone();
         let index = json!({"schemaVersion": 2, "manifests": self.top});

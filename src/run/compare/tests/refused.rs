@@ -1,8 +1,11 @@
 //! What cannot be compared: the error names the file and what is wrong with it.
 
+use std::os::unix::fs::symlink as make_symlink;
+use std::path::Path;
+
 use super::made::{MadeDocker, MadeLayout, list};
-use super::{MadePlace, compared, lines, one, tree};
-use crate::failure::Class;
+use super::{MadePlace, lines, one, tree};
+use crate::failure::{Class, with_causes};
 use crate::formats::compress::Compression;
 use crate::testing::tar::{TarEntry, compress, file, symlink, tar};
 
@@ -63,8 +66,8 @@ fn refused_files() -> Vec<RefusedImage> {
     let squashfs = [b"hsqs".as_slice(), &[0; 4096]].concat();
     vec![
         ("nothing", Vec::new(), Class::Usage, &["it is empty"]),
-        ("text", b"hello".to_vec(), Class::Usage, &["no tar"]),
-        ("noise", vec![b'x'; 5000], Class::Usage, &["no tar"]),
+        ("text", b"hello".to_vec(), Class::Usage, &["not a tar"]),
+        ("noise", vec![b'x'; 5000], Class::Usage, &["not a tar"]),
         ("squashfs", squashfs, Class::Usage, &["squashfs"]),
         ("ext4", ext4, Class::Usage, &["ext"]),
         ("no list", b"{}".to_vec(), Class::Trust, &["packages"]),
@@ -156,13 +159,7 @@ fn what_is_no_image_is_named() {
         for (old, new) in [(&path, &good), (&good, &path)] {
             let error = lines(old, new, None).expect_err(name);
             assert_eq!(error.class(), *class, "{name}: {error:?}");
-            let mut chain = Vec::new();
-            let mut cause: Option<&dyn std::error::Error> = Some(&error);
-            while let Some(error) = cause {
-                chain.push(error.to_string());
-                cause = error.source();
-            }
-            let text = chain.join(": ");
+            let text = with_causes(&error);
             assert!(text.contains("the-image"), "{name}: {text}");
             for part in *parts {
                 assert!(text.contains(part), "{name}: {text}");
@@ -173,19 +170,6 @@ fn what_is_no_image_is_named() {
     {
         println!("{} cases", rows.len());
     }
-}
-
-#[test]
-fn both_images_together_decode_to_less_than_a_limit() {
-    let place = MadePlace::new();
-    let whole = tar(&tree());
-    let image = place.file("image", &compress(Compression::Gzip, &whole));
-    let size = whole.len() as u64;
-    assert!(compared(&image, &image, None, 2 * size).unwrap().is_empty());
-    let error = compared(&image, &image, None, 2 * size - 1).unwrap_err();
-    let cause = std::error::Error::source(&error).and_then(|cause| cause.source());
-    assert!(error.to_string().contains("image"), "{error}");
-    assert!(cause.unwrap().to_string().contains("decode to more than"));
 }
 
 #[test]
@@ -202,4 +186,50 @@ fn a_directory_without_packages_is_named() {
     let error = lines(place.0.path(), &good, None).unwrap_err();
     assert_eq!(error.class(), Class::Target);
     assert!(error.to_string().contains("var/lib/dpkg/status"), "{error}");
+}
+
+/// A layout with its index, manifest or layer in a directory, behind a link, or not readable.
+#[test]
+fn a_manifest_that_cannot_be_read_is_not_taken_for_absent() {
+    let good = MadePlace::new();
+    let good = good.file("good", &list(&[]));
+    let layers = one("amd64", "1");
+    let layout = MadeLayout::of(&[("amd64", &layers)]).nested();
+    for (number, file) in layout.names().iter().enumerate() {
+        for (obstacle, cause) in OBSTACLES {
+            let place = MadePlace::new();
+            let directory = layout.directory(&place, "layout");
+            let path = directory.join(file);
+            std::fs::remove_file(&path).unwrap();
+            obstacle(&path);
+            let error = lines(&directory, &good, None).unwrap_err();
+            let text = with_causes(&error);
+            assert!(text.contains(path.to_str().unwrap()), "{number}: {text}");
+            assert!(text.contains(cause), "{number}: {text}");
+        }
+    }
+    // docker's list of images.
+    let place = MadePlace::new();
+    let directory = MadeDocker::of(&[("amd64", &layers)]).directory(&place, "docker");
+    let path = directory.join("manifest.json");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let text = with_causes(&lines(&directory, &good, None).unwrap_err());
+    assert!(text.contains(path.to_str().unwrap()), "{text}");
+}
+
+/// What can be in a file's place, and what is said of it.
+const OBSTACLES: [(fn(&Path), &str); 4] = [
+    (|path| std::fs::create_dir(path).unwrap(), "directory"),
+    (make_fifo, "not a regular file"),
+    (
+        |path| make_symlink("/nowhere", path).unwrap(),
+        "leads out of the image",
+    ),
+    (|path| make_symlink(path, path).unwrap(), "links"),
+];
+
+fn make_fifo(path: &Path) {
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mkfifoat(rustix::fs::CWD, path, mode).unwrap();
 }
