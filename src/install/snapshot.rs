@@ -17,7 +17,6 @@ mod restore;
 mod tests;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
@@ -35,6 +34,7 @@ use crate::formats::package_key::PackageKey;
 use crate::store::{DerivedKind, Store, Verified};
 use crate::tree::STAGING;
 use crate::tree::base;
+use crate::tree::listed::ContentFile;
 use crate::tree::rootfs::{self, RootPath, Rootfs};
 
 use super::install_plan::InstallPlan;
@@ -271,7 +271,7 @@ impl SnapshotHost {
 
 /// A snapshot that was found.
 pub(super) struct Snapshot {
-    file: File,
+    content: ContentFile,
     pub(super) header: SnapshotHeader,
     /// Each directory before what is in it; the root is the first.
     entries: Vec<SavedEntry>,
@@ -295,7 +295,11 @@ impl Snapshot {
         file.read_exact_at(&mut list, offset)?;
         let (header, entries) = encoding::decode(&list).ok_or_else(malformed)?;
         let snapshot = Snapshot {
-            file,
+            content: ContentFile {
+                file,
+                path: found.path().to_owned(),
+                package: None,
+            },
             header,
             entries,
         };

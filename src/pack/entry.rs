@@ -214,15 +214,14 @@ fn copy_listed(list: &ListedTree, listed: &ListedEntry, output: &mut Chunks) -> 
     let ListedKind::File(range) = listed.kind else {
         return Ok(());
     };
-    let tree = ReadableTree::Listed(list);
-    let unreadable = |e| Error::from(tree.error(&listed.path, "read its content", e));
+    let lost = |source| Error::LostContent(list.lost(listed, range, source));
     let failed = |source| Error::Write { source };
-    let file = list.content(range).map_err(unreadable)?;
+    let file = list.content(range).map_err(lost)?;
     let mut at = range.at;
     let mut left = range.size;
     while left > 0 {
         output.make_room().map_err(failed)?;
-        let read = output.fill_from(file, at, left).map_err(unreadable)?;
+        let read = output.fill_from(file, at, left).map_err(lost)?;
         at += read;
         left -= read;
     }

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::fs::{AtFlags, FileType, OFlags, Statx, StatxFlags};
 
-use super::Error;
+use super::{Error, on_host};
 use crate::interrupt::Interrupt;
 use crate::report::Report;
 use crate::tree::listed::{ListedEntry, ListedKind, ListedTree};
@@ -15,6 +15,10 @@ use crate::tree::rootfs::{RootPath, Rootfs};
 
 /// Directories that the running system fills. The archive has them empty.
 const EMPTY_DIRECTORIES: [&[u8]; 3] = [b"dev", b"proc", b"sys"];
+
+/// The most bytes of all files. Sparse files, which are packed whole, can be as large as a file
+/// system permits: such an image would never be complete.
+pub(super) const CONTENT_LIMIT: u64 = 1 << 40;
 
 /// One path of a tree.
 #[derive(Debug)]
@@ -119,9 +123,28 @@ pub(super) fn list_until(
     interrupt: &Interrupt,
     report: &Report,
 ) -> Result<Vec<TreeEntry>, Error> {
-    match tree {
-        ReadableTree::Directory(root) => list_directory(root, interrupt, report),
-        ReadableTree::Listed(tree) => Ok(list_listed(tree)),
+    let entries = match tree {
+        ReadableTree::Directory(root) => list_directory(root, interrupt, report)?,
+        ReadableTree::Listed(tree) => list_listed(tree),
+    };
+    require_finite(tree, &entries)?;
+    Ok(entries)
+}
+
+/// Fails if the files have more than [`CONTENT_LIMIT`].
+fn require_finite(tree: ReadableTree<'_>, entries: &[TreeEntry]) -> Result<(), Error> {
+    let mut total: u64 = 0;
+    for entry in entries {
+        total = total.saturating_add(entry.content_size());
+    }
+    let largest = entries.iter().max_by_key(|entry| entry.content_size());
+    match largest {
+        Some(largest) if total > CONTENT_LIMIT => Err(Error::TooLarge {
+            path: on_host(tree, &largest.path),
+            size: largest.content_size(),
+            limit: CONTENT_LIMIT,
+        }),
+        Some(_) | None => Ok(()),
     }
 }
 

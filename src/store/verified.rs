@@ -79,6 +79,14 @@ impl Verified {
         }
     }
 
+    /// Where it is, for messages; empty for a file without a name.
+    pub(crate) fn path(&self) -> &Path {
+        match &self.location {
+            Storage::Unnamed { .. } => Path::new(""),
+            Storage::Named { path, .. } => path,
+        }
+    }
+
     /// In bytes.
     pub(crate) fn size(&self) -> u64 {
         self.size

@@ -14,10 +14,8 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use crate::formats::deb::ExtendedAttribute;
+use crate::tree::rootfs::resolve::{LINK_LIMIT, components};
 use crate::tree::rootfs::{READ_LIMIT, RootPath};
-
-/// As many symlinks as the kernel follows (path_resolution(7)).
-const LINK_LIMIT: usize = 40;
 
 /// The paths of a tree.
 #[derive(Debug)]
@@ -27,7 +25,55 @@ pub(crate) struct ListedTree {
     /// Each directory before its content, names in byte order.
     entries: Vec<ListedEntry>,
     /// Have the content.
-    files: Vec<File>,
+    files: Vec<ContentFile>,
+}
+
+/// A file of the cache that has the content of files.
+#[derive(Debug)]
+pub(crate) struct ContentFile {
+    pub(crate) file: File,
+    /// Where it is in the cache, for messages.
+    pub(crate) path: PathBuf,
+    /// Whose files it has, such as `libc6:amd64 2.41-12`; `None` for a snapshot.
+    pub(crate) package: Option<String>,
+}
+
+#[cfg(test)]
+impl ContentFile {
+    /// An empty file.
+    pub(crate) fn empty() -> ContentFile {
+        ContentFile {
+            file: tempfile::tempfile().unwrap(),
+            path: "/cache/empty".into(),
+            package: None,
+        }
+    }
+}
+
+/// Content that cannot be read from the cache.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot read {}, {} with the content of {path}",
+    file.display(),
+    meaning(package.as_deref())
+)]
+pub(crate) struct LostContent {
+    /// In the cache.
+    file: PathBuf,
+    /// See [`ContentFile`].
+    package: Option<String>,
+    /// In the tree.
+    path: RootPath,
+    #[source]
+    source: io::Error,
+}
+
+/// What a file of the cache is.
+fn meaning(package: Option<&str>) -> String {
+    match package {
+        Some(package) => format!("the decoded {package}"),
+        None => "a snapshot".to_owned(),
+    }
 }
 
 /// One path.
@@ -72,7 +118,11 @@ pub(crate) struct ContentRange {
 
 impl ListedTree {
     /// `path` is the directory that the tree would be in.
-    pub(crate) fn new(path: &Path, mut entries: Vec<ListedEntry>, files: Vec<File>) -> ListedTree {
+    pub(crate) fn new(
+        path: &Path,
+        mut entries: Vec<ListedEntry>,
+        files: Vec<ContentFile>,
+    ) -> ListedTree {
         entries.sort_by(|one, other| in_archive(&one.path, &other.path));
         ListedTree {
             path: path.to_owned(),
@@ -106,8 +156,26 @@ impl ListedTree {
 
     /// The file that has the content of a range.
     pub(crate) fn content(&self, range: ContentRange) -> io::Result<&File> {
+        match self.files.get(range.within) {
+            Some(found) => Ok(&found.file),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// The error of a file's content that cannot be read.
+    pub(crate) fn lost(
+        &self,
+        entry: &ListedEntry,
+        range: ContentRange,
+        source: io::Error,
+    ) -> LostContent {
         let file = self.files.get(range.within);
-        file.ok_or_else(|| io::ErrorKind::NotFound.into())
+        LostContent {
+            file: file.map_or(self.path.clone(), |file| file.path.clone()),
+            package: file.and_then(|file| file.package.clone()),
+            path: entry.path.clone(),
+            source,
+        }
     }
 
     /// The content of a regular file, through symlinks; `None` when nothing is there.
@@ -122,9 +190,13 @@ impl ListedTree {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         let mut content = vec![0; usize::try_from(range.size).map_err(io::Error::other)?];
-        let file = self.content(range)?;
-        file.read_exact_at(&mut content, range.at)?;
-        Ok(Some(content))
+        let read = self
+            .content(range)
+            .and_then(|file| file.read_exact_at(&mut content, range.at));
+        match read {
+            Ok(()) => Ok(Some(content)),
+            Err(source) => Err(io::Error::other(self.lost(entry, range, source))),
+        }
     }
 
     /// Whether a path exists, be it a dangling symlink.
@@ -167,21 +239,22 @@ impl ListedTree {
     /// The entry that a path leads to, as the kernel would find it with the tree as root.
     fn follow(&self, path: &RootPath, last: LastLink) -> Result<Option<&ListedEntry>, Errno> {
         let mut here = RootPath::default();
-        let mut pending = components(path.as_bytes());
+        let mut rest = components(path.as_bytes());
         let mut links = 0;
-        while let Some(name) = pending.pop() {
-            if name == b".." {
-                here = here.parent();
-                continue;
+        while let Some(name) = rest.pop_front() {
+            match &name[..] {
+                b"." => continue,
+                b".." => {
+                    here = here.parent();
+                    continue;
+                }
+                _ => {}
             }
             let next = here.entry(&name);
-            let Some(entry) = self.entry(&next) else {
-                return Ok(None);
-            };
-            match &entry.kind {
-                ListedKind::Symlink { target }
-                    if last == LastLink::Followed || !pending.is_empty() =>
-                {
+            let is_last = rest.is_empty();
+            match self.entry(&next).map(|entry| &entry.kind) {
+                None => return Ok(None),
+                Some(ListedKind::Symlink { target }) if last == LastLink::Followed || !is_last => {
                     links += 1;
                     if links > LINK_LIMIT {
                         return Err(Errno::LOOP);
@@ -189,12 +262,13 @@ impl ListedTree {
                     if target.first() == Some(&b'/') {
                         here = RootPath::default();
                     }
-                    pending.extend(components(target));
+                    let mut target = components(target);
+                    target.append(&mut rest);
+                    rest = target;
                 }
-                ListedKind::Directory
-                | ListedKind::File(_)
-                | ListedKind::Symlink { .. }
-                | ListedKind::Node { .. } => here = next,
+                // Nothing is below a file.
+                Some(kind) if !is_last && *kind != ListedKind::Directory => return Ok(None),
+                Some(_) => here = next,
             }
         }
         Ok(self.entry(&here))
@@ -206,17 +280,6 @@ impl ListedTree {
 enum LastLink {
     Followed,
     Kept,
-}
-
-/// The names of a path, the last one first.
-fn components(path: &[u8]) -> Vec<Vec<u8>> {
-    let mut names = Vec::new();
-    for name in path.split(|byte| *byte == b'/').rev() {
-        if !name.is_empty() && name != b"." {
-            names.push(name.to_vec());
-        }
-    }
-    names
 }
 
 /// The order of an archive.
@@ -266,9 +329,17 @@ mod tests {
             link("etc/absolute", "/lib/os-release"),
             link("etc/loop", "loop"),
             link("etc/nothing", "../../../nowhere"),
+            link("etc/slash", "/usr/lib/os-release/"),
+            link("etc/back", "/usr/lib/os-release/../os-release"),
+            link("etc/round", "/lib/../lib/os-release"),
         ];
         let file = tempfile::tempfile().unwrap();
         file.write_all_at(b"..abc..", 0).unwrap();
+        let file = ContentFile {
+            file,
+            path: "/cache/a".into(),
+            package: None,
+        };
         ListedTree::new(Path::new("/t"), entries, vec![file])
     }
 
@@ -282,6 +353,9 @@ mod tests {
             ("etc/absolute", Ok(Some("abc"))),
             ("etc/nothing", Ok(None)),
             ("etc/os-release/below", Ok(None)),
+            ("etc/slash", Ok(None)),
+            ("etc/back", Ok(None)),
+            ("etc/round", Ok(Some("abc"))),
             ("absent", Ok(None)),
             ("etc/loop", Err(Some(Errno::LOOP.raw_os_error()))),
             ("usr", Err(None)),

@@ -4,7 +4,6 @@
 //! A tree that cannot be listed is restored. What is packed is the same.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use rustix::process::{Resource, getrlimit};
 use crate::formats::deb::{self, data_of_copy};
 use crate::formats::package_key::PackageKey;
 use crate::store::{CacheForm, Verified};
-use crate::tree::listed::{ContentRange, ListedEntry, ListedKind, ListedTree};
+use crate::tree::listed::{ContentFile, ContentRange, ListedEntry, ListedKind, ListedTree};
 use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::restore::MadeTimes;
@@ -79,7 +78,7 @@ impl Snapshot {
 
 /// The files with content, and where the packages' data members are in theirs.
 struct OpenContents {
-    files: Vec<File>,
+    files: Vec<ContentFile>,
     data: Vec<Range<u64>>,
 }
 
@@ -110,7 +109,7 @@ impl TreeLister<'_> {
             entries.push(ListedEntry { path, ..first });
         }
         let mut files = contents.files;
-        files.push(snapshot.file);
+        files.push(snapshot.content);
         Ok(ListedTree::new(self.root.path(), entries, files))
     }
 
@@ -171,7 +170,11 @@ impl TreeLister<'_> {
             };
             let file = decoded.open()?;
             contents.data.push(data_of_copy(&file, decoded.size())?);
-            contents.files.push(file);
+            contents.files.push(ContentFile {
+                file,
+                path: decoded.path().to_owned(),
+                package: Some(package.to_string()),
+            });
         }
         Ok(contents)
     }
@@ -212,7 +215,7 @@ mod tests {
     fn snapshot(entries: Vec<SavedEntry>) -> Snapshot {
         let version = Version::parse("1").unwrap();
         Snapshot {
-            file: tempfile::tempfile().unwrap(),
+            content: ContentFile::empty(),
             header: SnapshotHeader {
                 packages: vec![PackageKey::new("a", "amd64", &version)],
                 script_epoch: None,
@@ -258,7 +261,7 @@ mod tests {
             now: 0,
         };
         let contents = OpenContents {
-            files: vec![tempfile::tempfile().unwrap()],
+            files: vec![ContentFile::empty()],
             data: Vec::from([Range {
                 start: 512,
                 end: 522,

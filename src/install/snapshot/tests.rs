@@ -46,7 +46,7 @@ fn link(path: &str, to: usize) -> SavedEntry {
 fn snapshot(entries: Vec<SavedEntry>, stand_in: &str) -> Snapshot {
     let version = Version::parse("1").unwrap();
     Snapshot {
-        file: tempfile::tempfile().unwrap(),
+        content: ContentFile::empty(),
         header: SnapshotHeader {
             packages: vec![PackageKey::new("a", "amd64", &version)],
             script_epoch: None,

@@ -1,7 +1,9 @@
 //! What ends a pack: a file that changes, a full disk, a name that is no image.
 
 use super::*;
+use crate::failure::{Class, with_causes};
 use crate::mark;
+use crate::tree::listed::{ContentFile, ContentRange, ListedEntry, ListedKind, ListedTree};
 
 #[test]
 fn a_file_that_changes_is_an_error_that_names_it() {
@@ -26,6 +28,92 @@ fn a_file_that_changes_is_an_error_that_names_it() {
             "{size}: {error:?}"
         );
     }
+}
+
+/// A tree of the cache that has one file, whose content is `size` bytes of `content`.
+fn of_the_cache(content: &Path, size: u64) -> ListedTree {
+    let mut entries = Vec::new();
+    let range = ContentRange {
+        within: 0,
+        at: 0,
+        size,
+    };
+    for (path, kind) in [
+        ("", ListedKind::Directory),
+        ("usr", ListedKind::Directory),
+        ("usr/os-release", ListedKind::File(range)),
+    ] {
+        entries.push(ListedEntry {
+            path: RootPath::parse(path).unwrap(),
+            kind,
+            uid: 0,
+            gid: 0,
+            mode: 0o755,
+            modified: 0,
+            attributes: Vec::new(),
+            file: None,
+        });
+    }
+    let file = ContentFile {
+        file: File::open(content).unwrap(),
+        path: content.to_owned(),
+        package: Some("base-files:amd64 13".into()),
+    };
+    ListedTree::new(Path::new("/no/tree"), entries, vec![file])
+}
+
+#[test]
+fn content_that_the_cache_has_lost_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let decoded = place.path().join("decoded");
+    fs::write(&decoded, b"ID=debian\n").unwrap();
+    let whole = of_the_cache(&decoded, 10);
+    let lost = of_the_cache(&decoded, 11);
+    let options = options(Compression::None);
+    let packed = |tree| {
+        tar(
+            ReadableTree::Listed(tree),
+            Vec::new(),
+            &options,
+            &Report::silent(),
+        )
+    };
+    assert!(packed(&whole).is_ok());
+    let error = packed(&lost).unwrap_err();
+    let text = with_causes(&error);
+    let decoded = decoded.to_str().unwrap();
+    for part in [decoded, "base-files:amd64 13", "/usr/os-release"] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(!text.contains("/no/tree"), "{text}");
+    assert_eq!(error.class(), Class::Target);
+    assert!(error.hint().unwrap().contains("--snapshots none"));
+    // The same for what is read to describe the image.
+    let path = RootPath::known("usr/os-release");
+    let error = ReadableTree::Listed(&lost).read(&path).unwrap_err();
+    let text = with_causes(&error);
+    assert!(text.contains(decoded), "{text}");
+}
+
+#[test]
+fn a_tree_without_end_is_refused() {
+    let tree = tempfile::tempdir().unwrap();
+    let place = tempfile::tempdir().unwrap();
+    fs::write(tree.path().join("a"), b"x").unwrap();
+    let sparse = File::create(tree.path().join("sparse")).unwrap();
+    let root = Rootfs::open(tree.path()).unwrap();
+    sparse.set_len(listing::CONTENT_LIMIT - 1).unwrap();
+    listing::list(&root, &Report::silent()).unwrap();
+    sparse.set_len(listing::CONTENT_LIMIT).unwrap();
+    let path = place.path().join("x.tar.gz");
+    let options = options(Compression::Gzip);
+    let error = to_named_file(&root, &path, &options, &Report::silent()).unwrap_err();
+    let text = error.to_string();
+    let named = tree.path().join("sparse");
+    assert!(text.starts_with(named.to_str().unwrap()), "{text}");
+    assert_eq!(error.class(), Class::Target);
+    assert!(matches!(error, Error::TooLarge { .. }));
+    assert_eq!(place.path().read_dir().unwrap().count(), 0);
 }
 
 /// Takes some bytes, and then no more.

@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 
 /// The most symlinks that are followed in a path, as by the kernel (path_resolution(7)).
-const LINK_LIMIT: usize = 40;
+pub(in crate::tree) const LINK_LIMIT: usize = 40;
 
 /// How often the kernel is asked before a path is walked here, which no rename disturbs.
 const TRIES: usize = 8;
@@ -181,7 +181,7 @@ impl Walk<'_> {
 
 /// The components of a path. A slash at its end is a last component `.`: what is before it has to
 /// be a directory.
-fn components(path: &[u8]) -> VecDeque<Vec<u8>> {
+pub(in crate::tree) fn components(path: &[u8]) -> VecDeque<Vec<u8>> {
     let mut components = VecDeque::new();
     for component in path.split(|&b| b == b'/') {
         if !component.is_empty() {

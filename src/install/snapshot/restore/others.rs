@@ -61,7 +61,10 @@ impl Restoration<'_> {
         while at < end {
             let wanted = (end - at).min(CHUNK as u64) as usize;
             self.buffer.resize(wanted, 0);
-            self.snapshot.file.read_exact_at(&mut self.buffer, at)?;
+            self.snapshot
+                .content
+                .file
+                .read_exact_at(&mut self.buffer, at)?;
             file.write_all(&self.buffer)?;
             at += wanted as u64;
         }
