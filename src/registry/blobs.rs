@@ -15,6 +15,14 @@ use crate::pack::oci::StoredBlob;
 /// Names what the registry has stored.
 pub(super) const DIGEST: &str = "docker-content-digest";
 
+/// What became of a blob.
+enum BlobOutcome {
+    Mounted,
+    Uploaded,
+    /// The answer is not 201, so it does not say that the blob is stored.
+    Unconfirmed(Unconfirmed),
+}
+
 /// An upload that a registry waits for.
 enum Upload {
     /// Where the content goes.
@@ -32,18 +40,20 @@ struct Mount<'a> {
 impl Repository {
     /// Whether the repository has a blob.
     pub(super) fn has_blob(&self, digest: &str) -> Result<bool, RequestError> {
-        self.client.retry(|| {
-            let url = self.url(&format!("blobs/{digest}"))?;
-            let response = self.request(Outgoing::new(Method::HEAD, url))?;
-            if response.status().is_success() {
-                return Ok(true);
-            }
-            // Whatever prevents the answer will also prevent the upload, with a better message.
-            match self.failure(response) {
-                failure if failure.is_transient() => Err(failure),
-                _ => Ok(false),
-            }
-        })
+        self.client.retry(|| self.finds_blob(digest))
+    }
+
+    fn finds_blob(&self, digest: &str) -> Result<bool, RequestError> {
+        let url = self.url(&format!("blobs/{digest}"))?;
+        let response = self.request(Outgoing::new(Method::HEAD, url))?;
+        if response.status().is_success() {
+            return Ok(true);
+        }
+        // Whatever prevents the answer will also prevent the upload, with a better message.
+        match self.failure(response) {
+            failure if failure.is_transient() => Err(failure),
+            _ => Ok(false),
+        }
     }
 
     /// Stores a blob, by mounting it from the repository `source` of the same registry if possible,
@@ -54,9 +64,9 @@ impl Repository {
         source: Option<&str>,
         sent: &Arc<SentBytes>,
     ) -> Result<bool, RequestError> {
-        self.client.retry(|| {
+        let outcome = self.client.retry(|| {
             let Upload::At(mut url) = self.begin(&blob.digest, source)? else {
-                return Ok(false);
+                return Ok(BlobOutcome::Mounted);
             };
             url.query_pairs_mut().append_pair("digest", &blob.digest);
             let mut outgoing = Outgoing::new(Method::PUT, url);
@@ -69,8 +79,21 @@ impl Repository {
                 return Err(self.failure(response).of_upload());
             }
             require_digest(&response, &blob.digest)?;
-            Ok(true)
-        })
+            Ok(match Unconfirmed::of(&response) {
+                Some(unconfirmed) => BlobOutcome::Unconfirmed(unconfirmed),
+                None => BlobOutcome::Uploaded,
+            })
+        })?;
+        match outcome {
+            BlobOutcome::Mounted => Ok(false),
+            BlobOutcome::Uploaded => Ok(true),
+            BlobOutcome::Unconfirmed(unconfirmed) => {
+                self.client.retry(|| match self.finds_blob(&blob.digest)? {
+                    true => Ok(true),
+                    false => Err(unconfirmed.not_stored(&blob.digest)),
+                })
+            }
+        }
     }
 
     /// Fails if nothing can be uploaded to this repository.
@@ -121,6 +144,32 @@ impl Repository {
                 .append_pair("from", source);
         }
         self.request(Outgoing::new(Method::POST, url))
+    }
+}
+
+/// A successful answer that does not say that anything is stored, such as 202.
+pub(super) struct Unconfirmed {
+    url: String,
+    status: StatusCode,
+}
+
+impl Unconfirmed {
+    /// `None` for 201, which the specification demands of a registry that has stored the content.
+    pub(super) fn of(response: &Response) -> Option<Unconfirmed> {
+        let status = response.status();
+        (status != StatusCode::CREATED).then(|| Unconfirmed {
+            url: shown(response.url()),
+            status,
+        })
+    }
+
+    /// The error of a registry that does not have the content afterwards.
+    pub(super) fn not_stored(&self, digest: &str) -> RequestError {
+        RequestError::NotStored {
+            url: self.url.clone(),
+            status: self.status.as_u16(),
+            digest: digest.to_owned(),
+        }
     }
 }
 

@@ -87,6 +87,13 @@ pub(super) enum RequestError {
     Malformed { url: String, problem: String },
     #[error("{url}: the registry's answer has more than {limit} bytes")]
     TooLarge { url: String, limit: u64 },
+    /// The registry accepted the content and does not have it.
+    #[error("{url}: the registry answered {status} and has not stored {digest}")]
+    NotStored {
+        url: String,
+        status: u16,
+        digest: String,
+    },
     /// The registry stored something else.
     #[error("{url}: the registry has {found} in place of {expected}")]
     Digest {
@@ -153,6 +160,7 @@ impl Error {
             | RequestError::Redirect { .. }
             | RequestError::UploadLost { .. }
             | RequestError::Malformed { .. }
+            | RequestError::NotStored { .. }
             | RequestError::TooLarge { .. } => Class::Network,
         }
     }
@@ -211,6 +219,7 @@ impl Error {
             | RequestError::UploadLost { .. }
             | RequestError::Malformed { .. }
             | RequestError::TooLarge { .. }
+            | RequestError::NotStored { .. }
             | RequestError::Digest { .. } => None,
         }
     }
@@ -225,6 +234,8 @@ impl RequestError {
                 matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504 | 506..=599)
             }
             RequestError::UploadLost { .. } => true,
+            // 202 may mean that it is not stored yet.
+            RequestError::NotStored { .. } => true,
             RequestError::Denied { .. }
             | RequestError::Challenge { .. }
             | RequestError::Realm { .. }

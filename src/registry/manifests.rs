@@ -6,7 +6,7 @@ use reqwest::header::{self, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
 
-use super::blobs::{digest_header, require_digest};
+use super::blobs::{Unconfirmed, digest_header, require_digest};
 use super::endpoint::shown;
 use super::error::RequestError;
 use super::exchange::{Outgoing, RequestBody};
@@ -78,7 +78,7 @@ impl Repository {
         document: &StoredDocument,
         reference: &str,
     ) -> Result<(), RequestError> {
-        self.client.retry(|| {
+        let unconfirmed = self.client.retry(|| {
             let url = self.url(&format!("manifests/{reference}"))?;
             let mut outgoing = Outgoing::new(Method::PUT, url);
             let media_type = HeaderValue::from_str(&document.media_type);
@@ -87,10 +87,19 @@ impl Repository {
                 bytes: document.bytes.clone().into(),
             };
             let response = self.request(outgoing)?;
-            match response.status().is_success() {
-                true => require_digest(&response, &document.digest),
-                false => Err(self.failure(response)),
+            if !response.status().is_success() {
+                return Err(self.failure(response));
             }
+            require_digest(&response, &document.digest)?;
+            Ok(Unconfirmed::of(&response))
+        })?;
+        let Some(unconfirmed) = unconfirmed else {
+            return Ok(());
+        };
+        self.client.retry(|| {
+            let found = self.manifest(Method::HEAD, reference)?;
+            let found = found.ok_or_else(|| unconfirmed.not_stored(&document.digest))?;
+            require_digest(&found, &document.digest)
         })
     }
 

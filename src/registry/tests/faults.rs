@@ -24,7 +24,56 @@ fn first_upload(asked: &Asked, method: &str) -> bool {
         && (method == "POST" && asked.before == 0 || asked.target.contains("/1?"))
 }
 
-const FAULTS: [Fault; 21] = [
+fn is_manifest(asked: &Asked) -> bool {
+    asked.method == "PUT" && asked.target.contains("/manifests/")
+}
+
+const FAULTS: [Fault; 25] = [
+    Fault {
+        name: "202 for a blob that is not stored",
+        answer: |asked, _| is_upload(asked, "PUT").then(|| Reply::status(202)),
+        error: Some("the registry answered 202 and has not stored sha256:"),
+        class: Class::Network,
+        uploads: Some(1),
+    },
+    Fault {
+        name: "200 for blobs that are stored elsewhere",
+        answer: |asked, stored| {
+            is_upload(asked, "PUT").then(|| {
+                let key = format!("team/debian@{}", digest(&asked.body));
+                stored.blobs.insert(key, asked.body.clone());
+                Reply::status(200)
+            })
+        },
+        error: None,
+        class: Class::Other,
+        uploads: Some(2),
+    },
+    Fault {
+        name: "202 for a manifest that is not stored",
+        answer: |asked, _| is_manifest(asked).then(|| Reply::status(202)),
+        error: Some("the registry answered 202 and has not stored sha256:"),
+        class: Class::Network,
+        uploads: Some(2),
+    },
+    Fault {
+        name: "202 for a manifest that is stored",
+        answer: |asked, stored| {
+            is_manifest(asked).then(|| {
+                let manifest = Manifest {
+                    media_type: asked.header("content-type").to_owned(),
+                    content: asked.body.clone(),
+                };
+                stored
+                    .manifests
+                    .insert("team/debian:1".to_owned(), manifest);
+                Reply::status(202)
+            })
+        },
+        error: None,
+        class: Class::Other,
+        uploads: Some(2),
+    },
     Fault {
         name: "an upload is cut",
         answer: |asked, _| first_upload(asked, "PUT").then(Reply::none),
