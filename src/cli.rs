@@ -184,7 +184,7 @@ pub fn main() -> ExitCode {
     }
     let cli = match parse(words) {
         Ok(cli) => cli,
-        Err(error) => return exit::refused(&error),
+        Err(error) => return exit::refused(error),
     };
     let environment = Environment::read();
     // Before the first thread.

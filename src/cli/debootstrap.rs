@@ -73,7 +73,7 @@ pub(super) fn main(words: Vec<OsString>) -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(error) => {
-            let text = error.render().to_string();
+            let text = exit::without_passwords(error).render().to_string();
             let line = text.lines().next().unwrap_or_default();
             return refuse(&Error::Words(line.trim_start_matches("error: ").to_owned()));
         }

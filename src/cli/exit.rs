@@ -3,12 +3,15 @@
 use std::env;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
+
 use super::Session;
 use super::error::Error;
 use super::limits;
 use super::reporting::asks_for_json;
 use crate::failure::Class;
 use crate::report::{Event, Failure, Report};
+use crate::store;
 use crate::ui::progress::{Display, Progress, Verbosity};
 
 /// The exit codes of the classes that are not signals: a contract with scripts.
@@ -37,8 +40,20 @@ fn exit_code(class: Class) -> (u8, &'static str) {
     }
 }
 
+/// clap's error without the passwords of URLs that it repeats.
+pub(super) fn without_passwords(mut error: clap::Error) -> clap::Error {
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidValue] {
+        if let Some(ContextValue::String(word)) = error.get(kind) {
+            let hidden = store::hidden(word);
+            error.insert(kind, ContextValue::String(hidden));
+        }
+    }
+    error
+}
+
 /// Shows clap's message: the help that was asked for, or what is wrong with the command line.
-pub(super) fn refused(error: &clap::Error) -> ExitCode {
+pub(super) fn refused(error: clap::Error) -> ExitCode {
+    let error = &without_passwords(error);
     if !error.use_stderr() {
         let _ = error.print();
         return ExitCode::SUCCESS;

@@ -11,7 +11,7 @@ use clap::builder::{Resettable, StyledStr};
 
 use super::environment::Environment;
 use super::pack::PackedImage;
-use super::{Cli, CommandArgs, help, order};
+use super::{Cli, CommandArgs, exit, help, order};
 use crate::pack::{Content, ENDINGS, Image, Layout};
 use crate::run::Request;
 

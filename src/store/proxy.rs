@@ -37,8 +37,7 @@ pub(super) fn used_for(url: &str) -> Option<String> {
     Some(format!("{} ({name})", without_password(&proxy)))
 }
 
-/// A proxy as a message has it. Without a scheme it is an http proxy, and may have a login all the
-/// same.
+/// A proxy as a message has it. Without a scheme it is an http proxy.
 fn without_password(proxy: &str) -> String {
     match has_scheme(proxy) {
         true => shown(proxy),

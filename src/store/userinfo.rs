@@ -20,7 +20,11 @@ fn pieces(url: &str) -> Vec<Piece<'_>> {
     let last_at = url.rfind('@');
     let mut pieces = Vec::new();
     let mut start = 0;
-    let mut searched = 0;
+    if let Some(login) = login_without_scheme(url) {
+        pieces.push(Piece::Login(login));
+        start = login.len() + 1;
+    }
+    let mut searched = start;
     while let Some(found) = url[searched..].find(':') {
         let colon = searched + found;
         searched = colon + 1;
@@ -58,6 +62,29 @@ fn pieces(url: &str) -> Vec<Piece<'_>> {
     }
     pieces.push(Piece::Text(&url[start..]));
     pieces
+}
+
+/// The user name and password with which a URL without a scheme begins: `user:password@host/debian`.
+/// It is no URL, but people write proxies and mirrors so.
+fn login_without_scheme(url: &str) -> Option<&str> {
+    let (user, rest) = url.split_once(':')?;
+    let is_user = |c: char| !c.is_whitespace() && !r#"/\@"'[(=<"#.contains(c);
+    let is_scheme = scheme_end(user, &url[user.len()..]).is_some() || rest.starts_with(['/', '\\']);
+    if user.is_empty() || is_scheme || !user.chars().all(is_user) {
+        return None;
+    }
+    let authority = authority(rest);
+    let at = match authority.rfind('@') {
+        Some(at) => at,
+        // A host with a port, or a password with a slash or a # that is not encoded.
+        None if is_host(&url[..user.len() + 1 + authority.len()]) => return None,
+        None => rest.rfind('@')?,
+    };
+    // The image NAME:TAG@DIGEST.
+    let is_digest = ["sha256:", "sha512:"]
+        .iter()
+        .any(|name| rest[at + 1..].starts_with(name));
+    (!is_digest).then(|| &url[..user.len() + 1 + at])
 }
 
 /// The length of the colon and the slashes between a scheme and the authority after it. `None` if
@@ -289,6 +316,18 @@ mod tests {
             ("ftp:///u:s3cret@h", "ftp:///u:***@h", "ftp:///h"),
             ("http:http:/u:p@h", "http:http:/u:***@h", "http:http:/h"),
             ("file:///a:b@c", "file:///a:b@c", "file:///a:b@c"),
+            ("u:s3cret@h/debian", "u:***@h/debian", "h/debian"),
+            ("u:s3/cr#et@h:80/x", "u:***@h:80/x", "h:80/x"),
+            ("u:s3cret@[::1]:81", "u:***@[::1]:81", "[::1]:81"),
+            ("u:p@h/http://v:q@i", "u:***@h/http://v:***@i", "h/http://i"),
+            ("h:80/x@y", "h:80/x@y", "h:80/x@y"),
+            ("./a:b@c", "./a:b@c", "./a:b@c"),
+            ("me@h", "me@h", "me@h"),
+            (
+                "debian:1@sha256:00",
+                "debian:1@sha256:00",
+                "debian:1@sha256:00",
+            ),
             ("https:h:80/a@b", "https:h:80/a@b", "https:h:80/a@b"),
             (
                 "http://h/http://u:p@i/x",
@@ -328,6 +367,8 @@ mod tests {
             ("deb http:/u:p w@h/ sid", "deb http:/u:***@h/ sid"),
             ("deb http:u:p w@h/ sid", "deb http:u:***@h/ sid"),
             ("deb http:///u:1 2@h/ sid", "deb http:///u:***@h/ sid"),
+            ("the proxy u:p@h, then", "the proxy u:***@h, then"),
+            ("error: me@h", "error: me@h"),
             ("over http: it failed", "over http: it failed"),
             ("deb \"http://h:80\" sid", "deb \"http://h:80\" sid"),
             ("(http://h:80), then", "(http://h:80), then"),

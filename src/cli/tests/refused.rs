@@ -255,3 +255,20 @@ fn join_refuses_urls() {
         "OUTPUT is `http://m/n.oci.tar`, which is a URL and not a path"
     );
 }
+
+/// clap repeats words that it does not take, and these may have a password.
+#[test]
+fn refused_words_are_shown_without_passwords() {
+    for word in ["http://u:s3cret@h/x", "u:s3cret@h/x"] {
+        for line in [
+            format!("rbootstrap --jobs {word} noble n"),
+            format!("rbootstrap noble n http://m {word}"),
+            format!("rbootstrap noble --no-such={word}"),
+            format!("rbootstrap noble n --{word}"),
+        ] {
+            let error = exit::without_passwords(parse(&line).unwrap_err());
+            let text = error.to_string();
+            assert!(!text.contains("s3cret"), "{line}: {text}");
+        }
+    }
+}
