@@ -15,7 +15,7 @@ pub(crate) enum Error {
     /// Something in the tree could not be read.
     #[error(transparent)]
     Tree(#[from] rootfs::Error),
-    /// The cache of which a tree is packed that is not on the disk.
+    /// Content in the cache, from which an image is packed without a tree.
     #[error(transparent)]
     LostContent(#[from] LostContent),
     /// A sparse file can have any size.
@@ -79,13 +79,12 @@ pub(crate) enum Error {
     #[error(transparent)]
     Read(#[from] oci::ReadError),
     /// No program makes images of this kind.
-    #[error("{what} needs {programs} on this host, which can make one of a tar")]
+    #[error("{what} needs {programs} on this host, in a version that can read a tar")]
     NoTool {
         what: &'static str,
         programs: String,
     },
-    /// Only a regular file can be such an image.
-    #[error("{} is no regular file, as {what} needs", path.display())]
+    #[error("{what} can only be written to a regular file, and {} is not one", path.display())]
     NoFile { path: PathBuf, what: &'static str },
     /// The program that makes the image.
     #[error("cannot start {program}")]

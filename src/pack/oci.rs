@@ -2,8 +2,8 @@
 //! docker, podman, skopeo, umoci and containerd take.
 //!
 //! index.json has one descriptor, with the tag and the full name as annotations. docker's
-//! `manifest.json` lies beside it. The layer's digests stand before it in the archive, so it is
-//! written to a file first; no layer is in memory as a whole. Same tree and settings, same bytes.
+//! `manifest.json` lies beside it. The layer's digests precede it in the archive, so it is written
+//! to a file first; no layer is in memory as a whole. Same tree and settings, same bytes.
 
 mod attestation;
 mod blob;

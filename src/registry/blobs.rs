@@ -19,7 +19,7 @@ pub(super) const DIGEST: &str = "docker-content-digest";
 enum BlobOutcome {
     Mounted,
     Uploaded,
-    /// The answer is not 201, so it does not say that the blob is stored.
+    /// The answer is not 201, so the blob may not be stored.
     Unconfirmed(Unconfirmed),
 }
 
@@ -147,14 +147,14 @@ impl Repository {
     }
 }
 
-/// A successful answer that does not say that anything is stored, such as 202.
+/// A successful answer, such as 202, that does not mean that the content is stored.
 pub(super) struct Unconfirmed {
     url: String,
     status: StatusCode,
 }
 
 impl Unconfirmed {
-    /// `None` for 201, which the specification demands of a registry that has stored the content.
+    /// `None` for 201, which the specification requires once the content is stored.
     pub(super) fn of(response: &Response) -> Option<Unconfirmed> {
         let status = response.status();
         (status != StatusCode::CREATED).then(|| Unconfirmed {
@@ -181,12 +181,12 @@ fn place(response: &Response) -> Result<Upload, RequestError> {
     };
     let location = response.headers().get(header::LOCATION);
     let location = location.and_then(|location| location.to_str().ok());
-    let location = location.ok_or_else(|| malformed("no place for the upload"))?;
+    let location = location.ok_or_else(|| malformed("no Location for the upload"))?;
     let place = response.url().join(location);
-    let place = place.map_err(|_| malformed("no URL as the place of the upload"))?;
+    let place = place.map_err(|_| malformed("an upload Location that is not a URL"))?;
     let is_downgrade = response.url().scheme() == "https" && place.scheme() != "https";
     match is_downgrade || !matches!(place.scheme(), "http" | "https") {
-        true => Err(malformed("a place for the upload without encryption")),
+        true => Err(malformed("an upload Location without encryption")),
         false => Ok(Upload::At(place)),
     }
 }

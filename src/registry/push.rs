@@ -148,8 +148,8 @@ impl Push<'_> {
         sent.map(|()| false)
     }
 
-    /// Stores all indexes and manifests with their blobs, the top last and under its tag. What the
-    /// registry says to have is complete.
+    /// Stores all indexes and manifests with their blobs, the top last and under its tag. If the
+    /// registry has a manifest, it also has its parts.
     fn documents(
         &self,
         image: &StoredImage,
@@ -168,7 +168,7 @@ impl Push<'_> {
         self.repository.store_manifest(&image.top, tag)
     }
 
-    /// Whether the repository has an index or a manifest, under whatever tag.
+    /// Whether the repository has an index or a manifest, under any tag.
     fn has(&self, document: &StoredDocument) -> Result<bool, RequestError> {
         let found = self.digest(&document.digest)?;
         Ok(found.as_deref() == Some(&document.digest))

@@ -41,7 +41,7 @@ pub(super) fn architecture(root: ReadableTree<'_>, report: &Report) -> Result<St
     }
 }
 
-/// The command of an image without one of its own: the tree's shell.
+/// The default command of an image: the tree's shell.
 pub(super) fn shell(root: ReadableTree<'_>) -> Result<Option<Vec<String>>, Error> {
     for (shell, path) in SHELLS {
         if root.exists(&RootPath::known(path))? {
@@ -116,7 +116,7 @@ mod tests {
                 "org.opencontainers.image.version 13",
             ]
         );
-        // A directory in its place is no os-release.
+        // A directory is not an os-release file.
         let (_directory, root) = rootfs_with(&[("usr/lib/os-release/x", "")]);
         assert!(super::annotations((&root).into(), &Report::silent()).is_empty());
         let (_directory, root) = rootfs_with(&[]);

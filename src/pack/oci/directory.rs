@@ -1,8 +1,8 @@
 //! An OCI image layout as a directory, which must be absent or empty before.
 //!
 //! Its files are temporary files of the directory until all are complete; then they get their
-//! names. index.json, without which a directory is no layout, is the last. What was made is removed
-//! where that fails.
+//! names. index.json is the last, since a directory without it is not a layout. If that fails, what
+//! was made is removed.
 
 use std::ffi::OsStr;
 use std::io;

@@ -1,4 +1,4 @@
-//! The indexes and manifests of a layout, each with what it names, for all that read layouts.
+//! The indexes and manifests of a layout, as a tree.
 //!
 //! Docker's own media types count as OCI's: their documents have the same fields.
 
@@ -69,8 +69,8 @@ impl OpenLayout<'_> {
         reader.documents(descriptors, 0)
     }
 
-    /// As [`documents`](OpenLayout::documents), without those of an index that are not there:
-    /// `docker save` writes the index of all platforms and the blobs of some.
+    /// As [`documents`](OpenLayout::documents), without the absent documents of an index: `docker
+    /// save` writes the index of all platforms and the blobs of some.
     pub(super) fn present_documents(
         &mut self,
         descriptors: Vec<Descriptor>,
@@ -91,7 +91,7 @@ struct TreeReader<'a, 'b> {
     count: usize,
     /// Their bytes.
     size: usize,
-    /// Whether an index may name what is not there.
+    /// Whether an index may name absent documents.
     skips_absent: bool,
 }
 

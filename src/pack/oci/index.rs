@@ -2,8 +2,8 @@
 //!
 //! One image has its manifest there, several images and attestations have a nested index, since
 //! docker, podman, skopeo and umoci take only one descriptor. docker's `manifest.json` names the
-//! first image in the order of the platforms, whatever the host is, so that the same images have
-//! the same bytes everywhere.
+//! first image in the order of the platforms, so that the same images have the same bytes on every
+//! host.
 
 use super::super::form::{Content, Image, Layout};
 use super::super::publication::WrittenImage;

@@ -1,8 +1,8 @@
 //! The images of an OCI layout, or of what `docker save` has written, as layers to be read.
 //!
 //! The blobs of a layout are compared with their digests; an old archive of docker's has none.
-//! Attestations and other artifacts in a layout are passed over, and images of an index that are
-//! not there. Layers of a platform that is not wanted are not read.
+//! Attestations, other artifacts, and absent images of an index are skipped. Layers of other
+//! platforms than the wanted one are not read.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -43,7 +43,7 @@ pub(crate) struct LayeredImage {
     pub(crate) layers: Vec<LayerFile>,
 }
 
-/// A layer, as compressed as it is.
+/// A layer, in the compression that the image has.
 #[derive(Debug)]
 pub(crate) struct LayerFile {
     /// Its digest, or its path in an archive of docker's.

@@ -20,7 +20,7 @@ use crate::tree::rootfs::{RootPath, Rootfs};
 
 /// The largest document, in bytes.
 const DOCUMENT_LIMIT: u64 = 4 << 20;
-/// The most entries of an archive, whatever they are.
+/// The most entries of an archive, of any type.
 const MEMBER_LIMIT: usize = 10_000;
 /// The most bytes of all their headers.
 const HEADER_LIMIT: u64 = 64 << 20;
@@ -55,7 +55,7 @@ impl<'a> OpenLayout<'a> {
         OpenLayout::of(path, file, interrupt)
     }
 
-    /// A layout that is open already.
+    /// A layout whose file or directory is open.
     pub(super) fn of(
         path: &Path,
         file: File,

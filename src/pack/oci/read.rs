@@ -32,7 +32,7 @@ pub(crate) enum Error {
     DanglingLink { path: PathBuf },
     #[error("{} is not an OCI image: it has no {missing}", path.display())]
     NoLayout { path: PathBuf, missing: String },
-    #[error("{}: {document} is not what an OCI image has", path.display())]
+    #[error("{}: {document} is not a valid document of an OCI image", path.display())]
     Malformed {
         path: PathBuf,
         document: String,
@@ -49,7 +49,7 @@ pub(crate) enum Error {
         digest: String,
         found: String,
     },
-    /// For a command that takes one.
+    /// For a command that takes one image.
     #[error("{} has {count} images in its index.json", path.display())]
     NotOne { path: PathBuf, count: usize },
     #[error("{} and {} are both images for {platform}", first.display(), second.display())]

@@ -170,9 +170,9 @@ const FAULTS: [Fault; 25] = [
         uploads: Some(2),
     },
     Fault {
-        name: "no place for the upload",
+        name: "no Location for the upload",
         answer: |asked, _| is_upload(asked, "POST").then(|| Reply::status(202)),
-        error: Some("the registry's answer has no place for the upload"),
+        error: Some("the registry's answer has no Location for the upload"),
         class: Class::Network,
         uploads: Some(0),
     },
@@ -181,7 +181,7 @@ const FAULTS: [Fault; 25] = [
         answer: |asked, _| {
             is_upload(asked, "POST").then(|| Reply::status(202).with("Location", "ftp://h/x"))
         },
-        error: Some("a place for the upload without encryption"),
+        error: Some("an upload Location without encryption"),
         class: Class::Network,
         uploads: Some(0),
     },

@@ -1,7 +1,7 @@
 //! Reads tars: that of a tree, and the layers of an image.
 //!
-//! A tar, compressed or not, is read from front to back, for it may be a tree. If it is an image's
-//! archive instead, it is read in place, and a compressed one from a temporary file.
+//! A tar, compressed or not, is first read from front to back as a tree. If it turns out to be the
+//! archive of an image, it is read again: in place, or from a temporary file if it is compressed.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -28,7 +28,7 @@ pub(super) enum TarContents {
     Tree(Vec<PackageFileRecord>),
     /// An archive of an image.
     Layout,
-    /// Neither.
+    /// Neither a tree nor an image.
     Nothing,
 }
 
@@ -41,7 +41,7 @@ enum Stacked {
 }
 
 impl ImageReader<'_> {
-    /// The packages of an image, over as many readings as there are links to its database.
+    /// The packages of an image. Its layers are read again for each link to its database.
     pub(super) fn layers(
         &self,
         path: &Path,

@@ -1,5 +1,5 @@
-//! Reads the packages of what is compared, whatever it is: a file says by its first bytes, a
-//! directory by what is in it. `archives` reads tars and layers.
+//! Reads the packages of what is compared. The first bytes of a file, or the files of a directory,
+//! tell what it is. `archives` reads tars and layers.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -64,7 +64,7 @@ impl ImageReader<'_> {
         let lists = match metadata.is_dir() {
             true => self.directory(path, file)?,
             false if metadata.is_file() => self.file(path, file)?,
-            // What is read more than once needs a place of its own.
+            // It is read more than once, and a pipe cannot be.
             false => {
                 let input = Interruptible::new(file, self.interrupt).map_err(unreadable(path))?;
                 self.file(path, self.spooled(path, input)?)?

@@ -43,8 +43,8 @@ impl Default for Places {
 pub(super) struct Database {
     places: Places,
     kept: KeptNodes,
-    /// The directories whose content this layer has hidden. Nothing of lower layers gets there
-    /// again, so once is enough, however often a layer says it.
+    /// The directories whose content this layer has hidden. Lower layers have been read, so a
+    /// second whiteout of the same directory has no effect.
     hidden: BTreeSet<RootPath>,
     /// The number of the layer that is being read.
     layer: usize,
@@ -144,7 +144,7 @@ impl Database {
 
     /// Removes what lower layers have at a name of a directory, and below it.
     fn hide(&mut self, directory: &RootPath, name: &[u8]) -> Result<(), LayerFailure> {
-        // Files of aufs's own, and what is no name.
+        // Internal files of aufs, and invalid names.
         if name.starts_with(WHITEOUT) || matches!(name, b"" | b"." | b"..") {
             return Ok(());
         }
@@ -241,7 +241,7 @@ impl KeptNodes {
         }
     }
 
-    /// Removes what is below a path, as far as it is of a layer below this one.
+    /// Removes what lower layers than this one have below a path.
     fn remove_below(&mut self, path: &RootPath, layer: usize) {
         let is_lower = |_: &RootPath, node: &mut DatabaseNode| node.layer < layer;
         for (path, node) in self.nodes.extract_if(path.range_below(), is_lower) {
@@ -249,7 +249,7 @@ impl KeptNodes {
         }
     }
 
-    /// Whether a path is a directory as far as is known.
+    /// Whether a path is a directory, or not known.
     fn may_be_directory(&self, path: &RootPath) -> bool {
         match self.nodes.get(path).map(|node| &node.kind) {
             None | Some(DatabaseNodeKind::Directory) => true,

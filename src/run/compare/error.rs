@@ -9,7 +9,7 @@ use crate::formats::lock::changes::BadList;
 use crate::pack::oci;
 use crate::tree::rootfs;
 
-/// What is given cannot be read, or is no image.
+/// An input that cannot be read, or that is not an image.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("cannot read {}", path.display())]
@@ -51,7 +51,7 @@ pub(crate) enum Error {
         #[source]
         source: TarError,
     },
-    #[error("{} leads through more than {limit} links to dpkg's database", path.display())]
+    #[error("{}: more than {limit} links lead to dpkg's database", path.display())]
     Links { path: PathBuf, limit: usize },
     #[error(
         "{} has no packages: neither /var/lib/dpkg/status nor files in /var/lib/dpkg/status.d",
@@ -113,8 +113,8 @@ impl Error {
     pub(in crate::run) fn hint(&self) -> Option<String> {
         match self {
             Error::Unknown { .. } => Some(
-                "it takes locks, manifests, OCI images, archives of `docker save`, tars and trees; \
-                 mount an image of a file system and name the directory"
+                "`diff` compares locks, manifests, OCI images, archives of `docker save`, tars and \
+                 trees; mount a file system image and name the directory"
                     .into(),
             ),
             Error::NoPackages { .. } => {

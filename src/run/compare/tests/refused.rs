@@ -223,7 +223,7 @@ const OBSTACLES: [(fn(&Path), &str); 4] = [
     (|path| std::fs::create_dir(path).unwrap(), "directory"),
     (make_fifo, "not a regular file"),
     (
-        |path| make_symlink("/nowhere", path).unwrap(),
+        |path| make_symlink("/etc/passwd", path).unwrap(),
         "leads out of the image",
     ),
     (|path| make_symlink(path, path).unwrap(), "links"),
