@@ -45,7 +45,11 @@ pub(super) fn without_passwords(mut error: clap::Error) -> clap::Error {
     for kind in [ContextKind::InvalidArg, ContextKind::InvalidValue] {
         if let Some(ContextValue::String(word)) = error.get(kind) {
             let hidden = store::hidden(word);
-            error.insert(kind, ContextValue::String(hidden));
+            if hidden != *word {
+                // A suggestion repeats the word.
+                error.remove(ContextKind::Suggested);
+                error.insert(kind, ContextValue::String(hidden));
+            }
         }
     }
     error

@@ -20,9 +20,12 @@ fn pieces(url: &str) -> Vec<Piece<'_>> {
     let last_at = url.rfind('@');
     let mut pieces = Vec::new();
     let mut start = 0;
-    if let Some(login) = login_without_scheme(url) {
+    let unquoted = url.trim_start_matches(['\'', '"', '`', '(']);
+    if let Some(login) = login_without_scheme(unquoted) {
+        let at = url.len() - unquoted.len();
+        pieces.push(Piece::Text(&url[..at]));
         pieces.push(Piece::Login(login));
-        start = login.len() + 1;
+        start = at + login.len() + 1;
     }
     let mut searched = start;
     while let Some(found) = url[searched..].find(':') {
@@ -368,6 +371,7 @@ mod tests {
             ("deb http:u:p w@h/ sid", "deb http:u:***@h/ sid"),
             ("deb http:///u:1 2@h/ sid", "deb http:///u:***@h/ sid"),
             ("the proxy u:p@h, then", "the proxy u:***@h, then"),
+            ("`u:p@h/x` is refused", "`u:***@h/x` is refused"),
             ("error: me@h", "error: me@h"),
             ("over http: it failed", "over http: it failed"),
             ("deb \"http://h:80\" sid", "deb \"http://h:80\" sid"),

@@ -262,7 +262,6 @@ fn refused_words_are_shown_without_passwords() {
     for word in ["http://u:s3cret@h/x", "u:s3cret@h/x"] {
         for line in [
             format!("rbootstrap --jobs {word} noble n"),
-            format!("rbootstrap noble n http://m {word}"),
             format!("rbootstrap noble --no-such={word}"),
             format!("rbootstrap noble n --{word}"),
         ] {
