@@ -26,6 +26,7 @@ use super::host_files::host_files;
 use super::own_options::OwnOptions;
 use super::{Session, exit, listen_for_stops, print_data};
 use crate::formats::suite::Variant;
+use crate::install::Additions;
 use crate::privilege::{self, Privilege, Product};
 use crate::run::{
     self, Goal, InventoryOutputs, ListedSources, Outputs, Packages, PushOutputs, Request,
@@ -169,15 +170,6 @@ fn request(
             environment,
         },
     )?;
-    let mut additions = arguments.configuration.additions(CONFIGURATION);
-    additions.files.extend(files.files());
-    additions.files.extend(host_files());
-    additions.hooks.list = arguments.hooks.clone();
-    additions.hooks.helpers.without_devices = arguments.skips.copied_nodes;
-    additions.has_lists = arguments.skips.kept.lists || !arguments.hooks.is_empty();
-    additions.without_localtime = true;
-    additions.kept = arguments.skips.kept;
-    additions.essential_archives = arguments.skips.unlink;
     let own = OwnOptions::read(environment)?;
     let mut request = Request {
         goal: match arguments.simulate {
@@ -211,12 +203,26 @@ fn request(
         network: own.network,
         limits: own.limits,
         sandbox: own.sandbox,
-        additions,
+        additions: additions(arguments, &files),
         debootstrap: None,
     };
     let applied = arguments.configuration.apply(&mut request);
     applied.map_err(|error| error.to_string())?;
     Ok(request)
+}
+
+/// What the tree gets besides packages, and what is not tidied away.
+fn additions(arguments: &Arguments, files: &SourceFiles) -> Additions {
+    let mut additions = arguments.configuration.additions(CONFIGURATION);
+    additions.files.extend(files.files());
+    additions.files.extend(host_files());
+    additions.hooks.list = arguments.hooks.clone();
+    additions.hooks.helpers.without_devices = arguments.skips.copied_nodes;
+    additions.has_lists = arguments.skips.kept.lists || !arguments.hooks.is_empty();
+    additions.without_localtime = true;
+    additions.kept = arguments.skips.kept;
+    additions.essential_archives = arguments.skips.unlink;
+    additions
 }
 
 fn system(arguments: &Arguments) -> System {
