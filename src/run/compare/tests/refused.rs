@@ -226,8 +226,11 @@ fn a_manifest_that_cannot_be_read_is_not_taken_for_absent() {
     assert!(text.contains(path.to_str().unwrap()), "{text}");
 }
 
+/// Makes something at a path.
+type Maker = fn(&Path);
+
 /// What can be in a file's place, and what is said of it.
-const OBSTACLES: [(fn(&Path), &str); 4] = [
+const OBSTACLES: [(Maker, &str); 4] = [
     (|path| std::fs::create_dir(path).unwrap(), "directory"),
     (make_fifo, "not a regular file"),
     (
