@@ -231,8 +231,8 @@ impl fmt::Display for Privilege {
             PrivilegeKind::Root => write!(f, "root"),
             PrivilegeKind::SingleId { uid, .. } => write!(
                 f,
-                "root of a user namespace with one id: uid {uid}; owners are recorded beside the \
-                 files"
+                "root of a user namespace with one id: uid {uid}; owners are recorded in \
+                 memory"
             ),
             PrivilegeKind::UserNamespace { uid, subordinate } => write!(
                 f,
