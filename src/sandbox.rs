@@ -131,9 +131,8 @@ impl Sandbox {
         }
         refused::tell(sandbox.refused, options.is_contained, report);
         for what in sandbox.groups.missing() {
-            report.detail(format!(
-                "in the sandbox: no limit of {what}, for want of a control group"
-            ));
+            let text = format!("in the sandbox: no limit of {what}, for want of a control group");
+            report.detail(text);
         }
         Ok(sandbox)
     }
@@ -170,26 +169,24 @@ impl Sandbox {
         without: u32,
     ) -> Result<Sandbox, Error> {
         let root = root.try_clone().map_err(Error::Start)?;
-        let limits = options.limits;
         let starter = Starter {
             tree: root.as_fd(),
-            limits,
+            limits: options.limits,
             without,
             shares_perl: options.shares_perl,
             records_owners: options.records_owners,
         };
-        let started = starter.start().map_err(Error::Start)?;
         let Started {
             socket,
             pid,
             groups,
-        } = started;
+        } = starter.start().map_err(Error::Start)?;
         let mut sandbox = Sandbox {
             channel: Arc::new(Channel::new(socket)),
             turn: Mutex::new(()),
             init: pid,
             root,
-            limits,
+            limits: options.limits,
             shares_perl: options.shares_perl,
             groups,
             report: report.clone(),

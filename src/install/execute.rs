@@ -135,15 +135,8 @@ impl<'a> Installation<'a> {
         };
         let mut hooks = HookRunner::new(options.hooks());
         let done = execute_early_steps(&options, place, &mut hooks)?;
-        let source = staging::downloads(Arc::clone(&fetch), interrupt.clone());
-        let rules = options.path_rules();
-        let staging = staging::Options {
-            source,
-            rules,
-            jobs,
-        };
         // Before the sandbox, which hides its directory.
-        let staging = Staging::start(root, staging, report.clone())?;
+        let staging = start_staging(place, &options, &fetch, jobs)?;
         let has_scripts = options.has_scripts();
         let scripts = has_scripts.then(|| ScriptHost::open(place)).transpose()?;
         Ok(Installation {
@@ -348,4 +341,19 @@ impl<'a> Installation<'a> {
         );
         Ok(())
     }
+}
+
+/// Starts the threads that stage packages as they are downloaded.
+fn start_staging<'a>(
+    place: ScriptPlace<'a>,
+    options: &Options,
+    fetch: &Arc<Downloads>,
+    jobs: usize,
+) -> Result<Staging<'a>, Error> {
+    let options = staging::Options {
+        source: staging::downloads(Arc::clone(fetch), place.interrupt.clone()),
+        rules: options.path_rules(),
+        jobs,
+    };
+    Ok(Staging::start(place.root, options, place.report.clone())?)
 }
