@@ -10,7 +10,7 @@ use rbootstrap::testing::{DebBuilder, base, host_architecture};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::hosts::{self, HOSTS, NO_IDS, UID, User, context_of_all};
-use crate::context::TestContext;
+use crate::context::{TestContext, processes_below};
 use crate::interrupt::{interrupted, start, within_a_minute};
 
 /// Programs of the host besides those of the base.
@@ -330,5 +330,8 @@ fn what_one_id_cannot_make_is_refused_before_any_download() {
         let outcome = user.run(&context, &arguments).fails(6);
         outcome.names(&["--mode single-id cannot make trees of i386 here"]);
     }
+    // A supervisor ends right after its run.
+    let left = || processes_below(context.directory.path());
+    assert!(within_a_minute(|| left().is_empty()), "{:?}", left());
     context.assert_nothing_left();
 }
