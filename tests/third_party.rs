@@ -295,7 +295,7 @@ fn odd_archives_and_sources_are_read_as_by_apt() {
     shapes.extend(release::shapes());
     shapes.extend(sources::shapes());
     shapes.extend(priorities::shapes());
-    table::run("odd archives and sources", 243, &shapes);
+    table::run("odd archives and sources", 244, &shapes);
 }
 
 #[test]
