@@ -82,7 +82,7 @@ impl Interrupt {
     /// Fails if a stop was requested: for code that fails with errors of input and output.
     pub(crate) fn check(&self) -> io::Result<()> {
         match self.cause() {
-            Some(_) => Err(io::Error::other("interrupted")),
+            Some(cause) => Err(io::Error::other(cause.to_string())),
             None => Ok(()),
         }
     }

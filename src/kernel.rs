@@ -3,7 +3,8 @@
 //!
 //! `descriptors` closes inherited descriptors and passes others through sockets, `filter` builds
 //! and installs seccomp filters, `listener` receives the calls that a filter hands over, `shared`
-//! shares a number with children, `wait` waits for processes. What a filter denies and how a call is answered is left to the callers.
+//! shares a number with children, `wait` waits for processes. Callers decide what a filter denies
+//! and how a call is answered.
 
 pub(crate) mod descriptors;
 pub(crate) mod filter;

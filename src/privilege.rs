@@ -231,8 +231,7 @@ impl fmt::Display for Privilege {
             PrivilegeKind::Root => write!(f, "root"),
             PrivilegeKind::SingleId { uid, .. } => write!(
                 f,
-                "root of a user namespace with one id: uid {uid}; owners are recorded in \
-                 memory"
+                "root of a user namespace with one id: uid {uid}; owners are recorded in memory"
             ),
             PrivilegeKind::UserNamespace { uid, subordinate } => write!(
                 f,

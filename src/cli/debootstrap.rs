@@ -92,7 +92,7 @@ fn execute(arguments: &DebootstrapArgs) -> Result<ExitCode, Error> {
     let mut request = arguments.request(&environment).map_err(Error::Words)?;
     if request.goal == Goal::Make {
         let product = match arguments.only_downloads() {
-            // All files are root's, whoever that is outside of a user namespace.
+            // All of its files may belong to one user.
             true => Product::Images,
             false if !rustix::process::geteuid().is_root() => return Err(Error::NotRoot),
             false => Product::Directory,

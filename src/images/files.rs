@@ -132,7 +132,7 @@ impl ImageFiles {
     }
 }
 
-/// What was read of a file; `None` if there is none, or none with checksums.
+/// The result of reading a file; `None` if the file is absent or is not a list of checksums.
 fn unless_absent<T>(path: &Path, read: io::Result<T>) -> Result<Option<T>, Error> {
     match read {
         Ok(read) => Ok(Some(read)),

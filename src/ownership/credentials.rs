@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setuid_program_has_its_owner_s_rights() {
+    fn a_setuid_program_has_the_rights_of_its_owner() {
         let mut one = ProcessCredentials::default();
         one.set(Group, 12).unwrap();
         one.set(User, 6).unwrap();

@@ -130,7 +130,7 @@ impl Supervisor {
         path: u64,
         what: Creation,
     ) -> Result<CallAnswer, Errno> {
-        if self.makes_root_s(notification) {
+        if self.always_makes_for_root(notification) {
             return Ok(CallAnswer::Continue);
         }
         let named = CallFile {
@@ -214,7 +214,7 @@ impl Supervisor {
     }
 
     /// Whether root owns whatever the caller makes, in any directory.
-    pub(super) fn makes_root_s(&self, notification: &Notification) -> bool {
+    pub(super) fn always_makes_for_root(&self, notification: &Notification) -> bool {
         self.files.is_empty() && self.who(notification).owner() == FileOwner::default()
     }
 

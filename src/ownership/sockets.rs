@@ -33,7 +33,7 @@ pub(super) struct NewSocket {
 
 impl Supervisor {
     pub(super) fn bind(&mut self, notification: &Notification) -> Result<CallAnswer, Errno> {
-        if self.makes_root_s(notification) {
+        if self.always_makes_for_root(notification) {
             return Ok(CallAnswer::Continue);
         }
         let length = usize::try_from(int(notification, 2)).unwrap_or_default();

@@ -280,8 +280,8 @@ impl Drop for ClaimedOutputs<'_> {
         }
         let path = self.target.root().path().display().to_string();
         // All other work has ended. Removing a large tree takes a while.
-        if self.interrupt.cause().is_some() {
-            self.report.note(format!("interrupted: removing {path}"));
+        if let Some(cause) = self.interrupt.cause() {
+            self.report.note(format!("{cause}: removing {path}"));
         }
         if let Err(remains) = self.target.undo() {
             self.shared.stays.set(true);

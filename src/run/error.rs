@@ -245,7 +245,11 @@ impl Error {
             Error::Interrupted {
                 cause: StopCause::SupervisorEnded,
                 ..
-            } => Some("run it again; if the kernel killed it, `dmesg` says why".into()),
+            } => Some(
+                "run the command again; if memory was short, `dmesg` has a line about the killed \
+                 process"
+                    .into(),
+            ),
             Error::NoProc => Some("mount it: mount -t proc proc /proc".into()),
             Error::NoRoom { .. } | Error::NoInodes { .. } => Some(
                 "free some space there, or choose other places: TARGET, --cache-dir, and TMPDIR \

@@ -311,8 +311,11 @@ impl Init {
                 // are groups.
                 killed |= pid > 1 && unsafe { libc::kill(pid, libc::SIGKILL) } == 0;
             }
+            if !killed {
+                return killed_in_all;
+            }
             // One of the children just killed.
-            let Some(status) = killed.then(|| wait::reap(-1).ok()).flatten() else {
+            let Ok(status) = wait::reap(-1) else {
                 return killed_in_all;
             };
             killed_in_all += u32::from(was_killed(status));

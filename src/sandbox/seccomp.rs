@@ -5,6 +5,7 @@
 //! unfinished tree is thrown away after a crash anyway. Numbers differ by architecture, and one
 //! kernel serves several: a foreign program calls with those of its own. An architecture that the
 //! filter does not know gets ENOSYS.
+
 mod calls;
 
 #[cfg(test)]

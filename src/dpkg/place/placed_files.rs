@@ -30,7 +30,7 @@ pub(crate) struct PlacedFiles {
     packages: RefCell<Vec<PackageKey>>,
     /// The latest time of a change of a placed file, in nanoseconds since the epoch.
     latest: Cell<i128>,
-    /// The last time of the file system's clock that was seen, and when that was over.
+    /// The last time that the file system's clock gave, and when it had been read.
     seen: Cell<Option<(i128, Instant)>>,
     is_unreliable: Cell<bool>,
 }

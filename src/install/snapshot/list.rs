@@ -59,7 +59,7 @@ impl Snapshot {
         self.require_listable_within(limit, until)
     }
 
-    /// As `require_listable`, with a limit of open files; None where there is none.
+    /// As `require_listable`, with a limit of open files; `None` for no limit.
     fn require_listable_within(&self, limit: Option<u64>, until: i64) -> Result<(), NotListed> {
         let packages = self.header.packages.len() as u64;
         if limit.is_some_and(|limit| packages + OTHER_DESCRIPTORS > limit) {
@@ -187,8 +187,10 @@ mod tests {
     use super::*;
     use crate::dpkg::StagedOrigin;
     use crate::dpkg::staging::StagedContent;
-    use crate::formats::version::Version;
-    use crate::install::snapshot::{SavedTime, SnapshotHeader};
+    use crate::install::snapshot::SavedTime;
+    use crate::install::snapshot::tests::snapshot;
+
+    const STAND_IN: &str = "usr/sbin/start-stop-daemon";
 
     fn saved(path: &str, kind: SavedKind, seconds: i64) -> SavedEntry {
         SavedEntry {
@@ -212,30 +214,15 @@ mod tests {
         SavedKind::Placed(StagedOrigin { package, content })
     }
 
-    fn snapshot(entries: Vec<SavedEntry>) -> Snapshot {
-        let version = Version::parse("1").unwrap();
-        Snapshot {
-            content: ContentFile::empty(),
-            header: SnapshotHeader {
-                packages: vec![PackageKey::new("a", "amd64", &version)],
-                script_epoch: None,
-                stand_ins: None,
-                newest: 0,
-                made_from: 0,
-                made_until: 1,
-            },
-            entries,
-        }
-    }
-
     #[test]
-    fn a_tree_with_later_files_or_more_packages_than_descriptors_is_laid() {
+    fn a_tree_with_later_files_or_more_packages_than_descriptors_is_restored() {
         let stored = SavedKind::Stored { at: 0, size: 0 };
-        let snapshot = snapshot(vec![
+        let entries = vec![
             saved("", SavedKind::Directory, 90),
             saved("made", stored, 90),
             saved("shipped", placed(0, 1), 50),
-        ]);
+        ];
+        let snapshot = snapshot(entries, STAND_IN);
         let later = "/shipped is later than the run";
         let many = "too many packages for the limit of open files";
         let table = [
@@ -293,14 +280,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_whose_package_is_not_decoded_is_laid() {
+    fn a_tree_whose_package_is_not_decoded_is_restored() {
         let root = Rootfs::open(Path::new("/")).unwrap();
         let lister = TreeLister {
             root: &root,
             packages: &HashMap::new(),
             now: 0,
         };
-        let reason = lister.list(snapshot(Vec::new())).unwrap_err();
+        let reason = lister.list(snapshot(Vec::new(), STAND_IN)).unwrap_err();
         assert_eq!(reason.to_string(), "a:amd64=1 is not decoded in the cache");
     }
 }

@@ -43,7 +43,8 @@ fn link(path: &str, to: usize) -> SavedEntry {
     entry(path, SavedKind::Link { to })
 }
 
-fn snapshot(entries: Vec<SavedEntry>, stand_in: &str) -> Snapshot {
+/// A snapshot with one package, `a:amd64=1`.
+pub(super) fn snapshot(entries: Vec<SavedEntry>, stand_in: &str) -> Snapshot {
     let version = Version::parse("1").unwrap();
     Snapshot {
         content: ContentFile::empty(),

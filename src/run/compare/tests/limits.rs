@@ -74,7 +74,7 @@ fn an_interrupt_ends_the_reading_of_a_fifo() {
     let interrupt = Interrupt::default();
     let reading = interrupt.clone();
     let (sender, ended) = std::sync::mpsc::channel();
-    thread::spawn(move || {
+    let reader = thread::spawn(move || {
         let request = CompareRequest {
             old: &good,
             new: &fifo,
@@ -85,6 +85,7 @@ fn an_interrupt_ends_the_reading_of_a_fifo() {
         sender.send(compared.unwrap_err().to_string())
     });
     while interrupt.callbacks() == 0 {
+        assert!(!reader.is_finished(), "the FIFO is not waited for");
         thread::yield_now();
     }
     interrupt.raise(2);
