@@ -33,6 +33,8 @@ class Difference:
     aspect: str
     reference: str
     ours: str
+    field: str = ""
+    """The field, in a database of stanzas."""
 
     def __str__(self) -> str:
         return f"{self.path}\n    {self.aspect}: reference {self.reference}, ours {self.ours}"
@@ -52,12 +54,14 @@ class Rule:
 
     def allows(self, difference: Difference) -> bool:
         known = "any" in self.aspects or difference.aspect in self.aspects
-        return known and fnmatch.fnmatchcase(difference.path, self.pattern)
+        path = difference.path + (f":{difference.field}" if difference.field else "")
+        return known and fnmatch.fnmatchcase(path, self.pattern)
 
 
 def read_rules(file: Path) -> list[Rule]:
     """Reads lines of `GLOB ASPECT[,ASPECT…] REASON`; `#` begins a comment. A line `[GLOB]`
     restricts the lines below it to matching REFERENCE/CELL; those above the first apply to all.
+    A field of a database of stanzas is PATH:FIELD.
     """
     rules = []
     cells = "*"
@@ -129,9 +133,8 @@ def of_stanzas(path: str, reference: Stanzas, ours: Stanzas) -> list[Difference]
         for name in sorted(one.keys() | other.keys()):
             left, right = one.get(name), other.get(name)
             if left != right:
-                found.append(
-                    Difference(path, "content", f"{package} {name}: {shown(left)}", shown(right))
-                )
+                one_side = f"{package} {name}: {shown(left)}"
+                found.append(Difference(path, "content", one_side, shown(right), name))
     return found
 
 

@@ -1,8 +1,4 @@
-"""Makes trees with mmdebstrap, debootstrap and rbootstrap, each from the same mirror with the same
-SOURCE_DATE_EPOCH.
-
-On an older host, the references are those of trixie or later, fetched and verified by its apt.
-"""
+"""What a comparison makes: the cells of a matrix, and our trees of them."""
 
 from __future__ import annotations
 
@@ -12,61 +8,18 @@ import platform
 import re
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-REFERENCES = {"mmdebstrap": "1.5.7", "debootstrap": "1.0.141"}
-"""The oldest version of each that is compared with."""
-
-REFERENCE_SUITE = "trixie"
-MERGED_FIRST = ("buster", "bullseye", "focal", "jammy")
-"""Suites in which no package merges /usr: the links are made first, as debootstrap does."""
-
-MERGED_BY_HOOK = ("bookworm",)
-"""Suites in which mmdebstrap's own hook merges /usr and takes usr-is-merged instead of usrmerge, as
-debootstrap does.
-"""
-
-MERGED = {
-    "amd64": "bin sbin lib lib32 lib64 libx32",
-    "i386": "bin sbin lib lib64 libx32",
-    "ppc64el": "bin sbin lib lib64",
-}
-"""Which links these are, where there are more than three."""
-
-OPTIONS = ("archive", "components", "expired", "foreign", "sources")
+OPTIONS = ("archive", "components", "expired", "foreign", "profile", "sources")
 """What a line of the matrix may say beyond suite, variant and packages."""
 
-DEBOOTSTRAP_VARIANTS = {
-    "minbase": "minbase",
-    "required": "minbase",
-    "buildd": "buildd",
-    "important": "-",
-}
 KEYRINGS = {
     "debian": "/usr/share/keyrings/debian-archive-keyring.gpg",
     "ubuntu": str(
         Path(__file__).resolve().parents[2] / "suites/keyrings/ubuntu-archive-keyring.gpg"
     ),
 }
-CONFINED = [
-    *("setpriv", "--pdeathsig=KILL"),
-    *("unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"),
-    *(
-        "sh",
-        "-c",
-        "echo localhost >/proc/sys/kernel/hostname && "
-        'mount --bind /dev/null /etc/resolv.conf && exec "$@"',
-        "sh",
-    ),
-]
-"""The command in which a reference runs: in namespaces that end with their first process, so that
-whatever ends a comparison also ends all processes and mounts of the reference. Scripts that ask
-for the host name, or for a name from the network, get the same answers as in rbootstrap's sandbox:
-`localhost`, and none.
-"""
-
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "i386", "ppc64le": "ppc64el"}
 
 
@@ -162,150 +115,40 @@ def run(
     return done.stdout
 
 
-class Reference:
-    """mmdebstrap or debootstrap, as new as it has to be."""
-
-    def __init__(self, name: str, directory: Path, upstream: str) -> None:
-        self.name = name
-        self.directory = directory / "tools"
-        self.program = self._set_up(upstream)
-
-    def _set_up(self, upstream: str) -> list[str]:
-        need(self.name, "debian-archive-keyring")
-        self.version = installed_version(self.name)
-        if is_at_least(self.version, REFERENCES[self.name]):
-            return [self.name]
-        unpacked = self._kept() or self._fetch(upstream)
-        self.version = unpacked.name.removeprefix(f"{self.name}-")
-        if self.name == "debootstrap":
-            return [
-                "env",
-                f"DEBOOTSTRAP_DIR={unpacked}/usr/share/debootstrap",
-                f"{unpacked}/usr/sbin/debootstrap",
-            ]
-        return ["perl", f"{unpacked}/usr/bin/mmdebstrap"]
-
-    def _kept(self) -> Path | None:
-        """Where an earlier run has unpacked one that is new enough."""
-        found = sorted(self.directory.glob(f"{self.name}-*"), key=lambda kept: kept.stat().st_mtime)
-        fitting = (
-            kept
-            for kept in reversed(found)
-            if is_at_least(kept.name.removeprefix(f"{self.name}-"), REFERENCES[self.name])
-        )
-        return next(fitting, None)
-
-    def _fetch(self, upstream: str) -> Path:
-        """Fetches the package from a later suite, with an apt configuration of its own, and
-        unpacks it.
-        """
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".fetched-", dir=self.directory) as place:
-            return self._fetch_into(upstream, Path(place))
-
-    def _fetch_into(self, upstream: str, place: Path) -> Path:
-        """Works in a directory of its own, so that runs at the same time do not disturb each
-        other.
-        """
-        for below in ("lists/partial", "archives/partial"):
-            (place / below).mkdir(parents=True, exist_ok=True)
-        sources = place / "sources.list"
-        sources.write_text(
-            f"deb [signed-by={KEYRINGS['debian']}] {upstream} {REFERENCE_SUITE} main\n"
-        )
-        options = {
-            "Dir::Etc::SourceList": sources,
-            "Dir::Etc::SourceParts": "/dev/null",
-            "Dir::State::Lists": place / "lists",
-            "Dir::Cache": place,
-            "APT::Sandbox::User": "root",
-        }
-        apt = ["apt-get", *(f"--option={name}={value}" for name, value in options.items())]
-        run([*apt, "update"])
-        run([*apt, "download", self.name], directory=place)
-        package = max(place.glob(f"{self.name}_*.deb"), key=lambda found: found.stat().st_mtime)
-        unpacked = (
-            self.directory
-            / f"{self.name}-{run(['dpkg-deb', '--field', str(package), 'Version']).strip()}"
-        )
-        part = place / unpacked.name
-        run(["dpkg-deb", "--extract", str(package), str(part)])
-        if not unpacked.exists():
-            part.replace(unpacked)
-        return unpacked
-
-    def command(self, cell: Cell) -> list[str]:
-        """The command line but for suite, target and mirror."""
-        options = self._mmdebstrap(cell) if self.name == "mmdebstrap" else self._debootstrap(cell)
-        return [
-            *CONFINED,
-            *self.program,
-            *options,
-            *packages(cell),
-            f"--keyring={KEYRINGS[cell.archive]}",
-        ]
-
-    def make(self, cell: Cell, target: Path, mirror: str, epoch: int) -> None:
-        expired = "[check-valid-until=no] " if "expired" in cell.options else ""
-        sources = (
-            [f"{mirror}/{cell.archive}"]
-            if self.name == "debootstrap"
-            else cell.sources(mirror, expired)
-        )
-        run([*self.command(cell), cell.suite, str(target), *sources], environment(epoch))
-
-    def _mmdebstrap(self, cell: Cell) -> list[str]:
-        options = [
-            "--mode=root",
-            "--format=directory",
-            f"--variant={cell.variant}",
-            f"--architectures={','.join(cell.architectures)}",
-        ]
-        if cell.suite in MERGED_FIRST and cell.variant not in ("custom", "extract"):
-            names = MERGED.get(cell.architectures[0], "bin sbin lib")
-            link = 'mkdir -p "$1/usr/$name" && ln -s "usr/$name" "$1/$name"'
-            options.append(f"--setup-hook=for name in {names}; do {link}; done")
-        if cell.suite in MERGED_BY_HOOK and cell.variant not in ("custom", "extract"):
-            options.append(f"--hook-dir={self.hooks()}/maybe-merged-usr")
-        return options
-
-    def hooks(self) -> str:
-        """The directory of mmdebstrap's own hooks, beside its program."""
-        is_installed = len(self.program) == 1
-        program = Path("/usr/bin/mmdebstrap" if is_installed else self.program[-1])
-        return str(program.parents[1] / "share/mmdebstrap/hooks")
-
-    def _debootstrap(self, cell: Cell) -> list[str]:
-        if (
-            cell.variant not in DEBOOTSTRAP_VARIANTS
-            or len(cell.architectures) > 1
-            or len(cell.suites) > 1
-        ):
-            raise Unsupported(
-                f"debootstrap has no {cell.variant} for {', '.join(cell.architectures)} "
-                f"of {', '.join(cell.suites)}"
-            )
-        return [f"--variant={DEBOOTSTRAP_VARIANTS[cell.variant]}"]
-
-
 def make_ours(
     program: Path, cell: Cell, target: Path, mirror: str, epoch: int, cache: Path
 ) -> None:
-    """The tree as rbootstrap makes it."""
+    """The tree as rbootstrap makes it. With a profile it is an image, which is unpacked."""
+    profiles = list(filter(None, cell.options.get("profile", "").split(",")))
     command = [
         str(program),
         f"--variant={cell.variant}",
         f"--cache-dir={cache}",
         f"--arch={','.join(cell.architectures)}",
-        # mmdebstrap's tree lists the mirror that it was made from.
+        # The tree of a reference lists the mirror that it was made from.
         "--apt-sources=used",
+        *(f"--source={source}" for source in cell.sources(mirror)[1:]),
+        *(f"--profile={profile}" for profile in profiles),
+        *(["--no-check-valid-until"] if "expired" in cell.options else []),
+        *packages(cell),
     ]
-    command += [f"--source={source}" for source in cell.sources(mirror)[1:]]
-    command += ["--no-check-valid-until"] if "expired" in cell.options else []
+    made = target.with_name(f"{target.name}.tar") if profiles else target
+    run([*command, cell.suite, str(made), f"{mirror}/{cell.archive}"], environment(epoch))
+    if profiles:
+        unpack(made, target)
+
+
+def unpack(archive: Path, target: Path) -> None:
+    """Unpacks a tar with everything that it holds, and removes it."""
+    target.mkdir()
     run(
-        [*command, *packages(cell), cell.suite, str(target), f"{mirror}/{cell.archive}"],
-        environment(epoch),
+        [
+            *("tar", "--extract", f"--file={archive}", f"--directory={target}"),
+            *("--preserve-permissions", "--same-owner", "--numeric-owner"),
+            *("--xattrs", "--xattrs-include=*"),
+        ]
     )
+    archive.unlink()
 
 
 def packages(cell: Cell) -> list[str]:

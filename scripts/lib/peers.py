@@ -17,11 +17,9 @@ from pathlib import Path
 
 from benchmirror import Mirrors
 from makers import (
-    CONFINED,
     KEYRINGS,
     Cell,
     Failed,
-    Reference,
     Unsupported,
     installed_version,
     need,
@@ -30,6 +28,7 @@ from makers import (
     remove,
     run,
 )
+from references import CONFINED, REFERENCES
 
 KEYRING = KEYRINGS["debian"]
 RDEBOOTSTRAP = "0.4.0"
@@ -118,7 +117,7 @@ class Referenced(Peer):
 
     def __init__(self, name: str, state: Path, mirror: str) -> None:
         self.name = name
-        self.reference = Reference(name, state, mirror)
+        self.reference = REFERENCES[name](state, mirror)
         self.version = self.reference.version
         if name == "mmdebstrap":
             need("zstd")

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import use
-from difference import differences, differing_paths, read_rules
+from difference import Difference, Rule, differences, differing_paths, read_rules
 from mirror import Mirror, Store
 
 from tree import Snapshot, take
@@ -183,7 +183,7 @@ PLANTED: list[Planted] = [
 
 def run(exceptions: Path) -> int:
     """Prints what is not as it should be; 0 when all is."""
-    wrong = planted(exceptions) + used() + mirrored()
+    wrong = planted(exceptions) + ruled() + used() + mirrored()
     return 1 if wrong else 0
 
 
@@ -209,6 +209,29 @@ def planted(exceptions: Path) -> int:
                 print(f"{name}: expected {sorted(expected)}, found", *lines, sep="\n  ")
             shutil.rmtree(ours)
     print(f"{len(PLANTED) - wrong} of {len(PLANTED)} planted cases found as they should be")
+    return wrong
+
+
+FIELD_RULES = {
+    "/var/lib/dpkg/status:Description": True,
+    "/var/lib/dpkg/status:Version": False,
+    "/var/lib/dpkg/status": False,
+    "/var/lib/dpkg/*": True,
+}
+"""Rules that allow, or do not, another field in the database."""
+
+
+def ruled() -> int:
+    """A rule for a field allows that field alone."""
+    difference = Difference("/var/lib/dpkg/status", "content", "one", "two", "Description")
+    wrong = 0
+    for pattern, allowed in FIELD_RULES.items():
+        if Rule(pattern, frozenset({"content"}), "").allows(difference) != allowed:
+            wrong += 1
+            print(f"the rule {pattern}: expected {'to allow' if allowed else 'not to allow'} it")
+    print(
+        f"{len(FIELD_RULES) - wrong} of {len(FIELD_RULES)} rules for fields allow what they should"
+    )
     return wrong
 
 
