@@ -152,14 +152,17 @@ fn assert_does_not_serve(context: &TestContext, suite: &str, mirror: &str, words
 fn mirrors_without_the_suite() {
     let context = TestContext::new([]);
     let url = context.mirror.url();
-    assert_does_not_serve(&context, "absent", &url, &["absent", &url]);
-    let elsewhere = format!("{url}/no/such/place");
-    assert_does_not_serve(&context, "fake", &elsewhere, &["/no/such/place"]);
+    let hint = "hint: a mirror's URL is that of the directory which contains `dists`";
+    assert_does_not_serve(&context, "absent", &url, &["absent", &url, hint]);
+    for place in ["/no/such/place", "/dists"] {
+        let elsewhere = format!("{url}{place}");
+        assert_does_not_serve(&context, "fake", &elsewhere, &[place, hint]);
+    }
     assert_does_not_serve(
         &context,
         "fake",
         "file:/no/such/mirror",
-        &["/no/such/mirror"],
+        &["/no/such/mirror", hint],
     );
 }
 

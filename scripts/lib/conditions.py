@@ -102,7 +102,9 @@ CONDITIONS = (
     Condition("days", "the clock two days ahead", wrapper=("faketime", "-f", "+2d")),
     Condition(
         "later",
-        "the same archive with all its Releases signed again, a day later and with another key",
+        "the same archive with all its Releases signed again, a day later and with another key, "
+        "the clock two days ahead",
+        wrapper=("faketime", "-f", "+2d"),
         mirror="later",
     ),
 )

@@ -114,6 +114,11 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Error::Release { source, .. } => source.hint(),
+            Error::Fetch { source, .. } if is_missing_suite(source) => Some(
+                "a mirror's URL is that of the directory which contains `dists`, as in \
+                 http://ftp.debian.org/debian; if it is, the mirror does not have the suite"
+                    .into(),
+            ),
             Error::Fetch { source, .. } => source.hint(),
             Error::Signature { source, .. } => source.hint(),
             Error::Mismatch { .. } => Some(
@@ -143,5 +148,13 @@ impl Error {
                     .into(),
             ),
         }
+    }
+}
+
+/// Whether a mirror has no release file where a suite's would be.
+fn is_missing_suite(error: &store::Error) -> bool {
+    match error {
+        store::Error::Missing { url, .. } => url.contains("/dists/") && url.ends_with("/Release"),
+        _ => false,
     }
 }
