@@ -30,7 +30,8 @@ pub(crate) use additions::Additions;
 pub(crate) use debootstrap_tree::{DebootstrapOptions, HostFile, RequiredPackages};
 pub(crate) use execute::{Installation, Installed, Setup};
 pub(crate) use hooks::{
-    BadHook, CopyPlace, Helper, HelperOptions, Hook, HookStage, copy as copy_by_helper, hook_path,
+    BadHook, CopyPlace, Helper, HelperOptions, Hook, HookStage, HostApt, copy as copy_by_helper,
+    hook_path,
 };
 pub(crate) use install_plan::InstallPlan;
 pub(crate) use key::StepKey;

@@ -255,6 +255,21 @@ fn the_null_format_leaves_what_hooks_took_out() {
 }
 
 #[test]
+#[ignore = "needs root, dpkg, apt"]
+fn hooks_install_with_the_hosts_apt() {
+    let later = DebBuilder::new("later", "1").file("usr/share/later", "later\n");
+    let context = TestContext::new([service(), later]);
+    let root = target(&context);
+    let hook = "--customize-hook=echo \"$MMDEBSTRAP_APT_CONFIG\" >\"$1/etc/told\"; \
+                APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get --yes install later";
+    made(&context, &["--variant=apt", hook, "fake", &root]).ok();
+    assert_eq!(context.read("usr/share/later"), "later\n");
+    let told = context.read("etc/told");
+    assert!(told.ends_with(".conf\n"), "{told}");
+    assert!(!Path::new(told.trim()).exists(), "{told}");
+}
+
+#[test]
 #[ignore = "needs root, dpkg"]
 fn a_failure_is_exit_code_1_and_leaves_the_directory() {
     let context = TestContext::new([service()]);

@@ -26,7 +26,7 @@ use super::host_files::host_files;
 use super::own_options::OwnOptions;
 use super::{Session, exit, listen_for_stops, print_data};
 use crate::formats::suite::Variant;
-use crate::install::Additions;
+use crate::install::{Additions, HostApt};
 use crate::privilege::{self, Privilege, Product};
 use crate::run::{
     self, Goal, InventoryOutputs, ListedSources, Outputs, Packages, PushOutputs, Request,
@@ -287,6 +287,11 @@ fn tell_hooks(
     let hooks = &mut request.additions.hooks;
     hooks.helpers.own_files = told.in_user_namespace;
     hooks.environment = told.environment(environment);
+    hooks.host_apt = Some(HostApt {
+        keyring: arguments.apt_trust.keyring.clone(),
+        keyrings: arguments.apt_trust.keyrings.clone(),
+        directory: environment.temporary(),
+    });
 }
 
 /// Redirects all messages into a file.

@@ -133,7 +133,7 @@ impl<'a> Installation<'a> {
             interrupt,
             report,
         };
-        let mut hooks = HookRunner::new(options.hooks());
+        let mut hooks = HookRunner::new(options.hooks(), &options.base().architectures);
         let done = execute_early_steps(&options, place, &mut hooks)?;
         // Before the sandbox, which hides its directory.
         let staging = start_staging(place, &options, &fetch, jobs)?;

@@ -6,6 +6,7 @@
 
 mod copying;
 mod helper;
+mod host_apt;
 mod incoming;
 mod running;
 mod tars;
@@ -26,6 +27,7 @@ use crate::tree::rootfs;
 
 pub(crate) use copying::{CopyPlace, copy};
 pub(crate) use helper::Helper;
+pub(crate) use host_apt::HostApt;
 pub(super) use incoming::{Error as IncomingError, Incoming};
 pub(crate) use running::hook_path;
 pub(super) use running::{HookPlace, HookRunner};
@@ -69,6 +71,8 @@ pub(crate) struct Hooks {
     pub(crate) list: Vec<Hook>,
     /// Environment variables for hooks, in addition to the caller's.
     pub(crate) environment: Vec<(OsString, OsString)>,
+    /// Lets hooks on the host call its apt for the tree.
+    pub(crate) host_apt: Option<HostApt>,
     pub(crate) helpers: HelperOptions,
 }
 

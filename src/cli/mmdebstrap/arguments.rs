@@ -47,6 +47,23 @@ pub(super) enum FormatWord {
     Null,
 }
 
+/// A keyring, and a directory of keyrings.
+#[derive(Debug)]
+pub(super) struct AptTrust {
+    pub(super) keyring: PathBuf,
+    pub(super) keyrings: PathBuf,
+}
+
+impl Default for AptTrust {
+    /// apt's defaults.
+    fn default() -> AptTrust {
+        AptTrust {
+            keyring: "/etc/apt/trusted.gpg".into(),
+            keyrings: "/etc/apt/trusted.gpg.d".into(),
+        }
+    }
+}
+
 /// mmdebstrap's options and arguments.
 #[derive(Debug, Default)]
 pub(super) struct Arguments {
@@ -63,6 +80,9 @@ pub(super) struct Arguments {
     pub(super) architectures: Vec<String>,
     pub(super) include: Vec<String>,
     pub(super) keyrings: Vec<PathBuf>,
+    /// What the host's apt trusts when hooks call it: the last file and the last directory of
+    /// `--keyring`, otherwise its own.
+    pub(super) apt_trust: AptTrust,
     pub(super) configuration: TreeConfiguration,
     pub(super) hooks: Vec<Hook>,
     pub(super) merged_usr: Option<bool>,
@@ -167,10 +187,13 @@ impl Arguments {
         if !path.exists() {
             return Err(format!("keyring \"{value}\" does not exist"));
         }
+        let absolute = std::path::absolute(path).map_err(|error| format!("{value}: {error}"))?;
         if path.is_dir() {
             self.keyrings.extend(keyrings_in(path));
+            self.apt_trust.keyrings = absolute;
         } else {
             self.keyrings.push(path.to_owned());
+            self.apt_trust.keyring = absolute;
         }
         Ok(())
     }

@@ -5,10 +5,11 @@
 //! this program's standard output may be an image.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::fs::{Access, AtFlags, CWD};
+use tempfile::NamedTempFile;
 
 use super::{CopyPlace, Error, Hook, HookAction, HookStage, Hooks, copy};
 use crate::dpkg::script_failure::LastLines;
@@ -36,14 +37,20 @@ pub(in crate::install) struct HookPlace<'a> {
 /// Runs the hooks of one installation. Mounts made by a hook stay until this is dropped.
 pub(in crate::install) struct HookRunner {
     hooks: Hooks,
+    /// Those of the tree, native first.
+    architectures: Vec<String>,
     mounts: Option<HookMounts>,
+    /// The configuration of the host's apt, once a hook has run.
+    apt_configuration: Option<NamedTempFile>,
 }
 
 impl HookRunner {
-    pub(in crate::install) fn new(hooks: &Hooks) -> HookRunner {
+    pub(in crate::install) fn new(hooks: &Hooks, architectures: &[String]) -> HookRunner {
         HookRunner {
             hooks: hooks.clone(),
+            architectures: architectures.to_vec(),
             mounts: None,
+            apt_configuration: None,
         }
     }
 
@@ -85,6 +92,7 @@ impl HookRunner {
             source,
         };
         let root = std::path::absolute(place.root.path()).map_err(failed_to_start)?;
+        let apt_configuration = self.apt_configuration(&root, place.report);
         let mounts = match &self.mounts {
             Some(mounts) => mounts,
             None => {
@@ -107,6 +115,9 @@ impl HookRunner {
         let report = place.report;
         report.detail(format!("running the {stage} hook on the host: {shown}"));
         self.set_environment(&mut command, stage);
+        if let Some(path) = apt_configuration {
+            command.env("MMDEBSTRAP_APT_CONFIG", path);
+        }
         let running = Running::start(&mut command, place.interrupt);
         let status = running.and_then(|mut running| running.wait());
         let status = status.map_err(failed_to_start)?;
@@ -119,6 +130,22 @@ impl HookRunner {
                 output: None,
             }),
         }
+    }
+
+    /// The configuration of the host's apt for this tree, written for the first hook. A hook that
+    /// needs none runs without it.
+    fn apt_configuration(&mut self, root: &Path, report: &Report) -> Option<PathBuf> {
+        if self.apt_configuration.is_none() {
+            let host_apt = self.hooks.host_apt.as_ref()?;
+            match host_apt.write(root, &self.architectures) {
+                Ok(file) => self.apt_configuration = Some(file),
+                Err(error) => {
+                    report.detail(format!("hooks get no MMDEBSTRAP_APT_CONFIG: {error}"));
+                }
+            }
+        }
+        let file = self.apt_configuration.as_ref()?;
+        Some(file.path().to_owned())
     }
 
     fn set_environment(&self, command: &mut Command, stage: HookStage) {
