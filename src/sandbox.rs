@@ -9,6 +9,7 @@
 mod channel;
 mod command;
 mod control_group;
+pub(crate) mod emulator;
 mod end;
 mod error;
 #[cfg(any(test, feature = "testing"))]
@@ -32,7 +33,7 @@ mod zygote;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, PipeReader, Read};
+use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
@@ -43,12 +44,13 @@ use nix::poll::{PollFd, PollFlags, poll};
 use nix::unistd::Pid;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
+use crate::formats::arch::Architecture;
 use crate::report::Report;
 use crate::tree::rootfs::Rootfs;
 use channel::Channel;
 use control_group::{ControlGroups, Hits};
 use limits::TimeLeft;
-use output::LineReader;
+use output::{LineReader, drain};
 use start::{Started, Starter};
 use wire::{Reply, RequestKind};
 
@@ -81,6 +83,8 @@ pub(crate) struct Options {
     pub(crate) shares_perl: bool,
     /// Whether a supervisor records the owners of files (see [`ownership`](crate::ownership)).
     pub(crate) records_owners: bool,
+    /// Another architecture, whose programs the host's emulator runs.
+    pub(crate) emulated: Option<&'static Architecture>,
 }
 
 /// The sandbox around a tree. Dropping it kills every process in it and, with the mount namespace,
@@ -175,6 +179,7 @@ impl Sandbox {
             without,
             shares_perl: options.shares_perl,
             records_owners: options.records_owners,
+            emulated: options.emulated,
         };
         let Started {
             socket,
@@ -381,20 +386,4 @@ fn setup_error(step: u32, error: i32) -> Error {
         step,
         source: io::Error::from_raw_os_error(error),
     }
-}
-
-/// Reads what the pipe contains. False once the other end is closed.
-fn drain(output: &mut PipeReader, lines: &mut LineReader<'_, '_>) -> bool {
-    let mut buffer = [0; 16 * 1024];
-    // At most a full pipe at a time: a process that writes forever must not hide the command's
-    // end.
-    for _ in 0..64 {
-        match output.read(&mut buffer) {
-            Ok(0) => return false,
-            Ok(read) => lines.push(&buffer[..read]),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return e.kind() == io::ErrorKind::WouldBlock,
-        }
-    }
-    true
 }

@@ -27,7 +27,7 @@ pub mod tree;
 pub mod unpacking;
 
 pub use archive::{FakeArchive, FakeSuite};
-pub use base::host_architecture;
+pub use base::{exit_program, host_architecture};
 pub use deb::{Damage, DebBuilder};
 pub use key::ArchiveKey;
 pub use mirror::{Mirror, MirrorFault};

@@ -19,6 +19,7 @@ mod context;
 mod debootstrap;
 mod disks;
 mod dpkg;
+mod emulation;
 mod engines;
 mod faults;
 mod field;

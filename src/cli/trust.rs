@@ -59,6 +59,7 @@ impl TrustArgs {
             is_contained: false,
             shares_perl,
             records_owners: false,
+            emulated: None,
         }
     }
 }

@@ -4,10 +4,13 @@
 //! A new architecture is a new row here. `suites/*.toml` says which mirrors have it, and
 //! `sandbox::seccomp` the numbers of its system calls.
 
+mod emulation;
 mod program;
 
+pub(crate) use emulation::of_audit_number;
+
 /// One architecture of Debian.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Architecture {
     /// Debian's name: `amd64`.
     pub(crate) name: &'static str,

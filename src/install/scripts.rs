@@ -7,7 +7,7 @@ use crate::dpkg::configure::{SavedStandIn, Services};
 use crate::formats::arch::{self, Architecture};
 use crate::interrupt::{Interrupt, Registration};
 use crate::report::{Report, Stage};
-use crate::sandbox::{self, Command, Sandbox};
+use crate::sandbox::{self, Command, Sandbox, emulator};
 use crate::tree::rootfs::{RootPath, Rootfs};
 
 use super::Error;
@@ -51,22 +51,67 @@ impl<'a> ScriptHost<'a> {
     /// Builds the sandbox. This comes before any file is unpacked: a host that does not permit it
     /// fails at once.
     pub(super) fn open(place: ScriptPlace<'a>) -> Result<ScriptHost<'a>, Error> {
-        let ScriptPlace {
-            root,
-            sandbox,
-            architecture,
-            interrupt,
-            report,
-        } = place;
         for mount_point in ["proc", "sys"] {
-            root.make_directory(&RootPath::known(mount_point), 0o755)?; // as base-files ships them
+            // As base-files ships them.
+            let path = RootPath::known(mount_point);
+            place.root.make_directory(&path, 0o755)?;
         }
-        let sandbox = Sandbox::open(root, &sandbox, report)?;
+        let foreign = place
+            .architecture
+            .filter(|known| arch::host() != Some(*known));
+        let Some(foreign) = foreign else {
+            return ScriptHost::start(place, None, place.report);
+        };
+        let emulator = emulator::find(foreign);
+        let emulated = match emulator {
+            Some(_) => ScriptHost::emulated(place, foreign)?,
+            None => None,
+        };
+        let host = ScriptHost::start(place, emulated, place.report)?;
+        match (try_program(&host.sandbox, place.root, foreign), emulator) {
+            (Err(Error::Sandbox(sandbox::Error::Foreign { .. })), Some(emulator)) => {
+                let architecture = foreign.name;
+                let error = sandbox::Error::NotEmulated {
+                    emulator,
+                    architecture,
+                };
+                Err(error.into())
+            }
+            (tried, _) => tried.map(|()| host),
+        }
+    }
+
+    /// The architecture that the sandbox emulates, if it is this one: `None` where the host starts
+    /// its programs. A processor that runs them is faster than an emulator, and an emulator of the
+    /// sandbox's own is out of the scripts' reach.
+    fn emulated(
+        place: ScriptPlace<'a>,
+        foreign: &'static Architecture,
+    ) -> Result<Option<&'static Architecture>, Error> {
+        let (first, second) = match arch::has_other_calls(foreign.name) {
+            true => (None, Some(foreign)),
+            false => (Some(foreign), None),
+        };
+        let trial = ScriptHost::start(place, first, &Report::silent())?;
+        match try_program(&trial.sandbox, place.root, foreign) {
+            Err(Error::Sandbox(sandbox::Error::Foreign { .. })) => Ok(second),
+            _ => Ok(first),
+        }
+    }
+
+    /// Starts the sandbox, in which the host's emulator runs the programs of `emulated`.
+    fn start(
+        place: ScriptPlace<'a>,
+        emulated: Option<&'static Architecture>,
+        report: &Report,
+    ) -> Result<ScriptHost<'a>, Error> {
+        let options = sandbox::Options {
+            emulated,
+            ..place.sandbox
+        };
+        let sandbox = Sandbox::open(place.root, &options, report)?;
         let cancel = sandbox.cancel();
-        let registration = interrupt.on_raise(move || cancel.cancel());
-        if let Some(architecture) = architecture {
-            refuse_foreign(&sandbox, root, architecture)?;
-        }
+        let registration = place.interrupt.on_raise(move || cancel.cancel());
         Ok(ScriptHost {
             sandbox,
             services: None,
@@ -115,14 +160,9 @@ impl<'a> ScriptHost<'a> {
     }
 }
 
-/// Fails if the host cannot run programs of an architecture: a small one is tried.
-fn refuse_foreign(
-    sandbox: &Sandbox,
-    root: &Rootfs,
-    architecture: &Architecture,
-) -> Result<(), Error> {
-    let is_host = arch::host().is_some_and(|host| host.name == architecture.name);
-    let Some(program) = architecture.exit_program().filter(|_| !is_host) else {
+/// Fails if the sandbox cannot run programs of an architecture: a small one is tried.
+fn try_program(sandbox: &Sandbox, root: &Rootfs, architecture: &Architecture) -> Result<(), Error> {
+    let Some(program) = architecture.exit_program() else {
         return Ok(());
     };
     let path = RootPath::known(TRIAL);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use super::limits::Exceeded;
 use crate::failure::Class;
@@ -32,6 +33,13 @@ pub(crate) enum Error {
     #[error("the host cannot run {architecture} programs such as the tree's {program}")]
     Foreign {
         program: String,
+        /// Debian's name.
+        architecture: &'static str,
+    },
+    /// The host has an emulator, and its kernel does not start it in the tree.
+    #[error("the host cannot run {architecture} programs: it does not start {} for them", emulator.display())]
+    NotEmulated {
+        emulator: PathBuf,
         /// Debian's name.
         architecture: &'static str,
     },
@@ -77,6 +85,7 @@ impl Error {
             | Error::Setup { .. }
             | Error::Start(_)
             | Error::Foreign { .. }
+            | Error::NotEmulated { .. }
             | Error::TooLong { .. }
             | Error::Nul { .. }
             | Error::Died => Class::Target,
@@ -90,6 +99,12 @@ impl Error {
             Error::Foreign { architecture, .. } => Some(format!(
                 "install qemu-user-static to run {architecture} programs"
             )),
+            Error::NotEmulated { .. } => Some(
+                "register it with binfmt_misc, on the host of a container: install \
+                 qemu-user-static and binfmt-support there; Linux 6.7 and later needs no \
+                 registration where user namespaces are allowed"
+                    .into(),
+            ),
             Error::Weak { .. } => Some(
                 "run it as root with CAP_SYS_ADMIN, or in a container with CAP_SETPCAP and --mode \
                  container; --allow-weak-sandbox runs the scripts all the same, with the host's \

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "descriptors by number, signals")]
 
 mod capabilities;
+mod emulation;
 #[cfg(any(test, feature = "testing"))]
 pub(super) mod fuzz;
 mod launch;
@@ -26,6 +27,7 @@ use super::start::Starter;
 use super::wire::{REPLY, Reply, RequestKind};
 use super::zygote::{Coverer, Zygotes};
 use super::{SetupStep, refused, seccomp};
+use crate::formats::arch::Architecture;
 use crate::kernel::wait;
 use launch::Launcher;
 use processors::Processors;
@@ -39,6 +41,10 @@ pub(super) const SOCKET: RawFd = 3;
 
 /// The descriptor of the tree's root, when the program is executed.
 pub(super) const TREE: RawFd = 4;
+
+/// The descriptor of an emulator's program, when this program is executed and an architecture is
+/// emulated.
+pub(super) const EMULATOR: RawFd = 5;
 
 /// Everything that PID 1 works with.
 struct Init {
@@ -54,6 +60,8 @@ struct Init {
     shares_perl: bool,
     /// Whether a supervisor records the owners of files.
     records_owners: bool,
+    /// The architecture that is emulated, by its number of seccomp filters; 0 for none.
+    emulated: u32,
     /// Waits to cover the Perl scripts, before the first command.
     coverer: Option<Coverer>,
     /// Once the Perl scripts are covered.
@@ -65,8 +73,8 @@ struct Init {
 }
 
 /// The arguments with which the program is executed as PID 1: its name, the features not to use,
-/// those that were refused already, whether Perl scripts may have zygotes, and whether owners are
-/// recorded.
+/// those that were refused already, whether Perl scripts may have zygotes, whether owners are
+/// recorded, and which architecture is emulated.
 pub(super) fn arguments(refused: u32, starter: &Starter<'_>) -> Vec<CString> {
     let mut arguments = Vec::new();
     arguments.extend(CString::new(NAME));
@@ -75,6 +83,7 @@ pub(super) fn arguments(refused: u32, starter: &Starter<'_>) -> Vec<CString> {
         refused,
         u32::from(starter.shares_perl),
         u32::from(starter.records_owners),
+        starter.emulated.map_or(0, Architecture::audit_number),
     ] {
         arguments.extend(CString::new(number.to_string()));
     }
@@ -87,14 +96,15 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitC
     if arguments.next()? != NAME {
         return None;
     }
-    let mut numbers = [0; 4];
+    let mut numbers = [0; 5];
     for number in &mut numbers {
         *number = arguments.next()?.to_str()?.parse().ok()?;
     }
-    let [without, refused, shares_perl, records_owners] = numbers;
+    let [without, refused, shares_perl, records_owners, emulated] = numbers;
     let mut init = Init::new(without, refused);
     init.shares_perl = shares_perl != 0;
     init.records_owners = records_owners != 0;
+    init.emulated = emulated;
     Some(init.run(refused))
 }
 
@@ -108,6 +118,7 @@ impl Init {
             launcher: Launcher::new(),
             shares_perl: false,
             records_owners: false,
+            emulated: 0,
             coverer: None,
             zygotes: None,
             running: None,

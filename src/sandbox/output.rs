@@ -3,6 +3,8 @@
 //! Beyond the limit lines are only searched for those that the caller follows the command by, so a
 //! command that writes without end fills neither our memory nor the log, and is not held up.
 
+use std::io::{self, PipeReader, Read};
+
 use memchr::{memchr, memmem, memrchr};
 
 use crate::report::{Event, Report};
@@ -225,6 +227,22 @@ impl<'r, 'h> LineReader<'r, 'h> {
 fn split_line(text: &[u8]) -> (&[u8], &[u8]) {
     let end = memchr(b'\n', text).map_or(text.len(), |at| at + 1);
     text.split_at(end)
+}
+
+/// Reads what the pipe contains. False once the other end is closed.
+pub(super) fn drain(output: &mut PipeReader, lines: &mut LineReader<'_, '_>) -> bool {
+    let mut buffer = [0; 16 * 1024];
+    // At most a full pipe at a time: a process that writes forever must not hide the command's
+    // end.
+    for _ in 0..64 {
+        match output.read(&mut buffer) {
+            Ok(0) => return false,
+            Ok(read) => lines.push(&buffer[..read]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return e.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+    true
 }
 
 #[cfg(test)]

@@ -19,9 +19,10 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
 use nix::unistd::Pid;
 
 use super::control_group::ControlGroups;
-use super::init::{self, SOCKET, TREE};
+use super::init::{self, EMULATOR, SOCKET, TREE};
 use super::wire::Reply;
-use super::{ScriptLimits, SetupStep, ids, program, refused};
+use super::{ScriptLimits, SetupStep, emulator, ids, program, refused};
+use crate::formats::arch::Architecture;
 use crate::kernel::wait;
 
 /// Bytes of a stack for a cloned process.
@@ -49,6 +50,8 @@ pub(super) struct Starter<'a> {
     pub(super) shares_perl: bool,
     /// Whether a supervisor records the owners of files.
     pub(super) records_owners: bool,
+    /// Another architecture, whose programs the host's emulator runs.
+    pub(super) emulated: Option<&'static Architecture>,
 }
 
 /// What the new process needs until it executes the program.
@@ -59,6 +62,8 @@ struct Child {
     /// The other end of its socket, which it must not hold open.
     host_socket: RawFd,
     tree: RawFd,
+    /// The program of an emulator; negative for none.
+    emulator: RawFd,
     /// The files to execute: the first that the kernel permits.
     programs: [RawFd; 2],
     arguments: Vec<*const c_char>,
@@ -97,11 +102,13 @@ impl Starter<'_> {
     ) -> io::Result<Started> {
         let (socket, theirs) = UnixStream::pair()?;
         let strings = init::arguments(refused, self);
+        let emulator = self.emulated.and_then(emulator::copy);
         let mut child = Child {
             null: null.as_raw_fd(),
             socket: theirs.as_raw_fd(),
             host_socket: socket.as_raw_fd(),
             tree: self.tree.as_raw_fd(),
+            emulator: emulator.as_ref().map_or(-1, OwnedFd::as_raw_fd),
             programs,
             arguments: pointers(&strings),
             environment: [ptr::null()],
@@ -198,6 +205,7 @@ impl Child {
             // Out of the way first: a source may have the number of another's destination.
             let socket = libc::fcntl(self.socket, libc::F_DUPFD_CLOEXEC, ABOVE);
             let tree = libc::fcntl(self.tree, libc::F_DUPFD_CLOEXEC, ABOVE);
+            let emulator = libc::fcntl(self.emulator, libc::F_DUPFD_CLOEXEC, ABOVE);
             let null = libc::fcntl(self.null, libc::F_DUPFD_CLOEXEC, ABOVE);
             let programs = self
                 .programs
@@ -207,6 +215,9 @@ impl Child {
             }
             libc::dup2(socket, SOCKET);
             libc::dup2(tree, TREE);
+            if libc::dup2(emulator, EMULATOR) < 0 {
+                libc::close(EMULATOR); // the caller's, if any
+            }
             for program in programs {
                 if program >= 0 {
                     libc::syscall(

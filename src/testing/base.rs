@@ -13,6 +13,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::deb::DebBuilder;
 use super::tar::{TarEntry, directory, file};
+use crate::formats::arch;
 use crate::formats::compress::Compression;
 
 /// Programs of the tree's `coreutils`, which stands for several packages of Debian's.
@@ -99,6 +100,11 @@ pub fn libraries(names: &[&str]) -> Vec<TarEntry> {
         entries.push(file(path, content).mode(0o755));
     }
     entries
+}
+
+/// A program of an architecture that exits with 0.
+pub fn exit_program(architecture: &str) -> Vec<u8> {
+    arch::named(architecture).unwrap().exit_program().unwrap()
 }
 
 /// Debian's name for the host's architecture.

@@ -3,7 +3,7 @@
 
 use std::ffi::{c_char, c_int};
 use std::mem;
-use std::os::fd::{IntoRawFd, RawFd};
+use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -12,8 +12,8 @@ use rustix::io::{Errno, FdFlags};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::UnshareFlags;
 
-use super::{Coverer, Init, Processors, SOCKET, SetupStep, TREE};
-use super::{borrow, capabilities, processors, refused, seccomp};
+use super::{Coverer, EMULATOR, Init, Processors, SOCKET, SetupStep, TREE};
+use super::{borrow, capabilities, emulation, processors, refused, seccomp};
 use crate::kernel::descriptors::close_inherited_descriptors;
 use crate::kernel::filter;
 use crate::sandbox::seccomp::Policy;
@@ -41,12 +41,7 @@ impl Init {
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
         reset_signals();
         let _ = rustix::process::setsid(); // no terminal, so no Ctrl-C from one
-        // Above all what the caller of the program left open.
-        close_inherited_descriptors(FIRST, [SOCKET, TREE]);
-        for kept in [SOCKET, TREE] {
-            // They came through one exec. No command may have them.
-            let _ = rustix::io::fcntl_setfd(borrow(&kept), FdFlags::CLOEXEC);
-        }
+        self.keep_descriptors();
         rustix::process::umask(Mode::from_raw_mode(0o022));
         limit_resources();
         if refused & refused::USER == 0 {
@@ -63,6 +58,7 @@ impl Init {
                 .map_err(|e| (SetupStep::WatchChildren, e))?;
         }
         refused |= self.unshare();
+        let emulation = self.register_emulator(refused);
         refused |= mounts::enter(refused & refused::MOUNT == 0)?;
         if refused & refused::UTS == 0 {
             let _ = rustix::system::sethostname(HOSTNAME.as_bytes());
@@ -70,7 +66,7 @@ impl Init {
         if refused & refused::NET == 0 {
             raise_loopback();
         }
-        self.let_go_of_the_host();
+        self.let_go_of_the_host(emulation);
         let mut child = SigSet::empty();
         child.add(Signal::SIGCHLD);
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
@@ -94,14 +90,40 @@ impl Init {
 
     /// Closes what was opened on the host. Through a descriptor of the host, `/proc/1/fd/N/..`
     /// would lead to its files, and `/proc/self/fd/0` to its /dev/null.
-    fn let_go_of_the_host(&mut self) {
+    ///
+    /// `emulation` stays open, which leads nowhere.
+    fn let_go_of_the_host(&mut self, emulation: Option<OwnedFd>) {
         if let Some(input) = open_null().or_else(empty_input) {
             for standard in 0..3 {
                 // SAFETY: plain descriptor numbers; no `OwnedFd` owns the three here.
                 unsafe { libc::dup2(input, standard) };
             }
         }
-        close_inherited_descriptors(FIRST, [SOCKET, self.children]);
+        let emulation = emulation.map_or(-1, IntoRawFd::into_raw_fd);
+        close_inherited_descriptors(FIRST, [SOCKET, self.children, emulation]);
+    }
+
+    /// Closes what the caller of the program left open. What it was executed with came through that
+    /// exec; no command may have it.
+    fn keep_descriptors(&self) {
+        let emulator = match self.emulated {
+            0 => -1,
+            _ => EMULATOR,
+        };
+        let kept = [SOCKET, TREE, emulator];
+        close_inherited_descriptors(FIRST, kept);
+        for descriptor in kept.iter().filter(|kept| **kept >= 0) {
+            let _ = rustix::io::fcntl_setfd(borrow(descriptor), FdFlags::CLOEXEC);
+        }
+    }
+
+    /// Registers the emulator, if there is one and this would not reach the host. The result has to
+    /// stay open. Without it, the first program of the architecture fails.
+    fn register_emulator(&self, refused: u32) -> Option<OwnedFd> {
+        if self.emulated == 0 || refused & (refused::USER | refused::MOUNT) != 0 {
+            return None;
+        }
+        emulation::register(self.emulated).ok()
     }
 
     /// Makes orphans children of this process, as they are of PID 1, and opens the list of
