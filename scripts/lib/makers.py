@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-OPTIONS = ("archive", "components", "expired", "foreign", "profile", "sources")
+OPTIONS = ("arch", "archive", "components", "expired", "foreign", "profile", "sources")
 """What a line of the matrix may say beyond suite, variant and packages."""
 
 KEYRINGS = {
@@ -43,9 +43,12 @@ class Cell:
 
     @property
     def architectures(self) -> list[str]:
-        """The native one and, when the cell asks for one, the foreign one."""
+        """The native one, which is the host's unless the cell names another, and when the cell
+        asks for one, the foreign one.
+        """
         machine = platform.machine()
-        return [MACHINES.get(machine, machine), *filter(None, [self.options.get("foreign")])]
+        native = self.options.get("arch", MACHINES.get(machine, machine))
+        return [native, *filter(None, [self.options.get("foreign")])]
 
     @property
     def archive(self) -> str:

@@ -245,7 +245,8 @@ class Debootstrap(Reference):
                 f"debootstrap has no {cell.variant} for {', '.join(cell.architectures)} "
                 f"of {', '.join(cell.suites)}"
             )
-        return [f"--variant={DEBOOTSTRAP_VARIANTS[cell.variant]}"]
+        architecture = [f"--arch={cell.architectures[0]}"] if "arch" in cell.options else []
+        return [f"--variant={DEBOOTSTRAP_VARIANTS[cell.variant]}", *architecture]
 
 
 class Debuerreotype(Reference):
