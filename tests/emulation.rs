@@ -56,7 +56,7 @@ fn make(context: &TestContext, emulator: Option<&[u8]>) -> Outcome {
         "--variant=extract",
         "--include=tool",
         "--arch=riscv64",
-        "--hook=customize-in-tree=/usr/bin/foreign && echo ran >/said",
+        "--hook=extract-in-tree=/usr/bin/foreign && echo ran >/said",
         "fake",
         "root",
         &context.mirror.url(),
