@@ -130,12 +130,14 @@ pub(super) fn tell(refused: u32, is_contained: bool, report: &Report) {
         }
     }
     if !effects.is_empty() {
-        let (host, remedy) = match is_contained {
-            true => (
-                "container",
-                " (docker run --cap-add SYS_ADMIN permits more)",
-            ),
-            false => ("host", ""),
+        let host = match is_contained {
+            true => "container",
+            false => "host",
+        };
+        // A container with the capability still may have no user namespaces.
+        let remedy = match is_contained && is_weak(refused) {
+            true => " (docker run --cap-add SYS_ADMIN permits more)",
+            false => "",
         };
         let missing = missing(refused);
         let effects = effects.join(", ");
@@ -189,6 +191,12 @@ mod tests {
                  run as its root, with few capabilities and system calls, see the tree's own /dev, \
                  no /proc and no /sys, see its processes, can reach its network (docker run \
                  --cap-add SYS_ADMIN permits more)",
+            ),
+            (
+                USER,
+                true,
+                "the container allows no user namespace: maintainer scripts run as its root, with \
+                 few capabilities and system calls",
             ),
             (
                 PID,
