@@ -45,6 +45,8 @@ struct Case {
 fn cases() -> Vec<Case> {
     let user = "echo 'svc:*:101:101::/:/bin/sh' >>/etc/passwd\necho 'svc:*:101:' >>/etc/group";
     let note = "env | grep -E '^(DEB|LC_|LANG|HOME|SOURCE|TMPDIR|APT_)' | sort >/var/lib/note";
+    // Scripts that call ucf see it.
+    let keeps = "case $DPKG_FORCE in *confold*) echo yes;; *) echo no;; esac >/var/lib/keeps";
     let logs = "mkdir -p /var/log/x; echo x >/var/log/x/y; echo x >/tmp/z; echo x >/run/z";
     vec![
         Case {
@@ -67,7 +69,8 @@ fn cases() -> Vec<Case> {
             debs: vec![
                 DebBuilder::new("settings", "1")
                     .conffile("etc/fstab", "own\n")
-                    .conffile("etc/settings", "x\n"),
+                    .conffile("etc/settings", "x\n")
+                    .script("postinst", keeps),
             ],
         },
         Case {
@@ -83,7 +86,8 @@ fn cases() -> Vec<Case> {
             name: "logs and environment",
             options: &["--variant=essential", "--include=noisy"],
             debs: vec![
-                DebBuilder::new("noisy", "1").script("postinst", &format!("{note}\n{logs}")),
+                DebBuilder::new("noisy", "1")
+                    .script("postinst", &format!("{note}\n{keeps}\n{logs}")),
             ],
         },
         Case {

@@ -113,7 +113,8 @@ pub(crate) struct CallDetails {
     /// As dpkg takes them: `NAME` or `NAME:ARCHITECTURE`.
     pub(crate) names: Vec<String>,
     /// Whether a conffile may differ from a file that is there before. That file stays, and the
-    /// package's is put beside it as `.dpkg-dist`; otherwise dpkg would ask, and fail.
+    /// package's is put beside it as `.dpkg-dist`; otherwise dpkg would ask, and fail. The scripts
+    /// see this in `DPKG_FORCE`, and ucf does the same with its files.
     pub(crate) keeps_existing: bool,
     /// The whole environment of the scripts (`dpkg::script_environment`).
     pub(crate) environment: Vec<(OsString, OsString)>,

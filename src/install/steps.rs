@@ -5,6 +5,7 @@ mod extraction;
 mod words;
 
 use crate::archive::Source;
+use crate::dpkg::configure::DpkgCall;
 use crate::dpkg::unpack::Method;
 use crate::formats::package_key::PackageKey;
 use crate::formats::path_rule::PathRule;
@@ -195,6 +196,12 @@ impl Options {
     /// Whether maintainer scripts run.
     pub(crate) fn has_scripts(&self) -> bool {
         self.configures() && self.first_stage.is_none() && !self.only_downloads()
+    }
+
+    /// Whether dpkg keeps conffiles that are there before their packages, whatever they are: so
+    /// debootstrap calls it for all but the required packages.
+    pub(super) fn keeps_conffiles(&self, call: DpkgCall) -> bool {
+        self.debootstrap.is_some() && call != DpkgCall::ConfigureForced
     }
 
     fn only_downloads(&self) -> bool {

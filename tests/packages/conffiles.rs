@@ -122,7 +122,8 @@ fn a_hard_link_to_a_conffile() {
 
 /// Files that are in the tree before any package: apt's sources, preferences, fstab, and what keeps
 /// services from starting. A package that ships one is treated as by dpkg with `--force-confold`:
-/// of a conffile the file that is there stays, and a plain file is replaced.
+/// of a conffile the file that is there stays, and a plain file is replaced. Its scripts, and those
+/// of packages configured with it, see that option only where a conffile is there.
 #[test]
 #[ignore = "needs root, dpkg, apt"]
 fn conffiles_and_files_that_are_there_before() {
@@ -137,7 +138,8 @@ fn conffiles_and_files_that_are_there_before() {
     ];
     let mut ran = 0;
     for is_conffile in [true, false] {
-        let mut deb = DebBuilder::new("own", "1");
+        let mut deb =
+            DebBuilder::new("own", "1").script("postinst", "echo \"$DPKG_FORCE\" >/var/lib/forced");
         for (path, _) in paths {
             deb = match is_conffile {
                 true => deb.conffile(path, "# shipped\n"),
@@ -166,6 +168,9 @@ fn conffiles_and_files_that_are_there_before() {
         }
         made.extend(stanza_of(&context.root()));
         assert_eq!(made, expected, "conffile: {is_conffile}");
+        let forced = context.read("var/lib/forced");
+        assert!(forced.contains("security-mac"), "{forced}");
+        assert_eq!(forced.contains("confold"), is_conffile, "{forced}");
     }
     println!("files that are there before: {ran} cases");
     assert_eq!(ran, 12);

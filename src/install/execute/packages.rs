@@ -104,7 +104,8 @@ impl Installation<'_> {
         }
         let details = CallDetails {
             names,
-            keeps_existing: self.has_own_file(call, packages),
+            keeps_existing: self.options.keeps_conffiles(call)
+                || self.has_own_conffile(call, packages),
             environment: dpkg::script_environment(self.script_epoch.or(plan.epoch)),
             repeated: repeated_scripts(self.root, &self.state, &of_call(call, packages, plan)),
         };
@@ -114,13 +115,17 @@ impl Installation<'_> {
         Ok(self.state.reread(self.root)?)
     }
 
-    /// Whether a package that a call configures lists a file that was there before all packages.
-    fn has_own_file(&self, call: DpkgCall, packages: &[PackageKey]) -> bool {
+    /// Whether a package that a call configures has a conffile that was there before all packages.
+    /// No other file counts: `--force-confold` also changes what the scripts of the call's other
+    /// packages do, such as those that call ucf.
+    fn has_own_conffile(&self, call: DpkgCall, packages: &[PackageKey]) -> bool {
         let State { ledger, status, .. } = &self.state;
         for path in &self.own_files {
             for owner in ledger.owners(path) {
                 let is_named = call == DpkgCall::Pending || packages.contains(owner);
-                if is_named && !status.is_configured(ledger.qualified(owner)) {
+                let qualified = ledger.qualified(owner);
+                let is_conffile = status.conffile_digest(qualified, path).is_some();
+                if is_named && is_conffile && !status.is_configured(qualified) {
                     return true;
                 }
             }
