@@ -25,7 +25,10 @@ pub(super) const MASKS: u32 = 32768;
 const COSTS: u32 = MOUNT | NET | DEV | PROC | NODEV;
 
 const WARNINGS: [(u32, &str); 3] = [
-    (MOUNT, "see the tree's own /dev, no /proc and no /sys"),
+    (
+        MOUNT,
+        "see the tree's own /dev, no /proc and no /sys, so that systemd-tmpfiles makes nothing",
+    ),
     (PID, "see its processes"),
     (NET, "can reach its network"),
 ];
@@ -189,8 +192,8 @@ mod tests {
                 true,
                 "the container allows no user, PID, network, mount namespace: maintainer scripts \
                  run as its root, with few capabilities and system calls, see the tree's own /dev, \
-                 no /proc and no /sys, see its processes, can reach its network (docker run \
-                 --cap-add SYS_ADMIN permits more)",
+                 no /proc and no /sys, so that systemd-tmpfiles makes nothing, see its processes, \
+                 can reach its network (docker run --cap-add SYS_ADMIN permits more)",
             ),
             (
                 USER,
