@@ -50,7 +50,8 @@ class Rule:
     cells: str = "*"
 
     def holds_in(self, reference: str, cell: str) -> bool:
-        return fnmatch.fnmatchcase(f"{reference}/{cell}", self.cells)
+        matches = fnmatch.fnmatchcase(f"{reference}/{cell}", self.cells.removeprefix("!"))
+        return matches != self.cells.startswith("!")
 
     def allows(self, difference: Difference) -> bool:
         known = "any" in self.aspects or difference.aspect in self.aspects
@@ -60,7 +61,8 @@ class Rule:
 
 def read_rules(file: Path) -> list[Rule]:
     """Reads lines of `GLOB ASPECT[,ASPECT…] REASON`; `#` begins a comment. A line `[GLOB]`
-    restricts the lines below it to matching REFERENCE/CELL; those above the first apply to all.
+    restricts the lines below it to matching REFERENCE/CELL, `[!GLOB]` to others; those above the
+    first apply to all.
     A field of a database of stanzas is PATH:FIELD.
     """
     rules = []
