@@ -2,11 +2,12 @@
 //! one run leaves.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rbootstrap::testing::DebBuilder;
-use rbootstrap::testing::tar::file;
+use rbootstrap::testing::tar::{directory, file};
 use rbootstrap::testing::tree::{Times, dump, names};
 use rustix::mount::MountFlags;
 
@@ -139,6 +140,29 @@ fn two_stages_leave_what_one_run_leaves() {
         assert_eq!(direct, staged, "{}", case.name);
     }
     println!("{} cases", cases.len());
+}
+
+/// `mount` is extracted although it is not essential, since scripts need /proc.
+#[test]
+#[ignore = "needs root, dpkg"]
+fn shared_directories_have_the_times_of_one_run() {
+    let shared = |seconds| directory("usr/share/shared").modified(seconds);
+    let context = TestContext::new([
+        DebBuilder::new("first", "1")
+            .field("Essential", "yes")
+            .entry(shared(1000)),
+        DebBuilder::new("mount", "1")
+            .field("Priority", "required")
+            .entry(shared(2000)),
+    ]);
+    let options = ["--variant=minbase"];
+    context.make(&options).ok();
+    let tree = first_stage(&context, &options);
+    second_stage(&tree, &SECOND_STAGE).ok();
+    for root in [context.root(), tree] {
+        let found = fs::metadata(root.join("usr/share/shared")).unwrap();
+        assert_eq!(found.mtime(), 1000, "{}", root.display());
+    }
 }
 
 #[test]

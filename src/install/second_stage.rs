@@ -127,9 +127,11 @@ pub(super) fn first_stage(plan: &Plan, steps: Vec<Step>, about: &FirstStage) -> 
     // The second stage needs a system. Without essential packages that is whatever was chosen.
     let mut extracted = packages.clone();
     if plan.essential_count() != 0 {
-        let others = extracted.split_off(plan.essential_count());
-        // Scripts need /proc.
-        extracted.extend(others.into_iter().filter(|key| key.name() == "mount"));
+        let mut others = extracted.split_off(plan.essential_count());
+        // Scripts need /proc. It comes first: shared directories have the times of the last package,
+        // which is an essential one in a direct run.
+        others.retain(|key| key.name() == "mount");
+        extracted.splice(0..0, others);
     }
     let second = SecondStage::new(plan, &rest, about);
     if !extracted.is_empty() {
