@@ -7,12 +7,15 @@
 //! this user and cannot be written by others.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File, Permissions};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 
 use rustix::fs::{AtFlags, StatxFlags, XattrFlags};
 use rustix::io::Errno;
+use tempfile::TempDir;
 
 const TRUSTED: &str = "trusted.rbootstrap.run";
 /// Not packed into images: see `pack::entry`.
@@ -51,6 +54,35 @@ pub(crate) struct Process {
     boot: String,
     /// The inode of the PID namespace in which it has its number.
     namespace: u64,
+}
+
+/// A marked temporary directory of this run alone. Dropping it removes it.
+#[derive(Debug)]
+pub(crate) struct TemporaryDirectory {
+    directory: TempDir,
+    /// Locked as long as this process lives.
+    _lock: File,
+}
+
+impl TemporaryDirectory {
+    /// Creates one in `parent`.
+    pub(crate) fn create(parent: &Path) -> io::Result<TemporaryDirectory> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PREFIX);
+        builder.permissions(Permissions::from_mode(UNMARKED));
+        let directory = builder.tempdir_in(parent)?;
+        let lock = File::open(directory.path())?;
+        let _ = lock.try_lock();
+        set(&lock, None);
+        Ok(TemporaryDirectory {
+            directory,
+            _lock: lock,
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
 }
 
 /// Whether an extended attribute is a mark.

@@ -152,7 +152,7 @@ fn assert_does_not_serve(context: &TestContext, suite: &str, mirror: &str, words
 fn mirrors_without_the_suite() {
     let context = TestContext::new([]);
     let url = context.mirror.url();
-    let hint = "hint: a mirror's URL is that of the directory which contains `dists`";
+    let hint = "hint: a mirror's URL names the directory that contains `dists`";
     assert_does_not_serve(&context, "absent", &url, &["absent", &url, hint]);
     for place in ["/no/such/place", "/dists"] {
         let elsewhere = format!("{url}{place}");

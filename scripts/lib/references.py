@@ -216,7 +216,7 @@ class Mmdebstrap(Reference):
 
 
 class Debootstrap(Reference):
-    """Has two variants, one suite and one architecture."""
+    """Makes trees of one suite and one architecture."""
 
     name = "debootstrap"
     oldest = "1.0.141"
@@ -266,10 +266,11 @@ class Debuerreotype(Reference):
 
     def command(self, cell: Cell) -> list[str]:
         profile = cell.options.get("profile", "")
-        if profile not in DEBUERREOTYPE_STEPS or cell.variant != "minbase" or len(cell.suites) > 1:
+        is_made = profile in DEBUERREOTYPE_STEPS and cell.variant == "minbase"
+        if not is_made or len(cell.suites) > 1 or {"arch", "foreign"} & cell.options.keys():
             raise Unsupported(
                 f"debuerreotype has no {cell.variant} with the profile `{profile}` "
-                f"of {', '.join(cell.suites)}"
+                f"for {', '.join(cell.architectures)} of {', '.join(cell.suites)}"
             )
         scripts = self.debootstrap.scripts
         start = [

@@ -115,8 +115,8 @@ impl Error {
         match self {
             Error::Release { source, .. } => source.hint(),
             Error::Fetch { source, .. } if is_missing_suite(source) => Some(
-                "a mirror's URL is that of the directory which contains `dists`, as in \
-                 http://ftp.debian.org/debian; if it is, the mirror does not have the suite"
+                "a mirror's URL names the directory that contains `dists`, such as \
+                 http://ftp.debian.org/debian; if it does, the mirror lacks the suite"
                     .into(),
             ),
             Error::Fetch { source, .. } => source.hint(),

@@ -138,6 +138,13 @@ pub(crate) enum Error {
         #[source]
         source: io::Error,
     },
+    /// apt's configuration for hooks, in the directory for temporary files.
+    #[error("cannot write a configuration of apt for hooks in {}", directory.display())]
+    AptConfiguration {
+        directory: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("{helper}: tar failed: {status}")]
     Tar {
         helper: &'static str,
@@ -167,7 +174,7 @@ impl Error {
             Error::Failed { .. } | Error::Sandbox { .. } | Error::Tar { .. } => Class::Script,
             Error::Start { .. } | Error::NotThere { .. } | Error::Io { .. } => Class::Script,
             Error::Unpack { .. } => Class::Script,
-            Error::Rootfs(_) => Class::Target,
+            Error::AptConfiguration { .. } | Error::Rootfs(_) => Class::Target,
         }
     }
 
@@ -180,6 +187,10 @@ impl Error {
             Error::Start { program, .. } if program == "tar" => {
                 Some("copying between host and tree needs tar on the host".into())
             }
+            Error::AptConfiguration { .. } => Some(
+                "TMPDIR names another directory; the target's path must have no `\"` and no line end"
+                    .into(),
+            ),
             Error::Failed { .. }
             | Error::Start { .. }
             | Error::Sandbox { .. }

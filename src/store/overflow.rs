@@ -3,17 +3,16 @@
 //! They are in a temporary directory that is marked, so that the next run removes what a killed one
 //! has left.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{AtFlags, CWD};
-use tempfile::{TempDir, TempPath};
+use tempfile::TempPath;
 
-use crate::mark;
+use crate::mark::TemporaryDirectory;
 
 /// Where files get names.
 #[derive(Debug)]
@@ -24,9 +23,7 @@ pub(super) struct Overflow {
 
 #[derive(Debug)]
 struct NamedFiles {
-    directory: TempDir,
-    /// Locked as long as this process lives.
-    _lock: File,
+    directory: TemporaryDirectory,
     count: u64,
 }
 
@@ -58,16 +55,8 @@ impl Overflow {
 
 impl NamedFiles {
     fn create(temporary: &Path) -> io::Result<NamedFiles> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(mark::PREFIX);
-        builder.permissions(Permissions::from_mode(mark::UNMARKED));
-        let directory = builder.tempdir_in(temporary)?;
-        let lock = File::open(directory.path())?;
-        let _ = lock.try_lock();
-        mark::set(&lock, None);
         Ok(NamedFiles {
-            directory,
-            _lock: lock,
+            directory: TemporaryDirectory::create(temporary)?,
             count: 0,
         })
     }

@@ -52,7 +52,7 @@ impl Table {
         let mut heard = Vec::new();
         let moments = MOMENTS.map(|moment| whole.mul_f64(moment));
         // On a busy machine the first run may have taken much longer than the others.
-        let earlier = (1..EARLIER).map(|halvings| moments[0] / 2_u32.pow(halvings));
+        let earlier = (1..=EARLIER).map(|halvings| moments[0] / 2_u32.pow(halvings));
         for (number, after) in moments.into_iter().chain(earlier).enumerate() {
             if number >= MOMENTS.len() && !heard.is_empty() {
                 break;

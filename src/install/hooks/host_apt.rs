@@ -5,11 +5,13 @@
 //! apt.conf.d says comes after it.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, NamedTempFile};
+use super::Error;
+use crate::mark::TemporaryDirectory;
 
 /// How the host's apt checks the tree's sources, and where its configuration is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,18 +24,39 @@ pub(crate) struct HostApt {
     pub(crate) directory: PathBuf,
 }
 
+/// The configuration on the host. Dropping it removes it.
+#[derive(Debug)]
+pub(super) struct AptConfiguration {
+    directory: TemporaryDirectory,
+}
+
+impl AptConfiguration {
+    pub(super) fn path(&self) -> PathBuf {
+        self.directory.path().join("apt.conf")
+    }
+}
+
 impl HostApt {
-    /// Writes the configuration for a tree with these architectures, native first. Dropping the
-    /// result removes the file.
+    /// Writes the configuration for a tree with these architectures, native first.
     ///
-    /// Fails if the file cannot be written, or for a path that no string of apt.conf(5) can have.
-    pub(super) fn write(&self, root: &Path, architectures: &[String]) -> io::Result<NamedTempFile> {
-        let text = self.text(root, architectures)?;
-        let mut builder = Builder::new();
-        builder.prefix("rbootstrap-apt-").suffix(".conf");
-        let mut file = builder.tempfile_in(&self.directory)?;
-        file.write_all(&text)?;
-        Ok(file)
+    /// Fails if the file cannot be written, or for a path that no string of apt.conf(5) can have. A
+    /// hook must not run without it: its apt would work on the host.
+    pub(super) fn write(
+        &self,
+        root: &Path,
+        architectures: &[String],
+    ) -> Result<AptConfiguration, Error> {
+        let write = || {
+            let text = self.text(root, architectures)?;
+            let directory = TemporaryDirectory::create(&self.directory)?;
+            let configuration = AptConfiguration { directory };
+            File::create_new(configuration.path())?.write_all(&text)?;
+            Ok(configuration)
+        };
+        write().map_err(|source| Error::AptConfiguration {
+            directory: self.directory.clone(),
+            source,
+        })
     }
 
     fn text(&self, root: &Path, architectures: &[String]) -> io::Result<Vec<u8>> {
@@ -76,6 +99,8 @@ fn add_path(text: &mut Vec<u8>, name: &str, path: &OsStr) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn host_apt() -> HostApt {
@@ -103,6 +128,20 @@ Apt::Install-Recommends "false";
 Acquire::Languages "none";
 "#
         );
+    }
+
+    #[test]
+    fn it_goes_with_its_run_and_a_failure_is_an_error() {
+        let place = tempfile::tempdir().unwrap();
+        let mut host_apt = host_apt();
+        let error = host_apt.write(Path::new("/tree"), &[]).unwrap_err();
+        assert!(error.to_string().contains("/nowhere"), "{error}");
+        assert!(error.hint().unwrap().contains("TMPDIR"));
+        host_apt.directory = place.path().to_owned();
+        let written = host_apt.write(Path::new("/tree"), &[]).unwrap();
+        assert!(written.path().is_file());
+        drop(written);
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
     }
 
     #[test]

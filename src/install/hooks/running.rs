@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::fs::{Access, AtFlags, CWD};
-use tempfile::NamedTempFile;
 
+use super::host_apt::AptConfiguration;
 use super::{CopyPlace, Error, Hook, HookAction, HookStage, Hooks, copy};
 use crate::dpkg::script_failure::LastLines;
 use crate::interrupt::Interrupt;
@@ -41,7 +41,7 @@ pub(in crate::install) struct HookRunner {
     architectures: Vec<String>,
     mounts: Option<HookMounts>,
     /// The configuration of the host's apt, once a hook has run.
-    apt_configuration: Option<NamedTempFile>,
+    apt_configuration: Option<AptConfiguration>,
 }
 
 impl HookRunner {
@@ -92,7 +92,7 @@ impl HookRunner {
             source,
         };
         let root = std::path::absolute(place.root.path()).map_err(failed_to_start)?;
-        let apt_configuration = self.apt_configuration(&root, place.report);
+        let apt_configuration = self.apt_configuration(&root)?;
         let mounts = match &self.mounts {
             Some(mounts) => mounts,
             None => {
@@ -132,20 +132,12 @@ impl HookRunner {
         }
     }
 
-    /// The configuration of the host's apt for this tree, written for the first hook. A hook that
-    /// needs none runs without it.
-    fn apt_configuration(&mut self, root: &Path, report: &Report) -> Option<PathBuf> {
-        if self.apt_configuration.is_none() {
-            let host_apt = self.hooks.host_apt.as_ref()?;
-            match host_apt.write(root, &self.architectures) {
-                Ok(file) => self.apt_configuration = Some(file),
-                Err(error) => {
-                    report.detail(format!("hooks get no MMDEBSTRAP_APT_CONFIG: {error}"));
-                }
-            }
+    /// The configuration of the host's apt for this tree, written for the first hook.
+    fn apt_configuration(&mut self, root: &Path) -> Result<Option<PathBuf>, Error> {
+        if let (None, Some(host_apt)) = (&self.apt_configuration, &self.hooks.host_apt) {
+            self.apt_configuration = Some(host_apt.write(root, &self.architectures)?);
         }
-        let file = self.apt_configuration.as_ref()?;
-        Some(file.path().to_owned())
+        Ok(self.apt_configuration.as_ref().map(AptConfiguration::path))
     }
 
     fn set_environment(&self, command: &mut Command, stage: HookStage) {
