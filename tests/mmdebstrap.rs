@@ -28,6 +28,23 @@ fn mmdebstrap(context: &TestContext, words: &[&str]) -> Outcome {
     outcome(&mut command(context, words))
 }
 
+/// A command in a mount namespace, started by a script that first mounts something. `$1` is the
+/// directory that it mounts or mounts on.
+fn confined(program: &Command, script: &str, directory: &Path) -> Command {
+    let mut confined = Command::new("unshare");
+    confined.args(["--mount", "sh", "-c", script, "sh"]);
+    // The name by which the program is called is not among its arguments.
+    confined
+        .arg(directory)
+        .arg(program.get_program())
+        .arg("mmdebstrap");
+    confined.args(program.get_args());
+    for (variable, value) in program.get_envs() {
+        confined.env(variable, value.unwrap_or_default());
+    }
+    confined
+}
+
 /// As [`mmdebstrap`], with the archive's keyring before the words and its mirror after them.
 fn made(context: &TestContext, words: &[&str]) -> Outcome {
     let keyring = format!("--keyring={}", context.path("keyring.gpg").display());
@@ -252,6 +269,35 @@ fn the_null_format_leaves_what_hooks_took_out() {
     .ok();
     assert!(taken.join("service.postinst").exists());
     context.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs root, dpkg"]
+fn hooks_use_devices_where_temporary_directories_permit_none() {
+    let context = TestContext::new([]);
+    let place = context.path("place");
+    fs::create_dir(&place).unwrap();
+    let keyring = format!("--keyring={}", context.path("keyring.gpg").display());
+    let tar = context.root().with_extension("tar").display().to_string();
+    let hook = "--customize-hook=echo more >\"$1/dev/null\" && \
+                ! head -c 1 /dev/zero 2>/dev/null >\"$1/dev/full\"";
+    let mirror = context.mirror.url();
+    let words = [
+        keyring.as_str(),
+        "--mode=root",
+        "--variant=apt",
+        hook,
+        "--customize-hook=echo more >\"$1/dev/null\"",
+        "fake",
+        &tar,
+        &mirror,
+    ];
+    let program = command(&context, &words);
+    let mounted = "mount -t tmpfs -o nodev tmpfs \"$1\" && shift && exec \"$@\"";
+    let mut confined = confined(&program, mounted, &place);
+    outcome(confined.env("TMPDIR", &place)).ok();
+    let is_packed = members(&tar).iter().any(|member| member == "./dev/null");
+    assert!(is_packed);
 }
 
 #[test]

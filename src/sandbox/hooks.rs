@@ -17,7 +17,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::{dup2_stdout, getpid, getppid};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, StatVfsMountFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive};
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -205,11 +205,8 @@ fn mount_missing(root: &Path) {
         }
     }
     let dev = root.join("dev");
-    let null = rustix::fs::stat(dev.join("null"));
-    let has_nodes =
-        null.is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::CharacterDevice);
-    if !has_nodes && is_unmounted_directory(root, &dev) {
-        let _ = make_dev(&dev);
+    if is_unmounted_directory(root, &dev) {
+        mount_nodes(&dev);
     }
     let terminals = dev.join("pts");
     if is_unmounted_directory(&dev, &terminals) {
@@ -225,6 +222,37 @@ fn is_unmounted_directory(parent: &Path, place: &Path) -> bool {
             is_directory && parent.st_dev == found.st_dev
         }
         _ => false,
+    }
+}
+
+/// Makes device nodes that work. A tree may have its own, which do not on a mount with `nodev`.
+fn mount_nodes(dev: &Path) {
+    if !is_node(rustix::fs::stat(dev.join("null"))) {
+        let _ = make_dev(dev);
+    } else if has_no_devices(dev) {
+        bind_nodes(dev);
+    }
+}
+
+fn is_node(found: Result<Stat, Errno>) -> bool {
+    found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::CharacterDevice)
+}
+
+/// Whether a path is on a mount on which no device node can be opened.
+fn has_no_devices(path: &Path) -> bool {
+    let found = rustix::fs::statvfs(path);
+    found.is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::NODEV))
+}
+
+/// Binds the host's nodes on those of the tree. What hooks add to /dev stays in the tree.
+fn bind_nodes(dev: &Path) {
+    for (on_host, path, ..) in NODES {
+        let place = dev.join(name_in_dev(path));
+        let found = rustix::fs::statat(CWD, &place, AtFlags::SYMLINK_NOFOLLOW);
+        if is_node(found) && has_no_devices(&place) {
+            let on_host = OsStr::from_bytes(on_host.to_bytes());
+            let _ = mount_bind(Path::new("/").join(on_host), &place);
+        }
     }
 }
 
