@@ -8,7 +8,7 @@ use std::process::Command;
 
 use rbootstrap::testing::tree::names;
 
-use super::{command, made, members, mmdebstrap, service, target};
+use super::{command, confined, made, members, mmdebstrap, service, target};
 use rbootstrap::testing::DebBuilder;
 
 use crate::context::{TestContext, outcome, suite};
@@ -212,6 +212,51 @@ fn hook_directories_of_the_user_are_run() {
     made(&context, &words).ok();
     let seen = "eatmydata\neatmydata\nmerged-usr\nmerged-usr\nown\nown\n";
     assert_eq!(context.read("etc/seen"), seen);
+}
+
+/// Mounts a directory in place of /usr/share, and runs the rest.
+const WITH_SHARED: &str = "mount --bind \"$1\" /usr/share && shift && exec \"$@\"";
+
+/// The mounts of this directory are for programs that hooks start in the tree.
+#[test]
+#[ignore = "needs root, dpkg"]
+fn mirrors_are_mounted_by_the_scripts_of_an_installed_mmdebstrap() {
+    let context = TestContext::new([service()]);
+    let shared = context.path("place");
+    for (name, runs) in [("file-mirror-automount", true), ("eatmydata", false)] {
+        let directory = shared.join("mmdebstrap/hooks").join(name);
+        fs::create_dir_all(&directory).unwrap();
+        let script = directory.join("customize00.sh");
+        fs::write(
+            &script,
+            format!("#!/bin/sh\necho {name} >\"$1/etc/{name}\"\n"),
+        )
+        .unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let root = context.path(name).display().to_string();
+        let keyring = format!("--keyring={}", context.path("keyring.gpg").display());
+        let hooks = format!("--hook-dir=/usr/share/mmdebstrap/hooks/{name}");
+        let mirror = context.mirror.url();
+        let words = [
+            keyring.as_str(),
+            "--variant=apt",
+            &hooks,
+            "fake",
+            &root,
+            &mirror,
+        ];
+        outcome(&mut confined(
+            &command(&context, &words),
+            WITH_SHARED,
+            &shared,
+        ))
+        .ok();
+        assert_eq!(
+            Path::new(&root).join("etc").join(name).exists(),
+            runs,
+            "{name}"
+        );
+    }
 }
 
 /// What the words of the other programs cannot say is said by the environment.

@@ -18,8 +18,8 @@ const NATIVE_HOOKS: [(&str, NativeHook); 5] = [
     ("maybe-merged-usr", NativeHook::MaybeMergedUsr),
     ("merged-usr", NativeHook::MergedUsr),
     ("no-merged-usr", NativeHook::NoMergedUsr),
-    // Packages are never installed from inside the tree.
-    ("file-mirror-automount", NativeHook::None),
+    // The run reads mirrors on the host: its mounts are for programs that hooks start in the tree.
+    ("file-mirror-automount", NativeHook::Scripts),
     // The sandbox answers fsync at once.
     ("eatmydata", NativeHook::None),
 ];
@@ -27,6 +27,8 @@ const NATIVE_HOOKS: [(&str, NativeHook); 5] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum NativeHook {
     None,
+    /// Its scripts, if the package is installed.
+    Scripts,
     /// The package usr-is-merged, where the archive has it.
     MaybeMergedUsr,
     MergedUsr,
@@ -215,7 +217,7 @@ impl Arguments {
     fn add_hook_directory(&mut self, path: &Path) -> Result<(), String> {
         if let Some(native) = native(path) {
             match native {
-                NativeHook::None => {}
+                NativeHook::None | NativeHook::Scripts => {}
                 NativeHook::MaybeMergedUsr => self.usr_is_merged = true,
                 NativeHook::MergedUsr => {
                     self.merged_usr = Some(true);
@@ -264,7 +266,8 @@ fn native(path: &Path) -> Option<NativeHook> {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let name = path.strip_prefix(OWN_HOOKS).ok()?.to_str()?;
     let (_, native) = NATIVE_HOOKS.into_iter().find(|(known, _)| *known == name)?;
-    Some(native)
+    let runs_scripts = native == NativeHook::Scripts && path.is_dir();
+    (!runs_scripts).then_some(native)
 }
 
 fn variant(name: &str) -> Result<Variant, String> {
