@@ -41,6 +41,10 @@ impl HostApt {
     ///
     /// Fails if the file cannot be written, or for a path that no string of apt.conf(5) can have. A
     /// hook must not run without it: its apt would work on the host.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a file outside of the tree, in a directory of this run"
+    )]
     pub(super) fn write(
         &self,
         root: &Path,
