@@ -2,12 +2,10 @@
 #![expect(unsafe_code, reason = "descriptors by number, and in control messages")]
 
 use std::ffi::c_int;
-use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
-use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use rustix::fs::{Dir, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -65,30 +63,47 @@ fn close(descriptor: RawFd) {
 }
 
 /// Sends a message, and with it a descriptor. An end that is closed gives an error, not a signal.
+/// Does not allocate.
 pub(crate) fn send_with_descriptor(
     socket: BorrowedFd<'_>,
     message: &[u8],
     passed: RawFd,
 ) -> nix::Result<usize> {
-    loop {
-        let sent = sendmsg::<()>(
-            socket.as_raw_fd(),
-            &[io::IoSlice::new(message)],
-            &[ControlMessage::ScmRights(&[passed])],
-            MsgFlags::MSG_NOSIGNAL,
-            None,
-        );
-        if sent != Err(nix::Error::EINTR) {
-            return sent;
+    let mut control = Control([0; 64]);
+    let mut part = libc::iovec {
+        iov_base: message.as_ptr().cast_mut().cast(),
+        iov_len: message.len(),
+    };
+    // SAFETY: all-zero is a valid msghdr; its pointers are set to buffers that outlive the call,
+    // with their sizes. The control buffer has room for one header with one descriptor.
+    unsafe {
+        let mut header: libc::msghdr = mem::zeroed();
+        header.msg_iov = &raw mut part;
+        header.msg_iovlen = 1;
+        header.msg_control = control.0.as_mut_ptr().cast();
+        header.msg_controllen = libc::CMSG_SPACE(size_of::<c_int>() as u32) as _;
+        let rights = libc::CMSG_FIRSTHDR(&raw const header);
+        (*rights).cmsg_level = libc::SOL_SOCKET;
+        (*rights).cmsg_type = libc::SCM_RIGHTS;
+        (*rights).cmsg_len = libc::CMSG_LEN(size_of::<c_int>() as u32) as _;
+        ptr::write_unaligned(libc::CMSG_DATA(rights).cast::<c_int>(), passed);
+        loop {
+            let sent = libc::sendmsg(socket.as_raw_fd(), &raw const header, libc::MSG_NOSIGNAL);
+            match nix::errno::Errno::result(sent) {
+                Err(nix::Error::EINTR) => {}
+                sent => return sent.map(|sent| sent as usize),
+            }
         }
     }
 }
 
+/// A control message, aligned as its header.
+#[repr(align(8))]
+struct Control([u8; 64]);
+
 /// Receives a message of exactly this length with a descriptor. `None` when the other end is
 /// closed, or for any other message.
 pub(crate) fn receive_with_descriptor(socket: BorrowedFd<'_>, into: &mut [u8]) -> Option<OwnedFd> {
-    #[repr(align(8))]
-    struct Control([u8; 64]);
     let mut control = Control([0; 64]);
     let mut part = libc::iovec {
         iov_base: into.as_mut_ptr().cast(),

@@ -1,23 +1,22 @@
-//! A process that waits for the answer to a call: its memory, its files, its ids.
+//! A process that waits for the answer to a call: its files and its ids.
 //!
 //! Nothing here has more rights than the process: paths are resolved with its root and from its
 //! current directory, and links of /proc are not followed, except to its own descriptors.
 #![expect(
     unsafe_code,
-    reason = "the memory and the limits of another process are reached through pointers"
+    reason = "the limits of another process are reached through pointers"
 )]
 
 use std::ffi::{CStr, CString, OsStr};
-use std::fmt::Display;
-use std::fs::File;
-use std::io::Read;
 use std::mem;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
+
+use crate::kernel::caller::CallingProcess;
 
 /// The limit that carries the number of a process's credentials. The kernel has not used it since
 /// Linux 2.4, and a process inherits it through fork and exec.
@@ -25,20 +24,6 @@ const CARRIER: libc::__rlimit_resource_t = libc::RLIMIT_LOCKS;
 /// Added to the number, so that a limit that the caller of the program has set is not taken for
 /// one.
 const CARRIED: u64 = 0x7262_0000_0000;
-
-/// The most bytes of a path, including its NUL (PATH_MAX).
-const PATH_LIMIT: usize = 4096;
-const PAGE: u64 = 4096;
-/// The most bytes that are read of /proc/PID/status.
-const STATUS_LIMIT: u64 = 16 << 10;
-
-/// The process, by the id of the calling thread.
-#[derive(Clone, Copy)]
-pub(super) struct CallingProcess<'s> {
-    pub(super) thread: u32,
-    /// /proc of the host.
-    pub(super) processes: BorrowedFd<'s>,
-}
 
 /// A file as the arguments of a call name it.
 pub(super) struct CallFile {
@@ -50,72 +35,10 @@ pub(super) struct CallFile {
 }
 
 impl CallingProcess<'_> {
-    /// Reads memory. Returns fewer bytes than requested where the mapped memory ends.
-    pub(super) fn read(&self, address: u64, into: &mut [u8]) -> Result<usize, Errno> {
-        // In two pieces, because the kernel may read nothing of a piece that is only partly mapped.
-        let first = (PAGE - address % PAGE).min(into.len() as u64) as usize;
-        let local = libc::iovec {
-            iov_base: into.as_mut_ptr().cast(),
-            iov_len: into.len(),
-        };
-        let remote = [
-            area(address, first),
-            area(address.wrapping_add(first as u64), into.len() - first),
-        ];
-        // SAFETY: the kernel writes to `into` and checks the addresses of the other process.
-        let read = unsafe {
-            libc::process_vm_readv(
-                self.thread as i32,
-                &raw const local,
-                1,
-                remote.as_ptr(),
-                remote.len() as u64,
-                0,
-            )
-        };
-        usize::try_from(read).map_err(|_| Errno::FAULT)
-    }
-
-    pub(super) fn read_exactly(&self, address: u64, into: &mut [u8]) -> Result<(), Errno> {
-        match self.read(address, into)? {
-            read if read == into.len() => Ok(()),
-            _ => Err(Errno::FAULT),
-        }
-    }
-
-    /// Reads a string of at most a path's length.
-    pub(super) fn string(&self, address: u64) -> Result<CString, Errno> {
-        let mut bytes = [0; PATH_LIMIT];
-        // Most strings are short, and then lie in one page.
-        let mut read = self.read(address, &mut bytes[..256])?;
-        if !bytes[..read].contains(&0) {
-            read = self.read(address, &mut bytes)?;
-        }
-        let found = CStr::from_bytes_until_nul(&bytes[..read]);
-        found.map(CStr::to_owned).map_err(|_| Errno::NAMETOOLONG)
-    }
-
-    /// Opens the memory for writing. It stays this process's, even if its PID is reused.
-    pub(super) fn memory(&self) -> Result<File, Errno> {
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(self.processes, self.own("mem"), flags, Mode::empty())?;
-        Ok(File::from(opened))
-    }
-
     /// The metadata of the file behind a descriptor.
     pub(super) fn status(&self, descriptor: i32) -> Result<Stat, Errno> {
         let link = self.own(format_args!("fd/{descriptor}"));
         rustix::fs::statat(self.processes, link, AtFlags::empty())
-    }
-
-    /// A path below /proc of this process.
-    fn own(&self, what: impl Display) -> String {
-        format!("{}/{what}", self.thread)
-    }
-
-    fn open_own(&self, what: impl Display) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        rustix::fs::openat(self.processes, self.own(what), flags, Mode::empty())
     }
 
     /// Opens a file with O_PATH.
@@ -207,19 +130,6 @@ impl CallingProcess<'_> {
         Ok(self.status_field("NoNewPrivs:")? != "0")
     }
 
-    /// A field of the process's /proc/PID/status.
-    fn status_field(&self, name: &str) -> Result<String, Errno> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let path = self.own("status");
-        let opened = rustix::fs::openat(self.processes, path, flags, Mode::empty())?;
-        let mut bytes = Vec::new();
-        let mut file = File::from(opened).take(STATUS_LIMIT);
-        file.read_to_end(&mut bytes).map_err(|_| Errno::IO)?;
-        let text = String::from_utf8_lossy(&bytes);
-        let value = text.lines().find_map(|line| line.strip_prefix(name));
-        value.map(|value| value.trim().to_owned()).ok_or(Errno::IO)
-    }
-
     /// The number of the process's credentials.
     pub(super) fn credentials(&self) -> usize {
         // SAFETY: all-zero is a valid value; the kernel fills it.
@@ -287,17 +197,9 @@ fn own_descriptor(path: &CStr) -> Option<i32> {
     numbers.next()?.parse().ok()
 }
 
-fn area(address: u64, length: usize) -> libc::iovec {
-    libc::iovec {
-        iov_base: std::ptr::without_provenance_mut(address as usize),
-        iov_len: length,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;
-    use std::os::unix::fs::FileExt;
 
     use super::*;
 
@@ -319,27 +221,12 @@ mod tests {
 
     /// This process is its own caller.
     #[test]
-    fn memory_is_read_up_to_its_end() {
+    fn ids_and_modes_of_a_process_are_found() {
         let processes = rustix::fs::open(c"/proc", OFlags::PATH, Mode::empty()).unwrap();
         let caller = CallingProcess {
             thread: std::process::id(),
             processes: processes.as_fd(),
         };
-        let text = c"a path".to_owned();
-        assert_eq!(caller.string(text.as_ptr().addr() as u64), Ok(text));
-        let long = CString::new("x".repeat(PATH_LIMIT)).unwrap();
-        let found = caller.string(long.as_ptr().addr() as u64);
-        assert_eq!(found, Err(Errno::NAMETOOLONG));
-        assert_eq!(caller.string(8), Err(Errno::FAULT));
-        let mut there = *b"abc";
-        let address = there.as_mut_ptr().addr() as u64;
-        caller
-            .memory()
-            .unwrap()
-            .write_all_at(b"xyz", address)
-            .unwrap();
-        assert_eq!(std::hint::black_box(&there), b"xyz");
-        assert!(caller.memory().unwrap().write_all_at(b"x", 8).is_err());
         assert_eq!(caller.credentials(), 0);
         assert!(caller.umask().is_ok());
         assert_eq!(caller.has_no_new_privileges(), Ok(false));

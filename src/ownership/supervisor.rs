@@ -9,11 +9,12 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Resource, getrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use super::caller::{CallFile, CallingProcess};
+use super::caller::CallFile;
 use super::calls::{self, AnsweredCall, AttributeOperand, Operand};
 use super::credentials::ProcessCredentials;
 use super::sockets::NewSocket;
 use super::table::{InodeId, Table};
+use crate::kernel::caller::CallingProcess;
 use crate::kernel::listener::{CallAnswer, CallListener, Notification};
 use crate::kernel::shared::SharedNumber;
 

@@ -3,7 +3,8 @@
 //! It is this program, executed again as [`NAME`] by `start`: nothing of the memory of the run,
 //! with its keys, tokens and environment, is in the process that scripts can see. It ends when its
 //! socket is closed, and the kernel then kills all its descendants and drops its mounts. `setup`
-//! prepares it, `request` reads a request, `launch` starts the command, `processors` places it.
+//! prepares it, `request` reads a request, `launch` starts the command, `processors` places it,
+//! `own_proc` stands in for /proc where none can be mounted.
 #![expect(unsafe_code, reason = "descriptors by number, signals")]
 
 mod capabilities;
@@ -11,6 +12,7 @@ mod emulation;
 #[cfg(any(test, feature = "testing"))]
 pub(super) mod fuzz;
 mod launch;
+mod own_proc;
 mod processors;
 mod request;
 mod setup;
@@ -30,6 +32,7 @@ use super::{SetupStep, refused, seccomp};
 use crate::formats::arch::Architecture;
 use crate::kernel::wait;
 use launch::Launcher;
+use own_proc::OwnProc;
 use processors::Processors;
 use request::{ExecRequest, RequestBuffer};
 
@@ -54,6 +57,8 @@ struct Init {
     is_init: bool,
     /// Keeps commands on one processor, where that can be hidden.
     processors: Option<Processors>,
+    /// Shows commands their part of /proc, where none can be mounted.
+    own_proc: Option<OwnProc>,
     buffer: RequestBuffer,
     launcher: Launcher,
     /// Whether Perl scripts may have zygotes.
@@ -114,6 +119,7 @@ impl Init {
             without,
             is_init: refused & refused::PID == 0,
             processors: None,
+            own_proc: None,
             buffer: RequestBuffer::new(),
             launcher: Launcher::new(),
             shares_perl: false,
@@ -152,6 +158,8 @@ impl Init {
             if let Some(processors) = &self.processors {
                 listener = processors.listener().unwrap_or(listener);
                 timeout = processors.timeout();
+            } else if let Some(own_proc) = &self.own_proc {
+                listener = own_proc.listener().unwrap_or(listener);
             }
             let mut watched = [
                 PollFd::new(borrow(&SOCKET), PollFlags::POLLIN),
@@ -165,9 +173,17 @@ impl Init {
                 // end.
                 Err(_) => return,
             }
+            let has_hung_up = watched[2].revents() == Some(PollFlags::POLLHUP);
             let [has_request, has_signal, has_notification] =
                 watched.map(|one| one.any().unwrap_or(true));
             self.place(has_notification);
+            if let Some(own_proc) = &mut self.own_proc {
+                match (has_hung_up, has_notification) {
+                    (true, _) => own_proc.command_ended(),
+                    (false, true) => own_proc.answer(),
+                    (false, false) => {}
+                }
+            }
             if has_signal {
                 while let Ok(Some(_)) = signals.read_signal() {}
                 self.reap();
@@ -213,6 +229,9 @@ impl Init {
                 if let Some(processors) = &mut self.processors {
                     processors.command_ended();
                 }
+                if let Some(own_proc) = &mut self.own_proc {
+                    own_proc.command_ended();
+                }
                 let left = self.kill_what_is_left();
                 send(SOCKET, Reply::Ended { status, left });
             }
@@ -236,9 +255,13 @@ impl Init {
         // No command runs beside a process without the filter.
         self.coverer = None;
         let one_processor = self.processors.is_some();
-        match self.launcher.start(request, one_processor) {
+        let handover = self.own_proc.as_ref().map(OwnProc::handover);
+        match self.launcher.start(request, one_processor, handover) {
             Ok(pid) => {
                 self.running = Some(pid);
+                if let Some(own_proc) = &mut self.own_proc {
+                    own_proc.command_started();
+                }
                 if let Some(processors) = &mut self.processors {
                     processors.command_started();
                 }
@@ -269,7 +292,7 @@ impl Init {
         if let Ok(null) = rustix::io::fcntl_dupfd_cloexec(borrow(&0), 3) {
             request.output = null;
         }
-        if let Ok(pid) = self.launcher.start(&request, false) {
+        if let Ok(pid) = self.launcher.start(&request, false, None) {
             zygotes.started(pid);
         }
     }

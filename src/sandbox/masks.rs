@@ -8,7 +8,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::AsFd;
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use rustix::mount::{
     MountFlags, MoveMountFlags, OpenTreeFlags, mount, mount_remount, move_mount, open_tree,
@@ -61,6 +61,20 @@ fn hide_staging() -> Result<(), Errno> {
     for_each(Found { paths, listed }, empty)
 }
 
+/// Whether this path below /proc is hidden from scripts, where nothing can be mounted over it. Files
+/// that are for root alone are found by their modes.
+pub(super) fn is_hidden(path: &str) -> bool {
+    let hides = |hidden: &&CStr| {
+        let hidden = hidden.to_bytes().strip_prefix(b"/proc/");
+        let below = hidden.and_then(|hidden| path.as_bytes().strip_prefix(hidden));
+        below.is_some_and(|below| matches!(below, [] | [b'/', ..]))
+    };
+    FILES
+        .iter()
+        .chain(&DIRECTORIES)
+        .any(|hidden| hides(&hidden))
+}
+
 /// What to hide, as far as it could be listed.
 struct Found {
     paths: Vec<CString>,
@@ -69,7 +83,10 @@ struct Found {
 
 fn files() -> Found {
     let mut found = entries(b"/proc/");
-    found.paths.retain(|path| is_for_root_alone(path));
+    found.paths.retain(|path| {
+        let found = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW);
+        found.is_ok_and(|found| is_for_root_alone(&found))
+    });
     found.paths.extend(FILES.map(CString::from));
     found
 }
@@ -121,10 +138,7 @@ fn list(directory: &[u8], paths: &mut Vec<CString>) -> Result<(), Errno> {
 }
 
 /// Whether this is a file that nobody but its owner may read or write.
-fn is_for_root_alone(path: &CStr) -> bool {
-    let Ok(found) = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) else {
-        return false;
-    };
+pub(super) fn is_for_root_alone(found: &Stat) -> bool {
     let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
     is_file && found.st_mode & 0o077 == 0
 }
@@ -152,6 +166,24 @@ pub(super) fn bind_read_only(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hidden_files_are_found_by_their_paths() {
+        for (path, hidden) in [
+            ("kallsyms", true),
+            ("keys", true),
+            ("key", false),
+            ("keys2", false),
+            ("acpi", true),
+            ("acpi/wakeup", true),
+            ("bus/pci/devices", true),
+            ("bus/input", false),
+            ("cpuinfo", false),
+            ("sys/firmware", false),
+        ] {
+            assert_eq!(is_hidden(path), hidden, "{path}");
+        }
+    }
 
     #[test]
     fn all_are_tried_and_the_first_error_counts() {

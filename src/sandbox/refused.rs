@@ -19,21 +19,18 @@ pub(super) const NODEV: u32 = 4096;
 pub(super) const USER: u32 = 8192;
 pub(super) const CGROUP: u32 = 16384;
 pub(super) const MASKS: u32 = 32768;
+pub(super) const SETUID: u32 = 65536;
 
 /// What a user namespace can cost where it is permitted: a container may allow these to its root
 /// only.
 const COSTS: u32 = MOUNT | NET | DEV | PROC | NODEV;
 
-const WARNINGS: [(u32, &str); 3] = [
-    (
-        MOUNT,
-        "see the tree's own /dev, no /proc and no /sys, so that systemd-tmpfiles makes nothing",
-    ),
-    (PID, "see its processes"),
+const WARNINGS: [(u32, &str); 2] = [
+    (PID, "can send signals to its processes"),
     (NET, "can reach its network"),
 ];
 
-const DETAILS: [(u32, &str); 12] = [
+const DETAILS: [(u32, &str); 13] = [
     (IPC, "no IPC namespace"),
     (
         CGROUP,
@@ -43,6 +40,10 @@ const DETAILS: [(u32, &str); 12] = [
     (
         FILTER,
         "no seccomp filter: all system calls are allowed, and fsync reaches the disk",
+    ),
+    (
+        SETUID,
+        "setuid bits of programs have no effect: the kernel takes no filter otherwise",
     ),
     (PIVOT, "no pivot_root: scripts cannot use chroot"),
     (NODEV, "scripts can open device nodes of packages"),
@@ -100,6 +101,19 @@ fn without_user_namespace(refused: u32) -> &'static str {
     }
 }
 
+/// What scripts see where nothing can be mounted.
+fn without_mounts(refused: u32) -> Option<&'static str> {
+    match (refused & MOUNT != 0, refused & PROC != 0) {
+        (true, true) => Some(
+            "see the tree's own /dev, no /proc and no /sys, so that systemd-tmpfiles makes nothing",
+        ),
+        (true, false) => {
+            Some("see the tree's own /dev, nothing but themselves in /proc, and no /sys")
+        }
+        (false, _) => None,
+    }
+}
+
 /// The names of the missing namespaces.
 pub(super) fn missing(refused: u32) -> String {
     let mut names = Vec::new();
@@ -127,6 +141,7 @@ pub(super) fn tell(refused: u32, is_contained: bool, report: &Report) {
     if refused & USER != 0 {
         effects.push(without_user_namespace(refused));
     }
+    effects.extend(without_mounts(refused));
     for (bit, effect) in WARNINGS {
         if refused & bit != 0 {
             effects.push(effect);
@@ -167,7 +182,7 @@ mod tests {
         let mut cases = 0;
         for bit in 0..u32::BITS {
             let bit = 1 << bit;
-            if bit > MASKS {
+            if bit > SETUID {
                 continue;
             }
             let (sender, receiver) = mpsc::channel();
@@ -180,20 +195,26 @@ mod tests {
                 cases += 1;
             }
         }
-        assert_eq!(cases, 16);
+        assert_eq!(cases, 17);
     }
 
     #[test]
     fn what_weakens_the_sandbox_is_one_warning() {
         let all = USER | PID | NET | MOUNT;
+        let with_proc = "the container allows no user, PID, network, mount namespace: maintainer \
+                         scripts run as its root, with few capabilities and system calls, see the \
+                         tree's own /dev, nothing but themselves in /proc, and no /sys, can send \
+                         signals to its processes, can reach its network (docker run --cap-add \
+                         SYS_ADMIN permits more)";
         let table = [
+            (all, true, with_proc),
             (
-                all,
+                all | PROC,
                 true,
                 "the container allows no user, PID, network, mount namespace: maintainer scripts \
                  run as its root, with few capabilities and system calls, see the tree's own /dev, \
-                 no /proc and no /sys, so that systemd-tmpfiles makes nothing, see its processes, \
-                 can reach its network (docker run --cap-add SYS_ADMIN permits more)",
+                 no /proc and no /sys, so that systemd-tmpfiles makes nothing, can send signals to \
+                 its processes, can reach its network (docker run --cap-add SYS_ADMIN permits more)",
             ),
             (
                 USER,
@@ -204,7 +225,7 @@ mod tests {
             (
                 PID,
                 false,
-                "the host allows no PID namespace: maintainer scripts see its processes",
+                "the host allows no PID namespace: maintainer scripts can send signals to its processes",
             ),
             (
                 USER | FILTER,

@@ -9,6 +9,7 @@
 mod commands;
 mod isolation;
 mod machine;
+mod own_proc;
 mod zygotes;
 
 use std::path::{Path, PathBuf};

@@ -12,6 +12,7 @@ use std::ptr;
 use rustix::io::Errno;
 use rustix::thread::CapabilitySet;
 
+use super::own_proc::Handover;
 use super::request::ExecRequest;
 use super::{capabilities, processors};
 use crate::kernel::wait;
@@ -34,6 +35,8 @@ struct CommandChild {
     output: RawFd,
     one_processor: bool,
     capabilities: Option<CapabilitySet>,
+    /// Hands calls on files of /proc over; null without.
+    handover: *const Handover,
     /// Set by the child, which shares this memory, if nothing could be executed.
     error: c_int,
 }
@@ -57,6 +60,7 @@ impl Launcher {
         &mut self,
         request: &ExecRequest,
         one_processor: bool,
+        handover: Option<&Handover>,
     ) -> Result<c_int, Errno> {
         extern "C" fn run(child: *mut c_void) -> c_int {
             // SAFETY: the pointer is the `child` below; its owner sleeps (CLONE_VFORK) as long as
@@ -70,6 +74,7 @@ impl Launcher {
             output: request.output.as_raw_fd(),
             one_processor,
             capabilities: self.capabilities,
+            handover: handover.map_or(ptr::null(), ptr::from_ref),
             error: 0,
         };
         let shared: *mut CommandChild = &mut child;
@@ -128,6 +133,13 @@ unsafe fn execute(child: &mut CommandChild) -> c_int {
         libc::sigprocmask(libc::SIG_SETMASK, &none, ptr::null_mut());
         if child.one_processor {
             processors::stay();
+        }
+        // Before the capabilities are dropped, one of which the filters may need.
+        if let Some(handover) = child.handover.as_ref()
+            && let Err(error) = handover.install()
+        {
+            child.error = error.raw_os_error().unwrap_or(libc::EPERM);
+            return 127;
         }
         if let Some(kept) = child.capabilities
             && let Err(error) = capabilities::drop_except(kept)

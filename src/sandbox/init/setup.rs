@@ -3,8 +3,9 @@
 
 use std::ffi::{c_char, c_int};
 use std::mem;
-use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 
+use libc::sock_filter;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::fs::{FileType, Mode, OFlags};
@@ -12,8 +13,8 @@ use rustix::io::{Errno, FdFlags};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::UnshareFlags;
 
-use super::{Coverer, EMULATOR, Init, Processors, SOCKET, SetupStep, TREE};
-use super::{borrow, capabilities, emulation, processors, refused, seccomp};
+use super::{Coverer, EMULATOR, Init, OwnProc, Processors, SOCKET, SetupStep, TREE};
+use super::{borrow, capabilities, emulation, own_proc, processors, refused, seccomp};
 use crate::kernel::descriptors::close_inherited_descriptors;
 use crate::kernel::filter;
 use crate::sandbox::seccomp::Policy;
@@ -59,6 +60,7 @@ impl Init {
         }
         refused |= self.unshare();
         let emulation = self.register_emulator(refused);
+        let processes = self.container_processes(refused);
         refused |= mounts::enter(refused & refused::MOUNT == 0)?;
         if refused & refused::UTS == 0 {
             let _ = rustix::system::sethostname(HOSTNAME.as_bytes());
@@ -66,7 +68,10 @@ impl Init {
         if refused & refused::NET == 0 {
             raise_loopback();
         }
-        self.let_go_of_the_host(emulation);
+        let kept = [emulation.as_ref(), processes.as_ref()];
+        self.let_go_of_the_host(kept.map(|kept| kept.map_or(-1, OwnedFd::as_raw_fd)));
+        // Stays open as long as this process.
+        let _ = emulation.map(IntoRawFd::into_raw_fd);
         let mut child = SigSet::empty();
         child.add(Signal::SIGCHLD);
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
@@ -84,23 +89,27 @@ impl Init {
         if self.shares_perl && refused & needed == 0 {
             self.coverer = Coverer::fork();
         }
-        refused |= self.install_filters();
+        refused |= self.install_filters(processes);
+        if refused & refused::MOUNT != 0 && self.own_proc.is_none() {
+            refused |= refused::PROC;
+        }
         Ok((refused, signals))
     }
 
     /// Closes what was opened on the host. Through a descriptor of the host, `/proc/1/fd/N/..`
     /// would lead to its files, and `/proc/self/fd/0` to its /dev/null.
     ///
-    /// `emulation` stays open, which leads nowhere.
-    fn let_go_of_the_host(&mut self, emulation: Option<OwnedFd>) {
+    /// `kept` stays open: an emulator leads nowhere, and nobody sees what this process has open in
+    /// the /proc of a container.
+    fn let_go_of_the_host(&mut self, kept: [RawFd; 2]) {
         if let Some(input) = open_null().or_else(empty_input) {
             for standard in 0..3 {
                 // SAFETY: plain descriptor numbers; no `OwnedFd` owns the three here.
                 unsafe { libc::dup2(input, standard) };
             }
         }
-        let emulation = emulation.map_or(-1, IntoRawFd::into_raw_fd);
-        close_inherited_descriptors(FIRST, [SOCKET, self.children, emulation]);
+        let [first, second] = kept;
+        close_inherited_descriptors(FIRST, [SOCKET, self.children, first, second]);
     }
 
     /// Closes what the caller of the program left open. What it was executed with came through that
@@ -152,7 +161,7 @@ impl Init {
     }
 
     /// The listener needs a PID namespace, where PIDs are few and count up.
-    fn install_filters(&mut self) -> u32 {
+    fn install_filters(&mut self, processes: Option<OwnedFd>) -> u32 {
         if self.without & refused::FILTER != 0 {
             return refused::FILTER;
         }
@@ -163,16 +172,39 @@ impl Init {
         if self.processors.is_none() {
             refused |= refused::LISTENER;
         }
-        // Without CAP_SYS_ADMIN the kernel wants `no_new_privs`, which would take setuid from what
-        // scripts start. Having no filter is better than that.
         let policy = Policy {
             is_alone: self.is_init,
             records_owners: self.records_owners,
         };
-        if filter::install(&seccomp::policy(policy)).is_err() {
+        let program = seccomp::policy(policy);
+        let mut installed = self.filter_commands(&program, processes.as_ref());
+        // Without CAP_SYS_ADMIN the kernel wants a promise first: setuid bits of what scripts start
+        // have no effect. Scripts are root anyway, and without a filter they would have no /proc.
+        if !installed && rustix::thread::set_no_new_privs(true).is_ok() {
+            refused |= refused::SETUID;
+            installed = self.filter_commands(&program, processes.as_ref());
+        }
+        if !installed {
             refused |= refused::FILTER;
         }
         refused
+    }
+
+    /// Has all commands run with a filter: their own one with a listener, or else that of this
+    /// process. False if the kernel refuses both.
+    fn filter_commands(&mut self, program: &[sock_filter], processes: Option<&OwnedFd>) -> bool {
+        let processes = processes.and_then(|processes| processes.try_clone().ok());
+        self.own_proc = processes.and_then(|processes| OwnProc::new(processes, program));
+        self.own_proc.is_some() || filter::install(program).is_ok()
+    }
+
+    /// The /proc of a container that permits no mounts. It has the numbers of processes that this
+    /// one sees.
+    fn container_processes(&self, refused: u32) -> Option<OwnedFd> {
+        match refused & refused::MOUNT != 0 && refused & refused::PID != 0 {
+            true => own_proc::open_processes(),
+            false => None,
+        }
     }
 }
 
