@@ -114,11 +114,14 @@ impl OwnProc {
 
     fn find_file(&self, asked: &Asked<'_>, path: String) -> Result<Found, Errno> {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
-        // Docker mounts empty files over some, which NO_XDEV refuses.
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         let file = rustix::fs::openat2(&self.processes, &path, flags, Mode::empty(), resolve)?;
         asked.require_waiting()?;
-        Ok(Found::File(path, file))
+        // Engines mount parts of /proc read-only, and empty files over others.
+        match rustix::fs::fstatfs(&file)?.f_type {
+            libc::PROC_SUPER_MAGIC => Ok(Found::File(path, file)),
+            _ => Err(Errno::NOENT),
+        }
     }
 
     /// A file of /proc is opened for reading alone, as where /proc is mounted read-only.
@@ -152,25 +155,37 @@ impl OwnProc {
     }
 
     fn open_below(&self, path: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
-        let kept = OFlags::PATH | OFlags::NONBLOCK;
-        let flags = flags & kept | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = flags & OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         rustix::fs::openat(&self.processes, path, flags, Mode::empty())
     }
 
     /// Opens what a process has open already, or runs in. Never waits for the other end of a FIFO:
     /// other calls wait for this process.
     fn open_target(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
-        let wanted = flags - OFlags::CREATE | OFlags::CLOEXEC;
-        let opening = match flags.contains(OFlags::PATH) {
-            true => wanted,
-            false => wanted | OFlags::NONBLOCK | OFlags::NOCTTY,
-        };
+        if flags.contains(OFlags::PATH) {
+            return self.open_for_path(path, flags);
+        }
+        let opening = flags - OFlags::CREATE | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&self.processes, path, opening, Mode::empty())?;
-        if !flags.intersects(OFlags::PATH | OFlags::NONBLOCK) {
+        if !flags.contains(OFlags::NONBLOCK) {
             let now = rustix::fs::fcntl_getfl(&file)?;
             rustix::fs::fcntl_setfl(&file, now - OFlags::NONBLOCK)?;
         }
         Ok(file)
+    }
+
+    /// Opens a file for a call with O_PATH, which can do less with it. The kernel passes no
+    /// descriptor with O_PATH on, so what cannot simply be read is refused.
+    fn open_for_path(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let asked = flags & (OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW) | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.processes, path, asked, Mode::empty())?;
+        match FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) {
+            FileType::RegularFile | FileType::Directory => {
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+                rustix::fs::openat(&self.processes, path, flags, Mode::empty())
+            }
+            _ => Err(Errno::OPNOTSUPP),
+        }
     }
 
     /// What a call that reads metadata is about, open as O_PATH.
@@ -290,6 +305,7 @@ impl OwnProc {
                 Ok(0)
             }
             FileCall::SetTimes => self.set_times(asked, path),
+            FileCall::Link => self.link(asked, path),
             _ => {
                 // The calls on attributes take no directory.
                 rustix::process::fchdir(&self.processes)?;
@@ -298,6 +314,26 @@ impl OwnProc {
                 done
             }
         }
+    }
+
+    /// `linkat`, by which programs give a name to a file that they have made without one.
+    fn link(&self, asked: &Asked<'_>, path: &str) -> Result<i64, Errno> {
+        const DIRECTORY: usize = 2;
+        const NAME: usize = 3;
+        const FLAGS: usize = 4;
+        if asked.int(FLAGS) & libc::AT_SYMLINK_FOLLOW == 0 {
+            return Err(Errno::XDEV);
+        }
+        // The caller's root is this process's.
+        let name = asked.string(NAME)?;
+        let directory = match asked.int(DIRECTORY) {
+            libc::AT_FDCWD => asked.caller.open_own("cwd")?,
+            descriptor => asked.caller.open_own(format_args!("fd/{descriptor}"))?,
+        };
+        asked.require_waiting()?;
+        let flags = AtFlags::SYMLINK_FOLLOW;
+        rustix::fs::linkat(&self.processes, path, &directory, &name, flags)?;
+        Ok(0)
     }
 
     fn set_times(&self, asked: &Asked<'_>, path: &str) -> Result<i64, Errno> {

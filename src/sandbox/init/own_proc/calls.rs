@@ -24,15 +24,33 @@ pub(super) enum Follows {
 /// What a call does with the file. Numbers are places of arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileCall {
-    Open { flags: usize },
-    Stat { result: usize, follows: Follows },
+    Open {
+        flags: usize,
+    },
+    Stat {
+        result: usize,
+        follows: Follows,
+    },
     Statx,
-    StatFs { result: usize },
-    Access { mode: usize },
-    ReadLink { buffer: usize },
-    SetMode { mode: usize },
-    SetOwner { ids: usize, follows: Follows },
+    StatFs {
+        result: usize,
+    },
+    Access {
+        mode: usize,
+    },
+    ReadLink {
+        buffer: usize,
+    },
+    SetMode {
+        mode: usize,
+    },
+    SetOwner {
+        ids: usize,
+        follows: Follows,
+    },
     SetTimes,
+    /// A new name of the file, if AT_SYMLINK_FOLLOW is in the last argument.
+    Link,
     SetAttribute,
     GetAttribute,
     ListAttributes,
@@ -70,7 +88,7 @@ pub(super) fn all() -> Vec<PathCall> {
     target_arch = "aarch64",
     target_arch = "riscv64"
 ))]
-fn common() -> [PathCall; 15] {
+fn common() -> [PathCall; 16] {
     /// `faccessat2` and `fchmodat2`, which have the same number everywhere.
     const FACCESSAT2: c_long = 439;
     const FCHMODAT2: c_long = 452;
@@ -100,6 +118,7 @@ fn common() -> [PathCall; 15] {
             },
         ),
         call(libc::SYS_utimensat, 1, FileCall::SetTimes),
+        call(libc::SYS_linkat, 1, FileCall::Link),
         call(libc::SYS_setxattr, 0, FileCall::SetAttribute),
         call(libc::SYS_getxattr, 0, FileCall::GetAttribute),
         call(libc::SYS_listxattr, 0, FileCall::ListAttributes),
