@@ -28,6 +28,8 @@ fn special() -> DebBuilder {
              \x20 echo x >mode-$mode; chown 7:42 mode-$mode; chmod $mode mode-$mode; done\n\
              mkdir group; chown 0:42 group; chmod 2775 group; echo x >group/inherits\n\
              mkfifo pipe; ln -s nowhere link; chown -h 5:5 link; ln owned-1:1 hard\n\
+             exec 7>through-proc; chown 9:9 /proc/self/fd/7; chmod 2640 /proc/self/fd/7\n\
+             cat /proc/self/comm >&7; readlink /proc/self/exe >>/proc/self/fd/7\n\
              id -u >id; echo x >/dev/null",
         )
 }

@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -19,6 +20,9 @@ const PATH_LIMIT: usize = 4096;
 const PAGE: u64 = 4096;
 /// The most bytes that are read of /proc/PID/status.
 const STATUS_LIMIT: u64 = 16 << 10;
+
+/// Whether this process may not call `process_vm_readv`.
+static DENIES_VM_READ: AtomicBool = AtomicBool::new(false);
 
 /// The process, by the id of the calling thread.
 #[derive(Clone, Copy)]
@@ -31,6 +35,9 @@ pub(crate) struct CallingProcess<'s> {
 impl CallingProcess<'_> {
     /// Reads memory. Returns fewer bytes than requested where the mapped memory ends.
     pub(crate) fn read(&self, address: u64, into: &mut [u8]) -> Result<usize, Errno> {
+        if DENIES_VM_READ.load(Ordering::Relaxed) {
+            return self.read_through_proc(address, into);
+        }
         // In two pieces, because the kernel may read nothing of a piece that is only partly mapped.
         let first = (PAGE - address % PAGE).min(into.len() as u64) as usize;
         let local = libc::iovec {
@@ -57,7 +64,10 @@ impl CallingProcess<'_> {
         }
         // A container's list of system calls may lack it.
         match Errno::from_io_error(&std::io::Error::last_os_error()) {
-            Some(Errno::PERM | Errno::NOSYS) => self.read_through_proc(address, into),
+            Some(Errno::PERM | Errno::NOSYS) => {
+                DENIES_VM_READ.store(true, Ordering::Relaxed);
+                self.read_through_proc(address, into)
+            }
             _ => Err(Errno::FAULT),
         }
     }

@@ -64,15 +64,13 @@ fn hide_staging() -> Result<(), Errno> {
 /// Whether this path below /proc is hidden from scripts, where nothing can be mounted over it. Files
 /// that are for root alone are found by their modes.
 pub(super) fn is_hidden(path: &str) -> bool {
-    let hides = |hidden: &&CStr| {
+    let path = path.as_bytes();
+    let hides = |hidden: &CStr| {
         let hidden = hidden.to_bytes().strip_prefix(b"/proc/");
-        let below = hidden.and_then(|hidden| path.as_bytes().strip_prefix(hidden));
+        let below = hidden.and_then(|hidden| path.strip_prefix(hidden));
         below.is_some_and(|below| matches!(below, [] | [b'/', ..]))
     };
-    FILES
-        .iter()
-        .chain(&DIRECTORIES)
-        .any(|hidden| hides(&hidden))
+    FILES.iter().chain(&DIRECTORIES).any(|hidden| hides(hidden))
 }
 
 /// What to hide, as far as it could be listed.

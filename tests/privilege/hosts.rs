@@ -44,7 +44,7 @@ const FAILING_GROUP_HELPER: &str = "mount -t tmpfs tmpfs /usr/local/bin && cp /u
      exec setpriv --reuid=1234 --regid=1234 --clear-groups \"$@\"";
 
 /// A container without sys_admin that allows no namespaces.
-const POOR_CONTAINER: &str = "exec unshare --user --map-auto --map-root-user --pid --fork sh -c 'echo 0 \
+const POOR_CONTAINER: &str = "exec unshare --user --map-auto --map-root-user --pid --fork --mount-proc sh -c 'echo 0 \
      >/proc/sys/user/max_user_namespaces; exec setpriv --bounding-set=-sys_admin \"$@\"' sh \"$@\"";
 
 const fn host(name: &'static str, mode: &'static str, through: &'static str) -> Host {
@@ -223,7 +223,10 @@ pub const HOSTS: [Host; 38] = [
         "auto",
         POOR_CONTAINER,
     )
-    .says(&["the container allows no user, PID, network, mount namespace"]),
+    .says(&[
+        "the container allows no user, PID, network, mount namespace",
+        "nothing but themselves in /proc",
+    ]),
     host(
         "container without sys_admin and namespaces",
         "root",

@@ -54,7 +54,9 @@ impl HostApt {
             let text = self.text(root, architectures)?;
             let directory = TemporaryDirectory::create(&self.directory)?;
             let configuration = AptConfiguration { directory };
-            File::create_new(configuration.path())?.write_all(&text)?;
+            #[expect(clippy::disallowed_methods, reason = "in a directory of its own")]
+            let mut file = File::create_new(configuration.path())?;
+            file.write_all(&text)?;
             Ok(configuration)
         };
         write().map_err(|source| Error::AptConfiguration {

@@ -9,14 +9,16 @@
 //! process sees none but itself, and never gets a directory of /proc, from which `..` would lead
 //! there.
 //!
-//! `path` says what a path names, `calls` which calls name one, `answers` answers them. Each command
-//! has filters and a listener of its own, which its child sends here before it executes the program:
-//! a listener that had been made here would also hear of the calls of this process, which reads the
-//! memory of its callers.
+//! `path` says what a path names, `calls` which calls name one; `answers` and `changes` answer them,
+//! with what `asked` reads from the caller. Each command has filters and a listener of its own,
+//! which its child sends here before it executes the program: a listener that had been made here
+//! would also hear of the calls of this process, which reads the memory of its callers.
 #![expect(unsafe_code, reason = "fork needs a process with one thread")]
 
 mod answers;
+mod asked;
 mod calls;
+mod changes;
 mod path;
 
 use std::io;
@@ -27,6 +29,7 @@ use libc::sock_filter;
 use nix::unistd::{ForkResult, fork};
 use rustix::fs::{Mode, OFlags};
 
+use crate::kernel::caller::CallingProcess;
 use crate::kernel::descriptors::{receive_with_descriptor, send_with_descriptor};
 use crate::kernel::filter::{self, install_with_listener};
 use crate::kernel::listener::CallListener;
@@ -53,12 +56,26 @@ pub(super) struct Handover {
     socket: UnixStream,
 }
 
-/// Opens the container's /proc, before the root is changed.
+/// Opens the container's /proc, before the root is changed. `None` if there is none, or one of other
+/// processes.
 pub(super) fn open_processes() -> Option<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let processes = rustix::fs::open(c"/proc", flags, Mode::empty()).ok()?;
-    let status = rustix::fs::fstatfs(&processes).ok()?;
-    (status.f_type == libc::PROC_SUPER_MAGIC).then_some(processes)
+    let file_system = rustix::fs::fstatfs(&processes).ok()?;
+    let is_proc = file_system.f_type == libc::PROC_SUPER_MAGIC;
+    (is_proc && has_own_numbers(processes.as_fd())).then_some(processes)
+}
+
+/// Whether the processes have the numbers that this one sees, and not those of another PID
+/// namespace, where they are other processes.
+fn has_own_numbers(processes: BorrowedFd<'_>) -> bool {
+    let own = CallingProcess {
+        thread: std::process::id(),
+        processes,
+    };
+    // The numbers of a process in the namespace of this /proc and in those below it.
+    let numbers = own.status_field("NSpid:").unwrap_or_default();
+    numbers == own.thread.to_string()
 }
 
 impl OwnProc {

@@ -32,7 +32,7 @@ const DEVICES: [(&str, &str); 3] = [
     ("/dev/stderr", "fd/2"),
 ];
 
-/// The prefixes of paths of descriptors outside of /proc.
+/// The directory of links to descriptors that is not in /proc.
 const DESCRIPTORS: &str = "/dev/fd/";
 
 impl<'p> ProcPath<'p> {
