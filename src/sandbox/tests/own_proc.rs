@@ -11,6 +11,8 @@ fn tree() -> Tree {
     let tree = Tree::new();
     tree.copy_program("readlink");
     std::fs::write(tree.path().join("tmp/file"), "text\n").unwrap();
+    // A shell's daemons read from it.
+    std::fs::write(tree.path().join("dev/null"), "").unwrap();
     tree
 }
 
