@@ -54,9 +54,7 @@ impl HostApt {
             let text = self.text(root, architectures)?;
             let directory = TemporaryDirectory::create(&self.directory)?;
             let configuration = AptConfiguration { directory };
-            #[expect(clippy::disallowed_methods, reason = "in a directory of its own")]
-            let mut file = File::create_new(configuration.path())?;
-            file.write_all(&text)?;
+            File::create_new(configuration.path())?.write_all(&text)?;
             Ok(configuration)
         };
         write().map_err(|source| Error::AptConfiguration {
