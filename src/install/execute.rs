@@ -325,7 +325,7 @@ impl<'a> Installation<'a> {
         }
         let users = Users::read(self.root, &Masters::default())?;
         if let Some(uid) = users.user("_apt") {
-            apt::own_directories(self.root, uid, kept.lists)?;
+            apt::own_directories(self.root, uid, kept.auxfiles)?;
         }
         Ok(())
     }

@@ -17,6 +17,9 @@ const PREFERENCES: &str = "etc/apt/preferences.d/pinned-sources.pref";
 /// Where apt keeps .debs.
 const ARCHIVES: &str = "var/cache/apt/archives";
 
+/// Where apt keeps files of a mirror that are no indexes.
+pub(super) const AUXFILES: &str = "var/lib/apt/lists/auxfiles";
+
 /// A file of apt's in the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AptFile {
@@ -91,8 +94,8 @@ pub(crate) fn write_archive(root: &Rootfs, key: &PackageKey, deb: &mut File) -> 
 }
 
 /// Gives the `partial` directories to apt's user `_apt`, with mode 0700, as apt does when it first
-/// runs. Skips those whose parent the tree does not have. With indexes, `auxfiles` is that user's too.
-pub(crate) fn own_directories(root: &Rootfs, uid: u32, has_lists: bool) -> Result<(), Error> {
+/// runs. Skips those whose parent the tree does not have. `auxfiles` is that user's, too, if it stays.
+pub(crate) fn own_directories(root: &Rootfs, uid: u32, has_auxfiles: bool) -> Result<(), Error> {
     for above in ["var/lib/apt/lists", "var/cache/apt/archives"] {
         let above = RootPath::known(above);
         if root.is_directory(&above)? {
@@ -101,8 +104,8 @@ pub(crate) fn own_directories(root: &Rootfs, uid: u32, has_lists: bool) -> Resul
             own_directory(root, &partial, uid, 0o700)?;
         }
     }
-    if has_lists {
-        let path = RootPath::known("var/lib/apt/lists/auxfiles");
+    if has_auxfiles {
+        let path = RootPath::known(AUXFILES);
         root.make_directories(&path)?;
         own_directory(root, &path, uid, 0o755)?;
     }

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 
 use rustix::fs::{FileType, Stat};
 
+use crate::tree::apt::AUXFILES;
 use crate::tree::rootfs::{Error, RootPath, Rootfs};
 
 /// Files that are created again, or that describe this run only.
@@ -48,6 +49,8 @@ const LOG_DEPTH_LIMIT: usize = 8;
 pub(crate) struct Kept {
     /// The indexes of apt.
     pub(crate) lists: bool,
+    /// apt's directory of other files, beside the indexes.
+    pub(crate) auxfiles: bool,
     /// The .debs that apt has fetched.
     pub(crate) archives: bool,
     /// Logs, backups, and what differs between two runs.
@@ -59,16 +62,17 @@ pub(crate) struct Kept {
 
 impl Kept {
     /// In the order of the fields.
-    pub(crate) fn flags(self) -> [bool; 6] {
+    pub(crate) fn flags(self) -> [bool; 7] {
         let Kept {
             lists,
+            auxfiles,
             archives,
             logs,
             machine_id,
             run,
             tmp,
         } = self;
-        [lists, archives, logs, machine_id, run, tmp]
+        [lists, auxfiles, archives, logs, machine_id, run, tmp]
     }
 
     /// Whether the content of one of [`EMPTIED`] stays.
@@ -88,6 +92,9 @@ pub(crate) fn tidy(root: &Rootfs, kept: Kept) -> Result<(), Error> {
         if !kept.directory(directory) {
             empty_except(root, &RootPath::known(directory), names)?;
         }
+    }
+    if !kept.auxfiles {
+        remove_auxfiles(root)?;
     }
     if !kept.archives {
         remove_files(root, "var/cache/apt/archives", is_apt_leftover)?;
@@ -147,6 +154,16 @@ fn empty_except(root: &Rootfs, directory: &RootPath, kept: &[&[u8]]) -> Result<(
         if !kept.contains(&name.as_slice()) {
             root.remove_tree(&directory.entry(&name))?;
         }
+    }
+    Ok(())
+}
+
+/// mmdebstrap removes them also where the indexes stay.
+fn remove_auxfiles(root: &Rootfs) -> Result<(), Error> {
+    let path = RootPath::known(AUXFILES);
+    // Not through a symlink, as above.
+    if is_directory(&root.metadata(&path.parent())?) && is_directory(&root.metadata(&path)?) {
+        root.remove_tree(&path)?;
     }
     Ok(())
 }

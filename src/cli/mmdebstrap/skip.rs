@@ -54,6 +54,7 @@ impl Skips {
             "cleanup" => {
                 self.kept = Kept {
                     lists: true,
+                    auxfiles: true,
                     archives: true,
                     logs: true,
                     machine_id: true,
@@ -63,6 +64,7 @@ impl Skips {
             }
             "cleanup/apt" => {
                 self.kept.lists = true;
+                self.kept.auxfiles = true;
                 self.kept.archives = true;
             }
             "cleanup/apt/lists" => self.kept.lists = true,
