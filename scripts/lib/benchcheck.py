@@ -48,7 +48,7 @@ class Bench(Protocol):
 
     def place(self, series: Series, mirror_url: str) -> Place: ...
 
-    def attempt(self, peer: Peer, series: Series, place: Place) -> Cost: ...
+    def attempt(self, peer: Peer, series: Series, place: Place, confined: bool = False) -> Cost: ...
 
 
 def check(bench: Bench, sets: dict[str, Cell]) -> list[str]:
@@ -136,7 +136,8 @@ def snapshot(bench: Bench, series: Series) -> Snapshot:
     # What scripts made has the time of the run; in an image, and in rbootstrap's trees, that of the
     # archive, whose packages are older.
     began = min(time.time(), bench.mirrors.epoch)
-    bench.attempt(bench.peers[series.peer], series, place)
+    # The reference's scripts get the same host name as ours.
+    bench.attempt(bench.peers[series.peer], series, place, confined=series.peer != OURS)
     try:
         return take(place.target, began)
     finally:
