@@ -129,10 +129,12 @@ impl OwnProc {
         self.listener.as_ref().map(AsFd::as_fd)
     }
 
-    /// Takes the listener of a command that has been started.
+    /// Takes the listener of a command that has been started. One whose program could not be
+    /// executed has sent one, too.
     pub(super) fn command_started(&mut self) {
-        let listener = receive_with_descriptor(self.arrivals.as_fd(), &mut [0]);
-        self.listener = listener.map(CallListener::new);
+        while let Some(listener) = receive_with_descriptor(self.arrivals.as_fd(), &mut [0]) {
+            self.listener = Some(CallListener::new(listener));
+        }
         if let Some(listener) = &self.listener {
             listener.take_turns();
         }

@@ -121,13 +121,15 @@ fn nothing_of_the_host_is_seen_or_changed() {
     assert_eq!(said(&sandbox, &probes), "done\n");
 }
 
-/// What each command started is answered, also after another command.
+/// What each command started is answered, also after another command and after one that could not
+/// be started.
 #[test]
 #[ignore = "needs root, seccomp"]
 fn every_command_is_answered() {
     let tree = tree();
     let sandbox = open(&tree, NO_MOUNTS);
     for _ in 0..3 {
+        assert!(sandbox.run(&command(&["missing"])).is_err());
         let script = "sh -c 'cat /proc/self/comm'; sleep 98765 | cat & echo end";
         assert_eq!(said(&sandbox, script), "cat\nend\n");
         assert_eq!(running(tree.path()), 1);
