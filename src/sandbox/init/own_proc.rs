@@ -10,15 +10,17 @@
 //! there.
 //!
 //! `path` says what a path names, `calls` which calls name one; `answers` and `changes` answer them,
-//! with what `asked` reads from the caller. Each command has filters and a listener of its own,
-//! which its child sends here before it executes the program: a listener that had been made here
-//! would also hear of the calls of this process, which reads the memory of its callers.
+//! with what `asked` reads from the caller; `mounts` adds /proc to lists of mounts. Each command has
+//! filters and a listener of its own, which its child sends here before it executes the program: a
+//! listener that had been made here would also hear of the calls of this process, which reads the
+//! memory of its callers.
 #![expect(unsafe_code, reason = "fork needs a process with one thread")]
 
 mod answers;
 mod asked;
 mod calls;
 mod changes;
+mod mounts;
 mod path;
 
 use std::io;

@@ -10,6 +10,7 @@ const NO_MOUNTS: u32 = refused::USER | refused::PID | refused::MOUNT;
 fn tree() -> Tree {
     let tree = Tree::new();
     tree.copy_program("readlink");
+    tree.copy_program("mountpoint");
     std::fs::write(tree.path().join("tmp/file"), "text\n").unwrap();
     // A shell's daemons read from it.
     std::fs::write(tree.path().join("dev/null"), "").unwrap();
@@ -64,6 +65,11 @@ fn commands_see_themselves_and_the_kernel() {
             "bin\ndev\nlib\nlib64\nproc\nsys\ntmp\n",
         ),
         ("cd /tmp; readlink /proc/self/cwd", "/tmp\n"),
+        ("mountpoint /proc", "/proc is a mountpoint\n"),
+        (
+            "mountpoint /tmp || echo other",
+            "/tmp is not a mountpoint\nother\n",
+        ),
     ];
     for (script, expected) in table {
         // The libraries' directories differ from host to host.

@@ -5,6 +5,8 @@
 )]
 
 use std::ffi::{CStr, CString, c_long};
+use std::fs::File;
+use std::io::Read;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -14,6 +16,7 @@ use rustix::io::Errno;
 use super::OwnProc;
 use super::asked::Asked;
 use super::calls::{FileCall, Follows, STATX_FLAGS, STATX_MASK, STATX_RESULT};
+use super::mounts::MountList;
 use super::path::ProcPath;
 use crate::kernel::caller::CallingProcess;
 use crate::kernel::listener::{CallAnswer, CallListener, Notification};
@@ -132,10 +135,12 @@ impl OwnProc {
                     return Err(Errno::NOENT);
                 }
                 let writes = flags.intersects(OFlags::WRONLY | OFlags::RDWR);
-                match writes && !flags.contains(OFlags::PATH) {
-                    true => Err(Errno::ROFS),
-                    false => {
-                        self.open_below(&CString::new(path.as_str()).unwrap_or_default(), flags)
+                match MountList::of(path) {
+                    _ if writes && !flags.contains(OFlags::PATH) => Err(Errno::ROFS),
+                    Some(list) => self.open_mounts(path, list),
+                    None => {
+                        let path = CString::new(path.as_str()).unwrap_or_default();
+                        self.open_below(&path, flags)
                     }
                 }
             }
@@ -145,6 +150,16 @@ impl OwnProc {
             Ok(file) => CallAnswer::Open { file, closes },
             Err(error) => CallAnswer::Error(error),
         })
+    }
+
+    /// A list of mounts as it would be if /proc were one: programs ask for it there.
+    fn open_mounts(&self, path: &str, list: MountList) -> Result<OwnedFd, Errno> {
+        let path = CString::new(path).unwrap_or_default();
+        let mut file = File::from(self.open_below(&path, OFlags::empty())?);
+        let mut listed = String::new();
+        file.read_to_string(&mut listed).map_err(|_| Errno::IO)?;
+        let device = rustix::fs::fstat(&self.processes)?.st_dev;
+        list.with_proc(&listed, device)
     }
 
     fn open_below(&self, path: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
