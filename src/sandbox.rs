@@ -382,8 +382,9 @@ fn setup_error(step: u32, error: i32) -> Error {
     if step == SetupStep::ChangeRoot && error == libc::EPERM {
         return Error::Permission;
     }
-    Error::Setup {
-        step,
-        source: io::Error::from_raw_os_error(error),
+    let source = io::Error::from_raw_os_error(error);
+    match step {
+        SetupStep::OpenDevices if error == libc::EACCES => Error::Devices(source),
+        _ => Error::Setup { step, source },
     }
 }

@@ -28,7 +28,7 @@ const CASES: &[Case] = &[
         options: &[],
         target: "place/root",
         code: 6,
-        words: &["place/root", "noexec", "remount,exec"],
+        words: &["place/root", "noexec", "remount,exec", "--tmpfs /tmp:exec"],
     },
     Case {
         name: "read-only",

@@ -73,18 +73,16 @@ pub(super) fn open_store(request: &Request, report: &Report) -> Result<Arc<Store
         credentials: Arc::new(credentials::read(&request.sources, report)?),
     };
     let may_do_without = !cache.is_named && request.goal != Goal::Download;
-    let store = match Store::open(options.clone(), report.clone()) {
-        Err(store::Error::Disk { path, source }) if may_do_without => {
-            let path = path.display();
-            report.warning(format!(
-                "downloads are not kept, because {path} cannot be written (--cache-dir): {source}"
-            ));
-            options.cache = None;
-            Store::open(options, report.clone())?
-        }
-        opened => opened?,
+    let failed = match Store::open(options.clone(), report.clone()) {
+        Ok(store) => return Ok(Arc::new(store)),
+        Err(error) => error,
     };
-    Ok(Arc::new(store))
+    let Some(reason) = failed.why_not_kept().filter(|_| may_do_without) else {
+        return Err(failed.into());
+    };
+    report.warning(format!("downloads are not kept, because {reason}"));
+    options.cache = None;
+    Ok(Arc::new(Store::open(options, report.clone())?))
 }
 
 /// Limits the size of the cache. A failure is only a warning, because the run has succeeded.

@@ -18,6 +18,9 @@ pub(crate) enum Error {
         /// Namespaces, or dropping capabilities.
         missing: String,
     },
+    /// No /dev can be mounted, and the tree's own is of no use.
+    #[error("maintainer scripts cannot open /dev/null: the tree is on a file system mounted nodev")]
+    Devices(#[source] io::Error),
     #[error("cannot run commands in the tree: {step} failed")]
     Setup {
         step: SetupStep,
@@ -82,6 +85,7 @@ impl Error {
             Error::NotFound { .. } | Error::Exec { .. } | Error::Exceeded { .. } => Class::Script,
             Error::Permission
             | Error::Weak { .. }
+            | Error::Devices(_)
             | Error::Setup { .. }
             | Error::Start(_)
             | Error::Foreign { .. }
@@ -115,6 +119,11 @@ impl Error {
             Error::Permission => {
                 Some("give it to the container: docker run --cap-add SYS_CHROOT".into())
             }
+            Error::Devices(_) => Some(
+                "put it on another file system (TMPDIR for an image): docker run --tmpfs \
+                 /tmp:exec,dev, or a volume; docker run --cap-add SYS_ADMIN permits mounts instead"
+                    .into(),
+            ),
             Error::Setup { .. }
             | Error::Start(_)
             | Error::NotFound { .. }
@@ -135,6 +144,7 @@ pub(crate) enum SetupStep {
     ChangeRoot,
     LeaveOldRoot,
     WatchChildren,
+    OpenDevices,
 }
 
 impl SetupStep {
@@ -145,6 +155,7 @@ impl SetupStep {
             3 => SetupStep::ChangeRoot,
             4 => SetupStep::LeaveOldRoot,
             5 => SetupStep::WatchChildren,
+            6 => SetupStep::OpenDevices,
             _ => SetupStep::EnterTree,
         }
     }
@@ -158,6 +169,7 @@ impl fmt::Display for SetupStep {
             SetupStep::ChangeRoot => "making it the root directory",
             SetupStep::LeaveOldRoot => "leaving the host's root directory",
             SetupStep::WatchChildren => "waiting for the end of processes",
+            SetupStep::OpenDevices => "opening /dev/null",
         })
     }
 }

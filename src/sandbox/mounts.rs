@@ -76,7 +76,21 @@ pub(super) fn enter(is_private: bool) -> Result<u32, (SetupStep, Errno)> {
         }
     }
     rustix::process::chdir(c"/").map_err(|e| (SetupStep::EnterTree, e))?;
+    check_null().map_err(|e| (SetupStep::OpenDevices, e))?;
     Ok(refused)
+}
+
+/// Fails if /dev/null is a device node that cannot be opened: without mounts, the tree's own /dev
+/// may be on a file system mounted nodev. Scripts often ignore that a redirection fails, and leave
+/// out what it stands at. Where there is no node, the redirection makes a file.
+fn check_null() -> Result<(), Errno> {
+    let null = c"/dev/null";
+    match rustix::fs::statat(CWD, null, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::CharacterDevice => {
+            can_be_opened(null)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Makes the tree, which is the current directory, a mount of its own and enters it.

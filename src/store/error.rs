@@ -145,6 +145,25 @@ impl Error {
         )
     }
 
+    /// Why this user has no cache in a directory: it cannot be written, or is another user's, as
+    /// root's is for a user without HOME. None for other errors.
+    pub(crate) fn why_not_kept(&self) -> Option<String> {
+        match self {
+            Error::Disk { path, source } => Some(format!(
+                "{} cannot be written (--cache-dir): {source}",
+                path.display()
+            )),
+            Error::UnsafeCache {
+                path,
+                problem: UnsafeDirectory::Owner(_),
+            } => Some(format!(
+                "{} belongs to another user (--cache-dir)",
+                path.display()
+            )),
+            _ => None,
+        }
+    }
+
     /// The class that decides the exit code.
     pub(crate) fn class(&self) -> Class {
         match self {

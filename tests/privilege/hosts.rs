@@ -79,12 +79,17 @@ impl Host {
 /// A chroot that is no mount, with what programs need.
 macro_rules! chroot {
     ($mounts:literal) => {
+        chroot!($mounts, "")
+    };
+    ($mounts:literal, $through:literal) => {
         concat!(
             "at=$PWD; new=$PWD/place/chroot; rm -rf --one-file-system $new; mkdir -p $new/usr $new/dev $new/proc \
              $new/etc $new/tmp $new$at && cp -a /bin /sbin /lib* $new/ 2>/dev/null; \
              mount --bind /usr $new/usr && mount --bind $at $new$at && ",
             $mounts,
-            " && exec chroot $new sh -c 'cd \"$0\" && exec \"$@\"' $at \"$@\""
+            " && exec ",
+            $through,
+            " chroot $new sh -c 'cd \"$0\" && exec \"$@\"' $at \"$@\""
         )
     };
 }
@@ -93,7 +98,7 @@ const IN_CHROOT: &str = "warning: the host allows no user namespace: maintainer 
                          root, with few capabilities and system calls\n";
 
 /// The callers and the hosts, each with a mode. The first is compared with the others.
-pub const HOSTS: [Host; 38] = [
+pub const HOSTS: [Host; 41] = [
     host("root", "auto", ROOT),
     host("root", "root", ROOT),
     host("root", "userns", ROOT).says(&["root of a user namespace: uid 0"]),
@@ -124,6 +129,13 @@ pub const HOSTS: [Host; 38] = [
     host("user with few subordinate ids", "userns", USER)
         .given("100000:1000")
         .refused(&["/etc/subuid", "1000 for tester", "usermod --add-subuids"]),
+    host(
+        "user without HOME",
+        "auto",
+        "mount -t tmpfs tmpfs /var/cache && mkdir /var/cache/rbootstrap && exec setpriv \
+         --reuid=1234 --regid=1234 --clear-groups env -u HOME \"$@\"",
+    )
+    .says(&["not kept, because /var/cache/rbootstrap belongs to another user (--cache-dir)"]),
     host(
         "user, no_new_privs",
         "auto",
@@ -253,6 +265,23 @@ pub const HOSTS: [Host; 38] = [
         chroot!("mount --rbind /proc $new/proc"),
     )
     .says(&[IN_CHROOT]),
+    host(
+        "chroot without sys_admin",
+        "container",
+        chroot!(
+            "mount --rbind /proc $new/proc",
+            "setpriv --bounding-set=-sys_admin"
+        ),
+    ),
+    host(
+        "chroot without sys_admin, tree mounted nodev",
+        "container",
+        chroot!(
+            "mount --rbind /proc $new/proc && mount -t tmpfs -o nodev,size=300m tmpfs $new$at/tmp",
+            "setpriv --bounding-set=-sys_admin"
+        ),
+    )
+    .refused(&["/dev/null", "nodev", "--tmpfs /tmp:exec,dev"]),
     host("chroot without /proc", "auto", chroot!("true"))
         .refused(&["/proc is not mounted", "mount -t proc"]),
 ];

@@ -8,6 +8,9 @@ use rustix::io::Errno;
 
 use crate::tree::rootfs::{self, Remains};
 
+/// What a read-only container needs; docker's default is noexec and nodev.
+const FOR_CONTAINERS: &str = "in a container: docker run --tmpfs /tmp:exec,dev";
+
 /// Why a directory cannot be the target.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -87,6 +90,14 @@ impl Error {
             Error::NotEmpty { .. } => {
                 Some("name a directory that is empty or does not exist yet".into())
             }
+            Error::Temporary { source, .. }
+                if source.kind() == io::ErrorKind::ReadOnlyFilesystem =>
+            {
+                Some(format!(
+                    "set TMPDIR to another directory, which must have room for the tree; \
+                     {FOR_CONTAINERS}"
+                ))
+            }
             Error::Temporary { .. } => {
                 Some("set TMPDIR to another directory, which must have room for the tree".into())
             }
@@ -99,10 +110,10 @@ impl Error {
             Error::ForeignSymlink { .. } => {
                 Some("name the directory that the symlink leads to".into())
             }
-            Error::NoExec { .. } => Some(
-                "choose another directory, or allow programs to run there: mount -o remount,exec"
-                    .into(),
-            ),
+            Error::NoExec { .. } => Some(format!(
+                "choose another directory (TMPDIR for an image), or allow programs to run there: \
+                 mount -o remount,exec; {FOR_CONTAINERS}"
+            )),
             Error::CaseInsensitive { .. } | Error::Unfit { .. } => Some(
                 "choose a directory on a Linux file system: ext4, XFS, Btrfs, tmpfs; an image may \
                  be written anywhere"
