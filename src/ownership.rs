@@ -32,6 +32,13 @@ pub(crate) enum Error {
     /// The supervisor holds files open.
     #[error("the hard limit of open files is {limit}, but {needed} are needed")]
     OpenFiles { limit: u64, needed: u64 },
+    /// A call that the supervisor needs, and that a container's list may lack.
+    #[error("the system call {name} is needed")]
+    Call {
+        name: &'static str,
+        #[source]
+        source: io::Error,
+    },
     #[error(transparent)]
     Start(#[from] io::Error),
 }

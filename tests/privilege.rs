@@ -1,6 +1,7 @@
 //! As whom the program works: root, root of a container, a user with and without subordinate ids.
 //! The same image comes from each, or a message says before any download what is missing.
 
+mod calls;
 mod hosts;
 mod single_id;
 
@@ -13,6 +14,7 @@ use rustix::process::Signal;
 
 use crate::context::TestContext;
 use crate::interrupt::{interrupted, start, within_a_minute};
+use calls::WITHOUT_CALLS;
 use hosts::{HOSTS, SUBORDINATE, User, context_of_all};
 
 /// A package with everything whose owner, mode or attribute a caller may fail to set.
@@ -193,4 +195,22 @@ fn a_user_without_subordinate_ids_does_what_needs_none() {
     let tar = user.run(&context, &["pack", own.to_str().unwrap()]).ok();
     // 1234 in octal digits.
     assert_eq!(&tar.stdout[108..116], b"0002322\0");
+}
+
+/// Containers and kernels without a call: the program does without it, or names it.
+#[test]
+#[ignore = "needs root, dpkg, subuids, setpriv, strace, unshare"]
+fn a_system_call_that_is_missing_is_named_before_any_download() {
+    let context = context_of_all([special()]);
+    let expected = HOSTS[0].digest(&context, "as-root.tar");
+    for host in &WITHOUT_CALLS {
+        if host.code == 0 {
+            assert_eq!(host.digest(&context, "image.tar"), expected);
+            continue;
+        }
+        let outcome = host.image(&context, "image.tar").fails(host.code);
+        let outcome = outcome.names(host.said).names(&["seccomp=unconfined"]);
+        assert!(!outcome.stderr.contains("download"), "{}", outcome.stderr);
+    }
+    println!("{} hosts", WITHOUT_CALLS.len());
 }

@@ -71,6 +71,9 @@ impl From<ownership::Error> for Error {
     fn from(error: ownership::Error) -> Error {
         match error {
             ownership::Error::OpenFiles { limit, needed } => Error::OpenFiles { limit, needed },
+            ownership::Error::Call { name, source } => Error::Supervisor {
+                reason: format!("the system call {name} is needed: {source}"),
+            },
             ownership::Error::Start(source) => Error::Supervisor {
                 reason: source.to_string(),
             },
@@ -106,7 +109,9 @@ impl Error {
             }
             Error::OtherCalls { .. } => AS_ROOT_OR_WITH_IDS.into(),
             Error::Supervisor { .. } => {
-                "run it as root; this needs Linux 5.19 or later, with seccomp filters".into()
+                "run it as root; this needs Linux 5.19 or later, with seccomp filters, and all of its \
+                 system calls in a container (docker run --security-opt seccomp=unconfined)"
+                    .into()
             }
             Error::OpenFiles { needed, .. } => more_files(*needed),
             Error::Subordinate {

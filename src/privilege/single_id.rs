@@ -8,7 +8,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::sync::Arc;
 
-use rustix::thread::{UnshareFlags, unshare_unsafe};
+use rustix::thread::{CapabilitySet, UnshareFlags, capabilities, unshare_unsafe};
 
 use super::id_map::IdMap;
 use super::{Error, PrivilegeKind, namespace, refusal};
@@ -19,6 +19,8 @@ use crate::ownership;
 pub(super) struct OwnIds {
     uid: u32,
     gid: u32,
+    /// Without it, root of a user namespace may not map itself into another (Linux 5.12 and later).
+    has_setfcap: bool,
 }
 
 /// Becomes root of such a namespace. Only for a process with one thread.
@@ -35,6 +37,8 @@ impl OwnIds {
         OwnIds {
             uid: rustix::process::geteuid().as_raw(),
             gid: rustix::process::getegid().as_raw(),
+            has_setfcap: capabilities(None)
+                .is_ok_and(|sets| sets.effective.contains(CapabilitySet::SETFCAP)),
         }
     }
 
@@ -46,12 +50,22 @@ impl OwnIds {
         // newuidmap may have succeeded before newgidmap failed.
         let mapped = fs::read_to_string("/proc/self/uid_map");
         if mapped.is_ok_and(|map| map.trim().is_empty()) {
-            write("uid_map", &IdMap::of_root(uid).to_string())?;
+            let written = write("uid_map", &IdMap::of_root(uid).to_string());
+            written.map_err(|error| self.why_not_mapped(error))?;
         }
         write("gid_map", &IdMap::of_root(self.gid).to_string())?;
         namespace::has_rights()?;
         let supervisor = Arc::new(ownership::start()?);
         Ok(PrivilegeKind::SingleId { uid, supervisor })
+    }
+
+    fn why_not_mapped(self, error: Error) -> Error {
+        match self.uid == 0 && !self.has_setfcap {
+            true => Error::Capabilities {
+                missing: vec!["SETFCAP"],
+            },
+            false => error,
+        }
     }
 }
 

@@ -86,6 +86,9 @@ pub(crate) enum Error {
     /// Owners, modes and files are set and opened through /proc/self/fd.
     #[error("/proc is not mounted here")]
     NoProc,
+    /// Without it, a tree is neither listed nor removed.
+    #[error("the system call statx is refused here")]
+    NoStatx(#[source] io::Error),
     #[error(transparent)]
     Target(#[from] target::Error),
     #[error(
@@ -198,6 +201,7 @@ impl Error {
             Error::HostArchitecture { .. } => Class::Other,
             Error::Privilege(_)
             | Error::NoProc
+            | Error::NoStatx(_)
             | Error::NotAFile { .. }
             | Error::Target(_)
             | Error::NoRoom { .. }
@@ -248,6 +252,11 @@ impl Error {
             } => Some(
                 "run the command again; if memory was short, `dmesg` has a line about the killed \
                  process"
+                    .into(),
+            ),
+            Error::NoStatx(_) => Some(
+                "it needs Linux 4.11 or later, and a container that permits it: docker run \
+                 --security-opt seccomp=unconfined"
                     .into(),
             ),
             Error::NoProc => Some("mount it: mount -t proc proc /proc".into()),

@@ -1,7 +1,7 @@
 //! Finds problems before anything is downloaded.
 //!
-//! In this order: removes leftovers of killed runs; checks for root and /proc; that the image can
-//! be written ([`pack::Place`]); that the target is free and its file system can hold a tree
+//! In this order: removes leftovers of killed runs; checks for root, /proc and statx; that the image
+//! can be written ([`pack::Place`]); that the target is free and its file system can hold a tree
 //! ([`target`](crate::tree::target)); that there are keys for the sources (`run::sources`); that
 //! the cache is safe to use ([`Store`](crate::store::Store)); that registries accept the image
 //! (`run::push`); that the host permits a sandbox and can run the tree's programs
@@ -11,6 +11,8 @@
 mod room;
 
 use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, StatxFlags};
 
 use super::Error;
 use super::claim::ClaimedOutputs;
@@ -43,6 +45,8 @@ pub(super) fn claim<'a>(
     if rustix::fs::stat(c"/proc/self/fd").is_err() {
         return Err(Error::NoProc);
     }
+    let status = rustix::fs::statx(CWD, c"/", AtFlags::empty(), StatxFlags::BASIC_STATS);
+    status.map_err(|error| Error::NoStatx(error.into()))?;
     // The place of several images is open already.
     let is_open = shared.index.borrow().is_some();
     let image = outputs.image.as_ref().filter(|_| !is_open);

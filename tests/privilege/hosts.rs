@@ -47,7 +47,7 @@ const FAILING_GROUP_HELPER: &str = "mount -t tmpfs tmpfs /usr/local/bin && cp /u
 const POOR_CONTAINER: &str = "exec unshare --user --map-auto --map-root-user --pid --fork --mount-proc sh -c 'echo 0 \
      >/proc/sys/user/max_user_namespaces; exec setpriv --bounding-set=-sys_admin \"$@\"' sh \"$@\"";
 
-const fn host(name: &'static str, mode: &'static str, through: &'static str) -> Host {
+pub const fn host(name: &'static str, mode: &'static str, through: &'static str) -> Host {
     Host {
         name,
         mode,
@@ -59,7 +59,7 @@ const fn host(name: &'static str, mode: &'static str, through: &'static str) -> 
 }
 
 impl Host {
-    const fn refused(mut self, said: &'static [&'static str]) -> Host {
+    pub const fn refused(mut self, said: &'static [&'static str]) -> Host {
         self.code = 6;
         self.said = said;
         self
@@ -98,7 +98,7 @@ const IN_CHROOT: &str = "warning: the host allows no user namespace: maintainer 
                          root, with few capabilities and system calls\n";
 
 /// The callers and the hosts, each with a mode. The first is compared with the others.
-pub const HOSTS: [Host; 41] = [
+pub const HOSTS: [Host; 42] = [
     host("root", "auto", ROOT),
     host("root", "root", ROOT),
     host("root", "userns", ROOT).says(&["root of a user namespace: uid 0"]),
@@ -185,6 +185,13 @@ pub const HOSTS: [Host; 41] = [
         "exec setpriv --reuid=1234 --regid=1234 --clear-groups unshare -Ur \"$@\"",
     )
     .says(&["one id: uid 0"]),
+    host(
+        "unshare -Ur without setfcap",
+        "auto",
+        "exec setpriv --reuid=1234 --regid=1234 --clear-groups unshare -Ur setpriv \
+         --bounding-set=-setfcap \"$@\"",
+    )
+    .refused(&["root lacks CAP_SETFCAP", "--cap-add SETFCAP"]),
     host(
         "unshare --map-auto --map-root-user",
         "auto",
