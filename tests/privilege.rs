@@ -206,6 +206,7 @@ fn a_system_call_that_is_missing_is_named_before_any_download() {
     for host in &WITHOUT_CALLS {
         if host.code == 0 {
             assert_eq!(host.digest(&context, "image.tar"), expected);
+            fs::remove_file(context.path("image.tar")).unwrap();
             continue;
         }
         let outcome = host.image(&context, "image.tar").fails(host.code);

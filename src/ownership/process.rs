@@ -12,11 +12,9 @@ use std::thread;
 use nix::sys::signal::SigSet;
 use nix::unistd::{ForkResult, fork, setsid};
 use rustix::fs::{CWD, MemfdFlags, Mode, OFlags, ResolveFlags, fchown, fstat, memfd_create};
-use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Error;
-use super::caller::CallingProcess;
 use super::supervisor::Supervisor;
 use super::{calls, filter};
 use crate::kernel::descriptors::{
@@ -45,7 +43,7 @@ pub(super) fn start() -> Result<RunningSupervisor, Error> {
         return Err(io::Error::from(io::ErrorKind::Unsupported).into());
     }
     require_open_files(getrlimit(Resource::Nofile).maximum)?;
-    require_calls()?;
+    require_openat2()?;
     let current = SharedNumber::new()?;
     let (mut socket, theirs) = UnixStream::pair()?;
     // SAFETY: this process has one thread, so its child may use all of its memory.
@@ -79,27 +77,18 @@ fn require_open_files(limit: Option<u64>) -> Result<(), Error> {
     }
 }
 
-/// Fails without the calls that read what a caller's arguments name. Without them the kernel would do
-/// the caller's calls itself, and refuse other owners than root.
-fn require_calls() -> Result<(), Error> {
-    let failed = |name| {
-        move |source: Errno| Error::Call {
-            name,
-            source: source.into(),
-        }
-    };
+/// Fails without the call that resolves what a caller's arguments name. Without it the kernel would
+/// do the caller's calls itself, and refuse other owners than root.
+fn require_openat2() -> Result<(), Error> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let inside = ResolveFlags::IN_ROOT;
-    let opened = rustix::fs::openat2(CWD, c"/", flags, Mode::empty(), inside);
-    opened.map_err(failed("openat2"))?;
-    let own = CallingProcess {
-        thread: rustix::process::getpid().as_raw_pid() as u32,
-        processes: CWD,
-    };
-    let written = [1];
-    let address = written.as_ptr() as u64;
-    let read = own.read_exactly(address, &mut [0]);
-    read.map_err(failed("process_vm_readv"))
+    match rustix::fs::openat2(CWD, c"/", flags, Mode::empty(), inside) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Error::Call {
+            name: "openat2",
+            source: error.into(),
+        }),
+    }
 }
 
 /// Fails where the host keeps the supervisor from the memory or the files of its callers.
