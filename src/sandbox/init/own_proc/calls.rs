@@ -15,7 +15,9 @@ use crate::kernel::filter::{
 /// Whether a call follows a link at the end of its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Follows {
+    #[cfg(target_arch = "x86_64")]
     Always,
+    #[cfg(target_arch = "x86_64")]
     Never,
     /// Unless AT_SYMLINK_NOFOLLOW is in this argument.
     ByFlags(usize),
@@ -206,7 +208,9 @@ pub(super) const STATX_RESULT: usize = 4;
 impl Follows {
     pub(super) fn follows(self, arguments: &[u64; 6]) -> bool {
         match self {
+            #[cfg(target_arch = "x86_64")]
             Follows::Always => true,
+            #[cfg(target_arch = "x86_64")]
             Follows::Never => false,
             Follows::ByFlags(flags) => arguments[flags] as c_int & libc::AT_SYMLINK_NOFOLLOW == 0,
         }
