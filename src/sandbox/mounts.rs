@@ -81,8 +81,8 @@ pub(super) fn enter(is_private: bool) -> Result<u32, (SetupStep, Errno)> {
 }
 
 /// Fails if /dev/null is a device node that cannot be opened: without mounts, the tree's own /dev
-/// may be on a file system mounted nodev. Scripts often ignore that a redirection fails, and leave
-/// out what it stands at. Where there is no node, the redirection makes a file.
+/// may be on a file system mounted nodev. The shell then skips a command whose output is redirected
+/// there, and scripts often ignore that. Where there is no node, the redirection makes a file.
 fn check_null() -> Result<(), Errno> {
     let null = c"/dev/null";
     match rustix::fs::statat(CWD, null, AtFlags::SYMLINK_NOFOLLOW) {

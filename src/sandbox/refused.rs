@@ -43,7 +43,7 @@ const DETAILS: [(u32, &str); 13] = [
     ),
     (
         SETUID,
-        "setuid bits of programs have no effect: the kernel takes no filter otherwise",
+        "setuid bits of programs have no effect: without CAP_SYS_ADMIN a filter needs no_new_privs",
     ),
     (PIVOT, "no pivot_root: scripts cannot use chroot"),
     (NODEV, "scripts can open device nodes of packages"),

@@ -178,8 +178,8 @@ impl Init {
         };
         let program = seccomp::policy(policy);
         let mut installed = self.filter_commands(&program, processes.as_ref());
-        // Without CAP_SYS_ADMIN the kernel wants a promise first: setuid bits of what scripts start
-        // have no effect. Scripts are root anyway, and without a filter they would have no /proc.
+        // Without CAP_SYS_ADMIN the kernel accepts a filter only with no_new_privs, and setuid bits
+        // then have no effect. Scripts are root, and need /proc more often than those bits.
         if !installed && rustix::thread::set_no_new_privs(true).is_ok() {
             refused |= refused::SETUID;
             installed = self.filter_commands(&program, processes.as_ref());
@@ -190,16 +190,15 @@ impl Init {
         refused
     }
 
-    /// Has all commands run with a filter: their own one with a listener, or else that of this
-    /// process. False if the kernel refuses both.
+    /// Filters the calls of all commands: each installs the filter itself, together with a
+    /// listener, or it inherits the filter from this process. False if the kernel refuses both.
     fn filter_commands(&mut self, program: &[sock_filter], processes: Option<&OwnedFd>) -> bool {
         let processes = processes.and_then(|processes| processes.try_clone().ok());
         self.own_proc = processes.and_then(|processes| OwnProc::new(processes, program));
         self.own_proc.is_some() || filter::install(program).is_ok()
     }
 
-    /// The /proc of a container that permits no mounts. It has the numbers of processes that this
-    /// one sees.
+    /// The /proc of a container that permits neither mounts nor PID namespaces.
     fn container_processes(&self, refused: u32) -> Option<OwnedFd> {
         match refused & refused::MOUNT != 0 && refused & refused::PID != 0 {
             true => own_proc::open_processes(),
