@@ -129,6 +129,12 @@ impl CallingProcess<'_> {
     }
 }
 
+/// The bytes of a structure that the kernel has filled, for the caller's memory.
+pub(crate) fn bytes_of<T: Copy>(structure: &T) -> &[u8] {
+    // SAFETY: a plain structure as the kernel writes it, whose padding was zeroed or filled.
+    unsafe { std::slice::from_raw_parts((&raw const *structure).cast(), size_of::<T>()) }
+}
+
 fn area(address: u64, length: usize) -> libc::iovec {
     libc::iovec {
         iov_base: std::ptr::without_provenance_mut(address as usize),

@@ -13,6 +13,16 @@ pub(crate) const NUMBER: u32 = 0;
 pub(crate) const ARCHITECTURE: u32 = 4;
 pub(crate) const ARGUMENTS: u32 = 16;
 
+/// The number of this architecture in linux/audit.h, where calls are answered: amd64, arm64 and
+/// riscv64.
+pub(crate) const NATIVE: u32 = if cfg!(target_arch = "x86_64") {
+    0xc000_003e
+} else if cfg!(target_arch = "aarch64") {
+    0xc000_00b7
+} else {
+    0xc000_00f3
+};
+
 /// Where the low half of an argument is.
 pub(crate) fn argument_offset(number: u32, is_big_endian: bool) -> u32 {
     let low_half = if is_big_endian { 4 } else { 0 };

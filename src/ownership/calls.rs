@@ -117,15 +117,6 @@ pub(super) enum AttributeOperand {
     Descriptor,
 }
 
-/// The number of this architecture in linux/audit.h.
-pub(super) const ARCHITECTURE: u32 = if cfg!(target_arch = "x86_64") {
-    0xc000_003e
-} else if cfg!(target_arch = "aarch64") {
-    0xc000_00b7
-} else {
-    0xc000_00f3
-};
-
 /// All calls that are answered. None on architectures whose structures are not known here.
 pub(super) fn all() -> Vec<(c_long, AnsweredCall)> {
     let mut all = Vec::new();

@@ -1,11 +1,7 @@
 //! Answers calls on files: those that show an owner, set it, or make a file.
-#![expect(
-    unsafe_code,
-    reason = "structures of the kernel are written as bytes; statx is called as the caller did"
-)]
+#![expect(unsafe_code, reason = "statx is called as the caller did")]
 
 use std::ffi::CString;
-use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Stat};
@@ -16,6 +12,7 @@ use super::calls::{Creation, Operand, UNNAMED};
 use super::credentials::SAME;
 use super::supervisor::{OpenedFile, Supervisor, id_of, int};
 use super::table::FileOwner;
+use crate::kernel::caller::bytes_of;
 use crate::kernel::listener::{CallAnswer, Notification};
 
 /// Where `struct statx` has the user and the group (linux/stat.h).
@@ -44,7 +41,11 @@ impl Supervisor {
         };
         status.st_uid = record.owner.user;
         status.st_gid = record.owner.group;
-        self.write(notification, notification.arguments[result], bytes(&status))?;
+        self.write(
+            notification,
+            notification.arguments[result],
+            bytes_of(&status),
+        )?;
         Ok(CallAnswer::Value(0))
     }
 
@@ -322,9 +323,3 @@ const KNOWN_FLAGS: OFlags = OFlags::ACCMODE
     .union(OFlags::NOCTTY)
     .union(OFlags::SYNC)
     .union(OFlags::NOATIME);
-
-/// The bytes of a `struct stat`.
-fn bytes(status: &Stat) -> &[u8] {
-    // SAFETY: a plain structure as the kernel writes it, whose padding was zeroed or filled.
-    unsafe { std::slice::from_raw_parts((&raw const *status).cast(), mem::size_of::<Stat>()) }
-}

@@ -6,9 +6,9 @@ use std::os::fd::OwnedFd;
 
 use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_USER_NOTIF, sock_filter};
 
-use super::calls::{self, AnsweredCall, Creation, IdCall, UNNAMED};
+use super::calls::{AnsweredCall, Creation, IdCall, UNNAMED};
 use crate::kernel::filter::{
-    ARCHITECTURE, NUMBER, answer, argument_offset, install_with_listener, jump_if_equal,
+    ARCHITECTURE, NATIVE, NUMBER, answer, argument_offset, install_with_listener, jump_if_equal,
     jump_unless_any, jump_unless_equal, load,
 };
 
@@ -18,7 +18,7 @@ fn program(calls: &[(c_long, AnsweredCall)]) -> Vec<sock_filter> {
     let notify = answer(SECCOMP_RET_USER_NOTIF);
     let mut program = vec![
         load(ARCHITECTURE),
-        jump_if_equal(calls::ARCHITECTURE, 1),
+        jump_if_equal(NATIVE, 1),
         allow,
         load(NUMBER),
     ];

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "descriptors by number, signals, an ioctl")]
 
 use std::ffi::{c_char, c_int};
+use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 
@@ -180,22 +181,32 @@ impl Init {
         let mut installed = self.filter_commands(&program, processes.as_ref());
         // Without CAP_SYS_ADMIN the kernel accepts a filter only with no_new_privs, and setuid bits
         // then have no effect. Scripts are root, and need /proc more often than those bits.
-        if !installed && rustix::thread::set_no_new_privs(true).is_ok() {
+        if let Err(error) = &installed
+            && error.raw_os_error() == Some(libc::EACCES)
+            && rustix::thread::set_no_new_privs(true).is_ok()
+        {
             refused |= refused::SETUID;
             installed = self.filter_commands(&program, processes.as_ref());
         }
-        if !installed {
+        if installed.is_err() {
             refused |= refused::FILTER;
         }
         refused
     }
 
     /// Filters the calls of all commands: each installs the filter itself, together with a
-    /// listener, or it inherits the filter from this process. False if the kernel refuses both.
-    fn filter_commands(&mut self, program: &[sock_filter], processes: Option<&OwnedFd>) -> bool {
+    /// listener, or it inherits the filter from this process. Fails if the kernel refuses both.
+    fn filter_commands(
+        &mut self,
+        program: &[sock_filter],
+        processes: Option<&OwnedFd>,
+    ) -> io::Result<()> {
         let processes = processes.and_then(|processes| processes.try_clone().ok());
         self.own_proc = processes.and_then(|processes| OwnProc::new(processes, program));
-        self.own_proc.is_some() || filter::install(program).is_ok()
+        match self.own_proc {
+            Some(_) => Ok(()),
+            None => filter::install(program),
+        }
     }
 
     /// The /proc of a container that permits neither mounts nor PID namespaces.

@@ -1,13 +1,9 @@
 //! Answers calls that open a file of /proc or read what it is.
-#![expect(
-    unsafe_code,
-    reason = "structures of the kernel are written as bytes; statx is called as the caller did"
-)]
+#![expect(unsafe_code, reason = "statx is called as the caller did")]
 
 use std::ffi::{CStr, CString, c_long};
 use std::fs::File;
 use std::io::Read;
-use std::mem;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, ResolveFlags};
@@ -18,7 +14,7 @@ use super::asked::Asked;
 use super::calls::{FileCall, Follows, STATX_FLAGS, STATX_MASK, STATX_RESULT};
 use super::mounts::MountList;
 use super::path::ProcPath;
-use crate::kernel::caller::CallingProcess;
+use crate::kernel::caller::{CallingProcess, bytes_of};
 use crate::kernel::listener::{CallAnswer, CallListener, Notification};
 use crate::sandbox::masks;
 
@@ -226,7 +222,7 @@ impl OwnProc {
     ) -> Result<i64, Errno> {
         let follows = follows.follows(&asked.notification.arguments);
         let status = rustix::fs::fstat(self.opened(found, follows)?)?;
-        asked.write(result, bytes(&status))?;
+        asked.write(result, bytes_of(&status))?;
         Ok(0)
     }
 
@@ -256,7 +252,7 @@ impl OwnProc {
 
     fn stat_fs(&self, asked: &Asked<'_>, found: &Found, result: usize) -> Result<i64, Errno> {
         let status = rustix::fs::fstatfs(self.opened(found, true)?)?;
-        asked.write(result, bytes(&status))?;
+        asked.write(result, bytes_of(&status))?;
         Ok(0)
     }
 
@@ -292,12 +288,6 @@ impl OwnProc {
         asked.write(buffer, target)?;
         Ok(CallAnswer::Value(target.len() as i64))
     }
-}
-
-/// The bytes of a structure that the kernel has filled.
-fn bytes<T: Copy>(structure: &T) -> &[u8] {
-    // SAFETY: a plain structure as the kernel writes it, whose padding was zeroed or filled.
-    unsafe { std::slice::from_raw_parts((&raw const *structure).cast(), mem::size_of::<T>()) }
 }
 
 fn last_error() -> Errno {

@@ -8,7 +8,7 @@ use std::ffi::{c_int, c_long};
 use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_USER_NOTIF, sock_filter};
 
 use crate::kernel::filter::{
-    ARCHITECTURE, NUMBER, answer, argument_offset, jump_if_equal, jump_unless_any,
+    ARCHITECTURE, NATIVE, NUMBER, answer, argument_offset, jump_if_equal, jump_unless_any,
     jump_unless_equal, load,
 };
 
@@ -149,15 +149,6 @@ fn older() -> [PathCall; 7] {
         ),
     ]
 }
-
-/// The number of this architecture in linux/audit.h.
-const NATIVE: u32 = if cfg!(target_arch = "x86_64") {
-    0xc000_003e
-} else if cfg!(target_arch = "aarch64") {
-    0xc000_00b7
-} else {
-    0xc000_00f3
-};
 
 /// The filter that hands these calls over, but for those that name a descriptor by an empty path.
 /// It allows calls of other architectures.

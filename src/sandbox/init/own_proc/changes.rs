@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "times are read as bytes")]
 
 use std::mem;
+use std::slice;
 
 use rustix::fs::{AtFlags, Gid, Mode, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
@@ -85,10 +86,11 @@ impl OwnProc {
         let mut times = [now, now];
         let address = asked.notification.arguments[2];
         if address != 0 {
-            let mut bytes = [0; mem::size_of::<[libc::timespec; 2]>()];
-            asked.read(address, &mut bytes)?;
             // SAFETY: plain numbers, for which every byte is valid.
-            times = unsafe { mem::transmute::<[u8; 32], [libc::timespec; 2]>(bytes) };
+            let bytes = unsafe {
+                slice::from_raw_parts_mut(times.as_mut_ptr().cast(), mem::size_of_val(&times))
+            };
+            asked.read(address, bytes)?;
         }
         let [last_access, last_modification] = times.map(|time| rustix::fs::Timespec {
             tv_sec: time.tv_sec,
